@@ -1,0 +1,76 @@
+"""Devices: where arrays live, NumPy's memory or a GPU's.
+
+Layers never name a backend. NumPy's functions hand CuPy arrays over to CuPy (``np.exp(x)`` of
+a CuPy array is a CuPy array), so the same line of a layer runs on both.
+"""
+
+import numpy as np
+
+FLOATS = ("float16", "float32", "float64")
+
+
+def resolve_device(device):
+    """Turn ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` into a device that works.
+
+    ``"auto"`` takes the GPU where one is usable (not merely importable), else the CPU.
+
+    Raises
+    ------
+    ValueError
+        The name is none of these.
+    RuntimeError
+        A GPU was asked for and none is usable.
+    """
+    kind, _, index = str(device).partition(":")
+    if kind not in ("cpu", "cuda", "auto") or (index and (kind != "cuda" or not index.isdigit())):
+        raise ValueError(f'device: expected "cpu", "cuda", "cuda:N" or "auto", got {device!r}')
+    if kind == "cpu":
+        return "cpu"
+    problem = _gpu_problem(int(index or 0))
+    if problem is None:
+        return f"cuda:{index or 0}"
+    if kind == "auto":
+        return "cpu"
+    raise RuntimeError(f'device {device!r} is not usable: {problem}; use device="cpu" or "auto"')
+
+
+def _gpu_problem(index):
+    """Say what stands in the way of using GPU ``index``, or None."""
+    try:
+        import cupy
+    except ImportError:
+        return "CuPy is not installed (pip install 'firstlight[cuda12]' or [cuda13])"
+    try:
+        if not cupy.is_available():
+            return "CuPy sees no GPU or no driver"
+        with cupy.cuda.Device(index):
+            cupy.zeros(1).sum().get()
+    except Exception as error:  # CuPy raises many kinds here; each means "not usable"
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def to_device(array, device):
+    """Return the array on a device (as `resolve_device` names it), copied only if needed."""
+    if device == "cpu":
+        return to_host(array)
+    import cupy
+
+    with cupy.cuda.Device(int(device.partition(":")[2])):
+        return cupy.asarray(array)
+
+
+def to_host(array):
+    """Return the array in the CPU's memory, as a NumPy array."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+def float_dtype(dtype):
+    """Return ``dtype`` as a NumPy floating dtype, or raise a TypeError that lists the choices."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found.name not in FLOATS:
+        raise TypeError(f"dtype: expected one of {', '.join(FLOATS)}, got {dtype!r}")
+    return found

@@ -1,0 +1,40 @@
+"""Callback: the base class of what watches and steers a training, and the roles that order it."""
+
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """When a callback runs within one hook: writers, then editors, then readers."""
+
+    WRITER = 0  # produces values: evaluators, schedules
+    EDITOR = 1  # changes them: clipping, scaling
+    READER = 2  # looks at them: loggers, checkpoints, stoppers
+
+
+class Callback:
+    """Base class of callbacks: override the hooks you need, with the arguments you need.
+
+    The hooks are in `firstlight.hookspecs`. Only overridden methods are called, so a hook that
+    nobody uses costs nothing.
+
+    Attributes
+    ----------
+    role : Role
+        Fixes the order among callbacks; set it in the class.
+
+    Examples
+    --------
+    >>> import firstlight as fl
+    >>> class Hello(fl.Callback):
+    ...     def on_train_epoch_end(self, trainer):
+    ...         print(f"epoch {trainer.epoch} done")
+    """
+
+    role = Role.READER
+
+    def state_dict(self):
+        """Return what this callback must remember across a restart, as a JSON-able dict."""
+        return {}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""

@@ -1,0 +1,123 @@
+"""Every hook, on one page.
+
+Implement any of them as a method of a `firstlight.Callback`, or as a function or method marked
+``@firstlight.hookimpl`` on any object; take only the arguments you need, by name.
+
+Firing order of ``Trainer.fit``, with one validation at the end of each epoch::
+
+    on_load_checkpoint              only when a checkpoint is loaded
+    on_fit_start
+      on_train_epoch_start          for each epoch
+        on_before_optimizer_step    for each optimizer step
+        on_log                      every log_every_n_steps steps
+        on_train_batch_end          for each optimizer step
+        on_validation_start
+          on_validation_batch_end   for each batch
+        on_validation_end
+      on_log                        the epoch's record, validation included
+      on_train_epoch_end
+      on_save_checkpoint            whenever somebody saves a checkpoint
+    on_exception                    only when something raised
+    on_fit_end                      always
+
+Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
+"""
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("firstlight")
+hookimpl = pluggy.HookimplMarker("firstlight")
+
+# ---------------------------------------------------------------- discovery: names for everybody
+
+
+@hookspec
+def register_models(registry):
+    """Offer models by name: ``registry.add("mlp", MLP)``; called once, at discovery."""
+
+
+@hookspec
+def register_datasets(registry):
+    """Offer data sets by name: ``registry.add("digits", digits)``, a function -> DataSplits."""
+
+
+@hookspec
+def register_callbacks(registry):
+    """Offer callbacks by name: ``registry.add("early_stopping", EarlyStopping)``."""
+
+
+# ---------------------------------------------------------------------------- the whole training
+
+
+@hookspec
+def on_fit_start(trainer, module):
+    """Training is about to start: module, optimizer, data and run folder are ready."""
+
+
+@hookspec
+def on_fit_end(trainer, module):
+    """Training is over, well or not (``trainer.status``); every callback's is called."""
+
+
+@hookspec
+def on_exception(trainer, module, exception):
+    """Something raised ``exception``; `on_fit_end` follows, then it is raised again."""
+
+
+# --------------------------------------------------------------------------- an epoch, and a step
+
+
+@hookspec
+def on_train_epoch_start(trainer, module):
+    """Epoch ``trainer.epoch`` (from 0) is about to start."""
+
+
+@hookspec
+def on_before_optimizer_step(trainer, module, optimizer):
+    """All gradients of the step are there: change them, or the learning rate, now."""
+
+
+@hookspec
+def on_train_batch_end(trainer, module, output, batch, batch_idx):
+    """The optimizer has made step ``trainer.step``; ``output`` is the `StepOutput`."""
+
+
+@hookspec
+def on_train_epoch_end(trainer, module):
+    """The epoch and its validation are over; its means are in ``trainer.metrics``."""
+
+
+# ------------------------------------------------------------------------ validation (and testing)
+
+
+@hookspec
+def on_validation_start(trainer, module, stage):
+    """An evaluation is about to start; ``stage`` is "val" or "test"."""
+
+
+@hookspec
+def on_validation_batch_end(trainer, module, output, batch, batch_idx, stage):
+    """One batch was evaluated; ``output`` is the `StepOutput`, prediction included."""
+
+
+@hookspec
+def on_validation_end(trainer, module, stage, metrics):
+    """An evaluation is over; ``metrics`` has its means, e.g. {"val_loss": 0.1, "val_acc": 0.97}."""
+
+
+# --------------------------------------------------------------------------- records, checkpoints
+
+
+@hookspec
+def on_log(trainer, record):
+    """A record was logged: a flat dict with "step", "epoch", "time" (s) and named values."""
+
+
+@hookspec
+def on_save_checkpoint(trainer, module, checkpoint):
+    """A `Checkpoint` is about to be written; add to ``checkpoint.extra`` (JSON-able)."""
+
+
+@hookspec
+def on_load_checkpoint(trainer, module, checkpoint):
+    """A `Checkpoint` was read; take back from ``checkpoint.extra``."""

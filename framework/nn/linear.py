@@ -1,0 +1,115 @@
+"""Linear: the matrix product at the heart of every network."""
+
+from firstlight.module import Module
+from firstlight.nn import init
+from firstlight.parameter import Parameter
+
+
+class Linear(Module):
+    """Map the last axis by a matrix and add a bias.
+
+    Formula, for each row n::
+
+        y = x Wᵀ + b            x (N, I), W (O, I), b (O,), y (N, O)
+
+    Gradient: y_no = Σ_i x_ni W_oi + b_o, so by the chain rule::
+
+        dx_ni = Σ_o dy_no W_oi        dx = dy W
+        dW_oi = Σ_n dy_no x_ni        dW = dyᵀ x
+        db_o  = Σ_n dy_no             db = Σ_n dy
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        I and O, the lengths of the last axis before and after.
+    bias : bool
+        False leaves b out.
+    init_weight : callable, optional
+        ``init_weight(shape, rng=rng) -> array``, see `firstlight.nn.init`; PyTorch's default,
+        uniform in ±1/√I.
+    needs_dx : bool
+        False for a model's first layer: skips dx, a third of the work, and returns None.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from; the ``init`` stream by default.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (out_features, in_features)
+    bias : Parameter, shape (out_features,), or None
+
+    Raises
+    ------
+    ValueError
+        Sizes that are not positive; x with another last axis than ``in_features``.
+    TypeError
+        x of another dtype than the weight.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.Linear(3, 2)
+    >>> layer(np.ones((4, 3), "float32")).shape
+    (4, 2)
+    """
+
+    def __init__(
+        self, in_features, out_features, bias=True, *, init_weight=None, needs_dx=True, rng=None
+    ):
+        if in_features < 1 or out_features < 1:
+            raise ValueError(
+                "Linear: expected in_features and out_features of 1 or more, "
+                f"got {in_features} and {out_features}"
+            )
+        self.in_features, self.out_features = in_features, out_features
+        self.needs_dx = needs_dx
+        bound = in_features**-0.5
+        if init_weight is None:
+            weight = init.uniform((out_features, in_features), -bound, bound, rng=rng)
+        else:
+            weight = init_weight((out_features, in_features), rng=rng)
+        self.weight = Parameter(weight)
+        self.bias = (
+            Parameter(init.uniform((out_features,), -bound, bound, rng=rng)) if bias else None
+        )
+
+    def forward(self, x):  # x (..., I)
+        self._check(x)
+        self.save(x)
+        y = x @ self.weight.data.T  # (..., O)
+        if self.bias is not None:
+            y += self.bias.data
+        return y
+
+    def backward(self, dy):  # dy (..., O)
+        (x,) = self.saved()
+        self.check_dy(dy, (*x.shape[:-1], self.out_features))
+        rows = dy.reshape(-1, self.out_features)  # (N, O)
+        self.weight.grad += rows.T @ x.reshape(-1, self.in_features)  # (O, I)
+        if self.bias is not None:
+            self.bias.grad += rows.sum(axis=0)  # (O,)
+        return dy @ self.weight.data if self.needs_dx else None  # (..., I)
+
+    def _check(self, x):
+        if x.ndim < 1 or x.shape[-1] != self.in_features:
+            cure = (
+                f"flatten first, e.g. Sequential(Flatten(), Linear({self.in_features}, ...))"
+                if x.ndim > 2
+                else f"build it as Linear({x.shape[-1] if x.ndim else 1}, {self.out_features})"
+            )
+            raise ValueError(
+                f"Linear: expected x with last axis {self.in_features} (in_features), "
+                f"got shape {x.shape}; {cure}"
+            )
+        if x.dtype != self.weight.dtype:
+            raise TypeError(
+                f"Linear: expected x of dtype {self.weight.dtype} (the weight's), got {x.dtype}; "
+                f"cast it with x.astype({self.weight.dtype.name!r}), or the model with "
+                ".to(dtype=...)"
+            )
+
+    def flops(self, x, y):
+        return 2 * y.size * self.in_features
+
+    def extra_repr(self):
+        return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"

@@ -1,0 +1,121 @@
+"""Adam and AdamW."""
+
+import numpy as np
+
+from firstlight.optim.optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """Divide a running mean of the gradient by the root of its running mean square.
+
+    Update, for step t = 1, 2, ...::
+
+        g ← g + weight_decay · w
+        m ← β₁ m + (1 - β₁) g
+        v ← β₂ v + (1 - β₂) g²
+        w ← w - lr · (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps)
+
+    Parameters
+    ----------
+    params : list of Parameter, or list of dict
+        Parameters or groups, see `Optimizer`.
+    lr : float
+        Learning rate.
+    betas : (float, float)
+        β₁ and β₂, in [0, 1).
+    eps : float
+        Keeps the division finite.
+    weight_decay : float
+        L2 penalty, added to the gradient.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
+    """
+
+    state_names = ("exp_avg", "exp_avg_sq")
+    scratch_rows = 2
+
+    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        super().__init__(
+            params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        )
+
+    def update(self, group, w, g, m, v, step, scratch):
+        if group["weight_decay"]:
+            np.multiply(w, group["weight_decay"], out=scratch)
+            scratch += g
+            g = scratch
+        moments(self.steps, group, g, m, v, step)
+        w -= step
+
+    def _check(self, group):
+        super()._check(group)
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(
+                f"{type(self).__name__}: expected betas in [0, 1), got {group['betas']}"
+            )
+
+
+class AdamW(Optimizer):
+    """Adam with the weight decay taken out of the gradient and applied to the weights.
+
+    Update, with m and v as in `Adam`::
+
+        w ← w - lr · weight_decay · w
+        w ← w - lr · (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps)
+
+    Parameters
+    ----------
+    params : list of Parameter, or list of dict
+        Parameters or groups, see `Optimizer`.
+    lr : float
+        Learning rate.
+    betas : (float, float)
+        β₁ and β₂, in [0, 1).
+    eps : float
+        Keeps the division finite.
+    weight_decay : float
+        Share of the weights, times lr, that each step takes away.
+
+    References
+    ----------
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2.
+    """
+
+    state_names = ("exp_avg", "exp_avg_sq")
+
+    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+        super().__init__(
+            params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+        )
+
+    def update(self, group, w, g, m, v, step):
+        if group["weight_decay"]:
+            w *= 1 - group["lr"] * group["weight_decay"]
+        moments(self.steps, group, g, m, v, step)
+        w -= step
+
+    _check = Adam._check
+
+
+def moments(t, group, g, m, v, step):
+    """Move m and v on by the gradient g, and write Adam's step into ``step``.
+
+    With c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ, the step is written with one division::
+
+        lr (m / c₁) / (√(v / c₂) + eps)  =  (lr / c₁) m / (√v / √c₂ + eps)
+    """
+    beta1, beta2 = group["betas"]
+    np.multiply(g, 1 - beta1, out=step)
+    m *= beta1
+    m += step
+    np.multiply(g, g, out=step)
+    step *= 1 - beta2
+    v *= beta2
+    v += step
+    np.sqrt(v, out=step)
+    step *= (1 - beta2**t) ** -0.5
+    step += group["eps"]
+    np.divide(m, step, out=step)
+    step *= group["lr"] / (1 - beta1**t)

@@ -1,0 +1,152 @@
+"""Parameter, Buffer, and the flat arrays that a whole model's parameters live on."""
+
+import numpy as np
+
+ALIGNMENT = 64  # bytes; every window starts on a cache line, padding stays zero for ever
+
+
+class Parameter:
+    """A trainable array and its gradient.
+
+    ``data`` and ``grad`` are written in place, never rebound: once an optimizer has been made,
+    both are windows on two flat arrays that hold the whole model (see `flatten`).
+
+    Parameters
+    ----------
+    data : array
+        The initial values; kept, not copied.
+    torch_axes : tuple of int, optional
+        The order of the axes in PyTorch's layout, where that differs from ours.
+
+    Attributes
+    ----------
+    data, grad : array
+        Values and gradient, of the same shape and dtype. Backward passes *add* to ``grad``.
+    requires_grad : bool
+        False for a frozen parameter: the optimizer leaves it alone.
+    """
+
+    def __init__(self, data, *, torch_axes=None):
+        self._data = data
+        self._grad = np.zeros_like(data)  # on the same device as data
+        self.requires_grad = True
+        self.torch_axes = torch_axes
+        self.flat = None  # the Flat this is a window of, once there is one
+
+    @property
+    def data(self):
+        """The values; write into them with ``p.data[...] = values``."""
+        return self._data
+
+    @data.setter
+    def data(self, value):
+        self._refuse_rebinding("data", value is self._data)
+
+    @property
+    def grad(self):
+        """The gradient; add to it with ``p.grad += dw``."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value):
+        self._refuse_rebinding("grad", value is self._grad)
+
+    def _refuse_rebinding(self, name, same):
+        if not same:  # `p.grad += dw` assigns the very same array again, which is fine
+            raise AttributeError(
+                f"Parameter.{name} is a window on the model's flat array and cannot be replaced; "
+                f"write into it with p.{name}[...] = values"
+            )
+
+    def bind(self, data, grad, flat=None):
+        """Move to other memory: the arrays given become this parameter's data and grad."""
+        self._data, self._grad, self.flat = data, grad, flat
+
+    @property
+    def shape(self):
+        """Shape of the values."""
+        return self._data.shape
+
+    @property
+    def size(self):
+        """Number of values."""
+        return self._data.size
+
+    @property
+    def dtype(self):
+        """Dtype of the values."""
+        return self._data.dtype
+
+    def __repr__(self):
+        frozen = "" if self.requires_grad else ", frozen"
+        return f"Parameter(shape={self.shape}, dtype={self.dtype}{frozen})"
+
+
+class Buffer:
+    """An array that is part of a model's state but is not trained, e.g. a running mean."""
+
+    torch_axes = None
+
+    def __init__(self, data):
+        self.data = data
+
+    def __repr__(self):
+        return f"Buffer(shape={self.data.shape}, dtype={self.data.dtype})"
+
+
+class Flat:
+    """Two flat arrays, ``data`` and ``grad``, with one aligned window for each parameter.
+
+    Attributes
+    ----------
+    data, grad : array, shape (size,)
+    windows : list of (Parameter, slice)
+        In the order given; the slices are disjoint and rising.
+    """
+
+    def __init__(self, parameters):
+        first = parameters[0]
+        align = ALIGNMENT // first.dtype.itemsize
+        self.windows, end = [], 0
+        for parameter in parameters:
+            start = -(-end // align) * align
+            end = start + parameter.size
+            self.windows.append((parameter, slice(start, end)))
+        self.data = np.zeros_like(first.data, shape=(end,))
+        self.grad = np.zeros_like(first.data, shape=(end,))
+        for parameter, window in self.windows:
+            data = self.data[window].reshape(parameter.shape)
+            grad = self.grad[window].reshape(parameter.shape)
+            data[...], grad[...] = parameter.data, parameter.grad
+            parameter.bind(data, grad, self)
+
+
+def flatten(parameters):
+    """Lay parameters out on one flat array of values and one of gradients.
+
+    Optimizer, gradient norm, averaging and checkpoints then each work on one array.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+        Their order is the order in memory.
+
+    Returns
+    -------
+    Flat
+
+    Raises
+    ------
+    ValueError
+        No parameters, one named twice, or parameters of different dtypes.
+    """
+    if not parameters:
+        raise ValueError("no parameters to lay out: the model has none, or all were filtered out")
+    if len({id(p) for p in parameters}) < len(parameters):
+        raise ValueError("a parameter is listed twice; each may stand in one group only")
+    if len({p.dtype for p in parameters}) > 1:
+        found = sorted({str(p.dtype) for p in parameters})
+        raise ValueError(
+            f"parameters of one optimizer share one dtype, got {found}; call model.to(dtype=...)"
+        )
+    return Flat(parameters)

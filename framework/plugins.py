@@ -1,0 +1,208 @@
+"""Plugins: what is installed, found through the entry-point group ``firstlight``.
+
+Installing a plugin makes its models, data sets and callbacks available by name; it changes no
+run until it is asked for. firstlight's own come in through the same door.
+
+An entry point names a module (or object) with `register_...` hooks. One that breaks is named in
+a warning and skipped; asking for something it offers, or for it, is an error that says why.
+
+==============================  =========================================================
+``FIRSTLIGHT_PLUGINS=a,b``      allow only these entry points, beside firstlight's own
+``FIRSTLIGHT_STRICT_PLUGINS=1`` raise instead of warn
+==============================  =========================================================
+"""
+
+import difflib
+import functools
+import importlib
+import importlib.metadata
+import inspect
+import os
+import warnings
+from dataclasses import dataclass, field
+
+from firstlight import hooks
+
+GROUP = "firstlight"
+API = 1  # a plugin module may set FIRSTLIGHT_API; another number is refused with a message
+OWN = "firstlight"  # the distribution whose entry points FIRSTLIGHT_PLUGINS never blocks
+REGISTRARS = {
+    "model": "register_models",
+    "dataset": "register_datasets",
+    "callback": "register_callbacks",
+}
+
+
+class PluginWarning(UserWarning):
+    """A plugin could not be used, or two plugins offer the same name."""
+
+
+@dataclass
+class Plugin:
+    """One installed entry point.
+
+    Attributes
+    ----------
+    name, distribution, version, target : str
+        Entry point, package it came from, and the ``module`` it names.
+    hooks : list of str
+        Hooks it implements.
+    offers : dict of str to list of str
+        Names by kind, e.g. ``{"callback": ["hello"]}``.
+    error : str
+        Why it could not be used; empty if it could.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    hooks: list = field(default_factory=list)
+    offers: dict = field(default_factory=dict)
+    error: str = ""
+
+    def __str__(self):
+        return f"{self.name} ({self.distribution} {self.version})"
+
+
+class Registry:
+    """Names of one kind ("model", "dataset" or "callback") and what they stand for."""
+
+    def __init__(self, kind, plugins=()):
+        self.kind = kind
+        self.plugins = plugins
+        self._targets = {}  # name -> (target, Plugin)
+        self._adding = None  # the Plugin whose register hook runs
+
+    def add(self, name, target):
+        """Offer a class or function under a name.
+
+        Raises
+        ------
+        TypeError
+            The name is not a string, or the target cannot be called.
+        """
+        if not isinstance(name, str) or not callable(target):
+            raise TypeError(
+                f"registry.add: expected a name and a class or function, got {name!r}, {target!r}"
+            )
+        if name in self._targets:
+            _complain(
+                f'{self.kind} "{name}" of plugin {self._adding} is left out: '
+                f"{self._targets[name][1]} offers that name already; "
+                f"use it as {target.__module__}:{target.__qualname__}"
+            )
+            return
+        self._targets[name] = (target, self._adding)
+        if self._adding is not None:
+            self._adding.offers.setdefault(self.kind, []).append(name)
+
+    def names(self):
+        """Return all names, sorted."""
+        return sorted(self._targets)
+
+    def get(self, name):
+        """Return what a name, or ``"package.module:Class"``, stands for.
+
+        Raises
+        ------
+        KeyError
+            Nothing bears the name; the message has the nearest match, all names, and the
+            plugins that are broken.
+        """
+        if name in self._targets:
+            return self._targets[name][0]
+        if ":" in name:
+            return import_target(name, self.kind)
+        close = difflib.get_close_matches(name, self._targets, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        broken = "".join(f"; plugin {p} is broken: {p.error}" for p in self.plugins if p.error)
+        raise UnknownNameError(
+            f"no {self.kind} is called {name!r}; {hint}There are: {', '.join(self.names())}"
+            f"{broken}; or name a class as package.module:Class"
+        )
+
+
+class UnknownNameError(KeyError):
+    """No registered thing bears a name."""
+
+    def __str__(self):
+        return self.args[0]  # KeyError would show the message in quotes
+
+
+def import_target(path, kind="object"):
+    """Return what ``"package.module:Class"`` names, or raise an `UnknownNameError`."""
+    module_name, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownNameError(f"{kind} {path!r} cannot be imported: {error}") from error
+
+
+@functools.cache
+def discover():
+    """Load every installed plugin once and return ``(registries by kind, list of Plugin)``."""
+    plugins, seen = [], {}
+    registries = {kind: Registry(kind, plugins) for kind in REGISTRARS}
+    allowed = os.environ.get("FIRSTLIGHT_PLUGINS")
+    for point in _entry_points():
+        plugin = Plugin(point.name, point.dist.name, point.dist.version, point.value)
+        if (
+            allowed is not None
+            and plugin.distribution != OWN
+            and point.name not in allowed.split(",")
+        ):
+            continue
+        plugins.append(plugin)
+        if point.name in seen:
+            _fail(plugin, f"its name is taken by {seen[point.name]}; one of them must be renamed")
+            continue
+        seen[point.name] = plugin
+        try:
+            _load(point, plugin, registries)
+        except Exception as error:  # a stranger's code may raise anything
+            _fail(plugin, f"{type(error).__name__}: {error}")
+    return registries, plugins
+
+
+def registry(kind):
+    """Return the registry of "model", "dataset" or "callback"."""
+    return discover()[0][kind]
+
+
+def _entry_points():
+    """Return the group's entry points, each once, firstlight's own first."""
+    points = {
+        (p.name, p.value, p.dist.name): p for p in importlib.metadata.entry_points(group=GROUP)
+    }
+    return sorted(points.values(), key=lambda p: (p.dist.name != OWN, p.dist.name, p.name))
+
+
+def _load(point, plugin, registries):
+    module = point.load()
+    if inspect.isclass(module):
+        module = module()
+    api = getattr(module, "FIRSTLIGHT_API", API)
+    if api != API:
+        raise RuntimeError(f"it is written for plugin API {api}, this firstlight has {API}")
+    plugin.hooks = sorted(hooks.implemented(module))
+    misspelled = [name for name in plugin.hooks if name not in hooks.HOOKS]
+    if misspelled:
+        close = difflib.get_close_matches(misspelled[0], hooks.HOOKS, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{misspelled[0]} is not a hook{hint}")
+    for kind, hook in REGISTRARS.items():
+        if hook in plugin.hooks:
+            registries[kind]._adding = plugin
+            getattr(module, hook)(registry=registries[kind])
+
+
+def _fail(plugin, error):
+    plugin.error = error
+    _complain(f"plugin {plugin} is skipped: {error}")
+
+
+def _complain(message):
+    if os.environ.get("FIRSTLIGHT_STRICT_PLUGINS", "0") not in ("", "0"):
+        raise RuntimeError(message)
+    warnings.warn(message, PluginWarning, stacklevel=2)

@@ -1,0 +1,164 @@
+"""A module's tree and its state: walking, copying out and in, PyTorch's layout at the border."""
+
+import difflib
+
+import numpy as np
+
+from firstlight import backend
+from firstlight.parameter import Buffer, Parameter
+
+
+def entries(module):
+    """Yield ``(name, value)`` of a module's attributes; lists, tuples, dicts item by item."""
+    for name, value in vars(module).items():
+        if name == "_stack":
+            continue
+        if isinstance(value, (list, tuple)):
+            yield from ((f"{name}.{index}", item) for index, item in enumerate(value))
+        elif isinstance(value, dict):
+            yield from ((f"{name}.{key}", item) for key, item in value.items())
+        else:
+            yield name, value
+
+
+def children(module):
+    """Yield ``(name, child)`` for the modules directly below this one, each once."""
+    seen = set()
+    for name, value in entries(module):
+        if hasattr(value, "named_modules") and id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def walk_modules(module, prefix, seen):
+    """Yield ``(name, module)`` depth first; what was seen already is left out."""
+    if id(module) in seen:
+        return
+    seen.add(id(module))
+    yield prefix, module
+    for name, child in children(module):
+        yield from walk_modules(child, f"{prefix}.{name}" if prefix else name, seen)
+
+
+def walk_leaves(module, kind):
+    """Yield ``(name, leaf)`` for all `Parameter` or `Buffer` objects, each once."""
+    seen = set()
+    for prefix, owner in module.named_modules():
+        for name, value in entries(owner):
+            if isinstance(value, kind) and id(value) not in seen:
+                seen.add(id(value))
+                yield (f"{prefix}.{name}" if prefix else name), value
+
+
+def named_leaves(module):
+    """Return all parameters and buffers by name."""
+    return {**dict(walk_leaves(module, Parameter)), **dict(walk_leaves(module, Buffer))}
+
+
+def move(module, device, dtype):
+    """Give every parameter and buffer new arrays on ``device`` and of ``dtype``, where needed."""
+
+    def moved(array):
+        if dtype is not None and array.dtype != dtype and array.dtype.kind == "f":
+            array = array.astype(dtype)
+        return array if device is None else backend.to_device(array, device)
+
+    for _, buffer in module.named_buffers():
+        buffer.data = moved(buffer.data)
+    for parameter in module.parameters():
+        data, grad = moved(parameter.data), moved(parameter.grad)
+        if data is not parameter.data:
+            parameter.bind(data, grad)
+
+
+def collect(module):
+    """Return copies of all parameters and buffers as contiguous NumPy arrays by name."""
+    return {
+        name: np.array(backend.to_host(leaf.data), order="C")
+        for name, leaf in named_leaves(module).items()
+    }
+
+
+def restore(module, arrays, *, strict=True):
+    """Copy arrays into a module's parameters and buffers, by name.
+
+    Nothing is written unless everything fits.
+
+    Parameters
+    ----------
+    module : Module
+    arrays : dict of str to array
+    strict : bool
+        False leaves out names that only one side has; shapes must fit all the same.
+
+    Raises
+    ------
+    ValueError
+        Shapes differ; names are missing or unexpected (strict only).
+    """
+    leaves = named_leaves(module)
+    missing = [name for name in leaves if name not in arrays]
+    unexpected = [name for name in arrays if name not in leaves]
+    if strict and (missing or unexpected):
+        raise ValueError(_names_message(type(module).__name__, missing, unexpected))
+    common = [name for name in leaves if name in arrays]
+    misshaped = [
+        f"{name} is {leaves[name].data.shape} here and {np.shape(arrays[name])} there"
+        for name in common
+        if np.shape(arrays[name]) != leaves[name].data.shape
+    ]
+    if misshaped:
+        raise ValueError(
+            f"{type(module).__name__}.load_state_dict: shapes differ: {'; '.join(misshaped)}; "
+            "build the model with the arguments it was saved with"
+        )
+    for name in common:
+        target = leaves[name].data
+        source = np.asarray(arrays[name], dtype=target.dtype)
+        if hasattr(target, "set"):  # a CuPy array
+            target.set(source)
+        else:
+            target[...] = source
+
+
+def _names_message(who, missing, unexpected):
+    parts = []
+    if missing:
+        parts.append("missing: " + ", ".join(missing))
+    if unexpected:
+        close = {name: difflib.get_close_matches(name, missing, n=1) for name in unexpected}
+        parts.append(
+            "unexpected: "
+            + ", ".join(n + (f" (is it {close[n][0]}?)" if close[n] else "") for n in unexpected)
+        )
+    return (
+        f"{who}.load_state_dict: names do not match; {'; '.join(parts)}; "
+        "strict=False loads what matches"
+    )
+
+
+def to_torch(module):
+    """Return the state as a dict of torch tensors, in PyTorch's layout."""
+    import torch
+
+    leaves = named_leaves(module)
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(np.transpose(array, leaves[name].torch_axes)))
+        if leaves[name].torch_axes
+        else torch.from_numpy(array)
+        for name, array in collect(module).items()
+    }
+
+
+def from_torch(module, tensors, *, strict=True):
+    """Load a PyTorch twin's ``state_dict()``; accepts tensors or arrays. Returns the module."""
+    leaves = named_leaves(module)
+    arrays = {}
+    for name, tensor in tensors.items():
+        if name.rpartition(".")[2] == "num_batches_tracked":
+            continue  # PyTorch's counter, which only a momentum of None would need
+        array = np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
+        axes = leaves[name].torch_axes if name in leaves else None
+        arrays[name] = np.transpose(array, np.argsort(axes)) if axes else array
+    restore(module, arrays, strict=strict)
+    return module
