@@ -5,10 +5,12 @@ import importlib
 from firstlight import nn, optim
 from firstlight.callback import Callback, Role
 from firstlight.data import ArrayDataset, DataLoader, DataSplits
+from firstlight.history import History
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
 from firstlight.parameter import Buffer, Parameter
 from firstlight.rng import seed_everything
+from firstlight.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -18,10 +20,12 @@ __all__ = [
     "Callback",
     "DataLoader",
     "DataSplits",
+    "History",
     "Module",
     "Parameter",
     "Role",
     "StepOutput",
+    "Trainer",
     "hookimpl",
     "nn",
     "optim",

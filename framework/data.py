@@ -1,89 +1,28 @@
-"""Data: sets, splits and the loader that makes batches of them.
+"""Data: the splits of a task, and loaders from whatever holds data.
 
-A *data set* is anything with ``len()`` that gives a whole batch when indexed with an array of
-indices. A *loader* decides order and batches. Nothing here has hidden random state: the order
-of an epoch follows from (seed, epoch), a random transform from (seed, epoch, batch), so that a
-loader's place is three numbers.
+A *data set* (`firstlight.dataset`) holds samples, a *loader* (`firstlight.loader`) makes batches
+of them, *splits* are the train, validation and test sets of one task. `Trainer.fit`, `validate`,
+`test` and `predict` take any of these, and plain arrays; the two functions below sort that out.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from firstlight import rng as randomness
-from firstlight.prefetch import prefetched
+from firstlight.dataset import ArrayDataset, as_dataset
+from firstlight.loader import DataLoader
 
+__all__ = [
+    "ArrayDataset",
+    "DataLoader",
+    "DataSplits",
+    "as_dataset",
+    "as_loader",
+    "train_and_val_loaders",
+]
 
-class ArrayDataset:
-    """Samples held in arrays whose first axis counts them.
-
-    Parameters
-    ----------
-    *arrays : array_like, shape (N, ...)
-        Usually inputs x and targets y. float64 inputs become float32, the dtype of models;
-        pass ``dtype`` for another.
-    name : str
-        Used in messages.
-    dtype : str
-        Dtype of floating arrays.
-
-    Raises
-    ------
-    ValueError
-        No samples, different lengths, NaN or infinity.
-    TypeError
-        Values that are not numbers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from firstlight.data import ArrayDataset
-    >>> data = ArrayDataset(np.zeros((5, 3)), np.arange(5))
-    >>> len(data), [a.shape for a in data[np.array([0, 4])]]
-    (5, [(2, 3), (2,)])
-    """
-
-    def __init__(self, *arrays, name="data", dtype="float32"):
-        if not arrays:
-            raise ValueError(f"{name}: expected one or more arrays, got none")
-        self.name = name
-        self.arrays = tuple(self._checked(array, i, dtype) for i, array in enumerate(arrays))
-        lengths = [len(array) for array in self.arrays]
-        if len(set(lengths)) > 1:
-            raise ValueError(
-                f"{name}: arrays of one data set have one length, got {lengths}; "
-                "pass (x, y) with one y for each x"
-            )
-        if lengths[0] == 0:
-            raise ValueError(f"{name} is empty: expected at least one sample")
-
-    def __len__(self):
-        return len(self.arrays[0])
-
-    def __getitem__(self, indices):
-        """Return the samples at an array of indices: ``(x, y)``, or ``(x,)`` of a lone array."""
-        return tuple(array[indices] for array in self.arrays)
-
-    def _checked(self, array, position, dtype):
-        array = np.asarray(array)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(
-                f"{self.name}: expected numbers in array {position}, got dtype {array.dtype}; "
-                "encode labels as integers 0, 1, ..."
-            )
-        if array.ndim == 0:
-            raise ValueError(f"{self.name}: array {position} is a single number, not samples")
-        if array.dtype.kind == "f":
-            if not np.isfinite(array.sum(dtype="float64")):
-                bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
-                if bad.any():
-                    raise ValueError(
-                        f"{self.name}: array {position} has NaN or infinity in {bad.sum()} of "
-                        f"{len(array)} samples, first in sample {bad.argmax()}; "
-                        "clean the data before training"
-                    )
-            array = array.astype(dtype, copy=False)
-        return array
+SPLITS = ("train", "val", "test")
+BATCH_SIZE = 32  # of plain arrays, and of splits that name no other
 
 
 @dataclass
@@ -92,149 +31,145 @@ class DataSplits:
 
     Attributes
     ----------
-    train, val, test : data set or None
+    train, val, test : data set, array, tuple of arrays, or None
+        Arrays become an `ArrayDataset`.
     name : str
-    input_shape : tuple of int
-        Shape of one sample as the model gets it, e.g. (28, 28, 1).
+    input_shape : tuple of int, optional
+        Shape of one sample as the model gets it, e.g. (28, 28, 1); by default that of the first
+        training sample.
     classes : list of str or None
         Names of the classes; None for regression.
     batch_size : int
     transform, eval_transform : callable or None
         ``f(batch, rng) -> batch`` for training, and for validation and test.
+    info : dict
+        What else there is to say, e.g. the source; JSON-able.
+
+    Raises
+    ------
+    ValueError
+        Labels outside 0 ... number of classes - 1.
+    TypeError
+        Labels that are not integers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import DataSplits
+    >>> x, y = np.zeros((6, 3)), np.array([0, 1, 0, 1, 0, 1])
+    >>> splits = DataSplits((x[:4], y[:4]), val=(x[4:], y[4:]), classes=["no", "yes"], batch_size=2)
+    >>> splits.input_shape, len(splits.loader("train")), splits.loader("test")
+    ((3,), 2, None)
     """
 
     train: object
     val: object = None
     test: object = None
     name: str = "data"
-    input_shape: tuple = ()
+    input_shape: tuple | None = None
     classes: list | None = None
-    batch_size: int = 32
+    batch_size: int = BATCH_SIZE
     transform: object = None
     eval_transform: object = None
     info: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        """Turn arrays into data sets, and check the labels once, here on the host."""
+        for split in SPLITS:
+            data = getattr(self, split)
+            if data is not None:
+                data = as_dataset(data, name=f"{self.name} ({split})")
+                setattr(self, split, data)
+                self._check_labels(data, split)
+        if self.input_shape is None:
+            x = self.train[np.arange(1)][0]  # (1, ...)
+            self.input_shape = x.shape[1:]
+
     def loader(self, split):
         """Return the `DataLoader` of "train" (shuffled), "val" or "test", or None without one."""
-        if split not in ("train", "val", "test"):
+        if split not in SPLITS:
             raise ValueError(f'{self.name}: expected split "train", "val" or "test", got {split!r}')
         data, training = getattr(self, split), split == "train"
         if data is None:
             return None
         return DataLoader(
             data,
-            batch_size=min(self.batch_size, len(data)) if not training else self.batch_size,
+            batch_size=self.batch_size if training else min(self.batch_size, len(data)),
             shuffle=training,
             transform=self.transform if training else self.eval_transform,
         )
 
+    def _check_labels(self, data, split):
+        arrays = getattr(data, "arrays", ())
+        if self.classes is None or len(arrays) < 2 or arrays[1].ndim != 1:
+            return
+        y, count = arrays[1], len(self.classes)
+        if y.dtype.kind not in "biu":
+            raise TypeError(
+                f"{self.name}: expected integer labels 0 ... {count - 1} in {split}, got dtype "
+                f"{y.dtype}; write y.astype(int), or leave out classes for regression"
+            )
+        low, high = int(y.min()), int(y.max())
+        if low < 0 or high >= count:
+            raise ValueError(
+                f"{self.name}: expected labels 0 ... {count - 1} ({count} classes), got labels "
+                f"from {low} to {high} in {split}; number the classes from 0, or name all of them"
+            )
 
-class DataLoader:
-    """Iterate over a data set in batches; each iteration is one epoch, the next one.
+
+def train_and_val_loaders(data, val_data=None):
+    """Return ``(train_loader, val_loader or None)`` from what a user gave to ``fit``.
 
     Parameters
     ----------
-    data : data set, array, or tuple of arrays
-    batch_size : int
-    shuffle : bool
-        A new order each epoch.
-    drop_last : bool
-        Leave out a last batch that is not full.
-    transform : callable, optional
-        ``f(batch, rng) -> batch``, applied to each batch.
-    prefetch : int
-        Batches made ahead by a second thread; worth it for slow transforms.
-    seed : int, optional
-        Fixes order and transforms; the current seed of `firstlight.seed_everything` by default.
+    data, val_data
+        `DataSplits`, an array, a tuple of arrays, a data set, or a loader. ``val_data`` goes
+        before the validation data of the splits.
+    """
+    train = as_loader(data, "train")
+    if val_data is not None:
+        return train, as_loader(val_data, "val")
+    return train, data.loader("val") if isinstance(data, DataSplits) else None
 
-    Attributes
+
+def as_loader(data, split):
+    """Return a loader of whatever holds data.
+
+    Parameters
     ----------
-    epoch : int
-        The epoch under way, or the next one.
-    batch : int
-        Batches of it that were handed out.
+    data
+        `DataSplits`, which give their split; an array, a tuple of arrays or a data set, which
+        are shuffled for "train" only; or a loader, which passes as it is: a `DataLoader`, a list
+        of batches (tuples), or anything else with ``len()`` that iterates over batches.
+    split : {"train", "val", "test"}
 
     Raises
     ------
     ValueError
-        A batch size below 1, or above the data's length.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from firstlight import DataLoader
-    >>> loader = DataLoader((np.arange(10.0), np.arange(10)), batch_size=4)
-    >>> [len(x) for x, y in loader]
-    [4, 4, 2]
+        The splits have no such split.
+    TypeError
+        The data is nothing of this kind.
     """
-
-    def __init__(
-        self,
-        data,
-        batch_size=32,
-        *,
-        shuffle=False,
-        drop_last=False,
-        transform=None,
-        prefetch=0,
-        seed=None,
-    ):
-        self.data = as_dataset(data)
-        if not 1 <= batch_size <= len(self.data):
+    if isinstance(data, DataSplits):
+        loader = data.loader(split)
+        if loader is None:
+            there = [s for s in SPLITS if getattr(data, s) is not None]
             raise ValueError(
-                f"DataLoader: expected a batch_size from 1 to {len(self.data)}, the number of "
-                f"samples, got {batch_size}"
+                f"{data.name} has no {split} data, only {', '.join(there)}; "
+                f"pass {split} data as an array, a tuple (x, y) or a loader"
             )
-        self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
-        self.transform, self.prefetch = transform, prefetch
-        self.seed = randomness.current_seed() if seed is None else seed
-        self.epoch = self.batch = 0
-        self._begun = False  # whether the epoch named above is, or was, under way
-
-    def __len__(self):
-        full, rest = divmod(len(self.data), self.batch_size)
-        return full + (rest > 0 and not self.drop_last)
-
-    def __iter__(self):
-        """Hand out the batches of the next epoch; after `load_state_dict`, those still left."""
-        if self._begun:
-            self.epoch, self.batch = self.epoch + 1, 0
-        self._begun = True
-        for batch in prefetched(self._batches(self.epoch, self.batch), self.prefetch):
-            self.batch += 1
-            yield batch
-
-    def state_dict(self):
-        """Return the place inside the epoch; all that is needed to go on from here."""
-        return {"seed": self.seed, "epoch": self.epoch, "batch": self.batch}
-
-    def load_state_dict(self, state):
-        """Go to a place that `state_dict` returned; the next iteration starts there."""
-        self.seed, self.epoch, self.batch = state["seed"], state["epoch"], state["batch"]
-        self._begun = self.batch >= len(self)
-
-    def _batches(self, epoch, first):
-        order = np.arange(len(self.data))
-        if self.shuffle:
-            randomness.derived("order", self.seed, epoch).shuffle(order)
-        for index in range(first, len(self)):
-            batch = self.data[order[index * self.batch_size : (index + 1) * self.batch_size]]
-            if self.transform is not None:
-                batch = self.transform(
-                    batch, randomness.derived("augment", self.seed, epoch, index)
-                )
-            yield batch
-
-
-def as_dataset(data, name="data"):
-    """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass as they are."""
-    if isinstance(data, tuple):
-        return ArrayDataset(*data, name=name)
-    if isinstance(data, np.ndarray):
-        return ArrayDataset(data, name=name)
-    if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, list):
+        return loader
+    if _is_loader(data):
         return data
-    raise TypeError(
-        f"{name}: expected an array, a tuple (x, y) of arrays, or a data set with len() and "
-        f"indexing by arrays, got {type(data).__name__}"
+    found = as_dataset(data, name=f"{split} data")
+    return DataLoader(found, max(1, min(BATCH_SIZE, len(found))), shuffle=split == "train")
+
+
+def _is_loader(data):
+    if isinstance(data, list):  # batches made beforehand; other lists are values to be refused
+        return bool(data) and all(isinstance(batch, tuple) for batch in data)
+    return (
+        hasattr(data, "__iter__")
+        and hasattr(data, "__len__")
+        and not hasattr(data, "__getitem__")  # that would be a data set
     )

@@ -23,23 +23,15 @@ def prefetched(items, ahead):
         return
     ready, stop = queue.Queue(ahead), threading.Event()
 
-    def put(item):
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-        return None
-
     def work():
         try:
             for item in items:
-                put((item, None))
+                ready.put((item, None))
                 if stop.is_set():
                     return
-            put((_END, None))
+            ready.put((_END, None))
         except BaseException as error:
-            put((_END, error))
+            ready.put((_END, error))
 
     thread = threading.Thread(target=work, name="firstlight-prefetch", daemon=True)
     thread.start()
@@ -53,4 +45,6 @@ def prefetched(items, ahead):
             yield item
     finally:
         stop.set()
+        while not ready.empty():  # makes room for the one item the thread may be waiting to put
+            ready.get_nowait()
         thread.join()

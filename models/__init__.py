@@ -1,1 +1,14 @@
-"""To be filled."""
+"""Models: networks that are ready to train, by class or by name."""
+
+from firstlight.hookspecs import hookimpl
+from firstlight.models.mlp import MLP
+from firstlight.models.polynomial import Polynomial
+
+__all__ = ["MLP", "Polynomial"]
+
+
+@hookimpl
+def register_models(registry):
+    """Offer firstlight's own models by name."""
+    registry.add("mlp", MLP)
+    registry.add("polynomial", Polynomial)

@@ -1,6 +1,9 @@
 """Optimizers: update rules on a model's flat parameters."""
 
+from firstlight.optim.adagrad import Adagrad
 from firstlight.optim.adam import Adam, AdamW
 from firstlight.optim.optimizer import Optimizer
+from firstlight.optim.rmsprop import RMSprop
+from firstlight.optim.sgd import SGD
 
-__all__ = ["Adam", "AdamW", "Optimizer"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop"]

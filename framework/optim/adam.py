@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.optim.optimizer import Optimizer
+from firstlight.optim.optimizer import Optimizer, with_decay
 
 
 class Adam(Optimizer):
@@ -38,23 +38,19 @@ class Adam(Optimizer):
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(
-            params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
 
-    def update(self, group, w, g, m, v, step, scratch):
-        if group["weight_decay"]:
-            np.multiply(w, group["weight_decay"], out=scratch)
-            scratch += g
-            g = scratch
-        moments(self.steps, group, g, m, v, step)
+    def update(self, group, t, w, g, m, v, step, decayed):
+        g = with_decay(group, w, g, out=decayed)
+        moments(group, t, g, m, v, step)
         w -= step
 
     def _check(self, group):
         super()._check(group)
-        if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(
-                f"{type(self).__name__}: expected betas in [0, 1), got {group['betas']}"
-            )
+        betas = group["betas"]
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1), got {betas}")
 
 
 class AdamW(Optimizer):
@@ -87,19 +83,19 @@ class AdamW(Optimizer):
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(
-            params, {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay}
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
 
-    def update(self, group, w, g, m, v, step):
+    def update(self, group, t, w, g, m, v, step):
         if group["weight_decay"]:
             w *= 1 - group["lr"] * group["weight_decay"]
-        moments(self.steps, group, g, m, v, step)
+        moments(group, t, g, m, v, step)
         w -= step
 
     _check = Adam._check
 
 
-def moments(t, group, g, m, v, step):
+def moments(group, t, g, m, v, step):
     """Move m and v on by the gradient g, and write Adam's step into ``step``.
 
     With c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ, the step is written with one division::

@@ -1,0 +1,132 @@
+"""Checkpoints: one safetensors file with the arrays, and JSON for all the rest; no pickle."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from firstlight.backend import to_host
+from firstlight.files import write_atomically
+
+FORMAT = 1
+
+
+@dataclass
+class Checkpoint:
+    """Everything that the next step of a training depends on.
+
+    Attributes
+    ----------
+    model : dict of str to array
+        `Module.state_dict`.
+    optimizer : dict
+        `Optimizer.state_dict`; empty in a file of weights only.
+    step, epoch : int
+        Optimizer steps done, and the epoch under way (counted from 1).
+    loader : dict
+        Place inside the epoch.
+    rng : dict
+        State of every random stream.
+    callbacks : dict of str to dict
+        State of every callback.
+    metrics : dict of str to float
+        The latest values.
+    config : dict
+        Settings of the run.
+    extra : dict
+        For plugins; must be JSON-able.
+    """
+
+    model: dict
+    optimizer: dict = field(default_factory=dict)
+    step: int = 0
+    epoch: int = 0
+    loader: dict = field(default_factory=dict)
+    rng: dict = field(default_factory=dict)
+    callbacks: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)
+    config: dict = field(default_factory=dict)
+    extra: dict = field(default_factory=dict)
+
+    def save(self, path):
+        """Write the file atomically: after any failure the old file, or none, is there.
+
+        Raises
+        ------
+        OSError
+            As the system reports it.
+        TypeError
+            Something in the JSON part is not JSON-able.
+        """
+        from safetensors.numpy import save
+
+        optimizer = dict(self.optimizer)
+        named = {f"model/{name}": array for name, array in self.model.items()}
+        named |= {f"optimizer/{n}": a for n, a in optimizer.pop("arrays", {}).items()}
+        # safetensors writes the memory of a strided array in the wrong order (its issue #825).
+        arrays = {name: np.ascontiguousarray(to_host(array)) for name, array in named.items()}
+        meta = {k: v for k, v in asdict(self._without_arrays()).items() if k != "model"}
+        meta["optimizer"] = optimizer
+        metadata = {
+            "format": str(FORMAT),
+            "checksum": checksum(arrays),
+            "firstlight": json.dumps(meta),
+        }
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, save(arrays, metadata=metadata))
+
+    @classmethod
+    def load(cls, path):
+        """Read a checkpoint and verify its content.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            Not a checkpoint of ours, of another format version, or damaged.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"checkpoint {str(path)!r} does not exist")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(f"checkpoint {str(path)!r} is damaged: {error}") from error
+        if "firstlight" not in metadata:
+            raise ValueError(
+                f"{str(path)!r} is a safetensors file, but not a firstlight checkpoint"
+            )
+        if metadata["format"] != str(FORMAT):
+            raise ValueError(
+                f"checkpoint {str(path)!r} has format {metadata['format']}, this firstlight reads "
+                f"format {FORMAT}; use the version that wrote it"
+            )
+        if metadata["checksum"] != checksum(arrays):
+            raise ValueError(f"checkpoint {str(path)!r} is damaged: its checksum does not match")
+        checkpoint = cls(model=_part(arrays, "model/"), **json.loads(metadata["firstlight"]))
+        if checkpoint.optimizer:
+            checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
+        return checkpoint
+
+    def _without_arrays(self):
+        return Checkpoint({}, {}, *[getattr(self, n) for n in list(vars(self))[2:]])
+
+
+def checksum(arrays):
+    """Return a hash over names, dtypes, shapes and bytes of a dict of arrays."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _part(arrays, prefix):
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -1,0 +1,69 @@
+"""Checks of what a user's Module hands to the Trainer; each message says what to write."""
+
+import re
+
+from firstlight.module import Module, StepOutput
+from firstlight.optim import Optimizer
+
+
+def module(candidate):
+    """Raise a TypeError unless it is a `Module` object."""
+    if isinstance(candidate, type):
+        raise TypeError(
+            f"Trainer: expected a module, got the class {candidate.__name__}; "
+            f"write {candidate.__name__}(...)"
+        )
+    if not isinstance(candidate, Module):
+        raise TypeError(
+            f"Trainer: expected a firstlight.Module, got {type(candidate).__name__}; "
+            "derive your model from firstlight.Module"
+        )
+
+
+def optimizer(owner, candidate):
+    """Raise a TypeError unless ``configure_optimizer`` returned an `Optimizer`."""
+    if not isinstance(candidate, Optimizer):
+        raise TypeError(
+            f"{type(owner).__name__}.configure_optimizer returned {type(candidate).__name__}; "
+            "end it with: return optim.Adam(self.parameters(), lr=1e-3)"
+        )
+
+
+def step_output(owner, output, step):
+    """Raise a TypeError unless a step returned a `StepOutput`."""
+    if not isinstance(output, StepOutput):
+        raise TypeError(
+            f"{type(owner).__name__}.{step} returned {type(output).__name__}; "
+            "end it with: return firstlight.StepOutput(loss, dy, metrics)"
+        )
+
+
+def training_output(owner, output):
+    """Raise a TypeError unless ``training_step`` returned a `StepOutput` that has a dy."""
+    step_output(owner, output, "training_step")
+    if output.dy is None:
+        raise TypeError(
+            f"{type(owner).__name__}.training_step returned no dy, the gradient of the loss at "
+            "the model's output; e.g. StepOutput(loss, dy=self.loss.backward())"
+        )
+
+
+def all_undone(root):
+    """Raise a RuntimeError if a forward of the step has not been undone by its backward."""
+    for name, part in root.named_modules():
+        if part._stack:
+            where = f"{type(root).__name__}{'.' + name if name else ''}"
+            raise RuntimeError(
+                f"{where} ({type(part).__name__}): {len(part._stack)} forward(s) of the training "
+                f"step were not undone; {type(root).__name__}.backward must call the backward of "
+                "every layer that its forward calls, in reverse order"
+            )
+
+
+def run_name(name):
+    """Return the name, or raise a ValueError if it cannot be a folder's."""
+    if name is not None and (not re.fullmatch(r"[\w.+=-]+", name) or name in (".", "..", "latest")):
+        raise ValueError(
+            f"name: expected letters, digits and . _ + = - for a folder's name, got {name!r}"
+        )
+    return name

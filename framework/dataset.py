@@ -1,0 +1,125 @@
+"""ArrayDataset: samples in memory, checked once when they come in."""
+
+import numpy as np
+
+
+class ArrayDataset:
+    """Samples held in arrays whose first axis counts them.
+
+    A *data set* is anything with ``len()`` that gives a whole batch, a tuple of arrays, when it
+    is indexed with an array of indices. This is the one for data that fits in memory.
+
+    Parameters
+    ----------
+    *arrays : array_like, shape (N, ...)
+        Usually inputs x and targets y. float64 becomes float32, the dtype of models; pass
+        ``dtype`` for another. Integers (labels, pixels, tokens) stay as they are.
+    name : str
+        Used in messages.
+    dtype : str
+        Dtype of floating arrays.
+
+    Raises
+    ------
+    ValueError
+        No samples, different lengths, NaN or infinity.
+    TypeError
+        Values that are not numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.data import ArrayDataset
+    >>> data = ArrayDataset(np.zeros((5, 3)), np.arange(5))
+    >>> len(data), [a.shape for a in data[np.array([0, 4])]]
+    (5, [(2, 3), (2,)])
+    """
+
+    def __init__(self, *arrays, name="data", dtype="float32"):
+        if not arrays:
+            raise ValueError(f"{name}: expected one or more arrays, got none")
+        self.name = name
+        self.arrays = tuple(self._checked(array, i, dtype) for i, array in enumerate(arrays))
+        lengths = [len(array) for array in self.arrays]
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f"{name}: arrays of one data set have one length, got {lengths}; "
+                "pass (x, y) with one y for each x"
+            )
+        if lengths[0] == 0:
+            raise ValueError(f"{name} is empty: expected at least one sample")
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, indices):
+        """Return the samples at an array of indices: ``(x, y)``, or ``(x,)`` of a lone array."""
+        return tuple(array[indices] for array in self.arrays)
+
+    def __repr__(self):
+        shapes = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays)
+        return f"ArrayDataset({self.name}: {shapes})"
+
+    def _checked(self, array, position, dtype):
+        try:
+            array = np.asarray(array)
+        except ValueError as error:  # nested lists of different lengths
+            raise ValueError(
+                f"{self.name}: array {position} cannot be made from what was given: {error}"
+            ) from error
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{self.name}: expected numbers in array {position}, got dtype {array.dtype}; "
+                "encode labels as integers 0, 1, ..."
+            )
+        if array.ndim == 0:
+            raise ValueError(f"{self.name}: array {position} is a single number, not samples")
+        if array.dtype.kind == "f":
+            with np.errstate(over="ignore"):  # what is beyond float32 becomes infinity, see below
+                array = array.astype(dtype, copy=False)
+            self._check_finite(array, position)
+        return array
+
+    def _check_finite(self, array, position):
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = array.sum(dtype="float64")  # one pass without a temporary
+        if np.isfinite(total):
+            return
+        bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"{self.name}: array {position} has NaN or infinity (as {array.dtype}) in "
+                f"{bad.sum()} of {len(array)} samples, first in sample {bad.argmax()}; "
+                "clean the data before training"
+            )
+
+
+def as_dataset(data, name="data"):
+    """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass as they are.
+
+    Raises
+    ------
+    TypeError
+        Something else, such as a list: wrap it in ``np.array`` or make a tuple ``(x, y)``.
+    """
+    if isinstance(data, tuple):
+        return ArrayDataset(*data, name=name)
+    if hasattr(data, "__array__"):  # NumPy's, a pandas table, a PyTorch tensor
+        return ArrayDataset(data, name=name)
+    indexable = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if indexable and not isinstance(data, (list, dict, str, bytes)):
+        return data
+    raise TypeError(
+        f"{name}: expected an array, a tuple (x, y) of arrays, or a data set with len() and "
+        f"indexing by arrays, got {type(data).__name__}{_cure(data)}"
+    )
+
+
+def _cure(data):
+    if isinstance(data, list):
+        return "; write np.array(...) for values, (x, y) for inputs and targets"
+    if isinstance(data, str):
+        return "; load it first: firstlight.datasets.load(...)"
+    if isinstance(data, dict):
+        return "; write (data['x'], data['y'])"
+    return ""

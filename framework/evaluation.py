@@ -1,0 +1,60 @@
+"""Evaluation: one pass over data without learning."""
+
+from itertools import islice
+
+import numpy as np
+
+from firstlight import checks
+from firstlight.backend import to_host
+from firstlight.batches import placed, sample_count
+from firstlight.limits import batch_limit
+from firstlight.metrics import MeanMetrics
+
+
+def evaluate(trainer, loader, stage):
+    """Return the means of loss and metrics, weighted by batch size, e.g. ``{"val_loss": 0.1}``.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Whose module is evaluated, and whose callbacks are called.
+    loader : iterable of batches
+    stage : {"val", "test"}
+        Prefix of the names.
+    """
+    module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
+    module.eval()
+    hook.on_validation_start(trainer=trainer, module=module, stage=stage)
+    for index, batch in enumerate(limited_batches(trainer, loader, stage)):
+        output = module.validation_step(batch)
+        checks.step_output(module, output, "validation_step")
+        means.add({"loss": output.loss, **output.metrics}, sample_count(batch))
+        hook.on_validation_batch_end(
+            trainer=trainer,
+            module=module,
+            output=output,
+            batch=batch,
+            batch_idx=index,
+            stage=stage,
+        )
+    metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
+    hook.on_validation_end(trainer=trainer, module=module, stage=stage, metrics=metrics)
+    return metrics
+
+
+def predict(trainer, loader):
+    """Return the module's predictions for all batches, joined, as a NumPy array."""
+    trainer.module.eval()
+    return np.concatenate(
+        [
+            to_host(trainer.module.predict_step(batch))
+            for batch in limited_batches(trainer, loader, "predict")
+        ]
+    )
+
+
+def limited_batches(trainer, loader, stage):
+    """Yield the loader's batches, as many as the trainer's limit allows, on its device."""
+    count = batch_limit(f"limit_{stage}_batches", trainer.limits[stage], len(loader))
+    for batch in islice(loader, count):
+        yield placed(batch, trainer.device, trainer.dtype)

@@ -1,0 +1,87 @@
+"""Limits of a training: how many batches, how long, how often to validate."""
+
+import re
+
+
+def batch_limit(name, limit, total):
+    """Return how many of ``total`` batches to use.
+
+    Parameters
+    ----------
+    name : str
+        The setting, for messages.
+    limit : int, float or None
+        A count (int), a share of all (float up to 1.0), or None for all.
+
+    Raises
+    ------
+    ValueError
+        A negative count, or a share outside [0, 1].
+    """
+    if limit is None:
+        return total
+    if isinstance(limit, float):
+        if not 0 <= limit <= 1:
+            raise ValueError(
+                f"{name}: expected a share from 0.0 to 1.0 or a whole count, got {limit}"
+            )
+        return max(1, round(limit * total)) if limit else 0
+    if limit < 0:
+        raise ValueError(f"{name}: expected 0 or more batches, got {limit}")
+    return min(limit, total)
+
+
+def parse_count(name, count, least=1):
+    """Return a whole number of at least ``least``, or None for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a whole number; too small.
+    """
+    if count is None:
+        return None
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"{name}: expected a whole number, got {count!r}")
+    if count < least:
+        raise ValueError(f"{name}: expected {least} or more, got {count}")
+    return count
+
+
+def parse_interval(name, interval):
+    """Return ``(n, unit)`` of "every n": 2 and "2 epochs" are (2, "epochs"); also "500 steps".
+
+    Raises
+    ------
+    ValueError
+        Neither a whole number of 1 or more nor such a phrase.
+    """
+    found = re.fullmatch(r"\s*(\d+)\s*(epochs?|steps?)?\s*", str(interval))
+    if not found or int(found[1]) < 1:
+        raise ValueError(
+            f'{name}: expected a number of epochs such as 1, or "500 steps", got {interval!r}'
+        )
+    return int(found[1]), "steps" if (found[2] or "").startswith("step") else "epochs"
+
+
+def parse_duration(name, duration):
+    """Return seconds from a number of seconds or "HH:MM:SS" (also "MM:SS", "DD:HH:MM:SS").
+
+    Raises
+    ------
+    ValueError
+        Neither, or not positive.
+    """
+    if duration is None:
+        return None
+    try:
+        parts = [float(part) for part in str(duration).split(":")]
+        if len(parts) > 4 or min(parts) < 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f'{name}: expected seconds or "HH:MM:SS", got {duration!r}') from None
+    factors = (1, 60, 3600, 86400)
+    seconds = sum(part * factor for part, factor in zip(reversed(parts), factors, strict=False))
+    if seconds <= 0:
+        raise ValueError(f"{name}: expected more than 0 seconds, got {duration!r}")
+    return seconds

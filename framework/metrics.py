@@ -1,0 +1,79 @@
+"""MeanMetrics: means over many batches that leave the numbers where they are until asked."""
+
+import numpy as np
+
+
+class MeanMetrics:
+    """Average losses and metrics over batches, each weighted by the number of its samples.
+
+    Formula, for values vᵢ of batches with wᵢ samples::
+
+        mean = Σᵢ wᵢ vᵢ / Σᵢ wᵢ
+
+    where i runs over the batches that had this value. Sums are kept in double precision, on the
+    device that the values come from; only `compute` brings them to the host.
+
+    Attributes
+    ----------
+    weight : int
+        Samples of all batches added.
+
+    Examples
+    --------
+    >>> from firstlight.metrics import MeanMetrics
+    >>> means = MeanMetrics()
+    >>> means.add({"loss": 2.0, "acc": 0.5}, weight=30)
+    >>> means.add({"loss": 1.0}, weight=10)
+    >>> means.compute(), means.weight
+    ({'loss': 1.75, 'acc': 0.5}, 40)
+    """
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        """Forget everything added so far."""
+        self.weight = 0
+        self._sums = {}  # name -> (Σ w v, Σ w)
+
+    def add(self, values, weight):
+        """Add the values of one batch.
+
+        Parameters
+        ----------
+        values : dict of str to float or 0-d array
+            Means over the batch.
+        weight : int
+            The number of samples they are means of.
+
+        Raises
+        ------
+        ValueError
+            A weight that is not positive; a value that is not a single number.
+        """
+        if weight <= 0:
+            raise ValueError(
+                f"MeanMetrics.add: expected a positive weight, the batch size, got {weight}"
+            )
+        self.weight += weight
+        factor = np.float64(weight)  # makes float32 values float64, on every device
+        sums = self._sums
+        for name, value in values.items():
+            if getattr(value, "ndim", 0):
+                raise ValueError(
+                    f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
+                    f"shape {value.shape}; take its mean over the batch"
+                )
+            total, samples = sums.get(name, (0.0, 0))
+            sums[name] = (total + value * factor, samples + weight)
+
+    def merge(self, other):
+        """Add everything that another MeanMetrics has summed up."""
+        self.weight += other.weight
+        for name, (total, samples) in other._sums.items():
+            mine, mine_samples = self._sums.get(name, (0.0, 0))
+            self._sums[name] = (mine + total, mine_samples + samples)
+
+    def compute(self):
+        """Return the means as a dict of str to float; the one place that waits for the device."""
+        return {name: float(total / samples) for name, (total, samples) in self._sums.items()}

@@ -1,0 +1,79 @@
+"""Dropout: noise that keeps units from relying on each other."""
+
+import numpy as np
+
+from firstlight import rng as randomness
+from firstlight.module import Module
+
+
+class Dropout(Module):
+    """Set each element to zero with probability p while training; do nothing after ``eval()``.
+
+    Formula, with a fresh random mask m at each call::
+
+        y = x · m / (1 - p)        m = 1 with probability 1 - p, else 0
+
+    Dividing by 1 - p keeps the mean, E[y] = x, so that evaluation needs no correction.
+
+    Gradient: the same mask, which forward therefore saves::
+
+        dx = dy · m / (1 - p)
+
+    Parameters
+    ----------
+    p : float
+        Probability of a zero, from 0 to 1.
+    rng : numpy.random.Generator, optional
+        Where the masks come from; the ``dropout`` stream by default.
+
+    Raises
+    ------
+    ValueError
+        p is not a probability.
+
+    References
+    ----------
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting",
+    2014, section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.Dropout(0.5, rng=np.random.default_rng(0))
+    >>> layer(np.ones(6))
+    array([2., 0., 2., 2., 0., 2.])
+    >>> layer.eval()(np.ones(6))
+    array([1., 1., 1., 1., 1., 1.])
+    """
+
+    def __init__(self, p=0.5, *, rng=None):
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: expected a probability p from 0 to 1, got {p}")
+        self.p = float(p)
+        self.rng = rng
+
+    def forward(self, x):
+        mask = self._draw(x) if self.training and self.p > 0 else None
+        self.save(x.shape, mask)
+        return self._apply(mask, x)
+
+    def backward(self, dy):
+        shape, mask = self.saved()
+        self.check_dy(dy, shape)
+        return self._apply(mask, dy)
+
+    def _draw(self, x):
+        rng = randomness.stream("dropout") if self.rng is None else self.rng
+        mask = rng.random(x.shape, dtype="float32") >= self.p
+        return np.asarray(mask, like=x)  # to the device of x
+
+    def _apply(self, mask, x):
+        if mask is None:
+            return x
+        y = x * mask
+        y *= 1 / (1 - self.p) if self.p < 1 else 0.0
+        return y
+
+    def extra_repr(self):
+        return f"p={self.p}"

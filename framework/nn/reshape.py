@@ -1,0 +1,158 @@
+"""Flatten, Reshape and Identity: layers that change at most the shape.
+
+A layer behind them with ``needs_dx=False`` hands back None; so do they.
+"""
+
+import math
+
+from firstlight.module import Module
+
+
+class Flatten(Module):
+    """Merge the axes from ``start_dim`` to the last into one, e.g. pixels into features.
+
+    Formula and gradient; the numbers stay, in the same order::
+
+        y  = x reshaped         x (N, H, W, C) -> y (N, H·W·C)
+        dx = dy reshaped back
+
+    Parameters
+    ----------
+    start_dim : int
+        The first axis to merge; 1 keeps the samples apart.
+
+    Raises
+    ------
+    ValueError
+        x has no axis ``start_dim``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.Flatten()(np.zeros((32, 8, 8, 1), "float32")).shape
+    (32, 64)
+    """
+
+    def __init__(self, start_dim=1):
+        self.start_dim = start_dim
+
+    def forward(self, x):  # x (N, ...)
+        if not -x.ndim <= self.start_dim < x.ndim:
+            raise ValueError(
+                f"Flatten: expected x with an axis {self.start_dim} (start_dim), "
+                f"got shape {x.shape}; pass a batch, e.g. x[None] for one sample"
+            )
+        start = self.start_dim % x.ndim
+        y = x.reshape(*x.shape[:start], math.prod(x.shape[start:]))  # (N, features)
+        self.save(x.shape, y.shape)
+        return y
+
+    def backward(self, dy):  # dy (N, features)
+        x_shape, y_shape = self.saved()
+        if dy is None:
+            return None
+        self.check_dy(dy, y_shape)
+        return dy.reshape(x_shape)  # (N, ...)
+
+    def flops(self, x, y):
+        return 0
+
+    def extra_repr(self):
+        return f"start_dim={self.start_dim}"
+
+
+class Reshape(Module):
+    """Give every sample another shape; the first axis, the batch, stays.
+
+    Formula and gradient; the numbers stay, in the same order::
+
+        y  = x reshaped         x (N, ...) -> y (N, *shape)
+        dx = dy reshaped back
+
+    Parameters
+    ----------
+    *shape : int
+        The shape of one sample. One number may be -1: what is left over.
+
+    Raises
+    ------
+    ValueError
+        A sample of x has another number of elements than ``shape``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.Reshape(8, 8, 1)(np.zeros((32, 64), "float32")).shape
+    (32, 8, 8, 1)
+    """
+
+    def __init__(self, *shape):
+        if any(size < -1 for size in shape) or shape.count(-1) > 1:
+            raise ValueError(
+                f"Reshape: expected sizes of 0 or more and at most one -1, got {shape}; "
+                "pass the shape of one sample: Reshape(28, 28, 1)"
+            )
+        self.shape = shape
+
+    def forward(self, x):  # x (N, ...)
+        y = x.reshape(x.shape[0], *self._sample_shape(x))  # (N, *shape)
+        self.save(x.shape, y.shape)
+        return y
+
+    def backward(self, dy):  # dy (N, *shape)
+        x_shape, y_shape = self.saved()
+        if dy is None:
+            return None
+        self.check_dy(dy, y_shape)
+        return dy.reshape(x_shape)  # (N, ...)
+
+    def _sample_shape(self, x):
+        """Fill in -1, by hand so that an empty batch works as well."""
+        size = math.prod(x.shape[1:])
+        known = math.prod(n for n in self.shape if n != -1)
+        left_over = size // known if known else 0
+        shape = tuple(left_over if n == -1 else n for n in self.shape)
+        if x.ndim < 1 or math.prod(shape) != size:
+            raise ValueError(
+                f"Reshape: expected samples that fit {self.shape}, got x of shape {x.shape}, "
+                f"with {size} elements a sample; choose sizes whose product is {size}"
+            )
+        return shape
+
+    def flops(self, x, y):
+        return 0
+
+    def extra_repr(self):
+        return ", ".join(map(str, self.shape))
+
+
+class Identity(Module):
+    """Return x as it is; a placeholder where a layer is optional.
+
+    Formula and gradient::
+
+        y  = x
+        dx = dy
+
+    Examples
+    --------
+    >>> from firstlight import nn
+    >>> dropout = 0.0
+    >>> nn.Dropout(dropout) if dropout else nn.Identity()
+    Identity()
+    """
+
+    def forward(self, x):
+        self.save(x.shape)
+        return x
+
+    def backward(self, dy):
+        (shape,) = self.saved()
+        if dy is not None:
+            self.check_dy(dy, shape)
+        return dy
+
+    def flops(self, x, y):
+        return 0

@@ -1,0 +1,69 @@
+"""Adagrad."""
+
+import numpy as np
+
+from firstlight.optim.optimizer import Optimizer, with_decay
+
+
+class Adagrad(Optimizer):
+    """Divide the gradient by the root of the sum of all squared gradients so far.
+
+    Update, for step t = 1, 2, ...::
+
+        g ← g + weight_decay · w
+        s ← s + g²
+        w ← w - lr / (1 + (t - 1) lr_decay) · g / (√s + eps)
+
+    Parameters
+    ----------
+    params : list of Parameter, or list of dict
+        Parameters or groups, see `Optimizer`.
+    lr : float
+        Learning rate.
+    lr_decay : float
+        How fast the learning rate falls besides.
+    weight_decay : float
+        L2 penalty, added to the gradient.
+    initial_accumulator_value : float
+        What s is before the first step.
+    eps : float
+        Keeps the division finite.
+
+    References
+    ----------
+    Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
+    Optimization", 2011, eq. 1 with diagonal G.
+    """
+
+    state_names = ("sum",)
+    scratch_rows = 2
+
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        *,
+        lr_decay=0.0,
+        weight_decay=0.0,
+        initial_accumulator_value=0.0,
+        eps=1e-10,
+    ):
+        if not initial_accumulator_value >= 0:
+            raise ValueError(
+                "Adagrad: expected initial_accumulator_value of 0 or more, "
+                f"got {initial_accumulator_value}"
+            )
+        super().__init__(
+            params, {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay, "eps": eps}
+        )
+        self.state["sum"][...] = initial_accumulator_value
+
+    def update(self, group, t, w, g, total, step, decayed):
+        g = with_decay(group, w, g, out=decayed)
+        np.multiply(g, g, out=step)
+        total += step
+        np.sqrt(total, out=step)
+        step += group["eps"]
+        np.divide(g, step, out=step)
+        step *= group["lr"] / (1 + (t - 1) * group["lr_decay"])
+        w -= step

@@ -1,0 +1,98 @@
+"""RMSprop."""
+
+import numpy as np
+
+from firstlight.optim.optimizer import Optimizer, with_decay
+
+
+class RMSprop(Optimizer):
+    """Divide the gradient by the root of its running mean square.
+
+    Update, with α = alpha and μ = momentum::
+
+        g ← g + weight_decay · w
+        v ← α v + (1 - α) g²
+        a ← α a + (1 - α) g                 centered only, else a = 0
+        d = g / (√(v - a²) + eps)
+        b ← μ b + d                         without momentum b is d
+        w ← w - lr · b
+
+    Parameters
+    ----------
+    params : list of Parameter, or list of dict
+        Parameters or groups, see `Optimizer`.
+    lr : float
+        Learning rate.
+    alpha : float
+        α, in [0, 1]: how slowly the running means forget.
+    eps : float
+        Keeps the division finite.
+    weight_decay : float
+        L2 penalty, added to the gradient.
+    momentum : float
+        μ; 0 keeps no running sum, and no memory for it.
+    centered : bool
+        Divide by the standard deviation: the mean square less the squared mean.
+
+    References
+    ----------
+    Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012; centered: Graves,
+    "Generating Sequences With Recurrent Neural Networks", 2013, eq. 38-45.
+    """
+
+    state_names = ("square_avg", "grad_avg", "momentum_buffer")
+    optional_state = {"grad_avg": "centered", "momentum_buffer": "momentum"}
+    scratch_rows = 2
+
+    def __init__(
+        self,
+        params,
+        lr=1e-2,
+        *,
+        alpha=0.99,
+        eps=1e-8,
+        weight_decay=0.0,
+        momentum=0.0,
+        centered=False,
+    ):
+        defaults = {
+            "lr": lr,
+            "alpha": alpha,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "centered": centered,
+        }
+        super().__init__(params, defaults)
+
+    def update(self, group, t, w, g, v, mean, buffer, step, decayed):
+        alpha = group["alpha"]
+        g = with_decay(group, w, g, out=decayed)
+        np.multiply(g, g, out=step)
+        step *= 1 - alpha
+        v *= alpha
+        v += step
+        if group["centered"]:
+            np.multiply(g, 1 - alpha, out=step)
+            mean *= alpha
+            mean += step
+            np.multiply(mean, mean, out=step)
+            np.subtract(v, step, out=step)
+            np.maximum(step, 0, out=step)  # rounding can take a variance near 0 below it
+            np.sqrt(step, out=step)
+        else:
+            np.sqrt(v, out=step)
+        step += group["eps"]
+        np.divide(g, step, out=step)
+        if group["momentum"]:
+            buffer *= group["momentum"]
+            buffer += step
+            np.multiply(buffer, group["lr"], out=step)
+        else:
+            step *= group["lr"]
+        w -= step
+
+    def _check(self, group):
+        super()._check(group)
+        if not 0 <= group["alpha"] <= 1:
+            raise ValueError(f"RMSprop: expected alpha in [0, 1], got {group['alpha']}")

@@ -1,0 +1,74 @@
+"""SGD: gradient descent, with momentum if wanted."""
+
+import numpy as np
+
+from firstlight.optim.optimizer import Optimizer, with_decay
+
+
+class SGD(Optimizer):
+    """Go against the gradient, or against a running sum of gradients.
+
+    Update, with μ = momentum and b = 0 before the first step::
+
+        g ← g + weight_decay · w
+        b ← μ b + (1 - dampening) g         b ← g at the first step
+        w ← w - lr · b                      without momentum b is g
+        w ← w - lr · (g + μ b)              with nesterov
+
+    Parameters
+    ----------
+    params : list of Parameter, or list of dict
+        Parameters or groups, see `Optimizer`.
+    lr : float
+        Learning rate.
+    momentum : float
+        μ; 0 keeps no running sum, and no memory for it.
+    dampening : float
+        Share of each gradient that does not enter the running sum.
+    weight_decay : float
+        L2 penalty, added to the gradient.
+    nesterov : bool
+        Look ahead along the running sum; needs momentum, and no dampening.
+
+    References
+    ----------
+    Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013,
+    eq. 1-4, with the learning rate outside b as in PyTorch.
+    """
+
+    state_names = ("momentum_buffer",)
+    optional_state = {"momentum_buffer": "momentum"}
+
+    def __init__(
+        self, params, lr=1e-3, *, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False
+    ):
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+        }
+        super().__init__(params, defaults)
+
+    def update(self, group, t, w, g, buffer, step):
+        lr, momentum = group["lr"], group["momentum"]
+        g = with_decay(group, w, g, out=step)
+        if not momentum:
+            w -= np.multiply(g, lr, out=step)
+            return
+        share = 1 if t == 1 else 1 - group["dampening"]
+        buffer *= momentum
+        buffer += g if share == 1 else np.multiply(g, share, out=step)
+        if group["nesterov"]:
+            w -= np.multiply(g, lr, out=step)
+            lr *= momentum
+        w -= np.multiply(buffer, lr, out=step)
+
+    def _check(self, group):
+        super()._check(group)
+        if group["nesterov"] and (not group["momentum"] or group["dampening"]):
+            raise ValueError(
+                "SGD: nesterov needs a momentum above 0 and a dampening of 0, got "
+                f"momentum={group['momentum']} and dampening={group['dampening']}"
+            )

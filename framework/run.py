@@ -1,0 +1,184 @@
+"""Run: the folder that keeps all there is to know of one training.
+
+::
+
+    runs/<name>/<id>/
+      config.json        settings, enough to run it again
+      environment.json   machine, packages, code version, command, seed
+      metrics.jsonl      one record a line, written as it is logged: the truth
+      metrics.csv        the same as a table, written at the end
+      summary.json       status, final and best metrics, timings
+      checkpoints/       last.safetensors, best.safetensors
+      events.out...      what TensorBoard reads
+      plots/
+
+No server, no database: a run can be copied, compared and deleted like any folder.
+"""
+
+import csv
+import json
+import os
+import platform
+import secrets
+from datetime import datetime
+from pathlib import Path
+
+from firstlight.environment import describe_environment
+from firstlight.files import write_atomically, write_json
+
+STATUSES = ("running", "finished", "failed", "interrupted")
+
+
+class Run:
+    """One run's folder, made and filled.
+
+    Parameters
+    ----------
+    runs_dir : path-like
+        Holds all runs; made if missing.
+    name : str
+        What is being run; runs of one name stand together.
+    config : dict
+        Written to ``config.json``.
+    device : str
+        Goes into ``environment.json``.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    id : str
+        Start time and a random suffix.
+    summary : dict
+        As in ``summary.json``.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written; the message says what to do.
+    """
+
+    def __init__(self, runs_dir, name, config, device="cpu"):
+        self.name = name
+        try:
+            self.path = self._make_folder(Path(runs_dir).expanduser() / name)
+            self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+        except OSError as error:
+            raise OSError(
+                f"the runs folder {str(runs_dir)!r} cannot be written ({error}); choose another "
+                "with runs_dir=... (--runs-dir), or pass runs_dir=None to keep no run"
+            ) from error
+        self.id = self.path.name
+        self.summary = {
+            "name": name,
+            "id": self.id,
+            "status": "running",
+            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "pid": os.getpid(),
+            "hostname": platform.node(),
+            "metrics": {},
+        }
+        write_json(self.path / "config.json", config)
+        write_json(self.path / "environment.json", describe_environment(device))
+        self._write_summary()
+        self._point_latest(Path(runs_dir).expanduser())
+
+    @property
+    def checkpoints(self):
+        """Folder for checkpoints."""
+        return self.path / "checkpoints"
+
+    def record(self, record):
+        """Append a record to ``metrics.jsonl``, past the reach of a killed process."""
+        self._metrics.write(json.dumps(record) + "\n")
+        self._metrics.flush()
+
+    def finish(self, trainer, failure=None):
+        """Write ``summary.json`` and ``metrics.csv`` of a training that is over.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            Its status, counts and history are summed up.
+        failure : BaseException, optional
+            What ended the training.
+        """
+        self._metrics.close()
+        history = trainer.history
+        self.summary |= {
+            "status": trainer.status,
+            "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "duration_s": round(trainer.elapsed, 3),
+            "epochs": trainer.epoch,
+            "steps": trainer.step,
+            "stopped": trainer.stop_reason,
+            "best": {name: _best(history, name) for name in history if name[:4] == "val_"},
+        }
+        self.summary["metrics"] |= trainer.metrics
+        if failure is not None:
+            self.summary["error"] = f"{type(failure).__name__}: {failure}"
+            self.summary["error_notes"] = getattr(failure, "__notes__", [])
+        self._write_summary()
+        self._write_csv()
+
+    def add_metrics(self, metrics):
+        """Add final metrics, e.g. of a test after the training, to ``summary.json``."""
+        self.summary["metrics"] |= metrics
+        self._write_summary()
+
+    def _write_summary(self):
+        write_json(self.path / "summary.json", self.summary)
+
+    def _write_csv(self):
+        records = read_records(self.path)
+        names = list(dict.fromkeys(name for record in records for name in record))
+        lines = _Lines()
+        writer = csv.DictWriter(lines, names)
+        writer.writeheader()
+        writer.writerows(records)
+        write_atomically(self.path / "metrics.csv", "".join(lines))
+
+    @staticmethod
+    def _make_folder(parent):
+        """Make a folder that no other process can have made: mkdir fails where one exists."""
+        while True:
+            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+            path = parent / f"{stamp}_{secrets.token_hex(2)}"
+            try:
+                path.mkdir(parents=True)
+                return path
+            except FileExistsError:
+                if not parent.is_dir():
+                    raise
+
+    def _point_latest(self, runs_dir):
+        """Let ``runs/latest`` lead to this run, where the file system has links."""
+        temporary = runs_dir / f".latest-{secrets.token_hex(4)}"
+        try:
+            temporary.symlink_to(self.path.relative_to(runs_dir), target_is_directory=True)
+            os.replace(temporary, runs_dir / "latest")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+
+def _best(history, name):
+    record = history.best(name)
+    return {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
+
+
+class _Lines(list):
+    """A list that csv can write to."""
+
+    write = list.append
+
+
+def read_records(path):
+    """Return the records of a run folder; a torn last line, of a killed process, is left out."""
+    records = []
+    with open(Path(path) / "metrics.jsonl", encoding="utf-8") as file:
+        for line in file:
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                if line.endswith("\n"):
+                    raise
+    return records

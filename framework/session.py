@@ -1,0 +1,140 @@
+"""What surrounds a training or an evaluation: preparing it, and ending it well."""
+
+from contextlib import contextmanager
+
+from firstlight import checks, hooks, plugins, rng, snapshot
+from firstlight.batches import describe_batch
+from firstlight.data import train_and_val_loaders
+from firstlight.run import Run
+
+DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "tensorboard")
+NEED_RUN = ("model_checkpoint", "tensorboard")
+
+
+@contextmanager
+def training(trainer, module, data, val_data):
+    """Prepare a training and yield its hooks; whatever happens inside, end it well.
+
+    On every way out each callback's ``on_fit_end`` is called, and the run folder says how it
+    ended. An exception passes on, with notes that say where it arose.
+    """
+    _prepare(trainer, module, data, val_data)
+    failure = None
+    with trainer.interrupt:
+        try:
+            trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
+            yield trainer.hooks.hook
+            trainer.status = "interrupted" if trainer.interrupted else "finished"
+        except BaseException as error:
+            failure = error
+            _fail(trainer, error)
+            raise
+        finally:
+            broken = hooks.call_all(trainer.hooks, "on_fit_end", trainer=trainer, module=module)
+            if failure is None and broken:
+                failure, trainer.status = broken[0], "failed"
+            if trainer.run is not None:
+                trainer.run.finish(trainer, failure)
+            if broken and failure is broken[0]:
+                raise failure
+
+
+@contextmanager
+def evaluating(trainer, module, checkpoint):
+    """Prepare an evaluation outside a training, and leave the module in the mode it had."""
+    checks.module(module)
+    if checkpoint is not None:
+        snapshot.load_weights(trainer, module, checkpoint)
+    module.to(device=trainer.device)
+    was_training = module.training
+    _use(trainer, module)
+    trainer.hooks = hooks.attach(trainer.callbacks)
+    try:
+        yield
+    except Exception as error:
+        hooks.blame(trainer.hooks, error)
+        raise
+    finally:
+        module.train(was_training)
+
+
+def resolve_callbacks(callbacks, default_callbacks, runs_dir):
+    """Return the list of callback objects: those given, by name too, and the default ones."""
+    if isinstance(callbacks, str) or not hasattr(callbacks or [], "__iter__"):
+        raise TypeError(f"callbacks: expected a list of callbacks or names, got {callbacks!r}")
+    found = [_named(item)() if isinstance(item, str) else item for item in callbacks or []]
+    if default_callbacks:
+        for name in DEFAULT_CALLBACKS:
+            wanted = runs_dir is not None or name not in NEED_RUN
+            if wanted and not any(isinstance(item, _named(name)) for item in found):
+                found.append(_named(name)())
+    hooks.attach(found)  # a bad callback is an error here, not when training starts
+    return found
+
+
+def _named(name):
+    return plugins.registry("callback").get(name)
+
+
+def _prepare(trainer, module, data, val_data):
+    checks.module(module)
+    trainer.reset()
+    if trainer.seed is not None:
+        rng.seed_everything(trainer.seed)
+    module.to(device=trainer.device).train()
+    trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
+    if trainer.overfit:
+        trainer.train_loader.shuffle = False
+        trainer.val_loader = trainer.train_loader
+    trainer.optimizer = module.configure_optimizer()
+    checks.optimizer(module, trainer.optimizer)
+    _use(trainer, module)
+    trainer.hooks = hooks.attach(trainer.callbacks)
+    trainer.run = None
+    if trainer.runs_dir is not None:
+        name = trainer.name or type(module).__name__.lower()
+        trainer.run = Run(
+            trainer.runs_dir, name, trainer.config or _config(trainer), trainer.device
+        )
+    trainer.status = "running"
+
+
+def _use(trainer, module):
+    trainer.module = module
+    trainer.dtype = next((parameter.dtype for parameter in module.parameters()), "float32")
+
+
+def _config(trainer):
+    """Describe a training that was set up in Python, for ``config.json``."""
+    return {
+        "model": repr(trainer.module),
+        "optimizer": repr(trainer.optimizer),
+        "callbacks": [hooks.display_name(callback) for callback in trainer.callbacks],
+        "seed": rng.current_seed(),
+        "trainer": {
+            "max_epochs": trainer.max_epochs,
+            "max_steps": trainer.max_steps,
+            "max_time": trainer.max_time,
+            "accumulate_grad_batches": trainer.accumulate_grad_batches,
+            "limits": trainer.limits,
+            "device": trainer.device,
+        },
+    }
+
+
+def _fail(trainer, error):
+    trainer.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    hooks.blame(trainer.hooks, error)
+    if trainer.batch is not None:
+        error.add_note(
+            f"while training {type(trainer.module).__name__}, epoch {trainer.epoch}, "
+            f"batch {trainer.batch_idx} {describe_batch(trainer.batch)}"
+        )
+    if isinstance(error, Exception):
+        hooks.call_all(
+            trainer.hooks,
+            "on_exception",
+            trainer=trainer,
+            module=trainer.module,
+            exception=error,
+        )

@@ -1,0 +1,317 @@
+"""Trainer: the loop, on one screen in `Trainer.fit`."""
+
+import time
+from itertools import islice
+from pathlib import Path
+
+from firstlight import checks, hooks, session, snapshot
+from firstlight.backend import resolve_device
+from firstlight.batches import placed, sample_count
+from firstlight.data import as_loader
+from firstlight.evaluation import evaluate, predict
+from firstlight.history import History
+from firstlight.interrupt import Interrupt
+from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
+from firstlight.metrics import MeanMetrics
+
+
+class Trainer:
+    """Train, validate, test and apply a `Module`.
+
+    Parameters
+    ----------
+    max_epochs, max_steps : int, optional
+        Where to stop; 20 epochs if neither these nor ``max_time`` are given.
+    max_time : float or str, optional
+        Seconds, or "HH:MM:SS".
+    device : {"cpu", "cuda", "cuda:N", "auto"}
+        Where to compute.
+    seed : int, optional
+        Seeds everything random when `fit` starts; None goes on with the seed in use.
+    accumulate_grad_batches : int
+        Batches for each optimizer step; their gradients are averaged over the samples.
+    limit_train_batches, limit_val_batches, limit_test_batches, limit_predict_batches : optional
+        Use only so many batches (int) or this share of them (float).
+    overfit_batches : int or float
+        Train and validate on these same few batches: a correct network learns them by heart.
+    fast_dev_run : bool or int
+        Run 1 (or n) batches of everything and keep nothing, to see whether all works.
+    val_every : int or str
+        Validate every so many epochs, e.g. 1, or "500 steps".
+    log_every_n_steps : int
+        Steps between records of the training loss.
+    callbacks : list of Callback or str
+        Objects, or names of installed callbacks.
+    default_callbacks : bool
+        Add progress bar, checkpoints and TensorBoard where none of that kind is listed.
+    runs_dir : path-like or None
+        Where runs are kept; None keeps none.
+    name : str, optional
+        What to call the run; the module's class by default.
+
+    Attributes
+    ----------
+    step, epoch : int
+        Optimizer steps done; the epoch under way, counted from 1.
+    module, optimizer, run, history
+        What is being trained, with what, where it is kept, what was logged.
+    metrics : dict of str to float
+        The latest value of everything that was logged.
+    status : str
+        "idle", "running", "finished", "interrupted" or "failed".
+    stop_reason : str or None
+        Why `stop` was called, if it was.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_epochs: int | None = None,
+        max_steps: int | None = None,
+        max_time: float | str | None = None,
+        device: str = "cpu",
+        seed: int | None = None,
+        accumulate_grad_batches: int = 1,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        overfit_batches: int | float = 0,
+        fast_dev_run: bool | int = False,
+        val_every: int | str = 1,
+        log_every_n_steps: int = 50,
+        callbacks: list | None = None,
+        default_callbacks: bool = True,
+        runs_dir: str | Path | None = "runs",
+        name: str | None = None,
+    ):
+        self.overfit = bool(overfit_batches)
+        self.limits = {
+            "train": overfit_batches or limit_train_batches,
+            "val": overfit_batches or limit_val_batches,
+            "test": limit_test_batches,
+            "predict": limit_predict_batches,
+        }
+        if fast_dev_run:
+            self.limits = dict.fromkeys(self.limits, int(fast_dev_run))
+            max_epochs, max_steps, runs_dir, default_callbacks = 1, None, None, False
+        elif max_epochs is None and max_steps is None and max_time is None:
+            max_epochs = 20
+        self.max_epochs = parse_count("max_epochs", max_epochs, least=0)
+        self.max_steps = parse_count("max_steps", max_steps, least=0)
+        self.max_time = parse_duration("max_time", max_time)
+        self.accumulate_grad_batches = parse_count(
+            "accumulate_grad_batches", accumulate_grad_batches
+        )
+        self.val_every, self.val_unit = parse_interval("val_every", val_every)
+        self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
+        self.device = resolve_device(device)
+        self.seed = seed
+        self.runs_dir, self.name = runs_dir, checks.run_name(name)
+        self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
+        self.config = {}
+        self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
+        self.reset()
+
+    def reset(self):
+        """Forget all progress; `fit` does so before it starts."""
+        self.status = "idle"
+        self.step = self.epoch = self.batch_idx = 0
+        self.batch = None
+        self.history, self.metrics, self.stop_reason = History(), {}, None
+        self._window, self._epoch_means = MeanMetrics(), MeanMetrics()
+        self._window_samples = 0
+        self._started = time.perf_counter()
+        self.interrupt = Interrupt()
+
+    def fit(self, module, data, val_data=None):
+        """Train a module.
+
+        Parameters
+        ----------
+        module : Module
+        data : DataSplits, (x, y) tuple, data set or loader
+        val_data : the same, optional
+            Validation data, where ``data`` holds none.
+
+        Returns
+        -------
+        History
+            Everything that was logged.
+
+        Notes
+        -----
+        An exception from module, data or a callback passes on, with a note that says where.
+        """
+        with session.training(self, module, data, val_data) as hook:
+            while not (self.should_stop or self.epoch == self.max_epochs):
+                self.epoch += 1
+                self._epoch_started = self.elapsed
+                module.train()
+                hook.on_train_epoch_start(trainer=self, module=module)
+                for batch, ends_window in self._train_batches():
+                    output = module.training_step(batch)
+                    self._backward(output, batch, ends_window)
+                    if not ends_window:
+                        continue
+                    hook.on_before_optimizer_step(
+                        trainer=self, module=module, optimizer=self.optimizer
+                    )
+                    self.optimizer.step()
+                    self.optimizer.zero_grad()
+                    self.step += 1
+                    self._log_step()
+                    hook.on_train_batch_end(
+                        trainer=self,
+                        module=module,
+                        output=output,
+                        batch=batch,
+                        batch_idx=self.batch_idx,
+                    )
+                    if self._validation_due("steps", self.step):
+                        self.log(evaluate(self, self.val_loader, "val"))
+                        module.train()
+                    if self.should_stop:
+                        break
+                self._log_epoch()
+                hook.on_train_epoch_end(trainer=self, module=module)
+        return self.history
+
+    def validate(self, module, data, *, checkpoint=None):
+        """Return the means of loss and metrics on validation data, e.g. ``{"val_loss": 0.1}``.
+
+        Parameters
+        ----------
+        module : Module
+        data : DataSplits, (x, y) tuple, data set or loader
+        checkpoint : {"best", "last"} or path-like, optional
+            Load these weights first; "best" and "last" are those of the latest `fit`.
+        """
+        with session.evaluating(self, module, checkpoint):
+            return evaluate(self, as_loader(data, "val"), "val")
+
+    def test(self, module, data, *, checkpoint=None):
+        """Return the means on test data, and add them to the latest run; see `validate`."""
+        with session.evaluating(self, module, checkpoint):
+            metrics = evaluate(self, as_loader(data, "test"), "test")
+        if self.run is not None:
+            self.run.add_metrics(metrics)
+        return metrics
+
+    def predict(self, module, data, *, checkpoint=None):
+        """Return the predictions for all samples as one NumPy array; see `validate`."""
+        with session.evaluating(self, module, checkpoint):
+            return predict(self, as_loader(data, "test"))
+
+    # --- what callbacks and modules may use ---------------------------------------------------
+
+    @property
+    def should_stop(self):
+        """Whether to stop now: somebody asked, or steps or time are used up."""
+        return (
+            self.stop_reason is not None
+            or self.interrupted
+            or (self.max_steps is not None and self.step >= self.max_steps)
+            or (self.max_time is not None and self.elapsed >= self.max_time)
+        )
+
+    @property
+    def interrupted(self):
+        """Whether Ctrl-C ended the training."""
+        return self.interrupt.requested
+
+    @property
+    def elapsed(self):
+        """Seconds since the training started."""
+        return time.perf_counter() - self._started
+
+    @property
+    def total_steps(self):
+        """Optimizer steps that the training will make, or None if only time limits it."""
+        by_epochs = None
+        if self.max_epochs is not None:
+            batches = batch_limit(
+                "limit_train_batches", self.limits["train"], len(self.train_loader)
+            )
+            by_epochs = self.max_epochs * -(-batches // self.accumulate_grad_batches)
+        limits = [limit for limit in (by_epochs, self.max_steps) if limit is not None]
+        return min(limits, default=None)
+
+    def stop(self, reason):
+        """Ask the training to stop after this step; the reason goes into ``summary.json``."""
+        self.stop_reason = reason
+
+    def log(self, values):
+        """Log named values (floats) at the present step: to history, run folder and loggers."""
+        record = {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4), **values}
+        self.metrics |= values
+        self.history.add(record)
+        if self.run is not None:
+            self.run.record(record)
+        self.hooks.hook.on_log(trainer=self, record=record)
+
+    def save_checkpoint(self, path):
+        """Write everything that the next step depends on to a file; see `Checkpoint`."""
+        snapshot.take(self).save(path)
+
+    def describe(self):
+        """Return a text that lists each hook with the callbacks that will run there, in order."""
+        order = hooks.listing(hooks.attach(self.callbacks))
+        return "\n".join(f"{hook:<26}{', '.join(names)}" for hook, names in order.items())
+
+    # --- the parts of a training --------------------------------------------------------------
+
+    def _train_batches(self):
+        """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
+        count = self._epoch_batches()
+        for index, batch in enumerate(islice(self.train_loader, count)):
+            self.batch_idx = index
+            last = index + 1 == count
+            ends_window = last or (index + 1) % self.accumulate_grad_batches == 0
+            self.batch = placed(batch, self.device, self.dtype)
+            yield self.batch, ends_window
+        self.batch = None
+
+    def _epoch_batches(self):
+        return batch_limit("limit_train_batches", self.limits["train"], len(self.train_loader))
+
+    def _backward(self, output, batch, ends_window):
+        """Go backward, and average the gradient over all samples of an accumulation window."""
+        checks.training_output(self.module, output)
+        samples = sample_count(batch)
+        if self.accumulate_grad_batches == 1:
+            self.module.backward(output.dy)
+        else:
+            self.module.backward(output.dy * samples)
+            self._window_samples += samples
+            if ends_window:
+                self.optimizer.scale_grad(1 / self._window_samples)
+                self._window_samples = 0
+        if self.step == 0:
+            checks.all_undone(self.module)
+        self._window.add({"loss": output.loss, **output.metrics}, samples)
+
+    def _log_step(self):
+        if self.step % self.log_every_n_steps == 0:
+            means = self._window.compute()
+            self._epoch_means.merge(self._window)
+            self._window.reset()
+            self.log({f"train_{k}_step": v for k, v in means.items()} | {"lr": self.optimizer.lr})
+
+    def _log_epoch(self):
+        self._epoch_means.merge(self._window)
+        self._window.reset()
+        record = {f"train_{k}": v for k, v in self._epoch_means.compute().items()}
+        self._epoch_means.reset()
+        if self._validation_due("epochs", self.epoch):
+            record |= evaluate(self, self.val_loader, "val")
+        seconds = round(self.elapsed - self._epoch_started, 4)
+        self.log(record | {"lr": self.optimizer.lr, "epoch_seconds": seconds})
+
+    def _validation_due(self, unit, count):
+        return (
+            self.val_loader is not None
+            and self.val_unit == unit
+            and count % self.val_every == 0
+            and not self.interrupted
+        )

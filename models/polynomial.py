@@ -1,0 +1,69 @@
+"""Polynomial: curve fitting, the smallest model that can over- and underfit."""
+
+import numpy as np
+
+from firstlight import nn, optim
+from firstlight.module import Module
+
+
+class Polynomial(Module):
+    """Fit a polynomial of degree M by gradient descent.
+
+    Formula, with u = 2x - 1 so that powers of x in [0, 1] stay apart::
+
+        φ(x) = (u, u², …, u^M)          features, (N, M)
+        y    = φ(x) Wᵀ + b              linear in the weights, (N, 1)
+
+    Gradient: that of `Linear`; x is data, so there is no dx.
+
+    Parameters
+    ----------
+    degree : int
+        M, 0 or more; 0 fits a constant.
+    lr : float
+        Learning rate of Adam.
+
+    Raises
+    ------
+    ValueError
+        A negative degree, or x that is not (N, 1).
+
+    References
+    ----------
+    Bishop, "Pattern Recognition and Machine Learning", 2006, section 1.1, eq. 1.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.models import Polynomial
+    >>> Polynomial(3)(np.zeros((5, 1), "float32")).shape
+    (5, 1)
+    """
+
+    def __init__(self, degree: int = 3, *, lr: float = 0.03):
+        if degree < 0:
+            raise ValueError(f"Polynomial: expected a degree of 0 or more, got {degree}")
+        self.degree, self.lr = degree, lr
+        # Degree 0 keeps one feature, always zero, so that only the bias is left to learn.
+        self.line = nn.Linear(max(degree, 1), 1, needs_dx=False)
+        self.loss = nn.MSELoss()
+
+    def features(self, x):
+        """Return φ(x), shape (N, M), for x of shape (N, 1)."""
+        if x.ndim != 2 or x.shape[1] != 1:
+            raise ValueError(
+                f"Polynomial: expected x of shape (N, 1), got {x.shape}; use x.reshape(-1, 1)"
+            )
+        if self.degree == 0:
+            return np.zeros_like(x)
+        u = 2 * x - 1  # (N, 1)
+        return np.concatenate([u**power for power in range(1, self.degree + 1)], axis=1)  # (N, M)
+
+    def forward(self, x):  # x (N, 1)
+        return self.line(self.features(x))  # (N, 1)
+
+    def backward(self, dy):  # dy (N, 1)
+        return self.line.backward(dy)  # None
+
+    def configure_optimizer(self):
+        return optim.Adam(self.parameters(), lr=self.lr)

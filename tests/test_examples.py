@@ -1,0 +1,27 @@
+"""Every script in examples/ runs, and reaches what it should."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ACCURACY = {"digits_module.py": 0.96, "digits_by_hand.py": 0.96}
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_example(script, tmp_path):
+    lines = (EXAMPLES / script).read_text().splitlines()
+    assert len(lines) <= 60, "an example is short"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    last_number = float(re.findall(r"(?:acc\w*'?:? )([\d.]+)", done.stdout)[-1])
+    assert last_number >= ACCURACY[script]
