@@ -137,7 +137,7 @@ class Plateau:
     >>> plateau = Plateau(patience=1, factor=0.5)
     >>> for loss in [3.0, 2.0, 2.5, 2.5, 1.0]:
     ...     plateau.observe(loss)
-    >>> plateau(8.0)
+    >>> plateau(5, 8.0)
     4.0
     """
 
@@ -181,11 +181,9 @@ class Plateau:
             setattr(self, name, state[name])
 
     def _is_better(self, value):
-        if self.best is None:
-            return value == value  # anything but NaN
         if self.mode == "min":
-            return value < self.best * (1 - self.threshold)
-        return value > self.best * (1 + self.threshold)
+            return value < (math.inf if self.best is None else self.best * (1 - self.threshold))
+        return value > (-math.inf if self.best is None else self.best * (1 + self.threshold))
 
 
 SCHEDULES = {

@@ -115,7 +115,7 @@ def _config(trainer):
             "max_epochs": trainer.max_epochs,
             "max_steps": trainer.max_steps,
             "max_time": trainer.max_time,
-            "accumulate_grad_batches": trainer.accumulate_grad_batches,
+            "accumulate_grad_batches": trainer.accumulate,
             "limits": trainer.limits,
             "device": trainer.device,
         },

@@ -12,7 +12,7 @@ from firstlight.evaluation import evaluate, predict
 from firstlight.history import History
 from firstlight.interrupt import Interrupt
 from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
-from firstlight.metrics import MeanMetrics
+from firstlight.means import TrainingMeans
 
 
 class Trainer:
@@ -54,7 +54,7 @@ class Trainer:
     step, epoch : int
         Optimizer steps done; the epoch under way, counted from 1.
     module, optimizer, run, history
-        What is being trained, with what, where it is kept, what was logged.
+        What is trained, with what, where it is kept, what was logged.
     metrics : dict of str to float
         The latest value of everything that was logged.
     status : str
@@ -85,24 +85,22 @@ class Trainer:
         runs_dir: str | Path | None = "runs",
         name: str | None = None,
     ):
+        few = int(fast_dev_run) or overfit_batches
         self.overfit = bool(overfit_batches)
         self.limits = {
-            "train": overfit_batches or limit_train_batches,
-            "val": overfit_batches or limit_val_batches,
-            "test": limit_test_batches,
-            "predict": limit_predict_batches,
+            "train": few or limit_train_batches,
+            "val": few or limit_val_batches,
+            "test": int(fast_dev_run) or limit_test_batches,
+            "predict": int(fast_dev_run) or limit_predict_batches,
         }
         if fast_dev_run:
-            self.limits = dict.fromkeys(self.limits, int(fast_dev_run))
             max_epochs, max_steps, runs_dir, default_callbacks = 1, None, None, False
         elif max_epochs is None and max_steps is None and max_time is None:
             max_epochs = 20
         self.max_epochs = parse_count("max_epochs", max_epochs, least=0)
         self.max_steps = parse_count("max_steps", max_steps, least=0)
         self.max_time = parse_duration("max_time", max_time)
-        self.accumulate_grad_batches = parse_count(
-            "accumulate_grad_batches", accumulate_grad_batches
-        )
+        self.accumulate = parse_count("accumulate_grad_batches", accumulate_grad_batches)
         self.val_every, self.val_unit = parse_interval("val_every", val_every)
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
         self.device = resolve_device(device)
@@ -119,7 +117,7 @@ class Trainer:
         self.step = self.epoch = self.batch_idx = 0
         self.batch = None
         self.history, self.metrics, self.stop_reason = History(), {}, None
-        self._window, self._epoch_means = MeanMetrics(), MeanMetrics()
+        self._means = TrainingMeans()
         self._window_samples = 0
         self._started = time.perf_counter()
         self.interrupt = Interrupt()
@@ -130,18 +128,13 @@ class Trainer:
         Parameters
         ----------
         module : Module
-        data : DataSplits, (x, y) tuple, data set or loader
-        val_data : the same, optional
-            Validation data, where ``data`` holds none.
+        data, val_data : DataSplits, (x, y) tuple, data set or loader
+            ``val_data`` is optional, and not needed where ``data`` holds validation data.
 
         Returns
         -------
         History
             Everything that was logged.
-
-        Notes
-        -----
-        An exception from module, data or a callback passes on, with a note that says where.
         """
         with session.training(self, module, data, val_data) as hook:
             while not (self.should_stop or self.epoch == self.max_epochs):
@@ -182,8 +175,8 @@ class Trainer:
 
         Parameters
         ----------
-        module : Module
-        data : DataSplits, (x, y) tuple, data set or loader
+        module, data
+            As in `fit`.
         checkpoint : {"best", "last"} or path-like, optional
             Load these weights first; "best" and "last" are those of the latest `fit`.
         """
@@ -228,14 +221,10 @@ class Trainer:
     @property
     def total_steps(self):
         """Optimizer steps that the training will make, or None if only time limits it."""
-        by_epochs = None
-        if self.max_epochs is not None:
-            batches = batch_limit(
-                "limit_train_batches", self.limits["train"], len(self.train_loader)
-            )
-            by_epochs = self.max_epochs * -(-batches // self.accumulate_grad_batches)
-        limits = [limit for limit in (by_epochs, self.max_steps) if limit is not None]
-        return min(limits, default=None)
+        if self.max_epochs is None:
+            return self.max_steps
+        by_epochs = self.max_epochs * -(-self._epoch_batches() // self.accumulate)
+        return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
 
     def stop(self, reason):
         """Ask the training to stop after this step; the reason goes into ``summary.json``."""
@@ -266,8 +255,7 @@ class Trainer:
         count = self._epoch_batches()
         for index, batch in enumerate(islice(self.train_loader, count)):
             self.batch_idx = index
-            last = index + 1 == count
-            ends_window = last or (index + 1) % self.accumulate_grad_batches == 0
+            ends_window = index + 1 == count or (index + 1) % self.accumulate == 0
             self.batch = placed(batch, self.device, self.dtype)
             yield self.batch, ends_window
         self.batch = None
@@ -279,7 +267,7 @@ class Trainer:
         """Go backward, and average the gradient over all samples of an accumulation window."""
         checks.training_output(self.module, output)
         samples = sample_count(batch)
-        if self.accumulate_grad_batches == 1:
+        if self.accumulate == 1:
             self.module.backward(output.dy)
         else:
             self.module.backward(output.dy * samples)
@@ -289,20 +277,14 @@ class Trainer:
                 self._window_samples = 0
         if self.step == 0:
             checks.all_undone(self.module)
-        self._window.add({"loss": output.loss, **output.metrics}, samples)
+        self._means.add(output, samples)
 
     def _log_step(self):
         if self.step % self.log_every_n_steps == 0:
-            means = self._window.compute()
-            self._epoch_means.merge(self._window)
-            self._window.reset()
-            self.log({f"train_{k}_step": v for k, v in means.items()} | {"lr": self.optimizer.lr})
+            self.log(self._means.of_window() | {"lr": self.optimizer.lr})
 
     def _log_epoch(self):
-        self._epoch_means.merge(self._window)
-        self._window.reset()
-        record = {f"train_{k}": v for k, v in self._epoch_means.compute().items()}
-        self._epoch_means.reset()
+        record = self._means.of_epoch()
         if self._validation_due("epochs", self.epoch):
             record |= evaluate(self, self.val_loader, "val")
         seconds = round(self.elapsed - self._epoch_started, 4)

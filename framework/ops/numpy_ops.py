@@ -70,8 +70,8 @@ def sigmoid(x):
 def erf(x):
     """Compute the error function, erf(x) = 2/√π ∫₀ˣ exp(-t²) dt.
 
-    float64 has an error below 1e-15. The gradient of float32 needs no more than 1.5e-7, which
-    takes a third of the time.
+    The error is below 1e-15 in float64. In float32 rounding alone costs 1e-7 here and there, so a
+    shorter formula will do: error below 1e-6, in a tenth of the time.
 
     References
     ----------

@@ -1,0 +1,34 @@
+"""Training means: over the steps since the last record, and over the epoch."""
+
+from firstlight.metrics import MeanMetrics
+
+
+class TrainingMeans:
+    """Collects what training steps report, and hands out means for two kinds of record.
+
+    Everything stays on the device until a mean is asked for.
+    """
+
+    def __init__(self):
+        self._window, self._epoch = MeanMetrics(), MeanMetrics()
+
+    def add(self, output, samples):
+        """Take in a step's `StepOutput` for a number of samples."""
+        self._window.add({"loss": output.loss, **output.metrics}, samples)
+
+    def of_window(self):
+        """Return ``{"train_loss_step": ...}``, the means since the last call, and start anew."""
+        means = self._window.compute()
+        self._close_window()
+        return {f"train_{name}_step": value for name, value in means.items()}
+
+    def of_epoch(self):
+        """Return ``{"train_loss": ...}``, the means over the whole epoch, and start anew."""
+        self._close_window()
+        means = self._epoch.compute()
+        self._epoch.reset()
+        return {f"train_{name}": value for name, value in means.items()}
+
+    def _close_window(self):
+        self._epoch.merge(self._window)
+        self._window.reset()

@@ -1,0 +1,105 @@
+"""BCEWithLogitsLoss: sigmoid and binary cross-entropy in one, for yes-or-no questions."""
+
+import numpy as np
+
+from firstlight import ops
+from firstlight.module import Module
+from firstlight.nn.loss_checks import check_reduction, check_same_shape, on_host
+from firstlight.parameter import Buffer
+
+
+class BCEWithLogitsLoss(Module):
+    """Compare logits with yes (1) and no (0), each value a question of its own.
+
+    Formula, for logits x, targets y in [0, 1], and the weight w of "yes" (1 by default)::
+
+        L = Σ [w y (-log σ(x)) + (1 - y) (-log(1 - σ(x)))] / D
+
+    with D the number of values for "mean", 1 for "sum". Since 1 - σ(x) = σ(-x) = σ(x) exp(-x),
+    and l = 1 + (w - 1) y, this is::
+
+        L = Σ [(1 - y) x + l softplus(-x)] / D
+        softplus(-x) = log(1 + exp(-x)) = log(1 + exp(-|x|)) - min(x, 0)      never overflows
+
+    Gradient: softplus(-x) has the slope -σ(-x) = σ(x) - 1, so::
+
+        dx = [(1 - y) + l (σ(x) - 1)] / D = [l σ(x) - w y] / D
+
+    Parameters
+    ----------
+    pos_weight : float or array_like, optional
+        w, e.g. the number of "no" for each "yes"; broadcast against the last axes.
+    reduction : {"mean", "sum"}
+
+    Attributes
+    ----------
+    pos_weight : Buffer, or None
+
+    Raises
+    ------
+    TypeError
+        Logits that are not floating-point.
+    ValueError
+        Different shapes, an empty batch, targets outside [0, 1] (checked in NumPy arrays only).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> loss = nn.BCEWithLogitsLoss()
+    >>> print(loss(np.array([0.0, 100.0]), np.array([1.0, 1.0])).round(4))
+    0.3466
+    >>> loss.backward()
+    array([-0.25,  0.  ])
+    """
+
+    def __init__(self, *, pos_weight=None, reduction="mean"):
+        check_reduction("BCEWithLogitsLoss", reduction)
+        self.pos_weight = None if pos_weight is None else Buffer(np.array(pos_weight, "float64"))
+        self.reduction = reduction
+
+    def forward(self, prediction, target):  # both (...)
+        self._check(prediction, target)
+        x, y = prediction, target.astype(prediction.dtype, copy=False)
+        losses = np.log1p(np.exp(-np.abs(x)))  # (...)
+        losses -= np.minimum(x, 0)
+        if self.pos_weight is not None:
+            losses *= 1 + (self._pos_weight(x) - 1) * y
+        losses += (1 - y) * x
+        self.save(x, y)
+        return losses.sum() / self._total(x)
+
+    def backward(self, dloss=1.0):
+        x, y = self.saved()
+        dx = ops.sigmoid(x)  # (...)
+        if self.pos_weight is None:
+            dx -= y
+        else:
+            w = self._pos_weight(x)
+            dx *= 1 + (w - 1) * y
+            dx -= w * y
+        dx *= dloss / self._total(x)
+        return dx
+
+    def metrics(self, prediction, target):
+        """Return ``{"acc": share of values on the right side of σ(x) = 0.5}``."""
+        right = (prediction > 0) == (target > 0.5)
+        return {"acc": np.count_nonzero(right) / right.size}
+
+    def _pos_weight(self, x):
+        return self.pos_weight.data.astype(x.dtype, copy=False)
+
+    def _total(self, x):
+        return x.size if self.reduction == "mean" else 1
+
+    def _check(self, prediction, target):
+        check_same_shape("BCEWithLogitsLoss", prediction, target)
+        if on_host(target) and not (target.min() >= 0 and target.max() <= 1):
+            raise ValueError(
+                f"BCEWithLogitsLoss: expected targets from 0 to 1, got {target.min()} to "
+                f"{target.max()}; map them to 0 and 1, or use CrossEntropyLoss for class indices"
+            )
+
+    def extra_repr(self):
+        weight = "" if self.pos_weight is None else f"pos_weight={self.pos_weight.data.tolist()}, "
+        return f"{weight}reduction={self.reduction!r}"

@@ -1,0 +1,187 @@
+"""CrossEntropyLoss: softmax and negative log-likelihood in one, for classification."""
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.nn.loss_checks import check_arrays, check_reduction, on_host
+from firstlight.parameter import Buffer
+
+
+class CrossEntropyLoss(Module):
+    """Compare logits with class indices: minus the log-probability of the right class.
+
+    Formula, for row n with logits x_n, label t_n and class weights w (all 1 by default)::
+
+        s_n = Σ_c exp(x_nc - max_c x_nc)      p_nc = exp(x_nc - max_c x_nc) / s_n      softmax
+        L   = Σ_n w_tₙ · (-log p_ntₙ) / D     D = Σ_n w_tₙ for "mean", 1 for "sum"
+
+    Label smoothing ε gives every class a share of the row. With a_n = (1 - ε) w_tₙ for the right
+    class and b_c = ε w_c / C for all::
+
+        L = Σ_n [a_n (-log p_ntₙ) + Σ_c b_c (-log p_nc)] / D
+
+    Rows labelled ``ignore_index`` are left out: their a_n and b_c are 0.
+
+    Gradient: from -log p_nk = log s_n - (x_nk - max) follows d(-log p_nk)/dx_nc = p_nc - [c = k],
+    probability minus one at k. Weighted and summed::
+
+        dx_nc = [(a_n + Σ_k b_k) p_nc - a_n [c = tₙ] - b_c] / D
+
+    Parameters
+    ----------
+    weight : array_like, shape (C,), optional
+        Weight of each class, against unbalanced data.
+    ignore_index : int
+        Label of rows that do not count, such as padding.
+    reduction : {"mean", "sum"}
+    label_smoothing : float
+        ε, from 0 to 1.
+
+    Attributes
+    ----------
+    weight : Buffer, or None
+
+    Raises
+    ------
+    TypeError
+        Labels that are not integers; logits that are not floating-point.
+    ValueError
+        One-hot targets, labels out of range, shapes that do not fit, an empty batch, or one
+        without any row that counts.
+
+    Notes
+    -----
+    One array of the logits' size is made; forward leaves exp(x - max) in it, and backward turns
+    it into dx in place. Labels are checked against the number of classes in NumPy arrays only:
+    looking at values on a GPU would hold up the queue.
+
+    References
+    ----------
+    Szegedy et al., "Rethinking the Inception Architecture", 2016, section 7 (label smoothing).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> loss = nn.CrossEntropyLoss()
+    >>> logits, labels = np.array([[2.0, 0.0], [0.0, 0.0]]), np.array([0, 1])
+    >>> print(loss(logits, labels).round(4))
+    0.41
+    >>> loss.backward().round(2)
+    array([[-0.06,  0.06],
+           [ 0.25, -0.25]])
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        check_reduction("CrossEntropyLoss", reduction)
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(
+                f"CrossEntropyLoss: expected label_smoothing from 0 to 1, got {label_smoothing}"
+            )
+        self.weight = None if weight is None else Buffer(np.array(weight, "float64"))
+        if weight is not None and self.weight.data.ndim != 1:
+            raise ValueError(
+                "CrossEntropyLoss: expected weight with one number for each class, shape (C,), "
+                f"got shape {self.weight.data.shape}"
+            )
+        self.ignore_index, self.reduction = ignore_index, reduction
+        self.label_smoothing = label_smoothing
+
+    def forward(self, prediction, target):  # prediction (..., C), target (...)
+        self._check(prediction, target)
+        x = prediction.reshape(-1, prediction.shape[-1])  # (N, C)
+        counted = (target != self.ignore_index).reshape(-1)  # (N,)
+        t = np.where(counted, target.reshape(-1), 0)  # (N,)  safe to index with
+        self._check_range(t, x.shape[1])
+        w, a, b = self._weights(x, t, counted)  # w (N,), a (N,), b (C,)
+        total = w.sum() if self.reduction == "mean" else 1.0
+        if self.reduction == "mean" and on_host(x) and total == 0:
+            raise ValueError(
+                f"CrossEntropyLoss: none of the {t.size} targets counts, each is ignore_index "
+                f"({self.ignore_index}) or has weight 0; there is nothing to average"
+            )
+        rows = np.arange(len(t), like=x)  # (N,)
+        x = x - x.max(axis=1, keepdims=True)  # (N, C)  the largest is 0: exp cannot overflow
+        x_t = np.where(counted, x[rows, t], 0)  # (N,)
+        b_x = None if b is None else x @ b  # (N,)
+        e = np.exp(x, out=x)  # (N, C)  x is gone
+        s = e.sum(axis=1)  # (N,)
+        log_s = np.log(s)
+        losses = a * (log_s - x_t)  # (N,)
+        if b is not None:
+            losses += np.where(counted, b.sum() * log_s - b_x, 0)
+        self.save(e, s, t, a, b, counted, total, prediction.shape)
+        return losses.sum() / total
+
+    def backward(self, dloss=1.0):
+        e, s, t, a, b, counted, total, shape = self.saved()
+        scale = dloss / total
+        rows = np.arange(len(t), like=e)  # (N,)
+        share = a if b is None else a + b.sum()  # (N,)
+        dx = e
+        dx *= (scale * share / s)[:, None]  # (N, C)
+        dx[rows, t] -= scale * a
+        if b is not None:
+            dx -= scale * b
+            dx[~counted] = 0
+        return dx.reshape(shape)  # (..., C)
+
+    def metrics(self, prediction, target):
+        """Return ``{"acc": share of rows that count whose largest logit is the right one}``."""
+        counted = target != self.ignore_index
+        right = (prediction.argmax(axis=-1) == target) & counted
+        return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
+
+    def _weights(self, x, t, counted):
+        """Return each row's w_t, its a, and the b of all classes (None without smoothing)."""
+        w, b = counted.astype(x.dtype), None
+        if self.weight is not None:
+            class_weight = self.weight.data.astype(x.dtype, copy=False)  # (C,)
+            w *= class_weight[t]
+        if self.label_smoothing:
+            if self.weight is None:
+                class_weight = np.ones_like(x, shape=x.shape[1])
+            b = class_weight * (self.label_smoothing / x.shape[1])
+        return w, w * (1 - self.label_smoothing), b
+
+    def _check(self, prediction, target):
+        check_arrays("CrossEntropyLoss", prediction, target)
+        if prediction.ndim > 1 and target.shape == prediction.shape:
+            raise ValueError(
+                f"CrossEntropyLoss: expected class indices of shape {prediction.shape[:-1]}, got "
+                f"one-hot or probability targets of shape {target.shape}; "
+                "pass class indices: y.argmax(-1)"
+            )
+        if target.dtype.kind not in "iu":
+            raise TypeError(
+                f"CrossEntropyLoss: expected integer class labels of shape "
+                f"{prediction.shape[:-1]}, got {target.dtype}; cast with y.astype('int64'), or "
+                "use MSELoss for regression"
+            )
+        if target.shape != prediction.shape[:-1]:
+            raise ValueError(
+                f"CrossEntropyLoss: expected target of shape {prediction.shape[:-1]} for "
+                f"prediction {prediction.shape}, got {target.shape}; the classes are "
+                "prediction's last axis, and target has one label for each row of it"
+            )
+        if self.weight is not None and self.weight.data.shape != prediction.shape[-1:]:
+            raise ValueError(
+                f"CrossEntropyLoss: expected {prediction.shape[-1]} class weights, as prediction "
+                f"has classes, got {self.weight.data.size}"
+            )
+
+    def _check_range(self, t, classes):
+        if on_host(t) and (t.max() >= classes or t.min() < 0):
+            raise ValueError(
+                f"CrossEntropyLoss: expected labels from 0 to {classes - 1}, as prediction has "
+                f"{classes} classes, got labels from {t.min()} to {t.max()}; number the classes "
+                "from 0, give the model one output for each class, or set ignore_index to the "
+                "label to leave out"
+            )
+
+    def extra_repr(self):
+        weight = "" if self.weight is None else f"weight of {self.weight.data.size} classes, "
+        return (
+            f"{weight}ignore_index={self.ignore_index}, reduction={self.reduction!r}, "
+            f"label_smoothing={self.label_smoothing}"
+        )

@@ -1,0 +1,209 @@
+"""LayerNorm and RMSNorm: normalise each sample by itself."""
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.nn import init
+from firstlight.parameter import Parameter
+
+
+class LayerNorm(Module):
+    """Standardise the last axes of each sample, then scale and shift.
+
+    Formula, for the n values of a row (the last axes), with r = 1/√(var + eps)::
+
+        x̂ = (x - mean) r        y = w x̂ + b
+
+    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
+
+        db = Σ_rows dy        dw = Σ_rows dy x̂
+        dx = r (g - mean(g) - x̂ mean(g x̂))        means over the row
+
+    The second and third term take out what would only shift or stretch the row, which the
+    normalisation undoes anyway.
+
+    Parameters
+    ----------
+    normalized_shape : int or tuple of int
+        The lengths of the last axes, over which a row extends.
+    eps : float
+        Keeps r finite where a row is constant.
+    elementwise_affine : bool
+        False leaves w and b out.
+    bias : bool
+        False leaves b out.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape normalized_shape, or None
+        w and b, initially 1 and 0.
+
+    Raises
+    ------
+    ValueError
+        x has other last axes.
+    TypeError
+        x of another dtype than the weight.
+
+    References
+    ----------
+    Ba et al., "Layer Normalization", 2016, eq. 3-4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.LayerNorm(2)(np.array([[1.0, 3.0], [0.0, -8.0]], "float32")).round(3)
+    array([[-1.,  1.],
+           [ 1., -1.]], dtype=float32)
+    """
+
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+        self.normalized_shape, self.eps = _as_shape(normalized_shape), float(eps)
+        self.axes = tuple(range(-len(self.normalized_shape), 0))
+        self.weight = Parameter(init.ones(self.normalized_shape)) if elementwise_affine else None
+        has_bias = elementwise_affine and bias
+        self.bias = Parameter(init.zeros(self.normalized_shape)) if has_bias else None
+
+    def forward(self, x):  # x (..., *normalized_shape)
+        _check(self, x)
+        x_hat = x - x.mean(axis=self.axes, keepdims=True)
+        var = np.square(x_hat).mean(axis=self.axes, keepdims=True)  # (..., 1)
+        rstd = 1 / np.sqrt(var + self.eps)
+        x_hat *= rstd
+        self.save(x_hat, rstd)
+        if self.weight is None:
+            return x_hat
+        y = x_hat * self.weight.data
+        if self.bias is not None:
+            y += self.bias.data
+        return y  # (..., *normalized_shape)
+
+    def backward(self, dy):  # dy (..., *normalized_shape)
+        x_hat, rstd = self.saved()
+        self.check_dy(dy, x_hat.shape)
+        rows = tuple(range(dy.ndim - len(self.axes)))
+        if self.bias is not None:
+            self.bias.grad += dy.sum(axis=rows)
+        if self.weight is not None:
+            self.weight.grad += (dy * x_hat).sum(axis=rows)
+        g = dy if self.weight is None else dy * self.weight.data  # (..., *normalized_shape)
+        dx = g * x_hat
+        stretch = dx.mean(axis=self.axes, keepdims=True)  # (..., 1)
+        np.multiply(x_hat, stretch, out=dx)
+        dx += g.mean(axis=self.axes, keepdims=True)
+        np.subtract(g, dx, out=dx)
+        dx *= rstd
+        return dx  # (..., *normalized_shape)
+
+    def flops(self, x, y):
+        return 7 * y.size
+
+    def extra_repr(self):
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.weight is not None}, bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(Module):
+    """Divide the last axes of each sample by their root mean square, then scale.
+
+    Formula, for the n values of a row, with r = 1/√(mean(x²) + eps)::
+
+        x̂ = x r        y = w x̂
+
+    Gradient, with g = dy w = dL/dx̂: x_j reaches x̂_j directly and every x̂_i through r, where
+    dr/dx_j = -r³ x_j / n = -r² x̂_j / n::
+
+        dw   = Σ_rows dy x̂
+        dx_j = g_j r + Σ_i g_i x_i dr/dx_j = r (g_j - x̂_j mean(g x̂))
+
+    Parameters
+    ----------
+    normalized_shape : int or tuple of int
+        The lengths of the last axes, over which a row extends.
+    eps : float, optional
+        Keeps r finite where a row is zero; by default the dtype's machine epsilon.
+    elementwise_affine : bool
+        False leaves w out.
+
+    Attributes
+    ----------
+    weight : Parameter, shape normalized_shape, or None
+        w, initially 1.
+
+    Raises
+    ------
+    ValueError
+        x has other last axes.
+    TypeError
+        x of another dtype than the weight.
+
+    References
+    ----------
+    Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019, eq. 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.RMSNorm(2)(np.array([[1.0, 7.0]], "float32"))
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    def __init__(self, normalized_shape, eps=None, elementwise_affine=True):
+        self.normalized_shape = _as_shape(normalized_shape)
+        self.eps = None if eps is None else float(eps)
+        self.axes = tuple(range(-len(self.normalized_shape), 0))
+        self.weight = Parameter(init.ones(self.normalized_shape)) if elementwise_affine else None
+
+    def forward(self, x):  # x (..., *normalized_shape)
+        _check(self, x)
+        eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
+        x_hat = np.square(x)
+        rrms = 1 / np.sqrt(x_hat.mean(axis=self.axes, keepdims=True) + eps)  # (..., 1)
+        np.multiply(x, rrms, out=x_hat)
+        self.save(x_hat, rrms)
+        return x_hat if self.weight is None else x_hat * self.weight.data
+
+    def backward(self, dy):  # dy (..., *normalized_shape)
+        x_hat, rrms = self.saved()
+        self.check_dy(dy, x_hat.shape)
+        rows = tuple(range(dy.ndim - len(self.axes)))
+        if self.weight is not None:
+            self.weight.grad += (dy * x_hat).sum(axis=rows)
+        g = dy if self.weight is None else dy * self.weight.data  # (..., *normalized_shape)
+        dx = g * x_hat
+        stretch = dx.mean(axis=self.axes, keepdims=True)  # (..., 1)
+        np.multiply(x_hat, stretch, out=dx)
+        np.subtract(g, dx, out=dx)
+        dx *= rrms
+        return dx  # (..., *normalized_shape)
+
+    def flops(self, x, y):
+        return 5 * y.size
+
+    def extra_repr(self):
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.weight is not None}"
+        )
+
+
+def _as_shape(normalized_shape):
+    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+
+
+def _check(layer, x):
+    name, shape = type(layer).__name__, layer.normalized_shape
+    if x.shape[-len(shape) :] != shape:
+        raise ValueError(
+            f"{name}: expected x whose last axes are {shape} (normalized_shape), "
+            f"got shape {x.shape}; build it as {name}({x.shape[-1] if x.ndim else 1})"
+        )
+    if layer.weight is not None and x.dtype != layer.weight.dtype:
+        raise TypeError(
+            f"{name}: expected x of dtype {layer.weight.dtype} (the weight's), got {x.dtype}; "
+            f"cast it with x.astype({layer.weight.dtype.name!r}), or the model with .to(dtype=...)"
+        )

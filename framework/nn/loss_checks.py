@@ -1,0 +1,50 @@
+"""What losses ask of their arguments; each message says what to do."""
+
+import numpy as np
+
+
+def check_reduction(who, reduction):
+    """Raise a ValueError unless the reduction is "mean" or "sum"."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'{who}: expected reduction "mean" or "sum", got {reduction!r}')
+
+
+def check_arrays(who, prediction, target):
+    """Raise unless prediction is a floating array, target an array, and neither is empty."""
+    for name, array in (("prediction", prediction), ("target", target)):
+        if not hasattr(array, "dtype"):
+            raise TypeError(
+                f"{who}: expected {name} as an array, got {type(array).__name__}; "
+                f"pass np.asarray({name})"
+            )
+    if prediction.dtype.kind != "f":
+        raise TypeError(
+            f"{who}: expected floating-point prediction, got {prediction.dtype}; the order is "
+            "loss(prediction, target)"
+        )
+    if prediction.size == 0:
+        raise ValueError(
+            f"{who}: expected at least one sample, got an empty batch: prediction has shape "
+            f"{prediction.shape}"
+        )
+
+
+def check_same_shape(who, prediction, target):
+    """Raise as `check_arrays` does, and a ValueError unless both shapes are equal."""
+    check_arrays(who, prediction, target)
+    if prediction.shape != target.shape:
+        cure = "the model's output and the targets must fit value by value"
+        if prediction.size == target.size:
+            cure = (
+                f"they would broadcast, pairing every sample with every other: "
+                f"use y.reshape({', '.join(map(str, (-1, *prediction.shape[1:])))})"
+            )
+        raise ValueError(
+            f"{who}: expected target of prediction's shape {prediction.shape}, "
+            f"got {target.shape}; {cure}"
+        )
+
+
+def on_host(array):
+    """Say whether an array's values can be looked at without waiting for a device."""
+    return isinstance(array, np.ndarray)

@@ -1,0 +1,199 @@
+"""MSELoss, L1Loss, HuberLoss: how far predictions are from numbers."""
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.nn.loss_checks import check_reduction, check_same_shape
+
+
+class MSELoss(Module):
+    """Average the squared errors.
+
+    Formula, with D the number of values for "mean", 1 for "sum"::
+
+        d = x - y
+        L = Σ d² / D            x prediction, y target, of one shape
+
+    Gradient::
+
+        dx = 2 d / D
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+
+    Raises
+    ------
+    TypeError
+        Predictions that are not floating-point.
+    ValueError
+        Different shapes; an empty batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> loss = nn.MSELoss()
+    >>> print(loss(np.array([1.0, 5.0]), np.array([1.0, 2.0])))
+    4.5
+    >>> loss.backward()
+    array([0., 3.])
+    """
+
+    def __init__(self, *, reduction="mean"):
+        check_reduction("MSELoss", reduction)
+        self.reduction = reduction
+
+    def forward(self, prediction, target):  # both (...)
+        d = difference(self, prediction, target)  # (...)
+        self.save(d)
+        return (d * d).sum() / total(self, d)
+
+    def backward(self, dloss=1.0):
+        (d,) = self.saved()
+        d *= 2 * dloss / total(self, d)
+        return d  # (...)
+
+    def metrics(self, prediction, target):
+        """Return ``{}``: the loss says it all."""
+        return {}
+
+    def extra_repr(self):
+        return f"reduction={self.reduction!r}"
+
+
+class L1Loss(Module):
+    """Average the absolute errors: less impressed by outliers than `MSELoss`.
+
+    Formula, with D the number of values for "mean", 1 for "sum"::
+
+        d = x - y
+        L = Σ |d| / D           x prediction, y target, of one shape
+
+    Gradient, taken as 0 at the kink d = 0::
+
+        dx = sign(d) / D
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum"}
+
+    Raises
+    ------
+    TypeError
+        Predictions that are not floating-point.
+    ValueError
+        Different shapes; an empty batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> loss = nn.L1Loss()
+    >>> print(loss(np.array([1.0, 5.0]), np.array([1.0, 2.0])))
+    1.5
+    >>> loss.backward()
+    array([0. , 0.5])
+    """
+
+    def __init__(self, *, reduction="mean"):
+        check_reduction("L1Loss", reduction)
+        self.reduction = reduction
+
+    def forward(self, prediction, target):  # both (...)
+        d = difference(self, prediction, target)  # (...)
+        self.save(d)
+        return np.abs(d).sum() / total(self, d)
+
+    def backward(self, dloss=1.0):
+        (d,) = self.saved()
+        dx = np.sign(d, out=d)
+        dx *= dloss / total(self, d)
+        return dx  # (...)
+
+    def metrics(self, prediction, target):
+        """Return ``{}``: the loss says it all."""
+        return {}
+
+    def extra_repr(self):
+        return f"reduction={self.reduction!r}"
+
+
+class HuberLoss(Module):
+    """Average a loss that is a parabola for small errors and a straight line for large ones.
+
+    Formula, with D the number of values for "mean", 1 for "sum"::
+
+        d = x - y               x prediction, y target, of one shape
+        c = clip(d, -δ, δ)
+        L = Σ c (d - c/2) / D
+
+    which is d²/2 where |d| ≤ δ and δ (|d| - δ/2) beyond. Gradient, as both pieces have the same
+    slope where they meet::
+
+        dx = c / D
+
+    Parameters
+    ----------
+    delta : float
+        δ, where the line begins.
+    reduction : {"mean", "sum"}
+
+    Raises
+    ------
+    TypeError
+        Predictions that are not floating-point.
+    ValueError
+        A delta that is not positive; different shapes; an empty batch.
+
+    References
+    ----------
+    Huber, "Robust Estimation of a Location Parameter", 1964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> loss = nn.HuberLoss(delta=1.0)
+    >>> print(loss(np.array([1.0, 5.0]), np.array([0.5, 2.0])))
+    1.3125
+    >>> loss.backward()
+    array([0.25, 0.5 ])
+    """
+
+    def __init__(self, *, reduction="mean", delta=1.0):
+        check_reduction("HuberLoss", reduction)
+        if not delta > 0:
+            raise ValueError(f"HuberLoss: expected a delta above 0, got {delta}")
+        self.reduction, self.delta = reduction, delta
+
+    def forward(self, prediction, target):  # both (...)
+        d = difference(self, prediction, target)  # (...)
+        c = np.clip(d, -self.delta, self.delta)
+        self.save(c)
+        d -= c / 2
+        d *= c
+        return d.sum() / total(self, d)
+
+    def backward(self, dloss=1.0):
+        (c,) = self.saved()
+        c *= dloss / total(self, c)
+        return c  # (...)
+
+    def metrics(self, prediction, target):
+        """Return ``{}``: the loss says it all."""
+        return {}
+
+    def extra_repr(self):
+        return f"reduction={self.reduction!r}, delta={self.delta}"
+
+
+def difference(loss, prediction, target):
+    """Return prediction - target in prediction's dtype, after checking both."""
+    check_same_shape(type(loss).__name__, prediction, target)
+    return np.subtract(prediction, target, dtype=prediction.dtype)
+
+
+def total(loss, d):
+    """Return what the sum is divided by."""
+    return d.size if loss.reduction == "mean" else 1
