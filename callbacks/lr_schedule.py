@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+from functools import partial
 
 from firstlight import Callback, Role, schedules
 
@@ -121,19 +122,30 @@ class LRSchedule(Callback):
         }
         self.settings = _fitting(schedule, settings)
         self.initial_lrs = []
-        self.plateau = None
+        self.plateau = self._new_plateau()
         self._loaded = False
 
     def on_fit_start(self, trainer):
         """Note where each group starts, unless that came with a checkpoint."""
+        groups = trainer.optimizer.param_groups
         if not self._loaded:
-            self.initial_lrs = [group["lr"] for group in trainer.optimizer.param_groups]
-            self.plateau = None
+            self.initial_lrs = [group["lr"] for group in groups]
+            self.plateau = self._new_plateau()
         self._loaded = False
-        if self.schedule == "plateau":
-            self.plateau = self.plateau or schedules.Plateau(**self.settings)
-            self._check_monitor(trainer)
-        self._rate = self._find_rate(trainer)
+        if len(groups) != len(self.initial_lrs):
+            raise ValueError(
+                f"LRSchedule: the checkpoint has learning rates of {len(self.initial_lrs)} "
+                f"parameter groups, this optimizer has {len(groups)}"
+            )
+        if self.plateau is None:
+            self._rate, self._start = self._timed_rate(trainer)
+        else:
+            self._rate, self._start = self.plateau, self.warmup_steps
+            if self.monitor.startswith("val_") and trainer.val_loader is None:
+                raise ValueError(
+                    f'LRSchedule: monitor "{self.monitor}" needs validation data, and there is '
+                    'none; give fit some, or watch another value, e.g. monitor="train_loss"'
+                )
 
     def on_train_epoch_start(self, trainer):
         """Set the learning rates for the epoch, or for its first step."""
@@ -145,12 +157,108 @@ class LRSchedule(Callback):
             self._apply(trainer)
 
     def on_validation_end(self, trainer, stage, metrics):
-        """Show the plateau a value from the validation."""
-        during_fit = trainer.status == "running"
-        if self.plateau and stage == "val" and during_fit and self.monitor.startswith("val_"):
+        """Show the plateau a value from a validation within the training."""
+        if stage == "val" and trainer.status == "running" and self.monitor.startswith("val_"):
             self._observe(metrics)
 
     def on_train_epoch_end(self, trainer):
         """Show the plateau a value from the epoch."""
-        if self.plateau and not self.monitor.startswith("val_"):
+        if not self.monitor.startswith("val_"):
             self._observe(trainer.metrics)
+
+    def state_dict(self):
+        """Return each group's initial learning rate, and what the plateau has seen."""
+        plateau = None if self.plateau is None else self.plateau.state_dict()
+        return {"initial_lrs": self.initial_lrs, "plateau": plateau}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned; the next `fit` goes on from there."""
+        self.initial_lrs = list(state["initial_lrs"])
+        self.plateau = self._new_plateau()
+        if self.plateau is not None and state["plateau"] is not None:
+            self.plateau.load_state_dict(state["plateau"])
+        self._loaded = True
+
+    def _new_plateau(self):
+        return schedules.Plateau(**self.settings) if self.schedule == "plateau" else None
+
+    def _timed_rate(self, trainer):
+        """Return the schedule as a function of time and initial lr, and the time it starts at."""
+        function, settings = schedules.SCHEDULES[self.schedule], dict(self.settings)
+        takes = inspect.signature(function).parameters
+        start = 0 if "warmup_steps" in takes else self.warmup_steps
+        if "warmup_steps" in takes:
+            settings["warmup_steps"] = self.warmup_steps
+        if "total_steps" in takes:
+            settings["total_steps"] = self._total(trainer) - start
+        return partial(function, **settings), start
+
+    def _total(self, trainer):
+        planned = trainer.total_steps if self.interval == "step" else trainer.max_epochs
+        total = self.settings.get("total_steps", planned)
+        if total is None:
+            raise ValueError(
+                f"LRSchedule: {self.schedule} must know how many {self.interval}s the training "
+                f"takes; set total_steps, or the trainer's max_{self.interval}s"
+            )
+        if total <= self.warmup_steps:
+            raise ValueError(
+                f"LRSchedule: warmup_steps={self.warmup_steps} leaves nothing of the {total} "
+                f"{self.interval}s of the schedule; make it smaller"
+            )
+        return total
+
+    def _apply(self, trainer):
+        time = trainer.step if self.interval == "step" else trainer.epoch - 1
+        for group, lr in zip(trainer.optimizer.param_groups, self.initial_lrs, strict=True):
+            if time < self.warmup_steps:
+                group["lr"] = schedules.warmup(time, lr, warmup_steps=self.warmup_steps)
+            else:
+                group["lr"] = self._rate(time - self._start, lr)
+
+    def _observe(self, metrics):
+        if self.plateau is None:
+            return
+        if self.monitor not in metrics:
+            raise ValueError(
+                f'LRSchedule: there is no value "{self.monitor}" to monitor'
+                f"{_hint(self.monitor, metrics)}; there are: {', '.join(metrics) or 'none'}"
+            )
+        self.plateau.observe(float(metrics[self.monitor]))
+
+
+def _fitting(schedule, settings):
+    """Return the settings that were given, or raise unless they fit the schedule."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    parameters = inspect.signature(schedules.SCHEDULES[schedule]).parameters
+    takes = [name for name in parameters if name in settings]
+    for name in given:
+        if name not in takes:
+            raise ValueError(
+                f"LRSchedule: {schedule} does not take {name}; "
+                f"it takes {', '.join(takes) or 'no settings'}"
+            )
+    for name in takes:
+        needed = parameters[name].default is inspect.Parameter.empty and name != "total_steps"
+        if needed and name not in given:
+            raise ValueError(f"LRSchedule: {schedule} needs {name}; set it")
+    return given
+
+
+def _one_of(what, name, names):
+    if name not in names:
+        raise ValueError(
+            f'LRSchedule: there is no {what} "{name}"{_hint(name, names)}; '
+            f"there are: {', '.join(names)}"
+        )
+
+
+def _hint(name, names):
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _at_least(least, name, count):
+    if count is not None and count < least:
+        raise ValueError(f"LRSchedule: expected {name} of {least} or more, got {count}")
+    return count

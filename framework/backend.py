@@ -4,6 +4,8 @@ Layers never name a backend. NumPy's functions hand CuPy arrays over to CuPy (``
 a CuPy array is a CuPy array), so the same line of a layer runs on both.
 """
 
+import re
+
 import numpy as np
 
 FLOATS = ("float16", "float32", "float64")
@@ -21,15 +23,16 @@ def resolve_device(device):
     RuntimeError
         A GPU was asked for and none is usable.
     """
-    kind, _, index = str(device).partition(":")
-    if kind not in ("cpu", "cuda", "auto") or (index and (kind != "cuda" or not index.isdigit())):
+    found = re.fullmatch(r"cpu|auto|cuda(?::(\d+))?", str(device))
+    if not found:
         raise ValueError(f'device: expected "cpu", "cuda", "cuda:N" or "auto", got {device!r}')
-    if kind == "cpu":
+    if device == "cpu":
         return "cpu"
-    problem = _gpu_problem(int(index or 0))
+    index = int(found[1] or 0)
+    problem = _gpu_problem(index)
     if problem is None:
-        return f"cuda:{index or 0}"
-    if kind == "auto":
+        return f"cuda:{index}"
+    if device == "auto":
         return "cpu"
     raise RuntimeError(f'device {device!r} is not usable: {problem}; use device="cpu" or "auto"')
 

@@ -1,5 +1,6 @@
 """What every test starts from."""
 
+import numpy as np
 import pytest
 
 import firstlight
@@ -10,3 +11,39 @@ def _same_start(tmp_path, monkeypatch):
     """Seed, and run in an empty folder, so that no test sees what another one left."""
     firstlight.seed_everything(0)
     monkeypatch.chdir(tmp_path)
+
+
+class Line(firstlight.Module):
+    """One linear layer with a squared error: the smallest thing that trains."""
+
+    def __init__(self, width=3, lr=0.1):
+        self.body = firstlight.nn.Linear(width, 1)
+        self.loss = firstlight.nn.MSELoss()
+        self.lr = lr
+
+    def forward(self, x):
+        return self.body(x)
+
+    def backward(self, dy):
+        return self.body.backward(dy)
+
+    def configure_optimizer(self):
+        return firstlight.optim.SGD(self.parameters(), lr=self.lr)
+
+
+@pytest.fixture
+def line():
+    return Line
+
+
+@pytest.fixture
+def line_data():
+    """70 samples of a linear function: with 32 a batch, the last batch is ragged."""
+    x = np.random.default_rng(0).normal(size=(70, 3))
+    return x, x @ np.array([[1.0], [-2.0], [0.5]]) + 0.25
+
+
+@pytest.fixture
+def quiet():
+    """Settings of a Trainer that shows and keeps nothing."""
+    return {"default_callbacks": False, "runs_dir": None}

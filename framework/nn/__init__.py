@@ -1,7 +1,47 @@
 """Layers, losses and initialisers; each file shows one forward and its backward."""
 
 from firstlight.nn import init
+from firstlight.nn.batchnorm import BatchNorm1d
+from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
+from firstlight.nn.cross_entropy import CrossEntropyLoss
+from firstlight.nn.dropout import Dropout
+from firstlight.nn.embedding import Embedding
+from firstlight.nn.gelu import GELU
+from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
+from firstlight.nn.relu import ELU, LeakyReLU, ReLU
+from firstlight.nn.reshape import Flatten, Identity, Reshape
+from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
+from firstlight.nn.softmax import LogSoftmax, Softmax
 
-__all__ = ["Linear", "Residual", "Sequential", "init"]
+__all__ = [
+    "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "ELU",
+    "Embedding",
+    "Flatten",
+    "GELU",
+    "HuberLoss",
+    "Identity",
+    "L1Loss",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "RMSNorm",
+    "ReLU",
+    "Reshape",
+    "Residual",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "init",
+]

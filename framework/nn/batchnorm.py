@@ -64,9 +64,7 @@ class BatchNorm1d(Module):
            [ 1.]], dtype=float32)
     """
 
-    def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True
-    ):
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
         if num_features < 1:
             raise ValueError(f"BatchNorm1d: expected num_features of 1 or more, got {num_features}")
         if momentum is None or not 0 <= momentum <= 1:

@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import ops
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_reduction, check_same_shape, on_host
+from firstlight.nn.loss_checks import check_reduction, check_same_shape
 from firstlight.parameter import Buffer
 
 
@@ -83,8 +83,7 @@ class BCEWithLogitsLoss(Module):
 
     def metrics(self, prediction, target):
         """Return ``{"acc": share of values on the right side of σ(x) = 0.5}``."""
-        right = (prediction > 0) == (target > 0.5)
-        return {"acc": np.count_nonzero(right) / right.size}
+        return {"acc": ((prediction > 0) == (target > 0.5)).mean()}
 
     def _pos_weight(self, x):
         return self.pos_weight.data.astype(x.dtype, copy=False)
@@ -94,7 +93,7 @@ class BCEWithLogitsLoss(Module):
 
     def _check(self, prediction, target):
         check_same_shape("BCEWithLogitsLoss", prediction, target)
-        if on_host(target) and not (target.min() >= 0 and target.max() <= 1):
+        if isinstance(target, np.ndarray) and not (target.min() >= 0 and target.max() <= 1):
             raise ValueError(
                 f"BCEWithLogitsLoss: expected targets from 0 to 1, got {target.min()} to "
                 f"{target.max()}; map them to 0 and 1, or use CrossEntropyLoss for class indices"

@@ -138,8 +138,8 @@ def orthogonal(shape, gain=1.0, *, rng=None):
     """
     fans(shape)  # checks the number of axes
     rows, columns = shape[0], math.prod(shape[1:])
-    square = _generator(rng).normal(size=(max(rows, columns), min(rows, columns)))
-    q, r = np.linalg.qr(square)
+    tall = _generator(rng).normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(tall)
     q *= np.sign(np.diag(r))
     q = q if rows >= columns else q.T  # (rows, columns)
     return (gain * q).reshape(shape).astype("float32")

@@ -186,8 +186,7 @@ class RMSNorm(Module):
 
     def extra_repr(self):
         return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.weight is not None}"
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
         )
 
 

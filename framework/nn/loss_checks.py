@@ -1,7 +1,5 @@
 """What losses ask of their arguments; each message says what to do."""
 
-import numpy as np
-
 
 def check_reduction(who, reduction):
     """Raise a ValueError unless the reduction is "mean" or "sum"."""
@@ -43,8 +41,3 @@ def check_same_shape(who, prediction, target):
             f"{who}: expected target of prediction's shape {prediction.shape}, "
             f"got {target.shape}; {cure}"
         )
-
-
-def on_host(array):
-    """Say whether an array's values can be looked at without waiting for a device."""
-    return isinstance(array, np.ndarray)

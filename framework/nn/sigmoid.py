@@ -142,7 +142,7 @@ class Softplus(Module):
     >>> import numpy as np
     >>> from firstlight import nn
     >>> nn.Softplus()(np.array([-1e4, 0.0, 1e4])).round(3)
-    array([0.000e+00, 6.930e-01, 1.000e+04])
+    array([0.00e+00, 6.93e-01, 1.00e+04])
     """
 
     def __init__(self, beta=1.0, threshold=20.0):

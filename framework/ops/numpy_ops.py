@@ -83,7 +83,7 @@ def erf(x):
     --------
     >>> import numpy as np
     >>> erf(np.array([-10.0, 0.0, 0.5])).round(6)
-    array([-1.      ,  0.      ,  0.5205  ])
+    array([-1.    ,  0.    ,  0.5205])
     """
     return _erf_cody(x) if x.dtype == np.float64 else _erf_hastings(x)
 
@@ -107,9 +107,7 @@ def _erf_cody(x):
     square = inner * inner
     inner *= _polynomial(CODY_A, square) / _polynomial(CODY_B, square)
     outer = np.clip(size, 0.5, 6.0)  # erf(6) is 1 to the last digit
-    outer = 1 - _exp_minus_square(outer) * (
-        _polynomial(CODY_C, outer) / _polynomial(CODY_D, outer)
-    )
+    outer = 1 - _exp_minus_square(outer) * (_polynomial(CODY_C, outer) / _polynomial(CODY_D, outer))
     return np.sign(x) * np.where(size < 0.5, inner, outer)
 
 

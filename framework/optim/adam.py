@@ -48,9 +48,7 @@ class Adam(Optimizer):
 
     def _check(self, group):
         super()._check(group)
-        betas = group["betas"]
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: expected two betas in [0, 1), got {betas}")
+        check_betas(type(self).__name__, group["betas"])
 
 
 class AdamW(Optimizer):
@@ -92,7 +90,9 @@ class AdamW(Optimizer):
         moments(group, t, g, m, v, step)
         w -= step
 
-    _check = Adam._check
+    def _check(self, group):
+        super()._check(group)
+        check_betas(type(self).__name__, group["betas"])
 
 
 def moments(group, t, g, m, v, step):
@@ -115,3 +115,9 @@ def moments(group, t, g, m, v, step):
     step += group["eps"]
     np.divide(m, step, out=step)
     step *= group["lr"] / (1 - beta1**t)
+
+
+def check_betas(who, betas):
+    """Raise a ValueError unless there are two betas in [0, 1)."""
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{who}: expected two betas in [0, 1), got {betas}")

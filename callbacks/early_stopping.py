@@ -1,0 +1,117 @@
+"""EarlyStopping: ends a training that no longer gets better."""
+
+import math
+from typing import Literal
+
+from firstlight.callback import Callback
+from firstlight.callbacks.monitor import Monitor
+
+
+class EarlyStopping(Callback):
+    """Stop when a logged value has not improved for some validations.
+
+    NaN and infinity count as no improvement.
+
+    Parameters
+    ----------
+    monitor : str
+        The logged value to watch; "auto" takes ``val_acc`` if it is logged, else ``val_loss``, else
+        ``train_loss``.
+    patience : int
+        How many validations in a row without an improvement to wait for.
+    min_delta : float
+        By how much a value must pass the best one to count as an improvement.
+    mode : {"auto", "min", "max"}
+        Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
+    restore_best : bool
+        When the training finishes, give the module the weights of the best validation. They are
+        kept in memory and, unlike the count, not in checkpoints.
+
+    Attributes
+    ----------
+    waited : int
+        Validations since the last improvement.
+
+    Raises
+    ------
+    ValueError
+        A patience below 1; the monitored value is not among those logged.
+
+    References
+    ----------
+    Prechelt, "Early Stopping - But When?", 1998.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import EarlyStopping
+    >>> stopping = EarlyStopping("val_acc", patience=5)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 3,
+        min_delta: float = 0.0,
+        mode: Literal["auto", "min", "max"] = "auto",
+        restore_best: bool = False,
+    ):
+        if patience < 1:
+            raise ValueError(f"EarlyStopping: expected a patience of 1 or more, got {patience}")
+        self.monitor = Monitor(monitor, mode, min_delta)
+        self.patience = patience
+        self.restore_best = restore_best
+        self.waited = 0
+        self._best_weights = None
+
+    def on_fit_start(self, trainer):
+        """Start anew, or go on after a restart."""
+        if trainer.step == 0:
+            self.monitor.reset()
+            self.waited = 0
+        self._best_weights = None
+
+    def on_validation_end(self, trainer, stage, metrics):
+        """Raise at the first validation that lacks the monitored value."""
+        if stage == "val" and self.monitor.name.startswith("val_"):
+            self.monitor.require(trainer, "EarlyStopping", trainer.metrics | metrics)
+
+    def on_log(self, trainer, record):
+        """Count the validations without an improvement."""
+        better = self.monitor.update(record)
+        if better is None:
+            return
+        if better:
+            self.waited = 0
+            if self.restore_best:
+                self._best_weights = trainer.module.state_dict()
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            trainer.stop(self._reason(record[self.monitor.followed]))
+
+    def on_train_epoch_end(self, trainer):
+        """Raise if the monitored value should have been logged by now."""
+        self.monitor.require(trainer, "EarlyStopping")
+
+    def on_fit_end(self, trainer):
+        """Give the module its best weights."""
+        if trainer.status == "finished" and self._best_weights is not None:
+            trainer.module.load_state_dict(self._best_weights)
+        self._best_weights = None
+
+    def state_dict(self):
+        """Return the best value and the count."""
+        return self.monitor.state_dict() | {"waited": self.waited}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self.monitor.load_state_dict(state)
+        self.waited = state["waited"]
+
+    def _reason(self, value):
+        times = f"{self.waited} validation{'s' * (self.waited > 1)}"
+        now = "" if math.isfinite(value) else f"now {value}, "
+        return (
+            f"early stopping: {self.monitor.followed} has not improved for {times} "
+            f"({now}{self.monitor.describe_best()})"
+        )

@@ -1,0 +1,51 @@
+"""LambdaCallback: a callback made of plain functions."""
+
+import difflib
+
+from firstlight.callback import Callback
+from firstlight.hooks import HOOKS
+
+EVENTS = [name for name in HOOKS if name.startswith("on_")]
+
+
+class LambdaCallback(Callback):
+    """Call functions at hooks, without a class of one's own.
+
+    Parameters
+    ----------
+    **functions : callable
+        By the name of their hook (see `firstlight.hookspecs`). Each takes, by name, the hook's
+        arguments that it needs.
+
+    Raises
+    ------
+    ValueError
+        No hook bears a name.
+    TypeError
+        No functions, or something that cannot be called.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import LambdaCallback
+    >>> LambdaCallback(on_train_epoch_end=lambda trainer: print(trainer.epoch))
+    LambdaCallback(on_train_epoch_end)
+    """
+
+    def __init__(self, **functions):
+        if not functions:
+            raise TypeError(
+                "LambdaCallback: expected functions by the name of a hook, got none; "
+                "e.g. LambdaCallback(on_train_epoch_end=lambda trainer: print(trainer.epoch))"
+            )
+        for name, function in functions.items():
+            if name not in EVENTS:
+                close = difflib.get_close_matches(name, EVENTS, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"the hooks: {', '.join(EVENTS)}"
+                raise ValueError(f"LambdaCallback: {name} is not a hook; {hint}")
+            if not callable(function):
+                raise TypeError(f"LambdaCallback: expected a function as {name}, got {function!r}")
+            setattr(self, name, function)
+        self._names = tuple(functions)
+
+    def __repr__(self):
+        return f"LambdaCallback({', '.join(self._names)})"

@@ -1,0 +1,90 @@
+"""The run folder: what a training leaves behind."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from firstlight import Trainer
+from firstlight.files import write_atomically
+from firstlight.run import read_records
+
+
+@pytest.fixture
+def run(line, line_data):
+    trainer = Trainer(max_epochs=2, default_callbacks=False, name="my-run", seed=5)
+    trainer.fit(line(), line_data, line_data)
+    trainer.test(trainer.module, line_data)
+    return trainer.run
+
+
+def test_summary(run):
+    summary = json.loads((run.path / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert (summary["name"], summary["epochs"], summary["steps"]) == ("my-run", 2, 6)
+    assert {"train_loss", "val_loss", "test_loss"} <= set(summary["metrics"])
+    assert summary["best"]["val_loss"]["epoch"] == 2
+    assert run.path.parent == Path("runs/my-run")
+
+
+def test_metrics_are_kept_line_by_line_and_as_a_table(run):
+    records = read_records(run.path)
+    assert [r["epoch"] for r in records] == [1, 2]
+    with open(run.path / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == [r["val_loss"] for r in records]
+
+
+def test_a_torn_last_line_is_left_out(run):
+    with open(run.path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 7, "ep')
+    assert len(read_records(run.path)) == 2
+
+
+def test_a_damaged_line_is_not_passed_over(run):
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    (run.path / "metrics.jsonl").write_text("\n".join([lines[0][:9], lines[1], ""]))
+    with pytest.raises(json.JSONDecodeError):
+        read_records(run.path)
+
+
+def test_environment_tells_enough_to_repeat_the_run(run):
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["seed"] == 5
+    assert environment["device"] == "cpu"
+    assert "numpy" in environment["packages"]
+    assert environment["command"]
+
+
+def test_config_of_a_script(run):
+    config = json.loads((run.path / "config.json").read_text())
+    assert config["trainer"]["max_epochs"] == 2
+    assert "Linear(3, 1" in config["model"]
+
+
+def test_latest_leads_to_the_newest_run(run, line, line_data):
+    assert Path("runs/latest").resolve() == run.path.resolve()
+    trainer = Trainer(max_epochs=1, default_callbacks=False)
+    trainer.fit(line(), line_data)
+    assert Path("runs/latest").resolve() == trainer.run.path.resolve()
+    assert trainer.run.path.parent.name == "line"
+
+
+def test_no_runs_dir_keeps_nothing(line, line_data, quiet):
+    Trainer(max_epochs=1, **quiet).fit(line(), line_data)
+    assert not list(Path().iterdir())
+
+
+def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+
+    def no_space(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_space)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
