@@ -1,7 +1,13 @@
-"""The callbacks of one training: checked, ordered, registered with pluggy, blamed."""
+"""The callbacks of one training: checked, ordered, registered with pluggy, blamed.
+
+pluggy would pass over most mistakes in silence: it never calls a method that is not marked or
+whose name is misspelled, never fills an argument that has a default, and refuses callbacks that
+are equal. So every object is checked here before pluggy sees it.
+"""
 
 import difflib
 import inspect
+from contextlib import contextmanager, suppress
 
 import pluggy
 
@@ -14,8 +20,8 @@ HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firs
 class _Slot:
     """What pluggy is given for a callback: its hook methods and nothing else.
 
-    pluggy compares plugins with ``==`` and evaluates what it finds on them; a slot keeps both
-    away from the callback, so that e.g. equal dataclasses stay two callbacks.
+    pluggy compares plugins with ``==``; a slot keeps that away from the callback, so that equal
+    dataclasses stay two callbacks.
     """
 
     def __init__(self, callback):
@@ -58,51 +64,89 @@ def attach(callbacks):
     TypeError
         A class instead of an object; something without hooks; one object listed twice.
     ValueError
-        A misspelled hook, or an argument that its hook does not have.
+        What `check` finds, or a role that is none.
     """
     for callback in callbacks:
-        _check(callback)
+        _check_is_callback(callback)
     if len({id(callback) for callback in callbacks}) < len(callbacks):
         raise TypeError("callbacks: one object is listed twice; make two of them instead")
-    ordered = sorted(callbacks, key=lambda callback: getattr(callback, "role", Role.READER))
+    ordered = sorted(callbacks, key=_role)
     manager = HookManager()
     for position, callback in reversed(list(enumerate(ordered))):  # last registered, first called
-        try:
-            manager.register(_Slot(callback), name=f"{position}:{display_name(callback)}")
-        except pluggy.PluginValidationError as error:
-            raise ValueError(_argument_message(callback)) from error
+        manager.register(_Slot(callback), name=f"{position}:{display_name(callback)}")
     return manager
 
 
 def implemented(plugin):
-    """Return ``{name: pluggy options}`` of the hooks an object, class or module implements."""
+    """Return ``{name: pluggy options}`` of what an object or module implements as a hook.
+
+    On a `Callback` the name of a method decides, on anything else ``@firstlight.hookimpl``.
+    Attributes are looked at without evaluating properties.
+    """
     found = {}
     for name in dir(plugin):
-        method = inspect.getattr_static(plugin, name)
-        if hasattr(method, "firstlight_impl"):
-            found[name] = method.firstlight_impl
-        elif name in HOOKS and callable(getattr(plugin, name)) and _is_callback(plugin):
+        value = inspect.getattr_static(plugin, name, None)
+        options = getattr(value, "firstlight_impl", None) if _is_method(value) else None
+        if isinstance(options, dict):
+            found[name] = options
+        elif name in HOOKS and value is not None and isinstance(plugin, Callback):
             found[name] = {}
     return found
 
 
+def check(plugin):
+    """Raise a ValueError unless all that looks like a hook in an object or module is one.
+
+    That is: a misspelled name, a method without its ``@firstlight.hookimpl``, an argument that
+    the hook does not have or that would never be filled, a wrapper that is none.
+    """
+    found = implemented(plugin)
+    for name in dir(plugin):
+        is_method = _is_method(inspect.getattr_static(plugin, name, None))
+        if is_method and name in HOOKS and name not in found:
+            raise ValueError(
+                f"{display_name(plugin)}.{name} would never be called; mark it with "
+                "@firstlight.hookimpl, or derive its class from firstlight.Callback"
+            )
+        if is_method and isinstance(plugin, Callback) and name.startswith("on_"):
+            found.setdefault(name, {})
+    for name, options in found.items():
+        hook = options.get("specname") or name
+        if hook in HOOKS:
+            _check_method(f"{display_name(plugin)}.{name}", getattr(plugin, name), hook, options)
+        elif not options.get("optionalhook"):
+            raise ValueError(f"{display_name(plugin)}.{name} is not a hook; {_hint(hook)}")
+
+
 def display_name(callback):
     """Return how messages name a callback: its class, and the package if it is not ours."""
-    kind = callback if inspect.ismodule(callback) else type(callback)
-    name = kind.__name__.rpartition(".")[2]
-    package = getattr(kind, "__module__", name).partition(".")[0]
-    return name if package in ("firstlight", name) else f"{name} ({package})"
+    if inspect.ismodule(callback):
+        return callback.__name__
+    kind = type(callback)
+    package = kind.__module__.partition(".")[0]
+    return (
+        kind.__name__ if package in ("firstlight", "__main__") else f"{kind.__name__} ({package})"
+    )
 
 
 def call_all(manager, hook, **arguments):
-    """Call every implementation of a hook, even if some raise; return the exceptions."""
-    failures = []
+    """Call every implementation of a hook, even if some raise; return the exceptions.
+
+    A wrapper surrounds those that come after it, but gets no results and no exceptions.
+    """
+    failures, wrappers = [], []
     for impl in manager.impls(hook):
-        try:
-            impl.function(*(arguments[name] for name in impl.argnames))
-        except Exception as failure:
-            blame(manager, failure)
-            failures.append(failure)
+        with _collecting(failures, manager):
+            values = [arguments[name] for name in impl.argnames]
+            if impl.wrapper:
+                wrapper = contextmanager(impl.function)(*values)
+                wrapper.__enter__()
+                wrappers.append(wrapper)
+            else:
+                impl.function(*values)
+    for wrapper in reversed(wrappers):
+        with _collecting(failures, manager):
+            wrapper.__exit__(None, None, None)
     return failures
 
 
@@ -112,13 +156,12 @@ def blame(manager, exception):
     for hook in HOOKS:
         for impl in manager.impls(hook):
             body = inspect.unwrap(getattr(impl.function, "__func__", impl.function))
-            bodies.setdefault(getattr(body, "__code__", None), []).append((impl.plugin, hook))
+            bodies.setdefault(body.__code__, []).append((impl.plugin.callback, hook))
     trace = exception.__traceback__
     while trace is not None:
-        frame = trace.tb_frame
-        for slot, hook in bodies.get(frame.f_code, ()):
-            if frame.f_locals.get("self", slot.callback) is slot.callback:
-                note = f"raised by callback {display_name(slot.callback)} in {hook}"
+        for callback, hook in bodies.get(trace.tb_frame.f_code, ()):
+            if trace.tb_frame.f_locals.get("self", callback) is callback:
+                note = f"raised by callback {display_name(callback)} in {hook}"
                 if note not in getattr(exception, "__notes__", ()):
                     exception.add_note(note)
                 return
@@ -131,45 +174,72 @@ def listing(manager):
     return {hook: names for hook, names in order.items() if names}
 
 
-def _is_callback(plugin):
-    return isinstance(plugin, Callback) or (
-        inspect.isclass(plugin) and issubclass(plugin, Callback)
-    )
+@contextmanager
+def _collecting(failures, manager):
+    try:
+        yield
+    except Exception as failure:
+        blame(manager, failure)
+        failures.append(failure)
 
 
-def _check(callback):
+def _is_method(value):
+    return callable(value) or isinstance(value, (classmethod, staticmethod))
+
+
+def _check_is_callback(callback):
     if inspect.isclass(callback):
         raise TypeError(
             f"callbacks: expected an object, got the class {callback.__name__}; "
             f"write {callback.__name__}(...)"
         )
-    meant = {
-        name: options.get("specname") or name for name, options in implemented(callback).items()
-    }
-    if _is_callback(callback):  # here the name alone makes a hook, so a near miss is a mistake
-        public = [n for n in dir(callback) if n.startswith("on_")]
-        meant |= {n: n for n in public if callable(inspect.getattr_static(callback, n))}
-    elif not meant:
+    check(callback)
+    if not isinstance(callback, Callback) and not implemented(callback):
         raise TypeError(
             f"callbacks: {callback!r} implements no hook; derive its class from "
             "firstlight.Callback, or mark its methods with @firstlight.hookimpl"
         )
-    for name, hook in meant.items():
-        if hook not in HOOKS:
-            close = difflib.get_close_matches(hook, HOOKS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the hooks are {', '.join(HOOKS)}"
-            raise ValueError(f"{display_name(callback)}.{name} is not a hook; {hint}")
 
 
-def _argument_message(callback):
-    for name, options in implemented(callback).items():
-        hook = options.get("specname") or name
-        offered = inspect.signature(getattr(hookspecs, hook)).parameters
-        taken = inspect.signature(getattr(callback, name)).parameters
-        extra = [argument for argument in taken if argument not in offered]
-        if extra:
-            return (
-                f"{display_name(callback)}.{name} takes {', '.join(extra)}, which the hook does "
-                f"not have; {hook} offers: {', '.join(offered)}"
+def _role(callback):
+    role = getattr(callback, "role", Role.READER)
+    with suppress(ValueError):
+        return Role(role)
+    raise ValueError(
+        f"{display_name(callback)}.role: expected Role.WRITER, Role.EDITOR or Role.READER, "
+        f"got {role!r}"
+    )
+
+
+def _hint(name):
+    close = difflib.get_close_matches(name, HOOKS, n=1)
+    if close:
+        return f"did you mean {close[0]}? (a method of your own can start with _)"
+    return f"the hooks are {', '.join(HOOKS)}; let a method of your own start with _"
+
+
+def _check_method(where, method, hook, options):
+    if not inspect.isfunction(method) and not inspect.ismethod(method):
+        raise ValueError(
+            f"{where}: expected a function or method, got {type(method).__name__}; write a def"
+        )
+    if options.get("hookwrapper"):
+        raise ValueError(f"{where}: hookwrapper is pluggy's old form; use wrapper=True")
+    if inspect.isgeneratorfunction(method) != bool(options.get("wrapper")):
+        raise ValueError(
+            f"{where}: a hook that wraps the others has one yield and is marked "
+            "@firstlight.hookimpl(wrapper=True); any other has neither"
+        )
+    offered = inspect.signature(getattr(hookspecs, hook)).parameters
+    for name, parameter in inspect.signature(method).parameters.items():
+        filled = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if name in offered and not (filled and parameter.default is parameter.empty):
+            raise ValueError(
+                f"{where}: {parameter} would never be filled; write it as plain {name}, "
+                "without a default and not by keyword only"
             )
-    return f"{display_name(callback)} could not be registered"
+        if name not in offered and parameter.default is parameter.empty:
+            raise ValueError(
+                f"{where} takes {parameter}, which the hook does not have; "
+                f"{hook} offers: {', '.join(offered)}"
+            )

@@ -3,23 +3,25 @@
 Implement any of them as a method of a `firstlight.Callback`, or as a function or method marked
 ``@firstlight.hookimpl`` on any object; take only the arguments you need, by name.
 
-Firing order of ``Trainer.fit``, with one validation at the end of each epoch::
+Firing order of ``Trainer.fit``, validated once an epoch::
 
-    on_load_checkpoint              only when a checkpoint is loaded
     on_fit_start
-      on_train_epoch_start          for each epoch
-        on_before_optimizer_step    for each optimizer step
-        on_log                      every log_every_n_steps steps
-        on_train_batch_end          for each optimizer step
+    for each epoch
+        on_train_epoch_start
+        for each optimizer step
+            on_before_optimizer_step
+            on_log                     every log_every_n_steps steps
+            on_train_batch_end
         on_validation_start
-          on_validation_batch_end   for each batch
+        for each validation batch
+            on_validation_batch_end
         on_validation_end
-      on_log                        the epoch's record, validation included
-      on_train_epoch_end
-      on_save_checkpoint            whenever somebody saves a checkpoint
-    on_exception                    only when something raised
-    on_fit_end                      always
+        on_log                         the epoch's record, validation included
+        on_train_epoch_end
+    on_exception                       only when something raised
+    on_fit_end                         always
 
+``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever somebody saves or loads one.
 Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
 """
 
@@ -54,22 +56,12 @@ def on_fit_start(trainer, module):
     """Training is about to start: module, optimizer, data and run folder are ready."""
 
 
-@hookspec
-def on_fit_end(trainer, module):
-    """Training is over, well or not (``trainer.status``); every callback's is called."""
-
-
-@hookspec
-def on_exception(trainer, module, exception):
-    """Something raised ``exception``; `on_fit_end` follows, then it is raised again."""
-
-
 # --------------------------------------------------------------------------- an epoch, and a step
 
 
 @hookspec
 def on_train_epoch_start(trainer, module):
-    """Epoch ``trainer.epoch`` (from 0) is about to start."""
+    """Epoch ``trainer.epoch`` (the first is 1) is about to start."""
 
 
 @hookspec
@@ -121,3 +113,16 @@ def on_save_checkpoint(trainer, module, checkpoint):
 @hookspec
 def on_load_checkpoint(trainer, module, checkpoint):
     """A `Checkpoint` was read; take back from ``checkpoint.extra``."""
+
+
+# -------------------------------------------------------------------------------- the end of it
+
+
+@hookspec
+def on_exception(trainer, module, exception):
+    """Something raised ``exception``; `on_fit_end` follows, then it is raised again."""
+
+
+@hookspec
+def on_fit_end(trainer, module):
+    """Training is over, well or not (``trainer.status``); every callback's is called."""

@@ -219,11 +219,16 @@ class Trainer:
         return time.perf_counter() - self._started
 
     @property
+    def epoch_batches(self):
+        """Training batches an epoch, within the limit."""
+        return batch_limit("limit_train_batches", self.limits["train"], len(self.train_loader))
+
+    @property
     def total_steps(self):
         """Optimizer steps that the training will make, or None if only time limits it."""
         if self.max_epochs is None:
             return self.max_steps
-        by_epochs = self.max_epochs * -(-self._epoch_batches() // self.accumulate)
+        by_epochs = self.max_epochs * -(-self.epoch_batches // self.accumulate)
         return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
 
     def stop(self, reason):
@@ -252,16 +257,13 @@ class Trainer:
 
     def _train_batches(self):
         """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
-        count = self._epoch_batches()
+        count = self.epoch_batches
         for index, batch in enumerate(islice(self.train_loader, count)):
             self.batch_idx = index
             ends_window = index + 1 == count or (index + 1) % self.accumulate == 0
             self.batch = placed(batch, self.device, self.dtype)
             yield self.batch, ends_window
         self.batch = None
-
-    def _epoch_batches(self):
-        return batch_limit("limit_train_batches", self.limits["train"], len(self.train_loader))
 
     def _backward(self, output, batch, ends_window):
         """Go backward, and average the gradient over all samples of an accumulation window."""

@@ -1,0 +1,138 @@
+"""from_arrays: split arrays into train, validation and test data."""
+
+import numpy as np
+
+from firstlight import rng as randomness
+from firstlight.data import DataSplits
+from firstlight.transforms import Scale
+
+
+def from_arrays(
+    x,
+    y,
+    *,
+    val_size=0.1,
+    test_size=0.1,
+    seed=0,
+    stratify=True,
+    classes=None,
+    batch_size=None,
+    transform=None,
+    name="data",
+):
+    """Split inputs and targets into train, validation and test data.
+
+    The split follows from ``seed`` alone; each part keeps the samples in their order.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, ...)
+        Inputs. uint8 is taken for pixels: batches are divided by 255, unless ``transform`` is
+        given. Other integers stay integers, e.g. tokens.
+    y : array_like, shape (N,) or (N, K)
+        Integers 0, 1, ... or strings are class labels; floats make it a regression.
+    val_size, test_size : float
+        A fraction below 1, or a number of samples; 0 leaves the split out.
+    seed : int
+    stratify : bool
+        Give each class its share of every split.
+    classes : list of str, optional
+        Names of the classes; by default the strings in y, or "0", "1", ...
+    batch_size : int, optional
+        32, or all training samples if there are fewer.
+    transform : callable, optional
+        ``f(batch, rng) -> batch`` for all three splits.
+    name : str
+
+    Returns
+    -------
+    DataSplits
+
+    Raises
+    ------
+    ValueError
+        Sizes that leave nothing to train on; lengths that differ; NaN; labels below 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.datasets import from_arrays
+    >>> splits = from_arrays(np.zeros((20, 3)), ["cat", "dog"] * 10, test_size=4)
+    >>> len(splits.train), len(splits.val), len(splits.test), splits.classes
+    (14, 2, 4, ['cat', 'dog'])
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
+        raise ValueError(
+            f"{name}: expected as many inputs as targets, and at least one; "
+            f"got x of shape {x.shape} and y of shape {y.shape}"
+        )
+    if y.dtype.kind == "U":
+        names, y = np.unique(y, return_inverse=True)
+        classes = names.tolist() if classes is None else classes
+    labels = y.ndim == 1 and y.dtype.kind in "biu"
+    if labels and classes is None:
+        classes = [str(label) for label in range(int(y.max()) + 1)]
+    train, val, test = split_indices(
+        len(x), val_size, test_size, seed, y if labels and stratify else None, name
+    )
+    if transform is None and x.dtype == np.uint8:
+        transform = Scale(255)
+    return DataSplits(
+        train=(x[train], y[train]),
+        val=(x[val], y[val]) if len(val) else None,
+        test=(x[test], y[test]) if len(test) else None,
+        name=name,
+        classes=classes,
+        batch_size=batch_size,
+        transform=transform,
+        eval_transform=transform,
+    )
+
+
+def split_indices(count, val_size, test_size, seed, labels=None, name="data"):
+    """Return the indices of train, validation and test samples, each sorted.
+
+    Parameters
+    ----------
+    count : int
+        Number of samples.
+    val_size, test_size : float
+        A fraction below 1, or a number of samples.
+    seed : int
+    labels : array, shape (count,), optional
+        Each label gets its share of every split, up to one sample.
+    name : str
+        Used in messages.
+    """
+    wanted = [_number(size, count, what, name) for size, what in ((val_size, "val_size"),
+              (test_size, "test_size"))]
+    if sum(wanted) >= count:
+        raise ValueError(
+            f"{name}: val_size={val_size} and test_size={test_size} take {sum(wanted)} of "
+            f"{count} samples and leave none to train on; make them smaller"
+        )
+    order = randomness.derived("split", seed).permutation(count)
+    if labels is not None:
+        # Sorted by label, evenly spaced picks take from each label in proportion to its number.
+        order = order[np.argsort(labels[order], kind="stable")]
+    test, order = _take_evenly(order, wanted[1])
+    val, train = _take_evenly(order, wanted[0])
+    return np.sort(train), np.sort(val), np.sort(test)
+
+
+def _take_evenly(order, number):
+    """Return ``number`` evenly spaced entries, and all the others."""
+    picked = np.zeros(len(order), bool)
+    if number:
+        picked[(2 * np.arange(number) + 1) * len(order) // (2 * number)] = True
+    return order[picked], order[~picked]
+
+
+def _number(size, count, what, name):
+    if not size >= 0 or (size >= 1 and size != int(size)):
+        raise ValueError(
+            f"{name}: expected {what} to be a fraction below 1 or a whole number of samples, "
+            f"got {size}"
+        )
+    return int(size) if size >= 1 else round(count * size)

@@ -1,0 +1,59 @@
+"""digits: real handwritten digits, small enough to come with the package."""
+
+from pathlib import Path
+
+import numpy as np
+
+from firstlight.data import DataSplits
+from firstlight.datasets.arrays import from_arrays
+from firstlight.transforms import Scale
+
+
+def digits(
+    *, val_size: float = 0.1, test_size: float = 0.2, seed: int = 0, batch_size: int = 32
+) -> DataSplits:
+    """Load 1,797 handwritten digits, images of 8 x 8 pixels; no network needed.
+
+    Images are channels-last, (8, 8, 1), with grey values 0 ... 16 that batches bring to 0 ... 1.
+
+    Parameters
+    ----------
+    val_size : float
+        Share of the images to validate on, or their number.
+    test_size : float
+        Share of the images to test on, or their number.
+    seed : int
+        Chooses the images of each split; each digit gets its share of all three.
+    batch_size : int
+        Images in a batch.
+
+    Returns
+    -------
+    DataSplits
+
+    References
+    ----------
+    E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
+    Repository, 1998, https://doi.org/10.24432/C50P49, CC BY 4.0; see ``DIGITS.md``.
+
+    Examples
+    --------
+    >>> from firstlight.datasets import load
+    >>> splits = load("digits")
+    >>> splits.input_shape, [len(part) for part in (splits.train, splits.val, splits.test)]
+    ((8, 8, 1), [1258, 180, 359])
+    """
+    with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as file:
+        images, labels = file["images"], file["labels"]  # uint8 (1797, 8, 8), (1797,)
+    splits = from_arrays(
+        images[..., np.newaxis],  # (1797, 8, 8, 1)
+        labels.astype("int64"),
+        val_size=val_size,
+        test_size=test_size,
+        seed=seed,
+        batch_size=batch_size,
+        transform=Scale(16),
+        name="digits",
+    )
+    splits.info["source"] = "https://doi.org/10.24432/C50P49"
+    return splits

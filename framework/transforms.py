@@ -1,0 +1,57 @@
+"""Transforms: what happens to a batch on its way from the data set to the model.
+
+A transform is any ``f(batch, rng) -> batch``. The batch is a tuple of arrays, x first. ``rng`` is
+a generator of that batch's own, so random transforms draw the same numbers however often, and in
+whichever thread, a batch is made.
+"""
+
+import numpy as np
+
+
+class Scale:
+    """Map the inputs x of a batch to float32 with a wanted range or mean.
+
+    Formula::
+
+        y = (x / high - mean) / std
+
+    Parameters
+    ----------
+    high : float
+        What 1 is to stand for; 255 brings bytes to 0 ... 1.
+    mean, std : float or array_like
+        Of x / high; arrays go along the last axis (channels, features).
+
+    Raises
+    ------
+    ValueError
+        ``high`` or ``std`` is not above zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.transforms import Scale
+    >>> x, y = Scale(255)((np.array([[0, 51, 255]], "uint8"), np.array([3])), rng=None)
+    >>> x
+    array([[0. , 0.2, 1. ]], dtype=float32)
+    """
+
+    def __init__(self, high=255.0, mean=0.0, std=1.0):
+        if not high > 0 or not np.all(np.asarray(std) > 0):
+            raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
+        self.high, self.mean, self.std = high, mean, std
+        # one product and one sum for each value: y = x * factor + shift
+        self._factor = (1 / (high * np.asarray(std, "float64"))).astype("float32")
+        self._shift = (-np.asarray(mean, "float64") / std).astype("float32")
+
+    def __call__(self, batch, rng):
+        """Return the batch with scaled x; ``rng`` is not used."""
+        x, *others = batch
+        x = x.astype("float32")  # a copy: the data set keeps its own
+        x *= self._factor
+        if self._shift.any():
+            x += self._shift
+        return (x, *others)
+
+    def __repr__(self):
+        return f"Scale(high={self.high}, mean={self.mean}, std={self.std})"
