@@ -70,11 +70,6 @@ class EarlyStopping(Callback):
             self.waited = 0
         self._best_weights = None
 
-    def on_validation_end(self, trainer, stage, metrics):
-        """Raise at the first validation that lacks the monitored value."""
-        if stage == "val" and self.monitor.name.startswith("val_"):
-            self.monitor.require(trainer, "EarlyStopping", trainer.metrics | metrics)
-
     def on_log(self, trainer, record):
         """Count the validations without an improvement."""
         better = self.monitor.update(record)
@@ -86,7 +81,7 @@ class EarlyStopping(Callback):
                 self._best_weights = trainer.module.state_dict()
             return
         self.waited += 1
-        if self.waited >= self.patience:
+        if self.waited >= self.patience and trainer.stop_reason is None:
             trainer.stop(self._reason(record[self.monitor.followed]))
 
     def on_train_epoch_end(self, trainer):

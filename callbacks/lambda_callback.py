@@ -1,6 +1,7 @@
 """LambdaCallback: a callback made of plain functions."""
 
 import difflib
+import inspect
 
 from firstlight.callback import Callback
 from firstlight.hooks import HOOKS
@@ -13,7 +14,7 @@ class LambdaCallback(Callback):
 
     Parameters
     ----------
-    **functions : callable
+    **functions : function, lambda or method
         By the name of their hook (see `firstlight.hookspecs`). Each takes, by name, the hook's
         arguments that it needs.
 
@@ -22,7 +23,7 @@ class LambdaCallback(Callback):
     ValueError
         No hook bears a name.
     TypeError
-        No functions, or something that cannot be called.
+        No functions, or something else than a function, lambda or method.
 
     Examples
     --------
@@ -42,8 +43,11 @@ class LambdaCallback(Callback):
                 close = difflib.get_close_matches(name, EVENTS, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"the hooks: {', '.join(EVENTS)}"
                 raise ValueError(f"LambdaCallback: {name} is not a hook; {hint}")
-            if not callable(function):
-                raise TypeError(f"LambdaCallback: expected a function as {name}, got {function!r}")
+            if not (inspect.isfunction(function) or inspect.ismethod(function)):
+                raise TypeError(
+                    f"LambdaCallback: expected a function, lambda or method as {name}, "
+                    f"got {function!r}"
+                )
             setattr(self, name, function)
         self._names = tuple(functions)
 

@@ -3,8 +3,12 @@
 import difflib
 import inspect
 from functools import partial
+from typing import Literal
 
-from firstlight import Callback, Role, schedules
+from firstlight import schedules
+from firstlight.callback import Callback, Role
+from firstlight.callbacks.monitor import Monitor
+from firstlight.history import resolve_mode
 
 
 class LRSchedule(Callback):
@@ -37,7 +41,7 @@ class LRSchedule(Callback):
     warmup_steps : int
         First go up in a straight line; the schedule starts, and its time counts, after that.
     total_steps : int, optional
-        When the schedule ends; by default with the training.
+        When the schedule ends, warm-up included; by default with the training.
     eta_min : float, optional
         Learning rate at the end.
     step_size : int, optional
@@ -53,10 +57,9 @@ class LRSchedule(Callback):
     final_div_factor : float, optional
         How much smaller the last learning rate is than the first.
     monitor : str
-        The value that ``plateau`` watches: one that starts with "val_" after each validation, any
-        other at the end of each epoch.
-    mode : str, optional
-        "min" or "max": whether a smaller or a larger value is better.
+        The logged value that ``plateau`` watches.
+    mode : {"auto", "min", "max"}
+        Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
     factor : float, optional
         Factor of each reduction on a plateau.
     patience : int, optional
@@ -80,7 +83,7 @@ class LRSchedule(Callback):
         self,
         schedule: str = "cosine",
         *,
-        interval: str = "step",
+        interval: Literal["step", "epoch"] = "step",
         warmup_steps: int = 0,
         total_steps: int | None = None,
         eta_min: float | None = None,
@@ -91,7 +94,7 @@ class LRSchedule(Callback):
         div_factor: float | None = None,
         final_div_factor: float | None = None,
         monitor: str = "val_loss",
-        mode: str | None = None,
+        mode: Literal["auto", "min", "max"] = "auto",
         factor: float | None = None,
         patience: int | None = None,
         threshold: float | None = None,
@@ -100,11 +103,19 @@ class LRSchedule(Callback):
     ):
         _one_of("schedule", schedule, list(schedules.SCHEDULES))
         _one_of("interval", interval, ["step", "epoch"])
-        self.schedule, self.interval, self.monitor = schedule, interval, monitor
+        self.schedule, self.interval = schedule, interval
+        self.monitor, self.mode = Monitor(monitor, mode), resolve_mode(monitor, mode)
         self.warmup_steps = _at_least(0, "warmup_steps", warmup_steps)
         counts = {"total_steps": total_steps, "step_size": step_size}
         for name, count in counts.items():
             _at_least(1, name, count)
+        if total_steps is not None and total_steps <= warmup_steps:
+            raise ValueError(
+                f"LRSchedule: warmup_steps={warmup_steps} leaves nothing of "
+                f"total_steps={total_steps}, which includes them"
+            )
+        if schedule == "plateau" and monitor == "auto":
+            raise ValueError('LRSchedule: name the value to monitor, e.g. "val_loss"')
         settings = {
             **counts,
             "eta_min": eta_min,
@@ -113,7 +124,6 @@ class LRSchedule(Callback):
             "pct_start": pct_start,
             "div_factor": div_factor,
             "final_div_factor": final_div_factor,
-            "mode": mode,
             "factor": factor,
             "patience": patience,
             "threshold": threshold,
@@ -141,11 +151,6 @@ class LRSchedule(Callback):
             self._rate, self._start = self._timed_rate(trainer)
         else:
             self._rate, self._start = self.plateau, self.warmup_steps
-            if self.monitor.startswith("val_") and trainer.val_loader is None:
-                raise ValueError(
-                    f'LRSchedule: monitor "{self.monitor}" needs validation data, and there is '
-                    'none; give fit some, or watch another value, e.g. monitor="train_loss"'
-                )
 
     def on_train_epoch_start(self, trainer):
         """Set the learning rates for the epoch, or for its first step."""
@@ -156,15 +161,15 @@ class LRSchedule(Callback):
         if self.interval == "step":
             self._apply(trainer)
 
-    def on_validation_end(self, trainer, stage, metrics):
-        """Show the plateau a value from a validation within the training."""
-        if stage == "val" and trainer.status == "running" and self.monitor.startswith("val_"):
-            self._observe(metrics)
+    def on_log(self, record):
+        """Show the plateau each new value."""
+        if self.plateau is not None and self.monitor.name in record:
+            self.plateau.observe(record[self.monitor.name])
 
     def on_train_epoch_end(self, trainer):
-        """Show the plateau a value from the epoch."""
-        if not self.monitor.startswith("val_"):
-            self._observe(trainer.metrics)
+        """Raise if the value to watch should have been logged by now."""
+        if self.plateau is not None:
+            self.monitor.require(trainer, "LRSchedule")
 
     def state_dict(self):
         """Return each group's initial learning rate, and what the plateau has seen."""
@@ -180,7 +185,9 @@ class LRSchedule(Callback):
         self._loaded = True
 
     def _new_plateau(self):
-        return schedules.Plateau(**self.settings) if self.schedule == "plateau" else None
+        if self.schedule != "plateau":
+            return None
+        return schedules.Plateau(mode=self.mode, **self.settings)
 
     def _timed_rate(self, trainer):
         """Return the schedule as a function of time and initial lr, and the time it starts at."""
@@ -190,7 +197,8 @@ class LRSchedule(Callback):
         if "warmup_steps" in takes:
             settings["warmup_steps"] = self.warmup_steps
         if "total_steps" in takes:
-            settings["total_steps"] = self._total(trainer) - start
+            # A training shorter than the warm-up never gets to the schedule itself.
+            settings["total_steps"] = max(1, self._total(trainer) - start)
         return partial(function, **settings), start
 
     def _total(self, trainer):
@@ -201,11 +209,6 @@ class LRSchedule(Callback):
                 f"LRSchedule: {self.schedule} must know how many {self.interval}s the training "
                 f"takes; set total_steps, or the trainer's max_{self.interval}s"
             )
-        if total <= self.warmup_steps:
-            raise ValueError(
-                f"LRSchedule: warmup_steps={self.warmup_steps} leaves nothing of the {total} "
-                f"{self.interval}s of the schedule; make it smaller"
-            )
         return total
 
     def _apply(self, trainer):
@@ -215,16 +218,6 @@ class LRSchedule(Callback):
                 group["lr"] = schedules.warmup(time, lr, warmup_steps=self.warmup_steps)
             else:
                 group["lr"] = self._rate(time - self._start, lr)
-
-    def _observe(self, metrics):
-        if self.plateau is None:
-            return
-        if self.monitor not in metrics:
-            raise ValueError(
-                f'LRSchedule: there is no value "{self.monitor}" to monitor'
-                f"{_hint(self.monitor, metrics)}; there are: {', '.join(metrics) or 'none'}"
-            )
-        self.plateau.observe(float(metrics[self.monitor]))
 
 
 def _fitting(schedule, settings):
@@ -247,15 +240,9 @@ def _fitting(schedule, settings):
 
 def _one_of(what, name, names):
     if name not in names:
-        raise ValueError(
-            f'LRSchedule: there is no {what} "{name}"{_hint(name, names)}; '
-            f"there are: {', '.join(names)}"
-        )
-
-
-def _hint(name, names):
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
+        raise ValueError(f'LRSchedule: there is no {what} "{name}"; {hint}')
 
 
 def _at_least(least, name, count):

@@ -76,7 +76,7 @@ class ModelCheckpoint(Callback):
                 self._save_last(trainer)
         name, logged = self.monitor.name, trainer.metrics
         if trainer.status == "finished" and logged and name != "auto" and name not in logged:
-            message = self.monitor.missing(trainer, "ModelCheckpoint", logged)
+            message = self.monitor.missing(trainer, "ModelCheckpoint")
             warnings.warn(f"{message}; best.safetensors was not written", stacklevel=2)
 
     def state_dict(self):

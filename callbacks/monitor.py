@@ -71,27 +71,25 @@ class Monitor:
             return value > self.best + self.min_delta
         return value < self.best - self.min_delta
 
-    def require(self, trainer, owner, logged=None):
-        """Raise a ValueError if the value should have been logged by now.
+    def require(self, trainer, owner):
+        """Raise a ValueError if the value should have been logged by now, at an epoch's end.
 
         Parameters
         ----------
         trainer : Trainer
         owner : str
             Who asks, for the message.
-        logged : dict, optional
-            All values so far; by default ``trainer.metrics``.
         """
-        logged = trainer.metrics if logged is None else logged
+        logged = trainer.metrics
         waits_for_validation = (
             self.name.startswith("val_")
             and trainer.val_loader is not None
             and not any(name.startswith("val_") for name in logged)
         )
         if self.name != "auto" and self.name not in logged and not waits_for_validation:
-            raise ValueError(self.missing(trainer, owner, logged))
+            raise ValueError(self.missing(trainer, owner))
 
-    def missing(self, trainer, owner, logged):
+    def missing(self, trainer, owner):
         """Return the message for a value that nobody logged."""
         cure = (
             "; validation values need validation data: fit(module, data, val_data)"
@@ -100,7 +98,7 @@ class Monitor:
         )
         return (
             f"{owner}: monitor={self.name!r} was not logged; there are: "
-            f"{', '.join(sorted(logged))}{cure}"
+            f"{', '.join(sorted(trainer.metrics))}{cure}"
         )
 
     def describe_best(self):

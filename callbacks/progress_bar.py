@@ -1,22 +1,22 @@
 """ProgressBar: shows how a training gets on, on a terminal and in a log file."""
 
-import os
-import sys
 import time
 
 from firstlight.callback import Callback
-from firstlight.callbacks.epoch_table import EpochTable, duration, value_text
 from firstlight.callbacks.monitor import Monitor
+from firstlight.callbacks.progress_display import open_display
+from firstlight.callbacks.progress_text import EpochTable, duration, in_order, value_text
 
 SMOOTHING = 0.7  # what stays of the shown loss at each redraw
+ALL_ROWS = 100  # so many epochs have a row each; later ones, one row a second at most
 
 
 class ProgressBar(Callback):
-    """Show the epoch under way as a bar, and each finished epoch as a line of a table.
+    """Show the epoch under way as a bar, and each finished epoch as a row of a table.
 
     On a terminal the bar is redrawn a few times a second; elsewhere (log files, batch jobs, CI)
     there is a plain line for each epoch, and one now and then in between. An asterisk marks
-    every epoch that was the best so far. Losses beside the bar are those of single batches,
+    every epoch that was the best so far. Values beside the bar are those of single batches,
     smoothed; those in the table are means over the epoch.
 
     Parameters
@@ -30,6 +30,11 @@ class ProgressBar(Callback):
     ------
     ValueError
         One of them is not positive.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import ProgressBar
+    >>> progress = ProgressBar(refresh_per_second=2)
     """
 
     def __init__(self, refresh_per_second: float = 10.0, seconds_between_lines: float = 30.0):
@@ -46,61 +51,112 @@ class ProgressBar(Callback):
     def on_fit_start(self, trainer):
         """Open the display."""
         self._forget()
+        self._table.validates = trainer.val_loader is not None
+        self._display = open_display()
+        per_second, between = self.refresh_per_second, self.seconds_between_lines
+        self._interval = 1 / per_second if self._display.live else between
+        self._next_draw = 0.0 if self._display.live else time.perf_counter() + between
         self._first_step = trainer.step
-        if is_terminal(sys.stdout):
-            from firstlight.callbacks.live_display import LiveDisplay
-
-            self._display = LiveDisplay()
-            self._interval = 1 / self.refresh_per_second
-        else:
-            self._display = PlainDisplay()
-            self._interval = self.seconds_between_lines
 
     def on_train_epoch_start(self, trainer):
-        """Start an epoch's clock; a terminal shows the new epoch at once."""
+        """Start the epoch's clock."""
+        self._values = {}
         self._epoch_started = time.perf_counter()
         self._epoch_first_step = trainer.step
-        self._record = {}
 
     def on_train_batch_end(self, trainer, output):
-        """Redraw, if it is time to."""
+        """Redraw, if it is time to; only then are the values brought from the device."""
         if time.perf_counter() >= self._next_draw:
-            self._smooth(output)
-            self._draw(trainer, trainer.batch_idx + 1, trainer.epoch_batches, "")
+            for name, value in {"loss": output.loss, **output.metrics}.items():
+                new = float(value)
+                old = self._smoothed.get(name, new)
+                self._smoothed[name] = SMOOTHING * old + (1 - SMOOTHING) * new
+            self._draw(trainer, trainer.batch_idx + 1)
 
-    def on_validation_batch_end(self, trainer, batch_idx, stage):
+    def on_validation_batch_end(self, trainer, batch_idx):
         """Redraw, if it is time to."""
         if self._display is not None and time.perf_counter() >= self._next_draw:
-            self._draw(trainer, batch_idx + 1, None, stage)
+            self._draw(trainer, trainer.batch_idx + 1, f"validating, batch {batch_idx + 1}")
 
     def on_log(self, record):
-        """Collect what was logged in this epoch."""
+        """Collect what is logged in this epoch."""
         self._monitor.update(record)
-        self._record |= record
+        self._values |= record
 
     def on_train_epoch_end(self, trainer):
-        """Print the epoch's line."""
-        if self._display is None:
-            return
-        best = self._monitor.step == trainer.step
-        self._table.expect_validation(trainer.val_loader is not None)
-        seconds = time.perf_counter() - self._epoch_started
-        self._display.epoch(self._table, self._record | {"seconds": seconds}, trainer, best)
-        self._next_draw = time.perf_counter() + self._interval
+        """Print the epoch's row."""
+        now = time.perf_counter()
+        values = {**self._values, "epoch": epoch_number(trainer), "step": trainer.step}
+        values["seconds"] = values.pop("epoch_seconds")
+        self._row = {name: values[name] for name in in_order(values)}
+        if trainer.epoch <= ALL_ROWS or now >= self._next_row:
+            self._print_row(trainer)
+            self._next_row = now + 1
 
     def on_exception(self, exception):
         """Remember what went wrong."""
-        self._failure = type(exception).__name__
+        self._failure = exception
 
     def on_fit_end(self, trainer):
-        """Close the display and say how the training ended."""
-        if self._display is not None:
-            display, self._display = self._display, None
-            display.close()
-            display.line(self._ending(trainer))
+        """Close the display, and say how the training ended and how long it took."""
+        if self._display is None:
+            return
+        self._print_row(trainer)
+        display, self._display = self._display, None
+        display.close()
+        for line in self._ending(trainer):
+            display.line(line)
 
     def _forget(self):
-        self._table, self._monitor, self._record = EpochTable(), Monitor(), {}
-        self._smoothed, self._failure = {}, None
-        self._next_draw = self._epoch_started = 0.0
+        self._table, self._monitor = EpochTable(), Monitor()
+        self._values, self._smoothed, self._row, self._failure = {}, {}, None, None
+        self._next_draw = self._next_row = self._epoch_started = 0.0
         self._first_step = self._epoch_first_step = 0
+
+    def _draw(self, trainer, done, doing=""):
+        now = time.perf_counter()
+        rate = (trainer.step - self._epoch_first_step) / (now - self._epoch_started)
+        total = trainer.epoch_batches
+        texts = [f"{done:>{len(str(total))}}/{total}"]
+        texts += [f"{name} {value_text(name, value)}" for name, value in self._smoothed.items()]
+        texts += [f"{rate:.0f} it/s" if rate >= 10 else f"{rate:.2g} it/s"]
+        texts += [doing or self._time_left(trainer)]
+        self._display.draw(epoch_number(trainer), done, total, texts)
+        self._next_draw = now + self._interval
+
+    def _time_left(self, trainer):
+        left = []
+        if trainer.total_steps is not None:
+            pace = trainer.elapsed / (trainer.step - self._first_step)  # validations included
+            left.append(pace * (trainer.total_steps - trainer.step))
+        if trainer.max_time is not None:
+            left.append(trainer.max_time - trainer.elapsed)
+        return f"{duration(max(0, min(left)))} left"
+
+    def _print_row(self, trainer):
+        if self._row is not None:
+            self._display.epoch(self._table, self._row, self._monitor.epoch == trainer.epoch)
+            self._row = None
+
+    def _ending(self, trainer):
+        best, how = self._monitor, trainer.status
+        if how == "finished" and trainer.stop_reason:
+            yield f"stopped early: {trainer.stop_reason.removeprefix('early stopping: ')}"
+            how = "stopped"
+        if self._failure is not None:
+            how += f" ({type(self._failure).__name__})"
+        yield (
+            f"{how} after {trainer.epoch} epoch{'s' * (trainer.epoch != 1)}, "
+            f"{trainer.step} step{'s' * (trainer.step != 1)}, {duration(trainer.elapsed)}"
+            + (
+                ""
+                if best.best is None
+                else f"; best {best.followed} {best.best:.4g} in epoch {best.epoch}"
+            )
+        )
+
+
+def epoch_number(trainer):
+    """Return e.g. " 3/10", or "3" where the number of epochs is not limited."""
+    total = trainer.max_epochs
+    return f"{trainer.epoch:>{len(str(total))}}/{total}" if total else str(trainer.epoch)

@@ -1,1 +1,95 @@
-"""To be filled."""
+"""Data sets: ``load("digits")``, ``load("mnist")``, ``load("my.csv", target="label")``."""
+
+import difflib
+import inspect
+from pathlib import Path
+
+from firstlight import hookimpl, plugins
+from firstlight.data import DataSplits
+from firstlight.datasets.arrays import from_arrays
+from firstlight.datasets.csv_file import csv
+from firstlight.datasets.digits import digits
+from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
+from firstlight.datasets.npz_file import npz
+from firstlight.datasets.polynomial import polynomial
+
+__all__ = [
+    "csv",
+    "digits",
+    "fashion_mnist",
+    "from_arrays",
+    "kmnist",
+    "load",
+    "mnist",
+    "npz",
+    "polynomial",
+]
+
+
+@hookimpl
+def register_datasets(registry):
+    """Offer firstlight's own data sets by name."""
+    for function in (digits, mnist, fashion_mnist, kmnist, polynomial, npz, csv):
+        registry.add(function.__name__, function)
+
+
+def load(name_or_path, **arguments):
+    """Load a data set by name, or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        A registered name (``firstlight data`` lists them), ``"package.module:function"``, or the
+        path of an .npz or .csv file.
+    **arguments
+        Those of the data set's function, e.g. `firstlight.datasets.mnist`.
+
+    Returns
+    -------
+    DataSplits
+
+    Raises
+    ------
+    KeyError
+        No data set bears the name.
+    TypeError
+        An argument that the data set does not have, or one it needs is missing.
+
+    Examples
+    --------
+    >>> import firstlight as fl
+    >>> splits = fl.datasets.load("digits", batch_size=64)
+    >>> splits
+    DataSplits(digits: 1258 train, 180 val, 359 test; x (8, 8, 1), 10 classes)
+    """
+    name = str(name_or_path)
+    ending = Path(name).suffix.lower()
+    if ending in (".npz", ".csv"):
+        name, arguments = ending[1:], {"path": str(name_or_path), **arguments}
+    function = plugins.registry("dataset").get(name)
+    _check_arguments(name, function, arguments)
+    splits = function(**arguments)
+    if not isinstance(splits, DataSplits):
+        raise TypeError(
+            f"load({name!r}): expected {function.__module__}.{function.__qualname__} to return "
+            f"DataSplits, got {type(splits).__name__}"
+        )
+    return splits
+
+
+def _check_arguments(name, function, arguments):
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for argument in arguments:
+        if argument not in parameters:
+            close = difflib.get_close_matches(argument, parameters, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise TypeError(
+                f"load({name!r}): there is no argument {argument}; {hint}"
+                f"It takes {', '.join(parameters) or 'none'}"
+            )
+    missing = [p.name for p in parameters.values() if p.default is p.empty]
+    missing = [argument for argument in missing if argument not in arguments]
+    if missing:
+        raise TypeError(f"load({name!r}): it needs {', '.join(missing)}")

@@ -67,14 +67,14 @@ def from_arrays(
             f"{name}: expected as many inputs as targets, and at least one; "
             f"got x of shape {x.shape} and y of shape {y.shape}"
         )
-    if y.dtype.kind == "U":
-        names, y = np.unique(y, return_inverse=True)
+    if y.dtype.kind == "U" or (y.dtype.kind == "O" and all(isinstance(v, str) for v in y)):
+        names, y = np.unique(y.astype(str), return_inverse=True)
         classes = names.tolist() if classes is None else classes
-    labels = y.ndim == 1 and y.dtype.kind in "biu"
-    if labels and classes is None:
-        classes = [str(label) for label in range(int(y.max()) + 1)]
+    if are_labels(y):
+        y = y.astype("int64")
+        classes = [str(k) for k in range(y.max() + 1)] if classes is None else list(classes)
     train, val, test = split_indices(
-        len(x), val_size, test_size, seed, y if labels and stratify else None, name
+        len(x), val_size, test_size, seed, y if are_labels(y) and stratify else None, name
     )
     if transform is None and x.dtype == np.uint8:
         transform = Scale(255)
@@ -88,6 +88,11 @@ def from_arrays(
         transform=transform,
         eval_transform=transform,
     )
+
+
+def are_labels(y):
+    """Return whether targets are class labels: one integer for each sample."""
+    return y.ndim == 1 and y.dtype.kind in "biu"
 
 
 def split_indices(count, val_size, test_size, seed, labels=None, name="data"):
@@ -105,8 +110,10 @@ def split_indices(count, val_size, test_size, seed, labels=None, name="data"):
     name : str
         Used in messages.
     """
-    wanted = [_number(size, count, what, name) for size, what in ((val_size, "val_size"),
-              (test_size, "test_size"))]
+    wanted = [
+        _number(size, count, what, name)
+        for size, what in ((val_size, "val_size"), (test_size, "test_size"))
+    ]
     if sum(wanted) >= count:
         raise ValueError(
             f"{name}: val_size={val_size} and test_size={test_size} take {sum(wanted)} of "

@@ -22,10 +22,10 @@ __all__ = [
 ]
 
 SPLITS = ("train", "val", "test")
-BATCH_SIZE = 32  # of plain arrays, and of splits that name no other
+BATCH_SIZE = 32  # of plain arrays and of splits that name no other, if there are that many samples
 
 
-@dataclass
+@dataclass(repr=False)
 class DataSplits:
     """Train, validation and test data of one task, and how to batch them.
 
@@ -39,7 +39,8 @@ class DataSplits:
         training sample.
     classes : list of str or None
         Names of the classes; None for regression.
-    batch_size : int
+    batch_size : int, optional
+        32, or all training samples if there are fewer.
     transform, eval_transform : callable or None
         ``f(batch, rng) -> batch`` for training, and for validation and test.
     info : dict
@@ -68,7 +69,7 @@ class DataSplits:
     name: str = "data"
     input_shape: tuple | None = None
     classes: list | None = None
-    batch_size: int = BATCH_SIZE
+    batch_size: int | None = None
     transform: object = None
     eval_transform: object = None
     info: dict = field(default_factory=dict)
@@ -84,6 +85,8 @@ class DataSplits:
         if self.input_shape is None:
             x = self.train[np.arange(1)][0]  # (1, ...)
             self.input_shape = x.shape[1:]
+        if self.batch_size is None:
+            self.batch_size = min(BATCH_SIZE, len(self.train))
 
     def loader(self, split):
         """Return the `DataLoader` of "train" (shuffled), "val" or "test", or None without one."""
@@ -98,6 +101,11 @@ class DataSplits:
             shuffle=training,
             transform=self.transform if training else self.eval_transform,
         )
+
+    def __repr__(self):
+        sizes = [f"{len(d)} {s}" for s in SPLITS if (d := getattr(self, s)) is not None]
+        kind = "regression" if self.classes is None else f"{len(self.classes)} classes"
+        return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {kind})"
 
     def _check_labels(self, data, split):
         arrays = getattr(data, "arrays", ())

@@ -122,4 +122,6 @@ def _cure(data):
         return "; load it first: firstlight.datasets.load(...)"
     if isinstance(data, dict):
         return "; write (data['x'], data['y'])"
+    if hasattr(data, "__iter__"):
+        return "; if it is a loader, give it __len__, the number of its batches"
     return ""

@@ -131,14 +131,14 @@ class _Check:
         dx = self.module.backward(self.dy)
         once = [(name, p, p.grad.copy()) for name, p in self.trained]
         self.module.backward(self.dy)
+        self._check_nothing_left()
+        self._check_unchanged(before)
         for name, parameter, gradient in once:
             if not np.allclose(parameter.grad, 2 * gradient, rtol=1e-9, atol=1e-12):
                 self.fail(
                     f"{name}.grad is not twice as large after two backwards; "
                     f"add to it: self.{name}.grad += ..."
                 )
-        self._check_nothing_left()
-        self._check_unchanged(before)
         self._keep_for_backward(False)
         return [
             *self._gradient_of_x(dx),

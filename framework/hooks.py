@@ -7,7 +7,7 @@ are equal. So every object is checked here before pluggy sees it.
 
 import difflib
 import inspect
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pluggy
 
@@ -101,8 +101,9 @@ def check(plugin):
     the hook does not have or that would never be filled, a wrapper that is none.
     """
     found = implemented(plugin)
-    for name in dir(plugin):
-        is_method = _is_method(inspect.getattr_static(plugin, name, None))
+    static = {name: inspect.getattr_static(plugin, name, None) for name in dir(plugin)}
+    for name, value in static.items():
+        is_method = _is_method(value)
         if is_method and name in HOOKS and name not in found:
             raise ValueError(
                 f"{display_name(plugin)}.{name} would never be called; mark it with "
@@ -113,7 +114,8 @@ def check(plugin):
     for name, options in found.items():
         hook = options.get("specname") or name
         if hook in HOOKS:
-            _check_method(f"{display_name(plugin)}.{name}", getattr(plugin, name), hook, options)
+            method = getattr(plugin, name) if _is_method(static[name]) else static[name]
+            _check_method(f"{display_name(plugin)}.{name}", method, hook, options)
         elif not options.get("optionalhook"):
             raise ValueError(f"{display_name(plugin)}.{name} is not a hook; {_hint(hook)}")
 
@@ -156,16 +158,27 @@ def blame(manager, exception):
     for hook in HOOKS:
         for impl in manager.impls(hook):
             body = inspect.unwrap(getattr(impl.function, "__func__", impl.function))
-            bodies.setdefault(body.__code__, []).append((impl.plugin.callback, hook))
-    trace = exception.__traceback__
-    while trace is not None:
-        for callback, hook in bodies.get(trace.tb_frame.f_code, ()):
-            if trace.tb_frame.f_locals.get("self", callback) is callback:
+            owner = getattr(impl.function, "__self__", None)  # None for a plain function
+            bodies.setdefault(getattr(body, "__code__", None), []).append(
+                (impl.plugin.callback, owner, hook)
+            )
+    note, trace = None, exception.__traceback__
+    while trace is not None:  # inwards: a callback may log or save, and so call another's hook
+        for callback, owner, hook in bodies.get(trace.tb_frame.f_code, ()):
+            if owner is None or trace.tb_frame.f_locals.get("self", owner) is owner:
                 note = f"raised by callback {display_name(callback)} in {hook}"
-                if note not in getattr(exception, "__notes__", ()):
-                    exception.add_note(note)
-                return
+                break
         trace = trace.tb_next
+    if note is not None and note not in getattr(exception, "__notes__", ()):
+        exception.add_note(note)
+
+
+def note_failures(error, failures):
+    """Add to an exception what else went wrong in the hooks that dealt with it."""
+    for failure in failures:
+        if failure is not error:
+            notes = "".join(f" ({note})" for note in getattr(failure, "__notes__", ()))
+            error.add_note(f"and then {type(failure).__name__}: {failure}{notes}")
 
 
 def listing(manager):
@@ -203,12 +216,13 @@ def _check_is_callback(callback):
 
 def _role(callback):
     role = getattr(callback, "role", Role.READER)
-    with suppress(ValueError):
+    try:
         return Role(role)
-    raise ValueError(
-        f"{display_name(callback)}.role: expected Role.WRITER, Role.EDITOR or Role.READER, "
-        f"got {role!r}"
-    )
+    except ValueError:
+        raise ValueError(
+            f"{display_name(callback)}.role: expected Role.WRITER, Role.EDITOR or Role.READER, "
+            f"got {role!r}"
+        ) from None
 
 
 def _hint(name):

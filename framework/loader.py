@@ -5,6 +5,8 @@ transform from (seed, epoch, batch). So a loader's place is three numbers, and a
 epoch can be made again alone.
 """
 
+from numbers import Integral
+
 import numpy as np
 
 from firstlight import rng as randomness
@@ -68,7 +70,7 @@ class DataLoader:
         self.data = as_dataset(data)
         if len(self.data) == 0:
             raise ValueError(f"DataLoader: {self._name} is empty; expected at least one sample")
-        if not 1 <= batch_size <= len(self.data):
+        if not (isinstance(batch_size, Integral) and 1 <= batch_size <= len(self.data)):
             raise ValueError(
                 f"DataLoader: expected a batch_size from 1 to {len(self.data)}, the number of "
                 f"samples in {self._name}, got {batch_size}"
@@ -142,4 +144,9 @@ class DataLoader:
                 batch = self.transform(
                     batch, randomness.derived("augment", self.seed, epoch, index)
                 )
+                if batch is None:
+                    raise TypeError(
+                        f"DataLoader: transform {self.transform!r} returned None; "
+                        "end it with: return batch"
+                    )
             yield batch

@@ -3,8 +3,9 @@
 Installing a plugin makes its models, data sets and callbacks available by name; it changes no
 run until it is asked for. firstlight's own come in through the same door.
 
-An entry point names a module (or object) with `register_...` hooks. One that breaks is named in
-a warning and skipped; asking for something it offers, or for it, is an error that says why.
+An entry point names a module, object or class (which is called without arguments) with
+``register_...`` hooks. One that breaks is named in a warning and skipped; asking for a name that
+nobody offers is an error that says which plugins are broken, and why.
 
 ==============================  =========================================================
 ``FIRSTLIGHT_PLUGINS=a,b``      allow only these entry points, beside firstlight's own
@@ -18,6 +19,7 @@ import importlib
 import importlib.metadata
 import inspect
 import os
+import re
 import warnings
 from dataclasses import dataclass, field
 
@@ -86,16 +88,24 @@ class Registry:
             raise TypeError(
                 f"registry.add: expected a name and a class or function, got {name!r}, {target!r}"
             )
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise ValueError(f"registry.add: expected letters, digits and . _ -, got {name!r}")
         if name in self._targets:
+            by = self._targets[name][1]
+            whose = f" of plugin {self._adding}" if self._adding else ""
             _complain(
-                f'{self.kind} "{name}" of plugin {self._adding} is left out: '
-                f"{self._targets[name][1]} offers that name already; "
-                f"use it as {target.__module__}:{target.__qualname__}"
+                f"{self.kind} {name!r}{whose} is left out: {by or 'something else'} offers that "
+                "name already; name the class as package.module:Class instead"
             )
             return
         self._targets[name] = (target, self._adding)
         if self._adding is not None:
             self._adding.offers.setdefault(self.kind, []).append(name)
+
+    def withdraw(self, plugin):
+        """Take back everything a plugin offered."""
+        for name in plugin.offers.pop(self.kind, ()):
+            del self._targets[name]
 
     def names(self):
         """Return all names, sorted."""
@@ -144,15 +154,8 @@ def discover():
     """Load every installed plugin once and return ``(registries by kind, list of Plugin)``."""
     plugins, seen = [], {}
     registries = {kind: Registry(kind, plugins) for kind in REGISTRARS}
-    allowed = os.environ.get("FIRSTLIGHT_PLUGINS")
-    for point in _entry_points():
-        plugin = Plugin(point.name, point.dist.name, point.dist.version, point.value)
-        if (
-            allowed is not None
-            and plugin.distribution != OWN
-            and point.name not in allowed.split(",")
-        ):
-            continue
+    for point in _allowed(_entry_points()):
+        plugin = Plugin(point.name, *_origin(point), point.value)
         plugins.append(plugin)
         if point.name in seen:
             _fail(plugin, f"its name is taken by {seen[point.name]}; one of them must be renamed")
@@ -160,7 +163,9 @@ def discover():
         seen[point.name] = plugin
         try:
             _load(point, plugin, registries)
-        except Exception as error:  # a stranger's code may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's code may do anything
+            for names in registries.values():
+                names.withdraw(plugin)
             _fail(plugin, f"{type(error).__name__}: {error}")
     return registries, plugins
 
@@ -172,29 +177,62 @@ def registry(kind):
 
 def _entry_points():
     """Return the group's entry points, each once, firstlight's own first."""
-    points = {
-        (p.name, p.value, p.dist.name): p for p in importlib.metadata.entry_points(group=GROUP)
-    }
-    return sorted(points.values(), key=lambda p: (p.dist.name != OWN, p.dist.name, p.name))
+    try:
+        points = importlib.metadata.entry_points(group=GROUP)
+    except Exception:  # some package's metadata cannot be read: go through them one by one
+        points = []
+        for distribution in importlib.metadata.distributions():
+            try:
+                points += distribution.entry_points.select(group=GROUP)
+            except Exception as error:
+                _complain(f"the entry points of {distribution.name} cannot be read: {error}")
+    points = {(point.name, point.value, _origin(point)): point for point in points}
+    return sorted(points.values(), key=lambda p: (_origin(p)[0] != OWN, _origin(p), p.name))
+
+
+def _origin(point):
+    """Return name and version of an entry point's distribution."""
+    name, version = point.dist.name, point.dist.version
+    return name or "unknown", version or "unknown"
+
+
+def _allowed(points):
+    """Return firstlight's own entry points, and those that FIRSTLIGHT_PLUGINS allows."""
+    value = os.environ.get("FIRSTLIGHT_PLUGINS")
+    if value is None:
+        return points
+    allowed = {name.strip() for name in value.split(",")} - {""}
+    there = [point.name for point in points]
+    for name in sorted(allowed.difference(there)):
+        close = difflib.get_close_matches(name, there, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(there)}"
+        _complain(f"FIRSTLIGHT_PLUGINS allows {name!r}, but no such plugin is installed; {hint}")
+    return [point for point in points if _origin(point)[0] == OWN or point.name in allowed]
 
 
 def _load(point, plugin, registries):
-    module = point.load()
-    if inspect.isclass(module):
-        module = module()
-    api = getattr(module, "FIRSTLIGHT_API", API)
+    """Import what an entry point names, and call its ``register_...`` hooks."""
+    source = point.load()
+    if inspect.isclass(source):
+        source = source()
+    api = getattr(source, "FIRSTLIGHT_API", API)
     if api != API:
         raise RuntimeError(f"it is written for plugin API {api}, this firstlight has {API}")
-    plugin.hooks = sorted(hooks.implemented(module))
-    misspelled = [name for name in plugin.hooks if name not in hooks.HOOKS]
-    if misspelled:
-        close = difflib.get_close_matches(misspelled[0], hooks.HOOKS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"{misspelled[0]} is not a hook{hint}")
+    hooks.check(source)
+    methods = {options.get("specname") or n: n for n, options in hooks.implemented(source).items()}
+    plugin.hooks = sorted(methods)
+    if not methods:
+        raise ValueError(
+            f"{point.value} implements no hook; mark register_models, register_datasets or "
+            "register_callbacks with @firstlight.hookimpl"
+        )
     for kind, hook in REGISTRARS.items():
-        if hook in plugin.hooks:
+        if hook in methods:
             registries[kind]._adding = plugin
-            getattr(module, hook)(registry=registries[kind])
+            try:
+                getattr(source, methods[hook])(registry=registries[kind])
+            finally:
+                registries[kind]._adding = None
 
 
 def _fail(plugin, error):

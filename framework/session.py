@@ -33,6 +33,8 @@ def training(trainer, module, data, val_data):
             broken = hooks.call_all(trainer.hooks, "on_fit_end", trainer=trainer, module=module)
             if failure is None and broken:
                 failure, trainer.status = broken[0], "failed"
+            if failure is not None:
+                hooks.note_failures(failure, broken)
             if trainer.run is not None:
                 trainer.run.finish(trainer, failure)
             if broken and failure is broken[0]:
@@ -131,10 +133,11 @@ def _fail(trainer, error):
             f"batch {trainer.batch_idx} {describe_batch(trainer.batch)}"
         )
     if isinstance(error, Exception):
-        hooks.call_all(
+        failures = hooks.call_all(
             trainer.hooks,
             "on_exception",
             trainer=trainer,
             module=trainer.module,
             exception=error,
         )
+        hooks.note_failures(error, failures)

@@ -50,18 +50,19 @@ class Layers:
 
     def choose(self, kind, name, source=""):
         """Choose the model or data set; arguments of another one are dropped."""
-        if not isinstance(name, str):
-            where = f"{source}: " if source else ""
-            raise UsageError(f"{where}{kind}: expected a name, got {shown(name)}")
+        check_name(kind, name, source)
+        path = name if kind == "data" and name.endswith((".csv", ".npz")) else None
+        if path:
+            name = path[-3:]  # data sets of these names read such files
         if getattr(self, kind) not in (None, name):
             self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
         setattr(self, kind, name)
+        if path:
+            self.values["data.path"] = Value(path, source)
 
     def add_callback(self, name, source=""):
         """Add a callback, once."""
-        if not isinstance(name, str):
-            where = f"{source}: " if source else ""
-            raise UsageError(f"{where}callbacks: expected names, got {shown(name)}")
+        check_name("callback", name, source)
         if name not in self.callbacks:
             self.callbacks.append(name)
 
@@ -79,6 +80,7 @@ class Layers:
     def add_config(self, config, source):
         """Lay a config (nested dict) over what is there."""
         for key, value in config.items():
+            key = key.replace("-", "_")
             if key in IGNORED:
                 continue
             if key in ("model", "data"):
@@ -154,6 +156,13 @@ def load_config(path):
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
     return config
+
+
+def check_name(kind, name, source):
+    """Raise a UsageError unless a name is text."""
+    if not isinstance(name, str):
+        where = f"{source}: {kind}" if source else f"--{kind}"
+        raise UsageError(f"{where}: expected a name, got {shown(name)}")
 
 
 def prefix(name):

@@ -40,8 +40,12 @@ class Choice:
     arguments: list
     values: dict = field(default_factory=dict)
 
+    def take(self, values):
+        """Take its own values out of ``{flag: value}``."""
+        self.values = {a.name: values[a.flag] for a in self.arguments if a.flag in values}
+
     def make(self, **more):
-        """Call the target; what it refuses in its arguments is a usage error."""
+        """Call the target; values it refuses are a usage error (of data: files may be at fault)."""
         values = {**self.values, **more}
         for argument in self.arguments:
             if argument.name not in values and not argument.from_data:
@@ -51,8 +55,10 @@ class Choice:
         try:
             return self.target(**values)
         except (TypeError, ValueError) as error:
-            error.add_note(f"while making {self.kind} {self.name} from its arguments")
-            raise UsageError(f"{self.kind} {self.name}: {error}") from error
+            if self.kind == "dataset":
+                raise
+            who = self.kind if self.kind == "trainer" else f"{self.kind} {self.name}"
+            raise UsageError(f"{who}: {error}") from error
 
 
 @dataclass
@@ -71,7 +77,7 @@ class Settings:
     data: Choice
     trainer: Choice
     callbacks: list
-    general: dict
+    general: dict = field(default_factory=dict)
 
     def config(self):
         """Return the nested dict that `firstlight.cli.layers` reads, with every value in it."""
@@ -83,31 +89,28 @@ class Settings:
             **self.general,
         }
 
+    def choices(self):
+        """Return every `Choice`."""
+        return [self.model, self.data, self.trainer, *self.callbacks]
+
     def arguments(self):
         """Return all `Argument` objects, the general ones first."""
-        choices = (self.model, self.data, self.trainer, *self.callbacks)
-        return [*GENERAL, *(a for choice in choices for a in choice.arguments)]
-
-    def make_data(self):
-        """Return the `DataSplits`."""
-        splits = self.data.make()
-        if not isinstance(splits, DataSplits):
-            raise UsageError(
-                f"data {self.data.name}: expected a function that returns firstlight.DataSplits, "
-                f"got {type(splits).__name__}"
-            )
-        return splits
+        return [*GENERAL, *(a for choice in self.choices() for a in choice.arguments)]
 
     def make_model(self, facts):
         """Return the model; what the user did not set and the data tell comes from ``facts``."""
-        wanted = {a.name for a in self.model.arguments if a.from_data} - set(self.model.values)
-        filled = {name: facts[name] for name in wanted if name in facts}
-        missing = sorted(wanted - set(filled) - self._optional())
-        if missing:
-            raise UsageError(
-                f"model {self.model.name} needs --model.{missing[0]}, which data "
-                f"{self.data.name} does not tell"
-            )
+        filled = {}
+        for argument in self.model.arguments:
+            name = argument.name
+            if not argument.from_data or name in self.model.values:
+                continue
+            if name in facts:
+                filled[name] = facts[name]
+            elif argument.default is REQUIRED:
+                raise UsageError(
+                    f"model {self.model.name} needs --{argument.flag} ({argument.kind}), which "
+                    f"data {self.data.name} does not tell"
+                )
         model = self.model.make(**filled)
         try:
             checks.module(model)
@@ -122,52 +125,61 @@ class Settings:
         trainer.config = self.config()
         return trainer
 
-    def _optional(self):
-        """Return the names of model arguments that have defaults of their own."""
-        plain = arguments_of(self.model.target, "model")
-        return {argument.name for argument in plain if argument.default is not REQUIRED}
 
-
-def resolve(layers, known=()):
-    """Return the `Settings` that layers describe.
-
-    Parameters
-    ----------
-    layers : Layers
-        With model and data chosen.
-    known : collection of str
-        Further flags that the command understands, for suggestions.
+def choose(layers):
+    """Return the `Settings` of what layers name, without values yet.
 
     Raises
     ------
     UsageError
-        An unknown name or argument, with the nearest match; a value of another type.
+        An unknown name, with the nearest match.
     """
-    settings = Settings(
+    return Settings(
         model=choice("model", layers.model, "model", skip=("name",), from_data=FACTS),
         data=choice("dataset", layers.data, "data", skip=("name",)),
         trainer=Choice(
             "trainer", "Trainer", Trainer, arguments_of(Trainer, "trainer", skip=OWN_FLAGS)
         ),
         callbacks=[choice("callback", name, prefix(name)) for name in layers.callbacks],
-        general={argument.name: argument.default for argument in GENERAL},
     )
-    arguments = {argument.flag: argument for argument in settings.arguments()}
+
+
+def fill(settings, layers, known=()):
+    """Give settings the values that layers hold, and defaults for the rest.
+
+    Parameters
+    ----------
+    settings : Settings
+    layers : Layers
+    known : collection of str
+        Further flags that the command understands, for suggestions.
+
+    Raises
+    ------
+    UsageError
+        An unknown argument, with the nearest match; a value of another type.
+    """
+    values = typed(settings.arguments(), layers, known)
+    settings.general = {argument.name: values[argument.flag] for argument in GENERAL}
+    for chosen in settings.choices():
+        chosen.take(values)
+
+
+def typed(arguments, layers, known=()):
+    """Return ``{flag: value}`` of what layers give and of all defaults; see `fill`."""
+    by_flag = {argument.flag: argument for argument in arguments}
     values = {
         argument.flag: argument.default
-        for argument in arguments.values()
+        for argument in arguments
         if argument.default is not REQUIRED and not argument.from_data
     }
     for flag, value in layers.values.items():
-        if flag not in arguments:
-            raise UsageError(unknown(flag, value.source, [*arguments, *known], layers))
-        values[flag] = convert(arguments[flag], value)
-        if arguments[flag].from_data and values[flag] is None:
+        if flag not in by_flag:
+            raise UsageError(unknown(flag, value.source, [*by_flag, *known], layers))
+        values[flag] = convert(by_flag[flag], value)
+        if by_flag[flag].from_data and values[flag] is None:
             del values[flag]
-    settings.general = {argument.name: values[argument.flag] for argument in GENERAL}
-    for chosen in (settings.model, settings.data, settings.trainer, *settings.callbacks):
-        chosen.values = {a.name: values[a.flag] for a in chosen.arguments if a.flag in values}
-    return settings
+    return values
 
 
 def choice(kind, name, head, skip=(), from_data=()):
@@ -179,6 +191,17 @@ def choice(kind, name, head, skip=(), from_data=()):
     except plugins.UnknownNameError as error:
         raise UsageError(str(error)) from error
     return Choice(kind, name, target, arguments_of(target, head, skip, from_data))
+
+
+def load_data(choice):
+    """Return the `DataSplits` that a `Choice` of kind "dataset" makes."""
+    splits = choice.make()
+    if not isinstance(splits, DataSplits):
+        raise UsageError(
+            f"data {choice.name}: expected a function that returns firstlight.DataSplits, "
+            f"got {type(splits).__name__}"
+        )
+    return splits
 
 
 def unknown(flag, source, known, layers):

@@ -48,8 +48,9 @@ class Argument:
     @property
     def kind(self):
         """What to give, e.g. ``int,int,...`` or ``relu|tanh``."""
-        optional = "|none" if type(None) in members(self.type) else ""
-        return self.choices + optional if self.choices else describe(self.type)
+        optional = type(None) in members(self.type)
+        kind = self.choices + "|none" * optional if self.choices else describe(self.type)
+        return kind.removesuffix("|none") if self.from_data else kind
 
 
 def arguments_of(target, head, skip=(), from_data=()):
@@ -84,7 +85,7 @@ def arguments_of(target, head, skip=(), from_data=()):
         help_text, choices = texts.get(name, ("", ""))
         argument = Argument(f"{head}.{name}", kind, parameter.default, help_text, choices)
         if name in from_data:
-            argument.from_data, argument.type, argument.default = True, kind | None, None
+            argument.from_data, argument.type = True, kind | None
         found.append(argument)
     return found
 
@@ -133,9 +134,9 @@ def _documented(target):
     found = {}
     for owner in (target, getattr(target, "__init__", None)):
         for item in docstring_parser.parse(inspect.getdoc(owner) or "").params:
-            text = " ".join((item.description or "").split())
+            text = " ".join((item.description or "").replace("`", "").split())
             kind = item.type_name or ""
-            choices = "|".join(re.findall(r"[\"']([\w.-]+)[\"']", kind)) if "{" in kind else ""
+            choices = "|".join(re.findall(r"[\"']([\w.:-]+)[\"']", kind)) if "{" in kind else ""
             for name in item.arg_name.split(","):
                 found.setdefault(name.strip(" *"), (text, choices))
     return found

@@ -42,7 +42,7 @@ class Dropout(Module):
     >>> from firstlight import nn
     >>> layer = nn.Dropout(0.5, rng=np.random.default_rng(0))
     >>> layer(np.ones(6))
-    array([2., 0., 2., 2., 0., 2.])
+    array([2., 2., 2., 0., 0., 0.])
     >>> layer.eval()(np.ones(6))
     array([1., 1., 1., 1., 1., 1.])
     """

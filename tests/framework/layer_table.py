@@ -1,7 +1,7 @@
 """Every public layer once or more: what to build, and which inputs to feed it.
 
-A case is ``(id, make_layer, inputs)``; inputs are made by ``floats`` and ``integers``, so that
-an embedding takes integers and a loss takes a prediction and a target::
+A case is ``(id, make_layer, inputs)``; inputs are made by ``floats``, ``fractions`` and
+``integers``, so that an embedding takes integers and a loss a prediction and a target::
 
     Case("Embedding", lambda: nn.Embedding(10, 4), integers(10, 5, 3)),
     Case("CrossEntropyLoss", nn.CrossEntropyLoss, floats(6, 10), integers(10, 6)),
@@ -14,6 +14,11 @@ class Case:
     def __init__(self, name, make, *inputs):
         self.name, self.make, self.makers = name, make, inputs
 
+    @property
+    def is_loss(self):
+        """Takes a target too, and returns a scalar."""
+        return len(self.makers) > 1
+
     def inputs(self, rng):
         return [make(rng) for make in self.makers]
 
@@ -21,6 +26,11 @@ class Case:
 def floats(*shape):
     """Standard normal numbers, float32."""
     return lambda rng: rng.standard_normal(shape).astype("float32")
+
+
+def fractions(*shape):
+    """Numbers from 0 to 1, float32."""
+    return lambda rng: rng.random(shape, dtype="float32")
 
 
 def integers(high, *shape):
@@ -84,4 +94,32 @@ CASES = [
     Case("RMSNorm", lambda: nn.RMSNorm(3), floats(5, 3)),
     Case("RMSNorm, two axes", lambda: nn.RMSNorm((4, 3), eps=1e-2), floats(5, 4, 3)),
     Case("RMSNorm, plain", lambda: nn.RMSNorm(3, elementwise_affine=False), floats(2, 5, 3)),
+    Case("Embedding", lambda: nn.Embedding(10, 4), integers(10, 5, 3)),
+    Case("CrossEntropyLoss", nn.CrossEntropyLoss, floats(6, 10), integers(10, 6)),
+    Case(
+        "CrossEntropyLoss, everything, 3 axes",
+        lambda: nn.CrossEntropyLoss(
+            [0.5, 2.0, 1.0, 3.0], ignore_index=2, reduction="sum", label_smoothing=0.2
+        ),
+        floats(5, 3, 4),
+        integers(4, 5, 3),
+    ),
+    Case("BCEWithLogitsLoss", nn.BCEWithLogitsLoss, floats(6, 3), fractions(6, 3)),
+    Case(
+        "BCEWithLogitsLoss, weighted sum",
+        lambda: nn.BCEWithLogitsLoss(pos_weight=[0.5, 2.0, 3.0], reduction="sum"),
+        floats(6, 3),
+        fractions(6, 3),
+    ),
+    Case("MSELoss", nn.MSELoss, floats(6, 3), floats(6, 3)),
+    Case("MSELoss, sum", lambda: nn.MSELoss(reduction="sum"), floats(6, 3), floats(6, 3)),
+    Case("L1Loss", nn.L1Loss, floats(6, 3), floats(6, 3)),
+    Case("L1Loss, sum", lambda: nn.L1Loss(reduction="sum"), floats(6, 3), floats(6, 3)),
+    Case("HuberLoss", nn.HuberLoss, floats(6, 3), floats(6, 3)),
+    Case(
+        "HuberLoss, 0.4, sum",
+        lambda: nn.HuberLoss(reduction="sum", delta=0.4),
+        floats(6, 3),
+        floats(6, 3),
+    ),
 ]

@@ -1,11 +1,8 @@
 """MeanMetrics: weighting, precision, merging; nothing is fetched before compute."""
 
-import doctest
-
 import numpy as np
 import pytest
 
-from firstlight import metrics
 from firstlight.metrics import MeanMetrics
 
 
@@ -33,10 +30,6 @@ class DeviceScalar:
     def __float__(self):
         DeviceScalar.transfers += 1
         return float(self.value)
-
-
-def test_doctest():
-    assert doctest.testmod(metrics).failed == 0
 
 
 def test_batches_count_by_their_samples():

@@ -1,37 +1,8 @@
-import json
-
 import numpy as np
 import pytest
 
 from firstlight import Parameter, nn, optim
 from firstlight.optim import optimizer as optimizer_module
-
-RULES = {
-    "sgd": lambda p: optim.SGD(p, lr=0.1),
-    "sgd-momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.1),
-    "sgd-nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
-    "rmsprop": lambda p: optim.RMSprop(p, lr=0.01, weight_decay=0.1),
-    "rmsprop-full": lambda p: optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True),
-    "adagrad": lambda p: optim.Adagrad(p, lr=0.1, lr_decay=0.1, weight_decay=0.1),
-    "adam": lambda p: optim.Adam(p, lr=0.01, weight_decay=0.1),
-    "adamw": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
-}
-every_rule = pytest.mark.parametrize("make", RULES.values(), ids=RULES)
-
-
-def parameters(dtype="float64", shapes=((5, 3), (7,), (2, 3, 2))):
-    rng = np.random.default_rng(1)
-    return [Parameter(rng.standard_normal(shape).astype(dtype)) for shape in shapes]
-
-
-def train(optimizer, params, steps, seed=2):
-    """Step on random gradients; those of step s depend on the seed and s alone."""
-    for _ in range(steps):
-        rng = np.random.default_rng([seed, optimizer.steps])
-        for p in params:
-            p.grad[...] = rng.standard_normal(p.shape)
-        optimizer.step()
-        optimizer.zero_grad()
 
 
 def values(params):
@@ -46,9 +17,8 @@ def assert_same(left, right):
 # --- blocks ------------------------------------------------------------------------------------
 
 
-@every_rule
 @pytest.mark.parametrize("block", [1, 3, 8, 10_000])
-def test_results_do_not_depend_on_the_block_size(make, block, monkeypatch):
+def test_results_do_not_depend_on_the_block_size(make, block, monkeypatch, parameters, train):
     whole, in_blocks = parameters(), parameters()
     train(make(whole), whole, 5)
     monkeypatch.setattr(optimizer_module, "BLOCK", block)
@@ -58,8 +28,7 @@ def test_results_do_not_depend_on_the_block_size(make, block, monkeypatch):
         np.testing.assert_allclose(a.data, b.data, rtol=1e-14, atol=0)
 
 
-@every_rule
-def test_gradients_stay_as_they_are(make):
+def test_gradients_stay_as_they_are(make, parameters):
     params = parameters()
     optimizer = make(params)
     optimizer.flat.grad[...] = np.random.default_rng(3).standard_normal(optimizer.flat.grad.size)
@@ -69,8 +38,7 @@ def test_gradients_stay_as_they_are(make):
     assert_same([before], [optimizer.flat.grad])
 
 
-@every_rule
-def test_padding_stays_zero_and_float32_stays_float32(make):
+def test_padding_stays_zero_and_float32_stays_float32(make, parameters, train):
     params = parameters("float32")
     optimizer = make(params)
     train(optimizer, params, 5)
@@ -87,8 +55,7 @@ def test_padding_stays_zero_and_float32_stays_float32(make):
 # --- groups ------------------------------------------------------------------------------------
 
 
-@every_rule
-def test_groups_equal_one_optimizer_each(make):
+def test_groups_equal_one_optimizer_each(make, parameters, train):
     together, apart = parameters(), parameters()
     kind, settings = type(make(parameters())), make(parameters()).param_groups[0]
     settings = {k: v for k, v in settings.items() if k != "params"}
@@ -106,7 +73,7 @@ def test_groups_equal_one_optimizer_each(make):
         np.testing.assert_allclose(a.data, b.data, rtol=1e-14, atol=0)
 
 
-def test_lr_reads_the_first_group_and_sets_all():
+def test_lr_reads_the_first_group_and_sets_all(parameters):
     first, second, _ = parameters()
     optimizer = optim.SGD([{"params": [first], "lr": 0.5}, {"params": [second]}], lr=0.1)
     assert [g["lr"] for g in optimizer.param_groups] == [0.5, 0.1]
@@ -115,7 +82,7 @@ def test_lr_reads_the_first_group_and_sets_all():
     assert [g["lr"] for g in optimizer.param_groups] == [0.2, 0.2]
 
 
-def test_spans_join_neighbours_of_one_group():
+def test_spans_join_neighbours_of_one_group(parameters):
     a, b, c = parameters()
     optimizer = optim.SGD([{"params": [a, b]}, {"params": [c]}])
     first, second = optimizer.param_groups
@@ -128,7 +95,7 @@ def test_spans_join_neighbours_of_one_group():
     ]
 
 
-def test_hyper_parameters_become_plain_python_values():
+def test_hyper_parameters_become_plain_python_values(parameters):
     optimizer = optim.Adam(
         [{"params": parameters(), "lr": np.float32(0.5), "betas": [0.5, 0.6]}], eps=np.float64(1e-3)
     )
@@ -140,8 +107,7 @@ def test_hyper_parameters_become_plain_python_values():
 # --- frozen and shared parameters ----------------------------------------------------------------
 
 
-@every_rule
-def test_frozen_parameters_do_not_move_and_keep_their_state(make):
+def test_frozen_parameters_do_not_move_and_keep_their_state(make, parameters, train):
     params = parameters()
     optimizer = make(params)
     train(optimizer, params, 2)
@@ -156,8 +122,7 @@ def test_frozen_parameters_do_not_move_and_keep_their_state(make):
     assert not np.array_equal(moving, params[0].data)
 
 
-@every_rule
-def test_a_parameter_thawed_late_starts_like_a_new_one(make):
+def test_a_parameter_thawed_late_starts_like_a_new_one(make, parameters, train):
     """Bias corrections and first steps count the steps that a parameter was trained in."""
     late, fresh = parameters(), parameters()
     optimizer = make(late)
@@ -173,7 +138,7 @@ def test_a_parameter_thawed_late_starts_like_a_new_one(make):
     np.testing.assert_allclose(late[1].data, fresh[1].data, rtol=1e-14, atol=0)
 
 
-def test_frozen_gradients_are_neither_measured_nor_scaled():
+def test_frozen_gradients_are_neither_measured_nor_scaled(parameters):
     a, b, c = parameters()
     optimizer = optim.SGD([a, b, c])
     for p in (a, b, c):
@@ -190,7 +155,7 @@ def test_frozen_gradients_are_neither_measured_nor_scaled():
     assert not b.grad.any()
 
 
-def test_everything_frozen_is_no_error():
+def test_everything_frozen_is_no_error(parameters, train):
     params = parameters()
     optimizer = optim.Adam(params)
     before = values(params)
@@ -215,199 +180,6 @@ def test_a_shared_parameter_moves_once():
     assert_same([expected], [layer.weight.data])
 
 
-# --- state ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("make", "names"),
-    [
-        (lambda p: optim.SGD(p), set()),
-        (lambda p: optim.SGD(p, momentum=0.9), {"momentum_buffer"}),
-        (lambda p: optim.SGD([{"params": p, "momentum": 0.5}]), {"momentum_buffer"}),
-        (lambda p: optim.RMSprop(p), {"square_avg"}),
-        (lambda p: optim.RMSprop(p, centered=True), {"square_avg", "grad_avg"}),
-        (lambda p: optim.RMSprop(p, momentum=0.9), {"square_avg", "momentum_buffer"}),
-        (lambda p: optim.Adagrad(p), {"sum"}),
-        (lambda p: optim.Adam(p), {"exp_avg", "exp_avg_sq"}),
-    ],
-)
-def test_only_the_state_that_is_needed_exists(make, names):
-    assert set(make(parameters()).state) == names
-
-
-def test_switching_momentum_on_later_is_an_error():
-    params = parameters()
-    optimizer = optim.SGD(params)
-    optimizer.param_groups[0]["momentum"] = 0.9
-    with pytest.raises(RuntimeError, match="momentum was off .* make it with the momentum it will"):
-        optimizer.step()
-    assert optimizer.steps == 0
-
-
-@every_rule
-def test_state_goes_through_json_and_back_bit_for_bit(make):
-    straight, resumed = parameters(), parameters()
-    optimizer = make(straight)
-    straight[2].requires_grad = False
-    train(optimizer, straight, 3)
-    saved = optimizer.state_dict()
-    arrays = {name: array.copy() for name, array in saved.pop("arrays").items()}
-    saved = json.loads(json.dumps(saved))
-    for p, q in zip(straight, resumed, strict=True):
-        q.data[...] = p.data
-    straight[2].requires_grad = True
-    train(optimizer, straight, 4)
-
-    twin = make(resumed)
-    twin.lr = 123.0
-    twin.load_state_dict({**saved, "arrays": arrays})
-    train(twin, resumed, 4)
-    assert_same(values(straight), values(resumed))
-    assert twin.steps == 7
-    assert twin.param_groups[0].get("betas") == optimizer.param_groups[0].get("betas")
-
-
-def test_state_dict_says_who_and_how_far():
-    a, b, c = parameters()
-    optimizer = optim.Adam([{"params": [a, b]}, {"params": [c], "lr": 0.5}], lr=0.25)
-    c.requires_grad = False
-    train(optimizer, [a, b, c], 3)
-    state = optimizer.state_dict()
-    rest = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
-    assert state.pop("arrays").keys() == {
-        f"{n}.{i}" for n in ("exp_avg", "exp_avg_sq") for i in range(3)
-    }
-    assert state == {
-        "optimizer": "Adam",
-        "steps": 3,
-        "groups": [{"lr": 0.25, **rest, "steps": [3, 3]}, {"lr": 0.5, **rest, "steps": [0]}],
-    }
-
-
-def edited(state, **changes):
-    return {**state, **changes}
-
-
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (lambda s: {"steps": 3}, "got a dict without optimizer, groups, arrays"),
-        (lambda s: edited(s, optimizer="AdamW"), "the state is of AdamW, this is Adam"),
-        (lambda s: edited(s, groups=s["groups"] * 2), "the state has 2 parameter groups, this"),
-        (
-            lambda s: edited(s, groups=[{**s["groups"][0], "momentum": 0.9}]),
-            "group 0 has other hyper-parameters: momentum on one side only",
-        ),
-        (
-            lambda s: edited(s, groups=[{**s["groups"][0], "steps": [1]}]),
-            "group 0 has 1 parameters in the state and 3 here",
-        ),
-        (
-            lambda s: edited(s, groups=[{**s["groups"][0], "lr": -1.0}]),
-            "expected lr of 0 or more, got -1.0",
-        ),
-        (
-            lambda s: edited(s, arrays={}),
-            r"exp_avg.0, exp_avg.1, exp_avg.2 and 3 more missing from the state; make model",
-        ),
-        (
-            lambda s: edited(s, arrays={**s["arrays"], "sum.0": np.zeros(3)}),
-            "this optimizer keeps no sum.0",
-        ),
-        (
-            lambda s: edited(s, arrays={**s["arrays"], "exp_avg.1": np.zeros((7, 1))}),
-            r"exp_avg.1 has shape \(7, 1\) in the state, \(7,\) here",
-        ),
-    ],
-)
-def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(edit, message):
-    params, others = parameters(), parameters()
-    optimizer, other = optim.Adam(params, lr=0.01), optim.Adam(others, lr=0.5)
-    train(optimizer, params, 2)
-    train(other, others, 5, seed=9)
-    before = optimizer.state_dict()
-    before["arrays"] = {name: array.copy() for name, array in before["arrays"].items()}
-    with pytest.raises(ValueError, match=message):
-        optimizer.load_state_dict(edit(other.state_dict()))
-    after = optimizer.state_dict()
-    assert_same(before.pop("arrays").values(), after.pop("arrays").values())
-    assert before == after
-
-
-# --- errors --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("make", "error", "message"),
-    [
-        (lambda p: optim.SGD([]), ValueError, "no parameters"),
-        (lambda p: optim.SGD([p, p]), ValueError, "listed twice"),
-        (lambda p: optim.SGD([p], lr=-1), ValueError, "SGD: expected lr of 0 or more, got -1"),
-        (
-            lambda p: optim.SGD([p], lr=float("nan")),
-            ValueError,
-            "expected lr of 0 or more, got nan",
-        ),
-        (lambda p: optim.SGD([p], momentum=-0.1), ValueError, "expected momentum of 0 or more"),
-        (lambda p: optim.SGD([p], nesterov=True), ValueError, "nesterov needs a momentum above 0"),
-        (
-            lambda p: optim.SGD([p], momentum=0.9, dampening=0.1, nesterov=True),
-            ValueError,
-            "a dampening of 0, got momentum=0.9 and dampening=0.1",
-        ),
-        (lambda p: optim.RMSprop([p], alpha=1.5), ValueError, r"alpha in \[0, 1\], got 1.5"),
-        (lambda p: optim.RMSprop([p], eps=0), ValueError, "RMSprop: expected eps above 0, got 0"),
-        (lambda p: optim.Adagrad([p], lr_decay=-1), ValueError, "expected lr_decay of 0 or more"),
-        (
-            lambda p: optim.Adagrad([p], initial_accumulator_value=-1),
-            ValueError,
-            "initial_accumulator_value of 0 or more, got -1",
-        ),
-        (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, r"two betas in \[0, 1\), got"),
-        (lambda p: optim.AdamW([p], betas=[0.9]), ValueError, r"AdamW: expected two betas"),
-        (lambda p: optim.SGD(p), TypeError, None),
-        (lambda p: optim.SGD([p.data]), TypeError, "model.parameters.. gives, got ndarray"),
-        (lambda p: optim.SGD(nn.Linear(2, 2)), TypeError, "gives, got Linear"),
-        (
-            lambda p: optim.SGD([{"params": [p], "momentun": 1}]),
-            TypeError,
-            "takes 'params' and lr, momentum, .* got 'params', 'momentun'",
-        ),
-        (lambda p: optim.SGD([{"lr": 1}]), TypeError, "a parameter group takes 'params'"),
-        (
-            lambda p: optim.SGD([{"params": [p]}, p]),
-            TypeError,
-            "every parameter group to be a dict",
-        ),
-    ],
-)
-def test_mistakes_are_told(make, error, message):
-    parameter = parameters()[0]
-    if message is None:
-        assert len(make(parameter).flat.windows) == 1  # a lone parameter is understood
-        return
-    with pytest.raises(error, match=message):
-        make(parameter)
-
-
-def test_a_moved_parameter_is_an_error_even_if_only_one_moved():
-    params = parameters()
-    first = optim.SGD(params)
-    optim.SGD(params[2:])
-    for use in (first.step, first.grad_norm, first.spans):
-        with pytest.raises(RuntimeError, match="moved to other memory .* make the optimizer after"):
-            use()
-
-
-def test_repr_shows_the_groups():
-    a, b, _ = parameters()
-    optimizer = optim.Adagrad([{"params": [a]}, {"params": [b], "lr": 0.5}])
-    assert repr(optimizer) == (
-        "Adagrad(lr=0.01, lr_decay=0.0, weight_decay=0.0, eps=1e-10, 1 parameters; "
-        "lr=0.5, lr_decay=0.0, weight_decay=0.0, eps=1e-10, 1 parameters)"
-    )
-
-
 # --- what a rule should do -----------------------------------------------------------------------
 
 
@@ -427,14 +199,3 @@ def test_adagrad_starts_from_its_initial_value():
     p.grad[...] = [2.0, -2.0]
     optimizer.step()
     np.testing.assert_allclose(p.data, [-2 / 3, 2 / 3], rtol=1e-9)
-
-
-def test_the_example_in_the_base_class():
-    import doctest
-
-    from firstlight.optim import groups
-
-    for module in (optimizer_module, groups):
-        result = doctest.testmod(module)
-        assert result.attempted
-        assert not result.failed

@@ -1,0 +1,198 @@
+"""mnist, fashion_mnist, kmnist: 70,000 grey images of 28 x 28 pixels in ten classes each."""
+
+import hashlib
+import os
+
+import numpy as np
+
+from firstlight.data import DataSplits
+from firstlight.datasets import sources
+from firstlight.datasets.idx import parse_idx, read_content
+from firstlight.transforms import Scale
+
+_DIGITS = [str(digit) for digit in range(10)]
+_CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker"]
+_CLOTHES += ["Bag", "Ankle boot"]
+_KANA = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+
+
+def mnist(
+    *,
+    data_dir: str | None = None,
+    val_size: int = 5000,
+    normalize: bool = False,
+    batch_size: int = 128,
+) -> DataSplits:
+    """Load MNIST: handwritten digits, 60,000 images to train on and 10,000 to test on.
+
+    Images are channels-last, (28, 28, 1), and stay bytes in memory; batches are float32 from
+    0 to 1. They come from a local folder, or are downloaded once into the user's cache folder.
+
+    Parameters
+    ----------
+    data_dir : str, optional
+        Folder with the four IDX files, raw or .gz, or with a folder "mnist" of them. By default
+        the environment variable FIRSTLIGHT_DATA; where that has none they are downloaded.
+    val_size : int
+        How many images at the end of the training set to validate on instead.
+    normalize : bool
+        Give the pixels mean 0 and standard deviation 1.
+    batch_size : int
+        Images in a batch.
+
+    Returns
+    -------
+    DataSplits
+
+    Raises
+    ------
+    FileNotFoundError, OSError
+        Files are missing, or cannot be downloaded; the message says which to put where.
+    ValueError
+        A file is corrupt, cut off, mislabelled, or has a wrong checksum.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document
+    recognition", Proc. IEEE 86(11), 1998.
+    """
+    return _load("mnist", _DIGITS, (0.1307, 0.3081), data_dir, val_size, normalize, batch_size)
+
+
+def fashion_mnist(
+    *,
+    data_dir: str | None = None,
+    val_size: int = 5000,
+    normalize: bool = False,
+    batch_size: int = 128,
+) -> DataSplits:
+    """Load Fashion-MNIST: clothes in the format of MNIST, and harder.
+
+    Parameters
+    ----------
+    data_dir : str, optional
+        Folder with the four IDX files, or with a folder "fashion_mnist" of them; see `mnist`.
+    val_size : int
+        How many images at the end of the training set to validate on instead.
+    normalize : bool
+        Give the pixels mean 0 and standard deviation 1.
+    batch_size : int
+        Images in a batch.
+
+    Returns
+    -------
+    DataSplits
+
+    References
+    ----------
+    H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine
+    learning algorithms", arXiv:1708.07747, 2017.
+    """
+    moments = (0.2860, 0.3530)
+    return _load("fashion_mnist", _CLOTHES, moments, data_dir, val_size, normalize, batch_size)
+
+
+def kmnist(
+    *,
+    data_dir: str | None = None,
+    val_size: int = 5000,
+    normalize: bool = False,
+    batch_size: int = 128,
+) -> DataSplits:
+    """Load Kuzushiji-MNIST: cursive Japanese characters in the format of MNIST.
+
+    Parameters
+    ----------
+    data_dir : str, optional
+        Folder with the four IDX files, or with a folder "kmnist" of them; see `mnist`.
+    val_size : int
+        How many images at the end of the training set to validate on instead.
+    normalize : bool
+        Give the pixels mean 0 and standard deviation 1.
+    batch_size : int
+        Images in a batch.
+
+    Returns
+    -------
+    DataSplits
+
+    References
+    ----------
+    T. Clanuwat et al., "Deep learning for classical Japanese literature", arXiv:1812.01718, 2018.
+    """
+    return _load("kmnist", _KANA, (0.1918, 0.3483), data_dir, val_size, normalize, batch_size)
+
+
+def _load(name, classes, moments, data_dir, val_size, normalize, batch_size):
+    paths, downloaded = _files(name, data_dir)
+    arrays = [_read(name, file, path, downloaded) for file, path in paths.items()]
+    x, y, x_test, y_test = arrays  # (N, H, W, 1) uint8, (N,) int64, and the same to test on
+    for images, labels, part in ((x, y, "train"), (x_test, y_test, "t10k")):
+        if len(images) != len(labels):
+            raise ValueError(
+                f"{name}: {len(images)} {part} images, but {len(labels)} {part} labels, in "
+                f"{paths[sources.FILES[0]].parent}; the files do not belong together"
+            )
+    if not 0 <= val_size < len(x):
+        raise ValueError(
+            f"{name}: expected val_size from 0 to {len(x) - 1}, as there are {len(x)} training "
+            f"images, got {val_size}"
+        )
+    cut = len(x) - val_size
+    scale = Scale(255, *moments) if normalize else Scale(255)
+    return DataSplits(
+        train=(x[:cut], y[:cut]),
+        val=(x[cut:], y[cut:]) if val_size else None,
+        test=(x_test, y_test),
+        name=name,
+        classes=classes,
+        batch_size=batch_size,
+        transform=scale,
+        eval_transform=scale,
+        info={"folder": str(paths[sources.FILES[0]].parent)},
+    )
+
+
+def _files(name, data_dir):
+    """Return the paths of the four files, and whether they were downloaded."""
+    folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
+    found = sources.local_files(name, folder) if folder else None
+    if found is not None:
+        return found, False
+    if data_dir:
+        raise FileNotFoundError(
+            f"{name}: no IDX files in {data_dir}; {sources.how_to_provide(name)}. "
+            "Without data_dir they are downloaded"
+        )
+    return sources.downloaded_files(name), True
+
+
+def _read(name, file, path, downloaded):
+    content = read_content(path)
+    if downloaded:
+        sources.check_content(name, file, content)
+    if "images" in file:
+        return parse_idx(content, 3, path)[..., np.newaxis]  # (N, H, W, 1)
+    _refuse_other_set(name, file, path, content)
+    labels = parse_idx(content, 1, path)  # (N,)
+    if labels.size and labels.max() > 9:
+        raise ValueError(
+            f"{path}: expected labels 0 ... 9, got {labels.max()} at position {labels.argmax()}"
+        )
+    return labels.astype("int64")
+
+
+def _refuse_other_set(name, file, path, content):
+    """Raise a ValueError if a label file is known to be another data set's.
+
+    All sets name their files alike, so that one in the other's place would train without a word.
+    """
+    place = sources.FILES.index(file)
+    digests = {hashlib.md5(path.read_bytes()).hexdigest(), hashlib.sha256(content).hexdigest()}
+    for known in (sources.MD5, sources.SHA256):
+        for other, checksums in known.items():
+            if other != name and checksums[place] in digests:
+                raise ValueError(
+                    f"{path}: these are the labels of {other}, not of {name}; give each data set "
+                    f"a folder of its own, e.g. {path.parent / name}"
+                )

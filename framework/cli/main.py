@@ -1,0 +1,103 @@
+"""The ``firstlight`` command: find the sub-command, run it, say how it ended.
+
+Exit codes: 0 done, 1 failed, 2 wrongly used, 130 interrupted.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+import warnings
+
+from firstlight.cli.errors import UsageError, nearest
+
+COMMANDS = {
+    "fit": "train a model on a data set",
+    "validate": "evaluate a run's model on validation data",
+    "test": "evaluate a run's model on test data",
+    "predict": "write a run's predictions to a file",
+    "data": "list data sets, or show one",
+    "models": "list models",
+    "plugins": "list plugins, or start a new one",
+    "tensorboard": "look at runs in TensorBoard",
+}
+EVALUATIONS = ("validate", "test")
+HELP = """\
+usage: firstlight COMMAND [arguments]
+
+Neural networks from scratch: every gradient readable, every run trackable.
+
+{commands}
+
+firstlight COMMAND --help tells more. For example:
+  firstlight fit
+  firstlight fit --model mlp --model.hidden 512,256 --data mnist --trainer.max_epochs 10
+  firstlight test
+"""
+
+
+def main(argv=None):
+    """Run a command line and return its exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in argv or os.environ.get("FIRSTLIGHT_DEBUG", "0") not in ("", "0")
+    argv = [word for word in argv if word != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
+            stream.reconfigure(errors="replace")
+    command = argv[0] if argv else "--help"
+    who = "firstlight" + (f" {command}" if command in COMMANDS else "")
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            return _run(command, argv[1:])
+        except UsageError as error:
+            _fail(f"{who}: {error}", error, debug)
+            print(f"see {who} --help", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print(f"{who}: interrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except Exception as error:
+            _fail(f"{who} failed: {_message(error)}", error, debug)
+            return 1
+
+
+def _run(command, words):
+    if command in ("--help", "-h", "help"):
+        lines = "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items())
+        print(HELP.format(commands=lines), end="")
+        return 0
+    if command == "--version":
+        from firstlight import __version__
+
+        print(f"firstlight {__version__}")
+        return 0
+    if command not in COMMANDS:
+        raise UsageError(f"unknown command {command}{nearest(command, COMMANDS)}")
+    if command in EVALUATIONS:
+        module = importlib.import_module("firstlight.cli.evaluate")
+        return module.run(command, words)
+    return importlib.import_module(f"firstlight.cli.{command}").run(words)
+
+
+def _message(error):
+    """Return what an exception says, with its notes; its class only where that says more."""
+    plain = isinstance(error, (ValueError, TypeError, RuntimeError, OSError))
+    text = str(error) if plain and str(error) else f"{type(error).__name__}: {error}"
+    return "\n  ".join([text, *getattr(error, "__notes__", ())])
+
+
+def _fail(message, error, debug):
+    if debug:
+        traceback.print_exception(error)
+    elif not isinstance(error, UsageError):
+        message += "\n(--debug shows the traceback)"
+    sys.stdout.flush()
+    print(message, file=sys.stderr)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    print(f"warning: {message}", file=sys.stderr)

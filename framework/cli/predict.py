@@ -1,0 +1,112 @@
+"""``firstlight predict``: what a run's model says about each sample."""
+
+import csv
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from firstlight.cli import evaluate, past_run
+from firstlight.cli.errors import UsageError
+from firstlight.data import SPLITS, DataLoader
+from firstlight.files import write_atomically
+
+HELP = """\
+usage: firstlight predict [RUN] [--output FILE.csv|FILE.npz] [arguments]
+
+Write a run's predictions: for classification the class and its probability, for regression the
+values. CSV goes to the screen if no file is given; .npz keeps all classes' probabilities.
+
+  RUN                         folder of the run, or name, or name/id (default: the latest)
+  --output FILE               .csv or .npz
+  --split train|val|test      which samples (default: test)
+  --checkpoint best|last|FILE which weights (default: best)
+  --data NAME                 other data than the run's
+  --data.ARGUMENT VALUE       other arguments of the data
+  --runs-dir DIR              folder that keeps all runs (default: runs)
+  --trainer.device cpu|cuda|auto
+"""
+
+
+def run(argv):
+    """Predict and write; returns the exit code."""
+    folder, own, pairs = evaluate.parse(argv, ("checkpoint", "output", "split"))
+    if folder is None:
+        print(HELP, end="")
+        return 0
+    output, split = own["output"], own["split"] or "test"
+    if output is not None and Path(output).suffix not in (".csv", ".npz"):
+        raise UsageError(f"--output: expected a name that ends in .csv or .npz, got {output}")
+    if split not in SPLITS:
+        raise UsageError(f"--split: expected {', '.join(SPLITS)}, got {split}")
+    model, splits, trainer = past_run.rebuild(folder, pairs)
+    data = getattr(splits, split)
+    if data is None:
+        there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
+        raise UsageError(f"data {splits.name} has no {split} split; choose --split {there}")
+    batches = DataLoader(data, splits.batch_size, transform=splits.eval_transform)
+    path = past_run.checkpoint_path(folder, own["checkpoint"])
+    columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
+    write(columns, output)
+    if output is not None:
+        print(f"{len(data):,} predictions ({splits.name} {split} data): {output}")
+    return 0
+
+
+def describe(predicted, data, classes):
+    """Return the columns to write, arrays by name.
+
+    Parameters
+    ----------
+    predicted : array, shape (N, ...)
+        The model's output: a row of scores for each sample, or values.
+    data : data set
+        Whose targets, if it has some, stand beside the predictions.
+    classes : list of str or None
+        None for regression.
+    """
+    targets = data[np.arange(len(predicted))][1:2]
+    columns = dict(zip(("target",), targets, strict=False))
+    if classes is None or predicted.ndim != 2 or predicted.shape[1] != len(classes):
+        return {**columns, "prediction": predicted}
+    probabilities = as_probabilities(predicted)
+    best = probabilities.argmax(axis=1)
+    return {
+        **columns,
+        "prediction": best,
+        "class": np.array([str(name) for name in classes])[best],
+        "probability": probabilities[np.arange(len(best)), best],
+        "probabilities": probabilities,
+    }
+
+
+def as_probabilities(scores):
+    """Return the softmax of scores of shape (N, C), unless they are probabilities already."""
+    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
+        return scores
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def write(columns, output):
+    """Write columns as .npz, as .csv, or as CSV on the screen if ``output`` is None."""
+    if output is not None and output.endswith(".npz"):
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **columns)
+        write_atomically(output, buffer.getvalue())
+        return
+    columns.pop("probabilities", None)
+    flat = {}
+    for name, values in columns.items():
+        rows = values.reshape(len(values), -1)
+        for index, column in enumerate(rows.T):
+            flat[name if rows.shape[1] == 1 else f"{name}_{index}"] = column.tolist()
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["index", *flat])
+    writer.writerows((i, *row) for i, row in enumerate(zip(*flat.values(), strict=True)))
+    if output is None:
+        sys.stdout.write(table.getvalue())
+    else:
+        write_atomically(output, table.getvalue())

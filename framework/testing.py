@@ -1,0 +1,282 @@
+"""The conformance kit: what authors of layers and callbacks call in their own tests."""
+
+import functools
+import inspect
+import json
+import tempfile
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from firstlight import hooks, hookspecs, nn, optim
+from firstlight.callback import Callback, Role
+from firstlight.data import DataSplits
+from firstlight.gradcheck import check_gradients
+from firstlight.module import Module
+from firstlight.trainer import Trainer
+
+__all__ = [
+    "HookCall",
+    "RecordingCallback",
+    "TinyNet",
+    "check_callback",
+    "check_gradients",
+    "tiny_data",
+    "tiny_trainer",
+]
+
+
+class TinyNet(Module):
+    """A classifier of 32 parameters with dropout, for `tiny_data`; always the same at first."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        hidden, head = nn.Linear(3, 5, rng=rng), nn.Linear(5, 2, rng=rng)
+        self.body = nn.Sequential(hidden, nn.ReLU(), nn.Dropout(0.2), head)
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x):  # (N, 3) -> (N, 2)
+        return self.body(x)
+
+    def backward(self, dy):
+        return self.body.backward(dy)
+
+    def configure_optimizer(self):
+        return optim.Adam(self.parameters(), lr=0.01)
+
+
+def tiny_data():
+    """Return `DataSplits` of two classes: 12, 6 and 4 samples, in batches of 4."""
+    x = np.random.default_rng(0).standard_normal((22, 3))  # (N, 3)
+    y = (x[:, 0] > 0).astype("int64")  # (N,)
+    train, val, test = ((x[part], y[part]) for part in np.split(np.arange(22), [12, 18]))
+    return DataSplits(train, val, test, name="tiny", classes=["left", "right"], batch_size=4)
+
+
+def tiny_trainer(
+    callbacks=(),
+    *,
+    max_epochs=2,
+    max_steps=None,
+    accumulate_grad_batches=1,
+    log_every_n_steps=1,
+    runs_dir=None,
+):
+    """Train a `TinyNet` on `tiny_data`, which takes milliseconds, and return the `Trainer`.
+
+    Parameters
+    ----------
+    callbacks : list of Callback or str
+        No others are added.
+    max_epochs, max_steps, accumulate_grad_batches, log_every_n_steps, runs_dir
+        As for `Trainer`; an epoch has three batches. No run is kept by default.
+
+    Examples
+    --------
+    >>> from firstlight.testing import tiny_trainer
+    >>> trainer = tiny_trainer(max_epochs=1)
+    >>> trainer.status, trainer.step, len(trainer.history["val_loss"])
+    ('finished', 3, 1)
+    """
+    trainer = Trainer(
+        max_epochs=max_epochs,
+        max_steps=max_steps,
+        accumulate_grad_batches=accumulate_grad_batches,
+        log_every_n_steps=log_every_n_steps,
+        runs_dir=runs_dir,
+        callbacks=list(callbacks),
+        default_callbacks=False,
+        seed=0,
+    )
+    trainer.fit(TinyNet(), tiny_data())
+    return trainer
+
+
+class HookCall(NamedTuple):
+    """One recorded call of a hook: its name, and its arguments by name."""
+
+    hook: str
+    arguments: dict
+
+
+class RecordingCallback(Callback):
+    """Record every hook call of a training.
+
+    Attributes
+    ----------
+    calls : list of HookCall
+        In the order called.
+
+    Examples
+    --------
+    >>> from firstlight.testing import RecordingCallback, tiny_trainer
+    >>> recorder = RecordingCallback()
+    >>> _ = tiny_trainer([recorder], max_epochs=1)
+    >>> recorder.calls[0].hook, recorder.names().count("on_train_batch_end")
+    ('on_fit_start', 3)
+    """
+
+    def __init__(self):
+        self.calls = []
+        for hook in hooks.HOOKS:
+            if hook.startswith("on_"):
+                setattr(self, hook, self._recorder(hook))
+
+    def names(self):
+        """Return the names of the hooks, in the order called."""
+        return [call.hook for call in self.calls]
+
+    def _recorder(self, hook):
+        spec = getattr(hookspecs, hook)
+        names = inspect.signature(spec).parameters
+
+        @functools.wraps(spec)  # from there pluggy reads which arguments to pass
+        def record(*values):
+            self.calls.append(HookCall(hook, dict(zip(names, values, strict=True))))
+
+        return record
+
+
+def check_callback(make_callback):
+    """Raise an AssertionError unless a callback keeps the laws of a good guest.
+
+    - Its hooks exist and take arguments that they offer.
+    - It survives a training, a second one, one that is interrupted, one that raises (whose
+      exception it lets pass), and an evaluation without a training.
+    - Two of its kind work side by side.
+    - ``state_dict`` survives JSON, and a new callback that loads it returns the same.
+    - Unless its role is WRITER or EDITOR, training gives the same parameters without it, byte
+      by byte.
+
+    Parameters
+    ----------
+    make_callback : callable
+        Called without arguments, returns a new callback each time: its class, or a lambda.
+
+    Raises
+    ------
+    AssertionError
+        With the callback and the law.
+
+    Examples
+    --------
+    >>> import firstlight as fl
+    >>> from firstlight.testing import check_callback
+    >>> class Hello(fl.Callback):
+    ...     def on_fit_start(self):
+    ...         pass
+    >>> check_callback(Hello)
+    """
+    if not callable(make_callback):
+        raise AssertionError(
+            f"check_callback: expected a function that returns a new callback, got "
+            f"{make_callback!r}; write check_callback(lambda: ...)"
+        )
+    callback, other = make_callback(), make_callback()
+    law = _Laws(hooks.display_name(callback))
+    if callback is other:
+        law.broken("make_callback() must return a new callback each time")
+    with law("its hooks must exist and take what they offer"):
+        hooks.attach([callback])
+    with tempfile.TemporaryDirectory() as runs:
+        with law("it must survive a training"):
+            trainer = tiny_trainer([callback], runs_dir=runs)
+        _check_untouched(law, callback, trainer)
+        _check_state(law, callback, make_callback)
+        with law("it must survive a second training"):
+            tiny_trainer([callback], runs_dir=runs)
+        with law("two of it must work side by side"):
+            tiny_trainer([make_callback(), other], runs_dir=runs)
+        with law("it must survive an interrupted training"):
+            tiny_trainer([make_callback(), _AtEachStep(_interrupt)], runs_dir=runs)
+        _check_failing(law, make_callback(), runs)
+    with law("it must survive an evaluation without a training"):
+        trainer = Trainer(callbacks=[make_callback()], default_callbacks=False, runs_dir=None)
+        trainer.test(TinyNet(), tiny_data())
+
+
+class _Laws:
+    """Turns whatever goes wrong into an AssertionError that names callback and law."""
+
+    def __init__(self, name):
+        self.name = name
+
+    @contextmanager
+    def __call__(self, law):
+        try:
+            yield
+        except Exception as error:
+            self.broken(f"{law}; {type(error).__name__}: {error}", error)
+
+    def broken(self, law, cause=None):
+        raise AssertionError(f"check_callback: {self.name}: {law}") from cause
+
+
+def _check_untouched(law, callback, trainer):
+    if getattr(callback, "role", Role.READER) != Role.READER:
+        return
+    alone = tiny_trainer(max_steps=trainer.step)  # the callback may have stopped the training
+    mine, reference = trainer.module.state_dict(), alone.module.state_dict()
+    changed = [name for name in mine if mine[name].tobytes() != reference[name].tobytes()]
+    if changed:
+        law.broken(
+            f"its role is READER, yet without it training gives another {', '.join(changed)}; "
+            "set role = Role.WRITER or Role.EDITOR, and draw no random numbers of the training"
+        )
+
+
+def _check_state(law, callback, make_callback):
+    if not hasattr(callback, "state_dict"):
+        return
+    state = callback.state_dict()
+    with law("state_dict must be JSON-able"):
+        text = json.dumps(state)
+    if repr(json.loads(text)) != repr(state):  # not ==: NaN differs from itself
+        law.broken(
+            f"state_dict must come back from JSON as it was, got {json.loads(text)} for {state}; "
+            "use dicts with string keys, lists, and plain numbers"
+        )
+    with law("a new callback must load what state_dict returned"):
+        restored = make_callback()
+        restored.load_state_dict(json.loads(text))
+    if repr(restored.state_dict()) != repr(state):
+        law.broken(
+            f"load_state_dict must restore all of state_dict, got {restored.state_dict()} "
+            f"for {state}"
+        )
+
+
+def _check_failing(law, callback, runs):
+    try:
+        tiny_trainer([callback, _AtEachStep(_fail)], runs_dir=runs)
+    except _PlannedError as planned:
+        more = [note for note in planned.__notes__ if note.startswith("and then")]
+        if more:
+            law.broken(f"it must survive a training that raises; {more[0]}", planned)
+    except Exception as error:
+        law.broken(f"it must let the training's own exception pass, got {error!r}", error)
+    else:
+        law.broken("it must let the training's own exception pass, which was lost")
+
+
+class _PlannedError(Exception):
+    """What a training is made to raise."""
+
+
+class _AtEachStep(Callback):
+    role = Role.WRITER
+
+    def __init__(self, action):
+        self.action = action
+
+    def on_train_batch_end(self, trainer):
+        self.action(trainer)
+
+
+def _interrupt(trainer):
+    trainer.interrupt.requested = True
+
+
+def _fail(_trainer):
+    raise _PlannedError

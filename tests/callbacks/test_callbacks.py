@@ -1,0 +1,159 @@
+"""All callbacks together: by name, in order, and when one of them raises."""
+
+import json
+import time
+
+import pytest
+
+import firstlight as fl
+from firstlight import callbacks, hooks, plugins
+from firstlight.callbacks import (
+    EarlyStopping,
+    GradientClip,
+    LambdaCallback,
+    LRSchedule,
+    ModelCheckpoint,
+    ProgressBar,
+    TensorBoard,
+)
+from firstlight.checkpoint import Checkpoint
+
+NAMES = {
+    "early_stopping": EarlyStopping,
+    "gradient_clip": GradientClip,
+    "lr_schedule": LRSchedule,
+    "model_checkpoint": ModelCheckpoint,
+    "progress_bar": ProgressBar,
+    "tensorboard": TensorBoard,
+}
+
+
+def test_all_but_the_lambda_callback_have_a_name():
+    registry = plugins.registry("callback")
+    assert {name: registry.get(name) for name in NAMES} == NAMES
+    assert {*NAMES.values(), LambdaCallback} == {getattr(callbacks, n) for n in callbacks.__all__}
+    with pytest.raises(plugins.UnknownNameError, match="did you mean 'early_stopping'"):
+        registry.get("earlystopping")
+
+
+def test_the_default_ones_come_after_those_given(quiet):
+    trainer = fl.Trainer(callbacks=["early_stopping", ModelCheckpoint("val_loss")])
+    assert [type(callback) for callback in trainer.callbacks] == [
+        EarlyStopping,
+        ModelCheckpoint,
+        ProgressBar,
+        TensorBoard,
+    ]
+    kinds = [type(callback) for callback in fl.Trainer(runs_dir=None).callbacks]
+    assert kinds == [ProgressBar]
+    assert fl.Trainer(**quiet).callbacks == []
+
+
+def test_writers_come_first_then_editors_then_readers():
+    clip, schedule = GradientClip(max_norm=1.0), LRSchedule("cosine")
+    trainer = fl.Trainer(callbacks=[EarlyStopping(), clip, schedule])
+    table = dict(line.split(maxsplit=1) for line in trainer.describe().splitlines())
+    step = table["on_before_optimizer_step"].split(", ")
+    assert step.index("LRSchedule") < step.index("GradientClip")
+    assert table["on_log"] == "LRSchedule, EarlyStopping, ProgressBar, ModelCheckpoint, TensorBoard"
+
+
+def test_all_of_them_at_work(line, line_data, capsys):
+    trainer = fl.Trainer(
+        max_epochs=12,
+        log_every_n_steps=1,
+        callbacks=[
+            EarlyStopping("val_loss", patience=2, min_delta=10.0, restore_best=True),
+            GradientClip(max_norm=1.0),
+            LRSchedule("cosine"),
+        ],
+    )
+    module = line()
+    history = trainer.fit(module, line_data, line_data)
+    assert trainer.epoch == 3
+    assert history["lr"][0] > history["lr"][-1]
+    best = Checkpoint.load(trainer.run.checkpoints / "best.safetensors")
+    assert best.epoch == history.best("val_loss")["epoch"]
+    summary = json.loads((trainer.run.path / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["stopped"].startswith("early stopping: val_loss has not improved for 2")
+    assert "stopped early: val_loss has not improved" in capsys.readouterr().out
+    assert list(trainer.run.path.glob("events.out.tfevents.*"))
+    again = trainer.validate(module, line_data)
+    assert again["val_loss"] == pytest.approx(history["val_loss"][0])  # restored: min_delta
+
+
+HOOKS = [
+    "on_fit_start",
+    "on_train_epoch_start",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+    "on_validation_start",
+    "on_validation_batch_end",
+    "on_validation_end",
+    "on_log",
+    "on_train_epoch_end",
+    "on_save_checkpoint",
+    "on_fit_end",
+]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_callback_that_raises_is_named_and_all_end_hooks_run(line, line_data, hook):
+    def breaks():
+        raise RuntimeError("boom")
+
+    ended = []
+    trainer = fl.Trainer(
+        max_epochs=2,
+        callbacks=[
+            LambdaCallback(on_fit_end=lambda: ended.append("first")),
+            LambdaCallback(**{hook: breaks}),
+            LambdaCallback(on_fit_end=lambda: ended.append("last")),
+        ],
+    )
+    with pytest.raises(RuntimeError, match="boom") as error:
+        trainer.fit(line(), line_data, line_data)
+    assert f"raised by callback LambdaCallback in {hook}" in error.value.__notes__
+    assert ended == ["first", "last"]
+    assert trainer.status == "failed"
+    summary = json.loads((trainer.run.path / "summary.json").read_text())
+    assert (summary["status"], summary["error"]) == ("failed", "RuntimeError: boom")
+    assert trainer.callbacks[-1]._events is None  # TensorBoard closed its file
+    assert trainer.callbacks[3]._display is None  # so did the progress display
+
+
+def test_their_states_survive_a_checkpoint(line, line_data, tmp_path):
+    settings = {"default_callbacks": False, "runs_dir": None, "max_epochs": 2}
+    given = [EarlyStopping(), ModelCheckpoint(), LRSchedule("cosine"), TensorBoard()]
+    trainer = fl.Trainer(callbacks=given, **settings)
+    trainer.fit(line(), line_data, line_data)
+    trainer.save_checkpoint(tmp_path / "x.safetensors")
+    states = Checkpoint.load(tmp_path / "x.safetensors").callbacks
+    assert not any("TensorBoard" in name for name in states)  # it has none
+    for callback in given[:3]:
+        (state,) = (s for name, s in states.items() if name.startswith(type(callback).__name__))
+        assert state == callback.state_dict()
+        twin = type(callback)("cosine") if isinstance(callback, LRSchedule) else type(callback)()
+        twin.load_state_dict(state)
+        assert twin.state_dict() == state
+
+
+def test_a_step_between_logs_costs_little(line, line_data):
+    """Hooks of the default callbacks that run every step, without their logging."""
+    manager = hooks.attach([ProgressBar(), ModelCheckpoint(), TensorBoard()])
+    manager.impls("on_train_batch_end")[0].plugin.callback._next_draw = float("inf")
+
+    def step():
+        manager.hook.on_before_optimizer_step(trainer=None, module=None, optimizer=None)
+        manager.hook.on_train_batch_end(
+            trainer=None, module=None, output=None, batch=None, batch_idx=0
+        )
+
+    costs = []
+    for _ in range(7):
+        start = time.perf_counter()
+        for _ in range(2000):
+            step()
+        costs.append((time.perf_counter() - start) / 2000)
+    assert min(costs) < 20e-6

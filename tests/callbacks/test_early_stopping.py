@@ -1,0 +1,141 @@
+"""When EarlyStopping stops, and what it says."""
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight.callbacks import EarlyStopping
+
+NAN = float("nan")
+
+
+class Scores(fl.Callback):
+    """Log given values under a name, one an epoch, before readers look."""
+
+    role = fl.Role.WRITER
+
+    def __init__(self, values, name="score"):
+        self.values, self.name = values, name
+
+    def on_train_epoch_end(self, trainer):
+        trainer.log({self.name: self.values[trainer.epoch - 1]})
+
+
+@pytest.fixture
+def fit(line, line_data, quiet):
+    def run(stopping, *callbacks, val_data=line_data, module=None, **settings):
+        settings = {"max_epochs": 6} | settings
+        trainer = fl.Trainer(callbacks=[stopping, *callbacks], **quiet, **settings)
+        trainer.fit(module or line(), line_data, val_data)
+        return trainer
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "epochs"),
+    [
+        ([5, 4, 3, 2, 1, 0], {"patience": 1}, 6),
+        ([5, 4, 4, 4, 1, 0], {"patience": 2}, 4),
+        ([5, 6, 4, 6, 3, 6], {"patience": 2}, 6),
+        ([5, 6, 6, 6, 6, 6], {"patience": 3}, 4),
+        ([5, 4.95, 4.89, 4.85, 4.78, 4.75], {"patience": 2, "min_delta": 0.1}, 6),
+        ([5, 4.99, 4.98, 4.97, 4.96, 4.95], {"patience": 2, "min_delta": 0.1}, 3),
+        ([1, 2, 3, 4, 5, 6], {"patience": 2, "mode": "max"}, 6),
+        ([6, 5, 4, 3, 2, 1], {"patience": 2, "mode": "max"}, 3),
+        ([NAN] * 6, {"patience": 2}, 2),
+        ([5, NAN, float("-inf"), 4, 3, 2], {"patience": 2}, 3),
+    ],
+)
+def test_stops_after_so_many_validations_without_improvement(fit, values, settings, epochs):
+    trainer = fit(EarlyStopping("score", **settings), Scores(values))
+    assert trainer.epoch == epochs
+    assert (trainer.stop_reason is not None) == (epochs < 6)
+    assert trainer.status == "finished"
+
+
+def test_accuracies_are_better_when_higher(fit):
+    trainer = fit(EarlyStopping("val_acc", 2), Scores([0.1, 0.2, 0.3, 0.2, 0.1, 0], "val_acc"))
+    assert trainer.epoch == 5
+
+
+def test_the_reason_says_what_when_and_how_good(fit):
+    trainer = fit(EarlyStopping("score", patience=3), Scores([0.5, 0.1234, 1, 1, 1, 1]))
+    assert trainer.stop_reason == (
+        "early stopping: score has not improved for 3 validations (best 0.1234 in epoch 2)"
+    )
+    trainer = fit(EarlyStopping("score", patience=1), Scores([0.5, NAN]))
+    assert trainer.stop_reason == (
+        "early stopping: score has not improved for 1 validation (now nan, best 0.5 in epoch 1)"
+    )
+    trainer = fit(EarlyStopping("score", patience=1), Scores([NAN]))
+    assert trainer.stop_reason.endswith("(now nan, never a finite value)")
+
+
+def test_validations_between_epochs_count(fit, line):
+    trainer = fit(
+        EarlyStopping(patience=2, min_delta=1e9), val_every="1 steps", module=line(lr=1e-9)
+    )
+    assert trainer.step == 3
+    assert "for 2 validations" in trainer.stop_reason
+
+
+def test_restore_best_gives_back_the_best_weights(fit, line):
+    seen = []
+
+    class Weights(fl.Callback):
+        def on_train_epoch_end(self, module):
+            seen.append(module.body.weight.data.copy())
+
+    module = line()
+    fit(
+        EarlyStopping("score", restore_best=True), Scores([3, 1, 2, 2, 2]), Weights(), module=module
+    )
+    assert len(seen) == 5
+    assert np.array_equal(module.body.weight.data, seen[1])
+    assert not np.array_equal(module.body.weight.data, seen[4])
+    module = line()
+    fit(EarlyStopping("score"), Scores([3, 1, 2, 2, 2]), Weights(), module=module)
+    assert np.array_equal(module.body.weight.data, seen[-1])
+
+
+def test_the_state_comes_back(fit):
+    stopping = EarlyStopping("score", patience=9)
+    fit(stopping, Scores([3, 1, 2, 2, 2, 2]))
+    state = stopping.state_dict()
+    assert (state["best"], state["epoch"], state["waited"]) == (1, 2, 4)
+    restored = EarlyStopping("score", patience=9)
+    restored.load_state_dict(state)
+    assert restored.waited == 4
+    assert restored.state_dict() == state
+
+
+def test_a_second_fit_starts_anew(fit):
+    stopping = EarlyStopping("score", patience=3)
+    fit(stopping, Scores([1, 2, 2, 2, 2, 2]))
+    assert fit(stopping, Scores([9, 8, 7, 6, 5, 4])).epoch == 6
+
+
+@pytest.mark.parametrize("settings", [{}, {"val_every": "1 steps"}])
+def test_a_missing_monitor_is_an_error_at_the_first_validation(fit, settings):
+    stopping = EarlyStopping("val_f1")
+    with pytest.raises(ValueError, match="EarlyStopping: monitor='val_f1' was not logged") as error:
+        fit(stopping, **settings)
+    assert "val_loss" in str(error.value)
+    assert "raised by callback EarlyStopping in on_train_epoch_end" in error.value.__notes__
+
+
+def test_a_missing_monitor_without_validation_data(fit):
+    with pytest.raises(ValueError, match=r"there are: .*lr, train_loss.*; validation values need"):
+        fit(EarlyStopping(), val_data=None)
+    with pytest.raises(ValueError, match="monitor='loss' was not logged"):
+        fit(EarlyStopping("loss"))
+
+
+def test_it_waits_for_a_validation_that_comes_later(fit):
+    assert fit(EarlyStopping(), val_every=4).epoch == 6
+
+
+def test_patience_of_less_than_one_is_an_error():
+    with pytest.raises(ValueError, match="expected a patience of 1 or more, got 0"):
+        EarlyStopping(patience=0)

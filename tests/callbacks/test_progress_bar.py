@@ -1,0 +1,335 @@
+"""The progress display: on a terminal, in a log file, after every kind of ending."""
+
+import contextlib
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+import firstlight as fl
+from firstlight.callbacks import EarlyStopping, ProgressBar
+from firstlight.callbacks.progress_text import EpochTable, bar_line
+
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
+
+
+class Terminal(io.StringIO):
+    """What a terminal is to the display: a stream that says so."""
+
+    def __init__(self, encoding="utf-8"):
+        super().__init__()
+        self._encoding = encoding
+
+    encoding = property(lambda self: self._encoding)
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    for name in ("CI", "TERM", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+    return Terminal()
+
+
+@pytest.fixture
+def fit(line, line_data):
+    def run(*callbacks, data=line_data, module=None, progress=None, **settings):
+        settings = {"max_epochs": 2, "log_every_n_steps": 1} | settings
+        trainer = fl.Trainer(
+            callbacks=[progress or ProgressBar(), *callbacks],
+            default_callbacks=False,
+            runs_dir=None,
+            **settings,
+        )
+        trainer.fit(module or line(), data, val_data=line_data)
+        return trainer
+
+    return run
+
+
+@pytest.fixture
+def show(fit, terminal):
+    """Like fit, on the terminal; checks that the terminal is given back."""
+
+    def run(*callbacks, **settings):
+        with contextlib.redirect_stdout(terminal):
+            try:
+                fit(*callbacks, **settings)
+            finally:
+                assert sys.stdout is terminal
+
+    return run
+
+
+def plain(text):
+    """Text without control sequences."""
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", text)
+
+
+class Raises(fl.Callback):
+    def __init__(self, error, step=2):
+        self.error, self.step = error, step
+
+    def on_train_batch_end(self, trainer):
+        if trainer.step == self.step:
+            raise self.error
+
+
+# ---------------------------------------------------------------------------------- a log file
+
+
+def test_a_log_file_gets_one_plain_line_an_epoch_and_the_ending(fit, capsys):
+    trainer = fit(max_epochs=3)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert re.fullmatch(
+        r"epoch 2/3  step 6  train_loss \S+  val_loss \S+  lr 1.00e-01  seconds 0\.\d( \*)?",
+        lines[1],
+    )
+    assert f"val_loss {trainer.history['val_loss'][1]:.4f}" in lines[1]
+    assert lines[0].endswith(" *")
+    assert re.match(r"finished after 3 epochs, 9 steps, 0\.\d s; best val_loss \S+ in", lines[3])
+    assert "\x1b" not in "".join(lines)
+    assert "".join(lines).isascii()
+
+
+def test_a_log_file_gets_lines_during_long_epochs(fit, capsys):
+    fit(progress=ProgressBar(seconds_between_lines=1e-9), max_epochs=1)
+    lines = capsys.readouterr().out.splitlines()
+    during = [line for line in lines if "it/s" in line]
+    assert re.match(r"epoch 1/1  2/3  loss \S+  \S+ it/s  0\.\d s left", during[1])
+    assert "validating, batch 3" in during[-1]
+
+
+@pytest.mark.parametrize("settings", [{"TERM": "dumb"}, {"CI": "true"}])
+def test_dumb_terminals_and_ci_get_plain_lines(show, terminal, monkeypatch, settings):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    show()
+    assert "\x1b" not in terminal.getvalue()
+    assert terminal.getvalue().startswith("epoch 1/2  step 3  train_loss")
+
+
+def test_epochs_beyond_the_hundredth_share_lines(fit, capsys, line_data):
+    fit(max_epochs=150)
+    lines = capsys.readouterr().out.splitlines()
+    assert 102 <= len(lines) < 150
+    assert lines[99].startswith("epoch 100/150")
+    assert lines[-2].startswith("epoch 150/150")
+
+
+# ---------------------------------------------------------------------------------- a terminal
+
+
+def test_a_terminal_shows_bar_and_table(show, terminal):
+    show(max_epochs=2)
+    text = plain(terminal.getvalue())
+    rows = [line.rstrip() for line in text.splitlines() if re.match(r"\s*(epoch  |\d/2)", line)]
+    assert rows[0].split() == "epoch step train_loss val_loss lr seconds".split()
+    assert [row.split()[0] for row in rows[1:]] == ["1/2", "2/2"]
+    assert {len(row.removesuffix(" *")) for row in rows} == {len(rows[0])}
+    assert "epoch 1/2 ━━━" in text
+    assert "it/s" in text
+    assert "finished after 2 epochs, 6 steps" in text
+
+
+def test_validation_columns_are_there_before_the_first_validation(show, terminal):
+    show(max_epochs=2, val_every=2)
+    text = plain(terminal.getvalue())
+    assert len(re.findall("train_loss", text)) == 1
+    assert re.search(r"1/2 +3 +\S+ +- +1.00e-01", text)
+
+
+def test_the_bar_is_redrawn_at_most_as_often_as_asked(show, terminal):
+    show(progress=ProgressBar(refresh_per_second=1e-3), max_epochs=20)
+    assert terminal.getvalue().count("it/s") <= 25  # once, and below each printed row
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_ascii_where_the_terminal_can_do_no_more(show, terminal, encoding):
+    terminal._encoding = encoding
+    show()
+    assert terminal.getvalue().isascii()
+    assert "epoch 1/2 ####" in plain(terminal.getvalue())
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40, 20])
+def test_every_line_fits_the_terminal(show, terminal, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    show()
+    for line in re.split(r"[\r\n]+", plain(terminal.getvalue())):
+        assert len(line) <= columns, line
+
+
+def test_prints_and_warnings_go_above_the_bar(show, terminal):
+    class Talks(fl.Callback):
+        def on_train_batch_end(self, trainer):
+            print(f"step {trainer.step} is done")
+
+    show(Talks(), max_epochs=1)
+    assert "\nstep 3 is done" in plain(terminal.getvalue()).replace("\r", "\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (ValueError("boom"), r"failed \(ValueError\) after 1 epoch, 2 steps, 0\.\d s"),
+        (KeyboardInterrupt(), r"interrupted after 1 epoch, 2 steps, 0\.\d s"),
+    ],
+)
+def test_the_terminal_is_given_back_after_an_exception(show, terminal, error, ending):
+    with pytest.raises(type(error)):
+        show(Raises(error))
+    text = terminal.getvalue()
+    assert text.rindex(SHOW) > text.rindex(HIDE)
+    assert re.search(ending, plain(text).splitlines()[-1])
+
+
+def test_the_terminal_is_given_back_when_another_callback_cannot_start(show, terminal):
+    class Refuses(fl.Callback):
+        def on_fit_start(self):
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        show(Refuses())
+    assert terminal.getvalue().rindex(SHOW) > terminal.getvalue().rindex(HIDE)
+
+
+def test_says_why_it_stopped_early(fit, capsys):
+    stopping = EarlyStopping("lr", patience=1)  # constant, so it never improves
+    fit(stopping, max_epochs=9)
+    *_, why, counts = capsys.readouterr().out.splitlines()
+    assert why == "stopped early: lr has not improved for 1 validation (best 0.1 in epoch 1)"
+    assert counts.startswith("stopped after 1 epoch, 2 steps")
+
+
+def test_says_that_it_was_interrupted(fit, capsys):
+    class Stops(fl.Callback):
+        def on_train_batch_end(self, trainer):
+            trainer.interrupt.requested = True
+
+    fit(Stops())
+    assert capsys.readouterr().out.splitlines()[-1].startswith("interrupted after 1 epoch, 1 step,")
+
+
+def test_it_is_quiet_outside_a_training(line, line_data, capsys):
+    trainer = fl.Trainer(callbacks=[ProgressBar()], default_callbacks=False, runs_dir=None)
+    trainer.validate(line(), line_data)
+    assert capsys.readouterr().out == ""
+
+
+# ------------------------------------------------------------------------------- a real terminal
+
+SCRIPT = """
+import numpy as np, firstlight as fl
+from firstlight.callbacks import ProgressBar
+class Line(fl.Module):
+    def __init__(self):
+        self.body, self.loss = fl.nn.Linear(3, 1), fl.nn.MSELoss()
+    def forward(self, x): return self.body(x)
+    def backward(self, dy): return self.body.backward(dy)
+    def configure_optimizer(self): return fl.optim.SGD(self.parameters(), lr=0.1)
+class CtrlC(fl.Callback):
+    def on_train_batch_end(self, trainer):
+        if trainer.step == 50:
+            import os, signal
+            os.kill(os.getpid(), signal.SIGINT)
+x = np.random.default_rng(0).normal(size=(640, 3))
+fl.Trainer(max_epochs=3, callbacks=[ProgressBar(), CtrlC()], default_callbacks=False,
+           runs_dir=None).fit(Line(), (x, x[:, :1]), val_data=(x, x[:, :1]))
+"""
+
+
+def test_ctrl_c_on_a_real_ascii_terminal():
+    parent, child = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in ("CI", "NO_COLOR")}
+    env |= {"PYTHONIOENCODING": "ascii", "TERM": "xterm", "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=child, stderr=child, env=env, close_fds=True
+    )
+    os.close(child)
+    output = b""
+    try:
+        while chunk := os.read(parent, 65536):
+            output += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    os.close(parent)
+    assert process.wait(timeout=60) == 0
+    text = output.decode("ascii")
+    assert text.rindex(SHOW) > text.rindex(HIDE)
+    lines = [line.strip() for line in re.split(r"[\r\n]+", plain(text)) if line.strip()]
+    assert "Stopping after this step; press Ctrl-C again to stop at once." in lines
+    assert lines[-1].startswith("interrupted after 3 epochs, 50 steps")
+
+
+# ------------------------------------------------------------------------------------ the pieces
+
+
+def test_a_step_without_redrawing_costs_less_than_5_microseconds(fit):
+    costs = []
+
+    class Measures(fl.Callback):
+        def on_train_epoch_end(self, trainer):
+            progress = trainer.callbacks[0]
+            progress._next_draw = float("inf")
+            for _ in range(5):
+                start = time.perf_counter()
+                for _ in range(2000):
+                    progress.on_train_batch_end(trainer=trainer, output=None)  # unused: no sync
+                costs.append((time.perf_counter() - start) / 2000)
+
+    fit(Measures(), max_epochs=1)
+    assert min(costs) < 5e-6
+
+
+def test_importing_it_does_not_import_rich():
+    code = "import sys, firstlight.callbacks; sys.exit('rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_new_value_makes_a_new_header():
+    table = EpochTable()
+    assert table.add({"epoch": "1/2", "train_loss": 1.0}, 80)[0] == "epoch  train_loss"
+    assert table.add({"epoch": "2/2", "train_loss": 1.0}, 80)[0] is None
+    header, row = table.add({"epoch": "2/2", "val_f1": 0.5}, 80)
+    assert header.split() == ["epoch", "train_loss", "val_f1"]
+    assert row.split() == ["2/2", "-", "0.5000"]
+
+
+def test_narrow_tables_leave_out_what_matters_least():
+    values = {"epoch": "1/2", "step": 10, "train_loss": 1.0, "val_loss": 2.0, "lr": 0.1}
+    widths = {len(EpochTable().add(values, width)[0]) <= width for width in range(20, 80)}
+    assert widths == {True}
+    assert EpochTable().add(values, 40)[0].split() == ["epoch", "train_loss", "val_loss", "lr"]
+    assert EpochTable().add(values, 30)[0].split() == ["epoch", "train_loss", "val_loss"]
+
+
+def test_the_bar_fills():
+    line = bar_line("1/2", 3, 4, ["3/4", "loss 1.0", "9.0 s left"], 46, "#-")
+    assert "".join(line) == "epoch 1/2 ######---  3/4  loss 1.0  9.0 s left"
+    assert "".join(bar_line("1/2", 4, 4, ["4/4"], 20, "#-")) == "epoch 1/2 #####  4/4"
+    assert "".join(bar_line("1/2", 0, 4, ["0/4"], 20, "#-")) == "epoch 1/2 -----  0/4"
+
+
+@pytest.mark.parametrize("setting", ["refresh_per_second", "seconds_between_lines"])
+def test_rates_must_be_positive(setting):
+    with pytest.raises(ValueError, match="above 0"):
+        ProgressBar(**{setting: 0})
+
+
+def test_every_ending_leaves_no_warning(show, terminal):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        show(max_steps=1)
+    assert "finished after 1 epoch, 1 step," in plain(terminal.getvalue())

@@ -1,0 +1,168 @@
+"""Downloads, from a real server on this machine: mirrors, checksums, what is left behind."""
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from firstlight.datasets import load, sources
+
+FIRST = "train-images-idx3-ubyte"
+
+
+class Server:
+    """Serves files over HTTP; ``cut`` names those that break off in the middle."""
+
+    def __init__(self, files):
+        self.files, self.cut, self.asked = dict(files), set(), []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                name = self.path.rpartition("/")[2]
+                server.asked.append(name)
+                if name not in server.files:
+                    self.send_error(404)
+                    return
+                content = server.files[name]
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if name in server.cut else content)
+
+            def log_message(self, *args):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/"
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
+        self.thread.start()
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def server(packed):
+    server = Server(packed)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def dead(packed):
+    """Return the address of a server that is no longer there."""
+    server = Server(packed)
+    server.close()
+    return server.url
+
+
+@pytest.fixture
+def checksums(monkeypatch, packed, contents):
+    """Put the small set's checksums into the table."""
+    md5 = tuple(hashlib.md5(packed[f"{file}.gz"]).hexdigest() for file in sources.FILES)
+    sha = tuple(hashlib.sha256(contents[file]).hexdigest() for file in sources.FILES)
+    monkeypatch.setitem(sources.MD5, "mnist", md5)
+    monkeypatch.setitem(sources.SHA256, "mnist", sha)
+
+
+@pytest.fixture
+def mirrors(monkeypatch, checksums):
+    """Return a function that sets the mirrors of mnist."""
+    return lambda *urls: monkeypatch.setitem(sources.MIRRORS, "mnist", urls)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache" / "firstlight" / "mnist"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_files_are_downloaded_once(server, mirrors, cache, packed):
+    mirrors(server.url)
+    assert len(load("mnist", val_size=5).train) == 55
+    assert names(cache) == sorted(packed)
+    assert sorted(server.asked) == sorted(packed)
+    load("mnist", val_size=5)
+    assert len(server.asked) == 4
+
+
+def test_a_local_folder_goes_before_the_network(folder, server, mirrors, monkeypatch):
+    mirrors(server.url)
+    monkeypatch.setenv("FIRSTLIGHT_DATA", str(folder))
+    load("mnist", val_size=5)
+    monkeypatch.setenv("FIRSTLIGHT_DATA", str(folder / "nothing here"))
+    assert server.asked == []
+    load("mnist", val_size=5)
+    assert len(server.asked) == 4
+
+
+def test_a_dead_mirror_is_passed_over(server, dead, mirrors, cache, packed):
+    mirrors(dead, server.url)
+    assert len(load("mnist", val_size=5).train) == 55
+    assert names(cache) == sorted(packed)
+
+
+def test_a_mirror_with_other_content_is_passed_over(server, packed, mirrors, cache):
+    forged = Server({name: content[:-1] + b"x" for name, content in packed.items()})
+    try:
+        mirrors(forged.url, server.url)
+        assert len(load("mnist", val_size=5).train) == 55
+    finally:
+        forged.close()
+    assert forged.asked == [f"{FIRST}.gz"]  # it failed once, and was not asked again
+    assert (cache / f"{FIRST}.gz").read_bytes() == packed[f"{FIRST}.gz"]
+
+
+def test_a_wrong_checksum_everywhere_is_an_error_and_leaves_nothing(server, mirrors, cache):
+    server.files[f"{FIRST}.gz"] = b"something else"
+    mirrors(server.url)
+    with pytest.raises(OSError, match=r"mnist: .* could not be downloaded") as caught:
+        load("mnist")
+    assert "hash of downloaded file" in str(caught.value)
+    assert names(cache) == []
+
+
+def test_content_is_checked_beyond_the_md5(server, mirrors, monkeypatch):
+    mirrors(server.url)
+    monkeypatch.setitem(sources.SHA256, "mnist", ("0" * 64,) * 4)
+    with pytest.raises(ValueError, match=f"mnist: checksum mismatch: the content of {FIRST} has"):
+        load("mnist")
+
+
+def test_a_download_that_breaks_off_leaves_no_half_file(server, mirrors, cache, packed):
+    second = sources.FILES[1]
+    server.cut.add(f"{second}.gz")
+    mirrors(server.url)
+    with pytest.raises(OSError, match=f"mnist: {second}.gz could not be downloaded"):
+        load("mnist")
+    assert names(cache) == [f"{FIRST}.gz"]
+    server.cut.clear()
+    assert len(load("mnist", val_size=5).train) == 55  # goes on where it stopped
+    assert server.asked.count(f"{FIRST}.gz") == 1
+
+
+def test_a_cached_file_that_went_bad_is_downloaded_again(server, mirrors, cache, packed):
+    mirrors(server.url)
+    load("mnist", val_size=5)
+    (cache / f"{FIRST}.gz").write_bytes(b"rotten")
+    assert len(load("mnist", val_size=5).train) == 55
+    assert (cache / f"{FIRST}.gz").read_bytes() == packed[f"{FIRST}.gz"]
+
+
+def test_offline_one_error_says_what_to_put_where(dead, server, mirrors):
+    server.files.clear()  # answers, but has nothing: 404
+    mirrors(dead, server.url)
+    with pytest.raises(OSError, match="could not be downloaded; put these files") as caught:
+        load("mnist")
+    message = str(caught.value)
+    assert all(file in message for file in sources.FILES)
+    assert "FIRSTLIGHT_DATA" in message
+    assert f"{dead}: " in message
+    assert f"{server.url}: 404" in message
