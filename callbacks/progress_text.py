@@ -19,7 +19,7 @@ def value_text(name, value):
     if name == "lr":
         return f"{value:.2e}"
     if name == "seconds":
-        return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+        return f"{value:.2f}" if value < 100 else f"{value:.0f}"
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.1e}"
 
 
@@ -117,7 +117,7 @@ def bar_line(epoch, done, total, texts, width, marks="━─"):
     Parameters
     ----------
     epoch : str
-        What stands before the bar.
+        The number before the bar.
     done, total : int
         How much of the bar is filled.
     texts : list of str
@@ -129,7 +129,7 @@ def bar_line(epoch, done, total, texts, width, marks="━─"):
     Examples
     --------
     >>> from firstlight.callbacks.progress_text import bar_line
-    >>> "".join(bar_line("epoch 1/2", 5, 10, ["5/10", "loss 0.1234"], 40, "#-"))
+    >>> "".join(bar_line("1/2", 5, 10, ["5/10", "loss 0.1234"], 41, "#-"))
     'epoch 1/2 ######------  5/10  loss 0.1234'
     """
     before = f"epoch {epoch} "

@@ -101,10 +101,10 @@ def _read(path):
     if not path.is_file():
         raise FileNotFoundError(f"npz: there is no file {path}")
     try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            raise ValueError("it holds one bare array; write np.savez(path, x=x, y=y)")
-        with content:
+        with open(path, "rb") as opened:
+            content = np.load(opened, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                raise ValueError("it holds one bare array; write np.savez(path, x=x, y=y)")
             return dict(content)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error)

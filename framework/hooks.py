@@ -81,11 +81,9 @@ def implemented(plugin):
     """Return ``{name: pluggy options}`` of what an object or module implements as a hook.
 
     On a `Callback` the name of a method decides, on anything else ``@firstlight.hookimpl``.
-    Attributes are looked at without evaluating properties.
     """
     found = {}
-    for name in dir(plugin):
-        value = inspect.getattr_static(plugin, name, None)
+    for name, value in _attributes(plugin).items():
         options = getattr(value, "firstlight_impl", None) if _is_method(value) else None
         if isinstance(options, dict):
             found[name] = options
@@ -101,7 +99,7 @@ def check(plugin):
     the hook does not have or that would never be filled, a wrapper that is none.
     """
     found = implemented(plugin)
-    static = {name: inspect.getattr_static(plugin, name, None) for name in dir(plugin)}
+    static = _attributes(plugin)
     for name, value in static.items():
         is_method = _is_method(value)
         if is_method and name in HOOKS and name not in found:
@@ -194,6 +192,12 @@ def _collecting(failures, manager):
     except Exception as failure:
         blame(manager, failure)
         failures.append(failure)
+
+
+def _attributes(plugin):
+    """Return an object's attributes by name, without evaluating properties."""
+    names = [name for name in dir(plugin) if not name.startswith("__")]
+    return {name: inspect.getattr_static(plugin, name, None) for name in names}
 
 
 def _is_method(value):

@@ -28,5 +28,8 @@ class Interrupt:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        # On a terminal, take away the progress bar's line, and the ^C on it.
+        clear = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
         # Not print(): a handler may run in the middle of one.
-        os.write(2, b"\nStopping after this step; press Ctrl-C again to stop at once.\n")
+        os.write(2, b"\r\x1b[2K" if clear else b"\n")
+        os.write(2, b"Stopping after this step; press Ctrl-C again to stop at once.\n")

@@ -235,7 +235,7 @@ class Module:
         device = None if device is None else backend.resolve_device(device)
         dtype = None if dtype is None else backend.float_dtype(dtype)
         state.move(self, device, dtype)
-        return self.train(self.training)
+        return self
 
     # --- state, and how a module shows itself ------------------------------------------------
 

@@ -154,8 +154,7 @@ def discover():
     """Load every installed plugin once and return ``(registries by kind, list of Plugin)``."""
     plugins, seen = [], {}
     registries = {kind: Registry(kind, plugins) for kind in REGISTRARS}
-    for point in _allowed(_entry_points()):
-        plugin = Plugin(point.name, *_origin(point), point.value)
+    for plugin, point in _allowed(_installed()):
         plugins.append(plugin)
         if point.name in seen:
             _fail(plugin, f"its name is taken by {seen[point.name]}; one of them must be renamed")
@@ -175,39 +174,45 @@ def registry(kind):
     return discover()[0][kind]
 
 
+def _installed():
+    """Return ``(Plugin, entry point)`` for all in the group, each once, firstlight's own first."""
+    found = {}
+    for point in _entry_points():
+        try:
+            name, version = point.dist.metadata["Name"], point.dist.metadata["Version"]
+        except Exception:  # a package without readable metadata
+            name = version = None
+        plugin = Plugin(point.name, name or "unknown", version or "unknown", point.value)
+        found.setdefault((plugin.distribution, plugin.name, plugin.target), (plugin, point))
+    return [found[key] for key in sorted(found, key=lambda key: (key[0] != OWN, key))]
+
+
 def _entry_points():
-    """Return the group's entry points, each once, firstlight's own first."""
     try:
-        points = importlib.metadata.entry_points(group=GROUP)
-    except Exception:  # some package's metadata cannot be read: go through them one by one
+        return importlib.metadata.entry_points(group=GROUP)
+    except Exception:  # those of some package cannot be read: go through them one by one
         points = []
-        for distribution in importlib.metadata.distributions():
-            try:
-                points += distribution.entry_points.select(group=GROUP)
-            except Exception as error:
-                _complain(f"the entry points of {distribution.name} cannot be read: {error}")
-    points = {(point.name, point.value, _origin(point)): point for point in points}
-    return sorted(points.values(), key=lambda p: (_origin(p)[0] != OWN, _origin(p), p.name))
+    for distribution in importlib.metadata.distributions():
+        try:
+            points += distribution.entry_points.select(group=GROUP)
+        except Exception as error:
+            where = distribution.locate_file("")
+            _complain(f"the entry points of a package in {where} cannot be read: {error}")
+    return points
 
 
-def _origin(point):
-    """Return name and version of an entry point's distribution."""
-    name, version = point.dist.name, point.dist.version
-    return name or "unknown", version or "unknown"
-
-
-def _allowed(points):
-    """Return firstlight's own entry points, and those that FIRSTLIGHT_PLUGINS allows."""
+def _allowed(installed):
+    """Return firstlight's own plugins, and those that FIRSTLIGHT_PLUGINS allows."""
     value = os.environ.get("FIRSTLIGHT_PLUGINS")
     if value is None:
-        return points
+        return installed
     allowed = {name.strip() for name in value.split(",")} - {""}
-    there = [point.name for point in points]
+    there = [plugin.name for plugin, _ in installed]
     for name in sorted(allowed.difference(there)):
         close = difflib.get_close_matches(name, there, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(there)}"
         _complain(f"FIRSTLIGHT_PLUGINS allows {name!r}, but no such plugin is installed; {hint}")
-    return [point for point in points if _origin(point)[0] == OWN or point.name in allowed]
+    return [pair for pair in installed if pair[0].distribution == OWN or pair[0].name in allowed]
 
 
 def _load(point, plugin, registries):

@@ -115,10 +115,9 @@ class Trainer:
         """Forget all progress; `fit` does so before it starts."""
         self.status = "idle"
         self.step = self.epoch = self.batch_idx = 0
-        self.batch = None
+        self.batch, self._window_samples = None, 0
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self._means = TrainingMeans()
-        self._window_samples = 0
         self._started = time.perf_counter()
         self.interrupt = Interrupt()
 

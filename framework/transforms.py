@@ -31,9 +31,9 @@ class Scale:
     --------
     >>> import numpy as np
     >>> from firstlight.transforms import Scale
-    >>> x, y = Scale(255)((np.array([[0, 51, 255]], "uint8"), np.array([3])), rng=None)
+    >>> x, y = Scale(10)((np.array([[0, 5, 10]], "uint8"), np.array([3])), rng=None)
     >>> x
-    array([[0. , 0.2, 1. ]], dtype=float32)
+    array([[0. , 0.5, 1. ]], dtype=float32)
     """
 
     def __init__(self, high=255.0, mean=0.0, std=1.0):

@@ -43,7 +43,7 @@ class MLP(Module):
     activation : {"relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh"}
         φ.
     norm : {"batch", "layer", "rms"}, optional
-        Normalisation before each activation.
+        Normalisation before each activation; None for a plain network.
     dropout : float
         Share of hidden values set to zero in training.
     init : str, optional
@@ -75,10 +75,10 @@ class MLP(Module):
         in_features: int,
         out_features: int,
         *,
-        hidden: tuple[int, ...] = (128,),
+        hidden: tuple[int, ...] = (256, 128),
         activation: str = "relu",
-        norm: str | None = None,
-        dropout: float = 0.0,
+        norm: str | None = "batch",
+        dropout: float = 0.2,
         init: str | None = None,
         task: str = "classification",
         lr: float = 1e-3,

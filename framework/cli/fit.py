@@ -23,7 +23,13 @@ NAMES = ("model", "data", "callback", "config", "print_config", "debug", "help")
 
 
 # What suits a pair of model and data better than the defaults of each.
-RECIPES = {("mlp", "digits"): {"model.norm": "batch", "trainer.max_epochs": 30}}
+RECIPES = {
+    ("mlp", "digits"): {
+        "model.hidden": (128, 64),
+        "model.norm": "batch",
+        "trainer.max_epochs": 30,
+    }
+}
 
 
 def run(argv):
@@ -79,8 +85,7 @@ def train(chosen):
             error.add_note(f"run: {trainer.run.path}")
         raise
     if trainer.status == "interrupted":
-        print(f"interrupted in epoch {trainer.epoch}, after step {trainer.step}")
-        print(farewell(trainer, chosen))
+        print("interrupted; " + farewell(trainer, chosen))
         return 130
     if splits.test is not None:
         print(", ".join(" ".join(pair) for pair in text.measured(test(trainer, model, splits))))

@@ -18,7 +18,7 @@ def table(rows, indent=""):
 def summary(target):
     """Return the first sentence of a docstring, on one line and without the class's name."""
     doc = (target.__doc__ or "").strip().split("\n\n")[0]
-    text = " ".join(doc.split())
+    text = " ".join(doc.replace("`", "").split())
     name, colon, rest = text.partition(": ")
     return rest if colon and name == getattr(target, "__name__", None) else text
 

@@ -1,7 +1,6 @@
 """digits: the shipped file, its splits, and that they can be learned."""
 
 import numpy as np
-import pytest
 
 import firstlight as fl
 from firstlight import nn, optim
@@ -29,8 +28,17 @@ def test_the_file_is_the_uci_test_set():
     assert (nearest == y).mean() > 0.88
 
 
-def test_batches_are_float32_from_0_to_1():
+def test_batches_are_float32():
     splits = load("digits")
+    x, _ = next(iter(splits.loader("train")))
+    assert (x.shape, x.dtype) == ((32, 8, 8, 1), np.float32)
+    x = np.concatenate([x for x, _ in splits.loader("train")])
+    assert abs(x.mean()) < 0.02
+    assert abs(x.std() - 1) < 0.02
+
+
+def test_pixels_and_metadata():
+    splits = load("digits", normalize=False)
     x, y = next(iter(splits.loader("train")))
     assert (x.shape, x.dtype, y.shape) == ((32, 8, 8, 1), np.float32, (32,))
     assert (x.min(), x.max()) == (0, 1)
@@ -55,14 +63,12 @@ def test_every_digit_has_its_share_of_every_split():
         assert np.abs(counts - whole * len(part)).max() <= 2
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_an_mlp_learns_them(seed):
-    fl.seed_everything(seed)
+def test_an_mlp_learns_them():
     splits = load("digits")
     model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
     loss, adam = nn.CrossEntropyLoss(), optim.Adam(model.parameters(), lr=2e-3)
     loader = splits.loader("train")
-    for _ in range(30):
+    for _ in range(10):
         for x, y in loader:
             loss(model(x.reshape(len(x), 64)), y)
             model.backward(loss.backward())
@@ -70,4 +76,4 @@ def test_an_mlp_learns_them(seed):
             adam.zero_grad()
     model.eval()
     right = [model(x.reshape(len(x), 64)).argmax(axis=1) == y for x, y in splits.loader("test")]
-    assert np.concatenate(right).mean() >= 0.96
+    assert np.concatenate(right).mean() >= 0.95

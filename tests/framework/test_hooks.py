@@ -209,6 +209,17 @@ def test_the_right_one_of_two_that_share_a_method_is_blamed():
     assert re.fullmatch(r"raised by callback Fussy .*in on_train_batch_end", *blamed)
 
 
+def test_a_callback_that_logs_is_not_blamed_for_another_s_hook():
+    class Logs(fl.Callback):
+        def on_train_epoch_start(self, trainer):
+            trainer.log({"mine": 1.0})
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        tiny_trainer([Logs(), fails_in("on_log")])
+    blamed = [note for note in caught.value.__notes__ if note.startswith("raised by")]
+    assert re.fullmatch(r"raised by callback Mine .*in on_log", *blamed)
+
+
 def test_what_fails_while_a_failure_is_dealt_with_is_noted_not_lost():
     troubles = [fails_in("on_exception", "second"), fails_in("on_fit_end", "third")]
     with pytest.raises(ZeroDivisionError, match="first") as caught:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -168,6 +169,21 @@ def test_prefetching_runs_ahead_by_no_more_than_asked():
             break
     stream.close()
     assert len(made) < 60
+
+
+def test_closing_frees_a_thread_that_waits_for_room():
+    made = []
+    stream = prefetched((made.append(i) or i for i in range(100)), 1)
+    next(stream)
+    while len(made) < 3:  # one handed out, one waiting, one more that finds no room
+        time.sleep(0.001)
+    time.sleep(0.02)
+    closing = threading.Thread(target=stream.close, daemon=True)
+    closing.start()
+    closing.join(timeout=5)
+    assert not closing.is_alive()
+    assert prefetch_threads() == []
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 24, 4.0])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from textwrap import dedent
@@ -189,10 +190,15 @@ def test_packages_whose_metadata_cannot_be_read_stop_nobody(site):
     )
     site.install("nameless", GOOD.replace("hello", "bye"))
     (site.folder / "nameless-0.3.dist-info" / "METADATA").write_text("")
+    site.install("binary", GOOD.replace("hello", "third"))
+    (site.folder / "binary-0.3.dist-info" / "METADATA").write_bytes(b"\xff\xfe")
     report = site.report()
     assert report["plugins"]["hello hello"]["error"] == ""
     assert report["plugins"]["nameless unknown"]["version"] == "unknown"
-    assert {"hello", "bye"} <= set(report["names"]["callback"])
+    assert report["plugins"]["binary unknown"]["version"] == "unknown"
+    (said,) = report["warnings"]
+    assert re.match(r"the entry points of a package in .*site cannot be read: ", said)
+    assert {"hello", "bye", "third"} <= set(report["names"]["callback"])
     assert "mlp" in report["names"]["model"]
 
 

@@ -1,0 +1,183 @@
+"""``data``, ``models``, ``plugins``, ``tensorboard``, and help."""
+
+import importlib.util
+import json
+import sys
+import types
+
+import pytest
+
+import firstlight
+from firstlight.cli import main as command_line
+from firstlight.cli import tensorboard
+
+COMMANDS = ("fit", "validate", "test", "predict", "data", "models", "plugins", "tensorboard")
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
+def test_help_names_every_command(cli, words):
+    code, out, err = cli(*words)
+    assert (code, err) == (0, "")
+    for command in COMMANDS:
+        assert f"\n  {command} " in out
+    assert "  firstlight fit --model mlp" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_every_command_has_help(cli, command, flag):
+    code, out, err = cli(command, flag)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: firstlight {command}")
+    assert out.isascii() or command == "fit"
+    assert all(len(line) <= 100 for line in out.splitlines())
+
+
+def test_the_help_of_fit_is_that_of_the_chosen(cli):
+    words = ("fit", "--model", "polynomial", "--callback", "early_stopping", "--help")
+    code, out, _ = cli(*words)
+    assert code == 0
+    assert "model polynomial:" in out
+    assert "--model.degree int          M, 0 or more; 0 fits a constant. (default: 3)" in out
+    assert "\n  --model.hidden" not in out
+    assert "callback early_stopping:" in out
+    assert "--early_stopping.mode auto|min|max" in out
+    assert "(default: from the data)" in cli("fit", "--help")[1]
+
+
+def test_the_help_of_a_model_of_ones_own(cli, mine):
+    _, out, _ = cli("fit", "--model", "mine:Net", "--help")
+    assert "--model.depth int|float     How deep. (default: 1)" in out
+    assert "--model.rate float          (default: 0.1)" in out
+    assert "--model.rng value           (default: none)" in out
+
+
+def test_version(cli):
+    assert cli("--version") == (0, f"firstlight {firstlight.__version__}\n", "")
+
+
+def test_an_unknown_command(refused):
+    assert refused("fti") == "firstlight: unknown command fti; did you mean fit?"
+
+
+@pytest.mark.parametrize(
+    ("command", "names"), [("data", ("digits", "mnist", "polynomial")), ("models", ("mlp",))]
+)
+def test_lists_say_what_each_is_and_where_from(cli, command, names):
+    code, out, err = cli(command)
+    assert (code, err) == (0, "")
+    for name in names:
+        (line,) = (line for line in out.splitlines() if line.split()[0] == name)
+        assert line.endswith("(firstlight)")
+        assert len(line.split()) > 5
+    assert "`" not in out
+
+
+def test_one_data_set_is_shown(cli):
+    code, out, err = cli("data", "show", "digits", "--batch_size", 7, "--data.test_size", 0.5)
+    assert (code, err) == (0, "")
+    assert "digits: input shape (8, 8, 1), batches of 7" in out
+    assert "  train  " in out
+    assert "uint8 (8, 8, 1)  int64 ()" in out
+    rows = [line.split() for line in out.splitlines()]
+    counts = {row[0]: [int(n) for n in row[1:]] for row in rows if row[0] in "0123456789"}
+    assert len(counts) == 10
+    assert sum(sum(count) for count in counts.values()) == 1797
+
+
+def test_a_regression_has_no_classes_to_show(cli):
+    code, out, _ = cli("data", "show", "polynomial", "--n_train", 12)
+    assert code == 0
+    assert "  train  12       float32 (1,)  float32 (1,)" in out
+    assert "no classes: a regression" in out
+
+
+def test_data_show_has_help_and_refuses(cli, refused):
+    assert "--data.val_size float" in cli("data", "show", "digits", "--help")[1]
+    assert "did you mean --data.batch_size?" in refused("data", "show", "digits", "--batchsize", 3)
+    assert "did you mean 'digits'?" in refused("data", "show", "digit")
+    assert "expected: data, or data show NAME" in refused("data", "digits")
+    assert "expected: data, or data show NAME" in refused("data", "show")
+
+
+def test_models_takes_no_arguments(refused):
+    assert refused("models", "mlp") == "firstlight models: unexpected mlp"
+
+
+def test_plugins_are_listed_with_what_they_offer(cli):
+    code, out, _ = cli("plugins")
+    assert code == 0
+    assert f"firstlight_models  firstlight {firstlight.__version__}  (firstlight.models)" in out
+    assert "hooks: register_models" in out
+    assert "models: mlp, polynomial" in out
+
+
+def test_plugins_as_json(cli):
+    code, out, _ = cli("plugins", "--json")
+    assert code == 0
+    found = {plugin["name"]: plugin for plugin in json.loads(out)}
+    assert found["firstlight_models"]["offers"] == {"model": ["mlp", "polynomial"]}
+    assert found["firstlight_models"]["error"] == ""
+    assert found["firstlight_models"]["version"] == firstlight.__version__
+
+
+def test_a_new_plugin_is_written(cli, refused, tmp_path):
+    code, out, err = cli("plugins", "new", "hello", "--directory", tmp_path / "new")
+    assert (code, err) == (0, "")
+    written = out.splitlines()[0].removeprefix("wrote ")
+    assert (tmp_path / "new") in (tmp_path / written).parents
+    assert list((tmp_path / written).glob("pyproject.toml"))
+    assert "plugins new NAME" in refused("plugins", "new")
+    assert refused("plugins", "new", "hello", "--directory", tmp_path / "new")  # it is there
+
+
+def test_plugins_refuses_other_words(refused):
+    assert "got show x" in refused("plugins", "show", "x")
+    assert "unknown argument --yaml" in refused("plugins", "--yaml")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What would be started in place of this process."""
+    commands = []
+    monkeypatch.setattr(tensorboard.os, "execv", lambda path, words: commands.append(words))
+    return commands
+
+
+def test_tensorboard_is_started_on_the_runs(cli, started, tmp_path):
+    (tmp_path / "runs").mkdir()
+    code, out, _ = cli("tensorboard", "--port", 7007)
+    assert "http://localhost:7007" in out
+    words = ["-m", "tensorboard.main", "--logdir", "runs", "--port", "7007"]
+    assert started == [[sys.executable, *words]]
+
+
+def test_tensorboard_that_is_not_installed(cli, started, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.setattr(
+        tensorboard, "importlib", types.SimpleNamespace(util=importlib.util), raising=True
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, err = cli("tensorboard")
+    assert code == 1
+    assert "pip install 'firstlight[tensorboard]'" in err
+    assert started == []
+
+
+def test_tensorboard_refuses(refused, started):
+    assert "there is no folder runs; make a run with: firstlight fit" in refused("tensorboard")
+    assert "--port: expected int, got x" in refused("tensorboard", "--port", "x")
+    assert "unknown argument --prot" in refused("tensorboard", "--prot", "1")
+
+
+def test_warnings_are_one_line(cli, monkeypatch, recwarn):
+    import warnings
+
+    def run(words):
+        warnings.simplefilter("always")
+        warnings.warn("mind the gap", stacklevel=1)
+        return 0
+
+    module = types.SimpleNamespace(run=run)
+    monkeypatch.setattr(command_line.importlib, "import_module", lambda name: module)
+    assert cli("models") == (0, "", "warning: mind the gap\n")
