@@ -15,8 +15,8 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        The logged value to watch; "auto" takes ``val_acc`` if it is logged, else ``val_loss``, else
-        ``train_loss``.
+        The logged value to watch; "auto" takes ``val_loss`` if it
+        is logged, else ``train_loss``.
     patience : int
         How many validations in a row without an improvement to wait for.
     min_delta : float

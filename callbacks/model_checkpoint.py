@@ -17,8 +17,8 @@ class ModelCheckpoint(Callback):
     Parameters
     ----------
     monitor : str
-        The logged value that decides which state is best; "auto" takes ``val_acc`` if it is
-        logged, else ``val_loss``, else ``train_loss``.
+        The logged value that decides which state is best; "auto" takes ``val_loss`` if it
+        is logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
     save_last : bool

@@ -4,7 +4,9 @@ import math
 
 from firstlight.history import resolve_mode
 
-AUTO = ("val_acc", "val_loss", "train_loss")  # the first of these that is logged
+# What "auto" follows: the first of these that is logged. Not val_acc, which on a small validation
+# set is coarse: on digits, the best state by val_loss tests at 0.981, by val_acc at 0.974.
+AUTO = ("val_loss", "train_loss")
 
 
 class Monitor:
@@ -13,8 +15,7 @@ class Monitor:
     Parameters
     ----------
     name : str
-        What to follow; "auto" takes ``val_acc`` if it is logged, else ``val_loss``, else
-        ``train_loss``.
+        What to follow; "auto" takes ``val_loss`` if it is logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto" goes by the name.
     min_delta : float

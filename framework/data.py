@@ -95,10 +95,12 @@ class DataSplits:
         data, training = getattr(self, split), split == "train"
         if data is None:
             return None
+        size = self.batch_size if training else min(self.batch_size, len(data))
         return DataLoader(
             data,
-            batch_size=self.batch_size if training else min(self.batch_size, len(data)),
+            batch_size=size,
             shuffle=training,
+            drop_last=training and _leaves_one(data, size),
             transform=self.transform if training else self.eval_transform,
         )
 
@@ -169,8 +171,16 @@ def as_loader(data, split):
         return loader
     if _is_loader(data):
         return data
-    found = as_dataset(data, name=f"{split} data")
-    return DataLoader(found, max(1, min(BATCH_SIZE, len(found))), shuffle=split == "train")
+    found, training = as_dataset(data, name=f"{split} data"), split == "train"
+    size = max(1, min(BATCH_SIZE, len(found)))
+    return DataLoader(
+        found, size, shuffle=training, drop_last=training and _leaves_one(found, size)
+    )
+
+
+def _leaves_one(data, batch_size):
+    """Tell whether the last batch would be a lone sample, of which BatchNorm has no variance."""
+    return len(data) > batch_size and len(data) % batch_size == 1
 
 
 def _is_loader(data):

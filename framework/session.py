@@ -45,13 +45,13 @@ def training(trainer, module, data, val_data):
 def evaluating(trainer, module, checkpoint):
     """Prepare an evaluation outside a training, and leave the module in the mode it had."""
     checks.module(module)
-    if checkpoint is not None:
-        snapshot.load_weights(trainer, module, checkpoint)
     module.to(device=trainer.device)
     was_training = module.training
     _use(trainer, module)
     trainer.hooks = hooks.attach(trainer.callbacks)
     try:
+        if checkpoint is not None:
+            snapshot.load_weights(trainer, module, checkpoint)
         yield
     except Exception as error:
         hooks.blame(trainer.hooks, error)

@@ -68,4 +68,6 @@ def load_weights(trainer, module, which):
             f"checkpoint {str(path)!r} does not exist; "
             f"{'there are: ' + ', '.join(there) if there else 'its folder has none'}"
         )
-    module.load_state_dict(Checkpoint.load(path).model)
+    checkpoint = Checkpoint.load(path)
+    module.load_state_dict(checkpoint.model)
+    trainer.hooks.hook.on_load_checkpoint(trainer=trainer, module=module, checkpoint=checkpoint)

@@ -45,7 +45,7 @@ def run(argv):
     if data is None:
         there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
         raise UsageError(f"data {splits.name} has no {split} split; choose --split {there}")
-    batches = splits.loader(split)
+    batches = DataLoader(data, splits.batch_size, transform=splits.eval_transform)
     path = past_run.checkpoint_path(folder, own["checkpoint"])
     columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
     write(columns, output)

@@ -84,6 +84,16 @@ def test_evaluating_with_weights_from_a_file(trainer, line, line_data):
         trainer.test(line(width=4), line_data, checkpoint="c.safetensors")
 
 
+def test_callbacks_hear_of_a_loaded_checkpoint(trainer, line, line_data, quiet):
+    class Ear(fl.Callback):
+        def on_load_checkpoint(self, checkpoint):
+            self.step = checkpoint.step
+
+    ear = Ear()
+    Trainer(callbacks=[ear], **quiet).test(line(), line_data, checkpoint="c.safetensors")
+    assert ear.step == 6
+
+
 def test_best_without_a_run(line, line_data, quiet):
     with pytest.raises(FileNotFoundError, match="has kept no run"):
         Trainer(**quiet).test(line(), line_data, checkpoint="best")

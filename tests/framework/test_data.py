@@ -179,3 +179,11 @@ def test_what_cannot_be_data(data, message):
 def test_empty_arrays_are_refused():
     with pytest.raises(ValueError, match="train data is empty: expected at least one sample"):
         train_and_val_loaders((np.zeros((0, 3)), np.zeros(0, int)))
+
+
+@pytest.mark.parametrize(("samples", "sizes"), [(9, [4, 4]), (10, [4, 4, 2]), (1, [1])])
+def test_a_lone_last_sample_is_left_out_of_training_only(samples, sizes):
+    x = np.arange(samples, dtype=float)[:, None]
+    splits = fl.DataSplits(x, val=x, batch_size=min(4, samples))
+    assert [len(batch) for (batch,) in splits.loader("train")] == sizes
+    assert sum(len(batch) for (batch,) in splits.loader("val")) == samples
