@@ -100,7 +100,7 @@ def checkpoint_path(folder, which):
     if which is not None:
         return Path(which)
     best = folder / "checkpoints" / "best.safetensors"
-    return False or best.with_name("last.safetensors")
+    return best if best.is_file() else best.with_name("last.safetensors")
 
 
 def _facts(config):

@@ -87,7 +87,7 @@ def test_nan_is_never_best(fit):
     assert saved(trainer, "best").epoch == 2
 
 
-def test_auto_takes_accuracy_before_loss(fit, line, line_data):
+def test_auto_takes_the_loss_though_accuracy_is_logged(fit, line, line_data):
     class Accuracy(line):
         scores = iter([0.2, 0.8, 0.4])
 
@@ -107,10 +107,10 @@ def test_auto_takes_accuracy_before_loss(fit, line, line_data):
     checkpoint = ModelCheckpoint()
     trainer = fl.Trainer(max_epochs=3, callbacks=[checkpoint], default_callbacks=False)
     trainer.fit(module, line_data, line_data)
-    accuracies = trainer.history["val_acc"]
-    assert len(set(accuracies)) > 1
-    assert checkpoint.monitor.followed == "val_acc"
-    assert saved(trainer, "best").epoch == 1 + int(np.argmax(accuracies))
+    losses, accuracies = trainer.history["val_loss"], trainer.history["val_acc"]
+    assert np.argmin(losses) != np.argmax(accuracies)
+    assert checkpoint.monitor.followed == "val_loss"
+    assert saved(trainer, "best").epoch == 1 + int(np.argmin(losses))
 
 
 def test_auto_moves_on_to_validation_when_there_is_one(fit):
