@@ -10,6 +10,8 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported
 
+import contextlib
+import io
 import statistics
 import tempfile
 import time
@@ -43,8 +45,12 @@ class TimedBatches:
         return 1e6 * statistics.median(np.diff(self.times))
 
 
+def network():
+    return fl.models.MLP(64, 10, hidden=(128,), norm=None, dropout=0.0)
+
+
 def by_hand():
-    batches, net = TimedBatches(), fl.models.MLP(64, 10)
+    batches, net = TimedBatches(), network()
     optimizer = net.configure_optimizer()
     for x, y in batches:
         net.loss(net(x), y)
@@ -58,7 +64,8 @@ def by_trainer():
     batches = TimedBatches()
     with tempfile.TemporaryDirectory() as folder:
         trainer = fl.Trainer(max_epochs=1, runs_dir=folder)
-        trainer.fit(fl.models.MLP(64, 10), batches)
+        with contextlib.redirect_stdout(io.StringIO()):
+            trainer.fit(network(), batches)
     return batches.median_step()
 
 

@@ -28,7 +28,7 @@ for panel, name, title in zip(panels, ("loss", "acc"), ("loss", "accuracy"), str
 images, labels = digits.test[np.arange(len(digits.test))]
 scores = trainer.predict(model, digits)
 wrong = np.flatnonzero(scores.argmax(axis=1) != labels)[:6]
-pictures.suptitle(f"{len(images)} test digits, {np.sum(scores.argmax(1) != labels)} wrong, e.g.")
+pictures.suptitle(f"{np.sum(scores.argmax(1) != labels)} of {len(images)} test digits wrong, e.g.")
 for panel, index in zip(pictures.subplots(2, 3).flat, wrong, strict=False):
     panel.imshow(images[index].squeeze(), cmap="gray_r")
     panel.set_title(f"{labels[index]} read as {scores[index].argmax()}", fontsize=10)

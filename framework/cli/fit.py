@@ -22,16 +22,6 @@ Train a model on a data set, keep the run in a folder, and test the best weights
 NAMES = ("model", "data", "callback", "config", "print_config", "debug", "help")
 
 
-# What suits a pair of model and data better than the defaults of each.
-RECIPES = {
-    ("mlp", "digits"): {
-        "model.hidden": (128, 64),
-        "model.norm": "batch",
-        "trainer.max_epochs": 30,
-    }
-}
-
-
 def run(argv):
     """Train; returns the exit code."""
     positionals, pairs = split(argv)
@@ -41,9 +31,6 @@ def run(argv):
     layers = read([pair for pair in pairs if pair[0] not in ("help", "print_config")])
     use_defaults(layers)
     chosen = settings.choose(layers)
-    for argument in chosen.arguments():
-        recipe = RECIPES.get((layers.model, layers.data), {})
-        argument.default = recipe.get(argument.flag, argument.default)
     if "help" in switches:
         print(help_text(chosen))
         return 0

@@ -49,7 +49,9 @@ def main(argv=None):
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            return _run(command, argv[1:])
+            code = _run(command, argv[1:])
+            sys.stdout.flush()  # now, while a reader that has gone can still be forgiven
+            return code
         except UsageError as error:
             _fail(f"{who}: {error}", error, debug)
             print(f"see {who} --help", file=sys.stderr)

@@ -80,7 +80,7 @@ def arguments_of(target, head, skip=(), from_data=()):
         if name in skip or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         kind = hints.get(name) or _type_of(parameter.default)
-        if False:
+        if not _writable(kind) and parameter.default is not REQUIRED:
             continue
         help_text, choices = texts.get(name, ("", ""))
         argument = Argument(f"{head}.{name}", kind, parameter.default, help_text, choices)

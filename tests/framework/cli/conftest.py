@@ -54,11 +54,13 @@ class Broken(fl.Callback):
         raise ArithmeticError("no more")
 
 
-def blobs(n: int = 20, name: str = "blobs"):
+def blobs(n: int = 20, unused: int = 0, noise: float = 0.0, name: str = "blobs"):
     """Make two blobs."""
     y = np.arange(n) % 2
     x = np.stack([y, 1 - y], axis=1).astype("float32")
-    return fl.DataSplits((x, y), val=(x, y), classes=["a", "b"], batch_size=5, name=name)
+    x += noise * fl.rng.stream("init").normal(size=x.shape).astype("float32")
+    classes = ["a", "b", *"cdef"[:unused]]
+    return fl.DataSplits((x, y), val=(x, y), classes=classes, batch_size=5, name=name)
 
 
 def nothing():

@@ -1,9 +1,13 @@
 """``firstlight fit`` in this process: what it makes of names, arguments and config files."""
 
+import inspect
 import json
 
 import pytest
 import yaml
+
+from firstlight import Trainer
+from firstlight.models import MLP
 
 QUICK = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
 
@@ -117,6 +121,11 @@ def test_a_value_that_its_owner_refuses_is_wrong_use(refused, words, message):
 # --- config files -------------------------------------------------------------------------------
 
 
+def test_dashes_in_a_file_are_underscores(printed, tmp_path):
+    (tmp_path / "x.yaml").write_text("runs-dir: elsewhere\n")
+    assert printed("--config", "x.yaml")["runs_dir"] == "elsewhere"
+
+
 def test_configs_compose_and_flags_win(printed, tmp_path):
     (tmp_path / "base.yaml").write_text(
         "model: {name: mlp, hidden: [8, 8], lr: 1e-2}\n"
@@ -140,6 +149,13 @@ def test_the_printed_config_is_a_config(printed, tmp_path):
     config = printed(*flags, 4, "--name", "x", "--data.seed", 3)
     (tmp_path / "all.yaml").write_text(yaml.safe_dump(config))
     assert printed("--config", "all.yaml") == config
+
+
+def test_a_callback_named_twice_is_one(cli, mine):
+    twice = ("--callback", "mine:Counter") * 2
+    code, out, _ = cli("fit", *twice, "--Counter.text", "passed", *QUICK)
+    assert code == 0
+    assert out.count("passed 1\n") == 1
 
 
 def test_another_model_drops_what_was_said_of_the_first(printed, tmp_path):
@@ -189,6 +205,7 @@ def test_data_tell_the_model_its_sizes_unless_the_user_does(cli, printed, mine):
     flags = ("--model", "mine:Net", "--data", "mine:blobs")
     assert "in_features" not in printed(*flags)["model"]
     assert printed(*flags, "--model.in_features", 3)["model"]["in_features"] == 3
+    assert "in_features" not in printed(*flags, "--model.in_features", "none")["model"]
     code, _, err = cli("fit", *flags, "--model.in_features", 3, *QUICK)
     assert code == 1
     assert "last axis 3" in err
@@ -198,6 +215,21 @@ def test_a_model_is_given_the_data_of_its_name(printed):
     assert printed("--model", "polynomial")["data"]["name"] == "polynomial"
     assert printed("--data", "polynomial")["model"]["name"] == "polynomial"
     assert printed()["model"]["name"] == "mlp"
+
+
+def test_defaults_are_those_of_the_library(printed):
+    found = printed()
+    model, trainer = (inspect.signature(c).parameters for c in (MLP, Trainer))
+    for name, value in found["model"].items():
+        default = model[name].default if name != "name" else "mlp"
+        assert value == (list(default) if isinstance(default, tuple) else default)
+    assert found["trainer"] == {name: trainer[name].default for name in found["trainer"]}
+
+
+def test_data_that_cannot_be_made_fail(cli):
+    code, _, err = cli("fit", "--data", "polynomial", "--data.n_train", 0)
+    assert code == 1
+    assert err.startswith("firstlight fit failed: polynomial: ")
 
 
 def test_a_file_of_data_is_data(cli, tmp_path):

@@ -31,6 +31,12 @@ def test_plain_fit_reads_digits(shell, tmp_path):
     assert f"test accuracy {accuracy}, test loss" in done.stdout
     assert lines[-2] == f"run: {os.path.join('runs', 'mlp-digits', summary['id'])}"
     assert lines[-1] == "look at it: firstlight tensorboard"
+    assert summary["best"]["val_acc"]["epoch"] < summary["epochs"]  # so best is not last
+    assert f"test accuracy  {accuracy}" in shell("test", cwd=tmp_path).stdout
+    assert (
+        f"test loss      {summary['metrics']['test_loss']:.4f}"
+        in shell("test", cwd=tmp_path).stdout
+    )
 
 
 def test_the_config_of_a_run_runs_again_to_the_same_weights(shell, trained, tmp_path):
@@ -123,14 +129,15 @@ def test_an_ascii_terminal_gets_question_marks_not_a_crash(shell, tmp_path):
     assert "28 ? 28 images" in done.stdout
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+@pytest.mark.parametrize("command", ["models", "fit --help"])  # less than a buffer, and more
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, command):
     done = subprocess.run(
-        f"{sys.executable} -m firstlight fit --help | head -1; exit ${{PIPESTATUS[0]}}",
+        f"{sys.executable} -m firstlight {command} | exec true; exit ${{PIPESTATUS[0]}}",
         shell=True,
         executable="/bin/bash",
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
         capture_output=True,
         text=True,
         cwd=tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: firstlight fit")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import firstlight as fl
+from firstlight.cli import predict
 
 
 @pytest.fixture
@@ -104,6 +105,32 @@ def test_predictions_keep_the_order_of_the_training_data(cli, here):
     targets = [int(row.split(",")[1]) for row in rows]
     x, y = fl.datasets.load("digits").train[np.arange(1258)]
     assert targets == y.tolist()
+    assert (
+        np.mean([int(row.split(",")[2]) == t for row, t in zip(rows, targets, strict=True)]) > 0.5
+    )
+
+
+def test_scores_become_probabilities():
+    scores = np.log([[1.0, 3.0], [1.0, 1.0]]) + 1000
+    np.testing.assert_allclose(predict.as_probabilities(scores), [[0.25, 0.75], [0.5, 0.5]])
+    probabilities = np.array([[0.25, 0.75], [1.0, 0.0]])
+    assert predict.as_probabilities(probabilities) is probabilities
+
+
+def test_the_model_keeps_the_sizes_it_was_trained_with(cli, mine, tmp_path):
+    fit = ("fit", "--model", "mine:Net", "--data", "mine:blobs", "--trainer.max_epochs", 1)
+    assert cli(*fit)[0] == 0
+    config = json.loads((tmp_path / "runs" / "latest" / "config.json").read_text())
+    assert config["facts"]["num_classes"] == 2
+    code, _, err = cli("validate", "--data.unused", 1)  # one more class, which never occurs
+    assert (code, err) == (0, "")
+
+
+def test_data_are_made_again_with_the_seed_of_the_run(cli, mine, tmp_path):
+    words = ("--data", "mine:blobs", "--data.noise", 1, "--trainer.max_epochs", 1, "--seed", 3)
+    assert cli("fit", "--model", "mine:Net", *words)[0] == 0
+    summary = json.loads((tmp_path / "runs" / "latest" / "summary.json").read_text())
+    assert f"val loss      {summary['metrics']['val_loss']:.4f}" in cli("validate")[1]
 
 
 def test_predictions_of_a_regression_are_values(cli):
