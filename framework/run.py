@@ -2,6 +2,7 @@
 
 ::
 
+    runs/latest          names the newest run
     runs/<name>/<id>/
       config.json        settings, enough to run it again
       environment.json   machine, packages, code version, command, seed
@@ -10,7 +11,6 @@
       summary.json       status, final and best metrics, timings
       checkpoints/       last.safetensors, best.safetensors
       events.out...      what TensorBoard reads
-      plots/
 
 No server, no database: a run can be copied, compared and deleted like any folder.
 """
@@ -26,7 +26,7 @@ from pathlib import Path
 from firstlight.environment import describe_environment
 from firstlight.files import write_atomically, write_json
 
-STATUSES = ("running", "finished", "failed", "interrupted")
+LATEST = "latest"  # the file in a runs folder that names its newest run
 
 
 class Run:
@@ -151,13 +151,11 @@ class Run:
                     raise
 
     def _point_latest(self, runs_dir):
-        """Let ``runs/latest`` lead to this run, where the file system has links."""
-        temporary = runs_dir / f".latest-{secrets.token_hex(4)}"
-        try:
-            temporary.symlink_to(self.path.relative_to(runs_dir), target_is_directory=True)
-            os.replace(temporary, runs_dir / "latest")
-        except OSError:
-            temporary.unlink(missing_ok=True)
+        """Let ``runs/latest`` tell which run is the newest.
+
+        A file, not a link to the folder: TensorBoard would follow a link and show the run twice.
+        """
+        write_atomically(runs_dir / LATEST, f"{self.name}/{self.id}\n")
 
 
 def _best(history, name):
@@ -169,6 +167,15 @@ class _Lines(list):
     """A list that csv can write to."""
 
     write = list.append
+
+
+def latest_run(runs_dir):
+    """Return the folder of the newest run, or None where there is none."""
+    try:
+        path = Path(runs_dir) / (Path(runs_dir) / LATEST).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return path if path.is_dir() else None
 
 
 def read_records(path):

@@ -11,6 +11,7 @@ from firstlight.cli.words import SWITCHES, split
 from firstlight.rng import seed_everything
 
 MODEL, DATA = "mlp", "digits"  # what plain `firstlight fit` trains
+SCHEDULE = "lr_schedule"  # its cosine lets every training end on small steps
 USAGE = """\
 usage: firstlight fit [--model NAME] [--data NAME] [--callback NAME ...] [arguments]
 
@@ -42,13 +43,22 @@ def run(argv):
 
 
 def use_defaults(layers):
-    """Choose what was not named: the model or data set of the same name as the other, or ours."""
+    """Choose what was not named: the model or data set of the same name as the other, or ours.
+
+    The learning rate falls along a cosine unless ``--lr_schedule.schedule constant``, or unless
+    only time limits the training, so that nobody knows how long the cosine would be.
+    """
     if layers.model is None:
         same = layers.data in plugins.registry("model").names()
         layers.choose("model", layers.data if same else MODEL)
     if layers.data is None:
         same = layers.model in plugins.registry("dataset").names()
         layers.choose("data", layers.model if same else DATA)
+    limits = {
+        name for name in ("epochs", "steps", "time") if f"trainer.max_{name}" in layers.values
+    }
+    if limits != {"trainer.max_time"} and SCHEDULE not in layers.callbacks:
+        layers.add_callback(SCHEDULE)
 
 
 def train(chosen):

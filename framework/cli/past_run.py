@@ -8,6 +8,7 @@ from firstlight.cli.errors import UsageError
 from firstlight.cli.facts import facts_of
 from firstlight.cli.layers import Layers
 from firstlight.rng import seed_everything
+from firstlight.run import LATEST, latest_run
 from firstlight.trainer import Trainer
 
 SETTABLE = ("trainer.device", "trainer.limit_val_batches", "trainer.limit_test_batches")
@@ -29,16 +30,19 @@ def find(name, runs_dir):
         There is none; the message lists some that there are.
     """
     runs_dir = Path(runs_dir)
-    for place in (runs_dir / "latest",) if name is None else (Path(name), runs_dir / name):
-        if (place / "config.json").is_file():
-            return place.resolve()
-        inside = sorted(place.glob("*/config.json"))
-        if inside and place != runs_dir:
-            return inside[-1].parent  # ids begin with the time
     every = sorted(runs_dir.glob("*/*/config.json"), key=lambda path: path.parent.name)
-    every = [path.parent for path in every if path.parent.parent.name != "latest"]
-    if name is None and every:
-        return every[-1]  # a file system without links
+    every = [path.parent for path in every]  # ids begin with the time
+    if name is None or Path(name).name == LATEST:
+        newest = latest_run(runs_dir if name is None else Path(name).parent) or latest_run(runs_dir)
+        if newest is not None or every:
+            return (newest or every[-1]).resolve()
+    else:
+        for place in (Path(name), runs_dir / name):
+            if (place / "config.json").is_file():
+                return place.resolve()
+            inside = sorted(place.glob("*/config.json"))
+            if inside and place != runs_dir:
+                return inside[-1].parent.resolve()
     if not every:
         where = "" if name is None else f" {name}"
         raise UsageError(f"no run{where} in {runs_dir}; make one with: firstlight fit")

@@ -210,8 +210,8 @@ def unknown(flag, source, known, layers):
     owner = {"model": f"model {layers.model} has", "data": f"data {layers.data} has"}.get(head)
     who = f"{owner} no argument" if owner and "." in flag else "unknown argument"
     hint = nearest(flag, known)
+    if head in plugins.registry("callback").names() and head not in layers.callbacks:
+        hint = f"; arguments of a callback need --callback {head} too"
     if source:
         return f"{source}: {who} {flag}{hint}"
-    if not hint and "." in flag and head not in ("model", "data", "trainer"):
-        hint = f"; arguments of a callback need --callback {head} too"
     return f"{who} --{flag}{hint.replace('did you mean ', 'did you mean --')}"

@@ -257,7 +257,7 @@ def test_a_tensorboard_server_shows_runs_curves_and_settings(fit, line_data, ser
 
     name_a, name_b = (f"{t.name}/{t.run.id}" for t in (first, second))
     print(ask("runs"))
-    assert {name_a, name_b} <= set(ask("runs"))  # "latest", a link, may be listed too
+    assert {name_a, name_b} <= set(ask("runs"))
     tags = ask("plugin/scalars/tags")
     assert {"loss/train", "loss/val", "loss/train_step", "loss/test", "lr"} <= set(tags[name_a])
     points = ask(f"plugin/scalars/scalars?run={name_a}&tag=loss/val")

@@ -8,7 +8,7 @@ import pytest
 
 from firstlight import Trainer
 from firstlight.files import write_atomically
-from firstlight.run import read_records
+from firstlight.run import latest_run, read_records
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ def test_config_of_a_script(run):
 
 
 def test_latest_leads_to_the_newest_run(run, line, line_data):
-    assert Path("runs/latest").resolve() == run.path.resolve()
+    assert latest_run("runs").resolve() == run.path.resolve()
     trainer = Trainer(max_epochs=1, default_callbacks=False)
     trainer.fit(line(), line_data)
-    assert Path("runs/latest").resolve() == trainer.run.path.resolve()
+    assert latest_run("runs").resolve() == trainer.run.path.resolve()
     assert trainer.run.path.parent.name == "line"
 
 

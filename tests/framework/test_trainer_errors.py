@@ -10,10 +10,11 @@ import pytest
 
 import firstlight as fl
 from firstlight import Trainer
+from firstlight.run import latest_run
 
 
 def summary():
-    return json.loads(Path("runs/latest/summary.json").read_text())
+    return json.loads((latest_run("runs") / "summary.json").read_text())
 
 
 def changed(line, **methods):

@@ -8,6 +8,7 @@ import yaml
 
 from firstlight import Trainer
 from firstlight.models import MLP
+from firstlight.run import latest_run
 
 QUICK = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
 
@@ -237,7 +238,7 @@ def test_a_file_of_data_is_data(cli, tmp_path):
     (tmp_path / "my.csv").write_text(f"a,b,target\n{rows}\n")
     code, out, err = cli("fit", "--data", "my.csv", "--data.target", "target", *QUICK)
     assert (code, err) == (0, "")
-    config = json.loads((tmp_path / "runs" / "latest" / "config.json").read_text())
+    config = json.loads((latest_run(tmp_path / "runs") / "config.json").read_text())
     assert config["data"]["name"] == "csv"
     assert config["data"]["path"] == "my.csv"
 
@@ -245,7 +246,7 @@ def test_a_file_of_data_is_data(cli, tmp_path):
 def test_the_seed_chooses_the_weights(cli, tmp_path):
     def loss(seed, name):
         assert cli("fit", *QUICK, "--seed", seed, "--name", name)[0] == 0
-        summary = tmp_path / "runs" / "latest" / "summary.json"
+        summary = latest_run(tmp_path / "runs") / "summary.json"
         return json.loads(summary.read_text())["metrics"]["train_loss"]
 
     assert loss(1, "a") == loss(1, "b") != loss(2, "c")
@@ -266,7 +267,7 @@ def test_a_callback_that_raises_fails_the_run_and_is_named(cli, mine, tmp_path):
     assert "raised by callback Broken (mine) in on_train_epoch_end" in err
     assert "Traceback" not in err
     assert "run: runs" in err
-    summary = json.loads((tmp_path / "runs" / "latest" / "summary.json").read_text())
+    summary = json.loads((latest_run(tmp_path / "runs") / "summary.json").read_text())
     assert summary["status"] == "failed"
 
 

@@ -11,9 +11,11 @@ import time
 import numpy as np
 import pytest
 
+from firstlight.run import latest_run
+
 
 def run_of(folder):
-    return (folder / "runs" / "latest").resolve()
+    return latest_run(folder / "runs").resolve()
 
 
 def test_plain_fit_reads_digits(shell, tmp_path):
@@ -93,9 +95,8 @@ def test_ctrl_c_is_exit_130_and_keeps_the_run(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    records = tmp_path / "runs" / "latest" / "metrics.jsonl"
     deadline = time.monotonic() + 60
-    while not (records.exists() and records.stat().st_size):
+    while not any(path.stat().st_size for path in tmp_path.glob("runs/*/*/metrics.jsonl")):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.05)

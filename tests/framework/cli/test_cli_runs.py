@@ -7,6 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.cli import predict
+from firstlight.run import latest_run
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def here(trained, monkeypatch):
     """Stand in the folder in which a training has run."""
     folder, _ = trained
     monkeypatch.chdir(folder)
-    return (folder / "runs" / "latest").resolve()
+    return latest_run(folder / "runs").resolve()
 
 
 def test_a_run_is_found_by_path_name_id_or_as_the_latest(cli, here):
@@ -70,10 +71,10 @@ def test_a_run_that_is_not_there(refused, tmp_path, here, monkeypatch):
     assert "no run in elsewhere" in refused("test", "--runs-dir", "elsewhere")
 
 
-def test_without_links_the_newest_run_is_the_latest(cli, tmp_path):
+def test_without_a_note_of_it_the_newest_run_is_the_latest(cli, tmp_path):
     for name, epochs in (("b", 1), ("a", 2)):
         cli("fit", "--trainer.max_epochs", epochs, "--name", name, "--model.hidden", "4")
-    latest = (tmp_path / "runs" / "latest").resolve()
+    latest = latest_run(tmp_path / "runs").resolve()
     newer = latest.rename(latest.with_name("9999-01-01_00-00-00_abcd"))
     (tmp_path / "runs" / "latest").unlink()
     assert cli("test")[1].startswith(f"a/{newer.name}, best weights")
@@ -120,7 +121,7 @@ def test_scores_become_probabilities():
 def test_the_model_keeps_the_sizes_it_was_trained_with(cli, mine, tmp_path):
     fit = ("fit", "--model", "mine:Net", "--data", "mine:blobs", "--trainer.max_epochs", 1)
     assert cli(*fit)[0] == 0
-    config = json.loads((tmp_path / "runs" / "latest" / "config.json").read_text())
+    config = json.loads((latest_run(tmp_path / "runs") / "config.json").read_text())
     assert config["facts"]["num_classes"] == 2
     code, _, err = cli("validate", "--data.unused", 1)  # one more class, which never occurs
     assert (code, err) == (0, "")
@@ -129,7 +130,7 @@ def test_the_model_keeps_the_sizes_it_was_trained_with(cli, mine, tmp_path):
 def test_data_are_made_again_with_the_seed_of_the_run(cli, mine, tmp_path):
     words = ("--data", "mine:blobs", "--data.noise", 1, "--trainer.max_epochs", 1, "--seed", 3)
     assert cli("fit", "--model", "mine:Net", *words)[0] == 0
-    summary = json.loads((tmp_path / "runs" / "latest" / "summary.json").read_text())
+    summary = json.loads((latest_run(tmp_path / "runs") / "summary.json").read_text())
     assert f"val loss      {summary['metrics']['val_loss']:.4f}" in cli("validate")[1]
 
 
