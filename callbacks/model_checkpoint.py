@@ -43,37 +43,34 @@ class ModelCheckpoint(Callback):
     ):
         self.monitor = Monitor(monitor, mode)
         self.save_last = save_last
-        self._best_is_due = False
         self._last_step = 0
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
         if trainer.step == 0:
             self.monitor.reset()
-        self._best_is_due = False
         self._last_step = trainer.step
 
     def on_log(self, trainer, record):
-        """Save the best state while it is there."""
-        if self.monitor.update(record):
-            self._best_is_due = True
-            # After an epoch's own record the epoch's end follows at once. Saving there, other
-            # callbacks have taken note of the epoch too, and their states belong together.
-            if "train_loss" not in record:
-                self._save_best(trainer)
+        """Save a new best."""
+        if self.monitor.update(record) and trainer.run is not None:
+            trainer.request_checkpoint(trainer.run.checkpoints / "best.safetensors")
+
+    def on_train_batch_end(self, trainer):
+        """Save the last step of a training that ends within an epoch."""
+        if trainer.should_stop:
+            self._save_last(trainer)
 
     def on_train_epoch_end(self, trainer):
         """Save, now that all values of the epoch are known."""
         self.monitor.require(trainer, "ModelCheckpoint")
-        self._save_best(trainer)
         self._save_last(trainer)
 
     def on_fit_end(self, trainer):
         """Save what was not saved yet, unless an optimizer step was cut in half."""
         if trainer.optimizer is not None and trainer.optimizer.steps == trainer.step:
-            self._save_best(trainer)
-            if trainer.step != self._last_step:
-                self._save_last(trainer)
+            self._save_last(trainer)
+            trainer.save_requested()
         name, logged = self.monitor.name, trainer.metrics
         if trainer.status == "finished" and logged and name != "auto" and name not in logged:
             message = self.monitor.missing(trainer, "ModelCheckpoint")
@@ -87,12 +84,7 @@ class ModelCheckpoint(Callback):
         """Take back what `state_dict` returned."""
         self.monitor.load_state_dict(state)
 
-    def _save_best(self, trainer):
-        if self._best_is_due and trainer.run is not None:
-            trainer.save_checkpoint(trainer.run.checkpoints / "best.safetensors")
-        self._best_is_due = False
-
     def _save_last(self, trainer):
-        if self.save_last and trainer.run is not None:
-            trainer.save_checkpoint(trainer.run.checkpoints / "last.safetensors")
+        if self.save_last and trainer.run is not None and trainer.step != self._last_step:
+            trainer.request_checkpoint(trainer.run.checkpoints / "last.safetensors")
         self._last_step = trainer.step

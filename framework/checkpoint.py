@@ -24,15 +24,15 @@ class Checkpoint:
     optimizer : dict
         `Optimizer.state_dict`; empty in a file of weights only.
     step, epoch : int
-        Optimizer steps done, and the epoch under way (counted from 1).
-    loader : dict
-        Place inside the epoch.
+        Optimizer steps done, and the epoch under way or just over (counted from 1).
+    progress : dict
+        The place inside the epoch, sums of the means under way, history, time.
+    loaders : dict
+        Places of the training and the validation loader.
     rng : dict
-        State of every random stream.
+        State of everything random.
     callbacks : dict of str to dict
         State of every callback.
-    metrics : dict of str to float
-        The latest values.
     config : dict
         Settings of the run.
     extra : dict
@@ -43,10 +43,10 @@ class Checkpoint:
     optimizer: dict = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
-    loader: dict = field(default_factory=dict)
+    progress: dict = field(default_factory=dict)
+    loaders: dict = field(default_factory=dict)
     rng: dict = field(default_factory=dict)
     callbacks: dict = field(default_factory=dict)
-    metrics: dict = field(default_factory=dict)
     config: dict = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
 

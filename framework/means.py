@@ -29,6 +29,15 @@ class TrainingMeans:
         self._epoch.reset()
         return {f"train_{name}": value for name, value in means.items()}
 
+    def state_dict(self):
+        """Return all sums as a JSON-able dict."""
+        return {"window": self._window.state_dict(), "epoch": self._epoch.state_dict()}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self._window.load_state_dict(state["window"])
+        self._epoch.load_state_dict(state["epoch"])
+
     def _close_window(self):
         self._epoch.merge(self._window)
         self._window.reset()

@@ -77,3 +77,13 @@ class MeanMetrics:
     def compute(self):
         """Return the means as a dict of str to float; the one place that waits for the device."""
         return {name: float(total / samples) for name, (total, samples) in self._sums.items()}
+
+    def state_dict(self):
+        """Return the sums as a JSON-able dict; floats keep every bit."""
+        sums = {name: [float(total), samples] for name, (total, samples) in self._sums.items()}
+        return {"weight": self.weight, "sums": sums}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self.weight = state["weight"]
+        self._sums = {name: tuple(sums) for name, sums in state["sums"].items()}

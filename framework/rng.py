@@ -16,6 +16,8 @@ the numbers that name it, so that any batch of any epoch can be made again alone
 The seed is 0 until somebody chooses another: the same script gives the same numbers.
 """
 
+import random
+
 import numpy as np
 
 STREAMS = ("init", "dropout")
@@ -91,14 +93,31 @@ def derived(purpose, seed, *numbers):
 
 
 def state_dict():
-    """Return where every stream stands, as a JSON-able dict."""
-    return {name: generator.bit_generator.state for name, generator in _streams.items()}
+    """Return where everything random stands, as a JSON-able dict.
+
+    The global generators of Python and NumPy are in it too: firstlight never draws from them,
+    but a user's code may.
+    """
+    version, numbers, gauss = random.getstate()
+    kind, key, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "seed": _seed,
+        "streams": {name: stream.bit_generator.state for name, stream in _streams.items()},
+        "python": [version, list(numbers), gauss],
+        "numpy": [kind, key.tolist(), *rest],
+    }
 
 
 def load_state_dict(state):
-    """Put every stream back to where `state_dict` found it."""
-    for name, saved in state.items():
+    """Put everything random back to where `state_dict` found it."""
+    global _seed
+    _seed = state["seed"]
+    for name, saved in state["streams"].items():
         _streams[name].bit_generator.state = saved
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, key, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(key, "uint32"), *rest))  # noqa: NPY002
 
 
 seed_everything(0)

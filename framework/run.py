@@ -42,6 +42,10 @@ class Run:
         Written to ``config.json``.
     device : str
         Goes into ``environment.json``.
+    folder : path-like, optional
+        The folder of a run to go on with; a new one by default.
+    records : list of dict
+        What was logged before; later records of ``folder`` are dropped.
 
     Attributes
     ----------
@@ -57,10 +61,13 @@ class Run:
         The folder cannot be written; the message says what to do.
     """
 
-    def __init__(self, runs_dir, name, config, device="cpu"):
+    def __init__(self, runs_dir, name, config, device="cpu", *, folder=None, records=()):
         self.name = name
+        runs_dir = Path(runs_dir).expanduser()
         try:
-            self.path = self._make_folder(Path(runs_dir).expanduser() / name)
+            self.path = Path(folder) if folder else self._make_folder(runs_dir / name)
+            lines = "".join(json.dumps(record) + "\n" for record in records)
+            write_atomically(self.path / "metrics.jsonl", lines)
             self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
         except OSError as error:
             raise OSError(
@@ -77,10 +84,24 @@ class Run:
             "hostname": platform.node(),
             "metrics": {},
         }
+        if folder:
+            self._go_on(records)
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", describe_environment(device))
         self._write_summary()
-        self._point_latest(Path(runs_dir).expanduser())
+        if self.path.resolve().is_relative_to(runs_dir.resolve()):
+            self._point_latest(runs_dir)
+
+    def _go_on(self, records):
+        """Keep when a run was first started, and note that it was resumed."""
+        try:
+            before = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            before = {}
+        step = records[-1]["step"] if records else 0
+        now = {"time": self.summary["started"], "after_record_of_step": step}
+        self.summary["resumed"] = [*before.get("resumed", []), now]
+        self.summary["started"] = before.get("started", self.summary["started"])
 
     @property
     def checkpoints(self):

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 from firstlight import checks, hooks, plugins, rng, snapshot
+from firstlight import resume as resuming
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders
 from firstlight.run import Run
@@ -12,13 +13,13 @@ NEED_RUN = ("model_checkpoint", "tensorboard")
 
 
 @contextmanager
-def training(trainer, module, data, val_data):
+def training(trainer, module, data, val_data, resume=None):
     """Prepare a training and yield its hooks; whatever happens inside, end it well.
 
     On every way out each callback's ``on_fit_end`` is called, and the run folder says how it
     ended. An exception passes on, with notes that say where it arose.
     """
-    _prepare(trainer, module, data, val_data)
+    _prepare(trainer, module, data, val_data, resume)
     failure = None
     with trainer.interrupt:
         try:
@@ -78,7 +79,7 @@ def _named(name):
     return plugins.registry("callback").get(name)
 
 
-def _prepare(trainer, module, data, val_data):
+def _prepare(trainer, module, data, val_data, resume):
     checks.module(module)
     trainer.reset()
     if trainer.seed is not None:
@@ -92,11 +93,19 @@ def _prepare(trainer, module, data, val_data):
     checks.optimizer(module, trainer.optimizer)
     _use(trainer, module)
     trainer.hooks = hooks.attach(trainer.callbacks)
+    name = trainer.name or type(module).__name__.lower()
+    place = None if resume is None else resuming.find(resume, trainer.runs_dir, name)
+    if place is not None:
+        snapshot.restore(trainer, place.checkpoint)
     trainer.run = None
     if trainer.runs_dir is not None:
-        name = trainer.name or type(module).__name__.lower()
         trainer.run = Run(
-            trainer.runs_dir, name, trainer.config or _config(trainer), trainer.device
+            trainer.runs_dir,
+            name,
+            trainer.config or _config(trainer),
+            trainer.device,
+            folder=None if place is None else place.run,
+            records=trainer.history.records,
         )
     trainer.status = "running"
 
@@ -117,7 +126,7 @@ def _config(trainer):
             "max_epochs": trainer.max_epochs,
             "max_steps": trainer.max_steps,
             "max_time": trainer.max_time,
-            "accumulate_grad_batches": trainer.accumulate,
+            "accumulate_grad_batches": trainer.accumulation.batches,
             "limits": trainer.limits,
             "device": trainer.device,
         },

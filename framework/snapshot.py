@@ -1,23 +1,38 @@
 """Snapshots: from a training to a `Checkpoint` and back."""
 
+import time
+import warnings
 from pathlib import Path
+
+import numpy as np
 
 from firstlight import rng
 from firstlight.checkpoint import Checkpoint
+from firstlight.history import History
 
 
 def take(trainer):
     """Return a `Checkpoint` of a training, with what callbacks add to it."""
-    loader = trainer.train_loader
     checkpoint = Checkpoint(
         model=trainer.module.state_dict(),
         optimizer=trainer.optimizer.state_dict(),
         step=trainer.step,
         epoch=trainer.epoch,
-        loader=loader.state_dict() if hasattr(loader, "state_dict") else {},
-        rng=rng.state_dict(),
+        progress={
+            "epoch_done": trainer.epoch_done,
+            "batches_done": trainer.batches_done,
+            "elapsed": trainer.elapsed,
+            "means": trainer.means.state_dict(),
+            "metrics": dict(trainer.metrics),
+            "history": list(trainer.history.records),
+        },
+        loaders={
+            "train": _place(trainer.train_loader, over=trainer.epoch_done),
+            "val": _place(trainer.val_loader, over=True),
+        },
+        rng=rng.state_dict()
+        | {"modules": {n: g.bit_generator.state for n, g in generators(trainer.module)}},
         callbacks=callback_states(trainer.callbacks),
-        metrics=dict(trainer.metrics),
         config=trainer.config,
     )
     trainer.hooks.hook.on_save_checkpoint(
@@ -26,16 +41,88 @@ def take(trainer):
     return checkpoint
 
 
+def restore(trainer, checkpoint):
+    """Put a training that is ready to start where a checkpoint was taken.
+
+    Raises
+    ------
+    ValueError
+        The checkpoint is of weights only, or of another model, optimizer or data.
+    """
+    if not checkpoint.optimizer:
+        raise ValueError("the checkpoint holds weights only; a training cannot go on from it")
+    trainer.module.load_state_dict(checkpoint.model)
+    trainer.optimizer.load_state_dict(checkpoint.optimizer)
+    trainer.step, trainer.epoch = checkpoint.step, checkpoint.epoch
+    progress = checkpoint.progress
+    trainer.epoch_done = progress["epoch_done"]
+    trainer.batches_done = progress["batches_done"]
+    trainer.started = time.perf_counter() - progress["elapsed"]
+    trainer.means.load_state_dict(progress["means"])
+    trainer.metrics = dict(progress["metrics"])
+    trainer.history = History(progress["history"])
+    for loader, place in (
+        (trainer.train_loader, checkpoint.loaders["train"]),
+        (trainer.val_loader, checkpoint.loaders["val"]),
+    ):
+        if place and hasattr(loader, "load_state_dict"):
+            loader.load_state_dict(place)
+    for callback, state in _with_states(trainer.callbacks, checkpoint.callbacks):
+        callback.load_state_dict(state)
+    trainer.hooks.hook.on_load_checkpoint(
+        trainer=trainer, module=trainer.module, checkpoint=checkpoint
+    )
+    rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
+    for name, generator in generators(trainer.module):
+        if name in checkpoint.rng["modules"]:
+            generator.bit_generator.state = checkpoint.rng["modules"][name]
+
+
+def generators(module):
+    """Yield ``(name, generator)`` for the random generators that modules keep for themselves."""
+    for prefix, owner in module.named_modules():
+        for name, value in vars(owner).items():
+            if isinstance(value, np.random.Generator):
+                yield f"{prefix}.{name}", value
+
+
+def _place(loader, over):
+    """Return where a loader stands; at the start of its next epoch if this one is over."""
+    if not hasattr(loader, "state_dict"):
+        return {}
+    place = loader.state_dict()
+    if over and place.get("batch"):
+        place |= {"epoch": place["epoch"] + 1, "batch": 0}
+    return place
+
+
 def callback_states(callbacks):
     """Return the state of each callback that has one, by class name and place among its like."""
-    states, seen = {}, {}
+    states = {name: callback.state_dict() for name, callback in _named(callbacks)}
+    return {name: state for name, state in states.items() if state}
+
+
+def _with_states(callbacks, states):
+    """Yield ``(callback, state)`` for the callbacks that have a saved state."""
+    named = dict(_named(callbacks))
+    for name, state in states.items():
+        if name in named:
+            yield named[name], state
+        else:
+            warnings.warn(
+                f"the checkpoint has a state of callback {name.rpartition('.')[0]}, "
+                "which this training does not use",
+                stacklevel=2,
+            )
+
+
+def _named(callbacks):
+    seen = {}
     for callback in callbacks:
         name = type(callback).__qualname__
         seen[name] = seen.get(name, 0) + 1
-        state = callback.state_dict() if hasattr(callback, "state_dict") else {}
-        if state:
-            states[f"{name}.{seen[name]}"] = state
-    return states
+        if hasattr(callback, "state_dict"):
+            yield f"{name}.{seen[name]}", callback
 
 
 def load_weights(trainer, module, which):

@@ -1,12 +1,12 @@
 """Trainer: the loop, on one screen in `Trainer.fit`."""
 
 import time
-from itertools import islice
 from pathlib import Path
 
-from firstlight import checks, hooks, session, snapshot
+from firstlight import checks, hooks, loop, session, snapshot
+from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
-from firstlight.batches import placed, sample_count
+from firstlight.batches import sample_count
 from firstlight.data import as_loader
 from firstlight.evaluation import evaluate, predict
 from firstlight.history import History
@@ -100,7 +100,9 @@ class Trainer:
         self.max_epochs = parse_count("max_epochs", max_epochs, least=0)
         self.max_steps = parse_count("max_steps", max_steps, least=0)
         self.max_time = parse_duration("max_time", max_time)
-        self.accumulate = parse_count("accumulate_grad_batches", accumulate_grad_batches)
+        self.accumulation = Accumulation(
+            parse_count("accumulate_grad_batches", accumulate_grad_batches)
+        )
         self.val_every, self.val_unit = parse_interval("val_every", val_every)
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
         self.device = resolve_device(device)
@@ -115,13 +117,14 @@ class Trainer:
         """Forget all progress; `fit` does so before it starts."""
         self.status = "idle"
         self.step = self.epoch = self.batch_idx = 0
-        self.batch, self._window_samples = None, 0
+        self.batch, self.batches_done, self.epoch_done = None, 0, True
+        self.requested = {}  # paths, in the order of the requests, each once
         self.history, self.metrics, self.stop_reason = History(), {}, None
-        self._means = TrainingMeans()
-        self._started = time.perf_counter()
+        self.means = TrainingMeans()
+        self.started = time.perf_counter()
         self.interrupt = Interrupt()
 
-    def fit(self, module, data, val_data=None):
+    def fit(self, module, data, val_data=None, *, resume=None):
         """Train a module.
 
         Parameters
@@ -129,21 +132,24 @@ class Trainer:
         module : Module
         data, val_data : DataSplits, (x, y) tuple, data set or loader
             ``val_data`` is optional, and not needed where ``data`` holds validation data.
+        resume : {"auto", "last", "best"} or path-like, optional
+            Go on from a checkpoint as if nothing had happened; see `firstlight.resume`.
 
         Returns
         -------
         History
             Everything that was logged.
         """
-        with session.training(self, module, data, val_data) as hook:
-            while not (self.should_stop or self.epoch == self.max_epochs):
-                self.epoch += 1
-                self._epoch_started = self.elapsed
-                module.train()
-                hook.on_train_epoch_start(trainer=self, module=module)
-                for batch, ends_window in self._train_batches():
+        with session.training(self, module, data, val_data, resume) as hook:
+            while not (self.should_stop or (self.epoch_done and self.epoch == self.max_epochs)):
+                loop.begin_epoch(self, hook)
+                for batch, ends_window in loop.train_batches(self):
                     output = module.training_step(batch)
-                    self._backward(output, batch, ends_window)
+                    checks.training_output(module, output)
+                    self.accumulation.backward(
+                        module, self.optimizer, output.dy, batch, ends_window
+                    )
+                    self.means.add(output, sample_count(batch))
                     if not ends_window:
                         continue
                     hook.on_before_optimizer_step(
@@ -151,8 +157,7 @@ class Trainer:
                     )
                     self.optimizer.step()
                     self.optimizer.zero_grad()
-                    self.step += 1
-                    self._log_step()
+                    loop.count_step(self)
                     hook.on_train_batch_end(
                         trainer=self,
                         module=module,
@@ -160,13 +165,11 @@ class Trainer:
                         batch=batch,
                         batch_idx=self.batch_idx,
                     )
-                    if self._validation_due("steps", self.step):
-                        self.log(evaluate(self, self.val_loader, "val"))
-                        module.train()
+                    loop.validate_by_steps(self)
+                    loop.save_requested(self)
                     if self.should_stop:
                         break
-                self._log_epoch()
-                hook.on_train_epoch_end(trainer=self, module=module)
+                loop.end_epoch(self, hook)
         return self.history
 
     def validate(self, module, data, *, checkpoint=None):
@@ -215,7 +218,7 @@ class Trainer:
     @property
     def elapsed(self):
         """Seconds since the training started."""
-        return time.perf_counter() - self._started
+        return time.perf_counter() - self.started
 
     @property
     def epoch_batches(self):
@@ -227,7 +230,7 @@ class Trainer:
         """Optimizer steps that the training will make, or None if only time limits it."""
         if self.max_epochs is None:
             return self.max_steps
-        by_epochs = self.max_epochs * -(-self.epoch_batches // self.accumulate)
+        by_epochs = self.max_epochs * -(-self.epoch_batches // self.accumulation.batches)
         return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
 
     def stop(self, reason):
@@ -247,54 +250,23 @@ class Trainer:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
         snapshot.take(self).save(path)
 
+    def request_checkpoint(self, path):
+        """Have a checkpoint written once every callback is through with this step or epoch.
+
+        Called from a hook, this gives a state from which `fit` can go on exactly: what callbacks
+        listed later still have to do is done before.
+        """
+        self.requested[Path(path)] = None
+
+    def save_requested(self):
+        """Write the requested checkpoints now; the loop does so when the time has come."""
+        if self.requested:
+            checkpoint, paths = snapshot.take(self), list(self.requested)
+            self.requested.clear()
+            for path in paths:
+                checkpoint.save(path)
+
     def describe(self):
         """Return a text that lists each hook with the callbacks that will run there, in order."""
         order = hooks.listing(hooks.attach(self.callbacks))
         return "\n".join(f"{hook:<26}{', '.join(names)}" for hook, names in order.items())
-
-    # --- the parts of a training --------------------------------------------------------------
-
-    def _train_batches(self):
-        """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
-        count = self.epoch_batches
-        for index, batch in enumerate(islice(self.train_loader, count)):
-            self.batch_idx = index
-            ends_window = index + 1 == count or (index + 1) % self.accumulate == 0
-            self.batch = placed(batch, self.device, self.dtype)
-            yield self.batch, ends_window
-        self.batch = None
-
-    def _backward(self, output, batch, ends_window):
-        """Go backward, and average the gradient over all samples of an accumulation window."""
-        checks.training_output(self.module, output)
-        samples = sample_count(batch)
-        if self.accumulate == 1:
-            self.module.backward(output.dy)
-        else:
-            self.module.backward(output.dy * samples)
-            self._window_samples += samples
-            if ends_window:
-                self.optimizer.scale_grad(1 / self._window_samples)
-                self._window_samples = 0
-        if self.step == 0:
-            checks.all_undone(self.module)
-        self._means.add(output, samples)
-
-    def _log_step(self):
-        if self.step % self.log_every_n_steps == 0:
-            self.log(self._means.of_window() | {"lr": self.optimizer.lr})
-
-    def _log_epoch(self):
-        record = self._means.of_epoch()
-        if self._validation_due("epochs", self.epoch):
-            record |= evaluate(self, self.val_loader, "val")
-        seconds = round(self.elapsed - self._epoch_started, 4)
-        self.log(record | {"lr": self.optimizer.lr, "epoch_seconds": seconds})
-
-    def _validation_due(self, unit, count):
-        return (
-            self.val_loader is not None
-            and self.val_unit == unit
-            and count % self.val_every == 0
-            and not self.interrupted
-        )

@@ -137,23 +137,3 @@ def test_their_states_survive_a_checkpoint(line, line_data, tmp_path):
         twin = type(callback)("cosine") if isinstance(callback, LRSchedule) else type(callback)()
         twin.load_state_dict(state)
         assert twin.state_dict() == state
-
-
-def test_a_step_between_logs_costs_little(line, line_data):
-    """Hooks of the default callbacks that run every step, without their logging."""
-    manager = hooks.attach([ProgressBar(), ModelCheckpoint(), TensorBoard()])
-    manager.impls("on_train_batch_end")[0].plugin.callback._next_draw = float("inf")
-
-    def step():
-        manager.hook.on_before_optimizer_step(trainer=None, module=None, optimizer=None)
-        manager.hook.on_train_batch_end(
-            trainer=None, module=None, output=None, batch=None, batch_idx=0
-        )
-
-    costs = []
-    for _ in range(7):
-        start = time.perf_counter()
-        for _ in range(2000):
-            step()
-        costs.append((time.perf_counter() - start) / 2000)
-    assert min(costs) < 20e-6

@@ -67,7 +67,7 @@ def test_last_and_best_hold_the_states_of_their_steps(fit):
     assert (best.step, best.epoch, last.step, last.epoch) == (6, 2, 9, 3)
     assert np.array_equal(best.model["body.weight"], weights.after[6])
     assert np.array_equal(last.model["body.weight"], weights.after[9])
-    assert last.metrics["f1"] == 0.5
+    assert last.progress["metrics"]["f1"] == 0.5
     assert sorted(p.name for p in trainer.run.checkpoints.iterdir()) == [
         "best.safetensors",
         "last.safetensors",

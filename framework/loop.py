@@ -1,0 +1,74 @@
+"""The parts of the loop in `Trainer.fit`: epochs and batches, counting, logging, saving."""
+
+from itertools import islice
+
+from firstlight import checks
+from firstlight.batches import placed
+from firstlight.evaluation import evaluate
+
+
+def begin_epoch(trainer, hook):
+    """Start the next epoch, or go on with one in the middle of which a checkpoint was made."""
+    trainer.module.train()
+    trainer.epoch_started = trainer.elapsed
+    if trainer.epoch_done:
+        trainer.epoch, trainer.epoch_done = trainer.epoch + 1, False
+        hook.on_train_epoch_start(trainer=trainer, module=trainer.module)
+
+
+def train_batches(trainer):
+    """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
+    first, count = trainer.batches_done, trainer.epoch_batches
+    # A loader of ours starts at the batch it was told; of others the first ones are passed over.
+    passed_over = 0 if hasattr(trainer.train_loader, "load_state_dict") else first
+    batches = islice(trainer.train_loader, passed_over, passed_over + count - first)
+    for index, batch in enumerate(batches, start=first):
+        trainer.batch_idx, trainer.batches_done = index, index + 1
+        trainer.batch = placed(batch, trainer.device, trainer.dtype)
+        yield trainer.batch, trainer.accumulation.ends(index, count)
+    trainer.batch = None
+
+
+def count_step(trainer):
+    """Count an optimizer step, and log the training means when they are due."""
+    trainer.step += 1
+    if trainer.step == 1:
+        checks.all_undone(trainer.module)
+    if trainer.step % trainer.log_every_n_steps == 0:
+        trainer.log(trainer.means.of_window() | {"lr": trainer.optimizer.lr})
+
+
+def validate_by_steps(trainer):
+    """Validate if that is due after this step."""
+    if _validation_due(trainer, "steps", trainer.step):
+        trainer.log(evaluate(trainer, trainer.val_loader, "val"))
+        trainer.module.train()
+
+
+def end_epoch(trainer, hook):
+    """Validate, log the epoch and tell the callbacks; an interrupted epoch stays open."""
+    if trainer.interrupted and trainer.batches_done < trainer.epoch_batches:
+        return
+    record = trainer.means.of_epoch()
+    if _validation_due(trainer, "epochs", trainer.epoch):
+        record |= evaluate(trainer, trainer.val_loader, "val")
+    seconds = round(trainer.elapsed - trainer.epoch_started, 4)
+    trainer.log(record | {"lr": trainer.optimizer.lr, "epoch_seconds": seconds})
+    trainer.epoch_done, trainer.batches_done = True, 0
+    hook.on_train_epoch_end(trainer=trainer, module=trainer.module)
+    save_requested(trainer)
+
+
+def save_requested(trainer):
+    """Write the checkpoints that callbacks asked for; after an epoch's last step, at its end."""
+    if trainer.requested and (trainer.epoch_done or trainer.batches_done < trainer.epoch_batches):
+        trainer.save_requested()
+
+
+def _validation_due(trainer, unit, count):
+    return (
+        trainer.val_loader is not None
+        and trainer.val_unit == unit
+        and count % trainer.val_every == 0
+        and not trainer.interrupted
+    )

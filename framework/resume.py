@@ -1,0 +1,139 @@
+"""Resume: go on with a training from a checkpoint, to the same bytes as without the break.
+
+``Trainer.fit(..., resume=...)`` takes
+
+=========  =====================================================================================
+"auto"     the newest run of this name if it did not finish (killed, interrupted, failed); a new
+           run where there is none: the same command again goes on where it stopped
+"last"     the last state of the newest run of this name, finished or not
+"best"     its best state; what came later is left behind in the old run, a new run is made
+a path     a checkpoint file, or a run's folder for its last state
+=========  =====================================================================================
+
+"auto" and "last" go on in the run's own folder: records later than the checkpoint are dropped
+and written again by the same steps. A damaged file is passed over for the newest one that is
+whole, with a warning.
+"""
+
+import json
+import os
+import platform
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from firstlight.checkpoint import Checkpoint
+
+LAST = "last.safetensors"
+
+
+@dataclass
+class Place:
+    """Where a training goes on.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    checkpoint : Checkpoint
+    run : pathlib.Path or None
+        The run's folder to go on in; None for a new one.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    run: Path | None = None
+
+
+def find(resume, runs_dir, name):
+    """Return the `Place` to go on from, or None to start anew.
+
+    Parameters
+    ----------
+    resume : {"auto", "last", "best"} or path-like
+    runs_dir : path-like or None
+    name : str
+        Of the runs to look through.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such checkpoint ("auto" starts anew instead).
+    ValueError
+        No checkpoint there is whole.
+    """
+    if resume not in ("auto", "last", "best"):
+        path = Path(resume)
+        path = path / "checkpoints" / LAST if path.is_dir() else path
+        return _place(path, in_place=path.name == LAST)
+    if runs_dir is None:
+        raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
+    runs = sorted((Path(runs_dir).expanduser() / name).glob("*/config.json"))
+    runs = [
+        path.parent for path in runs if any((path.parent / "checkpoints").glob("*.safetensors"))
+    ]
+    if resume == "auto":
+        going_on = [run for run in runs[-1:] if status(run) not in ("finished", "running")]
+        return _place(going_on[0] / "checkpoints" / LAST, in_place=True) if going_on else None
+    if not runs:
+        raise FileNotFoundError(
+            f"resume={resume!r}: no run called {name} in {runs_dir} has a checkpoint; "
+            'start one, or use resume="auto", which does so by itself'
+        )
+    path = runs[-1] / "checkpoints" / f"{resume}.safetensors"
+    return _place(path, in_place=resume == "last")
+
+
+def _place(path, in_place):
+    found, checkpoint = newest_whole(path)
+    run = found.parent.parent
+    is_run = found.parent.name == "checkpoints" and (run / "config.json").is_file()
+    return Place(found, checkpoint, run if in_place and is_run else None)
+
+
+def newest_whole(path):
+    """Return ``(path, Checkpoint)`` of a file or, if it is damaged, of the newest that is whole.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no checkpoint in the folder at all.
+    ValueError
+        None of them is whole.
+    """
+    others = sorted(path.parent.glob("*.safetensors"), key=os.path.getmtime, reverse=True)
+    problems = []
+    for candidate in dict.fromkeys([path, *others]):
+        try:
+            checkpoint = Checkpoint.load(candidate)
+        except (FileNotFoundError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        if candidate != path:
+            warnings.warn(f"{problems[0]}; going on from {str(candidate)!r} instead", stacklevel=2)
+        return candidate, checkpoint
+    kind = ValueError if others else FileNotFoundError
+    raise kind("; ".join(problems))
+
+
+def status(run):
+    """Return a run's status; "crashed" for one that says "running" while its process is dead."""
+    try:
+        summary = json.loads((Path(run) / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return "crashed"
+    here = summary.get("hostname") == platform.node()
+    if summary["status"] == "running" and here and not _alive(summary["pid"]):
+        return "crashed"
+    return summary["status"]
+
+
+def _alive(pid):
+    if pid == os.getpid():
+        return False  # this process starts a training, so it is not in the midst of one
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
