@@ -48,6 +48,8 @@ class TensorBoard(Callback):
         """Open an events file in the run folder, and write the settings."""
         if trainer.run is not None:
             self._events = EventsFile(trainer.run.path)
+            if trainer.step:
+                self._events.go_on_after(trainer.step)
             config = json.loads((trainer.run.path / "config.json").read_text(encoding="utf-8"))
             self._events.session_start(flatten(config))
 
@@ -96,6 +98,7 @@ class EventsFile:
         from tensorboardX.proto import event_pb2, plugin_hparams_pb2, summary_pb2
 
         self._Event, self._pb, self._hparams_pb = event_pb2.Event, summary_pb2, plugin_hparams_pb2
+        self._SessionLog = event_pb2.SessionLog
         suffix = f".{os.getpid()}.{secrets.token_hex(4)}"
         self._writer = EventsWriter(os.path.join(folder, "events"), suffix)
         self._writer.flush()
@@ -143,6 +146,13 @@ class EventsFile:
             status=codes.get(status, "STATUS_UNKNOWN"), end_time_secs=time.time()
         )
         self._session(session_end_info=info)
+
+    def go_on_after(self, step):
+        """Have TensorBoard leave out what earlier files of the run have of later steps."""
+        log = self._SessionLog(status=self._SessionLog.START)
+        event = self._Event(wall_time=time.time(), step=step + 1, session_log=log)
+        self._writer.write_event(event)
+        self._writer.flush()
 
     def close(self):
         """Close the file."""

@@ -1,35 +1,54 @@
-"""Ctrl-C: the first asks the training to stop at the next step, the second stops it at once."""
+"""Signals: asked to stop, a training stops after the step under way, and says so.
+
+========================  ==================================================================
+Ctrl-C (SIGINT)           the first stops after the step, the second at once
+SIGTERM                   stops after the step: a cluster is about to take the machine
+SIGUSR1                   the same: what Slurm sends ahead with ``--signal=USR1@60``
+========================  ==================================================================
+"""
 
 import os
 import signal
 import threading
 
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
+]
+
 
 class Interrupt:
-    """While the context is open, the first Ctrl-C sets ``requested`` instead of raising.
+    """While the context is open, the signals above set ``requested`` instead of raising.
 
     Outside the main thread, where Python allows no signal handlers, it does nothing.
+
+    Attributes
+    ----------
+    requested : bool
+    signal : str or None
+        Name of the signal that came.
     """
 
     def __init__(self):
-        self.requested = False
-        self._previous = None
+        self.requested, self.signal = False, None
+        self._previous = {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+            self._previous = {one: signal.signal(one, self._handle) for one in SIGNALS}
         return self
 
     def __exit__(self, *_):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        for one, handler in self._previous.items():
+            signal.signal(one, handler)
 
-    def _handle(self, _signal, _frame):
-        if self.requested:
+    def _handle(self, number, _frame):
+        by_hand = number == signal.SIGINT
+        if self.requested and by_hand:
             raise KeyboardInterrupt
-        self.requested = True
+        self.requested, self.signal = True, signal.Signals(number).name
         # On a terminal, take away the progress bar's line, and the ^C on it.
         clear = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
+        again = "; press Ctrl-C again to stop at once" if by_hand else ""
         # Not print(): a handler may run in the middle of one.
         os.write(2, b"\r\x1b[2K" if clear else b"\n")
-        os.write(2, b"Stopping after this step; press Ctrl-C again to stop at once.\n")
+        os.write(2, f"{self.signal}: stopping after this step{again}.\n".encode())

@@ -131,7 +131,7 @@ class Run:
             "duration_s": round(trainer.elapsed, 3),
             "epochs": trainer.epoch,
             "steps": trainer.step,
-            "stopped": trainer.stop_reason,
+            "stopped": trainer.stop_reason or trainer.interrupt.signal,
             "best": {name: _best(history, name) for name in history if name[:4] == "val_"},
         }
         self.summary["metrics"] |= trainer.metrics

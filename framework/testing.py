@@ -14,6 +14,7 @@ from firstlight.callback import Callback, Role
 from firstlight.data import DataSplits
 from firstlight.gradcheck import check_gradients
 from firstlight.module import Module
+from firstlight.resume_check import check_resume
 from firstlight.trainer import Trainer
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "TinyNet",
     "check_callback",
     "check_gradients",
+    "check_resume",
     "tiny_data",
     "tiny_trainer",
 ]

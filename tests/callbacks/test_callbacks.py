@@ -1,12 +1,11 @@
 """All callbacks together: by name, in order, and when one of them raises."""
 
 import json
-import time
 
 import pytest
 
 import firstlight as fl
-from firstlight import callbacks, hooks, plugins
+from firstlight import callbacks, plugins
 from firstlight.callbacks import (
     EarlyStopping,
     GradientClip,

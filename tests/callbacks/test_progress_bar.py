@@ -267,8 +267,8 @@ def test_ctrl_c_on_a_real_ascii_terminal():
     text = output.decode("ascii")
     assert text.rindex(SHOW) > text.rindex(HIDE)
     lines = [line.strip() for line in re.split(r"[\r\n]+", plain(text)) if line.strip()]
-    assert "Stopping after this step; press Ctrl-C again to stop at once." in lines
-    assert "\r\x1b[2KStopping after" in text  # in place of the bar, not below a piece of it
+    assert "SIGINT: stopping after this step; press Ctrl-C again to stop at once." in lines
+    assert "\r\x1b[2KSIGINT: stopping after" in text  # in place of the bar, not below a piece of it
     assert lines[-1].startswith("interrupted after 3 epochs, 50 steps")
 
 

@@ -177,15 +177,15 @@ def test_an_end_hook_that_raises_does_not_stop_the_others(line, line_data):
 
 
 class Press(fl.Callback):
-    """Presses Ctrl-C, as often as asked, after step 2."""
+    """Sends a signal, Ctrl-C's by default, as often as asked, after step 2."""
 
-    def __init__(self, times):
-        self.times = times
+    def __init__(self, times, number=signal.SIGINT):
+        self.times, self.number = times, number
 
     def on_train_batch_end(self, trainer):
         if trainer.step == 2:
             for _ in range(self.times):
-                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), self.number)
 
 
 def test_the_first_ctrl_c_ends_the_step_and_returns(line, line_data):
@@ -197,6 +197,17 @@ def test_the_first_ctrl_c_ends_the_step_and_returns(line, line_data):
     assert witness.seen == ["interrupted"]
     assert summary()["status"] == "interrupted"
     assert "train_loss" not in history  # resuming finishes the epoch
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_cluster_may_ask_more_than_once(number, line, line_data):
+    before = signal.getsignal(number)
+    trainer = Trainer(callbacks=[Press(2, number)], default_callbacks=False)
+    trainer.fit(line(), line_data)
+    assert (trainer.status, trainer.step) == ("interrupted", 2)
+    assert trainer.interrupt.signal == number.name
+    assert summary()["stopped"] == number.name
+    assert signal.getsignal(number) is before
 
 
 def test_the_second_ctrl_c_raises_after_the_end_hooks(line, line_data):
