@@ -30,8 +30,6 @@ class _SaveAtTheEnd(Callback):
         if trainer.should_stop:
             trainer.request_checkpoint(trainer.run.checkpoints / "last.safetensors")
 
-    on_train_epoch_end = on_train_batch_end
-
 
 def check_resume(make_module, data, *, make_callbacks=list, steps=4):
     """Check that breaking a training off and resuming it changes nothing.
