@@ -1,38 +1,53 @@
-"""ModelCheckpoint: keeps the latest and the best state of a training."""
+"""ModelCheckpoint: keeps the latest and the best states of a training."""
 
+import time
 import warnings
 from typing import Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks.monitor import Monitor
+from firstlight.history import resolve_mode
 
 
 class ModelCheckpoint(Callback):
     """Write ``checkpoints/last.safetensors`` and ``checkpoints/best.safetensors`` of the run.
 
-    *last* is written at the end of each epoch and, if steps were made since, when the training
-    ends, by Ctrl-C or an error too. *best* is written whenever the monitored value improves. A
-    Trainer that keeps no run (``runs_dir=None``) writes neither.
+    *last* is written at the end of each epoch, and as often besides as asked; and, if steps were
+    made since, when the training ends, by Ctrl-C or an error too. *best* is written whenever the
+    monitored value improves. Writing happens in the background, and each file is whole at any
+    moment. A Trainer that keeps no run (``runs_dir=None``) writes nothing.
 
     Parameters
     ----------
     monitor : str
-        The logged value that decides which state is best; "auto" takes ``val_loss`` if it
-        is logged, else ``train_loss``.
+        The logged value that decides which state is best; "auto" takes ``val_loss`` if it is
+        logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
     save_last : bool
         Whether to write *last*.
+    top_k : int
+        Keep so many best states: 1 is *best* alone, more stand beside it under names with epoch
+        and step; -1 keeps every state that has a monitored value, 0 none.
+    every_n_epochs : int
+        Epochs between two *last*.
+    every_n_steps : int, optional
+        Steps between two *last*, within epochs.
+    every_seconds : float, optional
+        Time between two *last*, within epochs.
+    save_weights_only : bool
+        Leave out all but the weights; a training cannot go on from such a file.
 
     Raises
     ------
     ValueError
-        The monitored value is not among those logged; raised at the end of an epoch.
+        A number that cannot be; or, at the end of an epoch, a monitored value that is not among
+        those logged.
 
     Examples
     --------
     >>> from firstlight.callbacks import ModelCheckpoint
-    >>> checkpoint = ModelCheckpoint(monitor="val_loss")
+    >>> checkpoint = ModelCheckpoint(monitor="val_loss", top_k=3, every_seconds=600)
     """
 
     def __init__(
@@ -40,31 +55,55 @@ class ModelCheckpoint(Callback):
         monitor: str = "auto",
         mode: Literal["auto", "min", "max"] = "auto",
         save_last: bool = True,
+        top_k: int = 1,
+        every_n_epochs: int = 1,
+        every_n_steps: int | None = None,
+        every_seconds: float | None = None,
+        save_weights_only: bool = False,
     ):
+        if top_k < -1:
+            raise ValueError(f"ModelCheckpoint: expected top_k of -1 or more, got {top_k}")
+        for name, value in (
+            ("every_n_epochs", every_n_epochs),
+            ("every_n_steps", every_n_steps),
+            ("every_seconds", every_seconds),
+        ):
+            if value is not None and value <= 0:
+                raise ValueError(f"ModelCheckpoint: expected {name} above 0, got {value}")
         self.monitor = Monitor(monitor, mode)
-        self.save_last = save_last
-        self._last_step = 0
+        self.save_last, self.top_k = save_last, top_k
+        self.every_n_epochs, self.every_n_steps = every_n_epochs, every_n_steps
+        self.every_seconds, self.save_weights_only = every_seconds, save_weights_only
+        self._kept = []  # [value, file name] of the k best, best first
+        self._last_step, self._last_time = 0, 0.0
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
         if trainer.step == 0:
             self.monitor.reset()
-        self._last_step = trainer.step
+            self._kept = []
+        self._last_step, self._last_time = trainer.step, time.monotonic()
 
     def on_log(self, trainer, record):
         """Save a new best."""
-        if self.monitor.update(record) and trainer.run is not None:
-            trainer.request_checkpoint(trainer.run.checkpoints / "best.safetensors")
+        if self.monitor.update(record) and self.top_k != 0:
+            self._save(trainer, "best.safetensors")
+        followed = self.monitor.followed
+        if self.top_k not in (0, 1) and followed in record and record[followed] == record[followed]:
+            self._keep(trainer, record["step"], record["epoch"], record[followed])
 
     def on_train_batch_end(self, trainer):
-        """Save the last step of a training that ends within an epoch."""
-        if trainer.should_stop:
+        """Save within an epoch, if it is time or the training is about to end."""
+        by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0
+        by_time = self.every_seconds and time.monotonic() - self._last_time >= self.every_seconds
+        if by_steps or by_time or trainer.should_stop:
             self._save_last(trainer)
 
     def on_train_epoch_end(self, trainer):
         """Save, now that all values of the epoch are known."""
         self.monitor.require(trainer, "ModelCheckpoint")
-        self._save_last(trainer)
+        if trainer.epoch % self.every_n_epochs == 0:
+            self._save_last(trainer)
 
     def on_fit_end(self, trainer):
         """Save what was not saved yet, unless an optimizer step was cut in half."""
@@ -77,14 +116,34 @@ class ModelCheckpoint(Callback):
             warnings.warn(f"{message}; best.safetensors was not written", stacklevel=2)
 
     def state_dict(self):
-        """Return the best value so far."""
-        return self.monitor.state_dict()
+        """Return the best values so far, and the files that hold them."""
+        return {**self.monitor.state_dict(), "kept": self._kept}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` returned."""
         self.monitor.load_state_dict(state)
+        self._kept = [list(item) for item in state["kept"]]
 
     def _save_last(self, trainer):
-        if self.save_last and trainer.run is not None and trainer.step != self._last_step:
-            trainer.request_checkpoint(trainer.run.checkpoints / "last.safetensors")
-        self._last_step = trainer.step
+        if self.save_last and trainer.step != self._last_step:
+            self._save(trainer, "last.safetensors")
+        self._last_step, self._last_time = trainer.step, time.monotonic()
+
+    def _save(self, trainer, name):
+        if trainer.run is not None:
+            path = trainer.run.checkpoints / name
+            trainer.request_checkpoint(path, weights_only=self.save_weights_only)
+
+    def _keep(self, trainer, step, epoch, value):
+        """Let a state take its place among the k best; the one that falls out is deleted."""
+        name = f"epoch={epoch:03d}-step={step:06d}.safetensors"
+        sign = -1 if resolve_mode(self.monitor.followed, self.monitor.mode) == "max" else 1
+        kept = sorted([*self._kept, [value, name]], key=lambda item: sign * item[0])
+        self._kept, fallen = (
+            (kept, []) if self.top_k == -1 else (kept[: self.top_k], kept[self.top_k :])
+        )
+        if [value, name] in self._kept:
+            self._save(trainer, name)
+        for _, old in fallen:
+            if old != name and trainer.run is not None:
+                trainer.writer.write(trainer.run.checkpoints / old, None)

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -99,7 +100,9 @@ class EventsFile:
 
         self._Event, self._pb, self._hparams_pb = event_pb2.Event, summary_pb2, plugin_hparams_pb2
         self._SessionLog = event_pb2.SessionLog
-        suffix = f".{os.getpid()}.{secrets.token_hex(4)}"
+        # TensorBoard reads files in the order of their names: second, host, then this count.
+        count = len(list(Path(folder).glob("events.*")))
+        suffix = f".{count:04d}.{os.getpid()}.{secrets.token_hex(4)}"
         self._writer = EventsWriter(os.path.join(folder, "events"), suffix)
         self._writer.flush()
 

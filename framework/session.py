@@ -32,6 +32,7 @@ def training(trainer, module, data, val_data, resume=None):
             raise
         finally:
             broken = hooks.call_all(trainer.hooks, "on_fit_end", trainer=trainer, module=module)
+            trainer.writer.close()
             if failure is None and broken:
                 failure, trainer.status = broken[0], "failed"
             if failure is not None:

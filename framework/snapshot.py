@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from firstlight import rng
+from firstlight.backend import to_host
 from firstlight.checkpoint import Checkpoint
 from firstlight.history import History
 
 
 def take(trainer):
-    """Return a `Checkpoint` of a training, with what callbacks add to it."""
+    """Return a `Checkpoint` of a training, with what callbacks add to it; arrays are copies."""
+    optimizer = trainer.optimizer.state_dict()
+    optimizer["arrays"] = {n: np.array(to_host(a)) for n, a in optimizer["arrays"].items()}
     checkpoint = Checkpoint(
         model=trainer.module.state_dict(),
-        optimizer=trainer.optimizer.state_dict(),
+        optimizer=optimizer,
         step=trainer.step,
         epoch=trainer.epoch,
         progress={

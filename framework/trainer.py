@@ -13,6 +13,7 @@ from firstlight.history import History
 from firstlight.interrupt import Interrupt
 from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
 from firstlight.means import TrainingMeans
+from firstlight.writer import CheckpointWriter
 
 
 class Trainer:
@@ -118,7 +119,7 @@ class Trainer:
         self.status = "idle"
         self.step = self.epoch = self.batch_idx = 0
         self.batch, self.batches_done, self.epoch_done = None, 0, True
-        self.requested = {}  # paths, in the order of the requests, each once
+        self.requested, self.writer = {}, CheckpointWriter()
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self.means = TrainingMeans()
         self.started = time.perf_counter()
@@ -250,21 +251,22 @@ class Trainer:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
         snapshot.take(self).save(path)
 
-    def request_checkpoint(self, path):
+    def request_checkpoint(self, path, *, weights_only=False):
         """Have a checkpoint written once every callback is through with this step or epoch.
 
         Called from a hook, this gives a state from which `fit` can go on exactly: what callbacks
-        listed later still have to do is done before.
+        listed later still have to do is done before. It is written in the background; a file
+        that cannot be written is a warning.
         """
-        self.requested[Path(path)] = None
+        self.requested[Path(path)] = weights_only
 
     def save_requested(self):
         """Write the requested checkpoints now; the loop does so when the time has come."""
         if self.requested:
-            checkpoint, paths = snapshot.take(self), list(self.requested)
-            self.requested.clear()
-            for path in paths:
-                checkpoint.save(path)
+            checkpoint = snapshot.take(self)
+            for path, weights_only in self.requested.items():
+                self.writer.write(path, checkpoint.weights() if weights_only else checkpoint)
+            self.requested = {}
 
     def describe(self):
         """Return a text that lists each hook with the callbacks that will run there, in order."""
