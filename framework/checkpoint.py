@@ -69,10 +69,11 @@ class Checkpoint:
         arrays = {name: np.ascontiguousarray(to_host(array)) for name, array in named.items()}
         meta = {k: v for k, v in asdict(self._without_arrays()).items() if k != "model"}
         meta["optimizer"] = optimizer
+        text = json.dumps(meta)
         metadata = {
             "format": str(FORMAT),
-            "checksum": checksum(arrays),
-            "firstlight": json.dumps(meta),
+            "checksum": checksum(arrays, text),
+            "firstlight": text,
         }
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save(arrays, metadata=metadata))
@@ -92,7 +93,7 @@ class Checkpoint:
         ValueError
             Not a checkpoint of ours, of another format version, or damaged.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
         path = Path(path)
         if not path.is_file():
@@ -101,9 +102,9 @@ class Checkpoint:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
+        except Exception as error:  # damaged bytes make the reader raise many kinds
             raise ValueError(f"checkpoint {str(path)!r} is damaged: {error}") from error
-        if "firstlight" not in metadata:
+        if not {"firstlight", "format", "checksum"} <= set(metadata):
             raise ValueError(
                 f"{str(path)!r} is a safetensors file, but not a firstlight checkpoint"
             )
@@ -112,7 +113,7 @@ class Checkpoint:
                 f"checkpoint {str(path)!r} has format {metadata['format']}, this firstlight reads "
                 f"format {FORMAT}; use the version that wrote it"
             )
-        if metadata["checksum"] != checksum(arrays):
+        if metadata["checksum"] != checksum(arrays, metadata["firstlight"]):
             raise ValueError(f"checkpoint {str(path)!r} is damaged: its checksum does not match")
         checkpoint = cls(model=_part(arrays, "model/"), **json.loads(metadata["firstlight"]))
         if checkpoint.optimizer:
@@ -123,9 +124,9 @@ class Checkpoint:
         return Checkpoint({}, {}, *[getattr(self, n) for n in list(vars(self))[2:]])
 
 
-def checksum(arrays):
-    """Return a hash over names, dtypes, shapes and bytes of a dict of arrays."""
-    digest = hashlib.blake2b(digest_size=16)
+def checksum(arrays, text):
+    """Return a hash over a text, and names, dtypes, shapes and bytes of a dict of arrays."""
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
         digest.update(array.data if array.size else b"")
