@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +67,8 @@ class Checkpoint:
         named |= {f"optimizer/{n}": a for n, a in optimizer.pop("arrays", {}).items()}
         # safetensors writes the memory of a strided array in the wrong order (its issue #825).
         arrays = {name: np.ascontiguousarray(to_host(array)) for name, array in named.items()}
-        meta = {k: v for k, v in asdict(self._without_arrays()).items() if k != "model"}
-        meta["optimizer"] = optimizer
+        meta = {**vars(self), "optimizer": optimizer}
+        del meta["model"]
         text = json.dumps(meta)
         metadata = {
             "format": str(FORMAT),
@@ -119,9 +119,6 @@ class Checkpoint:
         if checkpoint.optimizer:
             checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
         return checkpoint
-
-    def _without_arrays(self):
-        return Checkpoint({}, {}, *[getattr(self, n) for n in list(vars(self))[2:]])
 
 
 def checksum(arrays, text):

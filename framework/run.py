@@ -93,7 +93,9 @@ class Run:
             self._point_latest(runs_dir)
 
     def _go_on(self, records):
-        """Keep when a run was first started, and note that it was resumed."""
+        """Keep when a run was first started, note that it was resumed, and tidy up."""
+        for leftover in (*self.path.glob(".*"), *self.checkpoints.glob(".*")):
+            leftover.unlink()  # a file that a killed process had begun to write
         try:
             before = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):

@@ -1,6 +1,6 @@
 """The command line: ``firstlight fit`` and its companions.
 
 Reading a command takes two phases. First the names: which model, data set and callbacks
-(`firstlight.cli.layers`). Then the typed arguments of exactly these (`firstlight.cli.settings`),
-so that every message speaks of one argument and its type.
+(`firstlight.cli.names`). Then jsonargparse reads the typed arguments of exactly these
+(`firstlight.cli.arguments`), so that every message speaks of one argument and its type.
 """

@@ -4,39 +4,42 @@ from collections import Counter
 
 import numpy as np
 
-from firstlight.cli import listing, settings, text
-from firstlight.cli.errors import UsageError
-from firstlight.cli.layers import Layers
-from firstlight.cli.words import split
+from firstlight.cli import text
+from firstlight.cli.arguments import Arguments
+from firstlight.cli.errors import Parser, UsageError
+from firstlight.cli.models import listed
+from firstlight.cli.names import Names
 from firstlight.data import SPLITS
 
-HELP = """\
-usage: firstlight data [show NAME [--ARGUMENT VALUE ...]]
-
+USAGE = "firstlight data [show NAME [--ARGUMENT VALUE ...]]"
+DESCRIPTION = """\
 List the data sets, or show the splits, shapes and classes of one.
 
-  firstlight data show digits --batch_size 64
-"""
+  firstlight data show digits --batch_size 64"""
 
 
-def run(argv):
+def run(words):
     """List or show; returns the exit code."""
-    positionals, pairs = split(argv)
-    helping = any(flag == "help" for flag, _ in pairs)
-    if not positionals and not (pairs and not helping):
-        print(HELP if helping else listing.listed("dataset"), end="" if helping else "\n")
+    parser = Parser("data", DESCRIPTION, usage=USAGE, add_help=False)
+    parser.add_argument("words", nargs="*", help="nothing, or: show NAME")
+    parser.add_argument("-h", "--help", action="store_true", help="show this, and stop")
+    own, words = parser.parse_known_args(words)
+    if own.help and len(own.words) < 2:
+        parser.print_help()
         return 0
-    if len(positionals) != 2 or positionals[0] != "show":
+    if not own.words and not words:
+        print(listed("dataset"))
+        return 0
+    if len(own.words) != 2 or own.words[0] != "show":
         raise UsageError("expected: data, or data show NAME")
-    layers = Layers(data=positionals[1])
-    pairs = [pair for pair in pairs if pair[0] != "help"]
-    layers.add_pairs([("data." + flag.removeprefix("data."), value) for flag, value in pairs])
-    chosen = settings.choice("dataset", layers.data, "data", skip=("name",))
-    if helping:
-        print(HELP + "\n" + text.group(f"data {layers.data}", chosen.arguments))
+    names = Names()
+    names.choose("data", own.words[1])
+    arguments = Arguments(names)
+    if own.help:
+        print(parser.format_help(), arguments.parser.format_help(), sep="\n", end="")
         return 0
-    chosen.take(settings.typed(chosen.arguments, layers))
-    print(show(settings.load_data(chosen)))
+    arguments.parse([f"--data.{word[2:].removeprefix('data.')}" for word in words])
+    print(show(arguments.data.make_data()))
     return 0
 
 

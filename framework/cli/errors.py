@@ -1,5 +1,6 @@
 """What the command line says when it is used wrongly."""
 
+import argparse
 import difflib
 
 
@@ -7,7 +8,30 @@ class UsageError(Exception):
     """The command cannot be understood; ends it with exit code 2 and this message."""
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's parser of one sub-command; its errors are `UsageError`."""
+
+    def __init__(self, command, description, **options):
+        super().__init__(
+            prog=f"firstlight {command}",
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,
+        )
+
+    def error(self, message):
+        """Raise instead of ending the process."""
+        raise UsageError(message)
+
+
 def nearest(name, known):
     """Return ``"; did you mean ...?"`` with the known name most like this one, or ""."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def shown(value):
+    """Return a value as messages show it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

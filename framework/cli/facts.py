@@ -4,42 +4,29 @@ import math
 
 import numpy as np
 
-FACTS = (
-    "in_features",
-    "input_shape",
-    "in_channels",
-    "out_features",
-    "num_classes",
-    "task",
-)
+FACTS = {  # model arguments that the data fill in where the user does not
+    "in_features": (int, "Values in one sample"),
+    "input_shape": (tuple[int, ...], "Shape of one sample"),
+    "in_channels": (int, "Last axis of one sample"),
+    "out_features": (int, "Classes, or targets of a regression"),
+    "num_classes": (int, "Classes, or targets of a regression"),
+    "task": (str, "classification or regression"),
+}
 
 
 def facts_of(splits):
     """Return values for the model arguments in `FACTS`, as far as the data tell them.
 
-    Parameters
-    ----------
-    splits : DataSplits
-
-    Returns
-    -------
-    dict
-        ``in_features`` (product of the input shape), ``input_shape``, ``in_channels`` (its last
-        axis), ``task`` ("classification" or "regression"), and as ``out_features`` and
-        ``num_classes`` the number of classes; for a regression the width of y.
+    For a regression the outputs are the width of y, otherwise the classes.
     """
     shape = tuple(int(n) for n in splits.input_shape)
     facts = {"in_features": math.prod(shape), "input_shape": shape}
     if shape:
         facts["in_channels"] = shape[-1]
     facts["task"] = "regression" if splits.classes is None else "classification"
-    outputs = _width(splits) if splits.classes is None else len(splits.classes)
-    if outputs is not None:
-        facts["out_features"] = facts["num_classes"] = outputs
-    return facts
-
-
-def _width(splits):
-    """Return how many values one target has, or None for data without targets."""
     sample = splits.train[np.arange(1)]
-    return None if len(sample) < 2 else math.prod(sample[1].shape[1:])
+    if splits.classes is not None:
+        facts["out_features"] = facts["num_classes"] = len(splits.classes)
+    elif len(sample) > 1:
+        facts["out_features"] = facts["num_classes"] = math.prod(sample[1].shape[1:])
+    return facts

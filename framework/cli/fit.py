@@ -1,78 +1,106 @@
 """``firstlight fit``: train a model on a data set."""
 
 import re
+from pathlib import Path
 
 from firstlight import plugins
-from firstlight.cli import settings, text
-from firstlight.cli.errors import UsageError
+from firstlight.cli import text
+from firstlight.cli.arguments import Arguments
+from firstlight.cli.errors import Parser
 from firstlight.cli.facts import facts_of
-from firstlight.cli.layers import prefix, read
-from firstlight.cli.words import SWITCHES, split
+from firstlight.cli.names import Names, load_config, prefix
 from firstlight.rng import seed_everything
 
 MODEL, DATA = "mlp", "digits"  # what plain `firstlight fit` trains
-SCHEDULE = "lr_schedule"  # its cosine lets every training end on small steps
-USAGE = """\
-usage: firstlight fit [--model NAME] [--data NAME] [--callback NAME ...] [arguments]
-
+USAGE = "firstlight fit [--model NAME] [--data NAME] [--callback NAME ...] [arguments]"
+DESCRIPTION = """\
 Train a model on a data set, keep the run in a folder, and test the best weights.
 
   firstlight fit --model mlp --model.hidden 512,256 --data mnist --trainer.max_epochs 10
-  firstlight fit --callback early_stopping --early_stopping.patience 5 --config mine.yaml
-"""
-NAMES = ("model", "data", "callback", "config", "print_config", "debug", "help")
+  firstlight fit --callback early_stopping --early_stopping.patience 5 --config mine.yaml"""
+SCHEDULE = "lr_schedule"  # its cosine lets every training end on small steps
+GENERAL = {
+    "name": (str | None, None, "Name of the run; model-data if not given."),
+    "runs_dir": (str | None, "runs", "Folder that keeps all runs; none keeps none."),
+    "seed": (int, 0, "Seeds everything random."),
+}
 
 
-def run(argv):
+def run(words):
     """Train; returns the exit code."""
-    positionals, pairs = split(argv)
-    if positionals:
-        raise UsageError(f"unexpected {positionals[0]!r}; arguments begin with two dashes")
-    switches = {flag for flag, _ in pairs if flag in SWITCHES}
-    layers = read([pair for pair in pairs if pair[0] not in ("help", "print_config")])
-    use_defaults(layers)
-    chosen = settings.choose(layers)
-    if "help" in switches:
-        print(help_text(chosen))
+    parser = names_parser()
+    own, words = parser.parse_known_args(words)
+    names = Names()
+    for path in own.config:
+        names.add(load_config(path), Path(path).name)
+    for kind in ("model", "data"):
+        if getattr(own, kind) is not None:
+            names.choose(kind, getattr(own, kind))
+    for name in own.callback:
+        names.choose("callback", name)
+    use_defaults(names, {*names.values, *(word[2:].partition("=")[0] for word in words)})
+    settings = Arguments(names, GENERAL)
+    if own.help:
+        print(parser.format_help(), settings.parser.format_help(), sep="\n", end="")
         return 0
-    settings.fill(chosen, layers, known=NAMES)
-    if "print_config" in switches:
-        print(text.as_yaml(chosen.config()), end="")
+    settings.parse(words, known=vars(own))
+    if own.print_config:
+        import yaml
+
+        print(yaml.safe_dump(settings.config, sort_keys=False, allow_unicode=True), end="")
         return 0
-    return train(chosen)
+    return train(settings)
 
 
-def use_defaults(layers):
+def names_parser():
+    """Return the parser of the first phase."""
+    models, data, callbacks = (", ".join(plugins.registry(k).names()) for k in plugins.REGISTRARS)
+    parser = Parser("fit", DESCRIPTION, usage=USAGE, add_help=False)
+    add = parser.add_argument_group("what to train").add_argument
+    add("--model", metavar="NAME", help=f"{models}; or module:Class (default: {MODEL})")
+    text = f"{data}; or module:function, or a .csv or .npz file (default: {DATA})"
+    add("--data", metavar="NAME", help=text)
+    several = {"action": "append", "default": []}
+    text = f"one more callback; may be repeated: {callbacks}; or module:Class"
+    add("--callback", metavar="NAME", **several, help=text)
+    text = "YAML or JSON with settings, or the folder of a run; may be repeated"
+    add("--config", metavar="FILE", **several, help=text)
+    add("--print_config", action="store_true", help="show all settings as YAML, and stop")
+    add("-h", "--help", action="store_true", help="show this help for what is named, and stop")
+    return parser
+
+
+def use_defaults(names, given):
     """Choose what was not named: the model or data set of the same name as the other, or ours.
 
     The learning rate falls along a cosine unless ``--lr_schedule.schedule constant``, or unless
     only time limits the training, so that nobody knows how long the cosine would be.
     """
-    if layers.model is None:
-        same = layers.data in plugins.registry("model").names()
-        layers.choose("model", layers.data if same else MODEL)
-    if layers.data is None:
-        same = layers.model in plugins.registry("dataset").names()
-        layers.choose("data", layers.model if same else DATA)
-    limits = {
-        name for name in ("epochs", "steps", "time") if f"trainer.max_{name}" in layers.values
-    }
-    if limits != {"trainer.max_time"} and SCHEDULE not in layers.callbacks:
-        layers.add_callback(SCHEDULE)
+    if names.model is None:
+        same = names.data in plugins.registry("model").names()
+        names.choose("model", names.data if same else MODEL)
+    if names.data is None:
+        same = names.model in plugins.registry("dataset").names()
+        names.choose("data", names.model if same else DATA)
+    limits = {f"trainer.max_{name}" for name in ("epochs", "steps", "time")} & set(given)
+    if limits != {"trainer.max_time"}:
+        names.choose("callback", SCHEDULE)
 
 
-def train(chosen):
+def train(settings):
     """Train as settings say, test, and tell what came out."""
-    seed_everything(chosen.general["seed"])  # before the model draws its first weights
-    trainer = chosen.make_trainer(
-        name=chosen.general["name"] or default_name(chosen),
-        runs_dir=chosen.general["runs_dir"],
+    general = settings.general
+    seed_everything(general["seed"])  # before the model draws its first weights
+    trainer = settings.trainer.make(
+        callbacks=[one.make() for one in settings.callbacks],
+        name=general["name"] or default_name(settings),
+        runs_dir=general["runs_dir"],
     )
-    splits = settings.load_data(chosen.data)
+    splits = settings.data.make_data()
     facts = facts_of(splits)
-    model = chosen.make_model(facts)
-    trainer.config["facts"] = facts
-    print(head(chosen, model, splits, trainer), flush=True)
+    model = settings.model.make_model(facts)
+    trainer.config = settings.config | {"facts": facts}
+    print(head(settings, model, splits, trainer), flush=True)
     try:
         trainer.fit(model, splits)
     except KeyboardInterrupt:
@@ -82,11 +110,11 @@ def train(chosen):
             error.add_note(f"run: {trainer.run.path}")
         raise
     if trainer.status == "interrupted":
-        print("interrupted; " + farewell(trainer, chosen))
+        print("interrupted; " + farewell(trainer, general["runs_dir"]))
         return 130
     if splits.test is not None:
         print(", ".join(" ".join(pair) for pair in text.measured(test(trainer, model, splits))))
-    print(farewell(trainer, chosen))
+    print(farewell(trainer, general["runs_dir"]))
     return 0
 
 
@@ -96,13 +124,13 @@ def test(trainer, model, splits):
     return trainer.test(model, splits, checkpoint="best" if kept else None)
 
 
-def default_name(chosen):
+def default_name(settings):
     """Return ``model-data`` as a folder's name."""
-    names = prefix(chosen.model.name), prefix(chosen.data.name)
+    names = prefix(settings.model.name), prefix(settings.data.name)
     return re.sub(r"[^\w.+=-]+", "_", "-".join(names))
 
 
-def head(chosen, model, splits, trainer):
+def head(settings, model, splits, trainer):
     """Return the line that says what is about to be trained on what."""
     parameters = sum(parameter.size for parameter in model.parameters())
     sizes = [
@@ -111,39 +139,14 @@ def head(chosen, model, splits, trainer):
         if data is not None
     ]
     return (
-        f"{chosen.model.name} on {chosen.data.name}: {parameters:,} parameters, "
-        f"{' + '.join(sizes)} samples, {trainer.device}, seed {chosen.general['seed']}"
+        f"{settings.model.name} on {settings.data.name}: {parameters:,} parameters, "
+        f"{' + '.join(sizes)} samples, {trainer.device}, seed {settings.general['seed']}"
     )
 
 
-def farewell(trainer, chosen):
+def farewell(trainer, runs_dir):
     """Return where the run is, and how to look at it."""
     if trainer.run is None:
         return "run: not kept"
-    runs_dir = chosen.general["runs_dir"]
     place = "" if runs_dir == "runs" else f" {runs_dir}"
     return f"run: {trainer.run.path}\nlook at it: firstlight tensorboard{place}"
-
-
-def help_text(chosen):
-    """Return the help of the command, for what was chosen."""
-    offered = {kind: ", ".join(plugins.registry(kind).names()) for kind in plugins.REGISTRARS}
-    entries = [
-        ("--model NAME", f"{offered['model']}; or package.module:Class (default: {MODEL})"),
-        ("--data NAME", f"{offered['dataset']}; or package.module:function (default: {DATA})"),
-        ("--callback NAME", f"one more callback; may be repeated: {offered['callback']}"),
-        ("--config FILE", "YAML or JSON with settings, a run's config.json too; may be repeated"),
-    ]
-    lines = [line for entry in entries for line in text.item(*entry)]
-    for argument, kind in zip(settings.GENERAL, ("NAME", "DIR", "N"), strict=True):
-        flag = argument.flag.replace("_", "-")
-        lines += text.item(f"--{flag} {kind}", f"{argument.help} {text.ending(argument)}")
-    lines += text.item("--print_config", "show all settings as YAML, and stop")
-    lines += text.item("--debug", "show the traceback of an error")
-    groups = [
-        text.group(f"model {chosen.model.name}", chosen.model.arguments),
-        text.group(f"data {chosen.data.name}", chosen.data.arguments),
-        *(text.group(f"callback {one.name}", one.arguments) for one in chosen.callbacks),
-        text.group("trainer", chosen.trainer.arguments),
-    ]
-    return "\n\n".join([USAGE + "\nwhat to train:\n" + "\n".join(lines), *groups])

@@ -22,6 +22,7 @@ COMMANDS = {
     "tensorboard": "look at runs in TensorBoard",
 }
 EVALUATIONS = ("validate", "test")
+SWITCHES = ("--help", "--version", "--print_config", "--json")  # they take no value
 HELP = """\
 usage: firstlight COMMAND [arguments]
 
@@ -29,7 +30,7 @@ Neural networks from scratch: every gradient readable, every run trackable.
 
 {commands}
 
-firstlight COMMAND --help tells more. For example:
+firstlight COMMAND --help tells more, --debug shows the traceback of an error. For example:
   firstlight fit
   firstlight fit --model mlp --model.hidden 512,256 --data mnist --trainer.max_epochs 10
   firstlight test
@@ -40,7 +41,7 @@ def main(argv=None):
     """Run a command line and return its exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv or os.environ.get("FIRSTLIGHT_DEBUG", "0") not in ("", "0")
-    argv = [word for word in argv if word != "--debug"]
+    argv = joined(word for word in argv if word != "--debug")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
             stream.reconfigure(errors="replace")
@@ -67,6 +68,30 @@ def main(argv=None):
             return 1
 
 
+def joined(argv):
+    """Return the words of a command with each flag and its value as one, ``--flag=value``.
+
+    ``-`` within a flag becomes ``_``, so that ``--runs-dir`` and ``--runs_dir`` are one.
+
+    Examples
+    --------
+    >>> from firstlight.cli.main import joined
+    >>> joined(["test", "--runs-dir", "out", "--data.seed=-1", "--help", "runs/a"])
+    ['test', '--runs_dir=out', '--data.seed=-1', '--help', 'runs/a']
+    """
+    words = []
+    for word in argv:
+        last = words[-1] if words else ""
+        if word.startswith("--"):
+            flag, equals, value = word.partition("=")
+            words.append("--" + flag[2:].replace("-", "_") + equals + value)
+        elif last.startswith("--") and "=" not in last and last not in SWITCHES:
+            words[-1] += f"={word}"
+        else:
+            words.append(word)
+    return words
+
+
 def _run(command, words):
     if command in ("--help", "-h", "help"):
         lines = "\n".join(f"  {name:<12} {text}" for name, text in COMMANDS.items())
@@ -79,10 +104,12 @@ def _run(command, words):
         return 0
     if command not in COMMANDS:
         raise UsageError(f"unknown command {command}{nearest(command, COMMANDS)}")
-    if command in EVALUATIONS:
-        module = importlib.import_module("firstlight.cli.evaluate")
-        return module.run(command, words)
-    return importlib.import_module(f"firstlight.cli.{command}").run(words)
+    try:
+        if command in EVALUATIONS:
+            return importlib.import_module("firstlight.cli.evaluate").run(command, words)
+        return importlib.import_module(f"firstlight.cli.{command}").run(words)
+    except SystemExit as end:  # how argparse ends a help
+        return end.code
 
 
 def _message(error):

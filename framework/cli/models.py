@@ -1,23 +1,26 @@
 """``firstlight models``: which models there are."""
 
-from firstlight.cli import listing
-from firstlight.cli.errors import UsageError
-from firstlight.cli.words import split
-
-HELP = """\
-usage: firstlight models
-
-List the models. The arguments of one: firstlight fit --model NAME --help
-"""
+from firstlight import plugins
+from firstlight.cli import text
+from firstlight.cli.errors import Parser
 
 
-def run(argv):
+def run(words):
     """List; returns the exit code."""
-    positionals, pairs = split(argv)
-    if any(flag == "help" for flag, _ in pairs):
-        print(HELP, end="")
-        return 0
-    if argv:
-        raise UsageError(f"unexpected {(positionals or argv)[0]}")
-    print(listing.listed("model"))
+    description = "List the models. The arguments of one: firstlight fit --model NAME --help"
+    Parser("models", description).parse_args(words)
+    print(listed("model"))
     return 0
+
+
+def listed(kind):
+    """Return a table of all names of a kind, what each is, and the package it came from."""
+    registries, found = plugins.discover()
+    origin = {name: plugin for plugin in found for name in plugin.offers.get(kind, ())}
+    names = registries[kind].names()
+    if not names:
+        return f"no {kind} is installed"
+    return text.table(
+        (name, text.summary(registries[kind].get(name)), f"({origin[name].distribution})")
+        for name in names
+    )

@@ -4,37 +4,30 @@ import dataclasses
 import json
 
 from firstlight import plugins
-from firstlight.cli.errors import UsageError
-from firstlight.cli.words import BARE, split
+from firstlight.cli.errors import Parser, UsageError
 
-HELP = """\
-usage: firstlight plugins [--json]
-       firstlight plugins new NAME [--directory DIR]
-
+DESCRIPTION = """\
 List the installed plugins: name, package, version, hooks, what each offers; or write the files
 of a new plugin to start from.
 
-FIRSTLIGHT_PLUGINS=a,b allows only these plugins, beside firstlight's own.
-"""
+FIRSTLIGHT_PLUGINS=a,b allows only these plugins, beside firstlight's own."""
 
 
-def run(argv):
+def run(words):
     """List, or make a new one; returns the exit code."""
-    positionals, pairs = split(argv)
-    flags = dict(pairs)
-    if "help" in flags:
-        print(HELP, end="")
-        return 0
-    new = positionals[:1] == ["new"]
-    for flag in flags:
-        if flag != ("directory" if new else "json"):
-            raise UsageError(f"unknown argument --{flag}")
-    if new:
-        return make(positionals[1:], flags.get("directory", "."))
-    if positionals:
-        raise UsageError(f"expected: plugins, or plugins new NAME; got {' '.join(positionals)}")
+    usage = "firstlight plugins [--json]\n       firstlight plugins new NAME [--directory DIR]"
+    parser = Parser("plugins", DESCRIPTION, usage=usage)
+    parser.add_argument("words", nargs="*", help="nothing, or: new NAME")
+    parser.add_argument("--json", action="store_true", help="list as JSON")
+    parser.add_argument("--directory", default=".", help="where to write the new plugin's folder")
+    own = parser.parse_args(words)
+    if own.words[:1] == ["new"] and len(own.words) == 2:
+        return make(own.words[1], own.directory)
+    if own.words:
+        got = " ".join(own.words)
+        raise UsageError(f"expected: plugins, or plugins new NAME [--directory DIR]; got {got}")
     found = plugins.discover()[1]
-    if "json" in flags:
+    if own.json:
         print(json.dumps([dataclasses.asdict(plugin) for plugin in found], indent=2))
     else:
         print("\n".join(described(plugin) for plugin in found) or "no plugins are installed")
@@ -52,14 +45,12 @@ def described(plugin):
     return "\n".join(lines)
 
 
-def make(names, directory):
+def make(name, directory):
     """Write a new plugin's files and say what to do with them."""
-    if len(names) != 1 or directory is BARE:
-        raise UsageError("expected: plugins new NAME [--directory DIR]")
     from firstlight.scaffold import new_plugin
 
     try:
-        path = new_plugin(names[0], directory)
+        path = new_plugin(name, directory)
     except (FileExistsError, ValueError) as error:
         raise UsageError(str(error)) from error
     print(f"wrote {path}\nnext: pip install -e {path}, then: firstlight plugins")

@@ -7,46 +7,35 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight.cli import evaluate, past_run
+from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
 from firstlight.data import SPLITS, DataLoader
 from firstlight.files import write_atomically
 
-HELP = """\
-usage: firstlight predict [RUN] [--output FILE.csv|FILE.npz] [arguments]
-
+DESCRIPTION = """\
 Write a run's predictions: for classification the class and its probability, for regression the
-values. CSV goes to the screen if no file is given; .npz keeps all classes' probabilities.
-
-  RUN                         folder of the run, or name, or name/id (default: the latest)
-  --output FILE               .csv or .npz
-  --split train|val|test      which samples (default: test)
-  --checkpoint best|last|FILE which weights (default: best)
-  --data NAME                 other data than the run's
-  --data.ARGUMENT VALUE       other arguments of the data
-  --runs-dir DIR              folder that keeps all runs (default: runs)
-  --trainer.device cpu|cuda|auto
-"""
+values. CSV goes to the screen if no file is given; .npz keeps all classes' probabilities."""
 
 
-def run(argv):
+def run(words):
     """Predict and write; returns the exit code."""
-    folder, own, pairs = evaluate.parse(argv, ("checkpoint", "output", "split"))
-    if folder is None:
-        print(HELP, end="")
-        return 0
-    output, split = own["output"], own["split"] or "test"
+    parser = past_run.parser("predict", DESCRIPTION)
+    parser.add_argument("--output", metavar="FILE", help=".csv or .npz")
+    parser.add_argument(
+        "--split", choices=SPLITS, default="test", help="which samples (default: test)"
+    )
+    own, words = parser.parse_known_args(words)
+    output, split = own.output, own.split
     if output is not None and Path(output).suffix not in (".csv", ".npz"):
         raise UsageError(f"--output: expected a name that ends in .csv or .npz, got {output}")
-    if split not in SPLITS:
-        raise UsageError(f"--split: expected {', '.join(SPLITS)}, got {split}")
-    model, splits, trainer = past_run.rebuild(folder, pairs)
+    folder = past_run.find(own.run, own.runs_dir)
+    model, splits, trainer = past_run.rebuild(folder, own.data, words)
     data = getattr(splits, split)
     if data is None:
         there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
         raise UsageError(f"data {splits.name} has no {split} split; choose --split {there}")
     batches = DataLoader(data, splits.batch_size, transform=splits.eval_transform)
-    path = past_run.checkpoint_path(folder, own["checkpoint"])
+    path = past_run.checkpoint_path(folder, own.checkpoint)
     columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
     write(columns, output)
     if output is not None:

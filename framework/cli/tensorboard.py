@@ -5,32 +5,22 @@ import os
 import sys
 from pathlib import Path
 
-from firstlight.cli.errors import UsageError
-from firstlight.cli.words import BARE, split
-
-HELP = """\
-usage: firstlight tensorboard [RUNS_DIR] [--port N]
-
-Start TensorBoard on a folder of runs (default: runs) or a single run; Ctrl-C ends it.
-"""
+from firstlight.cli.errors import Parser, UsageError
 
 
-def run(argv):
+def run(words):
     """Become TensorBoard; returns an exit code only if that fails."""
-    positionals, pairs = split(argv)
-    flags = dict(pairs)
-    if "help" in flags:
-        print(HELP, end="")
-        return 0
-    for flag in flags:
-        if flag != "port":
-            raise UsageError(f"unknown argument --{flag}")
-    port = flags.get("port", "6006")
-    if port is BARE or not port.isdigit():
-        raise UsageError(f"--port: expected int, got {'nothing' if port is BARE else port}")
-    if len(positionals) > 1:
-        raise UsageError(f"expected one folder, got {' '.join(positionals)}")
-    folder = Path(positionals[0] if positionals else "runs")
+    parser = Parser("tensorboard", "Start TensorBoard on runs; Ctrl-C ends it.")
+    parser.add_argument(
+        "runs_dir",
+        nargs="?",
+        type=Path,
+        default=Path("runs"),
+        help="folder of runs, or a single run (default: runs)",
+    )
+    parser.add_argument("--port", type=int, default=6006, help="(default: 6006)")
+    own = parser.parse_args(words)
+    folder, port = own.runs_dir, str(own.port)
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; make a run with: firstlight fit")
     if importlib.util.find_spec("tensorboard") is None:

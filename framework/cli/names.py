@@ -1,0 +1,111 @@
+"""Phase one: the names of model, data and callbacks, from flags and config files.
+
+A config file (YAML or JSON) says what the flags say::
+
+    model: {name: mlp, hidden: [512, 256]}     # or only: model: mlp
+    data: {name: mnist, batch_size: 64}
+    callbacks:                                 # or a list: [early_stopping]
+      early_stopping: {patience: 5}
+    trainer: {max_epochs: 10}
+    seed: 1
+
+Later files go before earlier ones, flags before files. Naming another model or data set drops
+what was said about the one before.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firstlight.cli.errors import UsageError, shown
+
+
+@dataclass
+class Names:
+    """What is named, and what config files say of it.
+
+    Attributes
+    ----------
+    model, data : str or None
+    callbacks : list of str
+    values : dict of str to (value, source)
+        By flag, e.g. ``"model.hidden"``; the source is a file's name, "" for the command line.
+    """
+
+    model: str | None = None
+    data: str | None = None
+    callbacks: list = field(default_factory=list)
+    values: dict = field(default_factory=dict)
+
+    def choose(self, kind, name, source=""):
+        """Choose "model", "data" or a "callback" by name; a file of data is data too."""
+        if not isinstance(name, str):
+            place = f"{source}: {kind}" if source else f"--{kind}"
+            raise UsageError(f"{place}: expected a name, got {shown(name)}")
+        if kind == "callback":
+            self.callbacks += [name] if name not in self.callbacks else []
+            return
+        path = name if kind == "data" and name.endswith((".csv", ".npz")) else None
+        name = path[-3:] if path else name  # data sets of these names read such files
+        if getattr(self, kind) not in (None, name):
+            self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
+        setattr(self, kind, name)
+        if path:
+            self.values["data.path"] = path, source
+
+    def add(self, config, source=""):
+        """Lay a config (nested dict) over what is there."""
+        for key, value in config.items():
+            key = key.replace("-", "_")
+            if key in ("model", "data"):
+                value = dict(value) if isinstance(value, dict) else {"name": value}
+                if "name" in value:
+                    self.choose(key, value.pop("name"), source)
+            if key == "callbacks":
+                self._add_callbacks(value if isinstance(value, list) else [value], source)
+            elif isinstance(value, dict):
+                self._set(key, value, source)
+            else:
+                self.values[key] = value, source
+
+    def _add_callbacks(self, listed, source):
+        for item in listed:
+            for name, arguments in item.items() if isinstance(item, dict) else [(item, {})]:
+                self.choose("callback", name, source)
+                if not isinstance(arguments or {}, dict):
+                    raise UsageError(
+                        f"{source}: callbacks.{name}: expected its arguments by name, "
+                        f"got {shown(arguments)}"
+                    )
+                self._set(prefix(name), arguments or {}, source)
+
+    def _set(self, head, arguments, source):
+        self.values.update({f"{head}.{name}": (v, source) for name, v in arguments.items()})
+
+
+def load_config(path):
+    """Return the nested dict in a YAML or JSON file, or in the config.json of a run's folder.
+
+    Raises
+    ------
+    UsageError
+        No such file, or it holds something else.
+    """
+    import yaml
+
+    file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8")) or {}  # JSON is YAML too
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise UsageError(f"--config {path}: cannot be read ({reason})") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"--config {path}: not YAML or JSON: {reason}") from error
+    if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+        raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
+    return {key: value for key, value in config.items() if key != "facts"}
+
+
+def prefix(name):
+    """Return what the flags of a named thing begin with: for a class path, its class."""
+    return name.rpartition(":")[2]
