@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from firstlight.cli.main import main
 
@@ -37,6 +38,12 @@ class Net(fl.Module):
 
     def configure_optimizer(self):
         return optim.SGD(self.parameters(), lr=self.rate)
+
+
+class Parts(Net):
+    def __init__(self, width, in_features, num_classes, loss: fl.Module = nn.CrossEntropyLoss()):
+        self.body = nn.Sequential(nn.Linear(in_features, width), nn.Linear(width, num_classes))
+        self.loss, self.rate = loss, 0.1
 
 
 class Counter(fl.Callback):
@@ -92,6 +99,18 @@ def refused(cli):
         assert (code, out) == (2, "")
         assert see.startswith("see firstlight")
         return message
+
+    return run
+
+
+@pytest.fixture
+def printed(cli):
+    """Return the config that ``--print_config`` shows for some flags."""
+
+    def run(*argv):
+        code, out, err = cli("fit", *argv, "--print_config")
+        assert (code, err) == (0, "")
+        return yaml.safe_load(out)
 
     return run
 

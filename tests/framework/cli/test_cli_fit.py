@@ -4,25 +4,12 @@ import inspect
 import json
 
 import pytest
-import yaml
 
 from firstlight import Trainer
 from firstlight.models import MLP
 from firstlight.run import latest_run
 
 QUICK = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
-
-
-@pytest.fixture
-def printed(cli):
-    """Return the config that ``--print_config`` shows for some flags."""
-
-    def run(*argv):
-        code, out, err = cli("fit", *argv, "--print_config")
-        assert (code, err) == (0, "")
-        return yaml.safe_load(out)
-
-    return run
 
 
 # --- how values are read ------------------------------------------------------------------------
@@ -70,16 +57,24 @@ def test_dashes_and_underscores_are_one(printed):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--model.hidden", "abc"], "--model.hidden: expected int,int,... (such as 512,256), got "),
+        (
+            ["--model.hidden", "abc"],
+            "--model.hidden: expected tuple[int, ...] (such as 512,256), g",
+        ),
         (["--model.lr", "fast"], "--model.lr: expected float, got 'fast'"),
-        (["--trainer.max_epochs", "1.5"], "--trainer.max_epochs: expected int|none, got '1.5'"),
-        (["--trainer.max_epochs"], "--trainer.max_epochs: expected int|none, got nothing"),
+        (["--trainer.max_epochs", "1.5"], "--trainer.max_epochs: expected int | None, got '1.5'"),
+        (["--trainer.max_epochs"], "--trainer.max_epochs: expected int | None, got nothing"),
         (["--data.batch_size", "big"], "--data.batch_size: expected int, got 'big'"),
+        (["--early_stopping.mode", "up", "--callback", "early_stopping"], "got 'up'"),
+        (
+            ["--lr_schedule.milestones", "3,x"],
+            "--lr_schedule.milestones: expected list[int] | None, ",
+        ),
         (["--seed", "one"], "--seed: expected int, got 'one'"),
-        (["--config"], "--config: expected a file"),
-        (["--model"], "--model: expected a name, got nothing"),
+        (["--config"], "argument --config: expected one argument"),
+        (["--model"], "argument --model: expected one argument"),
         (["extra"], "unexpected 'extra'; arguments begin with two dashes"),
-        (["-m", "mlp"], "unknown argument -m; arguments begin with two dashes"),
+        (["-m", "mlp"], "unexpected '-m'; arguments begin with two dashes"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_type(refused, words, message):
@@ -112,44 +107,14 @@ def test_an_unknown_name_is_refused_with_the_nearest(refused, words, message):
         (["--model.activation", "foo"], "fit: model mlp: activation: expected one of relu, "),
         (["--trainer.max_epochs", -1], "fit: trainer: max_epochs: expected 0 or more, got -1"),
         (["--name", "a/b"], "fit: trainer: name: expected letters, digits"),
-        (["--data", "csv"], "fit: dataset csv needs --data.path (text"),
+        (["--data", "csv"], "fit: --data.path: expected str, got nothing"),
     ],
 )
 def test_a_value_that_its_owner_refuses_is_wrong_use(refused, words, message):
     assert message in refused("fit", *words)
 
 
-# --- config files -------------------------------------------------------------------------------
-
-
-def test_dashes_in_a_file_are_underscores(printed, tmp_path):
-    (tmp_path / "x.yaml").write_text("runs-dir: elsewhere\n")
-    assert printed("--config", "x.yaml")["runs_dir"] == "elsewhere"
-
-
-def test_configs_compose_and_flags_win(printed, tmp_path):
-    (tmp_path / "base.yaml").write_text(
-        "model: {name: mlp, hidden: [8, 8], lr: 1e-2}\n"
-        "trainer: {max_epochs: 7, val_every: 500 steps}\n"
-        "callbacks: [early_stopping]\nseed: 5\n"
-    )
-    (tmp_path / "more.json").write_text(
-        json.dumps({"trainer": {"max_epochs": 8}, "callbacks": {"early_stopping": {"patience": 9}}})
-    )
-    found = printed("--seed", 6, "--config", "base.yaml", "--config", "more.json")
-    assert found["model"]["hidden"] == [8, 8]
-    assert found["model"]["lr"] == 0.01
-    assert found["trainer"]["max_epochs"] == 8
-    assert found["trainer"]["val_every"] == "500 steps"
-    assert found["callbacks"]["early_stopping"]["patience"] == 9
-    assert found["seed"] == 6
-
-
-def test_the_printed_config_is_a_config(printed, tmp_path):
-    flags = ["--model.hidden", "5,6", "--callback", "early_stopping", "--early_stopping.patience"]
-    config = printed(*flags, 4, "--name", "x", "--data.seed", 3)
-    (tmp_path / "all.yaml").write_text(yaml.safe_dump(config))
-    assert printed("--config", "all.yaml") == config
+# --- what is trained ----------------------------------------------------------------------------
 
 
 def test_a_callback_named_twice_is_one(cli, mine):
@@ -157,35 +122,6 @@ def test_a_callback_named_twice_is_one(cli, mine):
     code, out, _ = cli("fit", *twice, "--Counter.text", "passed", *QUICK)
     assert code == 0
     assert out.count("passed 1\n") == 1
-
-
-def test_another_model_drops_what_was_said_of_the_first(printed, tmp_path):
-    (tmp_path / "mlp.yaml").write_text("model: {name: mlp, hidden: [8]}\ndata: digits\n")
-    found = printed("--config", "mlp.yaml", "--model", "polynomial", "--model.degree", 2)
-    assert found["model"] == {"name": "polynomial", "degree": 2, "lr": 0.03}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("model: {hiden: 3}", "x.yaml: model mlp has no argument model.hiden; did you mean model"),
-        ("trainr: {max_epochs: 3}", "x.yaml: unknown argument trainr.max_epochs; did you mean tr"),
-        ("trainer: {max_epochs: many}", "x.yaml: trainer.max_epochs: expected int|none, got 'ma"),
-        ("model: [mlp]", "x.yaml: model: expected a name, got ['mlp']"),
-        ("callbacks: [3]", "x.yaml: callback: expected a name, got 3"),
-        ("callbacks: {early_stopping: 3}", "x.yaml: callbacks.early_stopping: expected its argum"),
-        ("- a", "--config x.yaml: expected settings by name, got ['a']"),
-        ("a: [1", "--config x.yaml: not YAML or JSON: while parsing"),
-        (None, "--config x.yaml: cannot be read (No such file or directory)"),
-    ],
-)
-def test_what_is_wrong_in_a_file_is_told_with_its_name(refused, tmp_path, text, message):
-    if text is not None:
-        (tmp_path / "x.yaml").write_text(text)
-    assert message in refused("fit", "--config", "x.yaml")
-
-
-# --- what is trained ----------------------------------------------------------------------------
 
 
 def test_a_model_and_data_of_ones_own(cli, mine):
@@ -280,6 +216,16 @@ def test_debug_shows_the_traceback(cli, mine, monkeypatch, how):
     assert code == 1
     assert "Traceback" in err
     assert "ArithmeticError: no more" in err
+
+
+def test_a_model_may_take_parts_and_arguments_without_types(cli, refused, mine):
+    words = ("fit", "--model", "mine:Parts", "--data", "mine:blobs", *QUICK)
+    assert cli(*words, "--model.width", 3)[0] == 0
+    assert cli(*words, "--model.width", 3, "--model.loss", "CrossEntropyLoss")[0] == 0
+    message = refused(*words)
+    assert "model mine:Parts: Parts.__init__() missing 1 required positional argument: 'width'" in (
+        message
+    )
 
 
 def test_what_is_not_data_or_model_is_refused(refused, mine):

@@ -59,8 +59,8 @@ def test_limits_and_device_are_settable_and_nothing_else(cli, refused, here):
     message = refused("test", "--trainer.limit_tests", 2)
     assert "did you mean --trainer.limit_test_batches?" in message
     assert "unknown argument --callback" in refused("test", "--callback", "early_stopping")
-    assert "expected one run, got a b" in refused("test", "a", "b")
-    assert "--checkpoint: expected a value" in refused("test", "--checkpoint")
+    assert "unexpected 'b'" in refused("test", here, "b")
+    assert "argument --checkpoint: expected one argument" in refused("test", "--checkpoint")
 
 
 def test_a_run_that_is_not_there(refused, tmp_path, here, monkeypatch):
@@ -145,8 +145,10 @@ def test_predictions_of_a_regression_are_values(cli):
 
 def test_predict_refuses_what_it_cannot_write(cli, refused, here):
     assert "ends in .csv or .npz, got p.txt" in refused("predict", "--output", "p.txt")
-    assert "--split: expected train, val, test, got all" in refused("predict", "--split", "all")
-    assert "--output: expected a value" in refused("predict", "--output")
+    assert "argument --split: invalid choice: 'all' (choose from" in refused(
+        "predict", "--split", "all"
+    )
+    assert "argument --output: expected one argument" in refused("predict", "--output")
     code, _, err = cli("predict", "--output", "no/such/folder/p.csv")
     assert code == 1
     assert "No such file or directory" in err
