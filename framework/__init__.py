@@ -4,6 +4,7 @@ import importlib
 
 from firstlight import nn, optim
 from firstlight.callback import Callback, Role
+from firstlight.checkpoint import Checkpoint
 from firstlight.data import ArrayDataset, DataLoader, DataSplits
 from firstlight.history import History
 from firstlight.hookspecs import hookimpl
@@ -18,6 +19,7 @@ __all__ = [
     "ArrayDataset",
     "Buffer",
     "Callback",
+    "Checkpoint",
     "DataLoader",
     "DataSplits",
     "History",

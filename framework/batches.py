@@ -1,5 +1,7 @@
 """Batches: arrays, or tuples, lists and dicts of arrays."""
 
+import numpy as np
+
 from firstlight.backend import to_device
 
 
@@ -9,9 +11,23 @@ def placed(batch, device, dtype):
         return tuple([placed(part, device, dtype) for part in batch])
     if isinstance(batch, dict):
         return {name: placed(part, device, dtype) for name, part in batch.items()}
+    if not isinstance(batch, np.ndarray):
+        batch = _as_array(batch)
     if batch.dtype.kind == "f" and batch.dtype != dtype:
         batch = batch.astype(dtype)
     return batch if device == "cpu" else to_device(batch, device)
+
+
+def _as_array(part):
+    """Return a CuPy array as it is, and what can be seen as an array (a torch tensor) as one."""
+    if hasattr(part, "get"):
+        return part
+    if hasattr(part, "__array__"):
+        return np.asarray(part)
+    raise TypeError(
+        f"expected batches of arrays, or tuples or dicts of arrays, got a {type(part).__name__} in "
+        "one; let the loader give arrays"
+    )
 
 
 def sample_count(batch):

@@ -60,6 +60,19 @@ def all_undone(root):
             )
 
 
+def loggable(values, reserved):
+    """Return named values as Python floats, or raise a TypeError or ValueError that names one."""
+    found = {}
+    for name, value in values.items():
+        if name in reserved:
+            raise ValueError(f"log: {name!r} is taken; every record has {', '.join(reserved)}")
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"log: expected a number for {name!r}, got {value!r}") from None
+    return found
+
+
 def run_name(name):
     """Return the name, or raise a ValueError if it cannot be a folder's."""
     if name is not None and (not re.fullmatch(r"[\w.+=-]+", name) or name in (".", "..", "latest")):

@@ -178,6 +178,13 @@ def as_loader(data, split):
     )
 
 
+def unshuffled(loader):
+    """Return a loader of the same batches each epoch; one that is not ours passes as it is."""
+    if not isinstance(loader, DataLoader):
+        return loader
+    return DataLoader(loader.data, loader.batch_size, transform=loader.transform)
+
+
 def _leaves_one(data, batch_size):
     """Tell whether the last batch would be a lone sample, of which BatchNorm has no variance."""
     return len(data) > batch_size and len(data) % batch_size == 1
@@ -185,7 +192,7 @@ def _leaves_one(data, batch_size):
 
 def _is_loader(data):
     if isinstance(data, list):  # batches made beforehand; other lists are values to be refused
-        return bool(data) and all(isinstance(batch, tuple) for batch in data)
+        return bool(data) and all(isinstance(batch, (tuple, dict)) for batch in data)
     return (
         hasattr(data, "__iter__")
         and hasattr(data, "__len__")

@@ -136,7 +136,7 @@ def call_all(manager, hook, **arguments):
     """
     failures, wrappers = [], []
     for impl in manager.impls(hook):
-        with _collecting(failures, manager):
+        with collecting(failures, manager):
             values = [arguments[name] for name in impl.argnames]
             if impl.wrapper:
                 wrapper = contextmanager(impl.function)(*values)
@@ -145,7 +145,7 @@ def call_all(manager, hook, **arguments):
             else:
                 impl.function(*values)
     for wrapper in reversed(wrappers):
-        with _collecting(failures, manager):
+        with collecting(failures, manager):
             wrapper.__exit__(None, None, None)
     return failures
 
@@ -186,10 +186,11 @@ def listing(manager):
 
 
 @contextmanager
-def _collecting(failures, manager):
+def collecting(failures, manager):
+    """Let nothing pass but add it to a list: what follows must run, after a Ctrl-C even."""
     try:
         yield
-    except Exception as failure:
+    except BaseException as failure:
         blame(manager, failure)
         failures.append(failure)
 

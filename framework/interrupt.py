@@ -24,12 +24,14 @@ class Interrupt:
     Attributes
     ----------
     requested : bool
+    ending : bool
+        Set while the training is brought to its end, which nothing may break off.
     signal : str or None
         Name of the signal that came.
     """
 
     def __init__(self):
-        self.requested, self.signal = False, None
+        self.requested, self.ending, self.signal = False, False, None
         self._previous = {}
 
     def __enter__(self):
@@ -43,6 +45,8 @@ class Interrupt:
 
     def _handle(self, number, _frame):
         by_hand = number == signal.SIGINT
+        if self.ending:
+            return
         if self.requested and by_hand:
             raise KeyboardInterrupt
         self.requested, self.signal = True, signal.Signals(number).name

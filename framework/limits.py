@@ -1,6 +1,7 @@
 """Limits of a training: how many batches, how long, how often to validate."""
 
 import re
+from numbers import Integral, Real
 
 
 def batch_limit(name, limit, total):
@@ -20,6 +21,8 @@ def batch_limit(name, limit, total):
     """
     if limit is None:
         return total
+    if not isinstance(limit, Real) or isinstance(limit, bool):
+        raise TypeError(f"{name}: expected a count of batches or a share of them, got {limit!r}")
     if isinstance(limit, float):
         if not 0 <= limit <= 1:
             raise ValueError(
@@ -31,21 +34,21 @@ def batch_limit(name, limit, total):
     return min(limit, total)
 
 
-def parse_count(name, count, least=1):
-    """Return a whole number of at least ``least``, or None for None.
+def parse_count(name, count, least=1, *, optional=False):
+    """Return a whole number of at least ``least``; None passes where it is ``optional``.
 
     Raises
     ------
     TypeError, ValueError
         Not a whole number; too small.
     """
-    if count is None:
+    if count is None and optional:
         return None
-    if not isinstance(count, int) or isinstance(count, bool):
+    if not isinstance(count, Integral) or isinstance(count, bool):
         raise TypeError(f"{name}: expected a whole number, got {count!r}")
     if count < least:
         raise ValueError(f"{name}: expected {least} or more, got {count}")
-    return count
+    return int(count)
 
 
 def parse_interval(name, interval):

@@ -27,6 +27,11 @@ def train_batches(trainer):
         trainer.batch = placed(batch, trainer.device, trainer.dtype)
         yield trainer.batch, trainer.accumulation.ends(index, count)
     trainer.batch = None
+    if trainer.batches_done < count:
+        raise ValueError(
+            f"the training loader promised {count} batches (its len()) and gave "
+            f"{trainer.batches_done}; a generator, for one, can be gone through once only"
+        )
 
 
 def count_step(trainer):
@@ -49,9 +54,11 @@ def end_epoch(trainer, hook):
     """Validate, log the epoch and tell the callbacks; an interrupted epoch stays open."""
     if trainer.interrupted and trainer.batches_done < trainer.epoch_batches:
         return
-    record = trainer.means.of_epoch()
+    checks.all_undone(trainer.module)
+    metrics = {}
     if _validation_due(trainer, "epochs", trainer.epoch):
-        record |= evaluate(trainer, trainer.val_loader, "val")
+        metrics = evaluate(trainer, trainer.val_loader, "val")
+    record = trainer.means.of_epoch() | metrics
     seconds = round(trainer.elapsed - trainer.epoch_started, 4)
     trainer.log(record | {"lr": trainer.optimizer.lr, "epoch_seconds": seconds})
     trainer.epoch_done, trainer.batches_done = True, 0

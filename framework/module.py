@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firstlight import backend, state
+from firstlight.batches import describe_batch
 from firstlight.parameter import Buffer, Parameter
 
 
@@ -112,6 +113,11 @@ class Module:
 
     def validation_step(self, batch):
         """Run forward, loss and metrics on a batch ``(x, y)`` and return a `StepOutput`."""
+        if not isinstance(batch, tuple) or len(batch) != 2:
+            raise TypeError(
+                f"{self._name} expects batches (x, y), got {describe_batch(batch)}; pass (x, y) to "
+                "fit, or override training_step and validation_step"
+            )
         x, y = batch
         if not isinstance(getattr(self, "loss", None), Module):
             raise AttributeError(
@@ -122,7 +128,8 @@ class Module:
         if prediction is None:
             raise TypeError(f"{self._name}.forward returned None; end it with: return y")
         loss = self.loss(prediction, y)
-        return StepOutput(loss, None, self.loss.metrics(prediction, y), prediction)
+        metrics = self.loss.metrics(prediction, y) if hasattr(self.loss, "metrics") else {}
+        return StepOutput(loss, None, metrics, prediction)
 
     def predict_step(self, batch):
         """Return the prediction for a batch: ``x``, or ``(x, y)`` whose y is left aside."""
@@ -162,18 +169,19 @@ class Module:
             )
 
     def train(self, mode=True):
-        """Switch to training, and forget every forward that was not undone."""
-        for module in self.modules():
-            module.training, module._stack = mode, [] if mode else None
+        """Switch to training, and forget every forward that was not undone.
+
+        Calls the same of every child: a layer that overrides it can stay as it is.
+        """
+        self.training, self._stack = mode, [] if mode else None
+        for _, child in state.children(self):
+            child.train(mode)
         return self
 
     def eval(self, *, keep_backward=False):
         """Switch to evaluation: no dropout, running statistics, nothing saved for backward.
 
-        Parameters
-        ----------
-        keep_backward : bool
-            Save nevertheless, to go backward through the evaluated network (saliency maps).
+        ``keep_backward`` saves nevertheless, to go backward through the evaluated network.
         """
         self.train(False)
         if keep_backward:
@@ -223,14 +231,10 @@ class Module:
             parameter.grad[...] = 0
 
     def to(self, device=None, dtype=None):
-        """Move parameters and buffers to a device and/or a floating dtype; returns the module.
+        """Move to a device ("cpu", "cuda", "cuda:N", "auto") and/or a floating dtype.
 
-        Call it before the optimizer is made: moved parameters leave their flat arrays.
-
-        Parameters
-        ----------
-        device : {"cpu", "cuda", "cuda:N", "auto"}, optional
-        dtype : {"float16", "float32", "float64"}, optional
+        Call it before the optimizer is made: moved parameters leave their flat arrays. Returns
+        the module.
         """
         device = None if device is None else backend.resolve_device(device)
         dtype = None if dtype is None else backend.float_dtype(dtype)

@@ -62,6 +62,10 @@ class Parameter:
         """Move to other memory: the arrays given become this parameter's data and grad."""
         self._data, self._grad, self.flat = data, grad, flat
 
+    def __getstate__(self):
+        """Leave the flat arrays behind when copied or pickled; a copy has memory of its own."""
+        return {**vars(self), "flat": None}
+
     @property
     def shape(self):
         """Shape of the values."""

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.batches import describe_batch
-from firstlight.data import train_and_val_loaders
+from firstlight.data import train_and_val_loaders, unshuffled
 from firstlight.run import Run
+from firstlight.threads import blas_threads
 
 DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "tensorboard")
 NEED_RUN = ("model_checkpoint", "tensorboard")
@@ -21,7 +22,8 @@ def training(trainer, module, data, val_data, resume=None):
     """
     _prepare(trainer, module, data, val_data, resume)
     failure = None
-    with trainer.interrupt:
+    batch_size = getattr(trainer.train_loader, "batch_size", 1)
+    with trainer.interrupt, blas_threads(module, batch_size):
         try:
             trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
             yield trainer.hooks.hook
@@ -31,24 +33,36 @@ def training(trainer, module, data, val_data, resume=None):
             _fail(trainer, error)
             raise
         finally:
-            broken = hooks.call_all(trainer.hooks, "on_fit_end", trainer=trainer, module=module)
-            trainer.writer.close()
-            if failure is None and broken:
-                failure, trainer.status = broken[0], "failed"
-            if failure is not None:
-                hooks.note_failures(failure, broken)
-            if trainer.run is not None:
-                trainer.run.finish(trainer, failure)
-            if broken and failure is broken[0]:
-                raise failure
+            broken = _end(trainer, failure)
+            if failure is None and broken is not None:
+                raise broken
+
+
+def _end(trainer, failure):
+    """Call every ``on_fit_end``, write what is still to be written; return what went wrong."""
+    trainer.interrupt.ending = True  # a further Ctrl-C must not break this off
+    broken = hooks.call_all(trainer.hooks, "on_fit_end", trainer=trainer, module=trainer.module)
+    with hooks.collecting(broken, trainer.hooks):
+        trainer.writer.close()
+    failure = failure or next(iter(broken), None)
+    if broken and failure is broken[0]:
+        by_hand = isinstance(failure, KeyboardInterrupt)
+        trainer.status = "interrupted" if by_hand else "failed"
+    if trainer.run is not None:
+        with hooks.collecting(broken, trainer.hooks):
+            trainer.run.finish(trainer, failure)
+    failure = failure or next(iter(broken), None)
+    if failure is not None:
+        hooks.note_failures(failure, broken)
+    return failure
 
 
 @contextmanager
 def evaluating(trainer, module, checkpoint):
-    """Prepare an evaluation outside a training, and leave the module in the mode it had."""
+    """Prepare an evaluation outside a training, and leave every part in the mode it had."""
     checks.module(module)
     module.to(device=trainer.device)
-    was_training = module.training
+    modes = [(part, part.training) for part in module.modules()]
     _use(trainer, module)
     trainer.hooks = hooks.attach(trainer.callbacks)
     try:
@@ -59,7 +73,8 @@ def evaluating(trainer, module, checkpoint):
         hooks.blame(trainer.hooks, error)
         raise
     finally:
-        module.train(was_training)
+        for part, mode in modes:
+            part.training, part._stack = mode, [] if modes[0][1] else None
 
 
 def resolve_callbacks(callbacks, default_callbacks, runs_dir):
@@ -83,22 +98,24 @@ def _named(name):
 def _prepare(trainer, module, data, val_data, resume):
     checks.module(module)
     trainer.reset()
+    trainer.run = None
     if trainer.seed is not None:
         rng.seed_everything(trainer.seed)
     module.to(device=trainer.device).train()
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     if trainer.overfit:
-        trainer.train_loader.shuffle = False
-        trainer.val_loader = trainer.train_loader
+        trainer.train_loader = trainer.val_loader = unshuffled(trainer.train_loader)
+    if trainer.epoch_batches == 0 and trainer.max_epochs is None:
+        raise ValueError("limit_train_batches leaves no batch to train on, and no max_epochs ends")
     trainer.optimizer = module.configure_optimizer()
     checks.optimizer(module, trainer.optimizer)
+    trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
     _use(trainer, module)
     trainer.hooks = hooks.attach(trainer.callbacks)
-    name = trainer.name or type(module).__name__.lower()
+    name = trainer.name or checks.run_name(type(module).__name__.lower())
     place = None if resume is None else resuming.find(resume, trainer.runs_dir, name)
     if place is not None:
         snapshot.restore(trainer, place.checkpoint)
-    trainer.run = None
     if trainer.runs_dir is not None:
         trainer.run = Run(
             trainer.runs_dir,

@@ -30,14 +30,20 @@ def children(module):
             yield name, value
 
 
-def walk_modules(module, prefix, seen):
+def walk_modules(module, prefix, seen, above=()):
     """Yield ``(name, module)`` depth first; what was seen already is left out."""
+    if module in above:
+        raise ValueError(
+            f"{prefix} leads back to the {type(module).__name__} that contains it; a module keeps "
+            "its parts as attributes, not what it is a part of"
+        )
     if id(module) in seen:
         return
     seen.add(id(module))
     yield prefix, module
     for name, child in children(module):
-        yield from walk_modules(child, f"{prefix}.{name}" if prefix else name, seen)
+        path = f"{prefix}.{name}" if prefix else name
+        yield from walk_modules(child, path, seen, (*above, module))
 
 
 def walk_leaves(module, kind):
@@ -112,9 +118,9 @@ def restore(module, arrays, *, strict=True):
             f"{type(module).__name__}.load_state_dict: shapes differ: {'; '.join(misshaped)}; "
             "build the model with the arguments it was saved with"
         )
-    for name in common:
+    fitting = {name: np.asarray(arrays[name], dtype=leaves[name].data.dtype) for name in common}
+    for name, source in fitting.items():
         target = leaves[name].data
-        source = np.asarray(arrays[name], dtype=target.dtype)
         if hasattr(target, "set"):  # a CuPy array
             target.set(source)
         else:

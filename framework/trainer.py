@@ -28,7 +28,8 @@ class Trainer:
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute.
     seed : int, optional
-        Seeds everything random when `fit` starts; None goes on with the seed in use.
+        Seeds everything random when `fit` starts, but not loaders that were made before; None
+        goes on with the seed in use.
     accumulate_grad_batches : int
         Batches for each optimizer step; their gradients are averaged over the samples.
     limit_train_batches, limit_val_batches, limit_test_batches, limit_predict_batches : optional
@@ -96,10 +97,11 @@ class Trainer:
         }
         if fast_dev_run:
             max_epochs, max_steps, runs_dir, default_callbacks = 1, None, None, False
+            val_every = 1
         elif max_epochs is None and max_steps is None and max_time is None:
             max_epochs = 20
-        self.max_epochs = parse_count("max_epochs", max_epochs, least=0)
-        self.max_steps = parse_count("max_steps", max_steps, least=0)
+        self.max_epochs = parse_count("max_epochs", max_epochs, 0, optional=True)
+        self.max_steps = parse_count("max_steps", max_steps, 0, optional=True)
         self.max_time = parse_duration("max_time", max_time)
         self.accumulation = Accumulation(
             parse_count("accumulate_grad_batches", accumulate_grad_batches)
@@ -111,6 +113,7 @@ class Trainer:
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config = {}
+        self.hooks = hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
         self.reset()
 
@@ -187,10 +190,11 @@ class Trainer:
             return evaluate(self, as_loader(data, "val"), "val")
 
     def test(self, module, data, *, checkpoint=None):
-        """Return the means on test data, and add them to the latest run; see `validate`."""
+        """Return the means on test data, and add them to the module's run; see `validate`."""
+        of_latest_run = self.run is not None and module is self.module
         with session.evaluating(self, module, checkpoint):
             metrics = evaluate(self, as_loader(data, "test"), "test")
-        if self.run is not None:
+        if of_latest_run:
             self.run.add_metrics(metrics)
         return metrics
 
@@ -213,7 +217,7 @@ class Trainer:
 
     @property
     def interrupted(self):
-        """Whether Ctrl-C ended the training."""
+        """Whether Ctrl-C or another signal asked to stop; see `firstlight.interrupt`."""
         return self.interrupt.requested
 
     @property
@@ -240,7 +244,9 @@ class Trainer:
 
     def log(self, values):
         """Log named values (floats) at the present step: to history, run folder and loggers."""
-        record = {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4), **values}
+        place = {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4)}
+        values = checks.loggable(values, reserved=place)
+        record = place | values
         self.metrics |= values
         self.history.add(record)
         if self.run is not None:

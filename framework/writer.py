@@ -29,7 +29,9 @@ class CheckpointWriter:
             self._waiting[path] = checkpoint
             if self._thread is None:
                 self._closing = False
-                self._thread = threading.Thread(target=self._work, name="firstlight-checkpoints")
+                self._thread = threading.Thread(
+                    target=self._work, name="firstlight-checkpoints", daemon=True
+                )
                 self._thread.start()
             self._changed.notify()
         self.report()

@@ -57,7 +57,8 @@ class Sequential(Module):
         return iter(self.layers)
 
     def __getitem__(self, index):
-        return self.layers[index]
+        layers = self.layers[index]
+        return Sequential(*layers) if isinstance(index, slice) else layers
 
 
 class Residual(Module):

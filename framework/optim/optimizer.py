@@ -74,6 +74,7 @@ class Optimizer:
         for group in self.param_groups:
             self._check(group)
         self.flat = flatten([p for group in self.param_groups for p in group["params"]])
+        self._check_eps()
         self.state = {
             name: np.zeros_like(self.flat.data) for name in self.state_names if self._needs(name)
         }
@@ -262,6 +263,15 @@ class Optimizer:
                 runs.append([owners[index], window.start, window.stop, self._missed[index]])
             before = here
         return runs
+
+    def _check_eps(self):
+        dtype = self.flat.data.dtype
+        for group in self.param_groups:
+            if "eps" in group and dtype.type(group["eps"]) == 0:
+                raise ValueError(
+                    f"{type(self).__name__}: eps={group['eps']} is 0 in {dtype}, and would divide "
+                    "0 by 0; pass a larger one, e.g. eps=1e-4"
+                )
 
     def _check(self, group):
         """Raise a ValueError for hyper-parameters that no rule can take."""
