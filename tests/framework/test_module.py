@@ -1,5 +1,8 @@
 """Module: the stack between forward and backward, the tree, the state."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -217,3 +220,51 @@ def test_containers_check_what_they_are_given():
         ValueError, match=r"expected Linear to keep the shape \(3, 2\), got \(3, 1\)"
     ):
         nn.Residual(nn.Linear(2, 1))(np.ones((3, 2), "float32"))
+
+
+def test_a_copy_of_a_model_has_memory_of_its_own():
+    net = nn.Linear(2, 2)
+    optimizer = optim.SGD(net.parameters(), lr=1.0)
+    for twin, its_optimizer in (
+        copy.deepcopy((net, optimizer)),
+        pickle.loads(pickle.dumps((net, optimizer))),
+    ):
+        assert not np.shares_memory(twin.weight.data, net.weight.data)
+        np.testing.assert_array_equal(twin.weight.data, net.weight.data)
+        with pytest.raises(RuntimeError, match="make the optimizer afterwards"):
+            its_optimizer.step()  # it would move memory that is nobody's
+        before = twin.weight.data.copy()
+        twin.weight.grad[...] = 1
+        optim.SGD(twin.parameters(), lr=1.0).step()
+        np.testing.assert_array_equal(twin.weight.data, before - 1)
+
+
+def test_a_layer_may_refuse_to_train():
+    class Frozen(nn.BatchNorm1d):
+        def train(self, mode=True):
+            return super().train(False)
+
+    net = nn.Sequential(Frozen(2), nn.Linear(2, 2)).train()
+    assert (net.layers[0].training, net.layers[1].training) == (False, True)
+
+
+def test_a_module_cannot_contain_itself():
+    net = nn.Sequential(nn.Linear(1, 1))
+    net.layers[0].parent = net
+    with pytest.raises(ValueError, match="0.parent leads back to the Sequential that contains it"):
+        net.parameters()
+
+
+def test_a_state_that_cannot_be_loaded_changes_nothing():
+    net = nn.Linear(2, 1)
+    before = net.state_dict()
+    with pytest.raises(ValueError, match="could not convert"):
+        net.load_state_dict({"weight": np.zeros((1, 2)), "bias": np.array(["a"])})
+    np.testing.assert_array_equal(net.weight.data, before["weight"])
+
+
+def test_a_part_of_a_sequential():
+    net = nn.Sequential(nn.Linear(1, 2), nn.ReLU(), nn.Linear(2, 1))
+    assert isinstance(net[:2], nn.Sequential)
+    assert net[:2][0] is net[0]
+    assert net[-1] is net.layers[2]

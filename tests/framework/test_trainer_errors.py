@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +240,20 @@ def test_unwritable_runs_folder(line, line_data):
 def test_bad_data(x, y, message, line, quiet):
     with pytest.raises((ValueError, TypeError), match=message):
         Trainer(max_epochs=1, **quiet).fit(line(), (x, y))
+
+
+class CtrlCAtTheEnd(fl.Callback):
+    role = fl.Role.WRITER
+
+    def on_fit_end(self):
+        raise KeyboardInterrupt
+
+
+def test_nothing_breaks_off_the_ending(line, line_data):
+    witness = Witness()
+    callbacks = [CtrlCAtTheEnd(), witness, "model_checkpoint"]
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(max_epochs=1, callbacks=callbacks, default_callbacks=False).fit(line(), line_data)
+    assert witness.seen == ["finished"]
+    assert summary()["status"] == "interrupted"
+    assert "firstlight-checkpoints" not in [thread.name for thread in threading.enumerate()]

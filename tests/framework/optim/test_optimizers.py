@@ -199,3 +199,10 @@ def test_adagrad_starts_from_its_initial_value():
     p.grad[...] = [2.0, -2.0]
     optimizer.step()
     np.testing.assert_allclose(p.data, [-2 / 3, 2 / 3], rtol=1e-9)
+
+
+def test_an_eps_that_is_zero_in_float16_is_refused():
+    layer = nn.Linear(2, 2).to(dtype="float16")
+    with pytest.raises(ValueError, match="eps=1e-08 is 0 in float16.*e.g. eps=1e-4"):
+        optim.Adam(layer.parameters())
+    optim.Adam(layer.parameters(), eps=1e-4)
