@@ -11,7 +11,7 @@ from firstlight.limits import batch_limit
 from firstlight.metrics import MeanMetrics
 
 
-def evaluate(trainer, loader, stage):
+def evaluate(trainer, loader, stage, *, may_stop=False):
     """Return the means of loss and metrics, weighted by batch size, e.g. ``{"val_loss": 0.1}``.
 
     Parameters
@@ -21,11 +21,16 @@ def evaluate(trainer, loader, stage):
     loader : iterable of batches
     stage : {"val", "test"}
         Prefix of the names.
+    may_stop : bool
+        Return None when the trainer is interrupted meanwhile.
     """
     module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
     module.eval()
     hook.on_validation_start(trainer=trainer, module=module, stage=stage)
     for index, batch in enumerate(limited_batches(trainer, loader, stage)):
+        if may_stop and trainer.interrupted:
+            module.train()
+            return None
         output = module.validation_step(batch)
         checks.step_output(module, output, "validation_step")
         means.add({"loss": output.loss, **output.metrics}, sample_count(batch))

@@ -51,13 +51,18 @@ def validate_by_steps(trainer):
 
 
 def end_epoch(trainer, hook):
-    """Validate, log the epoch and tell the callbacks; an interrupted epoch stays open."""
+    """Validate, log the epoch and tell the callbacks.
+
+    An epoch that is interrupted, in its validation even, stays open: resuming finishes it.
+    """
     if trainer.interrupted and trainer.batches_done < trainer.epoch_batches:
         return
     checks.all_undone(trainer.module)
     metrics = {}
     if _validation_due(trainer, "epochs", trainer.epoch):
-        metrics = evaluate(trainer, trainer.val_loader, "val")
+        metrics = evaluate(trainer, trainer.val_loader, "val", may_stop=True)
+        if metrics is None:
+            return
     record = trainer.means.of_epoch() | metrics
     seconds = round(trainer.elapsed - trainer.epoch_started, 4)
     trainer.log(record | {"lr": trainer.optimizer.lr, "epoch_seconds": seconds})

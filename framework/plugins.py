@@ -179,7 +179,7 @@ def _installed():
     found = {}
     for point in _entry_points():
         try:
-            name, version = point.dist.metadata["Name"], point.dist.metadata["Version"]
+            name, version = point.dist.metadata.get("Name"), point.dist.metadata.get("Version")
         except Exception:  # a package without readable metadata
             name = version = None
         plugin = Plugin(point.name, name or "unknown", version or "unknown", point.value)

@@ -15,11 +15,13 @@
 No server, no database: a run can be copied, compared and deleted like any folder.
 """
 
+import contextlib
 import csv
 import json
 import os
 import platform
 import secrets
+import warnings
 from datetime import datetime
 from pathlib import Path
 
@@ -65,7 +67,8 @@ class Run:
         self.name = name
         runs_dir = Path(runs_dir).expanduser()
         try:
-            self.path = Path(folder) if folder else self._make_folder(runs_dir / name)
+            path = Path(folder) if folder else self._make_folder(runs_dir / name)
+            self.path = path.absolute()  # a script may change its working directory
             lines = "".join(json.dumps(record) + "\n" for record in records)
             write_atomically(self.path / "metrics.jsonl", lines)
             self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
@@ -74,7 +77,7 @@ class Run:
                 f"the runs folder {str(runs_dir)!r} cannot be written ({error}); choose another "
                 "with runs_dir=... (--runs-dir), or pass runs_dir=None to keep no run"
             ) from error
-        self.id = self.path.name
+        self.id, self._complained = self.path.name, False
         self.summary = {
             "name": name,
             "id": self.id,
@@ -106,14 +109,32 @@ class Run:
         self.summary["started"] = before.get("started", self.summary["started"])
 
     @property
+    def shown(self):
+        """The path as messages show it: from here, if it is below."""
+        here = Path.cwd()
+        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+
+    @property
     def checkpoints(self):
         """Folder for checkpoints."""
         return self.path / "checkpoints"
 
     def record(self, record):
-        """Append a record to ``metrics.jsonl``, past the reach of a killed process."""
-        self._metrics.write(json.dumps(record) + "\n")
-        self._metrics.flush()
+        """Append a record to ``metrics.jsonl``, past the reach of a killed process.
+
+        Where that fails (disk full), a warning says so once and the training goes on.
+        """
+        try:
+            self._metrics.write(json.dumps(record) + "\n")
+            self._metrics.flush()
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                warnings.warn(
+                    f"{self.path / 'metrics.jsonl'} cannot be written ({error}); the training goes "
+                    "on, but records are lost",
+                    stacklevel=2,
+                )
 
     def finish(self, trainer, failure=None):
         """Write ``summary.json`` and ``metrics.csv`` of a training that is over.
@@ -125,7 +146,8 @@ class Run:
         failure : BaseException, optional
             What ended the training.
         """
-        self._metrics.close()
+        with contextlib.suppress(OSError):  # it was told when the record was written
+            self._metrics.close()
         history = trainer.history
         self.summary |= {
             "status": trainer.status,
@@ -140,8 +162,15 @@ class Run:
         if failure is not None:
             self.summary["error"] = f"{type(failure).__name__}: {failure}"
             self.summary["error_notes"] = getattr(failure, "__notes__", [])
-        self._write_summary()
-        self._write_csv()
+        try:
+            self._write_summary()
+            self._write_csv()
+        except OSError as error:
+            warnings.warn(
+                f"the end of the run cannot be written to {self.path} ({error}); its summary.json "
+                f"does not say that it is {trainer.status}",
+                stacklevel=2,
+            )
 
     def add_metrics(self, metrics):
         """Add final metrics, e.g. of a test after the training, to ``summary.json``."""

@@ -107,7 +107,7 @@ def train(settings):
         trainer.status = "interrupted"
     except Exception as error:
         if trainer.run is not None:
-            error.add_note(f"run: {trainer.run.path}")
+            error.add_note(f"run: {trainer.run.shown}")
         raise
     if trainer.status == "interrupted":
         print("interrupted; " + farewell(trainer, general["runs_dir"]))
@@ -149,4 +149,4 @@ def farewell(trainer, runs_dir):
     if trainer.run is None:
         return "run: not kept"
     place = "" if runs_dir == "runs" else f" {runs_dir}"
-    return f"run: {trainer.run.path}\nlook at it: firstlight tensorboard{place}"
+    return f"run: {trainer.run.shown}\nlook at it: firstlight tensorboard{place}"

@@ -25,7 +25,7 @@ def test_every_argument_is_typed_and_documented(name):
     function = getattr(fl.datasets, name)
     for parameter in inspect.signature(function).parameters.values():
         assert parameter.annotation is not parameter.empty, parameter
-        assert f"\n    {parameter.name} : " in function.__doc__, parameter
+        assert f"\n{parameter.name} : " in inspect.getdoc(function), parameter
     assert inspect.signature(function).return_annotation is fl.DataSplits
 
 

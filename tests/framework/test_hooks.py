@@ -154,6 +154,7 @@ BAD = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:functools.partial will be a method:FutureWarning")
 @pytest.mark.parametrize("case", BAD)
 def test_what_pluggy_would_pass_over_is_an_error(case):
     callback, message = BAD[case]

@@ -126,6 +126,26 @@ def test_auto_goes_on_after_an_interruption_in_the_same_run(step, tmp_path):
     assert again.run.path != resumed.run.path
 
 
+def test_a_validation_that_is_interrupted_is_made_again(tmp_path):
+    class InValidation(fl.Callback):
+        def on_validation_start(self, trainer):
+            trainer.interrupt.requested = trainer.epoch == 2
+
+    def fit(folder, *more):
+        training = trainer(runs_dir=tmp_path / folder, max_epochs=3)
+        training.callbacks.extend(more)
+        fl.seed_everything(0)
+        training.fit(Net(), data(), resume="auto")
+        return training
+
+    whole = fit("whole")
+    stopped = fit("parts", InValidation())
+    assert len(stopped.history["val_loss"]) == 1
+    resumed = fit("parts")
+    assert timeless(resumed.history.records) == timeless(whole.history.records)
+    assert state_of(resumed) == state_of(whole)
+
+
 @pytest.fixture
 def finished():
     training = trainer(max_epochs=3)

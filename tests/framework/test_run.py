@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import firstlight as fl
 from firstlight import Trainer
 from firstlight.files import write_atomically
 from firstlight.run import latest_run, read_records
@@ -25,7 +26,7 @@ def test_summary(run):
     assert (summary["name"], summary["epochs"], summary["steps"]) == ("my-run", 2, 6)
     assert {"train_loss", "val_loss", "test_loss"} <= set(summary["metrics"])
     assert summary["best"]["val_loss"]["epoch"] == 2
-    assert run.path.parent == Path("runs/my-run")
+    assert run.path.parent == Path("runs/my-run").absolute()
 
 
 def test_metrics_are_kept_line_by_line_and_as_a_table(run):
@@ -88,3 +89,49 @@ def test_atomic_write_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_costs_records_not_the_training(line, line_data):
+    class FullDisk(fl.Callback):
+        def on_train_epoch_start(self, trainer):
+            if trainer.epoch == 2:
+                trainer.run._metrics.close()
+                trainer.run._metrics = Path("/dev/full").open("w")
+
+    trainer = Trainer(max_epochs=4, callbacks=[FullDisk()], default_callbacks=False)
+    with pytest.warns(UserWarning, match="metrics.jsonl cannot be written .*No space") as told:
+        history = trainer.fit(line(), line_data)
+    assert len(told) == 1
+    assert len(history["train_loss"]) == 4
+    assert trainer.status == "finished"
+
+
+def test_a_script_may_change_its_folder(line, line_data, tmp_path, monkeypatch):
+    class Leave(fl.Callback):
+        def on_train_epoch_end(self):
+            (tmp_path / "elsewhere").mkdir(exist_ok=True)
+            monkeypatch.chdir(tmp_path / "elsewhere")
+
+    trainer = Trainer(
+        max_epochs=2, callbacks=[Leave(), "model_checkpoint"], default_callbacks=False
+    )
+    trainer.fit(line(), line_data)
+    summary = json.loads((trainer.run.path / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert (tmp_path / "runs").is_dir()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_end_of_a_run_that_cannot_be_written_is_a_warning(line, line_data, monkeypatch):
+    class FullDisk(fl.Callback):
+        def on_fit_end(self):
+            def full(source, target):
+                raise OSError(28, "No space left on device")
+
+            monkeypatch.setattr("os.replace", full)
+
+    trainer = Trainer(max_epochs=1, callbacks=[FullDisk()], default_callbacks=False)
+    with pytest.warns(UserWarning, match="No space left.* does not say that it is finished"):
+        trainer.fit(line(), line_data)
+    assert trainer.status == "finished"
