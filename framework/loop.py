@@ -34,6 +34,14 @@ def train_batches(trainer):
         )
 
 
+def is_skipped(trainer):
+    """Return whether a callback asked to leave this step out, and drop its gradient then."""
+    skips, trainer.skips_step = trainer.skips_step, False
+    if skips:
+        trainer.optimizer.zero_grad()
+    return skips
+
+
 def count_step(trainer):
     """Count an optimizer step, and log the training means when they are due."""
     trainer.step += 1

@@ -21,10 +21,12 @@ class Trainer:
 
     Parameters
     ----------
-    max_epochs, max_steps : int, optional
-        Where to stop; 20 epochs if neither these nor ``max_time`` are given.
+    max_epochs : int, optional
+        Epochs to train; 20 if neither this nor one of the next two is given.
+    max_steps : int, optional
+        Optimizer steps to make.
     max_time : float or str, optional
-        Seconds, or "HH:MM:SS".
+        How long to train: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute.
     seed : int, optional
@@ -32,8 +34,14 @@ class Trainer:
         goes on with the seed in use.
     accumulate_grad_batches : int
         Batches for each optimizer step; their gradients are averaged over the samples.
-    limit_train_batches, limit_val_batches, limit_test_batches, limit_predict_batches : optional
-        Use only so many batches (int) or this share of them (float).
+    limit_train_batches : int or float, optional
+        Train on only so many batches (int), or this share of them (float), an epoch.
+    limit_val_batches : int or float, optional
+        The same for validation.
+    limit_test_batches : int or float, optional
+        The same for `test`.
+    limit_predict_batches : int or float, optional
+        The same for `predict`.
     overfit_batches : int or float
         Train and validate on these same few batches: a correct network learns them by heart.
     fast_dev_run : bool or int
@@ -123,6 +131,7 @@ class Trainer:
         self.step = self.epoch = self.batch_idx = 0
         self.batch, self.batches_done, self.epoch_done = None, 0, True
         self.requested, self.writer = {}, CheckpointWriter()
+        self.skips_step = False
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self.means = TrainingMeans()
         self.started = time.perf_counter()
@@ -159,6 +168,8 @@ class Trainer:
                     hook.on_before_optimizer_step(
                         trainer=self, module=module, optimizer=self.optimizer
                     )
+                    if loop.is_skipped(self):
+                        continue
                     self.optimizer.step()
                     self.optimizer.zero_grad()
                     loop.count_step(self)
@@ -241,6 +252,10 @@ class Trainer:
     def stop(self, reason):
         """Ask the training to stop after this step; the reason goes into ``summary.json``."""
         self.stop_reason = reason
+
+    def skip_step(self):
+        """Leave this optimizer step out; to be called in ``on_before_optimizer_step``."""
+        self.skips_step = True
 
     def log(self, values):
         """Log named values (floats) at the present step: to history, run folder and loggers."""

@@ -97,7 +97,7 @@ def test_a_full_disk_costs_records_not_the_training(line, line_data):
         def on_train_epoch_start(self, trainer):
             if trainer.epoch == 2:
                 trainer.run._metrics.close()
-                trainer.run._metrics = Path("/dev/full").open("w")
+                trainer.run._metrics = Path("/dev/full").open("w")  # noqa: SIM115
 
     trainer = Trainer(max_epochs=4, callbacks=[FullDisk()], default_callbacks=False)
     with pytest.warns(UserWarning, match="metrics.jsonl cannot be written .*No space") as told:

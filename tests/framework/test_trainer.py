@@ -188,3 +188,18 @@ def test_dict_batches_with_own_steps(line, line_data, quiet):
 
     history = Trainer(max_epochs=2, **quiet).fit(Own(), Batches())
     np.testing.assert_allclose(history["train_twice"], 2 * np.array(history["train_loss"]))
+
+
+def test_a_callback_may_skip_steps(line, line_data, quiet):
+    class Skip(fl.Callback):
+        def on_before_optimizer_step(self, trainer):
+            if trainer.batch_idx == 1:
+                trainer.skip_step()
+
+    model = line()
+    trainer = Trainer(max_epochs=2, callbacks=[Skip()], **quiet)
+    before = model.body.weight.data.copy()
+    trainer.fit(model, line_data)
+    assert trainer.step == 4  # of 6
+    assert (model.body.weight.data != before).all()
+    assert not trainer.optimizer.flat.grad.any()
