@@ -164,7 +164,12 @@ def _files(name, data_dir):
             f"{name}: no IDX files in {data_dir}; {sources.how_to_provide(name)}. "
             "Without data_dir they are downloaded"
         )
-    return sources.downloaded_files(name), True
+    try:
+        return sources.downloaded_files(name), True
+    except Exception as error:
+        if folder:
+            error.add_note(f"FIRSTLIGHT_DATA={folder} has none of these files")
+        raise
 
 
 def _read(name, file, path, downloaded):

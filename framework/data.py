@@ -76,12 +76,15 @@ class DataSplits:
 
     def __post_init__(self):
         """Turn arrays into data sets, and check the labels once, here on the host."""
+        if self.train is None:
+            raise TypeError(f"{self.name}: expected training data, got None")
         for split in SPLITS:
             data = getattr(self, split)
             if data is not None:
                 data = as_dataset(data, name=f"{self.name} ({split})")
                 setattr(self, split, data)
                 self._check_labels(data, split)
+                self._check_shape(data, split)
         if self.input_shape is None:
             x = self.train[np.arange(1)][0]  # (1, ...)
             self.input_shape = x.shape[1:]
@@ -108,6 +111,14 @@ class DataSplits:
         sizes = [f"{len(d)} {s}" for s in SPLITS if (d := getattr(self, s)) is not None]
         kind = "regression" if self.classes is None else f"{len(self.classes)} classes"
         return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {kind})"
+
+    def _check_shape(self, data, split):
+        here, first = (part[np.arange(1)][0].shape[1:] for part in (data, self.train))
+        if here != first:
+            raise ValueError(
+                f"{self.name}: expected samples of shape {first} in {split}, as in training, got "
+                f"{here}"
+            )
 
     def _check_labels(self, data, split):
         arrays = getattr(data, "arrays", ())

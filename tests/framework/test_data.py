@@ -187,3 +187,10 @@ def test_a_lone_last_sample_is_left_out_of_training_only(samples, sizes):
     splits = fl.DataSplits(x, val=x, batch_size=min(4, samples))
     assert [len(batch) for (batch,) in splits.loader("train")] == sizes
     assert sum(len(batch) for (batch,) in splits.loader("val")) == samples
+
+
+def test_samples_of_all_splits_have_one_shape():
+    with pytest.raises(ValueError, match=r"shape \(3,\) in test, as in training, got \(2,\)"):
+        fl.DataSplits(np.zeros((4, 3)), test=np.zeros((4, 2)))
+    with pytest.raises(TypeError, match="data: expected training data, got None"):
+        fl.DataSplits(None)

@@ -25,7 +25,6 @@ def test_plain_fit_reads_digits(shell, tmp_path):
     summary = json.loads((run_of(tmp_path) / "summary.json").read_text())
     assert summary["status"] == "finished"
     assert summary["metrics"]["test_acc"] >= 0.97
-    assert summary["duration_s"] < 15
     lines = done.stdout.splitlines()
     assert lines[0].startswith("mlp on digits: ")
     assert "1,258 train + 180 val + 359 test samples, cpu, seed 0" in lines[0]
