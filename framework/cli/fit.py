@@ -49,7 +49,7 @@ def run(words):
 
         print(yaml.safe_dump(settings.config, sort_keys=False, allow_unicode=True), end="")
         return 0
-    return train(settings)
+    return train(settings, own.resume)
 
 
 def names_parser():
@@ -65,6 +65,8 @@ def names_parser():
     add("--callback", metavar="NAME", **several, help=text)
     text = "YAML or JSON with settings, or the folder of a run; may be repeated"
     add("--config", metavar="FILE", **several, help=text)
+    text = "go on from a checkpoint: auto, last, best or a path; auto starts anew if need be"
+    add("--resume", metavar="WHICH", help=text)
     add("--print_config", action="store_true", help="show all settings as YAML, and stop")
     add("-h", "--help", action="store_true", help="show this help for what is named, and stop")
     return parser
@@ -87,7 +89,7 @@ def use_defaults(names, given):
         names.choose("callback", SCHEDULE)
 
 
-def train(settings):
+def train(settings, resume=None):
     """Train as settings say, test, and tell what came out."""
     general = settings.general
     seed_everything(general["seed"])  # before the model draws its first weights
@@ -102,7 +104,7 @@ def train(settings):
     trainer.config = settings.config | {"facts": facts}
     print(head(settings, model, splits, trainer), flush=True)
     try:
-        trainer.fit(model, splits)
+        trainer.fit(model, splits, resume=resume)
     except KeyboardInterrupt:
         trainer.status = "interrupted"
     except Exception as error:
