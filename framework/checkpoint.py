@@ -37,6 +37,8 @@ class Checkpoint:
         Settings of the run.
     extra : dict
         For plugins; must be JSON-able.
+    arrays : dict of str to array
+        For plugins, whose names start with the plugin's; copies, as they are written later.
     """
 
     model: dict
@@ -49,6 +51,7 @@ class Checkpoint:
     callbacks: dict = field(default_factory=dict)
     config: dict = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
+    arrays: dict = field(default_factory=dict)
 
     def save(self, path):
         """Write the file atomically: after any failure the old file, or none, is there.
@@ -65,10 +68,11 @@ class Checkpoint:
         optimizer = dict(self.optimizer)
         named = {f"model/{name}": array for name, array in self.model.items()}
         named |= {f"optimizer/{n}": a for n, a in optimizer.pop("arrays", {}).items()}
+        named |= {f"extra/{name}": array for name, array in self.arrays.items()}
         # safetensors writes the memory of a strided array in the wrong order (its issue #825).
         arrays = {name: np.ascontiguousarray(to_host(array)) for name, array in named.items()}
         meta = {**vars(self), "optimizer": optimizer}
-        del meta["model"]
+        del meta["model"], meta["arrays"]
         text = json.dumps(meta)
         metadata = {
             "format": str(FORMAT),
@@ -115,7 +119,11 @@ class Checkpoint:
             )
         if metadata["checksum"] != checksum(arrays, metadata["firstlight"]):
             raise ValueError(f"checkpoint {str(path)!r} is damaged: its checksum does not match")
-        checkpoint = cls(model=_part(arrays, "model/"), **json.loads(metadata["firstlight"]))
+        checkpoint = cls(
+            model=_part(arrays, "model/"),
+            arrays=_part(arrays, "extra/"),
+            **json.loads(metadata["firstlight"]),
+        )
         if checkpoint.optimizer:
             checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
         return checkpoint
