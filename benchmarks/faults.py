@@ -98,8 +98,15 @@ def main(kills, terminations, interrupts):
                     sys.exit(f"unexpected exit {process.returncode}:\n{errors.decode()}")
                 if process.returncode == 0:
                     break
-            if outcome(folder) != expected:
-                sys.exit(f"training {trainings} ended otherwise than the undisturbed one: {folder}")
+            for what, found, wanted in zip(
+                ("parameters", "records", "leftovers", "status"),
+                outcome(folder),
+                expected,
+                strict=True,
+            ):
+                if found != wanted:
+                    odd = [pair for pair in zip(found, wanted, strict=False) if pair[0] != pair[1]]
+                    sys.exit(f"training {trainings} differs in {what}: {odd[:3]}, {found[-3:]}")
         print(f"faults: {dict(counts)}; exits: {dict(codes)}")
         print(f"{trainings} trainings, all of them byte-identical, every record once, no leftovers")
 
