@@ -56,7 +56,8 @@ class ProgressBar(Callback):
         per_second, between = self.refresh_per_second, self.seconds_between_lines
         self._interval = 1 / per_second if self._display.live else between
         self._next_draw = 0.0 if self._display.live else time.perf_counter() + between
-        self._first_step = trainer.step
+        self._first_step = self._epoch_first_step = trainer.step
+        self._epoch_started = time.perf_counter()  # a resumed epoch has no start of its own
 
     def on_train_epoch_start(self, trainer):
         """Start the epoch's clock."""

@@ -129,6 +129,14 @@ class Arguments:
         chosen = [self.model, self.data, *self.callbacks, self.trainer]
         self.choices = [one for one in chosen if one]
         self.general = dict(general)
+        taken = {"config", *self.general}
+        for one in self.choices:
+            if one.head in taken:
+                raise UsageError(
+                    f"{one}: its arguments would begin with --{one.head}., which something else "
+                    "has; give one of the two another name"
+                )
+            taken.add(one.head)
         self.parser = ArgumentParser(
             usage=argparse.SUPPRESS, exit_on_error=False, allow_abbrev=False, add_help=False,
             print_config=None,
@@ -157,6 +165,10 @@ class Arguments:
             if value is not None:
                 message = f"expected its arguments by name, got {shown(value)}"
                 raise UsageError(f"{source}: {one.head}: {message}")
+        for flag, (value, source) in given.items():
+            if value is None and flag in self.kinds and not nullable(self.kinds[flag]):
+                text = inspect.formatannotation(self.kinds[flag])
+                raise UsageError(f"{source}: {flag}: expected {text}, got None")
         easy = {flag: eased(value, self.kinds.get(flag)) for flag, (value, _) in given.items()}
         for word in words:
             flag, equals, value = word.removeprefix("--").partition("=")
@@ -192,7 +204,9 @@ class Arguments:
         found = wrong or re.search(pattern, message)
         if found is None:
             return " ".join(message.split())
-        flag = next(name for name in found.groups() if name and name != "--")
+        flag = next((name for name in found.groups() if name and name != "--"), None)
+        if flag is None:
+            return " ".join(message.split())
         value, source = given.get(flag, (None, ""))
         if flag not in self.kinds:
             return self._unknown(flag, source, known)
@@ -212,6 +226,11 @@ class Arguments:
         if not owner and head in plugins.registry("callback").names():
             hint = f"; arguments of a callback need --callback {head} too"
         return f"{source}: " * bool(source) + f"{who} {dashes}{flag}{hint}"
+
+
+def nullable(kind):
+    """Return whether None is a value of a type."""
+    return kind is typing.Any or type(None) in members(kind)
 
 
 def members(kind):

@@ -8,6 +8,10 @@ class UsageError(Exception):
     """The command cannot be understood; ends it with exit code 2 and this message."""
 
 
+class HelpShown(Exception):
+    """The help was asked for and shown; ends the command with exit code 0."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse's parser of one sub-command; its errors are `UsageError`."""
 
@@ -19,6 +23,10 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **options,
         )
+
+    def exit(self, status=0, message=None):
+        """Raise instead of ending the process; argparse calls this after a help."""
+        raise HelpShown
 
     def error(self, message):
         """Raise instead of ending the process."""

@@ -15,7 +15,9 @@ def run(command, words):
     model, splits, trainer = past_run.rebuild(folder, own.data, words)
     evaluate = trainer.validate if command == "validate" else trainer.test
     metrics = evaluate(model, splits, checkpoint=path)
-    print(f"{folder.parent.name}/{folder.name}, {path.stem} weights")
-    print(f"{splits.name} {kind} data, {len(getattr(splits, split)):,} samples")
+    of_run = path.parent == folder / "checkpoints"
+    print(f"{folder.parent.name}/{folder.name}, {path.stem if of_run else path} weights")
+    limited = "" if trainer.limits[split] is None else "part of "
+    print(f"{splits.name} {kind} data, {limited}{len(getattr(splits, split)):,} samples")
     print(text.table(text.measured(metrics), indent="  "))
     return 0

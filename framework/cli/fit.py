@@ -8,6 +8,7 @@ from firstlight.cli import text
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser
 from firstlight.cli.facts import facts_of
+from firstlight.cli.main import leave_output
 from firstlight.cli.names import Names, load_config, prefix
 from firstlight.rng import seed_everything
 
@@ -38,7 +39,8 @@ def run(words):
             names.choose(kind, getattr(own, kind))
     for name in own.callback:
         names.choose("callback", name)
-    use_defaults(names, {*names.values, *(word[2:].partition("=")[0] for word in words)})
+    told = {flag for flag, (value, _) in names.values.items() if value is not None}
+    use_defaults(names, told.union(word[2:].partition("=")[0] for word in words))
     settings = Arguments(names, GENERAL)
     if own.help:
         print(parser.format_help(), settings.parser.format_help(), sep="\n", end="")
@@ -107,6 +109,9 @@ def train(settings, resume=None):
         trainer.fit(model, splits, resume=resume)
     except KeyboardInterrupt:
         trainer.status = "interrupted"
+    except BrokenPipeError:
+        leave_output()
+        raise RuntimeError(f"nobody reads the output any more; run: {trainer.run.shown}") from None
     except Exception as error:
         if trainer.run is not None:
             error.add_note(f"run: {trainer.run.shown}")

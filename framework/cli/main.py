@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 
-from firstlight.cli.errors import UsageError, nearest
+from firstlight.cli.errors import HelpShown, UsageError, nearest
 
 COMMANDS = {
     "fit": "train a model on a data set",
@@ -61,11 +61,16 @@ def main(argv=None):
             print(f"{who}: interrupted", file=sys.stderr)
             return 130
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave_output()
             return 0
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _fail(f"{who} failed: {_message(error)}", error, debug)
             return 1
+
+
+def leave_output():
+    """Send what is still printed nowhere, when nobody reads it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def joined(argv):
@@ -108,8 +113,8 @@ def _run(command, words):
         if command in EVALUATIONS:
             return importlib.import_module("firstlight.cli.evaluate").run(command, words)
         return importlib.import_module(f"firstlight.cli.{command}").run(words)
-    except SystemExit as end:  # how argparse ends a help
-        return end.code
+    except HelpShown:
+        return 0
 
 
 def _message(error):

@@ -13,6 +13,7 @@ Later files go before earlier ones, flags before files. Naming another model or 
 what was said about the one before.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,5 +108,12 @@ def load_config(path):
 
 
 def prefix(name):
-    """Return what the flags of a named thing begin with: for a class path, its class."""
-    return name.rpartition(":")[2]
+    """Return what the flags of a named thing begin with: for a class path, its class.
+
+    Examples
+    --------
+    >>> from firstlight.cli.names import prefix
+    >>> prefix("package.module:Stop"), prefix("my-callback")
+    ('Stop', 'my_callback')
+    """
+    return re.sub(r"\W", "_", name.rpartition(":")[2])

@@ -12,7 +12,7 @@ from firstlight.rng import seed_everything
 from firstlight.run import LATEST, latest_run
 from firstlight.trainer import Trainer
 
-SETTABLE = ("device", "limit_val_batches", "limit_test_batches")
+SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
 OWN_FLAGS = ("data", "runs_dir", "checkpoint")
 
 
@@ -76,7 +76,16 @@ def rebuild(folder, data, words):
     words : list of str
         ``--data.*`` and those in `SETTABLE`, as ``--flag=value``.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for word in words:
+        if word.startswith("--model."):
+            flag = word.partition("=")[0]
+            raise UsageError(f"unknown argument {flag}; a run's model is rebuilt as it was")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(config, dict) or "model" not in config:
+            raise ValueError("it does not hold the settings of a run")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{folder / 'config.json'} cannot be used: {error}") from error
     if not isinstance(config.get("model"), dict) or "name" not in config["model"]:
         raise UsageError(
             f"run {folder} was made by a script, so its model cannot be built from config.json; "
@@ -85,7 +94,8 @@ def rebuild(folder, data, words):
     device = config.get("trainer", {}).get("device", "cpu")
     names = Names()
     trainer = {"device": "cpu" if device == "cpu" else "auto"}
-    names.add({"model": config["model"], "data": config["data"], "trainer": trainer}, "config.json")
+    said = {"model": config["model"], "data": config.get("data", {}), "trainer": trainer}
+    names.add(said, "config.json")
     if data is not None:
         names.choose("data", data)
     fixed = set(inspect.signature(Trainer).parameters).difference(SETTABLE)
