@@ -59,7 +59,7 @@ class LiveDisplay:
     def epoch(self, table, values, best):
         """Print a finished epoch's row, below the header if the columns are new."""
         header, row = table.add(values, self.width)
-        self._live.update(self._text(""))  # the bar is of steps before this row
+        self._live.update(self._text(""), refresh=True)  # the bar is of steps before this row
         if header:
             self.line(header, "bold")
             self.line(self._marks[1] * len(header), "dim")
