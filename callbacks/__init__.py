@@ -1,22 +1,31 @@
 """Callbacks: what watches and steers a training, by class or by name."""
 
+from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.early_stopping import EarlyStopping
+from firstlight.callbacks.freeze import Freeze
 from firstlight.callbacks.gradient_clip import GradientClip
 from firstlight.callbacks.lambda_callback import LambdaCallback
 from firstlight.callbacks.lr_schedule import LRSchedule
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
+from firstlight.callbacks.nan_guard import NaNGuard
 from firstlight.callbacks.progress_bar import ProgressBar
 from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.callbacks.throughput import Throughput
 from firstlight.hookspecs import hookimpl
 
 __all__ = [
+    "EMA",
+    "SWA",
     "EarlyStopping",
+    "Freeze",
     "GradientClip",
     "LRSchedule",
     "LambdaCallback",
     "ModelCheckpoint",
+    "NaNGuard",
     "ProgressBar",
     "TensorBoard",
+    "Throughput",
 ]
 
 
@@ -24,8 +33,13 @@ __all__ = [
 def register_callbacks(registry):
     """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
     registry.add("early_stopping", EarlyStopping)
+    registry.add("ema", EMA)
+    registry.add("freeze", Freeze)
     registry.add("gradient_clip", GradientClip)
     registry.add("lr_schedule", LRSchedule)
     registry.add("model_checkpoint", ModelCheckpoint)
+    registry.add("nan_guard", NaNGuard)
     registry.add("progress_bar", ProgressBar)
+    registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)
+    registry.add("throughput", Throughput)

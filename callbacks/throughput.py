@@ -4,6 +4,7 @@ import time
 
 from firstlight.batches import sample_count
 from firstlight.callback import Callback
+from firstlight.hookspecs import hookimpl
 
 
 class Throughput(Callback):
@@ -26,8 +27,9 @@ class Throughput(Callback):
         self._batches = 0  # of the epoch, counted so far
         self._since = None  # when the clock was started; None while it stands still
 
+    @hookimpl(trylast=True)
     def on_fit_start(self, trainer):
-        """Start the clock."""
+        """Start the clock, when all others are ready."""
         self._totals = self._logged = (0, 0, 0.0)
         self._batches, self._since = trainer.batches_done, time.perf_counter()
 

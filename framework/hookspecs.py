@@ -107,12 +107,12 @@ def on_log(trainer, record):
 
 @hookspec
 def on_save_checkpoint(trainer, module, checkpoint):
-    """A `Checkpoint` is about to be written; add to ``checkpoint.extra`` (JSON-able)."""
+    """A `Checkpoint` is about to be written; add to its ``extra`` (JSON-able) or ``arrays``."""
 
 
 @hookspec
 def on_load_checkpoint(trainer, module, checkpoint):
-    """A `Checkpoint` was read; take back from ``checkpoint.extra``."""
+    """A `Checkpoint` was read; take back from its ``extra`` and ``arrays``."""
 
 
 # -------------------------------------------------------------------------------- the end of it

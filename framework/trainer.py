@@ -169,6 +169,8 @@ class Trainer:
                         trainer=self, module=module, optimizer=self.optimizer
                     )
                     if loop.is_skipped(self):
+                        if self.should_stop:
+                            break
                         continue
                     self.optimizer.step()
                     self.optimizer.zero_grad()

@@ -19,11 +19,16 @@ from firstlight.checkpoint import Checkpoint
 
 NAMES = {
     "early_stopping": EarlyStopping,
+    "ema": callbacks.EMA,
+    "freeze": callbacks.Freeze,
     "gradient_clip": GradientClip,
     "lr_schedule": LRSchedule,
     "model_checkpoint": ModelCheckpoint,
+    "nan_guard": callbacks.NaNGuard,
     "progress_bar": ProgressBar,
+    "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
+    "throughput": callbacks.Throughput,
 }
 
 
