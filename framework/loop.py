@@ -61,9 +61,10 @@ def validate_by_steps(trainer):
 def end_epoch(trainer, hook):
     """Validate, log the epoch and tell the callbacks.
 
-    An epoch that is interrupted, in its validation even, stays open: resuming finishes it.
+    An epoch that is interrupted, before or in its validation even, stays open: resuming
+    finishes it.
     """
-    if trainer.interrupted and trainer.batches_done < trainer.epoch_batches:
+    if trainer.interrupted:
         return
     checks.all_undone(trainer.module)
     metrics = {}
@@ -90,5 +91,4 @@ def _validation_due(trainer, unit, count):
         trainer.val_loader is not None
         and trainer.val_unit == unit
         and count % trainer.val_every == 0
-        and not trainer.interrupted
     )

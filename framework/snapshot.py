@@ -30,7 +30,7 @@ def take(trainer):
             "history": list(trainer.history.records),
         },
         loaders={
-            "train": _place(trainer.train_loader, over=trainer.epoch_done),
+            "train": _place(trainer.train_loader, over=_all_batches_done(trainer)),
             "val": _place(trainer.val_loader, over=True),
         },
         rng=rng.state_dict()
@@ -87,6 +87,10 @@ def generators(module):
         for name, value in vars(owner).items():
             if isinstance(value, np.random.Generator):
                 yield f"{prefix}.{name}", value
+
+
+def _all_batches_done(trainer):
+    return trainer.epoch_done or trainer.batches_done == trainer.epoch_batches
 
 
 def _place(loader, over):

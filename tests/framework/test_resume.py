@@ -104,10 +104,11 @@ class Interrupt(fl.Callback):
             trainer.interrupt.requested = True
 
 
-@pytest.mark.parametrize("step", [1, 3, 5])
-def test_auto_goes_on_after_an_interruption_in_the_same_run(step, tmp_path):
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_auto_goes_on_after_an_interruption_in_the_same_run(step, settings, tmp_path):
     def fit(folder, *more):
-        training = trainer(runs_dir=tmp_path / folder, max_epochs=3)
+        training = trainer(runs_dir=tmp_path / folder, max_epochs=3, **settings)
         training.callbacks.extend(more)
         fl.seed_everything(0)
         training.fit(Net(), data(), resume="auto")
@@ -119,6 +120,7 @@ def test_auto_goes_on_after_an_interruption_in_the_same_run(step, tmp_path):
     resumed = fit("parts")
     assert resumed.run.path == stopped.run.path
     assert state_of(resumed) == state_of(whole)
+    assert timeless(resumed.history.records) == timeless(whole.history.records)
     summary = json.loads((resumed.run.path / "summary.json").read_text())
     assert summary["status"] == "finished"
     assert len(summary["resumed"]) == 1
