@@ -4,7 +4,7 @@
 
     runs/latest          names the newest run
     runs/<name>/<id>/
-      config.json        settings, enough to run it again
+      config.json        settings; those of the command line can be run again
       environment.json   machine, packages, code version, command, seed
       metrics.jsonl      one record a line, written as it is logged: the truth
       metrics.csv        the same as a table, written at the end
