@@ -3,6 +3,8 @@
 A layer calls ``ops.erf(x)`` and does not ask where x lives.
 """
 
+from firstlight.ops.convolution import conv2d, conv2d_dw, conv2d_dx
 from firstlight.ops.numpy_ops import erf, sigmoid
+from firstlight.ops.window import Window
 
-__all__ = ["erf", "sigmoid"]
+__all__ = ["Window", "conv2d", "conv2d_dw", "conv2d_dx", "erf", "sigmoid"]
