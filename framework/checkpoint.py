@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.files import write_atomically
+from firstlight.files import replacing
 
 FORMAT = 1
 
@@ -63,7 +63,8 @@ class Checkpoint:
         TypeError
             Something in the JSON part is not JSON-able.
         """
-        from safetensors.numpy import save
+        from safetensors import SafetensorError
+        from safetensors.numpy import save_file
 
         optimizer = dict(self.optimizer)
         named = {f"model/{name}": array for name, array in self.model.items()}
@@ -80,7 +81,11 @@ class Checkpoint:
             "firstlight": text,
         }
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, save(arrays, metadata=metadata))
+        with replacing(path) as temporary:  # `save` would copy all, and hold Python's lock
+            try:
+                save_file(arrays, temporary, metadata=metadata)
+            except SafetensorError as error:  # what it makes of a full disk
+                raise OSError(str(error)) from error
 
     def weights(self):
         """Return a checkpoint of the weights alone, a third of the size with Adam."""

@@ -3,14 +3,12 @@
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def write_atomically(path, content):
     """Write bytes to a file so that a reader finds the old content or the new, never a part.
-
-    A temporary file in the same folder is written, flushed to the disk and renamed over the
-    path; at any failure the old file stays and the temporary one goes.
 
     Parameters
     ----------
@@ -23,20 +21,36 @@ def write_atomically(path, content):
     OSError
         As the system reports it: no space, no permission.
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path):
+    """Yield the path of a temporary file; when it is written, it takes the place of ``path``.
+
+    It lies in the same folder, is flushed to the disk and then renamed over the path; at any
+    failure the old file stays and the temporary one goes.
+
+    Raises
+    ------
+    OSError
+        As the system reports it: no space, no permission.
+    """
     path = Path(path)
-    content = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary, os.O_RDWR)
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files only their owner can read
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if os.name != "nt":  # makes the rename last through a power cut, where the system can
+        _sync(path.parent, os.O_RDONLY)
 
 
 def write_json(path, value):
@@ -50,11 +64,9 @@ def _umask():
     return mask
 
 
-def _sync_folder(folder):
-    """Make a rename last through a power cut, where the system can (not on Windows)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path, flags):
+    """Wait until a file, or a folder's list of files, is on the disk."""
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:

@@ -1,5 +1,7 @@
 """Writing checkpoints in the background: a step waits for the copy, not for the disk."""
 
+import os
+import sys
 import threading
 import warnings
 
@@ -14,6 +16,9 @@ class CheckpointWriter:
     A newer checkpoint for a path takes the place of one that still waits, so the writer never
     falls behind by more than one for each path. A failure to write (disk full, no permission)
     is a loud warning, at the training's next opportunity; the file that was there stays.
+
+    The thread has the lowest priority where the system knows priorities of threads, and so works
+    while a core is idle.
     """
 
     def __init__(self):
@@ -52,6 +57,8 @@ class CheckpointWriter:
             warnings.warn(self._problems.pop(0), CheckpointWarning, stacklevel=2)
 
     def _work(self):
+        if sys.platform == "linux":  # elsewhere this would be the priority of the whole process
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         while True:
             with self._changed:
                 while not self._waiting and not self._closing:
