@@ -39,6 +39,7 @@ def register_callbacks(registry):
     registry.add("lr_schedule", LRSchedule)
     registry.add("model_checkpoint", ModelCheckpoint)
     registry.add("nan_guard", NaNGuard)
+    registry.add("param_schedule", LRSchedule)  # a second one, for another hyper-parameter
     registry.add("progress_bar", ProgressBar)
     registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)

@@ -22,10 +22,11 @@ def train_batches(trainer):
     # A loader of ours starts at the batch it was told; of others the first ones are passed over.
     passed_over = 0 if hasattr(trainer.train_loader, "load_state_dict") else first
     batches = islice(trainer.train_loader, passed_over, passed_over + count - first)
+    ends_window = trainer.accumulation.windows(trainer.epoch, count)
     for index, batch in enumerate(batches, start=first):
         trainer.batch_idx, trainer.batches_done = index, index + 1
         trainer.batch = placed(batch, trainer.device, trainer.dtype)
-        yield trainer.batch, trainer.accumulation.ends(index, count)
+        yield trainer.batch, ends_window(index)
     trainer.batch = None
     if trainer.batches_done < count:
         raise ValueError(

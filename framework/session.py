@@ -144,7 +144,7 @@ def _config(trainer):
             "max_epochs": trainer.max_epochs,
             "max_steps": trainer.max_steps,
             "max_time": trainer.max_time,
-            "accumulate_grad_batches": trainer.accumulation.batches,
+            "accumulate_grad_batches": trainer.accumulation.schedule,
             "limits": trainer.limits,
             "device": trainer.device,
         },

@@ -191,8 +191,8 @@ def test_a_second_fit_starts_afresh(two_groups, line_data, quiet):
 
 def test_state_of_other_groups_is_refused(line, line_data, quiet):
     schedule = LRSchedule()
-    schedule.load_state_dict({"initial_lrs": [0.1, 0.2], "plateau": None})
-    with pytest.raises(ValueError, match="learning rates of 2 parameter groups, this .* has 1"):
+    schedule.load_state_dict({"initial": [0.1, 0.2], "plateau": None})
+    with pytest.raises(ValueError, match="the checkpoint has 2 values of lr, this training has 1"):
         Trainer(max_epochs=1, callbacks=[schedule], **quiet).fit(line(), line_data)
 
 

@@ -50,6 +50,8 @@ def data():
 def trainer(**settings):
     used = [
         callbacks.LRSchedule("cosine", total_steps=30, warmup_steps=3),
+        callbacks.LRSchedule("linear", param="dropout", total_steps=12),
+        callbacks.LRSchedule("linear", param="weight_decay", total_steps=12, eta_min=0.5),
         callbacks.GradientClip(max_norm=1.0),
         callbacks.EarlyStopping("val_loss", patience=50),
         callbacks.ModelCheckpoint(),
@@ -70,6 +72,7 @@ def state_of(training):
 SETTINGS = [
     {},
     {"accumulate_grad_batches": 2},
+    {"accumulate_grad_batches": {1: 1, 2: 2, 3: 3}},
     {"val_every": "2 steps"},
     {"val_every": 2},
     {"limit_train_batches": 2},
