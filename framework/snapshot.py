@@ -64,17 +64,17 @@ def restore(trainer, checkpoint):
     trainer.means.load_state_dict(progress["means"])
     trainer.metrics = dict(progress["metrics"])
     trainer.history = History(progress["history"])
-    for loader, place in (
-        (trainer.train_loader, checkpoint.loaders["train"]),
-        (trainer.val_loader, checkpoint.loaders["val"]),
-    ):
-        if place and hasattr(loader, "load_state_dict"):
-            loader.load_state_dict(place)
     for callback, state in _with_states(trainer.callbacks, checkpoint.callbacks):
         callback.load_state_dict(state)
     trainer.hooks.hook.on_load_checkpoint(
         trainer=trainer, module=trainer.module, checkpoint=checkpoint
     )
+    for loader, place in (  # after the callbacks, which may have put in another loader
+        (trainer.train_loader, checkpoint.loaders["train"]),
+        (trainer.val_loader, checkpoint.loaders["val"]),
+    ):
+        if place and hasattr(loader, "load_state_dict"):
+            loader.load_state_dict(place)
     rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
     for name, generator in generators(trainer.module):
         if name in checkpoint.rng["modules"]:
