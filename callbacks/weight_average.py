@@ -29,12 +29,18 @@ class WeightAverage:
 
     def start(self, trainer):
         """Start a training without an average, or with the one that was loaded for it."""
-        loaded, training = self._loaded, self._training
+        beside = self._beside
         self._forget()
-        if trainer.step and loaded:
-            trainer.module.load_state_dict(loaded, strict=False)
-            self.array = trainer.optimizer.flat.data.copy()
-            trainer.module.load_state_dict(training, strict=False)
+        if not (trainer.step and beside):
+            return
+        weights = trainer.optimizer.flat.data
+        held = weights.copy()
+        trainer.module.load_state_dict(beside, strict=False)
+        if self._leads(trainer):  # the checkpoint's model is the average
+            self.array = held
+        else:
+            self.array = weights.copy()
+            weights[...] = held
 
     def add(self, trainer, share):
         """Move the average by a share of the way to the weights; the first is a copy of them."""
@@ -61,31 +67,33 @@ class WeightAverage:
         self._exchange(trainer, trainer.status != "failed")
 
     def save(self, trainer, checkpoint):
-        """Put the average beside the model, and the training's weights into it."""
+        """Make the average a checkpoint's model, with the training's weights beside it.
+
+        Of an average that is not the first one listed, it is the average that stands beside.
+        """
         if self.array is None:
             return
         weights = trainer.optimizer.flat.data
         average, training = (weights, self.array) if self.shown else (self.array, weights)
-        for name, array in self._named(trainer, average).items():
-            checkpoint.arrays[self._prefix(trainer) + name] = array
-        if self.shown:
-            checkpoint.model |= self._named(trainer, training)
-
-    def load(self, trainer, module, checkpoint):
-        """Put a checkpoint's average into the module; a training that starts changes them back."""
+        beside = average
+        if self._leads(trainer):
+            checkpoint.model |= self._named(trainer, average)
+            beside = training
         prefix = self._prefix(trainer)
-        self._loaded = {
+        checkpoint.arrays |= {prefix + n: a for n, a in self._named(trainer, beside).items()}
+
+    def load(self, trainer, checkpoint):
+        """Note what stands beside a checkpoint's model, for a training that goes on from it."""
+        prefix = self._prefix(trainer)
+        self._beside = {
             name.removeprefix(prefix): array
             for name, array in checkpoint.arrays.items()
             if name.startswith(prefix)
         }
-        self._training = {name: checkpoint.model[name] for name in self._loaded}
-        if self._leads(trainer):
-            module.load_state_dict(self._loaded, strict=False)
 
     def _forget(self):
         self.array, self.shown, self._scratch = None, False, None
-        self._loaded = self._training = None  # by name, of the latest checkpoint read
+        self._beside = None  # by name, of the latest checkpoint read
 
     def _exchange(self, trainer, shown):
         if self.array is None or shown == self.shown or not self._leads(trainer):

@@ -1,6 +1,7 @@
 """Files that are never half-written."""
 
 import json
+import math
 import os
 import tempfile
 from contextlib import contextmanager
@@ -55,7 +56,25 @@ def replacing(path):
 
 def write_json(path, value):
     """Write a value as readable JSON, atomically; what JSON does not know is written as text."""
-    write_atomically(path, json.dumps(value, indent=2, default=str) + "\n")
+    write_atomically(path, json.dumps(strict(value), indent=2, default=str) + "\n")
+
+
+def strict(value):
+    """Return a value whose NaN and infinities are texts, as JSON has no numbers for them.
+
+    Examples
+    --------
+    >>> from firstlight.files import strict
+    >>> strict({"loss": float("nan"), "norms": [1.0, float("-inf")]})
+    {'loss': 'NaN', 'norms': [1.0, '-Infinity']}
+    """
+    if isinstance(value, dict):
+        return {name: strict(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    return value
 
 
 def _umask():

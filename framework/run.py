@@ -26,8 +26,9 @@ from datetime import datetime
 from pathlib import Path
 
 from firstlight.environment import describe_environment
-from firstlight.files import write_atomically, write_json
+from firstlight.files import strict, write_atomically, write_json
 
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 LATEST = "latest"  # the file in a runs folder that names its newest run
 
 
@@ -69,7 +70,7 @@ class Run:
         try:
             path = Path(folder) if folder else self._make_folder(runs_dir / name)
             self.path = path.absolute()  # a script may change its working directory
-            lines = "".join(json.dumps(record) + "\n" for record in records)
+            lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
             write_atomically(self.path / "metrics.jsonl", lines)
             self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
         except OSError as error:
@@ -125,7 +126,7 @@ class Run:
         Where that fails (disk full), a warning says so once and the training goes on.
         """
         try:
-            self._metrics.write(json.dumps(record) + "\n")
+            self._metrics.write(json.dumps(strict(record)) + "\n")
             self._metrics.flush()
         except OSError as error:
             if not self._complained:
@@ -231,12 +232,16 @@ def latest_run(runs_dir):
 
 
 def read_records(path):
-    """Return the records of a run folder; a torn last line, of a killed process, is left out."""
+    """Return the records of a run folder; a torn last line, of a killed process, is left out.
+
+    Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
+    """
     records = []
     with open(Path(path) / "metrics.jsonl", encoding="utf-8") as file:
         for line in file:
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
+                records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
             except json.JSONDecodeError:
                 if line.endswith("\n"):
                     raise
