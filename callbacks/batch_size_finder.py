@@ -7,6 +7,8 @@ from firstlight.hookspecs import hookimpl
 from firstlight.loader import DataLoader
 from firstlight.trial import trial, trial_batches, trial_step
 
+STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
+
 
 class BatchSizeFinder(Callback):
     """Before the training, double the batch size as long as that is faster and fits in memory.
@@ -21,7 +23,7 @@ class BatchSizeFinder(Callback):
     init_val : int
         The first size.
     max_val : int
-        No size above this one, nor above the number of samples, is tried.
+        No size above this one is tried, nor one that leaves fewer than 20 steps an epoch.
     steps_per_trial : int
         Steps for each size, after one that does not count.
 
@@ -90,8 +92,9 @@ class BatchSizeFinder(Callback):
 
     def _search(self, trainer):
         self.rates = {}
-        most = min(self.max_val, len(trainer.train_loader.data))
-        size = first = min(self.init_val, most)
+        samples = len(trainer.train_loader.data)
+        size = first = min(self.init_val, samples)
+        most = max(first, min(self.max_val, samples // STEPS_AN_EPOCH))
         while size <= most:
             try:
                 with trial(trainer):

@@ -153,11 +153,11 @@ class Clock:
         return 0.0
 
 
-def search(monkeypatch, clock, **options):
+def search(monkeypatch, clock, samples=12_000, **options):
     monkeypatch.setattr(module_of_sizes, "time", clock)
     monkeypatch.setattr(module_of_sizes, "trial_step", clock.step)
     finder = BatchSizeFinder(**options)
-    x, y = np.zeros((1000, 3), "float32"), np.zeros(1000, int)
+    x, y = np.zeros((samples, 3), "float32"), np.zeros(samples, int)
     trainer = fl.Trainer(max_epochs=1, callbacks=[finder], default_callbacks=False, runs_dir=None)
     trainer.fit(TinyNet(), fl.DataLoader((x, y), 8, shuffle=True, drop_last=True, seed=5))
     return finder, trainer
@@ -175,14 +175,15 @@ def test_it_doubles_until_that_is_slower(monkeypatch, capsys):
         True,
         5,
     )
-    assert trainer.step == 3
+    assert trainer.step == 46
     assert "takes 256" in capsys.readouterr().out
 
 
 def test_memory_data_and_max_val_end_it(monkeypatch):
     assert search(monkeypatch, Clock(limit=64))[0].batch_size == 64
     assert list(search(monkeypatch, Clock(), max_val=40)[0].rates) == [16, 32]
-    assert list(search(monkeypatch, Clock(), init_val=600)[0].rates) == [600]
+    assert list(search(monkeypatch, Clock(), samples=700)[0].rates) == [16, 32]  # 20 steps
+    assert list(search(monkeypatch, Clock(), samples=100, init_val=99)[0].rates) == [99]
     with pytest.raises(MemoryError, match="not even batches of 16 fit in memory"):
         search(monkeypatch, Clock(limit=8))
 
