@@ -1,8 +1,10 @@
 """BatchSizeFinder: tries out batch sizes, and takes the one that gets through most samples."""
 
+import copy
 import time
 
 from firstlight.callback import Callback, Role
+from firstlight.data import leaves_one
 from firstlight.hookspecs import hookimpl
 from firstlight.loader import DataLoader
 from firstlight.trial import trial, trial_batches, trial_step
@@ -125,12 +127,8 @@ class BatchSizeFinder(Callback):
 
 
 def _resized(loader, batch_size):
-    return DataLoader(
-        loader.data,
-        batch_size,
-        shuffle=loader.shuffle,
-        drop_last=loader.drop_last,
-        transform=loader.transform,
-        prefetch=loader.prefetch,
-        seed=loader.seed,
-    )
+    """Return a loader of the same kind with other batches, none of them of a single sample."""
+    resized = copy.copy(loader)
+    resized.batch_size = batch_size
+    resized.drop_last = loader.drop_last or leaves_one(loader.data, batch_size)
+    return resized

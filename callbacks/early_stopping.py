@@ -6,6 +6,7 @@ from typing import Literal
 from firstlight.callback import Callback
 from firstlight.callbacks.monitor import Monitor
 from firstlight.history import resolve_mode
+from firstlight.snapshot import callback_key
 
 
 class EarlyStopping(Callback):
@@ -29,8 +30,8 @@ class EarlyStopping(Callback):
     divergence_threshold : float, optional
         Stop at once when the value is as bad as this or worse.
     restore_best : bool
-        When the training finishes, give the module the weights of the best validation. They are
-        kept in memory and, unlike the count, not in checkpoints.
+        When the training finishes, give the module the weights that the best validation saw
+        (with `EMA`, the average). Checkpoints hold them too, for a resume.
 
     Attributes
     ----------
@@ -70,14 +71,19 @@ class EarlyStopping(Callback):
         self.divergence_threshold = divergence_threshold
         self.restore_best = restore_best
         self.waited = 0
-        self._best_weights = None
+        self._best_weights = self._validated = None
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
         if trainer.step == 0:
             self.monitor.reset()
             self.waited = 0
-        self._best_weights = None
+            self._best_weights = None
+
+    def on_validation_start(self, trainer, module):
+        """Keep the weights that are about to be validated."""
+        if self.restore_best and trainer.status == "running":
+            self._validated = module.state_dict()
 
     def on_log(self, trainer, record):
         """Compare with the thresholds, and count the validations without an improvement."""
@@ -90,8 +96,10 @@ class EarlyStopping(Callback):
         if better:
             self.waited = 0
             if self.restore_best:
-                self._best_weights = trainer.module.state_dict()
+                self._best_weights = self._validated or trainer.module.state_dict()
+            self._validated = None
             return
+        self._validated = None
         self.waited += 1
         if self.waited >= self.patience and trainer.stop_reason is None:
             trainer.stop(self._reason(record[self.monitor.followed]))
@@ -105,6 +113,21 @@ class EarlyStopping(Callback):
         if trainer.status == "finished" and self._best_weights is not None:
             trainer.module.load_state_dict(self._best_weights)
         self._best_weights = None
+
+    def on_save_checkpoint(self, trainer, checkpoint):
+        """Add the best weights."""
+        prefix = f"{callback_key(trainer, self)}/"
+        checkpoint.arrays |= {prefix + n: a for n, a in (self._best_weights or {}).items()}
+
+    def on_load_checkpoint(self, trainer, checkpoint):
+        """Take the best weights back."""
+        prefix = f"{callback_key(trainer, self)}/"
+        found = {
+            name.removeprefix(prefix): array
+            for name, array in checkpoint.arrays.items()
+            if name.startswith(prefix)
+        }
+        self._best_weights = found or None
 
     def state_dict(self):
         """Return the best value and the count."""

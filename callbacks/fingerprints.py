@@ -1,9 +1,10 @@
 """Fingerprints: keeps hashes of the parameters, to find where two runs part."""
 
+import contextlib
 import json
 
 from firstlight.callback import Callback
-from firstlight.files import write_atomically
+from firstlight.files import forgiving, write_atomically
 from firstlight.fingerprints import FILE, fingerprint, read_fingerprints
 
 
@@ -57,14 +58,22 @@ class Fingerprints(Callback):
 
     def on_fit_end(self):
         """Close the file."""
+        self._close()
+
+    def _close(self):
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what is still unwritten was told of already
+                self._file.close()
             self._file = None
 
     def _note(self, trainer, module):
-        if self._file is not None:
+        if self._file is None:
+            return
+        with forgiving(self._file.name) as problems:
             self._file.write(_line(trainer.step, fingerprint(module)))
             self._file.flush()
+        if problems:
+            self._close()
 
 
 def _line(step, hashes):

@@ -47,23 +47,28 @@ class HyperParameter:
     @property
     def values(self):
         """The values, one for each place; assigning a list of them writes them there."""
-        return [get(key) for get, _, key in self._places]
+        return [get(key) for _, get, _, key in self._places]
 
     @values.setter
     def values(self, values):
-        for (_, put, key), value in zip(self._places, values, strict=True):
+        for (_, _, put, key), value in zip(self._places, values, strict=True):
             put(key, value)
 
+    def overlaps(self, other):
+        """Return whether both have a number of some module in common."""
+        mine, theirs = ({(id(m), key) for m, _, _, key in p._places} for p in (self, other))
+        return not self.in_optimizer and bool(mine & theirs)
+
     def _find(self, groups, module, name):
-        """Return ``(get, put, key)`` of each place."""
+        """Return ``(owner, get, put, key)`` of each place."""
         if self.in_optimizer:
-            return [(group.__getitem__, group.__setitem__, name) for group in groups]
+            return [(group, group.__getitem__, group.__setitem__, name) for group in groups]
         if name == "dropout":
             owners, attribute = [m for m in module.modules() if isinstance(m, Dropout)], "p"
         else:
             path, _, attribute = name.rpartition(".")
             owners = [m for p, m in module.named_modules() if p == path and attribute in vars(m)]
-        return [(m.__getattribute__, m.__setattr__, attribute) for m in owners]
+        return [(m, m.__getattribute__, m.__setattr__, attribute) for m in owners]
 
 
 def _is_number(value):

@@ -1,5 +1,6 @@
 """LossSpike: notices a loss that jumps."""
 
+import math
 import statistics
 import warnings
 from collections import deque
@@ -11,10 +12,11 @@ from firstlight.callback import Callback
 class LossSpike(Callback):
     """Warn, stop or raise when a step's loss is far above those of the steps before.
 
-    A loss is a spike when it lies more than ``threshold`` standard deviations above the mean of
-    the last ``window`` losses, and is twice that mean at least. The message names step and batch;
-    ``loss_spike`` is logged. Spikes do not enter the window. On a GPU each step waits for the
-    loss. What is not finite is for `NaNGuard`.
+    A loss is a spike when it lies more than ``threshold`` standard deviations above the median of
+    the last ``window`` losses, and is twice that median at least; the deviation is 1.4826 times
+    the median distance from the median, which earlier spikes leave alone. The message names step
+    and batch; ``loss_spike`` is logged. A loss that stays up is reported when it jumps, not at
+    every step. On a GPU each step waits for the loss. What is not finite is for `NaNGuard`.
 
     Parameters
     ----------
@@ -57,39 +59,43 @@ class LossSpike(Callback):
             )
         self.window, self.threshold, self.action = window, threshold, action
         self.spikes, self._losses = [], deque(maxlen=window)
+        self._up = False  # whether the latest loss was far above
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
         if trainer.step == 0:
-            self.spikes = []
+            self.spikes, self._up = [], False
             self._losses.clear()
 
     def on_train_batch_end(self, trainer, output, batch_idx):
         """Compare the loss with those before."""
         loss = float(output.loss)
+        if not math.isfinite(loss):
+            return
         if len(self._losses) == self.window:
-            mean, deviation = statistics.fmean(self._losses), statistics.stdev(self._losses)
-            if loss > max(mean + self.threshold * deviation, 2 * mean):
-                self._act(trainer, loss, mean, batch_idx)
-                return
-        if loss == loss and abs(loss) != float("inf"):
-            self._losses.append(loss)
+            usual = statistics.median(self._losses)
+            deviation = 1.4826 * statistics.median(abs(value - usual) for value in self._losses)
+            was_up, self._up = self._up, loss > max(usual + self.threshold * deviation, 2 * usual)
+            if self._up and not was_up:
+                self._act(trainer, loss, usual, batch_idx)
+        self._losses.append(loss)
 
     def state_dict(self):
         """Return the window and the spikes."""
-        return {"spikes": self.spikes, "losses": list(self._losses)}
+        return {"spikes": list(self.spikes), "losses": list(self._losses), "up": self._up}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` returned."""
         self.spikes = list(state["spikes"])
         self._losses = deque(state["losses"], maxlen=self.window)
+        self._up = state["up"]
 
-    def _act(self, trainer, loss, mean, batch_idx):
+    def _act(self, trainer, loss, usual, batch_idx):
         self.spikes.append(trainer.step)
         trainer.log({"loss_spike": loss})
         message = (
             f"LossSpike: step {trainer.step} (epoch {trainer.epoch}, batch {batch_idx}) has a loss "
-            f"of {loss:.4g}, the {self.window} steps before {mean:.4g} on average; look at the "
+            f"of {loss:.4g}, the median of the {self.window} before is {usual:.4g}; look at the "
             "batch, clip the gradient or lower the learning rate"
         )
         if self.action == "raise":

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from firstlight.callback import Callback, Role
+from firstlight.files import forgiving
 from firstlight.hookspecs import hookimpl
 from firstlight.trial import trial, trial_batches, trial_step
 
@@ -99,8 +100,10 @@ class LRFinder(Callback):
             for group in trainer.optimizer.param_groups:
                 group["lr"] = group["lr"] * factor if factor else suggestion
         if trainer.run is not None:
-            (trainer.run.path / "plots").mkdir(exist_ok=True)
-            self.search.plot().savefig(trainer.run.path / "plots" / "lr_finder.png")
+            path = trainer.run.path / "plots" / "lr_finder.png"
+            with forgiving(path):
+                path.parent.mkdir(exist_ok=True)
+                self.search.plot().savefig(path)
 
     def _search(self, trainer):
         space = np.geomspace if self.mode == "exponential" else np.linspace

@@ -146,6 +146,7 @@ class LRSchedule(Callback):
     def on_fit_start(self, trainer):
         """Note where each value starts, unless that came with a checkpoint."""
         self._target = HyperParameter("LRSchedule", trainer, self.param)
+        self._refuse_company(trainer)
         if not self._loaded:
             self.initial = self._target.values
             self.plateau = self._new_plateau()
@@ -176,10 +177,12 @@ class LRSchedule(Callback):
         if self.interval == "step" and not self._target.in_optimizer:
             self._apply(trainer)
 
-    def on_log(self, record):
+    def on_log(self, trainer, record):
         """Show the plateau each new value."""
         if self.plateau is not None and self.monitor.name in record:
             self.plateau.observe(record[self.monitor.name])
+            if not self._target.in_optimizer:
+                self._apply(trainer)
 
     def on_train_epoch_end(self, trainer):
         """Raise if the value to watch should have been logged by now."""
@@ -195,15 +198,32 @@ class LRSchedule(Callback):
     def state_dict(self):
         """Return where each value started, and what the plateau has seen."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
-        return {"initial": self.initial, "plateau": plateau}
+        return {"param": self.param, "initial": self.initial, "plateau": plateau}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` returned; the next `fit` goes on from there."""
+        if state["param"] != self.param:
+            raise ValueError(
+                f"LRSchedule: the checkpoint has a schedule of {state['param']} in this place, "
+                f"here it is one of {self.param}; list the schedules in the same order"
+            )
         self.initial = list(state["initial"])
         self.plateau = self._new_plateau()
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau.load_state_dict(state["plateau"])
         self._loaded = True
+
+    def _refuse_company(self, trainer):
+        """Raise if an earlier schedule moves the same number of the model: one undoes the other."""
+        for other in trainer.callbacks:
+            if other is self:
+                return
+            target = getattr(other, "_target", None)
+            if isinstance(target, HyperParameter) and target.overlaps(self._target):
+                raise ValueError(
+                    f"LRSchedule: {self.param} is moved by another schedule, of {other.param}, "
+                    "already; use one of them"
+                )
 
     def _new_plateau(self):
         if self.schedule != "plateau":

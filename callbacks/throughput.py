@@ -9,8 +9,7 @@ from firstlight.hookspecs import hookimpl
 from firstlight.stopwatch import Stopwatch
 
 REST = "data"  # loading batches, and the loop itself
-METHODS = {"training_step": "forward", "backward": "backward"}
-OWN = (REST, "optimizer", "validation", *METHODS.values())  # all other parts are callbacks
+OWN = (REST, "forward", "backward", "optimizer", "validation")  # all other parts are callbacks
 MUCH = 0.05  # the share of the time above which a callback is worth a word
 
 
@@ -40,24 +39,21 @@ class Throughput(Callback):
     def on_fit_start(self, trainer, module):
         """Start the clocks, when all others are ready."""
         self._forget()
-        self._batches, self._watch = trainer.batches_done, Stopwatch(REST)
+        self._watch = Stopwatch(REST)
         timed = self._watch.timed
-        for name, part in METHODS.items():
-            setattr(module, name, timed(part, getattr(module, name)))
+        # A subclass and not an attribute: a deep copy made meanwhile must call its own method.
+        kind = type(module)
+        step = timed("forward", kind.training_step)
+        module.__class__ = type(kind.__name__, (kind,), {"training_step": step})
+        trainer.accumulation.backward = timed("backward", self._counting(trainer.accumulation))
         trainer.optimizer.step = timed("optimizer", trainer.optimizer.step)
         for hook in HOOKS:
             for impl in trainer.hooks.impls(hook):
                 impl.function = timed(display_name(impl.plugin.callback), impl.function)
 
-    def on_train_epoch_start(self):
-        """Count the epoch's batches from 0."""
-        self._batches = 0
-
-    def on_train_batch_end(self, trainer, batch):
+    def on_train_batch_end(self, trainer):
         """Count the step, and log if it is time."""
-        batches = trainer.batches_done - self._batches  # several where gradients accumulate
-        self._batches = trainer.batches_done
-        self._samples, self._steps = self._samples + batches * sample_count(batch), self._steps + 1
+        self._steps += 1
         if trainer.step % trainer.log_every_n_steps == 0:
             now = self._totals()
             trainer.log(_rates(*[n - b for n, b in zip(now, self._logged, strict=True)]))
@@ -78,8 +74,8 @@ class Throughput(Callback):
         """Take the clocks away and tell what they show."""
         if self._watch is None:
             return
-        for name in METHODS:
-            vars(module).pop(name, None)
+        module.__class__ = type(module).__base__
+        vars(trainer.accumulation).pop("backward", None)
         vars(trainer.optimizer).pop("step", None)
         self._end_validation()
         if self._steps:
@@ -87,9 +83,19 @@ class Throughput(Callback):
         self._watch = None
 
     def _forget(self):
-        self._steps = self._samples = self._batches = 0
+        self._steps = self._samples = 0
         self._logged = (0, 0, 0.0)  # steps, samples, seconds
         self._validation_start, self._validated = None, 0.0  # seconds
+
+    def _counting(self, accumulation):
+        """Return its ``backward``, made to count the samples of every batch that goes through."""
+        backward = accumulation.backward
+
+        def counting(module, optimizer, dy, batch, ends_window):
+            self._samples += sample_count(batch)
+            backward(module, optimizer, dy, batch, ends_window)
+
+        return counting
 
     def _end_validation(self):
         if self._validation_start is not None:
@@ -114,11 +120,7 @@ class Throughput(Callback):
         if trainer.run is not None:
             trainer.run.summary["time_shares"] = {p: round(s, 4) for p, s in shares.items()}
         for part, share in shares.items():
-            if (
-                part not in (REST, "optimizer", "validation", *METHODS.values())
-                and share > MUCH
-                and total >= 1
-            ):
+            if part not in OWN and share > MUCH and total >= 1:
                 per_call = 1e3 * self._watch.seconds[part] / self._watch.calls[part]
                 warnings.warn(
                     f"Throughput: callback {part} takes {share:.0%} of the time, "

@@ -71,7 +71,7 @@ class Checkpoint:
         named |= {f"optimizer/{n}": a for n, a in optimizer.pop("arrays", {}).items()}
         named |= {f"extra/{name}": array for name, array in self.arrays.items()}
         # safetensors writes the memory of a strided array in the wrong order (its issue #825).
-        arrays = {name: np.ascontiguousarray(to_host(array)) for name, array in named.items()}
+        arrays = {name: np.asarray(to_host(a), order="C") for name, a in named.items()}
         meta = {**vars(self), "optimizer": optimizer}
         del meta["model"], meta["arrays"]
         text = json.dumps(meta)
@@ -124,11 +124,17 @@ class Checkpoint:
             )
         if metadata["checksum"] != checksum(arrays, metadata["firstlight"]):
             raise ValueError(f"checkpoint {str(path)!r} is damaged: its checksum does not match")
-        checkpoint = cls(
-            model=_part(arrays, "model/"),
-            arrays=_part(arrays, "extra/"),
-            **json.loads(metadata["firstlight"]),
-        )
+        try:
+            checkpoint = cls(
+                model=_part(arrays, "model/"),
+                arrays=_part(arrays, "extra/"),
+                **json.loads(metadata["firstlight"]),
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"checkpoint {str(path)!r} is not as format {FORMAT} has it: {error}; use the "
+                "version that wrote it"
+            ) from error
         if checkpoint.optimizer:
             checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
         return checkpoint

@@ -103,7 +103,7 @@ class DataSplits:
             data,
             batch_size=size,
             shuffle=training,
-            drop_last=training and _leaves_one(data, size),
+            drop_last=training and leaves_one(data, size),
             transform=self.transform if training else self.eval_transform,
         )
 
@@ -184,9 +184,7 @@ def as_loader(data, split):
         return data
     found, training = as_dataset(data, name=f"{split} data"), split == "train"
     size = max(1, min(BATCH_SIZE, len(found)))
-    return DataLoader(
-        found, size, shuffle=training, drop_last=training and _leaves_one(found, size)
-    )
+    return DataLoader(found, size, shuffle=training, drop_last=training and leaves_one(found, size))
 
 
 def unshuffled(loader):
@@ -196,7 +194,7 @@ def unshuffled(loader):
     return DataLoader(loader.data, loader.batch_size, transform=loader.transform)
 
 
-def _leaves_one(data, batch_size):
+def leaves_one(data, batch_size):
     """Tell whether the last batch would be a lone sample, of which BatchNorm has no variance."""
     return len(data) > batch_size and len(data) % batch_size == 1
 

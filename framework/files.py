@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import re
 import tempfile
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,6 +54,27 @@ def replacing(path):
         raise
     if os.name != "nt":  # makes the rename last through a power cut, where the system can
         _sync(path.parent, os.O_RDONLY)
+
+
+@contextmanager
+def forgiving(what):
+    """Turn an OSError inside into a warning that ``what`` cannot be written; the training goes on.
+
+    Yields a list, which then holds the error.
+    """
+    problems = []
+    try:
+        yield problems
+    except OSError as error:
+        problems.append(error)
+        warnings.warn(
+            f"{what} cannot be written ({error}); the training goes on without it", stacklevel=3
+        )
+
+
+def is_temporary(path):
+    """Return whether a file is one that `replacing` made, from the form of its name."""
+    return re.fullmatch(r"\..+\.(safetensors|jsonl?|csv)\.\w{8}", Path(path).name) is not None
 
 
 def write_json(path, value):

@@ -61,6 +61,8 @@ def read_fingerprints(run):
     ------
     FileNotFoundError
         The run kept none.
+    ValueError
+        A line is damaged.
     """
     path = Path(run) / FILE
     if not path.is_file():
@@ -68,8 +70,13 @@ def read_fingerprints(run):
             f"{path} does not exist; train with --callback fingerprints to keep them"
         )
     found = {}
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        if not line.endswith("\n"):
+            break
+        try:
             record = json.loads(line)
             found[record["step"]] = record["hashes"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path}, line {number}: not a fingerprint: {error}") from error
     return found

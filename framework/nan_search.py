@@ -4,6 +4,8 @@ import numpy as np
 
 from firstlight.trial import trial
 
+PHASES = ("forward", "backward")
+
 
 def first_not_finite(trainer):
     """Go through the latest batch again, and say where a value first is NaN or infinite.
@@ -27,17 +29,19 @@ def first_not_finite(trainer):
     found = []
     with trial(trainer):
         watched = list(trainer.module.named_modules())
+        own = [{n: vars(part)[n] for n in PHASES if n in vars(part)} for _, part in watched]
         try:
             for name, part in watched:
-                for phase in ("forward", "backward"):
+                for phase in PHASES:
                     setattr(part, phase, _watching(getattr(part, phase), phase, name, part, found))
             output = trainer.module.training_step(trainer.batch)
             if not found:
                 trainer.module.backward(output.dy)
         finally:
-            for _, part in watched:
-                vars(part).pop("forward", None)
-                vars(part).pop("backward", None)
+            for (_, part), before in zip(watched, own, strict=True):
+                for phase in PHASES:
+                    vars(part).pop(phase, None)
+                vars(part).update(before)
     return found[0] if found else None
 
 

@@ -21,14 +21,16 @@ import json
 import os
 import platform
 import secrets
+import threading
 import warnings
 from datetime import datetime
 from pathlib import Path
 
 from firstlight.environment import describe_environment
-from firstlight.files import strict, write_atomically, write_json
+from firstlight.files import is_temporary, strict, write_atomically, write_json
 
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+HEARTBEAT = 5.0  # seconds between two signs of life
 LATEST = "latest"  # the file in a runs folder that names its newest run
 
 
@@ -93,13 +95,16 @@ class Run:
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", describe_environment(device))
         self._write_summary()
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
         if self.path.resolve().is_relative_to(runs_dir.resolve()):
             self._point_latest(runs_dir)
 
     def _go_on(self, records):
         """Keep when a run was first started, note that it was resumed, and tidy up."""
-        for leftover in (*self.path.glob(".*"), *self.checkpoints.glob(".*")):
-            leftover.unlink()  # a file that a killed process had begun to write
+        for leftover in (*self.path.glob(".*"), *self.checkpoints.glob("**/.*")):
+            if leftover.is_file() and is_temporary(leftover):
+                leftover.unlink()  # a killed process had begun to write it
         try:
             before = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
@@ -108,6 +113,12 @@ class Run:
         now = {"time": self.summary["started"], "after_record_of_step": step}
         self.summary["resumed"] = [*before.get("resumed", []), now]
         self.summary["started"] = before.get("started", self.summary["started"])
+
+    def _beat(self):
+        """Give signs of life: ``summary.json`` gets a new time until the run has ended."""
+        while not self._ended.wait(HEARTBEAT):
+            with contextlib.suppress(OSError):
+                os.utime(self.path / "summary.json")
 
     @property
     def shown(self):
@@ -147,6 +158,7 @@ class Run:
         failure : BaseException, optional
             What ended the training.
         """
+        self._ended.set()
         with contextlib.suppress(OSError):  # it was told when the record was written
             self._metrics.close()
         history = trainer.history

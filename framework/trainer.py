@@ -130,7 +130,8 @@ class Trainer:
         self.step = self.epoch = self.batch_idx = 0
         self.batch, self.batches_done, self.epoch_done = None, 0, True
         self.requested, self.writer = {}, CheckpointWriter()
-        self.skips_step = False
+        self.skips_step, self.at_boundary = False, True
+        self.owes_validation, self.cut_short = False, None
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self.means = TrainingMeans()
         self.started = time.perf_counter()
@@ -273,21 +274,21 @@ class Trainer:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
         snapshot.take(self).save(path)
 
-    def request_checkpoint(self, path, *, weights_only=False):
+    def request_checkpoint(self, path, *, weights_only=False, replaces=None):
         """Have a checkpoint written once every callback is through with this step or epoch.
 
         Called from a hook, this gives a state from which `fit` can go on exactly: what callbacks
         listed later still have to do is done before. It is written in the background; a file
-        that cannot be written is a warning.
+        that cannot be written is a warning. The file it ``replaces`` is deleted afterwards.
         """
-        self.requested[Path(path)] = weights_only
+        self.requested[Path(path)] = weights_only, replaces
 
     def save_requested(self):
         """Write the requested checkpoints now; the loop does so when the time has come."""
         if self.requested:
-            checkpoint = snapshot.take(self)
-            for path, weights_only in self.requested.items():
-                self.writer.write(path, checkpoint.weights() if weights_only else checkpoint)
+            whole = self.cut_short or snapshot.take(self)
+            for path, (weights_only, replaces) in self.requested.items():
+                self.writer.write(path, whole.weights() if weights_only else whole, replaces)
             self.requested = {}
 
     def describe(self):

@@ -43,7 +43,10 @@ def trial(trainer):
     state = optimizer.state_dict()
     state["arrays"] = {name: array.copy() for name, array in state["arrays"].items()}
     random = rng.state_dict()
-    own = [(generator, generator.bit_generator.state) for _, generator in generators(module)]
+    loader = getattr(trainer.train_loader, "__dict__", {})  # a user's may draw from one of its own
+    drawn = [generator for _, generator in generators(module)]
+    drawn += [value for value in loader.values() if isinstance(value, np.random.Generator)]
+    own = [(generator, generator.bit_generator.state) for generator in drawn]
     try:
         with np.errstate(all="ignore"):
             yield

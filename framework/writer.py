@@ -22,16 +22,16 @@ class CheckpointWriter:
     """
 
     def __init__(self):
-        self._waiting = {}  # path -> Checkpoint, or None to delete the file
+        self._waiting = {}  # path -> (Checkpoint, path of the file to delete or None)
         self._problems = []
         self._changed = threading.Condition()
         self._thread, self._closing = None, False
 
-    def write(self, path, checkpoint):
-        """Have a checkpoint written, which nobody changes any more, or a file deleted (None)."""
+    def write(self, path, checkpoint, replaces=None):
+        """Have a checkpoint written, which nobody changes any more, and then a file deleted."""
         with self._changed:
             self._waiting.pop(path, None)
-            self._waiting[path] = checkpoint
+            self._waiting[path] = checkpoint, replaces
             if self._thread is None:
                 self._closing = False
                 self._thread = threading.Thread(
@@ -66,12 +66,11 @@ class CheckpointWriter:
                 if not self._waiting:
                     return
                 path = next(iter(self._waiting))
-                checkpoint = self._waiting.pop(path)
+                checkpoint, replaces = self._waiting.pop(path)
             try:
-                if checkpoint is None:
-                    path.unlink(missing_ok=True)
-                else:
-                    checkpoint.save(path)
+                checkpoint.save(path)
+                if replaces is not None:
+                    replaces.unlink(missing_ok=True)
             except Exception as error:  # whatever it is, the training must go on
                 kept = "the earlier one is kept" if path.is_file() else "there is no earlier one"
                 self._problems.append(

@@ -27,7 +27,7 @@ def run(words):
     folders = [find(name, own.runs_dir) for name in own.words[1:]]
     try:
         one, other = (read_fingerprints(folder) for folder in folders)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
     common = sorted(one.keys() & other.keys())
     if not common:

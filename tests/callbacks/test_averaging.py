@@ -125,7 +125,7 @@ def test_best_is_tested_with_the_average(line, line_data):
     best = Checkpoint.load(trainer.run.checkpoints / "best.safetensors")
     assert best.epoch == 1
     assert same(best.model, watch.validated[0])
-    beside = {name.removeprefix("EMA.1/"): array for name, array in best.arrays.items()}
+    beside = {name.removeprefix("EMA.1/training/"): array for name, array in best.arrays.items()}
     assert same(beside, watch.steps[3])  # the training's
     finished = module.state_dict()
     after = trainer.validate(module, line_data)["val_loss"]
@@ -149,7 +149,7 @@ def test_a_checkpoint_made_afterwards_has_both():
     trainer.save_checkpoint("after.safetensors")
     saved = Checkpoint.load("after.safetensors")
     assert same(saved.model, trainer.module.state_dict())
-    beside = {name.removeprefix("EMA.1/"): array for name, array in saved.arrays.items()}
+    beside = {name.removeprefix("EMA.1/training/"): array for name, array in saved.arrays.items()}
     assert same(beside, watch.steps[6])
 
 
@@ -190,7 +190,7 @@ def test_a_validation_broken_off_leaves_the_weights_in_the_checkpoint(failing):
     saved = Checkpoint.load(trainer.run.checkpoints / "last.safetensors")
     assert saved.step == 6
     close(saved.model, ema(list(watch.steps.values()), 0.5))
-    beside = {name.removeprefix("EMA.1/"): array for name, array in saved.arrays.items()}
+    beside = {name.removeprefix("EMA.1/training/"): array for name, array in saved.arrays.items()}
     assert same(beside, watch.steps[6])
     steps = list(watch.steps.values())
     if failing:
@@ -213,9 +213,9 @@ def test_of_two_the_first_is_shown_and_both_go_on():
     close(saved.model, ema(steps, 0.5))
     arrays = saved.arrays
     for prefix, expected in {
-        "EMA.1/": steps[-1],
-        "SWA.1/": mean([steps[2], steps[5]]),
-        "EMA.2/": ema(steps, 0.9),
+        "EMA.1/training/": steps[-1],
+        "SWA.1/average/": mean([steps[2], steps[5]]),
+        "EMA.2/average/": ema(steps, 0.9),
     }.items():
         close({n.removeprefix(prefix): a for n, a in arrays.items() if prefix in n}, expected)
 
@@ -236,12 +236,13 @@ def test_frozen_parameters_and_those_of_no_optimizer():
     assert before["body.3.weight"].tobytes() != after["body.3.weight"].tobytes()
 
 
-def test_early_stopping_restores_the_weights_of_the_training():
+def test_early_stopping_restores_the_weights_that_were_validated():
     watch = Watch()
     stopping = EarlyStopping("val_loss", mode="max", patience=1, restore_best=True)
     trainer = tiny_trainer([EMA(0.9), stopping, watch], max_epochs=9)
-    best = trainer.history.best("val_loss", mode="max")["step"]
-    assert same(trainer.module.state_dict(), watch.steps[best])
+    best = trainer.history.best("val_loss", mode="max")["epoch"]
+    assert same(trainer.module.state_dict(), watch.validated[best - 1])
+    assert not same(watch.validated[best - 1], watch.steps[3 * best])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import pytest
 
@@ -102,3 +103,65 @@ def test_a_disk_that_turns_read_only(line, line_data, mounted):
     with pytest.warns(UserWarning, match="cannot be written .*Read-only"):
         trainer = train(line, line_data, metrics_closed)
     check_last_good(trainer)
+
+
+@pytest.mark.usefixtures("mounted")
+@pytest.mark.parametrize("fill_first", [False, True])
+def test_nothing_of_ours_ends_a_training_on_a_full_disk(fill_first, line, line_data):
+    def fill(_trainer):
+        with contextlib.suppress(OSError), open("runs/ballast", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    watchers = ["progress_bar", "model_checkpoint", "tensorboard", fl.callbacks.Fingerprints(1)]
+    if fill_first:
+        watchers = [FromStart(fill), *watchers]
+    trainer = fl.Trainer(
+        max_epochs=4,
+        log_every_n_steps=1,
+        callbacks=[*watchers, FromEpoch(3, fill)],
+        default_callbacks=False,
+        name="full",
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer.fit(line(), line_data, line_data)
+    assert (trainer.status, trainer.step) == ("finished", 12)
+    told = " ".join(str(warning.message) for warning in caught)
+    if fill_first:  # later there is room left in the blocks that these files have begun
+        assert all(word in told for word in ("TensorBoard", "fingerprints", "metrics.jsonl"))
+    assert "last.safetensors' could not be written" in told
+
+
+class FromStart(fl.Callback):
+    role = fl.Role.WRITER
+
+    def __init__(self, action):
+        self._action = action
+
+    def on_fit_start(self, trainer):
+        self._action(trainer)
+
+
+def test_the_best_files_so_far_stay_until_their_successor_is_written(line, line_data, monkeypatch):
+    class Score(fl.Callback):
+        role = fl.Role.WRITER
+
+        def on_train_epoch_end(self, trainer):
+            trainer.log({"score": float(trainer.epoch)})
+            trainer.writer.close()  # each epoch's file is written before the next
+            if trainer.epoch == 3:
+                monkeypatch.setattr(tempfile, "mkstemp", refuse)
+
+    def refuse(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    trainer = fl.Trainer(
+        max_epochs=6,
+        callbacks=[Score(), ModelCheckpoint("score", mode="max", top_k=2, save_last=False)],
+        default_callbacks=False,
+    )
+    with pytest.warns(UserWarning, match="No space left"):
+        trainer.fit(line(), line_data)
+    names = sorted(path.name for path in trainer.run.checkpoints.glob("epoch*"))
+    assert names == ["epoch=001-step=000003.safetensors", "epoch=002-step=000006.safetensors"]

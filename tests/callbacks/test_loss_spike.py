@@ -57,7 +57,7 @@ def test_a_jump_is_named_logged_and_kept_out_of_the_window():
         [*NOISY, 1.9],  # less than twice the mean
         [*np.linspace(3, 0.1, 40)],
         [*[0.5] * 30, 0.9, *[0.5] * 10],  # no deviation at all
-        [*NOISY[:30], float("nan"), float("-inf"), *NOISY[30:]],
+        [*NOISY[:30], float("nan"), float("inf"), float("-inf"), *NOISY[30:]],
     ],
 )
 def test_what_is_no_spike(losses):
@@ -71,13 +71,15 @@ def test_stop_and_raise():
     trainer = fit(losses, LossSpike(20, action="stop"))
     assert trainer.step == 31
     assert "LossSpike: step 31 (epoch 11, batch 0) has a loss of 50" in trainer.stop_reason
-    with pytest.raises(FloatingPointError, match="the 20 steps before 0.9"):
+    with pytest.raises(FloatingPointError, match="the median of the 20 before is 0.9"):
         fit(losses, LossSpike(20, action="raise"))
 
 
-def test_infinity_is_a_spike():
-    with pytest.warns(UserWarning, match="a loss of inf"):
-        fit([*NOISY[:30], float("inf")], LossSpike(20))
+def test_a_loss_that_stays_up_is_a_spike_only_at_first():
+    spike = LossSpike(window=20)
+    with pytest.warns(UserWarning, match="LossSpike: step 31 "):
+        fit([*NOISY[:30], *[9.0] * 100], spike)
+    assert spike.spikes == [31]
 
 
 def test_bad_options():

@@ -192,8 +192,10 @@ def test_a_damaged_file_is_passed_over_with_a_warning(finished):
 def test_nothing_to_resume_from(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run called net in runs has a checkpoint"):
         trainer().fit(Net(), data(), resume="last")
-    with pytest.raises(FileNotFoundError, match="'none.safetensors' does not exist"):
+    with pytest.raises(FileNotFoundError, match="'none.safetensors': there is no such file; its f"):
         trainer().fit(Net(), data(), resume="none.safetensors")
+    with pytest.raises(TypeError, match='expected "auto", "last", "best" or a path, got True'):
+        trainer().fit(Net(), data(), resume=True)
     with pytest.raises(ValueError, match="runs_dir is None; give a path"):
         trainer(runs_dir=None).fit(Net(), data(), resume="auto")
 
