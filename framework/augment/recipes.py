@@ -3,7 +3,7 @@
 ========== =====================================================================================
 ``affine``  turned by up to 10 degrees, shifted by up to 7 % (2 of 28 pixels), scaled by 0.9 to
             1.1, sheared by up to 10 degrees
-``elastic`` bent as handwriting bends: Simard's field, alpha 34 and sigma 4 for 28 pixels
+``elastic`` bent as handwriting bends: alpha 24 and sigma 4 for 28 pixels, so mostly within 2
 ``crop``    shifted by whole pixels, up to a fourteenth of the height (2 of 28)
 ``erase``   in one of two images a rectangle of 2 to 15 % of the area hidden
 ``flip``    one of two images mirrored, left for right
@@ -84,7 +84,7 @@ def augmented(scale, names, *, shape, classes, flips=True, who="augment"):
     fill = float(black.mean())
     made = {
         "affine": RandomAffine(10, (0.07, 0.07), (0.9, 1.1), 10, fill=fill),
-        "elastic": ElasticTransform(34 * (height / 28) ** 2, 4 * height / 28, fill=fill),
+        "elastic": ElasticTransform(24 * (height / 28) ** 2, 4 * height / 28, fill=fill),
         "crop": RandomCrop(padding=max(1, round(height / 14)), fill=fill),
         "erase": RandomErasing(scale=(0.02, 0.15), value=fill),
         "flip": RandomHorizontalFlip(),
