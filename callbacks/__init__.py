@@ -2,6 +2,7 @@
 
 from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.batch_size_finder import BatchSizeFinder
+from firstlight.callbacks.confusion_matrix import ConfusionMatrix
 from firstlight.callbacks.early_stopping import EarlyStopping
 from firstlight.callbacks.fingerprints import Fingerprints
 from firstlight.callbacks.freeze import Freeze
@@ -23,6 +24,7 @@ __all__ = [
     "EMA",
     "SWA",
     "BatchSizeFinder",
+    "ConfusionMatrix",
     "EarlyStopping",
     "Fingerprints",
     "Freeze",
@@ -45,6 +47,7 @@ __all__ = [
 def register_callbacks(registry):
     """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
     registry.add("batch_size_finder", BatchSizeFinder)
+    registry.add("confusion_matrix", ConfusionMatrix)
     registry.add("early_stopping", EarlyStopping)
     registry.add("ema", EMA)
     registry.add("fingerprints", Fingerprints)

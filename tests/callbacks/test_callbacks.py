@@ -19,6 +19,7 @@ from firstlight.checkpoint import Checkpoint
 
 NAMES = {
     "batch_size_finder": callbacks.BatchSizeFinder,
+    "confusion_matrix": callbacks.ConfusionMatrix,
     "early_stopping": EarlyStopping,
     "ema": callbacks.EMA,
     "fingerprints": callbacks.Fingerprints,
