@@ -3,6 +3,7 @@
 A layer calls ``ops.erf(x)`` and does not ask where x lives.
 """
 
+from firstlight.ops.channels import channel_dots, channel_map, channel_moments
 from firstlight.ops.numpy_ops import erf, sigmoid
 
-__all__ = ["erf", "sigmoid"]
+__all__ = ["channel_dots", "channel_map", "channel_moments", "erf", "sigmoid"]
