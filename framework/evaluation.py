@@ -14,6 +14,9 @@ from firstlight.metrics import MeanMetrics
 def evaluate(trainer, loader, stage, *, may_stop=False):
     """Return the means of loss and metrics, weighted by batch size, e.g. ``{"val_loss": 0.1}``.
 
+    A data set may weigh its batches in another way, and have metrics of its own; see
+    `firstlight.dataset`.
+
     Parameters
     ----------
     trainer : Trainer
@@ -25,6 +28,7 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
         Return None when the trainer is interrupted meanwhile.
     """
     module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
+    data = getattr(loader, "data", None)
     module.eval()
     hook.on_validation_start(trainer=trainer, module=module, stage=stage)
     for index, batch in enumerate(limited_batches(trainer, loader, stage)):
@@ -33,7 +37,11 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
             return None
         output = module.validation_step(batch)
         checks.step_output(module, output, "validation_step")
-        means.add({"loss": output.loss, **output.metrics}, sample_count(batch))
+        values = {"loss": output.loss, **output.metrics}
+        if hasattr(data, "metrics"):
+            values |= data.metrics(output.prediction, batch)
+        weight = data.weight(batch) if hasattr(data, "weight") else sample_count(batch)
+        means.add(values, weight)
         hook.on_validation_batch_end(
             trainer=trainer,
             module=module,

@@ -10,6 +10,7 @@
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
       checkpoints/       last.safetensors, best.safetensors
+      tokenizer.json     of text: what turns tokens back into it
       events.out...      what TensorBoard reads
 
 No server, no database: a run can be copied, compared and deleted like any folder.
@@ -29,6 +30,7 @@ from firstlight.environment import describe_environment
 from firstlight.files import write_atomically, write_json
 
 LATEST = "latest"  # the file in a runs folder that names its newest run
+TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
 
 
 class Run:
