@@ -1,6 +1,7 @@
 """Callbacks: what watches and steers a training, by class or by name."""
 
 from firstlight.callbacks.averaging import EMA, SWA
+from firstlight.callbacks.confusion_matrix import ConfusionMatrix
 from firstlight.callbacks.early_stopping import EarlyStopping
 from firstlight.callbacks.freeze import Freeze
 from firstlight.callbacks.gradient_clip import GradientClip
@@ -16,6 +17,7 @@ from firstlight.hookspecs import hookimpl
 __all__ = [
     "EMA",
     "SWA",
+    "ConfusionMatrix",
     "EarlyStopping",
     "Freeze",
     "GradientClip",
@@ -32,6 +34,7 @@ __all__ = [
 @hookimpl
 def register_callbacks(registry):
     """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
+    registry.add("confusion_matrix", ConfusionMatrix)
     registry.add("early_stopping", EarlyStopping)
     registry.add("ema", EMA)
     registry.add("freeze", Freeze)

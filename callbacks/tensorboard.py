@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import struct
 import time
 from pathlib import Path
 
@@ -132,6 +133,15 @@ class EventsFile:
             bucket=counts,
         )
         value = self._pb.Summary.Value(tag=name, histo=histogram)
+        self._write(self._pb.Summary(value=[value]), step)
+
+    def image(self, name, png, step):
+        """Write a picture, the bytes of a PNG file."""
+        width, height = struct.unpack(">II", png[16:24])  # the header comes first in any PNG
+        picture = self._pb.Summary.Image(
+            width=width, height=height, colorspace=4, encoded_image_string=png
+        )
+        value = self._pb.Summary.Value(tag=name, image=picture)
         self._write(self._pb.Summary(value=[value]), step)
 
     def session_start(self, settings):

@@ -18,6 +18,7 @@ from firstlight.callbacks import (
 from firstlight.checkpoint import Checkpoint
 
 NAMES = {
+    "confusion_matrix": callbacks.ConfusionMatrix,
     "early_stopping": EarlyStopping,
     "ema": callbacks.EMA,
     "freeze": callbacks.Freeze,
