@@ -4,7 +4,7 @@ import copy
 import time
 
 from firstlight.callback import Callback, Role
-from firstlight.data import leaves_one
+from firstlight.data import drops_last
 from firstlight.hookspecs import hookimpl
 from firstlight.loader import DataLoader
 from firstlight.trial import trial, trial_batches, trial_step
@@ -127,8 +127,8 @@ class BatchSizeFinder(Callback):
 
 
 def _resized(loader, batch_size):
-    """Return a loader of the same kind with other batches, none of them of a single sample."""
+    """Return a loader of the same kind with batches of another size."""
     resized = copy.copy(loader)
     resized.batch_size = batch_size
-    resized.drop_last = loader.drop_last or leaves_one(loader.data, batch_size)
+    resized.drop_last = loader.drop_last or drops_last(loader.data, batch_size)
     return resized

@@ -10,6 +10,7 @@
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
       checkpoints/       last.safetensors, best.safetensors
+      tokenizer.json     of text: what turns tokens back into it
       events.out...      what TensorBoard reads
 
 No server, no database: a run can be copied, compared and deleted like any folder.
@@ -32,6 +33,7 @@ from firstlight.files import is_temporary, strict, write_atomically, write_json
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 HEARTBEAT = 5.0  # seconds between two signs of life
 LATEST = "latest"  # the file in a runs folder that names its newest run
+TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
 
 
 class Run:

@@ -7,7 +7,7 @@ from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders, unshuffled
-from firstlight.run import Run
+from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
 DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "tensorboard")
@@ -104,6 +104,7 @@ def _prepare(trainer, module, data, val_data, resume):
         rng.seed_everything(trainer.seed)
     module.to(device=trainer.device).train()
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
+    trainer.tokenizer = getattr(data, "tokenizer", None)
     if trainer.overfit:
         trainer.train_loader = unshuffled(trainer.train_loader)
         trainer.val_loader = copy.copy(trainer.train_loader)
@@ -129,6 +130,8 @@ def _prepare(trainer, module, data, val_data, resume):
             folder=None if place is None else place.run,
             records=trainer.history.records,
         )
+        if trainer.tokenizer is not None:
+            trainer.tokenizer.save(trainer.run.path / TOKENIZER)
     trainer.status = "running"
 
 

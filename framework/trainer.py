@@ -122,6 +122,7 @@ class Trainer:
         self.config = {}
         self.hooks = hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
+        self.tokenizer = None
         self.reset()
 
     def reset(self):
