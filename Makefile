@@ -18,3 +18,4 @@ format:       ## put the code in form
 bench:        ## measurements; run nothing beside them
 	python benchmarks/overhead.py
 	python benchmarks/memory.py
+	python benchmarks/step.py

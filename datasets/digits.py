@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firstlight.augment import augmented
 from firstlight.data import DataSplits
 from firstlight.datasets.arrays import from_arrays
 from firstlight.transforms import Scale
@@ -17,6 +18,7 @@ def digits(
     test_size: float = 0.2,
     seed: int = 0,
     normalize: bool = True,
+    augment: tuple[str, ...] = (),
     batch_size: int = 32,
 ) -> DataSplits:
     """Load 1,797 handwritten digits, images of 8 x 8 pixels; no network needed.
@@ -34,6 +36,9 @@ def digits(
     normalize : bool
         Give the pixels mean 0 and standard deviation 1, which networks learn better from;
         otherwise they go from 0 to 1.
+    augment : tuple of str
+        Random changes of the training images, by name: affine (turned, shifted, scaled, sheared
+        a little), elastic, crop, erase, mixup, cutmix; see `firstlight.augment.recipes`.
     batch_size : int
         Images in a batch.
 
@@ -55,6 +60,7 @@ def digits(
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as file:
         images, labels = file["images"], file["labels"]  # uint8 (1797, 8, 8), (1797,)
+    scale = Scale(16, *MOMENTS) if normalize else Scale(16)
     splits = from_arrays(
         images[..., np.newaxis],  # (1797, 8, 8, 1)
         labels.astype("int64"),
@@ -62,8 +68,11 @@ def digits(
         test_size=test_size,
         seed=seed,
         batch_size=batch_size,
-        transform=Scale(16, *MOMENTS) if normalize else Scale(16),
+        transform=scale,
         name="digits",
+    )
+    splits.transform = augmented(
+        scale, augment, shape=(8, 8, 1), classes=10, flips=False, who="digits"
     )
     splits.info["source"] = "https://doi.org/10.24432/C50P49"
     return splits

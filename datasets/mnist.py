@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from firstlight.augment import augmented
 from firstlight.data import DataSplits
 from firstlight.datasets import sources
 from firstlight.datasets.idx import parse_idx, read_content
@@ -21,6 +22,7 @@ def mnist(
     data_dir: str | None = None,
     val_size: int = 5000,
     normalize: bool = False,
+    augment: tuple[str, ...] = (),
     batch_size: int = 128,
 ) -> DataSplits:
     """Load MNIST: handwritten digits, 60,000 images to train on and 10,000 to test on.
@@ -37,6 +39,9 @@ def mnist(
         How many images at the end of the training set to validate on instead.
     normalize : bool
         Give the pixels mean 0 and standard deviation 1.
+    augment : tuple of str
+        Random changes of the training images, by name: affine (turned, shifted, scaled, sheared
+        a little), elastic, crop, erase, mixup, cutmix; see `firstlight.augment.recipes`.
     batch_size : int
         Images in a batch.
 
@@ -56,7 +61,8 @@ def mnist(
     Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document
     recognition", Proc. IEEE 86(11), 1998.
     """
-    return _load("mnist", _DIGITS, (0.1307, 0.3081), data_dir, val_size, normalize, batch_size)
+    moments = (0.1307, 0.3081)
+    return _load("mnist", _DIGITS, moments, data_dir, val_size, normalize, augment, batch_size)
 
 
 def fashion_mnist(
@@ -64,6 +70,7 @@ def fashion_mnist(
     data_dir: str | None = None,
     val_size: int = 5000,
     normalize: bool = False,
+    augment: tuple[str, ...] = (),
     batch_size: int = 128,
 ) -> DataSplits:
     """Load Fashion-MNIST: clothes in the format of MNIST, and harder.
@@ -76,6 +83,8 @@ def fashion_mnist(
         How many images at the end of the training set to validate on instead.
     normalize : bool
         Give the pixels mean 0 and standard deviation 1.
+    augment : tuple of str
+        Random changes of the training images, by name; see `mnist`, and flip.
     batch_size : int
         Images in a batch.
 
@@ -89,7 +98,8 @@ def fashion_mnist(
     learning algorithms", arXiv:1708.07747, 2017.
     """
     moments = (0.2860, 0.3530)
-    return _load("fashion_mnist", _CLOTHES, moments, data_dir, val_size, normalize, batch_size)
+    name = "fashion_mnist"
+    return _load(name, _CLOTHES, moments, data_dir, val_size, normalize, augment, batch_size)
 
 
 def kmnist(
@@ -97,6 +107,7 @@ def kmnist(
     data_dir: str | None = None,
     val_size: int = 5000,
     normalize: bool = False,
+    augment: tuple[str, ...] = (),
     batch_size: int = 128,
 ) -> DataSplits:
     """Load Kuzushiji-MNIST: cursive Japanese characters in the format of MNIST.
@@ -109,6 +120,8 @@ def kmnist(
         How many images at the end of the training set to validate on instead.
     normalize : bool
         Give the pixels mean 0 and standard deviation 1.
+    augment : tuple of str
+        Random changes of the training images, by name; see `mnist`.
     batch_size : int
         Images in a batch.
 
@@ -120,10 +133,11 @@ def kmnist(
     ----------
     T. Clanuwat et al., "Deep learning for classical Japanese literature", arXiv:1812.01718, 2018.
     """
-    return _load("kmnist", _KANA, (0.1918, 0.3483), data_dir, val_size, normalize, batch_size)
+    moments = (0.1918, 0.3483)
+    return _load("kmnist", _KANA, moments, data_dir, val_size, normalize, augment, batch_size)
 
 
-def _load(name, classes, moments, data_dir, val_size, normalize, batch_size):
+def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_size):
     paths, downloaded = _files(name, data_dir)
     arrays = [_read(name, file, path, downloaded) for file, path in paths.items()]
     x, y, x_test, y_test = arrays  # (N, H, W, 1) uint8, (N,) int64, and the same to test on
@@ -147,7 +161,14 @@ def _load(name, classes, moments, data_dir, val_size, normalize, batch_size):
         name=name,
         classes=classes,
         batch_size=batch_size,
-        transform=scale,
+        transform=augmented(
+            scale,
+            augment,
+            shape=x.shape[1:],
+            classes=len(classes),
+            flips=name == "fashion_mnist",
+            who=name,
+        ),
         eval_transform=scale,
         info={"folder": str(paths[sources.FILES[0]].parent)},
     )

@@ -55,11 +55,13 @@ class MLP(Module):
         Learning rate of Adam.
     weight_decay : float
         Decay of AdamW; 0 is plain Adam.
+    label_smoothing : float
+        Share of each label that goes to all classes alike; for classification only.
 
     Raises
     ------
     ValueError
-        An unknown activation, norm, init or task.
+        An unknown activation, norm, init or task; label smoothing of a regression.
 
     Examples
     --------
@@ -83,12 +85,18 @@ class MLP(Module):
         task: str = "classification",
         lr: float = 1e-3,
         weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
     ):
         phi = choice("activation", activation, ACTIVATIONS)
         norm_layer = choice("norm", norm, NORMS) if norm else None
         init_weight = choice("init", init, INITIALISERS) if init else None
         losses = {"classification": nn.CrossEntropyLoss, "regression": nn.MSELoss}
-        self.loss = choice("task", task, losses)()
+        make_loss = choice("task", task, losses)
+        if label_smoothing and task != "classification":
+            raise ValueError(
+                f"label_smoothing: expected 0 for task {task!r}, got {label_smoothing}"
+            )
+        self.loss = make_loss(label_smoothing=label_smoothing) if label_smoothing else make_loss()
         self.lr, self.weight_decay = lr, weight_decay
         layers, width = [], in_features
         for size in hidden:

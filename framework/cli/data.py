@@ -1,9 +1,11 @@
 """``firstlight data``: which data sets there are, and what is in one."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
+from firstlight import rng
 from firstlight.cli import text
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser, UsageError
@@ -11,17 +13,20 @@ from firstlight.cli.models import listed
 from firstlight.cli.names import Names
 from firstlight.data import SPLITS
 
-USAGE = "firstlight data [show NAME [--ARGUMENT VALUE ...]]"
+USAGE = "firstlight data [show NAME [--output FILE] [--ARGUMENT VALUE ...]]"
 DESCRIPTION = """\
-List the data sets, or show the splits, shapes and classes of one.
+List the data sets, or show the splits, shapes and classes of one, and its images in a picture.
 
-  firstlight data show digits --batch_size 64"""
+  firstlight data show digits --batch_size 64
+  firstlight data show mnist --augment affine,elastic --output images.png"""
+COPIES, IMAGES = 9, 8  # in the picture: of each image, and how many images
 
 
 def run(words):
     """List or show; returns the exit code."""
     parser = Parser("data", DESCRIPTION, usage=USAGE, add_help=False)
     parser.add_argument("words", nargs="*", help="nothing, or: show NAME")
+    parser.add_argument("--output", metavar="FILE", help="draw training images, .png, .pdf or .svg")
     parser.add_argument("-h", "--help", action="store_true", help="show this, and stop")
     own, words = parser.parse_known_args(words)
     if own.help and len(own.words) < 2:
@@ -39,8 +44,56 @@ def run(words):
         print(parser.format_help(), arguments.parser.format_help(), sep="\n", end="")
         return 0
     arguments.parse([f"--data.{word[2:].removeprefix('data.')}" for word in words])
-    print(show(arguments.data.make_data()))
+    if own.output is not None and Path(own.output).suffix not in (".png", ".pdf", ".svg"):
+        raise UsageError(
+            f"--output: expected a name that ends in .png, .pdf or .svg, got {own.output}"
+        )
+    splits = arguments.data.make_data()
+    figure = None if own.output is None else picture(splits)
+    print(show(splits))
+    if figure is not None:
+        from firstlight.figures import save
+
+        save(figure, own.output)
+        print(f"picture: {own.output}")
     return 0
+
+
+def picture(splits):
+    """Return a figure of training images as they are, each before versions that a model trains on.
+
+    Of data that nothing random happens to, many different images.
+    """
+    from firstlight.figures import image_grid
+
+    def images(indices, transform, number):
+        batch = splits.train[indices]
+        if transform is not None:
+            batch = transform(batch, rng.derived("augment", 0, number))
+        if batch[0].ndim != 4 or batch[0].shape[3] not in (1, 3):
+            raise UsageError(f"--output: {splits.name} has no images to draw, (H, W, 1 or 3)")
+        return batch[0]
+
+    chosen = rng.derived("split", 0).permutation(len(splits.train))
+    if splits.transform is splits.eval_transform:
+        chosen = chosen[: IMAGES * (COPIES + 1)]
+        return image_grid(
+            images(chosen, splits.transform, 0),
+            columns=COPIES + 1,
+            title=f"{splits.name}, training",
+        )
+    chosen = chosen[:IMAGES]
+    shown = [images(chosen, splits.eval_transform, 0)]
+    shown += [images(chosen, splits.transform, number) for number in range(COPIES)]
+    shown = np.stack(shown, axis=1)  # (image, version, H, W, C)
+    titles = [""] * (shown.shape[0] * shown.shape[1])
+    titles[:2] = "original", "augmented"
+    return image_grid(
+        shown.reshape(-1, *shown.shape[2:]),
+        titles,
+        columns=COPIES + 1,
+        title=f"{splits.name}, training",
+    )
 
 
 def show(splits):
@@ -61,7 +114,10 @@ def show(splits):
         f"{splits.name}: input shape {tuple(splits.input_shape)}, batches of {splits.batch_size}",
         text.table(rows, indent="  "),
     ]
-    if splits.classes is None:
+    if splits.tokenizer is not None:
+        first = splits.train[np.arange(1)][0][0]  # (T,)
+        parts.append(f"the text begins with {splits.tokenizer.decode(first)[:60]!r}")
+    elif splits.classes is None:
         parts.append("no classes: a regression")
     elif counts:
         named = [

@@ -1,7 +1,7 @@
 """Layers, losses and initialisers; each file shows one forward and its backward."""
 
 from firstlight.nn import init
-from firstlight.nn.batchnorm import BatchNorm1d
+from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
 from firstlight.nn.cross_entropy import CrossEntropyLoss
@@ -19,6 +19,7 @@ from firstlight.nn.softmax import LogSoftmax, Softmax
 __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",

@@ -8,7 +8,7 @@ from firstlight.parameter import Buffer
 
 
 class CrossEntropyLoss(Module):
-    """Compare logits with class indices: minus the log-probability of the right class.
+    """Compare logits with class indices, or class probabilities: minus the log-probability.
 
     Formula, for row n with logits x_n, label t_n and class weights w (all 1 by default)::
 
@@ -27,6 +27,13 @@ class CrossEntropyLoss(Module):
 
         dx_nc = [(a_n + Σ_k b_k) p_nc - a_n [c = tₙ] - b_c] / D
 
+    Targets may be probabilities q_nc of all classes instead (floats of the logits' shape, as from
+    `MixUp`). Every row counts then, and D is their number N for "mean"::
+
+        g_nc  = w_c [(1 - ε) q_nc + ε / C]
+        L     = Σ_n Σ_c g_nc (-log p_nc) / D
+        dx_nc = [(Σ_k g_nk) p_nc - g_nc] / D
+
     Parameters
     ----------
     weight : array_like, shape (C,), optional
@@ -44,10 +51,10 @@ class CrossEntropyLoss(Module):
     Raises
     ------
     TypeError
-        Labels that are not integers; logits that are not floating-point.
+        Labels that are not integers, probabilities that are not floating-point, nor logits.
     ValueError
-        One-hot targets, labels out of range, shapes that do not fit, an empty batch, or one
-        without any row that counts.
+        Labels out of range, probabilities of a row that do not sum to 1, shapes that do not fit,
+        an empty batch, or one without any row that counts.
 
     Notes
     -----
@@ -87,8 +94,10 @@ class CrossEntropyLoss(Module):
         self.ignore_index, self.reduction = ignore_index, reduction
         self.label_smoothing = label_smoothing
 
-    def forward(self, prediction, target):  # prediction (..., C), target (...)
+    def forward(self, prediction, target):  # prediction (..., C), target (...) or (..., C)
         self._check(prediction, target)
+        if target.shape == prediction.shape:
+            return self._forward_probabilities(prediction, target)
         x = prediction.reshape(-1, prediction.shape[-1])  # (N, C)
         counted = (target != self.ignore_index).reshape(-1)  # (N,)
         t = np.where(counted, target.reshape(-1), 0)  # (N,)  safe to index with
@@ -113,9 +122,31 @@ class CrossEntropyLoss(Module):
         self.save(e, s, t, a, b, counted, total, prediction.shape)
         return losses.sum() / total
 
+    def _forward_probabilities(self, prediction, target):  # both (..., C)
+        classes = prediction.shape[-1]
+        x = prediction.reshape(-1, classes)  # (N, C)
+        q = target.reshape(-1, classes).astype(x.dtype, copy=False)  # (N, C)
+        self._check_probabilities(q)
+        epsilon = self.label_smoothing
+        g = (1 - epsilon) * q + epsilon / classes  # (N, C)
+        if self.weight is not None:
+            g *= self.weight.data.astype(x.dtype, copy=False)
+        g_sum = g.sum(axis=1)  # (N,)
+        total = len(x) if self.reduction == "mean" else 1.0
+        x = x - x.max(axis=1, keepdims=True)  # (N, C)
+        g_x = (g * x).sum(axis=1)  # (N,)
+        e = np.exp(x, out=x)  # (N, C)  x is gone
+        s = e.sum(axis=1)  # (N,)
+        self.save(e, s, None, g_sum, g, None, total, prediction.shape)
+        return (g_sum * np.log(s) - g_x).sum() / total
+
     def backward(self, dloss=1.0):
         e, s, t, a, b, counted, total, shape = self.saved()
         scale = dloss / total
+        if t is None:  # probabilities: a is Σ_k g_nk, b is g
+            e *= (scale * a / s)[:, None]  # (N, C)
+            e -= scale * b
+            return e.reshape(shape)  # (..., C)
         rows = np.arange(len(t), like=e)  # (N,)
         share = a if b is None else a + b.sum()  # (N,)
         dx = e
@@ -127,7 +158,13 @@ class CrossEntropyLoss(Module):
         return dx.reshape(shape)  # (..., C)
 
     def metrics(self, prediction, target):
-        """Return ``{"acc": share of rows that count whose largest logit is the right one}``."""
+        """Return ``{"acc": share of rows that count whose largest logit is the right one}``.
+
+        Of probabilities the likeliest class is the right one.
+        """
+        if target.shape == prediction.shape:
+            right = prediction.argmax(axis=-1) == target.argmax(axis=-1)
+            return {"acc": np.count_nonzero(right) / right.size}
         counted = target != self.ignore_index
         right = (prediction.argmax(axis=-1) == target) & counted
         return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
@@ -147,11 +184,14 @@ class CrossEntropyLoss(Module):
     def _check(self, prediction, target):
         check_arrays("CrossEntropyLoss", prediction, target)
         if prediction.ndim > 1 and target.shape == prediction.shape:
-            raise ValueError(
-                f"CrossEntropyLoss: expected class indices of shape {prediction.shape[:-1]}, got "
-                f"one-hot or probability targets of shape {target.shape}; "
-                "pass class indices: y.argmax(-1)"
-            )
+            if target.dtype.kind != "f":
+                raise TypeError(
+                    f"CrossEntropyLoss: expected class indices of shape {prediction.shape[:-1]}, "
+                    f"or probabilities as floats, got one-hot targets of dtype {target.dtype}; "
+                    "pass class indices: y.argmax(-1)"
+                )
+            self._check_class_weights(prediction)
+            return
         if target.dtype.kind not in "iu":
             raise TypeError(
                 f"CrossEntropyLoss: expected integer class labels of shape "
@@ -164,10 +204,24 @@ class CrossEntropyLoss(Module):
                 f"prediction {prediction.shape}, got {target.shape}; the classes are "
                 "prediction's last axis, and target has one label for each row of it"
             )
+        self._check_class_weights(prediction)
+
+    def _check_class_weights(self, prediction):
         if self.weight is not None and self.weight.data.shape != prediction.shape[-1:]:
             raise ValueError(
                 f"CrossEntropyLoss: expected {prediction.shape[-1]} class weights, as prediction "
                 f"has classes, got {self.weight.data.size}"
+            )
+
+    def _check_probabilities(self, q):
+        if not isinstance(q, np.ndarray):
+            return
+        sums = q.sum(axis=1)
+        if not (q.min() >= 0 and np.abs(sums - 1).max() <= 1e-2):  # NaN is neither
+            raise ValueError(
+                "CrossEntropyLoss: expected class probabilities, 0 or more and 1 in sum for each "
+                f"row, got values from {q.min():.3g} to {q.max():.3g} with sums from "
+                f"{sums.min():.3g} to {sums.max():.3g}; use MSELoss for regression"
             )
 
     def _check_range(self, t, classes):

@@ -3,8 +3,19 @@
 A layer calls ``ops.erf(x)`` and does not ask where x lives.
 """
 
+from firstlight.ops.channels import channel_dots, channel_map, channel_moments
 from firstlight.ops.convolution import conv2d, conv2d_dw, conv2d_dx
 from firstlight.ops.numpy_ops import erf, sigmoid
 from firstlight.ops.window import Window
 
-__all__ = ["Window", "conv2d", "conv2d_dw", "conv2d_dx", "erf", "sigmoid"]
+__all__ = [
+    "Window",
+    "channel_dots",
+    "channel_map",
+    "channel_moments",
+    "conv2d",
+    "conv2d_dw",
+    "conv2d_dx",
+    "erf",
+    "sigmoid",
+]

@@ -11,7 +11,8 @@ import firstlight
 from firstlight.cli import main as command_line
 from firstlight.cli import tensorboard
 
-COMMANDS = ("fit", "validate", "test", "predict", "data", "models", "plugins", "tensorboard")
+COMMANDS = ("fit", "validate", "test", "predict", "look")
+COMMANDS += ("data", "models", "plugins", "tensorboard")
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])

@@ -1,0 +1,91 @@
+"""ConfusionMatrix: which classes the validation took for which, as a picture."""
+
+import numpy as np
+
+from firstlight.backend import to_host
+from firstlight.callback import Callback
+from firstlight.callbacks.tensorboard import EventsFile, TensorBoard
+
+
+class ConfusionMatrix(Callback):
+    """Draw the confusion matrix of the latest validation when the training ends.
+
+    It goes to ``plots/confusion_matrix_val.png`` in the run folder, and to TensorBoard's images
+    if there is a `TensorBoard` callback; that of a `Trainer.test` afterwards to
+    ``confusion_matrix_test.png``. Nothing is computed twice: it counts what validations predict
+    anyway. A Trainer that keeps no run draws nothing.
+
+    Parameters
+    ----------
+    classes : list of str, optional
+        Names of the classes; 0, 1, ... by default.
+
+    Raises
+    ------
+    ValueError
+        The model predicts something else than scores (N, C) for labels (N,), or there are not
+        as many names.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import ConfusionMatrix
+    >>> from firstlight.testing import tiny_trainer
+    >>> trainer = tiny_trainer([ConfusionMatrix(["no", "yes"])])
+    """
+
+    def __init__(self, classes: list[str] | None = None):
+        self.classes = classes
+        self._counts = None
+
+    def on_fit_start(self):
+        """Forget an earlier training."""
+        self._counts = None
+
+    def on_validation_start(self):
+        """Count from zero."""
+        self._counts = None
+
+    def on_validation_batch_end(self, output, batch):
+        """Count what was taken for what."""
+        scores = output.prediction
+        target = batch[1] if isinstance(batch, tuple) and len(batch) == 2 else None
+        if getattr(scores, "ndim", 0) != 2 or getattr(target, "ndim", 0) != 1:
+            raise ValueError(
+                "ConfusionMatrix: expected predictions (N, C) for labels (N,), got shapes "
+                f"{getattr(scores, 'shape', None)} and {getattr(target, 'shape', None)}; it is "
+                "for classifiers"
+            )
+        classes = scores.shape[1]
+        if self.classes is not None and len(self.classes) != classes:
+            raise ValueError(
+                f"ConfusionMatrix: expected {classes} names in classes, as the model gives "
+                f"{classes} scores, got {len(self.classes)}"
+            )
+        from firstlight.figures import confusion_counts
+
+        predicted = to_host(scores.argmax(axis=1))
+        counts = confusion_counts(to_host(target), predicted, classes)
+        self._counts = counts if self._counts is None else self._counts + counts
+
+    def on_validation_end(self, trainer, stage):
+        """Draw that of a test at once."""
+        if stage == "test":
+            self._draw(trainer, stage)
+
+    def on_fit_end(self, trainer):
+        """Draw that of the latest validation."""
+        self._draw(trainer, "val")
+
+    def _draw(self, trainer, stage):
+        if self._counts is None or trainer.run is None:
+            return
+        from firstlight.figures import confusion_matrix, save
+
+        names = self.classes or [str(k) for k in range(len(self._counts))]
+        path = trainer.run.path / "plots" / f"confusion_matrix_{stage}.png"
+        path.parent.mkdir(exist_ok=True)
+        save(confusion_matrix(np.asarray(self._counts), names), path)
+        if any(isinstance(callback, TensorBoard) for callback in trainer.callbacks):
+            events = EventsFile(trainer.run.path)
+            events.image(f"confusion_matrix/{stage}", path.read_bytes(), trainer.step)
+            events.close()

@@ -1,0 +1,27 @@
+"""Figures: functions that turn arrays into matplotlib figures, and those that make the arrays."""
+
+from firstlight.figures.canvas import save
+from firstlight.figures.confusion import confusion_counts, confusion_matrix
+from firstlight.figures.feature_maps import feature_maps, image_outputs
+from firstlight.figures.filters import filters, first_weights
+from firstlight.figures.image_grid import image_grid
+from firstlight.figures.mistakes import mistakes, worst_mistakes
+from firstlight.figures.occlusion import occlusion, occlusion_map
+from firstlight.figures.saliency import input_gradient, saliency
+
+__all__ = [
+    "confusion_counts",
+    "confusion_matrix",
+    "feature_maps",
+    "filters",
+    "first_weights",
+    "image_grid",
+    "image_outputs",
+    "input_gradient",
+    "mistakes",
+    "occlusion",
+    "occlusion_map",
+    "saliency",
+    "save",
+    "worst_mistakes",
+]

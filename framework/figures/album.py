@@ -1,0 +1,71 @@
+"""album: all figures of a trained classifier."""
+
+from contextlib import suppress
+
+import numpy as np
+
+from firstlight.figures.confusion import confusion_counts, confusion_matrix
+from firstlight.figures.feature_maps import feature_maps, image_outputs
+from firstlight.figures.filters import filters, first_weights
+from firstlight.figures.mistakes import mistakes, worst_mistakes
+from firstlight.figures.occlusion import occlusion, occlusion_map
+from firstlight.figures.saliency import input_gradient, saliency
+
+SHOWN = 10  # images in saliency and occlusion
+LAYERS = 8  # that feature maps are shown of, at most
+
+
+def album(module, data, scores, classes, transform=None):
+    """Yield ``(name, figure)``, as far as they can be made of a model and its data.
+
+    Without images (H, W, C) there is the confusion matrix only; `feature_maps` need layers whose
+    output is images.
+
+    Parameters
+    ----------
+    module : Module
+    data : data set
+        Of batches (x, y) with class indices y.
+    scores : array, shape (N, C)
+        The module's output for all of it.
+    classes : list of str
+    transform : callable, optional
+        ``f(batch, rng) -> batch``, what the data go through on their way to the module.
+    """
+    y = data[np.arange(len(scores))][1]
+    yield (
+        "confusion_matrix",
+        confusion_matrix(confusion_counts(y, scores.argmax(axis=1), len(classes)), classes),
+    )
+
+    def images(indices):
+        batch = data[np.asarray(indices)]
+        return (batch if transform is None else transform(batch, None))[0]
+
+    x = images([0])
+    if x.ndim != 4 or x.shape[3] not in (1, 3):
+        return
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    wrong = worst_mistakes(y, probabilities)
+    if len(wrong):
+        yield "mistakes", mistakes(images(wrong), y[wrong], probabilities[wrong], classes)
+    with suppress(ValueError):  # a first layer that does not see whole images, e.g. a row at a time
+        yield "filters", filters(first_weights(module, x.shape[1:]))
+    shown = one_of_each(y, scores.argmax(axis=1))[:SHOWN]
+    x, names = images(shown), [str(classes[label]) for label in y[shown]]
+    yield "saliency", saliency(x, input_gradient(module, x, y[shown]), names)
+    yield "occlusion", occlusion(x, occlusion_map(module, x, y[shown]), names)
+    for name, maps in list(image_outputs(module, x[:1]).items())[:LAYERS]:
+        title = f"{name}: {maps.shape[3]} maps of {maps.shape[1]} x {maps.shape[2]}"
+        yield f"feature_maps_{name}", feature_maps(maps[0], title=title)
+
+
+def one_of_each(y, predicted):
+    """Return the index of the first sample of each class, one that was predicted right if any."""
+    found = []
+    for label in np.unique(y):
+        here = np.flatnonzero(y == label)
+        right = here[predicted[here] == label]
+        found.append(int(right[0] if len(right) else here[0]))
+    return np.array(found)

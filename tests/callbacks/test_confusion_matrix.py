@@ -1,0 +1,64 @@
+"""ConfusionMatrix: the counts of validations, as pictures in the run folder and TensorBoard."""
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight.callbacks import ConfusionMatrix, TensorBoard
+from firstlight.testing import check_callback
+
+
+@pytest.fixture
+def digits():
+    return fl.datasets.load("digits")
+
+
+def fit(digits, *callbacks, **settings):
+    trainer = fl.Trainer(callbacks=list(callbacks), default_callbacks=False, **settings)
+    trainer.fit(fl.models.MLP(64, 10, hidden=(16,)), digits)
+    return trainer
+
+
+def test_it_is_a_good_guest():
+    check_callback(ConfusionMatrix)
+
+
+def test_counts_are_those_of_the_latest_validation(digits):
+    callback = ConfusionMatrix()
+    trainer = fit(digits, callback, max_epochs=3)
+    counts = callback._counts
+    _, y = digits.val[np.arange(len(digits.val))]
+    np.testing.assert_array_equal(counts.sum(axis=1), np.bincount(y))  # once, not thrice
+    assert np.trace(counts) / counts.sum() == pytest.approx(trainer.metrics["val_acc"])
+    (picture,) = (trainer.run.path / "plots").iterdir()
+    assert picture.name == "confusion_matrix_val.png"
+    trainer.test(trainer.module, digits)
+    names = {path.name for path in (trainer.run.path / "plots").iterdir()}
+    assert names == {"confusion_matrix_val.png", "confusion_matrix_test.png"}
+
+
+def test_tensorboard_shows_the_same_picture(digits):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trainer = fit(digits, ConfusionMatrix(), TensorBoard(), max_epochs=1)
+    events = reader.EventAccumulator(str(trainer.run.path)).Reload()
+    (image,) = events.Images("confusion_matrix/val")
+    png = (trainer.run.path / "plots/confusion_matrix_val.png").read_bytes()
+    assert image.encoded_image_string == png
+    assert (image.step, image.width > 500, image.height > 500) == (trainer.step, True, True)
+
+
+def test_without_a_run_or_validation_nothing_is_drawn(digits, tmp_path):
+    fit(digits, ConfusionMatrix(), max_epochs=1, runs_dir=None)
+    digits.val = None
+    trainer = fit(digits, ConfusionMatrix(), max_epochs=1)
+    assert not (trainer.run.path / "plots").exists() or not any(
+        (trainer.run.path / "plots").iterdir()
+    )
+
+
+def test_it_is_for_classifiers(line, line_data, digits):
+    trainer = fl.Trainer(callbacks=["confusion_matrix"], default_callbacks=False, max_epochs=1)
+    with pytest.raises(ValueError, match=r"for labels \(N,\), got shapes \(32, 1\) and \(32, 1\)"):
+        trainer.fit(line(), line_data, line_data)
+    with pytest.raises(ValueError, match="expected 10 names in classes, .* 10 scores, got 2"):
+        fit(digits, ConfusionMatrix(["a", "b"]), max_epochs=1)
