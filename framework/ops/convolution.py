@@ -41,7 +41,7 @@ def conv2d(x, w, bias, window, groups=1):
            [20., 24.]])
     """
     rows, columns = window.axes(x.shape[1:3])
-    y = np.empty_like(x, shape=(len(x), rows.out, columns.out, len(w)))
+    y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
     if is_depthwise(w, groups):
         depthwise.correlate(x, w[..., 0], rows, columns, y, bias)
         return y
@@ -67,7 +67,7 @@ def conv2d_dx(dy, w, window, image, groups=1):
     -------
     array, shape (N, H, W, C)
     """
-    dx = np.zeros_like(dy, shape=(len(dy), *image, groups * w.shape[3]))
+    dx = np.zeros_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
     for ys, row_taps, rows in window.back(0, image[0]):
         for xs, column_taps, columns in window.back(1, image[1]):
             turned = w[:, row_taps][:, :, column_taps]  # (O, th, tw, C / groups)
@@ -125,7 +125,9 @@ def correlate(x, kernels, rows, columns, y, bias=None):
     def multiply(start, stop):
         for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
             part = y[samples, lines]  # (n, lines, ow, O)
-            whole = part if part.flags.c_contiguous else np.empty_like(y, shape=part.shape)
+            whole = (
+                part if part.flags.c_contiguous else np.empty_like(y, order="C", shape=part.shape)
+            )
             np.matmul(matrix, kernels, out=whole.reshape(-1, out))
             if bias is not None:
                 lines_of_y = whole.reshape(-1, columns.out * out)
@@ -141,7 +143,7 @@ def gradient(x, dy, rows, columns):
     out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
 
     def add_up(start, stop):
-        dw = np.zeros_like(x, shape=(out, size))
+        dw = np.zeros_like(x, order="C", shape=(out, size))
         for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
             dw += dy[samples, lines].reshape(-1, out).T @ matrix
         return dw

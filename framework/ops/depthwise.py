@@ -36,7 +36,7 @@ def gradient(x, dy, rows, columns):
     channels = x.shape[3]
 
     def add_up(start, stop):
-        dw = np.zeros_like(x, shape=(rows.taps, columns.taps, columns.out * channels))
+        dw = np.zeros_like(x, order="C", shape=(rows.taps, columns.taps, columns.out * channels))
         for samples, runs in line_runs(x, rows, columns, start, stop):
             part = dy[samples].reshape(*runs.shape[:2], -1)  # (n, oh, ow · C)
             dw += np.einsum("nmijq,nmq->ijq", runs, part)

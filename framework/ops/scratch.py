@@ -38,7 +38,7 @@ def scratch(name, shape, like):
     ((2, 5), True)
     """
     if not isinstance(like, np.ndarray):  # CuPy has a pool of its own
-        return np.empty_like(like, shape=shape)
+        return np.empty_like(like, order="C", shape=shape)
     size = math.prod(shape)
     buffer = vars(_kept).get((name, like.dtype))
     if buffer is None or buffer.size < size:

@@ -28,6 +28,11 @@ class Axis(NamedTuple):
         """Pixels from the first that any window sees to the last."""
         return (self.out - 1) * self.stride + (self.taps - 1) * self.dilation + 1
 
+    def seen_at(self, tap):
+        """Return the pixels that all windows see with one tap, counted from the first zero."""
+        start = tap * self.dilation
+        return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
+
 
 class Window(NamedTuple):
     """Size and steps of a window, (vertical, horizontal) each.
@@ -47,8 +52,12 @@ class Window(NamedTuple):
 
     def out(self, axis, size):
         """Return how many windows fit on axis 0 or 1 of an image of ``size`` pixels."""
+        return (size - self.least(axis)) // self.stride[axis] + 1
+
+    def least(self, axis):
+        """Return how many pixels an image needs on an axis for one window to fit."""
         extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1
-        return (size + self.before[axis] + self.after[axis] - extent) // self.stride[axis] + 1
+        return extent - self.before[axis] - self.after[axis]
 
     def axes(self, image):
         """Return the vertical and horizontal `Axis` on an image (H, W)."""
