@@ -3,7 +3,25 @@
 A layer calls ``ops.erf(x)`` and does not ask where x lives.
 """
 
-from firstlight.ops.channels import channel_dots, channel_map, channel_moments
+from firstlight.ops.channels import channel_dots, channel_map, channel_moments, channel_sums
+from firstlight.ops.convolution import conv2d, conv2d_dw, conv2d_dx
 from firstlight.ops.numpy_ops import erf, sigmoid
+from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx
+from firstlight.ops.window import Window
 
-__all__ = ["channel_dots", "channel_map", "channel_moments", "erf", "sigmoid"]
+__all__ = [
+    "Window",
+    "avg_pool2d",
+    "avg_pool2d_dx",
+    "channel_dots",
+    "channel_map",
+    "channel_moments",
+    "channel_sums",
+    "conv2d",
+    "conv2d_dw",
+    "conv2d_dx",
+    "erf",
+    "max_pool2d",
+    "max_pool2d_dx",
+    "sigmoid",
+]
