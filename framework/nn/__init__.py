@@ -6,8 +6,11 @@ from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
 from firstlight.nn.cross_entropy import CrossEntropyLoss
 from firstlight.nn.dropout import Dropout
+from firstlight.nn.dropout2d import Dropout2d
 from firstlight.nn.embedding import Embedding
 from firstlight.nn.gelu import GELU
+from firstlight.nn.groupnorm import GroupNorm
+from firstlight.nn.instancenorm import InstanceNorm2d
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
@@ -15,6 +18,8 @@ from firstlight.nn.relu import ELU, LeakyReLU, ReLU
 from firstlight.nn.reshape import Flatten, Identity, Reshape
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
+from firstlight.nn.upsample import Upsample
+from firstlight.nn.zeropad2d import ZeroPad2d
 
 __all__ = [
     "BCEWithLogitsLoss",
@@ -22,12 +27,15 @@ __all__ = [
     "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout2d",
     "ELU",
     "Embedding",
     "Flatten",
     "GELU",
+    "GroupNorm",
     "HuberLoss",
     "Identity",
+    "InstanceNorm2d",
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
@@ -44,5 +52,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
     "init",
 ]
