@@ -8,8 +8,11 @@ from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.cross_entropy import CrossEntropyLoss
 from firstlight.nn.dropout import Dropout
+from firstlight.nn.dropout2d import Dropout2d
 from firstlight.nn.embedding import Embedding
 from firstlight.nn.gelu import GELU
+from firstlight.nn.groupnorm import GroupNorm
+from firstlight.nn.instancenorm import InstanceNorm2d
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
@@ -18,6 +21,8 @@ from firstlight.nn.relu import ELU, LeakyReLU, ReLU
 from firstlight.nn.reshape import Flatten, Identity, Reshape
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
+from firstlight.nn.upsample import Upsample
+from firstlight.nn.zeropad2d import ZeroPad2d
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -29,13 +34,16 @@ __all__ = [
     "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout2d",
     "ELU",
     "Embedding",
     "Flatten",
     "GELU",
     "GlobalAvgPool2d",
+    "GroupNorm",
     "HuberLoss",
     "Identity",
+    "InstanceNorm2d",
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
@@ -53,5 +61,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "Upsample",
+    "ZeroPad2d",
     "init",
 ]

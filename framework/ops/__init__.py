@@ -23,5 +23,15 @@ __all__ = [
     "erf",
     "max_pool2d",
     "max_pool2d_dx",
+from firstlight.ops.samples import sample_dots, sample_map, sample_moments
+
+__all__ = [
+    "channel_dots",
+    "channel_map",
+    "channel_moments",
+    "erf",
+    "sample_dots",
+    "sample_map",
+    "sample_moments",
     "sigmoid",
 ]
