@@ -12,6 +12,9 @@ from firstlight.datasets.digits import digits
 from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
 from firstlight.datasets.npz_file import npz
 from firstlight.datasets.polynomial import polynomial
+from firstlight.datasets.text import text
+from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
+from firstlight.datasets.token_files import prepare_tokens
 
 __all__ = [
     "csv",
@@ -23,6 +26,9 @@ __all__ = [
     "mnist",
     "npz",
     "polynomial",
+    "prepare_tokens",
+    "text",
+    "tiny_shakespeare",
 ]
 
 
@@ -30,6 +36,8 @@ __all__ = [
 def register_datasets(registry):
     """Offer firstlight's own data sets by name."""
     for function in (digits, mnist, fashion_mnist, kmnist, polynomial, npz, csv):
+        registry.add(function.__name__, function)
+    for function in (text, tiny_shakespeare):
         registry.add(function.__name__, function)
 
 
@@ -40,7 +48,7 @@ def load(name_or_path, **arguments):
     ----------
     name_or_path : str or path
         A registered name (``firstlight data`` lists them), ``"package.module:function"``, or the
-        path of an .npz or .csv file.
+        path of an .npz, .csv or .txt file.
     **arguments
         Those of the data set's function, e.g. `firstlight.datasets.mnist`.
 
@@ -64,8 +72,9 @@ def load(name_or_path, **arguments):
     """
     name = str(name_or_path)
     ending = Path(name).suffix.lower()
-    if ending in (".npz", ".csv"):
-        name, arguments = ending[1:], {"path": str(name_or_path), **arguments}
+    if ending in (".npz", ".csv", ".txt"):
+        name = "text" if ending == ".txt" else ending[1:]
+        arguments = {"path": str(name_or_path), **arguments}
     function = plugins.registry("dataset").get(name)
     _check_arguments(name, function, arguments)
     splits = function(**arguments)

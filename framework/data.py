@@ -38,13 +38,15 @@ class DataSplits:
         Shape of one sample as the model gets it, e.g. (28, 28, 1); by default that of the first
         training sample.
     classes : list of str or None
-        Names of the classes; None for regression.
+        Names of the classes; None for regression and for text.
     batch_size : int, optional
         32, or all training samples if there are fewer.
     transform, eval_transform : callable or None
         ``f(batch, rng) -> batch`` for training, and for validation and test.
     info : dict
         What else there is to say, e.g. the source; JSON-able.
+    tokenizer : firstlight.tokenizers.Tokenizer, optional
+        Of text: what turns x back into it. A run keeps it as ``tokenizer.json``.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class DataSplits:
     transform: object = None
     eval_transform: object = None
     info: dict = field(default_factory=dict)
+    tokenizer: object = None
 
     def __post_init__(self):
         """Turn arrays into data sets, and check the labels once, here on the host."""
@@ -103,14 +106,20 @@ class DataSplits:
             data,
             batch_size=size,
             shuffle=training,
-            drop_last=training and _leaves_one(data, size),
+            drop_last=training and drops_last(data, size),
             transform=self.transform if training else self.eval_transform,
         )
 
     def __repr__(self):
         sizes = [f"{len(d)} {s}" for s in SPLITS if (d := getattr(self, s)) is not None]
-        kind = "regression" if self.classes is None else f"{len(self.classes)} classes"
-        return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {kind})"
+        return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {self.kind})"
+
+    @property
+    def kind(self):
+        """What is to be learned, in two words: regression, or how many classes or tokens."""
+        if self.tokenizer is not None:
+            return f"{self.tokenizer.vocab_size} tokens"
+        return "regression" if self.classes is None else f"{len(self.classes)} classes"
 
     def _check_shape(self, data, split):
         here, first = (part[np.arange(1)][0].shape[1:] for part in (data, self.train))
@@ -184,9 +193,7 @@ def as_loader(data, split):
         return data
     found, training = as_dataset(data, name=f"{split} data"), split == "train"
     size = max(1, min(BATCH_SIZE, len(found)))
-    return DataLoader(
-        found, size, shuffle=training, drop_last=training and _leaves_one(found, size)
-    )
+    return DataLoader(found, size, shuffle=training, drop_last=training and drops_last(found, size))
 
 
 def unshuffled(loader):
@@ -196,9 +203,13 @@ def unshuffled(loader):
     return DataLoader(loader.data, loader.batch_size, transform=loader.transform)
 
 
-def _leaves_one(data, batch_size):
-    """Tell whether the last batch would be a lone sample, of which BatchNorm has no variance."""
-    return len(data) > batch_size and len(data) % batch_size == 1
+def drops_last(data, batch_size):
+    """Tell whether to leave out a last batch that is not full.
+
+    It is where it would be a lone sample, of which BatchNorm has no variance, or where samples
+    are drawn anew each time, so that none is lost.
+    """
+    return hasattr(data, "draw") or (len(data) > batch_size and len(data) % batch_size == 1)
 
 
 def _is_loader(data):

@@ -7,7 +7,12 @@ class ArrayDataset:
     """Samples held in arrays whose first axis counts them.
 
     A *data set* is anything with ``len()`` that gives a whole batch, a tuple of arrays, when it
-    is indexed with an array of indices. This is the one for data that fits in memory.
+    is indexed with an array of indices. This is the one for data that fits in memory. Others may
+    have more to offer::
+
+        draw(count, rng)              new samples for training, in place of those by index
+        weight(batch)                 what a batch counts in an evaluation; its samples if not given
+        metrics(prediction, batch)    further means over a batch, by name, for an evaluation
 
     Parameters
     ----------

@@ -14,6 +14,9 @@ from firstlight.metrics import MeanMetrics
 def evaluate(trainer, loader, stage, *, may_stop=False):
     """Return the means of loss and metrics, weighted by batch size, e.g. ``{"val_loss": 0.1}``.
 
+    A data set may weigh its batches in another way, and have metrics of its own; see
+    `firstlight.dataset`.
+
     Parameters
     ----------
     trainer : Trainer
@@ -25,15 +28,23 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
         Return None when the trainer is interrupted meanwhile.
     """
     module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
+    place = loader.state_dict() if hasattr(loader, "state_dict") else None
+    data = getattr(loader, "data", None)
     module.eval()
     hook.on_validation_start(trainer=trainer, module=module, stage=stage)
     for index, batch in enumerate(limited_batches(trainer, loader, stage)):
         if may_stop and trainer.interrupted:
+            if place is not None:
+                loader.load_state_dict(place)  # the next one is this one again
             module.train()
             return None
         output = module.validation_step(batch)
         checks.step_output(module, output, "validation_step")
-        means.add({"loss": output.loss, **output.metrics}, sample_count(batch))
+        values = {"loss": output.loss, **output.metrics}
+        if hasattr(data, "metrics"):
+            values |= data.metrics(output.prediction, batch)
+        weight = data.weight(batch) if hasattr(data, "weight") else sample_count(batch)
+        means.add(values, weight)
         hook.on_validation_batch_end(
             trainer=trainer,
             module=module,

@@ -25,7 +25,7 @@ class DataLoader:
     data : data set, array, or tuple of arrays
     batch_size : int
     shuffle : bool
-        A new order each epoch.
+        A new order each epoch; of a data set that can ``draw``, new samples.
     drop_last : bool
         Leave out a last batch that is not full.
     transform : callable, optional
@@ -138,8 +138,14 @@ class DataLoader:
         order = np.arange(len(self.data))
         if self.shuffle:
             randomness.derived("order", self.seed, epoch).shuffle(order)
+        draws = self.shuffle and hasattr(self.data, "draw")
         for index in range(first, len(self)):
-            batch = self.data[order[index * self.batch_size : (index + 1) * self.batch_size]]
+            places = order[index * self.batch_size : (index + 1) * self.batch_size]
+            if draws:
+                rng = randomness.derived("draw", self.seed, epoch, index)
+                batch = self.data.draw(len(places), rng)
+            else:
+                batch = self.data[places]
             if self.transform is not None:
                 batch = self.transform(
                     batch, randomness.derived("augment", self.seed, epoch, index)

@@ -7,10 +7,11 @@ Nothing in firstlight draws from NumPy's global generator. What is random, and w
 ``dropout`` masks, drawn step by step
 ``order``   the order of the samples: a fresh generator for each (seed, epoch)
 ``augment`` random transforms: a fresh generator for each (seed, epoch, batch)
+``draw``    samples drawn anew, such as blocks of a text: the same
 ==========  ===============================================================================
 
 ``init`` and ``dropout`` are streams: they move on with each draw, and `state_dict` saves where
-they stand. ``order`` and ``augment`` have no state at all: `derived` makes their generator from
+they stand. The others have no state at all: `derived` makes their generator from
 the numbers that name it, so that any batch of any epoch can be made again alone.
 
 The seed is 0 until somebody chooses another: the same script gives the same numbers.
@@ -21,7 +22,7 @@ import random
 import numpy as np
 
 STREAMS = ("init", "dropout")
-PURPOSES = (*STREAMS, "order", "augment", "split")
+PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
 
 _seed = 0
 _streams = {}
@@ -78,7 +79,7 @@ def derived(purpose, seed, *numbers):
 
     Parameters
     ----------
-    purpose : {"init", "dropout", "order", "augment", "split"}
+    purpose : {"init", "dropout", "order", "augment", "split", "draw"}
     seed : int
     *numbers : int
         What else names the generator.

@@ -1,12 +1,13 @@
 """What surrounds a training or an evaluation: preparing it, and ending it well."""
 
+import copy
 from contextlib import contextmanager
 
 from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders, unshuffled
-from firstlight.run import Run
+from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
 DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "tensorboard")
@@ -103,8 +104,12 @@ def _prepare(trainer, module, data, val_data, resume):
         rng.seed_everything(trainer.seed)
     module.to(device=trainer.device).train()
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
+    trainer.tokenizer = getattr(data, "tokenizer", None)
     if trainer.overfit:
-        trainer.train_loader = trainer.val_loader = unshuffled(trainer.train_loader)
+        trainer.train_loader = unshuffled(trainer.train_loader)
+        trainer.val_loader = copy.copy(trainer.train_loader)
+    elif trainer.val_loader is trainer.train_loader:
+        trainer.val_loader = copy.copy(trainer.train_loader)  # it has a place of its own
     if trainer.epoch_batches == 0 and trainer.max_epochs is None:
         raise ValueError("limit_train_batches leaves no batch to train on, and no max_epochs ends")
     trainer.optimizer = module.configure_optimizer()
@@ -125,6 +130,8 @@ def _prepare(trainer, module, data, val_data, resume):
             folder=None if place is None else place.run,
             records=trainer.history.records,
         )
+        if trainer.tokenizer is not None:
+            trainer.tokenizer.save(trainer.run.path / TOKENIZER)
     trainer.status = "running"
 
 
@@ -144,7 +151,7 @@ def _config(trainer):
             "max_epochs": trainer.max_epochs,
             "max_steps": trainer.max_steps,
             "max_time": trainer.max_time,
-            "accumulate_grad_batches": trainer.accumulation.batches,
+            "accumulate_grad_batches": trainer.accumulation.schedule,
             "limits": trainer.limits,
             "device": trainer.device,
         },

@@ -114,7 +114,10 @@ def show(splits):
         f"{splits.name}: input shape {tuple(splits.input_shape)}, batches of {splits.batch_size}",
         text.table(rows, indent="  "),
     ]
-    if splits.classes is None:
+    if splits.tokenizer is not None:
+        first = splits.train[np.arange(1)][0][0]  # (T,)
+        parts.append(f"the text begins with {splits.tokenizer.decode(first)[:60]!r}")
+    elif splits.classes is None:
         parts.append("no classes: a regression")
     elif counts:
         named = [

@@ -11,15 +11,20 @@ FACTS = {  # model arguments that the data fill in where the user does not
     "out_features": (int, "Classes, or targets of a regression"),
     "num_classes": (int, "Classes, or targets of a regression"),
     "task": (str, "classification or regression"),
+    "vocab_size": (int, "Different tokens"),
+    "block_size": (int, "Tokens in one sample"),
 }
 
 
 def facts_of(splits):
     """Return values for the model arguments in `FACTS`, as far as the data tell them.
 
-    For a regression the outputs are the width of y, otherwise the classes.
+    For a regression the outputs are the width of y, otherwise the classes. Text has tokens.
     """
     shape = tuple(int(n) for n in splits.input_shape)
+    if splits.tokenizer is not None:
+        vocab_size = splits.tokenizer.vocab_size
+        return {"input_shape": shape, "vocab_size": vocab_size, "block_size": shape[0]}
     facts = {"in_features": math.prod(shape), "input_shape": shape}
     if shape:
         facts["in_channels"] = shape[-1]

@@ -60,7 +60,7 @@ def names_parser():
     parser = Parser("fit", DESCRIPTION, usage=USAGE, add_help=False)
     add = parser.add_argument_group("what to train").add_argument
     add("--model", metavar="NAME", help=f"{models}; or module:Class (default: {MODEL})")
-    text = f"{data}; or module:function, or a .csv or .npz file (default: {DATA})"
+    text = f"{data}; or module:function, or a .csv, .npz or .txt file (default: {DATA})"
     add("--data", metavar="NAME", help=text)
     several = {"action": "append", "default": []}
     text = f"one more callback; may be repeated: {callbacks}; or module:Class"

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from firstlight.cli.errors import UsageError, shown
 
+READERS = {".csv": "csv", ".npz": "npz", ".txt": "text"}  # which data set reads such a file
+
 
 @dataclass
 class Names:
@@ -45,8 +47,8 @@ class Names:
         if kind == "callback":
             self.callbacks += [name] if name not in self.callbacks else []
             return
-        path = name if kind == "data" and name.endswith((".csv", ".npz")) else None
-        name = path[-3:] if path else name  # data sets of these names read such files
+        path = name if kind == "data" and name.endswith(tuple(READERS)) else None
+        name = READERS[path[-4:]] if path else name
         if getattr(self, kind) not in (None, name):
             self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
         setattr(self, kind, name)
@@ -104,6 +106,11 @@ def load_config(path):
         raise UsageError(f"--config {path}: not YAML or JSON: {reason}") from error
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
+    if Path(path).is_dir() and "optimizer" in config:
+        raise UsageError(
+            f"--config {path}: this run was made by a script, whose model no settings describe; "
+            "run the script again"
+        )
     return {key: value for key, value in config.items() if key != "facts"}
 
 

@@ -9,7 +9,7 @@ from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.facts import facts_of
 from firstlight.cli.names import Names
 from firstlight.rng import seed_everything
-from firstlight.run import LATEST, latest_run
+from firstlight.run import LATEST, TOKENIZER, latest_run
 from firstlight.trainer import Trainer
 
 SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
@@ -100,6 +100,9 @@ def rebuild(folder, data, words):
         names.choose("data", data)
     fixed = set(inspect.signature(Trainer).parameters).difference(SETTABLE)
     arguments = Arguments(names, fixed=fixed)
+    kept, takes = folder / TOKENIZER, inspect.signature(arguments.data.target).parameters
+    if kept.is_file() and "tokenizer" in takes:  # the model knows the tokens of its training only
+        names.values["data.tokenizer"] = str(kept), TOKENIZER
     arguments.parse(words, OWN_FLAGS)
     seed_everything(config.get("seed", 0))
     splits = arguments.data.make_data()

@@ -30,6 +30,8 @@ def run(words):
         raise UsageError(f"--output: expected a name that ends in .csv or .npz, got {output}")
     folder = past_run.find(own.run, own.runs_dir)
     model, splits, trainer = past_run.rebuild(folder, own.data, words)
+    if splits.tokenizer is not None:
+        raise UsageError(f"{splits.name} is text; what the model writes shows firstlight generate")
     data = getattr(splits, split)
     if data is None:
         there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)

@@ -2,7 +2,7 @@
 
 from firstlight.nn import init
 from firstlight.nn.attention import MultiHeadAttention
-from firstlight.nn.batchnorm import BatchNorm1d
+from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
 from firstlight.nn.cross_entropy import CrossEntropyLoss
@@ -26,6 +26,7 @@ from firstlight.nn.transformer_decoder import TransformerDecoderLayer
 __all__ = [
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",

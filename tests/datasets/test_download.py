@@ -1,8 +1,6 @@
 """Downloads, from a real server on this machine: mirrors, checksums, what is left behind."""
 
 import hashlib
-import http.server
-import threading
 
 import pytest
 
@@ -11,51 +9,15 @@ from firstlight.datasets import load, sources
 FIRST = "train-images-idx3-ubyte"
 
 
-class Server:
-    """Serves files over HTTP; ``cut`` names those that break off in the middle."""
-
-    def __init__(self, files):
-        self.files, self.cut, self.asked = dict(files), set(), []
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                name = self.path.rpartition("/")[2]
-                server.asked.append(name)
-                if name not in server.files:
-                    self.send_error(404)
-                    return
-                content = server.files[name]
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: len(content) // 2] if name in server.cut else content)
-
-            def log_message(self, *args):
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
-        self.thread.start()
-
-    def close(self):
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
+@pytest.fixture
+def server(packed, serve):
+    return serve(packed)
 
 
 @pytest.fixture
-def server(packed):
-    server = Server(packed)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def dead(packed):
+def dead(packed, serve):
     """Return the address of a server that is no longer there."""
-    server = Server(packed)
+    server = serve(packed)
     server.close()
     return server.url
 
@@ -109,13 +71,10 @@ def test_a_dead_mirror_is_passed_over(server, dead, mirrors, cache, packed):
     assert names(cache) == sorted(packed)
 
 
-def test_a_mirror_with_other_content_is_passed_over(server, packed, mirrors, cache):
-    forged = Server({name: content[:-1] + b"x" for name, content in packed.items()})
-    try:
-        mirrors(forged.url, server.url)
-        assert len(load("mnist", val_size=5).train) == 55
-    finally:
-        forged.close()
+def test_a_mirror_with_other_content_is_passed_over(server, serve, packed, mirrors, cache):
+    forged = serve({name: content[:-1] + b"x" for name, content in packed.items()})
+    mirrors(forged.url, server.url)
+    assert len(load("mnist", val_size=5).train) == 55
     assert forged.asked == [f"{FIRST}.gz"]  # it failed once, and was not asked again
     assert (cache / f"{FIRST}.gz").read_bytes() == packed[f"{FIRST}.gz"]
 

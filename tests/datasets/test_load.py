@@ -9,7 +9,17 @@ import firstlight as fl
 from firstlight import plugins
 from firstlight.datasets import load
 
-OWN = ["csv", "digits", "fashion_mnist", "kmnist", "mnist", "npz", "polynomial"]
+OWN = [
+    "csv",
+    "digits",
+    "fashion_mnist",
+    "kmnist",
+    "mnist",
+    "npz",
+    "polynomial",
+    "text",
+    "tiny_shakespeare",
+]
 
 
 def test_own_data_sets_are_registered():

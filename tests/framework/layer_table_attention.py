@@ -51,7 +51,7 @@ def attention(**options):
     return nn.MultiHeadAttention(8, 2, **options)
 
 
-def case_list(Case, floats):
+def cases(Case, floats):
     x, pair = floats(3, 5, 8), floats(3, 9, 8)
     return [
         Case("MultiHeadAttention", attention, x),

@@ -10,6 +10,7 @@ from firstlight.cli.arguments import eased
 from firstlight.cli.facts import FACTS, facts_of
 from firstlight.cli.main import joined
 from firstlight.cli.text import summary, table
+from firstlight.tokenizers import CharTokenizer
 
 
 class Model:
@@ -55,7 +56,7 @@ def test_what_data_tell():
         "out_features": 3,
         "num_classes": 3,
     }
-    assert set(found) == set(FACTS)
+    assert set(found) == set(FACTS) - {"vocab_size", "block_size"}
 
 
 @pytest.mark.parametrize(("y", "width"), [(np.zeros((6, 2)), 2), (np.zeros(6), 1)])
@@ -68,6 +69,12 @@ def test_what_data_of_a_regression_tell(y, width):
 def test_data_without_targets_tell_no_outputs():
     found = facts_of(DataSplits(np.zeros((6, 5))))
     assert "out_features" not in found
+
+
+def test_text_tells_its_tokens():
+    tokens = np.zeros((6, 5), "int64")
+    found = facts_of(DataSplits((tokens, tokens), tokenizer=CharTokenizer("abc")))
+    assert found == {"input_shape": (5,), "vocab_size": 3, "block_size": 5}
 
 
 def test_texts():

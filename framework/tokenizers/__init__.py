@@ -1,0 +1,97 @@
+"""Tokenizers: from text to integers and back, one a file.
+
+========  =====================================================================================
+``char``  one token a character of the corpus; the smallest to read and to learn
+``byte``  one token a byte of UTF-8; any text, 256 tokens, nothing to train
+``bpe``   byte-pair encoding, trained on the corpus: frequent pairs become one token
+``gpt2``  GPT-2's own 50,257 tokens, by the package tiktoken
+========  =====================================================================================
+
+`make` builds one by name, `load` reads one that `Tokenizer.save` wrote; a run keeps its own as
+``tokenizer.json``, so that its model's text can be read for ever.
+"""
+
+import difflib
+import json
+from pathlib import Path
+
+from firstlight.tokenizers.bpe import BPETokenizer
+from firstlight.tokenizers.byte import ByteTokenizer
+from firstlight.tokenizers.char import CharTokenizer
+from firstlight.tokenizers.gpt2 import GPT2Tokenizer
+from firstlight.tokenizers.tokenizer import Tokenizer
+
+__all__ = [
+    "BPETokenizer",
+    "ByteTokenizer",
+    "CharTokenizer",
+    "GPT2Tokenizer",
+    "Tokenizer",
+    "load",
+    "make",
+]
+
+KINDS = {kind.name: kind for kind in (CharTokenizer, ByteTokenizer, BPETokenizer, GPT2Tokenizer)}
+
+
+def make(name, texts, vocab_size=512):
+    """Return a tokenizer by name, or from a file, made for a corpus where it needs one.
+
+    Parameters
+    ----------
+    name : str
+        "char", "byte", "bpe", "gpt2", or the path of a .json file that `Tokenizer.save` wrote.
+    texts : iterable of str
+        The corpus in pieces; gone through once by "char" and "bpe".
+    vocab_size : int
+        Tokens that "bpe" is to have, at most.
+
+    Raises
+    ------
+    ValueError
+        No tokenizer bears the name.
+
+    Examples
+    --------
+    >>> from firstlight import tokenizers
+    >>> tokenizer = tokenizers.make("char", ["to be"])
+    >>> tokenizer.encode("bet"), tokenizer.decode([1, 2, 4])
+    (array([1, 2, 4]), 'bet')
+    """
+    if name.endswith(".json"):
+        return load(name)
+    if name == "char":
+        return CharTokenizer.train(texts)
+    if name == "bpe":
+        return BPETokenizer.train(texts, vocab_size)
+    if name not in KINDS:
+        close = difflib.get_close_matches(name, KINDS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"tokenizer: expected {', '.join(KINDS)} or the path of a .json file, "
+            f"got {name!r}{hint}"
+        )
+    return KINDS[name]()
+
+
+def load(path):
+    """Return the tokenizer in a file that `Tokenizer.save` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It holds something else.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"tokenizer: there is no file {path}")
+    try:
+        state = json.loads(Path(path).read_text(encoding="utf-8"))
+        kind = KINDS[state.pop("kind")]
+        return kind(**state)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: not a tokenizer: {type(error).__name__}: {error}; expected a file that "
+            "Tokenizer.save wrote"
+        ) from error
