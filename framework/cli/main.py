@@ -17,6 +17,7 @@ COMMANDS = {
     "test": "evaluate a run's model on test data",
     "predict": "write a run's predictions to a file",
     "look": "draw what a run's model has learned",
+    "generate": "have a run's language model write text",
     "data": "list data sets, or show one",
     "models": "list models",
     "plugins": "list plugins, or start a new one",

@@ -29,6 +29,7 @@ NAMES = {
     "progress_bar": ProgressBar,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
+    "text_samples": callbacks.TextSamples,
     "throughput": callbacks.Throughput,
 }
 
