@@ -14,7 +14,7 @@ import numpy as np
 
 import firstlight as fl
 
-ROUNDS, STEPS = 7, 600
+ROUNDS, STEPS = 7, 1_500
 
 
 def seconds(data, *callbacks):

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import firstlight as fl
 from firstlight.checkpoint import Checkpoint
+from firstlight.fingerprints import read_fingerprints
 from firstlight.run import read_records
 
 EPOCHS = 60
@@ -32,7 +33,7 @@ def train(runs_dir):
     trainer = fl.Trainer(
         max_epochs=EPOCHS,
         log_every_n_steps=10,
-        callbacks=["lr_schedule", checkpoint],
+        callbacks=["lr_schedule", fl.callbacks.Fingerprints(10), checkpoint],
         runs_dir=runs_dir,
         name="faults",
     )
@@ -46,7 +47,7 @@ def start(folder):
 
 
 def outcome(folder):
-    """Return a hash of the final parameters, and the records without times."""
+    """Return a hash of the final parameters, records without times, and all else to compare."""
     # One killed before its first checkpoint starts anew, in another folder.
     run = max(path.parent for path in folder.glob("faults/*/checkpoints"))
     checkpoint = Checkpoint.load(run / "checkpoints" / "last.safetensors")
@@ -59,7 +60,7 @@ def outcome(folder):
     ]
     leftovers = [path.name for path in run.rglob(".*")]
     status = json.loads((run / "summary.json").read_text())["status"]
-    return digest.hexdigest(), timeless, leftovers, status
+    return digest.hexdigest(), timeless, list(read_fingerprints(run).items()), leftovers, status
 
 
 def main(kills, terminations, interrupts):
@@ -99,7 +100,7 @@ def main(kills, terminations, interrupts):
                 if process.returncode == 0:
                     break
             for what, found, wanted in zip(
-                ("parameters", "records", "leftovers", "status"),
+                ("parameters", "records", "fingerprints", "leftovers", "status"),
                 outcome(folder),
                 expected,
                 strict=True,

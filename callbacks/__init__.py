@@ -1,11 +1,16 @@
 """Callbacks: what watches and steers a training, by class or by name."""
 
 from firstlight.callbacks.averaging import EMA, SWA
+from firstlight.callbacks.batch_size_finder import BatchSizeFinder
 from firstlight.callbacks.confusion_matrix import ConfusionMatrix
 from firstlight.callbacks.early_stopping import EarlyStopping
+from firstlight.callbacks.fingerprints import Fingerprints
 from firstlight.callbacks.freeze import Freeze
 from firstlight.callbacks.gradient_clip import GradientClip
 from firstlight.callbacks.lambda_callback import LambdaCallback
+from firstlight.callbacks.loss_spike import LossSpike
+from firstlight.callbacks.lr_finder import LRFinder
+from firstlight.callbacks.lr_monitor import LRMonitor
 from firstlight.callbacks.lr_schedule import LRSchedule
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.callbacks.nan_guard import NaNGuard
@@ -13,39 +18,53 @@ from firstlight.callbacks.progress_bar import ProgressBar
 from firstlight.callbacks.tensorboard import TensorBoard
 from firstlight.callbacks.text_samples import TextSamples
 from firstlight.callbacks.throughput import Throughput
+from firstlight.callbacks.timer import Timer
 from firstlight.hookspecs import hookimpl
 
 __all__ = [
     "EMA",
     "SWA",
+    "BatchSizeFinder",
     "ConfusionMatrix",
     "EarlyStopping",
+    "Fingerprints",
     "Freeze",
     "GradientClip",
+    "LRFinder",
+    "LRMonitor",
     "LRSchedule",
     "LambdaCallback",
+    "LossSpike",
     "ModelCheckpoint",
     "NaNGuard",
     "ProgressBar",
     "TensorBoard",
     "TextSamples",
     "Throughput",
+    "Timer",
 ]
 
 
 @hookimpl
 def register_callbacks(registry):
     """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
+    registry.add("batch_size_finder", BatchSizeFinder)
     registry.add("confusion_matrix", ConfusionMatrix)
     registry.add("early_stopping", EarlyStopping)
     registry.add("ema", EMA)
+    registry.add("fingerprints", Fingerprints)
     registry.add("freeze", Freeze)
     registry.add("gradient_clip", GradientClip)
+    registry.add("loss_spike", LossSpike)
+    registry.add("lr_finder", LRFinder)
+    registry.add("lr_monitor", LRMonitor)
     registry.add("lr_schedule", LRSchedule)
     registry.add("model_checkpoint", ModelCheckpoint)
     registry.add("nan_guard", NaNGuard)
+    registry.add("param_schedule", LRSchedule)  # a second one, for another hyper-parameter
     registry.add("progress_bar", ProgressBar)
     registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)
     registry.add("text_samples", TextSamples)
     registry.add("throughput", Throughput)
+    registry.add("timer", Timer)

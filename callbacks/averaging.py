@@ -15,10 +15,9 @@ class EMA(Callback):
     so a step that lies 1 / (1 - decay) steps back has about a third of the newest one's influence.
 
     The training goes on with its own weights. Validations see the average, and when the training
-    is over (not if it failed) the average stays in the module. A checkpoint has the training's
-    weights as its model and the average beside them; a Trainer with this callback that loads it
-    for an evaluation, as in ``trainer.test(module, data, checkpoint="best")``, uses the average.
-    A Trainer without it uses the training's weights, and files of weights only have no others.
+    is over (not if it failed) the average stays in the module. A checkpoint has the average as its
+    model, so that whoever loads it tests what was validated; the training's weights stand beside
+    it, for a resume.
 
     Only parameters are averaged: running statistics (BatchNorm) stay those of the training. Of
     several averages, the one listed first is validated and kept.
@@ -81,9 +80,13 @@ class EMA(Callback):
         """Add the average."""
         self.average.save(trainer, checkpoint)
 
-    def on_load_checkpoint(self, trainer, module, checkpoint):
-        """Take the average back."""
-        self.average.load(trainer, module, checkpoint)
+    def on_load_checkpoint(self, trainer, checkpoint):
+        """Note what a resumed training needs."""
+        self.average.load(trainer, checkpoint)
+
+    def state_dict(self):
+        """Return the decay, so that a checkpoint tells that its model is an average."""
+        return {"decay": self.decay}
 
 
 class SWA(Callback):
@@ -166,9 +169,9 @@ class SWA(Callback):
         """Add the average."""
         self.average.save(trainer, checkpoint)
 
-    def on_load_checkpoint(self, trainer, module, checkpoint):
-        """Take the average back."""
-        self.average.load(trainer, module, checkpoint)
+    def on_load_checkpoint(self, trainer, checkpoint):
+        """Note what a resumed training needs."""
+        self.average.load(trainer, checkpoint)
 
     def state_dict(self):
         """Return how many epochs are averaged, and which was the last."""

@@ -5,6 +5,8 @@ from typing import Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks.monitor import Monitor
+from firstlight.history import resolve_mode
+from firstlight.snapshot import callback_key
 
 
 class EarlyStopping(Callback):
@@ -23,9 +25,13 @@ class EarlyStopping(Callback):
         By how much a value must pass the best one to count as an improvement.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
+    stopping_threshold : float, optional
+        Stop at once when the value is as good as this or better: the goal is reached.
+    divergence_threshold : float, optional
+        Stop at once when the value is as bad as this or worse.
     restore_best : bool
-        When the training finishes, give the module the weights of the best validation. They are
-        kept in memory and, unlike the count, not in checkpoints.
+        When the training finishes, give the module the weights that the best validation saw
+        (with `EMA`, the average). Checkpoints hold them too, for a resume.
 
     Attributes
     ----------
@@ -53,33 +59,47 @@ class EarlyStopping(Callback):
         patience: int = 3,
         min_delta: float = 0.0,
         mode: Literal["auto", "min", "max"] = "auto",
+        stopping_threshold: float | None = None,
+        divergence_threshold: float | None = None,
         restore_best: bool = False,
     ):
         if patience < 1:
             raise ValueError(f"EarlyStopping: expected a patience of 1 or more, got {patience}")
         self.monitor = Monitor(monitor, mode, min_delta)
         self.patience = patience
+        self.stopping_threshold = stopping_threshold
+        self.divergence_threshold = divergence_threshold
         self.restore_best = restore_best
         self.waited = 0
-        self._best_weights = None
+        self._best_weights = self._validated = None
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
         if trainer.step == 0:
             self.monitor.reset()
             self.waited = 0
-        self._best_weights = None
+            self._best_weights = None
+
+    def on_validation_start(self, trainer, module):
+        """Keep the weights that are about to be validated."""
+        if self.restore_best and trainer.status == "running":
+            self._validated = module.state_dict()
 
     def on_log(self, trainer, record):
-        """Count the validations without an improvement."""
+        """Compare with the thresholds, and count the validations without an improvement."""
         better = self.monitor.update(record)
         if better is None:
             return
+        reason = self._threshold_reason(record[self.monitor.followed])
+        if reason and trainer.stop_reason is None:
+            trainer.stop(f"early stopping: {self.monitor.followed} {reason}")
         if better:
             self.waited = 0
             if self.restore_best:
-                self._best_weights = trainer.module.state_dict()
+                self._best_weights = self._validated or trainer.module.state_dict()
+            self._validated = None
             return
+        self._validated = None
         self.waited += 1
         if self.waited >= self.patience and trainer.stop_reason is None:
             trainer.stop(self._reason(record[self.monitor.followed]))
@@ -94,6 +114,21 @@ class EarlyStopping(Callback):
             trainer.module.load_state_dict(self._best_weights)
         self._best_weights = None
 
+    def on_save_checkpoint(self, trainer, checkpoint):
+        """Add the best weights."""
+        prefix = f"{callback_key(trainer, self)}/"
+        checkpoint.arrays |= {prefix + n: a for n, a in (self._best_weights or {}).items()}
+
+    def on_load_checkpoint(self, trainer, checkpoint):
+        """Take the best weights back."""
+        prefix = f"{callback_key(trainer, self)}/"
+        found = {
+            name.removeprefix(prefix): array
+            for name, array in checkpoint.arrays.items()
+            if name.startswith(prefix)
+        }
+        self._best_weights = found or None
+
     def state_dict(self):
         """Return the best value and the count."""
         return self.monitor.state_dict() | {"waited": self.waited}
@@ -102,6 +137,15 @@ class EarlyStopping(Callback):
         """Take back what `state_dict` returned."""
         self.monitor.load_state_dict(state)
         self.waited = state["waited"]
+
+    def _threshold_reason(self, value):
+        sign = -1 if resolve_mode(self.monitor.followed, self.monitor.mode) == "max" else 1
+        goal, limit = self.stopping_threshold, self.divergence_threshold
+        if goal is not None and sign * value <= sign * goal:
+            return f"has reached {goal:g} (now {value:.4g})"
+        if limit is not None and not sign * value < sign * limit:
+            return f"has gone beyond {limit:g} (now {value:.4g})"
+        return None
 
     def _reason(self, value):
         times = f"{self.waited} validation{'s' * (self.waited > 1)}"

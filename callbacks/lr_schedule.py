@@ -1,4 +1,4 @@
-"""LRSchedule: moves the learning rate while a model trains."""
+"""LRSchedule: moves the learning rate, or another hyper-parameter, while a model trains."""
 
 import difflib
 import inspect
@@ -7,6 +7,7 @@ from typing import Literal
 
 from firstlight import schedules
 from firstlight.callback import Callback, Role
+from firstlight.callbacks.hyper_parameter import HyperParameter
 from firstlight.callbacks.monitor import Monitor
 from firstlight.history import resolve_mode
 
@@ -16,7 +17,9 @@ class LRSchedule(Callback):
 
     Where a schedule starts from is each group's learning rate when training starts, so that
     groups keep their proportions. `firstlight.schedules` has the formulas, and the defaults of
-    the settings that are None here.
+    the settings that are None here. With ``param`` it moves another hyper-parameter in the same
+    way; what belongs to the model is put back when the training ends. On the command line that
+    is ``--callback param_schedule --param_schedule.param dropout``, beside ``lr_schedule``.
 
     ================= ==========================================================
     schedule          settings
@@ -25,6 +28,7 @@ class LRSchedule(Callback):
     ``step``          step_size, gamma
     ``multistep``     milestones, gamma
     ``exponential``   gamma
+    ``linear``        total_steps, eta_min
     ``cosine``        total_steps, eta_min
     ``warmup_cosine`` total_steps, warmup_steps, eta_min
     ``one_cycle``     total_steps, pct_start, div_factor, final_div_factor
@@ -35,6 +39,9 @@ class LRSchedule(Callback):
     ----------
     schedule : str
         A name from the table.
+    param : str
+        What to move: "lr", "momentum", "weight_decay" or whatever number the optimizer's groups
+        have; "dropout", the share of all Dropout layers; or a module's attribute, "body.2.p".
     interval : {"step", "epoch"}
         The unit of time: ``step_size``, ``total_steps`` and all else count it. ``plateau``
         does not look at time.
@@ -43,7 +50,7 @@ class LRSchedule(Callback):
     total_steps : int, optional
         When the schedule ends, warm-up included; by default with the training.
     eta_min : float, optional
-        Learning rate at the end.
+        Value at the end.
     step_size : int, optional
         Time between two reductions.
     milestones : list of int, optional
@@ -83,6 +90,7 @@ class LRSchedule(Callback):
         self,
         schedule: str = "cosine",
         *,
+        param: str = "lr",
         interval: Literal["step", "epoch"] = "step",
         warmup_steps: int = 0,
         total_steps: int | None = None,
@@ -103,7 +111,7 @@ class LRSchedule(Callback):
     ):
         _one_of("schedule", schedule, list(schedules.SCHEDULES))
         _one_of("interval", interval, ["step", "epoch"])
-        self.schedule, self.interval = schedule, interval
+        self.schedule, self.param, self.interval = schedule, param, interval
         self.monitor, self.mode = Monitor(monitor, mode), resolve_mode(monitor, mode)
         self.warmup_steps = _at_least(0, "warmup_steps", warmup_steps)
         counts = {"total_steps": total_steps, "step_size": step_size}
@@ -131,26 +139,29 @@ class LRSchedule(Callback):
             "min_lr": min_lr,
         }
         self.settings = _fitting(schedule, settings)
-        self.initial_lrs = []
+        self.initial = []  # one for each group, or module
         self.plateau = self._new_plateau()
-        self._loaded = False
+        self._loaded, self._target = False, None
 
     def on_fit_start(self, trainer):
-        """Note where each group starts, unless that came with a checkpoint."""
-        groups = trainer.optimizer.param_groups
+        """Note where each value starts, unless that came with a checkpoint."""
+        self._target = HyperParameter("LRSchedule", trainer, self.param)
+        self._refuse_company(trainer)
         if not self._loaded:
-            self.initial_lrs = [group["lr"] for group in groups]
+            self.initial = self._target.values
             self.plateau = self._new_plateau()
         self._loaded = False
-        if len(groups) != len(self.initial_lrs):
+        if len(self._target.values) != len(self.initial):
             raise ValueError(
-                f"LRSchedule: the checkpoint has learning rates of {len(self.initial_lrs)} "
-                f"parameter groups, this optimizer has {len(groups)}"
+                f"LRSchedule: the checkpoint has {len(self.initial)} values of {self.param}, "
+                f"this training has {len(self._target.values)}"
             )
         if self.plateau is None:
             self._rate, self._start = self._timed_rate(trainer)
         else:
             self._rate, self._start = self.plateau, self.warmup_steps
+        if not self._target.in_optimizer:
+            self._apply(trainer)
 
     def on_train_epoch_start(self, trainer):
         """Set the learning rates for the epoch, or for its first step."""
@@ -158,31 +169,61 @@ class LRSchedule(Callback):
 
     def on_before_optimizer_step(self, trainer):
         """Set the learning rates for the step."""
-        if self.interval == "step":
+        if self.interval == "step" and self._target.in_optimizer:
             self._apply(trainer)
 
-    def on_log(self, record):
+    def on_train_batch_end(self, trainer):
+        """Set what the next forward uses."""
+        if self.interval == "step" and not self._target.in_optimizer:
+            self._apply(trainer)
+
+    def on_log(self, trainer, record):
         """Show the plateau each new value."""
         if self.plateau is not None and self.monitor.name in record:
             self.plateau.observe(record[self.monitor.name])
+            if not self._target.in_optimizer:
+                self._apply(trainer)
 
     def on_train_epoch_end(self, trainer):
         """Raise if the value to watch should have been logged by now."""
         if self.plateau is not None:
             self.monitor.require(trainer, "LRSchedule")
 
+    def on_fit_end(self):
+        """Leave the model as it was."""
+        if self._target is not None and not self._target.in_optimizer:
+            self._target.values = self.initial
+        self._target = None
+
     def state_dict(self):
-        """Return each group's initial learning rate, and what the plateau has seen."""
+        """Return where each value started, and what the plateau has seen."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
-        return {"initial_lrs": self.initial_lrs, "plateau": plateau}
+        return {"param": self.param, "initial": self.initial, "plateau": plateau}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` returned; the next `fit` goes on from there."""
-        self.initial_lrs = list(state["initial_lrs"])
+        if state["param"] != self.param:
+            raise ValueError(
+                f"LRSchedule: the checkpoint has a schedule of {state['param']} in this place, "
+                f"here it is one of {self.param}; list the schedules in the same order"
+            )
+        self.initial = list(state["initial"])
         self.plateau = self._new_plateau()
         if self.plateau is not None and state["plateau"] is not None:
             self.plateau.load_state_dict(state["plateau"])
         self._loaded = True
+
+    def _refuse_company(self, trainer):
+        """Raise if an earlier schedule moves the same number of the model: one undoes the other."""
+        for other in trainer.callbacks:
+            if other is self:
+                return
+            target = getattr(other, "_target", None)
+            if isinstance(target, HyperParameter) and target.overlaps(self._target):
+                raise ValueError(
+                    f"LRSchedule: {self.param} is moved by another schedule, of {other.param}, "
+                    "already; use one of them"
+                )
 
     def _new_plateau(self):
         if self.schedule != "plateau":
@@ -213,11 +254,12 @@ class LRSchedule(Callback):
 
     def _apply(self, trainer):
         time = trainer.step if self.interval == "step" else trainer.epoch - 1
-        for group, lr in zip(trainer.optimizer.param_groups, self.initial_lrs, strict=True):
-            if time < self.warmup_steps:
-                group["lr"] = schedules.warmup(time, lr, warmup_steps=self.warmup_steps)
-            else:
-                group["lr"] = self._rate(time - self._start, lr)
+        self._target.values = [self._value(time, initial) for initial in self.initial]
+
+    def _value(self, time, initial):
+        if time < self.warmup_steps:
+            return schedules.warmup(time, initial, warmup_steps=self.warmup_steps)
+        return self._rate(time - self._start, initial)
 
 
 def _fitting(schedule, settings):

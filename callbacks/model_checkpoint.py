@@ -7,15 +7,18 @@ from typing import Literal
 from firstlight.callback import Callback
 from firstlight.callbacks.monitor import Monitor
 from firstlight.history import resolve_mode
+from firstlight.hookspecs import hookimpl
 
 
 class ModelCheckpoint(Callback):
     """Write ``checkpoints/last.safetensors`` and ``checkpoints/best.safetensors`` of the run.
 
     *last* is written at the end of each epoch, and as often besides as asked; and, if steps were
-    made since, when the training ends, by Ctrl-C or an error too. *best* is written whenever the
-    monitored value improves. Writing happens in the background, and each file is whole at any
-    moment. A Trainer that keeps no run (``runs_dir=None``) writes nothing.
+    made since, when the training ends, by Ctrl-C too. *best* is written whenever the monitored
+    value improves. Writing happens in the background, and each file is whole at any moment. An
+    error in the middle of a step leaves *last* alone and writes ``exception.safetensors``, from
+    which nothing can go on exactly. A second ModelCheckpoint writes into ``checkpoints/2``. A
+    Trainer that keeps no run (``runs_dir=None``) writes nothing.
 
     Parameters
     ----------
@@ -75,7 +78,7 @@ class ModelCheckpoint(Callback):
         self.every_n_epochs, self.every_n_steps = every_n_epochs, every_n_steps
         self.every_seconds, self.save_weights_only = every_seconds, save_weights_only
         self._kept = []  # [value, file name] of the k best, best first
-        self._last_step, self._last_time = 0, 0.0
+        self._last_step, self._last_time, self._folder = 0, 0.0, ""
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
@@ -83,6 +86,8 @@ class ModelCheckpoint(Callback):
             self.monitor.reset()
             self._kept = []
         self._last_step, self._last_time = trainer.step, time.monotonic()
+        like = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]
+        self._folder = str(like.index(self) + 1) if like[0] is not self else ""
 
     def on_log(self, trainer, record):
         """Save a new best."""
@@ -92,6 +97,7 @@ class ModelCheckpoint(Callback):
         if self.top_k not in (0, 1) and followed in record and record[followed] == record[followed]:
             self._keep(trainer, record["step"], record["epoch"], record[followed])
 
+    @hookimpl(trylast=True)  # to see whether anybody has asked to stop
     def on_train_batch_end(self, trainer):
         """Save within an epoch, if it is time or the training is about to end."""
         by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0
@@ -105,10 +111,14 @@ class ModelCheckpoint(Callback):
         if trainer.epoch % self.every_n_epochs == 0:
             self._save_last(trainer)
 
+    @hookimpl(tryfirst=True)  # before others tidy up
     def on_fit_end(self, trainer):
         """Save what was not saved yet, unless an optimizer step was cut in half."""
-        if trainer.optimizer is not None and trainer.optimizer.steps == trainer.step:
+        if trainer.at_boundary:
             self._save_last(trainer)
+            trainer.save_requested()
+        elif trainer.optimizer is not None and trainer.optimizer.steps == trainer.step:
+            self._save(trainer, "exception.safetensors")
             trainer.save_requested()
         name, logged = self.monitor.name, trainer.metrics
         if trainer.status == "finished" and logged and name != "auto" and name not in logged:
@@ -129,21 +139,21 @@ class ModelCheckpoint(Callback):
             self._save(trainer, "last.safetensors")
         self._last_step, self._last_time = trainer.step, time.monotonic()
 
-    def _save(self, trainer, name):
+    def _save(self, trainer, name, replaces=None):
         if trainer.run is not None:
-            path = trainer.run.checkpoints / name
-            trainer.request_checkpoint(path, weights_only=self.save_weights_only)
+            folder = trainer.run.checkpoints / self._folder
+            trainer.request_checkpoint(
+                folder / name,
+                weights_only=self.save_weights_only,
+                replaces=None if replaces is None else folder / replaces,
+            )
 
     def _keep(self, trainer, step, epoch, value):
         """Let a state take its place among the k best; the one that falls out is deleted."""
         name = f"epoch={epoch:03d}-step={step:06d}.safetensors"
         sign = -1 if resolve_mode(self.monitor.followed, self.monitor.mode) == "max" else 1
         kept = sorted([*self._kept, [value, name]], key=lambda item: sign * item[0])
-        self._kept, fallen = (
-            (kept, []) if self.top_k == -1 else (kept[: self.top_k], kept[self.top_k :])
-        )
-        if [value, name] in self._kept:
-            self._save(trainer, name)
-        for _, old in fallen:
-            if old != name and trainer.run is not None:
-                trainer.writer.write(trainer.run.checkpoints / old, None)
+        fallen = kept.pop()[1] if len(kept) > self.top_k > 0 else None
+        self._kept = kept
+        if fallen != name:
+            self._save(trainer, name, replaces=fallen)

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from firstlight.callback import Callback, Role
+from firstlight.nan_search import first_not_finite
 
 
 class NaNGuard(Callback):
@@ -14,8 +15,9 @@ class NaNGuard(Callback):
     The gradient is looked at before the optimizer steps, so that the weights stay as they were
     before the bad step; by its norm, which is finite only if every entry is. The loss is looked
     at after the step, for the case that it alone is not finite. The message names the step, the
-    first parameter with a bad value or gradient, and the checkpoint to go on from. On a GPU each
-    step waits for the result.
+    layer in whose forward or backward a bad value first appears (the batch goes through once
+    more to find it, unless the training goes on), or else the first parameter with a bad value
+    or gradient, and the checkpoint to go on from. On a GPU each step waits for the result.
 
     Parameters
     ----------
@@ -60,9 +62,9 @@ class NaNGuard(Callback):
         """Look at the gradient."""
         if not np.isfinite(optimizer.grad_norm()):
             trainer.skip_step()
-            self._act(
-                trainer, f"step {trainer.step + 1}: the gradient is not finite; {culprit(module)}"
-            )
+            layer = None if self.action == "skip" else first_not_finite(trainer)
+            where = f"it starts in {layer}" if layer else culprit(module)
+            self._act(trainer, f"step {trainer.step + 1}: the gradient is not finite; {where}")
 
     def on_train_batch_end(self, trainer, module, output):
         """Look at the loss."""

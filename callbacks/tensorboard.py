@@ -1,5 +1,6 @@
 """TensorBoard: writes what is logged into the run folder, as TensorBoard reads it."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -11,6 +12,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.callback import Callback
+from firstlight.files import forgiving
 
 STAGES = ("train", "val", "test")
 BINS = 64  # of a histogram: they take a ninth of the space of the usual ones
@@ -105,8 +107,10 @@ class EventsFile:
         # TensorBoard reads files in the order of their names: second, host, then this count.
         count = len(list(Path(folder).glob("events.*")))
         suffix = f".{count:04d}.{os.getpid()}.{secrets.token_hex(4)}"
-        self._writer = EventsWriter(os.path.join(folder, "events"), suffix)
-        self._writer.flush()
+        self._folder, self._writer = folder, None
+        with forgiving(f"TensorBoard events in {folder}"):
+            self._writer = EventsWriter(os.path.join(folder, "events"), suffix)
+            self._writer.flush()
 
     def scalars(self, record):
         """Write all numbers of a record, at its step."""
@@ -176,13 +180,13 @@ class EventsFile:
     def go_on_after(self, step):
         """Have TensorBoard leave out what earlier files of the run have of later steps."""
         log = self._SessionLog(status=self._SessionLog.START)
-        event = self._Event(wall_time=time.time(), step=step + 1, session_log=log)
-        self._writer.write_event(event)
-        self._writer.flush()
+        self._put(self._Event(wall_time=time.time(), step=step + 1, session_log=log))
 
     def close(self):
         """Close the file."""
-        self._writer.close()
+        if self._writer is not None:
+            with forgiving(self._folder):
+                self._writer.close()
 
     def _session(self, **info):
         """Write a session summary.
@@ -201,8 +205,19 @@ class EventsFile:
         self._write(self._pb.Summary(value=[value]), 0)
 
     def _write(self, summary, step):
-        self._writer.write_event(self._Event(wall_time=time.time(), step=step, summary=summary))
-        self._writer.flush()
+        self._put(self._Event(wall_time=time.time(), step=step, summary=summary))
+
+    def _put(self, event):
+        """Write an event; the first that fails (disk full) is a warning, and the last one."""
+        if self._writer is None:
+            return
+        with forgiving(f"TensorBoard events in {self._folder}") as problems:
+            self._writer.write_event(event)
+            self._writer.flush()
+        if problems:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(OSError):  # it has been told
+                writer._py_recordio_writer.close()  # its own `close` would flush first, and fail
 
 
 def tag(name):

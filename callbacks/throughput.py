@@ -1,18 +1,26 @@
-"""Throughput: how fast a training is."""
+"""Throughput: how fast a training is, and where its time goes."""
 
-import time
+import warnings
 
 from firstlight.batches import sample_count
 from firstlight.callback import Callback
+from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
+from firstlight.stopwatch import Stopwatch
+
+REST = "data"  # loading batches, and the loop itself
+OWN = (REST, "forward", "backward", "optimizer", "validation")  # all other parts are callbacks
+MUCH = 0.05  # the share of the time above which a callback is worth a word
 
 
 class Throughput(Callback):
-    """Log samples a second and milliseconds a step, and print both at the end.
+    """Log samples a second and milliseconds a step; at the end, say where the time went.
 
     ``samples_per_second`` and ``ms_per_step`` are logged every ``log_every_n_steps`` steps, as
-    means since the last time; the line at the end is of all steps since the start or restart.
-    Loading data and other callbacks count, validations do not.
+    means since the last time; validations do not count for them. At the end the share of each
+    part is printed and kept in ``summary.json`` as ``time_shares``: data (batches and the loop),
+    forward (with the loss), backward, optimizer, validation, and every callback by name. A
+    callback that takes more than 5 % of a training of a second or more is a warning.
 
     Examples
     --------
@@ -20,62 +28,106 @@ class Throughput(Callback):
     >>> from firstlight.testing import tiny_trainer
     >>> trainer = tiny_trainer([Throughput()])  # doctest: +ELLIPSIS
     throughput: ... samples/s, ... ms/step over 6 steps
+    time: ...forward ... %...
     """
 
     def __init__(self):
-        self._totals, self._logged = (0, 0, 0.0), (0, 0, 0.0)  # steps, samples, seconds
-        self._batches = 0  # of the epoch, counted so far
-        self._since = None  # when the clock was started; None while it stands still
+        self._watch = None
+        self._forget()
 
     @hookimpl(trylast=True)
-    def on_fit_start(self, trainer):
-        """Start the clock, when all others are ready."""
-        self._totals = self._logged = (0, 0, 0.0)
-        self._batches, self._since = trainer.batches_done, time.perf_counter()
+    def on_fit_start(self, trainer, module):
+        """Start the clocks, when all others are ready."""
+        self._forget()
+        self._watch = Stopwatch(REST)
+        timed = self._watch.timed
+        # A subclass and not an attribute: a deep copy made meanwhile must call its own method.
+        kind = type(module)
+        step = timed("forward", kind.training_step)
+        module.__class__ = type(kind.__name__, (kind,), {"training_step": step})
+        trainer.accumulation.backward = timed("backward", self._counting(trainer.accumulation))
+        trainer.optimizer.step = timed("optimizer", trainer.optimizer.step)
+        for hook in HOOKS:
+            for impl in trainer.hooks.impls(hook):
+                impl.function = timed(display_name(impl.plugin.callback), impl.function)
 
-    def on_train_epoch_start(self):
-        """Count the epoch's batches from 0."""
-        self._batches = 0
-
-    def on_train_batch_end(self, trainer, batch):
+    def on_train_batch_end(self, trainer):
         """Count the step, and log if it is time."""
-        batches = trainer.batches_done - self._batches  # several where gradients accumulate
-        self._batches = trainer.batches_done
-        self._add(1, batches * sample_count(batch))
+        self._steps += 1
         if trainer.step % trainer.log_every_n_steps == 0:
-            since = [now - then for now, then in zip(self._totals, self._logged, strict=True)]
-            trainer.log(_rates(*since))
-            self._logged = self._totals
+            now = self._totals()
+            trainer.log(_rates(*[n - b for n, b in zip(now, self._logged, strict=True)]))
+            self._logged = now
 
-    def on_validation_start(self):
-        """Stop the clock."""
-        self._add()
-        self._since = None
+    def on_validation_start(self, trainer):
+        """Note when a validation starts."""
+        if self._watch is not None:
+            self._validation_start = self._watch.lap().total()
+            self._watch.rest("validation")
 
     def on_validation_end(self, trainer):
-        """Start it again."""
-        if trainer.status == "running":
-            self._since = time.perf_counter()
+        """Leave its time out of the rates."""
+        if self._watch is not None:
+            self._end_validation()
 
-    def on_fit_end(self):
-        """Print the means of all steps."""
-        self._add()
-        self._since = None
-        if self._totals[0]:
-            rates = _rates(*self._totals)
-            print(
-                f"throughput: {rates['samples_per_second']:,.0f} samples/s, "
-                f"{rates['ms_per_step']:.2f} ms/step over {self._totals[0]:,} steps"
-            )
+    def on_fit_end(self, trainer, module):
+        """Take the clocks away and tell what they show."""
+        if self._watch is None:
+            return
+        module.__class__ = type(module).__base__
+        vars(trainer.accumulation).pop("backward", None)
+        vars(trainer.optimizer).pop("step", None)
+        self._end_validation()
+        if self._steps:
+            self._report(trainer)
+        self._watch = None
 
-    def _add(self, steps=0, samples=0):
-        """Add to the totals, and the time that has passed since this was last done."""
-        now = time.perf_counter()
-        seconds = 0.0 if self._since is None else now - self._since
-        more = (steps, samples, seconds)
-        self._totals = tuple(map(sum, zip(self._totals, more, strict=True)))
-        if self._since is not None:
-            self._since = now
+    def _forget(self):
+        self._steps = self._samples = 0
+        self._logged = (0, 0, 0.0)  # steps, samples, seconds
+        self._validation_start, self._validated = None, 0.0  # seconds
+
+    def _counting(self, accumulation):
+        """Return its ``backward``, made to count the samples of every batch that goes through."""
+        backward = accumulation.backward
+
+        def counting(module, optimizer, dy, batch, ends_window):
+            self._samples += sample_count(batch)
+            backward(module, optimizer, dy, batch, ends_window)
+
+        return counting
+
+    def _end_validation(self):
+        if self._validation_start is not None:
+            self._validated += self._watch.lap().total() - self._validation_start
+            self._validation_start = None
+            self._watch.rest(REST)
+
+    def _totals(self):
+        """Return steps, samples and seconds, those of validations left out."""
+        return self._steps, self._samples, self._watch.lap().total() - self._validated
+
+    def _report(self, trainer):
+        rates = _rates(*self._totals())
+        total = self._watch.seconds.total()
+        shares = {part: s / total for part, s in self._watch.seconds.most_common()}
+        shown = ", ".join(f"{part} {share:.1%}" for part, share in shares.items() if share >= 1e-3)
+        print(
+            f"throughput: {rates['samples_per_second']:,.0f} samples/s, "
+            f"{rates['ms_per_step']:.2f} ms/step over {self._steps:,} steps\n"
+            f"time: {shown.replace('%', ' %')}"
+        )
+        if trainer.run is not None:
+            trainer.run.summary["time_shares"] = {p: round(s, 4) for p, s in shares.items()}
+        for part, share in shares.items():
+            if part not in OWN and share > MUCH and total >= 1:
+                per_call = 1e3 * self._watch.seconds[part] / self._watch.calls[part]
+                warnings.warn(
+                    f"Throughput: callback {part} takes {share:.0%} of the time, "
+                    f"{per_call:,.1f} ms each of {self._watch.calls[part]:,} calls; have it do "
+                    "less, or less often",
+                    stacklevel=2,
+                )
 
 
 def _rates(steps, samples, seconds):

@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.optim.optimizer import BLOCK
+from firstlight.snapshot import callback_key
 
 
 class WeightAverage:
@@ -29,12 +30,16 @@ class WeightAverage:
 
     def start(self, trainer):
         """Start a training without an average, or with the one that was loaded for it."""
-        loaded, training = self._loaded, self._training
+        average, training = self._loaded
         self._forget()
-        if trainer.step and loaded:
-            trainer.module.load_state_dict(loaded, strict=False)
-            self.array = trainer.optimizer.flat.data.copy()
-            trainer.module.load_state_dict(training, strict=False)
+        if not (trainer.step and average):
+            return
+        weights = trainer.optimizer.flat.data
+        held = weights.copy()
+        trainer.module.load_state_dict(average, strict=False)
+        self.array = weights.copy()
+        weights[...] = held
+        trainer.module.load_state_dict(training, strict=False)
 
     def add(self, trainer, share):
         """Move the average by a share of the way to the weights; the first is a copy of them."""
@@ -61,31 +66,38 @@ class WeightAverage:
         self._exchange(trainer, trainer.status != "failed")
 
     def save(self, trainer, checkpoint):
-        """Put the average beside the model, and the training's weights into it."""
+        """Make the average a checkpoint's model, with the training's weights beside it.
+
+        Of an average that is not the first one listed, it is the average that stands beside.
+        """
         if self.array is None:
             return
         weights = trainer.optimizer.flat.data
         average, training = (weights, self.array) if self.shown else (self.array, weights)
-        for name, array in self._named(trainer, average).items():
-            checkpoint.arrays[self._prefix(trainer) + name] = array
-        if self.shown:
-            checkpoint.model |= self._named(trainer, training)
-
-    def load(self, trainer, module, checkpoint):
-        """Put a checkpoint's average into the module; a training that starts changes them back."""
-        prefix = self._prefix(trainer)
-        self._loaded = {
-            name.removeprefix(prefix): array
-            for name, array in checkpoint.arrays.items()
-            if name.startswith(prefix)
-        }
-        self._training = {name: checkpoint.model[name] for name in self._loaded}
+        kind, beside = "average", average
         if self._leads(trainer):
-            module.load_state_dict(self._loaded, strict=False)
+            checkpoint.model |= self._named(trainer, average)
+            kind, beside = "training", training
+        prefix = f"{callback_key(trainer, self.owner)}/{kind}/"
+        checkpoint.arrays |= {prefix + n: a for n, a in self._named(trainer, beside).items()}
+
+    def load(self, trainer, checkpoint):
+        """Note what stands beside a checkpoint's model, for a training that goes on from it."""
+        key = callback_key(trainer, self.owner)
+        average, training = (
+            {
+                name.removeprefix(f"{key}/{kind}/"): array
+                for name, array in checkpoint.arrays.items()
+                if name.startswith(f"{key}/{kind}/")
+            }
+            for kind in ("average", "training")
+        )
+        average |= {name: checkpoint.model[name] for name in training}
+        self._loaded = average, training
 
     def _forget(self):
         self.array, self.shown, self._scratch = None, False, None
-        self._loaded = self._training = None  # by name, of the latest checkpoint read
+        self._loaded = {}, {}  # average and training's weights of the latest checkpoint read
 
     def _exchange(self, trainer, shown):
         if self.array is None or shown == self.shown or not self._leads(trainer):
@@ -100,10 +112,6 @@ class WeightAverage:
         """Return whether this is the first average listed: two cannot both be in the module."""
         averages = [getattr(callback, "average", None) for callback in trainer.callbacks]
         return next(a for a in averages if isinstance(a, WeightAverage)) is self
-
-    def _prefix(self, trainer):
-        like = [c for c in trainer.callbacks if type(c) is type(self.owner)]
-        return f"{type(self.owner).__name__}.{like.index(self.owner) + 1}/"
 
     @staticmethod
     def _named(trainer, flat):

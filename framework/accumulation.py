@@ -1,6 +1,10 @@
 """Accumulation: one optimizer step from the gradients of several batches."""
 
+from bisect import bisect_right
+from itertools import pairwise
+
 from firstlight.batches import sample_count
+from firstlight.limits import parse_count
 
 
 class Accumulation:
@@ -15,21 +19,57 @@ class Accumulation:
 
     Parameters
     ----------
-    batches : int
-        Batches in a window.
+    batches : int or dict of int to int
+        Batches in a window; or a schedule, ``{epoch: batches}``, of the epochs (counted from 1)
+        at which that changes. Before the first of them a window is one batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Numbers that are not whole, or below 1; an empty schedule.
+
+    Examples
+    --------
+    >>> from firstlight.accumulation import Accumulation
+    >>> accumulation = Accumulation({1: 8, 5: 4})
+    >>> [accumulation.batches(epoch) for epoch in (1, 4, 5, 99)]
+    [8, 8, 4, 4]
     """
 
     def __init__(self, batches):
-        self.batches = batches
-        self._samples = 0
+        schedule = batches if isinstance(batches, dict) else {1: batches}
+        if not schedule:
+            raise ValueError("accumulate_grad_batches: expected {epoch: batches}, got an empty one")
+        self.schedule = {
+            parse_count("accumulate_grad_batches: epoch", epoch): parse_count(
+                "accumulate_grad_batches", count
+            )
+            for epoch, count in sorted(schedule.items())
+        }
+        self._samples = 0  # of the window under way
 
-    def ends(self, index, count):
-        """Return whether a window ends with batch ``index`` (from 0) of an epoch of ``count``."""
-        return index + 1 == count or (index + 1) % self.batches == 0
+    def batches(self, epoch):
+        """Return how many batches make a window in an epoch."""
+        starts = list(self.schedule)
+        index = bisect_right(starts, epoch)
+        return self.schedule[starts[index - 1]] if index else 1
+
+    def steps(self, epochs, count):
+        """Return how many windows so many epochs of ``count`` batches have."""
+        starts = [min(start, epochs + 1) for start in (1, *self.schedule, epochs + 1)]
+        return sum(
+            (following - start) * -(-count // self.batches(start))
+            for start, following in pairwise(starts)
+        )
+
+    def windows(self, epoch, count):
+        """Return a function of a batch's index (from 0): whether a window ends with it."""
+        batches, self._samples = self.batches(epoch), 0
+        return lambda index: index + 1 == count or (index + 1) % batches == 0
 
     def backward(self, module, optimizer, dy, batch, ends_window):
         """Undo a forward; at a window's end the parameters' ``grad`` is the average."""
-        if self.batches == 1:
+        if ends_window and self._samples == 0:  # a window of one batch
             module.backward(dy)
             return
         samples = sample_count(batch)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.files import write_atomically
+from firstlight.files import replacing
 
 FORMAT = 1
 
@@ -63,14 +63,15 @@ class Checkpoint:
         TypeError
             Something in the JSON part is not JSON-able.
         """
-        from safetensors.numpy import save
+        from safetensors import SafetensorError
+        from safetensors.numpy import save_file
 
         optimizer = dict(self.optimizer)
         named = {f"model/{name}": array for name, array in self.model.items()}
         named |= {f"optimizer/{n}": a for n, a in optimizer.pop("arrays", {}).items()}
         named |= {f"extra/{name}": array for name, array in self.arrays.items()}
         # safetensors writes the memory of a strided array in the wrong order (its issue #825).
-        arrays = {name: np.ascontiguousarray(to_host(array)) for name, array in named.items()}
+        arrays = {name: np.asarray(to_host(a), order="C") for name, a in named.items()}
         meta = {**vars(self), "optimizer": optimizer}
         del meta["model"], meta["arrays"]
         text = json.dumps(meta)
@@ -80,7 +81,11 @@ class Checkpoint:
             "firstlight": text,
         }
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, save(arrays, metadata=metadata))
+        with replacing(path) as temporary:  # `save` would copy all, and hold Python's lock
+            try:
+                save_file(arrays, temporary, metadata=metadata)
+            except SafetensorError as error:  # what it makes of a full disk
+                raise OSError(str(error)) from error
 
     def weights(self):
         """Return a checkpoint of the weights alone, a third of the size with Adam."""
@@ -119,11 +124,17 @@ class Checkpoint:
             )
         if metadata["checksum"] != checksum(arrays, metadata["firstlight"]):
             raise ValueError(f"checkpoint {str(path)!r} is damaged: its checksum does not match")
-        checkpoint = cls(
-            model=_part(arrays, "model/"),
-            arrays=_part(arrays, "extra/"),
-            **json.loads(metadata["firstlight"]),
-        )
+        try:
+            checkpoint = cls(
+                model=_part(arrays, "model/"),
+                arrays=_part(arrays, "extra/"),
+                **json.loads(metadata["firstlight"]),
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"checkpoint {str(path)!r} is not as format {FORMAT} has it: {error}; use the "
+                "version that wrote it"
+            ) from error
         if checkpoint.optimizer:
             checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
         return checkpoint

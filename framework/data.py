@@ -106,7 +106,7 @@ class DataSplits:
             data,
             batch_size=size,
             shuffle=training,
-            drop_last=training and _drops_last(data, size),
+            drop_last=training and drops_last(data, size),
             transform=self.transform if training else self.eval_transform,
         )
 
@@ -193,9 +193,7 @@ def as_loader(data, split):
         return data
     found, training = as_dataset(data, name=f"{split} data"), split == "train"
     size = max(1, min(BATCH_SIZE, len(found)))
-    return DataLoader(
-        found, size, shuffle=training, drop_last=training and _drops_last(found, size)
-    )
+    return DataLoader(found, size, shuffle=training, drop_last=training and drops_last(found, size))
 
 
 def unshuffled(loader):
@@ -205,7 +203,7 @@ def unshuffled(loader):
     return DataLoader(loader.data, loader.batch_size, transform=loader.transform)
 
 
-def _drops_last(data, batch_size):
+def drops_last(data, batch_size):
     """Tell whether to leave out a last batch that is not full.
 
     It is where it would be a lone sample, of which BatchNorm has no variance, or where samples

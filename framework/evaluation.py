@@ -28,11 +28,14 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
         Return None when the trainer is interrupted meanwhile.
     """
     module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
+    place = loader.state_dict() if hasattr(loader, "state_dict") else None
     data = getattr(loader, "data", None)
     module.eval()
     hook.on_validation_start(trainer=trainer, module=module, stage=stage)
     for index, batch in enumerate(limited_batches(trainer, loader, stage)):
         if may_stop and trainer.interrupted:
+            if place is not None:
+                loader.load_state_dict(place)  # the next one is this one again
             module.train()
             return None
         output = module.validation_step(batch)

@@ -1,5 +1,7 @@
 """History: what a training logged, in memory."""
 
+import math
+
 
 class History:
     """The records of one training, as `Trainer.fit` returns them.
@@ -55,10 +57,13 @@ class History:
     def best(self, name, mode="auto"):
         """Return the record in which a value is lowest ("min") or highest ("max").
 
-        "auto" takes the highest accuracy and the lowest of everything else.
+        "auto" takes the highest accuracy and the lowest of everything else. What is not finite
+        is never the best, unless there is nothing else.
         """
         pick = max if resolve_mode(name, mode) == "max" else min
-        return pick(self._having(name), key=lambda record: record[name])
+        found = self._having(name)
+        finite = [record for record in found if math.isfinite(record[name])]
+        return pick(finite or found, key=lambda record: record[name])
 
     def last(self):
         """Return the latest value of every name."""

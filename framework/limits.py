@@ -85,6 +85,6 @@ def parse_duration(name, duration):
         raise ValueError(f'{name}: expected seconds or "HH:MM:SS", got {duration!r}') from None
     factors = (1, 60, 3600, 86400)
     seconds = sum(part * factor for part, factor in zip(reversed(parts), factors, strict=False))
-    if seconds <= 0:
+    if not 0 < seconds < float("inf"):
         raise ValueError(f"{name}: expected more than 0 seconds, got {duration!r}")
     return seconds

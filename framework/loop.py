@@ -1,8 +1,13 @@
-"""The parts of the loop in `Trainer.fit`: epochs and batches, counting, logging, saving."""
+"""The parts of the loop in `Trainer.fit`: epochs and batches, counting, logging, saving.
 
+``trainer.at_boundary`` tells whether a training could go on exactly from here: after a step, an
+epoch's start or its end, when all callbacks are through with it; not within.
+"""
+
+import warnings
 from itertools import islice
 
-from firstlight import checks
+from firstlight import checks, snapshot
 from firstlight.batches import placed
 from firstlight.evaluation import evaluate
 
@@ -12,20 +17,38 @@ def begin_epoch(trainer, hook):
     trainer.module.train()
     trainer.epoch_started = trainer.elapsed
     if trainer.epoch_done:
+        trainer.at_boundary = False
         trainer.epoch, trainer.epoch_done = trainer.epoch + 1, False
         hook.on_train_epoch_start(trainer=trainer, module=trainer.module)
+        trainer.at_boundary = True
+    elif trainer.owes_validation:
+        validate_by_steps(trainer)
+        save_requested(trainer)
 
 
 def train_batches(trainer):
     """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
     first, count = trainer.batches_done, trainer.epoch_batches
+    if first == count:
+        return
     # A loader of ours starts at the batch it was told; of others the first ones are passed over.
-    passed_over = 0 if hasattr(trainer.train_loader, "load_state_dict") else first
+    knows_its_place = hasattr(trainer.train_loader, "load_state_dict")
+    passed_over = 0 if knows_its_place else first
+    if passed_over and not isinstance(trainer.train_loader, (list, tuple)):
+        warnings.warn(
+            f"{type(trainer.train_loader).__name__} has no state_dict and load_state_dict, so "
+            f"its first {first} batches are passed over; unless it gives the same ones in the same "
+            "order each time, the training differs from one that was not broken off",
+            stacklevel=3,
+        )
     batches = islice(trainer.train_loader, passed_over, passed_over + count - first)
+    ends_window = trainer.accumulation.windows(trainer.epoch, count)
     for index, batch in enumerate(batches, start=first):
+        trainer.at_boundary = False
         trainer.batch_idx, trainer.batches_done = index, index + 1
         trainer.batch = placed(batch, trainer.device, trainer.dtype)
-        yield trainer.batch, trainer.accumulation.ends(index, count)
+        yield trainer.batch, ends_window(index)
+        trainer.at_boundary = ends_window(index)
     trainer.batch = None
     if trainer.batches_done < count:
         raise ValueError(
@@ -52,9 +75,12 @@ def count_step(trainer):
 
 
 def validate_by_steps(trainer):
-    """Validate if that is due after this step."""
+    """Validate if that is due after this step; broken off, it is made when resuming."""
     if _validation_due(trainer, "steps", trainer.step):
-        trainer.log(evaluate(trainer, trainer.val_loader, "val"))
+        metrics = evaluate(trainer, trainer.val_loader, "val", may_stop=True)
+        trainer.owes_validation = metrics is None
+        if metrics is not None:
+            trainer.log(metrics)
         trainer.module.train()
 
 
@@ -62,21 +88,26 @@ def end_epoch(trainer, hook):
     """Validate, log the epoch and tell the callbacks.
 
     An epoch that is interrupted, before or in its validation even, stays open: resuming
-    finishes it.
+    finishes it. Of one that is cut short by `Trainer.stop`, a checkpoint has the last step.
     """
+    trainer.at_boundary = True
     if trainer.interrupted:
         return
     checks.all_undone(trainer.module)
+    if trainer.run is not None and trainer.batches_done < trainer.epoch_batches:
+        trainer.cut_short = snapshot.take(trainer)
     metrics = {}
     if _validation_due(trainer, "epochs", trainer.epoch):
         metrics = evaluate(trainer, trainer.val_loader, "val", may_stop=True)
         if metrics is None:
             return
+    trainer.at_boundary = False
     record = trainer.means.of_epoch() | metrics
     seconds = round(trainer.elapsed - trainer.epoch_started, 4)
     trainer.log(record | {"lr": trainer.optimizer.lr, "epoch_seconds": seconds})
     trainer.epoch_done, trainer.batches_done = True, 0
     hook.on_train_epoch_end(trainer=trainer, module=trainer.module)
+    trainer.at_boundary = True
     save_requested(trainer)
 
 

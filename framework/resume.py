@@ -18,13 +18,16 @@ whole, with a warning.
 import json
 import os
 import platform
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight.checkpoint import Checkpoint
+from firstlight.run import HEARTBEAT
 
 LAST = "last.safetensors"
+HEARTBEATS_MISSED = 12  # that a run is given up for dead after
 
 
 @dataclass
@@ -62,8 +65,7 @@ def find(resume, runs_dir, name):
         No checkpoint there is whole.
     """
     if resume not in ("auto", "last", "best"):
-        path = Path(resume)
-        path = path / "checkpoints" / LAST if path.is_dir() else path
+        path = _existing(resume)
         return _place(path, in_place=path.name == LAST)
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
@@ -73,6 +75,13 @@ def find(resume, runs_dir, name):
     ]
     if resume == "auto":
         going_on = [run for run in runs[-1:] if status(run) not in ("finished", "running")]
+        if runs and status(runs[-1]) == "running":
+            warnings.warn(
+                f'resume="auto": run {runs[-1]} is still running (its last sign of life came '
+                f"{_silence(runs[-1]):.0f} s ago), so a new one is started; "
+                f"resume={str(runs[-1])!r} goes on with it all the same",
+                stacklevel=2,
+            )
         return _place(going_on[0] / "checkpoints" / LAST, in_place=True) if going_on else None
     if not runs:
         raise FileNotFoundError(
@@ -81,6 +90,28 @@ def find(resume, runs_dir, name):
         )
     path = runs[-1] / "checkpoints" / f"{resume}.safetensors"
     return _place(path, in_place=resume == "last")
+
+
+def _existing(resume):
+    """Return the path of the checkpoint that a user named, or of a run's last one.
+
+    Raises
+    ------
+    TypeError, FileNotFoundError
+    """
+    if not isinstance(resume, (str, os.PathLike)):
+        raise TypeError(f'resume: expected "auto", "last", "best" or a path, got {resume!r}')
+    path = Path(resume).expanduser()
+    if path.is_dir():
+        return path / "checkpoints" / LAST
+    if not path.exists():
+        there = sorted(other.name for other in path.parent.glob("*.safetensors"))
+        raise FileNotFoundError(
+            f"resume={str(resume)!r}: there is no such file; "
+            + (f"in its folder are {', '.join(there)}" if there else "its folder has no checkpoint")
+            + '; or use "auto", "last", "best", or a run\'s folder'
+        )
+    return path
 
 
 def _place(path, in_place):
@@ -92,6 +123,8 @@ def _place(path, in_place):
 
 def newest_whole(path):
     """Return ``(path, Checkpoint)`` of a file or, if it is damaged, of the newest that is whole.
+
+    Files of weights only, from which no training can go on, are left out then.
 
     Raises
     ------
@@ -108,6 +141,8 @@ def newest_whole(path):
         except (FileNotFoundError, ValueError) as error:
             problems.append(str(error))
             continue
+        if candidate != path and not checkpoint.optimizer:
+            continue
         if candidate != path:
             warnings.warn(f"{problems[0]}; going on from {str(candidate)!r} instead", stacklevel=2)
         return candidate, checkpoint
@@ -116,15 +151,24 @@ def newest_whole(path):
 
 
 def status(run):
-    """Return a run's status; "crashed" for one that says "running" while its process is dead."""
+    """Return a run's status; "crashed" for one that says "running" and cannot be.
+
+    Its process is dead, or, on whatever machine it is, has given no sign of life for a minute.
+    """
     try:
         summary = json.loads((Path(run) / "summary.json").read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return "crashed"
+    if summary["status"] != "running":
+        return summary["status"]
     here = summary.get("hostname") == platform.node()
-    if summary["status"] == "running" and here and not _alive(summary["pid"]):
-        return "crashed"
-    return summary["status"]
+    dead = here and not _alive(summary["pid"])
+    return "crashed" if dead or _silence(run) > HEARTBEATS_MISSED * HEARTBEAT else "running"
+
+
+def _silence(run):
+    """Return the seconds since a run's last sign of life."""
+    return max(0.0, time.time() - (Path(run) / "summary.json").stat().st_mtime)
 
 
 def _alive(pid):

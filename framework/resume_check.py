@@ -1,26 +1,21 @@
 """Prove that a training of one's own resumes exactly: `check_resume`."""
 
-import hashlib
 import tempfile
 
 from firstlight import rng
-from firstlight.backend import to_host
 from firstlight.callback import Callback
+from firstlight.fingerprints import fingerprint, first_difference
 from firstlight.trainer import Trainer
 
 
-class Fingerprints(Callback):
-    """Notes a hash of each parameter after every step."""
+class _Watch(Callback):
+    """Notes the fingerprint after every step."""
 
     def __init__(self):
         self.steps = {}
 
     def on_train_batch_end(self, trainer, module):
-        """Note the parameters' hashes."""
-        self.steps[trainer.step] = {
-            name: hashlib.blake2b(to_host(parameter.data).tobytes(), digest_size=8).hexdigest()
-            for name, parameter in module.named_parameters()
-        }
+        self.steps[trainer.step] = fingerprint(module)
 
 
 class _SaveAtTheEnd(Callback):
@@ -62,7 +57,7 @@ def check_resume(make_module, data, *, make_callbacks=list, steps=4):
     with tempfile.TemporaryDirectory() as folder:
 
         def run(name, until, seed, resume=None):
-            seen = Fingerprints()
+            seen = _Watch()
             rng.seed_everything(seed)
             trainer = Trainer(
                 max_steps=until,
@@ -77,12 +72,12 @@ def check_resume(make_module, data, *, make_callbacks=list, steps=4):
         whole = run("whole", 2 * steps, seed=0)
         run("parts", steps, seed=0)
         rest = run("parts", 2 * steps, seed=1, resume="last")
-    for step in range(steps + 1, 2 * steps + 1):
-        here, there = whole.get(step), rest.get(step)
-        if here != there:
-            names = [name for name in here or {} if there is None or here[name] != there[name]]
-            raise AssertionError(
-                f"resumed after step {steps}, the training differs first at step {step}, in "
-                f"{', '.join(names) or 'the number of steps'}; put what influences it into "
-                "parameters, buffers, firstlight.rng, or a callback's state_dict"
-            )
+    missing = {step: {} for step in range(steps + 1, 2 * steps + 1)}
+    found = first_difference(missing | whole, missing | rest)
+    if found:
+        step, names = found
+        raise AssertionError(
+            f"resumed after step {steps}, the training differs first at step {step}, in "
+            f"{', '.join(names)}; put what influences it into parameters, buffers, "
+            "firstlight.rng, or a callback's state_dict"
+        )

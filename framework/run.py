@@ -23,13 +23,16 @@ import json
 import os
 import platform
 import secrets
+import threading
 import warnings
 from datetime import datetime
 from pathlib import Path
 
 from firstlight.environment import describe_environment
-from firstlight.files import write_atomically, write_json
+from firstlight.files import is_temporary, strict, write_atomically, write_json
 
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
+HEARTBEAT = 5.0  # seconds between two signs of life
 LATEST = "latest"  # the file in a runs folder that names its newest run
 TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
 
@@ -72,7 +75,7 @@ class Run:
         try:
             path = Path(folder) if folder else self._make_folder(runs_dir / name)
             self.path = path.absolute()  # a script may change its working directory
-            lines = "".join(json.dumps(record) + "\n" for record in records)
+            lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
             write_atomically(self.path / "metrics.jsonl", lines)
             self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
         except OSError as error:
@@ -95,13 +98,16 @@ class Run:
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", describe_environment(device))
         self._write_summary()
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
         if self.path.resolve().is_relative_to(runs_dir.resolve()):
             self._point_latest(runs_dir)
 
     def _go_on(self, records):
         """Keep when a run was first started, note that it was resumed, and tidy up."""
-        for leftover in (*self.path.glob(".*"), *self.checkpoints.glob(".*")):
-            leftover.unlink()  # a file that a killed process had begun to write
+        for leftover in (*self.path.glob(".*"), *self.checkpoints.glob("**/.*")):
+            if leftover.is_file() and is_temporary(leftover):
+                leftover.unlink()  # a killed process had begun to write it
         try:
             before = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
@@ -110,6 +116,12 @@ class Run:
         now = {"time": self.summary["started"], "after_record_of_step": step}
         self.summary["resumed"] = [*before.get("resumed", []), now]
         self.summary["started"] = before.get("started", self.summary["started"])
+
+    def _beat(self):
+        """Give signs of life: ``summary.json`` gets a new time until the run has ended."""
+        while not self._ended.wait(HEARTBEAT):
+            with contextlib.suppress(OSError):
+                os.utime(self.path / "summary.json")
 
     @property
     def shown(self):
@@ -128,7 +140,7 @@ class Run:
         Where that fails (disk full), a warning says so once and the training goes on.
         """
         try:
-            self._metrics.write(json.dumps(record) + "\n")
+            self._metrics.write(json.dumps(strict(record)) + "\n")
             self._metrics.flush()
         except OSError as error:
             if not self._complained:
@@ -149,6 +161,7 @@ class Run:
         failure : BaseException, optional
             What ended the training.
         """
+        self._ended.set()
         with contextlib.suppress(OSError):  # it was told when the record was written
             self._metrics.close()
         history = trainer.history
@@ -234,12 +247,16 @@ def latest_run(runs_dir):
 
 
 def read_records(path):
-    """Return the records of a run folder; a torn last line, of a killed process, is left out."""
+    """Return the records of a run folder; a torn last line, of a killed process, is left out.
+
+    Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
+    """
     records = []
     with open(Path(path) / "metrics.jsonl", encoding="utf-8") as file:
         for line in file:
             try:
-                records.append(json.loads(line))
+                record = json.loads(line)
+                records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
             except json.JSONDecodeError:
                 if line.endswith("\n"):
                     raise

@@ -44,6 +44,21 @@ def exponential(step, lr, *, gamma):
     return lr * gamma**step
 
 
+def linear(step, lr, *, total_steps, eta_min=0.0):
+    """Go from lr to ``eta_min`` in a straight line, and stay there; PyTorch's LinearLR.
+
+    Formula, with T = total_steps (``total_iters`` in PyTorch)::
+
+        lr + (eta_min - lr) · min(1, step / T)
+
+    Examples
+    --------
+    >>> [linear(s, 8.0, total_steps=4) for s in range(6)]
+    [8.0, 6.0, 4.0, 2.0, 0.0, 0.0]
+    """
+    return lr + (eta_min - lr) * min(1, step / total_steps)
+
+
 def cosine(step, lr, *, total_steps, eta_min=0.0):
     """Go down half a cosine wave, from lr to ``eta_min``; PyTorch's CosineAnnealingLR.
 
@@ -191,6 +206,7 @@ SCHEDULES = {
     "step": step,
     "multistep": multistep,
     "exponential": exponential,
+    "linear": linear,
     "cosine": cosine,
     "warmup_cosine": warmup_cosine,
     "one_cycle": one_cycle,

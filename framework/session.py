@@ -1,5 +1,6 @@
 """What surrounds a training or an evaluation: preparing it, and ending it well."""
 
+import copy
 from contextlib import contextmanager
 
 from firstlight import checks, hooks, plugins, rng, snapshot
@@ -105,7 +106,10 @@ def _prepare(trainer, module, data, val_data, resume):
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     trainer.tokenizer = getattr(data, "tokenizer", None)
     if trainer.overfit:
-        trainer.train_loader = trainer.val_loader = unshuffled(trainer.train_loader)
+        trainer.train_loader = unshuffled(trainer.train_loader)
+        trainer.val_loader = copy.copy(trainer.train_loader)
+    elif trainer.val_loader is trainer.train_loader:
+        trainer.val_loader = copy.copy(trainer.train_loader)  # it has a place of its own
     if trainer.epoch_batches == 0 and trainer.max_epochs is None:
         raise ValueError("limit_train_batches leaves no batch to train on, and no max_epochs ends")
     trainer.optimizer = module.configure_optimizer()
@@ -147,7 +151,7 @@ def _config(trainer):
             "max_epochs": trainer.max_epochs,
             "max_steps": trainer.max_steps,
             "max_time": trainer.max_time,
-            "accumulate_grad_batches": trainer.accumulation.batches,
+            "accumulate_grad_batches": trainer.accumulation.schedule,
             "limits": trainer.limits,
             "device": trainer.device,
         },

@@ -1,5 +1,6 @@
 """Snapshots: from a training to a `Checkpoint` and back."""
 
+import json
 import time
 import warnings
 from pathlib import Path
@@ -28,9 +29,10 @@ def take(trainer):
             "means": trainer.means.state_dict(),
             "metrics": dict(trainer.metrics),
             "history": list(trainer.history.records),
+            "owes_validation": trainer.owes_validation,
         },
         loaders={
-            "train": _place(trainer.train_loader, over=_all_batches_done(trainer)),
+            "train": _train_place(trainer),
             "val": _place(trainer.val_loader, over=True),
         },
         rng=rng.state_dict()
@@ -41,6 +43,7 @@ def take(trainer):
     trainer.hooks.hook.on_save_checkpoint(
         trainer=trainer, module=trainer.module, checkpoint=checkpoint
     )
+    checkpoint.extra = _plain("on_save_checkpoint: checkpoint.extra", checkpoint.extra)
     return checkpoint
 
 
@@ -60,21 +63,22 @@ def restore(trainer, checkpoint):
     progress = checkpoint.progress
     trainer.epoch_done = progress["epoch_done"]
     trainer.batches_done = progress["batches_done"]
+    trainer.owes_validation = progress["owes_validation"]
     trainer.started = time.perf_counter() - progress["elapsed"]
     trainer.means.load_state_dict(progress["means"])
     trainer.metrics = dict(progress["metrics"])
     trainer.history = History(progress["history"])
-    for loader, place in (
-        (trainer.train_loader, checkpoint.loaders["train"]),
-        (trainer.val_loader, checkpoint.loaders["val"]),
-    ):
-        if place and hasattr(loader, "load_state_dict"):
-            loader.load_state_dict(place)
     for callback, state in _with_states(trainer.callbacks, checkpoint.callbacks):
         callback.load_state_dict(state)
     trainer.hooks.hook.on_load_checkpoint(
         trainer=trainer, module=trainer.module, checkpoint=checkpoint
     )
+    for loader, place in (  # after the callbacks, which may have put in another loader
+        (trainer.train_loader, checkpoint.loaders["train"]),
+        (trainer.val_loader, checkpoint.loaders["val"]),
+    ):
+        if place and hasattr(loader, "load_state_dict"):
+            loader.load_state_dict(place)
     rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
     for name, generator in generators(trainer.module):
         if name in checkpoint.rng["modules"]:
@@ -89,15 +93,18 @@ def generators(module):
                 yield f"{prefix}.{name}", value
 
 
-def _all_batches_done(trainer):
-    return trainer.epoch_done or trainer.batches_done == trainer.epoch_batches
+def _train_place(trainer):
+    """Return the training loader's place: after the batches trained, not those handed out."""
+    over = trainer.epoch_done or trainer.batches_done == trainer.epoch_batches
+    place = _place(trainer.train_loader, over)
+    return place if over or "batch" not in place else place | {"batch": trainer.batches_done}
 
 
 def _place(loader, over):
     """Return where a loader stands; at the start of its next epoch if this one is over."""
     if not hasattr(loader, "state_dict"):
         return {}
-    place = loader.state_dict()
+    place = _plain(f"{type(loader).__name__}.state_dict", loader.state_dict())
     if over and place.get("batch"):
         place |= {"epoch": place["epoch"] + 1, "batch": 0}
     return place
@@ -105,8 +112,27 @@ def _place(loader, over):
 
 def callback_states(callbacks):
     """Return the state of each callback that has one, by class name and place among its like."""
-    states = {name: callback.state_dict() for name, callback in _named(callbacks)}
+    states = {
+        name: _plain(f"callback {type(callback).__name__}.state_dict", callback.state_dict())
+        for name, callback in _named(callbacks)
+    }
     return {name: state for name, state in states.items() if state}
+
+
+def _plain(who, state):
+    """Return a copy of a JSON-able state, which is written later, when the state has moved on."""
+    try:
+        return json.loads(json.dumps(state))
+    except TypeError as error:
+        raise TypeError(
+            f"{who} cannot be saved in a checkpoint: {error}; return dicts, lists, texts and plain "
+            "numbers, e.g. int(n) of a NumPy integer"
+        ) from error
+
+
+def callback_key(trainer, callback):
+    """Return the name under which a checkpoint keeps what belongs to a callback."""
+    return next(name for name, other in _named(trainer.callbacks) if other is callback)
 
 
 def _with_states(callbacks, states):

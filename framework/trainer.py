@@ -32,8 +32,9 @@ class Trainer:
     seed : int, optional
         Seeds everything random when `fit` starts, but not loaders that were made before; None
         goes on with the seed in use.
-    accumulate_grad_batches : int
-        Batches for each optimizer step; their gradients are averaged over the samples.
+    accumulate_grad_batches : int or dict of int to int
+        Batches for each optimizer step; their gradients are averaged over the samples. A
+        schedule ``{epoch: batches}`` changes it at these epochs.
     limit_train_batches : int or float, optional
         Train on only so many batches (int), or this share of them (float), an epoch.
     limit_val_batches : int or float, optional
@@ -81,7 +82,7 @@ class Trainer:
         max_time: float | str | None = None,
         device: str = "cpu",
         seed: int | None = None,
-        accumulate_grad_batches: int = 1,
+        accumulate_grad_batches: int | dict[int, int] = 1,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,
         limit_test_batches: int | float | None = None,
@@ -111,9 +112,7 @@ class Trainer:
         self.max_epochs = parse_count("max_epochs", max_epochs, 0, optional=True)
         self.max_steps = parse_count("max_steps", max_steps, 0, optional=True)
         self.max_time = parse_duration("max_time", max_time)
-        self.accumulation = Accumulation(
-            parse_count("accumulate_grad_batches", accumulate_grad_batches)
-        )
+        self.accumulation = Accumulation(accumulate_grad_batches)
         self.val_every, self.val_unit = parse_interval("val_every", val_every)
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
         self.device = resolve_device(device)
@@ -132,7 +131,8 @@ class Trainer:
         self.step = self.epoch = self.batch_idx = 0
         self.batch, self.batches_done, self.epoch_done = None, 0, True
         self.requested, self.writer = {}, CheckpointWriter()
-        self.skips_step = False
+        self.skips_step, self.at_boundary = False, True
+        self.owes_validation, self.cut_short = False, None
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self.means = TrainingMeans()
         self.started = time.perf_counter()
@@ -249,7 +249,7 @@ class Trainer:
         """Optimizer steps that the training will make, or None if only time limits it."""
         if self.max_epochs is None:
             return self.max_steps
-        by_epochs = self.max_epochs * -(-self.epoch_batches // self.accumulation.batches)
+        by_epochs = self.accumulation.steps(self.max_epochs, self.epoch_batches)
         return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
 
     def stop(self, reason):
@@ -275,21 +275,21 @@ class Trainer:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
         snapshot.take(self).save(path)
 
-    def request_checkpoint(self, path, *, weights_only=False):
+    def request_checkpoint(self, path, *, weights_only=False, replaces=None):
         """Have a checkpoint written once every callback is through with this step or epoch.
 
         Called from a hook, this gives a state from which `fit` can go on exactly: what callbacks
         listed later still have to do is done before. It is written in the background; a file
-        that cannot be written is a warning.
+        that cannot be written is a warning. The file it ``replaces`` is deleted afterwards.
         """
-        self.requested[Path(path)] = weights_only
+        self.requested[Path(path)] = weights_only, replaces
 
     def save_requested(self):
         """Write the requested checkpoints now; the loop does so when the time has come."""
         if self.requested:
-            checkpoint = snapshot.take(self)
-            for path, weights_only in self.requested.items():
-                self.writer.write(path, checkpoint.weights() if weights_only else checkpoint)
+            whole = self.cut_short or snapshot.take(self)
+            for path, (weights_only, replaces) in self.requested.items():
+                self.writer.write(path, whole.weights() if weights_only else whole, replaces)
             self.requested = {}
 
     def describe(self):

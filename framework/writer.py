@@ -1,5 +1,7 @@
 """Writing checkpoints in the background: a step waits for the copy, not for the disk."""
 
+import os
+import sys
 import threading
 import warnings
 
@@ -14,19 +16,22 @@ class CheckpointWriter:
     A newer checkpoint for a path takes the place of one that still waits, so the writer never
     falls behind by more than one for each path. A failure to write (disk full, no permission)
     is a loud warning, at the training's next opportunity; the file that was there stays.
+
+    The thread has the lowest priority where the system knows priorities of threads, and so works
+    while a core is idle.
     """
 
     def __init__(self):
-        self._waiting = {}  # path -> Checkpoint, or None to delete the file
+        self._waiting = {}  # path -> (Checkpoint, path of the file to delete or None)
         self._problems = []
         self._changed = threading.Condition()
         self._thread, self._closing = None, False
 
-    def write(self, path, checkpoint):
-        """Have a checkpoint written, which nobody changes any more, or a file deleted (None)."""
+    def write(self, path, checkpoint, replaces=None):
+        """Have a checkpoint written, which nobody changes any more, and then a file deleted."""
         with self._changed:
             self._waiting.pop(path, None)
-            self._waiting[path] = checkpoint
+            self._waiting[path] = checkpoint, replaces
             if self._thread is None:
                 self._closing = False
                 self._thread = threading.Thread(
@@ -52,6 +57,8 @@ class CheckpointWriter:
             warnings.warn(self._problems.pop(0), CheckpointWarning, stacklevel=2)
 
     def _work(self):
+        if sys.platform == "linux":  # elsewhere this would be the priority of the whole process
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         while True:
             with self._changed:
                 while not self._waiting and not self._closing:
@@ -59,12 +66,11 @@ class CheckpointWriter:
                 if not self._waiting:
                     return
                 path = next(iter(self._waiting))
-                checkpoint = self._waiting.pop(path)
+                checkpoint, replaces = self._waiting.pop(path)
             try:
-                if checkpoint is None:
-                    path.unlink(missing_ok=True)
-                else:
-                    checkpoint.save(path)
+                checkpoint.save(path)
+                if replaces is not None:
+                    replaces.unlink(missing_ok=True)
             except Exception as error:  # whatever it is, the training must go on
                 kept = "the earlier one is kept" if path.is_file() else "there is no earlier one"
                 self._problems.append(

@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "evaluate a run's model on validation data",
     "test": "evaluate a run's model on test data",
     "predict": "write a run's predictions to a file",
+    "runs": "find where two runs part",
     "look": "draw what a run's model has learned",
     "generate": "have a run's language model write text",
     "data": "list data sets, or show one",

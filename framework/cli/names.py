@@ -106,6 +106,11 @@ def load_config(path):
         raise UsageError(f"--config {path}: not YAML or JSON: {reason}") from error
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
+    if Path(path).is_dir() and "optimizer" in config:
+        raise UsageError(
+            f"--config {path}: this run was made by a script, whose model no settings describe; "
+            "run the script again"
+        )
     return {key: value for key, value in config.items() if key != "facts"}
 
 

@@ -1,13 +1,105 @@
-"""BatchNorm1d: standardise each channel over the batch."""
+"""BatchNorm1d and BatchNorm2d: standardise each channel over the batch."""
+
+import math
 
 import numpy as np
 
+from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.parameter import Buffer, Parameter
 
 
-class BatchNorm1d(Module):
+class _BatchNorm(Module):
+    """What both share, which is all but the number of axes of x; the maths: see `BatchNorm1d`."""
+
+    layouts = {}  # number of axes of x: what they are
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+        if num_features < 1:
+            raise ValueError(
+                f"{self._name}: expected num_features of 1 or more, got {num_features}"
+            )
+        if momentum is None or not 0 <= momentum <= 1:
+            raise ValueError(f"{self._name}: expected a momentum from 0 to 1, got {momentum}")
+        self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
+        self.weight = Parameter(init.ones((num_features,))) if affine else None
+        self.bias = Parameter(init.zeros((num_features,))) if affine else None
+        self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
+        self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
+
+    def forward(self, x):  # x (N, ..., C)
+        self._check(x)
+        use_batch = self.training or self.running_mean is None
+        if use_batch:
+            mean, var = ops.channel_moments(x)  # (C,) each
+            if self.training and self.running_mean is not None:
+                self._track(mean, var, math.prod(x.shape[:-1]))
+        else:
+            mean, var = self.running_mean.data.copy(), self.running_var.data
+        rstd = 1 / np.sqrt(var + self.eps)  # (C,)
+        self.save(x, mean, rstd, use_batch)
+        if self.weight is None:
+            return ops.channel_map(-mean * rstd, (x, rstd))  # (N, ..., C)
+        scale = self.weight.data * rstd  # (C,)
+        return ops.channel_map(self.bias.data - mean * scale, (x, scale))  # (N, ..., C)
+
+    def backward(self, dy):  # dy (N, ..., C)
+        x, mean, rstd, use_batch = self.saved()
+        self.check_dy(dy, x.shape)
+        db, dw = ops.channel_dots(dy, x, mean)  # (C,) each
+        dw *= rstd  # x̂ = (x - mean) r
+        scale = rstd  # (C,)
+        if self.weight is not None:
+            self.weight.grad += dw
+            self.bias.grad += db
+            scale = self.weight.data * rstd
+        if not use_batch:
+            return dy * scale
+        n = math.prod(dy.shape[:-1])
+        slope = -scale * rstd * dw / n  # (C,) of x
+        return ops.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
+
+    def _track(self, mean, var, n):
+        """Move the running statistics; n / (n - 1) makes the variance unbiased."""
+        for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
+            running.data *= 1 - self.momentum
+            running.data += self.momentum * new
+
+    def _check(self, x):
+        if x.ndim not in self.layouts or x.shape[-1] != self.num_features:
+            layouts = " or ".join(
+                f"({axes}, {self.num_features})" for axes in self.layouts.values()
+            )
+            raise ValueError(
+                f"{self._name}: expected x of shape {layouts}, channels last, got {x.shape}; "
+                "build it with num_features=x.shape[-1]"
+            )
+        if self.training and x.size <= self.num_features:
+            raise ValueError(
+                f"{self._name}: expected more than 1 value per channel when training, got x of "
+                f"shape {x.shape}; use larger batches, or drop_last=True in the DataLoader"
+            )
+        state = self.weight or self.running_mean
+        if state is not None and x.dtype != state.data.dtype:
+            raise TypeError(
+                f"{self._name}: expected x of dtype {state.data.dtype} (the layer's), got "
+                f"{x.dtype}; cast it with x.astype({state.data.dtype.name!r}), or the model with "
+                ".to(dtype=...)"
+            )
+
+    def flops(self, x, y):
+        return 4 * y.size
+
+    def extra_repr(self):
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.weight is not None}, "
+            f"track_running_stats={self.running_mean is not None}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
     """Standardise each channel over the batch, then scale and shift it.
 
     Formula, for the n values of a channel (all axes but the last), with r = 1/√(var + eps)::
@@ -64,89 +156,43 @@ class BatchNorm1d(Module):
            [ 1.]], dtype=float32)
     """
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
-        if num_features < 1:
-            raise ValueError(f"BatchNorm1d: expected num_features of 1 or more, got {num_features}")
-        if momentum is None or not 0 <= momentum <= 1:
-            raise ValueError(f"BatchNorm1d: expected a momentum from 0 to 1, got {momentum}")
-        self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
-        self.weight = Parameter(init.ones((num_features,))) if affine else None
-        self.bias = Parameter(init.zeros((num_features,))) if affine else None
-        self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
-        self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
+    layouts = {2: "N", 3: "N, L"}
 
-    def forward(self, x):  # x (N, C) or (N, L, C)
-        self._check(x)
-        use_batch = self.training or self.running_mean is None
-        if use_batch:
-            mean = x.mean(axis=tuple(range(x.ndim - 1)))  # (C,)
-            x_hat = x - mean  # (N, ..., C)
-            var = np.square(x_hat).mean(axis=tuple(range(x.ndim - 1)))  # (C,)
-            if self.training and self.running_mean is not None:
-                self._track(mean, var, x.size // self.num_features)
-        else:
-            x_hat = x - self.running_mean.data  # (N, ..., C)
-            var = self.running_var.data  # (C,)
-        rstd = 1 / np.sqrt(var + self.eps)  # (C,)
-        x_hat *= rstd
-        self.save(x_hat, rstd, use_batch)
-        if self.weight is None:
-            return x_hat
-        y = x_hat * self.weight.data
-        y += self.bias.data
-        return y  # (N, ..., C)
 
-    def backward(self, dy):  # dy (N, C) or (N, L, C)
-        x_hat, rstd, use_batch = self.saved()
-        self.check_dy(dy, x_hat.shape)
-        axes, n = tuple(range(dy.ndim - 1)), dy.size // self.num_features
-        db = dy.sum(axis=axes)  # (C,)
-        dw = (dy * x_hat).sum(axis=axes)  # (C,)
-        scale = rstd  # (C,)
-        if self.weight is not None:
-            self.weight.grad += dw
-            self.bias.grad += db
-            scale = self.weight.data * rstd
-        if not use_batch:
-            return dy * scale
-        dx = x_hat * (dw * (-1 / n))
-        dx += dy
-        dx -= db * (1 / n)
-        dx *= scale
-        return dx  # (N, ..., C)
+class BatchNorm2d(_BatchNorm):
+    """Standardise each channel of images over the batch, then scale and shift it.
 
-    def _track(self, mean, var, n):
-        """Move the running statistics; n / (n - 1) makes the variance unbiased."""
-        for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
-            running.data *= 1 - self.momentum
-            running.data += self.momentum * new
+    Formula and gradient are those of `BatchNorm1d`; the n = N H W values of a channel are all the
+    pixels of the batch, for a filter means the same everywhere in an image.
 
-    def _check(self, x):
-        if x.ndim not in (2, 3) or x.shape[-1] != self.num_features:
-            raise ValueError(
-                f"BatchNorm1d: expected x of shape (N, {self.num_features}) or "
-                f"(N, L, {self.num_features}), channels last, got {x.shape}; "
-                "build it with num_features=x.shape[-1]"
-            )
-        if self.training and x.size <= self.num_features:
-            raise ValueError(
-                "BatchNorm1d: expected more than 1 value per channel when training, got x of "
-                f"shape {x.shape}; use larger batches, or drop_last=True in the DataLoader"
-            )
-        state = self.weight or self.running_mean
-        if state is not None and x.dtype != state.data.dtype:
-            raise TypeError(
-                f"BatchNorm1d: expected x of dtype {state.data.dtype} (the layer's), got "
-                f"{x.dtype}; cast it with x.astype({state.data.dtype.name!r}), or the model with "
-                ".to(dtype=...)"
-            )
+    Parameters
+    ----------
+    num_features, eps, momentum, affine, track_running_stats
+        As in `BatchNorm1d`.
 
-    def flops(self, x, y):
-        return 4 * y.size
+    Attributes
+    ----------
+    weight, bias, running_mean, running_var
+        As in `BatchNorm1d`.
 
-    def extra_repr(self):
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.weight is not None}, "
-            f"track_running_stats={self.running_mean is not None}"
-        )
+    Raises
+    ------
+    ValueError
+        x is not (N, H, W, C); a training batch with one value a channel.
+    TypeError
+        x of another dtype than the layer.
+
+    References
+    ----------
+    Ioffe & Szegedy, 2015 (see `BatchNorm1d`), section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> images = np.array([0.0, 4.0], "float32").reshape(2, 1, 1, 1)
+    >>> nn.BatchNorm2d(1)(images).ravel().round(3)
+    array([-1.,  1.], dtype=float32)
+    """
+
+    layouts = {4: "N, H, W"}

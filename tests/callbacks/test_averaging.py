@@ -8,7 +8,7 @@ from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.early_stopping import EarlyStopping
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.checkpoint import Checkpoint
-from firstlight.testing import TinyNet, check_callback, check_resume, tiny_data, tiny_trainer
+from firstlight.testing import TinyNet, check_callback, tiny_data, tiny_trainer
 
 
 class Watch(fl.Callback):
@@ -51,43 +51,9 @@ def mean(weights):
     return {name: sum(w[name] for w in weights) / len(weights) for name in weights[0]}
 
 
-AVERAGES = [lambda: EMA(0.9), lambda: EMA(0.9, start_step=3), lambda: SWA(start_epoch=1)]
-
-
 @pytest.mark.parametrize("make", [EMA, lambda: SWA(1), SWA, lambda: EMA(0.5, 2)])
 def test_they_keep_the_laws(make):
     check_callback(make)
-
-
-@pytest.mark.parametrize("make", AVERAGES)
-@pytest.mark.parametrize("steps", [1, 3, 4])
-def test_the_training_resumes_exactly(make, steps):
-    check_resume(TinyNet, tiny_data(), make_callbacks=lambda: [make()], steps=steps)
-    check_resume(TinyNet, tiny_data(), make_callbacks=lambda: [make(), make(), EMA()], steps=steps)
-
-
-@pytest.mark.parametrize("make", AVERAGES)
-@pytest.mark.parametrize("steps", [2, 3, 4, 7])
-def test_the_average_resumes_exactly(make, steps):
-    def fit(name, until, resume=None):
-        last = ModelCheckpoint()
-        trainer = fl.Trainer(
-            max_steps=until, name=name, seed=4, callbacks=[make(), last], default_callbacks=False
-        )
-        module = TinyNet()
-        trainer.fit(module, tiny_data(), resume=resume)
-        return trainer, module.state_dict()
-
-    whole, expected = fit("whole", 10)
-    fit("parts", steps)
-    parts, found = fit("parts", 10, resume="last")
-    assert same(found, expected)
-    paths = [t.run.checkpoints / "last.safetensors" for t in (whole, parts)]
-    one, other = map(Checkpoint.load, paths)
-    assert one.arrays
-    assert same(one.arrays, other.arrays)
-    assert same(one.model, other.model)
-    assert not same(one.model, expected)
 
 
 def test_ema_is_validated_and_finishes_the_training_goes_on_with_its_own():
@@ -158,7 +124,9 @@ def test_best_is_tested_with_the_average(line, line_data):
     history = trainer.fit(module, line_data, line_data)
     best = Checkpoint.load(trainer.run.checkpoints / "best.safetensors")
     assert best.epoch == 1
-    assert same(best.model, watch.steps[3])  # the training's
+    assert same(best.model, watch.validated[0])
+    beside = {name.removeprefix("EMA.1/training/"): array for name, array in best.arrays.items()}
+    assert same(beside, watch.steps[3])  # the training's
     finished = module.state_dict()
     after = trainer.validate(module, line_data)["val_loss"]
     assert after == history["val_loss"][-1]
@@ -170,7 +138,7 @@ def test_best_is_tested_with_the_average(line, line_data):
     plain = fl.Trainer(default_callbacks=False, runs_dir=None)
     path = trainer.run.checkpoints / "best.safetensors"
     plain.validate(other, line_data, checkpoint=path)
-    assert same(other.state_dict(), watch.steps[3])
+    assert same(other.state_dict(), watch.validated[0])  # a Trainer without EMA, too
     fl.seed_everything(0)  # and a training may follow
     assert trainer.fit(line(lr=0.02), line_data, line_data)["val_loss"] == history["val_loss"]
 
@@ -180,9 +148,9 @@ def test_a_checkpoint_made_afterwards_has_both():
     trainer = tiny_trainer([EMA(0.5), watch])
     trainer.save_checkpoint("after.safetensors")
     saved = Checkpoint.load("after.safetensors")
-    assert same(saved.model, watch.steps[6])
-    average = {name.removeprefix("EMA.1/"): array for name, array in saved.arrays.items()}
-    assert same(average, trainer.module.state_dict())
+    assert same(saved.model, trainer.module.state_dict())
+    beside = {name.removeprefix("EMA.1/training/"): array for name, array in saved.arrays.items()}
+    assert same(beside, watch.steps[6])
 
 
 class Interrupt(fl.Callback):
@@ -221,7 +189,9 @@ def test_a_validation_broken_off_leaves_the_weights_in_the_checkpoint(failing):
     assert trainer.status == ("failed" if failing else "interrupted")
     saved = Checkpoint.load(trainer.run.checkpoints / "last.safetensors")
     assert saved.step == 6
-    assert same(saved.model, watch.steps[6])
+    close(saved.model, ema(list(watch.steps.values()), 0.5))
+    beside = {name.removeprefix("EMA.1/training/"): array for name, array in saved.arrays.items()}
+    assert same(beside, watch.steps[6])
     steps = list(watch.steps.values())
     if failing:
         assert same(module.state_dict(), steps[-1])
@@ -239,11 +209,13 @@ def test_of_two_the_first_is_shown_and_both_go_on():
     close(watch.validated[1], ema(steps, 0.5))
     assert same(watch.after[1], steps[-1])
     trainer.save_checkpoint("both.safetensors")
-    arrays = Checkpoint.load("both.safetensors").arrays
+    saved = Checkpoint.load("both.safetensors")
+    close(saved.model, ema(steps, 0.5))
+    arrays = saved.arrays
     for prefix, expected in {
-        "EMA.1/": ema(steps, 0.5),
-        "SWA.1/": mean([steps[2], steps[5]]),
-        "EMA.2/": ema(steps, 0.9),
+        "EMA.1/training/": steps[-1],
+        "SWA.1/average/": mean([steps[2], steps[5]]),
+        "EMA.2/average/": ema(steps, 0.9),
     }.items():
         close({n.removeprefix(prefix): a for n, a in arrays.items() if prefix in n}, expected)
 
@@ -264,25 +236,13 @@ def test_frozen_parameters_and_those_of_no_optimizer():
     assert before["body.3.weight"].tobytes() != after["body.3.weight"].tobytes()
 
 
-def test_an_average_added_on_resuming_starts_there():
-    def fit(until, *callbacks, resume=None):
-        settings = {"name": "y", "seed": 0, "default_callbacks": False}
-        trainer = fl.Trainer(max_steps=until, callbacks=[ModelCheckpoint(), *callbacks], **settings)
-        trainer.fit(TinyNet(), tiny_data(), resume=resume)
-        return trainer
-
-    fit(3)
-    watch = Watch()
-    trainer = fit(6, EMA(0.5), watch, resume="last")
-    close(trainer.module.state_dict(), ema([watch.steps[step] for step in (4, 5, 6)], 0.5))
-
-
-def test_early_stopping_restores_the_weights_of_the_training():
+def test_early_stopping_restores_the_weights_that_were_validated():
     watch = Watch()
     stopping = EarlyStopping("val_loss", mode="max", patience=1, restore_best=True)
     trainer = tiny_trainer([EMA(0.9), stopping, watch], max_epochs=9)
-    best = trainer.history.best("val_loss", mode="max")["step"]
-    assert same(trainer.module.state_dict(), watch.steps[best])
+    best = trainer.history.best("val_loss", mode="max")["epoch"]
+    assert same(trainer.module.state_dict(), watch.validated[best - 1])
+    assert not same(watch.validated[best - 1], watch.steps[3 * best])
 
 
 @pytest.mark.parametrize(

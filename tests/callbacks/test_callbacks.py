@@ -18,19 +18,26 @@ from firstlight.callbacks import (
 from firstlight.checkpoint import Checkpoint
 
 NAMES = {
+    "batch_size_finder": callbacks.BatchSizeFinder,
     "confusion_matrix": callbacks.ConfusionMatrix,
     "early_stopping": EarlyStopping,
     "ema": callbacks.EMA,
+    "fingerprints": callbacks.Fingerprints,
     "freeze": callbacks.Freeze,
     "gradient_clip": GradientClip,
+    "loss_spike": callbacks.LossSpike,
+    "lr_finder": callbacks.LRFinder,
+    "lr_monitor": callbacks.LRMonitor,
     "lr_schedule": LRSchedule,
     "model_checkpoint": ModelCheckpoint,
     "nan_guard": callbacks.NaNGuard,
+    "param_schedule": LRSchedule,
     "progress_bar": ProgressBar,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
     "text_samples": callbacks.TextSamples,
     "throughput": callbacks.Throughput,
+    "timer": callbacks.Timer,
 }
 
 

@@ -139,3 +139,25 @@ def test_it_waits_for_a_validation_that_comes_later(fit):
 def test_patience_of_less_than_one_is_an_error():
     with pytest.raises(ValueError, match="expected a patience of 1 or more, got 0"):
         EarlyStopping(patience=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "epochs", "reason"),
+    [
+        ([5, 3, 2, 1, 0, 0], {"stopping_threshold": 2.0}, 3, "has reached 2 (now 2)"),
+        ([5, 3, 9, 1, 0, 0], {"divergence_threshold": 8.0}, 3, "has gone beyond 8 (now 9)"),
+        ([5, 3, NAN, 1, 0, 0], {"divergence_threshold": 8.0}, 3, "has gone beyond 8 (now nan)"),
+        ([1, 2, 3, 4], {"mode": "max", "stopping_threshold": 2.5}, 3, "has reached 2.5 (now 3)"),
+        ([3, 2, 1, 0], {"mode": "max", "divergence_threshold": 1}, 3, "has gone beyond 1 (now 1)"),
+    ],
+)
+def test_thresholds_stop_at_once(fit, values, settings, epochs, reason):
+    trainer = fit(EarlyStopping("score", patience=9, **settings), Scores(values))
+    assert trainer.epoch == epochs
+    assert trainer.stop_reason == f"early stopping: score {reason}"
+
+
+def test_thresholds_that_are_not_met_change_nothing(fit):
+    stopping = EarlyStopping("score", patience=9, stopping_threshold=0.5, divergence_threshold=7.0)
+    trainer = fit(stopping, Scores([5, 6, 4, 3, 2, 1]))
+    assert (trainer.epoch, trainer.stop_reason) == (6, None)

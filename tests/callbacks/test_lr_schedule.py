@@ -174,7 +174,7 @@ def test_state_takes_a_new_callback_to_the_same_rates(schedule, line, line_data,
             second.on_before_optimizer_step(**hook_args)
             found.append([trainer.optimizer.lr])
             trainer.step += 1
-        second.on_log({"val_loss": 1e9})
+        second.on_log(trainer, {"val_loss": 1e9})
     assert found == whole.found[6:]
 
 
@@ -191,8 +191,8 @@ def test_a_second_fit_starts_afresh(two_groups, line_data, quiet):
 
 def test_state_of_other_groups_is_refused(line, line_data, quiet):
     schedule = LRSchedule()
-    schedule.load_state_dict({"initial_lrs": [0.1, 0.2], "plateau": None})
-    with pytest.raises(ValueError, match="learning rates of 2 parameter groups, this .* has 1"):
+    schedule.load_state_dict({"param": "lr", "initial": [0.1, 0.2], "plateau": None})
+    with pytest.raises(ValueError, match="the checkpoint has 2 values of lr, this training has 1"):
         Trainer(max_epochs=1, callbacks=[schedule], **quiet).fit(line(), line_data)
 
 

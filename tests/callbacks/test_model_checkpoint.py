@@ -43,14 +43,14 @@ class Raises(fl.Callback):
 
 @pytest.fixture
 def fit(line, line_data):
-    def run(*callbacks, val_data=line_data, fails=None, **settings):
+    def run(*callbacks, data=line_data, val_data=line_data, fails=None, **settings):
         settings = {"max_epochs": 3, "runs_dir": "runs"} | settings
         trainer = fl.Trainer(callbacks=list(callbacks), default_callbacks=False, **settings)
         if fails:
             with pytest.raises(fails):
-                trainer.fit(line(), line_data, val_data)
+                trainer.fit(line(), data, val_data)
         else:
-            trainer.fit(line(), line_data, val_data)
+            trainer.fit(line(), data, val_data)
         return trainer
 
     return run
@@ -150,11 +150,28 @@ def test_checkpoints_at_the_end_of_an_epoch_hold_what_other_callbacks_know_then(
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_last_is_saved_when_the_training_breaks_off(fit, error):
+def test_an_error_within_a_step_leaves_last_alone(fit, error):
     weights = Weights()
     trainer = fit(weights, ModelCheckpoint(), Raises(error("boom"), step=5), fails=error)
-    assert saved(trainer, "last").step == 5
-    assert np.array_equal(saved(trainer, "last").model["body.weight"], weights.after[5])
+    assert saved(trainer, "last").step == 3  # the epoch's end: a resume must be exact
+    assert saved(trainer, "exception").step == 5
+    assert np.array_equal(saved(trainer, "exception").model["body.weight"], weights.after[5])
+
+
+def test_an_error_between_steps_saves_last(fit):
+    class Loader:
+        def __len__(self):
+            return 3
+
+        def __iter__(self):
+            x, y = np.ones((4, 3), "float32"), np.ones((4, 1), "float32")
+            yield x, y
+            yield x, y
+            raise RuntimeError("disk gone")
+
+    trainer = fit(ModelCheckpoint(), fails=RuntimeError, data=Loader())
+    assert saved(trainer, "last").step == 2
+    assert not (trainer.run.checkpoints / "exception.safetensors").exists()
 
 
 def test_a_half_made_step_is_not_saved(fit, monkeypatch):

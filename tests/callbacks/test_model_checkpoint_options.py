@@ -8,7 +8,6 @@ import pytest
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.checkpoint import Checkpoint
-from firstlight.writer import CheckpointWarning
 
 
 class Score(fl.Callback):
@@ -105,29 +104,6 @@ def test_weights_only(fit, line, line_data):
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         ModelCheckpoint(**options)
-
-
-class FullDisk(fl.Callback):
-    """Lets every write to the disk fail after the second epoch."""
-
-    def __init__(self, monkeypatch):
-        self.monkeypatch = monkeypatch
-
-    def on_train_epoch_start(self, trainer):
-        if trainer.epoch == 3:
-            trainer.writer.close()
-
-            def full(path, content):
-                raise OSError(28, "No space left on device")
-
-            self.monkeypatch.setattr("firstlight.checkpoint.write_atomically", full)
-
-
-def test_a_full_disk_is_a_loud_warning_and_keeps_the_last_good_file(fit, monkeypatch):
-    with pytest.warns(CheckpointWarning, match="No space left on device.*earlier one is kept"):
-        trainer = fit(ModelCheckpoint(), FullDisk(monkeypatch))
-    assert (trainer.status, trainer.step) == ("finished", 12)
-    assert Checkpoint.load(trainer.run.checkpoints / "last.safetensors").step == 6
 
 
 def test_writing_does_not_hold_up_the_training(fit, monkeypatch):

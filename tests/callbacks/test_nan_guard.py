@@ -73,10 +73,59 @@ def test_raise_names_step_parameter_and_layer(value, where):
 def test_bad_values_are_named_first():
     module = TinyNet()
     module.body[3].bias.data[0] = NAN
-    with pytest.raises(
-        FloatingPointError, match=r"step 1: .*the first bad values are that of body.3.bias \(Linear"
+    with pytest.warns(UserWarning, match=r"step 1: .*first bad values are that of body.3.bias \("):
+        fit(module, NaNGuard("skip"), max_steps=1, max_epochs=1)
+
+
+class Broken(fl.Module):
+    """Passes values on, but for one that it makes bad on the way up or down."""
+
+    def __init__(self, phase):
+        self.phase = phase
+
+    def forward(self, x):
+        return self._spoilt(x, "forward")
+
+    def backward(self, dy):
+        return self._spoilt(dy, "backward")
+
+    def _spoilt(self, x, phase):
+        y = x.copy()
+        if phase == self.phase:
+            y[0, 0] = INF
+        return y
+
+
+@pytest.mark.parametrize("phase", ["forward", "backward"])
+def test_the_layer_where_it_starts_is_named(phase):
+    module = TinyNet()
+    layers = list(module.body.layers)
+    module.body = fl.nn.Sequential(layers[0], fl.nn.Sequential(Broken(phase)), *layers[1:])
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(FloatingPointError, match=rf"it starts in the {phase} of body.1.0 \(Broken"),
     ):
         fit(module, NaNGuard("raise"))
+    assert "forward" not in vars(module.body)
+
+
+def test_a_loss_that_starts_it_is_named():
+    class BadLoss(fl.nn.CrossEntropyLoss):
+        def backward(self):
+            return super().backward() * NAN
+
+    module = TinyNet()
+    module.loss = BadLoss()
+    with pytest.raises(FloatingPointError, match=r"it starts in the backward of loss \(BadLoss\)"):
+        fit(module, NaNGuard("raise"))
+
+
+def test_a_batch_with_a_bad_value_is_named():
+    x, y = np.ones((4, 3), "float32"), np.zeros(4, int)
+    x[2, 1] = NAN
+    trainer = fl.Trainer(callbacks=[NaNGuard()], default_callbacks=False, runs_dir=None)
+    trainer.fit(TinyNet(), [(x, y)])
+    assert "step 1: the gradient is not finite; it starts in the batch[0];" in trainer.stop_reason
 
 
 def test_a_norm_that_overflows():

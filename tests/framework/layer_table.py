@@ -7,6 +7,9 @@ A case is ``(id, make_layer, inputs)``; inputs are made by ``floats``, ``fractio
     Case("CrossEntropyLoss", nn.CrossEntropyLoss, floats(6, 10), integers(10, 6)),
 """
 
+import runpy
+from pathlib import Path
+
 from firstlight import nn
 
 
@@ -123,3 +126,8 @@ CASES = [
         floats(6, 3),
     ),
 ]
+
+CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_norm.py")))["cases"](Case, floats)
+CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_attention.py")))["cases"](
+    Case, floats
+)

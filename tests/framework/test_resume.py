@@ -50,6 +50,8 @@ def data():
 def trainer(**settings):
     used = [
         callbacks.LRSchedule("cosine", total_steps=30, warmup_steps=3),
+        callbacks.LRSchedule("linear", param="dropout", total_steps=12),
+        callbacks.LRSchedule("linear", param="weight_decay", total_steps=12, eta_min=0.5),
         callbacks.GradientClip(max_norm=1.0),
         callbacks.EarlyStopping("val_loss", patience=50),
         callbacks.ModelCheckpoint(),
@@ -70,6 +72,7 @@ def state_of(training):
 SETTINGS = [
     {},
     {"accumulate_grad_batches": 2},
+    {"accumulate_grad_batches": {1: 1, 2: 2, 3: 3}},
     {"val_every": "2 steps"},
     {"val_every": 2},
     {"limit_train_batches": 2},
@@ -189,8 +192,10 @@ def test_a_damaged_file_is_passed_over_with_a_warning(finished):
 def test_nothing_to_resume_from(tmp_path):
     with pytest.raises(FileNotFoundError, match="no run called net in runs has a checkpoint"):
         trainer().fit(Net(), data(), resume="last")
-    with pytest.raises(FileNotFoundError, match="'none.safetensors' does not exist"):
+    with pytest.raises(FileNotFoundError, match="'none.safetensors': there is no such file; its f"):
         trainer().fit(Net(), data(), resume="none.safetensors")
+    with pytest.raises(TypeError, match='expected "auto", "last", "best" or a path, got True'):
+        trainer().fit(Net(), data(), resume=True)
     with pytest.raises(ValueError, match="runs_dir is None; give a path"):
         trainer(runs_dir=None).fit(Net(), data(), resume="auto")
 

@@ -135,3 +135,26 @@ def test_the_end_of_a_run_that_cannot_be_written_is_a_warning(line, line_data, m
     with pytest.warns(UserWarning, match="No space left.* does not say that it is finished"):
         trainer.fit(line(), line_data)
     assert trainer.status == "finished"
+
+
+def test_what_is_no_number_is_strict_json_and_comes_back(tmp_path, line, line_data):
+    class Odd(fl.Callback):
+        def on_train_epoch_end(self, trainer):
+            trainer.log({"val_odd": float("nan"), "up": float("inf"), "down": float("-inf")})
+
+    trainer = fl.Trainer(max_epochs=1, callbacks=[Odd()], default_callbacks=False)
+    trainer.fit(line(), line_data)
+
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    for name in ("metrics.jsonl", "summary.json"):
+        text = (trainer.run.path / name).read_text()
+        for document in text.splitlines() if name.endswith("l") else [text]:
+            json.loads(document, parse_constant=refuse)
+    record = read_records(trainer.run.path)[-1]
+    assert (repr(record["val_odd"]), record["up"], record["down"]) == (
+        "nan",
+        float("inf"),
+        float("-inf"),
+    )

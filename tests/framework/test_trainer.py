@@ -41,6 +41,8 @@ def test_means_are_weighted_by_batch_size(line, line_data, quiet):
         ({"max_epochs": 2, "limit_train_batches": 1}, 2, 2),
         ({"max_epochs": 2, "limit_train_batches": 0.67}, 4, 2),
         ({"max_epochs": 2, "accumulate_grad_batches": 2}, 4, 2),
+        ({"max_epochs": 5, "accumulate_grad_batches": {2: 3, 4: 2}}, 9, 5),
+        ({"max_epochs": 2, "accumulate_grad_batches": {9: 3}}, 6, 2),
         ({"max_epochs": 1, "overfit_batches": 2}, 2, 1),
         ({"max_epochs": 9, "fast_dev_run": True}, 1, 1),
         ({"fast_dev_run": 2}, 2, 1),

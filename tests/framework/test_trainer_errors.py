@@ -33,6 +33,8 @@ def changed(line, **methods):
         ({"val_every": "2 weeks"}, 'val_every: expected a number of epochs such as 1, or "500'),
         ({"val_every": 0}, "val_every: expected a number of epochs"),
         ({"accumulate_grad_batches": 0}, "accumulate_grad_batches: expected 1 or more"),
+        ({"accumulate_grad_batches": {}}, "expected {epoch: batches}, got an empty one"),
+        ({"accumulate_grad_batches": {0: 2}}, "accumulate_grad_batches: epoch: expected 1 or more"),
         ({"log_every_n_steps": 0}, "log_every_n_steps: expected 1 or more, got 0"),
         ({"device": "gpu"}, 'device: expected "cpu", "cuda", "cuda:N" or "auto", got \'gpu\''),
         ({"name": "a/b"}, "name: expected letters, digits"),

@@ -51,6 +51,13 @@ CASES = {
         lambda o: lr_scheduler.ExponentialLR(o, 0.97),
         (schedules.exponential, {"gamma": 0.97}),
     ),
+    "linear": (
+        lambda o: lr_scheduler.LinearLR(o, start_factor=1, end_factor=0.2, total_iters=150),
+        (
+            lambda step, lr, **s: schedules.linear(step, lr, eta_min=lr / 5, **s),
+            {"total_steps": 150},
+        ),
+    ),
     "cosine": (
         lambda o: lr_scheduler.CosineAnnealingLR(o, 200, eta_min=1e-4),
         (schedules.cosine, {"total_steps": 200, "eta_min": 1e-4}),

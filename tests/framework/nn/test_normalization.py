@@ -9,10 +9,13 @@ def rng():
     return np.random.default_rng(4)
 
 
-@pytest.mark.parametrize("shape", [(64, 3), (8, 10, 3)])
-def test_batchnorm_standardises_channels(rng, shape):
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(nn.BatchNorm1d, (64, 3)), (nn.BatchNorm1d, (8, 10, 3)), (nn.BatchNorm2d, (8, 4, 5, 3))],
+)
+def test_batchnorm_standardises_channels(rng, make, shape):
     x = 5 + 2 * rng.standard_normal(shape)
-    y = nn.BatchNorm1d(3).to(dtype="float64")(x)
+    y = make(3).to(dtype="float64")(x)
     axes = tuple(range(len(shape) - 1))
     np.testing.assert_allclose(y.mean(axis=axes), 0, atol=1e-12)
     np.testing.assert_allclose(y.std(axis=axes), 1, rtol=1e-4)
@@ -78,11 +81,32 @@ def test_batchnorm_shape_error(shape):
         nn.BatchNorm1d(3)(np.ones(shape, "float32"))
 
 
-def test_batchnorm_argument_errors():
-    with pytest.raises(ValueError, match="expected num_features of 1 or more, got 0"):
-        nn.BatchNorm1d(0)
-    with pytest.raises(ValueError, match="expected a momentum from 0 to 1, got None"):
-        nn.BatchNorm1d(3, momentum=None)
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 3), (2, 3, 4, 4), (2, 2, 3, 4, 3)])
+def test_batchnorm2d_shape_error(shape):
+    with pytest.raises(ValueError, match=r"BatchNorm2d: expected x of shape \(N, H, W, 3\), chan"):
+        nn.BatchNorm2d(3)(np.ones(shape, "float32"))
+
+
+def test_an_image_of_one_pixel_cannot_be_trained_on():
+    norm, x = nn.BatchNorm2d(3), np.ones((1, 1, 1, 3), "float32")
+    with pytest.raises(ValueError, match="BatchNorm2d: expected more than 1 value per channel"):
+        norm(x)
+    norm.eval()(x)
+
+
+@pytest.mark.parametrize("make", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_batchnorm_argument_errors(make):
+    name = make.__name__
+    with pytest.raises(ValueError, match=f"{name}: expected num_features of 1 or more, got 0"):
+        make(0)
+    with pytest.raises(ValueError, match=f"{name}: expected a momentum from 0 to 1, got None"):
+        make(3, momentum=None)
+
+
+def test_batchnorm_of_no_samples():
+    norm, x = nn.BatchNorm2d(3).eval(keep_backward=True), np.zeros((0, 2, 2, 3), "float32")
+    assert norm(x).shape == norm.backward(x).shape == x.shape
+    assert (norm.weight.grad == 0).all()
 
 
 @pytest.mark.parametrize("norm", [nn.LayerNorm((2, 3)), nn.LayerNorm((2, 3), bias=False)])

@@ -1,0 +1,134 @@
+"""BatchSizeFinder: tries out batch sizes, and takes the one that gets through most samples."""
+
+import copy
+import time
+
+from firstlight.callback import Callback, Role
+from firstlight.data import drops_last
+from firstlight.hookspecs import hookimpl
+from firstlight.loader import DataLoader
+from firstlight.trial import trial, trial_batches, trial_step
+
+STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
+
+
+class BatchSizeFinder(Callback):
+    """Before the training, double the batch size as long as that is faster and fits in memory.
+
+    Each size makes a few optimizer steps; the fastest by samples per second is used, the smaller
+    one where two differ by less than a tenth. The training then starts from the very same
+    weights and random numbers as without this callback, and a resumed one keeps the size it had.
+    A larger batch mostly needs a larger learning rate: see `LRFinder`, listed after this.
+
+    Parameters
+    ----------
+    init_val : int
+        The first size.
+    max_val : int
+        No size above this one is tried, nor one that leaves fewer than 20 steps an epoch.
+    steps_per_trial : int
+        Steps for each size, after one that does not count.
+
+    Attributes
+    ----------
+    rates : dict of int to float
+        Samples per second by batch size, of the latest search.
+    batch_size : int or None
+        What was found.
+
+    Raises
+    ------
+    ValueError
+        Numbers below 1, or ``max_val`` below ``init_val``.
+    TypeError
+        At the start of a training: its loader is not a `DataLoader`.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import BatchSizeFinder
+    >>> finder = BatchSizeFinder(max_val=512)
+    """
+
+    role = Role.WRITER
+
+    def __init__(self, init_val: int = 16, max_val: int = 8192, steps_per_trial: int = 3):
+        if not 1 <= init_val <= max_val:
+            raise ValueError(
+                f"BatchSizeFinder: expected 1 <= init_val <= max_val, got init_val={init_val}, "
+                f"max_val={max_val}"
+            )
+        if steps_per_trial < 1:
+            raise ValueError(
+                f"BatchSizeFinder: expected steps_per_trial of 1 or more, got {steps_per_trial}"
+            )
+        self.init_val, self.max_val, self.steps_per_trial = init_val, max_val, steps_per_trial
+        self.rates, self.batch_size = {}, None
+
+    @hookimpl(tryfirst=True)
+    def on_fit_start(self, trainer):
+        """Search, unless the training is resumed."""
+        if trainer.step > 0:
+            return
+        if not isinstance(trainer.train_loader, DataLoader):
+            raise TypeError(
+                "BatchSizeFinder: expected a firstlight.DataLoader to train on, got "
+                f"{type(trainer.train_loader).__name__}; pass arrays, a data set or a DataLoader"
+            )
+        self._search(trainer)
+        self._use(trainer)
+        shown = ", ".join(f"{size}: {rate:,.0f}" for size, rate in self.rates.items())
+        print(f"BatchSizeFinder: samples/s by batch size {shown}; takes {self.batch_size}")
+
+    def on_load_checkpoint(self, trainer, checkpoint):
+        """Give a training that is resumed the batch size it had."""
+        if self.batch_size is not None and trainer.status != "running" and checkpoint.optimizer:
+            self._use(trainer)
+
+    def state_dict(self):
+        """Return the batch size found."""
+        return {"batch_size": self.batch_size}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self.batch_size = state["batch_size"]
+
+    def _search(self, trainer):
+        self.rates = {}
+        samples = len(trainer.train_loader.data)
+        size = first = min(self.init_val, samples)
+        most = max(first, min(self.max_val, samples // STEPS_AN_EPOCH))
+        while size <= most:
+            try:
+                with trial(trainer):
+                    self.rates[size] = self._rate(trainer, size)
+            except MemoryError:  # CuPy's OutOfMemoryError is one too
+                break
+            if size > first and self.rates[size] < 0.9 * max(self.rates.values()):
+                break
+            size *= 2
+        if not self.rates:
+            raise MemoryError(
+                f"BatchSizeFinder: not even batches of {first} fit in memory; try a "
+                "smaller init_val, or a smaller model"
+            )
+        good = [size for size, rate in self.rates.items() if rate > 0.9 * max(self.rates.values())]
+        self.batch_size = min(good)
+
+    def _rate(self, trainer, size):
+        batches = trial_batches(trainer, _resized(trainer.train_loader, size))
+        trial_step(trainer, next(batches))
+        start = time.perf_counter()
+        for _ in range(self.steps_per_trial):
+            trial_step(trainer, next(batches))
+        return size * self.steps_per_trial / (time.perf_counter() - start)
+
+    def _use(self, trainer):
+        trainer.train_loader = _resized(trainer.train_loader, self.batch_size)
+
+
+def _resized(loader, batch_size):
+    """Return a loader of the same kind with batches of another size."""
+    resized = copy.copy(loader)
+    resized.batch_size = batch_size
+    resized.drop_last = loader.drop_last or drops_last(loader.data, batch_size)
+    return resized

@@ -1,0 +1,80 @@
+"""Fingerprints: keeps hashes of the parameters, to find where two runs part."""
+
+import contextlib
+import json
+
+from firstlight.callback import Callback
+from firstlight.files import forgiving, write_atomically
+from firstlight.fingerprints import FILE, fingerprint, read_fingerprints
+
+
+class Fingerprints(Callback):
+    """Write a hash of each parameter and buffer into the run's ``fingerprints.jsonl``.
+
+    ``firstlight runs diverge A B`` then finds the first step, and the parameters, in which two
+    runs differ that should be the same: after a change that ought to change nothing, on another
+    machine, after a resume. A Trainer that keeps no run writes nothing.
+
+    Parameters
+    ----------
+    every_n_steps : int
+        Steps between two fingerprints; the state before the first step always has one.
+
+    Raises
+    ------
+    ValueError
+        A number below 1.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import Fingerprints
+    >>> prints = Fingerprints(every_n_steps=1)  # to find the very step
+    """
+
+    def __init__(self, every_n_steps: int = 100):
+        if every_n_steps < 1:
+            raise ValueError(
+                f"Fingerprints: expected every_n_steps of 1 or more, got {every_n_steps}"
+            )
+        self.every_n_steps = every_n_steps
+        self._file = None
+
+    def on_fit_start(self, trainer, module):
+        """Open the file; after a restart, what came later than the checkpoint is dropped."""
+        if trainer.run is None:
+            return
+        path = trainer.run.path / FILE
+        if trainer.step and path.is_file():
+            kept = {s: h for s, h in read_fingerprints(path.parent).items() if s <= trainer.step}
+            write_atomically(path, "".join(_line(step, hashes) for step, hashes in kept.items()))
+        self._file = path.open("a", encoding="utf-8")
+        if trainer.step == 0:
+            self._note(trainer, module)
+
+    def on_train_batch_end(self, trainer, module):
+        """Note the hashes if it is time."""
+        if trainer.step % self.every_n_steps == 0:
+            self._note(trainer, module)
+
+    def on_fit_end(self):
+        """Close the file."""
+        self._close()
+
+    def _close(self):
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # what is still unwritten was told of already
+                self._file.close()
+            self._file = None
+
+    def _note(self, trainer, module):
+        if self._file is None:
+            return
+        with forgiving(self._file.name) as problems:
+            self._file.write(_line(trainer.step, fingerprint(module)))
+            self._file.flush()
+        if problems:
+            self._close()
+
+
+def _line(step, hashes):
+    return json.dumps({"step": step, "hashes": hashes}) + "\n"

@@ -1,0 +1,75 @@
+"""HyperParameter: a number of the optimizer's groups or of modules, found by its name."""
+
+import difflib
+from numbers import Real
+
+from firstlight.nn import Dropout
+
+
+class HyperParameter:
+    """All the places where a training keeps one hyper-parameter.
+
+    Parameters
+    ----------
+    who : str
+        Who asks, for messages.
+    trainer : Trainer
+        With its optimizer.
+    name : str
+        A number of the optimizer's groups: "lr", "momentum", "weight_decay"; "dropout", the ``p``
+        of every `Dropout`; or a module's path and attribute, "body.2.p".
+
+    Attributes
+    ----------
+    in_optimizer : bool
+        Whether it matters when the optimizer steps, not in forward and backward.
+
+    Raises
+    ------
+    ValueError
+        There is no such number.
+    """
+
+    def __init__(self, who, trainer, name):
+        groups = trainer.optimizer.param_groups
+        self.in_optimizer = name in groups[0]
+        self._places = self._find(groups, trainer.module, name)
+        if not self._places or not all(_is_number(value) for value in self.values):
+            numbers = [key for key, value in groups[0].items() if _is_number(value)]
+            close = difflib.get_close_matches(name, numbers, n=1)
+            raise ValueError(
+                f"{who}: found no number called {name!r}; "
+                + (f"did you mean {close[0]!r}? " if close else "")
+                + f"there are {', '.join(numbers)} of {type(trainer.optimizer).__name__}, "
+                "dropout of a model that has some, and a module's attributes such as 'body.2.p'"
+            )
+
+    @property
+    def values(self):
+        """The values, one for each place; assigning a list of them writes them there."""
+        return [get(key) for _, get, _, key in self._places]
+
+    @values.setter
+    def values(self, values):
+        for (_, _, put, key), value in zip(self._places, values, strict=True):
+            put(key, value)
+
+    def overlaps(self, other):
+        """Return whether both have a number of some module in common."""
+        mine, theirs = ({(id(m), key) for m, _, _, key in p._places} for p in (self, other))
+        return not self.in_optimizer and bool(mine & theirs)
+
+    def _find(self, groups, module, name):
+        """Return ``(owner, get, put, key)`` of each place."""
+        if self.in_optimizer:
+            return [(group, group.__getitem__, group.__setitem__, name) for group in groups]
+        if name == "dropout":
+            owners, attribute = [m for m in module.modules() if isinstance(m, Dropout)], "p"
+        else:
+            path, _, attribute = name.rpartition(".")
+            owners = [m for p, m in module.named_modules() if p == path and attribute in vars(m)]
+        return [(m, m.__getattribute__, m.__setattr__, attribute) for m in owners]
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -1,0 +1,106 @@
+"""LossSpike: notices a loss that jumps."""
+
+import math
+import statistics
+import warnings
+from collections import deque
+from typing import Literal
+
+from firstlight.callback import Callback
+
+
+class LossSpike(Callback):
+    """Warn, stop or raise when a step's loss is far above those of the steps before.
+
+    A loss is a spike when it lies more than ``threshold`` standard deviations above the median of
+    the last ``window`` losses, and is twice that median at least; the deviation is 1.4826 times
+    the median distance from the median, which earlier spikes leave alone. The message names step
+    and batch; ``loss_spike`` is logged. A loss that stays up is reported when it jumps, not at
+    every step. On a GPU each step waits for the loss. What is not finite is for `NaNGuard`.
+
+    Parameters
+    ----------
+    window : int
+        Losses to compare with; nothing is a spike before there are as many.
+    threshold : float
+        In standard deviations.
+    action : {"warn", "stop", "raise"}
+        "stop" ends the training after the step, "raise" raises a FloatingPointError.
+
+    Attributes
+    ----------
+    spikes : list of int
+        The steps with one.
+
+    Raises
+    ------
+    ValueError
+        A window below 2, a threshold not above 0, another action.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import LossSpike
+    >>> spike = LossSpike(action="stop")
+    """
+
+    def __init__(
+        self,
+        window: int = 50,
+        threshold: float = 6.0,
+        action: Literal["warn", "stop", "raise"] = "warn",
+    ):
+        if window < 2:
+            raise ValueError(f"LossSpike: expected a window of 2 or more losses, got {window}")
+        if not threshold > 0:
+            raise ValueError(f"LossSpike: expected a threshold above 0, got {threshold}")
+        if action not in ("warn", "stop", "raise"):
+            raise ValueError(
+                f'LossSpike: expected action "warn", "stop" or "raise", got {action!r}'
+            )
+        self.window, self.threshold, self.action = window, threshold, action
+        self.spikes, self._losses = [], deque(maxlen=window)
+        self._up = False  # whether the latest loss was far above
+
+    def on_fit_start(self, trainer):
+        """Start anew, or go on after a restart."""
+        if trainer.step == 0:
+            self.spikes, self._up = [], False
+            self._losses.clear()
+
+    def on_train_batch_end(self, trainer, output, batch_idx):
+        """Compare the loss with those before."""
+        loss = float(output.loss)
+        if not math.isfinite(loss):
+            return
+        if len(self._losses) == self.window:
+            usual = statistics.median(self._losses)
+            deviation = 1.4826 * statistics.median(abs(value - usual) for value in self._losses)
+            was_up, self._up = self._up, loss > max(usual + self.threshold * deviation, 2 * usual)
+            if self._up and not was_up:
+                self._act(trainer, loss, usual, batch_idx)
+        self._losses.append(loss)
+
+    def state_dict(self):
+        """Return the window and the spikes."""
+        return {"spikes": list(self.spikes), "losses": list(self._losses), "up": self._up}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self.spikes = list(state["spikes"])
+        self._losses = deque(state["losses"], maxlen=self.window)
+        self._up = state["up"]
+
+    def _act(self, trainer, loss, usual, batch_idx):
+        self.spikes.append(trainer.step)
+        trainer.log({"loss_spike": loss})
+        message = (
+            f"LossSpike: step {trainer.step} (epoch {trainer.epoch}, batch {batch_idx}) has a loss "
+            f"of {loss:.4g}, the median of the {self.window} before is {usual:.4g}; look at the "
+            "batch, clip the gradient or lower the learning rate"
+        )
+        if self.action == "raise":
+            raise FloatingPointError(message)
+        if self.action == "stop":
+            trainer.stop(message)
+        else:
+            warnings.warn(message, stacklevel=2)

@@ -1,0 +1,51 @@
+"""LRMonitor: logs the learning rate of every parameter group."""
+
+from firstlight.callback import Callback
+
+
+class LRMonitor(Callback):
+    """Log the hyper-parameters that schedules move, for each parameter group.
+
+    The Trainer logs the first group's learning rate as ``lr``. This adds ``lr.0``, ``lr.1`` …
+    where there are several groups, every ``log_every_n_steps`` steps and with each epoch.
+
+    Parameters
+    ----------
+    log_momentum : bool
+        Also log ``momentum``, or the first beta of Adam and its like.
+    log_weight_decay : bool
+        Also log ``weight_decay``.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import LRMonitor
+    >>> from firstlight.testing import tiny_trainer
+    >>> trainer = tiny_trainer([LRMonitor(log_momentum=True)])
+    >>> trainer.history["momentum"][-1]
+    0.9
+    """
+
+    def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False):
+        self.log_momentum, self.log_weight_decay = log_momentum, log_weight_decay
+
+    def on_train_batch_end(self, trainer):
+        """Log if it is time."""
+        if trainer.step % trainer.log_every_n_steps == 0:
+            self._log(trainer)
+
+    def on_train_epoch_end(self, trainer):
+        """Log."""
+        self._log(trainer)
+
+    def _log(self, trainer):
+        values = {}
+        for index, group in enumerate(trainer.optimizer.param_groups):
+            end = f".{index}" if len(trainer.optimizer.param_groups) > 1 else ""
+            if end:
+                values[f"lr{end}"] = group["lr"]
+            if self.log_momentum and ("momentum" in group or "betas" in group):
+                values[f"momentum{end}"] = group.get("momentum", group.get("betas", [None])[0])
+            if self.log_weight_decay and "weight_decay" in group:
+                values[f"weight_decay{end}"] = group["weight_decay"]
+        if values:
+            trainer.log(values)

@@ -1,0 +1,136 @@
+"""Resume: which run, which file, and what stands beside them."""
+
+import copy
+import json
+import os
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight import callbacks
+from firstlight.checkpoint import Checkpoint
+from firstlight.testing import TinyNet, tiny_data
+
+
+class At(fl.Callback):
+    def __init__(self, step, action):
+        self.step, self.action = step, action
+
+    def on_train_batch_end(self, trainer):
+        if trainer.step == self.step:
+            self.action(trainer)
+
+
+def fit(name, made=(), *, resume=None, data=None, **settings):
+    settings = {"max_epochs": 4, "log_every_n_steps": 1, "default_callbacks": False} | settings
+    trainer = fl.Trainer(callbacks=[*made, callbacks.ModelCheckpoint()], name=name, **settings)
+    trainer.fit(TinyNet(), *(data or (tiny_data(),)), resume=resume)
+    return trainer
+
+
+def pretend_running(run, silent, **changes):
+    path = run.path / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "running"} | changes))
+    os.utime(path, (time.time() - silent,) * 2)
+
+
+@pytest.mark.parametrize("changes", [{"hostname": "node17"}, {"pid": 1}])
+def test_a_run_whose_machine_is_gone_is_gone_on_with(changes):
+    run = fit("lost", max_steps=4).run
+    pretend_running(run, silent=300, **changes)
+    assert fl.resume.status(run.path) == "crashed"
+    assert fit("lost", resume="auto").run.path == run.path
+
+
+def test_a_run_that_shows_signs_of_life_is_left_alone_with_a_warning():
+    run = fit("alive", max_steps=4).run
+    pretend_running(run, silent=20, hostname="node17")
+    with pytest.warns(UserWarning, match=r"is still running \(its last sign of life came 20 s ago"):
+        assert fit("alive", resume="auto").run.path != run.path
+
+
+def test_a_run_gives_signs_of_life(monkeypatch):
+    monkeypatch.setattr("firstlight.run.HEARTBEAT", 0.01)
+    ages = []
+
+    def look(trainer):
+        path = trainer.run.path / "summary.json"
+        os.utime(path, (1, 1))
+        time.sleep(0.2)
+        ages.append(time.time() - path.stat().st_mtime)
+
+    fit("beats", [At(2, look)])
+    assert ages[0] < 0.15
+
+
+def test_hidden_files_of_others_stay():
+    run = fit("hidden", max_steps=4).run
+    (run.path / ".ipynb_checkpoints").mkdir()
+    (run.path / ".notes").write_text("mine")
+    (run.path / ".summary.json.abcd1234").write_text("half")
+    fit("hidden", resume="last")
+    assert sorted(p.name for p in run.path.glob(".*")) == [".ipynb_checkpoints", ".notes"]
+
+
+def test_the_fall_back_passes_over_weights():
+    trainer = fit("fall", max_steps=4)
+    folder = trainer.run.checkpoints
+    last = Checkpoint.load(folder / "last.safetensors")
+    last.save(folder / "older.safetensors")
+    os.utime(folder / "older.safetensors", (1, 1))
+    last.weights().save(folder / "export.safetensors")
+    (folder / "last.safetensors").write_bytes(b"damaged")
+    (folder / "best.safetensors").unlink()
+    with pytest.warns(UserWarning, match="going on from .*older.safetensors"):
+        assert fit("fall", resume="last").step == 12
+
+
+def test_a_loader_without_a_state_is_warned_of():
+    class Loader:
+        def __len__(self):
+            return 3
+
+        def __iter__(self):
+            x, y = np.ones((4, 3), "float32"), np.zeros(4, int)
+            yield from [(x, y)] * 3
+
+    fit("own", max_steps=4, data=(Loader(),))
+    with pytest.warns(UserWarning, match="Loader has no state_dict .*first 1 batches are passed"):
+        fit("own", data=(Loader(),), resume="last")
+    fit("own", max_steps=6, data=([*Loader()],))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit("own", data=(Loader(),), resume="last")  # an epoch's end: nothing to pass over
+
+
+def test_copies_of_a_model_made_while_its_time_is_taken_are_models():
+    class Keep(fl.Callback):
+        def on_train_epoch_end(self, module):
+            self.copy = copy.deepcopy(module)
+
+    keep = Keep()
+    trainer = fit("copy", [callbacks.Throughput(), keep])
+    assert type(trainer.module) is TinyNet
+    before = keep.copy.state_dict()["body.0.weight"]
+    original = trainer.module.state_dict()["body.0.weight"].tobytes()
+    fl.Trainer(max_epochs=1, default_callbacks=False, runs_dir=None).fit(keep.copy, tiny_data())
+    assert keep.copy.state_dict()["body.0.weight"].tobytes() != before.tobytes()
+    assert trainer.module.state_dict()["body.0.weight"].tobytes() == original
+
+
+def test_a_second_model_checkpoint_has_a_folder_of_its_own():
+    second = callbacks.ModelCheckpoint("train_loss", save_weights_only=True, top_k=2)
+    both = [callbacks.ModelCheckpoint(), second]
+    trainer = fl.Trainer(max_epochs=4, callbacks=both, default_callbacks=False)
+    trainer.fit(TinyNet(), tiny_data())
+    names = sorted(
+        str(p.relative_to(trainer.run.checkpoints))
+        for p in trainer.run.checkpoints.rglob("*.safetensors")
+    )
+    assert names[:2] == ["2/best.safetensors", names[1]]
+    assert names[-2:] == ["best.safetensors", "last.safetensors"]
+    assert Checkpoint.load(trainer.run.checkpoints / "last.safetensors").optimizer
+    assert not Checkpoint.load(trainer.run.checkpoints / "2" / "last.safetensors").optimizer
