@@ -1,12 +1,50 @@
-"""attention_maps: where each head of an attention layer looks."""
+"""attention_maps: where each head of an attention layer looks, and how to get to know it."""
 
 import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.figures.canvas import page, scale_beside
+from firstlight.nn import MultiHeadAttention
 
 WRITTEN = 40  # with more tokens their names would overlap
 SPECIAL = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})  # else there would be nothing to see
+
+
+def attention_weights(module, x):
+    """Run a module in evaluation mode, and return the weights that its attention layers used.
+
+    Parameters
+    ----------
+    module : Module
+    x : array
+        A batch; of a language model tokens (N, T).
+
+    Returns
+    -------
+    dict of str to array, shape (N, H, T, S)
+        By the layers' names, in the order in which they ran.
+    """
+    found = {}
+
+    def recording(name, layer, forward):
+        def recorded(*inputs):
+            found[name] = to_host(layer.weights(*inputs))
+            return forward(*inputs)
+
+        return recorded
+
+    layers = [part for part in module.named_modules() if isinstance(part[1], MultiHeadAttention)]
+    training = module.training
+    module.eval()
+    for name, layer in layers:
+        layer.forward = recording(name or "attention", layer, layer.forward)  # hides the class's
+    try:
+        module(x)
+    finally:
+        for _, layer in layers:
+            del layer.forward
+        module.train(training)
+    return found
 
 
 def attention_maps(weights, tokens, *, keys=None, titles=None, columns=4, title=""):

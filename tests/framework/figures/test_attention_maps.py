@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from firstlight.figures import attention_maps
+from firstlight import nn
+from firstlight.figures import attention_maps, attention_weights
 
 
 def causal(heads, t):
@@ -62,3 +63,30 @@ def test_many_tokens_are_numbered_instead():
 def test_bad_input(shape, titles, message):
     with pytest.raises(ValueError, match=message):
         attention_maps(np.zeros(shape), list("abcd"), titles=titles)
+
+
+def test_weights_are_those_that_the_layers_used():
+    first, second = (nn.MultiHeadAttention(8, 2, 0.5, is_causal=True) for _ in range(2))
+    net = nn.Sequential(first, nn.Sequential(nn.Linear(8, 8), second)).train()
+    x = np.random.default_rng(0).standard_normal((3, 5, 8), dtype="float32")
+    found = attention_weights(net, x)
+    names = {name: layer for name, layer in net.named_modules() if layer in (first, second)}
+    assert list(found) == list(names)
+    net.eval()
+    inputs = x, net.layers[1].layers[0](first(x))
+    for weights, layer, entering in zip(found.values(), (first, second), inputs, strict=True):
+        assert weights.shape == (3, 2, 5, 5)
+        np.testing.assert_allclose(weights.sum(axis=3), 1, rtol=1e-5)
+        assert (weights == np.tril(weights)).all()
+        np.testing.assert_array_equal(weights, layer.weights(entering))
+
+
+def test_the_module_is_left_as_it_was():
+    net = nn.Sequential(nn.MultiHeadAttention(8, 2)).train()
+    x = np.ones((1, 3, 8), "float32")
+    assert list(attention_weights(net.layers[0], x)) == ["attention"]
+    with pytest.raises(ValueError, match="MultiHeadAttention"):
+        attention_weights(net, np.ones((1, 3, 7), "float32"))
+    assert "forward" not in vars(net.layers[0])
+    assert (net.training, net.layers[0]._stack) == (True, [])
+    assert attention_weights(nn.Linear(8, 2), x) == {}
