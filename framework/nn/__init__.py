@@ -15,23 +15,21 @@ from firstlight.nn.feedforward import FeedForward, SwiGLU
 from firstlight.nn.gelu import GELU
 from firstlight.nn.groupnorm import GroupNorm
 from firstlight.nn.instancenorm import InstanceNorm2d
-from firstlight.nn.layernorm import LayerNorm, RMSNorm
-from firstlight.nn.linear import Linear
-from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from firstlight.nn.kv_cache import KeyValueCache
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.patches import PatchEmbedding
+from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU
 from firstlight.nn.reshape import Flatten, Identity, Reshape
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
-from firstlight.nn.upsample import Upsample
-from firstlight.nn.zeropad2d import ZeroPad2d
 from firstlight.nn.transformer import TransformerEncoderLayer
 from firstlight.nn.transformer_decoder import TransformerDecoderLayer
+from firstlight.nn.upsample import Upsample
+from firstlight.nn.zeropad2d import ZeroPad2d
 
 __all__ = [
     "AdaptiveAvgPool2d",
@@ -77,9 +75,9 @@ __all__ = [
     "Softplus",
     "SwiGLU",
     "Tanh",
-    "Upsample",
-    "ZeroPad2d",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",
+    "Upsample",
+    "ZeroPad2d",
     "init",
 ]
