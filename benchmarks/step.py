@@ -251,7 +251,7 @@ def main():
     print(table(figures))
     if others > 0.05:
         print("\nOther processes were busy: measure again when nothing runs beside.")
-    for worker in workers:
+    for worker in workers if others <= 0.05 else ():
         if (change := drift(worker.seconds)) > 1.15:
             print(f"\n{worker.peer}: the second half took {change:.2f} times as long as the first.")
             print("Dead units, or data learned by heart? Moments that fade away become denormal.")

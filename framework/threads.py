@@ -9,6 +9,7 @@ import os
 from contextlib import nullcontext
 
 SMALL = 20e6  # floating-point operations of a forward pass, roughly
+PIXELS = 100  # of an image, at each of which a convolution's kernels are used; 28 × 28 has more
 CHOSEN = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
@@ -21,9 +22,11 @@ def blas_threads(module, batch_size):
     ----------
     module : Module
     batch_size : int
-        Samples in a batch; each parameter takes part in about one product for each.
+        Samples in a batch; each parameter takes part in about one product for each, and each
+        kernel of a convolution in one for each pixel.
     """
-    operations = 2 * batch_size * sum(parameter.size for parameter in module.parameters())
+    products = sum(p.size * (PIXELS if p.data.ndim == 4 else 1) for p in module.parameters())
+    operations = 2 * batch_size * products
     if operations > SMALL or any(name in os.environ for name in CHOSEN):
         return nullcontext()
     from threadpoolctl import threadpool_limits

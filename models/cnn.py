@@ -1,49 +1,52 @@
-"""CNN: convolutions that find features, and linear layers that judge them."""
+"""CNN: convolutions, then a small multi-layer perceptron."""
+
+import numpy as np
 
 from firstlight import nn, optim
 from firstlight.models.mlp import ACTIVATIONS, choice
 from firstlight.module import Module
 
-POOLINGS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
+NORMS = {"batch": nn.BatchNorm2d}
 
 
 class CNN(Module):
-    """Stack of convolutions and poolings, then an MLP on what is left of the image.
+    """Find patterns in images with convolutions, then classify them with linear layers.
 
-    Formula, with h₀ the image and φ the activation::
+    The defaults are the network of PyTorch's MNIST example, 1.2 million parameters::
 
-        h_l = φ(norm(conv_l(h_{l-1})))        every ``pool_every``-th one: dropout(pool(...))
-        z   = dropout(φ(W flatten(h) + b))    for each hidden layer
-        y   = W z + b
+        (N, 28, 28, 1)  conv 3x3  (26, 26, 32)  conv 3x3  (24, 24, 64)  max-pool  (12, 12, 64)
+        dropout – flatten  (9216)  linear (128) – dropout – linear (10)
 
-    The defaults make, on 28 × 28 images, the network of PyTorch's MNIST example: 1.2 million
-    parameters, nearly all of them between the last feature map and the hidden layer.
+    with φ after each convolution and hidden layer. Every ``pool_every`` convolutions a max-pool
+    halves height and width, and dropout follows.
 
     Gradient: each layer's own, from the last to the first.
 
     Parameters
     ----------
     input_shape : (int, int, int)
-        Height, width and channels of one image.
+        H, W and C of one image, channels last.
     num_classes : int
     channels : sequence of int
-        Feature maps of each convolution.
-    kernel_sizes : sequence of int
-        One for each convolution, or a single one for all.
-    padding : {"valid", "same"}
-        Whether a convolution cuts the edge off or puts zeros around it.
-    pool : {"max", "avg"}, optional
-        2 × 2 pooling; None for none.
+        Channels after each convolution.
+    kernel_size : int
+        Height and width of each kernel.
+    padding : int or "same"
+        Zeros around each image; "same" keeps height and width.
     pool_every : int
-        A pooling after every so many convolutions.
+        Convolutions before each max-pool; those left over at the end get one too.
     hidden : sequence of int
         Sizes of the hidden linear layers.
     activation : {"relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh"}
         φ.
     norm : {"batch"}, optional
-        Normalisation after each convolution; None for a plain network.
-    conv_dropout, dropout : float
-        Share of values set to zero in training, after each pooling and each hidden layer.
+        Normalisation between each convolution and its φ.
+    dropout : float
+        Share of values set to zero in training, after each max-pool.
+    hidden_dropout : float
+        The same after each hidden layer.
+    label_smoothing : float
+        See `firstlight.nn.CrossEntropyLoss`.
     lr : float
         Learning rate of Adam.
     weight_decay : float
@@ -52,22 +55,16 @@ class CNN(Module):
     Raises
     ------
     ValueError
-        Images that are not (height, width, channels) or too small, an unknown padding, pool,
-        activation or norm, kernel sizes that do not go with the channels.
-
-    References
-    ----------
-    https://github.com/pytorch/examples/tree/main/mnist
+        An unknown activation or norm; images that are not (H, W, C), or too small for so many
+        convolutions and pools.
 
     Examples
     --------
     >>> import numpy as np
     >>> from firstlight.models import CNN
-    >>> net = CNN((28, 28, 1), 10)
-    >>> net(np.ones((5, 28, 28, 1), "float32")).shape
+    >>> net = CNN((8, 8, 1), 10, channels=(4, 8))
+    >>> net(np.ones((5, 8, 8, 1), "float32")).shape
     (5, 10)
-    >>> sum(parameter.size for parameter in net.parameters())
-    1199882
     """
 
     def __init__(
@@ -76,93 +73,85 @@ class CNN(Module):
         num_classes: int,
         *,
         channels: tuple[int, ...] = (32, 64),
-        kernel_sizes: tuple[int, ...] = (3,),
-        padding: str = "valid",
-        pool: str | None = "max",
+        kernel_size: int = 3,
+        padding: int | str = 0,
         pool_every: int = 2,
         hidden: tuple[int, ...] = (128,),
         activation: str = "relu",
         norm: str | None = None,
-        conv_dropout: float = 0.25,
-        dropout: float = 0.5,
+        dropout: float = 0.25,
+        hidden_dropout: float = 0.5,
+        label_smoothing: float = 0.0,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
     ):
-        height, width, depth = image_shape("CNN", input_shape)
+        check_images("CNN", input_shape)
         phi = choice("activation", activation, ACTIVATIONS)
-        choice("padding", padding, {"valid": 0, "same": 0})
-        pooling = choice("pool", pool, POOLINGS) if pool else None
-        norm_layer = choice("norm", norm, {"batch": nn.BatchNorm2d}) if norm else None
-        if pool_every < 1:
-            raise ValueError(f"CNN: expected pool_every of 1 or more, got {pool_every}")
+        norm_layer = choice("norm", norm, NORMS) if norm else None
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.lr, self.weight_decay = lr, weight_decay
-        layers = []
-        for index, size in enumerate(kernel_sizes_for(channels, kernel_sizes)):
+        layers, width = [], input_shape[-1]
+        for index, size in enumerate(channels, 1):
             # Nobody uses the gradient of the pixels, so the first layer need not compute it.
-            layers.append(
-                nn.Conv2d(depth, channels[index], size, padding=padding, needs_dx=index > 0)
-            )
-            depth = channels[index]
-            if padding == "valid":
-                height, width = height - size + 1, width - size + 1
-            if norm_layer is not None:
-                layers.append(norm_layer(depth))
-            layers.append(phi())
-            if pooling is not None and (index + 1) % pool_every == 0:
-                layers.append(pooling(2))
-                height, width = height // 2, width // 2
-                if conv_dropout:
-                    layers.append(nn.Dropout(conv_dropout))
-            if min(height, width) < 1:
-                raise ValueError(
-                    f"CNN: images of {input_shape[0]} × {input_shape[1]} are used up after "
-                    f"{index + 1} convolutions; use fewer or smaller ones, or padding='same'"
-                )
+            layers.append(nn.Conv2d(width, size, kernel_size, padding=padding, needs_dx=index > 1))
+            layers += [norm_layer(size), phi()] if norm_layer else [phi()]
+            if index % pool_every == 0 or index == len(channels):
+                layers.append(nn.MaxPool2d(2))
+                layers += [nn.Dropout(dropout)] if dropout else []
+            width = size
         self.features = nn.Sequential(*layers)
         self.flatten = nn.Flatten()
-        layers, size = [], height * width * depth
-        for wide in hidden:
-            layers += [nn.Linear(size, wide), phi()]
-            if dropout:
-                layers.append(nn.Dropout(dropout))
-            size = wide
-        self.head = nn.Sequential(*layers, nn.Linear(size, num_classes))
-        self.loss = nn.CrossEntropyLoss()
+        width, layers = output_size("CNN", self.features, input_shape), []
+        for size in hidden:
+            layers += [nn.Linear(width, size), phi()]
+            layers += [nn.Dropout(hidden_dropout)] if hidden_dropout else []
+            width = size
+        self.head = nn.Sequential(*layers, nn.Linear(width, num_classes))
 
     def forward(self, x):  # x (N, H, W, C)
-        h = self.features(x)  # (N, h, w, c)
-        h = self.flatten(h)  # (N, h·w·c)
-        return self.head(h)  # (N, classes)
+        x = self.features(x)  # (N, H', W', C')
+        x = self.flatten(x)  # (N, H'·W'·C')
+        return self.head(x)  # (N, classes)
 
     def backward(self, dy):  # dy (N, classes)
-        dh = self.head.backward(dy)  # (N, h·w·c)
-        dh = self.flatten.backward(dh)  # (N, h, w, c)
-        return self.features.backward(dh)  # None: the first layer skips it
+        dx = self.head.backward(dy)  # (N, H'·W'·C')
+        dx = self.flatten.backward(dx)  # (N, H', W', C')
+        return self.features.backward(dx)
 
     def configure_optimizer(self):
-        if self.weight_decay:
-            return optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
-        return optim.Adam(self.parameters(), lr=self.lr)
+        return adam(self)
 
 
-def image_shape(who, input_shape):
-    """Return (height, width, channels), or raise a ValueError if it is none."""
-    shape = tuple(input_shape)
-    if len(shape) != 3 or min(shape) < 1:
+def adam(model):
+    """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam where nothing decays."""
+    if model.weight_decay:
+        return optim.AdamW(model.parameters(), lr=model.lr, weight_decay=model.weight_decay)
+    return optim.Adam(model.parameters(), lr=model.lr)
+
+
+def check_images(who, input_shape):
+    """Raise a ValueError unless samples have the shape of images, (H, W, C)."""
+    if len(input_shape) != 3 or min(input_shape) < 1:
         raise ValueError(
-            f"{who}: expected images, input_shape (height, width, channels), got {shape}; "
-            "use another model, e.g. mlp, for data that are no images"
+            f"{who}: expected images, input_shape (H, W, C), got {tuple(input_shape)}; add a "
+            "channel axis with x[..., None], or use an MLP for flat features"
         )
-    return shape
 
 
-def kernel_sizes_for(channels, kernel_sizes):
-    """Return one kernel size for each convolution, or raise a ValueError."""
-    if len(kernel_sizes) == 1:
-        return tuple(kernel_sizes) * len(channels)
-    if not channels or len(kernel_sizes) != len(channels):
+def output_size(who, features, input_shape):
+    """Return how many values a stack of layers makes of one image.
+
+    Raises
+    ------
+    ValueError
+        The image is too small for the stack.
+    """
+    try:
+        y = features.eval()(np.zeros((1, *input_shape), features[0].weight.dtype))
+    except ValueError as error:
         raise ValueError(
-            f"CNN: expected one kernel size for all convolutions or one for each of channels="
-            f"{tuple(channels)}, got kernel_sizes={tuple(kernel_sizes)}"
-        )
-    return tuple(kernel_sizes)
+            f"{who}: images of {input_shape[0]} x {input_shape[1]} are too small for so many "
+            f"convolutions and pools: {error}"
+        ) from error
+    features.train()
+    return y.size

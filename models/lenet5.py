@@ -1,92 +1,89 @@
-"""LeNet-5: the convolutional network that read cheques in the nineties."""
+"""LeNet5: the convolutional network that read cheques."""
 
-from firstlight import nn, optim
-from firstlight.models.cnn import image_shape
+from firstlight import nn
+from firstlight.models.cnn import adam, check_images, output_size
 from firstlight.module import Module
 
 
 class LeNet5(Module):
-    """Two convolutions of 5 × 5, each halved by a mean, and three linear layers; all with tanh.
+    """Recognise characters with two convolutions and three linear layers.
 
-    Formula, for 28 × 28 images, with shapes in brackets::
+    For 28 x 28 images, which padding makes 32 x 32 as in the paper::
 
-        h = pool(tanh(conv1(x)))        28 × 28 × 6  -> 14 × 14 × 6
-        h = pool(tanh(conv2(h)))        10 × 10 × 16 ->  5 × 5 × 16
-        h = tanh(linear1(flatten(h)))   400 -> 120
-        h = tanh(linear2(h))            120 -> 84
-        y = linear3(h)                   84 -> classes
+        (28, 28, 1)  conv 5x5, tanh  (28, 28, 6)  average-pool  (14, 14, 6)
+                     conv 5x5, tanh  (10, 10, 16)  average-pool  (5, 5, 16)
+        flatten (400)  linear, tanh (120)  linear, tanh (84)  linear (10)
+
+    As in most implementations today, every map of the second convolution sees all of the first,
+    pools have no weights, and the last layer is linear with cross-entropy.
 
     Gradient: each layer's own, from the last to the first.
-
-    The first convolution puts 2 zeros around images of 28 × 28, as LeCun et al. put MNIST's
-    digits on 32 × 32 pixels. Two things are simpler than in 1998: conv2 sees all maps of conv1,
-    and the output is a linear layer for cross-entropy.
 
     Parameters
     ----------
     input_shape : (int, int, int)
-        Height, width and channels of one image; 12 × 12 pixels at least.
+        H, W and C of one image, channels last.
     num_classes : int
     lr : float
         Learning rate of Adam.
+    weight_decay : float
+        Decay of AdamW; 0 is plain Adam.
 
     Raises
     ------
     ValueError
-        Images that are not (height, width, channels) or too small.
+        Images that are not (H, W, C), or smaller than 12 x 12.
 
     References
     ----------
-    LeCun, Bottou, Bengio & Haffner, "Gradient-Based Learning Applied to Document Recognition",
-    1998, section II.B.
+    LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition",
+    1998, figure 2.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from firstlight.models import LeNet5
-    >>> net = LeNet5((28, 28, 1), 10)
-    >>> net(np.ones((5, 28, 28, 1), "float32")).shape
-    (5, 10)
+    >>> sum(parameter.size for parameter in LeNet5((28, 28, 1), 10).parameters())
+    61706
     """
 
-    def __init__(self, input_shape: tuple[int, ...], num_classes: int, *, lr: float = 1e-3):
-        height, width, depth = image_shape("LeNet5", input_shape)
-        if min(height, width) < 12:
-            raise ValueError(
-                f"LeNet5: expected images of 12 × 12 pixels or more, got {height} × {width}; "
-                "use the model cnn, whose kernels can be smaller"
-            )
-        self.lr = lr
-        self.conv1 = nn.Conv2d(depth, 6, 5, padding=2, needs_dx=False)  # nobody uses the pixels'
-        self.tanh1 = nn.Tanh()
-        self.pool1 = nn.AvgPool2d(2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.tanh2 = nn.Tanh()
-        self.pool2 = nn.AvgPool2d(2)
-        self.flatten = nn.Flatten()
-        left = [(size // 2 - 4) // 2 for size in (height, width)]
-        self.linear1 = nn.Linear(left[0] * left[1] * 16, 120)
-        self.tanh3 = nn.Tanh()
-        self.linear2 = nn.Linear(120, 84)
-        self.tanh4 = nn.Tanh()
-        self.linear3 = nn.Linear(84, num_classes)
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        *,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+    ):
+        check_images("LeNet5", input_shape)
         self.loss = nn.CrossEntropyLoss()
+        self.lr, self.weight_decay = lr, weight_decay
+        self.features = nn.Sequential(
+            nn.Conv2d(input_shape[-1], 6, 5, padding=2, needs_dx=False),
+            nn.Tanh(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.Tanh(),
+            nn.AvgPool2d(2),
+        )
+        self.flatten = nn.Flatten()
+        width = output_size("LeNet5", self.features, input_shape)
+        self.head = nn.Sequential(
+            nn.Linear(width, 120),
+            nn.Tanh(),
+            nn.Linear(120, 84),
+            nn.Tanh(),
+            nn.Linear(84, num_classes),
+        )
 
     def forward(self, x):  # x (N, H, W, C)
-        h = self.pool1(self.tanh1(self.conv1(x)))  # (N, H/2, W/2, 6)
-        h = self.pool2(self.tanh2(self.conv2(h)))  # (N, (H/2 - 4)/2, (W/2 - 4)/2, 16)
-        h = self.flatten(h)  # (N, 400)
-        h = self.tanh3(self.linear1(h))  # (N, 120)
-        h = self.tanh4(self.linear2(h))  # (N, 84)
-        return self.linear3(h)  # (N, classes)
+        x = self.features(x)  # (N, H', W', 16)
+        x = self.flatten(x)  # (N, H'·W'·16)
+        return self.head(x)  # (N, classes)
 
     def backward(self, dy):  # dy (N, classes)
-        dh = self.linear3.backward(dy)
-        dh = self.linear2.backward(self.tanh4.backward(dh))
-        dh = self.linear1.backward(self.tanh3.backward(dh))
-        dh = self.flatten.backward(dh)
-        dh = self.conv2.backward(self.tanh2.backward(self.pool2.backward(dh)))
-        return self.conv1.backward(self.tanh1.backward(self.pool1.backward(dh)))  # None
+        dx = self.head.backward(dy)  # (N, H'·W'·16)
+        dx = self.flatten.backward(dx)  # (N, H', W', 16)
+        return self.features.backward(dx)
 
     def configure_optimizer(self):
-        return optim.Adam(self.parameters(), lr=self.lr)
+        return adam(self)

@@ -1,104 +1,51 @@
-"""ResNet: convolutions with a way around them, so that networks can be deep."""
+"""ResNet: many layers that each add to what is there already."""
 
-from firstlight import nn, optim
-from firstlight.models.cnn import image_shape
+from firstlight import nn
+from firstlight.models.cnn import adam, check_images
 from firstlight.module import Module
 
 
-class BasicBlock(Module):
-    """Two convolutions, and x added to what they make of it.
-
-    Formula::
-
-        y = relu(norm2(conv2(relu(norm1(conv1(x))))) + skip(x))
-
-    skip is the identity, or a 1 × 1 convolution with normalisation where the block halves the
-    image and widens the channels.
-
-    Gradient: x reaches y on two ways, so their gradients add. However small the one through the
-    convolutions may get, the one around them does not fade.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    stride : int
-        Of the first convolution; 2 halves the image.
-
-    References
-    ----------
-    He et al., "Deep Residual Learning for Image Recognition", 2015, figure 2 and eq. 1-2.
-    """
-
-    def __init__(self, in_channels, out_channels, stride=1):
-        self.conv1 = convolution(in_channels, out_channels, 3, stride)
-        self.norm1 = nn.BatchNorm2d(out_channels)
-        self.relu1 = nn.ReLU()
-        self.conv2 = convolution(out_channels, out_channels, 3)
-        self.norm2 = nn.BatchNorm2d(out_channels)
-        self.skip = nn.Identity()
-        if stride > 1 or in_channels != out_channels:
-            self.skip = nn.Sequential(
-                convolution(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)
-            )
-        self.relu2 = nn.ReLU()
-
-    def forward(self, x):  # x (N, H, W, I)
-        h = self.relu1(self.norm1(self.conv1(x)))  # (N, H/s, W/s, O)
-        h = self.norm2(self.conv2(h))
-        h += self.skip(x)
-        return self.relu2(h)
-
-    def backward(self, dy):  # dy (N, H/s, W/s, O)
-        dh = self.relu2.backward(dy)
-        dx = self.skip.backward(dh)  # (N, H, W, I)
-        dh = self.conv2.backward(self.norm2.backward(dh))
-        return dx + self.conv1.backward(self.norm1.backward(self.relu1.backward(dh)))
-
-
 class ResNet(Module):
-    """Residual network for small images: three stages of blocks, each at half the resolution.
+    """Residual network for small images, of 6 n + 2 layers.
 
-    Formula, with n = (depth - 2) / 6 blocks a stage and w = width::
+    One 3x3 convolution, three stages of n blocks, the mean over all places, a linear layer::
 
-        h = relu(norm(conv(x)))         H × W × w
-        h = n blocks                    H × W × w
-        h = n blocks, the first halves  H/2 × W/2 × 2w
-        h = n blocks, the first halves  H/4 × W/4 × 4w
-        y = linear(mean over pixels)    classes
+        (H, W, C)  conv, norm, relu  (H, W, w)  n blocks  (H, W, w)
+                   n blocks  (H/2, W/2, 2w)  n blocks  (H/4, W/4, 4w)  mean (4w)  linear (classes)
 
-    Gradient: each layer's own, from the last to the first.
-
-    ResNet-20 of width 16 has 0.27 million parameters. Where a block widens, the way around it is
-    a 1 × 1 convolution (option B in the paper, which for CIFAR took A, padding with zeros).
+    Gradient: each layer's own, from the last to the first; see `Block` for the two paths.
 
     Parameters
     ----------
     input_shape : (int, int, int)
-        Height, width and channels of one image.
+        H, W and C of one image, channels last.
     num_classes : int
     depth : int
-        Layers with weights, not counting the ways around: 8, 14, 20, 26, 32, ...
+        6 n + 2: 8, 14, 20, 32, 44, 56, 110 ...
     width : int
-        Channels of the first stage.
-    lr, momentum, weight_decay : float
-        Of stochastic gradient descent with Nesterov's momentum.
+        w, the channels of the first stage.
+    label_smoothing : float
+        See `firstlight.nn.CrossEntropyLoss`.
+    lr : float
+        Learning rate of Adam.
+    weight_decay : float
+        Decay of AdamW; 0 is plain Adam.
 
     Raises
     ------
     ValueError
-        A depth that is not 6n + 2, a width below 1, images that are not (height, width, channels).
+        Another depth; images that are not (H, W, C), or smaller than 4 x 4.
 
     References
     ----------
-    He et al., "Deep Residual Learning for Image Recognition", 2015, section 4.2.
+    He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015, section 4.2,
+    with its parameter-free shortcut (A).
 
     Examples
     --------
-    >>> import numpy as np
     >>> from firstlight.models import ResNet
-    >>> net = ResNet((32, 32, 3), 10, depth=8, width=4)
-    >>> net(np.ones((2, 32, 32, 3), "float32")).shape
-    (2, 10)
+    >>> sum(parameter.size for parameter in ResNet((32, 32, 3), 10, depth=20).parameters())
+    269722
     """
 
     def __init__(
@@ -108,80 +55,97 @@ class ResNet(Module):
         *,
         depth: int = 20,
         width: int = 16,
-        lr: float = 0.1,
-        momentum: float = 0.9,
+        label_smoothing: float = 0.0,
+        lr: float = 1e-3,
         weight_decay: float = 1e-4,
     ):
-        *_, channels = image_shape("ResNet", input_shape)
+        check_images("ResNet", input_shape)
         if depth < 8 or depth % 6 != 2:
-            below = max(8, depth - (depth - 2) % 6)
             raise ValueError(
-                f"ResNet: expected a depth of 6n + 2, i.e. 8, 14, 20, ..., got {depth}; "
-                f"use e.g. {below} or {below + 6}"
+                f"ResNet: expected a depth of 6 n + 2 (8, 14, 20, 26, 32 ...), got {depth}"
             )
-        if width < 1:
-            raise ValueError(f"ResNet: expected a width of 1 or more, got {width}")
-        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
-        self.conv = convolution(channels, width, 3, needs_dx=False)  # nobody uses the pixels'
-        self.norm = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU()
-        blocks = (depth - 2) // 6
-        self.stage1 = stage(width, width, blocks)
-        self.stage2 = stage(width, 2 * width, blocks, stride=2)
-        self.stage3 = stage(2 * width, 4 * width, blocks, stride=2)
-        self.mean = nn.GlobalAvgPool2d()
-        self.linear = nn.Linear(4 * width, num_classes)
-        self.loss = nn.CrossEntropyLoss()
+        if min(input_shape[:2]) < 4:
+            raise ValueError(f"ResNet: expected images of 4 x 4 or more, got {input_shape}")
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.lr, self.weight_decay = lr, weight_decay
+        self.stem = nn.Sequential(
+            conv3x3(input_shape[-1], width, needs_dx=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        blocks, channels = [], width
+        for stage in range(3):
+            for index in range((depth - 2) // 6):
+                before, channels = channels, width * 2**stage
+                blocks.append(Block(before, channels, stride=2 if stage and index == 0 else 1))
+        self.blocks = nn.Sequential(*blocks)
+        self.pool = nn.GlobalAvgPool2d()
+        self.head = nn.Linear(channels, num_classes)
 
     def forward(self, x):  # x (N, H, W, C)
-        h = self.relu(self.norm(self.conv(x)))  # (N, H, W, w)
-        h = self.stage1(h)  # (N, H, W, w)
-        h = self.stage2(h)  # (N, H/2, W/2, 2w)
-        h = self.stage3(h)  # (N, H/4, W/4, 4w)
-        h = self.mean(h)  # (N, 4w)
-        return self.linear(h)  # (N, classes)
+        x = self.stem(x)  # (N, H, W, w)
+        x = self.blocks(x)  # (N, H/4, W/4, 4w)
+        x = self.pool(x)  # (N, 4w)
+        return self.head(x)  # (N, classes)
 
     def backward(self, dy):  # dy (N, classes)
-        dh = self.linear.backward(dy)
-        dh = self.mean.backward(dh)
-        dh = self.stage3.backward(dh)
-        dh = self.stage2.backward(dh)
-        dh = self.stage1.backward(dh)
-        return self.conv.backward(self.norm.backward(self.relu.backward(dh)))  # None
+        dx = self.head.backward(dy)  # (N, 4w)
+        dx = self.pool.backward(dx)  # (N, H/4, W/4, 4w)
+        dx = self.blocks.backward(dx)  # (N, H, W, w)
+        return self.stem.backward(dx)
 
     def configure_optimizer(self):
-        return optim.SGD(
-            self.parameters(),
-            lr=self.lr,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            nesterov=self.momentum > 0,
-        )
+        return adam(self)
 
 
-def stage(in_channels, out_channels, blocks, stride=1):
-    """Return blocks in a row, the first of which may halve the image."""
-    first = BasicBlock(in_channels, out_channels, stride)
-    return nn.Sequential(
-        first, *(BasicBlock(out_channels, out_channels) for _ in range(blocks - 1))
-    )
+class Block(Module):
+    """Two convolutions whose result is added to their input.
 
+    Formula, with s the shortcut: x itself or, where the shape changes, every second row and
+    column of x with zeros for the new channels::
 
-def convolution(in_channels, out_channels, kernel_size, stride=1, *, needs_dx=True):
-    """Return a convolution that keeps the size at stride 1, with He's initial weights.
+        y = relu(norm(conv(relu(norm(conv(x))))) + s(x))
 
-    It has no bias: the normalisation that follows would take it out again.
+    Gradient: x reaches y on two paths, so their gradients add. Going back, the shortcut puts dy
+    where its values came from.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    stride : int
+        Of the first convolution.
     """
+
+    def __init__(self, in_channels, out_channels, stride=1):
+        self.stride, self.in_channels, self.out_channels = stride, in_channels, out_channels
+        self.conv1, self.norm1 = (
+            conv3x3(in_channels, out_channels, stride),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.relu1 = nn.ReLU()
+        self.conv2, self.norm2 = conv3x3(out_channels, out_channels), nn.BatchNorm2d(out_channels)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x):  # x (N, H, W, C)
+        self.save(x.shape)
+        y = self.norm1(self.conv1(x))  # (N, H/s, W/s, C')
+        y = self.relu1(y)
+        y = self.norm2(self.conv2(y))
+        y[..., : self.in_channels] += x[:, :: self.stride, :: self.stride]
+        return self.relu2(y)
+
+    def backward(self, dy):  # dy (N, H/s, W/s, C')
+        (shape,) = self.saved()
+        dy = self.relu2.backward(dy)
+        dx = self.conv2.backward(self.norm2.backward(dy))
+        dx = self.relu1.backward(dx)
+        dx = self.conv1.backward(self.norm1.backward(dx))  # (N, H, W, C)
+        dx[:, :: self.stride, :: self.stride] += dy[..., : self.in_channels]
+        return dx.reshape(shape)
+
+
+def conv3x3(in_channels, out_channels, stride=1, *, needs_dx=True):
+    """Return a 3x3 convolution without bias, which the normalisation behind it would undo."""
     conv = nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride,
-        padding=kernel_size // 2,
-        bias=False,
-        needs_dx=needs_dx,
+        in_channels, out_channels, 3, stride=stride, padding=1, bias=False, needs_dx=needs_dx
     )
-    conv.weight.data[...] = nn.init.kaiming_normal(
-        conv.weight.shape, mode="fan_out", nonlinearity="relu"
-    )
+    conv.weight.data[...] = nn.init.kaiming_normal(conv.weight.shape)
     return conv

@@ -206,3 +206,19 @@ def test_an_eps_that_is_zero_in_float16_is_refused():
     with pytest.raises(ValueError, match="eps=1e-08 is 0 in float16.*e.g. eps=1e-4"):
         optim.Adam(layer.parameters())
     optim.Adam(layer.parameters(), eps=1e-4)
+
+
+def test_blocks_on_all_cores_change_nothing(monkeypatch):
+    def trained():
+        rng = np.random.default_rng(0)
+        p = Parameter(rng.normal(size=1000))
+        made = optim.Adam([p], weight_decay=0.1)
+        for _ in range(3):
+            p.grad[...] = rng.normal(size=1000)
+            made.step()
+        return p.data.tobytes()
+
+    alone = trained()
+    monkeypatch.setattr(optimizer_module, "BLOCK", 64)
+    monkeypatch.setattr(optimizer_module, "LARGE", 100)
+    assert trained() == alone
