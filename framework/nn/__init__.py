@@ -10,12 +10,15 @@ from firstlight.nn.dropout2d import Dropout2d
 from firstlight.nn.embedding import Embedding
 from firstlight.nn.gelu import GELU
 from firstlight.nn.groupnorm import GroupNorm
+from firstlight.nn.gru import GRU, GRUCell
 from firstlight.nn.instancenorm import InstanceNorm2d
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.lstm import LSTM, LSTMCell
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU
 from firstlight.nn.reshape import Flatten, Identity, Reshape
+from firstlight.nn.rnn import RNN, RNNCell
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
 from firstlight.nn.upsample import Upsample
@@ -32,17 +35,23 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GELU",
+    "GRU",
+    "GRUCell",
     "GroupNorm",
     "HuberLoss",
     "Identity",
     "InstanceNorm2d",
     "L1Loss",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MSELoss",
     "RMSNorm",
+    "RNN",
+    "RNNCell",
     "ReLU",
     "Reshape",
     "Residual",
