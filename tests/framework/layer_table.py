@@ -132,3 +132,5 @@ CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_norm.py")))["c
 CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_attention.py")))["cases"](
     Case, floats
 )
+for more in ("layer_table_norm.py", "layer_table_recurrent.py"):
+    CASES += runpy.run_path(str(Path(__file__).with_name(more)))["cases"](Case, floats)
