@@ -1,20 +1,27 @@
 """Layers, losses and initialisers; each file shows one forward and its backward."""
 
 from firstlight.nn import init
+from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
 from firstlight.nn.cross_entropy import CrossEntropyLoss
 from firstlight.nn.dropout import Dropout
 from firstlight.nn.embedding import Embedding
+from firstlight.nn.feedforward import FeedForward, SwiGLU
 from firstlight.nn.gelu import GELU
+from firstlight.nn.kv_cache import KeyValueCache
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.patches import PatchEmbedding
+from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU
 from firstlight.nn.reshape import Flatten, Identity, Reshape
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
+from firstlight.nn.transformer import TransformerEncoderLayer
+from firstlight.nn.transformer_decoder import TransformerDecoderLayer
 
 __all__ = [
     "BCEWithLogitsLoss",
@@ -24,25 +31,34 @@ __all__ = [
     "Dropout",
     "ELU",
     "Embedding",
+    "FeedForward",
     "Flatten",
     "GELU",
     "HuberLoss",
     "Identity",
+    "KeyValueCache",
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MultiHeadAttention",
+    "PatchEmbedding",
     "RMSNorm",
     "ReLU",
     "Reshape",
     "Residual",
+    "RotaryPositions",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositions",
     "Softmax",
     "Softplus",
+    "SwiGLU",
     "Tanh",
+    "TransformerDecoderLayer",
+    "TransformerEncoderLayer",
     "init",
 ]

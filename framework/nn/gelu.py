@@ -1,9 +1,5 @@
 """GELU: the activation of most Transformers."""
 
-import math
-
-import numpy as np
-
 from firstlight import ops
 from firstlight.module import Module
 
@@ -52,52 +48,14 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, x):
-        cdf = self._exact_cdf(x) if self.approximate == "none" else self._tanh_cdf(x)
-        self.save(x, cdf)
-        return x * cdf
+        y, slope = ops.gelu(x, self.approximate, slope=self._stack is not None)
+        self.save(slope)  # dy/dx, which shares most of its work with y
+        return y
 
     def backward(self, dy):
-        x, cdf = self.saved()
-        self.check_dy(dy, x.shape)
-        dx = self._exact_pdf(x) if self.approximate == "none" else self._tanh_pdf(x, cdf)
-        dx *= x
-        dx += cdf
-        dx *= dy
-        return dx
-
-    @staticmethod
-    def _exact_cdf(x):  # Φ
-        cdf = ops.erf(x * math.sqrt(0.5))
-        cdf += 1
-        cdf *= 0.5
-        return cdf
-
-    @staticmethod
-    def _exact_pdf(x):  # φ = Φ'
-        pdf = np.square(x)
-        pdf *= -0.5
-        np.exp(pdf, out=pdf)
-        pdf *= 1 / math.sqrt(2 * math.pi)
-        return pdf
-
-    @staticmethod
-    def _tanh_cdf(x):  # s
-        u2 = np.square(x)
-        u2 *= 0.044715
-        u2 += 1
-        u2 *= x
-        u2 *= 2 * math.sqrt(2 / math.pi)  # 2u
-        return ops.sigmoid(u2)
-
-    @staticmethod
-    def _tanh_pdf(x, s):  # s (1 - s) 2u'
-        pdf = np.square(x)
-        pdf *= 3 * 0.044715
-        pdf += 1
-        pdf *= 2 * math.sqrt(2 / math.pi)  # 2u'
-        pdf *= s
-        pdf *= 1 - s
-        return pdf
+        (slope,) = self.saved()
+        self.check_dy(dy, slope.shape)
+        return dy * slope
 
     def extra_repr(self):
         return f"approximate={self.approximate!r}"

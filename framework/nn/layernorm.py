@@ -1,7 +1,10 @@
 """LayerNorm and RMSNorm: normalise each sample by itself."""
 
+import math
+
 import numpy as np
 
+from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.parameter import Parameter
@@ -60,41 +63,36 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
         self.normalized_shape, self.eps = _as_shape(normalized_shape), float(eps)
-        self.axes = tuple(range(-len(self.normalized_shape), 0))
         self.weight = Parameter(init.ones(self.normalized_shape)) if elementwise_affine else None
         has_bias = elementwise_affine and bias
         self.bias = Parameter(init.zeros(self.normalized_shape)) if has_bias else None
 
     def forward(self, x):  # x (..., *normalized_shape)
         _check(self, x)
-        x_hat = x - x.mean(axis=self.axes, keepdims=True)
-        var = np.square(x_hat).mean(axis=self.axes, keepdims=True)  # (..., 1)
-        rstd = 1 / np.sqrt(var + self.eps)
-        x_hat *= rstd
-        self.save(x_hat, rstd)
-        if self.weight is None:
-            return x_hat
-        y = x_hat * self.weight.data
-        if self.bias is not None:
-            y += self.bias.data
-        return y  # (..., *normalized_shape)
+        y, x_hat, rstd = ops.layer_norm(
+            x.reshape(-1, self._width), *self._affine(), eps=self.eps
+        )  # (N, D), all axes of a row as one
+        self.save(x_hat, rstd, x.shape)
+        return y.reshape(x.shape)
 
     def backward(self, dy):  # dy (..., *normalized_shape)
-        x_hat, rstd = self.saved()
-        self.check_dy(dy, x_hat.shape)
-        rows = tuple(range(dy.ndim - len(self.axes)))
-        if self.bias is not None:
-            self.bias.grad += dy.sum(axis=rows)
+        x_hat, rstd, shape = self.saved()
+        self.check_dy(dy, shape)
+        weight, _ = self._affine()
+        dx, dw, db = ops.layer_norm_backward(dy.reshape(-1, self._width), x_hat, rstd, weight)
         if self.weight is not None:
-            self.weight.grad += (dy * x_hat).sum(axis=rows)
-        g = dy if self.weight is None else dy * self.weight.data  # (..., *normalized_shape)
-        dx = g * x_hat
-        stretch = dx.mean(axis=self.axes, keepdims=True)  # (..., 1)
-        np.multiply(x_hat, stretch, out=dx)
-        dx += g.mean(axis=self.axes, keepdims=True)
-        np.subtract(g, dx, out=dx)
-        dx *= rstd
-        return dx  # (..., *normalized_shape)
+            self.weight.grad += dw.reshape(self.normalized_shape)
+        if self.bias is not None:
+            self.bias.grad += db.reshape(self.normalized_shape)
+        return dx.reshape(shape)
+
+    @property
+    def _width(self):
+        return math.prod(self.normalized_shape)
+
+    def _affine(self):
+        """Return w and b as vectors, None where there is none."""
+        return [p if p is None else p.data.reshape(-1) for p in (self.weight, self.bias)]
 
     def flops(self, x, y):
         return 7 * y.size

@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
+import numpy as np
+
 BLOCK_BYTES = 2**19  # of one array in a block, for a few passes over two or three such arrays
 
 _pools = {}
@@ -67,6 +69,25 @@ def spread(function, count, block):
     for failure in filter(None, failures):
         raise failure
     return results
+
+
+def spread_rows(function, x):
+    """Call ``function(start, stop)`` for blocks of the rows of x, on all cores.
+
+    An array that is not NumPy's, such as one on a GPU, is a single block.
+    """
+    count = len(x)
+    if not isinstance(x, np.ndarray) or x.nbytes <= BLOCK_BYTES:
+        return [function(0, count)]
+    return spread(function, count, even_rows(count, x.nbytes // count))
+
+
+def even_rows(count, row_bytes):
+    """Return how many of ``count`` rows make a block, such that all threads get equally many."""
+    blocks, threads = -(-count // rows_per_block(row_bytes)), workers()
+    if blocks > 1:
+        blocks = -(-blocks // threads) * threads
+    return -(-count // max(blocks, 1))
 
 
 def rows_per_block(row_bytes):

@@ -1,0 +1,187 @@
+"""MultiHeadAttention: every position looks at the others and takes a weighted mean of them."""
+
+import numpy as np
+
+from firstlight import ops
+from firstlight import rng as randomness
+from firstlight.module import Module
+from firstlight.nn import init
+from firstlight.nn.attention_checks import as_bias, check_inputs, check_sizes
+from firstlight.nn.linear import Linear, column_sums
+from firstlight.parameter import Parameter
+
+
+class MultiHeadAttention(Module):
+    """Mix the positions of a sequence, each head by weights of its own.
+
+    Formula, for one sample and head, with D = C / num_heads numbers of q, k and v each, and c
+    the context, x itself unless another is given::
+
+        q = x W_qᵀ + b_q      k = c W_kᵀ + b_k      v = c W_vᵀ + b_v
+        s = q kᵀ/√D + mask                          scores, (T, S)
+        p = softmax(s)                              weights: row i sums to 1
+        y = [p v of all heads side by side] W_oᵀ + b_o
+
+    Gradient, with g = dL/d(p v), from the last line back (derivation: docs/derivations.md)::
+
+        dv = pᵀ g      dp = g vᵀ      ds_ij = p_ij (dp_ij - Σ_j p_ij dp_ij)
+        dq = ds k/√D                  dk = dsᵀ q/√D
+
+    and from dq, dk, dv to x, c and the weights as in `Linear`; gradients of the paths that meet
+    in x add.
+
+    Parameters
+    ----------
+    embed_dim, num_heads : int
+        C, a multiple of the number of heads.
+    dropout : float
+        Share of the weights p set to zero in training; the others are scaled by 1/(1 - dropout).
+    bias : bool
+        False leaves all b out.
+    is_causal : bool
+        Position i sees positions 0 ... i only.
+    rotary : RotaryPositions, optional
+        Turns q and k by their positions.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from; the ``init`` stream by default. Dropout draws from the
+        ``dropout`` stream.
+
+    Attributes
+    ----------
+    in_proj_weight : Parameter, shape (3C, C)
+        W_q, W_k, W_v one below the other, so that self-attention needs one product for all three.
+    in_proj_bias : Parameter, shape (3C,), or None
+    out_proj : Linear
+
+    Raises
+    ------
+    ValueError
+        embed_dim is no multiple of num_heads; a mask that does not fit; inputs of other shapes.
+    TypeError
+        A mask that is neither boolean nor floating-point; x of another dtype than the weights.
+
+    References
+    ----------
+    Vaswani et al., "Attention Is All You Need", 2017, section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.MultiHeadAttention(8, 2, is_causal=True)
+    >>> layer(np.ones((3, 5, 8), "float32")).shape
+    (3, 5, 8)
+    >>> layer.weights(np.ones((3, 5, 8), "float32"))[0, 0, 1]  # whom position 1 looks at
+    array([0.5, 0.5, 0. , 0. , 0. ], dtype=float32)
+    """
+
+    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, *, is_causal=False,
+                 rotary=None, rng=None):  # fmt: skip
+        check_sizes(embed_dim, num_heads, dropout)
+        self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, float(dropout)
+        self.head_dim, self.is_causal, self.rotary = embed_dim // num_heads, is_causal, rotary
+        shape = (3 * embed_dim, embed_dim)
+        self.in_proj_weight = Parameter(init.xavier_uniform(shape, rng=rng))
+        self.in_proj_bias = Parameter(init.zeros(shape[:1])) if bias else None
+        self.out_proj = Linear(embed_dim, embed_dim, bias, rng=rng)
+        if bias:
+            self.out_proj.bias.data[...] = 0
+
+    def forward(self, x, context=None, mask=None):
+        """Return y (N, T, C).
+
+        Parameters
+        ----------
+        x : array, shape (N, T, C)
+        context : array, shape (N, S, C), optional
+            Where keys and values come from; x by default.
+        mask : array, shape (T, S), (N, T, S) or (N, H, T, S), optional
+            Boolean: True where a query may look; or floating-point: added to the scores.
+        """
+        check_inputs(self, x, context)
+        q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
+        options = {"bias": as_bias(mask, q, k), "causal": self.is_causal}
+        if self.training and self.dropout:
+            seeds = randomness.stream("dropout").integers(2**63, size=len(x))
+            options |= {"dropout": self.dropout, "seeds": seeds}
+        y = np.empty_like(q, shape=x.shape)  # (N, T, C)
+        lse = ops.attention(q, k, v, *self._heads(y), **options)
+        self.save(x, context, q, k, v, y, lse, options)
+        return self.out_proj(y)
+
+    def backward(self, dy):
+        """Return dx; if forward was given a context, the pair (dx, dcontext)."""
+        x, context, q, k, v, y, lse, options = self.saved()
+        self.check_dy(dy, x.shape)
+        g = self.out_proj.backward(dy)  # (N, T, C)
+        parts = self._parts(x, context)
+        dprojected = [  # (N, T, 3C), or (N, T, C) and (N, S, 2C)
+            np.empty_like(q, shape=(*source.shape[:2], rows.stop - rows.start))
+            for source, rows in parts
+        ]
+        dq, dk, dv = self._heads(*dprojected)
+        ops.attention_backward(
+            *self._heads(g), q, k, v, *self._heads(y), lse, dq, dk, dv, **options
+        )
+        if self.rotary is not None:
+            dq[...], dk[...] = self.rotary.turn(dq, back=True), self.rotary.turn(dk, back=True)
+        gradients = []
+        for (source, rows), d in zip(parts, dprojected, strict=True):
+            flat = d.reshape(-1, d.shape[-1])
+            self.in_proj_weight.grad[rows] += flat.T @ source.reshape(len(flat), -1)
+            if self.in_proj_bias is not None:
+                self.in_proj_bias.grad[rows] += column_sums(flat)
+            gradients.append(d @ self.in_proj_weight.data[rows])
+        return gradients[0] if context is None else tuple(gradients)
+
+    def weights(self, x, context=None, mask=None):
+        """Return the weights p (N, H, T, S) of such a forward, without dropout."""
+        check_inputs(self, x, context)
+        q, k, _ = self._project(x, context)
+        return ops.attention_weights(q, k, bias=as_bias(mask, q, k), causal=self.is_causal)
+
+    def extend(self, x, cache):
+        """Return y for positions x (N, T, C) that follow those in a `KeyValueCache`."""
+        check_inputs(self, x, None)
+        q, k, v = self._project(x, None, start=cache.length)
+        k, v = cache.append(k, v)  # (N, H, S, D), those before too
+        y = np.empty_like(q, shape=x.shape)
+        ops.attention(q, k, v, *self._heads(y), causal=True)
+        return self.out_proj(y)
+
+    def _parts(self, x, context):
+        """Return what is projected by which rows of the weights."""
+        c = self.embed_dim
+        if context is None:
+            return [(x, slice(0, 3 * c))]
+        return [(x, slice(0, c)), (context, slice(c, 3 * c))]
+
+    def _project(self, x, context, start=0):
+        """Return q, k and v; ``start`` is the position of the first."""
+        projected = []
+        for source, rows in self._parts(x, context):
+            projected.append(source @ self.in_proj_weight.data[rows].T)
+            if self.in_proj_bias is not None:
+                projected[-1] += self.in_proj_bias.data[rows]
+        q, k, v = self._heads(*projected)
+        if self.rotary is not None:
+            q, k = self.rotary.turn(q, start), self.rotary.turn(k, start)
+        return q, k, v
+
+    def _heads(self, *arrays):
+        """Return views (N, H, T, D) of the arrays (N, T, C), of one (N, T, 3C) three of them."""
+        views = []
+        for array in arrays:
+            split = array.reshape(*array.shape[:2], -1, self.num_heads, self.head_dim)
+            views += list(split.transpose(2, 0, 3, 1, 4))  # (N, T, 3, H, D) -> 3 x (N, H, T, D)
+        return views
+
+    def flops(self, x, y):
+        n, t, c = x.shape
+        return 6 * n * t * c * c + 4 * n * t * t * c  # as self-attention; out_proj counts its own
+
+    def extra_repr(self):
+        return (
+            f"{self.embed_dim}, {self.num_heads}, dropout={self.dropout}, "
+            f"bias={self.in_proj_bias is not None}, is_causal={self.is_causal}"
+        )

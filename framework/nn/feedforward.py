@@ -1,0 +1,104 @@
+"""FeedForward and SwiGLU: what a Transformer does to each position by itself."""
+
+from firstlight.module import Module
+from firstlight.nn.dropout import Dropout
+from firstlight.nn.gelu import GELU
+from firstlight.nn.linear import Linear
+from firstlight.nn.sigmoid import SiLU
+
+
+class FeedForward(Module):
+    """Widen, bend, and narrow again.
+
+    Formula::
+
+        y = dropout(GELU(x W₁ᵀ + b₁) W₂ᵀ + b₂)        x, y (..., C), W₁ (hidden, C)
+
+    Gradient: that of its layers, from the last to the first.
+
+    Parameters
+    ----------
+    embed_dim : int
+        C.
+    hidden : int, optional
+        4 C by default.
+    dropout : float
+    bias : bool
+        False leaves b₁ and b₂ out.
+    approximate : {"none", "tanh"}
+        Form of `GELU`.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from.
+
+    References
+    ----------
+    Vaswani et al., "Attention Is All You Need", 2017, eq. 2 (there with ReLU).
+    """
+
+    def __init__(self, embed_dim, hidden=None, dropout=0.0, bias=True, *, approximate="none",
+                 rng=None):  # fmt: skip
+        hidden = 4 * embed_dim if hidden is None else hidden
+        self.linear1 = Linear(embed_dim, hidden, bias, rng=rng)
+        self.activation = GELU(approximate)
+        self.linear2 = Linear(hidden, embed_dim, bias, rng=rng)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x):  # x (..., C)
+        h = self.activation(self.linear1(x))  # (..., hidden)
+        return self.dropout(self.linear2(h))  # (..., C)
+
+    def backward(self, dy):  # dy (..., C)
+        dh = self.linear2.backward(self.dropout.backward(dy))  # (..., hidden)
+        return self.linear1.backward(self.activation.backward(dh))
+
+    def flops(self, x, y):
+        return 0  # all in the layers
+
+
+class SwiGLU(Module):
+    """A feed-forward whose hidden units are switched by others, as in LLaMA.
+
+    Formula, with the gate a and the values u::
+
+        a = x W₁ᵀ      u = x W₃ᵀ      y = (SiLU(a) u) W₂ᵀ        W₁, W₃ (hidden, C), W₂ (C, hidden)
+
+    Gradient, with g = dy W₂: the product rule, and x reaches y through both::
+
+        du = g SiLU(a)      da = g u SiLU'(a)      dx = da W₁ + du W₃
+
+    Parameters
+    ----------
+    embed_dim : int
+        C.
+    hidden : int, optional
+        8/3 C by default, which makes it as large as `FeedForward`.
+    bias : bool
+    rng : numpy.random.Generator, optional
+        Where the initial values come from.
+
+    References
+    ----------
+    Shazeer, "GLU Variants Improve Transformer", 2020, eq. 6.
+    """
+
+    def __init__(self, embed_dim, hidden=None, bias=False, *, rng=None):
+        hidden = 8 * embed_dim // 3 if hidden is None else hidden
+        self.linear1 = Linear(embed_dim, hidden, bias, rng=rng)
+        self.linear2 = Linear(hidden, embed_dim, bias, rng=rng)
+        self.linear3 = Linear(embed_dim, hidden, bias, rng=rng)
+        self.activation = SiLU()
+
+    def forward(self, x):  # x (..., C)
+        gate, u = self.activation(self.linear1(x)), self.linear3(x)  # (..., hidden)
+        self.save(gate, u)
+        return self.linear2(gate * u)
+
+    def backward(self, dy):  # dy (..., C)
+        gate, u = self.saved()
+        g = self.linear2.backward(dy)  # (..., hidden)
+        dx = self.linear3.backward(g * gate)
+        dx += self.linear1.backward(self.activation.backward(g * u))
+        return dx
+
+    def flops(self, x, y):
+        return 0  # all in the layers

@@ -1,0 +1,74 @@
+"""PatchEmbedding: an image as a sequence of patches, the words of a Vision Transformer."""
+
+from firstlight.module import Module
+from firstlight.nn.linear import Linear
+
+
+class PatchEmbedding(Module):
+    """Cut images into squares and map each by the same matrix.
+
+    Formula, for patch p of P × P pixels, row by row, with all its pixels as one row x_p::
+
+        y_p = x_p Wᵀ + b            x (N, H, W, C), x_p (P · P · C,), y (N, HW/P², D)
+
+    Gradient: that of `Linear`; each pixel is in one patch, so that its gradient goes back there.
+
+    Parameters
+    ----------
+    in_channels, embed_dim, patch_size : int
+        C, D and P.
+    needs_dx : bool
+        False, as for any first layer of a model that is fed with data, skips dx.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from.
+
+    Raises
+    ------
+    ValueError
+        x is no batch of images, or P does not divide their height and width.
+
+    References
+    ----------
+    Dosovitskiy et al., "An Image is Worth 16x16 Words", 2020, section 3.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.PatchEmbedding(3, 16, patch_size=4)(np.ones((2, 8, 12, 3), "float32")).shape
+    (2, 6, 16)
+    """
+
+    def __init__(self, in_channels, embed_dim, patch_size, *, needs_dx=True, rng=None):
+        if patch_size < 1:
+            raise ValueError(f"PatchEmbedding: expected patch_size of 1 or more, got {patch_size}")
+        self.in_channels, self.patch_size, self.needs_dx = in_channels, patch_size, needs_dx
+        pixels = patch_size * patch_size * in_channels
+        self.proj = Linear(pixels, embed_dim, needs_dx=needs_dx, rng=rng)
+
+    def forward(self, x):  # x (N, H, W, C)
+        p = self.patch_size
+        if x.ndim != 4 or x.shape[1] % p or x.shape[2] % p or x.shape[3] != self.in_channels:
+            raise ValueError(
+                f"PatchEmbedding: expected images (N, H, W, {self.in_channels}) with H and W "
+                f"multiples of {p} (patch_size), got shape {x.shape}"
+            )
+        n, h, w, c = x.shape
+        self.save(x.shape)
+        grid = x.reshape(n, h // p, p, w // p, p, c).swapaxes(2, 3)  # (N, H/P, W/P, P, P, C)
+        return self.proj(grid.reshape(n, -1, p * p * c))  # (N, HW/P², D)
+
+    def backward(self, dy):  # dy (N, HW/P², D)
+        (shape,) = self.saved()
+        n, h, w, c = shape
+        p = self.patch_size
+        dx = self.proj.backward(dy)
+        if dx is None:
+            return None
+        return dx.reshape(n, h // p, w // p, p, p, c).swapaxes(2, 3).reshape(shape)
+
+    def flops(self, x, y):
+        return 0  # all in the projection
+
+    def extra_repr(self):
+        return f"{self.in_channels}, patch_size={self.patch_size}"
