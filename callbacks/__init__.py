@@ -16,6 +16,7 @@ from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.callbacks.nan_guard import NaNGuard
 from firstlight.callbacks.progress_bar import ProgressBar
 from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.callbacks.text_samples import TextSamples
 from firstlight.callbacks.throughput import Throughput
 from firstlight.callbacks.timer import Timer
 from firstlight.hookspecs import hookimpl
@@ -38,6 +39,7 @@ __all__ = [
     "NaNGuard",
     "ProgressBar",
     "TensorBoard",
+    "TextSamples",
     "Throughput",
     "Timer",
 ]
@@ -63,5 +65,6 @@ def register_callbacks(registry):
     registry.add("progress_bar", ProgressBar)
     registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)
+    registry.add("text_samples", TextSamples)
     registry.add("throughput", Throughput)
     registry.add("timer", Timer)

@@ -99,9 +99,10 @@ class EventsFile:
     def __init__(self, folder):
         # Here and not above: it takes most of a second, two where PyTorch is installed.
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto import event_pb2, plugin_hparams_pb2, summary_pb2
+        from tensorboardX.proto import event_pb2, plugin_hparams_pb2, summary_pb2, tensor_pb2
 
         self._Event, self._pb, self._hparams_pb = event_pb2.Event, summary_pb2, plugin_hparams_pb2
+        self._Tensor = tensor_pb2.TensorProto
         self._SessionLog = event_pb2.SessionLog
         # TensorBoard reads files in the order of their names: second, host, then this count.
         count = len(list(Path(folder).glob("events.*")))
@@ -146,6 +147,18 @@ class EventsFile:
             width=width, height=height, colorspace=4, encoded_image_string=png
         )
         value = self._pb.Summary.Value(tag=name, image=picture)
+        self._write(self._pb.Summary(value=[value]), step)
+
+    def text(self, name, text, step):
+        """Write a text; TensorBoard shows it as it is, not as Markdown."""
+        indented = "".join(f"    {line}\n" for line in text.split("\n"))
+        tensor = self._Tensor(
+            dtype="DT_STRING",
+            string_val=[indented.encode()],
+            tensor_shape={"dim": [{"size": 1}]},
+        )
+        metadata = self._pb.SummaryMetadata(plugin_data={"plugin_name": "text"})
+        value = self._pb.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
         self._write(self._pb.Summary(value=[value]), step)
 
     def session_start(self, settings):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from firstlight import hookimpl, plugins
 from firstlight.data import DataSplits
+from firstlight.datasets.arithmetic import arithmetic
 from firstlight.datasets.arrays import from_arrays
 from firstlight.datasets.csv_file import csv
 from firstlight.datasets.digits import digits
@@ -17,6 +18,7 @@ from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
 from firstlight.datasets.token_files import prepare_tokens
 
 __all__ = [
+    "arithmetic",
     "csv",
     "digits",
     "fashion_mnist",
@@ -37,7 +39,7 @@ def register_datasets(registry):
     """Offer firstlight's own data sets by name."""
     for function in (digits, mnist, fashion_mnist, kmnist, polynomial, npz, csv):
         registry.add(function.__name__, function)
-    for function in (text, tiny_shakespeare):
+    for function in (text, tiny_shakespeare, arithmetic):
         registry.add(function.__name__, function)
 
 

@@ -11,6 +11,7 @@
       summary.json       status, final and best metrics, timings
       checkpoints/       last.safetensors, best.safetensors
       tokenizer.json     of text: what turns tokens back into it
+      samples.txt        what the model wrote meanwhile, by the callback text_samples
       events.out...      what TensorBoard reads
 
 No server, no database: a run can be copied, compared and deleted like any folder.

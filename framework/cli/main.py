@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": "write a run's predictions to a file",
     "runs": "find where two runs part",
     "look": "draw what a run's model has learned",
+    "generate": "have a run's language model write text",
     "data": "list data sets, or show one",
     "models": "list models",
     "plugins": "list plugins, or start a new one",

@@ -16,23 +16,27 @@ SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_
 OWN_FLAGS = ("data", "runs_dir", "checkpoint")
 
 
-def parser(command, description):
-    """Return a parser with the flags that all commands on runs have."""
-    made = Parser(
-        command,
-        description,
-        usage=f"firstlight {command} [RUN] [arguments]",
-        epilog="""\
+EVALUATING = """\
 further arguments:
   --data.ARGUMENT VALUE   other arguments of the data
   --trainer.device cpu|cuda|auto
   --trainer.limit_val_batches, --trainer.limit_test_batches int|float
-                          evaluate only so many batches, or this share of them""",
+                          evaluate only so many batches, or this share of them"""
+
+
+def parser(command, description, *, on_data=True):
+    """Return a parser with the flags of a command on runs, that needs their data or not."""
+    made = Parser(
+        command,
+        description,
+        usage=f"firstlight {command} [RUN] [arguments]",
+        epilog=EVALUATING if on_data else "further arguments:\n  --trainer.device cpu|cuda|auto",
     )
     add = made.add_argument
     add("run", nargs="?", help="folder of the run, or name, or name/id (default: the latest)")
     add("--checkpoint", metavar="best|last|FILE", help="which weights (default: best)")
-    add("--data", metavar="NAME", help="other data than the run's")
+    if on_data:
+        add("--data", metavar="NAME", help="other data than the run's")
     add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
     return made
 
@@ -76,6 +80,23 @@ def rebuild(folder, data, words):
     words : list of str
         ``--data.*`` and those in `SETTABLE`, as ``--flag=value``.
     """
+    arguments, config = _settings(folder, data, words, OWN_FLAGS)
+    splits = arguments.data.make_data()
+    facts = {**facts_of(splits), **config.get("facts", {})}
+    return _model(arguments, facts), splits, _trainer(arguments)
+
+
+def rebuild_model(folder, words, known):
+    """Return ``(model, trainer)`` of a run, without its data; see `rebuild`.
+
+    Flags in ``known`` are offered for one that is misspelled.
+    """
+    arguments, config = _settings(folder, None, words, known)
+    return _model(arguments, config.get("facts", {})), _trainer(arguments)
+
+
+def _settings(folder, data, words, known):
+    """Return the `Arguments` of a run with what flags ask for, and its config; seeds as it did."""
     for word in words:
         if word.startswith("--model."):
             flag = word.partition("=")[0]
@@ -103,12 +124,18 @@ def rebuild(folder, data, words):
     kept, takes = folder / TOKENIZER, inspect.signature(arguments.data.target).parameters
     if kept.is_file() and "tokenizer" in takes:  # the model knows the tokens of its training only
         names.values["data.tokenizer"] = str(kept), TOKENIZER
-    arguments.parse(words, OWN_FLAGS)
+    arguments.parse(words, known)
     seed_everything(config.get("seed", 0))
-    splits = arguments.data.make_data()
-    facts = {**facts_of(splits), **config.get("facts", {})}
-    model = arguments.model.make_model({**facts, "input_shape": tuple(facts["input_shape"])})
-    return model, splits, arguments.trainer.make(runs_dir=None, default_callbacks=False)
+    return arguments, config
+
+
+def _model(arguments, facts):
+    shape = tuple(facts.get("input_shape", ()))
+    return arguments.model.make_model({**facts, "input_shape": shape})
+
+
+def _trainer(arguments):
+    return arguments.trainer.make(runs_dir=None, default_callbacks=False)
 
 
 def checkpoint_path(folder, which):

@@ -1,5 +1,6 @@
 """Figures: functions that turn arrays into matplotlib figures, and those that make the arrays."""
 
+from firstlight.figures.attention_maps import attention_maps, attention_weights
 from firstlight.figures.canvas import save
 from firstlight.figures.confusion import confusion_counts, confusion_matrix
 from firstlight.figures.feature_maps import feature_maps, image_outputs
@@ -10,6 +11,8 @@ from firstlight.figures.occlusion import occlusion, occlusion_map
 from firstlight.figures.saliency import input_gradient, saliency
 
 __all__ = [
+    "attention_maps",
+    "attention_weights",
     "confusion_counts",
     "confusion_matrix",
     "feature_maps",

@@ -5,15 +5,21 @@ from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
+from firstlight.nn.conv_transpose import ConvTranspose2d
+from firstlight.nn.convolution import Conv2d
 from firstlight.nn.cross_entropy import CrossEntropyLoss
 from firstlight.nn.dropout import Dropout
+from firstlight.nn.dropout2d import Dropout2d
 from firstlight.nn.embedding import Embedding
 from firstlight.nn.feedforward import FeedForward, SwiGLU
 from firstlight.nn.gelu import GELU
+from firstlight.nn.groupnorm import GroupNorm
+from firstlight.nn.instancenorm import InstanceNorm2d
 from firstlight.nn.kv_cache import KeyValueCache
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.patches import PatchEmbedding
+from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU
@@ -22,20 +28,30 @@ from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
 from firstlight.nn.transformer import TransformerEncoderLayer
 from firstlight.nn.transformer_decoder import TransformerDecoderLayer
+from firstlight.nn.upsample import Upsample
+from firstlight.nn.zeropad2d import ZeroPad2d
 
 __all__ = [
+    "AdaptiveAvgPool2d",
+    "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Conv2d",
+    "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
+    "Dropout2d",
     "ELU",
     "Embedding",
     "FeedForward",
     "Flatten",
     "GELU",
+    "GlobalAvgPool2d",
+    "GroupNorm",
     "HuberLoss",
     "Identity",
+    "InstanceNorm2d",
     "KeyValueCache",
     "L1Loss",
     "LayerNorm",
@@ -43,6 +59,7 @@ __all__ = [
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool2d",
     "MultiHeadAttention",
     "PatchEmbedding",
     "RMSNorm",
@@ -60,5 +77,7 @@ __all__ = [
     "Tanh",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",
+    "Upsample",
+    "ZeroPad2d",
     "init",
 ]

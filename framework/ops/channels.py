@@ -45,6 +45,19 @@ def channel_moments(x):
     return mean, _fold(squares, x) / n
 
 
+def channel_sums(x):
+    """Return Σ x of each channel, over all axes but the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> channel_sums(np.array([[1.0, 10.0], [3.0, 10.0]]))
+    array([ 4., 20.])
+    """
+    rows = _rows(x)
+    return _fold(sum(_spread(lambda start, stop: _column_sums(rows[start:stop]), rows)), x)
+
+
 def channel_dots(dy, x, mean):
     """Return Σ dy and Σ dy (x - mean) of each channel, over all axes but the last.
 

@@ -35,6 +35,7 @@ NAMES = {
     "progress_bar": ProgressBar,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
+    "text_samples": callbacks.TextSamples,
     "throughput": callbacks.Throughput,
     "timer": callbacks.Timer,
 }

@@ -10,6 +10,7 @@ from firstlight import plugins
 from firstlight.datasets import load
 
 OWN = [
+    "arithmetic",
     "csv",
     "digits",
     "fashion_mnist",

@@ -127,6 +127,7 @@ CASES = [
     ),
 ]
 
+CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_conv.py")))["cases"](Case, floats)
 CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_norm.py")))["cases"](Case, floats)
 CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_attention.py")))["cases"](
     Case, floats

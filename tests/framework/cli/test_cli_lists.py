@@ -12,7 +12,7 @@ from firstlight.cli import main as command_line
 from firstlight.cli import tensorboard
 
 COMMANDS = ("fit", "validate", "test", "predict", "look")
-COMMANDS += ("data", "models", "plugins", "tensorboard")
+COMMANDS += ("generate", "data", "models", "plugins", "tensorboard")
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])

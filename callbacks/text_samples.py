@@ -1,0 +1,134 @@
+"""TextSamples: what a language model writes, while it learns."""
+
+import os
+
+from firstlight.callback import Callback
+from firstlight.callbacks.tensorboard import EventsFile, TensorBoard
+from firstlight.generation import check_generates, printable, prompt_tokens, write_text
+
+SAMPLES = "samples.txt"
+
+
+class TextSamples(Callback):
+    """Have the model go on with a prompt every n steps and at the end, and show what it writes.
+
+    The text goes to the screen, to ``samples.txt`` in the run folder, and to TensorBoard's texts
+    if there is a `TensorBoard` callback. It is drawn with random numbers of its own, the same at
+    each step, and the training goes on as if nothing had happened.
+
+    The model needs a method ``generate``, see `firstlight.generation.write_text`, and the data a
+    tokenizer, as `firstlight.datasets.text` gives them one.
+
+    Parameters
+    ----------
+    prompt : str, optional
+        What to go on with; a line break by default.
+    every_n_steps : int
+        Steps between two samples.
+    max_new_tokens : int
+        How much to write.
+    temperature : float
+        Below 1 prefers what is likely, above 1 what is not.
+    top_k : int, optional
+        Choose among so many of the likeliest tokens only.
+    top_p : float, optional
+        Choose among the likeliest tokens that have this share of the probability together.
+    seed : int
+        Of the choices.
+    echo : bool
+        Show the samples on the screen too.
+
+    Raises
+    ------
+    TypeError
+        The model writes no text, or the data have no tokenizer.
+    ValueError
+        Numbers that are not above 0; a prompt with characters that the tokenizer does not know.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import TextSamples
+    >>> samples = TextSamples("To be,", every_n_steps=1000, temperature=0.8)
+    """
+
+    def __init__(
+        self,
+        prompt: str | None = None,
+        every_n_steps: int = 500,
+        max_new_tokens: int = 200,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        echo: bool = True,
+    ):
+        for name, value in (("every_n_steps", every_n_steps), ("max_new_tokens", max_new_tokens)):
+            if value < 1:
+                raise ValueError(f"TextSamples: expected {name} of 1 or more, got {value}")
+        self.prompt, self.every_n_steps, self.echo = prompt, every_n_steps, echo
+        self.settings = {
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "seed": seed,
+        }
+        self._events, self._size, self._last_step = None, 0, 0
+
+    def on_fit_start(self, trainer, module):
+        """Check that there is what it takes; after a restart, drop samples of later steps."""
+        check_generates(module)
+        if trainer.tokenizer is None:
+            raise TypeError(
+                "TextSamples: the data have no tokenizer; pass DataSplits(..., tokenizer=...), as "
+                "firstlight.datasets.text makes them"
+            )
+        prompt_tokens(trainer.tokenizer, self.prompt)
+        self._last_step = trainer.step
+        if trainer.step == 0:
+            self._size = 0
+        path = self._path(trainer)
+        if path is not None and path.exists() and path.stat().st_size > self._size:
+            os.truncate(path, self._size)
+        if path is not None and any(isinstance(c, TensorBoard) for c in trainer.callbacks):
+            self._events = EventsFile(trainer.run.path)
+
+    def on_train_batch_end(self, trainer, module):
+        """Write a sample, if it is time to."""
+        if trainer.step % self.every_n_steps == 0:
+            self._sample(trainer, module)
+
+    def on_fit_end(self, trainer, module):
+        """Write a last sample, unless the training failed."""
+        if trainer.status == "finished" and self._last_step != trainer.step:
+            self._sample(trainer, module)
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def state_dict(self):
+        """Return how long ``samples.txt`` is."""
+        return {"size": self._size}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self._size = state["size"]
+
+    def _sample(self, trainer, module):
+        text = write_text(
+            module, trainer.tokenizer, self.prompt, device=trainer.device, **self.settings
+        )
+        self._last_step = trainer.step
+        if self.echo:
+            print(f"--- step {trainer.step}\n{printable(text)}\n---", flush=True)
+        path = self._path(trainer)
+        if path is not None:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(f"--- step {trainer.step}\n{text}\n")
+            self._size = path.stat().st_size
+        if self._events is not None:
+            self._events.text("samples", text, trainer.step)
+
+    @staticmethod
+    def _path(trainer):
+        return None if trainer.run is None else trainer.run.path / SAMPLES

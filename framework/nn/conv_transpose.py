@@ -1,0 +1,162 @@
+"""ConvTranspose2d: a convolution backwards, from small images to large ones."""
+
+import numpy as np
+
+from firstlight import ops
+from firstlight.module import Module
+from firstlight.nn import init
+from firstlight.nn.window_arguments import check_channels, check_images, pair
+from firstlight.parameter import Parameter
+
+
+class ConvTranspose2d(Module):
+    """Paint a kernel for each pixel of x, ``stride`` pixels apart; where they overlap, add.
+
+    Formula, for stride s and padding p, which cuts p pixels off the edges of the painting::
+
+        y[n, s h + i - p, s w + j - p, o] = b_o + Σ_c x[n, h, w, c] W[c, i, j, o]
+
+    with the sum over all (h, i) and (w, j) that meet in this pixel of y. That is what `Conv2d`
+    does to get dx from dy: taking part in a sum forwards is being painted backwards.
+
+    Gradient: roles change once more, and dx is a plain convolution of dy with the kernels::
+
+        dx[n, h, w, c] = Σ_ijo dy[n, s h + i - p, s w + j - p, o] W[c, i, j, o]
+        dW = xᵀ P(dy)        db = Σ dy        P: all patches, as in `Conv2d`
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        C and O.
+    kernel_size : int or (int, int)
+        kh and kw.
+    stride : int or (int, int)
+        How many times larger y is, about.
+    padding : int or (int, int)
+        Pixels cut off on each side.
+    output_padding : int or (int, int)
+        Further lines at the bottom and columns at the right: `Conv2d` with a stride makes images
+        of several sizes into one size, and this tells which to go back to.
+    groups : int
+        Splits the channels into groups that do not see each other.
+    bias : bool
+        False leaves b out.
+    dilation : int or (int, int)
+        Pixels from one tap of the kernel to the next.
+    needs_dx : bool
+        False for a model's first layer: skips dx and returns None.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from, uniform in ±1/√(kh kw O / groups) as in PyTorch; the
+        ``init`` stream by default.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (in_channels, kh, kw, out_channels / groups)
+    bias : Parameter, shape (out_channels,), or None
+
+    Raises
+    ------
+    ValueError
+        Arguments that do not fit; x that is not (N, H, W, in_channels), or y without pixels.
+    TypeError
+        x of another dtype than the weight.
+
+    References
+    ----------
+    Zeiler et al., "Deconvolutional Networks", 2010. Dumoulin & Visin, "A guide to convolution
+    arithmetic for deep learning", 2016, chapter 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.ConvTranspose2d(8, 1, 3, stride=2, padding=1, output_padding=1)
+    >>> layer(np.ones((2, 14, 14, 8), "float32")).shape
+    (2, 28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        *,
+        needs_dx=True,
+        rng=None,
+    ):
+        check_channels("ConvTranspose2d", in_channels, out_channels, groups)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.needs_dx = needs_dx
+        kernel = pair("ConvTranspose2d", "kernel_size", kernel_size, 1)
+        stride = pair("ConvTranspose2d", "stride", stride, 1)
+        dilation = pair("ConvTranspose2d", "dilation", dilation, 1)
+        padding = pair("ConvTranspose2d", "padding", padding, 0)
+        extra = pair("ConvTranspose2d", "output_padding", output_padding, 0)
+        if any(e >= max(steps) for e, *steps in zip(extra, stride, dilation, strict=True)):
+            raise ValueError(
+                "ConvTranspose2d: expected output_padding below stride or dilation, got "
+                f"output_padding={extra} with stride={stride} and dilation={dilation}"
+            )
+        after = tuple(p - e for p, e in zip(padding, extra, strict=True))
+        self.window = ops.Window(kernel, stride, dilation, padding, after)  # on y, not on x
+        bound = (kernel[0] * kernel[1] * out_channels // groups) ** -0.5
+        shape = (in_channels, *kernel, out_channels // groups)
+        self.weight = Parameter(
+            init.uniform(shape, -bound, bound, rng=rng), torch_axes=(0, 3, 1, 2)
+        )
+        self.bias = (
+            Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
+        )
+
+    def forward(self, x):  # x (N, H, W, C)
+        check_images("ConvTranspose2d", x, self.in_channels, self.weight.dtype)
+        image = self._image(x)  # (oh, ow)
+        self.save(x)
+        y = ops.conv2d_dx(x, self.weight.data, self.window, image, self.groups)
+        if self.bias is not None:
+            y += self.bias.data
+        return y  # (N, oh, ow, O)
+
+    def backward(self, dy):  # dy (N, oh, ow, O)
+        (x,) = self.saved()
+        self.check_dy(dy, (len(x), *self._image(x), self.out_channels))
+        self.weight.grad += ops.conv2d_dw(dy, x, self.window, self.groups)  # (C, kh, kw, O)
+        if self.bias is not None:
+            self.bias.grad += ops.channel_sums(dy)  # (O,)
+        if not self.needs_dx:
+            return None
+        return ops.conv2d(dy, self.weight.data, None, self.window, self.groups)  # (N, H, W, C)
+
+    def _image(self, x):
+        """Return height and width of y: those on which the window has H and W places."""
+        steps = zip(x.shape[1:3], self.window.stride, strict=True)
+        image = tuple(
+            (size - 1) * stride + self.window.least(axis)
+            for axis, (size, stride) in enumerate(steps)
+        )
+        if min(image) < 1:
+            raise ValueError(
+                f"ConvTranspose2d: expected x large enough for y to have pixels, got shape "
+                f"{x.shape}, which makes y {image[0]} × {image[1]}; use less padding"
+            )
+        return image
+
+    def flops(self, x, y):
+        return 2 * np.size(x) * self.weight.size // self.in_channels
+
+    def extra_repr(self):
+        kernel, stride, dilation, padding, after = self.window
+        extra = tuple(p - a for p, a in zip(padding, after, strict=True))
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={kernel}, stride={stride}"]
+        parts += [f"padding={padding}"] if any(padding) else []
+        parts += [f"output_padding={extra}"] if any(extra) else []
+        parts += [f"groups={self.groups}"] if self.groups > 1 else []
+        parts += [f"dilation={dilation}"] if dilation != (1, 1) else []
+        parts += ["bias=False"] if self.bias is None else []
+        return ", ".join(parts)

@@ -1,0 +1,162 @@
+"""Conv2d: the same small kernel at every place of an image."""
+
+from firstlight import ops
+from firstlight.module import Module
+from firstlight.nn import init
+from firstlight.nn.window_arguments import check_channels, check_fits, check_images, pair
+from firstlight.parameter import Parameter
+
+
+class Conv2d(Module):
+    """Slide kernels over images; each output pixel is a product of one kernel with one patch.
+
+    Formula, for stride 1 and no padding; o counts kernels, c channels::
+
+        y[n, h, w, o] = b_o + Σ_ijc x[n, h + i, w + j, c] W[o, i, j, c]
+
+    The patch at (h, w) is a row of kh · kw · C numbers, and a kernel is one as well. So with all
+    patches as the rows of a matrix P(x), this is a `Linear` layer (picture: `ops.patches`)::
+
+        y = P(x) Wᵀ + b         P (N oh ow, kh kw C), W (O, kh kw C), y (N oh ow, O)
+
+    Gradient: for W and b that of `Linear`. A pixel of x is in kh · kw patches; it takes part in
+    y[h - i, w - j] with weight W[i, j], which is a convolution again, of dy with zeros around it
+    and the kernel turned by 180°::
+
+        db = Σ dy        dW = dyᵀ P(x)
+        dx[n, h, w, c] = Σ_ijo dy[n, h - i, w - j, o] W[o, i, j, c]
+
+    With stride s, every s-th of these windows exists: pixels s apart see the same taps of the
+    kernel, and dx is made of s · s such convolutions, one for each set of taps.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        C and O.
+    kernel_size : int or (int, int)
+        kh and kw.
+    stride : int or (int, int)
+        Pixels from one window to the next.
+    padding : int, (int, int), "same" or "valid"
+        Zeros on each side; "same" keeps height and width (stride 1 only), "valid" adds none.
+    dilation : int or (int, int)
+        Pixels from one tap of the kernel to the next.
+    groups : int
+        Splits the channels into groups that do not see each other; in_channels for a depthwise
+        convolution.
+    bias : bool
+        False leaves b out.
+    needs_dx : bool
+        False for a model's first layer: skips dx and returns None.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from, uniform in ±1/√(kh kw C / groups) as in PyTorch; the
+        ``init`` stream by default.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (out_channels, kh, kw, in_channels / groups)
+    bias : Parameter, shape (out_channels,), or None
+
+    Raises
+    ------
+    ValueError
+        Arguments that do not fit; x that is not (N, H, W, in_channels), or too small.
+    TypeError
+        x of another dtype than the weight.
+
+    References
+    ----------
+    LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998, section II.
+    Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.Conv2d(1, 8, 3, padding="same")
+    >>> layer(np.ones((2, 28, 28, 1), "float32")).shape
+    (2, 28, 28, 8)
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        bias=True,
+        *,
+        needs_dx=True,
+        rng=None,
+    ):
+        check_channels("Conv2d", in_channels, out_channels, groups)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.padding, self.needs_dx = padding, needs_dx
+        kernel = pair("Conv2d", "kernel_size", kernel_size, 1)
+        stride = pair("Conv2d", "stride", stride, 1)
+        dilation = pair("Conv2d", "dilation", dilation, 1)
+        before, after = zeros_around(padding, kernel, stride, dilation)
+        self.window = ops.Window(kernel, stride, dilation, before, after)
+        bound = (kernel[0] * kernel[1] * in_channels // groups) ** -0.5
+        shape = (out_channels, *kernel, in_channels // groups)
+        self.weight = Parameter(
+            init.uniform(shape, -bound, bound, rng=rng), torch_axes=(0, 3, 1, 2)
+        )
+        self.bias = (
+            Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
+        )
+
+    def forward(self, x):  # x (N, H, W, C)
+        check_images("Conv2d", x, self.in_channels, self.weight.dtype)
+        check_fits("Conv2d", x, self.window)
+        self.save(x)
+        bias = None if self.bias is None else self.bias.data
+        return ops.conv2d(x, self.weight.data, bias, self.window, self.groups)  # (N, oh, ow, O)
+
+    def backward(self, dy):  # dy (N, oh, ow, O)
+        (x,) = self.saved()
+        image = x.shape[1:3]  # (H, W)
+        out = tuple(self.window.out(axis, image[axis]) for axis in (0, 1))  # (oh, ow)
+        self.check_dy(dy, (len(x), *out, self.out_channels))
+        self.weight.grad += ops.conv2d_dw(x, dy, self.window, self.groups)  # (O, kh, kw, C)
+        if self.bias is not None:
+            self.bias.grad += ops.channel_sums(dy)  # (O,)
+        if not self.needs_dx:
+            return None
+        return ops.conv2d_dx(dy, self.weight.data, self.window, image, self.groups)  # (N, H, W, C)
+
+    def flops(self, x, y):
+        return 2 * y.size * self.weight.size // self.out_channels
+
+    def extra_repr(self):
+        kernel, stride, dilation, _, _ = self.window
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={kernel}, stride={stride}"]
+        parts += [f"padding={self.padding!r}"] if self.padding else []
+        parts += [f"dilation={dilation}"] if dilation != (1, 1) else []
+        parts += [f"groups={self.groups}"] if self.groups > 1 else []
+        parts += ["bias=False"] if self.bias is None else []
+        return ", ".join(parts)
+
+
+def zeros_around(padding, kernel, stride, dilation):
+    """Return the zeros (above, left) and (below, right) that a padding argument stands for."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        if stride != (1, 1):
+            raise ValueError(
+                f'Conv2d: expected stride 1 with padding="same", got stride={stride}; '
+                "pass the padding as a number, e.g. kernel_size // 2"
+            )
+        both = [step * (taps - 1) for taps, step in zip(kernel, dilation, strict=True)]
+        before = tuple(zeros // 2 for zeros in both)
+        return before, tuple(zeros - first for zeros, first in zip(both, before, strict=True))
+    if isinstance(padding, str):
+        raise ValueError(
+            f'Conv2d: expected padding to be a number, a pair, "same" or "valid", got {padding!r}'
+        )
+    padding = pair("Conv2d", "padding", padding, 0)
+    return padding, padding

@@ -1,0 +1,153 @@
+"""InstanceNorm2d: standardise each channel of each image by itself."""
+
+import math
+
+import numpy as np
+
+from firstlight import ops
+from firstlight.module import Module
+from firstlight.nn import init
+from firstlight.parameter import Buffer, Parameter
+
+
+class InstanceNorm2d(Module):
+    """Standardise each channel of each image, which takes out its contrast.
+
+    Formula, for the n = H W values of a channel of one image, with r = 1/√(var + eps)::
+
+        x̂ = (x - mean) r        y = w x̂ + b
+
+    The image's own mean and (biased) variance are used in evaluation too, unless running ones
+    are kept.
+
+    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
+
+        db = Σ dy        dw = Σ dy x̂               over images and positions
+        dx = r (g - mean(g) - x̂ mean(g x̂))         means over the n values
+        dx = r g                                    evaluation with running statistics
+
+    Parameters
+    ----------
+    num_features : int
+        C, the number of channels.
+    eps : float
+        Keeps r finite where a channel is constant.
+    momentum : float
+        Weight of the newest batch in the running statistics.
+    affine : bool
+        True for w and b.
+    track_running_stats : bool
+        True keeps means over the images of mean and variance, and uses them in evaluation.
+
+    Attributes
+    ----------
+    weight, bias : Parameter, shape (C,), or None
+        w and b, initially 1 and 0.
+    running_mean, running_var : Buffer, shape (C,), or None
+        Initially 0 and 1; the variance is the unbiased one, as in PyTorch.
+
+    Raises
+    ------
+    ValueError
+        x is not (N, H, W, C); images of one pixel, whose own statistics say nothing.
+    TypeError
+        x of another dtype than the layer.
+
+    References
+    ----------
+    Ulyanov et al., "Instance Normalization: The Missing Ingredient for Fast Stylization", 2016,
+    eq. 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> image = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
+    >>> nn.InstanceNorm2d(1)(image).ravel().round(3)
+    array([-1.,  1.], dtype=float32)
+    """
+
+    def __init__(
+        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False
+    ):
+        if num_features < 1:
+            raise ValueError(
+                f"InstanceNorm2d: expected num_features of 1 or more, got {num_features}"
+            )
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"InstanceNorm2d: expected a momentum from 0 to 1, got {momentum}")
+        self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
+        self.weight = Parameter(init.ones((num_features,))) if affine else None
+        self.bias = Parameter(init.zeros((num_features,))) if affine else None
+        self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
+        self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
+
+    def forward(self, x):  # x (N, H, W, C)
+        own = self.training or self.running_mean is None
+        self._check(x, own)
+        if own:
+            mean, var = ops.sample_moments(x)  # (N, C) each
+            if self.running_mean is not None:
+                self._track(mean, var, x.shape[1] * x.shape[2])
+        else:
+            shape = len(x), self.num_features
+            mean = np.broadcast_to(self.running_mean.data.copy(), shape)  # (N, C)
+            var = np.broadcast_to(self.running_var.data, shape)  # (N, C)
+        rstd = 1 / np.sqrt(var + self.eps)  # (N, C)
+        self.save(x, mean, rstd, own)
+        scale = rstd if self.weight is None else self.weight.data * rstd  # (N, C)
+        shift = -mean * scale  # (N, C), for y = (x - mean) scale + b
+        if self.bias is not None:
+            shift += self.bias.data
+        return ops.sample_map(shift, (x, scale))  # (N, H, W, C)
+
+    def backward(self, dy):  # dy (N, H, W, C)
+        x, mean, rstd, own = self.saved()
+        self.check_dy(dy, x.shape)
+        total, dot = ops.sample_dots(dy, x, mean)  # Σ dy and Σ dy (x - mean), (N, C) each
+        dot *= rstd  # Σ dy x̂, as x̂ = (x - mean) r
+        scale = rstd  # (N, C)
+        if self.weight is not None:
+            self.weight.grad += dot.sum(axis=0)
+            self.bias.grad += total.sum(axis=0)
+            scale = self.weight.data * rstd
+        if not own:
+            return ops.sample_map(np.zeros_like(scale), (dy, scale))
+        n = math.prod(x.shape[1:-1])
+        slope = -scale * rstd * dot / n  # (N, C), of x
+        return ops.sample_map(-scale * total / n - slope * mean, (dy, scale), (x, slope))
+
+    def _track(self, mean, var, n):
+        """Move the running statistics; n / (n - 1) makes the variance unbiased."""
+        for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
+            running.data *= 1 - self.momentum
+            running.data += self.momentum * new.mean(axis=0)
+
+    def _check(self, x, own):
+        if x.ndim != 4 or x.shape[-1] != self.num_features:
+            raise ValueError(
+                f"InstanceNorm2d: expected x of shape (N, H, W, {self.num_features}), channels "
+                f"last, got {x.shape}; build it with num_features=x.shape[-1]"
+            )
+        if own and x.shape[1] * x.shape[2] <= 1:
+            raise ValueError(
+                f"InstanceNorm2d: expected images of more than 1 pixel, got x of shape {x.shape}; "
+                "normalise before the map has shrunk to one pixel, or use LayerNorm"
+            )
+        state = self.weight or self.running_mean
+        if state is not None and x.dtype != state.data.dtype:
+            raise TypeError(
+                f"InstanceNorm2d: expected x of dtype {state.data.dtype} (the layer's), got "
+                f"{x.dtype}; cast it with x.astype({state.data.dtype.name!r}), or the model with "
+                ".to(dtype=...)"
+            )
+
+    def flops(self, x, y):
+        return 4 * y.size
+
+    def extra_repr(self):
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.weight is not None}, "
+            f"track_running_stats={self.running_mean is not None}"
+        )

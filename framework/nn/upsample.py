@@ -1,0 +1,138 @@
+"""Upsample: larger (or smaller) images, by copying or by interpolating pixels."""
+
+import numpy as np
+
+from firstlight.module import Module
+
+
+class Upsample(Module):
+    """Resize images by taking the nearest pixel, or a weighted mean of the four around a point.
+
+    Formula: rows and columns are resized one after the other, each by a small matrix with one
+    row for each new pixel; the same for all samples n and channels c::
+
+        y_nc = A_h x_nc A_wᵀ        A_h (H', H), A_w (W', W)
+
+    The new pixel i looks at the point p of the old image, with scale = old size / new size::
+
+        "nearest"                           p = ⌊i · scale⌋           1 at p
+        "bilinear"                          p = (i + ½) scale - ½     1 - f at ⌊p⌋, f at ⌊p⌋ + 1,
+        "bilinear", align_corners=True      p = i (old - 1)/(new - 1)     where f = p - ⌊p⌋
+
+    Points outside the image are moved to its edge.
+
+    Gradient: the map is linear, so dx is its transpose; all that a pixel was copied to is added
+    up, without any indices::
+
+        dx_nc = A_hᵀ dy_nc A_w
+
+    A layer behind it with ``needs_dx=False`` hands back None; so does this one.
+
+    Parameters
+    ----------
+    size : int or (int, int), optional
+        H' and W'.
+    scale_factor : float or (float, float), optional
+        H' / H and W' / W, in place of ``size``; the new size is rounded down.
+    mode : {"nearest", "bilinear"}
+        How new pixels are made.
+    align_corners : bool, optional
+        For "bilinear": True maps the middles of the corner pixels onto each other, instead of
+        the outer edges of the image.
+
+    Raises
+    ------
+    ValueError
+        Both or neither of size and scale_factor; values that are not positive; another mode;
+        align_corners with "nearest"; x is not (N, H, W, C).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> image = np.array([[0.0, 4.0]]).reshape(1, 1, 2, 1)
+    >>> nn.Upsample(scale_factor=2)(image)[0, :, :, 0]
+    array([[0., 0., 4., 4.],
+           [0., 0., 4., 4.]])
+    >>> nn.Upsample((1, 4), mode="bilinear")(image).ravel()
+    array([0., 1., 3., 4.])
+    """
+
+    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None):
+        if (size is None) == (scale_factor is None):
+            raise ValueError(
+                "Upsample: expected one of size and scale_factor, "
+                f"got size={size} and scale_factor={scale_factor}"
+            )
+        if mode not in ("nearest", "bilinear"):
+            raise ValueError(f'Upsample: expected mode "nearest" or "bilinear", got {mode!r}')
+        if align_corners is not None and mode == "nearest":
+            raise ValueError('Upsample: align_corners is for mode="bilinear"; leave it out')
+        self.size = None if size is None else _pair("size", size)
+        self.scale_factor = None if scale_factor is None else _pair("scale_factor", scale_factor)
+        self.mode, self.align_corners = mode, align_corners
+
+    def forward(self, x):  # x (N, H, W, C)
+        if x.ndim != 4 or 0 in x.shape[1:3]:
+            raise ValueError(
+                f"Upsample: expected x of shape (N, H, W, C) with pixels, got {x.shape}"
+            )
+        rows, columns = (self._matrix(axis, x) for axis in (0, 1))  # (H', H) and (W', W)
+        self.save(x.shape, rows, columns)
+        return _resize(x, rows, columns)  # (N, H', W', C)
+
+    def backward(self, dy):  # dy (N, H', W', C)
+        (n, h, w, channels), rows, columns = self.saved()
+        if dy is None:
+            return None
+        self.check_dy(dy, (n, len(rows), len(columns), channels))
+        return _resize(dy, rows.T, columns.T)  # (N, H, W, C)
+
+    def _matrix(self, axis, x):
+        """Return A for the axis, 0 for rows and 1 for columns: (new, old)."""
+        old = x.shape[1 + axis]
+        if self.size is not None:
+            new, scale = self.size[axis], old / self.size[axis]
+        else:
+            new, scale = int(old * self.scale_factor[axis]), 1 / self.scale_factor[axis]
+        if new < 1:
+            raise ValueError(
+                f"Upsample: expected a scale_factor that leaves a pixel, got {self.scale_factor} "
+                f"for x of shape {x.shape}"
+            )
+        i = np.arange(new, dtype="float32" if self.mode == "nearest" else "float64")
+        if self.mode == "nearest":
+            point = np.floor(i * np.float32(scale), dtype="float32")  # rounds as in PyTorch
+        elif self.align_corners:
+            point = i * ((old - 1) / max(new - 1, 1))
+        else:
+            point = (i + 0.5) * scale - 0.5
+        point = np.clip(point, 0, old - 1)[:, None]  # (new, 1)
+        # A hat around p, 1 - |j - p|, is 1 - f at ⌊p⌋, f at ⌊p⌋ + 1, and below 0 elsewhere.
+        weights = np.maximum(0, 1 - np.abs(np.arange(old) - point))  # (new, old)
+        return np.asarray(weights, dtype=x.dtype, like=x)
+
+    def flops(self, x, y):
+        return (
+            2 * x.shape[1] * (y.size // max(1, y.shape[2]) * x.shape[2]) + 2 * y.size * x.shape[2]
+        )
+
+    def extra_repr(self):
+        what = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
+        return f"{what}, mode={self.mode!r}, align_corners={self.align_corners}"
+
+
+def _resize(x, rows, columns):  # x (N, H, W, C), rows (H', H), columns (W', W)
+    n, h, w, channels = x.shape
+    y = rows @ x.reshape(n, h, w * channels)  # (N, H', W C)
+    return columns @ y.reshape(n, len(rows), w, channels)  # (N, H', W', C)
+
+
+def _pair(name, value):
+    pair = (value, value) if isinstance(value, (int, float)) else tuple(value)
+    if len(pair) != 2 or not all(each > 0 for each in pair):
+        raise ValueError(
+            f"Upsample: expected a {name} above 0, for rows and columns alike or for each, "
+            f"got {value}"
+        )
+    return pair

@@ -1,0 +1,70 @@
+"""ZeroPad2d: a frame of zeros around images."""
+
+import numpy as np
+
+from firstlight.module import Module
+
+
+class ZeroPad2d(Module):
+    """Put columns and rows of zeros around each image.
+
+    Formula; the image keeps its place inside::
+
+        y[:, top:top+H, left:left+W] = x, zero elsewhere
+
+    Gradient: the zeros depend on nothing, so the inside is cut out again::
+
+        dx = dy[:, top:top+H, left:left+W]
+
+    A layer behind it with ``needs_dx=False`` hands back None; so does this one.
+
+    Parameters
+    ----------
+    padding : int or (int, int, int, int)
+        Pixels on all sides, or ``(left, right, top, bottom)``, in PyTorch's order.
+
+    Raises
+    ------
+    ValueError
+        A padding that is negative or of another length; x is not (N, H, W, C).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.ZeroPad2d((1, 0, 2, 0))(np.ones((1, 1, 2, 1)))[0, :, :, 0]
+    array([[0., 0., 0.],
+           [0., 0., 0.],
+           [0., 1., 1.]])
+    """
+
+    def __init__(self, padding):
+        sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        if len(sides) != 4 or min(sides) < 0:
+            raise ValueError(
+                "ZeroPad2d: expected a padding of 0 or more, or (left, right, top, bottom), "
+                f"got {padding}; to cut pixels off, index: x[:, top:bottom, left:right]"
+            )
+        self.padding = sides
+
+    def forward(self, x):  # x (N, H, W, C)
+        if x.ndim != 4:
+            raise ValueError(f"ZeroPad2d: expected x of shape (N, H, W, C), got {x.shape}")
+        left, right, top, bottom = self.padding
+        y = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))  # (N, H', W', C)
+        self.save(x.shape, y.shape)
+        return y
+
+    def backward(self, dy):  # dy (N, H', W', C)
+        (_, h, w, _), y_shape = self.saved()
+        if dy is None:
+            return None
+        self.check_dy(dy, y_shape)
+        left, _, top, _ = self.padding
+        return dy[:, top : top + h, left : left + w]  # (N, H, W, C)
+
+    def flops(self, x, y):
+        return 0
+
+    def extra_repr(self):
+        return f"{self.padding}"

@@ -1,0 +1,151 @@
+"""Convolution of channels-last images: products of patches and kernels, a few samples at a time.
+
+With P(x) the matrix of patches (see `firstlight.ops.patches`) and W as (O, kh · kw · C)::
+
+    y = P(x) Wᵀ        dW = dyᵀ P(x)        dx = P(dy) W', with W' the kernels turned by 180°
+
+Nothing is scattered and nothing added twice. Groups are convolutions side by side; where each
+has one channel only, `firstlight.ops.depthwise` has a faster form.
+"""
+
+import numpy as np
+
+from firstlight.ops import depthwise
+from firstlight.ops.patches import over_samples, patches
+
+
+def conv2d(x, w, bias, window, groups=1):
+    """Return the convolution of images with kernels.
+
+    Parameters
+    ----------
+    x : array, shape (N, H, W, C)
+    w : array, shape (O, kh, kw, C / groups)
+    bias : array, shape (O,), or None
+    window : firstlight.ops.window.Window
+    groups : int
+
+    Returns
+    -------
+    array, shape (N, oh, ow, O)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.ops.convolution import conv2d
+    >>> from firstlight.ops.window import Window
+    >>> x = np.arange(9.0).reshape(1, 3, 3, 1)
+    >>> window = Window((2, 2), (1, 1), (1, 1), (0, 0), (0, 0))
+    >>> conv2d(x, np.ones((1, 2, 2, 1)), None, window)[0, :, :, 0]
+    array([[ 8., 12.],
+           [20., 24.]])
+    """
+    rows, columns = window.axes(x.shape[1:3])
+    y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
+    if is_depthwise(w, groups):
+        depthwise.correlate(x, w[..., 0], rows, columns, y, bias)
+        return y
+    biases = [None] * groups if bias is None else np.split(bias, groups)
+    parts = zip(*by_group(groups, x, y), np.split(w, groups), biases, strict=True)
+    for part, out, kernels, b in parts:
+        correlate(part, kernels.reshape(len(kernels), -1).T, rows, columns, out, b)
+    return y
+
+
+def conv2d_dx(dy, w, window, image, groups=1):
+    """Return dL/dx for images of (H, W) pixels; this is also a transposed convolution.
+
+    Parameters
+    ----------
+    dy : array, shape (N, oh, ow, O)
+    w : array, shape (O, kh, kw, C / groups)
+    window : firstlight.ops.window.Window
+    image : (int, int)
+    groups : int
+
+    Returns
+    -------
+    array, shape (N, H, W, C)
+    """
+    dx = np.zeros_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
+    for ys, row_taps, rows in window.back(0, image[0]):
+        for xs, column_taps, columns in window.back(1, image[1]):
+            turned = w[:, row_taps][:, :, column_taps]  # (O, th, tw, C / groups)
+            view = dx[:, ys, xs]
+            if is_depthwise(w, groups):
+                depthwise.correlate(dy, turned[..., 0], rows, columns, view)
+                continue
+            parts = zip(*by_group(groups, dy, view), np.split(turned, groups), strict=True)
+            for part, out, kernels in parts:
+                kernels = kernels.transpose(1, 2, 0, 3).reshape(-1, w.shape[3])
+                correlate(part, kernels, rows, columns, out)
+    return dx
+
+
+def conv2d_dw(x, dy, window, groups=1):
+    """Return dL/dW.
+
+    Parameters
+    ----------
+    x : array, shape (N, H, W, C)
+    dy : array, shape (N, oh, ow, O)
+    window : firstlight.ops.window.Window
+    groups : int
+
+    Returns
+    -------
+    array, shape (O, kh, kw, C / groups)
+    """
+    rows, columns = window.axes(x.shape[1:3])
+    if 1 < groups == x.shape[3] == dy.shape[3]:
+        return depthwise.gradient(x, dy, rows, columns)[..., None]
+    sums = [
+        gradient(part, part_dy, rows, columns)
+        for part, part_dy in zip(*by_group(groups, x, dy), strict=True)
+    ]
+    return np.concatenate(sums).reshape(dy.shape[3], rows.taps, columns.taps, -1)
+
+
+def is_depthwise(w, groups):
+    """Return whether each of several channels has one kernel of its own."""
+    return 1 < groups == len(w) and w.shape[3] == 1
+
+
+def by_group(groups, *images):
+    """Return for each array of images (N, H, W, C) the list of its groups of channels."""
+    return [np.split(image, groups, axis=3) for image in images]
+
+
+def correlate(x, kernels, rows, columns, y, bias=None):
+    """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
+    kernels = np.ascontiguousarray(kernels)  # (K, O)
+    out = kernels.shape[1]
+    line_bias = None if bias is None else np.tile(bias, columns.out)  # long runs add faster
+
+    def multiply(start, stop):
+        for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
+            part = y[samples, lines]  # (n, lines, ow, O)
+            whole = (
+                part if part.flags.c_contiguous else np.empty_like(y, order="C", shape=part.shape)
+            )
+            np.matmul(matrix, kernels, out=whole.reshape(-1, out))
+            if bias is not None:
+                lines_of_y = whole.reshape(-1, columns.out * out)
+                lines_of_y += line_bias
+            if whole is not part:
+                part[...] = whole
+
+    over_samples(multiply, x, y.size * len(kernels))
+
+
+def gradient(x, dy, rows, columns):
+    """Return dyᵀ P(x), of shape (O, kh · kw · C)."""
+    out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
+
+    def add_up(start, stop):
+        dw = np.zeros_like(x, order="C", shape=(out, size))
+        for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
+            dw += dy[samples, lines].reshape(-1, out).T @ matrix
+        return dw
+
+    return sum(over_samples(add_up, x, dy.size * size))

@@ -1,0 +1,54 @@
+"""Depthwise convolution: each channel has one kernel of its own, and meets no other channel.
+
+There is nothing to multiply as matrices: for each tap of the kernel, a line of the image times
+the weights of its channels is added to a line of y::
+
+    y[n, m, :] = Σ_ij x[n, m + i, j ... j + ow, :] · w[i, j, :]
+
+einsum does that without a temporary, and fast where its innermost run is long. So a run is a whole
+line of ow · C values, for which the weights are repeated. 3 × 3 on 64 × 28 × 28 × 64, one core:
+4.3 ms, and 12.9 with a multiplication and an addition for each tap.
+"""
+
+import numpy as np
+
+from firstlight.ops.patches import framed, over_samples
+
+FEW_SAMPLES = 4
+
+
+def correlate(x, w, rows, columns, y, bias=None):
+    """Write x (N, H, W, C) under the kernels (C, kh, kw) + bias into y, which may have gaps."""
+    repeated = np.tile(w.transpose(1, 2, 0), columns.out)  # (kh, kw, ow · C)
+
+    def multiply(start, stop):
+        for samples, runs in line_runs(x, rows, columns, start, stop):
+            lines = np.einsum("nmijq,ijq->nmq", runs, repeated)  # (n, oh, ow · C)
+            if bias is not None:
+                lines += np.tile(bias, columns.out)
+            y[samples] = lines.reshape(y[samples].shape)
+
+    over_samples(multiply, x, y.size * rows.taps * columns.taps)
+
+
+def gradient(x, dy, rows, columns):
+    """Return dL/dW (C, kh, kw): dW[c, i, j] = Σ x · dy over all pixels, x moved by i and j."""
+    channels = x.shape[3]
+
+    def add_up(start, stop):
+        dw = np.zeros_like(x, order="C", shape=(rows.taps, columns.taps, columns.out * channels))
+        for samples, runs in line_runs(x, rows, columns, start, stop):
+            part = dy[samples].reshape(*runs.shape[:2], -1)  # (n, oh, ow · C)
+            dw += np.einsum("nmijq,nmq->ijq", runs, part)
+        return dw.reshape(rows.taps, columns.taps, columns.out, channels).sum(axis=2)
+
+    return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps)).transpose(2, 0, 1)
+
+
+def line_runs(x, rows, columns, start, stop):
+    """Yield ``(samples, runs)``, runs (n, oh, kh, kw, ow · C): the line that each tap sees."""
+    for samples, view in framed(x, rows, columns, start, stop, FEW_SAMPLES):
+        count, lines, places, _, _, channels = view.shape
+        lines_of_taps = view.transpose(0, 1, 3, 4, 2, 5)  # (n, oh, kh, kw, ow, C)
+        runs = lines_of_taps.reshape(count, lines, rows.taps, columns.taps, places * channels)
+        yield samples, runs

@@ -1,0 +1,94 @@
+"""Window: where the kernel of a convolution or a pooling goes on an image."""
+
+import math
+from typing import NamedTuple
+
+
+class Axis(NamedTuple):
+    """The windows along one axis: window m sees the pixels m · stride + tap · dilation - before.
+
+    Attributes
+    ----------
+    before : int
+        Zeros in front of the image; if negative, pixels of it that are left out.
+    taps, stride, dilation : int
+        Pixels a window sees; steps from window to window, and from pixel to pixel in it.
+    out : int
+        Number of windows.
+    """
+
+    before: int
+    taps: int
+    stride: int
+    dilation: int
+    out: int
+
+    @property
+    def span(self):
+        """Pixels from the first that any window sees to the last."""
+        return (self.out - 1) * self.stride + (self.taps - 1) * self.dilation + 1
+
+    def seen_at(self, tap):
+        """Return the pixels that all windows see with one tap, counted from the first zero."""
+        start = tap * self.dilation
+        return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
+
+
+class Window(NamedTuple):
+    """Size and steps of a window, (vertical, horizontal) each.
+
+    Attributes
+    ----------
+    kernel, stride, dilation : (int, int)
+    before, after : (int, int)
+        Zeros above and to the left of the image, below and to the right.
+    """
+
+    kernel: tuple
+    stride: tuple
+    dilation: tuple
+    before: tuple
+    after: tuple
+
+    def out(self, axis, size):
+        """Return how many windows fit on axis 0 or 1 of an image of ``size`` pixels."""
+        return (size - self.least(axis)) // self.stride[axis] + 1
+
+    def least(self, axis):
+        """Return how many pixels an image needs on an axis for one window to fit."""
+        extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1
+        return extent - self.before[axis] - self.after[axis]
+
+    def axes(self, image):
+        """Return the vertical and horizontal `Axis` on an image (H, W)."""
+        return tuple(
+            Axis(
+                self.before[axis],
+                self.kernel[axis],
+                self.stride[axis],
+                self.dilation[axis],
+                self.out(axis, image[axis]),
+            )
+            for axis in (0, 1)
+        )
+
+    def back(self, axis, size):
+        """Yield ``(pixels, taps, Axis on dy)``: the windows on dy that make up dx along an axis.
+
+        Pixel i of x is under tap k of window o where i + before = stride · o + dilation · k, so
+        dx_i = Σ dy_o w_k over those pairs. For stride 1 that is a convolution of dy with the
+        kernel's taps in reverse. For stride s the pixels that leave the same rest when divided
+        by s are under the same taps, and there are s such convolutions, each with its share of
+        the taps and stride 1.
+        """
+        before, stride, dilation = self.before[axis], self.stride[axis], self.dilation[axis]
+        for first in range(min(stride, size)):
+            pixels = slice(first, size, stride)  # of x
+            rest = first + before
+            taps = [k for k in range(self.kernel[axis]) if (rest - dilation * k) % stride == 0]
+            taps.reverse()
+            if taps:
+                offset = (rest - dilation * taps[0]) // stride  # o of the first pixel's first tap
+                step = dilation // math.gcd(dilation, stride)
+                count = len(range(size)[pixels])
+                yield pixels, taps, Axis(-offset, len(taps), 1, step, count)

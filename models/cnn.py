@@ -1,0 +1,157 @@
+"""CNN: convolutions, then a small multi-layer perceptron."""
+
+import numpy as np
+
+from firstlight import nn, optim
+from firstlight.models.mlp import ACTIVATIONS, choice
+from firstlight.module import Module
+
+NORMS = {"batch": nn.BatchNorm2d}
+
+
+class CNN(Module):
+    """Find patterns in images with convolutions, then classify them with linear layers.
+
+    The defaults are the network of PyTorch's MNIST example, 1.2 million parameters::
+
+        (N, 28, 28, 1)  conv 3x3  (26, 26, 32)  conv 3x3  (24, 24, 64)  max-pool  (12, 12, 64)
+        dropout – flatten  (9216)  linear (128) – dropout – linear (10)
+
+    with φ after each convolution and hidden layer. Every ``pool_every`` convolutions a max-pool
+    halves height and width, and dropout follows.
+
+    Gradient: each layer's own, from the last to the first.
+
+    Parameters
+    ----------
+    input_shape : (int, int, int)
+        H, W and C of one image, channels last.
+    num_classes : int
+    channels : sequence of int
+        Channels after each convolution.
+    kernel_size : int
+        Height and width of each kernel.
+    padding : int or "same"
+        Zeros around each image; "same" keeps height and width.
+    pool_every : int
+        Convolutions before each max-pool; those left over at the end get one too.
+    hidden : sequence of int
+        Sizes of the hidden linear layers.
+    activation : {"relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh"}
+        φ.
+    norm : {"batch"}, optional
+        Normalisation between each convolution and its φ.
+    dropout : float
+        Share of values set to zero in training, after each max-pool.
+    hidden_dropout : float
+        The same after each hidden layer.
+    label_smoothing : float
+        See `firstlight.nn.CrossEntropyLoss`.
+    lr : float
+        Learning rate of Adam.
+    weight_decay : float
+        Decay of AdamW; 0 is plain Adam.
+
+    Raises
+    ------
+    ValueError
+        An unknown activation or norm; images that are not (H, W, C), or too small for so many
+        convolutions and pools.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.models import CNN
+    >>> net = CNN((8, 8, 1), 10, channels=(4, 8))
+    >>> net(np.ones((5, 8, 8, 1), "float32")).shape
+    (5, 10)
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        *,
+        channels: tuple[int, ...] = (32, 64),
+        kernel_size: int = 3,
+        padding: int | str = 0,
+        pool_every: int = 2,
+        hidden: tuple[int, ...] = (128,),
+        activation: str = "relu",
+        norm: str | None = None,
+        dropout: float = 0.25,
+        hidden_dropout: float = 0.5,
+        label_smoothing: float = 0.0,
+        lr: float = 1e-3,
+        weight_decay: float = 0.0,
+    ):
+        check_images("CNN", input_shape)
+        phi = choice("activation", activation, ACTIVATIONS)
+        norm_layer = choice("norm", norm, NORMS) if norm else None
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.lr, self.weight_decay = lr, weight_decay
+        layers, width = [], input_shape[-1]
+        for index, size in enumerate(channels, 1):
+            # Nobody uses the gradient of the pixels, so the first layer need not compute it.
+            layers.append(nn.Conv2d(width, size, kernel_size, padding=padding, needs_dx=index > 1))
+            layers += [norm_layer(size), phi()] if norm_layer else [phi()]
+            if index % pool_every == 0 or index == len(channels):
+                layers.append(nn.MaxPool2d(2))
+                layers += [nn.Dropout(dropout)] if dropout else []
+            width = size
+        self.features = nn.Sequential(*layers)
+        self.flatten = nn.Flatten()
+        width, layers = output_size("CNN", self.features, input_shape), []
+        for size in hidden:
+            layers += [nn.Linear(width, size), phi()]
+            layers += [nn.Dropout(hidden_dropout)] if hidden_dropout else []
+            width = size
+        self.head = nn.Sequential(*layers, nn.Linear(width, num_classes))
+
+    def forward(self, x):  # x (N, H, W, C)
+        x = self.features(x)  # (N, H', W', C')
+        x = self.flatten(x)  # (N, H'·W'·C')
+        return self.head(x)  # (N, classes)
+
+    def backward(self, dy):  # dy (N, classes)
+        dx = self.head.backward(dy)  # (N, H'·W'·C')
+        dx = self.flatten.backward(dx)  # (N, H', W', C')
+        return self.features.backward(dx)
+
+    def configure_optimizer(self):
+        return adam(self)
+
+
+def adam(model):
+    """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam where nothing decays."""
+    if model.weight_decay:
+        return optim.AdamW(model.parameters(), lr=model.lr, weight_decay=model.weight_decay)
+    return optim.Adam(model.parameters(), lr=model.lr)
+
+
+def check_images(who, input_shape):
+    """Raise a ValueError unless samples have the shape of images, (H, W, C)."""
+    if len(input_shape) != 3 or min(input_shape) < 1:
+        raise ValueError(
+            f"{who}: expected images, input_shape (H, W, C), got {tuple(input_shape)}; add a "
+            "channel axis with x[..., None], or use an MLP for flat features"
+        )
+
+
+def output_size(who, features, input_shape):
+    """Return how many values a stack of layers makes of one image.
+
+    Raises
+    ------
+    ValueError
+        The image is too small for the stack.
+    """
+    try:
+        y = features.eval()(np.zeros((1, *input_shape), features[0].weight.dtype))
+    except ValueError as error:
+        raise ValueError(
+            f"{who}: images of {input_shape[0]} x {input_shape[1]} are too small for so many "
+            f"convolutions and pools: {error}"
+        ) from error
+    features.train()
+    return y.size

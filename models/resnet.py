@@ -1,0 +1,151 @@
+"""ResNet: many layers that each add to what is there already."""
+
+from firstlight import nn
+from firstlight.models.cnn import adam, check_images
+from firstlight.module import Module
+
+
+class ResNet(Module):
+    """Residual network for small images, of 6 n + 2 layers.
+
+    One 3x3 convolution, three stages of n blocks, the mean over all places, a linear layer::
+
+        (H, W, C)  conv, norm, relu  (H, W, w)  n blocks  (H, W, w)
+                   n blocks  (H/2, W/2, 2w)  n blocks  (H/4, W/4, 4w)  mean (4w)  linear (classes)
+
+    Gradient: each layer's own, from the last to the first; see `Block` for the two paths.
+
+    Parameters
+    ----------
+    input_shape : (int, int, int)
+        H, W and C of one image, channels last.
+    num_classes : int
+    depth : int
+        6 n + 2: 8, 14, 20, 32, 44, 56, 110 ...
+    width : int
+        w, the channels of the first stage.
+    label_smoothing : float
+        See `firstlight.nn.CrossEntropyLoss`.
+    lr : float
+        Learning rate of Adam.
+    weight_decay : float
+        Decay of AdamW; 0 is plain Adam.
+
+    Raises
+    ------
+    ValueError
+        Another depth; images that are not (H, W, C), or smaller than 4 x 4.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015, section 4.2,
+    with its parameter-free shortcut (A).
+
+    Examples
+    --------
+    >>> from firstlight.models import ResNet
+    >>> sum(parameter.size for parameter in ResNet((32, 32, 3), 10, depth=20).parameters())
+    269722
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        *,
+        depth: int = 20,
+        width: int = 16,
+        label_smoothing: float = 0.0,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-4,
+    ):
+        check_images("ResNet", input_shape)
+        if depth < 8 or depth % 6 != 2:
+            raise ValueError(
+                f"ResNet: expected a depth of 6 n + 2 (8, 14, 20, 26, 32 ...), got {depth}"
+            )
+        if min(input_shape[:2]) < 4:
+            raise ValueError(f"ResNet: expected images of 4 x 4 or more, got {input_shape}")
+        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.lr, self.weight_decay = lr, weight_decay
+        self.stem = nn.Sequential(
+            conv3x3(input_shape[-1], width, needs_dx=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+        blocks, channels = [], width
+        for stage in range(3):
+            for index in range((depth - 2) // 6):
+                before, channels = channels, width * 2**stage
+                blocks.append(Block(before, channels, stride=2 if stage and index == 0 else 1))
+        self.blocks = nn.Sequential(*blocks)
+        self.pool = nn.GlobalAvgPool2d()
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, x):  # x (N, H, W, C)
+        x = self.stem(x)  # (N, H, W, w)
+        x = self.blocks(x)  # (N, H/4, W/4, 4w)
+        x = self.pool(x)  # (N, 4w)
+        return self.head(x)  # (N, classes)
+
+    def backward(self, dy):  # dy (N, classes)
+        dx = self.head.backward(dy)  # (N, 4w)
+        dx = self.pool.backward(dx)  # (N, H/4, W/4, 4w)
+        dx = self.blocks.backward(dx)  # (N, H, W, w)
+        return self.stem.backward(dx)
+
+    def configure_optimizer(self):
+        return adam(self)
+
+
+class Block(Module):
+    """Two convolutions whose result is added to their input.
+
+    Formula, with s the shortcut: x itself or, where the shape changes, every second row and
+    column of x with zeros for the new channels::
+
+        y = relu(norm(conv(relu(norm(conv(x))))) + s(x))
+
+    Gradient: x reaches y on two paths, so their gradients add. Going back, the shortcut puts dy
+    where its values came from.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    stride : int
+        Of the first convolution.
+    """
+
+    def __init__(self, in_channels, out_channels, stride=1):
+        self.stride, self.in_channels, self.out_channels = stride, in_channels, out_channels
+        self.conv1, self.norm1 = (
+            conv3x3(in_channels, out_channels, stride),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.relu1 = nn.ReLU()
+        self.conv2, self.norm2 = conv3x3(out_channels, out_channels), nn.BatchNorm2d(out_channels)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x):  # x (N, H, W, C)
+        self.save(x.shape)
+        y = self.norm1(self.conv1(x))  # (N, H/s, W/s, C')
+        y = self.relu1(y)
+        y = self.norm2(self.conv2(y))
+        y[..., : self.in_channels] += x[:, :: self.stride, :: self.stride]
+        return self.relu2(y)
+
+    def backward(self, dy):  # dy (N, H/s, W/s, C')
+        (shape,) = self.saved()
+        dy = self.relu2.backward(dy)
+        dx = self.conv2.backward(self.norm2.backward(dy))
+        dx = self.relu1.backward(dx)
+        dx = self.conv1.backward(self.norm1.backward(dx))  # (N, H, W, C)
+        dx[:, :: self.stride, :: self.stride] += dy[..., : self.in_channels]
+        return dx.reshape(shape)
+
+
+def conv3x3(in_channels, out_channels, stride=1, *, needs_dx=True):
+    """Return a 3x3 convolution without bias, which the normalisation behind it would undo."""
+    conv = nn.Conv2d(
+        in_channels, out_channels, 3, stride=stride, padding=1, bias=False, needs_dx=needs_dx
+    )
+    conv.weight.data[...] = nn.init.kaiming_normal(conv.weight.shape)
+    return conv

@@ -1,0 +1,38 @@
+"""Convolution and pooling: cases for `layer_table`."""
+
+from firstlight import nn
+
+
+def cases(Case, floats):
+    return [
+        Case("Conv2d", lambda: nn.Conv2d(2, 3, 3), floats(2, 5, 6, 2)),
+        Case(
+            "Conv2d, needs_dx=False", lambda: nn.Conv2d(1, 3, 3, needs_dx=False), floats(2, 4, 4, 1)
+        ),
+        Case("Conv2d, 1 × 1", lambda: nn.Conv2d(3, 4, 1), floats(2, 4, 3, 3)),
+        Case("Conv2d, same", lambda: nn.Conv2d(2, 2, (2, 4), padding="same"), floats(2, 5, 4, 2)),
+        Case(
+            "Conv2d, strides, padding, dilation",
+            lambda: nn.Conv2d(2, 3, (3, 2), (2, 3), (2, 1), (1, 2), bias=False),
+            floats(2, 6, 7, 2),
+        ),
+        Case("Conv2d, groups", lambda: nn.Conv2d(4, 6, 3, padding=1, groups=2), floats(2, 3, 4, 4)),
+        Case("Conv2d, depthwise", lambda: nn.Conv2d(3, 3, 3, 2, 1, groups=3), floats(2, 5, 4, 3)),
+        Case("ConvTranspose2d", lambda: nn.ConvTranspose2d(2, 3, 3), floats(2, 3, 4, 2)),
+        Case(
+            "ConvTranspose2d, everything",
+            lambda: nn.ConvTranspose2d(4, 2, (3, 2), (2, 3), (1, 2), (1, 2), 2, False, (2, 1)),
+            floats(2, 3, 4, 4),
+        ),
+        Case(
+            "ConvTranspose2d, needs_dx=False",
+            lambda: nn.ConvTranspose2d(2, 3, 2, 2, needs_dx=False),
+            floats(2, 3, 4, 2),
+        ),
+        Case("MaxPool2d", lambda: nn.MaxPool2d(2), floats(2, 5, 4, 3)),
+        Case("MaxPool2d, overlapping", lambda: nn.MaxPool2d(3, 2, 1, (1, 2)), floats(2, 6, 7, 2)),
+        Case("AvgPool2d", lambda: nn.AvgPool2d(2), floats(2, 5, 4, 3)),
+        Case("AvgPool2d, overlapping", lambda: nn.AvgPool2d((3, 2), 1, (1, 0)), floats(2, 4, 4, 2)),
+        Case("AdaptiveAvgPool2d", lambda: nn.AdaptiveAvgPool2d((3, 2)), floats(2, 5, 4, 3)),
+        Case("GlobalAvgPool2d", nn.GlobalAvgPool2d, floats(2, 5, 4, 3)),
+    ]
