@@ -44,14 +44,17 @@ class ViT(Module):
     num_heads : int
         Heads of each layer; must divide embed_dim.
     mlp_ratio : float
-        Width of the feed-forward's hidden layer, in embed_dim.
+        Width of a feed-forward's hidden layer, in multiples of embed_dim.
     dropout : float
+        Share of values set to zero in training, on h₀ and in each layer.
     pool : {"mean", "token"}
         What the head looks at.
     recompute : bool
         Keep each layer's input only for backward: less memory, a third more time.
-    lr, weight_decay : float
-        Of AdamW; vectors and positions do not decay.
+    lr : float
+        Learning rate of AdamW.
+    weight_decay : float
+        Decay of the matrices; vectors and positions have none.
     label_smoothing : float
         Share of each label that goes to all classes alike.
 
