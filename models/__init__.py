@@ -6,8 +6,9 @@ from firstlight.models.lenet5 import LeNet5
 from firstlight.models.mlp import MLP
 from firstlight.models.polynomial import Polynomial
 from firstlight.models.resnet import ResNet
+from firstlight.models.vit import ViT
 
-__all__ = ["CNN", "MLP", "LeNet5", "Polynomial", "ResNet"]
+__all__ = ["CNN", "MLP", "LeNet5", "Polynomial", "ResNet", "ViT"]
 
 
 @hookimpl
@@ -18,3 +19,4 @@ def register_models(registry):
     registry.add("mlp", MLP)
     registry.add("polynomial", Polynomial)
     registry.add("resnet", ResNet)
+    registry.add("vit", ViT)
