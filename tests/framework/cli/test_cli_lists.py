@@ -113,7 +113,7 @@ def test_plugins_are_listed_with_what_they_offer(cli):
     assert code == 0
     assert f"firstlight_models  firstlight {firstlight.__version__}  (firstlight.models)" in out
     assert "hooks: register_models" in out
-    assert "models: cnn, lenet5, mlp, polynomial, resnet" in out
+    assert f"models: {', '.join(firstlight.plugins.registry('model').names())}" in out
 
 
 def test_plugins_as_json(cli):
