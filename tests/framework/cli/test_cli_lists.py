@@ -120,7 +120,9 @@ def test_plugins_as_json(cli):
     code, out, _ = cli("plugins", "--json")
     assert code == 0
     found = {plugin["name"]: plugin for plugin in json.loads(out)}
-    assert found["firstlight_models"]["offers"] == {"model": ["mlp", "polynomial"]}
+    assert found["firstlight_models"]["offers"] == {
+        "model": firstlight.plugins.registry("model").names()
+    }
     assert found["firstlight_models"]["error"] == ""
     assert found["firstlight_models"]["version"] == firstlight.__version__
 
