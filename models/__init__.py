@@ -2,19 +2,21 @@
 
 from firstlight.hookspecs import hookimpl
 from firstlight.models.cnn import CNN
+from firstlight.models.gpt import GPT
 from firstlight.models.lenet5 import LeNet5
 from firstlight.models.mlp import MLP
 from firstlight.models.polynomial import Polynomial
 from firstlight.models.resnet import ResNet
 from firstlight.models.vit import ViT
 
-__all__ = ["CNN", "MLP", "LeNet5", "Polynomial", "ResNet", "ViT"]
+__all__ = ["CNN", "GPT", "MLP", "LeNet5", "Polynomial", "ResNet", "ViT"]
 
 
 @hookimpl
 def register_models(registry):
     """Offer firstlight's own models by name."""
     registry.add("cnn", CNN)
+    registry.add("gpt", GPT)
     registry.add("lenet5", LeNet5)
     registry.add("mlp", MLP)
     registry.add("polynomial", Polynomial)
