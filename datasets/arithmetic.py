@@ -67,8 +67,8 @@ def arithmetic(
     -----
     A small GPT learns two-digit sums to the last one in half a minute on two cores::
 
-        firstlight fit --data arithmetic --trainer.max_epochs 10 \\
-            --model gpt --model.n_layer 2 --model.n_embd 64 --model.lr 3e-3
+        firstlight fit --model gpt --model.n_layer 2 --model.n_embd 64 --model.lr 3e-3
+            --data arithmetic --trainer.max_epochs 10
         firstlight generate --prompt "57+68=" --max_new_tokens 3 --temperature 0
 
     References
