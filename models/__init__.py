@@ -3,8 +3,9 @@
 from firstlight.hookspecs import hookimpl
 from firstlight.models.mlp import MLP
 from firstlight.models.polynomial import Polynomial
+from firstlight.models.rnn import RNN
 
-__all__ = ["MLP", "Polynomial"]
+__all__ = ["MLP", "RNN", "Polynomial"]
 
 
 @hookimpl
@@ -12,3 +13,4 @@ def register_models(registry):
     """Offer firstlight's own models by name."""
     registry.add("mlp", MLP)
     registry.add("polynomial", Polynomial)
+    registry.add("rnn", RNN)
