@@ -7,9 +7,10 @@ from firstlight.models.lenet5 import LeNet5
 from firstlight.models.mlp import MLP
 from firstlight.models.polynomial import Polynomial
 from firstlight.models.resnet import ResNet
+from firstlight.models.rnn import RNN
 from firstlight.models.vit import ViT
 
-__all__ = ["CNN", "GPT", "MLP", "LeNet5", "Polynomial", "ResNet", "ViT"]
+__all__ = ["CNN", "GPT", "MLP", "RNN", "LeNet5", "Polynomial", "ResNet", "ViT"]
 
 
 @hookimpl
@@ -21,4 +22,5 @@ def register_models(registry):
     registry.add("mlp", MLP)
     registry.add("polynomial", Polynomial)
     registry.add("resnet", ResNet)
+    registry.add("rnn", RNN)
     registry.add("vit", ViT)

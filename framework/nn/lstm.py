@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from firstlight import ops
 from firstlight.nn.recurrent import Cell, Recurrent
 
 
@@ -71,11 +70,14 @@ class LSTMCell(Cell):
     @staticmethod
     def step(a, b, state):  # (N, 4 H), (N, 4 H), (h, c)
         _, c = state
-        size = c.shape[1]
-        gates = a + b  # (N, 4 H)
-        g = gates[:, 2 * size : 3 * size]
-        np.multiply(g, 2, out=g)
-        gates = ops.sigmoid(gates)  # all four at once, for tanh(x) = 2 σ(2 x) - 1
+        gates = np.add(a, b, out=b)  # (N, 4 H)
+        # All four at once, by σ(x) = ½ + ½ tanh(x/2): half the passes of σ by exp.
+        g = _blocks(gates)[2]
+        g *= 2
+        gates *= 0.5
+        np.tanh(gates, out=gates)
+        gates *= 0.5
+        gates += 0.5
         i, f, g, o = _blocks(gates)
         g *= 2
         g -= 1

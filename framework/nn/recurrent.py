@@ -150,8 +150,9 @@ class Recurrent(Module):
             a += b_ih.data
         h = np.empty_like(a, shape=(len(x) + 1, *state[0].shape))  # (T + 1, N, H)
         h[0], kept = state[0], []
+        w_hh_t = np.ascontiguousarray(w_hh.data.T)  # (H, G H); 1.2 times as fast for H = 256
         for t in range(len(x)):
-            b = h[t] @ w_hh.data.T  # (N, G H)
+            b = h[t] @ w_hh_t  # (N, G H)
             if b_hh is not None:
                 b += b_hh.data
             state, to_keep = self.cell.step(a[t], b, state)
