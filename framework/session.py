@@ -120,6 +120,7 @@ def _prepare(trainer, module, data, val_data, resume):
     name = trainer.name or checks.run_name(type(module).__name__.lower())
     place = None if resume is None else resuming.find(resume, trainer.runs_dir, name)
     if place is not None:
+        _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
         snapshot.restore(trainer, place.checkpoint)
     if trainer.runs_dir is not None:
         trainer.run = Run(
@@ -133,6 +134,19 @@ def _prepare(trainer, module, data, val_data, resume):
         if trainer.tokenizer is not None:
             trainer.tokenizer.save(trainer.run.path / TOKENIZER)
     trainer.status = "running"
+
+
+def _check_tokenizer(tokenizer, kept):
+    """Raise a ValueError if the run to go on from took the same tokens for other text."""
+    if tokenizer is None or not kept.is_file():
+        return
+    from firstlight import tokenizers
+
+    if not tokenizers.load(kept).same_as(tokenizer):
+        raise ValueError(
+            f"resume: the data's {tokenizer!r} is not the run's; the text, or the way it is "
+            f"tokenized, has changed: load the data with tokenizer={str(kept)!r}, or start anew"
+        )
 
 
 def _use(trainer, module):

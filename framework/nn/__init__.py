@@ -14,16 +14,19 @@ from firstlight.nn.embedding import Embedding
 from firstlight.nn.feedforward import FeedForward, SwiGLU
 from firstlight.nn.gelu import GELU
 from firstlight.nn.groupnorm import GroupNorm
+from firstlight.nn.gru import GRU, GRUCell
 from firstlight.nn.instancenorm import InstanceNorm2d
 from firstlight.nn.kv_cache import KeyValueCache
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.lstm import LSTM, LSTMCell
 from firstlight.nn.patches import PatchEmbedding
 from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU
 from firstlight.nn.reshape import Flatten, Identity, Reshape
+from firstlight.nn.rnn import RNN, RNNCell
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
 from firstlight.nn.transformer import TransformerEncoderLayer
@@ -47,6 +50,8 @@ __all__ = [
     "FeedForward",
     "Flatten",
     "GELU",
+    "GRU",
+    "GRUCell",
     "GlobalAvgPool2d",
     "GroupNorm",
     "HuberLoss",
@@ -54,6 +59,8 @@ __all__ = [
     "InstanceNorm2d",
     "KeyValueCache",
     "L1Loss",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -63,6 +70,8 @@ __all__ = [
     "MultiHeadAttention",
     "PatchEmbedding",
     "RMSNorm",
+    "RNN",
+    "RNNCell",
     "ReLU",
     "Reshape",
     "Residual",

@@ -131,7 +131,7 @@ class MultiHeadAttention(Module):
             self.in_proj_weight.grad[rows] += flat.T @ source.reshape(len(flat), -1)
             if self.in_proj_bias is not None:
                 self.in_proj_bias.grad[rows] += column_sums(flat)
-            gradients.append(d @ self.in_proj_weight.data[rows])
+            gradients.append((flat @ self.in_proj_weight.data[rows]).reshape(source.shape))
         return gradients[0] if context is None else tuple(gradients)
 
     def weights(self, x, context=None, mask=None):
@@ -160,9 +160,10 @@ class MultiHeadAttention(Module):
         """Return q, k and v; ``start`` is the position of the first."""
         projected = []
         for source, rows in self._parts(x, context):
-            projected.append(source @ self.in_proj_weight.data[rows].T)
+            y = source.reshape(-1, self.embed_dim) @ self.in_proj_weight.data[rows].T
             if self.in_proj_bias is not None:
-                projected[-1] += self.in_proj_bias.data[rows]
+                y += self.in_proj_bias.data[rows]
+            projected.append(y.reshape(*source.shape[:2], -1))
         q, k, v = self._heads(*projected)
         if self.rotary is not None:
             q, k = self.rotary.turn(q, start), self.rotary.turn(k, start)

@@ -78,10 +78,10 @@ class Linear(Module):
     def forward(self, x):  # x (..., I)
         self._check(x)
         self.save(x)
-        y = x @ self.weight.data.T  # (..., O)
+        y = x.reshape(-1, self.in_features) @ self.weight.data.T  # (N, O)  one product for all
         if self.bias is not None:
             y += self.bias.data
-        return y
+        return y.reshape(*x.shape[:-1], -1)  # (..., O)
 
     def backward(self, dy):  # dy (..., O)
         (x,) = self.saved()
@@ -90,7 +90,7 @@ class Linear(Module):
         self.weight.grad += rows.T @ x.reshape(-1, self.in_features)  # (O, I)
         if self.bias is not None:
             self.bias.grad += column_sums(rows)  # (O,)
-        return dy @ self.weight.data if self.needs_dx else None  # (..., I)
+        return (rows @ self.weight.data).reshape(x.shape) if self.needs_dx else None  # (..., I)
 
     def _check(self, x):
         if x.ndim < 1 or x.shape[-1] != self.in_features:

@@ -5,6 +5,7 @@ from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.dropout import Dropout
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.recompute import dropout_state, replayed, unsaved
 from firstlight.nn.transformer import activation_named
 
 
@@ -21,10 +22,12 @@ class TransformerDecoderLayer(Module):
 
     Parameters
     ----------
-    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias, rng
+    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias
         As in `TransformerEncoderLayer`.
     is_causal : bool
         Position i of x sees positions 0 ... i of x only; all see the whole memory.
+    recompute, rng
+        As in `TransformerEncoderLayer`.
 
     Raises
     ------
@@ -48,9 +51,9 @@ class TransformerDecoderLayer(Module):
 
     def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation="relu",
                  layer_norm_eps=1e-5, norm_first=False, bias=True, *, is_causal=False,
-                 rng=None):  # fmt: skip
+                 recompute=False, rng=None):  # fmt: skip
         phi = activation_named("TransformerDecoderLayer", activation)
-        self.norm_first = norm_first
+        self.norm_first, self.recompute = norm_first, recompute
         self.self_attn = MultiHeadAttention(
             d_model, nhead, dropout, bias, is_causal=is_causal, rng=rng
         )
@@ -66,6 +69,22 @@ class TransformerDecoderLayer(Module):
 
     def forward(self, x, memory, mask=None, memory_mask=None):
         """Return y for x (N, T, C) and memory (N, S, C); masks as in `MultiHeadAttention`."""
+        inputs = (x, memory, mask, memory_mask)
+        if not self.recompute or self._stack is None:
+            return self._forward(*inputs)
+        self.save(inputs, dropout_state())
+        with unsaved(self):
+            return self._forward(*inputs)
+
+    def backward(self, dy):
+        """Return (dx, dmemory)."""
+        if self.recompute:
+            inputs, state = self.saved()
+            with replayed(state):
+                self._forward(*inputs)
+        return self._backward(dy)
+
+    def _forward(self, x, memory, mask, memory_mask):
         if self.norm_first:
             a = x + self._attend(self.norm1(x), mask)
             b = a + self._look(self.norm2(a), memory, memory_mask)
@@ -74,8 +93,7 @@ class TransformerDecoderLayer(Module):
         b = self.norm2(a + self._look(a, memory, memory_mask))
         return self.norm3(b + self._feed(b))
 
-    def backward(self, dy):
-        """Return (dx, dmemory)."""
+    def _backward(self, dy):
         if self.norm_first:
             db = dy + self.norm3.backward(self._feed_backward(dy))
             d, dmemory = self._look_backward(db)

@@ -123,6 +123,23 @@ def test_a_training_on_text_resumes_to_the_same_bytes(file):
     fl.testing.check_resume(lambda: Bigram(26), splits)
 
 
+def test_a_training_does_not_go_on_with_other_tokens(file, tmp_path):
+    def fit(steps, resume=None, **arguments):
+        splits = load("text", path=file, block_size=8, **arguments)
+        trainer = fl.Trainer(
+            max_steps=steps, default_callbacks=False, callbacks=["model_checkpoint"]
+        )
+        trainer.fit(Bigram(26), splits, resume=resume)
+        return trainer
+
+    run = fit(2).run
+    (tmp_path / "odyssey.txt").write_text((WORDS * 20).replace("w", "W"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"resume: the data's CharTokenizer.26 tokens. is not the"):
+        fit(4, resume="last")
+    (tmp_path / "odyssey.txt").write_text(WORDS * 20 + "man", encoding="utf-8")
+    assert fit(4, resume="last", tokenizer=str(run.path / "tokenizer.json")).step == 4
+
+
 @pytest.mark.parametrize(
     ("tokenizer", "size"), [(None, 26), ("char", 26), ("byte", 256), ("bpe", 260)]
 )

@@ -127,8 +127,5 @@ CASES = [
     ),
 ]
 
-CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_conv.py")))["cases"](Case, floats)
-CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_norm.py")))["cases"](Case, floats)
-CASES += runpy.run_path(str(Path(__file__).with_name("layer_table_attention.py")))["cases"](
-    Case, floats
-)
+for more in sorted(Path(__file__).parent.glob("layer_table_*.py")):
+    CASES += runpy.run_path(str(more))["cases"](Case, floats)

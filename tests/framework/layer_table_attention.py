@@ -111,11 +111,11 @@ def cases(Case, floats):
         ),
         *(
             Case(
-                f"TransformerDecoderLayer, norm_first={first}",
-                lambda f=first: Cross(decoder(norm_first=f), None, boolean_mask(3, 6)),
+                f"TransformerDecoderLayer, {options}",
+                lambda o=options: Cross(decoder(**o), None, boolean_mask(3, 6)),
                 pair,
             )
-            for first in (False, True)
+            for options in [{}, {"norm_first": True}, {"recompute": True}]
         ),
     ]
 

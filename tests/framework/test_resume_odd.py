@@ -234,7 +234,7 @@ def test_a_state_that_a_callback_goes_on_changing_is_saved_as_it_was():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoint, "save", late)
         fit("live", [Live()], last=[callbacks.ModelCheckpoint(every_n_steps=1)])
-    assert len(saved) > 4
+    assert len(saved) > 1
     assert all(step == seen for step, seen in saved)
 
 

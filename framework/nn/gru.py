@@ -1,0 +1,143 @@
+"""GRU and GRUCell: a recurrent network that mixes old and new."""
+
+import numpy as np
+
+from firstlight import ops
+from firstlight.nn.recurrent import Cell, Recurrent
+
+
+class GRUCell(Cell):
+    """One step of a gated recurrent unit.
+
+    Formula, with a = x_t W_ihᵀ + b_ih and b = h_{t-1} W_hhᵀ + b_hh in three blocks, one a gate::
+
+        r   = σ(a_r + b_r)              how much of the past the candidate sees
+        z   = σ(a_z + b_z)              how much of the past stays
+        n   = tanh(a_n + r b_n)         the candidate
+        h_t = (1 - z) n + z h_{t-1}
+
+    Where z is near 1, h and its gradient go on from step to step unchanged.
+
+    Gradient, by the product rule and σ' = σ (1 - σ), tanh' = 1 - tanh²::
+
+        da_n = dh_t (1 - z) (1 - n²)             db_n = da_n r
+        da_z = dh_t (h_{t-1} - n) z (1 - z)      db_z = da_z
+        da_r = da_n b_n r (1 - r)                db_r = da_r
+        dh_{t-1} = dh_t z, and what comes through b
+
+    and from there to x, h_{t-1} and the weights as told in `firstlight.nn.recurrent`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        I and H.
+    bias : bool
+        False leaves b_ih and b_hh out.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from, uniform in ±1/√H; the ``init`` stream by default.
+
+    Attributes
+    ----------
+    weight_ih, weight_hh : Parameter, shapes (3 H, I) and (3 H, H)
+        The blocks of H rows are for r, z and n, in PyTorch's order.
+    bias_ih, bias_hh : Parameter, shape (3 H,), or None
+    state, dstate : array, shape (N, H)
+        h_t, left by ``forward(x, state)``; dL/dh_{t-1}, left by ``backward(dy, dstate)``.
+
+    Raises
+    ------
+    ValueError
+        Sizes that are not positive; x is not (N, I); a state that is not (N, H).
+    TypeError
+        x of another dtype than the weights.
+
+    References
+    ----------
+    Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+    Translation", 2014, section 2.3; with r applied after W_hh, as in PyTorch and cuDNN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.GRUCell(3, 5)(np.ones((2, 3), "float32")).shape
+    (2, 5)
+    """
+
+    gates = 3
+
+    @staticmethod
+    def step(a, b, state):  # (N, 3 H), (N, 3 H), (h,)
+        (h,) = state
+        size = h.shape[1]
+        gates = ops.sigmoid(a[:, : 2 * size] + b[:, : 2 * size])  # (N, 2 H)
+        r, z = gates[:, :size], gates[:, size:]
+        b_n = b[:, 2 * size :]  # (N, H)
+        n = r * b_n
+        n += a[:, 2 * size :]
+        np.tanh(n, out=n)
+        new = h - n
+        new *= z
+        new += n  # (1 - z) n + z h
+        return (new,), (gates, n, b_n, h)
+
+    @staticmethod
+    def undo(dstate, kept):
+        (dh,), (gates, n, b_n, h) = dstate, kept
+        size = h.shape[1]
+        r, z = gates[:, :size], gates[:, size:]
+        slope = gates - np.square(gates)  # σ', (N, 2 H)
+        da = np.empty_like(gates, shape=(len(h), 3 * size))
+        da_r, da_z, da_n = (da[:, k * size : (k + 1) * size] for k in range(3))
+        dh_z = dh * z
+        np.subtract(dh, dh_z, out=da_n)
+        da_n *= 1 - np.square(n)
+        np.multiply(da_n, b_n, out=da_r)
+        da_r *= slope[:, :size]
+        np.subtract(h, n, out=da_z)
+        da_z *= dh
+        da_z *= slope[:, size:]
+        db = da.copy()
+        db[:, 2 * size :] *= r
+        return da, db, (dh_z,)
+
+
+class GRU(Recurrent):
+    """Gated recurrent units along sequences.
+
+    Formula and gradient are those of `GRUCell` at each step t, from h_0 = 0 unless a state is
+    given, and the weights are the same at each step; see `firstlight.nn.recurrent`. With more
+    layers, each reads what the one below it put out.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, needs_dx, rng
+        As in `RNN`.
+
+    Attributes
+    ----------
+    weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 : Parameter
+        As in `GRUCell`; and so on for each layer l1, l2, ...
+    state, dstate : array, shape (num_layers, N, H)
+        The last h, left by ``forward(x, state)``; dL/dh_0, left by ``backward(dy, dstate)``.
+
+    Raises
+    ------
+    ValueError
+        Sizes that are not positive; x is not (N, T, I); a state that is not (num_layers, N, H).
+    TypeError
+        x of another dtype than the weights.
+
+    References
+    ----------
+    Cho et al., 2014, see `GRUCell`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.GRU(3, 5)(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, H)
+    (2, 7, 5)
+    """
+
+    cell = GRUCell

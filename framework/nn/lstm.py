@@ -1,0 +1,158 @@
+"""LSTM and LSTMCell: a recurrent network with a memory that gates open and close."""
+
+import numpy as np
+
+from firstlight.nn.recurrent import Cell, Recurrent
+
+
+class LSTMCell(Cell):
+    """One step of a long short-term memory.
+
+    Formula, with a + b = x_t W_ihᵀ + b_ih + h_{t-1} W_hhᵀ + b_hh in four blocks, one a gate::
+
+        i = σ((a + b)_i)            f = σ((a + b)_f)            let in, keep
+        g = tanh((a + b)_g)         o = σ((a + b)_o)            candidate, let out
+        c_t = f c_{t-1} + i g       h_t = o tanh(c_t)
+
+    Where f is near 1, the memory c and its gradient go on from step to step unchanged.
+
+    Gradient, with dc_t including what step t + 1 handed back, σ' = σ (1 - σ), tanh' = 1 - tanh²::
+
+        dc_t  += dh_t o (1 - tanh²(c_t))        as h_t contains c_t
+        da_i = dc_t g i (1 - i)                 da_f = dc_t c_{t-1} f (1 - f)
+        da_g = dc_t i (1 - g²)                  da_o = dh_t tanh(c_t) o (1 - o)
+        db = da                                 dc_{t-1} = dc_t f
+
+    and from there to x, h_{t-1} and the weights as told in `firstlight.nn.recurrent`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        I and H.
+    bias : bool
+        False leaves b_ih and b_hh out.
+    rng : numpy.random.Generator, optional
+        Where the initial values come from, uniform in ±1/√H; the ``init`` stream by default.
+
+    Attributes
+    ----------
+    weight_ih, weight_hh : Parameter, shapes (4 H, I) and (4 H, H)
+        The blocks of H rows are for i, f, g and o, in PyTorch's order.
+    bias_ih, bias_hh : Parameter, shape (4 H,), or None
+    state, dstate : pair of arrays, shapes (N, H)
+        (h_t, c_t), left by ``forward(x, state)``, which returns h_t; the gradients at (h_{t-1},
+        c_{t-1}), left by ``backward(dy, dstate)``.
+
+    Raises
+    ------
+    ValueError
+        Sizes that are not positive; x is not (N, I); a state that is not a pair of (N, H).
+    TypeError
+        x of another dtype than the weights.
+
+    References
+    ----------
+    Hochreiter & Schmidhuber, "Long Short-Term Memory", 1997; the gate f: Gers et al., "Learning to
+    Forget: Continual Prediction with LSTM", 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> cell = nn.LSTMCell(3, 5)
+    >>> h = cell(np.ones((2, 3), "float32"))
+    >>> cell(np.ones((2, 3), "float32"), cell.state).shape
+    (2, 5)
+    """
+
+    gates, parts = 4, 2
+
+    @staticmethod
+    def step(a, b, state):  # (N, 4 H), (N, 4 H), (h, c)
+        _, c = state
+        gates = np.add(a, b, out=b)  # (N, 4 H)
+        # All four at once, by σ(x) = ½ + ½ tanh(x/2): half the passes of σ by exp.
+        g = _blocks(gates)[2]
+        g *= 2
+        gates *= 0.5
+        np.tanh(gates, out=gates)
+        gates *= 0.5
+        gates += 0.5
+        i, f, g, o = _blocks(gates)
+        g *= 2
+        g -= 1
+        new = f * c  # (N, H)
+        new += i * g
+        tanh = np.tanh(new)  # (N, H)
+        return (o * tanh, new), (gates, c, tanh)
+
+    @staticmethod
+    def undo(dstate, kept):
+        (dh, dc), (gates, c, tanh) = dstate, kept
+        i, f, g, o = _blocks(gates)
+        through_h = np.square(tanh)
+        np.subtract(1, through_h, out=through_h)
+        through_h *= o
+        through_h *= dh
+        dc = dc + through_h  # (N, H)
+        da = np.square(gates)
+        np.subtract(gates, da, out=da)  # σ', (N, 4 H)
+        da_i, da_f, da_g, da_o = _blocks(da)
+        np.subtract(1, np.square(g), out=da_g)
+        da_i *= g
+        da_i *= dc
+        da_f *= c
+        da_f *= dc
+        da_g *= i
+        da_g *= dc
+        da_o *= tanh
+        da_o *= dh
+        return da, da, (0, dc * f)
+
+
+class LSTM(Recurrent):
+    """Long short-term memory along sequences.
+
+    Formula and gradient are those of `LSTMCell` at each step t, from zeros unless a state is
+    given, and the weights are the same at each step; see `firstlight.nn.recurrent`. With more
+    layers, each reads what the one below it put out.
+
+    Parameters
+    ----------
+    input_size, hidden_size, num_layers, bias, needs_dx, rng
+        As in `RNN`.
+
+    Attributes
+    ----------
+    weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 : Parameter
+        As in `LSTMCell`; and so on for each layer l1, l2, ...
+    state, dstate : pair of arrays, shapes (num_layers, N, H)
+        The last (h, c), left by ``forward(x, state)``; the gradients at the first, left by
+        ``backward(dy, dstate)``.
+
+    Raises
+    ------
+    ValueError
+        Sizes that are not positive; x is not (N, T, I); a state that is not a pair of (num_layers,
+        N, H).
+    TypeError
+        x of another dtype than the weights.
+
+    References
+    ----------
+    Hochreiter & Schmidhuber, 1997, see `LSTMCell`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> nn.LSTM(3, 5)(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, H)
+    (2, 7, 5)
+    """
+
+    cell = LSTMCell
+
+
+def _blocks(gates):  # (N, 4 H) -> four views (N, H)
+    size = gates.shape[1] // 4
+    return [gates[:, k * size : (k + 1) * size] for k in range(4)]

@@ -1,0 +1,241 @@
+"""GPT: a language model that predicts the next token, after nanoGPT."""
+
+import numpy as np
+
+from firstlight import nn, optim
+from firstlight import rng as randomness
+from firstlight.backend import to_host
+from firstlight.models.gpt_block import Block
+from firstlight.models.gpt_weights import from_gpt2, read_gpt2
+from firstlight.models.sampling import check as check_sampling
+from firstlight.models.sampling import sample
+from firstlight.module import Module, StepOutput
+
+SIZES = {  # n_layer, n_head, n_embd
+    "nano-cpu": (4, 4, 128),  # nanoGPT's Shakespeare on a CPU, with block_size 64
+    "baby": (6, 6, 384),  # nanoGPT's Shakespeare on a GPU, with block_size 256
+    "gpt2": (12, 12, 768),
+    "gpt2-medium": (24, 16, 1024),
+    "gpt2-large": (36, 20, 1280),
+    "gpt2-xl": (48, 25, 1600),
+}
+
+
+class GPT(Module):
+    """Predict each next token of a text from those before it.
+
+    Formula, for tokens t of shape (N, T), with table E (V, C) and positions P (block_size, C)::
+
+        x₀     = dropout(E_t + P_{0 … T-1})
+        x_l    = block_l(x_{l-1})                       l = 1 … n_layer, see `Block`
+        logits = norm(x_L) Eᵀ                           (N, T, V)
+
+    Gradient: each part's own, from the last to the first. E is both table and last matrix (weight
+    tying), and what it gets from the two adds.
+
+    Parameters
+    ----------
+    vocab_size : int
+        V, different tokens.
+    block_size : int
+        The longest sequence.
+    size : {"nano-cpu", "baby", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"}
+        Sets the next three, where they are not given.
+    n_layer, n_head, n_embd : int, optional
+        Blocks, heads a block, numbers a position (C).
+    dropout : float
+    bias : bool
+        Biases in linear layers and norms; GPT-2 has them.
+    approximate : {"none", "tanh"}
+        Form of GELU; GPT-2 has "tanh".
+    recompute : bool
+        Keep each block's input only for backward: less memory, a third more time.
+    lr, weight_decay, betas
+        Of AdamW; biases and norms do not decay.
+
+    Raises
+    ------
+    ValueError
+        An unknown size, sizes below 1, n_embd not a multiple of n_head; sequences longer than
+        block_size.
+    TypeError, IndexError
+        Tokens that are not integers, or outside the vocabulary.
+
+    References
+    ----------
+    Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; A. Karpathy,
+    nanoGPT, model.py.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.models import GPT
+    >>> net = GPT(vocab_size=65, block_size=16, n_layer=1, n_embd=32)
+    >>> net(np.zeros((2, 5), "int64")).shape
+    (2, 5, 65)
+    >>> net.generate(np.zeros((1, 3), "int64"), 4, seed=0).shape
+    (1, 7)
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        block_size: int,
+        *,
+        size: str = "nano-cpu",
+        n_layer: int | None = None,
+        n_head: int | None = None,
+        n_embd: int | None = None,
+        dropout: float = 0.0,
+        bias: bool = False,
+        approximate: str = "none",
+        recompute: bool = False,
+        lr: float = 1e-3,
+        weight_decay: float = 0.1,
+        betas: tuple[float, float] = (0.9, 0.99),
+    ):
+        layers, heads, width = _sizes(size, n_layer, n_head, n_embd)
+        if vocab_size < 1 or block_size < 1:
+            raise ValueError(
+                "GPT: expected vocab_size and block_size of 1 or more, "
+                f"got {vocab_size} and {block_size}"
+            )
+        self.vocab_size, self.block_size = vocab_size, block_size
+        self.lr, self.weight_decay, self.betas = lr, weight_decay, betas
+        self.wte = nn.Embedding(vocab_size, width)
+        self.wpe = nn.Embedding(block_size, width)
+        self.drop = nn.Dropout(dropout)
+        options = {"dropout": dropout, "bias": bias, "approximate": approximate}
+        self.h = [Block(width, heads, recompute=recompute, **options) for _ in range(layers)]
+        self.ln_f = nn.LayerNorm(width, bias=bias)
+        self.lm_head = nn.Linear(width, vocab_size, bias=False)
+        self.lm_head.weight = self.wte.weight
+        self.loss = nn.CrossEntropyLoss()
+        self._initialise()
+
+    def forward(self, tokens):  # tokens (N, T)
+        self._check(tokens)
+        places = np.arange(tokens.shape[1], like=tokens)  # (T,)
+        x = self.drop(self.wte(tokens) + self.wpe(places))  # (N, T, C)
+        for block in self.h:
+            x = block(x)
+        return self.lm_head(self.ln_f(x))  # (N, T, V)
+
+    def backward(self, dy):  # dy (N, T, V)
+        dx = self.ln_f.backward(self.lm_head.backward(dy))  # (N, T, C)
+        for block in reversed(self.h):
+            dx = block.backward(dx)
+        dx = self.drop.backward(dx)
+        self.wpe.backward(dx.sum(axis=0))
+        self.wte.backward(dx)
+
+    def validation_step(self, batch):
+        """Return the loss of a batch (x, y), both (N, T); the trainer reports its mean."""
+        x, y = batch
+        logits = self(x)
+        return StepOutput(self.loss(logits, y), prediction=logits)
+
+    def configure_optimizer(self):
+        """AdamW, with decay for matrices only."""
+        matrices = [p for p in self.parameters() if p.data.ndim > 1]
+        vectors = [p for p in self.parameters() if p.data.ndim == 1]
+        groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+        return optim.AdamW(groups, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
+
+    def generate(self, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_p=None,
+                 seed=None):  # fmt: skip
+        """Continue sequences, token by token.
+
+        Keys and values of earlier tokens are kept, until the block is full; from then on each
+        token costs a forward of the latest block_size tokens.
+
+        Parameters
+        ----------
+        tokens : array of int, shape (N, T)
+        max_new_tokens : int
+        temperature, top_k, top_p
+            See `firstlight.models.sampling.sample`.
+        seed : int, optional
+            The seed in use by default.
+
+        Returns
+        -------
+        array of int64, shape (N, T + max_new_tokens)
+        """
+        check_sampling(temperature, top_k, top_p)
+        seed = randomness.current_seed() if seed is None else seed
+        rng, was_training = np.random.default_rng(seed), self.training
+        self.eval()
+        try:
+            caches, new = self.make_caches(), tokens
+            for _ in range(max_new_tokens):
+                if tokens.shape[1] <= self.block_size:
+                    logits = self.extend(new, caches)  # (N, V)
+                else:
+                    logits = self(tokens[:, -self.block_size :])[:, -1]
+                drawn = sample(
+                    to_host(logits), rng, temperature=temperature, top_k=top_k, top_p=top_p
+                )
+                new = np.asarray(drawn[:, None], like=tokens)  # (N, 1)
+                tokens = np.concatenate([tokens, new], axis=1)
+        finally:
+            self.train(was_training)
+        return tokens
+
+    def make_caches(self):
+        """Return an empty `KeyValueCache` for each block, for `extend`."""
+        return [nn.KeyValueCache(self.block_size) for _ in self.h]
+
+    def extend(self, tokens, caches):
+        """Return the logits (N, V) after tokens (N, T) that follow those in the caches."""
+        start = caches[0].length
+        self._check(tokens, start)
+        places = np.arange(start, start + tokens.shape[1], like=tokens)
+        x = self.wte(tokens) + self.wpe(places)
+        for block, cache in zip(self.h, caches, strict=True):
+            x = block.extend(x, cache)
+        return self.lm_head(self.ln_f(x[:, -1]))
+
+    def load_gpt2(self, weights):
+        """Copy in weights named and laid out as nanoGPT's, or GPT-2's of Hugging Face.
+
+        Parameters
+        ----------
+        weights : dict of str to array or torch tensor, or path of a .safetensors file
+        """
+        self.load_state_dict(from_gpt2(self.state_dict(), read_gpt2(weights)))
+        return self
+
+    def _initialise(self):
+        """Draw N(0, 0.02²); 1/√(2 n_layer) of that for what is added to the shortcut."""
+        rng = randomness.stream("init")
+        for name, p in self.named_parameters():
+            if p.data.ndim > 1:
+                added = name.endswith(("attn.out_proj.weight", "mlp.linear2.weight"))
+                std = 0.02 * (2 * len(self.h)) ** -0.5 if added else 0.02
+                p.data[...] = std * rng.standard_normal(p.shape, "float32")
+            elif name.endswith(".bias") and "ln_" not in name:
+                p.data[...] = 0
+
+    def _check(self, tokens, start=0):
+        if tokens.ndim != 2 or start + tokens.shape[1] > self.block_size:
+            raise ValueError(
+                f"GPT: expected tokens of shape (samples, positions) with up to {self.block_size} "
+                f"positions (block_size), got shape {tokens.shape}"
+                + (f" after {start} positions in the cache" if start else "")
+                + "; shorten them, or build it with a larger block_size"
+            )
+
+    def flops(self, x, y):
+        return 0  # all in the layers
+
+
+def _sizes(size, *given):
+    if size not in SIZES:
+        raise ValueError(f"GPT: expected a size of {', '.join(SIZES)}, got {size!r}")
+    found = [usual if n is None else n for n, usual in zip(given, SIZES[size], strict=True)]
+    if min(found) < 1:
+        raise ValueError(
+            f"GPT: expected n_layer, n_head and n_embd of 1 or more, got {tuple(found)}"
+        )
+    return found

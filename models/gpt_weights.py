@@ -1,0 +1,111 @@
+"""GPT-2's weights under the names of nanoGPT and Hugging Face, to and from ours.
+
+==========================  ============================================
+ours                        theirs, with or without "transformer." before
+==========================  ============================================
+wte.weight                  wte.weight, and again as lm_head.weight (the two are tied)
+wpe, h.0.ln_1, ln_f, ...    the same
+h.0.attn.in_proj_weight     h.0.attn.c_attn.weight
+h.0.attn.out_proj.weight    h.0.attn.c_proj.weight
+h.0.mlp.linear1.weight      h.0.mlp.c_fc.weight
+h.0.mlp.linear2.weight      h.0.mlp.c_proj.weight
+==========================  ============================================
+
+Hugging Face keeps the last four transposed, (in, out), as its Conv1D does; nanoGPT as we do.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+RENAMED = {
+    "attn.in_proj_": "attn.c_attn.",
+    "attn.out_proj.": "attn.c_proj.",
+    "mlp.linear1.": "mlp.c_fc.",
+    "mlp.linear2.": "mlp.c_proj.",
+}
+CONV1D = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
+MASKS = re.compile(r"\.attn\.(bias|masked_bias)$")  # constants, not weights
+
+
+def read_gpt2(weights):
+    """Return weights as a dict of NumPy arrays: from a dict, or a path of a .safetensors file."""
+    if isinstance(weights, (str, Path)):
+        from safetensors.numpy import load_file
+
+        return load_file(weights)
+    return {
+        name: np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+        for name, value in weights.items()
+    }
+
+
+def from_gpt2(ours, theirs):
+    """Return GPT-2's weights under our names, in our layout.
+
+    Parameters
+    ----------
+    ours : dict of str to array
+        The model's state, for its shapes.
+    theirs : dict of str to array
+
+    Raises
+    ------
+    ValueError
+        lm_head is not tied to wte.
+    """
+    stripped = {
+        name.removeprefix("transformer."): array
+        for name, array in theirs.items()
+        if not MASKS.search(name)
+    }
+    head, table = stripped.pop("lm_head.weight", None), stripped.get("wte.weight")
+    if head is not None and table is not None and not np.array_equal(head, table):
+        raise ValueError(
+            "GPT: expected lm_head.weight to equal transformer.wte.weight, as they are one array "
+            "here (weight tying), got two different ones"
+        )
+    if head is not None and table is None:
+        stripped["wte.weight"] = head
+    turned = _is_conv1d(ours, stripped)
+    found = {}
+    for name, array in stripped.items():
+        mine = name
+        for to, was in RENAMED.items():
+            mine = mine.replace(was, to)
+        found[mine] = array.T if turned and CONV1D.search(name) else array
+    return found
+
+
+def to_gpt2(ours, layout="huggingface"):
+    """Return our weights as Hugging Face or nanoGPT name them and lay them out.
+
+    Parameters
+    ----------
+    ours : dict of str to array
+        ``GPT.state_dict()``.
+    layout : {"huggingface", "nanogpt"}
+
+    Returns
+    -------
+    dict of str to array
+    """
+    if layout not in ("huggingface", "nanogpt"):
+        raise ValueError(f'to_gpt2: expected layout "huggingface" or "nanogpt", got {layout!r}')
+    found = {}
+    for name, array in ours.items():
+        theirs = name
+        for was, to in RENAMED.items():
+            theirs = theirs.replace(was, to)
+        if layout == "huggingface" and CONV1D.search(theirs):
+            array = np.ascontiguousarray(array.T)
+        found[f"transformer.{theirs}"] = array
+    found["lm_head.weight"] = found["transformer.wte.weight"]
+    return found
+
+
+def _is_conv1d(ours, theirs):
+    """Tell the layout from the shape of c_attn, which is never square: (3C, C) or (C, 3C)."""
+    shape = np.shape(theirs.get("h.0.attn.c_attn.weight"))
+    return len(shape) == 2 and shape == ours["h.0.attn.in_proj_weight"].shape[::-1]

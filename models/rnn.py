@@ -1,0 +1,99 @@
+"""RNN: a recurrent network that reads an image row by row."""
+
+import math
+
+import numpy as np
+
+from firstlight import nn, optim
+from firstlight.models.mlp import choice
+from firstlight.module import Module
+
+KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class RNN(Module):
+    """Read a sequence, or an image row by row, and decide by the last hidden state.
+
+    Formula; an image (H, W, C) is a sequence of H rows of W C numbers::
+
+        h_t = recurrent(x_t, h_{t-1})        t = 1 … T
+        y   = h_T Wᵀ + b
+
+    Gradient: only h_T reaches y, so dL/dh_t = 0 for all steps before; what they owe comes back
+    through time, in the recurrent layer.
+
+    Parameters
+    ----------
+    input_shape : sequence of int
+        Shape of one sample: (T, I) for sequences, (H, W, C) for images.
+    num_classes : int
+        Classes.
+    kind : {"lstm", "gru", "rnn"}
+        The recurrent layer.
+    hidden : int
+        Hidden units.
+    num_layers : int
+        Recurrent layers, one above the other.
+    lr : float
+        Learning rate of Adam.
+
+    Raises
+    ------
+    ValueError
+        An unknown kind; samples without a second axis, or of another shape than input_shape.
+
+    References
+    ----------
+    Le et al., "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units", 2015,
+    section 4.2, reads MNIST pixel by pixel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.models import RNN
+    >>> net = RNN((8, 8, 1), 10, kind="gru", hidden=32)
+    >>> net(np.ones((5, 8, 8, 1), "float32")).shape
+    (5, 10)
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        num_classes: int,
+        *,
+        kind: str = "lstm",
+        hidden: int = 128,
+        num_layers: int = 1,
+        lr: float = 3e-3,
+    ):
+        if len(input_shape) < 2:
+            raise ValueError(
+                "RNN: expected input_shape (T, I) or (H, W, C), that is steps and what is in each, "
+                f"got {tuple(input_shape)}; for flat features use an MLP"
+            )
+        layer = choice("kind", kind, KINDS)
+        self.input_shape, self.lr = tuple(input_shape), lr
+        # Nobody uses the gradient of the pixels, so the first layer need not compute it.
+        width = math.prod(input_shape[1:])
+        self.recurrent = layer(width, hidden, num_layers, needs_dx=False)
+        self.head = nn.Linear(hidden, num_classes)
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x):  # x (N, T, ...)
+        if x.shape[1:] != self.input_shape:
+            raise ValueError(
+                f"RNN: expected x of shape (N, {', '.join(map(str, self.input_shape))}), "
+                f"got {x.shape}"
+            )
+        h = self.recurrent(x.reshape(*x.shape[:2], -1))  # (N, T, I) -> (N, T, H)
+        self.save(h.shape)
+        return self.head(h[:, -1])  # (N, classes)
+
+    def backward(self, dy):  # dy (N, classes)
+        (shape,) = self.saved()
+        dh = np.zeros_like(dy, shape=shape)  # (N, T, H)
+        dh[:, -1] = self.head.backward(dy)
+        return self.recurrent.backward(dh)
+
+    def configure_optimizer(self):
+        return optim.Adam(self.parameters(), lr=self.lr)

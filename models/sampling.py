@@ -1,0 +1,61 @@
+"""Sampling: from a language model's logits to the next token."""
+
+import numpy as np
+
+
+def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
+    """Draw a token for each row of logits.
+
+    Parameters
+    ----------
+    logits : array, shape (N, V)
+    rng : numpy.random.Generator
+    temperature : float
+        Logits are divided by it: below 1 bolder, above 1 more varied; 0 takes the likeliest.
+    top_k : int, optional
+        Only the k likeliest tokens may be drawn.
+    top_p : float, optional
+        Only the likeliest tokens whose probabilities add up to p or more.
+
+    Returns
+    -------
+    array of int64, shape (N,)
+
+    References
+    ----------
+    Holtzman et al., "The Curious Case of Neural Text Degeneration", 2019, section 3.1 (top_p).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.models.sampling import sample
+    >>> sample(np.array([[0.0, 5.0, 1.0]]), np.random.default_rng(0), top_k=1)
+    array([1])
+    """
+    check(temperature, top_k, top_p)
+    if temperature == 0:
+        return logits.argmax(axis=1).astype("int64")
+    scores = logits.astype("float64") / temperature  # (N, V)
+    order = np.argsort(-scores, axis=1, kind="stable")  # (N, V)  the likeliest first
+    ranked = np.take_along_axis(scores, order, axis=1)
+    if top_k is not None:
+        ranked[:, top_k:] = -np.inf
+    p = np.exp(ranked - ranked[:, :1])
+    p /= p.sum(axis=1, keepdims=True)
+    if top_p is not None:
+        before = np.cumsum(p, axis=1) - p  # what is likelier than this one
+        p[before >= top_p] = 0
+        p /= p.sum(axis=1, keepdims=True)
+    below = np.cumsum(p, axis=1) <= rng.random((len(p), 1))  # (N, V)
+    rank = np.minimum(below.sum(axis=1), (p > 0).sum(axis=1) - 1)  # sums may end just below 1
+    return order[np.arange(len(p)), rank]
+
+
+def check(temperature, top_k, top_p):
+    """Raise a ValueError unless the settings make sense."""
+    if not temperature >= 0:
+        raise ValueError(f"generate: expected temperature of 0 or more, got {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"generate: expected top_k of 1 or more, got {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"generate: expected top_p above 0 and up to 1, got {top_p}")
