@@ -46,11 +46,13 @@ class Conv2d(Module):
         convolution.
     bias : bool
         False leaves b out.
+    init_weight : callable, optional
+        ``init_weight(shape, rng=rng) -> array``, see `firstlight.nn.init`; PyTorch's default,
+        uniform in ±1/√(kh kw C / groups).
     needs_dx : bool
         False for a model's first layer: skips dx and returns None.
     rng : numpy.random.Generator, optional
-        Where the initial values come from, uniform in ±1/√(kh kw C / groups) as in PyTorch; the
-        ``init`` stream by default.
+        Where the initial values come from; the ``init`` stream by default.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class Conv2d(Module):
         groups=1,
         bias=True,
         *,
+        init_weight=None,
         needs_dx=True,
         rng=None,
     ):
@@ -102,9 +105,11 @@ class Conv2d(Module):
         self.window = ops.Window(kernel, stride, dilation, before, after)
         bound = (kernel[0] * kernel[1] * in_channels // groups) ** -0.5
         shape = (out_channels, *kernel, in_channels // groups)
-        self.weight = Parameter(
-            init.uniform(shape, -bound, bound, rng=rng), torch_axes=(0, 3, 1, 2)
-        )
+        if init_weight is None:
+            weight = init.uniform(shape, -bound, bound, rng=rng)
+        else:
+            weight = init_weight(shape, rng=rng)
+        self.weight = Parameter(weight, torch_axes=(0, 3, 1, 2))
         self.bias = (
             Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
         )

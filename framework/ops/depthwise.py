@@ -47,7 +47,10 @@ def gradient(x, dy, rows, columns):
 
 def line_runs(x, rows, columns, start, stop):
     """Yield ``(samples, runs)``, runs (n, oh, kh, kw, ow · C): the line that each tap sees."""
-    for samples, view in framed(x, rows, columns, start, stop, FEW_SAMPLES):
+    seen = framed(x, rows, columns, start, stop)
+    for first in range(start, stop, FEW_SAMPLES):
+        samples = slice(first, min(first + FEW_SAMPLES, stop))
+        view = seen[first - start : samples.stop - start]
         count, lines, places, _, _, channels = view.shape
         lines_of_taps = view.transpose(0, 1, 3, 4, 2, 5)  # (n, oh, kh, kw, ow, C)
         runs = lines_of_taps.reshape(count, lines, rows.taps, columns.taps, places * channels)

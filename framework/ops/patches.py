@@ -48,10 +48,12 @@ def patches(x, rows, columns, start, stop, width):
         One row for each pixel of ``y[samples, lines]``; overwritten by the next one.
     """
     few, some = tile(x, rows, columns, width)
-    for samples, view in framed(x, rows, columns, start, stop, few):
+    view = framed(x, rows, columns, start, stop)
+    for first in range(start, stop, few):
+        samples = slice(first, min(first + few, stop))
         for top in range(0, rows.out, some):
             lines = slice(top, min(top + some, rows.out))
-            yield samples, lines, as_matrix(view[:, lines])
+            yield samples, lines, as_matrix(view[first - start : samples.stop - start, lines])
 
 
 def as_matrix(view):
@@ -67,26 +69,18 @@ def as_matrix(view):
     return matrix.reshape(size, -1).T if short else matrix.reshape(-1, size)
 
 
-def framed(x, rows, columns, start, stop, few):
-    """Yield ``(samples, windows)``, the windows as a view (n, rows.out, columns.out, kh, kw, C).
+def framed(x, rows, columns, start, stop):
+    """Return the windows on samples start ... stop, a view (n, oh, ow, kh, kw, C).
 
     Where they reach over the edge, the images are first copied into a frame of zeros.
     """
+    x = x[start:stop]
     inside = rows.before == columns.before == 0
-    inside = inside and rows.span <= x.shape[1] and columns.span <= x.shape[2]
-    if inside:
-        view = windows(x, rows, columns)
-    else:
-        frame = scratch("frame", (few, rows.span, columns.span, x.shape[3]), x)
-        view = windows(frame, rows, columns)
-    for first in range(start, stop, few):
-        samples = slice(first, min(first + few, stop))
-        if inside:
-            yield samples, view[samples]
-        else:
-            count = samples.stop - first
-            fill_frame(frame[:count], x[samples], rows.before, columns.before)
-            yield samples, view[:count]
+    if not inside or rows.span > x.shape[1] or columns.span > x.shape[2]:
+        frame = scratch("frame", (len(x), rows.span, columns.span, x.shape[3]), x)
+        fill_frame(frame, x, rows.before, columns.before)
+        x = frame
+    return windows(x, rows, columns)
 
 
 def windows(x, rows, columns):

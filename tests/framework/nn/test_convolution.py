@@ -69,6 +69,12 @@ def test_another_dtype(layer):
         layer(x(2, 5, 5, 1, dtype="float64"))
 
 
+def test_initial_weights_of_ones_choice():
+    layer = nn.Conv2d(4, 6, 3, groups=2, init_weight=nn.init.ones)
+    assert layer.weight.shape == (6, 3, 3, 2)
+    assert (layer.weight.data == 1).all()
+
+
 def test_same_keeps_height_and_width():
     for kernel in (1, 2, 3, 4, (5, 2)):
         assert nn.Conv2d(1, 1, kernel, padding="same")(x(1, 7, 6, 1)).shape == (1, 7, 6, 1)
