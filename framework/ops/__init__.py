@@ -8,6 +8,7 @@ from firstlight.ops.channels import channel_dots, channel_map, channel_moments, 
 from firstlight.ops.convolution import conv2d, conv2d_dw, conv2d_dx
 from firstlight.ops.gelu import gelu
 from firstlight.ops.layernorm import layer_norm, layer_norm_backward
+from firstlight.ops.memory import keep_freed_memory
 from firstlight.ops.numpy_ops import erf, sigmoid
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx
 from firstlight.ops.samples import sample_dots, sample_map, sample_moments
@@ -29,6 +30,7 @@ __all__ = [
     "conv2d_dx",
     "erf",
     "gelu",
+    "keep_freed_memory",
     "layer_norm",
     "layer_norm_backward",
     "max_pool2d",
@@ -38,3 +40,5 @@ __all__ = [
     "sample_moments",
     "sigmoid",
 ]
+
+keep_freed_memory()
