@@ -4,12 +4,13 @@ A layer calls ``ops.erf(x)`` and does not ask where x lives.
 """
 
 from firstlight.ops.attention import attention, attention_backward, attention_weights
+from firstlight.ops.blockwise import blockwise
 from firstlight.ops.channels import channel_dots, channel_map, channel_moments, channel_sums
 from firstlight.ops.convolution import conv2d, conv2d_dw, conv2d_dx
 from firstlight.ops.gelu import gelu
 from firstlight.ops.layernorm import layer_norm, layer_norm_backward
 from firstlight.ops.memory import keep_freed_memory
-from firstlight.ops.numpy_ops import erf, sigmoid
+from firstlight.ops.numpy_ops import erf, sigmoid, sigmoid_into
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx
 from firstlight.ops.samples import sample_dots, sample_map, sample_moments
 from firstlight.ops.window import Window
@@ -21,6 +22,7 @@ __all__ = [
     "attention_weights",
     "avg_pool2d",
     "avg_pool2d_dx",
+    "blockwise",
     "channel_dots",
     "channel_map",
     "channel_moments",
@@ -39,6 +41,7 @@ __all__ = [
     "sample_map",
     "sample_moments",
     "sigmoid",
+    "sigmoid_into",
 ]
 
 keep_freed_memory()

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from firstlight.ops.blockwise import blockwise
+
 # erf(x) = 1 - t P(t) exp(-x²) with t = 1/(1 + p x), x ≥ 0: error below 1.5e-7
 HASTINGS_P = 0.3275911
 HASTINGS = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
@@ -51,7 +53,7 @@ CODY_D = (
 
 
 def sigmoid(x):
-    """Compute 1 / (1 + exp(-x)) without overflow, by stopping at the smallest normal number.
+    """Compute 1 / (1 + exp(-x)) without overflow.
 
     Examples
     --------
@@ -59,12 +61,17 @@ def sigmoid(x):
     >>> sigmoid(np.array([0.0, 1e4]))
     array([0.5, 1. ])
     """
+    return blockwise(sigmoid_into, x)
+
+
+def sigmoid_into(out, x):
+    """Write the sigmoid of x to ``out``, stopping at the smallest normal number."""
     limit = -math.log(np.finfo(x.dtype).tiny)  # 87.3 in float32: 1 / exp(limit) is still normal
-    y = np.negative(x)
-    np.minimum(y, limit, out=y)
-    np.exp(y, out=y)
-    y += 1
-    return np.divide(1, y, out=y)
+    np.negative(x, out=out)
+    np.minimum(out, limit, out=out)
+    np.exp(out, out=out)
+    out += 1
+    np.divide(1, out, out=out)
 
 
 def erf(x):
