@@ -147,7 +147,7 @@ class LRSchedule(Callback):
         """Note where each value starts, unless that came with a checkpoint."""
         self._target = HyperParameter("LRSchedule", trainer, self.param)
         self._refuse_company(trainer)
-        if not self._loaded:
+        if not (self._loaded and trainer.step):  # a resume that was refused left it loaded
             self.initial = self._target.values
             self.plateau = self._new_plateau()
         self._loaded = False

@@ -73,8 +73,18 @@ def forgiving(what):
 
 
 def is_temporary(path):
-    """Return whether a file is one that `replacing` made, from the form of its name."""
-    return re.fullmatch(r"\..+\.(safetensors|jsonl?|csv)\.\w{8}", Path(path).name) is not None
+    """Return whether a file is one that `replacing` or safetensors made, by the form of its name.
+
+    Examples
+    --------
+    >>> from firstlight.files import is_temporary
+    >>> is_temporary(".last.safetensors.k3_9xq1z"), is_temporary(".tmpTcJXD0")
+    (True, True)
+    >>> is_temporary(".ipynb_checkpoints"), is_temporary(".notes")
+    (False, False)
+    """
+    ours, safetensors = r"\..+\.(safetensors|jsonl?|csv)\.\w{8}", r"\.tmp\w{6}"
+    return re.fullmatch(f"{ours}|{safetensors}", Path(path).name) is not None
 
 
 def write_json(path, value):

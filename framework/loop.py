@@ -29,7 +29,7 @@ def begin_epoch(trainer, hook):
 def train_batches(trainer):
     """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
     first, count = trainer.batches_done, trainer.epoch_batches
-    if first == count:
+    if first == count or trainer.interrupted:
         return
     # A loader of ours starts at the batch it was told; of others the first ones are passed over.
     knows_its_place = hasattr(trainer.train_loader, "load_state_dict")

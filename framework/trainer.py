@@ -109,6 +109,8 @@ class Trainer:
             val_every = 1
         elif max_epochs is None and max_steps is None and max_time is None:
             max_epochs = 20
+        for stage, limit in self.limits.items():
+            batch_limit(f"limit_{stage}_batches", limit, 1)  # a bad one is an error here
         self.max_epochs = parse_count("max_epochs", max_epochs, 0, optional=True)
         self.max_steps = parse_count("max_steps", max_steps, 0, optional=True)
         self.max_time = parse_duration("max_time", max_time)

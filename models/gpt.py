@@ -49,7 +49,7 @@ class GPT(Module):
     approximate : {"none", "tanh"}
         Form of GELU; GPT-2 has "tanh".
     recompute : bool
-        Keep each block's input only for backward: less memory, a third more time.
+        Keep each block's input only for backward: less memory, one forward more.
     lr, weight_decay, betas
         Of AdamW; biases and norms do not decay.
 
@@ -142,8 +142,9 @@ class GPT(Module):
         groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
         return optim.AdamW(groups, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
 
-    def generate(self, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_p=None,
-                 seed=None):  # fmt: skip
+    def generate(
+        self, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_p=None, seed=None
+    ):
         """Continue sequences, token by token.
 
         Keys and values of earlier tokens are kept, until the block is full; from then on each

@@ -30,8 +30,9 @@ class Block(Module):
         Keep only x for backward, and run forward again then.
     """
 
-    def __init__(self, n_embd, n_head, *, dropout=0.0, bias=True, approximate="none",
-                 recompute=False):  # fmt: skip
+    def __init__(
+        self, n_embd, n_head, *, dropout=0.0, bias=True, approximate="none", recompute=False
+    ):
         self.recompute = recompute
         self.ln_1 = nn.LayerNorm(n_embd, bias=bias)
         self.attn = nn.MultiHeadAttention(n_embd, n_head, dropout, bias, is_causal=True)

@@ -50,7 +50,7 @@ class ViT(Module):
     pool : {"mean", "token"}
         What the head looks at.
     recompute : bool
-        Keep each layer's input only for backward: less memory, a third more time.
+        Keep each layer's input only for backward: less memory, one forward more.
     lr : float
         Learning rate of AdamW.
     weight_decay : float
@@ -118,12 +118,17 @@ class ViT(Module):
         self.layers = nn.Sequential(
             *(
                 nn.TransformerEncoderLayer(
-                    embed_dim, num_heads, round(mlp_ratio * embed_dim), dropout, "gelu",
-                    norm_first=True, recompute=recompute,
+                    embed_dim,
+                    num_heads,
+                    round(mlp_ratio * embed_dim),
+                    dropout,
+                    "gelu",
+                    norm_first=True,
+                    recompute=recompute,
                 )
                 for _ in range(depth)
             )
-        )  # fmt: skip
+        )
         self.norm = nn.LayerNorm(embed_dim)
         self.head = nn.Linear(embed_dim, out_features)
         self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)

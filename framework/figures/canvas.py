@@ -88,9 +88,13 @@ def draw(axes, pictures, *, columns=8, titles=None, cmap="gray", limits=None):
         whole[top : top + height, left : left + width] = picture
         if titles is not None and titles[index]:
             axes.text(
-                left + (width - 1) / 2, top - 0.5 - 0.15 * line, titles[index],
-                ha="center", va="bottom", fontsize=8,
-            )  # fmt: skip
+                left + (width - 1) / 2,
+                top - 0.5 - 0.15 * line,
+                titles[index],
+                ha="center",
+                va="bottom",
+                fontsize=8,
+            )
     low, high = limits or (float(np.nanmin(pictures)), float(np.nanmax(pictures)))
     if whole.ndim == 3:
         whole = np.where(np.isnan(whole), 1.0, whole)  # white

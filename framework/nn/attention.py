@@ -75,8 +75,17 @@ class MultiHeadAttention(Module):
     array([0.5, 0.5, 0. , 0. , 0. ], dtype=float32)
     """
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, *, is_causal=False,
-                 rotary=None, rng=None):  # fmt: skip
+    def __init__(
+        self,
+        embed_dim,
+        num_heads,
+        dropout=0.0,
+        bias=True,
+        *,
+        is_causal=False,
+        rotary=None,
+        rng=None,
+    ):
         check_sizes(embed_dim, num_heads, dropout)
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, float(dropout)
         self.head_dim, self.is_causal, self.rotary = embed_dim // num_heads, is_causal, rotary

@@ -35,8 +35,9 @@ class FeedForward(Module):
     Vaswani et al., "Attention Is All You Need", 2017, eq. 2 (there with ReLU).
     """
 
-    def __init__(self, embed_dim, hidden=None, dropout=0.0, bias=True, *, approximate="none",
-                 rng=None):  # fmt: skip
+    def __init__(
+        self, embed_dim, hidden=None, dropout=0.0, bias=True, *, approximate="none", rng=None
+    ):
         hidden = 4 * embed_dim if hidden is None else hidden
         self.linear1 = Linear(embed_dim, hidden, bias, rng=rng)
         self.activation = GELU(approximate)

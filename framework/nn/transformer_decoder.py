@@ -49,9 +49,21 @@ class TransformerDecoderLayer(Module):
     [(3, 5, 8), (3, 9, 8)]
     """
 
-    def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation="relu",
-                 layer_norm_eps=1e-5, norm_first=False, bias=True, *, is_causal=False,
-                 recompute=False, rng=None):  # fmt: skip
+    def __init__(
+        self,
+        d_model,
+        nhead,
+        dim_feedforward=2048,
+        dropout=0.1,
+        activation="relu",
+        layer_norm_eps=1e-5,
+        norm_first=False,
+        bias=True,
+        *,
+        is_causal=False,
+        recompute=False,
+        rng=None,
+    ):
         phi = activation_named("TransformerDecoderLayer", activation)
         self.norm_first, self.recompute = norm_first, recompute
         self.self_attn = MultiHeadAttention(

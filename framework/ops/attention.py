@@ -62,8 +62,9 @@ def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
     return lse
 
 
-def attention_backward(dy, q, k, v, y, lse, dq, dk, dv, *, bias=None, causal=False, dropout=0.0,
-                       seeds=None):  # fmt: skip
+def attention_backward(
+    dy, q, k, v, y, lse, dq, dk, dv, *, bias=None, causal=False, dropout=0.0, seeds=None
+):
     """Compute the gradients for `attention` into dq, dk and dv, which may be views.
 
     With the weights p and dp = dy vᵀ (derivation: docs/derivations.md)::

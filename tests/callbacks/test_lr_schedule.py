@@ -190,10 +190,19 @@ def test_a_second_fit_starts_afresh(two_groups, line_data, quiet):
 
 
 def test_state_of_other_groups_is_refused(line, line_data, quiet):
+    trainer = Trainer(max_epochs=1, **quiet)
+    trainer.fit(line(), line_data)
     schedule = LRSchedule()
     schedule.load_state_dict({"param": "lr", "initial": [0.1, 0.2], "plateau": None})
     with pytest.raises(ValueError, match="the checkpoint has 2 values of lr, this training has 1"):
-        Trainer(max_epochs=1, callbacks=[schedule], **quiet).fit(line(), line_data)
+        schedule.on_fit_start(trainer)
+
+
+def test_a_resume_that_was_refused_leaves_nothing_behind(line, line_data, quiet):
+    schedule, rates = LRSchedule("constant"), Rates()
+    schedule.load_state_dict({"param": "lr", "initial": [0.7], "plateau": None})
+    Trainer(max_epochs=1, callbacks=[schedule, rates], **quiet).fit(line(lr=0.01), line_data)
+    assert rates.found == [[0.01]] * 3
 
 
 # --- errors --------------------------------------------------------------------------------------

@@ -71,7 +71,9 @@ def test_hidden_files_of_others_stay():
     (run.path / ".ipynb_checkpoints").mkdir()
     (run.path / ".notes").write_text("mine")
     (run.path / ".summary.json.abcd1234").write_text("half")
+    (run.checkpoints / ".tmpTcJXD0").write_text("half")  # safetensors', of a killed process
     fit("hidden", resume="last")
+    assert not list(run.checkpoints.glob(".*"))
     assert sorted(p.name for p in run.path.glob(".*")) == [".ipynb_checkpoints", ".notes"]
 
 

@@ -259,3 +259,24 @@ def test_schedules_in_another_order_are_refused():
     two = [callbacks.LRSchedule("linear", param=p) for p in ("momentum", "lr")]
     with pytest.raises(ValueError, match="has a schedule of lr in this place, here it is one of m"):
         fit("order", two, resume="last")
+
+
+class InValidation(fl.Callback):
+    """Interrupts the validation after a step, as often as it is made."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_validation_batch_end(self, trainer):
+        if trainer.step == self.step:
+            interrupt(trainer)
+
+
+@pytest.mark.parametrize("val_every", [1, "2 steps"])
+def test_a_validation_broken_off_time_and_again(val_every):
+    whole = fit("whole", val_every=val_every)
+    step = 6  # an epoch's end, and an even step
+    first = fit("parts", [InValidation(step)], val_every=val_every)
+    again = fit("parts", [InValidation(step)], val_every=val_every, resume="last", seed=5)
+    assert first.step == again.step == step
+    assert outcome(fit("parts", val_every=val_every, resume="last", seed=9)) == outcome(whole)

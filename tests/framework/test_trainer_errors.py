@@ -32,6 +32,8 @@ def changed(line, **methods):
         ({"max_time": -1}, "max_time: expected"),
         ({"val_every": "2 weeks"}, 'val_every: expected a number of epochs such as 1, or "500'),
         ({"val_every": 0}, "val_every: expected a number of epochs"),
+        ({"limit_val_batches": -1}, "limit_val_batches: expected 0 or more batches, got -1"),
+        ({"limit_train_batches": 2.5}, "limit_train_batches: expected a share from 0.0 to 1.0"),
         ({"accumulate_grad_batches": 0}, "accumulate_grad_batches: expected 1 or more"),
         ({"accumulate_grad_batches": {}}, "expected {epoch: batches}, got an empty one"),
         ({"accumulate_grad_batches": {0: 2}}, "accumulate_grad_batches: epoch: expected 1 or more"),
