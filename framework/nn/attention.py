@@ -7,7 +7,7 @@ from firstlight import rng as randomness
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.attention_checks import as_bias, check_inputs, check_sizes
-from firstlight.nn.linear import Linear, column_sums
+from firstlight.nn.linear import Linear
 from firstlight.parameter import Parameter
 
 
@@ -139,7 +139,7 @@ class MultiHeadAttention(Module):
             flat = d.reshape(-1, d.shape[-1])
             self.in_proj_weight.grad[rows] += flat.T @ source.reshape(len(flat), -1)
             if self.in_proj_bias is not None:
-                self.in_proj_bias.grad[rows] += column_sums(flat)
+                self.in_proj_bias.grad[rows] += ops.channel_sums(flat)
             gradients.append((flat @ self.in_proj_weight.data[rows]).reshape(source.shape))
         return gradients[0] if context is None else tuple(gradients)
 

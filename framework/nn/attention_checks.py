@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from firstlight.nn.input_checks import check_dtype
+
 
 def check_sizes(embed_dim, num_heads, dropout):
     """Raise a ValueError unless the heads divide embed_dim and dropout is a probability."""
@@ -28,11 +30,7 @@ def check_inputs(layer, x, context):
                 f"(embed_dim), got shape {array.shape}"
                 + (f" beside x of shape {x.shape}" if name == "context" else "")
             )
-        if array.dtype != dtype:
-            raise TypeError(
-                f"MultiHeadAttention: expected {name} of dtype {dtype} (the weights'), got "
-                f"{array.dtype}; cast it with {name}.astype({dtype.name!r})"
-            )
+        check_dtype(layer, array, dtype, name)
     if layer.is_causal and context is not None and context.shape[1] < x.shape[1]:
         raise ValueError(
             f"MultiHeadAttention: is_causal needs as many keys as queries or more, got "

@@ -7,6 +7,7 @@ import numpy as np
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Buffer, Parameter
 
 
@@ -81,12 +82,8 @@ class _BatchNorm(Module):
                 f"shape {x.shape}; use larger batches, or drop_last=True in the DataLoader"
             )
         state = self.weight or self.running_mean
-        if state is not None and x.dtype != state.data.dtype:
-            raise TypeError(
-                f"{self._name}: expected x of dtype {state.data.dtype} (the layer's), got "
-                f"{x.dtype}; cast it with x.astype({state.data.dtype.name!r}), or the model with "
-                ".to(dtype=...)"
-            )
+        if state is not None:
+            check_dtype(self, x, state.data.dtype)
 
     def flops(self, x, y):
         return 4 * y.size

@@ -5,6 +5,7 @@ import numpy as np
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.nn.window_arguments import check_channels, check_images, pair
 from firstlight.parameter import Parameter
 
@@ -115,7 +116,8 @@ class ConvTranspose2d(Module):
         )
 
     def forward(self, x):  # x (N, H, W, C)
-        check_images("ConvTranspose2d", x, self.in_channels, self.weight.dtype)
+        check_images("ConvTranspose2d", x, self.in_channels)
+        check_dtype(self, x, self.weight.dtype)
         image = self._image(x)  # (oh, ow)
         self.save(x)
         y = ops.conv2d_dx(x, self.weight.data, self.window, image, self.groups)

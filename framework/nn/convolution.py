@@ -3,6 +3,7 @@
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.nn.window_arguments import check_channels, check_fits, check_images, pair
 from firstlight.parameter import Parameter
 
@@ -115,7 +116,8 @@ class Conv2d(Module):
         )
 
     def forward(self, x):  # x (N, H, W, C)
-        check_images("Conv2d", x, self.in_channels, self.weight.dtype)
+        check_images("Conv2d", x, self.in_channels)
+        check_dtype(self, x, self.weight.dtype)
         check_fits("Conv2d", x, self.window)
         self.save(x)
         bias = None if self.bias is None else self.bias.data

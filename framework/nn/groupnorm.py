@@ -7,6 +7,7 @@ import numpy as np
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Parameter
 
 
@@ -115,12 +116,8 @@ class GroupNorm(Module):
                 f"GroupNorm: expected x of shape (N, ..., {self.num_channels}), channels last, "
                 f"got {x.shape}; build it with num_channels=x.shape[-1]"
             )
-        if self.weight is not None and x.dtype != self.weight.dtype:
-            raise TypeError(
-                f"GroupNorm: expected x of dtype {self.weight.dtype} (the weight's), got "
-                f"{x.dtype}; cast it with x.astype({self.weight.dtype.name!r}), or the model with "
-                ".to(dtype=...)"
-            )
+        if self.weight is not None:
+            check_dtype(self, x, self.weight.dtype)
 
     def flops(self, x, y):
         return 7 * y.size

@@ -7,6 +7,7 @@ import numpy as np
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Buffer, Parameter
 
 
@@ -135,12 +136,8 @@ class InstanceNorm2d(Module):
                 "normalise before the map has shrunk to one pixel, or use LayerNorm"
             )
         state = self.weight or self.running_mean
-        if state is not None and x.dtype != state.data.dtype:
-            raise TypeError(
-                f"InstanceNorm2d: expected x of dtype {state.data.dtype} (the layer's), got "
-                f"{x.dtype}; cast it with x.astype({state.data.dtype.name!r}), or the model with "
-                ".to(dtype=...)"
-            )
+        if state is not None:
+            check_dtype(self, x, state.data.dtype)
 
     def flops(self, x, y):
         return 4 * y.size

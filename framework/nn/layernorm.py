@@ -7,6 +7,7 @@ import numpy as np
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Parameter
 
 
@@ -199,8 +200,5 @@ def _check(layer, x):
             f"{name}: expected x whose last axes are {shape} (normalized_shape), "
             f"got shape {x.shape}; build it as {name}({x.shape[-1] if x.ndim else 1})"
         )
-    if layer.weight is not None and x.dtype != layer.weight.dtype:
-        raise TypeError(
-            f"{name}: expected x of dtype {layer.weight.dtype} (the weight's), got {x.dtype}; "
-            f"cast it with x.astype({layer.weight.dtype.name!r}), or the model with .to(dtype=...)"
-        )
+    if layer.weight is not None:
+        check_dtype(layer, x, layer.weight.dtype)

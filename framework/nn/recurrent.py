@@ -34,6 +34,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.nn import init
+from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Parameter
 
 
@@ -241,11 +242,7 @@ def check_input(layer, x, axes, weight):
             f"{name}: expected x of shape {layout}, got {x.shape}; the samples come first, and the "
             "last axis is input_size"
         )
-    if x.dtype != weight.dtype:
-        raise TypeError(
-            f"{name}: expected x of dtype {weight.dtype} (the weight's), got {x.dtype}; cast it "
-            f"with x.astype({weight.dtype.name!r}), or the model with .to(dtype=...)"
-        )
+    check_dtype(layer, x, weight.dtype)
 
 
 def parts_of(layer, state, like, shape):

@@ -34,8 +34,8 @@ def check_channels(who, in_channels, out_channels, groups):
         )
 
 
-def check_images(who, x, in_channels=None, dtype=None):
-    """Raise unless x is (N, H, W, C), of the layer's number of channels and dtype."""
+def check_images(who, x, in_channels=None):
+    """Raise a ValueError unless x is (N, H, W, C), of the layer's number of channels."""
     if x.ndim != 4 or (in_channels is not None and x.shape[3] != in_channels):
         expected = "C" if in_channels is None else in_channels
         cure = "add the missing axis, e.g. x[..., None] for grey images"
@@ -46,11 +46,6 @@ def check_images(who, x, in_channels=None, dtype=None):
         raise ValueError(
             f"{who}: expected x of shape (N, H, W, {expected}), channels last, got {x.shape}; "
             f"{cure}"
-        )
-    if dtype is not None and x.dtype != dtype:
-        raise TypeError(
-            f"{who}: expected x of dtype {dtype} (the weight's), got {x.dtype}; cast it with "
-            f"x.astype({dtype.name!r}), or the model with .to(dtype=...)"
         )
 
 

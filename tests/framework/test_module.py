@@ -200,7 +200,7 @@ def test_linear_names_width_and_dtype():
         ValueError, match=r"last axis 784 \(in_features\), got shape \(2, 28, 28\); "
     ):
         layer(np.zeros((2, 28, 28), "float32"))
-    with pytest.raises(TypeError, match="expected x of dtype float32 .the weight's., got float64"):
+    with pytest.raises(TypeError, match="expected x of dtype float32 .the layer's., got float64"):
         layer(np.zeros((2, 784)))
     with pytest.raises(ValueError, match="in_features and out_features of 1 or more"):
         nn.Linear(0, 3)

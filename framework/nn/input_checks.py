@@ -1,0 +1,21 @@
+"""What layers check of their input alike."""
+
+
+def check_dtype(layer, x, dtype, name="x"):
+    """Raise a TypeError unless an input has the dtype of the layer's parameters.
+
+    Parameters
+    ----------
+    layer : Module
+        Named in the message.
+    x : array
+    dtype : numpy.dtype
+    name : str
+        What the layer calls the input.
+    """
+    if x.dtype != dtype:
+        raise TypeError(
+            f"{type(layer).__name__}: expected {name} of dtype {dtype} (the layer's), got "
+            f"{x.dtype}; cast it with {name}.astype({dtype.name!r}), or the model with "
+            ".to(dtype=...)"
+        )
