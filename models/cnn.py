@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from firstlight import nn, optim
-from firstlight.models.mlp import ACTIVATIONS, choice
+from firstlight import nn
+from firstlight.models.mlp import ACTIVATIONS, adam, choice
 from firstlight.module import Module
 
 NORMS = {"batch": nn.BatchNorm2d}
@@ -120,13 +120,6 @@ class CNN(Module):
 
     def configure_optimizer(self):
         return adam(self)
-
-
-def adam(model):
-    """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam where nothing decays."""
-    if model.weight_decay:
-        return optim.AdamW(model.parameters(), lr=model.lr, weight_decay=model.weight_decay)
-    return optim.Adam(model.parameters(), lr=model.lr)
 
 
 def check_images(who, input_shape):

@@ -1,7 +1,8 @@
 """LeNet5: the convolutional network that read cheques."""
 
 from firstlight import nn
-from firstlight.models.cnn import adam, check_images, output_size
+from firstlight.models.cnn import check_images, output_size
+from firstlight.models.mlp import adam
 from firstlight.module import Module
 
 

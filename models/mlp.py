@@ -119,9 +119,14 @@ class MLP(Module):
         return self.body.backward(dy)
 
     def configure_optimizer(self):
-        if self.weight_decay:
-            return optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
-        return optim.Adam(self.parameters(), lr=self.lr)
+        return adam(self)
+
+
+def adam(model):
+    """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam where nothing decays."""
+    if model.weight_decay:
+        return optim.AdamW(model.parameters(), lr=model.lr, weight_decay=model.weight_decay)
+    return optim.Adam(model.parameters(), lr=model.lr)
 
 
 def choice(name, value, choices):

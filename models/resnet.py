@@ -1,7 +1,8 @@
 """ResNet: many layers that each add to what is there already."""
 
 from firstlight import nn
-from firstlight.models.cnn import adam, check_images
+from firstlight.models.cnn import check_images
+from firstlight.models.mlp import adam
 from firstlight.module import Module
 
 
