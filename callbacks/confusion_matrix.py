@@ -5,6 +5,7 @@ import numpy as np
 from firstlight.backend import to_host
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import EventsFile, TensorBoard
+from firstlight.files import forgiving
 
 
 class ConfusionMatrix(Callback):
@@ -83,8 +84,11 @@ class ConfusionMatrix(Callback):
 
         names = self.classes or [str(k) for k in range(len(self._counts))]
         path = trainer.run.path / "plots" / f"confusion_matrix_{stage}.png"
-        path.parent.mkdir(exist_ok=True)
-        save(confusion_matrix(np.asarray(self._counts), names), path)
+        with forgiving(path) as problems:
+            path.parent.mkdir(exist_ok=True)
+            save(confusion_matrix(np.asarray(self._counts), names), path)
+        if problems:
+            return
         if any(isinstance(callback, TensorBoard) for callback in trainer.callbacks):
             events = EventsFile(trainer.run.path)
             events.image(f"confusion_matrix/{stage}", path.read_bytes(), trainer.step)

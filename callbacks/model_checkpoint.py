@@ -97,7 +97,6 @@ class ModelCheckpoint(Callback):
         if self.top_k not in (0, 1) and followed in record and record[followed] == record[followed]:
             self._keep(trainer, record["step"], record["epoch"], record[followed])
 
-    @hookimpl(trylast=True)  # to see whether anybody has asked to stop
     def on_train_batch_end(self, trainer):
         """Save within an epoch, if it is time or the training is about to end."""
         by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0

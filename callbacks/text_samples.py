@@ -4,6 +4,7 @@ import os
 
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import EventsFile, TensorBoard
+from firstlight.files import forgiving
 from firstlight.generation import check_generates, printable, prompt_tokens, write_text
 
 SAMPLES = "samples.txt"
@@ -123,9 +124,10 @@ class TextSamples(Callback):
             print(f"--- step {trainer.step}\n{printable(text)}\n---", flush=True)
         path = self._path(trainer)
         if path is not None:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(f"--- step {trainer.step}\n{text}\n")
-            self._size = path.stat().st_size
+            with forgiving(path):
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write(f"--- step {trainer.step}\n{text}\n")
+                self._size = path.stat().st_size
         if self._events is not None:
             self._events.text("samples", text, trainer.step)
 

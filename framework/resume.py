@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight.checkpoint import Checkpoint
-from firstlight.run import HEARTBEAT
+from firstlight.run import HEARTBEAT, start_order
 
 LAST = "last.safetensors"
 HEARTBEATS_MISSED = 12  # that a run is given up for dead after
@@ -69,10 +69,9 @@ def find(resume, runs_dir, name):
         return _place(path, in_place=path.name == LAST)
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
-    runs = sorted((Path(runs_dir).expanduser() / name).glob("*/config.json"))
-    runs = [
-        path.parent for path in runs if any((path.parent / "checkpoints").glob("*.safetensors"))
-    ]
+    folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
+    runs = [run for run in folders if any((run / "checkpoints").glob("*.safetensors"))]
+    runs.sort(key=start_order)
     if resume == "auto":
         going_on = [run for run in runs[-1:] if status(run) not in ("finished", "running")]
         if runs and status(runs[-1]) == "running":

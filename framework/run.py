@@ -33,6 +33,7 @@ from firstlight.files import is_temporary, strict, write_atomically, write_json
 
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 HEARTBEAT = 5.0  # seconds between two signs of life
+SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
 LATEST = "latest"  # the file in a runs folder that names its newest run
 TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
 
@@ -235,6 +236,15 @@ class _Lines(list):
     """A list that csv can write to."""
 
     write = list.append
+
+
+def start_order(run):
+    """Return a key that sorts runs' folders by when they were started.
+
+    Ids begin with the second; of runs that were started within one, the later wrote its settings
+    later.
+    """
+    return run.name[:SECOND], (run / "config.json").stat().st_mtime_ns
 
 
 def latest_run(runs_dir):

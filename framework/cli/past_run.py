@@ -9,7 +9,7 @@ from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.facts import facts_of
 from firstlight.cli.names import Names
 from firstlight.rng import seed_everything
-from firstlight.run import LATEST, TOKENIZER, latest_run
+from firstlight.run import LATEST, TOKENIZER, latest_run, start_order
 from firstlight.trainer import Trainer
 
 SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
@@ -49,7 +49,7 @@ def find(name, runs_dir):
     """
     runs_dir = Path(runs_dir)
     every = [path.parent for path in runs_dir.glob("*/*/config.json")]
-    every.sort(key=lambda path: path.name)  # ids begin with the time
+    every.sort(key=start_order)
     if name is None or Path(name).name == LATEST:
         place = runs_dir if name is None else Path(name).parent
         found = [latest_run(place), latest_run(runs_dir), *every[-1:]]
@@ -58,7 +58,7 @@ def find(name, runs_dir):
             file.parent
             for place in (Path(name), runs_dir / name)
             for pattern in ("config.json", "*/config.json")
-            for file in sorted(place.glob(pattern))[-1:]
+            for file in sorted(place.glob(pattern), key=lambda f: start_order(f.parent))[-1:]
         ]
     for folder in filter(None, found):
         return folder.resolve()

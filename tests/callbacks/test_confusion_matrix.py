@@ -62,3 +62,13 @@ def test_it_is_for_classifiers(line, line_data, digits):
         trainer.fit(line(), line_data, line_data)
     with pytest.raises(ValueError, match="expected 10 names in classes, .* 10 scores, got 2"):
         fit(digits, ConfusionMatrix(["a", "b"]), max_epochs=1)
+
+
+def test_a_picture_that_cannot_be_written_is_a_warning(digits):
+    class NoFolder(fl.Callback):
+        def on_fit_start(self, trainer):
+            (trainer.run.path / "plots").write_text("a file in the way")
+
+    with pytest.warns(UserWarning, match=r"confusion_matrix_val.png cannot be written .*goes on"):
+        trainer = fit(digits, NoFolder(), ConfusionMatrix(), TensorBoard(), max_epochs=1)
+    assert trainer.status == "finished"

@@ -51,10 +51,12 @@ def test_a_resumed_run_has_each_step_once():
     fit("parts", max_steps=4)
     path = fl.run.latest_run("runs") / "fingerprints.jsonl"
     with path.open("a") as file:
-        file.write('{"step": 5, "hashes": {}}\n{"step": 6, "ha')  # of a process that was killed
+        # Of a process that was killed, and had come further than its last checkpoint.
+        file.write('{"step": 5, "hashes": {}}\n{"step": 99, "hashes": {}}\n{"step": 6, "ha')
     resumed = fit("parts", seed=3, resume="last")
     whole, parts = (read_fingerprints(folder) for folder in sorted_runs("whole", "parts"))
     assert parts == whole
+    assert len(path.read_text().splitlines()) == len(whole)
     assert resumed.run.id == sorted_runs("parts")[0].name
 
 

@@ -109,6 +109,14 @@ def test_the_layer_where_it_starts_is_named(phase):
     assert "forward" not in vars(module.body)
 
 
+def test_a_forward_that_is_the_instances_own_is_put_back():
+    module = TinyNet()
+    own = module.body.layers[0].forward = lambda x: type(module.body[0]).forward(module.body[0], x)
+    module.body[3].bias.data[0] = NAN
+    fit(module, NaNGuard())
+    assert module.body[0].forward is own
+
+
 def test_a_loss_that_starts_it_is_named():
     class BadLoss(fl.nn.CrossEntropyLoss):
         def backward(self):

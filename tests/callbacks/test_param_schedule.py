@@ -112,3 +112,19 @@ def test_a_model_without_dropout(line, line_data, quiet):
     trainer = Trainer(callbacks=[LRSchedule("linear", param="dropout")], **quiet)
     with pytest.raises(ValueError, match="dropout of a model that has some"):
         trainer.fit(line(), line_data)
+
+
+def test_two_schedules_of_one_number_of_the_model(line_data, quiet):
+    with pytest.raises(ValueError, match="body.1.p is moved by another schedule, of dropout"):
+        fit(
+            LRSchedule("linear", param="dropout"),
+            line_data,
+            quiet,
+            LRSchedule("linear", param="body.1.p"),
+        )
+
+
+def test_a_state_of_another_number_is_refused():
+    state = LRSchedule("linear", param="lr").state_dict()
+    with pytest.raises(ValueError, match="has a schedule of lr in this place, here it is one of m"):
+        LRSchedule("linear", param="momentum").load_state_dict(state)

@@ -176,3 +176,15 @@ def test_what_it_needs(text, line, line_data, quiet):
     for wrong in ({"every_n_steps": 0}, {"max_new_tokens": -1}):
         with pytest.raises(ValueError, match="TextSamples: expected .* of 1 or more, got"):
             TextSamples(**wrong)
+
+
+def test_a_full_disk_is_a_warning(text):
+    class Full(fl.Callback):
+        role = fl.Role.WRITER
+
+        def on_fit_start(self, trainer):
+            (trainer.run.path / "samples.txt").symlink_to("/dev/full")
+
+    with pytest.warns(UserWarning, match=r"samples.txt cannot be written .*No space left"):
+        trainer = fit(text, Full(), TextSamples("the ", every_n_steps=10, echo=False))
+    assert (trainer.status, trainer.step) == ("finished", 25)

@@ -136,3 +136,21 @@ def test_a_second_model_checkpoint_has_a_folder_of_its_own():
     assert names[-2:] == ["best.safetensors", "last.safetensors"]
     assert Checkpoint.load(trainer.run.checkpoints / "last.safetensors").optimizer
     assert not Checkpoint.load(trainer.run.checkpoints / "2" / "last.safetensors").optimizer
+
+
+def test_of_runs_started_within_a_second_the_later_is_the_newest():
+    first = fit("twins", max_steps=2).run
+    second = fit("twins", max_steps=4).run
+    for run, end in ((first, "ffff"), (second, "0000")):  # random ends in the other order
+        run.path.rename(run.path.with_name(f"2026-01-31_10-00-00_{end}"))
+    found = fl.resume.find("last", "runs", "twins")
+    assert found.checkpoint.step == 4
+
+
+def test_a_state_that_is_not_json_names_its_callback():
+    class Odd(fl.Callback):
+        def state_dict(self):
+            return {"count": np.int64(3)}
+
+    with pytest.raises(TypeError, match=r"callback Odd.state_dict cannot be saved .*int\(n\) of"):
+        fit("odd", [Odd()])

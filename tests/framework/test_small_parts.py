@@ -65,3 +65,11 @@ def test_to_host_keeps_numpy_arrays():
 def test_devices_by_other_names(name):
     with pytest.raises(ValueError, match='device: expected "cpu", "cuda", "cuda:N" or "auto"'):
         backend.resolve_device(name)
+
+
+def test_what_is_not_finite_is_best_only_where_nothing_else_is():
+    values = [float("nan"), 0.5, float("-inf"), 0.3]
+    records = [{"step": s, "epoch": s, "time": 0.0, "val_loss": v} for s, v in enumerate(values)]
+    assert History(records).best("val_loss")["step"] == 3
+    assert History(records[1:3]).best("val_loss", "max")["step"] == 1
+    assert History(records[:1]).best("val_loss")["step"] == 0
