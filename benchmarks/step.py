@@ -53,7 +53,9 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 PEERS = ("gemms", "ours", "trainer", "trainer-bare")
 PEERS += ("torch", "torch-fused", "lightning", "lightning-barebones")
 PAUSE = 0.1  # seconds between turns, for the last one's threads to fall asleep
-TURN = 0.25  # seconds a turn should take, unless a single step takes longer
+TURN = (
+    1  # seconds a turn should take: after a pause, a few steps pass before all threads have cores
+)
 
 
 class Worker:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight import ops
 from firstlight import rng as randomness
 from firstlight.module import Module
 
@@ -71,9 +72,12 @@ class Dropout(Module):
     def _apply(self, mask, x):
         if mask is None:
             return x
-        y = x * mask
+        return ops.blockwise(self._keep, x, mask)
+
+    def _keep(self, y, x, mask):
+        y[...] = mask
         y *= 1 / (1 - self.p) if self.p < 1 else 0.0
-        return y
+        y *= x
 
     def extra_repr(self):
         return f"p={self.p}"

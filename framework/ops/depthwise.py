@@ -31,6 +31,14 @@ def correlate(x, w, rows, columns, y, bias=None):
     over_samples(multiply, x, y.size * rows.taps * columns.taps)
 
 
+def give_back(dy, w, window, dx):
+    """Write dL/dx: convolutions of dy with the kernels turned by 180°, see `Window.back`."""
+    dx[...] = 0  # pixels between the windows, if there are any
+    for ys, row_taps, rows in window.back(0, dx.shape[1]):
+        for xs, column_taps, columns in window.back(1, dx.shape[2]):
+            correlate(dy, w[:, row_taps][:, :, column_taps], rows, columns, dx[:, ys, xs])
+
+
 def gradient(x, dy, rows, columns):
     """Return dL/dW (C, kh, kw): dW[c, i, j] = Σ x · dy over all pixels, x moved by i and j."""
     channels = x.shape[3]

@@ -47,13 +47,13 @@ def patches(x, rows, columns, start, stop, width):
     matrix : array, shape (places, kh · kw · C)
         One row for each pixel of ``y[samples, lines]``; overwritten by the next one.
     """
-    few, some = tile(x, rows, columns, width)
+    row_bytes = rows.taps * columns.taps * x.shape[3] * x.dtype.itemsize
+    # BLAS packs the other factor anew for each product, which many rows must make up for.
+    places = max(PATCH_BYTES // row_bytes, 2 * width)
     view = framed(x, rows, columns, start, stop)
-    for first in range(start, stop, few):
-        samples = slice(first, min(first + few, stop))
-        for top in range(0, rows.out, some):
-            lines = slice(top, min(top + some, rows.out))
-            yield samples, lines, as_matrix(view[first - start : samples.stop - start, lines])
+    for samples, lines in tiles(view, 0, stop - start, places):
+        matrix = as_matrix(view[samples, lines])
+        yield slice(start + samples.start, start + samples.stop), lines, matrix
 
 
 def as_matrix(view):
@@ -112,15 +112,19 @@ def overlap(outer, inner, before):
     return slice(start, stop), slice(start - before, stop - before)
 
 
-def tile(x, rows, columns, width):
-    """Return how many samples, and how many lines of each, make one matrix of patches."""
-    row_bytes = rows.taps * columns.taps * x.shape[3] * x.dtype.itemsize
-    # BLAS packs the other factor anew for each product, which many rows must make up for.
-    places = max(PATCH_BYTES // row_bytes, 2 * width)
-    image = rows.out * columns.out
-    if image > places:
-        return 1, -(-places // columns.out)
-    return max(1, min(places // image, -(-len(x) // CHUNKS))), rows.out
+def tiles(images, start, stop, places):
+    """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) with about ``places`` pixels.
+
+    They are whole images, unless a single one is larger.
+    """
+    height, width = images.shape[1:3]
+    few = max(1, places // (height * width))
+    rounds = max(1, -(-(stop - start) // few))
+    few = max(1, -(-(stop - start) // rounds))  # about equally many in each
+    some = height if height * width <= places else max(1, -(-places // width))
+    for first in range(start, stop, few):
+        for top in range(0, height, some):
+            yield slice(first, min(first + few, stop)), slice(top, min(top + some, height))
 
 
 def over_samples(function, x, multiplications):

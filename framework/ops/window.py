@@ -33,6 +33,19 @@ class Axis(NamedTuple):
         start = tap * self.dilation
         return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
 
+    def part(self, windows):
+        """Return the Axis of some of the windows, a slice of them."""
+        before = self.before - windows.start * self.stride
+        return self._replace(before=before, out=windows.stop - windows.start)
+
+    def inside(self, tap, size):
+        """Return which windows see one of ``size`` pixels with a tap, and which: two slices."""
+        offset = tap * self.dilation - self.before
+        first = max(0, -(offset // self.stride))
+        stop = max(first, min(self.out, (size - 1 - offset) // self.stride + 1))
+        pixels = slice(offset + first * self.stride, offset + stop * self.stride, self.stride)
+        return slice(first, stop), pixels
+
 
 class Window(NamedTuple):
     """Size and steps of a window, (vertical, horizontal) each.

@@ -3,14 +3,14 @@
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.ops.parallel import spread
+from firstlight.ops.parallel import even_rows, spread
 from firstlight.optim.groups import make_groups, plain
 from firstlight.optim.matching import misfit
 from firstlight.parameter import flatten
 
 # Elements a block: it stays in the cache for several passes. 10.8 M parameters, an Adam step: 40 ms
 # whole, 24 ms in blocks, 16 ms on two threads; below LARGE, waking them costs what they win.
-BLOCK, LARGE = 131_072, 2_000_000
+BLOCK, LARGE = 131_072, 1_000_000
 
 
 class Optimizer:
@@ -289,7 +289,7 @@ def _each_block(update, size):
         for low in range(0, size, BLOCK):
             update(low, min(low + BLOCK, size))
     else:
-        spread(update, size, 2 * BLOCK)
+        spread(update, size, even_rows(size, 2))  # blocks of about 2 · BLOCK
 
 
 def with_decay(group, w, g, out):

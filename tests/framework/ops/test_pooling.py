@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from firstlight import ops
-from firstlight.ops import parallel, pooling
+from firstlight.ops import parallel
 
 reference = runpy.run_path(str(Path(__file__).parents[2] / "reference.py"))
 
@@ -14,7 +14,6 @@ reference = runpy.run_path(str(Path(__file__).parents[2] / "reference.py"))
 @pytest.fixture(params=["whole", "sample by sample, two threads"], autouse=True)
 def _blocks(request, monkeypatch):
     if request.param != "whole":
-        monkeypatch.setattr(pooling, "SMALL_BYTES", 0)
         monkeypatch.setattr(parallel, "BLOCK_BYTES", 1)
     with threadpool_limits(2, user_api="blas"):
         yield
