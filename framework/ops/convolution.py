@@ -2,7 +2,7 @@
 
 With P(x) the matrix of patches (see `firstlight.ops.patches`) and W as (O, kh · kw · C)::
 
-    y = P(x) Wᵀ        dW = dyᵀ P(x)
+    y = P(x) Wᵀ        dWᵀ = P(x)ᵀ dy
 
 For dx, each tap (i, j) of the kernel gives its share, dy W_ij, back to the pixels that it saw, all
 windows at once. That is one product and one addition a tap, on a few samples that stay in the
@@ -165,13 +165,13 @@ def give_back(dy, w, rows, columns, dx):
 
 
 def gradient(x, dy, rows, columns):
-    """Return dyᵀ P(x), of shape (O, kh · kw · C)."""
+    """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C): with O as columns, as BLAS is faster."""
     out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
 
     def add_up(start, stop):
-        dw = np.zeros_like(x, order="C", shape=(out, size))
+        dw = np.zeros_like(x, order="C", shape=(size, out))
         for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
-            dw += dy[samples, lines].reshape(-1, out).T @ matrix
+            dw += matrix.T @ dy[samples, lines].reshape(-1, out)
         return dw
 
-    return sum(over_samples(add_up, x, dy.size * size))
+    return sum(over_samples(add_up, x, dy.size * size)).T
