@@ -53,9 +53,7 @@ THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 PEERS = ("gemms", "ours", "trainer", "trainer-bare")
 PEERS += ("torch", "torch-fused", "lightning", "lightning-barebones")
 PAUSE = 0.1  # seconds between turns, for the last one's threads to fall asleep
-TURN = (
-    1  # seconds a turn should take: after a pause, a few steps pass before all threads have cores
-)
+TURN = 1  # seconds a turn takes: after a pause, the first step finds all threads on one core
 
 
 class Worker:

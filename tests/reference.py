@@ -40,14 +40,15 @@ def conv2d_backward(x, w, dy, stride, padding, dilation, groups):
     return dx[:, top : top + shape[1], left : left + shape[2]], dw
 
 
-def max_pool2d(x, kernel, stride, padding, dilation):
-    """Return the largest value of each window, and dx for a dy of ones at the first of these."""
+def max_pool2d(x, kernel, stride, padding, dilation, draw):
+    """Return the largest value of each window, dy = draw(shape), and dx: dy at the first of these."""
     edges = [(p, p) for p in padding]
     framed = np.pad(x, ((0, 0), *edges, (0, 0)), constant_values=-np.inf)
     oh, ow = (
         (framed.shape[1 + a] - dilation[a] * (kernel[a] - 1) - 1) // stride[a] + 1 for a in (0, 1)
     )
     y, dx = np.empty((len(x), oh, ow, x.shape[3])), np.zeros_like(framed)
+    dy = draw(y.shape)
     for n, h, v, c in itertools.product(*map(range, y.shape)):
         pixels = [
             (h * stride[0] + i * dilation[0], v * stride[1] + j * dilation[1])
@@ -56,6 +57,6 @@ def max_pool2d(x, kernel, stride, padding, dilation):
         ]
         row, column = max(pixels, key=lambda pixel: framed[n, *pixel, c])
         y[n, h, v, c] = framed[n, row, column, c]
-        dx[n, row, column, c] += 1
+        dx[n, row, column, c] += dy[n, h, v, c]
     top, left = padding
-    return y, dx[:, top : top + x.shape[1], left : left + x.shape[2]]
+    return y, dy, dx[:, top : top + x.shape[1], left : left + x.shape[2]]

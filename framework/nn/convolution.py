@@ -20,15 +20,18 @@ class Conv2d(Module):
 
         y = P(x) Wᵀ + b         P (N oh ow, kh kw C), W (O, kh kw C), y (N oh ow, O)
 
-    Gradient: for W and b that of `Linear`. A pixel of x is in kh · kw patches; it takes part in
-    y[h - i, w - j] with weight W[i, j], which is a convolution again, of dy with zeros around it
-    and the kernel turned by 180°::
+    Gradient: for W and b that of `Linear`. A pixel of x is in kh · kw patches, once under each tap
+    of the kernel; it takes part in y[h - i, w - j] with weight W[i, j], and adds up what it gets
+    from each::
 
         db = Σ dy        dW = dyᵀ P(x)
         dx[n, h, w, c] = Σ_ijo dy[n, h - i, w - j, o] W[o, i, j, c]
 
-    With stride s, every s-th of these windows exists: pixels s apart see the same taps of the
-    kernel, and dx is made of s · s such convolutions, one for each set of taps.
+    So for each tap (i, j), one product gives the pixels that it saw their share::
+
+        dx[n, h + i, w + j] += dy[n, h, w] W_ij        W_ij (O, C)
+
+    and with stride s these are the pixels (s h + i, s w + j).
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ has a faster form.
 import numpy as np
 
 from firstlight.ops import depthwise
-from firstlight.ops.patches import PATCH_BYTES, over_samples, patches, tiles
+from firstlight.ops.patches import over_samples, patches, tiles
 from firstlight.ops.scratch import scratch
 
 
@@ -144,12 +144,11 @@ def give_back(dy, w, rows, columns, dx):
     """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
     channels, out = dx.shape[3], dy.shape[3]
     kernels = np.ascontiguousarray(w.transpose(1, 2, 0, 3))  # (kh, kw, O, C)
-    # What is in use at a time, dy, the share and dx, fills a core's L2 cache.
-    places = 2 * PATCH_BYTES // (dy.itemsize * (out + 2 * channels))
+    pixel_bytes = dy.itemsize * (out + 2 * channels)  # of dy, the share and dx
     across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
 
     def add_up(start, stop):
-        for samples, lines in tiles(dy, start, stop, places):
+        for samples, lines in tiles(dy, start, stop, pixel_bytes // 2):  # they fill the L2 cache
             if lines.start == 0:
                 dx[samples] = 0
             part, part_dx = dy[samples, lines], dx[samples]

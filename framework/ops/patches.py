@@ -48,10 +48,9 @@ def patches(x, rows, columns, start, stop, width):
         One row for each pixel of ``y[samples, lines]``; overwritten by the next one.
     """
     row_bytes = rows.taps * columns.taps * x.shape[3] * x.dtype.itemsize
-    # BLAS packs the other factor anew for each product, which many rows must make up for.
-    places = max(PATCH_BYTES // row_bytes, 2 * width)
     view = framed(x, rows, columns, start, stop)
-    for samples, lines in tiles(view, 0, stop - start, places):
+    # BLAS packs the other factor anew for each product, which many rows must make up for.
+    for samples, lines in tiles(view, 0, stop - start, row_bytes, least=2 * width):
         matrix = as_matrix(view[samples, lines])
         yield slice(start + samples.start, start + samples.stop), lines, matrix
 
@@ -112,12 +111,13 @@ def overlap(outer, inner, before):
     return slice(start, stop), slice(start - before, stop - before)
 
 
-def tiles(images, start, stop, places):
-    """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) with about ``places`` pixels.
+def tiles(images, start, stop, pixel_bytes, least=1):
+    """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) that make up `PATCH_BYTES`.
 
-    They are whole images, unless a single one is larger.
+    They are whole images, unless a single one is larger, and have about ``least`` pixels or more.
     """
     height, width = images.shape[1:3]
+    places = max(PATCH_BYTES // pixel_bytes, least)
     few = max(1, places // (height * width))
     rounds = max(1, -(-(stop - start) // few))
     few = max(1, -(-(stop - start) // rounds))  # about equally many in each
