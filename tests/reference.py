@@ -41,7 +41,7 @@ def conv2d_backward(x, w, dy, stride, padding, dilation, groups):
 
 
 def max_pool2d(x, kernel, stride, padding, dilation, draw):
-    """Return the largest value of each window, dy = draw(shape), and dx: dy at the first of these."""
+    """Return the largest value of each window, dy = draw(shape), and dx: dy at the first one."""
     edges = [(p, p) for p in padding]
     framed = np.pad(x, ((0, 0), *edges, (0, 0)), constant_values=-np.inf)
     oh, ow = (
