@@ -5,10 +5,12 @@
     runs/latest          names the newest run
     runs/<name>/<id>/
       config.json        settings; those of the command line can be run again
-      environment.json   machine, packages, code version, command, seed
+      environment.json   machine, packages, code version, command, seed; secrets masked
+      diff.patch         what was not committed: the code is the commit's with this
       metrics.jsonl      one record a line, written as it is logged: the truth
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
+      marks.json         tags and a note, where somebody gave them
       checkpoints/       last.safetensors, best.safetensors
       tokenizer.json     of text: what turns tokens back into it
       samples.txt        what the model wrote meanwhile, by the callback text_samples
@@ -28,8 +30,9 @@ import warnings
 from datetime import datetime
 from pathlib import Path
 
-from firstlight.environment import describe_environment
+from firstlight.environment import describe_environment, uncommitted_changes
 from firstlight.files import is_temporary, strict, write_atomically, write_json
+from firstlight.masking import masked
 
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 HEARTBEAT = 5.0  # seconds between two signs of life
@@ -97,8 +100,10 @@ class Run:
         }
         if folder:
             self._go_on(records)
-        write_json(self.path / "config.json", config)
+        write_json(self.path / "config.json", masked(config))
         write_json(self.path / "environment.json", describe_environment(device))
+        if changes := uncommitted_changes():
+            write_atomically(self.path / "diff.patch", changes)
         self._write_summary()
         active.add(self.path.resolve())
         self._ended = threading.Event()

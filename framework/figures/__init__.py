@@ -8,6 +8,7 @@ from firstlight.figures.filters import filters, first_weights
 from firstlight.figures.image_grid import image_grid
 from firstlight.figures.mistakes import mistakes, worst_mistakes
 from firstlight.figures.occlusion import occlusion, occlusion_map
+from firstlight.figures.overlay import overlay, smoothed
 from firstlight.figures.saliency import input_gradient, saliency
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "mistakes",
     "occlusion",
     "occlusion_map",
+    "overlay",
     "saliency",
     "save",
+    "smoothed",
     "worst_mistakes",
 ]

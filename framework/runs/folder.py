@@ -121,6 +121,11 @@ class RunFolder:
         last = self._marked_records[-1:] or [{}]
         return {name: last[0].get(name, 0) for name in ("step", "epoch", "time")}
 
+    @property
+    def checkpoints_there(self):
+        """Whether there is a checkpoint from which weights, or the training, can be taken up."""
+        return any((self.path / "checkpoints").glob("*.safetensors"))
+
     def value(self, metric, which="best", mode="auto"):
         """Return one number of a metric: its "best", "min", "max" or "last" value.
 
