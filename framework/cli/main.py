@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "evaluate a run's model on validation data",
     "test": "evaluate a run's model on test data",
     "predict": "write a run's predictions to a file",
+    "sweep": "train with many settings, and tell which are best",
     "runs": "list, compare, plot, tag and delete runs",
     "look": "draw what a run's model has learned",
     "generate": "have a run's language model write text",
