@@ -4,6 +4,7 @@ from pathlib import Path
 
 from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError, nearest
+from firstlight.runs.compare import short_labels
 
 DESCRIPTION = """\
 Plot metrics of runs over each other: into a file with -o, else as lines on the terminal."""
@@ -47,15 +48,16 @@ def curves(name, found, axis):
     UsageError
         None of them has it.
     """
-    having = [run for run in found if name in run.history]
+    labelled = zip(found, short_labels(found), strict=True)
+    having = [(run, label) for run, label in labelled if name in run.history]
     if not having:
         there = list(dict.fromkeys(key for run in found for key in run.history))
         hint = nearest(name, there) or f"; there are {', '.join(there)}"
         raise UsageError(f"-m: nothing was logged as {name}{hint if there else ''}")
     lines = {}
-    for run in having:
+    for run, label in having:
         records = [record for record in run.history.records if name in record]
-        lines[run.label] = [r[axis] for r in records], [r[name] for r in records]
+        lines[label] = [r[axis] for r in records], [r[name] for r in records]
     return lines
 
 

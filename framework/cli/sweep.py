@@ -151,11 +151,9 @@ def plots(spec, folder, values, parameters):
     log = [name for name in parameters if getattr(spec.space[name], "log", False)]
     if spec.mode == "min" and values.min() > 0 and values.max() > 10 * values.min():
         log.append(spec.metric)
-    options = {"metric": spec.metric, "log": log}
+    options = {"metric": spec.metric, "mode": spec.mode, "log": log}
     made = {
-        "parallel_coordinates": figures.parallel_coordinates(
-            values, parameters, mode=spec.mode, **options
-        ),
+        "parallel_coordinates": figures.parallel_coordinates(values, parameters, **options),
         "importance": figures.importance_bars(importance(values, parameters), metric=spec.metric),
         "slices": figures.slices(values, parameters, **options),
         "progress": figures.search_progress(

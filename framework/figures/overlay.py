@@ -104,6 +104,12 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
         axes.spines[["top", "right"]].set_visible(False)
         if log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            low, high = axes.get_ylim()
+            narrow = high < 30 * low  # so that powers of ten alone would be too few
+            axes.yaxis.set_minor_formatter(
+                lambda value, _, narrow=narrow: f"{value:g}" if narrow and _marked(value) else ""
+            )
         if x_label != "time (s)":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     grid[-1].set_xlabel(x_label)
@@ -120,3 +126,8 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
     elif not title:
         grid[0].set_title(names[0], fontsize=10)
     return figure
+
+
+def _marked(value):
+    """Return whether a value is 2, 3 or 5 times a power of ten."""
+    return f"{value:e}"[0] in "235"

@@ -37,8 +37,8 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
     names = [*parameters, metric]
     scales = [_Scale(parameters[name], name in log) for name in parameters]
     scales.append(_Scale(values, metric in log))
-    places = np.stack([scale.places for scale in scales], axis=1)  # (N, axes)
     ranks = np.argsort(np.argsort(values if mode == "min" else -values, kind="stable"))  # 0 is best
+    places = np.stack([scale.spread(ranks) for scale in scales], axis=1)  # (N, axes)
     figure = page(max(5.0, 1.75 * len(names)), 4.2, f"{len(values)} trials")
     axes = figure.add_subplot()
     x = np.arange(len(names))
@@ -66,8 +66,8 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
             )
     axes.set_xticks(x, names, fontsize=9)
     axes.set_yticks([])
-    axes.set_xlim(-0.1, len(names) - 1 + 0.35)
-    axes.set_ylim(-0.06, 1.06)
+    axes.set_xlim(-0.3, len(names) - 1 + 0.4)
+    axes.set_ylim(-0.09, 1.09)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure
@@ -105,12 +105,12 @@ def importance_bars(shares, *, metric="the result"):
     return figure
 
 
-def slices(values, parameters, *, metric="value", log=(), columns=3):
-    """Draw the result over each setting, a point for each trial.
+def slices(values, parameters, *, metric="value", mode="min", log=(), columns=3):
+    """Draw the result over each setting, a point for each trial, a red one for the best.
 
     Parameters
     ----------
-    values, parameters, metric, log
+    values, parameters, metric, mode, log
         See `parallel_coordinates`.
     columns : int
 
@@ -124,11 +124,13 @@ def slices(values, parameters, *, metric="value", log=(), columns=3):
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in panels.flat[len(parameters) :]:
         axes.set_axis_off()
-    numbers = np.arange(len(values))
+    best = int(np.argmin(values) if mode == "min" else np.argmax(values))
+    colours = np.where(np.arange(len(values)) == best, BEST, "steelblue")
+    order = np.arange(len(values)) * 7 % len(values)  # neighbours in time stand apart
     for axes, (name, given) in zip(panels.flat, parameters.items(), strict=False):
         scale = _Scale(given, name in log)
-        place = scale.places if scale.names else np.asarray(given, dtype=float)
-        axes.scatter(place, values, c=numbers, cmap="viridis", s=18, linewidths=0)
+        place = scale.spread(order) if scale.names else np.asarray(given, dtype=float)
+        axes.scatter(place, values, c=colours, s=18, linewidths=0, alpha=0.8)
         if scale.names:
             long = max(map(len, scale.names)) * len(scale.names) > 24
             ticks = [place for place, _ in scale.ticks()]
@@ -175,7 +177,7 @@ def search_progress(values, *, metric="value", mode="min", log=False):
     axes.set_ylabel(metric)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 
 
@@ -197,22 +199,28 @@ class _Scale:
         place = np.linspace(0, 1, len(distinct)) if len(distinct) > 1 else np.array([0.5])
         self.places = np.array([place[distinct.index(_hashable(value))] for value in given])
 
+    def spread(self, order):
+        """Return the places, and at one with a name side by side, by the order of the trials."""
+        if not self.names:
+            return self.places
+        room = 0.5 / max(5, len(self.names))  # of which as much is left between two names
+        return self.places + room * (order / max(1, len(order) - 1) - 0.5)
+
     def ticks(self):
-        """Return ``(place, text)`` of what is written at the axis."""
+        """Return ``(place, text)`` of what is written at the axis: its ends, and round numbers."""
         if self.names:
             count = len(self.names)
             return [(i / (count - 1) if count > 1 else 0.5, n) for i, n in enumerate(self.names)]
         from matplotlib.ticker import MaxNLocator
 
+        inner = MaxNLocator(5).tick_values(self.low, self.high)
         if self.log:
-            first, last = np.ceil(self.low - 1e-9), np.floor(self.high + 1e-9)
-            whole = np.arange(first, last + 1)
-            shown = whole if len(whole) > 1 else np.linspace(self.low, self.high, 4)
-        else:
-            shown = MaxNLocator(5).tick_values(self.low, self.high)
-        shown = [v for v in shown if self.low - 1e-9 <= v <= self.high + 1e-9]
+            inner = np.arange(np.ceil(self.low), np.floor(self.high) + 1)
         scale = (self.high - self.low) or 1.0
-        return [((v - self.low) / scale, f"{10**v if self.log else v:.3g}") for v in shown]
+        places = [(v - self.low) / scale for v in inner]
+        rounded = [(p, v) for p, v in zip(places, inner, strict=True) if 0.06 < p < 0.94]
+        ticks = [(0.0, self.low), *rounded, (1.0, self.high)]
+        return [(p, f"{10**v if self.log else v:.3g}") for p, v in ticks]
 
 
 def _hashable(value):

@@ -71,3 +71,29 @@ def best_index(name, values, which="best"):
     if not there:
         return None
     return (max if mode == "max" else min)(there, key=lambda pair: pair[0])[1]
+
+
+def short_labels(runs, most=3):
+    """Return a text for each run by which a reader tells them apart.
+
+    The end of its id and the settings in which the runs differ, if these are few; of runs of
+    several names the name too.
+    """
+    names = {run.name for run in runs}
+    labels = [run.id[-4:] if len(names) == 1 else f"{run.name}/{run.id[-4:]}" for run in runs]
+    if len(set(labels)) < len(labels):
+        labels = [run.label for run in runs]
+    differing = differences(runs)
+    if not 0 < len(differing) <= most:
+        return labels
+    told = [
+        " ".join(f"{name.rpartition('.')[2]}={_short(v[i])}" for name, v in differing.items())
+        for i in range(len(runs))
+    ]
+    return [f"{label}  {text}" for label, text in zip(labels, told, strict=True)]
+
+
+def _short(value):
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

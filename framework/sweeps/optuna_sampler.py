@@ -64,7 +64,7 @@ class OptunaSampler:
             state = done.get(trial.status, states.FAIL)
             if state == states.COMPLETE and (value is None or value != value):
                 state = states.FAIL  # Optuna takes no NaN
-            told = None if state == states.FAIL else value
+            told = value if state == states.COMPLETE else None  # Optuna has what was reported
             self._study.tell(number, told, state=state, skip_if_finished=True)
 
     def _distribution(self, one):
@@ -112,7 +112,7 @@ def open_study(spec, folder, seed):
             journal.JournalFileBackend(str(Path(folder) / JOURNAL))
         )
         pruners = {
-            "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+            "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2),
             "hyperband": optuna.pruners.HyperbandPruner,
             "none": optuna.pruners.NopPruner,
         }

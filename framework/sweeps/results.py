@@ -7,6 +7,7 @@ from firstlight.sweeps.space import label
 
 GROUPS = 4  # into which the values of a numeric setting are divided
 LEAST = 3  # trials in a group, on average
+ENOUGH = 8  # trials, to say anything at all
 
 
 def results_table(spec, trials):
@@ -139,7 +140,7 @@ def _groups(given):
 def _explained(ranks, groups):
     kinds, members = np.unique(groups, return_inverse=True)
     count, k = len(ranks), len(kinds)
-    if k < 2 or count < LEAST * k:
+    if k < 2 or count < max(ENOUGH, LEAST * k):
         return float("nan")
     total = float(((ranks - ranks.mean()) ** 2).sum())
     means = np.array([ranks[members == i].mean() for i in range(k)])

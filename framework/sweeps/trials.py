@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firstlight.files import write_json
 from firstlight.runs.folder import RunFolder
+from firstlight.runs.status import alive
 
 GIVEN_UP = 60.0  # seconds after which a trial without a run is taken for dead, on another machine
 BROKEN_OFF = ("crashed", "interrupted", "deleted")
@@ -155,15 +156,8 @@ def _status(told, run, path):
         if run.status == "finished" and str(run.summary.get("stopped")).startswith("pruned"):
             return "pruned"
         return run.status
-    here = told["hostname"] == platform.node() and told["pid"] != os.getpid()
-    if here:
-        try:
-            os.kill(told["pid"], 0)
-        except ProcessLookupError:
-            return "crashed"
-        except PermissionError:
-            pass
-        return "running"
+    if told["hostname"] == platform.node() and told["pid"] != os.getpid():
+        return "running" if alive(told["pid"]) else "crashed"
     return "running" if time.time() - path.stat().st_mtime < GIVEN_UP else "crashed"
 
 
