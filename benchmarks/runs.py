@@ -4,7 +4,7 @@ Makes 1,000 run folders of 10,000 records each, as trainings leave them (half wi
 every 100 records), a few of them crashed and one running, and times the command as a user starts
 it: the whole process, three times, files cached by the system.
 
-    python benchmarks/runs.py [RUNS RECORDS]     (1000 10000 by default; 1.5 GB in a temporary folder)
+    python benchmarks/runs.py [RUNS RECORDS]     (1000 10000 by default: 1.5 GB, for a moment)
 """
 
 import json

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from firstlight.files import is_temporary, write_atomically
-from firstlight.run import LATEST
+from firstlight.run import LATEST, latest_run
 from firstlight.runs.find import list_runs, run_paths
 
 
@@ -37,7 +37,7 @@ def remove(runs, runs_dir):
         with contextlib.suppress(OSError):  # there are others in it
             run.path.parent.rmdir()
     latest = Path(runs_dir) / LATEST
-    if not latest.is_file() or latest.with_name(latest.read_text().strip()).is_dir():
+    if not latest.is_file() or latest_run(runs_dir) is not None:
         return
     rest = run_paths(runs_dir)
     if rest:
