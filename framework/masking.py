@@ -4,13 +4,14 @@ import re
 
 MASK = "***"
 SECRET = re.compile(
-    r"secret|passw(or)?d|passphrase|credential|jwt|private[_-]?key|api[_-]?key|"
-    r"(access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(key|token)",
+    r"secret|passw(?:or)?d|passphrase|credential|jwt|private[_-]?key|api[_-]?key|"
+    r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)",
     re.IGNORECASE,
 )
-# A secret's name, whatever follows it in quotes or brackets, = or :, and the value.
+# A secret's name, = or : behind it, and the value, in quotes or up to the next gap.
 ASSIGNED = re.compile(
-    rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)(["']?)[^\s"',]+\2""", re.IGNORECASE
+    rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s"',]+)""",
+    re.IGNORECASE,
 )
 IN_URL = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
 

@@ -39,6 +39,7 @@ HEARTBEAT = 5.0  # seconds between two signs of life
 SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
 LATEST = "latest"  # the file in a runs folder that names its newest run
 TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
+PATCH = "diff.patch"  # the file in a run's folder with what was not committed
 active = set()  # folders of the runs that this process is filling
 
 
@@ -103,7 +104,9 @@ class Run:
         write_json(self.path / "config.json", masked(config))
         write_json(self.path / "environment.json", describe_environment(device))
         if changes := uncommitted_changes():
-            write_atomically(self.path / "diff.patch", changes)
+            write_atomically(self.path / PATCH, changes)
+        else:
+            (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
         self._write_summary()
         active.add(self.path.resolve())
         self._ended = threading.Event()

@@ -31,12 +31,13 @@ def run(command, words):
         print("there is nothing to delete")
         return 0
     freed = sum(cleaning.size(path) for path in [*(run.path for run in found), *files])
-    rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]
-    rows += [(file, "left over", "") for file in files]
-    print(text.table(rows))
     what = f"{len(found)} run{'s' * (len(found) != 1)}" + f", {len(files)} files" * bool(files)
     what += f", {freed / 1e6:,.1f} MB"
-    if not (own.yes or agreed(what)):
+    if not own.yes and not sys.stdin.isatty():
+        raise UsageError(f"{what}: there is nobody to ask here; delete with --yes")
+    rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]
+    print(text.table(rows + [(file, "left over", "") for file in files]))
+    if not own.yes and input(f"delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
         return 1
     try:
         cleaning.remove(found, own.runs_dir)
@@ -46,10 +47,3 @@ def run(command, words):
         file.unlink(missing_ok=True)
     print(f"deleted: {what}")
     return 0
-
-
-def agreed(what):
-    """Ask whether to delete, on a terminal; elsewhere it takes --yes."""
-    if not sys.stdin.isatty():
-        raise UsageError(f"{what}: there is nobody to ask here; delete with --yes")
-    return input(f"delete {what}? [y/N] ").strip().lower() in ("y", "yes")

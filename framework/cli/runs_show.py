@@ -4,6 +4,7 @@ import json
 
 from firstlight.cli import runs, text
 from firstlight.cli.runs_list import described
+from firstlight.run import PATCH
 from firstlight.runs.query import flat
 
 DESCRIPTION = "Show a run: how it ended, its settings, and each metric with its course."
@@ -29,8 +30,8 @@ def head(run):
     summary, environment = run.summary, run.environment
     git = environment.get("git") or {}
     code = git.get("commit", "")[:12] + f" ({git.get('branch', '?')})" * bool(git)
-    if (run.path / "diff.patch").is_file():
-        code += " with diff.patch"
+    if (run.path / PATCH).is_file():
+        code += f" with {PATCH}"
     elif git.get("dirty"):
         code += " with new files"
     error = summary.get("error", "")

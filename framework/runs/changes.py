@@ -3,6 +3,7 @@
 import difflib
 import subprocess
 
+from firstlight.run import PATCH
 from firstlight.runs.compare import settings
 from firstlight.runs.query import flat
 
@@ -37,14 +38,14 @@ def code_changed(one, other):
     if None not in commits and commits[0] != commits[1]:
         lines += _git_diff(*commits)
     patches = [_patch(run) for run in (one, other)]
-    names = [f"{run.label}/diff.patch" for run in (one, other)]
+    names = [f"{run.label}/{PATCH}" for run in (one, other)]
     lines += difflib.unified_diff(*patches, *names, lineterm="")
     return lines
 
 
 def _patch(run):
     try:
-        return (run.path / "diff.patch").read_text(encoding="utf-8").splitlines()
+        return (run.path / PATCH).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
 
