@@ -77,11 +77,14 @@ def described(own):
 
 
 def check(spec, runs_dir):
-    """Raise a `UsageError` if the settings of a training cannot be understood."""
-    from firstlight.sweeps.space import sample
+    """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs."""
+    from firstlight.sweeps.space import Choice, sample
     from firstlight.sweeps.worker import settings_of
 
-    settings_of(spec, sample(spec.space, spec.seed, 1), runs_dir)
+    usual = sample(spec.space, spec.seed, 1)
+    for name, one in spec.space.items():
+        for value in one.values if isinstance(one, Choice) else (one.min, one.max):
+            settings_of(spec, usual | {name: value}, runs_dir)
 
 
 def line(spec, trial):

@@ -128,6 +128,7 @@ def importance(values, parameters):
 
 def _groups(given):
     """Return the number of a group for each value, shape (N,)."""
+    given = [value.item() if isinstance(value, np.generic) else value for value in given]
     distinct = list(dict.fromkeys(map(label, given)))
     count = max(1, min(GROUPS, len(given) // LEAST))
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given)
