@@ -39,24 +39,24 @@ def run(command, words):
 
 def told(found, differing, results, which):
     """Return the comparison as text: each run a column, or, of many, a row."""
-    marks = {
-        name: [text.number(value) for value in values] for name, values in (results | {}).items()
-    }
+    marks = {name: [text.number(value) for value in values] for name, values in results.items()}
     for name, values in results.items():
-        best = compare.best_index(name, values, which)
-        if best is not None and len({v for v in values if v is not None}) > 1:
-            marks[name][best] += " *"
+        best = compare.best_indices(name, values, which)
+        if len(best) < sum(v is not None for v in values):
+            marks[name] = [t + " *" * (i in best) for i, t in enumerate(marks[name])]
     titles = {name: f"{which} {name}" * (name[:5] != "test_") or name for name in results}
     cells = {name: [text.number(value) for value in values] for name, values in differing.items()}
     cells = {"status": [run.status for run in found], **cells}
     cells |= {titles[name]: values for name, values in marks.items()}
     if "status" in cells and set(cells["status"]) == {"finished"}:
         del cells["status"]
+    one_name = len({run.name for run in found}) == 1
+    labels = [run.id if one_name else run.label for run in found]
     if len(found) <= SIDE_BY_SIDE:
-        rows = [["", *(run.label for run in found)]]
+        rows = [["", *labels]]
         rows += [[name, *values] for name, values in cells.items()]
     else:
         rows = [["run", *cells]]
-        rows += [[run.label, *(v[i] for v in cells.values())] for i, run in enumerate(found)]
+        rows += [[label, *(v[i] for v in cells.values())] for i, label in enumerate(labels)]
     note = "" if differing else "the settings are the same\n"
     return note + text.table(rows)

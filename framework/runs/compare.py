@@ -64,13 +64,12 @@ def results(runs, which="best", metrics=None):
     }
 
 
-def best_index(name, values, which="best"):
-    """Return the index of the best of several runs' values of a metric, None if none has any."""
+def best_indices(name, values, which="best"):
+    """Return the indices of the best of several runs' values of a metric; of equal ones all."""
     mode = resolve_mode(name) if which in ("best", "last") else which
-    there = [(v, i) for i, v in enumerate(values) if v is not None and v == v]
-    if not there:
-        return None
-    return (max if mode == "max" else min)(there, key=lambda pair: pair[0])[1]
+    there = [v for v in values if v is not None and v == v]
+    best = (max if mode == "max" else min)(there, default=None)
+    return [index for index, value in enumerate(values) if there and value == best]
 
 
 def short_labels(runs, most=3):

@@ -42,9 +42,10 @@ def test_results_are_best_min_max_or_last(make_run):
 
 
 def test_the_best_of_several_runs():
-    assert compare.best_index("val_loss", [0.3, None, 0.1]) == 2
-    assert compare.best_index("val_acc", [0.3, float("nan"), 0.1]) == 0
-    assert compare.best_index("val_acc", [None]) is None
+    assert compare.best_indices("val_loss", [0.3, None, 0.1]) == [2]
+    assert compare.best_indices("val_acc", [0.3, float("nan"), 0.3]) == [0, 2]
+    assert compare.best_indices("val_acc", [0.3, 0.1], "min") == [1]
+    assert compare.best_indices("val_acc", [None]) == []
 
 
 def test_labels_tell_runs_apart(make_run):
