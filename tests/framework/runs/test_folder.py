@@ -4,6 +4,8 @@ import json
 import math
 import os
 import platform
+import subprocess
+import sys
 import time
 
 import pytest
@@ -72,13 +74,19 @@ def test_a_run_on_another_machine_is_judged_by_its_heartbeat(make_run):
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="looks into /proc")
 def test_a_dead_process_that_nobody_has_asked_for_is_not_alive():
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    time.sleep(0.1)
-    assert not alive(pid)
-    os.waitpid(pid, 0)
-    assert not alive(pid)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
+    assert alive(process.pid)
+    process.stdin.close()  # which ends it
+    for _ in range(600):
+        if not alive(process.pid):
+            break
+        time.sleep(0.05)
+    assert not alive(process.pid)
+    os.kill(process.pid, 0)  # it is still in the system's table
+    process.wait()
+    assert not alive(process.pid)
     assert alive(os.getpid())
     assert not alive(0)
 

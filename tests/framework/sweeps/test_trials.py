@@ -1,9 +1,10 @@
 """Who has taken which trial, and what came of it."""
 
 import json
-import multiprocessing
 import os
 import platform
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -40,23 +41,39 @@ def run(trials):
     return make
 
 
-def race(folder, number, start, won):
-    start.wait()
-    if Trials(folder).take(number, {"lr": os.getpid()}) is not None:
-        won.put(os.getpid())
+RACE = """
+import sys, time
+from pathlib import Path
+from firstlight.sweeps import Trials
+
+trials = Trials(sys.argv[1])
+Path(sys.argv[1], sys.argv[2]).touch()
+while not Path(sys.argv[1], "start").exists():
+    time.sleep(0.001)
+print([n for n in range(1, 101) if trials.take(n, {"by": sys.argv[2]}) is not None])
+"""
 
 
-def test_of_many_processes_one_gets_a_trial(trials):
-    context = multiprocessing.get_context("fork")
-    start, won = context.Barrier(8), context.Queue()
-    every = [context.Process(target=race, args=(trials.folder, 1, start, won)) for _ in range(8)]
-    for process in every:
-        process.start()
-    for process in every:
-        process.join()
-    assert won.get(timeout=5) == trials.latest(1).parameters["lr"]
-    assert won.empty()
-    assert [path.name for path in trials.path.iterdir()] == ["0001.1.json"]
+def test_of_several_processes_one_gets_a_trial(trials):
+    trials.folder.mkdir(parents=True)
+    names = list("abcd")
+    every = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(trials.folder), name],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    while not all((trials.folder / name).exists() for name in names):
+        assert all(process.poll() is None for process in every)
+        time.sleep(0.01)
+    (trials.folder / "start").touch()
+    won = [json.loads(process.communicate(timeout=60)[0]) for process in every]
+    assert sorted(sum(won, [])) == list(range(1, 101))
+    by = {trial.number: trial.parameters["by"] for trial in trials.all()}
+    assert by == {n: name for name, numbers in zip(names, won, strict=True) for n in numbers}
+    assert len(list(trials.path.iterdir())) == 100  # and nothing left over
 
 
 def test_a_trial_stands_as_its_run_does(trials, run):
