@@ -5,6 +5,7 @@ import json
 from firstlight.cli import runs, text
 from firstlight.cli.runs_list import described
 from firstlight.run import PATCH
+from firstlight.runs import machine_rows
 from firstlight.runs.query import flat
 
 DESCRIPTION = "Show a run: how it ended, its settings, and each metric with its course."
@@ -28,13 +29,7 @@ def run(command, words):
 def head(run):
     """Return what the run is and how it went, as text."""
     summary, environment = run.summary, run.environment
-    git = environment.get("git") or {}
-    code = git.get("commit", "")[:12] + f" ({git.get('branch', '?')})" * bool(git)
-    if (run.path / PATCH).is_file():
-        code += f" with {PATCH}"
-    elif git.get("dirty"):
-        code += " with new files"
-    error = summary.get("error", "")
+    error, has_patch = summary.get("error", ""), (run.path / PATCH).is_file()
     rows = [
         ("run", run.path),
         ("status", run.status + (f": {error}" if error else "")),
@@ -45,11 +40,11 @@ def head(run):
         ("tags", " ".join(run.tags)),
         ("note", run.note),
         ("command", " ".join(map(str, environment.get("command", [])))),
-        ("code", code),
-        ("machine", f"{environment.get('hostname', '?')}, {environment.get('cpu', '?')}"),
-        ("device", (environment.get("gpu") or {}).get("name") or environment.get("device", "")),
+        *machine_rows(environment),
+        ("", f"what was not committed: {run.path / PATCH}" if has_patch else ""),
     ]
-    if run.status in ("crashed", "interrupted", "failed") and run.checkpoints_there:
+    by_command = isinstance(run.config.get("model"), dict)  # others go on in their script
+    if run.status not in ("finished", "running") and run.checkpoints_there and by_command:
         rows.append(("go on", f"firstlight fit --config {run.path} --resume {run.path}"))
     return text.table([(name, value) for name, value in rows if str(value).strip()])
 

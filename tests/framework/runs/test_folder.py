@@ -11,7 +11,7 @@ import time
 import pytest
 
 import firstlight as fl
-from firstlight.runs import RunFolder, find_run, list_runs, marks
+from firstlight.runs import RunFolder, find_run, list_runs, machine_rows, marks
 from firstlight.runs.status import alive, status
 
 
@@ -28,6 +28,25 @@ def test_a_real_run_is_read_as_it_was(line, line_data):
     assert run.environment["packages"]["numpy"]
     assert run.value("val_loss", "last") == trainer.history["val_loss"][-1]
     assert run.value("val_loss", "max") == max(trainer.history["val_loss"])
+
+
+def test_the_machine_in_a_few_lines(line, line_data):
+    trainer = fl.Trainer(max_epochs=1, default_callbacks=False)
+    trainer.fit(line(), line_data)
+    told = dict(machine_rows(RunFolder(trainer.run.path).environment))
+    assert told["Python"] == platform.python_version()
+    assert told["CPU"].endswith(" cores")
+    assert told["BLAS"].endswith(" threads)")
+    assert told["firstlight"] == fl.__version__
+    assert "GPU" not in told
+    gpu = {"name": "H100", "memory_gb": 85.0, "cuda": 12080, "driver": 12090}
+    git = {"commit": "0123456789abcdef", "branch": "main", "dirty": True}
+    assert machine_rows({"gpu": gpu, "git": git, "blas": "openblas"}) == [
+        ("BLAS", "openblas"),
+        ("GPU", "H100, 85.0 GB, CUDA 12080, driver 12090"),
+        ("code", "0123456789ab on main, changed"),
+    ]
+    assert machine_rows({}) == []
 
 
 def test_while_it_trains_a_run_is_running_and_shows_what_there_is(line, line_data):
