@@ -33,8 +33,8 @@ from pathlib import Path
 from firstlight.environment import describe_environment, uncommitted_changes
 from firstlight.files import is_temporary, strict, write_atomically, write_json
 from firstlight.masking import masked
+from firstlight.records import best_values, read_records
 
-NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 HEARTBEAT = 5.0  # seconds between two signs of life
 SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
 LATEST = "latest"  # the file in a runs folder that names its newest run
@@ -238,15 +238,6 @@ class Run:
         write_atomically(runs_dir / LATEST, f"{self.name}/{self.id}\n")
 
 
-def best_values(history):
-    """Return of each name in a `History` that begins with ``val_`` the best value and its place."""
-    found = {name: history.best(name) for name in history if name.startswith("val_")}
-    return {
-        name: {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
-        for name, record in found.items()
-    }
-
-
 class _Lines(list):
     """A list that csv can write to."""
 
@@ -269,29 +260,3 @@ def latest_run(runs_dir):
     except OSError:
         return None
     return path if path.is_dir() else None
-
-
-def read_records(path, *, only="", last=0):
-    """Return the records of a run folder; a torn last line, of a killed process, is left out.
-
-    Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
-
-    Parameters
-    ----------
-    path : path-like
-    only : str
-        Leave out lines without this text, but for the ``last`` ones: much faster than reading all.
-    last : int
-    """
-    records = []
-    lines = (Path(path) / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
-    for number, line in enumerate(lines):
-        if only not in line and number < len(lines) - last:
-            continue
-        try:
-            record = json.loads(line)
-            records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
-        except json.JSONDecodeError:
-            if line.endswith("\n"):
-                raise
-    return records

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from firstlight.history import History, resolve_mode
-from firstlight.run import best_values, read_records
+from firstlight.records import best_values, read_records
 from firstlight.runs.marks import read_marks
 from firstlight.runs.status import read_summary, status
 
