@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from firstlight.files import write_json
+from firstlight.interrupt import SIGNALS
 from firstlight.sweeps.samplers import make_sampler
 from firstlight.sweeps.spec import SweepSpec
 from firstlight.sweeps.trials import BROKEN_OFF, Trials, note
@@ -63,22 +64,23 @@ class Driver:
     def run(self):
         """Train until all trials are over, here or elsewhere.
 
-        A first Ctrl-C (or SIGTERM) has the trainings stop after their step and keep their state, so
-        that the same command goes on with them; it then raises KeyboardInterrupt.
+        A first Ctrl-C (or SIGTERM, SIGUSR1) has the trainings stop after their step and keep their
+        state, so that the same command goes on with them; it then raises KeyboardInterrupt.
 
         Raises
         ------
         RuntimeError
             The first trials all failed.
         """
-        before = signal.signal(signal.SIGTERM, self._terminated)
+        before = {one: signal.signal(one, self._terminated) for one in SIGNALS}
         try:
             self._work()
         except KeyboardInterrupt:
             self._stop()
             raise
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
     def _work(self):
         while True:

@@ -162,7 +162,12 @@ def at_work(folder):
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, number):
     process = sweep("s.yaml", "--jobs", 2, cwd=tmp_path, text=LONG)
