@@ -1,0 +1,126 @@
+"""How a network looks in one step: units that never answer, gradients that fade, evaluation."""
+
+import numpy as np
+
+from firstlight.diagnose import contract
+from firstlight.diagnose.backward import subject
+from firstlight.diagnose.bench import UnsupportedError, is_float
+from firstlight.diagnose.findings import Finding
+
+MANY = 0.6  # share of a layer's units, or of its values
+
+
+def units(tops, report):
+    """Add a line about dead and one about saturated units, from recorded calls."""
+    dead, saturated = [], []
+    for top in tops:
+        for _, call in top.walk():
+            if call.parts or not call.inputs or "Dropout" in call.type:
+                continue
+            for y, what in seen(call):
+                share, before = dead_share(y), dead_share(call.inputs[0])
+                if share > MANY and before < share / 2:
+                    dead.append(Finding(
+                        "dead-units", call.name, call.type,
+                        f"{share:.0%} of {what} are zero for every sample of the batch: no gradient "
+                        "passes there",
+                        "biases and initial weights before it, the learning rate, a LeakyReLU"))  # fmt: skip
+                share = saturated_share(y)
+                if share > MANY:
+                    saturated.append(Finding(
+                        "saturated-units", call.name, call.type,
+                        f"{share:.0%} of the values of {what} are at the flat ends of the "
+                        "activation, where its slope is nearly zero",
+                        "the scale of the inputs, and of the weights before it"))  # fmt: skip
+    report.add("health", "dead units", dead[:1])
+    report.add("health", "saturated units", saturated[:1])
+
+
+def seen(call):
+    """Yield ``(array, words)``: a call's output and, for networks written out, what it saved."""
+    if is_float(call.output):
+        yield call.output, f"{subject(call)}'s units"
+    for values in call.module._stack or ():
+        for array in values:
+            if is_float(array) and array.size != np.size(call.inputs[0]):
+                yield array, f"the units {array.shape} that {subject(call)} keeps"
+
+
+def dead_share(y):
+    """Return the share of units, places on the last axis, that are exactly zero everywhere."""
+    if not is_float(y) or y.ndim < 2 or y.shape[-1] < 4 or len(y) < 8:
+        return 0.0
+    return float(np.mean(~y.reshape(-1, y.shape[-1]).any(axis=0)))
+
+
+def saturated_share(y):
+    """Return the share of values at the ends of (0, 1) or (-1, 1); 0 if they are not of such."""
+    if not is_float(y) or y.ndim < 2 or y.size < 32 or np.abs(y).max() > 1 or y.max() < 0.9:
+        return 0.0
+    if np.abs(y.sum(axis=-1) - 1).max() < 1e-3:  # a softmax
+        return 0.0
+    if y.min() < -0.9:
+        return float(np.mean(np.abs(y) > 0.99))
+    if 0 <= y.min() < 0.1 and np.mean(y == 0) < 0.02:
+        return float(np.mean((y > 0.99) | (y < 0.01)))
+    return 0.0
+
+
+def depth(model, report):
+    """Add a line about how the gradient's size changes from the last weights to the first."""
+    rows = [
+        (name, float(np.sqrt(np.mean(np.square(p.grad)))))
+        for name, p in model.named_parameters()
+        if p.data.ndim > 1 and p.requires_grad
+    ]
+    rows = [(name, size) for name, size in rows if size > 0]
+    if len(rows) < 3:
+        report.skip("health", "gradients by depth", "fewer than three layers")
+        return
+    (first, small), (last, large) = min(rows[: len(rows) // 2], key=lambda r: r[1]), rows[-1]
+    top = max(rows[: len(rows) // 2], key=lambda r: r[1])
+    findings = []
+    if small < 1e-4 * large:
+        findings.append(Finding(
+            "vanishing", first, "", f"the gradient of {first} is {large / small:.1g} times smaller "
+            f"than that of {last}: it fades on the way back",
+            "the activation (ReLU, GELU), the initial weights, normalisation, shortcuts"))  # fmt: skip
+    elif top[1] > 1e4 * large:
+        findings.append(Finding(
+            "exploding", top[0], "", f"the gradient of {top[0]} is {top[1] / large:.1g} times "
+            f"larger than that of {last}: it grows on the way back",
+            "the initial weights, normalisation, gradient_clip"))  # fmt: skip
+    report.add("health", "gradients by depth", findings, f"first/last {rows[0][1] / large:.2g}")
+
+
+def evaluation(top, report):
+    """Add a line about modules whose evaluation depends on chance or on the rest of the batch."""
+    findings, looked = [], set()
+    for _, call in top.walk():
+        if call.name in looked or (call.parts and call is not top):
+            continue
+        looked.add(call.name)
+        if call.parts and findings:
+            continue
+        try:
+            problem = contract.evaluation_problem(call.module, call.inputs, alone=not call.parts)
+        except (UnsupportedError, ValueError, TypeError, RuntimeError):
+            continue
+        if problem:
+            look = "that forward looks at self.training, which eval() sets to False"
+            findings.append(Finding("eval", call.name, call.type, f"{subject(call)}: {problem}", look))
+    findings.sort(key=lambda f: not f.where)
+    report.add("health", "evaluation", findings[:1])
+
+
+def small_batch(model, x, report):
+    """Add a finding where BatchNorm has few samples to take its statistics from."""
+    names = [n for n, p in model.named_modules() if "BatchNorm" in type(p).__name__]
+    if not names:
+        return
+    findings = []
+    if len(x) <= 4:
+        findings.append(Finding(
+            "small-batch", names[0], "BatchNorm", f"BatchNorm takes mean and variance of "
+            f"{len(x)} samples: they are mostly noise", "a larger batch_size, or LayerNorm"))  # fmt: skip
+    report.add("health", "BatchNorm's batch", findings, f"{len(x)} samples")
