@@ -5,6 +5,8 @@ whole. Where the whole is wrong, its parts are judged, and theirs, down to the i
 module is wrong beside a wrong part shows with stand-ins for its parts.
 """
 
+import contextlib
+
 import numpy as np
 
 from firstlight.diagnose import contract
@@ -74,10 +76,11 @@ def record(model, inputs):
     twin = unburdened(model).to(dtype="float64").train()
     with recording(twin) as tops, np.errstate(all="ignore"):
         y = twin(*[as_float64(value) for value in inputs])
-        try:
+        with contextlib.suppress(Exception):  # judged later, on the bench
             twin.backward(normal(np.random.default_rng(0), y))
-        except Exception:  # judged later, on the bench
-            return tops[0]
+    unused = dict(unburdened(model).named_modules())  # that no forward has left anything in
+    for _, call in tops[0].walk():
+        call.module = unused.get(call.name, call.module)
     return tops[0]
 
 
@@ -98,16 +101,16 @@ class Verdict:
         For the table.
     """
 
-    def __init__(self, module, inputs, prepare=None, training=True):
+    def __init__(self, module, inputs, prepare=None, outermost=False):
         self.wrong, self.problem, self.detail, self.bench = [], None, "", None
 
         def remake(**options):
-            return Bench(module, inputs, prepare=prepare, training=training, **options)
+            return Bench(module, inputs, prepare=prepare, **options)
 
         self.remake = remake
         try:
             self.bench = remake()
-            gradients = judged(self.bench)
+            gradients = judged(self.bench, outermost=outermost)
             self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
             named = [g.name for g in gradients if g.values is not None]
             names = ", ".join(named) if len(named) < 6 else f"{len(named)} gradients"
@@ -158,7 +161,9 @@ class Descent:
     def verdict(self, call):
         """Return the `Verdict` on a call's module, which is made once."""
         if call.name not in self.verdicts:
-            self.verdicts[call.name] = Verdict(call.module, call.inputs)
+            self.verdicts[call.name] = Verdict(
+                call.module, call.inputs, outermost=call is self.top
+            )
         return self.verdicts[call.name]
 
     def leaf_findings(self, call):
@@ -196,7 +201,9 @@ class Descent:
         known = {short: whole for short, whole in names.items() if short in inside}
         if any(not isinstance(part.output, np.ndarray) for part in ours):
             return self.verdict(call)
-        return Verdict(call.module, call.inputs, prepare=put(known, ours))
+        return Verdict(
+            call.module, call.inputs, prepare=put(known, ours), outermost=call is self.top
+        )
 
     def composite_finding(self, call, verdict):
         """Return the finding about a module whose parts are right."""

@@ -42,6 +42,8 @@ class Bench:
     trained : list of (str, Parameter)
     inputs, other_inputs : list
         Those measured, and those of the run before.
+    passed : list
+        The copies of inputs that the latest forward got.
     y, dy : array
         Forward's output, and the gradient that backward gets.
 
@@ -85,7 +87,8 @@ class Bench:
         for buffer, start in self.buffers:
             buffer.data[...] = start
         self._start(keep)
-        return self._checked(self.module(*(self.inputs if inputs is None else inputs)))
+        self.passed = [copy.copy(x) for x in (self.inputs if inputs is None else inputs)]
+        return self._checked(self.module(*self.passed))
 
     def backward(self, dy=None, *, start=None, between=None):
         """Run forward and backward, and return the gradients by name: "dx" and each parameter's.
@@ -155,7 +158,7 @@ class Bench:
 
     def _run_on_others(self, rng):
         self._start(keep=True)
-        y = self._checked(self.module(*self.other_inputs))
+        y = self._checked(self.module(*[copy.copy(x) for x in self.other_inputs]))
         if self.other_dy is None:
             self.other_dy = normal(rng, y)
         self.module.backward(self.other_dy.copy())

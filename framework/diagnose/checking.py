@@ -13,6 +13,7 @@ from firstlight.diagnose import health, learning, samples, step
 from firstlight.diagnose.backward import check_backward, record
 from firstlight.diagnose.bench import UnsupportedError, unburdened
 from firstlight.diagnose.findings import Finding, Report
+from firstlight.module import Module
 
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
 
@@ -79,6 +80,10 @@ def _check(model, data, report, train, torch):
     batch = placed(next(iter(as_loader(data, "train"))), "cpu", dtype)
     x, y, _ = step.parts_of(batch)
     report.add("data", "scale of the inputs", [step.scale(x)], describe_batch(batch))
+    if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
+        report.skip("step", "training_step", "the model has no loss")
+        check_backward(model, (few(x),), report)
+        return
     try:
         twin, output, tops = step.recorded_step(model, batch)
     except Exception as error:

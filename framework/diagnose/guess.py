@@ -33,7 +33,7 @@ def guess(bench, wrong, remake):
         return explain_shapes(np.shape(wrong.analytic), wrong.values.shape, len(bench.y))
     if not np.isfinite(wrong.analytic).all():
         return "not-finite", "it has NaN or infinite entries"
-    for hypothesis in (zero, redrawn, stale, factor, without_dy, some_samples, turned,
+    for hypothesis in (zero, redrawn, stale, frozen, factor, without_dy, some_samples, turned,
                        turned_parameter, shortcut, only_part, without_mean):  # fmt: skip
         found = hypothesis(bench, wrong, remake)
         if found:
@@ -75,6 +75,25 @@ def stale(bench, wrong, remake):
     if is_masked(wrong.analytic, bench.dy):
         return "stale-mask", "backward uses the mask of an earlier forward"
     return "overwritten-cache", "backward uses what an earlier forward kept, not the latest one"
+
+
+def frozen(bench, wrong, remake):
+    """It stays the same for other inputs and other random numbers, where the right one changes."""
+    v, before, _ = wrong.probes[0]
+    inputs, streams = bench.inputs, bench.streams
+    try:
+        randomness.stream("dropout").random(17)
+        bench.streams = randomness.state_dict()
+        bench.inputs = [x.copy() if isinstance(x, np.ndarray) else x for x in bench.other_inputs]
+        same = np.allclose(bench.backward()[wrong.name], wrong.analytic, rtol=1e-9, atol=1e-12)
+        after = next(bench.derivative(bench.values(wrong.name), v))[0]
+    finally:
+        bench.inputs, bench.streams = inputs, streams
+    if not same or abs(after - before) <= 1e-3 * (abs(after) + abs(before)):
+        return None
+    if is_masked(wrong.analytic, bench.dy):
+        return "stale-mask", "backward uses one and the same mask for ever"
+    return "overwritten-cache", "it does not depend on the input: what it uses is from elsewhere"
 
 
 def is_masked(dx, dy):
