@@ -105,12 +105,12 @@ class Verdict:
         self.wrong, self.problem, self.detail, self.bench = [], None, "", None
 
         def remake(**options):
-            return Bench(module, inputs, prepare=prepare, **options)
+            return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
 
         self.remake = remake
         try:
             self.bench = remake()
-            gradients = judged(self.bench, outermost=outermost)
+            gradients = judged(self.bench)
             self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
             named = [g.name for g in gradients if g.values is not None]
             names = ", ".join(named) if len(named) < 6 else f"{len(named)} gradients"

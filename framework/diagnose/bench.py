@@ -33,6 +33,8 @@ class Bench:
         Called with the copy before it runs first, e.g. to put stand-ins for its parts.
     fresh : bool
         Run on other inputs neither at first nor before each backward.
+    outermost : bool
+        Nobody uses dx: it may be None, or flattened as forward does.
     seed : int
 
     Attributes
@@ -53,24 +55,23 @@ class Bench:
         Forward does not return one floating array, or not the same one each time.
     """
 
-    def __init__(self, module, inputs, *, training=True, prepare=None, fresh=False, seed=0):
+    def __init__(self, module, inputs, *, training=True, prepare=None, fresh=False,
+                 outermost=False, seed=0):
         rng = np.random.default_rng(seed)
-        self.training, self.fresh, self.buffers = training, fresh, []
+        self.training, self.fresh, self.outermost = training, fresh, outermost
         self.module = unburdened(module).to(dtype="float64")
         if prepare is not None:
             prepare(self.module)
         self.trained = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
         for _, parameter in self.trained:
             parameter.data[...] += 0.1 * scale_of(parameter.data) * normal(rng, parameter.data)
-        self.inputs = [as_float64(value) for value in inputs]
-        self._remember()
-        plain, nudged = self.inputs, [nudge(rng, value) for value in self.inputs]
-        self.inputs = nudged if np.all(np.isfinite(self._first(nudged))) else plain
-        self.other_inputs = [rolled(rng, value) for value in self.inputs]
-        self.other_dy = None
-        if not fresh:
+        self.other_dy, plain = None, [as_float64(value) for value in inputs]
+        self.inputs = [nudge(rng, value) for value in plain]
+        self.other_inputs = [rolled(nudge(rng, value)) for value in plain]
+        if not self._run_on_others(rng):  # nudged out of where forward is defined
+            self.inputs, self.other_inputs = plain, [rolled(value) for value in plain]
             self._run_on_others(rng)
-            self._remember()
+        self._remember()
         self.y = self.forward()
         self.dy = normal(rng, self.y)
         if not np.array_equal(self.y, self.forward(), equal_nan=True):
@@ -96,8 +97,7 @@ class Bench:
         Before, both run on the other inputs. ``start``, by name, is what the parameters' gradients
         hold at first, zeros by default; ``between`` is called after forward.
         """
-        if not self.fresh:
-            self._run_on_others(None)
+        self._run_on_others()
         for name, parameter in self.trained:
             parameter.grad[...] = 0 if start is None else start[name]
         self.forward(keep=True)
@@ -109,6 +109,12 @@ class Bench:
             found["dx" if index == 0 else f"dx[{index}]"] = (
                 part.copy() if isinstance(part, np.ndarray) else part
             )
+        if self.outermost:
+            dx, x = found["dx"], self.inputs[0]
+            if dx is None:
+                del found["dx"]
+            elif isinstance(x, np.ndarray) and np.size(dx) == x.size:
+                found["dx"] = np.reshape(dx, x.shape)
         return found
 
     def values(self, name):
@@ -151,17 +157,16 @@ class Bench:
         self.generators = generator_states(self.module)
         self.streams = randomness.state_dict()
 
-    def _first(self, inputs):
-        """Return the first forward's output; nothing is kept of it."""
-        with np.errstate(all="ignore"):
-            return self.forward(inputs=inputs)
-
-    def _run_on_others(self, rng):
+    def _run_on_others(self, rng=None):
+        """Go forward and backward on the other inputs; return whether all was finite."""
+        if self.fresh:
+            return True
         self._start(keep=True)
         y = self._checked(self.module(*[copy.copy(x) for x in self.other_inputs]))
-        if self.other_dy is None:
+        if rng is not None:
             self.other_dy = normal(rng, y)
         self.module.backward(self.other_dy.copy())
+        return bool(np.isfinite(y).all())
 
     def _start(self, keep=False):
         """Set the mode, and forget what was saved."""
@@ -228,10 +233,6 @@ def nudge(rng, value):
     return value + 0.01 * (float(value.std()) or 0.1) * normal(rng, value)
 
 
-def rolled(rng, value):
-    """Return other inputs of the same kind: the samples moved on by one, and changed a little."""
-    if not isinstance(value, np.ndarray) or value.ndim == 0:
-        return value
-    return nudge(rng, np.roll(value, 1, axis=0))
-
-
+def rolled(value):
+    """Return other inputs of the same kind: the samples moved on by one."""
+    return np.roll(value, 1, axis=0) if isinstance(value, np.ndarray) and value.ndim else value

@@ -62,6 +62,7 @@ def check(model, data, *, train=True, torch=False):
         with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _check(model, data, report, train, torch)
+        report.drop_consequences()
     finally:
         randomness.load_state_dict(streams)
         report.seconds = time.perf_counter() - begun
@@ -99,7 +100,7 @@ def _check(model, data, report, train, torch):
     found = [step.outputs(output.prediction, y, classes),
              step.activation_before_loss(model, output.prediction, y)]  # fmt: skip
     report.add("step", "outputs and labels", found)
-    report.add("step", "loss at the start", [step.initial(output.loss, output.prediction, y)],
+    report.add("step", "loss at the start", [step.initial(model, batch, output.loss, output.prediction)],
                f"{float(output.loss):.4g}")  # fmt: skip
     small = step.mapped(batch, few)
     _, _, small_tops = step.recorded_step(model, small)

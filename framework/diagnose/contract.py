@@ -124,7 +124,7 @@ def evaluation_problem(module, inputs, *, alone=True):
     """
     twin = unburdened(module).to(dtype="float64").eval()
     inputs = [as_float64(x) for x in inputs]
-    first, second = twin(*inputs), twin(*inputs)
+    first, second = (twin(*[copy.copy(x) for x in inputs]) for _ in range(2))
     if not isinstance(first, np.ndarray) or not first.ndim:
         return None
     if not np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True):
@@ -132,7 +132,7 @@ def evaluation_problem(module, inputs, *, alone=True):
     untracked = getattr(module, "running_mean", 0) is None
     single = len(inputs) == 1 and inputs[0].ndim > 1 and len(inputs[0]) == len(first) > 1
     if alone and single and not untracked:
-        one = twin(inputs[0][:1])
+        one = twin(inputs[0][:1].copy())
         if not np.allclose(one, first[:1], rtol=1e-6, atol=1e-9, equal_nan=True):
             return "evaluated, a sample's result depends on the others in the batch"
     return None

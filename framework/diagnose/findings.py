@@ -43,6 +43,14 @@ KINDS = {  # what each is called, in words
 }
 
 
+CAUSES = ("input-scale", "initial-loss", "softmax", "labels", "dead-units", "saturated-units",
+          "vanishing", "exploding", "not-trained", "label-noise")  # fmt: skip
+CONSEQUENCES = {kind: {"overfit", "lr-high", "lr-low"} for kind in CAUSES} | {
+    "input-scale": {"initial-loss", "saturated-units", "dead-units", "overfit", "lr-high"},
+    "saturated-units": {"vanishing", "overfit", "lr-low"},
+}
+
+
 @dataclass
 class Finding:
     """One thing that is wrong, or for a note: worth knowing.
@@ -138,6 +146,12 @@ class Report:
         verdict = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
         self.checks.append(Check(group, subject, verdict, detail))
         self.all += findings
+
+    def drop_consequences(self):
+        """Leave out what follows from something else that was found."""
+        kinds = {one.kind for one in self.findings}
+        follows = {result for kind in kinds for result in CONSEQUENCES.get(kind, ())}
+        self.all = [one for one in self.all if one.kind not in follows]
 
     def skip(self, group, subject, why):
         """Add a line about something that was not looked at."""

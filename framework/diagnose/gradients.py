@@ -52,20 +52,10 @@ def usual_size(gradient, v):
     return float(np.sqrt(np.square(gradient * v).sum()))
 
 
-def judged(bench, seed=1, outermost=False):
-    """Return a `Gradient` for dx and each parameter of what is on the bench.
-
-    Of the ``outermost`` module nobody uses dx: it may be None, or flattened as forward does.
-    """
+def judged(bench, seed=1):
+    """Return a `Gradient` for dx and each parameter of what is on the bench."""
     rng = np.random.default_rng(seed)
-    gradients = bench.backward()
-    if outermost:
-        dx, x = gradients["dx"], bench.values("dx")
-        if dx is None:
-            del gradients["dx"]
-        elif x is not None and np.size(dx) == x.size:
-            gradients["dx"] = np.reshape(dx, x.shape)
-    return [judge(bench, name, g, rng) for name, g in in_order(gradients)]
+    return [judge(bench, name, g, rng) for name, g in in_order(bench.backward())]
 
 
 def in_order(gradients):

@@ -6,6 +6,7 @@ from firstlight.diagnose import contract
 from firstlight.diagnose.backward import subject
 from firstlight.diagnose.bench import UnsupportedError, is_float
 from firstlight.diagnose.findings import Finding
+from firstlight.parameter import Parameter
 
 MANY = 0.6  # share of a layer's units, or of its values
 
@@ -25,7 +26,7 @@ def units(tops, report):
                         f"{share:.0%} of {what} are zero for every sample of the batch: no gradient "
                         "passes there",
                         "biases and initial weights before it, the learning rate, a LeakyReLU"))  # fmt: skip
-                share = saturated_share(y)
+                share = 0.0 if owns_parameters(call.module) and y is call.output else saturated_share(y)
                 if share > MANY:
                     saturated.append(Finding(
                         "saturated-units", call.name, call.type,
@@ -34,6 +35,11 @@ def units(tops, report):
                         "the scale of the inputs, and of the weights before it"))  # fmt: skip
     report.add("health", "dead units", dead[:1])
     report.add("health", "saturated units", saturated[:1])
+
+
+def owns_parameters(module):
+    """Return whether a module is more than an activation."""
+    return any(isinstance(value, Parameter) for value in vars(module).values())
 
 
 def seen(call):

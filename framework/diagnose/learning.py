@@ -68,8 +68,8 @@ def trial(model, batches, factor=1.0, steps=STEPS, seconds=SECONDS, goal=0.0):
                 break
             if time.perf_counter() - begun > seconds:
                 break
-    still = [n for n in touched if np.array_equal(parameters[n].data, start[n])]
-    return losses, ratio, norms[-1] / (norms[0] or 1.0), sorted(still)
+    still = [n for n in start if n in touched and np.array_equal(parameters[n].data, start[n])]
+    return losses, ratio, norms[-1] / (norms[0] or 1.0), still
 
 
 def learns(model, batch, report):
@@ -134,7 +134,7 @@ def verdict(model, few, run, guessing):
                     f"from {start:.3g} to {end:.3g}, with {factor:g} times that to {after:.2g}",
                     f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder")]  # fmt: skip
     if finite:
-        for factor in (10, 100, 1000):
+        for factor in (10, 100, 1000, 10_000, 100_000):
             after = other(factor)
             if math.isfinite(after) and after < LEARNED * min(scale, end):
                 return [Finding(

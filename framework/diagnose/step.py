@@ -89,18 +89,19 @@ def outputs(prediction, y, classes):
     return None
 
 
-def initial(loss, prediction, y):
+def initial(model, batch, loss, prediction):
     """Return a `Finding` about a loss far above that of guessing, or None."""
+    _, y, _ = parts_of(batch)
     if prediction is None or y is None or is_float(y) or prediction.ndim != np.ndim(y) + 1:
         return None
     guessing = math.log(max(prediction.shape[-1], 2))
-    loss = float(loss)
+    loss, n = float(loss), len(y)
     if loss <= 1.5 * guessing + 1:
         return None
-    count = int(np.count_nonzero(y >= 0))
-    if 0.6 < loss / (guessing * count) < 2 and count > 4:
+    half = float(unburdened(model).training_step(mapped(batch, lambda a: a[: n // 2])).loss)
+    if n > 4 and 0.4 < half / loss < 0.6 and loss / n < 1.5 * guessing + 1:
         message = (
-            f"the loss is {loss:.4g}, about {count} times ln {prediction.shape[-1]}: a sum over the "
+            f"the loss of {n} samples is {loss:.4g}, of half of them {half:.4g}: a sum over the "
             "batch, where the trainer expects the mean"
         )
         return Finding("initial-loss", "loss", "", message, "reduction, or the division by N")
@@ -116,6 +117,8 @@ def activation_before_loss(model, prediction, y):
     """Return a `Finding` about a softmax, sigmoid or ReLU before a loss that takes logits."""
     loss = getattr(model, "loss", None)
     if prediction is None or loss is None or prediction.ndim < 2 or prediction.size < 12:
+        return None
+    if prediction.max() - prediction.min() < 1e-6:
         return None
     logits_loss = type(loss).__name__
     look = "leave it out of forward: the loss applies its own, and takes logits"
