@@ -120,7 +120,7 @@ SCRIPTS = {
     "written out: sum forgotten": ([("self.b1.grad += da.sum(axis=0)", "self.b1.grad += da")], "", "batch-sum"),
     "written out: not transposed": ([("self.w2.grad += dy.T @ h", "self.w2.grad += h.T @ dy")], "", "transpose"),
     "written out: w2 replaced": ([("self.w2.grad += dy.T @ h", "self.w2.grad[...] = dy.T @ h")], "", "not-accumulated"),
-    "written out: h overwritten": ([("self.save(x, a, h)", "self.save(x, a, h)\n        h *= 0.5")], "", "batch-factor"),
+    "written out: h overwritten": ([("self.save(x, a, h)", "self.save(x, a, h)\n        h *= 0.5")], "", "factor"),
 }  # fmt: skip
 
 
