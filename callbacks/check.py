@@ -89,8 +89,11 @@ class Check(Callback):
         for (name, parameter), old in zip(module.named_parameters(), before, strict=True):
             size, moved = float(np.linalg.norm(old)), float(np.linalg.norm(parameter.data - old))
             if parameter.data.ndim > 1 and moved > 0.5 * size > 0:
-                self._tell(name, f"step {trainer.step} moved {name} by {moved / size:.0%} of its "
-                                 "size: the learning rate is high")  # fmt: skip
+                self._tell(
+                    name,
+                    f"step {trainer.step} moved {name} by {moved / size:.0%} of its "
+                    "size: the learning rate is high",
+                )
 
     def _tell(self, name, message):
         if name not in self._told:  # once for each parameter

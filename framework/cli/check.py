@@ -7,7 +7,7 @@ from firstlight.cli import chosen
 
 DESCRIPTION = """\
 Compare each hand-written gradient with forward, find the innermost module that is wrong and guess
-the mistake; look at data, loss, outputs and one training step. Exit code 1 where something is wrong.
+the mistake; look at data, loss, outputs and a training step. Exit code 1 where something is wrong.
 
   firstlight check --model cnn --data mnist
   firstlight check train.py                   # what that script would train

@@ -24,7 +24,11 @@ def parser(command, description):
     models, data = (", ".join(plugins.registry(kind).names()) for kind in ("model", "dataset"))
     add = made.add_argument
     add("script", nargs="?", help="a training script, up to its Trainer.fit; or file.py:Class")
-    add("--model", metavar="NAME", help=f"{models}; module:Class or file.py:Class (default: {MODEL})")
+    add(
+        "--model",
+        metavar="NAME",
+        help=f"{models}; module:Class or file.py:Class (default: {MODEL})",
+    )
     text = f"{data}; module:function, or a .csv, .npz or .txt file (default: {DATA})"
     add("--data", metavar="NAME", help=text)
     text = "YAML or JSON with settings, or the folder of a run; may be repeated"

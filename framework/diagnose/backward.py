@@ -161,9 +161,7 @@ class Descent:
     def verdict(self, call):
         """Return the `Verdict` on a call's module, which is made once."""
         if call.name not in self.verdicts:
-            self.verdicts[call.name] = Verdict(
-                call.module, call.inputs, outermost=call is self.top
-            )
+            self.verdicts[call.name] = Verdict(call.module, call.inputs, outermost=call is self.top)
         return self.verdicts[call.name]
 
     def leaf_findings(self, call):
@@ -260,6 +258,12 @@ class Descent:
                     "backward, its gradients would be wrong"
                 )
                 report.all.append(
-                    Finding("overwritten-cache", name, call.type, message,
-                            LOOK["overwritten-cache"], note=len(made) == 1)
-                )  # fmt: skip
+                    Finding(
+                        "overwritten-cache",
+                        name,
+                        call.type,
+                        message,
+                        LOOK["overwritten-cache"],
+                        note=len(made) == 1,
+                    )
+                )

@@ -55,8 +55,9 @@ class Bench:
         Forward does not return one floating array, or not the same one each time.
     """
 
-    def __init__(self, module, inputs, *, training=True, prepare=None, fresh=False,
-                 outermost=False, seed=0):
+    def __init__(
+        self, module, inputs, *, training=True, prepare=None, fresh=False, outermost=False, seed=0
+    ):
         rng = np.random.default_rng(seed)
         self.training, self.fresh, self.outermost = training, fresh, outermost
         self.module = unburdened(module).to(dtype="float64")
@@ -81,7 +82,7 @@ class Bench:
             )
 
     def forward(self, *, keep=False, inputs=None):
-        """Run forward with the same random numbers as always; ``keep`` lets it save for backward."""
+        """Run forward with the same random numbers as always; ``keep`` lets it save."""
         randomness.load_state_dict(self.streams)
         for generator, start in self.generators:
             generator.bit_generator.state = start

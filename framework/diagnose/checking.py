@@ -1,5 +1,6 @@
 """`check`: everything that can be said of a model and its data before a training."""
 
+import copy
 import time
 import warnings
 
@@ -59,7 +60,11 @@ def check(model, data, *, train=True, torch=False):
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
         # A thread of BLAS that spins costs more than these small products take.
-        with threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"), warnings.catch_warnings():
+        with (
+            threadpool_limits(1, user_api="blas"),
+            np.errstate(all="ignore"),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             _check(model, data, report, train, torch)
         report.drop_consequences()
@@ -78,7 +83,7 @@ def _check(model, data, report, train, torch):
             _against_torch(model, (inputs,), report)
         return
     samples.check_samples(data, report)
-    batch = placed(next(iter(as_loader(data, "train"))), "cpu", dtype)
+    batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
     x, y, _ = step.parts_of(batch)
     report.add("data", "scale of the inputs", [step.scale(x)], describe_batch(batch))
     if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
@@ -97,23 +102,33 @@ def _check(model, data, report, train, torch):
         report.add("step", "loss", [_not_finite(tops, model, output)])
         return
     classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
-    found = [step.outputs(output.prediction, y, classes),
-             step.activation_before_loss(model, output.prediction, y)]  # fmt: skip
+    found = [
+        step.outputs(output.prediction, y, classes),
+        step.activation_before_loss(model, output.prediction, y),
+    ]
     report.add("step", "outputs and labels", found)
-    report.add("step", "loss at the start", [step.initial(model, batch, output.loss, output.prediction)],
-               f"{float(output.loss):.4g}")  # fmt: skip
+    report.add(
+        "step",
+        "loss at the start",
+        [step.initial(model, batch, output.loss, output.prediction)],
+        f"{float(output.loss):.4g}",
+    )
     small = step.mapped(batch, few)
     _, _, small_tops = step.recorded_step(model, small)
     top = next((call for call in small_tops if call.name == ""), None)
     inputs = (few(x),) if top is None else top.inputs
     check_backward(model, inputs, report)
     step.loss_gradient(model, small, report)
-    broken = not all(line.verdict != "wrong" for line in report.checks if line.group in ("backward", "loss"))
+    broken = not all(
+        line.verdict != "wrong" for line in report.checks if line.group in ("backward", "loss")
+    )
     _health(model, batch, tops, twin, report, broken)
     if torch:
         _against_torch(model, inputs, report)
     if broken or not train:
-        report.skip("training", "one batch by heart", "backward is wrong" if broken else "not asked for")
+        report.skip(
+            "training", "one batch by heart", "backward is wrong" if broken else "not asked for"
+        )
     else:
         _learn(model, batch, report)
 
@@ -160,17 +175,28 @@ def few(array):
     """Return the first samples of an array, few enough to run hundreds of times."""
     if not isinstance(array, np.ndarray) or array.ndim == 0:
         return array
-    return array[: SEQUENCES if array[:1].size > 2000 or array.dtype.kind in "iu" and array.ndim > 1 else SAMPLES]
+    return array[
+        : SEQUENCES
+        if array[:1].size > 2000 or array.dtype.kind in "iu" and array.ndim > 1
+        else SAMPLES
+    ]
 
 
 def _raised(model, error):
     from firstlight.diagnose.shapes import source_line
 
     line = source_line(error)
-    text = f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" at `{line}`" if line else "")
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}" + (
+        f" at `{line}`" if line else ""
+    )
     labels = "label" in text or "target" in text or "index" in text and "bounds" in text
-    return Finding("labels" if labels else "raises", "training_step", type(model).__name__,
-                   text[:300], "the message, and the shapes of the batch")  # fmt: skip
+    return Finding(
+        "labels" if labels else "raises",
+        "training_step",
+        type(model).__name__,
+        text[:300],
+        "the message, and the shapes of the batch",
+    )
 
 
 def _not_finite(tops, model, output):
@@ -180,8 +206,17 @@ def _not_finite(tops, model, output):
             if getattr(getattr(y, "dtype", None), "kind", "") == "f" and not np.isfinite(y).all():
                 fine = all(not hasattr(x, "dtype") or np.isfinite(x).all() for x in call.inputs)
                 if fine:
-                    return Finding("not-finite", call.name, call.type,
-                                   "its forward is the first whose result has NaN or infinity",
-                                   "a log or division of 0, an exp of large numbers")  # fmt: skip
-    return Finding("not-finite", "loss", "", "the loss is NaN or infinite",
-                   "log(0), and an exp of large numbers: subtract the largest first")  # fmt: skip
+                    return Finding(
+                        "not-finite",
+                        call.name,
+                        call.type,
+                        "its forward is the first whose result has NaN or infinity",
+                        "a log or division of 0, an exp of large numbers",
+                    )
+    return Finding(
+        "not-finite",
+        "loss",
+        "",
+        "the loss is NaN or infinite",
+        "log(0), and an exp of large numbers: subtract the largest first",
+    )

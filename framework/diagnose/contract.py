@@ -100,8 +100,9 @@ def changed_between(module, inputs):
         def undoing(*given, **named):
             for array, before in kept.get(name) and kept[name].pop() or ():
                 if not np.array_equal(array, before) and not found:
-                    found.append(f"it overwrites what {name} ({type(part).__name__}) kept "
-                                 "for backward")  # fmt: skip
+                    found.append(
+                        f"it overwrites what {name} ({type(part).__name__}) kept for backward"
+                    )
             return backward(*given, **named)
 
         part.forward, part.backward = saving, undoing

@@ -26,7 +26,10 @@ def page(step):
     """Return the page as a string."""
     where = f" on {step.data}" if step.data else ""
     title = escape(f"{step.model}{where}, step by step")
-    values = [f"loss {step.loss:.4g}", *(f"{key} {value:.4g}" for key, value in step.metrics.items())]
+    values = [
+        f"loss {step.loss:.4g}",
+        *(f"{key} {value:.4g}" for key, value in step.metrics.items()),
+    ]
     body = [
         f"<h1>{title}</h1><p>One training step of a batch {escape(step.batch)}.</p>",
         "<h2>Forward</h2>",
@@ -36,7 +39,11 @@ def page(step):
         *(_section(part, part.gradient, part.backward, "back") for part in reversed(step.parts)),
     ]
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>' + "\n".join(body) + "</body></html>\n"
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>'
+        + "\n".join(body)
+        + "</body></html>\n"
+    )
 
 
 def _section(part, words, figures, kind):
@@ -46,8 +53,9 @@ def _section(part, words, figures, kind):
     heads = "".join(f"<th>{head}</th>" for head in ("", "shape", "norm", "mean", "from", "to"))
     rows = "".join(_row(one) for one in figures)
     values = "\n\n".join(f"{one.name} =\n{one.corner}" for one in figures)
+    margin = f"margin-left:{1.5 * part.depth}em"
     return (
-        f'<section class="{kind}" style="margin-left:{1.5 * part.depth}em"><h3>{title}</h3>{formula}'
+        f'<section class="{kind}" style="{margin}"><h3>{title}</h3>{formula}'
         f"<table><tr>{heads}</tr>{rows}</table>"
         f"<details><summary>values</summary><pre>{escape(values)}</pre></details></section>"
     )

@@ -15,12 +15,16 @@ def as_text(step):
 def draw(step, console):
     """Print a step-through on a rich console."""
     where = f" on {step.data}" if step.data else ""
-    console.print(f"[bold]{_escaped(step.model)}{_escaped(where)}[/], one step of {step.batch}",
-                  highlight=False)  # fmt: skip
+    console.print(
+        f"[bold]{_escaped(step.model)}{_escaped(where)}[/], one step of {step.batch}",
+        highlight=False,
+    )
     console.rule("forward")
     for part in step.parts:
         _part(console, part, part.formula, part.forward, "cyan")
-    values = ", ".join([f"loss {step.loss:.4g}", *(f"{k} {v:.4g}" for k, v in step.metrics.items())])
+    values = ", ".join(
+        [f"loss {step.loss:.4g}", *(f"{k} {v:.4g}" for k, v in step.metrics.items())]
+    )
     console.rule(values)
     console.rule("backward")
     for part in reversed(step.parts):
@@ -47,7 +51,11 @@ def _part(console, part, words, figures, colour):
         console.print(Padding(table, (0, 0, 0, indent)))
     for one in figures:
         if not one.corner.endswith("..."):
-            text = f"{one.name} =\n{one.corner}" if "\n" in one.corner else f"{one.name} = {one.corner}"
+            text = (
+                f"{one.name} =\n{one.corner}"
+                if "\n" in one.corner
+                else f"{one.name} = {one.corner}"
+            )
             console.print(Padding(_escaped(text), (0, 0, 0, indent)), highlight=False)
 
 

@@ -1,5 +1,6 @@
 """`explain`: one batch forwards and backwards through a model, call by call."""
 
+import copy
 import inspect
 import textwrap
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ def explain(model, data, *, samples=4):
 def _explain(model, data, samples):
     twin = unburdened(model).train()
     dtype = next((p.dtype for p in twin.parameters()), np.dtype("float32"))
-    batch = placed(next(iter(as_loader(data, "train"))), "cpu", dtype)
+    batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
     batch = mapped(batch, lambda array: array[:samples])
     twin.zero_grad()
     with recording(twin) as tops:
@@ -219,7 +220,9 @@ def told(kind, head, method):
     if lines[end - 1].rstrip().endswith("::"):
         while end < len(lines) and (not lines[end].strip() or lines[end].startswith(" ")):
             end += 1
-    return "\n".join(line[:-1] if line.endswith("::") else line for line in lines[start:end]).strip()
+    return "\n".join(
+        line[:-1] if line.endswith("::") else line for line in lines[start:end]
+    ).strip()
 
 
 def _code(kind, method):

@@ -8,6 +8,7 @@ KINDS = {  # what each is called, in words
     "batch-sum": "missing sum over the batch",
     "factor": "wrong factor",
     "batch-factor": "factor of the batch size",
+    "forward": "another forward than PyTorch's",
     "term": "wrong or forgotten term",
     "zero": "gradient never written",
     "not-called": "a part's backward is not called",
@@ -43,8 +44,18 @@ KINDS = {  # what each is called, in words
 }
 
 
-CAUSES = ("input-scale", "initial-loss", "softmax", "labels", "dead-units", "saturated-units",
-          "vanishing", "exploding", "not-trained", "label-noise")  # fmt: skip
+CAUSES = (
+    "input-scale",
+    "initial-loss",
+    "softmax",
+    "labels",
+    "dead-units",
+    "saturated-units",
+    "vanishing",
+    "exploding",
+    "not-trained",
+    "label-noise",
+)
 CONSEQUENCES = {kind: {"overfit", "lr-high", "lr-low"} for kind in CAUSES} | {
     "input-scale": {"initial-loss", "saturated-units", "dead-units", "overfit", "lr-high"},
     "saturated-units": {"vanishing", "overfit", "lr-low"},

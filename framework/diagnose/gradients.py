@@ -1,4 +1,4 @@
-"""Judge each gradient of a module on the bench: does backward agree with forward?"""
+"""Judge each gradient of a module on the bench: whether backward agrees with forward."""
 
 from dataclasses import dataclass, field
 

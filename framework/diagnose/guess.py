@@ -10,7 +10,6 @@ import itertools
 import numpy as np
 
 from firstlight import rng as randomness
-from firstlight.diagnose.bench import Bench
 from firstlight.diagnose.counts import named_factor
 from firstlight.diagnose.gradients import in_order, judge, probe
 from firstlight.diagnose.shapes import explain_shapes
@@ -34,8 +33,20 @@ def guess(bench, wrong, remake):
         return explain_shapes(np.shape(wrong.analytic), wrong.values.shape, len(bench.y))
     if not np.isfinite(wrong.analytic).all():
         return "not-finite", "it has NaN or infinite entries"
-    for hypothesis in (zero, redrawn, stale, frozen, factor, without_dy, some_samples, turned,
-                       turned_parameter, shortcut, only_part, without_mean):  # fmt: skip
+    for hypothesis in (
+        zero,
+        redrawn,
+        stale,
+        frozen,
+        factor,
+        without_dy,
+        some_samples,
+        turned,
+        turned_parameter,
+        shortcut,
+        only_part,
+        without_mean,
+    ):
         found = None
         with contextlib.suppress(Exception):  # somebody's backward may raise on another dy
             found = hypothesis(bench, wrong, remake)
@@ -180,6 +191,7 @@ def turned_parameter(bench, wrong, remake):
         for how, candidate in turns(data.copy()):
             original = data.copy()
             try:
+
                 def turn(data=data, candidate=candidate):
                     data[...] = candidate
 
@@ -214,7 +226,7 @@ def shortcut(bench, wrong, remake):
 
 
 def only_part(bench, wrong, remake):
-    """It is right in some places and wrong in others; what is wrong there?"""
+    """It is right in some places and wrong in others, where another guess is made."""
     rng = np.random.default_rng(4)
     for axis, size in enumerate(wrong.values.shape):
         if size < 2:

@@ -21,18 +21,30 @@ def units(tops, report):
             for y, what in seen(call):
                 share, before = dead_share(y), dead_share(call.inputs[0])
                 if share > MANY and before < share / 2:
-                    dead.append(Finding(
-                        "dead-units", call.name, call.type,
-                        f"{share:.0%} of {what} are zero for every sample of the batch: no gradient "
-                        "passes there",
-                        "biases and initial weights before it, the learning rate, a LeakyReLU"))  # fmt: skip
-                share = 0.0 if owns_parameters(call.module) and y is call.output else saturated_share(y)
+                    dead.append(
+                        Finding(
+                            "dead-units",
+                            call.name,
+                            call.type,
+                            f"{share:.0%} of {what} are zero for every sample: no gradient "
+                            "passes there",
+                            "biases and initial weights before it, the learning rate, a LeakyReLU",
+                        )
+                    )
+                share = (
+                    0.0 if owns_parameters(call.module) and y is call.output else saturated_share(y)
+                )
                 if share > MANY:
-                    saturated.append(Finding(
-                        "saturated-units", call.name, call.type,
-                        f"{share:.0%} of the values of {what} are at the flat ends of the "
-                        "activation, where its slope is nearly zero",
-                        "the scale of the inputs, and of the weights before it"))  # fmt: skip
+                    saturated.append(
+                        Finding(
+                            "saturated-units",
+                            call.name,
+                            call.type,
+                            f"{share:.0%} of the values of {what} are at the flat ends of the "
+                            "activation, where its slope is nearly zero",
+                            "the scale of the inputs, and of the weights before it",
+                        )
+                    )
     report.add("health", "dead units", dead[:1])
     report.add("health", "saturated units", saturated[:1])
 
@@ -87,15 +99,27 @@ def depth(model, report):
     top = max(rows[: len(rows) // 2], key=lambda r: r[1])
     findings = []
     if small < 1e-4 * large:
-        findings.append(Finding(
-            "vanishing", first, "", f"the gradient of {first} is {large / small:.1g} times smaller "
-            f"than that of {last}: it fades on the way back",
-            "the activation (ReLU, GELU), the initial weights, normalisation, shortcuts"))  # fmt: skip
+        findings.append(
+            Finding(
+                "vanishing",
+                first,
+                "",
+                f"the gradient of {first} is {large / small:.1g} times smaller "
+                f"than that of {last}: it fades on the way back",
+                "the activation (ReLU, GELU), the initial weights, normalisation, shortcuts",
+            )
+        )
     elif top[1] > 1e4 * large:
-        findings.append(Finding(
-            "exploding", top[0], "", f"the gradient of {top[0]} is {top[1] / large:.1g} times "
-            f"larger than that of {last}: it grows on the way back",
-            "the initial weights, normalisation, gradient_clip"))  # fmt: skip
+        findings.append(
+            Finding(
+                "exploding",
+                top[0],
+                "",
+                f"the gradient of {top[0]} is {top[1] / large:.1g} times "
+                f"larger than that of {last}: it grows on the way back",
+                "the initial weights, normalisation, gradient_clip",
+            )
+        )
     report.add("health", "gradients by depth", findings, f"first/last {rows[0][1] / large:.2g}")
 
 
@@ -114,7 +138,9 @@ def evaluation(top, report):
             continue
         if problem:
             look = "that forward looks at self.training, which eval() sets to False"
-            findings.append(Finding("eval", call.name, call.type, f"{subject(call)}: {problem}", look))
+            findings.append(
+                Finding("eval", call.name, call.type, f"{subject(call)}: {problem}", look)
+            )
     findings.sort(key=lambda f: not f.where)
     report.add("health", "evaluation", findings[:1])
 
@@ -126,7 +152,13 @@ def small_batch(model, x, report):
         return
     findings = []
     if len(x) <= 4:
-        findings.append(Finding(
-            "small-batch", names[0], "BatchNorm", f"BatchNorm takes mean and variance of "
-            f"{len(x)} samples: they are mostly noise", "a larger batch_size, or LayerNorm"))  # fmt: skip
+        findings.append(
+            Finding(
+                "small-batch",
+                names[0],
+                "BatchNorm",
+                f"BatchNorm takes mean and variance of {len(x)} samples: they are mostly noise",
+                "a larger batch_size, or LayerNorm",
+            )
+        )
     report.add("health", "BatchNorm's batch", findings, f"{len(x)} samples")

@@ -51,7 +51,9 @@ def trial(model, batches, factor=1.0, steps=STEPS, seconds=SECONDS, goal=0.0):
             output = twin.training_step(batches[step % len(batches)])
             twin.backward(output.dy)
             losses.append(float(output.loss))
-            norms.append(math.sqrt(sum(float(np.square(p.grad).sum()) for p in parameters.values())))
+            norms.append(
+                math.sqrt(sum(float(np.square(p.grad).sum()) for p in parameters.values()))
+            )
             touched |= {name for name in start if parameters[name].grad.any()}
             before = {n: p.data.copy() for n, p in parameters.items()} if step == 4 else None
             optimizer.step()
@@ -81,16 +83,25 @@ def learns(model, batch, report):
     losses, ratio, shrunk, still = run
     end, start = float(np.mean(losses[-3:])), losses[0]
     if len(losses) < 30 and math.isfinite(end) and end > LEARNED * start:
-        report.skip("training", "one batch by heart", f"too slow: {len(losses)} steps in {SECONDS} s")
+        report.skip(
+            "training", "one batch by heart", f"too slow: {len(losses)} steps in {SECONDS} s"
+        )
         return
     detail = f"loss {start:.3g} to {end:.2g} in {len(losses)} steps"
     report.add("training", "one batch by heart", verdict(model, few, run, guessing), detail)
     report.add("training", "update to weight", [], f"{ratio:.1e} a step")
     findings = []
     if still:
-        findings.append(Finding(
-            "not-trained", still[0], "", f"{', '.join(still)} got a gradient and did not move: the "
-            "optimizer does not have it", "configure_optimizer: self.parameters() gives all"))  # fmt: skip
+        findings.append(
+            Finding(
+                "not-trained",
+                still[0],
+                "",
+                f"{', '.join(still)} got a gradient and did not move: the "
+                "optimizer does not have it",
+                "configure_optimizer: self.parameters() gives all",
+            )
+        )
     report.add("training", "all parameters move", findings)
 
 
@@ -129,19 +140,38 @@ def verdict(model, few, run, guessing):
         for factor in (0.1, 0.01, 0.001):
             after = other(factor)
             if math.isfinite(after) and after < LEARNED * min(scale, end if finite else math.inf):
-                return [Finding(
-                    "lr-high", "optimizer", "", f"with its learning rate the loss of one batch goes "
-                    f"from {start:.3g} to {end:.3g}, with {factor:g} times that to {after:.2g}",
-                    f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder")]  # fmt: skip
+                return [
+                    Finding(
+                        "lr-high",
+                        "optimizer",
+                        "",
+                        f"with its learning rate the loss of one batch goes "
+                        f"from {start:.3g} to {end:.3g}, with {factor:g} times that to {after:.2g}",
+                        f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder",
+                    )
+                ]
     if finite:
         for factor in (10, 100, 1000, 10_000, 100_000):
             after = other(factor)
             if math.isfinite(after) and after < LEARNED * min(scale, end):
-                return [Finding(
-                    "lr-low", "optimizer", "", f"in {len(losses)} steps the loss of one batch only "
-                    f"goes from {start:.3g} to {end:.3g}, with {factor} times the learning rate to "
-                    f"{after:.2g}", f"a learning rate {factor} times larger; the callback lr_finder")]  # fmt: skip
-    return [Finding(
-        "overfit", "", type(model).__name__, f"it does not learn a few samples by heart, its loss "
-        f"goes from {start:.3g} to {end:.3g}, and no other learning rate cures that",
-        "whether the labels belong to the inputs, the loss, and the network's size")]  # fmt: skip
+                return [
+                    Finding(
+                        "lr-low",
+                        "optimizer",
+                        "",
+                        f"in {len(losses)} steps the loss of one batch only "
+                        f"goes from {start:.3g} to {end:.3g}, with {factor} times the rate to "
+                        f"{after:.2g}",
+                        f"a learning rate {factor} times larger; the callback lr_finder",
+                    )
+                ]
+    return [
+        Finding(
+            "overfit",
+            "",
+            type(model).__name__,
+            f"it does not learn a few samples by heart, its loss "
+            f"goes from {start:.3g} to {end:.3g}, and no other learning rate cures that",
+            "whether the labels belong to the inputs, the loss, and the network's size",
+        )
+    ]

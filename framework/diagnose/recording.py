@@ -54,8 +54,10 @@ def recording(module):
     """Watch every module below ``module`` inside the block; yields the list of outermost calls."""
     tops, stack, open_calls = [], [], {}
     watched = list(module.named_modules())
-    own = [{k: vars(part)[k] for k in ("forward", "backward") if k in vars(part)}
-           for _, part in watched]  # fmt: skip
+    own = [
+        {k: vars(part)[k] for k in ("forward", "backward") if k in vars(part)}
+        for _, part in watched
+    ]
     for name, part in watched:
         part.forward = _forward(part.forward, name, part, tops, stack, open_calls)
         part.backward = _backward(part.backward, part, open_calls)

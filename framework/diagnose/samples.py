@@ -11,7 +11,8 @@ NEIGHBOURS = 8
 
 def check_samples(data, report):
     """Add lines about the samples of `DataSplits`, or of a tuple of arrays."""
-    x, y = first(data.train if isinstance(data, DataSplits) else data)
+    train = data.train if isinstance(data, DataSplits) else getattr(data, "data", data)
+    x, y = first(train)
     if x is None or not len(x):
         return
     labelled = y is not None and y.ndim == 1 and y.dtype.kind in "iu" and len(y) == len(x)
@@ -25,7 +26,7 @@ def check_samples(data, report):
 
 
 def first(data):
-    """Return ``(x, y)`` of up to `ROWS` samples, spread over the data, None for what is not there."""
+    """Return ``(x, y)`` of up to `ROWS` samples, None for what is not there."""
     if isinstance(data, tuple):
         x, y = data[0], data[1] if len(data) > 1 else None
         chosen = spread(len(x))
@@ -52,16 +53,22 @@ def balance(y):
         return None
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max() + 1).argmin())
     return Finding(
-        "imbalance", "data", "", f"class {most} has {counts[most]:,} samples and class {least} "
+        "imbalance",
+        "data",
+        "",
+        f"class {most} has {counts[most]:,} samples and class {least} "
         f"{counts[least]:,}: always saying {most} is right for {counts[most] / counts.sum():.0%}",
-        "CrossEntropyLoss(weight=...), more samples of the rare ones, and metrics per class")  # fmt: skip
+        "CrossEntropyLoss(weight=...), more samples of the rare ones, and metrics per class",
+    )
 
 
 def balance_detail(y):
     """Return the shares of the largest and smallest class."""
     counts = np.bincount(y[y >= 0])
     there = counts[counts > 0]
-    return f"{there.min() / there.sum():.1%} to {there.max() / there.sum():.1%}" if len(there) else ""
+    return (
+        f"{there.min() / there.sum():.1%} to {there.max() / there.sum():.1%}" if len(there) else ""
+    )
 
 
 def noise(x, y):
@@ -79,9 +86,13 @@ def noise(x, y):
     if agreed.mean() < 0.2 or share < 0.08:
         return None
     return Finding(
-        "label-noise", "data", "", f"of the samples whose {NEIGHBOURS} nearest neighbours agree on a "
+        "label-noise",
+        "data",
+        "",
+        f"of the samples whose {NEIGHBOURS} nearest neighbours agree on a "
         f"class, {share:.0%} have another label: labels are wrong, or shifted against the inputs",
-        "where x and y are read, sorted or shuffled; some of these samples by eye")  # fmt: skip
+        "where x and y are read, sorted or shuffled; some of these samples by eye",
+    )
 
 
 def overlap(x, val):
@@ -91,6 +102,10 @@ def overlap(x, val):
     if shared <= max(1, 0.02 * len(val)):
         return None
     return Finding(
-        "overlap", "data", "", f"{shared} of {len(val)} validation samples are among {len(x)} "
-        "training samples: the validation loss flatters", "split before shuffling, augmenting or "
-        "duplicating; remove duplicates first")  # fmt: skip
+        "overlap",
+        "data",
+        "",
+        f"{shared} of {len(val)} validation samples are among {len(x)} "
+        "training samples: the validation loss flatters",
+        "split before shuffling, augmenting or duplicating; remove duplicates first",
+    )

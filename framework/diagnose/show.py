@@ -44,5 +44,6 @@ def draw(report, console):
     found = len(report.findings)
     verdict = "nothing wrong" if not found else f"{found} finding{'s' * (found > 1)}"
     where = f" on {report.data}" if report.data else ""
-    console.print(f"{escape(report.model)}{escape(where)}: {verdict}, {report.seconds:.1f} s",
-                  highlight=False)  # fmt: skip
+    console.print(
+        f"{escape(report.model)}{escape(where)}: {verdict}, {report.seconds:.1f} s", highlight=False
+    )

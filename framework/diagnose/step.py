@@ -24,7 +24,9 @@ def mapped(batch, function):
 def parts_of(batch):
     """Return ``(x, y, mask)`` of a batch, None for what it has not."""
     if isinstance(batch, dict):
-        y = next((batch[k] for k in ("y", "target", "targets", "label", "labels") if k in batch), None)
+        y = next(
+            (batch[k] for k in ("y", "target", "targets", "label", "labels") if k in batch), None
+        )
         return next(iter(batch.values())), y, batch.get("mask")
     parts = batch if isinstance(batch, tuple) else (batch,)
     y = parts[1] if len(parts) > 1 else None
@@ -45,19 +47,32 @@ def scale(x):
         return None
     look = "the data's transform: standardise each feature, (x - mean) / std of the training data"
     if not np.isfinite(x).all():
-        return Finding("not-finite", "data", "", "the inputs hold NaN or infinite values",
-                       "where the data come from, and a division by zero in a transform")  # fmt: skip
+        return Finding(
+            "not-finite",
+            "data",
+            "",
+            "the inputs hold NaN or infinite values",
+            "where the data come from, and a division by zero in a transform",
+        )
     largest, spread = float(np.abs(x).max()), float(x.std())
     if largest > 50 or spread > 10:
         return Finding(
-            "input-scale", "data", "",
+            "input-scale",
+            "data",
+            "",
             f"the inputs are large, up to {largest:.3g} with a spread of {spread:.3g}: "
-            "networks learn best from mean 0 and spread 1", look)  # fmt: skip
-    if 0 < largest and spread < 0.01 and len(x) > 1:
+            "networks learn best from mean 0 and spread 1",
+            look,
+        )
+    if largest > 0 and spread < 0.01 and len(x) > 1:
         return Finding(
-            "input-scale", "data", "",
+            "input-scale",
+            "data",
+            "",
             f"the inputs hardly differ, their spread is {spread:.3g}: networks learn best from "
-            "mean 0 and spread 1", look)  # fmt: skip
+            "mean 0 and spread 1",
+            look,
+        )
     return None
 
 
@@ -68,24 +83,40 @@ def outputs(prediction, y, classes):
     look = "the size of the last layer, and the shape of y"
     if is_float(y):
         if y.shape != prediction.shape and y.size == prediction.size:
-            return Finding("labels", "data", "",
-                           f"y has shape {y.shape} and the prediction {prediction.shape}: their "
-                           "difference has yet another, by broadcasting", look)  # fmt: skip
+            return Finding(
+                "labels",
+                "data",
+                "",
+                f"y has shape {y.shape} and the prediction {prediction.shape}: their "
+                "difference has yet another, by broadcasting",
+                look,
+            )
         return None
     if prediction.ndim != y.ndim + 1:
         return None
     count = prediction.shape[-1]
     high, low = int(y.max()), int(y[y >= 0].min()) if (y >= 0).any() else 0
     if high >= count:
-        return Finding("labels", "data", "",
-                       f"labels go up to {high}, the model has outputs for 0 to {count - 1}", look)  # fmt: skip
+        return Finding(
+            "labels",
+            "data",
+            "",
+            f"labels go up to {high}, the model has outputs for 0 to {count - 1}",
+            look,
+        )
     if classes is not None and count != classes:
-        return Finding("labels", "data", "",
-                       f"the model has {count} outputs, the data {classes} classes", look)  # fmt: skip
+        return Finding(
+            "labels", "data", "", f"the model has {count} outputs, the data {classes} classes", look
+        )
     if classes is None and low == 1 and high == count - 1 and count > 2 and y.size > 20 * count:
-        return Finding("labels", "data", "",
-                       f"label 0 never occurs, labels go from 1 to {high}: they are numbered from 1",
-                       "number the classes from 0", note=True)  # fmt: skip
+        return Finding(
+            "labels",
+            "data",
+            "",
+            f"label 0 never occurs, labels go from 1 to {high}: they are numbered from 1",
+            "number the classes from 0",
+            note=True,
+        )
     return None
 
 
@@ -124,19 +155,31 @@ def activation_before_loss(model, prediction, y):
     look = "leave it out of forward: the loss applies its own, and takes logits"
     if "BCEWithLogits" in logits_loss:
         if prediction.min() >= 0 and prediction.max() <= 1:
-            return Finding("softmax", "", type(model).__name__,
-                           "all outputs are between 0 and 1, as after a sigmoid, but "
-                           f"{logits_loss} takes logits", look)  # fmt: skip
+            return Finding(
+                "softmax",
+                "",
+                type(model).__name__,
+                "all outputs are between 0 and 1, as after a sigmoid, but "
+                f"{logits_loss} takes logits",
+                look,
+            )
         return None
     if "CrossEntropy" not in logits_loss:
         return None
     if prediction.min() >= 0:
         sums = prediction.sum(axis=-1)
-        how = "a softmax" if np.abs(sums - 1).max() < 1e-3 else (
-            "a sigmoid" if prediction.max() <= 1 else "a ReLU")  # fmt: skip
-        return Finding("softmax", "", type(model).__name__,
-                       f"no output is negative, as after {how}, but {logits_loss} takes logits",
-                       look)  # fmt: skip
+        how = (
+            "a softmax"
+            if np.abs(sums - 1).max() < 1e-3
+            else ("a sigmoid" if prediction.max() <= 1 else "a ReLU")
+        )
+        return Finding(
+            "softmax",
+            "",
+            type(model).__name__,
+            f"no output is negative, as after {how}, but {logits_loss} takes logits",
+            look,
+        )
     return None
 
 
@@ -174,7 +217,9 @@ def loss_gradient(model, batch, report):
         pairs.append((float((dy * v).sum()), (sides[0] - sides[1]) / (2 * h)))
     claimed, numeric = np.array(pairs).T
     size = max(float(np.sqrt(np.square(dy).sum())), float(np.abs(numeric).max()))
-    wrong = not (np.abs(claimed - numeric) <= 1e-5 * size + 1e-9 * (1 + abs(float(output.loss)))).all()
+    wrong = not (
+        np.abs(claimed - numeric) <= 1e-5 * size + 1e-9 * (1 + abs(float(output.loss)))
+    ).all()
     findings = []
     if wrong:
         findings = [*of_loss_module(model, batch)] or [of_step(claimed, numeric, dy, model)]
@@ -211,11 +256,18 @@ def of_step(claimed, numeric, dy, model):
     elif fits:
         ratio = abs(c) if abs(c) > 1 else 1 / abs(c)
         counts = [n, dy.size, dy.size // dy.shape[-1] if dy.ndim else 1]
-        kind = "batch-factor" if any(abs(ratio / k - 1) < 1e-3 for k in counts if k > 1) else "factor"
+        kind = (
+            "batch-factor" if any(abs(ratio / k - 1) < 1e-3 for k in counts if k > 1) else "factor"
+        )
         words = f"it is {ratio:.4g} times too {'small' if abs(c) > 1 else 'large'}"
-    return Finding(kind, "training_step", type(model).__name__,
-                   f"the dy that training_step returns is not the loss's gradient: {words}",
-                   "the loss's formula, the division by N, and p - onehot for a softmax", "dy")  # fmt: skip
+    return Finding(
+        kind,
+        "training_step",
+        type(model).__name__,
+        f"the dy that training_step returns is not the loss's gradient: {words}",
+        "the loss's formula, the division by N, and p - onehot for a softmax",
+        "dy",
+    )
 
 
 def ignored_places(model, batch, dy):
@@ -223,13 +275,21 @@ def ignored_places(model, batch, dy):
     _, y, mask = parts_of(batch)
     hidden = None
     ignore = getattr(getattr(model, "loss", None), "ignore_index", -100)
-    if hasattr(mask, "dtype") and np.isin(mask, (0, 1)).all() and mask.shape == dy.shape[: mask.ndim]:
+    if (
+        hasattr(mask, "dtype")
+        and np.isin(mask, (0, 1)).all()
+        and mask.shape == dy.shape[: mask.ndim]
+    ):
         hidden = mask == 0
     elif hasattr(y, "dtype") and y.dtype.kind in "iu" and y.shape == dy.shape[: y.ndim]:
         hidden = (y == ignore) | (y < 0)
     if hidden is None or not hidden.any() or not np.abs(dy[hidden]).max() > 0:
         return None
-    return Finding("mask", "loss", "",
-                   f"{int(hidden.sum())} of {hidden.size} targets are masked, and yet the loss has "
-                   "a gradient there",
-                   "ignore_index, or multiply the losses by the mask before the mean")  # fmt: skip
+    return Finding(
+        "mask",
+        "loss",
+        "",
+        f"{int(hidden.sum())} of {hidden.size} targets are masked, and yet the loss has "
+        "a gradient there",
+        "ignore_index, or multiply the losses by the mask before the mean",
+    )

@@ -1,54 +1,15 @@
-"""Mistakes written into copies of layers: class, what is replaced by what, and what to find.
+"""Mistakes written into copies of layers: where, what is replaced by what, and what to find."""
 
-``plant`` takes a layer's own source, changes it and runs it in its module's namespace, so that the
-wrong layer differs from the right one in nothing else.
-"""
+import runpy
+from pathlib import Path
 
-import inspect
-import sys
-
-import numpy as np
-
-import firstlight as fl
-from firstlight import models, nn, optim
+from firstlight import nn
 from firstlight.models.gpt_block import Block
-from firstlight.models.resnet import ResNet
 
-RNN_FILE = "firstlight.nn.recurrent"
-
-
-def plant(cls, *changes):
-    """A copy of a class whose source was changed: pairs of old and new text."""
-    source = inspect.getsource(cls)
-    for old, new in changes:
-        assert source.count(old) >= 1, f"{cls.__name__} has no {old!r}"
-        source = source.replace(old, new)
-    space = dict(vars(sys.modules[cls.__module__]))
-    exec(compile(source, f"<planted {cls.__name__}>", "exec"), space)
-    return space[cls.__name__]
-
-
-class Net(fl.Module):
-    """Layers between two linear ones, on digits."""
-
-    def __init__(self, *middle, shape=(64,), flat=None, lr=1e-3):
-        flat = int(np.prod(shape)) if flat is None else flat
-        self.reshape = nn.Reshape(*shape)
-        self.body = nn.Sequential(*middle)
-        self.flatten = nn.Flatten()
-        self.head = nn.Linear(flat, 10)
-        self.loss = nn.CrossEntropyLoss()
-        self.lr = lr
-
-    def forward(self, x):
-        return self.head(self.flatten(self.body(self.reshape(x.reshape(len(x), -1)))))
-
-    def backward(self, dy):
-        dy = self.flatten.backward(self.head.backward(dy))
-        return self.reshape.backward(self.body.backward(dy))
-
-    def configure_optimizer(self):
-        return optim.Adam(self.parameters(), lr=self.lr)
+HELP = runpy.run_path(str(Path(__file__).with_name("planting.py")))
+plant, Net, OwnConv, OwnLayerNorm, PerChannel, Scaled = (
+    HELP[name] for name in ("plant", "Net", "OwnConv", "OwnLayerNorm", "PerChannel", "Scaled")
+)
 
 
 def linear(*changes, out=64):
@@ -57,9 +18,12 @@ def linear(*changes, out=64):
 
 def dense(cls, *changes, size=64):
     """The layer, wrong, after a linear one."""
+
     def make():
         wrong = plant(cls, *changes)
-        return Net(nn.Linear(64, size), wrong(size) if "Norm" in cls.__name__ else wrong(), flat=size)
+        return Net(
+            nn.Linear(64, size), wrong(size) if "Norm" in cls.__name__ else wrong(), flat=size
+        )
 
     return make
 
@@ -84,148 +48,198 @@ LAYERS = {
     "linear: dW with -=": (linear((DW, DW.replace("+=", "-="))), "body.2", "sign"),
     "linear: dW not transposed": (
         linear((DW, "self.weight.grad += x.reshape(-1, self.in_features).T @ rows")),
-        "body.2", "transpose"),
+        "body.2",
+        "transpose",
+    ),
     "linear: square dW not transposed": (
         linear((DW, "self.weight.grad += x.reshape(-1, self.in_features).T @ rows"), out=32),
-        "body.2", "transpose"),
+        "body.2",
+        "transpose",
+    ),
     "linear: square W transposed in dx": (
-        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)"), out=32), "body.2", "transpose"),
+        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)"), out=32),
+        "body.2",
+        "transpose",
+    ),
     "linear: W transposed in dx": (
-        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)")), "body.2", "transpose"),
+        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)")),
+        "body.2",
+        "transpose",
+    ),
     "linear: db without the sum": (linear((DB, "self.bias.grad += rows")), "body.2", "batch-sum"),
     "linear: db of the first sample": (
-        linear((DB, "self.bias.grad += rows[0]")), "body.2", "batch-sum"),
-    "linear: db a mean": (linear((DB, "self.bias.grad += rows.mean(axis=0)")), "body.2", "batch-factor"),
+        linear((DB, "self.bias.grad += rows[0]")),
+        "body.2",
+        "batch-sum",
+    ),
+    "linear: db a mean": (
+        linear((DB, "self.bias.grad += rows.mean(axis=0)")),
+        "body.2",
+        "batch-factor",
+    ),
     "linear: dW over N": (linear((DW, DW + " / len(x)")), "body.2", "batch-factor"),
     "linear: dW times N": (linear((DW, DW + " * len(x)")), "body.2", "batch-factor"),
-    "linear: dW replaces": (linear((DW, DW.replace(".grad +=", ".grad[...] ="))), "body.2", "not-accumulated"),
+    "linear: dW replaces": (
+        linear((DW, DW.replace(".grad +=", ".grad[...] ="))),
+        "body.2",
+        "not-accumulated",
+    ),
     "linear: grad rebound": (linear((DW, DW.replace("+=", "="))), "body.2", "not-accumulated"),
     "linear: db forgotten": (linear((DB, "pass")), "body.2", "zero"),
-    "linear: dx forgotten": (linear(("return " + DX + " if self.needs_dx else None", "return None")), "body.2", "zero"),
+    "linear: dx forgotten": (
+        linear(("return " + DX + " if self.needs_dx else None", "return None")),
+        "body.2",
+        "zero",
+    ),
     "linear: only the first x is kept": (
         linear(("self.save(x)", "self.first = getattr(self, 'first', x); self.save(self.first)")),
-        "body.2", "overwritten-cache"),
+        "body.2",
+        "overwritten-cache",
+    ),
     "linear: x kept, then changed": (
-        linear(("self.save(x)", "self.save(x); y = None"), ("y = x.reshape(-1, self.in_features) @", "x *= 2; y = x.reshape(-1, self.in_features) @")),
-        "body.2", "in-place"),
+        linear(
+            ("self.save(x)", "self.save(x); y = None"),
+            (
+                "y = x.reshape(-1, self.in_features) @",
+                "x *= 2; y = x.reshape(-1, self.in_features) @",
+            ),
+        ),
+        "body.2",
+        "in-place",
+    ),
     "relu: no dy": (dense(nn.ReLU, ("dx *= dy", "pass")), "body.1", "chain-rule"),
     "relu: dy in place": (
-        dense(nn.ReLU, ("return ops.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")), "body.1", "in-place"),
+        dense(nn.ReLU, ("return ops.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")),
+        "body.1",
+        "in-place",
+    ),
     "relu: in place": (
-        dense(nn.ReLU, ("y = ops.blockwise(self._forward, x)", "y = np.maximum(x, 0, out=x)")), "body.1", "in-place"),
+        dense(nn.ReLU, ("y = ops.blockwise(self._forward, x)", "y = np.maximum(x, 0, out=x)")),
+        "body.1",
+        "in-place",
+    ),
     "tanh: twice the slope": (
-        dense(nn.LeakyReLU, ("dx *= dy", "dx *= 2 * dy")), "body.1", "factor"),
+        dense(nn.LeakyReLU, ("dx *= dy", "dx *= 2 * dy")),
+        "body.1",
+        "factor",
+    ),
     "leaky relu: slope of the negative side": (
-        dense(nn.LeakyReLU, ("dx += self.negative_slope", "pass")), "body.1", "term"),
+        dense(nn.LeakyReLU, ("dx += self.negative_slope", "pass")),
+        "body.1",
+        "term",
+    ),
     "dropout: a new mask": (
-        dense(nn.Dropout, ("return self._apply(mask, dy)", "return self._apply(self._draw(dy), dy)")), "body.1", "stale-mask"),
+        dense(
+            nn.Dropout, ("return self._apply(mask, dy)", "return self._apply(self._draw(dy), dy)")
+        ),
+        "body.1",
+        "stale-mask",
+    ),
     "dropout: the first mask for ever": (
-        dense(nn.Dropout, ("self.save(x.shape, mask)", "self.m = getattr(self, 'm', mask); self.save(x.shape, self.m)")),
-        "body.1", "stale-mask"),
+        dense(
+            nn.Dropout,
+            (
+                "self.save(x.shape, mask)",
+                "self.m = getattr(self, 'm', mask); self.save(x.shape, self.m)",
+            ),
+        ),
+        "body.1",
+        "stale-mask",
+    ),
     "dropout: 1/(1-p) forgotten": (
-        dense(nn.Dropout, ("return self._apply(mask, dy)", "return dy if mask is None else dy * mask")), "body.1", "factor"),
+        dense(
+            nn.Dropout, ("return self._apply(mask, dy)", "return dy if mask is None else dy * mask")
+        ),
+        "body.1",
+        "factor",
+    ),
     "batchnorm: mean's term": (
-        dense(nn.batchnorm._BatchNorm, ("ops.channel_map(-scale * db / n - slope * mean", "ops.channel_map(-slope * mean"), ("layouts = {}", "layouts = {2: 'N'}")),
-        "body.1", "term"),
+        dense(
+            nn.batchnorm._BatchNorm,
+            ("ops.channel_map(-scale * db / n - slope * mean", "ops.channel_map(-slope * mean"),
+            ("layouts = {}", "layouts = {2: 'N'}"),
+        ),
+        "body.1",
+        "term",
+    ),
     "batchnorm: variance's term": (
-        dense(nn.batchnorm._BatchNorm, ("slope = -scale * rstd * dw / n", "slope = 0 * scale"), ("layouts = {}", "layouts = {2: 'N'}")),
-        "body.1", "term"),
+        dense(
+            nn.batchnorm._BatchNorm,
+            ("slope = -scale * rstd * dw / n", "slope = 0 * scale"),
+            ("layouts = {}", "layouts = {2: 'N'}"),
+        ),
+        "body.1",
+        "term",
+    ),
     "batchnorm: dw not times r": (
-        dense(nn.batchnorm._BatchNorm, ("self.weight.grad += dw", "self.weight.grad += db"), ("layouts = {}", "layouts = {2: 'N'}")),
-        "body.1", "term"),
+        dense(
+            nn.batchnorm._BatchNorm,
+            ("self.weight.grad += dw", "self.weight.grad += db"),
+            ("layouts = {}", "layouts = {2: 'N'}"),
+        ),
+        "body.1",
+        "term",
+    ),
     "layer norm: nothing of mean and variance": (
-        lambda: Net(nn.Linear(64, 24), OwnLayerNorm(24), flat=24), "body.1", "term"),
+        lambda: Net(nn.Linear(64, 24), OwnLayerNorm(24), flat=24),
+        "body.1",
+        "term",
+    ),
     "residual: shortcut forgotten": (
-        lambda: Net(plant(nn.Residual, ("return dy + self", "return self"))(nn.Linear(64, 64))), "body.0", "term"),
+        lambda: Net(plant(nn.Residual, ("return dy + self", "return self"))(nn.Linear(64, 64))),
+        "body.0",
+        "term",
+    ),
     "residual: body's dx forgotten": (
-        lambda: Net(plant(nn.Residual, ("return dy + self.body.backward(dy)", "self.body.backward(dy); return dy"))(nn.Linear(64, 64))), "body.0", "term"),
+        lambda: Net(
+            plant(
+                nn.Residual,
+                ("return dy + self.body.backward(dy)", "self.body.backward(dy); return dy"),
+            )(nn.Linear(64, 64))
+        ),
+        "body.0",
+        "term",
+    ),
     "sequential: a layer skipped": (
-        lambda: Net(plant(nn.Sequential, ("reversed(self.layers)", "reversed(self.layers[:-1])"))(nn.Linear(64, 64), nn.Tanh(), nn.Tanh())), "body.0", "not-called"),
+        lambda: Net(
+            plant(nn.Sequential, ("reversed(self.layers)", "reversed(self.layers[:-1])"))(
+                nn.Linear(64, 64), nn.Tanh(), nn.Tanh()
+            )
+        ),
+        "body.0",
+        "not-called",
+    ),
     "gpt block: shortcut forgotten": (
-        lambda: gpt_block(("dh = dy + self.ln_2", "dh = self.ln_2")), "body.1", "term"),
+        lambda: gpt_block(("dh = dy + self.ln_2", "dh = self.ln_2")),
+        "body.1",
+        "term",
+    ),
     "gpt block: dy handed on": (
-        lambda: gpt_block(("self.resid_dropout.backward(dh)", "self.resid_dropout.backward(dy)")), "body.1", "term"),
+        lambda: gpt_block(("self.resid_dropout.backward(dh)", "self.resid_dropout.backward(dy)")),
+        "body.1",
+        "term",
+    ),
     "swiglu: gate with a minus": (
-        lambda: Net(plant(nn.SwiGLU, ("self.activation.backward(g * u)", "self.activation.backward(-g * u)"))(64, 24)), "body.0", "sign"),
-    "embedding: repeated tokens": (
-        lambda: Net(Scaled(), flat=64), "body.0", "batch-sum"),
-    "convolution: kernel not flipped": (
-        lambda: images(OwnConv(), flat=36), "body.0", "transpose"),
+        lambda: Net(
+            plant(
+                nn.SwiGLU, ("self.activation.backward(g * u)", "self.activation.backward(-g * u)")
+            )(64, 24)
+        ),
+        "body.0",
+        "sign",
+    ),
+    "embedding: repeated tokens": (lambda: Net(Scaled(), flat=64), "body.0", "batch-sum"),
+    "convolution: kernel not flipped": (lambda: images(OwnConv(), flat=36), "body.0", "transpose"),
     "two values kept, one taken": (
-        lambda: Net(nn.Linear(64, 32), plant(nn.Tanh, ("self.save(", "self.save(0); self.save("))(), flat=32), "body.1", "stack"),
+        lambda: Net(
+            nn.Linear(64, 32), plant(nn.Tanh, ("self.save(", "self.save(0); self.save("))(), flat=32
+        ),
+        "body.1",
+        "stack",
+    ),
     "elementwise weight summed over one axis too few": (
-        lambda: images(PerChannel(), flat=64), "body.0", "batch-sum"),
+        lambda: images(PerChannel(), flat=64),
+        "body.0",
+        "batch-sum",
+    ),
 }
-
-
-class OwnLayerNorm(fl.Module):
-    def __init__(self, size):
-        self.weight = fl.Parameter(np.ones(size, "float32"))
-
-    def forward(self, x):
-        z = x - x.mean(axis=-1, keepdims=True)
-        r = 1 / np.sqrt(np.square(z).mean(axis=-1, keepdims=True) + 1e-5)
-        self.save(z, r)
-        return self.weight.data * z * r
-
-    def backward(self, dy):
-        z, r = self.saved()
-        self.weight.grad += (dy * z * r).sum(axis=0)
-        return dy * self.weight.data * r
-
-
-class Scaled(fl.Module):
-    """A learned scale, whose gradient takes the last sample only."""
-
-    def __init__(self):
-        self.scale = fl.Parameter(np.ones(64, "float32"))
-
-    def forward(self, x):
-        self.save(x)
-        return x * self.scale.data
-
-    def backward(self, dy):
-        (x,) = self.saved()
-        self.scale.grad += (dy * x)[-1]
-        return dy * self.scale.data
-
-
-class PerChannel(fl.Module):
-    """A bias a channel, summed over the pixels only."""
-
-    def __init__(self):
-        self.bias = fl.Parameter(np.zeros(1, "float32"))
-
-    def forward(self, x):
-        return x + self.bias.data
-
-    def backward(self, dy):
-        self.bias.grad += dy.sum(axis=(1, 2))
-        return dy
-
-
-class OwnConv(fl.Module):
-    """A 3 x 3 convolution of one channel whose dx uses the kernel as it is."""
-
-    def __init__(self):
-        self.kernel = fl.Parameter(np.random.default_rng(0).standard_normal((3, 3)).astype("float32"))
-
-    def forward(self, x):
-        self.save(x)
-        y = np.zeros((len(x), 6, 6, 1), x.dtype)
-        for i in range(3):
-            for j in range(3):
-                y += self.kernel.data[i, j] * x[:, i : i + 6, j : j + 6]
-        return y
-
-    def backward(self, dy):
-        (x,) = self.saved()
-        dx = np.zeros_like(x)
-        for i in range(3):
-            for j in range(3):
-                self.kernel.grad[i, j] += (dy * x[:, i : i + 6, j : j + 6]).sum()
-                dx[:, i : i + 6, j : j + 6] += self.kernel.data[2 - i, 2 - j] * dy
-        return dx
-
-
-__all__ = ["LAYERS", "ResNet", "models"]
