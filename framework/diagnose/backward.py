@@ -133,7 +133,7 @@ class Verdict:
 
     def explained(self):
         """Return ``(kind, words, gradient)`` of the first thing that is wrong."""
-        if self.wrong and (self.problem is None or self.problem[0] == "not-accumulated"):
+        if self.problem is None:
             # dx depends on all that backward does, so a parameter alone is told first
             first = min(self.wrong, key=lambda g: g.name != "dx")
             kind, words = guess(self.bench, first, self.remake)
@@ -188,6 +188,10 @@ class Descent:
             self.told.add(call.name)
             if verdict.ok:  # wrong only with its real parts, which are right alone
                 verdict = self.verdict(call)
+                forgetful = self.forgetful_part(call)
+                if forgetful is not None:
+                    self.findings.append(forgetful)
+                    return False
             self.findings.append(self.composite_finding(call, verdict))
         return False
 
@@ -202,6 +206,19 @@ class Descent:
         return Verdict(
             call.module, call.inputs, prepare=put(known, ours), outermost=call is self.top
         )
+
+    def forgetful_part(self, call):
+        """Return the finding about a part that is called twice and keeps one forward, or None."""
+        names = [inner.name for _, inner in call.walk()]
+        for _, inner in call.walk():
+            if names.count(inner.name) < 2 or inner.name in self.told:
+                continue
+            bench = self.verdict(inner).bench
+            if bench is not None and contract.keeps_only_the_latest(bench):
+                self.told.add(inner.name)
+                words = "it keeps only its latest forward, but is called more than once in a step"
+                return self.finding(inner, "overwritten-cache", words, "")
+        return None
 
     def composite_finding(self, call, verdict):
         """Return the finding about a module whose parts are right."""

@@ -113,7 +113,7 @@ def _check(model, data, report, train, torch):
         [step.initial(model, batch, output.loss, output.prediction)],
         f"{float(output.loss):.4g}",
     )
-    small = step.mapped(batch, few)
+    small = few(batch)
     _, _, small_tops = step.recorded_step(model, small)
     top = next((call for call in small_tops if call.name == ""), None)
     inputs = (few(x),) if top is None else top.inputs
@@ -171,15 +171,12 @@ def record_of(model, x):
         return None
 
 
-def few(array):
-    """Return the first samples of an array, few enough to run hundreds of times."""
-    if not isinstance(array, np.ndarray) or array.ndim == 0:
-        return array
-    return array[
-        : SEQUENCES
-        if array[:1].size > 2000 or array.dtype.kind in "iu" and array.ndim > 1
-        else SAMPLES
-    ]
+def few(batch):
+    """Return the first samples of a batch, few enough to run hundreds of times."""
+    x, _, _ = step.parts_of(batch)
+    sequences = x.ndim > 1 and x.dtype.kind in "iu"
+    count = SEQUENCES if sequences or x[:1].size > 2000 else SAMPLES
+    return step.mapped(batch, lambda array: array[:count] if array.ndim else array)
 
 
 def _raised(model, error):

@@ -36,10 +36,10 @@ def guess(bench, wrong, remake):
     for hypothesis in (
         zero,
         redrawn,
+        without_dy,
         stale,
         frozen,
         factor,
-        without_dy,
         some_samples,
         turned,
         turned_parameter,
@@ -136,12 +136,12 @@ def fitted(wrong, pairs, part=None):
 
 def without_dy(bench, wrong, remake):
     """It is not linear in dy."""
-    twice = bench.backward(2 * bench.dy)[wrong.name]
-    if np.allclose(twice, 2 * wrong.analytic, rtol=1e-6, atol=1e-12):
+    other = bench.backward(-2 * bench.dy)[wrong.name]
+    if np.allclose(other, -2 * wrong.analytic, rtol=1e-6, atol=1e-12):
         return None
-    if np.allclose(twice, wrong.analytic, rtol=1e-6):
+    if np.allclose(other, wrong.analytic, rtol=1e-6):
         return "chain-rule", "it does not depend on dy: multiply by dy, as the chain rule says"
-    if np.allclose(twice, 4 * wrong.analytic, rtol=1e-6):
+    if np.allclose(other, 4 * wrong.analytic, rtol=1e-6):
         return "chain-rule", "dy enters twice"
     return "chain-rule", "it is not proportional to dy; every term has dy as a factor, once"
 

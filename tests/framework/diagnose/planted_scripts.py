@@ -196,8 +196,8 @@ SCRIPTS = {
             (
                 DATA,
                 "class Noise(nn.Dropout):\n    def forward(self, x):\n"
-                "        mask = self._draw(x)\n        self.save(x.shape, mask)\n        return self._apply(mask, x)\n\n"
-                + DATA,
+                "        mask = self._draw(x)\n        self.save(x.shape, mask)\n"
+                "        return self._apply(mask, x)\n\n" + DATA,
             ),
             *layers("nn.Flatten(), nn.Linear(64, 32), Noise(), nn.Linear(32, 10)"),
         ],
