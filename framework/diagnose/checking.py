@@ -12,8 +12,8 @@ from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
 from firstlight.diagnose import health, learning, samples, step
 from firstlight.diagnose.backward import check_backward, record
-from firstlight.diagnose.bench import UnsupportedError, unburdened
 from firstlight.diagnose.findings import Finding, Report
+from firstlight.diagnose.flow import flow
 from firstlight.module import Module
 
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
@@ -91,7 +91,7 @@ def _check(model, data, report, train, torch):
         check_backward(model, (few(x),), report)
         return
     try:
-        twin, output, tops = step.recorded_step(model, batch)
+        _, output, tops = step.recorded_step(model, batch)
     except Exception as error:
         report.add("step", "training_step", [_raised(model, error)], describe_batch(batch))
         top = record_of(model, few(x))
@@ -122,7 +122,7 @@ def _check(model, data, report, train, torch):
     broken = not all(
         line.verdict != "wrong" for line in report.checks if line.group in ("backward", "loss")
     )
-    _health(model, batch, tops, twin, report, broken)
+    _health(model, batch, tops, report, broken)
     if torch:
         _against_torch(model, inputs, report)
     if broken or not train:
@@ -133,19 +133,15 @@ def _check(model, data, report, train, torch):
         _learn(model, batch, report)
 
 
-def _health(model, batch, tops, twin, report, broken):
-    health.units([top for top in tops if top.name == ""], report)
-    model_calls = [top for top in tops if top.name == ""]
-    if model_calls:
-        small = few(model_calls[0].inputs[0])
-        health.evaluation(record_of(model, small) or model_calls[0], report)
+def _health(model, batch, tops, report, broken):
+    own = [top for top in tops if top.name == ""]
+    health.units(own, report)
+    if own:
+        small = few(own[0].inputs[0])
+        health.evaluation(record_of(model, small) or own[0], report)
     health.small_batch(model, step.parts_of(batch)[0], report)
     if not broken:
-        probe = unburdened(model).train()
-        output = probe.training_step(batch)
-        probe.zero_grad()
-        probe.backward(output.dy)
-        health.depth(probe, report)
+        flow(model, batch, report)
 
 
 def _learn(model, batch, report):
@@ -167,7 +163,7 @@ def record_of(model, x):
     """Return the outermost `Call` of a forward of x, None where that raises."""
     try:
         return record(model, (x,))
-    except (Exception, UnsupportedError):
+    except Exception:
         return None
 
 

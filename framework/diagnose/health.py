@@ -1,4 +1,4 @@
-"""How a network looks in one step: units that never answer, gradients that fade, evaluation."""
+"""How a network looks in one step: units that never answer, evaluation, BatchNorm's batch."""
 
 import numpy as np
 
@@ -82,45 +82,6 @@ def saturated_share(y):
     if 0 <= y.min() < 0.1 and np.mean(y == 0) < 0.02:
         return float(np.mean((y > 0.99) | (y < 0.01)))
     return 0.0
-
-
-def depth(model, report):
-    """Add a line about how the gradient's size changes from the last weights to the first."""
-    rows = [
-        (name, float(np.sqrt(np.mean(np.square(p.grad)))))
-        for name, p in model.named_parameters()
-        if p.data.ndim > 1 and p.requires_grad
-    ]
-    rows = [(name, size) for name, size in rows if size > 0]
-    if len(rows) < 3:
-        report.skip("health", "gradients by depth", "fewer than three layers")
-        return
-    (first, small), (last, large) = min(rows[: len(rows) // 2], key=lambda r: r[1]), rows[-1]
-    top = max(rows[: len(rows) // 2], key=lambda r: r[1])
-    findings = []
-    if small < 1e-4 * large:
-        findings.append(
-            Finding(
-                "vanishing",
-                first,
-                "",
-                f"the gradient of {first} is {large / small:.1g} times smaller "
-                f"than that of {last}: it fades on the way back",
-                "the activation (ReLU, GELU), the initial weights, normalisation, shortcuts",
-            )
-        )
-    elif top[1] > 1e4 * large:
-        findings.append(
-            Finding(
-                "exploding",
-                top[0],
-                "",
-                f"the gradient of {top[0]} is {top[1] / large:.1g} times "
-                f"larger than that of {last}: it grows on the way back",
-                "the initial weights, normalisation, gradient_clip",
-            )
-        )
-    report.add("health", "gradients by depth", findings, f"first/last {rows[0][1] / large:.2g}")
 
 
 def evaluation(top, report):

@@ -10,7 +10,7 @@ from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.step import mapped, parts_of
 
 STEPS, SECONDS = 150, 4.0
-LEARNED = 0.5  # of the loss of guessing, or of the first one
+LEARNED, WELL = 0.5, 0.25  # of the loss of guessing, or of the first one
 
 
 def without_dropout(model):
@@ -123,55 +123,43 @@ def guessed(model, batch):
 
 def verdict(model, few, run, guessing):
     """Return the findings about a trial: none, or what about the learning rate."""
-    losses, ratio, shrunk, _ = run
+    losses, _, shrunk, _ = run
     start, end = losses[0], float(np.mean(losses[-3:]))
     scale = max(guessing or 0.0, start)
     finite = math.isfinite(end)
+    if finite and end < WELL * scale and max(losses) < 5 * scale:
+        return []
+    went = f"the loss of one batch goes from {start:.3g} to {end:.3g}"
+    if finite and max(losses) >= 5 * scale:
+        went += f", by way of {max(losses):.3g}"
+
+    def other(factor):
+        """Return what the loss becomes with another rate, and what it rises to."""
+        found = trial(model, few, factor, steps=80, seconds=2.0)[0]
+        after = float(np.mean(found[-3:]))
+        return (after, max(found)) if math.isfinite(after) else (math.inf, math.inf)
+
+    for factor in (0.1, 0.01, 0.001):
+        after, top = other(factor)
+        bumpy = finite and max(losses) >= 5 * scale and after < LEARNED * scale
+        if (after < 0.4 * end or not finite or bumpy) and after < LEARNED * scale > top / 4:
+            words = f"{went}, with {factor:g} times the learning rate to {after:.2g}"
+            look = f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder"
+            return [Finding("lr-high", "optimizer", "", words, look)]
     if finite and (end < LEARNED * (guessing or start) or end < LEARNED * start):
         return []
     if finite and end < start and shrunk < 0.05:
         return []  # it has arrived at what it can do
-
-    def other(factor):
-        found = trial(model, few, factor, steps=80, seconds=2.0)[0]
-        return float(np.mean(found[-3:]))
-
-    if not finite or end > 0.9 * start:
-        for factor in (0.1, 0.01, 0.001):
-            after = other(factor)
-            if math.isfinite(after) and after < LEARNED * min(scale, end if finite else math.inf):
-                return [
-                    Finding(
-                        "lr-high",
-                        "optimizer",
-                        "",
-                        f"with its learning rate the loss of one batch goes "
-                        f"from {start:.3g} to {end:.3g}, with {factor:g} times that to {after:.2g}",
-                        f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder",
-                    )
-                ]
-    if finite:
-        for factor in (10, 100, 1000, 10_000, 100_000):
-            after = other(factor)
-            if math.isfinite(after) and after < LEARNED * min(scale, end):
-                return [
-                    Finding(
-                        "lr-low",
-                        "optimizer",
-                        "",
-                        f"in {len(losses)} steps the loss of one batch only "
-                        f"goes from {start:.3g} to {end:.3g}, with {factor} times the rate to "
-                        f"{after:.2g}",
-                        f"a learning rate {factor} times larger; the callback lr_finder",
-                    )
-                ]
-    return [
-        Finding(
-            "overfit",
-            "",
-            type(model).__name__,
-            f"it does not learn a few samples by heart, its loss "
-            f"goes from {start:.3g} to {end:.3g}, and no other learning rate cures that",
-            "whether the labels belong to the inputs, the loss, and the network's size",
-        )
-    ]
+    for factor in (10, 100, 1000, 10_000, 100_000) if finite else ():
+        after, _ = other(factor)
+        if after < LEARNED * min(scale, end):
+            words = (
+                f"in {len(losses)} steps {went} only, with {factor} times the learning rate to "
+                f"{after:.2g}"
+            )
+            look = f"a learning rate {factor} times larger; the callback lr_finder"
+            return [Finding("lr-low", "optimizer", "", words, look)]
+    words = f"it does not learn a few samples by heart: {went}, and no other learning rate cures it"
+    look = "whether the labels belong to the inputs, the loss, and the network's size"
+    unsure = guessing is None  # it may have learned them before
+    return [Finding("overfit", "", type(model).__name__, words, look, note=unsure)]

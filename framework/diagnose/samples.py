@@ -31,7 +31,7 @@ def first(data):
         x, y = data[0], data[1] if len(data) > 1 else None
         chosen = spread(len(x))
         return np.asarray(x)[chosen], None if y is None else np.asarray(y)[chosen]
-    if data is None or not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
+    if isinstance(data, list) or not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
         return None, None
     batch = data[spread(len(data))]
     if not isinstance(batch, tuple) or not isinstance(batch[0], np.ndarray):
@@ -49,7 +49,7 @@ def balance(y):
     """Return a `Finding` about classes of very different size, or None."""
     counts = np.bincount(y[y >= 0])
     there = counts[counts > 0]
-    if len(there) < 2 or len(y) < 20 * len(there) or there.max() < 10 * there.min():
+    if len(there) < 2 or len(y) < 20 * len(there) or there.max() < 8 * there.min():
         return None
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max() + 1).argmin())
     return Finding(
@@ -81,6 +81,20 @@ def noise(x, y):
     distance[asked, asked] = np.inf
     near = np.argpartition(distance, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     votes = np.stack([(y[near] == c).sum(axis=1) for c in range(int(y.max()) + 1)], axis=1)
+    right = float(np.mean(votes.argmax(axis=1) == y[asked]))
+    often = float(np.bincount(y[y >= 0]).max() / len(y))
+    if (
+        right < often + 3 * (often * (1 - often) / len(asked)) ** 0.5
+        and len(y) > 40 * votes.shape[1]
+    ):
+        return Finding(
+            "label-noise",
+            "data",
+            "",
+            f"samples that look alike share a label no more often than by chance ({right:.0%}): "
+            "the labels seem to belong to other samples",
+            "where x and y are read, sorted or shuffled: each in the same order",
+        )
     agreed = votes.max(axis=1) >= 0.7 * NEIGHBOURS
     share = float(np.mean(votes.argmax(axis=1)[agreed] != y[asked][agreed])) if agreed.any() else 0
     if agreed.mean() < 0.2 or share < 0.08:

@@ -149,7 +149,7 @@ def activation_before_loss(model, prediction, y):
     loss = getattr(model, "loss", None)
     if prediction is None or loss is None or prediction.ndim < 2 or prediction.size < 12:
         return None
-    if prediction.max() - prediction.min() < 1e-6:
+    if np.ptp(prediction, axis=-1).max() < 1e-6:  # all alike: nothing to tell from
         return None
     logits_loss = type(loss).__name__
     look = "leave it out of forward: the loss applies its own, and takes logits"
@@ -167,12 +167,14 @@ def activation_before_loss(model, prediction, y):
     if "CrossEntropy" not in logits_loss:
         return None
     if prediction.min() >= 0:
-        sums = prediction.sum(axis=-1)
-        how = (
-            "a softmax"
-            if np.abs(sums - 1).max() < 1e-3
-            else ("a sigmoid" if prediction.max() <= 1 else "a ReLU")
-        )
+        if np.abs(prediction.sum(axis=-1) - 1).max() < 1e-3:
+            how = "a softmax"
+        elif prediction.max() <= 1:
+            how = "a sigmoid"
+        elif (prediction == 0).any():
+            how = "a ReLU"
+        else:
+            return None
         return Finding(
             "softmax",
             "",
