@@ -10,7 +10,7 @@ from firstlight import checks
 from firstlight import rng as randomness
 from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
-from firstlight.diagnose import health, learning, samples, step
+from firstlight.diagnose import health, learning, outputs, samples, step
 from firstlight.diagnose.backward import check_backward, record
 from firstlight.diagnose.findings import Finding, Report
 from firstlight.diagnose.flow import flow
@@ -85,7 +85,7 @@ def _check(model, data, report, train, torch):
     samples.check_samples(data, report)
     batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
     x, y, _ = step.parts_of(batch)
-    report.add("data", "scale of the inputs", [step.scale(x)], describe_batch(batch))
+    report.add("data", "scale of the inputs", [outputs.scale(x)], describe_batch(batch))
     if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
         report.skip("step", "training_step", "the model has no loss")
         check_backward(model, (few(x),), report)
@@ -102,15 +102,17 @@ def _check(model, data, report, train, torch):
         report.add("step", "loss", [_not_finite(tops, model, output)])
         return
     classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
+    if isinstance(batch, tuple) and not step.uses_labels(model, batch):
+        y = None
     found = [
-        step.outputs(output.prediction, y, classes),
-        step.activation_before_loss(model, output.prediction, y),
+        outputs.outputs(output.prediction, y, classes),
+        outputs.activation_before_loss(model, output.prediction, y),
     ]
     report.add("step", "outputs and labels", found)
     report.add(
         "step",
         "loss at the start",
-        [step.initial(model, batch, output.loss, output.prediction)],
+        [outputs.initial(model, batch, output.loss, output.prediction if y is not None else None)],
         f"{float(output.loss):.4g}",
     )
     small = few(batch)
@@ -149,6 +151,8 @@ def _learn(model, batch, report):
         learning.learns(model, batch, report)
     except NotImplementedError:
         report.skip("training", "one batch by heart", "the model has no configure_optimizer")
+    except LookupError as error:
+        report.skip("training", "one batch by heart", str(error))
     except Exception as error:
         report.add("training", "one batch by heart", [_raised(model, error)])
 

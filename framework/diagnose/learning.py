@@ -7,7 +7,7 @@ import numpy as np
 
 from firstlight.diagnose.bench import is_float, unburdened
 from firstlight.diagnose.findings import Finding
-from firstlight.diagnose.step import mapped, parts_of
+from firstlight.diagnose.step import mapped, parts_of, uses_labels
 
 STEPS, SECONDS = 150, 4.0
 LEARNED, WELL = 0.5, 0.25  # of the loss of guessing, or of the first one
@@ -40,6 +40,9 @@ def trial(model, batches, factor=1.0, steps=STEPS, seconds=SECONDS, goal=0.0):
     """
     twin = without_dropout(model)
     optimizer = twin.configure_optimizer()
+    own = {id(p) for p in twin.parameters()}
+    if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
+        raise LookupError("configure_optimizer of a copy gives an optimizer of other parameters")
     optimizer.zero_grad()
     for group in optimizer.param_groups:
         group["lr"] *= factor
@@ -109,7 +112,9 @@ def guessed(model, batch):
     """Return the loss of the best constant prediction, None where it is not known."""
     _, y, _ = parts_of(batch)
     loss = getattr(model, "loss", None)
-    if y is None or not hasattr(y, "dtype"):
+    if y is None or not hasattr(y, "dtype") or not isinstance(batch, tuple):
+        return None
+    if not uses_labels(model, batch):
         return None
     if not is_float(y):
         outputs = unburdened(model).eval().predict_step(batch)
@@ -153,6 +158,8 @@ def verdict(model, few, run, guessing):
     for factor in (10, 100, 1000, 10_000, 100_000) if finite else ():
         after, _ = other(factor)
         if after < LEARNED * min(scale, end):
+            if end < 0.9 * start:
+                return []  # slow, but on its way
             words = (
                 f"in {len(losses)} steps {went} only, with {factor} times the learning rate to "
                 f"{after:.2g}"
