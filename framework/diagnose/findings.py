@@ -135,6 +135,7 @@ class Report:
     checks: list = field(default_factory=list)
     all: list = field(default_factory=list)
     seconds: float = 0.0
+    kinds: list = field(default_factory=list, repr=False)  # of each line's findings
 
     @property
     def findings(self):
@@ -156,6 +157,7 @@ class Report:
         findings = [one for one in findings if one is not None]
         verdict = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
         self.checks.append(Check(group, subject, verdict, detail))
+        self.kinds.append((self.checks[-1], {one.kind for one in findings}))
         self.all += findings
 
     def drop_consequences(self):
@@ -163,6 +165,9 @@ class Report:
         kinds = {one.kind for one in self.findings}
         follows = {result for kind in kinds for result in CONSEQUENCES.get(kind, ())}
         self.all = [one for one in self.all if one.kind not in follows]
+        for line, found in self.kinds:
+            if found and found <= follows:
+                line.verdict = "skipped"  # neither well nor the place to look
 
     def skip(self, group, subject, why):
         """Add a line about something that was not looked at."""

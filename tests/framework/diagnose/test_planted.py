@@ -52,6 +52,16 @@ def test_what_was_found_is_told_with_what_to_do(tmp_path):
     assert "backward is wrong" in text  # why nothing was trained
 
 
+def test_what_follows_from_a_finding_is_not_another_one(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPTS["planted"]("pixels from 0 to 255"))
+    report = check(*model_and_data(script))
+    assert [one.kind for one in report.findings] == ["input-scale"]
+    verdicts = {line.subject: line.verdict for line in report.checks}
+    assert verdicts["scale of the inputs"] == "wrong"
+    assert verdicts["loss at the start"] == "skipped"
+
+
 def test_two_wrong_modules_are_both_named():
     make, where, kind = LAYERS["residual: shortcut forgotten"]
     net = make()
