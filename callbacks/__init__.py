@@ -2,6 +2,7 @@
 
 from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.batch_size_finder import BatchSizeFinder
+from firstlight.callbacks.check import Check
 from firstlight.callbacks.confusion_matrix import ConfusionMatrix
 from firstlight.callbacks.early_stopping import EarlyStopping
 from firstlight.callbacks.fingerprints import Fingerprints
@@ -25,6 +26,7 @@ __all__ = [
     "EMA",
     "SWA",
     "BatchSizeFinder",
+    "Check",
     "ConfusionMatrix",
     "EarlyStopping",
     "Fingerprints",
@@ -49,6 +51,7 @@ __all__ = [
 def register_callbacks(registry):
     """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
     registry.add("batch_size_finder", BatchSizeFinder)
+    registry.add("check", Check)
     registry.add("confusion_matrix", ConfusionMatrix)
     registry.add("early_stopping", EarlyStopping)
     registry.add("ema", EMA)

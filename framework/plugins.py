@@ -20,6 +20,7 @@ import importlib.metadata
 import inspect
 import os
 import re
+import runpy
 import warnings
 from dataclasses import dataclass, field
 
@@ -141,11 +142,19 @@ class UnknownNameError(KeyError):
 
 
 def import_target(path, kind="object"):
-    """Return what ``"package.module:Class"`` names, or raise an `UnknownNameError`."""
-    module_name, _, attribute = path.partition(":")
+    """Return what ``"package.module:Class"`` or ``"path/file.py:Class"`` names.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such thing.
+    """
+    module_name, _, attribute = path.rpartition(":")
     try:
+        if module_name.endswith(".py"):
+            return runpy.run_path(module_name, run_name="user_file")[attribute]
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, OSError, KeyError) as error:
         raise UnknownNameError(f"{kind} {path!r} cannot be imported: {error}") from error
 
 

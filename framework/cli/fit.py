@@ -80,15 +80,20 @@ def use_defaults(names, given):
     The learning rate falls along a cosine unless ``--lr_schedule.schedule constant``, or unless
     only time limits the training, so that nobody knows how long the cosine would be.
     """
+    choose_both(names)
+    limits = {f"trainer.max_{name}" for name in ("epochs", "steps", "time")} & set(given)
+    if limits != {"trainer.max_time"}:
+        names.choose("callback", SCHEDULE)
+
+
+def choose_both(names):
+    """Choose a model and data, where one or both were not named."""
     if names.model is None:
         same = names.data in plugins.registry("model").names()
         names.choose("model", names.data if same else MODEL)
     if names.data is None:
         same = names.model in plugins.registry("dataset").names()
         names.choose("data", names.model if same else DATA)
-    limits = {f"trainer.max_{name}" for name in ("epochs", "steps", "time")} & set(given)
-    if limits != {"trainer.max_time"}:
-        names.choose("callback", SCHEDULE)
 
 
 def train(settings, resume=None, callbacks=()):

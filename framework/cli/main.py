@@ -15,6 +15,8 @@ COMMANDS = {
     "fit": "train a model on a data set",
     "validate": "evaluate a run's model on validation data",
     "test": "evaluate a run's model on test data",
+    "check": "find what is wrong with a model's backward, data or training",
+    "explain": "go through one step of a model, layer by layer",
     "predict": "write a run's predictions to a file",
     "sweep": "train with many settings, and tell which are best",
     "runs": "list, compare, plot, tag and delete runs",

@@ -1,0 +1,44 @@
+"""``firstlight explain``: one batch forwards and backwards, layer by layer."""
+
+import sys
+from pathlib import Path
+
+from firstlight.cli import chosen
+from firstlight.cli.errors import UsageError
+from firstlight.files import write_atomically
+
+DESCRIPTION = """\
+Go through one training step, layer by layer: formulas, shapes, norms and numbers, first forwards,
+then backwards.
+
+  firstlight explain --model mlp --data digits
+  firstlight explain train.py --samples 2 --output step.html"""
+OPTIONS = {"samples": (int, 4, "Samples in the batch.")}
+
+
+def run(words):
+    """Print, or write a page; returns the exit code."""
+    parser = chosen.parser("explain", DESCRIPTION)
+    parser.add_argument("--output", metavar="FILE", help="write a page, .html, instead of printing")
+    own, words = parser.parse_known_args(words)
+    if own.output is not None and Path(own.output).suffix not in (".html", ".htm"):
+        raise UsageError(f"--output: expected a name that ends in .html, got {own.output}")
+    found = chosen.made(own, words, OPTIONS, parser)
+    if found is None:
+        return 0
+    from firstlight.diagnose import explain
+
+    model, data, _, options = found
+    if options["samples"] < 1:
+        raise UsageError(f"--samples: expected 1 or more, got {options['samples']}")
+    step = explain(model, data, samples=options["samples"])
+    if own.output is not None:
+        write_atomically(own.output, step.to_html())
+        print(f"page: {own.output}")
+        return 0
+    from rich.console import Console
+
+    from firstlight.diagnose.explain_text import draw
+
+    draw(step, Console(file=sys.stdout))
+    return 0

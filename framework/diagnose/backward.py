@@ -1,0 +1,286 @@
+"""Find the innermost modules whose backward is wrong, and say what is wrong with it.
+
+Leaves are judged first, each on a bench of its own with the inputs it had in the network; then the
+whole. Where the whole is wrong, its parts are judged, and theirs, down to the innermost. Whether a
+module is wrong beside a wrong part shows with stand-ins for its parts.
+"""
+
+import contextlib
+
+import numpy as np
+
+from firstlight.diagnose import contract
+from firstlight.diagnose.bench import Bench, UnsupportedError
+from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.gradients import judged
+from firstlight.diagnose.guess import guess
+from firstlight.diagnose.recording import recording
+from firstlight.diagnose.shapes import explain_error
+from firstlight.diagnose.standins import put
+
+LOOK = {
+    "sign": "the sign of each term, and whether a - became a + in the derivation",
+    "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
+    "batch-sum": "the sum over samples: one parameter serves them all, so their gradients add",
+    "factor": "constants of forward: each has to be in backward, once",
+    "batch-factor": "where the mean over the batch is taken: in the loss, and only there",
+    "term": "every path from the input to the output: each gives a term, and they add",
+    "zero": "whether each parameter's grad is written, with +=, and dx returned",
+    "not-accumulated": "self.weight.grad += ... instead of = : shared weights and "
+    "micro-batches add up",
+    "overwritten-cache": "self.save(...) in forward and self.saved() in backward, and copies of "
+    "what is changed in place",
+    "stale-mask": "that forward saves the mask of each call, and backward takes that one",
+    "in-place": "work on a copy, or write into a new array with out=",
+    "chain-rule": "dL/dx = dy · dy/dx: dy enters every term exactly once",
+    "shape": "the shapes of dx and x, line by line",
+    "stack": "one self.saved() for each self.save()",
+    "not-called": "backward calls every part that forward calls, in reverse order",
+    "raises": "the shapes of that line",
+}
+
+
+def check_backward(model, inputs, report):
+    """Judge all gradients of a model on inputs; add lines and findings to a report.
+
+    Parameters
+    ----------
+    model : Module
+        Left as it is.
+    inputs : tuple
+        A small batch, as forward gets it.
+    report : Report
+    """
+    top = record(model, inputs)
+    if top is None:
+        bench = Bench(model, inputs)  # raises what forward raises
+        raise UnsupportedError(f"nothing was recorded of {bench.module}")
+    descent = Descent(top)
+    judged_names = set()
+    for _, call in top.walk():
+        if call.parts or call is top or call.name in judged_names:
+            continue
+        judged_names.add(call.name)
+        verdict = descent.verdict(call)
+        report.add("backward", subject(call), descent.leaf_findings(call), verdict.detail)
+    descent.judge(top)
+    whole = descent.verdict(top)
+    report.add("backward", f"{top.type}, the whole", descent.findings, whole.detail)
+    descent.add_notes(report)
+
+
+def record(model, inputs):
+    """Return the outermost `Call` of a forward, and of the backward where it survives."""
+    from firstlight.diagnose.bench import as_float64, normal, unburdened
+
+    twin = unburdened(model).to(dtype="float64").train()
+    with recording(twin) as tops, np.errstate(all="ignore"):
+        y = twin(*[as_float64(value) for value in inputs])
+        with contextlib.suppress(Exception):  # judged later, on the bench
+            twin.backward(normal(np.random.default_rng(0), y))
+    unused = dict(unburdened(model).named_modules())  # that no forward has left anything in
+    for _, call in tops[0].walk():
+        call.module = unused.get(call.name, call.module)
+    return tops[0]
+
+
+def subject(call):
+    """Return how the table names a call's module."""
+    return f"{call.name} ({call.type})" if call.name else call.type
+
+
+class Verdict:
+    """What the bench says of one module.
+
+    Attributes
+    ----------
+    wrong : list of Gradient
+    problem : (str, str, str) or None
+        Kind, words and gradient of what is wrong beside, or instead.
+    detail : str
+        For the table.
+    """
+
+    def __init__(self, module, inputs, prepare=None, outermost=False):
+        self.wrong, self.problem, self.detail, self.bench = [], None, "", None
+
+        def remake(**options):
+            return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
+
+        self.remake = remake
+        try:
+            self.bench = remake()
+            gradients = judged(self.bench)
+            self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
+            named = [g.name for g in gradients if g.values is not None]
+            names = ", ".join(named) if len(named) < 6 else f"{len(named)} gradients"
+            worst = max((g.error for g in gradients), default=0.0)
+            unclear = [g.name for g in gradients if g.status == "unclear"]
+            self.detail = f"{names}: error {worst:.0e}" if names else "no gradients"
+            if unclear:
+                self.detail += f"; {', '.join(unclear)} too close to corners"
+            self.problem = contract.broken(self.bench)
+        except UnsupportedError as error:
+            self.detail = str(error)
+        except Exception as error:
+            samples = len(inputs[0]) if np.ndim(inputs[0]) else 0
+            self.problem = (*explain_error(error, samples), "")
+            self.detail = self.problem[1]
+
+    @property
+    def ok(self):
+        return not self.wrong and self.problem is None
+
+    def explained(self):
+        """Return ``(kind, words, gradient)`` of the first thing that is wrong."""
+        if self.problem is None:
+            # dx depends on all that backward does, so a parameter alone is told first
+            first = min(self.wrong, key=lambda g: g.name != "dx")
+            kind, words = guess(self.bench, first, self.remake)
+            also = [g.name for g in self.wrong if g is not first]
+            return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
+        return self.problem
+
+
+class Descent:
+    """Goes down from a wrong module to the innermost wrong ones.
+
+    Parameters
+    ----------
+    top : Call
+        The whole model's.
+
+    Attributes
+    ----------
+    findings : list of Finding
+    """
+
+    def __init__(self, top):
+        self.top, self.findings, self.verdicts, self.told = top, [], {}, set()
+
+    def verdict(self, call):
+        """Return the `Verdict` on a call's module, which is made once."""
+        if call.name not in self.verdicts:
+            self.verdicts[call.name] = Verdict(call.module, call.inputs, outermost=call is self.top)
+        return self.verdicts[call.name]
+
+    def leaf_findings(self, call):
+        """Return the findings about a module without parts."""
+        verdict = self.verdict(call)
+        if verdict.ok or call.name in self.told:
+            return []
+        self.told.add(call.name)
+        return [self.finding(call, *verdict.explained())]
+
+    def judge(self, call):
+        """Judge a module and, where it is wrong, what is inside; return whether it is right."""
+        if self.verdict(call).ok:
+            return True
+        if not call.parts:
+            self.findings += self.leaf_findings(call)
+            return False
+        parts = {part.name: part for part in call.parts}
+        bad = [name for name, part in parts.items() if not self.judge(part)]
+        verdict = self.with_stand_ins(call, parts)
+        if verdict.ok and bad:
+            return False
+        if call.name not in self.told:
+            self.told.add(call.name)
+            if verdict.ok:  # wrong only with its real parts, which are right alone
+                verdict = self.verdict(call)
+                forgetful = self.forgetful_part(call)
+                if forgetful is not None:
+                    self.findings.append(forgetful)
+                    return False
+            self.findings.append(self.composite_finding(call, verdict))
+        return False
+
+    def with_stand_ins(self, call, parts):
+        """Return the verdict on a module with stand-ins for all its parts."""
+        names = {name[len(call.name) :].lstrip("."): name for name in parts}
+        ours = [part for part in call.parts]
+        inside = dict(call.module.named_modules())
+        known = {short: whole for short, whole in names.items() if short in inside}
+        if any(not isinstance(part.output, np.ndarray) for part in ours):
+            return self.verdict(call)
+        return Verdict(
+            call.module, call.inputs, prepare=put(known, ours), outermost=call is self.top
+        )
+
+    def forgetful_part(self, call):
+        """Return the finding about a part that is called twice and keeps one forward, or None."""
+        names = [inner.name for _, inner in call.walk()]
+        for _, inner in call.walk():
+            if names.count(inner.name) < 2 or inner.name in self.told:
+                continue
+            bench = self.verdict(inner).bench
+            if bench is not None and contract.keeps_only_the_latest(bench):
+                self.told.add(inner.name)
+                words = "it keeps only its latest forward, but is called more than once in a step"
+                return self.finding(inner, "overwritten-cache", words, "")
+        return None
+
+    def composite_finding(self, call, verdict):
+        """Return the finding about a module whose parts are right."""
+        lost = [part for part in call.parts if not part.undone]
+        went_back = call.undone and any(part.undone for part in call.parts)
+        if lost and (went_back or call.undone) and verdict.problem is None:
+            name = lost[0].name or lost[0].type
+            words = f"backward never calls {name}.backward"
+            return self.finding(call, "not-called", words, "")
+        changed = contract.changed_between(call.module, call.inputs)
+        if changed:
+            return self.finding(call, "overwritten-cache", changed, "")
+        handed = [g for g in verdict.wrong if g.name.endswith("handed_dy")]
+        if handed and verdict.problem is None:
+            order = [part.name for part in call.parts]
+            prefix = call.name + "." if call.name else ""
+
+            def last(gradient):
+                name = prefix + gradient.name.removesuffix(".handed_dy")
+                return max((i for i, n in enumerate(order) if n == name), default=-1)
+
+            first = max(handed, key=last)  # the first on the way back
+            kind, words = guess(verdict.bench, first, verdict.remake)
+            part = first.name.removesuffix(".handed_dy")
+            return self.finding(call, kind, f"the dy it hands to {part} is wrong: {words}", "dx")
+        return self.finding(call, *verdict.explained())
+
+    def finding(self, call, kind, words, gradient):
+        """Return a `Finding` about a call's module."""
+        what = f"{subject(call)}.backward"
+        if gradient.startswith("dx"):
+            message = f"{what} returns a wrong {gradient}: {words}"
+        elif gradient:
+            message = f"{what} gives {gradient} a wrong gradient: {words}"
+        else:
+            message = f"{what}: {words}"
+        return Finding(kind, call.name, call.type, message, LOOK.get(kind, ""), gradient)
+
+    def add_notes(self, report):
+        """Add what is worth knowing of modules that are right in this network."""
+        calls = {}
+        for _, call in self.top.walk():
+            calls.setdefault(call.name, []).append(call)
+        named = set()
+        for name, made in sorted(calls.items(), key=lambda item: -item[0].count(".")):
+            call = made[0]
+            verdict = self.verdicts.get(name)
+            if call.parts or verdict is None or verdict.bench is None or name in self.told:
+                continue
+            if type(call.module) not in named and contract.keeps_only_the_latest(verdict.bench):
+                named.add(type(call.module))
+                message = (
+                    f"{subject(call)} keeps only its latest forward: shared or called twice before "
+                    "backward, its gradients would be wrong"
+                )
+                report.all.append(
+                    Finding(
+                        "overwritten-cache",
+                        name,
+                        call.type,
+                        message,
+                        LOOK["overwritten-cache"],
+                        note=len(made) == 1,
+                    )
+                )

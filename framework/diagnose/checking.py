@@ -1,0 +1,219 @@
+"""`check`: everything that can be said of a model and its data before a training."""
+
+import copy
+import time
+import warnings
+
+import numpy as np
+
+from firstlight import checks
+from firstlight import rng as randomness
+from firstlight.batches import describe_batch, placed
+from firstlight.data import DataSplits, as_loader
+from firstlight.diagnose import health, learning, outputs, samples, step
+from firstlight.diagnose.backward import check_backward, record
+from firstlight.diagnose.findings import Finding, Report
+from firstlight.diagnose.flow import flow
+from firstlight.module import Module
+
+SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
+
+
+def check(model, data, *, train=True, torch=False):
+    """Look for what is wrong with a model's backward, its loss, its data and its training.
+
+    Nothing is changed: all happens on copies, and the random streams are left as they were.
+
+    Parameters
+    ----------
+    model : Module
+        Fresh or trained.
+    data : DataSplits, (x, y) tuple, data set, loader, or array
+        As for `Trainer.fit`; an array x alone checks backward only.
+    train : bool
+        Try to learn a few samples by heart, which tells of learning rate and optimizer.
+    torch : bool
+        Compare layers with their PyTorch twins too; see `firstlight.diagnose.oracle`.
+
+    Returns
+    -------
+    Report
+        Prints as a table; ``report.ok`` tells whether nothing was found.
+
+    Raises
+    ------
+    TypeError
+        The model is not a module, or the data is nothing of the kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.diagnose import check
+    >>> from firstlight.testing import TinyNet, tiny_data
+    >>> check(TinyNet(), tiny_data()).ok
+    True
+    """
+    from threadpoolctl import threadpool_limits
+
+    checks.module(model)
+    begun, streams = time.perf_counter(), randomness.state_dict()
+    report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
+    try:
+        # A thread of BLAS that spins costs more than these small products take.
+        with (
+            threadpool_limits(1, user_api="blas"),
+            np.errstate(all="ignore"),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            _check(model, data, report, train, torch)
+        report.drop_consequences()
+    finally:
+        randomness.load_state_dict(streams)
+        report.seconds = time.perf_counter() - begun
+    return report
+
+
+def _check(model, data, report, train, torch):
+    dtype = next((p.dtype for p in model.parameters()), np.dtype("float32"))
+    if isinstance(data, np.ndarray):
+        inputs = few(placed(data, "cpu", dtype))
+        check_backward(model, (inputs,), report)
+        if torch:
+            _against_torch(model, (inputs,), report)
+        return
+    samples.check_samples(data, report)
+    batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
+    x, y, _ = step.parts_of(batch)
+    report.add("data", "scale of the inputs", [outputs.scale(x)], describe_batch(batch))
+    if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
+        report.skip("step", "training_step", "the model has no loss")
+        check_backward(model, (few(x),), report)
+        return
+    try:
+        _, output, tops = step.recorded_step(model, batch)
+    except Exception as error:
+        report.add("step", "training_step", [_raised(model, error)], describe_batch(batch))
+        top = record_of(model, few(x))
+        if top is not None:
+            check_backward(model, top.inputs, report)
+        return
+    if output is None or not np.isfinite(float(output.loss)):
+        report.add("step", "loss", [_not_finite(tops, model, output)])
+        return
+    classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
+    if isinstance(batch, tuple) and not step.uses_labels(model, batch):
+        y = None
+    found = [
+        outputs.outputs(output.prediction, y, classes),
+        outputs.activation_before_loss(model, output.prediction, y),
+    ]
+    report.add("step", "outputs and labels", found)
+    report.add(
+        "step",
+        "loss at the start",
+        [outputs.initial(model, batch, output.loss, output.prediction if y is not None else None)],
+        f"{float(output.loss):.4g}",
+    )
+    small = few(batch)
+    _, _, small_tops = step.recorded_step(model, small)
+    top = next((call for call in small_tops if call.name == ""), None)
+    inputs = (few(x),) if top is None else top.inputs
+    check_backward(model, inputs, report)
+    step.loss_gradient(model, small, report)
+    broken = not all(
+        line.verdict != "wrong" for line in report.checks if line.group in ("backward", "loss")
+    )
+    _health(model, batch, tops, report, broken)
+    if torch:
+        _against_torch(model, inputs, report)
+    if broken or not train:
+        report.skip(
+            "training", "one batch by heart", "backward is wrong" if broken else "not asked for"
+        )
+    else:
+        _learn(model, batch, report)
+
+
+def _health(model, batch, tops, report, broken):
+    own = [top for top in tops if top.name == ""]
+    health.units(own, report)
+    if own:
+        small = few(own[0].inputs[0])
+        health.evaluation(record_of(model, small) or own[0], report)
+    health.small_batch(model, step.parts_of(batch)[0], report)
+    if not broken:
+        flow(model, batch, report)
+
+
+def _learn(model, batch, report):
+    try:
+        learning.learns(model, batch, report)
+    except NotImplementedError:
+        report.skip("training", "one batch by heart", "the model has no configure_optimizer")
+    except LookupError as error:
+        report.skip("training", "one batch by heart", str(error))
+    except Exception as error:
+        report.add("training", "one batch by heart", [_raised(model, error)])
+
+
+def _against_torch(model, inputs, report):
+    from firstlight.diagnose.oracle import against_torch
+
+    against_torch(record(model, inputs), report)
+
+
+def record_of(model, x):
+    """Return the outermost `Call` of a forward of x, None where that raises."""
+    try:
+        return record(model, (x,))
+    except Exception:
+        return None
+
+
+def few(batch):
+    """Return the first samples of a batch, few enough to run hundreds of times."""
+    x, _, _ = step.parts_of(batch)
+    sequences = x.ndim > 1 and x.dtype.kind in "iu"
+    count = SEQUENCES if sequences or x[:1].size > 2000 else SAMPLES
+    return step.mapped(batch, lambda array: array[:count] if array.ndim else array)
+
+
+def _raised(model, error):
+    from firstlight.diagnose.shapes import source_line
+
+    line = source_line(error)
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}" + (
+        f" at `{line}`" if line else ""
+    )
+    labels = "label" in text or "target" in text or "index" in text and "bounds" in text
+    return Finding(
+        "labels" if labels else "raises",
+        "training_step",
+        type(model).__name__,
+        text[:300],
+        "the message, and the shapes of the batch",
+    )
+
+
+def _not_finite(tops, model, output):
+    for top in tops:
+        for call in sorted((c for _, c in top.walk()), key=lambda c: bool(c.parts)):
+            y = call.output
+            if getattr(getattr(y, "dtype", None), "kind", "") == "f" and not np.isfinite(y).all():
+                fine = all(not hasattr(x, "dtype") or np.isfinite(x).all() for x in call.inputs)
+                if fine:
+                    return Finding(
+                        "not-finite",
+                        call.name,
+                        call.type,
+                        "its forward is the first whose result has NaN or infinity",
+                        "a log or division of 0, an exp of large numbers",
+                    )
+    return Finding(
+        "not-finite",
+        "loss",
+        "",
+        "the loss is NaN or infinite",
+        "log(0), and an exp of large numbers: subtract the largest first",
+    )

@@ -1,0 +1,153 @@
+"""Sanity of what goes in and comes out: inputs, outputs against labels, the loss at the start."""
+
+import math
+
+import numpy as np
+
+from firstlight.diagnose.bench import is_float, unburdened
+from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.step import mapped, parts_of
+
+
+def scale(x):
+    """Return a `Finding` about inputs that are too large, too small or not finite, or None."""
+    if not is_float(x):
+        return None
+    look = "the data's transform: standardise each feature, (x - mean) / std of the training data"
+    if not np.isfinite(x).all():
+        return Finding(
+            "not-finite",
+            "data",
+            "",
+            "the inputs hold NaN or infinite values",
+            "where the data come from, and a division by zero in a transform",
+        )
+    largest, spread = float(np.abs(x).max()), float(x.std())
+    if largest > 50 or spread > 10:
+        return Finding(
+            "input-scale",
+            "data",
+            "",
+            f"the inputs are large, up to {largest:.3g} with a spread of {spread:.3g}: "
+            "networks learn best from mean 0 and spread 1",
+            look,
+        )
+    if largest > 0 and spread < 0.01 and len(x) > 1:
+        return Finding(
+            "input-scale",
+            "data",
+            "",
+            f"the inputs hardly differ, their spread is {spread:.3g}: networks learn best from "
+            "mean 0 and spread 1",
+            look,
+        )
+    return None
+
+
+def outputs(prediction, y, classes):
+    """Return a `Finding` about outputs that the labels do not fit, or None."""
+    if prediction is None or y is None or not hasattr(y, "dtype"):
+        return None
+    look = "the size of the last layer, and the shape of y"
+    if is_float(y):
+        if y.shape != prediction.shape and y.size == prediction.size:
+            return Finding(
+                "labels",
+                "data",
+                "",
+                f"y has shape {y.shape} and the prediction {prediction.shape}: their "
+                "difference has yet another, by broadcasting",
+                look,
+            )
+        return None
+    if prediction.ndim != y.ndim + 1:
+        return None
+    count = prediction.shape[-1]
+    high, low = int(y.max()), int(y[y >= 0].min()) if (y >= 0).any() else 0
+    if high >= count:
+        return Finding(
+            "labels",
+            "data",
+            "",
+            f"labels go up to {high}, the model has outputs for 0 to {count - 1}",
+            look,
+        )
+    if classes is not None and count != classes:
+        return Finding(
+            "labels", "data", "", f"the model has {count} outputs, the data {classes} classes", look
+        )
+    if classes is None and low == 1 and high == count - 1 and count > 2 and y.size > 20 * count:
+        return Finding(
+            "labels",
+            "data",
+            "",
+            f"label 0 never occurs, labels go from 1 to {high}: they are numbered from 1",
+            "number the classes from 0",
+            note=True,
+        )
+    return None
+
+
+def initial(model, batch, loss, prediction):
+    """Return a `Finding` about a loss far above that of guessing, or None."""
+    _, y, _ = parts_of(batch)
+    if prediction is None or y is None or is_float(y) or prediction.ndim != np.ndim(y) + 1:
+        return None
+    guessing = math.log(max(prediction.shape[-1], 2))
+    loss, n = float(loss), len(y)
+    if loss <= 1.5 * guessing + 1:
+        return None
+    half = float(unburdened(model).training_step(mapped(batch, lambda a: a[: n // 2])).loss)
+    if n > 4 and 0.4 < half / loss < 0.6 and loss / n < 1.5 * guessing + 1:
+        message = (
+            f"the loss of {n} samples is {loss:.4g}, of half of them {half:.4g}: a sum over the "
+            "batch, where the trainer expects the mean"
+        )
+        return Finding("initial-loss", "loss", "", message, "reduction, or the division by N")
+    message = (
+        f"the loss is {loss:.4g}, far above ln {prediction.shape[-1]} = {guessing:.3g}, that of "
+        "guessing: the network is sure of wrong answers before it has learned anything"
+    )
+    look = "the scale of the initial weights (1/sqrt of the inputs), and of the inputs"
+    return Finding("initial-loss", "loss", "", message, look)
+
+
+def activation_before_loss(model, prediction, y):
+    """Return a `Finding` about a softmax, sigmoid or ReLU before a loss that takes logits."""
+    loss = getattr(model, "loss", None)
+    if prediction is None or loss is None or prediction.ndim < 2 or prediction.size < 12:
+        return None
+    if np.ptp(prediction, axis=-1).max() < 1e-6:  # all alike: nothing to tell from
+        return None
+    logits_loss = type(loss).__name__
+    look = "leave it out of forward: the loss applies its own, and takes logits"
+    if "BCEWithLogits" in logits_loss:
+        if prediction.min() >= 0 and prediction.max() <= 1:
+            return Finding(
+                "softmax",
+                "",
+                type(model).__name__,
+                "all outputs are between 0 and 1, as after a sigmoid, but "
+                f"{logits_loss} takes logits",
+                look,
+            )
+        return None
+    if "CrossEntropy" not in logits_loss:
+        return None
+    if prediction.min() >= 0:
+        if np.abs(prediction.sum(axis=-1) - 1).max() < 1e-3:
+            how = "a softmax"
+        elif prediction.max() <= 1:
+            how = "a sigmoid"
+        elif (prediction == 0).any():
+            how = "a ReLU"
+        else:
+            return None
+        return Finding(
+            "softmax",
+            "",
+            type(model).__name__,
+            f"no output is negative, as after {how}, but {logits_loss} takes logits",
+            look,
+        )
+    return None

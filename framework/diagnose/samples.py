@@ -1,0 +1,125 @@
+"""Sanity of the data: balance of classes, labels that contradict, samples in two splits."""
+
+import numpy as np
+
+from firstlight.data import DataSplits
+from firstlight.diagnose.findings import Finding
+
+ROWS = 4000  # samples looked at
+NEIGHBOURS = 8
+
+
+def check_samples(data, report):
+    """Add lines about the samples of `DataSplits`, or of a tuple of arrays."""
+    train = data.train if isinstance(data, DataSplits) else getattr(data, "data", data)
+    x, y = first(train)
+    if x is None or not len(x):
+        return
+    labelled = y is not None and y.ndim == 1 and y.dtype.kind in "iu" and len(y) == len(x)
+    if labelled:
+        report.add("data", "class balance", [balance(y)], balance_detail(y))
+    if labelled and len(x) >= 400 and x.dtype.kind in "fu":
+        report.add("data", "labels of neighbours", [noise(x, y)])
+    val = first(data.val)[0] if isinstance(data, DataSplits) and data.val is not None else None
+    if val is not None and x[0].size > 1 and not hasattr(data.train, "draw"):
+        report.add("data", "train and validation apart", [overlap(x, val)])
+
+
+def first(data):
+    """Return ``(x, y)`` of up to `ROWS` samples, None for what is not there."""
+    if isinstance(data, tuple):
+        x, y = data[0], data[1] if len(data) > 1 else None
+        chosen = spread(len(x))
+        return np.asarray(x)[chosen], None if y is None else np.asarray(y)[chosen]
+    if isinstance(data, list) or not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
+        return None, None
+    batch = data[spread(len(data))]
+    if not isinstance(batch, tuple) or not isinstance(batch[0], np.ndarray):
+        return None, None
+    return batch[0], batch[1] if len(batch) > 1 else None
+
+
+def spread(length):
+    """Return up to `ROWS` indices, in order, the same ones each time."""
+    chosen = np.random.default_rng(0).permutation(length)[:ROWS]
+    return np.sort(chosen)
+
+
+def balance(y):
+    """Return a `Finding` about classes of very different size, or None."""
+    counts = np.bincount(y[y >= 0])
+    there = counts[counts > 0]
+    if len(there) < 2 or len(y) < 20 * len(there) or there.max() < 8 * there.min():
+        return None
+    most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max() + 1).argmin())
+    return Finding(
+        "imbalance",
+        "data",
+        "",
+        f"class {most} has {counts[most]:,} samples and class {least} "
+        f"{counts[least]:,}: always saying {most} is right for {counts[most] / counts.sum():.0%}",
+        "CrossEntropyLoss(weight=...), more samples of the rare ones, and metrics per class",
+    )
+
+
+def balance_detail(y):
+    """Return the shares of the largest and smallest class."""
+    counts = np.bincount(y[y >= 0])
+    there = counts[counts > 0]
+    return (
+        f"{there.min() / there.sum():.1%} to {there.max() / there.sum():.1%}" if len(there) else ""
+    )
+
+
+def noise(x, y):
+    """Return a `Finding` if many samples have another label than all that look like them."""
+    rows = x.reshape(len(x), -1).astype("float32")
+    rows = (rows - rows.mean(axis=0)) / (rows.std() + 1e-9)
+    square = np.square(rows).sum(axis=1)
+    asked = np.arange(min(len(rows), 1500))
+    distance = square - 2 * rows[asked] @ rows.T
+    distance[asked, asked] = np.inf
+    near = np.argpartition(distance, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+    votes = np.stack([(y[near] == c).sum(axis=1) for c in range(int(y.max()) + 1)], axis=1)
+    right = float(np.mean(votes.argmax(axis=1) == y[asked]))
+    often = float(np.bincount(y[y >= 0]).max() / len(y))
+    if (
+        right < often + 3 * (often * (1 - often) / len(asked)) ** 0.5
+        and len(y) > 40 * votes.shape[1]
+    ):
+        return Finding(
+            "label-noise",
+            "data",
+            "",
+            f"samples that look alike share a label no more often than by chance ({right:.0%}): "
+            "the labels seem to belong to other samples",
+            "where x and y are read, sorted or shuffled: each in the same order",
+        )
+    agreed = votes.max(axis=1) >= 0.7 * NEIGHBOURS
+    share = float(np.mean(votes.argmax(axis=1)[agreed] != y[asked][agreed])) if agreed.any() else 0
+    if agreed.mean() < 0.2 or share < 0.08:
+        return None
+    return Finding(
+        "label-noise",
+        "data",
+        "",
+        f"of the samples whose {NEIGHBOURS} nearest neighbours agree on a "
+        f"class, {share:.0%} have another label: labels are wrong, or shifted against the inputs",
+        "where x and y are read, sorted or shuffled; some of these samples by eye",
+    )
+
+
+def overlap(x, val):
+    """Return a `Finding` about validation samples that are in the training data too."""
+    train = {row.tobytes() for row in np.ascontiguousarray(x)}
+    shared = sum(row.tobytes() in train for row in np.ascontiguousarray(val))
+    if shared <= max(1, 0.02 * len(val)):
+        return None
+    return Finding(
+        "overlap",
+        "data",
+        "",
+        f"{shared} of {len(val)} validation samples are among {len(x)} "
+        "training samples: the validation loss flatters",
+        "split before shuffling, augmenting or duplicating; remove duplicates first",
+    )

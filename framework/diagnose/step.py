@@ -1,0 +1,166 @@
+"""One training step, looked at: inputs, outputs, loss, and the dy that goes back."""
+
+import contextlib
+
+import numpy as np
+
+from firstlight import rng as randomness
+from firstlight.diagnose.backward import Descent
+from firstlight.diagnose.bench import as_float64, normal, unburdened
+from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.recording import recording
+from firstlight.module import Module
+
+
+def mapped(batch, function):
+    """Return a batch with a function applied to each array."""
+    if isinstance(batch, (tuple, list)):
+        return tuple(mapped(part, function) for part in batch)
+    if isinstance(batch, dict):
+        return {name: mapped(part, function) for name, part in batch.items()}
+    return function(batch)
+
+
+def parts_of(batch):
+    """Return ``(x, y, mask)`` of a batch, None for what it has not."""
+    if isinstance(batch, dict):
+        y = next(
+            (batch[k] for k in ("y", "target", "targets", "label", "labels") if k in batch), None
+        )
+        return next(iter(batch.values())), y, batch.get("mask")
+    parts = batch if isinstance(batch, tuple) else (batch,)
+    y = parts[1] if len(parts) > 1 else None
+    return parts[0], y, parts[2] if len(parts) > 2 else None
+
+
+def recorded_step(model, batch):
+    """Run a training step on a copy; return ``(copy, StepOutput, outermost calls)``."""
+    twin = unburdened(model).train()
+    with recording(twin) as tops, np.errstate(all="ignore"):
+        output = twin.training_step(batch)
+    return twin, output, tops
+
+
+def uses_labels(model, batch):
+    """Return whether the loss of a batch (x, y) changes with the order of y."""
+    if type(model).training_step is Module.training_step:
+        return True
+    twin, streams, losses = unburdened(model).train(), randomness.state_dict(), []
+    turned = (batch[0], *(np.roll(part, 1, axis=0) for part in batch[1:2]), *batch[2:])
+    for each in (batch, turned):
+        randomness.load_state_dict(streams)
+        losses.append(float(twin.train().training_step(each).loss))
+    return len(batch) > 1 and losses[0] != losses[1]
+
+
+def loss_gradient(model, batch, report):
+    """Compare the dy of training_step with differences of its loss; add what is found."""
+    twin = unburdened(model).to(dtype="float64").train()
+    batch = mapped(batch, as_float64)
+    streams, forward = randomness.state_dict(), twin.forward
+    delta = []
+
+    def shifted(*inputs, **named):
+        y = forward(*inputs, **named)
+        return y + delta[0] if delta else y
+
+    def step(change=None):
+        delta[:] = [] if change is None else [change]
+        randomness.load_state_dict(streams)
+        twin.train()
+        return twin.training_step(batch)
+
+    twin.forward = shifted
+    step()  # what is kept from a first forward must not make the others differ
+    output = step()
+    dy = None if output.dy is None else np.asarray(output.dy)
+    subject = "dy of training_step"
+    if dy is None:
+        report.skip("loss", subject, "training_step returns no dy")
+        return
+    rng, pairs = np.random.default_rng(7), []
+    for _ in range(3):
+        v, h = normal(rng, dy), 1e-6
+        try:
+            sides = [float(step(sign * h * v).loss) for sign in (1, -1)]
+        except ValueError:  # another shape than the output's
+            sides = [float("nan")] * 2
+        pairs.append((float((dy * v).sum()), (sides[0] - sides[1]) / (2 * h)))
+    claimed, numeric = np.array(pairs).T
+    size = max(float(np.sqrt(np.square(dy).sum())), float(np.abs(numeric).max()))
+    wrong = not (
+        np.abs(claimed - numeric) <= 1e-5 * size + 1e-9 * (1 + abs(float(output.loss)))
+    ).all()
+    findings = []
+    if wrong:
+        findings = [*of_loss_module(model, batch)] or [of_step(claimed, numeric, dy, model)]
+    masked = ignored_places(model, batch, dy)
+    if masked is not None:
+        findings.append(masked)
+    report.add("loss", subject, findings, f"error {np.abs(claimed - numeric).max() / size:.0e}")
+
+
+def of_loss_module(model, batch):
+    """Return the findings about the model's own loss module, if it is the one that is wrong."""
+    twin = unburdened(model).to(dtype="float64").train()
+    with recording(twin) as tops, contextlib.suppress(Exception):
+        twin.training_step(batch)
+    for call in tops:
+        if call.name and call.module is getattr(twin, "loss", None):
+            descent = Descent(call)
+            return descent.leaf_findings(call)
+    return []
+
+
+def of_step(claimed, numeric, dy, model):
+    """Return the finding about a training_step whose dy is wrong."""
+    c = float(claimed @ numeric / max(claimed @ claimed, 1e-300))
+    fits = np.abs(c * claimed - numeric).max() <= 1e-3 * np.abs(numeric).max()
+    n = len(dy) if dy.ndim else 1
+    kind, words = "term", "its terms do not fit the loss"
+    if not np.isfinite(numeric).all():
+        kind, words = "shape", f"it has shape {dy.shape}, not that of the output"
+    elif not dy.any():
+        kind, words = "zero", "it is zero"
+    elif fits and abs(c + 1) < 1e-3:
+        kind, words = "sign", "it has the wrong sign"
+    elif fits:
+        ratio = abs(c) if abs(c) > 1 else 1 / abs(c)
+        counts = [n, dy.size, dy.size // dy.shape[-1] if dy.ndim else 1]
+        kind = (
+            "batch-factor" if any(abs(ratio / k - 1) < 1e-3 for k in counts if k > 1) else "factor"
+        )
+        words = f"it is {ratio:.4g} times too {'small' if abs(c) > 1 else 'large'}"
+    return Finding(
+        kind,
+        "training_step",
+        type(model).__name__,
+        f"the dy that training_step returns is not the loss's gradient: {words}",
+        "the loss's formula, the division by N, and p - onehot for a softmax",
+        "dy",
+    )
+
+
+def ignored_places(model, batch, dy):
+    """Return a `Finding` if dy is not zero where the target is masked."""
+    _, y, mask = parts_of(batch)
+    hidden = None
+    ignore = getattr(getattr(model, "loss", None), "ignore_index", -100)
+    if (
+        hasattr(mask, "dtype")
+        and np.isin(mask, (0, 1)).all()
+        and mask.shape == dy.shape[: mask.ndim]
+    ):
+        hidden = mask == 0
+    elif hasattr(y, "dtype") and y.dtype.kind in "iu" and y.shape == dy.shape[: y.ndim]:
+        hidden = (y == ignore) | (y < 0)
+    if hidden is None or not hidden.any() or not np.abs(dy[hidden]).max() > 0:
+        return None
+    return Finding(
+        "mask",
+        "loss",
+        "",
+        f"{int(hidden.sum())} of {hidden.size} targets are masked, and yet the loss has "
+        "a gradient there",
+        "ignore_index, or multiply the losses by the mask before the mean",
+    )

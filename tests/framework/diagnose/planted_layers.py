@@ -1,0 +1,245 @@
+"""Mistakes written into copies of layers: where, what is replaced by what, and what to find."""
+
+import runpy
+from pathlib import Path
+
+from firstlight import nn
+from firstlight.models.gpt_block import Block
+
+HELP = runpy.run_path(str(Path(__file__).with_name("planting.py")))
+plant, Net, OwnConv, OwnLayerNorm, PerChannel, Scaled = (
+    HELP[name] for name in ("plant", "Net", "OwnConv", "OwnLayerNorm", "PerChannel", "Scaled")
+)
+
+
+def linear(*changes, out=64):
+    return lambda: Net(nn.Linear(64, 32), nn.Tanh(), plant(nn.Linear, *changes)(32, out), flat=out)
+
+
+def dense(cls, *changes, size=64):
+    """The layer, wrong, after a linear one."""
+
+    def make():
+        wrong = plant(cls, *changes)
+        return Net(
+            nn.Linear(64, size), wrong(size) if "Norm" in cls.__name__ else wrong(), flat=size
+        )
+
+    return make
+
+
+def images(*layers, flat, shape=(8, 8, 1)):
+    return Net(*layers, shape=shape, flat=flat)
+
+
+def gpt_block(*changes):
+    wrong = plant(Block, *changes)
+    return Net(nn.Linear(16, 16), wrong(16, 2), shape=(4, 16))
+
+
+SAVED = "(x,) = self.saved()"
+DW = "self.weight.grad += rows.T @ x.reshape(-1, self.in_features)"
+DB = "self.bias.grad += ops.channel_sums(rows)"
+DX = "(rows @ self.weight.data).reshape(x.shape)"
+
+# name: (make, where, kinds that name it)
+LAYERS = {
+    "linear: dx with a minus": (linear((DX, f"-{DX}")), "body.2", "sign"),
+    "linear: dW with -=": (linear((DW, DW.replace("+=", "-="))), "body.2", "sign"),
+    "linear: dW not transposed": (
+        linear((DW, "self.weight.grad += x.reshape(-1, self.in_features).T @ rows")),
+        "body.2",
+        "transpose",
+    ),
+    "linear: square dW not transposed": (
+        linear((DW, "self.weight.grad += x.reshape(-1, self.in_features).T @ rows"), out=32),
+        "body.2",
+        "transpose",
+    ),
+    "linear: square W transposed in dx": (
+        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)"), out=32),
+        "body.2",
+        "transpose",
+    ),
+    "linear: W transposed in dx": (
+        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)")),
+        "body.2",
+        "transpose",
+    ),
+    "linear: db without the sum": (linear((DB, "self.bias.grad += rows")), "body.2", "batch-sum"),
+    "linear: db of the first sample": (
+        linear((DB, "self.bias.grad += rows[0]")),
+        "body.2",
+        "batch-sum",
+    ),
+    "linear: db a mean": (
+        linear((DB, "self.bias.grad += rows.mean(axis=0)")),
+        "body.2",
+        "batch-factor",
+    ),
+    "linear: dW over N": (linear((DW, DW + " / len(x)")), "body.2", "batch-factor"),
+    "linear: dW times N": (linear((DW, DW + " * len(x)")), "body.2", "batch-factor"),
+    "linear: dW replaces": (
+        linear((DW, DW.replace(".grad +=", ".grad[...] ="))),
+        "body.2",
+        "not-accumulated",
+    ),
+    "linear: grad rebound": (linear((DW, DW.replace("+=", "="))), "body.2", "not-accumulated"),
+    "linear: db forgotten": (linear((DB, "pass")), "body.2", "zero"),
+    "linear: dx forgotten": (
+        linear(("return " + DX + " if self.needs_dx else None", "return None")),
+        "body.2",
+        "zero",
+    ),
+    "linear: only the first x is kept": (
+        linear(("self.save(x)", "self.first = getattr(self, 'first', x); self.save(self.first)")),
+        "body.2",
+        "overwritten-cache",
+    ),
+    "linear: x kept, then changed": (
+        linear(
+            ("self.save(x)", "self.save(x); y = None"),
+            (
+                "y = x.reshape(-1, self.in_features) @",
+                "x *= 2; y = x.reshape(-1, self.in_features) @",
+            ),
+        ),
+        "body.2",
+        "in-place",
+    ),
+    "relu: no dy": (dense(nn.ReLU, ("dx *= dy", "pass")), "body.1", "chain-rule"),
+    "relu: dy in place": (
+        dense(nn.ReLU, ("return ops.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")),
+        "body.1",
+        "in-place",
+    ),
+    "relu: in place": (
+        dense(nn.ReLU, ("y = ops.blockwise(self._forward, x)", "y = np.maximum(x, 0, out=x)")),
+        "body.1",
+        "in-place",
+    ),
+    "tanh: twice the slope": (
+        dense(nn.LeakyReLU, ("dx *= dy", "dx *= 2 * dy")),
+        "body.1",
+        "factor",
+    ),
+    "leaky relu: slope of the negative side": (
+        dense(nn.LeakyReLU, ("dx += self.negative_slope", "pass")),
+        "body.1",
+        "term",
+    ),
+    "dropout: a new mask": (
+        dense(
+            nn.Dropout, ("return self._apply(mask, dy)", "return self._apply(self._draw(dy), dy)")
+        ),
+        "body.1",
+        "stale-mask",
+    ),
+    "dropout: the first mask for ever": (
+        dense(
+            nn.Dropout,
+            (
+                "self.save(x.shape, mask)",
+                "self.m = getattr(self, 'm', mask); self.save(x.shape, self.m)",
+            ),
+        ),
+        "body.1",
+        "stale-mask",
+    ),
+    "dropout: 1/(1-p) forgotten": (
+        dense(
+            nn.Dropout, ("return self._apply(mask, dy)", "return dy if mask is None else dy * mask")
+        ),
+        "body.1",
+        "factor",
+    ),
+    "batchnorm: mean's term": (
+        dense(
+            nn.batchnorm._BatchNorm,
+            ("ops.channel_map(-scale * db / n - slope * mean", "ops.channel_map(-slope * mean"),
+            ("layouts = {}", "layouts = {2: 'N'}"),
+        ),
+        "body.1",
+        "term",
+    ),
+    "batchnorm: variance's term": (
+        dense(
+            nn.batchnorm._BatchNorm,
+            ("slope = -scale * rstd * dw / n", "slope = 0 * scale"),
+            ("layouts = {}", "layouts = {2: 'N'}"),
+        ),
+        "body.1",
+        "term",
+    ),
+    "batchnorm: dw not times r": (
+        dense(
+            nn.batchnorm._BatchNorm,
+            ("self.weight.grad += dw", "self.weight.grad += db"),
+            ("layouts = {}", "layouts = {2: 'N'}"),
+        ),
+        "body.1",
+        "term",
+    ),
+    "layer norm: nothing of mean and variance": (
+        lambda: Net(nn.Linear(64, 24), OwnLayerNorm(24), flat=24),
+        "body.1",
+        "term",
+    ),
+    "residual: shortcut forgotten": (
+        lambda: Net(plant(nn.Residual, ("return dy + self", "return self"))(nn.Linear(64, 64))),
+        "body.0",
+        "term",
+    ),
+    "residual: body's dx forgotten": (
+        lambda: Net(
+            plant(
+                nn.Residual,
+                ("return dy + self.body.backward(dy)", "self.body.backward(dy); return dy"),
+            )(nn.Linear(64, 64))
+        ),
+        "body.0",
+        "term",
+    ),
+    "sequential: a layer skipped": (
+        lambda: Net(
+            plant(nn.Sequential, ("reversed(self.layers)", "reversed(self.layers[:-1])"))(
+                nn.Linear(64, 64), nn.Tanh(), nn.Tanh()
+            )
+        ),
+        "body.0",
+        "not-called",
+    ),
+    "gpt block: shortcut forgotten": (
+        lambda: gpt_block(("dh = dy + self.ln_2", "dh = self.ln_2")),
+        "body.1",
+        "term",
+    ),
+    "gpt block: dy handed on": (
+        lambda: gpt_block(("self.resid_dropout.backward(dh)", "self.resid_dropout.backward(dy)")),
+        "body.1",
+        "term",
+    ),
+    "swiglu: gate with a minus": (
+        lambda: Net(
+            plant(
+                nn.SwiGLU, ("self.activation.backward(g * u)", "self.activation.backward(-g * u)")
+            )(64, 24)
+        ),
+        "body.0",
+        "sign",
+    ),
+    "embedding: repeated tokens": (lambda: Net(Scaled(), flat=64), "body.0", "batch-sum"),
+    "convolution: kernel not flipped": (lambda: images(OwnConv(), flat=36), "body.0", "transpose"),
+    "two values kept, one taken": (
+        lambda: Net(
+            nn.Linear(64, 32), plant(nn.Tanh, ("self.save(", "self.save(0); self.save("))(), flat=32
+        ),
+        "body.1",
+        "stack",
+    ),
+    "elementwise weight summed over one axis too few": (
+        lambda: images(PerChannel(), flat=64),
+        "body.0",
+        "batch-sum",
+    ),
+}
