@@ -15,7 +15,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import TensorBoard
-from firstlight.callbacks.tensorboard import EventsFile, flatten, tag
+from firstlight.events import EventsFile, flatten, tag
 
 reader = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator",
@@ -180,7 +180,7 @@ def test_without_a_run_nothing_is_written(fit, line_data, tmp_path):
 def test_a_killed_process_loses_nothing(tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from firstlight.callbacks.tensorboard import EventsFile\n"
+        "from firstlight.events import EventsFile\n"
         "events = EventsFile(sys.argv[1])\n"
         "for step in range(500):\n"
         "    events.scalars({'step': step, 'lr': step / 10})\n"
