@@ -36,6 +36,7 @@ HEARTBEAT = 5.0  # seconds between two signs of life
 SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
 LATEST = "latest"  # the file in a runs folder that names its newest run
 TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
+active = set()  # folders of the runs that this process is filling
 
 
 class Run:
@@ -99,6 +100,7 @@ class Run:
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", describe_environment(device))
         self._write_summary()
+        active.add(self.path.resolve())
         self._ended = threading.Event()
         threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
         if self.path.resolve().is_relative_to(runs_dir.resolve()):
@@ -163,6 +165,7 @@ class Run:
             What ended the training.
         """
         self._ended.set()
+        active.discard(self.path.resolve())
         with contextlib.suppress(OSError):  # it was told when the record was written
             self._metrics.close()
         history = trainer.history
@@ -173,7 +176,7 @@ class Run:
             "epochs": trainer.epoch,
             "steps": trainer.step,
             "stopped": trainer.stop_reason or trainer.interrupt.signal,
-            "best": {name: _best(history, name) for name in history if name[:4] == "val_"},
+            "best": best_values(history),
         }
         self.summary["metrics"] |= trainer.metrics
         if failure is not None:
@@ -227,9 +230,13 @@ class Run:
         write_atomically(runs_dir / LATEST, f"{self.name}/{self.id}\n")
 
 
-def _best(history, name):
-    record = history.best(name)
-    return {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
+def best_values(history):
+    """Return of each name in a `History` that begins with ``val_`` the best value and its place."""
+    found = {name: history.best(name) for name in history if name.startswith("val_")}
+    return {
+        name: {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
+        for name, record in found.items()
+    }
 
 
 class _Lines(list):
@@ -256,18 +263,27 @@ def latest_run(runs_dir):
     return path if path.is_dir() else None
 
 
-def read_records(path):
+def read_records(path, *, only="", last=0):
     """Return the records of a run folder; a torn last line, of a killed process, is left out.
 
     Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
+
+    Parameters
+    ----------
+    path : path-like
+    only : str
+        Leave out lines without this text, but for the ``last`` ones: much faster than reading all.
+    last : int
     """
     records = []
-    with open(Path(path) / "metrics.jsonl", encoding="utf-8") as file:
-        for line in file:
-            try:
-                record = json.loads(line)
-                records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
-            except json.JSONDecodeError:
-                if line.endswith("\n"):
-                    raise
+    lines = (Path(path) / "metrics.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if only not in line and number < len(lines) - last:
+            continue
+        try:
+            record = json.loads(line)
+            records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
+        except json.JSONDecodeError:
+            if line.endswith("\n"):
+                raise
     return records
