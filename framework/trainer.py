@@ -124,7 +124,7 @@ class Trainer:
         self.config = {}
         self.hooks = hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = None
+        self.tokenizer = self.classes = None
         self.reset()
 
     def reset(self):

@@ -4,7 +4,7 @@ STAGES = ("train", "val", "test")
 
 
 def tag(name):
-    """Return the tag of a logged name: ``val_loss`` -> ``loss/val``, see `firstlight.callbacks.TensorBoard`."""
+    """Return the tag of a logged name: ``val_loss`` -> ``loss/val``."""
     stage, _, metric = name.partition("_")
     if stage not in STAGES or not metric:
         return name

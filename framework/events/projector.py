@@ -63,9 +63,7 @@ def write_projector(folder, vectors, labels, images=None, name="embedding"):
     write_atomically(inner / "labels.tsv", "\n".join(lines) + "\n")
     if images is not None:
         if len(images) != len(vectors):
-            raise ValueError(
-                f"write_projector: expected {len(vectors)} images, got {len(images)}"
-            )
+            raise ValueError(f"write_projector: expected {len(vectors)} images, got {len(images)}")
         pictures = as_pictures(images)
         height, width = pictures.shape[1:3]
         if max(height, width) * int(np.ceil(np.sqrt(len(pictures)))) <= SPRITE:
