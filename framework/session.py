@@ -10,8 +10,8 @@ from firstlight.data import train_and_val_loaders, unshuffled
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
-DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "tensorboard", "plots")
-NEED_RUN = ("model_checkpoint", "tensorboard", "plots")
+DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "tensorboard")
+NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
 
 
 @contextmanager

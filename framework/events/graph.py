@@ -76,8 +76,9 @@ def model_graph(module, x):
     source = trace.add("input", "Placeholder", (), x.shape)
     parts = list(_parts(module, "", set()))
     with undisturbed(module):
-        for name, part in parts:
+        for part in module.modules():
             part.training, part._stack = False, None
+        for name, part in parts:
             alone = part is not module and _stands_alone(part)
             part.forward = (_layer if alone else _scope)(trace, name, part)
         y = module(_marked(x, source, trace))

@@ -12,6 +12,7 @@ from firstlight.callbacks import (
     LambdaCallback,
     LRSchedule,
     ModelCheckpoint,
+    Plots,
     ProgressBar,
     TensorBoard,
 )
@@ -25,6 +26,8 @@ NAMES = {
     "fingerprints": callbacks.Fingerprints,
     "freeze": callbacks.Freeze,
     "gradient_clip": GradientClip,
+    "layer_monitor": callbacks.LayerMonitor,
+    "live_curves": callbacks.LiveCurves,
     "loss_spike": callbacks.LossSpike,
     "lr_finder": callbacks.LRFinder,
     "lr_monitor": callbacks.LRMonitor,
@@ -32,6 +35,7 @@ NAMES = {
     "model_checkpoint": ModelCheckpoint,
     "nan_guard": callbacks.NaNGuard,
     "param_schedule": LRSchedule,
+    "plots": Plots,
     "progress_bar": ProgressBar,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
@@ -55,6 +59,7 @@ def test_the_default_ones_come_after_those_given(quiet):
         EarlyStopping,
         ModelCheckpoint,
         ProgressBar,
+        Plots,
         TensorBoard,
     ]
     kinds = [type(callback) for callback in fl.Trainer(runs_dir=None).callbacks]
