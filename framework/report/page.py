@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from firstlight.report.blocks import ACCENT, DARK, GREY, LINE, MILLIMETRES
+from firstlight.report.blocks import ACCENT, DARK, GREY, LINE, MILLIMETRES, Heading
 
 SIZES = {"a0": (841, 1189), "a1": (594, 841)}  # millimetres, as ISO 216 rounds them
 MARGIN, GUTTER, FOOT = 34, 26, 26
@@ -48,27 +48,22 @@ class Page:
         self._pdf.set_title(title)
         self.title, self.lead, self.foot = title, lead, foot
         self.letters, self.figures, self.tallest = LETTERS[0], 1.0, TALLEST
-        self._drawn, self._columns = [], None
+        self._drawn, self._columns, self._heights = [], None, {}
         self.column = (self.width - 2 * MARGIN - GUTTER) / 2
         whole = self.width - 2 * MARGIN
         self._title = min(TITLE, TITLE * whole / self.text_width(title, TITLE, bold=True))
         self.top = MARGIN + (self._title * LINE * MILLIMETRES)
         self.top += self.text_height(lead, whole, LEAD) + 14
+        self._room = self.bottom - self.top - FOOT - MARGIN / 2
 
     def place(self, blocks, figures):
         """Find the largest letters with which all blocks fit; return whether there are any.
 
         ``figures`` are the shares of a column's width that figures may take, the widest first.
         """
-        room = self.bottom - self.top - FOOT - MARGIN / 2
-        for letters in LETTERS:
-            for share in figures:
-                self.letters, self.figures = letters, share
-                columns = self._split(blocks)
-                if max(self._filled(column) for column in columns) <= room:
-                    self._columns = columns
-                    return True
-        return False
+        if not self._fits(blocks, LETTERS[-1], figures[-1]):
+            return False
+        return any(self._fits(blocks, size, share) for size in LETTERS for share in figures)
 
     def as_pdf(self):
         """Draw what was placed, and return the bytes of a PDF file."""
@@ -100,7 +95,11 @@ class Page:
 
     def text_height(self, text, width, letters):
         """Return the height that a text needs in a width."""
-        return self._cell(text, width, letters, dry_run=True, output="HEIGHT") / self.scale
+        asked = text, width, letters
+        if asked not in self._heights:
+            height = self._cell(*asked, dry_run=True, output="HEIGHT")
+            self._heights[asked] = height / self.scale
+        return self._heights[asked]
 
     def text_width(self, text, letters, bold=False):
         """Return the width of a text on one line."""
@@ -133,27 +132,32 @@ class Page:
 
     # --- placing
 
-    def _split(self, blocks):
-        """Return the blocks as two columns of about the same height, headings with their text."""
-        from firstlight.report.blocks import Heading
-
-        places = [
+    def _fits(self, blocks, letters, figures):
+        """Place the blocks in two columns of about the same height; return whether they fit."""
+        self.letters, self.figures = letters, figures
+        heights = [block.height(self, self.column) for block in blocks]
+        places = [  # a heading stays with what it is the heading of
             place for place in range(1, len(blocks)) if not isinstance(blocks[place - 1], Heading)
         ]
-        ways = [(blocks[:place], blocks[place:]) for place in places] or [(blocks, [])]
-        return min(ways, key=lambda way: max(map(self._filled, way)))
 
-    def _filled(self, column):
-        heights = sum(block.height(self, self.column) for block in column)
-        return heights + GAPS[0] * max(len(column) - 1, 0)
+        def taller(place):
+            return max(self._filled(heights[:place]), self._filled(heights[place:]))
+
+        place = min(places, key=taller, default=len(blocks))
+        self._columns = [blocks[:place], blocks[place:]]
+        return taller(place) <= self._room
+
+    @staticmethod
+    def _filled(heights):
+        return sum(heights) + GAPS[0] * max(len(heights) - 1, 0)
 
     def _draw(self, column, x):
-        room, y = self.bottom - self.top - FOOT - MARGIN / 2, self.top
-        spare = (room - self._filled(column)) / max(len(column) - 1, 1)
+        heights, y = [block.height(self, self.column) for block in column], self.top
+        spare = (self._room - self._filled(heights)) / max(len(column) - 1, 1)
         gap = min(GAPS[0] + spare, GAPS[1])
-        for block in column:
+        for block, height in zip(column, heights, strict=True):
             block.draw(self, x, y, self.column)
-            y += block.height(self, self.column) + gap
+            y += height + gap
 
     def _frame(self):
         whole = self.width - 2 * MARGIN

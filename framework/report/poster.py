@@ -45,10 +45,10 @@ def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
     lead = " ".join(text for _, text in paragraphs(texts.lead)) or content.run.label
     lead = plain_marks(lead)
     parts = list(_parts(content, runs, texts, say))
+    page = Page(size, title, lead, "   ".join(content.commands))
     for figures in (WIDE, NARROW):
         for left_out in range(len(SPARE) + 1):
             kept = [block for name, block in parts if name not in SPARE[:left_out]]
-            page = Page(size, title, lead, "   ".join(content.commands))
             if page.place(kept, figures):
                 write_atomically(path, page.as_pdf())
                 return

@@ -199,6 +199,32 @@ def test_bad_settings_are_errors_at_once():
         TensorBoard(every_n_epochs=0)
 
 
+def test_a_tensorboard_server_shows_all_of_it(fit, server):
+    trainer = fit(mlp(), **dict.fromkeys(SWITCHES, True), others=[Throughput(), LayerMonitor()])
+    fit(fl.models.CNN((8, 8, 1), 10, channels=(4,)), histograms=True)
+    ask = server("runs")
+    name = f"{trainer.run.name}/{trainer.run.id}"
+    found = {kind: ask(f"plugin/{kind}/tags")[name] for kind in ("histograms", "images", "text")}
+    assert {tag.partition("/")[0] for tag in found["histograms"]} == set(LAYERS)
+    assert "mistakes/val" in found["images"]
+    assert list(found["text"]) == ["time"]
+    assert "update_ratio/body.0.weight" not in ask("plugin/scalars/tags")[name]  # under 50 steps
+    curves = ask(f"plugin/pr_curves/pr_curves?tag=pr_curves/3&run={name}")[name]
+    assert [entry["step"] for entry in curves] == [5, 10]
+    (image,) = ask(f"plugin/images/images?run={name}&tag=samples&sample=0")
+    assert image["step"] == 5
+    graphs = ask("plugin/graphs/info")
+    assert len(graphs) == 2
+    assert all(info["run_graph"] for info in graphs.values())
+    graph = ask(f"plugin/graphs/graph?run={name}&large_attrs_key=none", text=True)
+    assert 'name: "body/Linear_0"' in graph
+    assert 'input: "body/ReLU_2"' in graph
+    runs = ask("plugin/projector/runs")
+    assert runs == [name]
+    (embedding,) = ask(f"plugin/projector/info?run={name}")["embeddings"]
+    assert embedding["tensorShape"] == [90, 16]
+
+
 # ------------------------------------------------------------------------------- LayerMonitor
 
 
