@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import socket
 import struct
 import time
 from pathlib import Path
@@ -17,11 +18,12 @@ BINS = 64  # of a histogram: they take a ninth of the space of the usual ones
 
 
 class EventsFile:
-    """A file of TensorBoard events, each on the disk before the next line of code runs.
+    """A file of TensorBoard events, each with the system before the next line of code runs.
 
     tensorboardX's `SummaryWriter` hands events to a thread, through a queue that its ``flush``
-    does not empty: a killed process then loses the last ones. Its `EventsWriter`, used here,
-    writes at once, and is faster too: one event holds all values of a record.
+    does not empty: a killed process then loses the last ones. Its `EventsWriter` waits for the disk
+    at each event, 6 ms here. So only its formats are used: a record is handed to the system at
+    once, which keeps it if this process dies, and one event holds all values of a record.
 
     Parameters
     ----------
@@ -31,19 +33,20 @@ class EventsFile:
 
     def __init__(self, folder):
         # Here and not above: it takes most of a second, two where PyTorch is installed.
-        from tensorboardX.event_file_writer import EventsWriter
         from tensorboardX.proto import event_pb2, plugin_hparams_pb2, summary_pb2, tensor_pb2
+        from tensorboardX.record_writer import masked_crc32c
 
         self._Event, self._pb, self._hparams_pb = event_pb2.Event, summary_pb2, plugin_hparams_pb2
         self._Tensor = tensor_pb2.TensorProto
-        self._SessionLog = event_pb2.SessionLog
+        self._SessionLog, self._checksum = event_pb2.SessionLog, masked_crc32c
         # TensorBoard reads files in the order of their names: second, host, then this count.
         count = len(list(Path(folder).glob("events.*")))
-        suffix = f".{count:04d}.{os.getpid()}.{secrets.token_hex(4)}"
-        self._folder, self._writer = folder, None
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+        self._path = Path(folder) / f"{name}.{count:04d}.{os.getpid()}.{secrets.token_hex(4)}"
+        self._folder, self._file = folder, None
         with forgiving(f"TensorBoard events in {folder}"):
-            self._writer = EventsWriter(os.path.join(folder, "events"), suffix)
-            self._writer.flush()
+            self._file = self._path.open("ab")
+        self._put(self._Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def scalars(self, record):
         """Write all numbers of a record, at its step."""
@@ -160,9 +163,9 @@ class EventsFile:
 
     def close(self):
         """Close the file."""
-        if self._writer is not None:
+        if self._file is not None:
             with forgiving(self._folder):
-                self._writer.close()
+                self._file.close()
 
     def _session(self, **info):
         """Write a session summary.
@@ -184,16 +187,22 @@ class EventsFile:
         self._put(self._Event(wall_time=time.time(), step=step, summary=summary))
 
     def _put(self, event):
-        """Write an event; the first that fails (disk full) is a warning, and the last one."""
-        if self._writer is None:
+        """Write an event; the first that fails (disk full) is a warning, and the last one.
+
+        The record's form is TFRecord: length and its checksum, then data and their checksum.
+        """
+        if self._file is None:
             return
+        data = event.SerializeToString()
+        length = struct.pack("<Q", len(data))
+        ends = [struct.pack("<I", self._checksum(part)) for part in (length, data)]
         with forgiving(f"TensorBoard events in {self._folder}") as problems:
-            self._writer.write_event(event)
-            self._writer.flush()
+            self._file.write(length + ends[0] + data + ends[1])
+            self._file.flush()
         if problems:
-            writer, self._writer = self._writer, None
+            file, self._file = self._file, None
             with contextlib.suppress(OSError):  # it has been told
-                writer._py_recordio_writer.close()  # its own `close` would flush first, and fail
+                file.close()
 
 
 def precision_recall(target, scores, thresholds=127):

@@ -199,6 +199,7 @@ def test_bad_settings_are_errors_at_once():
         TensorBoard(every_n_epochs=0)
 
 
+@pytest.mark.filterwarnings("ignore:Throughput. callback TensorBoard takes")
 def test_a_tensorboard_server_shows_all_of_it(fit, server):
     trainer = fit(mlp(), **dict.fromkeys(SWITCHES, True), others=[Throughput(), LayerMonitor()])
     fit(fl.models.CNN((8, 8, 1), 10, channels=(4,)), histograms=True)
