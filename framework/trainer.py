@@ -54,7 +54,7 @@ class Trainer:
     callbacks : list of Callback or str
         Objects, or names of installed callbacks.
     default_callbacks : bool
-        Add progress bar, checkpoints and TensorBoard where none of that kind is listed.
+        Add progress bar, checkpoints, plots and TensorBoard where none of that kind is listed.
     runs_dir : path-like or None
         Where runs are kept; None keeps none.
     name : str, optional
