@@ -159,7 +159,7 @@ def test_a_browser_finds_nothing_to_complain_about(single, tmp_path):
     path.write_text(single, encoding="utf-8")
     command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0"]
-    command += [f"--log-net-log={tmp_path / 'net.json'}", "--window-size=1280,900", "--dump-dom"]
+    command += ["--window-size=1280,900", "--dump-dom"]
     done = subprocess.run(
         [*command, path.as_uri()], capture_output=True, text=True, timeout=90, check=True
     )
