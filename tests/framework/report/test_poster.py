@@ -5,11 +5,11 @@ import pytest
 
 from firstlight.cli.report import rebuilt
 from firstlight.report import gather, read_sections, write_poster
-from firstlight.report.page import SIZES
 from firstlight.report.sections import Section, Texts
 
 pypdf = pytest.importorskip("pypdf")
 MILLIMETRES = 25.4 / 72
+SIZES = {"a0": (841, 1189), "a1": (594, 841)}  # of ISO 216
 
 
 @pytest.fixture(scope="module")
