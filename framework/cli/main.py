@@ -16,7 +16,8 @@ COMMANDS = {
     "validate": "evaluate a run's model on validation data",
     "test": "evaluate a run's model on test data",
     "predict": "write a run's predictions to a file",
-    "runs": "find where two runs part",
+    "sweep": "train with many settings, and tell which are best",
+    "runs": "list, compare, plot, tag and delete runs",
     "look": "draw what a run's model has learned",
     "generate": "have a run's language model write text",
     "data": "list data sets, or show one",
@@ -32,7 +33,10 @@ SHARED = {  # commands that share a module
     "poster": "report",
     "report": "report",
 }
-SWITCHES = ("--help", "--version", "--print_config", "--json")  # they take no value
+SWITCHES = (  # they take no value
+    *("--help", "--version", "--print_config", "--json"),
+    *("--all", "--failed", "--log", "--summary", "--yes"),
+)
 HELP = """\
 usage: firstlight COMMAND [arguments]
 

@@ -3,15 +3,22 @@
 from firstlight.figures.attention_maps import attention_maps, attention_weights
 from firstlight.figures.canvas import save
 from firstlight.figures.confusion import confusion_counts, confusion_matrix
-from firstlight.figures.curves import curves, overlay
+from firstlight.figures.curves import curves
 from firstlight.figures.feature_maps import feature_maps, image_outputs
 from firstlight.figures.filters import filters, first_weights
 from firstlight.figures.histograms import histograms
 from firstlight.figures.image_grid import image_grid
 from firstlight.figures.mistakes import mistakes, worst_mistakes
 from firstlight.figures.occlusion import occlusion, occlusion_map
+from firstlight.figures.overlay import overlay, smoothed
 from firstlight.figures.predictions import predictions
 from firstlight.figures.saliency import input_gradient, saliency
+from firstlight.figures.sweep import (
+    importance_bars,
+    parallel_coordinates,
+    search_progress,
+    slices,
+)
 
 __all__ = [
     "attention_maps",
@@ -25,13 +32,18 @@ __all__ = [
     "histograms",
     "image_grid",
     "image_outputs",
+    "importance_bars",
     "input_gradient",
     "mistakes",
     "occlusion",
     "occlusion_map",
-    "saliency",
     "overlay",
+    "parallel_coordinates",
     "predictions",
+    "saliency",
     "save",
+    "search_progress",
+    "slices",
+    "smoothed",
     "worst_mistakes",
 ]

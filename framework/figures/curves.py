@@ -1,4 +1,4 @@
-"""curves: how a training went; overlay: how several did."""
+"""curves: how a training went."""
 
 from firstlight.figures.canvas import page
 from firstlight.history import History, resolve_mode
@@ -62,45 +62,6 @@ def curves(history, *, shares=None, columns=2, title="", labels=LABELS, size=(WI
         else:
             axes.plot(*along_epochs(history, name), color="tab:gray", linewidth=1.2)
             _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
-    return figure
-
-
-def overlay(histories, name, *, title=""):
-    """Show one value of several trainings in one picture.
-
-    Parameters
-    ----------
-    histories : dict of str to History
-        By what to call them.
-    name : str
-        E.g. "val_loss"; trainings that did not log it are left out.
-    title : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        None of them logged it.
-    """
-    from matplotlib import colormaps
-
-    drawn = {label: history for label, history in histories.items() if name in history}
-    if not drawn:
-        raise ValueError(f"overlay: no training logged {name!r}")
-    figure = page(7.8, 3.6, title)
-    axes = figure.add_subplot()
-    many = len(drawn) > 10
-    colours = colormaps["viridis" if many else "tab10"]
-    for index, (label, history) in enumerate(drawn.items()):
-        colour = colours(index / max(len(drawn) - 1, 1)) if many else colours(index)
-        x, y = along_epochs(history, name)
-        axes.plot(x, y, label=label, color=colour, linewidth=1.3, marker="" if len(x) > 1 else "o")
-    _frame(axes, name, logarithmic=_is_loss(name) and _spans_decades(axes))
-    if len(drawn) <= 20:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7)
     return figure
 
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from firstlight.figures import overlay
+from firstlight.figures.curves import along_epochs
 from firstlight.files import write_atomically
 from firstlight.report.content import duration, memory
 from firstlight.report.sections import Texts
@@ -82,7 +83,6 @@ def compare(runs):
     ]
     rows = differing([group["runs"][0] for group in groups])
     beside = len(rows) <= COLUMNS
-    histories = {run.label: run.history for run in runs}
     return {
         "beside": rows if beside else {},
         "below": {} if beside else rows,
@@ -91,11 +91,17 @@ def compare(runs):
         "groups": groups,
         "metrics": metrics,
         "figures": {
-            name: overlay(histories, name)
+            name: together(runs, name)
             for name in metrics
-            if any(name in history for history in histories.values())
+            if any(name in run.history for run in runs)
         },
     }
+
+
+def together(runs, name):
+    """Return a figure of one value of all runs that logged it, along the epochs."""
+    lines = {run.label: along_epochs(run.history, name) for run in runs if name in run.history}
+    return overlay({name: lines}, x_label="epoch")
 
 
 def as_svg(figure, label):

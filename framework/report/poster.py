@@ -1,6 +1,6 @@
 """write_poster: one page of A0 or A1 with texts, tables, and figures as vectors."""
 
-from firstlight.figures import curves, overlay
+from firstlight.figures import curves
 from firstlight.figures.curves import metrics_of
 from firstlight.files import write_atomically
 from firstlight.report.blocks import Figure, Heading, Table, Text, plain_marks
@@ -127,8 +127,7 @@ def _comparison(runs):
         yield "comparison", Table([[*heads, *metrics], *rows])
     name = "val_loss" if "val_loss" in found["figures"] else next(iter(found["figures"]), None)
     if name is not None:
-        histories = {run.label: run.history for run in runs}
-        yield "comparison", Figure(enlarged(overlay(histories, name)), name)
+        yield "comparison", Figure(enlarged(found["figures"][name]), name)
 
 
 def enlarged(figure):

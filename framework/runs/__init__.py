@@ -9,5 +9,6 @@ Examples
 
 from firstlight.runs.find import find_run, list_runs
 from firstlight.runs.folder import RunFolder
+from firstlight.runs.machine import machine_rows
 
-__all__ = ["RunFolder", "find_run", "list_runs"]
+__all__ = ["RunFolder", "find_run", "list_runs", "machine_rows"]

@@ -73,7 +73,8 @@ def find_run(name=None, runs_dir="runs"):
     else:
         found = [path for place in (Path(name), runs_dir / name) for path in run_paths(place)[-1:]]
         if not found and os.sep not in str(name):
-            found = [path for path in run_paths(runs_dir) if path.name.endswith(str(name))][-1:]
+            ends = f"_{name}"
+            found = [p for p in run_paths(runs_dir) if p.name == name or p.name.endswith(ends)][-1:]
     for folder in filter(None, found):
         return RunFolder(folder.resolve())
     every = run_paths(runs_dir)

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from firstlight.history import History, resolve_mode
-from firstlight.run import best_values, read_records
+from firstlight.records import best_values, read_records
 from firstlight.runs.marks import read_marks
 from firstlight.runs.status import read_summary, status
 
@@ -120,6 +120,11 @@ class RunFolder:
             return {name: self.summary.get(key, 0) for name, key in keys.items()}
         last = self._marked_records[-1:] or [{}]
         return {name: last[0].get(name, 0) for name in ("step", "epoch", "time")}
+
+    @property
+    def checkpoints_there(self):
+        """Whether there is a checkpoint from which weights, or the training, can be taken up."""
+        return any((self.path / "checkpoints").glob("*.safetensors"))
 
     def value(self, metric, which="best", mode="auto"):
         """Return one number of a metric: its "best", "min", "max" or "last" value.

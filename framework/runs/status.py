@@ -40,9 +40,12 @@ def status(run, summary=None):
     said = summary.get("status", "crashed")
     if said != "running":
         return said
-    here = summary.get("hostname") == platform.node()
-    if here and not _alive(summary.get("pid", 0), run):
-        return "crashed"
+    if summary.get("hostname") == platform.node():
+        pid = summary.get("pid", 0)
+        # Our own number may be that of a process before, in a container.
+        there = Path(run).resolve() in active if pid == os.getpid() else alive(pid)
+        if not there:
+            return "crashed"
     return "crashed" if silence(run) > HEARTBEATS_MISSED * HEARTBEAT else "running"
 
 
@@ -54,13 +57,17 @@ def silence(run):
         return float("inf")
 
 
-def _alive(pid, run):
-    if pid == os.getpid():  # ours, or, in a container, one that had the same number before
-        return Path(run).resolve() in active
+def alive(pid):
+    """Return whether a process of this machine is there, and not only waiting to be buried."""
+    if pid <= 0:  # to the system: a group of processes
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
-    return True
+    try:  # Linux: "pid (name) state ..."; a killed process stays as Z until its parent asks
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return True

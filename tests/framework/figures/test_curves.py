@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from firstlight.figures import curves, histograms, overlay, predictions
+from firstlight.figures import curves, histograms, predictions
 from firstlight.figures.curves import along_epochs
 from firstlight.history import History
 
@@ -52,16 +52,6 @@ def test_losses_over_decades_are_logarithmic_and_others_not():
 def test_nothing_logged_is_an_error():
     with pytest.raises(ValueError, match="nothing was logged that could be drawn"):
         curves([])
-    with pytest.raises(ValueError, match="no training logged 'val_f1'"):
-        overlay({"a": History(records())}, "val_f1")
-
-
-def test_overlay_has_one_line_for_each_that_logged_it():
-    other = [{"step": 1, "epoch": 1, "time": 1.0, "train_loss": 1.0}]
-    histories = {"a": History(records()), "b": History(records((3, 2))), "c": History(other)}
-    axes = overlay(histories, "val_loss").axes[0]
-    assert list(lines(axes)) == ["a", "b"]
-    assert lines(axes)["b"] == [[1, 1.5], [2, 1.0]]
 
 
 def test_histograms_count_all_finite_values():
