@@ -9,12 +9,15 @@ from firstlight.callbacks.fingerprints import Fingerprints
 from firstlight.callbacks.freeze import Freeze
 from firstlight.callbacks.gradient_clip import GradientClip
 from firstlight.callbacks.lambda_callback import LambdaCallback
+from firstlight.callbacks.layer_monitor import LayerMonitor
+from firstlight.callbacks.live_curves import LiveCurves
 from firstlight.callbacks.loss_spike import LossSpike
 from firstlight.callbacks.lr_finder import LRFinder
 from firstlight.callbacks.lr_monitor import LRMonitor
 from firstlight.callbacks.lr_schedule import LRSchedule
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.callbacks.nan_guard import NaNGuard
+from firstlight.callbacks.plots import Plots
 from firstlight.callbacks.progress_bar import ProgressBar
 from firstlight.callbacks.tensorboard import TensorBoard
 from firstlight.callbacks.text_samples import TextSamples
@@ -36,9 +39,12 @@ __all__ = [
     "LRMonitor",
     "LRSchedule",
     "LambdaCallback",
+    "LayerMonitor",
+    "LiveCurves",
     "LossSpike",
     "ModelCheckpoint",
     "NaNGuard",
+    "Plots",
     "ProgressBar",
     "TensorBoard",
     "TextSamples",
@@ -58,6 +64,8 @@ def register_callbacks(registry):
     registry.add("fingerprints", Fingerprints)
     registry.add("freeze", Freeze)
     registry.add("gradient_clip", GradientClip)
+    registry.add("layer_monitor", LayerMonitor)
+    registry.add("live_curves", LiveCurves)
     registry.add("loss_spike", LossSpike)
     registry.add("lr_finder", LRFinder)
     registry.add("lr_monitor", LRMonitor)
@@ -65,6 +73,7 @@ def register_callbacks(registry):
     registry.add("model_checkpoint", ModelCheckpoint)
     registry.add("nan_guard", NaNGuard)
     registry.add("param_schedule", LRSchedule)  # a second one, for another hyper-parameter
+    registry.add("plots", Plots)
     registry.add("progress_bar", ProgressBar)
     registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)

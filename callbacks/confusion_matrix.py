@@ -4,7 +4,8 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard import EventsFile, TensorBoard
+from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.events import EventsFile
 from firstlight.files import forgiving
 
 

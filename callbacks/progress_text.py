@@ -42,13 +42,15 @@ def duration(seconds):
 def in_order(names):
     """Return the names of an epoch's values as the table has them.
 
+    Those with a "/", as ``update_ratio/...`` of each layer, are too many for it.
+
     Examples
     --------
     >>> from firstlight.callbacks.progress_text import in_order
     >>> in_order(["val_loss", "lr", "train_loss", "train_loss_step", "step", "epoch", "time"])
     ['epoch', 'step', 'train_loss', 'val_loss', 'lr']
     """
-    names = [name for name in names if name != "time" and not name.endswith("_step")]
+    names = [n for n in names if n != "time" and not n.endswith("_step") and "/" not in n]
     inner = [name for name in names if name not in FIRST + LAST]
     inner.sort(key=lambda name: 2 - name.startswith("val_") - 2 * name.startswith("train_"))
     return [n for n in FIRST if n in names] + inner + [n for n in LAST if n in names]

@@ -1,25 +1,19 @@
 """TensorBoard: writes what is logged into the run folder, as TensorBoard reads it."""
 
-import contextlib
 import json
-import os
-import secrets
-import struct
 import time
-from pathlib import Path
+from collections import Counter
+from contextlib import contextmanager
 
-import numpy as np
-
-from firstlight.backend import to_host
 from firstlight.callback import Callback
-from firstlight.files import forgiving
-
-STAGES = ("train", "val", "test")
-BINS = 64  # of a histogram: they take a ninth of the space of the usual ones
+from firstlight.callbacks import panels
+from firstlight.callbacks.panels.panel import Scene
+from firstlight.events import EventsFile, flatten
+from firstlight.limits import parse_count
 
 
 class TensorBoard(Callback):
-    """Show the training in TensorBoard (``tensorboard --logdir runs``).
+    """Show the training in TensorBoard (``firstlight tensorboard``).
 
     Every logged value becomes a curve. Values of one kind share a group of charts, so that
     training and validation stand side by side::
@@ -30,43 +24,117 @@ class TensorBoard(Callback):
         test_loss        loss/test        of `Trainer.test` after the training
         lr               lr               all other names stay as they are
 
-    The settings of the run and how it ended go to the HPARAMS tab. A Trainer that keeps no run
-    (``runs_dir=None``) writes nothing.
+    The settings of the run and how it ended go to the HPARAMS tab. All else is switched on and
+    off below; what each part has cost is kept in ``summary.json`` as ``tensorboard_seconds``. A
+    Trainer that keeps no run (``runs_dir=None``) writes nothing.
 
     Parameters
     ----------
+    graph : bool
+        The model's graph, once.
     histograms : bool
-        Also write a histogram of each parameter after every epoch.
+        The values of each parameter.
+    gradients : bool
+        The gradients of each parameter, from which an epoch's last step was made.
+    activations : bool
+        What each layer gives for the same few samples.
+    images : bool
+        Samples, filters of the first layer, mistakes, confusion matrix, attention: what there is.
+    pr_curves : bool
+        Precision against recall for each class of the validation data.
+    embeddings : bool
+        Validation samples where the trained model's last layer finds them (PROJECTOR tab).
+    every_n_epochs : int
+        Epochs between two of them; curves are always whole.
 
     Examples
     --------
     >>> from firstlight.callbacks import TensorBoard
-    >>> tensorboard = TensorBoard(histograms=True)
+    >>> tensorboard = TensorBoard(histograms=True, images=True)
     """
 
-    def __init__(self, histograms: bool = False):
-        self.histograms = histograms
-        self._events = None
+    def __init__(
+        self,
+        graph: bool = True,
+        histograms: bool = False,
+        gradients: bool = False,
+        activations: bool = False,
+        images: bool = False,
+        pr_curves: bool = False,
+        embeddings: bool = False,
+        every_n_epochs: int = 1,
+    ):
+        self.graph, self.histograms, self.gradients = graph, histograms, gradients
+        self.activations, self.images, self.pr_curves = activations, images, pr_curves
+        self.embeddings = embeddings
+        self.every_n_epochs = parse_count("TensorBoard: every_n_epochs", every_n_epochs)
+        wanted = {
+            "graph": panels.ModelGraph,
+            "histograms": panels.Parameters,
+            "gradients": panels.Gradients,
+            "activations": panels.Activations,
+            "images": panels.Pictures,
+            "pr_curves": panels.PRCurves,
+            "embeddings": panels.Embeddings,
+        }
+        self._panels = {name: kind() for name, kind in wanted.items() if getattr(self, name)}
+        self._needs_scores = any(panel.needs_scores for panel in self._panels.values())
+        self._samples = 0
+        self._events = self._scene = None
+        self._seconds = Counter()
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer, module):
         """Open an events file in the run folder, and write the settings."""
         if trainer.run is not None:
             self._events = EventsFile(trainer.run.path)
+            self._scene, self._seconds = Scene(self._events, trainer, module), Counter()
+            self._samples = max((p.needs_samples for p in self._panels.values()), default=0)
             if trainer.step:
                 self._events.go_on_after(trainer.step)
             config = json.loads((trainer.run.path / "config.json").read_text(encoding="utf-8"))
+            if isinstance(config.get("callbacks"), dict):
+                config["callbacks"].pop("tensorboard", None)  # how one watches changes no result
             self._events.session_start(flatten(config))
 
     def on_log(self, record):
         """Write all values of a record."""
         if self._events is not None:
-            self._events.scalars(record)
+            with self._on_account("curves"):
+                self._events.scalars(record)
 
-    def on_train_epoch_end(self, trainer, module):
-        """Write the histograms."""
-        if self._events is not None and self.histograms:
-            for name, parameter in module.named_parameters():
-                self._events.histogram(f"parameters/{name}", parameter.data, trainer.step)
+    def on_before_optimizer_step(self, trainer):
+        """Write what is to be seen of an epoch's last step."""
+        if (
+            self._scene is not None
+            and trainer.batches_done == trainer.epoch_batches
+            and self._due(trainer)
+        ):
+            if trainer.val_loader is None:
+                self._scene.see(trainer.batch)
+            self._show("before_step")
+
+    def on_validation_start(self, stage):
+        """Collect anew."""
+        if self._scene is not None and stage == "val":
+            self._scene.forget_scores()
+            if self._scene.samples:
+                self._samples = 0  # those of the first validation are enough
+
+    def on_validation_batch_end(self, trainer, output, batch, stage):
+        """Collect what panels need."""
+        if self._scene is None or stage != "val" or not self._panels:
+            return
+        with self._on_account("collecting"):
+            self._scene.see(batch)
+            if self._samples:
+                self._scene.keep(batch, self._samples)
+            if self._needs_scores and self._due(trainer):
+                self._scene.collect(batch, output.prediction)
+
+    def on_train_epoch_end(self, trainer):
+        """Write what is to be seen of an epoch."""
+        if self._scene is not None and self._due(trainer):
+            self._show("epoch_end")
 
     def on_validation_end(self, trainer, stage, metrics):
         """Add the results of a test to the latest run, in an events file of their own."""
@@ -78,177 +146,26 @@ class TensorBoard(Callback):
     def on_fit_end(self, trainer):
         """Write how the training ended, and close the file."""
         if self._events is not None:
-            events, self._events = self._events, None
+            if trainer.status == "finished":
+                self._show("end")
+            events, self._events, self._scene = self._events, None, None
             events.session_end(trainer.status)
             events.close()
+            trainer.run.summary["tensorboard_seconds"] = {
+                name: round(seconds, 4) for name, seconds in self._seconds.items()
+            }
 
+    def _due(self, trainer):
+        return (trainer.epoch - 1) % self.every_n_epochs == 0
 
-class EventsFile:
-    """A file of TensorBoard events, each on the disk before the next line of code runs.
+    def _show(self, moment):
+        """Have all panels do what they do at a moment."""
+        for name, panel in self._panels.items():
+            with self._on_account(name):
+                getattr(panel, moment)(self._scene)
 
-    tensorboardX's `SummaryWriter` hands events to a thread, through a queue that its ``flush``
-    does not empty: a killed process then loses the last ones. Its `EventsWriter`, used here,
-    writes at once, and is faster too: one event holds all values of a record.
-
-    Parameters
-    ----------
-    folder : path-like
-        Two files in one folder never collide: process and a random number are in the name.
-    """
-
-    def __init__(self, folder):
-        # Here and not above: it takes most of a second, two where PyTorch is installed.
-        from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto import event_pb2, plugin_hparams_pb2, summary_pb2, tensor_pb2
-
-        self._Event, self._pb, self._hparams_pb = event_pb2.Event, summary_pb2, plugin_hparams_pb2
-        self._Tensor = tensor_pb2.TensorProto
-        self._SessionLog = event_pb2.SessionLog
-        # TensorBoard reads files in the order of their names: second, host, then this count.
-        count = len(list(Path(folder).glob("events.*")))
-        suffix = f".{count:04d}.{os.getpid()}.{secrets.token_hex(4)}"
-        self._folder, self._writer = folder, None
-        with forgiving(f"TensorBoard events in {folder}"):
-            self._writer = EventsWriter(os.path.join(folder, "events"), suffix)
-            self._writer.flush()
-
-    def scalars(self, record):
-        """Write all numbers of a record, at its step."""
-        values = [
-            self._pb.Summary.Value(tag=tag(name), simple_value=value)
-            for name, value in record.items()
-            if name not in ("step", "epoch", "time")
-        ]
-        self._write(self._pb.Summary(value=values), record["step"])
-
-    def histogram(self, name, array, step):
-        """Write the distribution of an array's finite values."""
-        values = to_host(array).ravel()
-        values = values[np.isfinite(values)].astype(np.float64)
-        if not values.size:
-            return
-        counts, edges = np.histogram(values, bins=BINS)
-        histogram = self._pb.HistogramProto(
-            min=values.min(),
-            max=values.max(),
-            num=values.size,
-            sum=values.sum(),
-            sum_squares=np.square(values).sum(),
-            bucket_limit=edges[1:],
-            bucket=counts,
-        )
-        value = self._pb.Summary.Value(tag=name, histo=histogram)
-        self._write(self._pb.Summary(value=[value]), step)
-
-    def image(self, name, png, step):
-        """Write a picture, the bytes of a PNG file."""
-        width, height = struct.unpack(">II", png[16:24])  # the header comes first in any PNG
-        picture = self._pb.Summary.Image(
-            width=width, height=height, colorspace=4, encoded_image_string=png
-        )
-        value = self._pb.Summary.Value(tag=name, image=picture)
-        self._write(self._pb.Summary(value=[value]), step)
-
-    def text(self, name, text, step):
-        """Write a text; TensorBoard shows it as it is, not as Markdown."""
-        indented = "".join(f"    {line}\n" for line in text.split("\n"))
-        tensor = self._Tensor(
-            dtype="DT_STRING",
-            string_val=[indented.encode()],
-            tensor_shape={"dim": [{"size": 1}]},
-        )
-        metadata = self._pb.SummaryMetadata(plugin_data={"plugin_name": "text"})
-        value = self._pb.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
-        self._write(self._pb.Summary(value=[value]), step)
-
-    def session_start(self, settings):
-        """Write the settings, a dict of str to bool, float or str."""
-        info = self._hparams_pb.SessionStartInfo(start_time_secs=time.time())
-        for name, value in settings.items():
-            kind = {bool: "bool_value", float: "number_value", str: "string_value"}[type(value)]
-            setattr(info.hparams[name], kind, value)
-        self._session(session_start_info=info)
-
-    def session_end(self, status):
-        """Write how the run ended: "finished", "failed" or another word for neither."""
-        codes = {"finished": "STATUS_SUCCESS", "failed": "STATUS_FAILURE"}
-        info = self._hparams_pb.SessionEndInfo(
-            status=codes.get(status, "STATUS_UNKNOWN"), end_time_secs=time.time()
-        )
-        self._session(session_end_info=info)
-
-    def go_on_after(self, step):
-        """Have TensorBoard leave out what earlier files of the run have of later steps."""
-        log = self._SessionLog(status=self._SessionLog.START)
-        self._put(self._Event(wall_time=time.time(), step=step + 1, session_log=log))
-
-    def close(self):
-        """Close the file."""
-        if self._writer is not None:
-            with forgiving(self._folder):
-                self._writer.close()
-
-    def _session(self, **info):
-        """Write a session summary.
-
-        There is no "experiment" summary, on purpose: where one run has it, TensorBoard shows only
-        the settings listed there, and hides those of all other runs.
-        """
-        data = self._hparams_pb.HParamsPluginData(version=0, **info)
-        metadata = self._pb.SummaryMetadata(
-            plugin_data=self._pb.SummaryMetadata.PluginData(
-                plugin_name="hparams", content=data.SerializeToString()
-            )
-        )
-        (kind,) = info
-        value = self._pb.Summary.Value(tag=f"_hparams_/{kind}", metadata=metadata)
-        self._write(self._pb.Summary(value=[value]), 0)
-
-    def _write(self, summary, step):
-        self._put(self._Event(wall_time=time.time(), step=step, summary=summary))
-
-    def _put(self, event):
-        """Write an event; the first that fails (disk full) is a warning, and the last one."""
-        if self._writer is None:
-            return
-        with forgiving(f"TensorBoard events in {self._folder}") as problems:
-            self._writer.write_event(event)
-            self._writer.flush()
-        if problems:
-            writer, self._writer = self._writer, None
-            with contextlib.suppress(OSError):  # it has been told
-                writer._py_recordio_writer.close()  # its own `close` would flush first, and fail
-
-
-def tag(name):
-    """Return the tag of a logged name: ``val_loss`` -> ``loss/val``, see `TensorBoard`."""
-    stage, _, metric = name.partition("_")
-    if stage not in STAGES or not metric:
-        return name
-    if stage == "train" and metric.endswith("_step"):
-        stage, metric = "train_step", metric.removesuffix("_step")
-    return f"{metric}/{stage}"
-
-
-def flatten(settings, prefix=""):
-    """Return nested settings as a flat dict of bool, float and str, as the HPARAMS tab wants it.
-
-    Examples
-    --------
-    >>> from firstlight.callbacks.tensorboard import flatten
-    >>> flatten({"model": {"hidden": [512, 256], "bias": True}, "seed": 1, "name": None})
-    {'model.hidden': '512,256', 'model.bias': True, 'seed': 1.0}
-    """
-    flat = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        elif isinstance(value, (list, tuple)):
-            flat[prefix + name] = ",".join(map(str, value))
-        elif isinstance(value, bool):
-            flat[prefix + name] = value
-        elif isinstance(value, (int, float)):
-            flat[prefix + name] = float(value)
-        elif value is not None:
-            flat[prefix + name] = " ".join(str(value).split())
-    return flat
+    @contextmanager
+    def _on_account(self, name):
+        start = time.perf_counter()
+        yield
+        self._seconds[name] += time.perf_counter() - start

@@ -3,7 +3,8 @@
 import os
 
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard import EventsFile, TensorBoard
+from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.events import EventsFile
 from firstlight.files import forgiving
 from firstlight.generation import check_generates, printable, prompt_tokens, write_text
 

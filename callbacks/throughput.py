@@ -4,6 +4,8 @@ import warnings
 
 from firstlight.batches import sample_count
 from firstlight.callback import Callback
+from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.events import EventsFile
 from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
 from firstlight.stopwatch import Stopwatch
@@ -19,8 +21,9 @@ class Throughput(Callback):
     ``samples_per_second`` and ``ms_per_step`` are logged every ``log_every_n_steps`` steps, as
     means since the last time; validations do not count for them. At the end the share of each
     part is printed and kept in ``summary.json`` as ``time_shares``: data (batches and the loop),
-    forward (with the loss), backward, optimizer, validation, and every callback by name. A
-    callback that takes more than 5 % of a training of a second or more is a warning.
+    forward (with the loss), backward, optimizer, validation, and every callback by name; a
+    `TensorBoard` callback gets the whole table as a text. A callback that takes more than 5 % of
+    a training of a second or more is a warning.
 
     Examples
     --------
@@ -119,8 +122,13 @@ class Throughput(Callback):
         )
         if trainer.run is not None:
             trainer.run.summary["time_shares"] = {p: round(s, 4) for p, s in shares.items()}
+            if any(isinstance(callback, TensorBoard) for callback in trainer.callbacks):
+                events = EventsFile(trainer.run.path)
+                events.text("time", self._table(total), trainer.step)
+                events.close()
         for part, share in shares.items():
-            if part not in OWN and share > MUCH and total >= 1:
+            often = self._watch.calls[part] > 1  # what works at the end only is not in the way
+            if part not in OWN and often and share > MUCH and total >= 1:
                 per_call = 1e3 * self._watch.seconds[part] / self._watch.calls[part]
                 warnings.warn(
                     f"Throughput: callback {part} takes {share:.0%} of the time, "
@@ -128,6 +136,17 @@ class Throughput(Callback):
                     "less, or less often",
                     stacklevel=2,
                 )
+
+    def _table(self, total):
+        """Return the account as text: each part's share, seconds, calls and time for each."""
+        lines = [f"{'part':<24}{'share':>8}{'seconds':>10}{'calls':>10}{'ms a call':>11}"]
+        for part, seconds in self._watch.seconds.most_common():
+            calls = self._watch.calls[part]
+            each = f"{1e3 * seconds / calls:.3f}" if calls else ""
+            lines.append(
+                f"{part:<24}{seconds / total:>8.1%}{seconds:>10.3f}{calls or '':>10}{each:>11}"
+            )
+        return "\n".join(lines)
 
 
 def _rates(steps, samples, seconds):

@@ -69,6 +69,15 @@ class History:
         """Return the latest value of every name."""
         return {name: value for record in self.records for name, value in record.items()}
 
+    def plot(self, *, title=""):
+        """Return a matplotlib Figure of all curves; a notebook shows it, ``savefig`` writes it.
+
+        See `firstlight.figures.curves`.
+        """
+        from firstlight.figures import curves
+
+        return curves(self, title=title)
+
     def _having(self, name):
         found = [record for record in self.records if name in record]
         if not found:

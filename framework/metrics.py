@@ -87,3 +87,11 @@ class MeanMetrics:
         """Take back what `state_dict` returned."""
         self.weight = state["weight"]
         self._sums = {name: tuple(sums) for name, sums in state["sums"].items()}
+
+
+def as_probabilities(scores):
+    """Return the softmax of scores of shape (N, C), unless they are probabilities already."""
+    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
+        return scores
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
+    return powers / powers.sum(axis=1, keepdims=True)

@@ -10,6 +10,7 @@
       metrics.jsonl      one record a line, written as it is logged: the truth
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
+      plots/             curves.png, curves.svg, and what else is drawn
       marks.json         tags and a note, where somebody gave them
       checkpoints/       last.safetensors, best.safetensors
       tokenizer.json     of text: what turns tokens back into it

@@ -10,8 +10,8 @@ from firstlight.data import train_and_val_loaders, unshuffled
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
-DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "tensorboard")
-NEED_RUN = ("model_checkpoint", "tensorboard")
+DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "tensorboard")
+NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
 
 
 @contextmanager
@@ -105,6 +105,7 @@ def _prepare(trainer, module, data, val_data, resume):
     module.to(device=trainer.device).train()
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     trainer.tokenizer = getattr(data, "tokenizer", None)
+    trainer.classes = getattr(data, "classes", None)
     if trainer.overfit:
         trainer.train_loader = unshuffled(trainer.train_loader)
         trainer.val_loader = copy.copy(trainer.train_loader)

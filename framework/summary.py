@@ -150,7 +150,7 @@ def summarize(module, x):
     pairs = list(_pairs(module, "", "model", 0, set()))
     _count_parameters(pairs)
     memory = _Memory([x, *(parameter.data for parameter in module.parameters())])
-    with _undisturbed(module):
+    with undisturbed(module):
         for part, row in pairs:
             part.training, part._stack = False, None
             part.forward = _recording(part, row, memory)  # hides the class's, on this object
@@ -199,7 +199,7 @@ def _count_parameters(pairs):
 
 
 @contextmanager
-def _undisturbed(module):
+def undisturbed(module):
     """Put back the attributes of all modules, and the random streams, at the end."""
     streams = rng.state_dict()
     before = [(part, dict(vars(part))) for part in module.modules()]

@@ -54,7 +54,7 @@ class Trainer:
     callbacks : list of Callback or str
         Objects, or names of installed callbacks.
     default_callbacks : bool
-        Add progress bar, checkpoints and TensorBoard where none of that kind is listed.
+        Add progress bar, checkpoints, plots and TensorBoard where none of that kind is listed.
     runs_dir : path-like or None
         Where runs are kept; None keeps none.
     name : str, optional
@@ -124,7 +124,7 @@ class Trainer:
         self.config = {}
         self.hooks = hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = None
+        self.tokenizer = self.classes = None
         self.reset()
 
     def reset(self):

@@ -26,8 +26,15 @@ COMMANDS = {
     "models": "list models",
     "plugins": "list plugins, or start a new one",
     "tensorboard": "look at runs in TensorBoard",
+    "report": "write a page about a run, or compare several",
+    "poster": "make a poster of a run, A0 or A1",
 }
-EVALUATIONS = ("validate", "test")
+SHARED = {  # commands that share a module
+    "validate": "evaluate",
+    "test": "evaluate",
+    "poster": "report",
+    "report": "report",
+}
 SWITCHES = (  # they take no value
     *("--help", "--version", "--print_config", "--json"),
     *("--all", "--failed", "--log", "--summary", "--yes"),
@@ -119,8 +126,8 @@ def _run(command, words):
     if command not in COMMANDS:
         raise UsageError(f"unknown command {command}{nearest(command, COMMANDS)}")
     try:
-        if command in EVALUATIONS:
-            return importlib.import_module("firstlight.cli.evaluate").run(command, words)
+        if command in SHARED:
+            return importlib.import_module(f"firstlight.cli.{SHARED[command]}").run(command, words)
         return importlib.import_module(f"firstlight.cli.{command}").run(words)
     except HelpShown:
         return 0

@@ -11,6 +11,7 @@ from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
 from firstlight.data import SPLITS, DataLoader
 from firstlight.files import write_atomically
+from firstlight.metrics import as_probabilities
 
 DESCRIPTION = """\
 Write a run's predictions: for classification the class and its probability, for regression the
@@ -70,14 +71,6 @@ def describe(predicted, data, classes):
         "probability": probabilities[np.arange(len(best)), best],
         "probabilities": probabilities,
     }
-
-
-def as_probabilities(scores):
-    """Return the softmax of scores of shape (N, C), unless they are probabilities already."""
-    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
-        return scores
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def write(columns, output):

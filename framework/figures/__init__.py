@@ -3,12 +3,15 @@
 from firstlight.figures.attention_maps import attention_maps, attention_weights
 from firstlight.figures.canvas import save
 from firstlight.figures.confusion import confusion_counts, confusion_matrix
+from firstlight.figures.curves import curves
 from firstlight.figures.feature_maps import feature_maps, image_outputs
 from firstlight.figures.filters import filters, first_weights
+from firstlight.figures.histograms import histograms
 from firstlight.figures.image_grid import image_grid
 from firstlight.figures.mistakes import mistakes, worst_mistakes
 from firstlight.figures.occlusion import occlusion, occlusion_map
 from firstlight.figures.overlay import overlay, smoothed
+from firstlight.figures.predictions import predictions
 from firstlight.figures.saliency import input_gradient, saliency
 from firstlight.figures.sweep import (
     importance_bars,
@@ -22,9 +25,11 @@ __all__ = [
     "attention_weights",
     "confusion_counts",
     "confusion_matrix",
+    "curves",
     "feature_maps",
     "filters",
     "first_weights",
+    "histograms",
     "image_grid",
     "image_outputs",
     "importance_bars",
@@ -34,6 +39,7 @@ __all__ = [
     "occlusion_map",
     "overlay",
     "parallel_coordinates",
+    "predictions",
     "saliency",
     "save",
     "search_progress",

@@ -114,12 +114,17 @@ def scale_beside(figure, image, label):
 
 def save(figure, path):
     """Write a figure as PNG (or what the path's ending says), whole or not at all."""
-    import io
     from pathlib import Path
 
     from firstlight.files import write_atomically
 
+    write_atomically(path, as_bytes(figure, Path(path).suffix[1:] or "png"))
+
+
+def as_bytes(figure, kind="png", dpi=150):
+    """Return a figure as the bytes of a file: "png", "svg" or "pdf"."""
+    import io
+
     content = io.BytesIO()
-    kind = Path(path).suffix[1:] or "png"
-    figure.savefig(content, format=kind, dpi=150, facecolor="white")
-    write_atomically(path, content.getvalue())
+    figure.savefig(content, format=kind, dpi=dpi, facecolor="white")
+    return content.getvalue()

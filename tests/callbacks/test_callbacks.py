@@ -12,6 +12,7 @@ from firstlight.callbacks import (
     LambdaCallback,
     LRSchedule,
     ModelCheckpoint,
+    Plots,
     ProgressBar,
     TensorBoard,
 )
@@ -19,12 +20,15 @@ from firstlight.checkpoint import Checkpoint
 
 NAMES = {
     "batch_size_finder": callbacks.BatchSizeFinder,
+    "check": callbacks.Check,
     "confusion_matrix": callbacks.ConfusionMatrix,
     "early_stopping": EarlyStopping,
     "ema": callbacks.EMA,
     "fingerprints": callbacks.Fingerprints,
     "freeze": callbacks.Freeze,
     "gradient_clip": GradientClip,
+    "layer_monitor": callbacks.LayerMonitor,
+    "live_curves": callbacks.LiveCurves,
     "loss_spike": callbacks.LossSpike,
     "lr_finder": callbacks.LRFinder,
     "lr_monitor": callbacks.LRMonitor,
@@ -32,6 +36,7 @@ NAMES = {
     "model_checkpoint": ModelCheckpoint,
     "nan_guard": callbacks.NaNGuard,
     "param_schedule": LRSchedule,
+    "plots": Plots,
     "progress_bar": ProgressBar,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
@@ -55,6 +60,7 @@ def test_the_default_ones_come_after_those_given(quiet):
         EarlyStopping,
         ModelCheckpoint,
         ProgressBar,
+        Plots,
         TensorBoard,
     ]
     kinds = [type(callback) for callback in fl.Trainer(runs_dir=None).callbacks]

@@ -1,21 +1,16 @@
 """What TensorBoard gets: read back from the files, and from a TensorBoard server."""
 
 import contextlib
-import json
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 
 import numpy as np
 import pytest
 
 import firstlight as fl
 from firstlight.callbacks import TensorBoard
-from firstlight.callbacks.tensorboard import EventsFile, flatten, tag
+from firstlight.events import EventsFile, flatten, tag
 
 reader = pytest.importorskip(
     "tensorboard.backend.event_processing.event_accumulator",
@@ -180,7 +175,7 @@ def test_without_a_run_nothing_is_written(fit, line_data, tmp_path):
 def test_a_killed_process_loses_nothing(tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from firstlight.callbacks.tensorboard import EventsFile\n"
+        "from firstlight.events import EventsFile\n"
         "events = EventsFile(sys.argv[1])\n"
         "for step in range(500):\n"
         "    events.scalars({'step': step, 'lr': step / 10})\n"
@@ -207,46 +202,6 @@ def test_flatten_gives_only_what_the_tab_can_show():
 
 
 # ------------------------------------------------------------------------------- a real server
-
-
-@pytest.fixture
-def server(tmp_path):
-    """Start TensorBoard on the runs folder; returns ``ask(path, body=None)``."""
-    processes = []
-
-    def start(folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder)]
-        command += ["--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"]
-        with (tmp_path / "tensorboard.log").open("w") as log:
-            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
-
-        def ask(path, body=None):
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{port}/data/{path}",
-                data=None if body is None else json.dumps(body).encode(),
-                headers={"Content-Type": "application/json"},
-            )
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return json.load(answer)
-
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                if ask("runs"):
-                    return ask
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                pass
-            if time.monotonic() > deadline or processes[0].poll() is not None:
-                pytest.fail((tmp_path / "tensorboard.log").read_text())
-            time.sleep(0.1)
-
-    yield start
-    for process in processes:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def test_a_tensorboard_server_shows_runs_curves_and_settings(fit, line_data, server):

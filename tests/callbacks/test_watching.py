@@ -12,7 +12,16 @@ from firstlight.testing import tiny_data
 
 WATCHERS = {
     "progress_bar": callbacks.ProgressBar,
-    "tensorboard": lambda: callbacks.TensorBoard(histograms=True),
+    "tensorboard": lambda: callbacks.TensorBoard(
+        histograms=True,
+        gradients=True,
+        activations=True,
+        images=True,
+        pr_curves=True,
+        embeddings=True,
+    ),
+    "plots": callbacks.Plots,
+    "layer_monitor": callbacks.LayerMonitor,
     "model_checkpoint": lambda: callbacks.ModelCheckpoint(top_k=2, every_n_steps=2),
     "throughput": callbacks.Throughput,
     "lr_monitor": lambda: callbacks.LRMonitor(True, True),
@@ -87,6 +96,7 @@ def test_one_watcher_changes_nothing(name):
     assert hashes(name) == hashes()
 
 
+@pytest.mark.filterwarnings("ignore:Throughput. callback TensorBoard takes")
 def test_all_watchers_together_change_nothing():
     assert hashes(*WATCHERS) == hashes()
 

@@ -1,0 +1,68 @@
+"""LiveCurves: the curves of a training in a notebook, while it runs."""
+
+import time
+
+from firstlight.callback import Callback
+
+
+class LiveCurves(Callback):
+    """Draw the curves below a notebook's cell, and draw them anew after each epoch.
+
+    Needs IPython, as any notebook has it; elsewhere it is an error to ask for it.
+
+    Parameters
+    ----------
+    every_seconds : float
+        Draw no more often than that; the end is always drawn.
+
+    Raises
+    ------
+    RuntimeError
+        When the training starts outside a notebook or IPython.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import LiveCurves
+    >>> live = LiveCurves(every_seconds=5)
+    """
+
+    def __init__(self, every_seconds: float = 1.0):
+        self.every_seconds = every_seconds
+        self._handle, self._drawn = None, 0.0
+
+    def on_fit_start(self):
+        """Check that there is something to draw on."""
+        try:
+            from IPython import get_ipython
+        except ImportError:
+            get_ipython = bool  # returns False
+        if not get_ipython():
+            raise RuntimeError(
+                "LiveCurves: expected a notebook or IPython; in a script use the callback plots, "
+                "or history.plot() afterwards"
+            )
+        self._handle, self._drawn = None, 0.0
+
+    def on_train_epoch_end(self, trainer):
+        """Draw, if it is time to."""
+        if time.perf_counter() - self._drawn >= self.every_seconds:
+            self._draw(trainer.history)
+
+    def on_fit_end(self, trainer):
+        """Draw the end."""
+        self._draw(trainer.history)
+
+    def _draw(self, history):
+        if not any("epoch_seconds" in record for record in history.records):
+            return
+        from IPython.display import SVG, display
+
+        from firstlight.figures import curves
+        from firstlight.figures.canvas import as_bytes
+
+        picture = SVG(as_bytes(curves(history), "svg").decode())
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
+        self._drawn = time.perf_counter()

@@ -1,0 +1,99 @@
+"""``firstlight report`` and ``firstlight poster``: runs on a page, and on the wall."""
+
+from pathlib import Path
+
+from firstlight.cli import past_run
+from firstlight.cli.errors import Parser, UsageError
+from firstlight.data import SPLITS
+from firstlight.history import resolve_mode
+from firstlight.runs import find_run, list_runs
+
+REPORT = """\
+Write one HTML file about a run: question, data, model, curves, results over seeds, confusion
+matrix, worst mistakes, filters, time, environment, and the command that makes it again. Of several
+runs it compares them first. It needs no other file, and prints well."""
+POSTER = """\
+Make a poster of a run, one page of PDF with figures that stay sharp at any size: an A0 page by
+default. The best of several runs is shown."""
+TEXTS = """\
+The Markdown file has "# Title" and sections, "## Question", "## Data", "## Model", "## Method",
+"## Results", "## Conclusion" (or German: "## Fragestellung", ...), or with headings of your own."""
+EXTRA = "pip install 'firstlight[report]'"
+
+
+def run(command, words):
+    """Write a report or a poster; returns the exit code."""
+    parser = Parser(
+        command,
+        REPORT if command == "report" else POSTER,
+        usage=f"firstlight {command} [RUN ...] [arguments]",
+        epilog=TEXTS,
+    )
+    add = parser.add_argument
+    add("runs", nargs="*", help="folders of runs, or name, or name/id (default: the latest)")
+    add("--text", metavar="FILE.md", help="words of your own, in Markdown")
+    add("--output", metavar="FILE", help=f"(default: {command} in the run's folder)")
+    add("--split", choices=SPLITS, default="test", help="whose mistakes (default: test)")
+    add("--language", choices=("en", "de"), default="en", help="of the headings (default: en)")
+    add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
+    if command == "poster":
+        add("--size", choices=("a0", "a1"), default="a0", help="(default: a0)")
+    own = parser.parse_intermixed_args(words)
+    _check_installed(command)
+    from firstlight import report
+
+    try:
+        chosen = [find_run(name, own.runs_dir) for name in own.runs or [None]]
+        texts = report.read_sections(own.text)
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    chosen = list({one.path: one for one in chosen}.values())
+    best = best_of(chosen)
+    model, why = rebuilt(best.path)
+    others = chosen if len(chosen) > 1 else list_runs(own.runs_dir)
+    content = report.gather(
+        best, others, model, split=own.split, language=own.language, missing=why
+    )
+    suffix = ".html" if command == "report" else ".pdf"
+    path = Path(own.output) if own.output else best.path / f"{command}{suffix}"
+    if path.suffix != suffix:
+        raise UsageError(f"--output: expected a name that ends in {suffix}, got {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if command == "report":
+        report.write_report(path, content, chosen, texts, own.language)
+    else:
+        report.write_poster(path, content, chosen, texts, own.language, own.size)
+    if why:
+        print(f"without pictures of the model: {why}")
+    print(path)
+    return 0
+
+
+def best_of(runs):
+    """Return the run whose validation loss, or else whose first metric, was best."""
+    names = list(dict.fromkeys(["val_loss", *(name for one in runs for name in one.best)]))
+    for name in names:
+        having = [one for one in runs if name in one.best]
+        if having:
+            pick = max if resolve_mode(name) == "max" else min
+            return pick(having, key=lambda one: one.best[name]["value"])  # noqa: B023
+    return runs[-1]
+
+
+def rebuilt(folder):
+    """Return ``((model, splits, trainer, checkpoint), "")``, or None and why it cannot be."""
+    try:
+        path = past_run.checkpoint_path(folder, None)
+        if not path.is_file():
+            return None, f"{folder.name} has no checkpoint"
+        return (*past_run.rebuild(folder, None, []), path), ""
+    except (UsageError, ValueError, RuntimeError, OSError) as error:
+        return None, str(error).splitlines()[0]
+
+
+def _check_installed(command):
+    import importlib.util
+
+    for name in ("jinja2", "markdown_it") if command == "report" else ("fpdf", "pypdf"):
+        if importlib.util.find_spec(name) is None:
+            raise RuntimeError(f"a {command} needs the package {name}; install it with: {EXTRA}")

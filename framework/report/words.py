@@ -1,0 +1,68 @@
+"""The headings of reports and posters, in English and German."""
+
+LANGUAGES = ("en", "de")
+
+WORDS = {
+    "report": ("Report", "Bericht"),
+    "comparison": ("Comparison", "Vergleich"),
+    "question": ("Question", "Fragestellung"),
+    "settings": ("Settings", "Einstellungen"),
+    "differing": ("What differs", "Was sich unterscheidet"),
+    "data": ("Data", "Daten"),
+    "model": ("Model", "Modell"),
+    "method": ("Method", "Vorgehen"),
+    "results": ("Results", "Ergebnisse"),
+    "conclusion": ("Conclusion", "Fazit"),
+    "curves": ("Learning curves", "Lernkurven"),
+    "confusion_matrix": ("Confusion matrix", "Konfusionsmatrix"),
+    "mistakes": ("Worst mistakes", "Schlimmste Fehler"),
+    "filters": ("What the first layer looks for", "Wonach die erste Schicht sucht"),
+    "histograms": ("Parameters", "Parameter"),
+    "fit": ("Predictions", "Vorhersagen"),
+    "saliency": ("Where a pixel counts", "Wo ein Pixel zählt"),
+    "sample": ("A sample", "Eine Stichprobe"),
+    "text": ("What it writes", "Was es schreibt"),
+    "gradients": ("Gradient check", "Gradientenprüfung"),
+    "timing": ("Time", "Zeit"),
+    "environment": ("Environment", "Umgebung"),
+    "reproduce": ("How to reproduce", "Wiederholen"),
+    "run": ("Run", "Lauf"),
+    "runs": ("Runs", "Läufe"),
+    "metric": ("Metric", "Maß"),
+    "value": ("Value", "Wert"),
+    "best": ("Best", "Bester"),
+    "last": ("Last", "Letzter"),
+    "epoch": ("epoch", "Epoche"),
+    "seeds": ("Seeds", "Seeds"),
+    "mean": ("Mean ± std", "Mittel ± Std."),
+    "layer": ("Layer", "Schicht"),
+    "type": ("Type", "Art"),
+    "output": ("Output shape", "Ausgabe"),
+    "parameters": ("Parameters", "Parameter"),
+    "share": ("Share", "Anteil"),
+    "best_run": ("The best run", "Der beste Lauf"),
+    "training": ("training", "Training"),
+    "validation": ("validation", "Validierung"),
+    "spread_note": (
+        "Each metric's best value; over several seeds mean ± standard deviation.",
+        "Der beste Wert jedes Maßes; über mehrere Seeds Mittel ± Standardabweichung.",
+    ),
+    "one_seed": (
+        "One seed only: the spread over seeds is not known.",
+        "Nur ein Seed: die Streuung über Seeds ist nicht bekannt.",
+    ),
+}
+
+
+def words(language):
+    """Return the headings of a language by name.
+
+    Raises
+    ------
+    ValueError
+        Neither "en" nor "de".
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
+    index = LANGUAGES.index(language)
+    return {name: both[index] for name, both in WORDS.items()}

@@ -1,0 +1,260 @@
+"""What TensorBoard shows besides curves: each part can be switched on, and only it is written."""
+
+import json
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight.callbacks import LayerMonitor, TensorBoard, TextSamples, Throughput
+from firstlight.testing import TinyNet, tiny_data, tiny_trainer
+
+reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+SWITCHES = ("histograms", "gradients", "activations", "images", "pr_curves", "embeddings")
+LAYERS = ["parameters", "gradients", "activations"]
+
+
+def read(trainer):
+    sizes = {"scalars": 0, "histograms": 0, "tensors": 0, "images": 0}
+    return reader.EventAccumulator(str(trainer.run.path), size_guidance=sizes).Reload()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    splits = fl.datasets.load("digits")
+    x, y = splits.train[np.arange(200)]
+    x = x / np.float32(16)
+    return fl.DataSplits((x, y), val=(x[:90], y[:90]), classes=splits.classes, batch_size=40)
+
+
+@pytest.fixture
+def fit(digits):
+    def run(model, epochs=2, data=digits, others=(), **switches):
+        trainer = fl.Trainer(
+            max_epochs=epochs,
+            callbacks=[TensorBoard(**switches), *others],
+            default_callbacks=False,
+        )
+        trainer.fit(model, data)
+        return trainer
+
+    return run
+
+
+def mlp():
+    return fl.models.MLP(64, 10, hidden=(16,))
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_each_switch_writes_its_own_and_nothing_else(fit, switch):
+    trainer = fit(mlp(), graph=False, **{switch: True})
+    tags = read(trainer).Tags()
+    found = {tag.partition("/")[0] for tag in tags["histograms"]}
+    assert found == ({"histograms": {"parameters"}}.get(switch, {switch} & set(LAYERS)))
+    pictures = {"samples", "filters", "confusion_matrix/val", "mistakes/val"}
+    assert set(tags["images"]) == (pictures if switch == "images" else set())
+    curves = {f"pr_curves/{label}" for label in range(10)} if switch == "pr_curves" else set()
+    assert curves <= set(tags["tensors"])
+    assert bool(curves) == any(tag.startswith("pr_curves") for tag in tags["tensors"])
+    assert (trainer.run.path / "projector_config.pbtxt").exists() == (switch == "embeddings")
+    assert not tags["graph"]
+    seconds = json.loads((trainer.run.path / "summary.json").read_text())["tensorboard_seconds"]
+    assert set(seconds) == {"curves", "collecting", switch}
+
+
+def test_gradients_are_those_of_an_epochs_last_step():
+    seen = {}
+
+    class Keeps(fl.Callback):
+        def on_before_optimizer_step(self, trainer, module):
+            seen[trainer.step + 1] = module.body[0].weight.grad.copy()
+
+    trainer = tiny_trainer([Keeps(), TensorBoard(gradients=True)], runs_dir="runs")
+    events = read(trainer).Histograms("gradients/body.0.weight")
+    assert [event.step for event in events] == [3, 6]  # three steps an epoch
+    for event in events:
+        value, gradient = event.histogram_value, seen[event.step]
+        assert (value.min, value.max) == pytest.approx((gradient.min(), gradient.max()))
+        assert value.sum == pytest.approx(gradient.sum(), rel=1e-4, abs=1e-6)
+
+
+def test_activations_are_of_the_same_samples_in_evaluation(fit, digits):
+    trainer = fit(mlp(), activations=True)
+    events = read(trainer)
+    x = digits.val[np.arange(40)][0]
+    trainer.module.eval()
+    hidden = trainer.module.body[0](x.reshape(40, -1))
+    value = events.Histograms("activations/body.0")[-1].histogram_value
+    assert value.num == hidden.size
+    assert value.sum == pytest.approx(hidden.sum(), rel=1e-4)
+    assert trainer.module.body[0].forward.__name__ == "forward", "what recorded has gone"
+
+
+def test_every_n_epochs_thins_out_all_but_curves(fit):
+    trainer = fit(mlp(), epochs=5, histograms=True, images=True, pr_curves=True, every_n_epochs=2)
+    events = read(trainer)
+    steps = [5, 15, 25]  # of epochs 1, 3, 5
+    assert [e.step for e in events.Histograms("parameters/body.0.weight")] == steps
+    assert [e.step for e in events.Images("confusion_matrix/val")] == steps
+    assert [e.step for e in events.Tensors("pr_curves/3")] == steps
+    assert [e.step for e in events.Images("samples")] == [5]
+    assert len(events.Scalars("loss/val")) == 5
+
+
+def test_precision_and_recall_count_the_whole_validation(fit):
+    from tensorboard.util import tensor_util
+
+    trainer = fit(mlp(), pr_curves=True)
+    table = tensor_util.make_ndarray(read(trainer).Tensors("pr_curves/0")[-1].tensor_proto)
+    assert table.shape == (6, 127)
+    assert (table[:4].sum(axis=0) == 90).all()
+
+
+def test_embeddings_are_what_the_last_layer_gets(fit, digits):
+    trainer = fit(mlp(), embeddings=True)
+    folder = trainer.run.path / "projector"
+    vectors = np.loadtxt(folder / "vectors.tsv", delimiter="\t")
+    x, y = digits.val[np.arange(90)]  # all of it, and once, though there were two validations
+    module = trainer.module.eval()
+    h = x.reshape(90, -1)
+    for layer in module.body[:-1]:
+        h = layer(h)
+    np.testing.assert_allclose(vectors, h, rtol=1e-4, atol=1e-5)
+    assert (folder / "labels.tsv").read_text().split() == [str(label) for label in y]
+    assert (folder / "images.png").is_file()
+
+
+def test_a_vision_transformer_shows_where_its_heads_look(fit):
+    trainer = fit(fl.models.ViT((8, 8, 1), 10, depth=2), epochs=1, images=True)
+    images = read(trainer).Tags()["images"]
+    assert {"attention/layers.0.self_attn", "attention/layers.1.self_attn"} <= set(images)
+
+
+def test_a_language_model_shows_where_its_heads_look_and_what_it_writes(fit):
+    data = fl.datasets.load("text", block_size=16, batch_size=64)
+    model = fl.models.GPT(data.tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=8)
+    trainer = fl.Trainer(
+        max_steps=2,
+        limit_train_batches=2,
+        limit_val_batches=1,
+        callbacks=[
+            TensorBoard(images=True, pr_curves=True, embeddings=True),
+            TextSamples(every_n_steps=2, max_new_tokens=5, echo=False),
+        ],
+        default_callbacks=False,
+    )
+    trainer.fit(model, data)
+    tags = read(trainer).Tags()
+    assert tags["images"] == ["attention/h.0.attn"]
+    assert "samples" in tags["tensors"]
+    assert not any(tag.startswith("pr_curves") for tag in tags["tensors"])
+
+
+def test_without_validation_the_training_batch_serves():
+    trainer = fl.Trainer(
+        max_epochs=1,
+        callbacks=[TensorBoard(**dict.fromkeys(SWITCHES, True))],
+        default_callbacks=False,
+    )
+    x, y = tiny_data().train[np.arange(12)]
+    trainer.fit(TinyNet(), (x, y))
+    tags = read(trainer).Tags()
+    assert {tag.partition("/")[0] for tag in tags["histograms"]} == set(LAYERS)
+    assert tags["graph"]
+
+
+def test_a_regression_has_no_scores_to_show(line, line_data):
+    trainer = fl.Trainer(
+        max_epochs=1,
+        callbacks=[TensorBoard(**dict.fromkeys(SWITCHES, True))],
+        default_callbacks=False,
+    )
+    trainer.fit(line(), line_data, line_data)
+    assert trainer.status == "finished"
+    assert read(trainer).Tags()["images"] == []
+
+
+def test_a_model_that_cannot_be_traced_is_a_warning_and_trains(line, line_data):
+    class Picky(line):
+        def forward(self, x):
+            if type(x) is not np.ndarray:
+                raise TypeError("plain arrays only")
+            return super().forward(x)
+
+    trainer = fl.Trainer(max_epochs=2, callbacks=[TensorBoard()], default_callbacks=False)
+    with pytest.warns(UserWarning, match=r"the graph of Picky cannot be drawn \(TypeError: plain"):
+        trainer.fit(Picky(), line_data)
+    assert trainer.status == "finished"
+
+
+def test_the_profile_is_a_text(fit):
+    trainer = fit(mlp(), others=[Throughput()])
+    (event,) = read(trainer).Tensors("time")
+    text = event.tensor_proto.string_val[0].decode()
+    assert all(word in text for word in ("share", "calls", "forward", "backward", "TensorBoard"))
+
+
+def test_bad_settings_are_errors_at_once():
+    with pytest.raises(ValueError, match="TensorBoard: every_n_epochs"):
+        TensorBoard(every_n_epochs=0)
+
+
+@pytest.mark.filterwarnings("ignore:Throughput. callback TensorBoard takes")
+def test_a_tensorboard_server_shows_all_of_it(fit, server):
+    trainer = fit(mlp(), **dict.fromkeys(SWITCHES, True), others=[Throughput(), LayerMonitor()])
+    fit(fl.models.CNN((8, 8, 1), 10, channels=(4,)), histograms=True)
+    ask = server("runs")
+    name = f"{trainer.run.name}/{trainer.run.id}"
+    found = {kind: ask(f"plugin/{kind}/tags")[name] for kind in ("histograms", "images", "text")}
+    assert {tag.partition("/")[0] for tag in found["histograms"]} == set(LAYERS)
+    assert "mistakes/val" in found["images"]
+    assert list(found["text"]) == ["time"]
+    assert "update_ratio/body.0.weight" not in ask("plugin/scalars/tags")[name]  # under 50 steps
+    curves = ask(f"plugin/pr_curves/pr_curves?tag=pr_curves/3&run={name}")[name]
+    assert [entry["step"] for entry in curves] == [5, 10]
+    (image,) = ask(f"plugin/images/images?run={name}&tag=samples&sample=0")
+    assert image["step"] == 5
+    graphs = ask("plugin/graphs/info")
+    assert len(graphs) == 2
+    assert all(info["run_graph"] for info in graphs.values())
+    graph = ask(f"plugin/graphs/graph?run={name}&large_attrs_key=none", text=True)
+    assert 'name: "body/Linear_0"' in graph
+    assert 'input: "body/ReLU_2"' in graph
+    runs = ask("plugin/projector/runs")
+    assert runs == [name]
+    (embedding,) = ask(f"plugin/projector/info?run={name}")["embeddings"]
+    assert embedding["tensorShape"] == [90, 16]
+
+
+# ------------------------------------------------------------------------------- LayerMonitor
+
+
+def test_ratios_are_those_of_the_step():
+    before, expected = {}, {}
+
+    class Keeps(fl.Callback):
+        role = fl.Role.EDITOR
+
+        def on_before_optimizer_step(self, trainer, module):
+            for name, parameter in module.named_parameters():
+                before[name] = parameter.data.copy()
+            norm = np.sqrt(sum(np.square(p.grad).sum() for p in module.parameters()))
+            expected[trainer.step + 1] = {"grad_norm": norm}
+
+        def on_train_batch_end(self, trainer, module):
+            for name, parameter in module.named_parameters():
+                moved = np.linalg.norm(parameter.data - before[name])
+                if np.linalg.norm(before[name]):
+                    ratio = moved / np.linalg.norm(before[name])
+                    expected[trainer.step][f"update_ratio/{name}"] = ratio
+
+    trainer = tiny_trainer([LayerMonitor(), Keeps()], log_every_n_steps=2)
+    for step in (2, 4, 6):
+        found = {}
+        for record in trainer.history.records:
+            if record["step"] == step:
+                found |= {n: v for n, v in record.items() if n in expected[step]}
+        assert found == pytest.approx(expected[step], rel=1e-4)
+    assert trainer.history.steps("grad_norm") == [2, 4, 6]
+    only_norm = tiny_trainer([LayerMonitor(update_ratios=False)])
+    assert not any(name.startswith("update_ratio") for name in only_norm.history)

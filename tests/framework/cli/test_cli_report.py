@@ -1,0 +1,68 @@
+"""firstlight report and firstlight poster."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def runs(trained):
+    return trained[0] / "runs"
+
+
+def test_a_report_goes_into_the_runs_folder(cli, runs):
+    code, out, err = cli("report", "--runs-dir", runs)
+    assert (code, err) == (0, "")
+    (path,) = runs.glob("*/*/report.html")
+    assert out.splitlines() == [str(path.resolve())]
+    assert "Confusion matrix" in path.read_text(encoding="utf-8")
+
+
+def test_a_poster_where_it_is_wanted(cli, runs, tmp_path):
+    words = ("--runs-dir", runs, "--size", "a1", "--output", tmp_path / "new/p.pdf")
+    code, _, err = cli("poster", "mlp-digits", *words)
+    assert (code, err) == (0, "")
+    assert (tmp_path / "new/p.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("kind", ["text", "polynomial"])
+def test_other_tasks_have_reports_too(cli, kind, tmp_path):
+    fits = {
+        "text": ("--model", "gpt", "--data", "text", "--data.block_size", 16, "--model.n_layer", 1)
+        + ("--model.n_embd", 8, "--model.n_head", 2, "--trainer.max_steps", 3)
+        + ("--trainer.limit_val_batches", 1, "--callback", "text_samples"),
+        "polynomial": ("--model", "polynomial", "--data", "polynomial", "--trainer.max_epochs", 3),
+    }
+    assert cli("fit", *fits[kind])[0] == 0
+    code, out, err = cli("report", "--output", "r.html")
+    assert (code, out, err) == (0, "r.html\n", "")
+    html = (tmp_path / "r.html").read_text(encoding="utf-8")
+    expected = {"text": "What it writes", "polynomial": "Predictions"}
+    assert expected[kind] in html
+    assert cli("poster", "--output", "p.pdf")[0] == 0
+
+
+def test_without_weights_there_is_a_report_without_the_model(cli, runs, tmp_path):
+    code, *_ = cli("fit", "--model", "mlp", "--trainer.max_epochs", 1, "--runs_dir", tmp_path / "r")
+    for path in tmp_path.glob("r/*/*/checkpoints/*"):
+        path.unlink()
+    code, out, _ = cli("report", "--runs_dir", tmp_path / "r")
+    assert code == 0
+    assert "without pictures of the model:" in out
+    assert "has no checkpoint" in out
+
+
+def test_wrong_use_is_told(refused, runs, tmp_path):
+    assert "no run none in" in refused("report", "none", "--runs-dir", runs)
+    assert "ends in .pdf, got p.png" in refused("poster", "--runs-dir", runs, "--output", "p.png")
+    assert "No such file" in refused("report", "--runs-dir", runs, "--text", tmp_path / "no.md")
+    assert "invalid choice: 'fr'" in refused("report", "--runs-dir", runs, "--language", "fr")
+
+
+def test_a_missing_package_is_named(cli, runs, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fpdf", None)
+    code, _, err = cli("poster", "--runs-dir", runs)
+    assert code == 1
+    assert (
+        "a poster needs the package fpdf; install it with: pip install 'firstlight[report]'" in err
+    )
