@@ -44,6 +44,8 @@ class TensorBoard(Callback):
     >>> tensorboard = TensorBoard(histograms=True)
     """
 
+    rank_zero_only = True
+
     def __init__(self, histograms: bool = False):
         self.histograms = histograms
         self._events = None

@@ -31,6 +31,8 @@ class Throughput(Callback):
     time: ...forward ... %...
     """
 
+    rank_zero_only = True
+
     def __init__(self):
         self._watch = None
         self._forget()

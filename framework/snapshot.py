@@ -47,6 +47,22 @@ def take(trainer):
     return checkpoint
 
 
+def save(trainer, path):
+    """Write a `Checkpoint` of a training; of several ranks, the first does so."""
+    if trainer.is_global_zero:
+        take(trainer).save(path)
+
+
+def write_requested(trainer):
+    """Have the checkpoints written that callbacks asked for; of several ranks, by the first."""
+    requested, trainer.requested = trainer.requested, {}
+    if not requested or not trainer.is_global_zero:
+        return
+    whole = trainer.cut_short or take(trainer)
+    for path, (weights_only, replaces) in requested.items():
+        trainer.writer.write(path, whole.weights() if weights_only else whole, replaces)
+
+
 def restore(trainer, checkpoint):
     """Put a training that is ready to start where a checkpoint was taken.
 

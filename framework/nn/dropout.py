@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight import ops
 from firstlight import rng as randomness
+from firstlight.distributed import share
 from firstlight.module import Module
 
 
@@ -66,7 +67,7 @@ class Dropout(Module):
 
     def _draw(self, x):
         rng = randomness.stream("dropout") if self.rng is None else self.rng
-        mask = rng.random(x.shape, dtype="float32") >= self.p
+        mask = share.uniform(rng, x.shape) >= self.p
         return np.asarray(mask, like=x)  # to the device of x
 
     def _apply(self, mask, x):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight import rng as randomness
+from firstlight.distributed import share
 from firstlight.module import Module
 
 
@@ -70,7 +71,7 @@ class Dropout2d(Module):
 
     def _draw(self, x):
         rng = randomness.stream("dropout") if self.rng is None else self.rng
-        kept = rng.random((len(x), 1, 1, x.shape[-1]), dtype="float32") >= self.p
+        kept = share.uniform(rng, (len(x), 1, 1, x.shape[-1])) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
         return np.asarray(kept * scale, dtype=x.dtype, like=x)  # to the device of x
 
