@@ -20,8 +20,10 @@ NEED_RUN = ("model_checkpoint", "tensorboard")
 @contextmanager
 def training(trainer, module, data, val_data, resume=None):
     """Prepare a training and yield its hooks; of several ranks, one that fails ends all."""
-    with together(trainer.communicator), _training(trainer, module, data, val_data, resume) as hook:
-        yield hook
+    with together(trainer.communicator):
+        with _training(trainer, module, data, val_data, resume) as hook:
+            yield hook
+        trainer.communicator.barrier()  # nobody leaves while the first still writes
 
 
 @contextmanager

@@ -43,7 +43,8 @@ def together(communicator):
     except BaseException as error:
         if communicator.size > 1:
             error.add_note(f"on rank {communicator.rank} of {communicator.size}")
-            traceback.print_exception(error)
+            # In one piece: other ranks may be writing, too.
+            sys.stderr.write("".join(traceback.format_exception(error)))
             leave(_code(error))
         raise
 

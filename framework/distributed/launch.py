@@ -1,6 +1,7 @@
 """Launch: find out who started this process, and connect it to the other ranks."""
 
 import os
+from typing import NamedTuple
 
 from firstlight.distributed.communicator import Communicator
 
@@ -13,8 +14,16 @@ LAUNCHERS = {
 }
 
 
+class Start(NamedTuple):
+    """How a process was started as one of several."""
+
+    launcher: str
+    rank: int
+    size: int
+
+
 def launched():
-    """Return ``(launcher, rank, size)`` of a process that was started as one of several, or None.
+    """Return the `Start` of a process that was started as one of several, or None.
 
     Of ``srun`` only within a step: a batch script, and what it calls by itself, is one process.
     """
@@ -23,7 +32,7 @@ def launched():
         if all(number.isdigit() for number in told) and int(told[1]) > 1:
             if launcher == "srun" and not os.environ.get("SLURM_STEP_ID", "").isdigit():
                 continue
-            return launcher, *map(int, told)
+            return Start(launcher, *map(int, told))
     return None
 
 
@@ -75,13 +84,12 @@ def communicator(strategy="auto", device="cpu"):
 
 def _check_connected(world, start):
     """Raise a RuntimeError where each of several processes would train all by itself."""
-    if start is None or world.size == start[2]:
+    if start is None or world.size == start.size:
         return
-    launcher, rank, size = start
     raise RuntimeError(
-        f"{launcher} started {size} processes (this is number {rank}), but MPI knows of "
-        f"{world.size}: they belong to different MPIs; under Slurm use srun --mpi=pmix (or what "
-        "srun --mpi=list offers), else the mpiexec of the MPI library that mpi4py loads"
+        f"{start.launcher} started {start.size} processes (this is number {start.rank}), but MPI "
+        f"knows of {world.size}: they belong to different MPIs; under Slurm use srun --mpi=pmix "
+        "(or what srun --mpi=list offers), else the mpiexec of the MPI library that mpi4py loads"
     )
 
 

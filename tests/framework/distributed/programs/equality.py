@@ -1,6 +1,6 @@
 """Train an mlp, a cnn with BatchNorm and a gpt; rank 0 writes all losses as JSON.
 
-    equality.py OUTPUT
+equality.py OUTPUT
 """
 
 import json
@@ -14,8 +14,8 @@ from firstlight import models, nn, optim
 BATCH, STEPS = 24, 100
 
 
-class Steep(fl.Callback):
-    """Replaces nothing: keeps each step's loss as the ranks have it together."""
+class Keep(fl.Callback):
+    """Keeps each step's loss as the ranks have it together."""
 
     def __init__(self):
         self.losses = []
@@ -33,7 +33,10 @@ def with_sgd(net):
 
 def images(rng, count, dtype):
     y = rng.integers(0, 4, count)
-    x = rng.normal(size=(count, 8, 8, 1)) + y[:, None, None, None] * np.linspace(-0.5, 0.5, 8)[:, None]
+    x = (
+        rng.normal(size=(count, 8, 8, 1))
+        + y[:, None, None, None] * np.linspace(-0.5, 0.5, 8)[:, None]
+    )
     return fl.ArrayDataset(x, y, dtype=dtype)
 
 
@@ -83,7 +86,7 @@ def main(output):
             if dtype == "float32":
                 with_sgd(net)
             fl.seed_everything(2)
-            keep = Steep()
+            keep = Keep()
             trainer = fl.Trainer(
                 max_steps=STEPS,
                 accumulate_grad_batches={1: 1, 5: 3},
