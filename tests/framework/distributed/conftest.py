@@ -54,11 +54,23 @@ class Job:
 
 
 @pytest.fixture(scope="session")
-def mpiexec():
-    """A function that starts ``program args`` on n ranks and returns the `Job`."""
+def mpi_words():
+    """The words that start MPI's mpiexec."""
     words, reason = launcher()
     if words is None:
         pytest.skip(reason)
+    return words
+
+
+@pytest.fixture(scope="session")
+def job():
+    """The class `Job`."""
+    return Job
+
+
+@pytest.fixture(scope="session")
+def mpiexec(mpi_words):
+    """A function that starts ``program args`` on n ranks and returns the `Job`."""
 
     def start(n, program, *args, python=True, **options):
         program = [sys.executable, str(PROGRAMS / program)] if python else [program]
@@ -67,7 +79,9 @@ def mpiexec():
             "OMPI_MCA_mpi_yield_when_idle": "1",  # tests may have more ranks than cores
             "OMPI_MCA_btl": "self,sm,tcp",
         }
-        return Job([*words, "-n", str(n), *program, *map(str, args)], env=environment, **options)
+        return Job(
+            [*mpi_words, "-n", str(n), *program, *map(str, args)], env=environment, **options
+        )
 
     return start
 

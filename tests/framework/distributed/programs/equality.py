@@ -4,6 +4,7 @@ equality.py OUTPUT
 """
 
 import json
+import platform
 import sys
 
 import numpy as np
@@ -107,9 +108,10 @@ def main(output):
                 "shape": predicted.shape,
                 "norm": float(np.linalg.norm(trainer.optimizer.flat.data.astype("float64"))),
             }
-            if trainer.is_global_zero:
-                with open(output, "w", encoding="utf-8") as file:
-                    json.dump(found | {"ranks": trainer.communicator.size}, file)
+    hosts = len(set(trainer.communicator.gather(platform.node())))
+    if trainer.is_global_zero:
+        with open(output, "w", encoding="utf-8") as file:
+            json.dump(found | {"ranks": trainer.communicator.size, "hosts": hosts}, file)
 
 
 main(sys.argv[1])
