@@ -5,6 +5,7 @@ failing.py HOW
 
 import os
 import sys
+import time
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Fail(fl.Callback):
         world = trainer.communicator
         if trainer.step != 3 or world.rank != world.size - 1:
             return
-        if how == "raise":
+        if how in ("raise", "caught"):
             raise ValueError("the cat has bitten the cable")
         if how == "exit":
             sys.exit(0)
@@ -43,5 +44,11 @@ if how == "outside" and rank == 1:
     raise OSError("no data on this node")
 if how == "data":
     x, y = x[: 64 - rank], y[: 64 - rank]
-trainer.fit(fl.models.MLP(5, 3, hidden=(8,)), (x, y))
+net = fl.models.MLP(5, 3, hidden=(8,))
+if how == "caught":
+    try:
+        trainer.fit(net, (x, y))
+    except ValueError:
+        time.sleep(60)
+trainer.fit(net, (x, y))
 print(f"rank {rank} stopped after step {trainer.step}: {trainer.stop_reason}", flush=True)

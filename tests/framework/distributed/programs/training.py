@@ -25,13 +25,13 @@ steps = int(sys.argv[2]) if len(sys.argv) > 2 else 60
 pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
 
 rng = np.random.default_rng(0)
-y = rng.integers(0, 4, 150)
-x = rng.normal(size=(150, 20)) + y[:, None] * 0.5
+y = rng.integers(0, 4, 500)
+x = rng.normal(size=(500, 20)) + y[:, None] * 0.5
 fl.seed_everything(3)
 net = fl.models.MLP(20, 4, hidden=(16, 8)).to(dtype="float64")  # BatchNorm and dropout in it
 trainer = fl.Trainer(
     max_steps=steps,
-    log_every_n_steps=3,
+    log_every_n_steps=4,
     accumulate_grad_batches=2,
     callbacks=[
         Pause(),
@@ -45,6 +45,6 @@ trainer = fl.Trainer(
 runs.mkdir(exist_ok=True)
 (runs / f"pid.{trainer.communicator.rank}").write_text(str(os.getpid()))
 trainer.fit(
-    net, fl.DataLoader((x[:120], y[:120]), 32, shuffle=True), (x[120:], y[120:]), resume="auto"
+    net, fl.DataLoader((x[:470], y[:470]), 32, shuffle=True), (x[470:], y[470:]), resume="auto"
 )
 print(trainer.status, "after step", trainer.step, flush=True)
