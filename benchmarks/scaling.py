@@ -48,6 +48,11 @@ GPU_NETWORKS = {  # sums run in the GPU's memory
     "NVLink": (3e-6, 350e9, 1e12),
 }
 GPU_STEP = {"mlp": 0.05e-3, "cnn": 0.12e-3, "gpt": 7e-3}  # estimates for one H200, not measured
+OPEN_MPI = {  # more ranks than cores are meant so; so is a container's root
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+}
 TICKS = (1, 4, 16, 64, 512)
 NVLINK_REACHES = 8  # GPUs in one machine
 
@@ -108,8 +113,8 @@ def started(ranks, name, strategy="auto", steps=30, weak=True, threads=1):
     command = [sys.executable, __file__, "--measure", name, strategy, str(steps), str(int(weak))]
     if ranks > 1:
         mpiexec = shutil.which("mpiexec") or str(Path(sys.executable).parent / "mpiexec")
-        command = [mpiexec, "--oversubscribe", "--allow-run-as-root", "-n", str(ranks), *command]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}
+        command = [mpiexec, "-n", str(ranks), *command]
+    environment = os.environ | OPEN_MPI | {"OPENBLAS_NUM_THREADS": str(threads)}
     if ranks > os.cpu_count():
         environment["OMPI_MCA_mpi_yield_when_idle"] = "1"
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -2,8 +2,8 @@
 
 import warnings
 
-from firstlight.batches import sample_count
 from firstlight.callback import Callback
+from firstlight.distributed.sharding import whole_of
 from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
 from firstlight.stopwatch import Stopwatch
@@ -94,7 +94,7 @@ class Throughput(Callback):
         backward = accumulation.backward
 
         def counting(module, optimizer, dy, batch, ends_window):
-            self._samples += sample_count(batch)
+            self._samples += whole_of(batch)
             backward(module, optimizer, dy, batch, ends_window)
 
         return counting

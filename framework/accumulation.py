@@ -3,9 +3,8 @@
 from bisect import bisect_right
 from itertools import pairwise
 
-from firstlight.batches import sample_count
 from firstlight.distributed import share as sharing
-from firstlight.distributed.sharding import weight_of
+from firstlight.distributed.sharding import weight_of, whole_of
 from firstlight.limits import parse_count
 
 
@@ -79,7 +78,7 @@ class Accumulation:
         if ends_window and self._samples == 0 and share is None:  # a window of one batch
             module.backward(dy)
             return
-        samples, whole = weight_of(batch), sample_count(batch) if share is None else share.whole
+        samples, whole = weight_of(batch), whole_of(batch)
         one_batch = ends_window and self._samples == 0
         module.backward(dy * (samples / whole if one_batch else samples))
         self._samples += whole

@@ -46,6 +46,12 @@ def cut(batch, share):
     return batch[share.rows] if is_by_sample else batch
 
 
+def whole_of(batch):
+    """Return how many samples the whole batch has, of which this may be a rank's part."""
+    share = sharing.current()
+    return sample_count(batch) if share is None else share.whole
+
+
 def weight_of(batch):
     """Return how many samples a batch, or this rank's part of one, counts."""
     share = sharing.current()
