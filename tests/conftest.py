@@ -1,9 +1,13 @@
 """What every test starts from."""
 
+import os
+
 import numpy as np
 import pytest
 
 import firstlight
+
+os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ taken up again.
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -74,25 +75,31 @@ def take(share):
     _current = share
 
 
-def uniform(generator, shape):
-    """Return uniform float32 numbers for this rank's rows, out of those for the whole batch.
+def integers16(generator, shape):
+    """Return random uint16 for this rank's rows, out of those for the whole batch.
 
     Parameters
     ----------
     generator : numpy.random.Generator
-        Its PCG64 leaps over the rows of other ranks in no time.
+        PCG64 leaps over the rows of other ranks in no time; others draw them, too.
     shape : tuple of int
         Rows first: as many as samples, or a multiple of it. With any other number, nobody knows
         which row is whose, and every rank draws the same for its own.
     """
+    draw = partial(generator.integers, 2**16, dtype="uint16")
+    if _current is None:
+        return draw(size=shape)
     per_sample = _rows_per_sample(shape[0])
-    if per_sample is None:
-        return generator.random(shape, dtype="float32")
+    if per_sample is None or not hasattr(generator.bit_generator, "advance"):
+        return drawn(lambda rows: draw(size=(rows, *shape[1:])), shape[0])
     row = per_sample * math.prod(shape[1:])
-    _pass_over(generator, _current.rows.start * row)
-    drawn = generator.random(shape, dtype="float32")
-    _pass_over(generator, (_current.whole - _current.rows.stop) * row)
-    return drawn
+    start, stop, end = (row * n for n in (_current.rows.start, _current.rows.stop, _current.whole))
+    # Two come from one 32-bit number, and a half that is left over is dropped.
+    first = start // 2 * 2
+    _pass_over(generator, first // 2)
+    mine = draw(size=stop - first)[start - first :]
+    _pass_over(generator, -(-end // 2) - first // 2 - -(-(stop - first) // 2))
+    return mine.reshape(shape)
 
 
 def drawn(draw, rows):
@@ -112,14 +119,11 @@ def _rows_per_sample(rows):
 
 
 def _pass_over(generator, count):
-    """Move a generator on as if it had drawn so many float32 numbers.
+    """Move a PCG64 generator on as if it had drawn so many numbers of 32 bits.
 
-    Two of them come from one 64-bit number of PCG64; of an odd count the second half waits.
+    Two of them come from one 64-bit number; of an odd count the second half waits.
     """
     bits = generator.bit_generator
-    if not hasattr(bits, "advance"):  # MT19937, for one
-        generator.random(count, dtype="float32")
-        return
     if count and bits.state.get("has_uint32"):
         generator.random(dtype="float32")
         count -= 1

@@ -45,13 +45,16 @@ def test_ranks_draw_the_rows_of_one_process(before, shape, size):
         return found
 
     alone = generator()
-    expected, after = alone.random(shape, dtype="float32"), alone.random(8, dtype="float32")
+    expected, after = (
+        alone.integers(2**16, size=shape, dtype="uint16"),
+        alone.random(8, dtype="float32"),
+    )
     per_sample = shape[0] // 7
     for rank in range(size):
         own, part = generator(), Share.of(7, Rank(rank, size))
         share.take(part)
         rows = slice(part.rows.start * per_sample, part.rows.stop * per_sample)
-        mine = share.uniform(own, (rows.stop - rows.start, *shape[1:]))
+        mine = share.integers16(own, (rows.stop - rows.start, *shape[1:]))
         np.testing.assert_array_equal(mine, expected[rows])
         np.testing.assert_array_equal(own.random(8, dtype="float32"), after)
 
@@ -59,15 +62,17 @@ def test_ranks_draw_the_rows_of_one_process(before, shape, size):
 def test_a_generator_that_cannot_leap_draws_what_others_have():
     share.take(Share.of(6, Rank(1, 2)))
     own = np.random.Generator(np.random.MT19937(1))
-    mine = share.uniform(own, (3, 4))
-    expected = np.random.Generator(np.random.MT19937(1)).random((6, 4), dtype="float32")
+    mine = share.integers16(own, (3, 4))
+    other = np.random.Generator(np.random.MT19937(1))
+    expected = other.integers(2**16, size=(6, 4), dtype="uint16")
     np.testing.assert_array_equal(mine, expected[3:])
 
 
 def test_rows_that_are_not_samples_are_drawn_by_every_rank():
     share.take(Share.of(6, Rank(1, 2)))
-    mine = share.uniform(np.random.default_rng(0), (4, 2))
-    np.testing.assert_array_equal(mine, np.random.default_rng(0).random((4, 2), dtype="float32"))
+    mine = share.integers16(np.random.default_rng(0), (4, 2))
+    expected = np.random.default_rng(0).integers(2**16, size=(4, 2), dtype="uint16")
+    np.testing.assert_array_equal(mine, expected)
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout(0.5), nn.Dropout2d(0.5)])
