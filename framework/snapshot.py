@@ -175,7 +175,7 @@ def _named(callbacks):
 
 
 def load_weights(trainer, module, which):
-    """Load the weights of a checkpoint into a module.
+    """Load the weights of a checkpoint into a module; of several ranks, the first reads it.
 
     Parameters
     ----------
@@ -191,6 +191,13 @@ def load_weights(trainer, module, which):
     ValueError
         Damaged, or of another model.
     """
+    read = _read_weights(trainer, which) if trainer.is_global_zero else None
+    checkpoint = trainer.communicator.gather(read)[0]
+    module.load_state_dict(checkpoint.model)
+    trainer.hooks.hook.on_load_checkpoint(trainer=trainer, module=module, checkpoint=checkpoint)
+
+
+def _read_weights(trainer, which):
     path = Path(which)
     if which in ("best", "last"):
         if trainer.run is None:
@@ -204,6 +211,4 @@ def load_weights(trainer, module, which):
             f"checkpoint {str(path)!r} does not exist; "
             f"{'there are: ' + ', '.join(there) if there else 'its folder has none'}"
         )
-    checkpoint = Checkpoint.load(path)
-    module.load_state_dict(checkpoint.model)
-    trainer.hooks.hook.on_load_checkpoint(trainer=trainer, module=module, checkpoint=checkpoint)
+    return Checkpoint.load(path)

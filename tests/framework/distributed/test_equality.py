@@ -43,3 +43,13 @@ def test_n_ranks_compute_what_one_process_does(alone, ranks, work):
     for name, value in expected["tested"].items():
         exact = 1e-14 if name == "test_acc" else afterwards
         assert found["tested"][name] == pytest.approx(value, rel=0, abs=exact), name
+
+
+def test_every_rank_tests_the_best_weights_which_the_first_has_kept(mpirun, tmp_path):
+    program = [sys.executable, PROGRAM.with_name("best.py"), tmp_path / "alone"]
+    done = subprocess.run(program, check=True, capture_output=True, text=True)
+    expected = done.stdout.splitlines()[-1]
+    out = mpirun(2, "best.py", tmp_path / "ranks").splitlines()
+    assert [line for line in out if line.startswith("last ")] == [expected] * 2
+    last, best = expected.split()[1::2]
+    assert float(last) > 2 * float(best)
