@@ -8,6 +8,7 @@ from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders, unshuffled
+from firstlight.distributed.agreement import agree
 from firstlight.distributed.failure import together
 from firstlight.distributed.setup import shared_place, start_alike
 from firstlight.run import TOKENIZER, Run
@@ -39,6 +40,7 @@ def _training(trainer, module, data, val_data, resume):
     with trainer.interrupt, blas_threads(module, batch_size):
         try:
             trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
+            agree(trainer)
             yield trainer.hooks.hook
             trainer.status = "interrupted" if trainer.interrupted else "finished"
         except BaseException as error:

@@ -43,9 +43,10 @@ def interrupt(communicator):
 
 
 def agree(trainer):
-    """Let all ranks know, after a step, whether to stop and what time it is; also compare them.
+    """Let all ranks know, before the first step and after each, whether to stop, and the time.
 
-    Before somebody saves a checkpoint the training means are summed up over all ranks.
+    Before somebody saves a checkpoint the training means are summed up over all ranks; now and
+    then the ranks are compared, see `check_alike`.
     """
     communicator = trainer.communicator
     if communicator.size == 1:

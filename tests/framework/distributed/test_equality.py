@@ -51,5 +51,6 @@ def test_every_rank_tests_the_best_weights_which_the_first_has_kept(mpirun, tmp_
     expected = done.stdout.splitlines()[-1]
     out = mpirun(2, "best.py", tmp_path / "ranks").splitlines()
     assert [line for line in out if line.startswith("last ")] == [expected] * 2
-    last, best = expected.split()[1::2]
+    last, best, counted = expected.split()[1::2]
+    assert counted == "20"  # by a callback that sums over ranks
     assert float(last) > 2 * float(best)

@@ -17,6 +17,10 @@ how = sys.argv[1]
 class Fail(fl.Callback):
     """Does it on the last rank."""
 
+    def on_fit_start(self, trainer):
+        if how == "early" and trainer.communicator.rank == 2:
+            trainer.stop("no need")
+
     def on_train_batch_end(self, trainer, module):
         world = trainer.communicator
         if trainer.step != 3 or world.rank != world.size - 1:
@@ -29,6 +33,8 @@ class Fail(fl.Callback):
             os._exit(0)
         if how == "diverge":
             module.body.layers[0].weight.data[0, 0] += 1e-6
+        if how == "clock":
+            trainer.started -= 2000
         if how == "stop":
             trainer.stop("seen enough")
 
@@ -39,6 +45,8 @@ trainer = fl.Trainer(
     max_steps=40, callbacks=[Fail()], default_callbacks=False, runs_dir=None, name="failing"
 )
 trainer.communicator.check_every = 5
+if how == "clock":
+    trainer.max_steps, trainer.max_time = None, 1999
 rank = trainer.communicator.rank
 if how == "outside" and rank == 1:
     raise OSError("no data on this node")
