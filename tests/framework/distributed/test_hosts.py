@@ -86,16 +86,16 @@ def across(tmp_path_factory, mpi_words, job):
 
 
 def test_two_hosts_compute_what_one_process_does(across, tmp_path):
-    subprocess.run([sys.executable, PROGRAMS / "equality.py", tmp_path / "alone.json"], check=True)
-    code, _, err, _ = across("equality.py", tmp_path / "across.json").result()
+    alone, ranks = tmp_path / "alone.json", tmp_path / "ranks.json"
+    program = [sys.executable, PROGRAMS / "equality.py", alone, "float64"]
+    subprocess.run(program, check=True)
+    code, _, err, _ = across("equality.py", ranks, "float64").result()
     assert code == 0, err
-    alone = json.loads((tmp_path / "alone.json").read_text())
-    found = json.loads((tmp_path / "across.json").read_text())
+    expected, found = json.loads(alone.read_text()), json.loads(ranks.read_text())
     assert found["ranks"] == found["hosts"] == 2
-    for work, expected in alone.items():
-        if isinstance(expected, dict):
-            atol = 1e-12 if "float64" in work else 1e-5
-            np.testing.assert_allclose(found[work]["losses"], expected["losses"], 0, atol)
+    for work in ("mlp-float64", "cnn-float64", "gpt-float64"):
+        losses = found[work]["losses"], expected[work]["losses"]
+        np.testing.assert_allclose(*losses, rtol=0, atol=1e-12)
 
 
 def test_a_host_that_loses_its_rank_ends_the_job_on_the_other(across, tmp_path):

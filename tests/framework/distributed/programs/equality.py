@@ -1,6 +1,6 @@
 """Train an mlp, a cnn with BatchNorm and a gpt; rank 0 writes all losses as JSON.
 
-equality.py OUTPUT
+equality.py OUTPUT [DTYPE]
 """
 
 import json
@@ -78,9 +78,9 @@ def works(dtype):
     yield "gpt", gpt, Tokens(rng, 77), Tokens(rng, 25)
 
 
-def main(output):
+def main(output, *dtypes):
     found = {}
-    for dtype in ("float64", "float32"):
+    for dtype in dtypes or ("float64", "float32"):
         fl.seed_everything(1)
         for name, net, train, val in works(dtype):
             net.to(dtype=dtype)
@@ -114,4 +114,4 @@ def main(output):
             json.dump(found | {"ranks": trainer.communicator.size, "hosts": hosts}, file)
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])
