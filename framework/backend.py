@@ -67,6 +67,22 @@ def use_device(device):
     cupy.cuda.Device(int(device.partition(":")[2])).use()
 
 
+def describe_gpu(device):
+    """Return ``{"name", "memory_gb", "driver", "cuda"}`` of a device, None of the CPU."""
+    if device == "cpu":
+        return None
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    found = runtime.getDeviceProperties(int(device.partition(":")[2]))
+    return {
+        "name": found["name"].decode(),
+        "memory_gb": round(found["totalGlobalMem"] / 1e9, 1),
+        "driver": runtime.driverGetVersion(),
+        "cuda": runtime.runtimeGetVersion(),
+    }
+
+
 def to_device(array, device):
     """Return the array on a device (as `resolve_device` names it), copied only if needed."""
     if device == "cpu":

@@ -83,7 +83,7 @@ def is_temporary(path):
     >>> is_temporary(".ipynb_checkpoints"), is_temporary(".notes")
     (False, False)
     """
-    ours, safetensors = r"\..+\.(safetensors|jsonl?|csv)\.\w{8}", r"\.tmp\w{6}"
+    ours, safetensors = r"\..+\.(safetensors|jsonl?|csv|patch)\.\w{8}", r"\.tmp\w{6}"
     return re.fullmatch(f"{ours}|{safetensors}", Path(path).name) is not None
 
 

@@ -15,19 +15,16 @@ and written again by the same steps. A damaged file is passed over for the newes
 whole, with a warning.
 """
 
-import json
 import os
-import platform
-import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight.checkpoint import Checkpoint
-from firstlight.run import HEARTBEAT, start_order
+from firstlight.run import start_order
+from firstlight.runs.status import silence, status
 
 LAST = "last.safetensors"
-HEARTBEATS_MISSED = 12  # that a run is given up for dead after
 
 
 @dataclass
@@ -77,7 +74,7 @@ def find(resume, runs_dir, name):
         if runs and status(runs[-1]) == "running":
             warnings.warn(
                 f'resume="auto": run {runs[-1]} is still running (its last sign of life came '
-                f"{_silence(runs[-1]):.0f} s ago), so a new one is started; "
+                f"{silence(runs[-1]):.0f} s ago), so a new one is started; "
                 f"resume={str(runs[-1])!r} goes on with it all the same",
                 stacklevel=2,
             )
@@ -147,36 +144,3 @@ def newest_whole(path):
         return candidate, checkpoint
     kind = ValueError if others else FileNotFoundError
     raise kind("; ".join(problems))
-
-
-def status(run):
-    """Return a run's status; "crashed" for one that says "running" and cannot be.
-
-    Its process is dead, or, on whatever machine it is, has given no sign of life for a minute.
-    """
-    try:
-        summary = json.loads((Path(run) / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return "crashed"
-    if summary["status"] != "running":
-        return summary["status"]
-    here = summary.get("hostname") == platform.node()
-    dead = here and not _alive(summary["pid"])
-    return "crashed" if dead or _silence(run) > HEARTBEATS_MISSED * HEARTBEAT else "running"
-
-
-def _silence(run):
-    """Return the seconds since a run's last sign of life."""
-    return max(0.0, time.time() - (Path(run) / "summary.json").stat().st_mtime)
-
-
-def _alive(pid):
-    if pid == os.getpid():
-        return False  # this process starts a training, so it is not in the midst of one
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -5,10 +5,12 @@
     runs/latest          names the newest run
     runs/<name>/<id>/
       config.json        settings; those of the command line can be run again
-      environment.json   machine, packages, code version, command, seed
+      environment.json   machine, packages, code version, command, seed; secrets masked
+      diff.patch         what was not committed: the code is the commit's with this
       metrics.jsonl      one record a line, written as it is logged: the truth
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
+      marks.json         tags and a note, where somebody gave them
       checkpoints/       last.safetensors, best.safetensors
       tokenizer.json     of text: what turns tokens back into it
       samples.txt        what the model wrote meanwhile, by the callback text_samples
@@ -28,14 +30,17 @@ import warnings
 from datetime import datetime
 from pathlib import Path
 
-from firstlight.environment import describe_environment
+from firstlight.environment import describe_environment, uncommitted_changes
 from firstlight.files import is_temporary, strict, write_atomically, write_json
+from firstlight.masking import masked
+from firstlight.records import best_values, read_records
 
-NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 HEARTBEAT = 5.0  # seconds between two signs of life
 SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
 LATEST = "latest"  # the file in a runs folder that names its newest run
 TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
+PATCH = "diff.patch"  # the file in a run's folder with what was not committed
+active = set()  # folders of the runs that this process is filling
 
 
 class Run:
@@ -96,9 +101,14 @@ class Run:
         }
         if folder:
             self._go_on(records)
-        write_json(self.path / "config.json", config)
+        write_json(self.path / "config.json", masked(config))
         write_json(self.path / "environment.json", describe_environment(device))
+        if changes := uncommitted_changes():
+            write_atomically(self.path / PATCH, changes)
+        else:
+            (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
         self._write_summary()
+        active.add(self.path.resolve())
         self._ended = threading.Event()
         threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
         if self.path.resolve().is_relative_to(runs_dir.resolve()):
@@ -163,6 +173,7 @@ class Run:
             What ended the training.
         """
         self._ended.set()
+        active.discard(self.path.resolve())
         with contextlib.suppress(OSError):  # it was told when the record was written
             self._metrics.close()
         history = trainer.history
@@ -173,7 +184,7 @@ class Run:
             "epochs": trainer.epoch,
             "steps": trainer.step,
             "stopped": trainer.stop_reason or trainer.interrupt.signal,
-            "best": {name: _best(history, name) for name in history if name[:4] == "val_"},
+            "best": best_values(history),
         }
         self.summary["metrics"] |= trainer.metrics
         if failure is not None:
@@ -227,11 +238,6 @@ class Run:
         write_atomically(runs_dir / LATEST, f"{self.name}/{self.id}\n")
 
 
-def _best(history, name):
-    record = history.best(name)
-    return {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
-
-
 class _Lines(list):
     """A list that csv can write to."""
 
@@ -254,20 +260,3 @@ def latest_run(runs_dir):
     except OSError:
         return None
     return path if path.is_dir() else None
-
-
-def read_records(path):
-    """Return the records of a run folder; a torn last line, of a killed process, is left out.
-
-    Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
-    """
-    records = []
-    with open(Path(path) / "metrics.jsonl", encoding="utf-8") as file:
-        for line in file:
-            try:
-                record = json.loads(line)
-                records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
-            except json.JSONDecodeError:
-                if line.endswith("\n"):
-                    raise
-    return records

@@ -11,6 +11,7 @@ from firstlight import rng
 from firstlight.backend import to_host
 from firstlight.checkpoint import Checkpoint
 from firstlight.history import History
+from firstlight.masking import masked
 
 
 def take(trainer):
@@ -38,7 +39,7 @@ def take(trainer):
         rng=rng.state_dict()
         | {"modules": {n: g.bit_generator.state for n, g in generators(trainer.module)}},
         callbacks=callback_states(trainer.callbacks),
-        config=trainer.config,
+        config=masked(trainer.config),
     )
     trainer.hooks.hook.on_save_checkpoint(
         trainer=trainer, module=trainer.module, checkpoint=checkpoint

@@ -91,12 +91,12 @@ def use_defaults(names, given):
         names.choose("callback", SCHEDULE)
 
 
-def train(settings, resume=None):
-    """Train as settings say, test, and tell what came out."""
+def train(settings, resume=None, callbacks=()):
+    """Train as settings say, and with further callbacks; test, and tell what came out."""
     general = settings.general
     seed_everything(general["seed"])  # before the model draws its first weights
     trainer = settings.trainer.make(
-        callbacks=[one.make() for one in settings.callbacks],
+        callbacks=[*(one.make() for one in settings.callbacks), *callbacks],
         name=general["name"] or default_name(settings),
         runs_dir=general["runs_dir"],
     )

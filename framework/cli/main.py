@@ -19,7 +19,8 @@ COMMANDS = {
     "test": "evaluate a run's model on test data",
     "predict": "write a run's predictions to a file",
     "slurm": "write a batch script that trains on a cluster",
-    "runs": "find where two runs part",
+    "sweep": "train with many settings, and tell which are best",
+    "runs": "list, compare, plot, tag and delete runs",
     "look": "draw what a run's model has learned",
     "generate": "have a run's language model write text",
     "data": "list data sets, or show one",
@@ -28,7 +29,10 @@ COMMANDS = {
     "tensorboard": "look at runs in TensorBoard",
 }
 EVALUATIONS = ("validate", "test")
-SWITCHES = ("--help", "--version", "--print_config", "--json")  # they take no value
+SWITCHES = (  # they take no value
+    *("--help", "--version", "--print_config", "--json"),
+    *("--all", "--failed", "--log", "--summary", "--yes"),
+)
 HELP = """\
 usage: firstlight COMMAND [arguments]
 

@@ -9,7 +9,8 @@ from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.facts import facts_of
 from firstlight.cli.names import Names
 from firstlight.rng import seed_everything
-from firstlight.run import LATEST, TOKENIZER, latest_run, start_order
+from firstlight.run import TOKENIZER
+from firstlight.runs import find_run
 from firstlight.trainer import Trainer
 
 SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
@@ -42,31 +43,11 @@ def parser(command, description, *, on_data=True):
 
 
 def find(name, runs_dir):
-    """Return the folder of a run.
-
-    ``name`` is a path, or what stands below ``runs_dir``: ``latest``, ``name``, ``name/id``; of a
-    name alone it is the newest run, of None the latest.
-    """
-    runs_dir = Path(runs_dir)
-    every = [path.parent for path in runs_dir.glob("*/*/config.json")]
-    every.sort(key=start_order)
-    if name is None or Path(name).name == LATEST:
-        place = runs_dir if name is None else Path(name).parent
-        found = [latest_run(place), latest_run(runs_dir), *every[-1:]]
-    else:
-        found = [
-            file.parent
-            for place in (Path(name), runs_dir / name)
-            for pattern in ("config.json", "*/config.json")
-            for file in sorted(place.glob(pattern), key=lambda f: start_order(f.parent))[-1:]
-        ]
-    for folder in filter(None, found):
-        return folder.resolve()
-    if not every:
-        where = "" if name is None else f" {name}"
-        raise UsageError(f"no run{where} in {runs_dir}; make one with: firstlight fit")
-    newest = ", ".join(str(path.relative_to(runs_dir)) for path in every[:-4:-1])
-    raise UsageError(f"no run {name} in {runs_dir}; the newest are: {newest}")
+    """Return the folder of a run; see `firstlight.runs.find_run`."""
+    try:
+        return find_run(name, runs_dir).path
+    except FileNotFoundError as error:
+        raise UsageError(str(error)) from error
 
 
 def rebuild(folder, data, words):

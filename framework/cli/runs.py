@@ -1,56 +1,103 @@
-"""``firstlight runs``: what there is to do with finished runs."""
+"""``firstlight runs``: look at runs, compare them, keep them in order."""
 
-import json
+import importlib
 
-from firstlight.cli.errors import Parser, UsageError
-from firstlight.cli.past_run import find
-from firstlight.fingerprints import first_difference, read_fingerprints
+from firstlight.cli.errors import Parser, UsageError, nearest
+from firstlight.runs import find_run, list_runs
+from firstlight.runs.query import known
 
+COMMANDS = {  # name: (module, what it does)
+    "list": ("runs_list", "all runs, or those of which something is true"),
+    "show": ("runs_show", "one run: settings, results, how it went"),
+    "compare": ("runs_compare", "what differs between runs, and what came of it"),
+    "plot": ("runs_plot", "curves of several runs in one picture, or on the terminal"),
+    "diff": ("runs_diff", "settings, machine and code of two runs, line by line"),
+    "tag": ("runs_mark", "give a run tags, or take them away"),
+    "note": ("runs_mark", "note something about a run"),
+    "rm": ("runs_remove", "delete runs"),
+    "gc": ("runs_remove", "delete what failed before there was anything to keep"),
+    "export": ("runs_export", "records or results as CSV or Parquet"),
+    "diverge": ("runs_diverge", "find the step at which two runs part"),
+}
 DESCRIPTION = """\
-Find the first step, and the parameters, in which two runs differ that should be the same.
+Look at runs, compare them, keep them in order.
 
-Both must have been trained with --callback fingerprints. The exit code is 0 if they agree, 1 if
-they part."""
-USAGE = "firstlight runs diverge A B [--json]"
-SHOWN = 8  # names of parameters
+{commands}
+
+A RUN is a path, name/id, an id or its end, or a name for the newest of that name; latest is the
+newest of all. firstlight runs COMMAND --help tells more. For example:
+  firstlight runs list --where "val_acc > 0.9 and model.lr < 0.1" --sort -val_acc
+  firstlight runs plot -m val_loss --where "name == 'mlp-digits'" -o curves.svg"""
 
 
 def run(words):
-    """Compare two runs; returns the exit code."""
-    parser = Parser("runs", DESCRIPTION, usage=USAGE)
-    parser.add_argument("words", nargs="*", help="diverge A B: folders of runs, or name/id")
-    parser.add_argument("--runs_dir", metavar="DIR", default="runs", help="folder of all runs")
-    parser.add_argument("--json", action="store_true", help="tell it as JSON")
-    own = parser.parse_args(words)
-    if own.words[:1] != ["diverge"] or len(own.words) != 3:
-        raise UsageError(f"expected: runs diverge A B; got {' '.join(own.words) or 'nothing'}")
-    folders = [find(name, own.runs_dir) for name in own.words[1:]]
+    """Run a sub-command; returns the exit code."""
+    lines = "\n".join(f"  {name:<9} {text}" for name, (_, text) in COMMANDS.items())
+    if not words or words[0] in ("-h", "--help"):
+        usage = "firstlight runs COMMAND [arguments]"
+        Parser("runs", DESCRIPTION.format(commands=lines), usage=usage).print_help()
+        return 0
+    command, rest = words[0], words[1:]
+    if command not in COMMANDS:
+        there = nearest(command, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        raise UsageError(f"unknown command runs {command}{there}")
+    return importlib.import_module(f"firstlight.cli.{COMMANDS[command][0]}").run(command, rest)
+
+
+def parser(command, description, usage, *, many=False):
+    """Return a parser of a sub-command; ``many``: it takes runs, or chooses them by ``--where``."""
+    made = Parser(f"runs {command}", description, usage=f"firstlight runs {command} {usage}")
+    made.add_argument("--runs_dir", metavar="DIR", default="runs", help="folder of all runs")
+    if many:
+        made.add_argument("runs", nargs="*", metavar="RUN", help="which runs")
+        add_where(made)
+    return made
+
+
+def add_where(parser):
+    """Add ``--where`` and ``--sort``."""
+    text = 'only runs of which this is true, e.g. "val_acc > 0.9 and model.lr < 0.1"'
+    parser.add_argument("--where", metavar="EXPRESSION", help=text)
+    text = "a metric or setting: smallest first, with a - before it largest first"
+    parser.add_argument("--sort", metavar="NAME", help=text)
+
+
+def one(name, own):
+    """Return the run that a word means."""
     try:
-        one, other = (read_fingerprints(folder) for folder in folders)
-    except (FileNotFoundError, ValueError) as error:
+        return find_run(name, own.runs_dir)
+    except FileNotFoundError as error:
         raise UsageError(str(error)) from error
-    common = sorted(one.keys() & other.keys())
-    if not common:
-        raise UsageError("the two runs have no step in common; train both with the same interval")
-    found = first_difference(one, other)
-    if own.json:
-        step, names = found or (None, [])
-        print(json.dumps({"steps": common, "diverges_at": step, "parameters": names}))
-    else:
-        print(told(common, found, total=len(one[common[0]])))
-    return 1 if found else 0
 
 
-def told(common, found, total):
-    """Return the outcome as text."""
-    if found is None:
-        last = common[-1]
-        return f"the runs agree at all {len(common)} steps they share, the last is step {last}"
-    step, names = found
-    before = [s for s in common if s < step]
-    since = f"they still agree at step {before[-1]}" if before else "they never agree"
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (
-        f"the runs differ first at step {step}; {since}\n"
-        f"{len(names)} of {total} parameters and buffers differ: {', '.join(names[:SHOWN])}{more}"
-    )
+def chosen(own, least=1):
+    """Return the runs that words name, or ``--where`` chooses.
+
+    Raises
+    ------
+    UsageError
+        Both or neither were given, or fewer runs than ``least`` are found.
+    """
+    if bool(own.runs) == (own.where is not None or own.sort is not None):
+        raise UsageError('expected runs, or --where "..." to choose them; one of the two')
+    found = [one(name, own) for name in own.runs] or every(own)
+    found = list({run.path: run for run in found}.values())
+    if len(found) < least:
+        raise UsageError(f"expected {least} or more runs, found {len(found)} in {own.runs_dir}")
+    return found
+
+
+def every(own):
+    """Return all runs that ``--where`` leaves, in the order of ``--sort``."""
+    try:
+        return list_runs(own.runs_dir, own.where, own.sort)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def checked(name, found, who):
+    """Raise a `UsageError` unless one of the runs has a name."""
+    try:
+        known(name, found, who)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

@@ -8,7 +8,14 @@ from firstlight.figures.filters import filters, first_weights
 from firstlight.figures.image_grid import image_grid
 from firstlight.figures.mistakes import mistakes, worst_mistakes
 from firstlight.figures.occlusion import occlusion, occlusion_map
+from firstlight.figures.overlay import overlay, smoothed
 from firstlight.figures.saliency import input_gradient, saliency
+from firstlight.figures.sweep import (
+    importance_bars,
+    parallel_coordinates,
+    search_progress,
+    slices,
+)
 
 __all__ = [
     "attention_maps",
@@ -20,11 +27,17 @@ __all__ = [
     "first_weights",
     "image_grid",
     "image_outputs",
+    "importance_bars",
     "input_gradient",
     "mistakes",
     "occlusion",
     "occlusion_map",
+    "overlay",
+    "parallel_coordinates",
     "saliency",
     "save",
+    "search_progress",
+    "slices",
+    "smoothed",
     "worst_mistakes",
 ]

@@ -158,3 +158,16 @@ def test_what_is_no_number_is_strict_json_and_comes_back(tmp_path, line, line_da
         float("inf"),
         float("-inf"),
     )
+
+
+@pytest.mark.parametrize("torn", ["", '{"step": 900, "val_'])
+@pytest.mark.parametrize("last", [0, 1, 4, 100])
+def test_some_records_are_read_as_among_all(tmp_path, last, torn):
+    records = [
+        {"step": s, "lr": 0.1} | ({"val_loss": 1 / s} if s % 5 == 0 else {}) for s in range(1, 33)
+    ]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (tmp_path / "metrics.jsonl").write_text(lines + torn)
+    assert read_records(tmp_path) == records
+    wanted = [r for r in records if "val_loss" in r or r["step"] > 32 - last]
+    assert read_records(tmp_path, only='"val_', last=last) == wanted

@@ -1,0 +1,37 @@
+"""``firstlight runs diff``: what two runs do not have in common, line by line."""
+
+import json
+
+from firstlight.cli import runs, text
+from firstlight.files import strict
+from firstlight.runs import changes
+
+DESCRIPTION = """\
+Show how run B differs from run A: settings, machine and packages, and code, as a diff of the
+commits and of what was not committed."""
+
+
+def run(command, words):
+    """Print the differences; returns the exit code."""
+    parser = runs.parser(command, DESCRIPTION, "A B [--json]")
+    parser.add_argument("run", nargs=2, metavar="RUN", help="the two runs")
+    parser.add_argument("--json", action="store_true", help="tell it as JSON")
+    own = parser.parse_args(words)
+    a, b = (runs.one(name, own) for name in own.run)
+    found = {
+        "settings": changes.settings_changed(a, b),
+        "environment": changes.environment_changed(a, b),
+        "code": changes.code_changed(a, b),
+    }
+    if own.json:
+        print(json.dumps(strict({"runs": [a.label, b.label]} | found), indent=2))
+        return 0
+    print(f"--- {a.label}\n+++ {b.label}")
+    for title in ("settings", "environment"):
+        print(f"\n{title}: {'the same' if not found[title] else ''}".rstrip())
+        if found[title]:
+            rows = [(n, *(text.number(v) for v in pair)) for n, pair in found[title].items()]
+            print(text.table([(n, before, "->", after) for n, before, after in rows], indent="  "))
+    print(f"\ncode: {'' if found['code'] else 'the same'}".rstrip())
+    print("\n".join(found["code"]), end="\n" * bool(found["code"]))
+    return 0

@@ -1,0 +1,29 @@
+"""``firstlight runs export``: tables for other programs."""
+
+from firstlight.cli import runs
+from firstlight.cli.errors import UsageError
+from firstlight.runs import export
+
+DESCRIPTION = """\
+Write the records of runs as one table, a row for each record; or with --summary a row for each
+run: settings, last and best values. As CSV, on the terminal unless -o names a file, or Parquet."""
+USAGE = "RUN ... [--summary] [-o FILE]"
+
+
+def run(command, words):
+    """Export; returns the exit code."""
+    parser = runs.parser(command, DESCRIPTION, USAGE, many=True)
+    parser.add_argument("--summary", action="store_true", help="one row for each run")
+    parser.add_argument("-o", "--output", metavar="FILE", help="a .csv or .parquet file")
+    own = parser.parse_args(words)
+    found = runs.chosen(own)
+    rows = export.results_table(found) if own.summary else export.records_table(found)
+    if own.output is None:
+        print(export.as_csv(rows), end="")
+        return 0
+    try:
+        export.write(rows, own.output)
+    except ValueError as error:
+        raise UsageError(f"-o: {error}") from error
+    print(f"{own.output}: {len(rows):,} rows of {len(found)} runs")
+    return 0

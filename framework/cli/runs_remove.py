@@ -1,0 +1,49 @@
+"""``firstlight runs rm`` and ``gc``: delete runs."""
+
+import sys
+
+from firstlight.cli import runs, text
+from firstlight.cli.errors import UsageError
+from firstlight.runs import cleaning
+
+REMOVE = "Delete runs, after a question; --yes answers it."
+COLLECT = """\
+Delete runs that crashed, failed or were interrupted before their first checkpoint, and files that
+were left half-written; after a question, which --yes answers. What has a tag or a note stays."""
+
+
+def run(command, words):
+    """Delete; returns the exit code."""
+    many = command == "rm"
+    usage = 'RUN ... | --where "..." [--yes]' if many else "[--failed] [--yes]"
+    parser = runs.parser(command, REMOVE if many else COLLECT, usage, many=many)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    if not many:
+        text_of_failed = "all failed and crashed runs, with checkpoints too"
+        parser.add_argument("--failed", action="store_true", help=text_of_failed)
+    own = parser.parse_args(words)
+    files = []
+    if many:
+        found = runs.chosen(own)
+    else:
+        found, files = cleaning.worthless(own.runs_dir, own.failed)
+    if not found and not files:
+        print("there is nothing to delete")
+        return 0
+    freed = sum(cleaning.size(path) for path in [*(run.path for run in found), *files])
+    what = f"{len(found)} run{'s' * (len(found) != 1)}" + f", {len(files)} files" * bool(files)
+    what += f", {freed / 1e6:,.1f} MB"
+    if not own.yes and not sys.stdin.isatty():
+        raise UsageError(f"{what}: there is nobody to ask here; delete with --yes")
+    rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]
+    print(text.table(rows + [(file, "left over", "") for file in files]))
+    if not own.yes and input(f"delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
+        return 1
+    try:
+        cleaning.remove(found, own.runs_dir)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    for file in files:
+        file.unlink(missing_ok=True)
+    print(f"deleted: {what}")
+    return 0

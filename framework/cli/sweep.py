@@ -1,0 +1,176 @@
+"""``firstlight sweep``: many trainings with other settings each."""
+
+import json
+from pathlib import Path
+
+from firstlight.cli import text
+from firstlight.cli.errors import Parser, UsageError
+from firstlight.files import write_atomically
+
+DESCRIPTION = """\
+Train with many settings, and tell which were best. The file says which, for example:
+
+  method: random              # or grid, or tpe (needs firstlight[optuna])
+  trials: 50
+  metric: val_loss
+  fit: {model: mlp, data: digits, trainer: {max_epochs: 15}}
+  parameters:
+    model.lr: {min: 1e-4, max: 1e-1, log: true}
+    model.hidden: ["32", "64,64"]
+
+The runs lie in runs/<name>/, as any others: firstlight runs list --where "name == '<name>'".
+The same command goes on with a sweep that was broken off; several may work on one at a time, on
+this machine or others that share the folder. With the folder of a sweep, it goes on with that."""
+USAGE = "firstlight sweep FILE [--jobs N] [--trials N] [--runs_dir DIR]"
+SHOWN = 10  # trials in the final table
+
+
+def run(words):
+    """Run a sweep; returns the exit code."""
+    from firstlight.sweeps.driver import Driver
+
+    parser = Parser("sweep", DESCRIPTION, usage=USAGE)
+    parser.add_argument("file", metavar="FILE", help="what to search (YAML), or a sweep's folder")
+    parser.add_argument("--jobs", type=int, metavar="N", help="trainings at a time (default: 1)")
+    parser.add_argument("--trials", type=int, metavar="N", help="how many in all")
+    text_of_dir = "folder that keeps all runs (default: runs)"
+    parser.add_argument("--runs_dir", metavar="DIR", help=text_of_dir)
+    own = parser.parse_args(words)
+    spec, runs_dir = described(own)
+    try:
+        check(spec, runs_dir)
+        driver = Driver(spec, runs_dir, told=lambda trial: print(line(spec, trial), flush=True))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    jobs = f", {spec.jobs} at a time" * (spec.jobs > 1)
+    print(f"{spec.name}: {spec.trials} trials, {spec.method}{jobs}, {spec.goal} {spec.metric}")
+    try:
+        driver.run()
+    except KeyboardInterrupt:
+        print(f"interrupted; go on with: firstlight sweep {shown(driver.folder)}")
+        return 130
+    trials = driver.trials.all()
+    elsewhere = sum(trial.status == "running" for trial in trials)
+    if elsewhere:
+        print(f"{elsewhere} trials are still running in other processes")
+    print(write_results(spec, driver.folder, trials))
+    done = any(trial.status == "finished" for trial in trials)
+    return 0 if done or elsewhere else 1
+
+
+def described(own):
+    """Return the `SweepSpec` and the folder of all runs."""
+    from firstlight.sweeps import SweepSpec, load_spec
+
+    more = {"jobs": own.jobs, "trials": own.trials}
+    path = Path(own.file)
+    try:
+        if not path.is_dir():
+            return load_spec(path, **more), own.runs_dir or "runs"
+        said = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
+        given = {key: value for key, value in more.items() if value is not None}
+        return SweepSpec(**said | given), own.runs_dir or path.absolute().parent
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} is no sweep: it has no sweep.json") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def check(spec, runs_dir):
+    """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs."""
+    from firstlight.sweeps.space import Choice, sample
+    from firstlight.sweeps.worker import settings_of
+
+    usual = sample(spec.space, spec.seed, 1)
+    for name, one in spec.space.items():
+        for value in one.values if isinstance(one, Choice) else (one.min, one.max):
+            settings_of(spec, usual | {name: value}, runs_dir)
+
+
+def line(spec, trial):
+    """Return what is told of a trial that is over."""
+    value = trial.value(spec.metric, spec.mode)
+    parts = [f"trial {trial.number}/{spec.trials}", f"{trial.status:<8}"]
+    if value is not None:
+        parts.append(f"{spec.metric} {text.number(value)}")
+    parts += [f"{name}={text.number(trial.parameters[name])}" for name in spec.searched]
+    if trial.run is not None:
+        parts.append(text.took(trial.run.place["time"]))
+    if trial.status in ("failed", "crashed"):
+        parts.append(f"{trial.error or 'no error'}; see {shown(trial.log)}")
+    return "  ".join(parts)
+
+
+def write_results(spec, folder, trials):
+    """Write table, best settings and plots, and return what is told of them."""
+    import yaml
+
+    from firstlight.sweeps import results
+
+    write_atomically(folder / "results.csv", results.table_csv(spec, trials))
+    best, order = results.best_trial(spec, trials), results.ranked(spec, trials)
+    if best is None:
+        return "no trial has finished; their output is in " + str(shown(folder / "trials"))
+    config = yaml.safe_dump(results.rerun_config(best.run), sort_keys=False, allow_unicode=True)
+    write_atomically(folder / "best.yaml", config)
+    tested = [name for name in best.run.metrics if name.startswith("test_")]
+    rows = [["", "trial", "run", "status", spec.metric, *tested, *spec.searched]]
+    for place, trial in enumerate(order[:SHOWN], 1):
+        metrics = [text.number(trial.run.metrics.get(name)) for name in tested]
+        parameters = [text.number(trial.parameters[name]) for name in spec.searched]
+        value = text.number(trial.value(spec.metric, spec.mode))
+        rows.append([place, trial.number, trial.run.id, trial.status, value, *metrics, *parameters])
+    values, parameters = results.explored(spec, trials)
+    shares = results.importance(values, parameters)
+    told = [
+        f"the best of {len(order)} trials, by {spec.metric}",
+        text.table(rows, right=(0, 1, *range(4, len(rows[0])))),
+        "",
+        *explained(spec, shares),
+        f"table: {shown(folder / 'results.csv')}",
+        *(f"plot: {shown(path)}" for path in plots(spec, folder / "plots", values, parameters)),
+        f"the best once more: firstlight fit --config {shown(folder / 'best.yaml')}",
+    ]
+    return "\n".join(told)
+
+
+def explained(spec, shares):
+    """Return lines that say which settings explain the results, where that can be told."""
+    there = [(name, share) for name, share in shares.items() if share == share]
+    if not there:
+        return []
+    rows = [(name, f"{share:.0%}", "█" * round(20 * share)) for name, share in there]
+    title = f"how much of the differences in {spec.metric} each setting explains by itself"
+    return [title, text.table(rows, indent="  ", right=(1,)), ""]
+
+
+def plots(spec, folder, values, parameters):
+    """Draw the figures of a sweep as PNG and SVG; return the paths of the PNG files."""
+    from firstlight import figures
+    from firstlight.sweeps import importance
+
+    if len(values) < 2 or not parameters:
+        return []
+    log = [name for name in parameters if getattr(spec.space[name], "log", False)]
+    if spec.mode == "min" and values.min() > 0 and values.max() > 10 * values.min():
+        log.append(spec.metric)
+    options = {"metric": spec.metric, "mode": spec.mode, "log": log}
+    made = {
+        "parallel_coordinates": figures.parallel_coordinates(values, parameters, **options),
+        "importance": figures.importance_bars(importance(values, parameters), metric=spec.metric),
+        "slices": figures.slices(values, parameters, **options),
+        "progress": figures.search_progress(
+            values, metric=spec.metric, mode=spec.mode, log=spec.metric in log
+        ),
+    }
+    folder.mkdir(exist_ok=True)
+    for name, figure in made.items():
+        figures.save(figure, folder / f"{name}.svg")
+        figures.save(figure, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in made]
+
+
+def shown(path):
+    """Return a path as messages show it: from here, if it is below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

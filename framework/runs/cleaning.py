@@ -1,0 +1,75 @@
+"""Cleaning: delete runs, and find those that nobody will miss."""
+
+import contextlib
+import shutil
+from pathlib import Path
+
+from firstlight.files import is_temporary, write_atomically
+from firstlight.run import LATEST, latest_run
+from firstlight.runs.find import list_runs, run_paths
+
+
+def size(path):
+    """Return the bytes of all files in a folder, or of a file."""
+    path = Path(path)
+    files = [path] if path.is_file() else path.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def remove(runs, runs_dir):
+    """Delete runs, and the folders that are empty then; ``latest`` names the newest of the rest.
+
+    Parameters
+    ----------
+    runs : list of RunFolder
+    runs_dir : path-like
+
+    Raises
+    ------
+    ValueError
+        One of them is still running; nothing is deleted then.
+    """
+    for run in runs:
+        if run.status == "running":
+            raise ValueError(f"{run.label} is still running; stop it first")
+    for run in runs:
+        shutil.rmtree(run.path)
+        with contextlib.suppress(OSError):  # there are others in it
+            run.path.parent.rmdir()
+    latest = Path(runs_dir) / LATEST
+    if not latest.is_file() or latest_run(runs_dir) is not None:
+        return
+    rest = run_paths(runs_dir)
+    if rest:
+        write_atomically(latest, f"{rest[-1].relative_to(runs_dir)}\n")
+    else:
+        latest.unlink()
+
+
+def worthless(runs_dir, failed=False):
+    """Return runs that ended badly before the first checkpoint, and leftover temporary files.
+
+    Runs with a tag or a note are never among them, nor those that still run.
+
+    Parameters
+    ----------
+    runs_dir : path-like
+    failed : bool
+        All failed and crashed runs, with checkpoints too.
+
+    Returns
+    -------
+    (list of RunFolder, list of pathlib.Path)
+    """
+    runs, files = [], []
+    for run in list_runs(runs_dir):
+        if run.status == "running":
+            continue
+        lost = not run.checkpoints_there and run.status != "finished"
+        if (lost or (failed and run.status in ("failed", "crashed"))) and not (
+            run.tags or run.note
+        ):
+            runs.append(run)
+        else:
+            files += [file for file in run.path.rglob(".*") if is_temporary(file)]
+    return runs, files

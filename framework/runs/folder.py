@@ -1,0 +1,173 @@
+"""RunFolder: a run that is there, to look at."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+
+from firstlight.history import History, resolve_mode
+from firstlight.records import best_values, read_records
+from firstlight.runs.marks import read_marks
+from firstlight.runs.status import read_summary, status
+
+NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+class RunFolder:
+    """The folder of one run, finished or not; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    path : path-like
+        ``runs/<name>/<id>``.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    name, id, label : str
+        ``label`` is ``name/id``, what commands take.
+    status : str
+        "running", "finished", "interrupted", "failed" or "crashed".
+    config, environment, summary : dict
+        What the files of these names hold; {} where one is missing or damaged.
+    history : History
+        Everything that was logged: ``run.history["val_loss"]``, ``run.history.records``.
+    metrics : dict of str to float
+        The last value of each name, and those of a test.
+    best : dict of str to dict
+        Of each ``val_...`` the best: ``{"val_loss": {"value": 0.1, "step": 20, "epoch": 2}}``.
+    tags : list of str
+    note : str
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no run in this folder.
+
+    Examples
+    --------
+    >>> from firstlight.runs import RunFolder
+    >>> RunFolder("runs/mlp-digits/of-last-year")
+    Traceback (most recent call last):
+    FileNotFoundError: runs/mlp-digits/of-last-year is no run: it has no config.json
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise FileNotFoundError(f"{self.path} is no run: it has no config.json")
+        whole = self.path.absolute()
+        self.name, self.id = whole.parent.name, whole.name
+        self.label = f"{self.name}/{self.id}"
+
+    @cached_property
+    def summary(self):
+        """What ``summary.json`` holds."""
+        return read_summary(self.path)
+
+    @cached_property
+    def status(self):
+        """How the run stands; see `firstlight.runs.status`."""
+        return status(self.path, self.summary)
+
+    @cached_property
+    def config(self):
+        """The settings."""
+        return self._read("config.json")
+
+    @cached_property
+    def environment(self):
+        """What the run ran on."""
+        return self._read("environment.json")
+
+    @cached_property
+    def history(self):
+        """Everything that was logged, as a `History`."""
+        try:
+            return History(read_records(self.path))
+        except FileNotFoundError:
+            return History()
+
+    @cached_property
+    def metrics(self):
+        """The last value of each name."""
+        if self._ended:
+            return numbers(self.summary["metrics"])
+        last = History(self._marked_records).last()
+        return {n: value for n, value in last.items() if n not in ("step", "epoch", "time")}
+
+    @cached_property
+    def best(self):
+        """The best value of each name that begins with ``val_``."""
+        if self._ended:
+            return {n: numbers(best) for n, best in self.summary["best"].items()}
+        return best_values(History(self._marked_records))
+
+    @cached_property
+    def tags(self):
+        """Words that the user gave the run."""
+        return read_marks(self.path)["tags"]
+
+    @cached_property
+    def note(self):
+        """What the user noted about the run."""
+        return read_marks(self.path)["note"]
+
+    @property
+    def place(self):
+        """``{"step", "epoch", "time"}`` that the run has come to, 0 before the first record."""
+        if self._ended:
+            keys = {"step": "steps", "epoch": "epochs", "time": "duration_s"}
+            return {name: self.summary.get(key, 0) for name, key in keys.items()}
+        last = self._marked_records[-1:] or [{}]
+        return {name: last[0].get(name, 0) for name in ("step", "epoch", "time")}
+
+    @property
+    def checkpoints_there(self):
+        """Whether there is a checkpoint from which weights, or the training, can be taken up."""
+        return any((self.path / "checkpoints").glob("*.safetensors"))
+
+    def value(self, metric, which="best", mode="auto"):
+        """Return one number of a metric: its "best", "min", "max" or "last" value.
+
+        Raises
+        ------
+        KeyError
+            Nothing was logged under this name.
+        """
+        if which == "last" and metric in self.metrics:
+            return self.metrics[metric]
+        if which == "best" and mode in ("auto", resolve_mode(metric)) and metric in self.best:
+            return self.best[metric]["value"]
+        if metric not in self.history and metric in self.metrics:
+            return self.metrics[metric]  # of a test: one number
+        if which == "last":
+            return self.history[metric][-1]
+        return self.history.best(metric, mode if which == "best" else which)[metric]
+
+    @property
+    def _ended(self):
+        """Whether ``summary.json`` tells all, so that no records need to be read."""
+        return "best" in self.summary and self.status != "running"
+
+    @cached_property
+    def _marked_records(self):
+        """Records of validations, and the last ones: enough for `metrics`, `best` and `place`."""
+        try:
+            return read_records(self.path, only='"val_', last=50)
+        except FileNotFoundError:
+            return []
+
+    def _read(self, name):
+        try:
+            found = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def __repr__(self):
+        return f"RunFolder({str(self.path)!r})"
+
+
+def numbers(values):
+    """Return a dict with texts such as "NaN", as they stand in JSON, as the floats they mean."""
+    return {n: NUMBERS.get(v, v) if isinstance(v, str) else v for n, v in values.items()}

@@ -1,0 +1,97 @@
+"""Worker: the process that trains one trial: ``python -m firstlight.sweeps.worker FILE``."""
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from firstlight.callback import Callback
+from firstlight.cli import fit
+from firstlight.cli.arguments import Arguments
+from firstlight.cli.errors import UsageError
+from firstlight.cli.names import Names
+from firstlight.sweeps.spec import SweepSpec
+from firstlight.sweeps.trials import note
+
+
+class SweepTrial(Callback):
+    """Notes which run a trial is, and gives it up where that is not worth going on with.
+
+    Parameters
+    ----------
+    path : path-like
+        The trial's file.
+    metric : str
+        What to report.
+    pruner : object with ``report(value, epoch)``, optional
+        Returns whether to give up.
+    """
+
+    def __init__(self, path, metric, pruner=None):
+        self.path, self.metric, self.pruner = path, metric, pruner
+
+    def on_fit_start(self, trainer):
+        """Note the run."""
+        note(self.path, run=trainer.run.id)
+
+    def on_train_epoch_end(self, trainer):
+        """Report the metric, and stop if it does not promise enough."""
+        if self.pruner is None or self.metric not in trainer.metrics:
+            return
+        if self.pruner.report(trainer.metrics[self.metric], trainer.epoch):
+            trainer.stop(f"pruned: {self.metric} is behind that of other trials at this epoch")
+
+
+def settings_of(spec, parameters, runs_dir):
+    """Return the `Arguments` of a trial.
+
+    Raises
+    ------
+    UsageError
+        Something in the sweep's file is not known, or of another type.
+    """
+    source = f"sweep {spec.name}"
+    names = Names()
+    names.add(spec.fit, source)
+    for kind in ("model", "data"):
+        if kind in parameters:
+            names.choose(kind, parameters[kind], source)
+    for flag, value in parameters.items():
+        if flag not in ("model", "data"):
+            value = list(value) if isinstance(value, tuple) else value
+            names.values[flag.removeprefix("callbacks.")] = value, source
+    names.values["name"] = spec.name, source
+    names.values["runs_dir"] = str(runs_dir), source
+    fit.use_defaults(
+        names, {flag for flag, (value, _) in names.values.items() if value is not None}
+    )
+    settings = Arguments(names, fit.GENERAL)
+    settings.parse([], known=())
+    return settings
+
+
+def run(path):
+    """Train the trial that a file describes; returns the exit code."""
+    path = Path(path)
+    folder = path.parents[1]
+    note(path, pid=os.getpid())
+    told = json.loads(path.read_text(encoding="utf-8"))
+    spec = SweepSpec(**json.loads((folder / "sweep.json").read_text(encoding="utf-8")))
+    try:
+        settings = settings_of(spec, told["parameters"], folder.parent)
+        pruner = None
+        if told.get("optuna") is not None:
+            from firstlight.sweeps.optuna_sampler import Pruner
+
+            pruner = Pruner(spec, folder, told["optuna"])
+        resume = folder / told["resume"] if told["resume"] else None
+        return fit.train(settings, resume, [SweepTrial(path, spec.metric, pruner)])
+    except (Exception, UsageError) as error:
+        note(path, error=f"{type(error).__name__}: {error}")
+        raise
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("default")
+    sys.exit(run(sys.argv[1]))

@@ -1,0 +1,66 @@
+"""``firstlight runs``: tag, note, rm, gc."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def three():
+    """Three run folders: two finished, one failed without a checkpoint."""
+    for label, status in (("a/1", "finished"), ("a/2", "finished"), ("b/3", "failed")):
+        path = Path("runs") / label
+        path.mkdir(parents=True)
+        (path / "config.json").write_text("{}")
+        summary = {"status": status, "metrics": {}, "best": {}}
+        (path / "summary.json").write_text(json.dumps(summary))
+
+
+def left():
+    return sorted(path.parent.name for path in Path("runs").glob("*/*/config.json"))
+
+
+def test_tags_and_notes(cli, refused, three):
+    assert cli("runs", "tag", "a/1", "good", "old")[1] == "a/1: good old\n"
+    assert cli("runs", "tag", "a/1", "--remove", "old")[1] == "a/1: good\n"
+    assert cli("runs", "tag", "a/2")[1] == "a/2: no tags\n"
+    assert cli("runs", "note", "a/1", "the first", "that works")[1] == (
+        "a/1: the first that works\n"
+    )
+    assert cli("runs", "note", "a/1")[1] == "a/1: the first that works\n"
+    _, out, _ = cli("runs", "list", "--where", "'good' in tags")
+    assert out.splitlines()[1].endswith("good (note)")
+    assert cli("runs", "note", "a/1", "")[1] == "a/1: no note\n"
+    assert "has no tag x; it has good" in refused("runs", "tag", "a/1", "--remove", "x")
+    assert "got 'two words'" in refused("runs", "tag", "a/1", "two words")
+
+
+def test_nothing_is_deleted_where_nobody_can_be_asked(refused, three):
+    assert refused("runs", "rm", "a/1") == (
+        "firstlight runs: 1 run, 0.0 MB: there is nobody to ask here; delete with --yes"
+    )
+    assert left() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(("answer", "ids"), [("y", "23"), ("n", "123"), ("", "123")])
+def test_rm_asks_first(cli, three, monkeypatch, answer, ids):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    code, out, _ = cli("runs", "rm", "a/1")
+    assert "".join(left()) == ids
+    assert code == (0 if answer == "y" else 1)
+    assert out.startswith("a/1  finished")
+
+
+def test_rm_of_many_and_with_yes(cli, three):
+    code, out, _ = cli("runs", "rm", "--yes", "--where", "name == 'a'")
+    assert (code, left()) == (0, ["3"])
+    assert "deleted: 2 runs" in out
+
+
+def test_gc_takes_what_nobody_will_miss(cli, three):
+    code, out, _ = cli("runs", "gc", "--yes")
+    assert (code, left()) == (0, ["1", "2"])
+    assert "b/3  failed" in out
+    assert cli("runs", "gc")[1] == "there is nothing to delete\n"
