@@ -75,6 +75,7 @@ class BatchSizeFinder(Callback):
                 f"{type(trainer.train_loader).__name__}; pass arrays, a data set or a DataLoader"
             )
         self._search(trainer)
+        self.batch_size = trainer.communicator.gather(self.batch_size)[0]  # clocks differ
         self._use(trainer)
         shown = ", ".join(f"{size}: {rate:,.0f}" for size, rate in self.rates.items())
         print(f"BatchSizeFinder: samples/s by batch size {shown}; takes {self.batch_size}")

@@ -70,7 +70,9 @@ class ConfusionMatrix(Callback):
         self._counts = counts if self._counts is None else self._counts + counts
 
     def on_validation_end(self, trainer, stage):
-        """Draw that of a test at once."""
+        """Add up what several ranks counted, and draw that of a test at once."""
+        counts = [c for c in trainer.communicator.gather(self._counts) if c is not None]
+        self._counts = sum(counts) if counts else None
         if stage == "test":
             self._draw(trainer, stage)
 

@@ -31,6 +31,8 @@ class Fingerprints(Callback):
     >>> prints = Fingerprints(every_n_steps=1)  # to find the very step
     """
 
+    rank_zero_only = True
+
     def __init__(self, every_n_steps: int = 100):
         if every_n_steps < 1:
             raise ValueError(

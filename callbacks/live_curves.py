@@ -26,6 +26,8 @@ class LiveCurves(Callback):
     >>> live = LiveCurves(every_seconds=5)
     """
 
+    rank_zero_only = True
+
     def __init__(self, every_seconds: float = 1.0):
         self.every_seconds = every_seconds
         self._handle, self._drawn = None, 0.0

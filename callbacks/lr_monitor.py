@@ -25,6 +25,8 @@ class LRMonitor(Callback):
     0.9
     """
 
+    rank_zero_only = True
+
     def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False):
         self.log_momentum, self.log_weight_decay = log_momentum, log_weight_decay
 

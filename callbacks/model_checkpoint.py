@@ -53,6 +53,8 @@ class ModelCheckpoint(Callback):
     >>> checkpoint = ModelCheckpoint(monitor="val_loss", top_k=3, every_seconds=600)
     """
 
+    rank_zero_only = True
+
     def __init__(
         self,
         monitor: str = "auto",

@@ -37,6 +37,8 @@ class ProgressBar(Callback):
     >>> progress = ProgressBar(refresh_per_second=2)
     """
 
+    rank_zero_only = True
+
     def __init__(self, refresh_per_second: float = 10.0, seconds_between_lines: float = 30.0):
         if not (refresh_per_second > 0 and seconds_between_lines > 0):
             raise ValueError(

@@ -53,6 +53,8 @@ class TensorBoard(Callback):
     >>> tensorboard = TensorBoard(histograms=True, images=True)
     """
 
+    rank_zero_only = True
+
     def __init__(
         self,
         graph: bool = True,

@@ -53,6 +53,8 @@ class TextSamples(Callback):
     >>> samples = TextSamples("To be,", every_n_steps=1000, temperature=0.8)
     """
 
+    rank_zero_only = True
+
     def __init__(
         self,
         prompt: str | None = None,

@@ -2,10 +2,10 @@
 
 import warnings
 
-from firstlight.batches import sample_count
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import TensorBoard
 from firstlight.events import EventsFile
+from firstlight.distributed.sharding import whole_of
 from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
 from firstlight.stopwatch import Stopwatch
@@ -33,6 +33,8 @@ class Throughput(Callback):
     throughput: ... samples/s, ... ms/step over 6 steps
     time: ...forward ... %...
     """
+
+    rank_zero_only = True
 
     def __init__(self):
         self._watch = None
@@ -95,7 +97,7 @@ class Throughput(Callback):
         backward = accumulation.backward
 
         def counting(module, optimizer, dy, batch, ends_window):
-            self._samples += sample_count(batch)
+            self._samples += whole_of(batch)
             backward(module, optimizer, dy, batch, ends_window)
 
         return counting

@@ -3,7 +3,8 @@
 from bisect import bisect_right
 from itertools import pairwise
 
-from firstlight.batches import sample_count
+from firstlight.distributed import share as sharing
+from firstlight.distributed.sharding import weight_of, whole_of
 from firstlight.limits import parse_count
 
 
@@ -68,13 +69,22 @@ class Accumulation:
         return lambda index: index + 1 == count or (index + 1) % batches == 0
 
     def backward(self, module, optimizer, dy, batch, ends_window):
-        """Undo a forward; at a window's end the parameters' ``grad`` is the average."""
-        if ends_window and self._samples == 0:  # a window of one batch
+        """Undo a forward; at a window's end the parameters' ``grad`` is the average.
+
+        Of a batch that several ranks share, each adds n_r dW_r for the n_r samples it has, and the
+        sum over the ranks is n_b dW_b: one exchange for each window.
+        """
+        share = sharing.current()
+        if ends_window and self._samples == 0 and share is None:  # a window of one batch
             module.backward(dy)
             return
-        samples = sample_count(batch)
-        module.backward(dy * samples)
-        self._samples += samples
+        samples, whole = weight_of(batch), whole_of(batch)
+        one_batch = ends_window and self._samples == 0
+        module.backward(dy * (samples / whole if one_batch else samples))
+        self._samples += whole
         if ends_window:
-            optimizer.scale_grad(1 / self._samples)
+            if share is not None:
+                share.communicator.allreduce_gradient_(optimizer.flat.grad)
+            if not one_batch:
+                optimizer.scale_grad(1 / self._samples)
             self._samples = 0

@@ -53,6 +53,20 @@ def _gpu_problem(index):
     return None
 
 
+def gpu_count():
+    """Return how many GPUs this process sees."""
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceCount()
+
+
+def use_device(device):
+    """Make a GPU, "cuda:N", the one that this thread works on from now on."""
+    import cupy
+
+    cupy.cuda.Device(int(device.partition(":")[2])).use()
+
+
 def describe_gpu(device):
     """Return ``{"name", "memory_gb", "driver", "cuda"}`` of a device, None of the CPU."""
     if device == "cpu":

@@ -21,6 +21,8 @@ class Callback:
     ----------
     role : Role
         Fixes the order among callbacks; set it in the class.
+    rank_zero_only : bool
+        Of a training on several processes, call the first one's only; for what shows or writes.
 
     Examples
     --------
@@ -31,6 +33,7 @@ class Callback:
     """
 
     role = Role.READER
+    rank_zero_only = False
 
     def state_dict(self):
         """Return what this callback must remember across a restart, as a JSON-able dict."""

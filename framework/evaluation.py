@@ -6,7 +6,8 @@ import numpy as np
 
 from firstlight import checks
 from firstlight.backend import to_host
-from firstlight.batches import placed, sample_count
+from firstlight.batches import placed
+from firstlight.distributed.sharding import shares, weight_of
 from firstlight.limits import batch_limit
 from firstlight.metrics import MeanMetrics
 
@@ -38,13 +39,15 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
                 loader.load_state_dict(place)  # the next one is this one again
             module.train()
             return None
+        weight = weight_of(batch)
+        if weight == 0:  # fewer samples than ranks
+            continue
         output = module.validation_step(batch)
         checks.step_output(module, output, "validation_step")
         values = {"loss": output.loss, **output.metrics}
         if hasattr(data, "metrics"):
             values |= data.metrics(output.prediction, batch)
-        weight = data.weight(batch) if hasattr(data, "weight") else sample_count(batch)
-        means.add(values, weight)
+        means.add(values, data.weight(batch) if hasattr(data, "weight") else weight)
         hook.on_validation_batch_end(
             trainer=trainer,
             module=module,
@@ -53,6 +56,7 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
             batch_idx=index,
             stage=stage,
         )
+    means = means.over(trainer.communicator)
     metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
     hook.on_validation_end(trainer=trainer, module=module, stage=stage, metrics=metrics)
     return metrics
@@ -61,16 +65,19 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
 def predict(trainer, loader):
     """Return the module's predictions for all batches, joined, as a NumPy array."""
     trainer.module.eval()
-    return np.concatenate(
-        [
-            to_host(trainer.module.predict_step(batch))
-            for batch in limited_batches(trainer, loader, "predict")
-        ]
-    )
+    parts = [
+        to_host(trainer.module.predict_step(batch))[: weight_of(batch)]
+        for batch in limited_batches(trainer, loader, "predict")
+    ]
+    shares = zip(*trainer.communicator.gather(parts), strict=True)  # of each batch, by rank
+    return np.concatenate([part for batch in shares for part in batch])
 
 
 def limited_batches(trainer, loader, stage):
-    """Yield the loader's batches, as many as the trainer's limit allows, on its device."""
+    """Yield the loader's batches, as many as the trainer's limit allows, on its device.
+
+    Of several ranks each gets its share.
+    """
     count = batch_limit(f"limit_{stage}_batches", trainer.limits[stage], len(loader))
-    for batch in islice(loader, count):
+    for batch in islice(shares(loader, trainer.communicator), count):
         yield placed(batch, trainer.device, trainer.dtype)

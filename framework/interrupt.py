@@ -43,16 +43,25 @@ class Interrupt:
         for one, handler in self._previous.items():
             signal.signal(one, handler)
 
+    @property
+    def asked(self):
+        """Whether a signal has come to this process."""
+        return self.requested
+
+    def note(self, number):
+        """Take a signal as the wish to stop after this step."""
+        self.requested, self.signal = True, signal.Signals(number).name
+
     def _handle(self, number, _frame):
         by_hand = number == signal.SIGINT
         if self.ending:
             return
-        if self.requested and by_hand:
+        if self.asked and by_hand:
             raise KeyboardInterrupt
-        self.requested, self.signal = True, signal.Signals(number).name
+        self.note(number)
         # On a terminal, take away the progress bar's line, and the ^C on it.
         clear = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
         again = "; press Ctrl-C again to stop at once" if by_hand else ""
         # Not print(): a handler may run in the middle of one.
         os.write(2, b"\r\x1b[2K" if clear else b"\n")
-        os.write(2, f"{self.signal}: stopping after this step{again}.\n".encode())
+        os.write(2, f"{signal.Signals(number).name}: stopping after this step{again}.\n".encode())

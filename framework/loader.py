@@ -11,6 +11,7 @@ import numpy as np
 
 from firstlight import rng as randomness
 from firstlight.dataset import as_dataset
+from firstlight.distributed.share import Share
 from firstlight.prefetch import prefetched
 
 
@@ -83,11 +84,16 @@ class DataLoader:
         self.transform, self.prefetch = transform, prefetch
         self.seed = randomness.current_seed() if seed is None else seed
         self.epoch = self.batch = 0
+        self.shared_by = None  # a Communicator: batches are then its rank's shares of batches
         self._begun = False  # whether the epoch named above is, or was, under way
 
     def __len__(self):
         full, rest = divmod(len(self.data), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
+
+    def samples(self, index):
+        """Return how many samples the batch with an index (from 0) has."""
+        return min(self.batch_size, len(self.data) - index * self.batch_size)
 
     def __iter__(self):
         """Hand out the batches of the next epoch; after `load_state_dict`, those still left."""
@@ -141,15 +147,17 @@ class DataLoader:
         draws = self.shuffle and hasattr(self.data, "draw")
         for index in range(first, len(self)):
             places = order[index * self.batch_size : (index + 1) * self.batch_size]
+            share, numbers = slice(None), (self.seed, epoch, index)
+            if self.shared_by is not None:
+                share = Share.of(len(places), self.shared_by).rows
             if draws:
-                rng = randomness.derived("draw", self.seed, epoch, index)
-                batch = self.data.draw(len(places), rng)
+                batch = self.data.draw(len(places), randomness.derived("draw", *numbers))
+                batch = tuple(array[share] for array in batch)
             else:
-                batch = self.data[places]
+                batch = self.data[places[share]]
             if self.transform is not None:
-                batch = self.transform(
-                    batch, randomness.derived("augment", self.seed, epoch, index)
-                )
+                by_rank = () if self.shared_by is None else (self.shared_by.rank,)
+                batch = self.transform(batch, randomness.derived("augment", *numbers, *by_rank))
                 if batch is None:
                     raise TypeError(
                         f"DataLoader: transform {self.transform!r} returned None; "

@@ -9,6 +9,8 @@ from itertools import islice
 
 from firstlight import checks, snapshot
 from firstlight.batches import placed
+from firstlight.distributed.agreement import agree
+from firstlight.distributed.sharding import shares
 from firstlight.evaluation import evaluate
 
 
@@ -41,7 +43,8 @@ def train_batches(trainer):
             "order each time, the training differs from one that was not broken off",
             stacklevel=3,
         )
-    batches = islice(trainer.train_loader, passed_over, passed_over + count - first)
+    batches = shares(trainer.train_loader, trainer.communicator)
+    batches = islice(batches, passed_over, passed_over + count - first)
     ends_window = trainer.accumulation.windows(trainer.epoch, count)
     for index, batch in enumerate(batches, start=first):
         trainer.at_boundary = False
@@ -84,6 +87,13 @@ def validate_by_steps(trainer):
         trainer.module.train()
 
 
+def end_step(trainer):
+    """Validate and save where that is due; ranks agree on it."""
+    validate_by_steps(trainer)
+    agree(trainer)
+    save_requested(trainer)
+
+
 def end_epoch(trainer, hook):
     """Validate, log the epoch and tell the callbacks.
 
@@ -108,6 +118,7 @@ def end_epoch(trainer, hook):
     trainer.epoch_done, trainer.batches_done = True, 0
     hook.on_train_epoch_end(trainer=trainer, module=trainer.module)
     trainer.at_boundary = True
+    agree(trainer)
     save_requested(trainer)
 
 

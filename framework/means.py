@@ -6,24 +6,40 @@ from firstlight.metrics import MeanMetrics
 class TrainingMeans:
     """Collects what training steps report, and hands out means for two kinds of record.
 
-    Everything stays on the device until a mean is asked for.
+    Everything stays on the device until a mean is asked for. What ranks have of their shares of
+    the batches stays with them until then, too.
+
+    Parameters
+    ----------
+    communicator : Communicator
     """
 
-    def __init__(self):
+    def __init__(self, communicator):
+        self._communicator = communicator
         self._window, self._epoch = MeanMetrics(), MeanMetrics()
+        self._own = self._window if communicator.size == 1 else MeanMetrics()
 
     def add(self, output, samples):
-        """Take in a step's `StepOutput` for a number of samples."""
-        self._window.add({"loss": output.loss, **output.metrics}, samples)
+        """Take in a step's `StepOutput` for a number of samples; 0 leaves it out."""
+        if samples:
+            self._own.add({"loss": output.loss, **output.metrics}, samples)
+
+    def share(self):
+        """Add up what the ranks have; all of them must call it."""
+        if self._own is not self._window:
+            self._window.merge(self._own.over(self._communicator))
+            self._own.reset()
 
     def of_window(self):
         """Return ``{"train_loss_step": ...}``, the means since the last call, and start anew."""
+        self.share()
         means = self._window.compute()
         self._close_window()
         return {f"train_{name}_step": value for name, value in means.items()}
 
     def of_epoch(self):
         """Return ``{"train_loss": ...}``, the means over the whole epoch, and start anew."""
+        self.share()
         self._close_window()
         means = self._epoch.compute()
         self._epoch.reset()

@@ -74,6 +74,17 @@ class MeanMetrics:
             mine, mine_samples = self._sums.get(name, (0.0, 0))
             self._sums[name] = (mine + total, mine_samples + samples)
 
+    def over(self, communicator):
+        """Return the sums of all ranks together, added in their order."""
+        if communicator.size == 1:
+            return self
+        total = MeanMetrics()
+        for state in communicator.gather(self.state_dict()):
+            part = MeanMetrics()
+            part.load_state_dict(state)
+            total.merge(part)
+        return total
+
     def compute(self):
         """Return the means as a dict of str to float; the one place that waits for the device."""
         return {name: float(total / samples) for name, (total, samples) in self._sums.items()}

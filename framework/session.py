@@ -2,11 +2,15 @@
 
 import copy
 from contextlib import contextmanager
+from functools import partial
 
 from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders, unshuffled
+from firstlight.distributed.agreement import agree
+from firstlight.distributed.failure import together
+from firstlight.distributed.setup import shared_place, start_alike
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
@@ -16,6 +20,15 @@ NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
 
 @contextmanager
 def training(trainer, module, data, val_data, resume=None):
+    """Prepare a training and yield its hooks; of several ranks, one that fails ends all."""
+    with together(trainer.communicator):
+        with _training(trainer, module, data, val_data, resume) as hook:
+            yield hook
+        trainer.communicator.barrier()  # nobody leaves while the first still writes
+
+
+@contextmanager
+def _training(trainer, module, data, val_data, resume):
     """Prepare a training and yield its hooks; whatever happens inside, end it well.
 
     On every way out each callback's ``on_fit_end`` is called, and the run folder says how it
@@ -27,6 +40,7 @@ def training(trainer, module, data, val_data, resume=None):
     with trainer.interrupt, blas_threads(module, batch_size):
         try:
             trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
+            agree(trainer)
             yield trainer.hooks.hook
             trainer.status = "interrupted" if trainer.interrupted else "finished"
         except BaseException as error:
@@ -60,12 +74,19 @@ def _end(trainer, failure):
 
 @contextmanager
 def evaluating(trainer, module, checkpoint):
-    """Prepare an evaluation outside a training, and leave every part in the mode it had."""
+    """Prepare an evaluation outside a training; of several ranks, one that fails ends all."""
+    with together(trainer.communicator), _evaluating(trainer, module, checkpoint):
+        yield
+
+
+@contextmanager
+def _evaluating(trainer, module, checkpoint):
+    """Prepare an evaluation, and leave every part in the mode it had."""
     checks.module(module)
     module.to(device=trainer.device)
     modes = [(part, part.training) for part in module.modules()]
     _use(trainer, module)
-    trainer.hooks = hooks.attach(trainer.callbacks)
+    trainer.hooks = hooks.attach(_of_this_rank(trainer))
     try:
         if checkpoint is not None:
             snapshot.load_weights(trainer, module, checkpoint)
@@ -117,13 +138,17 @@ def _prepare(trainer, module, data, val_data, resume):
     checks.optimizer(module, trainer.optimizer)
     trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
     _use(trainer, module)
-    trainer.hooks = hooks.attach(trainer.callbacks)
+    trainer.hooks = hooks.attach(_of_this_rank(trainer))
     name = trainer.name or checks.run_name(type(module).__name__.lower())
-    place = None if resume is None else resuming.find(resume, trainer.runs_dir, name)
+    place = None
+    if resume is not None:
+        find = partial(resuming.find, resume, trainer.runs_dir, name)
+        place = shared_place(trainer.communicator, find)
     if place is not None:
         _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
         snapshot.restore(trainer, place.checkpoint)
-    if trainer.runs_dir is not None:
+    start_alike(trainer)
+    if trainer.runs_dir is not None and trainer.is_global_zero:
         trainer.run = Run(
             trainer.runs_dir,
             name,
@@ -132,6 +157,8 @@ def _prepare(trainer, module, data, val_data, resume):
             folder=None if place is None else place.run,
             records=trainer.history.records,
         )
+        if trainer.communicator.size > 1:
+            trainer.run.summary["ranks"] = trainer.communicator.size
         if trainer.tokenizer is not None:
             trainer.tokenizer.save(trainer.run.path / TOKENIZER)
     trainer.status = "running"
@@ -148,6 +175,13 @@ def _check_tokenizer(tokenizer, kept):
             f"resume: the data's {tokenizer!r} is not the run's; the text, or the way it is "
             f"tokenized, has changed: load the data with tokenizer={str(kept)!r}, or start anew"
         )
+
+
+def _of_this_rank(trainer):
+    """Return the callbacks to be called here: on ranks but the first, without those that show."""
+    if trainer.is_global_zero:
+        return trainer.callbacks
+    return [c for c in trainer.callbacks if not getattr(c, "rank_zero_only", False)]
 
 
 def _use(trainer, module):

@@ -48,6 +48,22 @@ def take(trainer):
     return checkpoint
 
 
+def save(trainer, path):
+    """Write a `Checkpoint` of a training; of several ranks, the first does so."""
+    if trainer.is_global_zero:
+        take(trainer).save(path)
+
+
+def write_requested(trainer):
+    """Have the checkpoints written that callbacks asked for; of several ranks, by the first."""
+    requested, trainer.requested = trainer.requested, {}
+    if not requested or not trainer.is_global_zero:
+        return
+    whole = trainer.cut_short or take(trainer)
+    for path, (weights_only, replaces) in requested.items():
+        trainer.writer.write(path, whole.weights() if weights_only else whole, replaces)
+
+
 def restore(trainer, checkpoint):
     """Put a training that is ready to start where a checkpoint was taken.
 
@@ -160,7 +176,7 @@ def _named(callbacks):
 
 
 def load_weights(trainer, module, which):
-    """Load the weights of a checkpoint into a module.
+    """Load the weights of a checkpoint into a module; of several ranks, the first reads it.
 
     Parameters
     ----------
@@ -176,6 +192,13 @@ def load_weights(trainer, module, which):
     ValueError
         Damaged, or of another model.
     """
+    read = _read_weights(trainer, which) if trainer.is_global_zero else None
+    checkpoint = trainer.communicator.gather(read)[0]
+    module.load_state_dict(checkpoint.model)
+    trainer.hooks.hook.on_load_checkpoint(trainer=trainer, module=module, checkpoint=checkpoint)
+
+
+def _read_weights(trainer, which):
     path = Path(which)
     if which in ("best", "last"):
         if trainer.run is None:
@@ -189,6 +212,4 @@ def load_weights(trainer, module, which):
             f"checkpoint {str(path)!r} does not exist; "
             f"{'there are: ' + ', '.join(there) if there else 'its folder has none'}"
         )
-    checkpoint = Checkpoint.load(path)
-    module.load_state_dict(checkpoint.model)
-    trainer.hooks.hook.on_load_checkpoint(trainer=trainer, module=module, checkpoint=checkpoint)
+    return Checkpoint.load(path)

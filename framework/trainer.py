@@ -3,14 +3,13 @@
 import time
 from pathlib import Path
 
-from firstlight import checks, hooks, loop, session, snapshot
+from firstlight import checks, distributed, hooks, loop, session, snapshot
 from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
-from firstlight.batches import sample_count
 from firstlight.data import as_loader
+from firstlight.distributed import agreement, launch, sharding
 from firstlight.evaluation import evaluate, predict
 from firstlight.history import History
-from firstlight.interrupt import Interrupt
 from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
 from firstlight.means import TrainingMeans
 from firstlight.writer import CheckpointWriter
@@ -29,6 +28,9 @@ class Trainer:
         How long to train: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute.
+    strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
+        How the processes that ``mpiexec`` or ``srun`` started train together; see
+        `firstlight.distributed`.
     seed : int, optional
         Seeds everything random when `fit` starts, but not loaders that were made before; None
         goes on with the seed in use.
@@ -81,6 +83,7 @@ class Trainer:
         max_steps: int | None = None,
         max_time: float | str | None = None,
         device: str = "cpu",
+        strategy: str = "auto",
         seed: int | None = None,
         accumulate_grad_batches: int | dict[int, int] = 1,
         limit_train_batches: int | float | None = None,
@@ -117,12 +120,13 @@ class Trainer:
         self.accumulation = Accumulation(accumulate_grad_batches)
         self.val_every, self.val_unit = parse_interval("val_every", val_every)
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
-        self.device = resolve_device(device)
+        self.communicator = distributed.communicator(strategy, device)
+        self.device = launch.device_of_rank(resolve_device(device), self.communicator)
+        self.is_global_zero = self.communicator.rank == 0
         self.seed = seed
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
-        self.config = {}
-        self.hooks = hooks.attach(self.callbacks)
+        self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
         self.tokenizer = self.classes = None
         self.reset()
@@ -136,9 +140,9 @@ class Trainer:
         self.skips_step, self.at_boundary = False, True
         self.owes_validation, self.cut_short = False, None
         self.history, self.metrics, self.stop_reason = History(), {}, None
-        self.means = TrainingMeans()
-        self.started = time.perf_counter()
-        self.interrupt = Interrupt()
+        self.means = TrainingMeans(self.communicator)
+        self.started, self.agreed_elapsed = time.perf_counter(), None
+        self.interrupt = agreement.interrupt(self.communicator)
 
     def fit(self, module, data, val_data=None, *, resume=None):
         """Train a module.
@@ -165,7 +169,7 @@ class Trainer:
                     self.accumulation.backward(
                         module, self.optimizer, output.dy, batch, ends_window
                     )
-                    self.means.add(output, sample_count(batch))
+                    self.means.add(output, sharding.weight_of(batch))
                     if not ends_window:
                         continue
                     hook.on_before_optimizer_step(
@@ -185,8 +189,7 @@ class Trainer:
                         batch=batch,
                         batch_idx=self.batch_idx,
                     )
-                    loop.validate_by_steps(self)
-                    loop.save_requested(self)
+                    loop.end_step(self)
                     if self.should_stop:
                         break
                 loop.end_epoch(self, hook)
@@ -238,8 +241,9 @@ class Trainer:
 
     @property
     def elapsed(self):
-        """Seconds since the training started."""
-        return time.perf_counter() - self.started
+        """Seconds since the training started; of several ranks, as they last agreed."""
+        own = time.perf_counter() - self.started
+        return own if self.agreed_elapsed is None else self.agreed_elapsed
 
     @property
     def epoch_batches(self):
@@ -275,7 +279,7 @@ class Trainer:
 
     def save_checkpoint(self, path):
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
-        snapshot.take(self).save(path)
+        snapshot.save(self, path)
 
     def request_checkpoint(self, path, *, weights_only=False, replaces=None):
         """Have a checkpoint written once every callback is through with this step or epoch.
@@ -288,11 +292,7 @@ class Trainer:
 
     def save_requested(self):
         """Write the requested checkpoints now; the loop does so when the time has come."""
-        if self.requested:
-            whole = self.cut_short or snapshot.take(self)
-            for path, (weights_only, replaces) in self.requested.items():
-                self.writer.write(path, whole.weights() if weights_only else whole, replaces)
-            self.requested = {}
+        snapshot.write_requested(self)
 
     def describe(self):
         """Return a text that lists each hook with the callbacks that will run there, in order."""

@@ -133,6 +133,7 @@ def train(settings, resume=None, callbacks=()):
 def test(trainer, model, splits):
     """Return the test metrics of the best weights, or of the last where no best were kept."""
     kept = trainer.run is not None and (trainer.run.checkpoints / "best.safetensors").is_file()
+    kept = trainer.communicator.gather(kept)[0]  # the first of several processes has the run
     return trainer.test(model, splits, checkpoint="best" if kept else None)
 
 

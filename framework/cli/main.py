@@ -10,6 +10,8 @@ import traceback
 import warnings
 
 from firstlight.cli.errors import HelpShown, UsageError, nearest
+from firstlight.distributed.failure import leave
+from firstlight.distributed.launch import launched
 
 COMMANDS = {
     "fit": "train a model on a data set",
@@ -18,6 +20,7 @@ COMMANDS = {
     "check": "find what is wrong with a model's backward, data or training",
     "explain": "go through one step of a model, layer by layer",
     "predict": "write a run's predictions to a file",
+    "slurm": "write a batch script that trains on a cluster",
     "sweep": "train with many settings, and tell which are best",
     "runs": "list, compare, plot, tag and delete runs",
     "look": "draw what a run's model has learned",
@@ -61,6 +64,9 @@ def main(argv=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
             stream.reconfigure(errors="replace")
+    start = launched()
+    if start is not None and start.rank > 0:  # the first of several processes speaks for all
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     command = argv[0] if argv else "--help"
     who = "firstlight" + (f" {command}" if command in COMMANDS else "")
     with warnings.catch_warnings():
@@ -72,16 +78,16 @@ def main(argv=None):
         except UsageError as error:
             _fail(f"{who}: {error}", error, debug)
             print(f"see {who} --help", file=sys.stderr)
-            return 2
+            return leave(2)
         except KeyboardInterrupt:
             print(f"{who}: interrupted", file=sys.stderr)
-            return 130
+            return leave(130)
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             leave_output()
             return 0
         except (Exception, SystemExit) as error:
             _fail(f"{who} failed: {_message(error)}", error, debug)
-            return 1
+            return leave(1)
 
 
 def leave_output():

@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight import ops
 from firstlight import rng as randomness
+from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.attention_checks import as_bias, check_inputs, check_sizes
@@ -111,7 +112,8 @@ class MultiHeadAttention(Module):
         q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
         options = {"bias": as_bias(mask, q, k), "causal": self.is_causal}
         if self.training and self.dropout:
-            seeds = randomness.stream("dropout").integers(2**63, size=len(x))
+            draw = randomness.stream("dropout").integers
+            seeds = share.drawn(lambda rows: draw(2**63, size=rows), len(x))
             options |= {"dropout": self.dropout, "seeds": seeds}
         y = np.empty_like(q, shape=x.shape)  # (N, T, C)
         lse = ops.attention(q, k, v, *self._heads(y), **options)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from firstlight import ops
+from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
@@ -33,20 +34,20 @@ class _BatchNorm(Module):
         self._check(x)
         use_batch = self.training or self.running_mean is None
         if use_batch:
-            mean, var = ops.channel_moments(x)  # (C,) each
+            mean, var, n = share.moments(*ops.channel_moments(x), math.prod(x.shape[:-1]))  # (C,)
             if self.training and self.running_mean is not None:
-                self._track(mean, var, math.prod(x.shape[:-1]))
+                self._track(mean, var, n)
         else:
-            mean, var = self.running_mean.data.copy(), self.running_var.data
+            mean, var, n = self.running_mean.data.copy(), self.running_var.data, None
         rstd = 1 / np.sqrt(var + self.eps)  # (C,)
-        self.save(x, mean, rstd, use_batch)
+        self.save(x, mean, rstd, n)
         if self.weight is None:
             return ops.channel_map(-mean * rstd, (x, rstd))  # (N, ..., C)
         scale = self.weight.data * rstd  # (C,)
         return ops.channel_map(self.bias.data - mean * scale, (x, scale))  # (N, ..., C)
 
     def backward(self, dy):  # dy (N, ..., C)
-        x, mean, rstd, use_batch = self.saved()
+        x, mean, rstd, n = self.saved()
         self.check_dy(dy, x.shape)
         db, dw = ops.channel_dots(dy, x, mean)  # (C,) each
         dw *= rstd  # x̂ = (x - mean) r
@@ -55,9 +56,9 @@ class _BatchNorm(Module):
             self.weight.grad += dw
             self.bias.grad += db
             scale = self.weight.data * rstd
-        if not use_batch:
+        if n is None:  # constants
             return dy * scale
-        n = math.prod(dy.shape[:-1])
+        db, dw = share.sums(db, dw)  # every sample of the batch moved mean and variance
         slope = -scale * rstd * dw / n  # (C,) of x
         return ops.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
 
@@ -76,7 +77,7 @@ class _BatchNorm(Module):
                 f"{self._name}: expected x of shape {layouts}, channels last, got {x.shape}; "
                 "build it with num_features=x.shape[-1]"
             )
-        if self.training and x.size <= self.num_features:
+        if self.training and share.current() is None and x.size <= self.num_features:
             raise ValueError(
                 f"{self._name}: expected more than 1 value per channel when training, got x of "
                 f"shape {x.shape}; use larger batches, or drop_last=True in the DataLoader"
@@ -111,6 +112,9 @@ class BatchNorm1d(_BatchNorm):
         db = Σ dy        dw = Σ dy x̂
         dx = w r (dy - db/n - x̂ dw/n)        training: x moves mean and variance too
         dx = w r dy                          evaluation
+
+    The batch is the whole one also where several processes have a part each: they exchange mean
+    and variance, and in backward the two sums, which are what PyTorch calls SyncBatchNorm.
 
     Parameters
     ----------

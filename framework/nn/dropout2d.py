@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight import rng as randomness
+from firstlight.distributed import share
 from firstlight.module import Module
 
 
@@ -70,7 +71,8 @@ class Dropout2d(Module):
 
     def _draw(self, x):
         rng = randomness.stream("dropout") if self.rng is None else self.rng
-        kept = rng.random((len(x), 1, 1, x.shape[-1]), dtype="float32") >= self.p
+        shape = 1, 1, x.shape[-1]
+        kept = share.drawn(lambda n: rng.random((n, *shape), dtype="float32"), len(x)) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
         return np.asarray(kept * scale, dtype=x.dtype, like=x)  # to the device of x
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from firstlight import ops
+from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
@@ -122,7 +123,7 @@ class InstanceNorm2d(Module):
         """Move the running statistics; n / (n - 1) makes the variance unbiased."""
         for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
             running.data *= 1 - self.momentum
-            running.data += self.momentum * new.mean(axis=0)
+            running.data += self.momentum * share.row_mean(new)
 
     def _check(self, x, own):
         if x.ndim != 4 or x.shape[-1] != self.num_features:

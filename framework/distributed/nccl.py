@@ -1,0 +1,135 @@
+"""NCCLCommunicator: GPUs that exchange arrays by NCCL; MPI starts them and carries all else.
+
+The calls are those of `cupy.cuda.nccl`. NCCL knows neither who takes part nor when one of them is
+gone: ranks find each other by an id that MPI carries from rank 0, and a watchdog ends the job when
+an exchange fails or does not end.
+"""
+
+import sys
+import threading
+import time
+
+from firstlight.distributed.communicator import Communicator
+
+TIMEOUT = 600.0  # seconds that an exchange may take
+PAUSE = 1.0  # seconds between two looks of the watchdog
+TYPES = {  # of NumPy: the name of NCCL's
+    "float16": "NCCL_FLOAT16",
+    "float32": "NCCL_FLOAT32",
+    "float64": "NCCL_FLOAT64",
+    "int32": "NCCL_INT32",
+    "int64": "NCCL_INT64",
+    "uint8": "NCCL_UINT8",
+}
+OPS = {"sum": "NCCL_SUM", "max": "NCCL_MAX"}
+
+
+def nccl_problem():
+    """Say what stands in the way of NCCL, or None."""
+    try:
+        from cupy.cuda import nccl
+    except ImportError:
+        return "CuPy is not installed (pip install 'firstlight[cuda12]' or [cuda13])"
+    if not nccl.available:
+        return "CuPy finds no NCCL (pip install nvidia-nccl-cu12, or -cu13)"
+    return None
+
+
+class NCCLCommunicator(Communicator):
+    """Ranks with a GPU each: CuPy arrays by NCCL, NumPy arrays and objects by MPI.
+
+    The connection is made with the first array, when every rank has chosen its GPU. An exchange
+    is put into the present stream and not waited for.
+
+    Parameters
+    ----------
+    world : MPICommunicator
+
+    References
+    ----------
+    NVIDIA, "NCCL Developer Guide", creating a communicator, asynchronous errors.
+    """
+
+    name = "nccl"
+
+    def __init__(self, world):
+        self._world, self._connection, self._pending = world, None, None
+        self.rank, self.size, self.local_rank = world.rank, world.size, world.local_rank
+
+    def allreduce_(self, array, op="sum"):
+        """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
+        if not hasattr(array, "get"):
+            self._world.allreduce_(array, op)
+            return
+        from cupy.cuda import nccl
+
+        self._exchange("allReduce", array, getattr(nccl, OPS[op]))
+
+    def bcast_(self, array):
+        """Replace an array by that of rank 0, in place."""
+        if not hasattr(array, "get"):
+            self._world.bcast_(array)
+            return
+        self._exchange("broadcast", array, 0)
+
+    def gather(self, value):
+        """Return a list of every rank's value, any Python object, on every rank."""
+        return self._world.gather(value)
+
+    def barrier(self):
+        """Wait until every rank has come here."""
+        self._world.barrier()
+
+    def abort(self, code=1):
+        """End the processes of all ranks at once, with an exit code."""
+        self._world.abort(code)
+
+    def _exchange(self, call, array, what):
+        """Let NCCL work on an array in place; ``what`` is its operation, or the root."""
+        import cupy
+        from cupy.cuda import nccl
+
+        if not array.flags.c_contiguous:
+            copy = cupy.ascontiguousarray(array)
+            self._exchange(call, copy, what)
+            array[...] = copy
+            return
+        if array.dtype.name not in TYPES:
+            raise TypeError(
+                f"NCCLCommunicator: expected one of {', '.join(TYPES)}, got {array.dtype}"
+            )
+        if self._connection is None:
+            self._connect(nccl)
+        kind, stream = getattr(nccl, TYPES[array.dtype.name]), cupy.cuda.get_current_stream()
+        place = array.data.ptr
+        getattr(self._connection, call)(place, place, array.size, kind, what, stream.ptr)
+        done = cupy.cuda.Event(disable_timing=True)
+        done.record(stream)
+        self._pending = done, time.monotonic()
+
+    def _connect(self, nccl):
+        unique_id = nccl.get_unique_id() if self.rank == 0 else None
+        unique_id = self._world.gather(unique_id)[0]
+        self._connection = nccl.NcclCommunicator(self.size, unique_id, self.rank)
+        threading.Thread(target=self._watch, name="firstlight-nccl-watchdog", daemon=True).start()
+
+    def _watch(self):
+        """End the job when an exchange has failed, or takes longer than a dead rank's would."""
+        import cupy
+
+        while True:
+            time.sleep(PAUSE)
+            problem = None
+            try:
+                self._connection.check_async_error()
+            except cupy.cuda.nccl.NcclError as error:
+                problem = str(error)
+            if self._pending is not None:
+                done, since = self._pending
+                if not done.done and time.monotonic() - since > TIMEOUT:
+                    problem = f"an exchange has not ended for {TIMEOUT:.0f} s; is a rank hanging?"
+            if problem:
+                print(f"rank {self.rank}: NCCL: {problem}", file=sys.stderr, flush=True)
+                self._connection.abort()
+                self.abort(1)
+                return

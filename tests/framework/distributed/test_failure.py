@@ -1,0 +1,187 @@
+"""One rank that fails ends all, soon and with the reason; what was kept can be gone on with."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from firstlight.checkpoint import Checkpoint
+from firstlight.run import read_records
+
+SOON = 5.0  # seconds
+LAST = "job/*/checkpoints/last.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("raise", ["ValueError: the cat has bitten", "raised by callback Fail", "on rank 2 of 3"]),
+        ("caught", ["ValueError: the cat has bitten", "on rank 2 of 3"]),
+        ("exit", ["SystemExit: 0", "on rank 2 of 3"]),
+        ("die", []),
+        ("outside", ["OSError: no data on this node"]),
+        ("diverge", ["rank 2 of 3 has diverged: after step 5", "first body.0.weight"]),
+        ("data", ["the ranks of a training differ in their training data", "'samples': 63"]),
+    ],
+)
+def test_a_rank_that_fails_ends_all_with_its_traceback(mpiexec, how, said):
+    code, out, err, seconds = mpiexec(3, "failing.py", how).result(seconds=30)
+    assert code != 0
+    assert "stopped after step" not in out
+    for text in said:
+        assert text in err
+    if said:
+        assert "Traceback" in err.partition(said[0])[0]
+    assert seconds < 2 * SOON  # starting Python three times included
+
+
+@pytest.mark.parametrize(
+    ("how", "step", "reason"),
+    [("stop", 3, "seen enough"), ("early", 0, "no need"), ("clock", 3, None)],
+)
+def test_a_rank_that_wants_to_stop_stops_all_after_the_same_step(mpirun, how, step, reason):
+    out = mpirun(3, "failing.py", how).split("\n")
+    assert sorted(filter(None, out)) == [
+        f"rank {r} stopped after step {step}: {reason}" for r in range(3)
+    ]
+
+
+def wait_for(condition, seconds=60):
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < seconds, "waited in vain"
+        time.sleep(0.01)
+
+
+def pids(runs, ranks):
+    files = [runs / f"pid.{rank}" for rank in range(ranks)]
+    wait_for(lambda: all(file.exists() and file.read_text() for file in files))
+    return [int(file.read_text()) for file in files]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def outcome(runs):
+    """Return what a training came to: all arrays of its checkpoint as bytes, and its records."""
+    (run,) = (runs / "job").iterdir()
+    last = Checkpoint.load(run / "checkpoints" / "last.safetensors")
+    arrays = {name: array.tobytes() for name, array in last.model.items()}
+    arrays |= {f"optimizer.{n}": a.tobytes() for n, a in last.optimizer["arrays"].items()}
+    arrays |= {f"ema.{name}": array.tobytes() for name, array in last.arrays.items()}
+    timed = ("time", "epoch_seconds")
+    records = [{n: v for n, v in r.items() if n not in timed} for r in read_records(run)]
+    return arrays, records, json.loads((run / "summary.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def unbroken(mpirun, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("unbroken") / "runs"
+    assert "finished after step 60" in mpirun(2, "training.py", runs)
+    arrays, records, summary = outcome(runs)
+    assert summary["status"] == "finished"
+    assert summary["ranks"] == 2
+    return arrays, records
+
+
+def kill_one(mpiexec, mpirun, runs, unbroken, seed):
+    chance = random.Random(seed)
+    job = mpiexec(2, "training.py", runs, 60, 0.03)
+    victim = chance.choice(pids(runs, 2))
+    if chance.random() < 0.8:  # else while it is still getting ready
+        wait_for(lambda: list(runs.glob(LAST)))
+        time.sleep(chance.uniform(0, 1))
+    os.kill(victim, signal.SIGKILL)
+    killed = time.monotonic()
+    wait_for(lambda: not any(alive(pid) for pid in pids(runs, 2)), SOON)
+    code, *_ = job.result(seconds=SOON)
+    assert code != 0
+    assert time.monotonic() - killed < SOON
+    goes_on = bool(list(runs.glob(LAST)))
+    if not goes_on:
+        shutil.rmtree(runs)
+    assert "finished after step 60" in mpirun(2, "training.py", runs)
+    arrays, records, summary = outcome(runs)
+    assert ("resumed" in summary) == goes_on
+    assert arrays == unbroken[0]
+    assert records == unbroken[1]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_rank_killed_ends_all_and_resuming_ends_in_the_same_bytes(
+    mpiexec, mpirun, tmp_path, unbroken, seed
+):
+    kill_one(mpiexec, mpirun, tmp_path / "runs", unbroken, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_a_rank_killed_at_random_moments(mpiexec, mpirun, tmp_path, unbroken, seed):
+    kill_one(mpiexec, mpirun, tmp_path / "runs", unbroken, seed)
+
+
+@pytest.mark.parametrize(
+    ("number", "rank"),
+    [(signal.SIGUSR1, 1), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow)],
+)
+def test_a_signal_to_one_rank_stops_all_at_one_step(
+    mpiexec, mpirun, tmp_path, unbroken, number, rank
+):
+    runs = tmp_path / "runs"
+    job = mpiexec(2, "training.py", runs, 60, 0.03)
+    target = pids(runs, 2)[rank]
+    wait_for(lambda: list(runs.glob(LAST)))
+    os.kill(target, number)
+    code, out, err, _ = job.result()
+    assert code == 0, err
+    stopped = out.splitlines()[-2:]
+    assert stopped[0] == stopped[1]
+    assert stopped[0].startswith("interrupted after step ")
+    _, _, summary = outcome(runs)
+    assert (summary["status"], summary["stopped"]) == ("interrupted", number.name)
+    assert "finished after step 60" in mpirun(2, "training.py", runs)
+    arrays, records, _ = outcome(runs)
+    assert arrays == unbroken[0]
+    assert records == unbroken[1]
+
+
+@pytest.mark.parametrize("ranks", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_training_is_resumed_on_another_number_of_ranks(
+    mpiexec, mpirun, tmp_path, unbroken, ranks
+):
+    runs = tmp_path / "runs"
+    job = mpiexec(2, "training.py", runs, 60, 0.03)
+    target = pids(runs, 2)[1]
+    wait_for(lambda: list(runs.glob(LAST)))
+    os.kill(target, signal.SIGUSR1)
+    assert job.result()[0] == 0
+    assert "finished after step 60" in mpirun(ranks, "training.py", runs)
+    arrays, records, summary = outcome(runs)
+    assert summary["resumed"][0]["after_record_of_step"] < 60
+    assert arrays.keys() == unbroken[0].keys()
+    for name, expected in unbroken[0].items():
+        found = np.frombuffer(arrays[name])
+        np.testing.assert_allclose(found, np.frombuffer(expected), rtol=0, atol=1e-10)
+    for found, expected in zip(records, unbroken[1], strict=True):
+        assert found == pytest.approx(expected, abs=1e-10)
+
+
+def test_only_the_first_rank_writes_and_shows(mpirun, tmp_path):
+    runs = tmp_path / "runs"
+    out = mpirun(4, "training.py", runs, 20)
+    assert out.count("finished after 3 epochs, 20 steps") == 1  # the progress bar's last line
+    assert out.count("finished after step 20\n") == 4  # the script's own print
+    (run,) = (runs / "job").iterdir()
+    steps = [r["step"] for r in read_records(run) if "train_loss_step" in r]
+    assert steps == [4, 8, 12, 16, 20]
+    assert len(list(run.glob("events.out*"))) == 1
