@@ -4,8 +4,8 @@ import warnings
 
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import TensorBoard
-from firstlight.events import EventsFile
 from firstlight.distributed.sharding import whole_of
+from firstlight.events import EventsFile
 from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
 from firstlight.stopwatch import Stopwatch
