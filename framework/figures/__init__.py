@@ -3,6 +3,7 @@
 from firstlight.figures.attention_maps import attention_maps, attention_weights
 from firstlight.figures.canvas import save
 from firstlight.figures.confusion import confusion_counts, confusion_matrix
+from firstlight.figures.curves import coefficients, error_curves, fitted_curves, spread
 from firstlight.figures.feature_maps import feature_maps, image_outputs
 from firstlight.figures.filters import filters, first_weights
 from firstlight.figures.image_grid import image_grid
@@ -13,11 +14,14 @@ from firstlight.figures.saliency import input_gradient, saliency
 __all__ = [
     "attention_maps",
     "attention_weights",
+    "coefficients",
     "confusion_counts",
     "confusion_matrix",
+    "error_curves",
     "feature_maps",
     "filters",
     "first_weights",
+    "fitted_curves",
     "image_grid",
     "image_outputs",
     "input_gradient",
@@ -26,5 +30,6 @@ __all__ = [
     "occlusion_map",
     "saliency",
     "save",
+    "spread",
     "worst_mistakes",
 ]
