@@ -1,4 +1,4 @@
-.PHONY: setup test slow lint format bench
+.PHONY: setup test slow lint format bench course docs
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -19,3 +19,10 @@ bench:        ## measurements; run nothing beside them
 	python benchmarks/overhead.py
 	python benchmarks/memory.py
 	python benchmarks/step.py
+
+course:       ## the course's nine steps, one after the other
+	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 5_experiments 6_cnn 7_transformer \
+	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
+
+docs:         ## the site, in site/
+	mkdocs build --strict

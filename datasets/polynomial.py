@@ -1,4 +1,4 @@
-"""polynomial: points on a curve with noise; the sine is what every polynomial is fitted to first."""
+"""polynomial: points on a curve with noise, the sine that polynomials are fitted to first."""
 
 from collections.abc import Callable
 

@@ -66,7 +66,7 @@ def fitted_curves(x, t, grid, curves, titles, *, truth=None, columns=4, title=""
     return figure
 
 
-def error_curves(values, errors, *, xlabel, ylabel="E_RMS", best=None, log=False, title=""):
+def error_curves(values, errors, *, xlabel, ylabel="$E_{RMS}$", best=None, log=False, title=""):
     """Show errors over one setting: the U-curve of a degree or ridge sweep, a learning curve.
 
     Parameters
@@ -143,6 +143,7 @@ def coefficients(weights, titles, *, title=""):
         axes.set_yscale("symlog", linthresh=1.0)
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("power of x")
+        axes.set_xlim(-0.7, max(len(w), 4) - 0.3)
         axes.set_xticks(range(0, max(len(w), 2), 1 if len(w) < 8 else 3))
         _plain(axes)
     panels[0].set_ylabel("coefficient")
