@@ -17,6 +17,11 @@ BLOCK = re.compile(
     r"<code>(?P<code>.*?)</code></pre></div>",
     re.S,
 )
+PLAIN = re.compile(
+    r'(?P<intro>)<div class="highlight"><pre>(?:<span></span>)?'
+    r"<code>(?P<code>.*?)</code></pre></div>",
+    re.S,
+)
 LATEX = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.S
 )
@@ -33,6 +38,8 @@ SCRIPT = re.compile(r"(_|\^)(\{[^}]*\}|\([^)]*\)|[^\W_⁰¹²³⁴⁵⁶⁷⁸�
 def on_page_content(page_html, page, config, files):
     """Return the page with every formula set."""
     page_html = LATEX.sub(latex, page_html)
+    if page.file.src_uri == "derivations.md":  # all its blocks are formulas
+        return PLAIN.sub(block, page_html)
     return BLOCK.sub(block, page_html)
 
 
@@ -55,7 +62,8 @@ def block(found):
         if line.strip()
     ]
     table = f'<table class="lines">{"".join(rows)}</table>'
-    return f'{found["intro"]}:</p>\n<div class="formula">{table}</div>'
+    intro = f"{found['intro']}:</p>" if found["intro"] else ""
+    return f'{intro}\n<div class="formula">{table}</div>'
 
 
 def cell(text):

@@ -107,8 +107,7 @@ def error_curves(values, errors, *, xlabel, ylabel="$E_{RMS}$", best=None, log=F
     else:
         # Beyond what is worth reading, a curve leaves the picture.
         finite = np.concatenate([np.ravel(error) for error in errors.values()])
-        low = np.median(finite)
-        axes.set_ylim(0, min(finite.max() * 1.05, max(low * 4, 1e-12)))
+        axes.set_ylim(0, min(finite.max() * 1.05, np.median(finite) * 4) or None)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(fontsize=9, frameon=False)
     _plain(axes)
