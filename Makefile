@@ -25,4 +25,4 @@ course:       ## the course's nine steps, one after the other
 	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
 
 docs:         ## the site, in site/
-	mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict  # the variable silences the theme's news of itself
