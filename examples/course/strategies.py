@@ -13,29 +13,33 @@ import numpy as np
 import firstlight as fl
 from firstlight import callbacks, optim
 
-OPTIMIZERS = {
-    "SGD": lambda p: optim.SGD(p, lr=0.1),
-    "SGD, momentum 0.9": lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
-    "RMSprop": lambda p: optim.RMSprop(p, lr=1e-3),
-    "AdamW, weight decay 0.05": lambda p: optim.AdamW(p, lr=1e-3, weight_decay=0.05),
-}
-COSINE = {"schedule": "warmup_cosine", "warmup_steps": 40}
-ALL = {"norm": "batch", "dropout": 0.1, "label_smoothing": 0.1, "lr": 2e-3}
-STRATEGIES = {  # name: (model's arguments, augmentation, schedule, decay of EMA, optimizer)
-    "plain: Adam, constant rate": ({}, (), None, None, None),
-    "schedule: step, a tenth after 60 %": ({}, (), "step", None, None),
-    "schedule: cosine": ({}, (), {"schedule": "cosine"}, None, None),
-    "schedule: warm-up and cosine": ({}, (), COSINE, None, None),
-    "schedule: one cycle": ({"lr": 3e-3}, (), {"schedule": "one_cycle"}, None, None),
-    "augmentation: crop": ({}, ("crop",), None, None, None),
-    "augmentation: affine": ({}, ("affine",), None, None, None),
-    "augmentation: mixup": ({}, ("mixup",), None, None, None),
-    "dropout 0.25 and 0.5": ({"dropout": 0.25, "hidden_dropout": 0.5}, (), None, None, None),
-    "label smoothing 0.1": ({"label_smoothing": 0.1}, (), None, None, None),
-    "normalisation: batch": ({"norm": "batch"}, (), None, None, None),
-    **{f"optimizer: {name}": ({}, (), None, None, make) for name, make in OPTIMIZERS.items()},
-    "EMA of the weights, 0.99": ({}, (), None, 0.99, None),
-    "affine, batch norm, dropout, smoothing, cosine, EMA": (ALL, ("affine",), COSINE, 0.99, None),
+WARMUP = {"schedule": "warmup_cosine", "warmup_steps": 40}
+TOGETHER = {"norm": "batch", "dropout": 0.1, "label_smoothing": 0.1, "lr": 2e-3}
+STRATEGIES = {  # what differs from a plain training with Adam at a constant rate
+    "plain: Adam, constant rate": {},
+    "schedule: step, a tenth after 60 %": {"schedule": {"schedule": "step", "interval": "epoch"}},
+    "schedule: cosine": {"schedule": {"schedule": "cosine"}},
+    "schedule: warm-up and cosine": {"schedule": WARMUP},
+    "schedule: one cycle": {"schedule": {"schedule": "one_cycle"}, "model": {"lr": 3e-3}},
+    "augmentation: crop": {"augment": ("crop",)},
+    "augmentation: affine": {"augment": ("affine",)},
+    "augmentation: mixup": {"augment": ("mixup",)},
+    "dropout 0.25 and 0.5": {"model": {"dropout": 0.25, "hidden_dropout": 0.5}},
+    "label smoothing 0.1": {"model": {"label_smoothing": 0.1}},
+    "normalisation: batch": {"model": {"norm": "batch"}},
+    "optimizer: SGD": {"optimizer": lambda p: optim.SGD(p, lr=0.1)},
+    "optimizer: SGD, momentum 0.9": {"optimizer": lambda p: optim.SGD(p, lr=0.05, momentum=0.9)},
+    "optimizer: RMSprop": {"optimizer": lambda p: optim.RMSprop(p, lr=1e-3)},
+    "optimizer: AdamW, weight decay 0.05": {
+        "optimizer": lambda p: optim.AdamW(p, lr=1e-3, weight_decay=0.05)
+    },
+    "EMA of the weights, 0.99": {"ema": 0.99},
+    "affine, batch norm, dropout, smoothing, cosine, EMA": {
+        "model": TOGETHER,
+        "augment": ("affine",),
+        "schedule": WARMUP,
+        "ema": 0.99,
+    },
 }
 
 
@@ -55,22 +59,17 @@ class Net(fl.models.CNN):
 
 def train(strategy, seed, epochs):
     """Return test accuracy (of the last weights, not the luckiest) and seconds."""
-    arguments, augment, schedule, decay, make_optimizer = strategy
     fl.seed_everything(seed)
-    data = images.load(augment=augment)
+    data = images.load(augment=strategy.get("augment", ()))
+    net = Net(data.input_shape, strategy.get("optimizer"), **strategy.get("model", {}))
     listed = []
-    if schedule == "step":
-        listed.append(
-            callbacks.LRSchedule("step", interval="epoch", step_size=epochs * 3 // 5 or 1)
-        )
-    elif schedule:
-        listed.append(callbacks.LRSchedule(**schedule))
-    if decay:
+    if schedule := strategy.get("schedule"):
+        step = {"step_size": max(1, epochs * 3 // 5)} if schedule["schedule"] == "step" else {}
+        listed.append(callbacks.LRSchedule(**schedule, **step))
+    if decay := strategy.get("ema"):
         listed.append(callbacks.EMA(decay))
-    trainer = fl.Trainer(
-        max_epochs=epochs, callbacks=listed, default_callbacks=False, runs_dir=None
-    )
-    net = Net(data.input_shape, make_optimizer, **arguments)
+    quiet = {"default_callbacks": False, "runs_dir": None}
+    trainer = fl.Trainer(max_epochs=epochs, callbacks=listed, **quiet)
     start = time.perf_counter()
     trainer.fit(net, data)
     return trainer.test(net, data)["test_acc"], time.perf_counter() - start
