@@ -1,4 +1,4 @@
-.PHONY: setup test slow lint format bench
+.PHONY: setup test slow lint format bench course docs
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -26,3 +26,10 @@ bench:        ## measurements, three quarters of an hour; run nothing beside the
 	python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
 	python benchmarks/convolution.py
 	python benchmarks/epoch.py
+
+course:       ## the course's nine steps, one after the other
+	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 5_experiments 6_cnn 7_transformer \
+	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
+
+docs:         ## the site, in site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict  # the variable silences the theme's news of itself

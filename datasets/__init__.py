@@ -13,6 +13,7 @@ from firstlight.datasets.digits import digits
 from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
 from firstlight.datasets.npz_file import npz
 from firstlight.datasets.polynomial import polynomial
+from firstlight.datasets.prml import prml
 from firstlight.datasets.text import text
 from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
 from firstlight.datasets.token_files import prepare_tokens
@@ -29,6 +30,7 @@ __all__ = [
     "npz",
     "polynomial",
     "prepare_tokens",
+    "prml",
     "text",
     "tiny_shakespeare",
 ]
@@ -39,7 +41,7 @@ def register_datasets(registry):
     """Offer firstlight's own data sets by name."""
     for function in (digits, mnist, fashion_mnist, kmnist, polynomial, npz, csv):
         registry.add(function.__name__, function)
-    for function in (text, tiny_shakespeare, arithmetic):
+    for function in (text, tiny_shakespeare, arithmetic, prml):
         registry.add(function.__name__, function)
 
 

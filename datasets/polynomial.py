@@ -1,9 +1,20 @@
-"""polynomial: the noisy sine that every polynomial is fitted to first."""
+"""polynomial: points on a curve with noise, the sine that polynomials are fitted to first."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from firstlight import rng as randomness
 from firstlight.data import DataSplits
+
+FUNCTIONS = {
+    "sine": lambda x: np.sin(2 * np.pi * x),
+    "cosine": lambda x: np.cos(2 * np.pi * x),
+    "line": lambda x: 2 * x - 1,
+    "parabola": lambda x: 4 * (x - 0.5) ** 2,
+    "step": lambda x: np.sign(x - 0.5),
+    "runge": lambda x: 1 / (1 + 25 * (2 * x - 1) ** 2),
+}
 
 
 def polynomial(
@@ -11,15 +22,16 @@ def polynomial(
     n_train: int = 10,
     n_val: int = 20,
     n_test: int = 100,
+    function: str | Callable = "sine",
     noise: float = 0.3,
     seed: int = 0,
     batch_size: int | None = None,
 ) -> DataSplits:
-    """Make points on a sine with Gaussian noise, for curve fitting.
+    """Make points on a curve with Gaussian noise, for curve fitting.
 
     Formula, with x evenly spaced from 0 to 1 in each split::
 
-        y = sin(2πx) + ε        ε ~ N(0, noise²)        x (N, 1), y (N, 1)
+        y = f(x) + ε        ε ~ N(0, noise²)        x (N, 1), y (N, 1)
 
     Parameters
     ----------
@@ -29,6 +41,9 @@ def polynomial(
         Points to validate on; 0 leaves them out.
     n_test : int
         Points to test on; 0 leaves them out.
+    function : str or callable
+        f: sine, cosine (one period), line, parabola, step or runge (1/(1 + 25u²), u = 2x - 1); or
+        a function of an array of points.
     noise : float
         Standard deviation of the noise.
     seed : int
@@ -43,7 +58,7 @@ def polynomial(
     Raises
     ------
     ValueError
-        No training points, or negative noise.
+        No training points, negative noise, or an unknown function.
 
     References
     ----------
@@ -63,11 +78,17 @@ def polynomial(
         )
     if not noise >= 0:
         raise ValueError(f"polynomial: expected noise of 0 or more, got {noise}")
+    f = FUNCTIONS.get(function, function) if isinstance(function, str) else function
+    if not callable(f):
+        raise ValueError(
+            f"polynomial: expected a function among {', '.join(FUNCTIONS)}, or one of your own "
+            f"such as np.exp, got {function!r}"
+        )
 
     def points(count, split):
         x = np.linspace(0, 1, count)[:, np.newaxis]  # (N, 1)
         epsilon = randomness.derived("split", seed, split).normal(0, noise, x.shape)
-        return x, np.sin(2 * np.pi * x) + epsilon
+        return x, f(x) + epsilon
 
     return DataSplits(
         train=points(n_train, 0),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import nn, optim
+from firstlight import backend, nn, optim
 from firstlight.module import Module
 
 
@@ -16,12 +16,18 @@ class Polynomial(Module):
 
     Gradient: that of `Linear`; x is data, so there is no dx.
 
+    In closed form: `firstlight.models.least_squares` on the columns (1, φ). The loss is a mean
+    over N points and Adam adds ``weight_decay · w`` to the gradient, so that
+    ``ridge = N · weight_decay / 2`` there penalises the same weights alike.
+
     Parameters
     ----------
     degree : int
         M, 0 or more; 0 fits a constant.
     lr : float
         Learning rate of Adam.
+    weight_decay : float
+        L2 penalty of all weights, b included.
 
     Raises
     ------
@@ -40,10 +46,10 @@ class Polynomial(Module):
     (5, 1)
     """
 
-    def __init__(self, degree: int = 3, *, lr: float = 0.03):
+    def __init__(self, degree: int = 3, *, lr: float = 0.03, weight_decay: float = 0.0):
         if degree < 0:
             raise ValueError(f"Polynomial: expected a degree of 0 or more, got {degree}")
-        self.degree, self.lr = degree, lr
+        self.degree, self.lr, self.weight_decay = degree, lr, weight_decay
         # Degree 0 keeps one feature, always zero, so that only the bias is left to learn.
         self.line = nn.Linear(max(degree, 1), 1, needs_dx=False)
         self.loss = nn.MSELoss()
@@ -66,4 +72,16 @@ class Polynomial(Module):
         return self.line.backward(dy)  # None
 
     def configure_optimizer(self):
-        return optim.Adam(self.parameters(), lr=self.lr)
+        return optim.Adam(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+
+    def coefficients(self):
+        """Return the weights of 1, x, …, x^M, float64 of shape (M + 1,), as on the board.
+
+        Formula: (2x - 1)^k multiplied out, by Horner's rule.
+        """
+        w, b = backend.to_host(self.line.weight.data), backend.to_host(self.line.bias.data)
+        total = np.polynomial.Polynomial([0.0])
+        for weight in w[0, : self.degree][::-1]:
+            total = (total + float(weight)) * np.polynomial.Polynomial([-1.0, 2.0])
+        found = (total + float(b[0])).coef
+        return np.pad(found, (0, self.degree + 1 - len(found)))

@@ -6,6 +6,7 @@ from firstlight.figures.confusion import confusion_counts, confusion_matrix
 from firstlight.figures.curves import curves
 from firstlight.figures.feature_maps import feature_maps, image_outputs
 from firstlight.figures.filters import filters, first_weights
+from firstlight.figures.fitting import coefficients, error_curves, fitted_curves, spread
 from firstlight.figures.histograms import histograms
 from firstlight.figures.image_grid import image_grid
 from firstlight.figures.mistakes import mistakes, worst_mistakes
@@ -23,12 +24,15 @@ from firstlight.figures.sweep import (
 __all__ = [
     "attention_maps",
     "attention_weights",
+    "coefficients",
     "confusion_counts",
     "confusion_matrix",
     "curves",
+    "error_curves",
     "feature_maps",
     "filters",
     "first_weights",
+    "fitted_curves",
     "histograms",
     "image_grid",
     "image_outputs",
@@ -45,5 +49,6 @@ __all__ = [
     "search_progress",
     "slices",
     "smoothed",
+    "spread",
     "worst_mistakes",
 ]

@@ -51,3 +51,30 @@ def test_sizes_below_what_works(bad):
 def test_negative_noise(noise):
     with pytest.raises(ValueError, match="polynomial: expected noise of 0 or more"):
         load("polynomial", noise=noise)
+
+
+def test_other_functions():
+    x, y = load("polynomial", function="runge", noise=0).test.arrays
+    np.testing.assert_allclose(y, 1 / (1 + 25 * (2 * x - 1) ** 2), atol=1e-6)
+    x, y = load("polynomial", function=np.exp, noise=0).test.arrays
+    np.testing.assert_allclose(y, np.exp(x), atol=1e-6)
+    a, b = load("polynomial"), load("polynomial", function="line")
+    assert (a.train.arrays[1] != b.train.arrays[1]).any()
+
+
+@pytest.mark.parametrize("bad", ["sinus", 3])
+def test_unknown_function(bad):
+    with pytest.raises(ValueError, match="expected a function among sine, cosine, .*, got"):
+        load("polynomial", function=bad)
+
+
+def test_the_points_of_prml():
+    splits = load("prml", n_test=5)
+    x, t = splits.train.arrays
+    np.testing.assert_allclose(x[:, 0], np.arange(10) / 9, atol=1e-7)
+    assert t[6, 0] == np.float32(-0.848307)
+    np.testing.assert_allclose(splits.test.arrays[1][:, 0], [0, 1, 0, -1, 0], atol=1e-6)
+    assert splits.batch_size == 10
+    assert load("prml", n_test=0).test is None
+    with pytest.raises(ValueError, match="prml: expected n_test of 0 or more, got -1"):
+        load("prml", n_test=-1)

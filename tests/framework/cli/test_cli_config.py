@@ -45,7 +45,7 @@ def test_the_printed_config_is_a_config(printed, tmp_path):
 def test_another_model_drops_what_was_said_of_the_first(printed, tmp_path):
     (tmp_path / "mlp.yaml").write_text("model: {name: mlp, hidden: [8]}\ndata: digits\n")
     found = printed("--config", "mlp.yaml", "--model", "polynomial", "--model.degree", 2)
-    assert found["model"] == {"name": "polynomial", "degree": 2, "lr": 0.03}
+    assert found["model"] == {"name": "polynomial", "degree": 2, "lr": 0.03, "weight_decay": 0.0}
 
 
 @pytest.mark.parametrize(

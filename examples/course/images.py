@@ -1,0 +1,13 @@
+"""The images that the course trains on: MNIST where it is at hand, else the digits we bring."""
+
+import os
+
+import firstlight as fl
+from firstlight.datasets.sources import local_files
+
+
+def load(**arguments):
+    """Return MNIST if the folder FIRSTLIGHT_DATA has it, and the 8 x 8 digits otherwise."""
+    folder = os.environ.get("FIRSTLIGHT_DATA")
+    name = "mnist" if folder and local_files("mnist", folder) else "digits"
+    return fl.datasets.load(name, **arguments)

@@ -1,0 +1,170 @@
+"""Experiments with polynomials in closed form: what degree, ridge and the number of points do.
+
+Each returns plain arrays; `firstlight.figures` draws them (`error_curves`, `fitted_curves`,
+`coefficients`, `spread`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from firstlight.models.least_squares import column, least_squares, powers, rms_error
+
+
+class Sweep(NamedTuple):
+    """Fits that differ in one setting.
+
+    Attributes
+    ----------
+    values : array, shape (K,)
+        The setting.
+    train, val : array, shape (K,)
+        E_RMS on the points that were fitted and on others, see `rms_error`.
+    weights : list of K arrays
+        Of 1, x, …, x^M.
+    """
+
+    values: np.ndarray
+    train: np.ndarray
+    val: np.ndarray
+    weights: list
+
+    @property
+    def best(self):
+        """The index of the lowest validation error."""
+        return int(np.argmin(self.val))
+
+
+def degree_sweep(train, val, degrees=range(10), *, ridge=0.0):
+    """Fit polynomials of several degrees.
+
+    Parameters
+    ----------
+    train, val : (x, t)
+        Points to fit, and others to judge the fit by.
+    degrees : iterable of int
+    ridge : float
+        λ of `least_squares`.
+
+    Returns
+    -------
+    Sweep
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.datasets.prml import T, X
+    >>> from firstlight.models.curve_fitting import degree_sweep
+    >>> grid = np.linspace(0, 1, 100)
+    >>> degree_sweep((X, T), (grid, np.sin(2 * np.pi * grid)), [0, 1, 3, 9]).train.round(2)
+    array([0.61, 0.46, 0.19, 0.  ])
+    """
+    degrees = np.array(list(degrees))
+    fits = [least_squares(powers(train[0], m), train[1], ridge=ridge) for m in degrees]
+    return _sweep(degrees, fits, train, val)
+
+
+def ridge_sweep(train, val, log_ridges, *, degree=9):
+    """Fit polynomials of one degree under penalties of several strengths, λ = exp(log_ridges)."""
+    log_ridges = np.asarray(log_ridges, np.float64)
+    phi = powers(train[0], degree)
+    fits = [least_squares(phi, train[1], ridge=np.exp(log)) for log in log_ridges]
+    return _sweep(log_ridges, fits, train, val)
+
+
+def _sweep(values, fits, train, val):
+    errors = [[rms_error(w, *points) for w in fits] for points in (train, val)]
+    return Sweep(values, np.array(errors[0]), np.array(errors[1]), fits)
+
+
+def learning_curve(train, val, sizes, *, degree, ridge=0.0, repeats=50, rng):
+    """Fit ever more points, drawn at random from all of them.
+
+    Parameters
+    ----------
+    train, val : (x, t)
+    sizes : iterable of int
+        How many points to fit, each from 1 to all.
+    degree : int
+    ridge : float
+    repeats : int
+        Draws of each size.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    train, val : array, shape (sizes,)
+        E_RMS, as the median over the draws: a few wild fits would carry away the mean.
+
+    Raises
+    ------
+    ValueError
+        A size that cannot be drawn.
+    """
+    x, t = (column("learning_curve", values) for values in train)
+    errors = []  # (sizes, repeats, 2)
+    for size in sizes:
+        if not 1 <= size <= len(x):
+            raise ValueError(f"learning_curve: expected sizes from 1 to {len(x)}, got {size}")
+        draws = (rng.choice(len(x), size, replace=False) for _ in range(repeats))
+        errors.append([_errors((x[i], t[i]), val, degree, ridge) for i in draws])
+    return tuple(np.median(errors, axis=1).T)
+
+
+def _errors(train, val, degree, ridge):
+    w = least_squares(powers(train[0], degree), train[1], ridge=ridge)
+    return rms_error(w, *train), rms_error(w, *val)
+
+
+class BiasVariance(NamedTuple):
+    """How fits to different noise scatter, on a grid of G points.
+
+    Attributes
+    ----------
+    predictions : array, shape (repeats, G)
+        One fitted curve a row.
+    bias2, variance : float
+        Means over the grid, see `bias_variance`.
+    """
+
+    predictions: np.ndarray
+    bias2: float
+    variance: float
+
+
+def bias_variance(function, x, grid, *, degree, ridge=0.0, noise=0.3, repeats=200, rng):
+    """Fit the same points with new noise many times, and take the error apart.
+
+    Formula, with f_l the fit to data set l, f̄ their mean, h the true function (Bishop's
+    eq. 3.45 – 3.47), means over the grid::
+
+        bias²    = mean_x (f̄(x) - h(x))²
+        variance = mean_x mean_l (f_l(x) - f̄(x))²
+        expected squared error at new points = bias² + variance + noise²
+
+    Parameters
+    ----------
+    function : callable
+        h, of an array.
+    x, grid : array, shape (N,) and (G,)
+        Where the points lie, and where to compare.
+    degree : int
+    ridge : float
+    noise : float
+        Standard deviation.
+    repeats : int
+        Data sets.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    BiasVariance
+    """
+    x, grid = column("bias_variance", x), column("bias_variance", grid)
+    phi, t = powers(x, degree), function(x)  # (N, M + 1), (N,)
+    noisy = t + rng.normal(0, noise, (repeats, len(x)))  # (repeats, N)
+    weights = np.array([least_squares(phi, row, ridge=ridge) for row in noisy])
+    predictions = weights @ powers(grid, degree).T  # (repeats, G)
+    mean = predictions.mean(axis=0)  # (G,)
+    bias2 = np.mean((mean - function(grid)) ** 2)
+    return BiasVariance(predictions, float(bias2), float(predictions.var(axis=0).mean()))
