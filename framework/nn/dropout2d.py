@@ -1,8 +1,6 @@
 """Dropout2d: dropout of whole channels of images."""
 
-import numpy as np
-
-from firstlight import rng as randomness
+from firstlight import ops
 from firstlight.module import Module
 
 
@@ -69,10 +67,10 @@ class Dropout2d(Module):
         return dy if factors is None else dy * factors
 
     def _draw(self, x):
-        rng = randomness.stream("dropout") if self.rng is None else self.rng
-        kept = rng.random((len(x), 1, 1, x.shape[-1]), dtype="float32") >= self.p
-        scale = 1 / (1 - self.p) if self.p < 1 else 0.0
-        return np.asarray(kept * scale, dtype=x.dtype, like=x)  # to the device of x
+        kept = ops.dropout_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
+        factors = kept.astype(x.dtype)
+        factors *= 1 / (1 - self.p) if self.p < 1 else 0.0
+        return factors
 
     def extra_repr(self):
         return f"p={self.p}"
