@@ -87,6 +87,11 @@ def begin_pass():
     _set_pass(_device["pass"] + 1)
 
 
+def begin_call():
+    """Count the calls of this pass anew: a capture that has just ended was not one."""
+    _device["call"] = 0
+
+
 def device_key(x):
     """Return what the next random numbers on the device of x are a function of.
 

@@ -5,8 +5,11 @@ from contextlib import contextmanager
 
 from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
+from firstlight.backend import using
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders, unshuffled
+from firstlight.ops.gemm import precision
+from firstlight.passes import make_passes
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
@@ -16,6 +19,14 @@ NEED_RUN = ("model_checkpoint", "tensorboard")
 
 @contextmanager
 def training(trainer, module, data, val_data, resume=None):
+    """Prepare a training on the trainer's device and yield its hooks; see `_training`."""
+    with using(trainer.device), precision(trainer.precision):
+        with _training(trainer, module, data, val_data, resume) as hook:
+            yield hook
+
+
+@contextmanager
+def _training(trainer, module, data, val_data, resume):
     """Prepare a training and yield its hooks; whatever happens inside, end it well.
 
     On every way out each callback's ``on_fit_end`` is called, and the run folder says how it
@@ -62,6 +73,11 @@ def _end(trainer, failure):
 def evaluating(trainer, module, checkpoint):
     """Prepare an evaluation outside a training, and leave every part in the mode it had."""
     checks.module(module)
+    with using(trainer.device), precision(trainer.precision):
+        yield from _evaluating(trainer, module, checkpoint)
+
+
+def _evaluating(trainer, module, checkpoint):
     module.to(device=trainer.device)
     modes = [(part, part.training) for part in module.modules()]
     _use(trainer, module)
@@ -105,6 +121,9 @@ def _prepare(trainer, module, data, val_data, resume):
     module.to(device=trainer.device).train()
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     trainer.tokenizer = getattr(data, "tokenizer", None)
+    for loader in (trainer.train_loader, trainer.val_loader):
+        if hasattr(loader, "keep_on"):
+            loader.keep_on(trainer.device)
     if trainer.overfit:
         trainer.train_loader = unshuffled(trainer.train_loader)
         trainer.val_loader = copy.copy(trainer.train_loader)
@@ -116,6 +135,7 @@ def _prepare(trainer, module, data, val_data, resume):
     checks.optimizer(module, trainer.optimizer)
     trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
     _use(trainer, module)
+    trainer.passes = make_passes(trainer)
     trainer.hooks = hooks.attach(trainer.callbacks)
     name = trainer.name or checks.run_name(type(module).__name__.lower())
     place = None if resume is None else resuming.find(resume, trainer.runs_dir, name)

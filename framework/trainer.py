@@ -2,11 +2,11 @@
 
 import time
 from pathlib import Path
+from typing import Literal
 
 from firstlight import checks, hooks, loop, session, snapshot
 from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
-from firstlight.batches import sample_count
 from firstlight.data import as_loader
 from firstlight.evaluation import evaluate, predict
 from firstlight.history import History
@@ -28,7 +28,13 @@ class Trainer:
     max_time : float or str, optional
         How long to train: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
-        Where to compute.
+        Where to compute; "auto" is a GPU if one is usable, else the CPU.
+    precision : {"32", "tf32", "bf16"}
+        How a GPU makes matrix products of float32 numbers: as they are, or with the factors
+        rounded for its tensor cores. Weights, sums and all else stay float32.
+    capture : bool
+        On a GPU, run each training step's forward and backward as one CUDA graph, where that is
+        possible; see `firstlight.passes`.
     seed : int, optional
         Seeds everything random when `fit` starts, but not loaders that were made before; None
         goes on with the seed in use.
@@ -81,6 +87,8 @@ class Trainer:
         max_steps: int | None = None,
         max_time: float | str | None = None,
         device: str = "cpu",
+        precision: Literal["32", "tf32", "bf16"] = "32",
+        capture: bool = True,
         seed: int | None = None,
         accumulate_grad_batches: int | dict[int, int] = 1,
         limit_train_batches: int | float | None = None,
@@ -118,13 +126,15 @@ class Trainer:
         self.val_every, self.val_unit = parse_interval("val_every", val_every)
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
         self.device = resolve_device(device)
+        self.precision = checks.precision(precision, self.device)
+        self.capture = capture
         self.seed = seed
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config = {}
         self.hooks = hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = None
+        self.tokenizer = self.passes = None
         self.reset()
 
     def reset(self):
@@ -160,12 +170,7 @@ class Trainer:
             while not (self.should_stop or (self.epoch_done and self.epoch == self.max_epochs)):
                 loop.begin_epoch(self, hook)
                 for batch, ends_window in loop.train_batches(self):
-                    output = module.training_step(batch)
-                    checks.training_output(module, output)
-                    self.accumulation.backward(
-                        module, self.optimizer, output.dy, batch, ends_window
-                    )
-                    self.means.add(output, sample_count(batch))
+                    output = self.passes(batch, ends_window)  # forward, loss, backward
                     if not ends_window:
                         continue
                     hook.on_before_optimizer_step(

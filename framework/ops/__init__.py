@@ -11,6 +11,7 @@ from firstlight.ops import (
     cupy_images,
     cupy_ops,
     dropout,
+    gather,
     layernorm,
     pooling,
     softmax,
@@ -48,6 +49,7 @@ max_pool2d = by_array(pooling.max_pool2d, cupy_images.max_pool2d)
 max_pool2d_dx = by_array(pooling.max_pool2d_dx, cupy_images.max_pool2d_dx)
 softmax_parts = by_array(softmax.softmax_parts, cupy_ops.softmax_parts)
 softmax_parts_dx = by_array(softmax.softmax_parts_dx, cupy_ops.softmax_parts_dx)
+take_scaled = by_array(gather.take_scaled, cupy_ops.take_scaled, "float32")
 
 __all__ = [
     "Window",
@@ -83,6 +85,7 @@ __all__ = [
     "sigmoid_into",
     "softmax_parts",
     "softmax_parts_dx",
+    "take_scaled",
 ]
 
 keep_freed_memory()

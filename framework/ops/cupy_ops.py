@@ -192,6 +192,16 @@ def add_by_index(table, indices, values, skip=None):
     table += column_sums(partial.reshape(chunks, -1)).reshape(table.shape)
 
 
+def take_scaled(x, places, factor):
+    shape = (len(places), *x.shape[1:])
+    batch = np.empty_like(x, order="C", shape=shape, dtype="float32")
+    if batch.size:
+        name = "gather_bytes" if x.dtype == np.uint8 else "gather_reals"
+        arguments = (x, places, batch, float(factor), math.prod(x.shape[1:]), batch.size)
+        launch("gather", name, batch, each(batch.size), *arguments)
+    return batch
+
+
 # --- optimizers --------------------------------------------------------------------------------
 
 

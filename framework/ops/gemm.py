@@ -11,6 +11,7 @@ factor and A the second, and a matrix that we see transposed needs no copy, only
 
 import ctypes
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -25,19 +26,21 @@ WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
 _state = {"precision": "32", "library": None, "handles": {}}
 
 
-def set_precision(precision):
-    """Choose how float32 products are made on a GPU, and return how they were before.
+@contextmanager
+def precision(name):
+    """Choose how float32 products are made on a GPU, while the context lasts.
 
     Parameters
     ----------
-    precision : {"32", "tf32", "bf16"}
+    name : {"32", "tf32", "bf16"}
         Numbers stay float32 in memory, and sums are float32. "tf32" and "bf16" round the factors
         to 10 and 7 bits of fraction on their way into the tensor cores.
     """
-    if precision not in COMPUTE:
-        raise ValueError(f'precision: expected "32", "tf32" or "bf16", got {precision!r}')
-    before, _state["precision"] = _state["precision"], precision
-    return before
+    before, _state["precision"] = _state["precision"], name
+    try:
+        yield
+    finally:
+        _state["precision"] = before
 
 
 def matmul(a, b, out=None, *, accumulate=False):

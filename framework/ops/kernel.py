@@ -28,12 +28,16 @@ def options(dtype):
     return ("--std=c++17", f"-DReal={REAL[dtype]}")
 
 
-def usable(x):
-    """Return whether there are kernels for an array: on a GPU, float32 or float64."""
-    if isinstance(x, np.ndarray) or x.dtype.name not in REAL or _problem:
+def usable(x, dtype=None):
+    """Return whether there are kernels for an array: on a GPU, float32 or float64.
+
+    ``dtype`` is that of the kernel's numbers, where it is not the array's.
+    """
+    dtype = x.dtype.name if dtype is None else dtype
+    if isinstance(x, np.ndarray) or dtype not in REAL or _problem:
         return False
     try:
-        _function("elementwise", "fill_kernel", x.dtype.name)
+        _function("elementwise", "fill_kernel", dtype)
     except Exception as error:  # no NVRTC, a driver too old: CuPy has many kinds
         _problem.append(f"{type(error).__name__}: {error}")
         warnings.warn(

@@ -140,8 +140,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         def put():
             array[raw] = raw_value
 
-        put()
-        counts.record(put)
+        counts.act(put)
 
     def fill(self, value):
         self[...] = value
@@ -213,11 +212,10 @@ def run(function, *args, **kwargs):
     out = kwargs.get("out")
     raw = [bare(arg) for arg in args]
     raw_kwargs = {key: bare(value) for key, value in kwargs.items()}
-    with np.errstate(all="ignore"):  # a device does not warn
-        result = function(*raw, **raw_kwargs)
     if out is not None:
-        counts.record(lambda: function(*raw, **raw_kwargs))
+        counts.act(lambda: quiet(function, raw, raw_kwargs))
         return out
+    result = quiet(function, raw, raw_kwargs)
     if name in UNINITIALISED and result.dtype.kind == "f":
         result.fill(math.nan)
     found = wrapped(result)
@@ -234,14 +232,25 @@ def _record(function, raw, kwargs, found):
         return  # a view, or facts such as a shape: there is nothing to do again
 
     def again():
-        with np.errstate(all="ignore"):
-            results = function(*raw, **kwargs)
+        results = quiet(function, raw, kwargs)
         if not isinstance(results, (tuple, list)):
             results = [results]
         for memory, result in zip(made, results, strict=True):
             memory[...] = result
 
-    counts.record(again)
+    if counts.recording is None:  # done already
+        counts.act(lambda: None)
+        return
+    for memory in made:  # nothing is computed before the graph runs
+        if memory.dtype.kind == "f":
+            memory.fill(math.nan)
+    counts.act(again)
+
+
+def quiet(function, args, kwargs):
+    """Compute without warnings, as a device does."""
+    with np.errstate(all="ignore"):
+        return function(*args, **kwargs)
 
 
 def flat(values):

@@ -59,8 +59,7 @@ class Library:
                 product = (left.T if ta else left) @ (right.T if tb else right)
                 out[...] = scale * product + (old * out if old else 0)
 
-        multiply()
-        counts.record(multiply)
+        counts.act(multiply)
         return 0
 
 

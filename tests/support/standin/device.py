@@ -33,10 +33,12 @@ class Device:
         if self.recording is not None:
             raise RuntimeError(f"{what}: the current stream is capturing")
 
-    def record(self, action):
-        """Keep an action for the replays of the graph that is captured."""
+    def act(self, action):
+        """Do something on the device; while a stream is captured, only keep it for the graph."""
         self.launches += 1
-        if self.recording is not None:
+        if self.recording is None:
+            action()
+        else:
             self.recording.append(action)
 
 

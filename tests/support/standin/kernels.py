@@ -54,8 +54,7 @@ class RawModule:
                     raise RuntimeError(f"{name}: threads of a block disagree on __syncthreads")
                 return keep
 
-            call()
-            counts.record(call)
+            counts.act(call)
 
         return kernel
 

@@ -128,11 +128,11 @@ def _creator(function):
 @contextmanager
 def installed(monkeypatch, compiled=True):
     """Put the stand-in in the place of CuPy; ``compiled`` runs our kernels, if there is g++."""
-    from firstlight import backend
+    from firstlight import backend, rng
     from firstlight.ops import gemm, kernel
 
     counts.reset()
-    for clear in (kernel.forget, gemm.forget, backend.forget):
+    for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):
         clear()
     monkeypatch.setitem(sys.modules, "cupy", made())
     monkeypatch.setattr(gemm, "load_library", lambda: cublas.Library())
@@ -141,6 +141,6 @@ def installed(monkeypatch, compiled=True):
     try:
         yield counts
     finally:
-        for clear in (kernel.forget, gemm.forget, backend.forget):
+        for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):
             clear()
         counts.reset()
