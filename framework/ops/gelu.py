@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from firstlight.ops.compiled import fastest
 from firstlight.ops.numpy_ops import erf
 from firstlight.ops.parallel import spread_rows
 
@@ -57,6 +58,7 @@ def gelu(x, approximate="none", *, slope=True):
         compute = _tanh
     else:
         compute = _exact_float32 if x.dtype == np.float32 else _exact
+    compute = fastest(compute, x)
 
     def block(start, stop):
         compute(flat[start:stop], y[start:stop], dydx[start:stop] if slope else None)

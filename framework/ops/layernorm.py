@@ -6,6 +6,7 @@ as ``sum`` does. x of 2048 x 384 float32 on two threads, forward and backward: 2
 
 import numpy as np
 
+from firstlight.ops.compiled import fastest
 from firstlight.ops.parallel import spread_rows
 
 
@@ -24,54 +25,65 @@ def layer_norm(x, weight, bias, eps):
     rstd : array, shape (N, 1)
         r = 1/√(var + eps)
     """
-    width = x.shape[1]
     x_hat = np.empty_like(x)
     y = x_hat if weight is None else np.empty_like(x)
     rstd = np.empty_like(x, shape=(len(x), 1))
-    share = np.full_like(x, 1 / width, shape=(width,))
+    compute = fastest(standardise, x)
 
     def block(start, stop):
-        rows, h, r = x[start:stop], x_hat[start:stop], rstd[start:stop]
-        np.subtract(rows, (rows @ share)[:, None], out=h)
-        var = np.einsum("nd,nd->n", h, h)[:, None] / width
-        var += eps
-        np.divide(1, np.sqrt(var, out=var), out=r)
-        h *= r
+        rows = slice(start, stop)
+        compute(x[rows], x_hat[rows], rstd[rows], eps)
         if weight is not None:
-            np.multiply(h, weight, out=y[start:stop])
+            np.multiply(x_hat[rows], weight, out=y[rows])
         if bias is not None:
-            y[start:stop] += bias
+            y[rows] += bias
 
     spread_rows(block, x)
     return y, x_hat, rstd
 
 
+def standardise(x, x_hat, rstd, eps):
+    """Write x̂ (n, D) and r (n, 1) for a block of rows."""
+    width = x.shape[1]
+    mean = (x @ np.full_like(x, 1 / width, shape=(width,)))[:, None]
+    np.subtract(x, mean, out=x_hat)
+    var = np.einsum("nd,nd->n", x_hat, x_hat)[:, None] / width
+    var += eps
+    np.divide(1, np.sqrt(var, out=var), out=rstd)
+    x_hat *= rstd
+
+
 def layer_norm_backward(dy, x_hat, rstd, weight):
     """Compute dx, dw and db for `layer_norm`.
-
-    With w/D in place of the weight, means of g = dy w and of g x̂ are products with a vector.
 
     Returns
     -------
     dx : array, shape (N, D)
     dw, db : array, shape (D,)
     """
-    width = dy.shape[1]
     dx = np.empty_like(x_hat)
-    w = np.ones_like(dy, shape=(width,)) if weight is None else weight
-    share = w / width
+    w = np.ones_like(dy, shape=dy.shape[1:]) if weight is None else weight
+    compute = fastest(differentiate, dy, x_hat)
 
     def block(start, stop):
-        g, h, out = dy[start:stop], x_hat[start:stop], dx[start:stop]
-        ones = np.ones_like(g, shape=(stop - start,))
-        scratch = g * h
-        dw, db = ones @ scratch, ones @ g  # (D,)
-        stretch, shift = (scratch @ share)[:, None], (g @ share)[:, None]  # (n, 1)
-        np.multiply(g, w, out=out)
-        out -= shift
-        out -= np.multiply(h, stretch, out=scratch)
-        out *= rstd[start:stop]
-        return dw, db
+        rows = slice(start, stop)
+        return compute(dy[rows], x_hat[rows], rstd[rows], w, dx[rows])
 
     parts = spread_rows(block, dy)
     return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
+
+
+def differentiate(dy, x_hat, rstd, w, dx):
+    """Write dx (n, D) for a block of rows and return its shares in dw and db (D,).
+
+    With w/D in place of the weight, means of g = dy w and of g x̂ are products with a vector.
+    """
+    ones, share = np.ones_like(dy, shape=dy.shape[:1]), w / len(w)
+    scratch = dy * x_hat
+    dw, db = ones @ scratch, ones @ dy
+    stretch, shift = (scratch @ share)[:, None], (dy @ share)[:, None]  # (n, 1)
+    np.multiply(dy, w, out=dx)
+    dx -= shift
+    dx -= np.multiply(x_hat, stretch, out=scratch)
+    dx *= rstd
+    return dw, db

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from firstlight.ops import cupy_ops
+from firstlight.ops.compiled import fastest
 from firstlight.optim.decay import with_decay
 from firstlight.optim.optimizer import Optimizer
 
@@ -48,8 +49,7 @@ class Adam(Optimizer):
 
     def update(self, group, t, w, g, m, v, step, decayed):
         g = with_decay(group, w, g, out=decayed)
-        moments(group, t, g, m, v, step)
-        w -= step
+        fastest(descend, w)(group, t, w, g, m, v, step)
 
     def _check(self, group):
         super()._check(group)
@@ -93,16 +93,15 @@ class AdamW(Optimizer):
     def update(self, group, t, w, g, m, v, step):
         if group["weight_decay"]:
             w *= 1 - group["lr"] * group["weight_decay"]
-        moments(group, t, g, m, v, step)
-        w -= step
+        fastest(descend, w)(group, t, w, g, m, v, step)
 
     def _check(self, group):
         super()._check(group)
         check_betas(type(self).__name__, group["betas"])
 
 
-def moments(group, t, g, m, v, step):
-    """Move m and v on by the gradient g, and write Adam's step into ``step``.
+def descend(group, t, w, g, m, v, step):
+    """Move m and v on by the gradient g, and w by Adam's step; ``step`` is scratch.
 
     With c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ, the step is written with one division::
 
@@ -121,6 +120,7 @@ def moments(group, t, g, m, v, step):
     step += group["eps"]
     np.divide(m, step, out=step)
     step *= group["lr"] / (1 - beta1**t)
+    w -= step
 
 
 def check_betas(who, betas):

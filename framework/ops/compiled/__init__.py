@@ -1,0 +1,36 @@
+"""Compiled twins of functions that NumPy takes many passes for; used where numba is installed.
+
+``pip install "firstlight[fast]"`` brings numba. Each file here has functions of the same names and
+arguments as the file of NumPy functions that it stands in for, and the tests compare them.
+FIRSTLIGHT_COMPILED=0 leaves them unused.
+"""
+
+import importlib.util
+import os
+from functools import cache
+
+
+def fastest(function, *arrays):
+    """Return the compiled twin of a function, or the function itself where there is none.
+
+    Parameters
+    ----------
+    function : callable
+        A function of ``firstlight.ops.NAME``; its twin has its name, without leading underscores,
+        in ``firstlight.ops.compiled.NAME``.
+    *arrays : array
+        What it will be called with; twins are for NumPy's float32 arrays.
+    """
+    if not all(type(x).__module__ == "numpy" and x.dtype == "float32" for x in arrays):
+        return function
+    return _twin(function) or function
+
+
+@cache
+def _twin(function):
+    switched_off = os.environ.get("FIRSTLIGHT_COMPILED") == "0"
+    if switched_off or importlib.util.find_spec("numba") is None:
+        return None
+    name = function.__module__.rpartition(".")[2]
+    module = importlib.import_module(f"{__name__}.{name}")
+    return getattr(module, function.__name__.lstrip("_"))
