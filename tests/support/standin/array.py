@@ -35,6 +35,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
 
     def __init__(self, array):
         self._a, self.device_id = np.asarray(array), counts.current
+        if counts.recording is not None:
+            counts.kept.append(self._a)
 
     # --- what is known without looking at values ---
     shape = property(lambda self: self._a.shape)

@@ -14,6 +14,7 @@ class Device:
         self.current = 0
         self.streams = []  # those in use, the innermost last
         self.recording = None  # the list of what is captured, or None
+        self.kept = []  # the memory of arrays made meanwhile, which the graph works in
         self.synchronisations = self.launches = self.uploads = 0
         self.downloads = []
 

@@ -33,8 +33,8 @@ class Device:
 class Graph:
     """What a stream captured."""
 
-    def __init__(self, actions):
-        self.actions, self.launches = actions, 0
+    def __init__(self, actions, memory):
+        self.actions, self.memory, self.launches = actions, memory, 0
 
     def launch(self, stream=None):
         self.launches += 1
@@ -65,11 +65,11 @@ class Stream:
     def begin_capture(self):
         if self.null or current_stream() is not self:
             raise RuntimeError("the null stream, and one that is not current, cannot capture")
-        counts.recording = []
+        counts.recording, counts.kept = [], []
 
     def end_capture(self):
         actions, counts.recording = counts.recording, None
-        return Graph(actions)
+        return Graph(actions, counts.kept)
 
 
 NULL = Stream(null=True)
