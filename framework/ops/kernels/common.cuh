@@ -2,7 +2,9 @@
 // No kernel adds floating-point numbers by atomics: sums have a fixed order, so that the same
 // input gives the same bits each time.
 
+#ifndef THREADS
 #define THREADS 256  // of a block that adds up together; a power of two
+#endif
 
 // Sum of one value of each thread, as a tree; every thread gets it.
 __device__ __forceinline__ Real block_sum(Real value) {

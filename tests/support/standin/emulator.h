@@ -25,7 +25,6 @@ using std::erf;
 using std::tanh;
 
 typedef void (*Call)(void**);
-#ifdef FIBRES
 static ucontext_t caller;
 struct Fibre { ucontext_t context; dim3 index; int barriers; bool done; };
 static Fibre* running;
@@ -36,7 +35,7 @@ static void __syncthreads() {
     running->barriers++;
     swapcontext(&running->context, &caller);
 }
-static int run_block(Call call, void** args) {
+static int run_together(Call call, void** args) {
     const size_t STACK = 1 << 16;
     unsigned n = blockDim.x * blockDim.y * blockDim.z;
     static std::vector<char> stacks;
@@ -67,22 +66,21 @@ static int run_block(Call call, void** args) {
         if (finished) return 1;
     }
 }
-#else
+
 static int run_block(Call call, void** args) {
     for (threadIdx.z = 0; threadIdx.z < blockDim.z; threadIdx.z++)
         for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)
             for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) call(args);
     return 0;
 }
-#endif
 
-static int run_grid(Call call, void** args, dim3 grid, dim3 block) {
+static int run_grid(Call call, void** args, bool together, dim3 grid, dim3 block) {
     gridDim = grid, blockDim = block;
     for (unsigned z = 0; z < grid.z; z++)
         for (unsigned y = 0; y < grid.y; y++)
             for (unsigned x = 0; x < grid.x; x++) {
                 blockIdx = {x, y, z};
-                if (run_block(call, args)) return 1;
+                if ((together ? run_together : run_block)(call, args)) return 1;
             }
     return 0;
 }
@@ -102,10 +100,10 @@ template <class... A> struct Thunk<void (*)(A...)> {
     }
 };
 
-#define LAUNCHER(name)                                                                          \
+#define LAUNCHER(name, together)                                                                          \
     extern "C" { Thunk<decltype(&name)>::Sizes sizes_##name = Thunk<decltype(&name)>::sizes(); } \
     extern "C" int launch_##name(void** a, int gx, int gy, int gz, int bx, int by, int bz) {    \
-        return run_grid(Thunk<decltype(&name)>::call<&name>, a,                                  \
+        return run_grid(Thunk<decltype(&name)>::call<&name>, a, together,                        \
                         {(unsigned)gx, (unsigned)gy, (unsigned)gz},                              \
                         {(unsigned)bx, (unsigned)by, (unsigned)bz});                            \
     }

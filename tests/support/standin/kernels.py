@@ -14,6 +14,7 @@ from standin.array import check, ndarray
 from standin.device import counts
 
 HEADER = Path(__file__).with_name("emulator.h")
+FEW = 8  # threads of a block that adds up together, in place of 256: each switch costs a µs
 FOLDER = Path(tempfile.gettempdir()) / "firstlight-emulated-kernels"
 
 
@@ -28,6 +29,7 @@ class RawModule:
     def __init__(self, *, code, options=()):
         if compiler() is None:
             raise RuntimeError("NVRTC is not at hand")
+        self.bodies = bodies(code)
         self.library = built(code, tuple(o for o in options if o.startswith("-D")))
 
     def get_function(self, name):
@@ -36,6 +38,9 @@ class RawModule:
         sizes = (ctypes.c_int * 32).in_dll(self.library, f"sizes_{name}")
 
         def kernel(grid, block, args):
+            if "THREADS" in self.bodies[name] or "block_" in self.bodies[name]:
+                assert block == (256,), "our kernels that add up in blocks expect 256 threads"
+                block = (FEW,)
             values = [_argument(arg) for arg in args]
             given = [ctypes.sizeof(value) for value in values]
             expected = list(sizes[: sizes[31]])
@@ -72,12 +77,18 @@ def _argument(value):
     raise TypeError(f"Unsupported type {type(value)}")
 
 
+def bodies(code):
+    """Return the text of each kernel by its name."""
+    parts = re.split(r'extern "C" __global__ void (\w+)', code)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
 @cache
 def built(code, defines):
     """Compile a source, or find it compiled."""
-    names = re.findall(r'extern "C" __global__ void (\w+)', code)
-    fibres = ["-DFIBRES"] if "__syncthreads" in code else []
-    ends = "\n".join(f"LAUNCHER({name})" for name in names)
+    ends = "\n".join(
+        f"LAUNCHER({name}, {str('block_' in body).lower()})" for name, body in bodies(code).items()
+    )
     text = f'#include "{HEADER}"\n{code}\n{ends}\n'
     key = hashlib.sha256((text + HEADER.read_text() + str(defines)).encode()).hexdigest()[:16]
     target = FOLDER / f"{key}.so"
@@ -86,7 +97,7 @@ def built(code, defines):
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
             source, made = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             source.write_text(text)
-            flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", *fibres, *defines]
+            flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", f"-DTHREADS={FEW}", *defines]
             done = subprocess.run(
                 [compiler(), *flags, str(source), "-o", str(made)], capture_output=True, text=True
             )
