@@ -129,5 +129,5 @@ def _array_like(value, total):
     if on_device(total):
         return total
     array = np.zeros_like(value, dtype="float64")
-    array.fill(total)
+    array.fill(float(total))
     return array

@@ -17,6 +17,7 @@ from firstlight import checks, rng
 from firstlight.backend import load_cupy
 from firstlight.batches import sample_count
 from firstlight.module import Module
+from firstlight.snapshot import generators
 
 MOST = 16  # graphs
 PLAIN = (bool, int, float, str, type(None))
@@ -120,6 +121,7 @@ class CapturedPasses(Passes):
         cupy = load_cupy()
         stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool()
         fixed, output, reason = tuple(part.copy() for part in batch), None, None
+        own = [(g, g.bit_generator.state) for _, g in generators(self.module)]
         rng.capturing(True)
         stream.begin_capture()
         try:
@@ -134,6 +136,10 @@ class CapturedPasses(Passes):
             graph = stream.end_capture()
         except Exception as error:  # a broken capture ends with an error of its own
             reason = reason or f"{type(error).__name__}: {error}"
+        if any(str(g.bit_generator.state) != str(state) for g, state in own):
+            reason = reason or "a module draws from a generator of its own, on the host"
+            for generator, state in own:
+                generator.bit_generator.state = state
         if reason is not None:
             self._give_up(reason)
             return

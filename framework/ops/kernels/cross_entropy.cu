@@ -8,7 +8,7 @@ extern "C" __global__ void softmax_parts(
     size_t row = blockIdx.x;
     x += row * classes;
     e += row * classes;
-    Real largest = -INFINITY;
+    Real largest = x[0];
     for (int c = threadIdx.x; c < classes; c += THREADS) largest = max(largest, x[c]);
     largest = block_max(largest);
     Real sum = 0;

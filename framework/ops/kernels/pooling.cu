@@ -11,13 +11,13 @@ extern "C" __global__ void max_pool(
     int o = rest % ow;
     rest /= ow;
     int m = rest % oh, n = rest / oh;
-    Real best = -INFINITY;
-    int found = 0;
+    Real best = 0;
+    int found = -1;
     for (int tap = 0; tap < kh * kw; tap++) {
         int row = m * sh + tap / kw * dh - bh, column = o * sw + tap % kw * dw - bw;
         if (row < 0 || row >= h || column < 0 || column >= w) continue;
         Real pixel = x[(((size_t)n * h + row) * w + column) * channels + c];
-        if (pixel > best || pixel != pixel) {  // NaN is the largest, as in NumPy
+        if (found < 0 || pixel > best || pixel != pixel) {  // NaN is the largest, as in NumPy
             found = tap;
             best = pixel;
             if (pixel != pixel) break;
