@@ -56,7 +56,7 @@ def precision(name, device):
         raise ValueError(f"precision: expected one of {known}, got {name!r}")
     if name != "32" and device == "cpu":
         raise ValueError(
-            f'precision {name!r} is made by a GPU\'s tensor cores, and the device is the CPU; use '
+            f"precision {name!r} is made by a GPU's tensor cores, and the device is the CPU; use "
             'precision="32", or device="cuda"'
         )
     return name

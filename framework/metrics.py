@@ -103,7 +103,9 @@ class MeanMetrics:
 
     def compute(self):
         """Return the means as a dict of str to float; the one place that waits for the device."""
-        return {name: float(self._totals[name] / samples) for name, samples in self._samples.items()}
+        return {
+            name: float(self._totals[name] / samples) for name, samples in self._samples.items()
+        }
 
     def state_dict(self):
         """Return the sums as a JSON-able dict; floats keep every bit."""

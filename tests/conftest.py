@@ -1,8 +1,6 @@
 """What every test starts from."""
 
 import os
-
-import os
 from contextlib import nullcontext
 
 import numpy as np

@@ -20,7 +20,7 @@ class Dropout(Module):
     Parameters
     ----------
     p : float
-        Probability of a zero, from 0 to 1.
+        Probability of a zero, from 0 to 1; kept to 16 binary digits.
     rng : numpy.random.Generator, optional
         Where the masks come from; the ``dropout`` stream by default.
 
@@ -38,9 +38,9 @@ class Dropout(Module):
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> layer = nn.Dropout(0.5, rng=np.random.default_rng(0))
+    >>> layer = nn.Dropout(0.5, rng=np.random.default_rng(1))
     >>> layer(np.ones(6))
-    array([2., 2., 2., 0., 0., 0.])
+    array([2., 0., 2., 2., 2., 2.])
     >>> layer.eval()(np.ones(6))
     array([1., 1., 1., 1., 1., 1.])
     """

@@ -4,6 +4,7 @@ A layer calls ``ops.gelu(x)`` and does not ask where x lives: those that have ke
 chosen by the array that comes first.
 """
 
+from firstlight.ops import attention as attention_tiles
 from firstlight.ops import (
     by_index,
     channels,
@@ -16,7 +17,6 @@ from firstlight.ops import (
     pooling,
     softmax,
 )
-from firstlight.ops import attention as attention_tiles
 from firstlight.ops import gelu as gelu_blocks
 from firstlight.ops.blockwise import blockwise
 from firstlight.ops.channels import channel_map

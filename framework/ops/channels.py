@@ -109,7 +109,9 @@ def channel_map(shift, *terms):
 def _rows(x):
     """View (..., W, C) as (..., W C) with one leading axis, and (N, C) as it is."""
     lead = x.shape[: max(1, x.ndim - 2)]
-    return np.asarray(x, order="C", like=x).reshape(math.prod(lead), math.prod(x.shape[len(lead) :]))
+    return np.asarray(x, order="C", like=x).reshape(
+        math.prod(lead), math.prod(x.shape[len(lead) :])
+    )
 
 
 def _repeat(vector, rows):
@@ -118,7 +120,9 @@ def _repeat(vector, rows):
 
 
 def _column_sums(rows):
-    return matmul(np.ones_like(rows, shape=len(rows)), rows)  # BLAS takes a fifth of the time of .sum
+    return matmul(
+        np.ones_like(rows, shape=len(rows)), rows
+    )  # BLAS takes a fifth of the time of .sum
 
 
 def _fold(row, x):

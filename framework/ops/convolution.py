@@ -16,6 +16,7 @@ has a faster form.
 import numpy as np
 
 from firstlight.ops import depthwise
+from firstlight.ops.compiled import fastest
 from firstlight.ops.patches import over_samples, patches, tiles
 from firstlight.ops.scratch import scratch
 
@@ -145,22 +146,27 @@ def give_back(dy, w, rows, columns, dx):
     channels, out = dx.shape[3], dy.shape[3]
     kernels = np.asarray(w.transpose(1, 2, 0, 3), order="C", like=w)  # (kh, kw, O, C)
     pixel_bytes = dy.itemsize * (out + 2 * channels)  # of dy, the share and dx
-    across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
+    add = fastest(add_taps, dy, kernels)
 
     def add_up(start, stop):
         for samples, lines in tiles(dy, start, stop, pixel_bytes // 2):  # they fill the L2 cache
             if lines.start == 0:
                 dx[samples] = 0
-            part, part_dx = dy[samples, lines], dx[samples]
-            share = scratch("share", (*part.shape[:3], channels), dy)
-            matrix, product = part.reshape(-1, out), share.reshape(-1, channels)
-            for i in range(rows.taps):
-                windows, ys = rows.part(lines).inside(i, dx.shape[1])
-                for j, (seen, xs) in enumerate(across):
-                    np.matmul(matrix, kernels[i, j], out=product)
-                    part_dx[:, ys, xs] += share[:, windows, seen]
+            add(dy[samples, lines], kernels, rows.part(lines), columns, dx[samples])
 
     over_samples(add_up, dy, dy.size * w[0].size)
+
+
+def add_taps(dy, kernels, rows, columns, dx):
+    """Add dy W_ij, for some lines of dy, to the pixels that tap (i, j) saw; for all i and j."""
+    share = scratch("share", (*dy.shape[:3], dx.shape[3]), dy)
+    matrix, product = dy.reshape(-1, dy.shape[3]), share.reshape(-1, dx.shape[3])
+    across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
+    for i in range(rows.taps):
+        windows, ys = rows.inside(i, dx.shape[1])
+        for j, (seen, xs) in enumerate(across):
+            np.matmul(matrix, kernels[i, j], out=product)
+            dx[:, ys, xs] += share[:, windows, seen]
 
 
 def gradient(x, dy, rows, columns):

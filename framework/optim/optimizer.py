@@ -110,7 +110,6 @@ class Optimizer:
         for index in self._frozen:
             self._missed[index] += 1
         for group, start, stop, missed in runs:
-
             if self.fused is not None and kernel.usable(self.flat.data):
                 arrays = (self.flat.data, self.flat.grad, *state)
                 parts = [None if array is None else array[start:stop] for array in arrays]

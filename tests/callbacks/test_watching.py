@@ -8,8 +8,8 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn, rng
-from firstlight.testing import tiny_data
 from firstlight.backend import to_host
+from firstlight.testing import tiny_data
 
 WATCHERS = {
     "progress_bar": callbacks.ProgressBar,

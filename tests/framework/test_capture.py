@@ -95,7 +95,10 @@ def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name, device):
 
 def test_a_schedule_and_clipping_reach_a_captured_step(device):
     def extras():
-        return [callbacks.GradientClip(max_norm=0.1), callbacks.LRSchedule("cosine", warmup_steps=2)]
+        return [
+            callbacks.GradientClip(max_norm=0.1),
+            callbacks.LRSchedule("cosine", warmup_steps=2),
+        ]
 
     _, state, _ = trained(Net, images(), callbacks=extras())
     _, expected, _ = trained(Net, images(), callbacks=extras(), capture=False)

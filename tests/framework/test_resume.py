@@ -7,9 +7,9 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn
+from firstlight.backend import to_host
 from firstlight.run import read_records
 from firstlight.testing import tiny_data
-from firstlight.backend import to_host
 
 
 class Net(fl.Module):

@@ -24,7 +24,11 @@ def passes(layer, inputs, dy):
     """Forward and backward; all results on the host."""
     outputs = layer(*inputs)
     dx = layer.backward(dy)
-    parts = [outputs, *(dx if isinstance(dx, tuple) else [dx]), *[p.grad for p in layer.parameters()]]
+    parts = [
+        outputs,
+        *(dx if isinstance(dx, tuple) else [dx]),
+        *[p.grad for p in layer.parameters()],
+    ]
     return [None if part is None else np.array(backend.to_host(part)) for part in parts]
 
 

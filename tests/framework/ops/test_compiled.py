@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from firstlight.ops import compiled
+from firstlight.ops import compiled, convolution
 from firstlight.ops import layernorm as plain_norm
+from firstlight.ops.window import Axis
 from firstlight.optim import adam
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
@@ -96,6 +97,24 @@ def test_layer_norm_is_as_exact_as_numpys(twins, shape):
         results[name] = (h, r, dx, dw, db)
     for exact, plain, twin in zip(*results.values(), strict=True):
         assert abs(twin - exact).max() <= 2 * abs(plain - exact).max() + 1e-6
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
+@pytest.mark.parametrize("before", [(0, 0), (2, 1)])
+def test_gradient_of_a_convolution_tap_by_tap(twins, monkeypatch, stride, before):
+    twin = twin_of(convolution.add_taps)
+    monkeypatch.setitem(twin.__globals__, "SHARE_BYTES", 2 * 4 * 6 * 7 * 4)  # two lines at once
+    dy, kernels = random(2, 5, 4, 3), random(3, 2, 3, 7)  # (N, oh, ow, O), (kh, kw, O, C)
+    axes = [
+        Axis(before[axis], (3, 2)[axis], stride[axis], dilation, (5, 4)[axis])
+        for axis, dilation in enumerate((1, 2))
+    ]
+    right = np.zeros((2, 9, 7, 7), "float32")
+    found = right.copy()
+    convolution.add_taps(dy, kernels, *axes, right)
+    twin(dy, kernels, *axes, found)
+    assert right.any()
+    np.testing.assert_allclose(found, right, atol=1e-5)
 
 
 def test_only_float32_arrays_of_numpy_have_a_twin(twins):

@@ -128,7 +128,9 @@ def test_what_cublas_refuses_is_an_error(monkeypatch):
     a = to_device(floats(2, 2), "cuda:0")
     matmul(a, a)
     monkeypatch.setattr(gemm._library(), "cublasGemmEx", lambda *args: 13, raising=False)
-    with pytest.raises(RuntimeError, match=r"product of \(2, 2\) and \(2, 2\) failed with status 13"):
+    with pytest.raises(
+        RuntimeError, match=r"product of \(2, 2\) and \(2, 2\) failed with status 13"
+    ):
         matmul(a, a)
 
 

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+
 from standin import module
 from standin.device import counts
 
@@ -164,8 +165,36 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
 
 
 METHODS = set(
-    "all any argmax argmin argsort clip conj cumsum diagonal dot flatten max mean min prod ravel "
-    "repeat reshape round sort squeeze std sum swapaxes take trace transpose var".split()
+    [
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "argsort",
+        "clip",
+        "conj",
+        "cumsum",
+        "diagonal",
+        "dot",
+        "flatten",
+        "max",
+        "mean",
+        "min",
+        "prod",
+        "ravel",
+        "repeat",
+        "reshape",
+        "round",
+        "sort",
+        "squeeze",
+        "std",
+        "sum",
+        "swapaxes",
+        "take",
+        "trace",
+        "transpose",
+        "var",
+    ]
 )
 
 
@@ -228,8 +257,11 @@ def run(function, *args, **kwargs):
 
 def _record(function, raw, kwargs, found):
     inputs = [array for array in flat([raw, list(kwargs.values())]) if array.size]
-    made = [array._a for array in (found if isinstance(found, (tuple, list)) else [found])
-            if isinstance(array, ndarray)]
+    made = [
+        array._a
+        for array in (found if isinstance(found, (tuple, list)) else [found])
+        if isinstance(array, ndarray)
+    ]
     if not made or any(np.may_share_memory(m, i) for m in made for i in inputs):
         return  # a view, or facts such as a shape: there is nothing to do again
 

@@ -3,6 +3,7 @@
 import ctypes
 
 import numpy as np
+
 from standin.device import counts
 
 TYPES = {0: np.float32, 1: np.float64}

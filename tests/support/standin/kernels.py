@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+
 from standin.array import check, ndarray
 from standin.device import counts
 
@@ -46,7 +47,7 @@ class RawModule:
             expected = list(sizes[: sizes[31]])
             if given != expected:
                 raise TypeError(f"{name}: arguments of {given} bytes, the kernel has {expected}")
-            if not (0 < np.prod(block) <= 1024 and 0 < np.prod(grid)):
+            if not (0 < np.prod(block) <= 1024 and np.prod(grid) > 0):
                 raise RuntimeError(f"{name}: cudaErrorInvalidConfiguration {grid} {block}")
             pointers = (ctypes.c_void_p * max(len(values), 1))(
                 *[ctypes.addressof(value) for value in values]

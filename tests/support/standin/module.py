@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+
 from standin import array, cublas, kernels
 from standin.device import DEVICES, counts
 
