@@ -1,4 +1,4 @@
-.PHONY: setup test slow lint format bench
+.PHONY: setup test slow lint format bench gpu-test gpu-bench
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -19,3 +19,10 @@ bench:        ## measurements; run nothing beside them
 	python benchmarks/overhead.py
 	python benchmarks/memory.py
 	python benchmarks/step.py
+
+gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
+	pytest -m gpu tests/gpu
+	FIRSTLIGHT_TEST_DEVICE=cuda pytest $$(cat tests/gpu/suite.txt)
+
+gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
+	python benchmarks/gpu.py

@@ -20,9 +20,12 @@ NEED_RUN = ("model_checkpoint", "tensorboard")
 @contextmanager
 def training(trainer, module, data, val_data, resume=None):
     """Prepare a training on the trainer's device and yield its hooks; see `_training`."""
-    with using(trainer.device), precision(trainer.precision):
-        with _training(trainer, module, data, val_data, resume) as hook:
-            yield hook
+    with (
+        using(trainer.device),
+        precision(trainer.precision),
+        _training(trainer, module, data, val_data, resume) as hook,
+    ):
+        yield hook
 
 
 @contextmanager

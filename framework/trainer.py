@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Literal
 
 from firstlight import checks, hooks, loop, session, snapshot
 from firstlight.accumulation import Accumulation
@@ -28,13 +27,11 @@ class Trainer:
     max_time : float or str, optional
         How long to train: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
-        Where to compute; "auto" is a GPU if one is usable, else the CPU.
+        Where to compute; "auto" is a GPU if one is usable.
     precision : {"32", "tf32", "bf16"}
-        How a GPU makes matrix products of float32 numbers: as they are, or with the factors
-        rounded for its tensor cores. Weights, sums and all else stay float32.
+        Of the factors in a GPU's matrix products; all else stays float32.
     capture : bool
-        On a GPU, run each training step's forward and backward as one CUDA graph, where that is
-        possible; see `firstlight.passes`.
+        On a GPU, run forward and backward as one CUDA graph; see `firstlight.passes`.
     seed : int, optional
         Seeds everything random when `fit` starts, but not loaders that were made before; None
         goes on with the seed in use.
@@ -87,7 +84,7 @@ class Trainer:
         max_steps: int | None = None,
         max_time: float | str | None = None,
         device: str = "cpu",
-        precision: Literal["32", "tf32", "bf16"] = "32",
+        precision: str = "32",
         capture: bool = True,
         seed: int | None = None,
         accumulate_grad_batches: int | dict[int, int] = 1,
@@ -126,13 +123,11 @@ class Trainer:
         self.val_every, self.val_unit = parse_interval("val_every", val_every)
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
         self.device = resolve_device(device)
-        self.precision = checks.precision(precision, self.device)
-        self.capture = capture
+        self.precision, self.capture = checks.precision(precision, self.device), capture
         self.seed = seed
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
-        self.config = {}
-        self.hooks = hooks.attach(self.callbacks)
+        self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
         self.tokenizer = self.passes = None
         self.reset()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.ops import kernel
 from firstlight.ops.parallel import even_rows, spread
+from firstlight.optim.fused import fused_rule
 from firstlight.optim.groups import make_groups, plain
 from firstlight.optim.matching import misfit
 from firstlight.parameter import flatten
@@ -69,8 +69,7 @@ class Optimizer:
 
     state_names = ()  # names of the flat state arrays, in the order `update` takes them
     optional_state = {}  # those that exist only if some group sets a hyper-parameter: its name
-    scratch_rows = 1  # how many block-sized scratch arrays `update` needs
-    fused = None  # f(group, t, w, g, *state): the same in one kernel, for arrays on a GPU
+    scratch_rows, fused = 1, None  # block-sized scratch arrays; `update` as one kernel, on a GPU
 
     def __init__(self, params, defaults):
         self.param_groups = make_groups(type(self).__name__, params, defaults)
@@ -105,15 +104,15 @@ class Optimizer:
     def step(self):
         """Update every parameter that is not frozen from its gradient."""
         runs = self._trained_runs()
-        state = self._state_in_order()
+        state, fused = self._state_in_order(), fused_rule(self)
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
         for group, start, stop, missed in runs:
-            if self.fused is not None and kernel.usable(self.flat.data):
+            if fused is not None:
                 arrays = (self.flat.data, self.flat.grad, *state)
-                parts = [None if array is None else array[start:stop] for array in arrays]
-                self.fused(group, self.steps - missed, *parts)
+                parts = [array if array is None else array[start:stop] for array in arrays]
+                fused(group, self.steps - missed, *parts)
                 continue
 
             def update(low, high, group=group, start=start, t=self.steps - missed):
@@ -292,7 +291,6 @@ class Optimizer:
 
 
 def _each_block(update, size, flat):
-    """Call ``update(low, high)`` for blocks of 0 ... size; once, if ``flat`` is on a GPU."""
     if not isinstance(flat, np.ndarray):
         update(0, size)
     elif size < LARGE:

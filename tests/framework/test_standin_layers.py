@@ -8,6 +8,7 @@ import pytest
 from standin import installed, kernels
 
 from firstlight import backend, nn
+from firstlight.ops import kernel
 
 CASES = runpy.run_path(str(Path(__file__).with_name("layer_table.py")))["CASES"]
 RANDOM = (nn.Dropout, nn.Dropout2d, nn.MultiHeadAttention)
@@ -24,11 +25,8 @@ def passes(layer, inputs, dy):
     """Forward and backward; all results on the host."""
     outputs = layer(*inputs)
     dx = layer.backward(dy)
-    parts = [
-        outputs,
-        *(dx if isinstance(dx, tuple) else [dx]),
-        *[p.grad for p in layer.parameters()],
-    ]
+    parts = [outputs, *(dx if isinstance(dx, tuple) else [dx])]
+    parts += [parameter.grad for parameter in layer.parameters()]
     return [None if part is None else np.array(backend.to_host(part)) for part in parts]
 
 
@@ -75,8 +73,7 @@ def test_a_layer_is_the_same_with_our_kernels(case, dtype, monkeypatch):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_layer_is_the_same_in_array_expressions(case, dtype, monkeypatch):
     with installed(monkeypatch, compiled=False):
+        one = backend.to_device(np.zeros(1, "float32"), "cuda:0")
         with pytest.warns(RuntimeWarning, match="kernels cannot be compiled"):
-            from firstlight.ops import kernel
-
-            kernel.usable(backend.to_device(np.zeros(1, "float32"), "cuda:0"))
+            kernel.usable(one)
         compare(case, dtype)

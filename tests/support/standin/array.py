@@ -12,6 +12,9 @@ NAMES = set(Path(__file__).with_name("cupy_names.txt").read_text().split())
 WAITING = {"flatnonzero", "nonzero", "argwhere", "unique", "extract", "compress", "array_equal"}
 UNINITIALISED = {"empty", "empty_like"}
 PLAIN = (bool, int, float, complex)
+NAMES_OF_METHODS = """all any argmax argmin argsort clip conj cumsum diagonal dot flatten
+max mean min prod ravel repeat reshape round sort squeeze std sum swapaxes take trace transpose
+var"""
 
 
 class Flags:
@@ -131,7 +134,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         return run(func, *args, **kwargs)
 
     def __getitem__(self, index):
-        if any(getattr(i, "dtype", None) == bool for i in parts(index)):
+        if any(str(getattr(i, "dtype", "")) == "bool" for i in parts(index)):
             counts.wait("indexing by a mask")  # how many there are is a question to the device
         return run(lambda array, i: array[i], self, index)
 
@@ -164,38 +167,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         return lambda *args, **kwargs: run(getattr(np.ndarray, name), self, *args, **kwargs)
 
 
-METHODS = set(
-    [
-        "all",
-        "any",
-        "argmax",
-        "argmin",
-        "argsort",
-        "clip",
-        "conj",
-        "cumsum",
-        "diagonal",
-        "dot",
-        "flatten",
-        "max",
-        "mean",
-        "min",
-        "prod",
-        "ravel",
-        "repeat",
-        "reshape",
-        "round",
-        "sort",
-        "squeeze",
-        "std",
-        "sum",
-        "swapaxes",
-        "take",
-        "trace",
-        "transpose",
-        "var",
-    ]
-)
+METHODS = set(NAMES_OF_METHODS.split())
 
 
 def parts(index):
