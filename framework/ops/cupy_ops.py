@@ -149,7 +149,7 @@ def dropout_seeds(x):
 def dropout_mask(x, p, shape, rng=None):
     if rng is not None:  # a generator of the user's own, on the host
         return dropout.dropout_mask(x, p, shape, rng)
-    mask = np.empty_like(x, shape=shape, dtype="bool")
+    mask = np.empty_like(x, order="C", shape=shape, dtype="bool")
     arguments = _draw(p, randomness.device_key(x), None)
     launch("elementwise", "dropout_mask", x, each(mask.size), mask, *arguments, mask.size)
     return mask
