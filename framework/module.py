@@ -71,9 +71,7 @@ class Module:
     (array([2., 2.]), array([2., 2.]))
     """
 
-    training = True
-    needs_dx = True
-    capturable = None
+    training, needs_dx, capturable = True, True, None
 
     def __new__(cls, *args, **kwargs):
         """Give every instance its stack, so that subclasses need no super().__init__()."""

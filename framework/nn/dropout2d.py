@@ -39,10 +39,10 @@ class Dropout2d(Module):
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> layer = nn.Dropout2d(0.5, rng=np.random.default_rng(0))
+    >>> layer = nn.Dropout2d(0.5, rng=np.random.default_rng(1))
     >>> layer(np.ones((1, 2, 1, 4)))[0, :, 0]
-    array([[2., 2., 2., 0.],
-           [2., 2., 2., 0.]])
+    array([[2., 0., 2., 2.],
+           [2., 0., 2., 2.]])
     """
 
     def __init__(self, p=0.5, *, rng=None):
