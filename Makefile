@@ -15,9 +15,10 @@ lint:         ## what CI checks
 format:       ## put the code in form
 	ruff check --fix . ; ruff format .
 
-bench:        ## measurements; run nothing beside them
+bench:        ## measurements, three quarters of an hour; run nothing beside them
 	python benchmarks/overhead.py
 	python benchmarks/memory.py
+<<<<<<< HEAD
 	python benchmarks/step.py
 
 gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
@@ -26,3 +27,13 @@ gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Train
 
 gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
 	python benchmarks/gpu.py
+=======
+	python benchmarks/step.py --work mlp --json docs/benchmarks/1-mlp.json
+	python benchmarks/step.py --work mlp --batch 32 --json docs/benchmarks/2-mlp.json
+	python benchmarks/step.py --work cnn --json docs/benchmarks/3-cnn.json
+	python benchmarks/step.py --work gpt --json docs/benchmarks/4-gpt.json
+	python benchmarks/step.py --work gpt --size baby --rounds 7 --json docs/benchmarks/5-gpt.json
+	python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
+	python benchmarks/convolution.py
+	python benchmarks/epoch.py
+>>>>>>> main

@@ -18,6 +18,7 @@ from pathlib import Path
 
 BATCHES = 16  # made beforehand, gone through again and again; the same for all peers
 NEEDS = {"ours": "numpy", "trainer": "numpy", "trainer-bare": "numpy", "gemms": "numpy"}
+NEEDS |= {"ours-fast": "numba", "trainer-fast": "numba"}
 NEEDS |= {"torch": "torch", "torch-fused": "torch"}
 NEEDS |= {"lightning": "lightning", "lightning-barebones": "lightning"}
 
@@ -86,7 +87,7 @@ def ours(work, batch, size, peer, folder, turns):
     batches = work.batches(batch, BATCHES, **size)
     optimizer = net.configure_optimizer()
     check_optimizer(work, optimizer)
-    if peer == "ours":
+    if peer.startswith("ours"):
         with contextlib.suppress(Done):
             turns.answer(ready=True)
             feed = itertools.cycle(batches)
@@ -222,6 +223,7 @@ def main():
         turns.answer(missing=NEEDS[peer])
         return
     loops = {"ours": ours, "trainer": ours, "trainer-bare": ours, "gemms": gemms}
+    loops |= {"ours-fast": ours, "trainer-fast": ours}
     loops |= {"lightning": lightning, "lightning-barebones": lightning}
     loop = loops.get(peer, torch)
     work = load_work(told["work"])

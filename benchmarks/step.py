@@ -11,6 +11,7 @@ gemms                the floor: the step's matrix products alone, into arrays ma
 ours                 a loop by hand: training_step, backward, optimizer.step, zero_grad
 trainer              `firstlight.Trainer` as it is, with its default callbacks and a run folder
 trainer-bare         the same without callbacks and without a run
+ours-fast, ...       these three with the extra ``fast``: what numba compiles is used
 torch                PyTorch eager, a loop by hand, the optimizer as it is by default
 torch-fused          the same with ``fused=True``
 lightning            `lightning.Trainer` as it is; training_step logs its loss, as ours does unasked
@@ -50,7 +51,7 @@ from peers import NEEDS, load_work
 
 HERE = Path(__file__).resolve().parent
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-PEERS = ("gemms", "ours", "trainer", "trainer-bare")
+PEERS = ("gemms", "ours", "ours-fast", "trainer", "trainer-fast", "trainer-bare")
 PEERS += ("torch", "torch-fused", "lightning", "lightning-barebones")
 PAUSE = 0.1  # seconds between turns, for the last one's threads to fall asleep
 TURN = 1  # seconds a turn takes: after a pause, the first step finds all threads on one core
@@ -72,7 +73,11 @@ class Worker:
                 stderr=log,
                 text=True,
                 bufsize=1,
-                env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
+                env={
+                    **os.environ,
+                    **dict.fromkeys(THREADS, str(threads)),
+                    "FIRSTLIGHT_COMPILED": "1" if peer.endswith("-fast") else "0",
+                },
             )
         self.missing = self.answer().get("missing")
 
@@ -140,20 +145,19 @@ def busy_seconds():
 
 
 def rows(workers):
-    """Return a dict of figures for each worker; ratios are to "ours" where it took part."""
-    base = next((worker.seconds for worker in workers if worker.peer == "ours"), None)
+    """Return a dict of figures for each worker; ratios are to our loops where they took part."""
+    seconds = {worker.peer: worker.seconds for worker in workers}
     found = []
     for worker in workers:
-        ratio = None
-        if base is not None:
-            ratio = statistics.median(s / b for s, b in zip(worker.seconds, base, strict=True))
+        to_ours, to_fast = (ratio(worker.seconds, seconds.get(p)) for p in ("ours", "ours-fast"))
         found.append(
             {
                 "peer": worker.peer,
                 "median_ms": 1e3 * statistics.median(worker.seconds),
                 "min_ms": 1e3 * min(worker.seconds),
                 "max_ms": 1e3 * max(worker.seconds),
-                "ratio": ratio,
+                "ratio": to_ours,
+                "ratio_fast": to_fast,
                 "cores": statistics.median(worker.cores),
                 "peak_mb": worker.result["peak"],
                 "loss": worker.result["loss"],
@@ -163,6 +167,13 @@ def rows(workers):
     return found
 
 
+def ratio(seconds, base):
+    """Return the median of the rounds' ratios, None where there is nothing to compare with."""
+    if base is None:
+        return None
+    return statistics.median(s / b for s, b in zip(seconds, base, strict=True))
+
+
 def drift(seconds):
     """Return how much longer a step took in the second half of the rounds than in the first."""
     half = len(seconds) // 2
@@ -170,15 +181,16 @@ def drift(seconds):
 
 
 def table(figures):
-    lines = [("peer", "ms a step", "min – max", "peer/ours", "cores", "peak MB", "loss")]
+    lines = [("peer", "ms a step", "min – max", "/ours", "/fast", "cores", "peak MB", "loss")]
     for row in figures:
-        ratio, loss = (
+        to_ours, to_fast, loss = (
             "" if value is None else f"{value:.{digits}f}"
-            for value, digits in ((row["ratio"], 2), (row["loss"], 4))
+            for value, digits in ((row["ratio"], 2), (row["ratio_fast"], 2), (row["loss"], 4))
         )
         span = f"{row['min_ms']:.3g} – {row['max_ms']:.3g}"
         median, peak = f"{row['median_ms']:.3f}", f"{row['peak_mb']:.0f}"
-        lines.append((row["peer"], median, span, ratio, f"{row['cores']:.2f}", peak, loss))
+        cores = f"{row['cores']:.2f}"
+        lines.append((row["peer"], median, span, to_ours, to_fast, cores, peak, loss))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(

@@ -1,0 +1,63 @@
+"""A bar chart of step times from the JSON files of `step.py`: ours, PyTorch, Lightning, products.
+
+python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+SHOWN = {  # peer: (label, colour)
+    "gemms": ("matrix products alone", "#c9c9c9"),
+    "ours": ("firstlight", "#d97706"),
+    "ours-fast": ("firstlight, extra fast", "#92400e"),
+    "torch": ("PyTorch eager", "#3b6fb6"),
+    "lightning": ("Lightning", "#8fb3e0"),
+}
+
+
+def chart(works):
+    """Return a figure with a panel for each work: milliseconds a step, with min – max."""
+    figure, panels = plt.subplots(
+        len(works), 1, figsize=(7, 1.9 * len(works)), layout="constrained", squeeze=False
+    )
+    for axes, work in zip(panels[:, 0], works, strict=True):
+        rows = [row for row in work["peers"] if row["peer"] in SHOWN][::-1]
+        medians = [row["median_ms"] for row in rows]
+        around = [
+            [row["median_ms"] - row["min_ms"] for row in rows],
+            [row["max_ms"] - row["median_ms"] for row in rows],
+        ]
+        labels, colours = zip(*(SHOWN[row["peer"]] for row in rows), strict=True)
+        axes.barh(labels, medians, xerr=around, color=colours, height=0.7, ecolor="#555555")
+        for place, row in enumerate(rows):
+            axes.text(row["max_ms"], place, f"  {row['median_ms']:.3g} ms", va="center")
+        axes.set_title(title(work), loc="left", fontsize="medium")
+        axes.set_xlim(0, 1.2 * max(row["max_ms"] for row in rows))
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[-1, 0].set_xlabel(f"ms a training step, {work['threads']} threads; {work['cpu']}")
+    return figure
+
+
+def title(work):
+    size = f" ({work['size']})" if work["size"] else ""
+    return f"{work['work']}{size}, batch {work['batch']}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("json", nargs="+", help="what step.py --json wrote")
+    parser.add_argument("picture", help="the SVG to write")
+    told = parser.parse_args()
+    works = [json.loads(Path(path).read_text()) for path in told.json]
+    with plt.rc_context({"svg.hashsalt": "chart", "svg.fonttype": "none"}):
+        chart(works).savefig(told.picture, dpi=150, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
