@@ -136,6 +136,25 @@ class Draws(Net):
         return self.body(x)
 
 
+class Keeps(Net):
+    """Has a generator of its own, for masks."""
+
+    def __init__(self):
+        super().__init__()
+        self.body[8].rng = np.random.default_rng(5)
+
+
+class Scales(Net):
+    """Draws one number on the host, which a graph would keep for ever."""
+
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(5)
+
+    def forward(self, x):
+        return self.body(x * float(self.rng.random()))
+
+
 class Counts(Net):
     """Does other work each time."""
 
@@ -158,6 +177,8 @@ class Own(Net):
     [
         (Waits, "item: the current stream is capturing"),
         (Draws, "numbers of the 'dropout' stream come from the host"),
+        (Keeps, "asarray: the current stream is capturing"),
+        (Scales, "draws from a generator of its own"),
         (Counts, "more than 16 kinds"),
         (Own, "Own overrides training_step"),
     ],
