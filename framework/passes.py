@@ -115,27 +115,27 @@ class CapturedPasses(Passes):
             for value in vars(module).values()
             if isinstance(value, PLAIN)
         )
-        return shapes, alone, str(facts)
+        return shapes, alone, facts
 
     def _capture(self, kind, batch, alone):
         cupy = load_cupy()
         stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool()
-        fixed, output, reason = tuple(part.copy() for part in batch), None, None
+        fixed, output = tuple(part.copy() for part in batch), None
+        reason = "broken off"
         own = [(g, g.bit_generator.state) for _, g in generators(self.module)]
         rng.capturing(True)
         stream.begin_capture()
         try:
             with cupy.cuda.using_allocator(pool.malloc):
                 output = self._pass_of(fixed, alone)
+            reason = None
         except Exception as error:  # whatever refuses: a copy, a product, a user's code
             reason = f"{type(error).__name__}: {error}"
-        finally:
+        finally:  # on Ctrl-C too: nothing could be copied from a GPU that still captures
             rng.capturing(False)
             rng.begin_call()
-        try:
-            graph = stream.end_capture()
-        except Exception as error:  # a broken capture ends with an error of its own
-            reason = reason or f"{type(error).__name__}: {error}"
+            graph, problem = _ended(stream)
+            reason = reason or problem
         if any(str(g.bit_generator.state) != str(state) for g, state in own):
             reason = reason or "a module draws from a generator of its own, on the host"
             for generator, state in own:
@@ -165,6 +165,14 @@ class Graph:
             fixed[...] = part
         self.graph.launch(load_cupy().cuda.get_current_stream())
         return self.output
+
+
+def _ended(stream):
+    """End a capture; returns the graph, or what the end of a broken one says."""
+    try:
+        return stream.end_capture(), None
+    except Exception as error:  # CuPy has many kinds
+        return None, f"{type(error).__name__}: {error}"
 
 
 def _objection(trainer):

@@ -194,6 +194,22 @@ def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, 
         np.testing.assert_array_equal(array, expected[key], err_msg=key)
 
 
+def test_a_capture_that_is_broken_off_is_ended(device):
+    calls = []
+
+    class Stops(Net):
+        def forward(self, x):
+            calls.append(device.recording is not None)
+            if calls[-1]:
+                raise KeyboardInterrupt
+            return self.body(x)
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(Stops, images())
+    assert calls == [False, True]
+    assert device.recording is None
+
+
 def test_without_our_products_there_are_no_graphs(device, monkeypatch, caplog):
     monkeypatch.setattr("firstlight.ops.gemm.load_library", lambda: 1 / 0)
     trainer, _, _ = trained(Net, images())

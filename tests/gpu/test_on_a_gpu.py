@@ -75,7 +75,7 @@ def test_a_rounded_product_is_nearly_the_same(precision):
 def test_a_model_is_the_same_layer_by_layer():
     rng = np.random.default_rng(0)
     batch = rng.random((8, 28, 28, 1), "float32"), rng.integers(0, 10, 8)
-    assert check_parity(models.CNN(), batch).first is None
+    assert check_parity(models.CNN((28, 28, 1), 10), batch).first is None
 
 
 @pytest.mark.skipif("FIRSTLIGHT_DATA" not in os.environ, reason="needs MNIST in FIRSTLIGHT_DATA")

@@ -46,6 +46,9 @@ class Graph:
     def upload(self, stream=None):
         pass
 
+    def debug_dot_str(self):
+        return f"digraph of {len(self.actions)} nodes"
+
 
 class Stream:
     """A stream, which works at once."""
