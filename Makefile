@@ -18,16 +18,6 @@ format:       ## put the code in form
 bench:        ## measurements, three quarters of an hour; run nothing beside them
 	python benchmarks/overhead.py
 	python benchmarks/memory.py
-<<<<<<< HEAD
-	python benchmarks/step.py
-
-gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
-	pytest -m gpu tests/gpu
-	FIRSTLIGHT_TEST_DEVICE=cuda pytest $$(cat tests/gpu/suite.txt)
-
-gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
-	python benchmarks/gpu.py
-=======
 	python benchmarks/step.py --work mlp --json docs/benchmarks/1-mlp.json
 	python benchmarks/step.py --work mlp --batch 32 --json docs/benchmarks/2-mlp.json
 	python benchmarks/step.py --work cnn --json docs/benchmarks/3-cnn.json
@@ -36,4 +26,10 @@ gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmark
 	python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
 	python benchmarks/convolution.py
 	python benchmarks/epoch.py
->>>>>>> main
+
+gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
+	pytest -m gpu tests/gpu
+	FIRSTLIGHT_TEST_DEVICE=cuda pytest $$(cat tests/gpu/suite.txt)
+
+gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
+	python benchmarks/gpu.py
