@@ -1,4 +1,4 @@
-.PHONY: setup test slow lint format bench course docs
+.PHONY: setup test slow lint format bench course docs gpu-test gpu-bench
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -33,3 +33,10 @@ course:       ## the course's nine steps, one after the other
 
 docs:         ## the site, in site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict  # the variable silences the theme's news of itself
+
+gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
+	pytest -m gpu tests/gpu
+	FIRSTLIGHT_TEST_DEVICE=cuda pytest $$(cat tests/gpu/suite.txt)
+
+gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
+	python benchmarks/gpu.py

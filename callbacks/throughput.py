@@ -50,7 +50,8 @@ class Throughput(Callback):
         kind = type(module)
         step = timed("forward", kind.training_step)
         module.__class__ = type(kind.__name__, (kind,), {"training_step": step})
-        trainer.accumulation.backward = timed("backward", self._counting(trainer.accumulation))
+        trainer.accumulation.backward = timed("backward", trainer.accumulation.backward)
+        trainer.passes = self._counting(trainer.passes)
         trainer.optimizer.step = timed("optimizer", trainer.optimizer.step)
         for hook in HOOKS:
             for impl in trainer.hooks.impls(hook):
@@ -92,13 +93,12 @@ class Throughput(Callback):
         self._logged = (0, 0, 0.0)  # steps, samples, seconds
         self._validation_start, self._validated = None, 0.0  # seconds
 
-    def _counting(self, accumulation):
-        """Return its ``backward``, made to count the samples of every batch that goes through."""
-        backward = accumulation.backward
+    def _counting(self, passes):
+        """Return the trainer's passes, made to count the samples of every batch."""
 
-        def counting(module, optimizer, dy, batch, ends_window):
+        def counting(batch, ends_window):
             self._samples += whole_of(batch)
-            backward(module, optimizer, dy, batch, ends_window)
+            return passes(batch, ends_window)
 
         return counting
 

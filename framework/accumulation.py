@@ -88,3 +88,16 @@ class Accumulation:
             if not one_batch:
                 optimizer.scale_grad(1 / self._samples)
             self._samples = 0
+
+    def is_alone(self, ends_window):
+        """Return whether the next batch is a window of its own."""
+        return ends_window and self._samples == 0
+
+    def count(self, optimizer, samples, ends_window):
+        """Count a batch that went backward elsewhere, as dy · samples unless it was alone."""
+        if self.is_alone(ends_window):
+            return
+        self._samples += samples
+        if ends_window:
+            optimizer.scale_grad(1 / self._samples)
+            self._samples = 0

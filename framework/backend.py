@@ -5,6 +5,7 @@ a CuPy array is a CuPy array), so the same line of a layer runs on both.
 """
 
 import re
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
@@ -40,12 +41,15 @@ def resolve_device(device):
 def _gpu_problem(index):
     """Say what stands in the way of using GPU ``index``, or None."""
     try:
-        import cupy
+        cupy = load_cupy()
     except ImportError:
         return "CuPy is not installed (pip install 'firstlight[cuda12]' or [cuda13])"
     try:
         if not cupy.is_available():
             return "CuPy sees no GPU or no driver"
+        count = cupy.cuda.runtime.getDeviceCount()
+        if index >= count:
+            return f"there are {count} GPUs, numbered from 0"
         with cupy.cuda.Device(index):
             cupy.zeros(1).sum().get()
     except Exception as error:  # CuPy raises many kinds here; each means "not usable"
@@ -55,26 +59,20 @@ def _gpu_problem(index):
 
 def gpu_count():
     """Return how many GPUs this process sees."""
-    import cupy
-
-    return cupy.cuda.runtime.getDeviceCount()
+    return load_cupy().cuda.runtime.getDeviceCount()
 
 
 def use_device(device):
     """Make a GPU, "cuda:N", the one that this thread works on from now on."""
-    import cupy
-
-    cupy.cuda.Device(int(device.partition(":")[2])).use()
+    load_cupy().cuda.Device(_index(device)).use()
 
 
 def describe_gpu(device):
     """Return ``{"name", "memory_gb", "driver", "cuda"}`` of a device, None of the CPU."""
     if device == "cpu":
         return None
-    import cupy
-
-    runtime = cupy.cuda.runtime
-    found = runtime.getDeviceProperties(int(device.partition(":")[2]))
+    runtime = load_cupy().cuda.runtime
+    found = runtime.getDeviceProperties(_index(device))
     return {
         "name": found["name"].decode(),
         "memory_gb": round(found["totalGlobalMem"] / 1e9, 1),
@@ -83,14 +81,66 @@ def describe_gpu(device):
     }
 
 
-def to_device(array, device):
-    """Return the array on a device (as `resolve_device` names it), copied only if needed."""
-    if device == "cpu":
-        return to_host(array)
+def load_cupy():
+    """Return the module cupy; the one place that imports it."""
     import cupy
 
-    with cupy.cuda.Device(int(device.partition(":")[2])):
+    return cupy
+
+
+@contextmanager
+def using(device):
+    """Make a GPU and a stream of its own the current ones, which a CUDA graph can be captured on.
+
+    Nothing changes for "cpu". The stream's work is done when the context ends.
+    """
+    if device == "cpu":
+        yield
+        return
+    cupy = load_cupy()
+    with ExitStack() as stack:
+        stack.enter_context(cupy.cuda.Device(_index(device)))
+        if device not in _streams:
+            _streams[device] = cupy.cuda.Stream(non_blocking=True)
+        stream = stack.enter_context(_streams[device])
+        yield
+        stream.synchronize()
+
+
+_streams = {}
+
+
+def forget():
+    """Drop the streams; for tests that change what CuPy is."""
+    _streams.clear()
+
+
+def device_name(device):
+    """Return what the maker calls a device, such as "NVIDIA H200"; "cpu" for the CPU."""
+    if device == "cpu":
+        return "cpu"
+    return load_cupy().cuda.runtime.getDeviceProperties(_index(device))["name"].decode()
+
+
+def free_memory(device):
+    """Return how many bytes of a GPU's memory are free."""
+    return load_cupy().cuda.Device(_index(device)).mem_info[0]
+
+
+def to_device(array, device):
+    """Return the array on a device (as `resolve_device` names it), copied only if needed.
+
+    CuPy copies through pinned memory of its own, and the host does not wait for it.
+    """
+    if device == "cpu":
+        return to_host(array)
+    cupy = load_cupy()
+    with cupy.cuda.Device(_index(device)):
         return cupy.asarray(array)
+
+
+def _index(device):
+    return int(device.partition(":")[2])
 
 
 def to_host(array):

@@ -3,6 +3,7 @@
 import re
 
 from firstlight.module import Module, StepOutput
+from firstlight.ops.gemm import COMPUTE
 from firstlight.optim import Optimizer
 
 
@@ -46,6 +47,19 @@ def training_output(owner, output):
             f"{type(owner).__name__}.training_step returned no dy, the gradient of the loss at "
             "the model's output; e.g. StepOutput(loss, dy=self.loss.backward())"
         )
+
+
+def precision(name, device):
+    """Return the name of a precision, or raise a ValueError if the device cannot have it."""
+    if name not in COMPUTE:
+        known = ", ".join(f'"{known}"' for known in COMPUTE)
+        raise ValueError(f"precision: expected one of {known}, got {name!r}")
+    if name != "32" and device == "cpu":
+        raise ValueError(
+            f"precision {name!r} is made by a GPU's tensor cores, and the device is the CPU; use "
+            'precision="32", or device="cuda"'
+        )
+    return name
 
 
 def all_undone(root):

@@ -13,6 +13,7 @@ from firstlight import rng as randomness
 from firstlight.dataset import as_dataset
 from firstlight.distributed.share import Share
 from firstlight.prefetch import prefetched
+from firstlight.resident import resident
 
 
 class DataLoader:
@@ -85,6 +86,7 @@ class DataLoader:
         self.seed = randomness.current_seed() if seed is None else seed
         self.epoch = self.batch = 0
         self.shared_by = None  # a Communicator: batches are then its rank's shares of batches
+        self._resident = None  # the samples on a GPU
         self._begun = False  # whether the epoch named above is, or was, under way
 
     def __len__(self):
@@ -100,9 +102,17 @@ class DataLoader:
         if self._begun:
             self.epoch, self.batch = self.epoch + 1, 0
         self._begun = True
-        for batch in prefetched(self._batches(self.epoch, self.batch), self.prefetch):
+        batches = self._batches(self.epoch, self.batch)
+        for batch in prefetched(batches, 0 if self._resident else self.prefetch):
             self.batch += 1
             yield batch
+
+    def keep_on(self, device):
+        """Keep the samples on a device from now on, if they fit and no transform needs the host.
+
+        Batches then come from there; the Trainer calls this.
+        """
+        self._resident = resident(self.data, self.transform, device)
 
     def state_dict(self):
         """Return the place inside the epoch as a JSON-able dict: what is needed to go on here."""
@@ -144,6 +154,12 @@ class DataLoader:
         order = np.arange(len(self.data))
         if self.shuffle:
             randomness.derived("order", self.seed, epoch).shuffle(order)
+        if self._resident is not None:
+            order = self._resident.order(order)
+            for index in range(first, len(self)):
+                places = order[index * self.batch_size : (index + 1) * self.batch_size]
+                yield self._resident.batch(places)
+            return
         draws = self.shuffle and hasattr(self.data, "draw")
         for index in range(first, len(self)):
             places = order[index * self.batch_size : (index + 1) * self.batch_size]

@@ -30,6 +30,14 @@ class TrainingMeans:
             self._window.merge(self._own.over(self._communicator))
             self._own.reset()
 
+    def add_values(self, output, samples):
+        """Add a step's values to the sums alone; `count` counts it."""
+        self._window.add_values({"loss": output.loss, **output.metrics}, samples)
+
+    def count(self, output, samples):
+        """Count a step whose values were added."""
+        self._window.count(("loss", *output.metrics), samples)
+
     def of_window(self):
         """Return ``{"train_loss_step": ...}``, the means since the last call, and start anew."""
         self.share()

@@ -29,12 +29,17 @@ class MeanMetrics:
     """
 
     def __init__(self):
+        self._totals = {}  # name -> Σ w v
         self.reset()
 
     def reset(self):
-        """Forget everything added so far."""
+        """Forget everything added so far; sums on a device keep their place in its memory."""
         self.weight = 0
-        self._sums = {}  # name -> (Σ w v, Σ w)
+        self._samples = {}  # name -> Σ w
+        for total in self._totals.values():
+            if on_device(total):
+                total.fill(0)
+        self._totals = {n: total for n, total in self._totals.items() if on_device(total)}
 
     def add(self, values, weight):
         """Add the values of one batch.
@@ -55,24 +60,46 @@ class MeanMetrics:
             raise ValueError(
                 f"MeanMetrics.add: expected a positive weight, the batch size, got {weight}"
             )
-        self.weight += weight
-        factor = np.float64(weight)  # makes float32 values float64, on every device
-        sums = self._sums
+        self.add_values(values, weight)
+        self.count(values, weight)
+
+    def add_values(self, values, weight):
+        """Add to the sums alone; `count` counts the batch."""
+        factor = np.float64(weight)  # makes float32 values float64
         for name, value in values.items():
             if getattr(value, "ndim", 0):
                 raise ValueError(
                     f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
                     f"shape {value.shape}; take its mean over the batch"
                 )
-            total, samples = sums.get(name, (0.0, 0))
-            sums[name] = (total + value * factor, samples + weight)
+            total = self._totals.get(name, 0.0)
+            if on_device(value):
+                self._totals[name] = total = _array_like(value, total)
+                total += value.astype("float64") * float(weight)  # in place, as graphs need it
+            elif on_device(total):
+                total += float(value) * weight
+            else:
+                self._totals[name] = total + value * factor
+
+    def count(self, names, weight):
+        """Count a batch whose values a captured graph has added."""
+        self.weight += weight
+        samples = self._samples
+        for name in names:
+            samples[name] = samples.get(name, 0) + weight
 
     def merge(self, other):
         """Add everything that another MeanMetrics has summed up."""
         self.weight += other.weight
-        for name, (total, samples) in other._sums.items():
-            mine, mine_samples = self._sums.get(name, (0.0, 0))
-            self._sums[name] = (mine + total, mine_samples + samples)
+        for name, samples in other._samples.items():
+            total = other._totals[name]
+            mine = self._totals.get(name, 0.0)
+            if on_device(total):
+                self._totals[name] = mine = _array_like(total, mine)
+                mine += total
+            else:
+                self._totals[name] = mine + total
+            self._samples[name] = self._samples.get(name, 0) + samples
 
     def over(self, communicator):
         """Return the sums of all ranks together, added in their order."""
@@ -87,17 +114,22 @@ class MeanMetrics:
 
     def compute(self):
         """Return the means as a dict of str to float; the one place that waits for the device."""
-        return {name: float(total / samples) for name, (total, samples) in self._sums.items()}
+        return {
+            name: float(self._totals[name] / samples) for name, samples in self._samples.items()
+        }
 
     def state_dict(self):
         """Return the sums as a JSON-able dict; floats keep every bit."""
-        sums = {name: [float(total), samples] for name, (total, samples) in self._sums.items()}
+        sums = {
+            name: [float(self._totals[name]), samples] for name, samples in self._samples.items()
+        }
         return {"weight": self.weight, "sums": sums}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` returned."""
         self.weight = state["weight"]
-        self._sums = {name: tuple(sums) for name, sums in state["sums"].items()}
+        self._totals = {name: total for name, (total, _) in state["sums"].items()}
+        self._samples = {name: samples for name, (_, samples) in state["sums"].items()}
 
 
 def as_probabilities(scores):
@@ -106,3 +138,17 @@ def as_probabilities(scores):
         return scores
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def on_device(value):
+    """Return whether a value is an array on a GPU."""
+    return hasattr(value, "get")
+
+
+def _array_like(value, total):
+    """Return a sum as a float64 array beside ``value``: itself, if it is one already."""
+    if on_device(total):
+        return total
+    array = np.zeros_like(value, dtype="float64")
+    array.fill(float(total))
+    return array

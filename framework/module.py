@@ -52,6 +52,9 @@ class Module:
     needs_dx : bool
         False on a layer fed with data only: its backward skips dL/dx, which nobody uses, and
         returns None.
+    capturable : bool or None
+        On a GPU: whether each training step does the same work on other numbers, so that it can
+        be a CUDA graph. None is yes, unless `training_step` is overridden.
 
     Examples
     --------
@@ -68,8 +71,7 @@ class Module:
     (array([2., 2.]), array([2., 2.]))
     """
 
-    training = True
-    needs_dx = True
+    training, needs_dx, capturable = True, True, None
 
     def __new__(cls, *args, **kwargs):
         """Give every instance its stack, so that subclasses need no super().__init__()."""

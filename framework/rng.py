@@ -10,6 +10,9 @@ Nothing in firstlight draws from NumPy's global generator. What is random, and w
 ``draw``    samples drawn anew, such as blocks of a text: the same
 ==========  ===============================================================================
 
+On a GPU dropout is drawn there, see `firstlight.ops.philox`, as a function of the seed and the
+number of the training step.
+
 ``init`` and ``dropout`` are streams: they move on with each draw, and `state_dict` saves where
 they stand. The others have no state at all: `derived` makes their generator from
 the numbers that name it, so that any batch of any epoch can be made again alone.
@@ -26,6 +29,8 @@ PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
 
 _seed = 0
 _streams = {}
+_device = {"pass": 0, "call": 0, "capturing": False}
+_passes = {}  # for each GPU the number of the pass, in its memory
 
 
 def seed_everything(seed=None):
@@ -61,6 +66,7 @@ def seed_everything(seed=None):
         raise ValueError(f"seed_everything: expected a seed of 0 or more, got {seed}")
     _seed = int(seed)
     _streams.update({name: derived(name, _seed) for name in STREAMS})
+    _set_pass(0)
     return _seed
 
 
@@ -71,7 +77,54 @@ def current_seed():
 
 def stream(name):
     """Return the process-wide generator for a purpose, ``"init"`` or ``"dropout"``."""
+    if _device["capturing"]:
+        raise RuntimeError(f"numbers of the {name!r} stream come from the host")
     return _streams[name]
+
+
+def begin_pass():
+    """Count a training step's forward and backward on a GPU, whose dropout depends on it."""
+    _set_pass(_device["pass"] + 1)
+
+
+def begin_call():
+    """Count the calls of this pass anew: a capture that has just ended was not one."""
+    _device["call"] = 0
+
+
+def device_key(x):
+    """Return what the next random numbers on the device of x are a function of.
+
+    Returns
+    -------
+    pass_number : array of uint32, shape ()
+        On the device, so that a captured graph draws new numbers each time.
+    call : int
+        Counts within the pass.
+    """
+    device = x.device.id
+    if device not in _passes:
+        _passes[device] = np.zeros_like(x, shape=(), dtype="uint32")
+        _passes[device].fill(_device["pass"])
+    _device["call"] += 1
+    return _passes[device], _device["call"]
+
+
+def capturing(on):
+    """Refuse numbers from the host, which a captured graph would repeat, while it is captured."""
+    _device["capturing"] = on
+
+
+def forget_devices():
+    """Drop what lies on GPUs; for tests that change what CuPy is."""
+    _passes.clear()
+
+
+def _set_pass(number):
+    _device.update({"pass": number, "call": 0})
+    for array in _passes.values():
+        with array.device:
+            array.fill(number)
 
 
 def derived(purpose, seed, *numbers):
@@ -103,6 +156,7 @@ def state_dict():
     kind, key, *rest = np.random.get_state()  # noqa: NPY002
     return {
         "seed": _seed,
+        "device_pass": _device["pass"],
         "streams": {name: stream.bit_generator.state for name, stream in _streams.items()},
         "python": [version, list(numbers), gauss],
         "numpy": [kind, key.tolist(), *rest],
@@ -113,6 +167,7 @@ def load_state_dict(state):
     """Put everything random back to where `state_dict` found it."""
     global _seed
     _seed = state["seed"]
+    _set_pass(state.get("device_pass", 0))
     for name, saved in state["streams"].items():
         _streams[name].bit_generator.state = saved
     version, numbers, gauss = state["python"]

@@ -6,11 +6,14 @@ from functools import partial
 
 from firstlight import checks, hooks, plugins, rng, snapshot
 from firstlight import resume as resuming
+from firstlight.backend import using
 from firstlight.batches import describe_batch
 from firstlight.data import train_and_val_loaders, unshuffled
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.failure import together
 from firstlight.distributed.setup import shared_place, start_alike
+from firstlight.ops.gemm import precision
+from firstlight.passes import make_passes
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
@@ -20,8 +23,15 @@ NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
 
 @contextmanager
 def training(trainer, module, data, val_data, resume=None):
-    """Prepare a training and yield its hooks; of several ranks, one that fails ends all."""
-    with together(trainer.communicator):
+    """Prepare a training on the trainer's device and yield its hooks; see `_training`.
+
+    Of several ranks, one that fails ends all.
+    """
+    with (
+        together(trainer.communicator),
+        using(trainer.device),
+        precision(trainer.precision),
+    ):
         with _training(trainer, module, data, val_data, resume) as hook:
             yield hook
         trainer.communicator.barrier()  # nobody leaves while the first still writes
@@ -75,7 +85,12 @@ def _end(trainer, failure):
 @contextmanager
 def evaluating(trainer, module, checkpoint):
     """Prepare an evaluation outside a training; of several ranks, one that fails ends all."""
-    with together(trainer.communicator), _evaluating(trainer, module, checkpoint):
+    with (
+        together(trainer.communicator),
+        using(trainer.device),
+        precision(trainer.precision),
+        _evaluating(trainer, module, checkpoint),
+    ):
         yield
 
 
@@ -127,6 +142,9 @@ def _prepare(trainer, module, data, val_data, resume):
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     trainer.tokenizer = getattr(data, "tokenizer", None)
     trainer.classes = getattr(data, "classes", None)
+    for loader in (trainer.train_loader, trainer.val_loader):
+        if hasattr(loader, "keep_on"):
+            loader.keep_on(trainer.device)
     if trainer.overfit:
         trainer.train_loader = unshuffled(trainer.train_loader)
         trainer.val_loader = copy.copy(trainer.train_loader)
@@ -138,6 +156,7 @@ def _prepare(trainer, module, data, val_data, resume):
     checks.optimizer(module, trainer.optimizer)
     trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
     _use(trainer, module)
+    trainer.passes = make_passes(trainer)
     trainer.hooks = hooks.attach(_of_this_rank(trainer))
     name = trainer.name or checks.run_name(type(module).__name__.lower())
     place = None

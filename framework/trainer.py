@@ -7,7 +7,7 @@ from firstlight import checks, distributed, hooks, loop, session, snapshot
 from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
 from firstlight.data import as_loader
-from firstlight.distributed import agreement, launch, sharding
+from firstlight.distributed import agreement, launch
 from firstlight.evaluation import evaluate, predict
 from firstlight.history import History
 from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
@@ -27,13 +27,15 @@ class Trainer:
     max_time : float or str, optional
         How long to train: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
-        Where to compute.
+        Where to compute; "auto" is a GPU if one is usable.
+    precision : {"32", "tf32", "bf16"}
+        Of the factors in a GPU's matrix products; all else stays float32.
+    capture : bool
+        On a GPU, run forward and backward as one CUDA graph; see `firstlight.passes`.
     strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
-        How the processes that ``mpiexec`` or ``srun`` started train together; see
-        `firstlight.distributed`.
+        How processes that ``mpiexec`` or ``srun`` starts share the work: `firstlight.distributed`.
     seed : int, optional
-        Seeds everything random when `fit` starts, but not loaders that were made before; None
-        goes on with the seed in use.
+        Seeds all that is random when `fit` starts, but for existing loaders; None: as seeded.
     accumulate_grad_batches : int or dict of int to int
         Batches for each optimizer step; their gradients are averaged over the samples. A
         schedule ``{epoch: batches}`` changes it at these epochs.
@@ -83,6 +85,8 @@ class Trainer:
         max_steps: int | None = None,
         max_time: float | str | None = None,
         device: str = "cpu",
+        precision: str = "32",
+        capture: bool = True,
         strategy: str = "auto",
         seed: int | None = None,
         accumulate_grad_batches: int | dict[int, int] = 1,
@@ -122,13 +126,14 @@ class Trainer:
         self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
         self.communicator = distributed.communicator(strategy, device)
         self.device = launch.device_of_rank(resolve_device(device), self.communicator)
+        self.precision, self.capture = checks.precision(precision, self.device), capture
         self.is_global_zero = self.communicator.rank == 0
         self.seed = seed
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = self.classes = None
+        self.tokenizer = self.classes = self.passes = None
         self.reset()
 
     def reset(self):
@@ -164,12 +169,7 @@ class Trainer:
             while not (self.should_stop or (self.epoch_done and self.epoch == self.max_epochs)):
                 loop.begin_epoch(self, hook)
                 for batch, ends_window in loop.train_batches(self):
-                    output = module.training_step(batch)
-                    checks.training_output(module, output)
-                    self.accumulation.backward(
-                        module, self.optimizer, output.dy, batch, ends_window
-                    )
-                    self.means.add(output, sharding.weight_of(batch))
+                    output = self.passes(batch, ends_window)  # forward, loss, backward
                     if not ends_window:
                         continue
                     hook.on_before_optimizer_step(

@@ -41,17 +41,33 @@ class Scale:
             raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
         self.high, self.mean, self.std = high, mean, std
         # one product and one sum for each value: y = x * factor + shift
-        self._factor = (1 / (high * np.asarray(std, "float64"))).astype("float32")
-        self._shift = (-np.asarray(mean, "float64") / std).astype("float32")
+        self._factor = _plain((1 / (high * np.asarray(std, "float64"))).astype("float32"))
+        self._shift = _plain((-np.asarray(mean, "float64") / std).astype("float32"))
 
     def __call__(self, batch, rng):
         """Return the batch with scaled x; ``rng`` is not used."""
         x, *others = batch
         x = x.astype("float32")  # a copy: the data set keeps its own
-        x *= self._factor
-        if self._shift.any():
-            x += self._shift
+        x *= _beside(x, self._factor)
+        if np.any(self._shift):
+            x += _beside(x, self._shift)
         return (x, *others)
+
+    @property
+    def factor(self):
+        """What x is multiplied by, if that is one number and nothing is added; else None."""
+        alone = isinstance(self._factor, float) and not np.any(self._shift)
+        return self._factor if alone else None
 
     def __repr__(self):
         return f"Scale(high={self.high}, mean={self.mean}, std={self.std})"
+
+
+def _plain(values):
+    """Return one number as a Python float, which meets arrays of any device; others as they are."""
+    return float(values) if values.ndim == 0 else values
+
+
+def _beside(x, values):
+    """Return numbers on the device of x."""
+    return values if isinstance(values, float) else np.asarray(values, like=x)

@@ -1,11 +1,14 @@
 """What every test starts from."""
 
 import os
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from standin import installed
 
 import firstlight
+from firstlight.backend import resolve_device
 
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
 
@@ -15,6 +18,21 @@ def _same_start(tmp_path, monkeypatch):
     """Seed, and run in an empty folder, so that no test sees what another one left."""
     firstlight.seed_everything(0)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _device(monkeypatch):
+    """Run on the stand-in for a GPU, or on a GPU, what would run on the CPU, if told to."""
+    device = os.environ.get("FIRSTLIGHT_TEST_DEVICE")
+    if device is None:
+        yield
+        return
+    monkeypatch.setattr(
+        "firstlight.trainer.resolve_device",
+        lambda name: resolve_device("cuda" if name == "cpu" else name),
+    )
+    with installed(monkeypatch) if device == "standin" else nullcontext():
+        yield
 
 
 class Line(firstlight.Module):

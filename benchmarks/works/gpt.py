@@ -63,7 +63,7 @@ def torch(batch, layers, heads, width, block):
                     nn.init.normal_(p, 0, 0.02)
 
         def forward(self, x):
-            x = self.wte(x) + self.wpe(torch.arange(x.shape[1]))
+            x = self.wte(x) + self.wpe(torch.arange(x.shape[1], device=x.device))
             return self.lm_head(self.ln_f(self.h(x)))
 
     def loss(logits, y):

@@ -3,8 +3,6 @@
 import numpy as np
 
 from firstlight import ops
-from firstlight import rng as randomness
-from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.attention_checks import as_bias, check_inputs, check_sizes
@@ -112,9 +110,7 @@ class MultiHeadAttention(Module):
         q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
         options = {"bias": as_bias(mask, q, k), "causal": self.is_causal}
         if self.training and self.dropout:
-            draw = randomness.stream("dropout").integers
-            seeds = share.drawn(lambda rows: draw(2**63, size=rows), len(x))
-            options |= {"dropout": self.dropout, "seeds": seeds}
+            options |= {"dropout": self.dropout, "seeds": ops.dropout_seeds(x)}
         y = np.empty_like(q, shape=x.shape)  # (N, T, C)
         lse = ops.attention(q, k, v, *self._heads(y), **options)
         self.save(x, context, q, k, v, y, lse, options)
@@ -139,10 +135,11 @@ class MultiHeadAttention(Module):
         gradients = []
         for (source, rows), d in zip(parts, dprojected, strict=True):
             flat = d.reshape(-1, d.shape[-1])
-            self.in_proj_weight.grad[rows] += flat.T @ source.reshape(len(flat), -1)
+            grad = self.in_proj_weight.grad[rows]
+            ops.matmul(flat.T, source.reshape(len(flat), -1), out=grad, accumulate=True)
             if self.in_proj_bias is not None:
                 self.in_proj_bias.grad[rows] += ops.channel_sums(flat)
-            gradients.append((flat @ self.in_proj_weight.data[rows]).reshape(source.shape))
+            gradients.append(ops.matmul(flat, self.in_proj_weight.data[rows]).reshape(source.shape))
         return gradients[0] if context is None else tuple(gradients)
 
     def weights(self, x, context=None, mask=None):
@@ -171,7 +168,8 @@ class MultiHeadAttention(Module):
         """Return q, k and v; ``start`` is the position of the first."""
         projected = []
         for source, rows in self._parts(x, context):
-            y = source.reshape(-1, self.embed_dim) @ self.in_proj_weight.data[rows].T
+            weight = self.in_proj_weight.data[rows]
+            y = ops.matmul(source.reshape(-1, self.embed_dim), weight.T)
             if self.in_proj_bias is not None:
                 y += self.in_proj_bias.data[rows]
             projected.append(y.reshape(*source.shape[:2], -1))

@@ -59,6 +59,7 @@ def as_bias(mask, q, k):
             f"MultiHeadAttention: expected a boolean mask (True: look) or a floating-point one "
             f"(added to the scores), got {mask.dtype}; write mask.astype(bool)"
         )
+    mask = np.asarray(mask, like=q)  # to the device of q
     if mask.dtype.kind == "b":
         return np.where(mask, 0, -np.inf).astype(q.dtype).reshape(shape)
     return mask.astype(q.dtype, copy=False).reshape(shape)

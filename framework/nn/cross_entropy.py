@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn.loss_checks import check_arrays, check_reduction
 from firstlight.parameter import Buffer
@@ -109,13 +110,7 @@ class CrossEntropyLoss(Module):
                 f"CrossEntropyLoss: none of the {t.size} targets counts, each is ignore_index "
                 f"({self.ignore_index}) or has weight 0; there is nothing to average"
             )
-        rows = np.arange(len(t), like=x)  # (N,)
-        x = x - x.max(axis=1, keepdims=True)  # (N, C)  the largest is 0: exp cannot overflow
-        x_t = np.where(counted, x[rows, t], 0)  # (N,)
-        b_x = None if b is None else x @ b  # (N,)
-        e = np.exp(x, out=x)  # (N, C)  x is gone
-        s = e.sum(axis=1)  # (N,)
-        log_s = np.log(s)
+        e, s, log_s, x_t, b_x = ops.softmax_parts(x, t, counted, b)  # (N, C), (N,) four times
         losses = a * (log_s - x_t)  # (N,)
         if b is not None:
             losses += np.where(counted, b.sum() * log_s - b_x, 0)
@@ -147,14 +142,14 @@ class CrossEntropyLoss(Module):
             e *= (scale * a / s)[:, None]  # (N, C)
             e -= scale * b
             return e.reshape(shape)  # (..., C)
+        if b is None:
+            return ops.softmax_parts_dx(e, s, t, a, scale).reshape(shape)  # (..., C)
         rows = np.arange(len(t), like=e)  # (N,)
-        share = a if b is None else a + b.sum()  # (N,)
         dx = e
-        dx *= (scale * share / s)[:, None]  # (N, C)
+        dx *= (scale * (a + b.sum()) / s)[:, None]  # (N, C)
         dx[rows, t] -= scale * a
-        if b is not None:
-            dx -= scale * b
-            dx[~counted] = 0
+        dx -= scale * b
+        dx[~counted] = 0
         return dx.reshape(shape)  # (..., C)
 
     def metrics(self, prediction, target):

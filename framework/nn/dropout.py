@@ -1,10 +1,6 @@
 """Dropout: noise that keeps units from relying on each other."""
 
-import numpy as np
-
 from firstlight import ops
-from firstlight import rng as randomness
-from firstlight.distributed import share
 from firstlight.module import Module
 
 
@@ -66,9 +62,7 @@ class Dropout(Module):
         return self._apply(mask, dy)
 
     def _draw(self, x):
-        rng = randomness.stream("dropout") if self.rng is None else self.rng
-        draws = share.integers16(rng, x.shape)  # twice as fast as floats
-        return np.asarray(draws >= round(self.p * 2**16), like=x)  # to the device of x
+        return ops.dropout_mask(x, self.p, x.shape, self.rng)
 
     def _apply(self, mask, x):
         if mask is None:

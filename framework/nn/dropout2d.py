@@ -1,9 +1,6 @@
 """Dropout2d: dropout of whole channels of images."""
 
-import numpy as np
-
-from firstlight import rng as randomness
-from firstlight.distributed import share
+from firstlight import ops
 from firstlight.module import Module
 
 
@@ -42,10 +39,10 @@ class Dropout2d(Module):
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> layer = nn.Dropout2d(0.5, rng=np.random.default_rng(0))
+    >>> layer = nn.Dropout2d(0.5, rng=np.random.default_rng(1))
     >>> layer(np.ones((1, 2, 1, 4)))[0, :, 0]
-    array([[2., 2., 2., 0.],
-           [2., 2., 2., 0.]])
+    array([[2., 0., 2., 2.],
+           [2., 0., 2., 2.]])
     """
 
     def __init__(self, p=0.5, *, rng=None):
@@ -70,11 +67,10 @@ class Dropout2d(Module):
         return dy if factors is None else dy * factors
 
     def _draw(self, x):
-        rng = randomness.stream("dropout") if self.rng is None else self.rng
-        shape = 1, 1, x.shape[-1]
-        kept = share.drawn(lambda n: rng.random((n, *shape), dtype="float32"), len(x)) >= self.p
-        scale = 1 / (1 - self.p) if self.p < 1 else 0.0
-        return np.asarray(kept * scale, dtype=x.dtype, like=x)  # to the device of x
+        kept = ops.dropout_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
+        factors = kept.astype(x.dtype)
+        factors *= 1 / (1 - self.p) if self.p < 1 else 0.0
+        return factors
 
     def extra_repr(self):
         return f"p={self.p}"

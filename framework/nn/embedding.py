@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight import ops
 from firstlight import rng as randomness
 from firstlight.module import Module
 from firstlight.parameter import Parameter
@@ -77,10 +78,8 @@ class Embedding(Module):
     def backward(self, dy):  # dy (..., D)
         (x,) = self.saved()
         self.check_dy(dy, (*x.shape, self.embedding_dim))
-        rows, dw = sum_by_index(x.reshape(-1), dy.reshape(-1, self.embedding_dim))
-        if self.padding_idx is not None:
-            dw[rows == self.padding_idx] = 0
-        self.weight.grad[rows] += dw  # each row once
+        rows = dy.reshape(-1, self.embedding_dim)  # (N, D)
+        ops.add_by_index(self.weight.grad, x.reshape(-1), rows, skip=self.padding_idx)
 
     def _check(self, x):
         if x.dtype.kind not in "iu":
@@ -102,37 +101,3 @@ class Embedding(Module):
     def extra_repr(self):
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
-
-
-def sum_by_index(indices, values):
-    """Sum the rows of ``values`` that have the same index.
-
-    Sorting puts equal indices side by side, so that each sum is one run of rows: never slower
-    than ``np.add.at`` and 5-8 times faster for a vocabulary of characters, where a one-hot matrix
-    product gains another 20 % but is hopeless for one of words.
-
-    Parameters
-    ----------
-    indices : array of int, shape (N,)
-    values : array, shape (N, D)
-
-    Returns
-    -------
-    unique : array of int, shape (U,)
-        The indices, rising.
-    sums : array, shape (U, D)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from firstlight.nn.embedding import sum_by_index
-    >>> sum_by_index(np.array([5, 2, 5]), np.array([[1.0], [2.0], [3.0]]))
-    (array([2, 5]), array([[2.],
-           [4.]]))
-    """
-    order = np.argsort(indices, kind="stable")
-    indices = indices[order]  # (N,)  rising
-    begins = np.ones_like(indices, dtype=bool)
-    np.not_equal(indices[1:], indices[:-1], out=begins[1:])
-    starts = np.flatnonzero(begins)  # (U,)
-    return indices[starts], np.add.reduceat(values[order], starts, axis=0)

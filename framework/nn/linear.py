@@ -78,7 +78,7 @@ class Linear(Module):
     def forward(self, x):  # x (..., I)
         self._check(x)
         self.save(x)
-        y = x.reshape(-1, self.in_features) @ self.weight.data.T  # (N, O)  one product for all
+        y = ops.matmul(x.reshape(-1, self.in_features), self.weight.data.T)  # (N, O)
         if self.bias is not None:
             y += self.bias.data
         return y.reshape(*x.shape[:-1], -1)  # (..., O)
@@ -87,10 +87,13 @@ class Linear(Module):
         (x,) = self.saved()
         self.check_dy(dy, (*x.shape[:-1], self.out_features))
         rows = dy.reshape(-1, self.out_features)  # (N, O)
-        self.weight.grad += rows.T @ x.reshape(-1, self.in_features)  # (O, I)
+        x_rows = x.reshape(-1, self.in_features)  # (N, I)
+        ops.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)  # (O, I)
         if self.bias is not None:
             self.bias.grad += ops.channel_sums(rows)  # (O,)
-        return (rows @ self.weight.data).reshape(x.shape) if self.needs_dx else None  # (..., I)
+        if not self.needs_dx:
+            return None
+        return ops.matmul(rows, self.weight.data).reshape(x.shape)  # (..., I)
 
     def _check(self, x):
         if x.ndim < 1 or x.shape[-1] != self.in_features:

@@ -32,6 +32,7 @@ Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990.
 
 import numpy as np
 
+from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
@@ -73,7 +74,8 @@ class Cell(Module):
     def forward(self, x, state=None):  # x (N, I)
         check_input(self, x, 2, self.weight_ih)
         old = parts_of(self, state, x, (len(x), self.hidden_size))
-        a, b = x @ self.weight_ih.data.T, old[0] @ self.weight_hh.data.T  # (N, G H)
+        a = ops.matmul(x, self.weight_ih.data.T)  # (N, G H)
+        b = ops.matmul(old[0], self.weight_hh.data.T)  # (N, G H)
         if self.bias_ih is not None:
             a += self.bias_ih.data
             b += self.bias_hh.data
@@ -88,14 +90,14 @@ class Cell(Module):
         dnew = list(parts_of(self, dstate, x, h.shape))
         dnew[0] = dnew[0] + dy
         da, db, dold = self.undo(dnew, kept)  # (N, G H) twice
-        self.weight_ih.grad += da.T @ x
-        self.weight_hh.grad += db.T @ h
+        ops.matmul(da.T, x, out=self.weight_ih.grad, accumulate=True)
+        ops.matmul(db.T, h, out=self.weight_hh.grad, accumulate=True)
         if self.bias_ih is not None:
             self.bias_ih.grad += da.sum(axis=0)
             self.bias_hh.grad += db.sum(axis=0)
-        dold = (dold[0] + db @ self.weight_hh.data, *dold[1:])
+        dold = (dold[0] + ops.matmul(db, self.weight_hh.data), *dold[1:])
         self.dstate = dold if self.parts > 1 else dold[0]
-        return da @ self.weight_ih.data  # (N, I)
+        return ops.matmul(da, self.weight_ih.data)  # (N, I)
 
     def flops(self, x, y):
         return 2 * len(x) * (self.weight_ih.size + self.weight_hh.size)
@@ -135,25 +137,29 @@ class Recurrent(Module):
     def forward(self, x, state=None):  # x (N, T, I)
         check_input(self, x, 3, self.weight_ih_l0)
         first = parts_of(self, state, x, (self.num_layers, len(x), self.hidden_size))
-        y = np.ascontiguousarray(x.transpose(1, 0, 2))  # (T, N, I), steps in one piece of memory
+        y = np.asarray(
+            x.transpose(1, 0, 2), order="C", like=x
+        )  # (T, N, I), steps in one piece of memory
         last = []
         for layer in range(self.num_layers):
             y, end = self._forward(layer, y, tuple(part[layer] for part in first))
             last.append(end)
         self.state = self._stacked(last)
         self.save(len(x), x.shape[1])
-        return np.ascontiguousarray(y.transpose(1, 0, 2))  # (N, T, H)
+        return np.asarray(y.transpose(1, 0, 2), order="C", like=y)  # (N, T, H)
 
     def _forward(self, layer, x, state):  # x (T, N, I)
         w_ih, w_hh, b_ih, b_hh = self._weights(layer)
-        a = x @ w_ih.data.T  # (T, N, G H), all steps in one product
+        a = ops.matmul(x, w_ih.data.T)  # (T, N, G H), all steps in one product
         if b_ih is not None:
             a += b_ih.data
         h = np.empty_like(a, shape=(len(x) + 1, *state[0].shape))  # (T + 1, N, H)
         h[0], kept = state[0], []
-        w_hh_t = np.ascontiguousarray(w_hh.data.T)  # (H, G H); 1.2 times as fast for H = 256
+        w_hh_t = np.asarray(
+            w_hh.data.T, order="C", like=x
+        )  # (H, G H); 1.2 times as fast for H = 256
         for t in range(len(x)):
-            b = h[t] @ w_hh_t  # (N, G H)
+            b = ops.matmul(h[t], w_hh_t)  # (N, G H)
             if b_hh is not None:
                 b += b_hh.data
             state, to_keep = self.cell.step(a[t], b, state)
@@ -171,7 +177,9 @@ class Recurrent(Module):
             dy, start = self._backward(layer, dy, tuple(part[layer] for part in dlast))
             dfirst.insert(0, start)
         self.dstate = self._stacked(dfirst)
-        return None if dy is None else np.ascontiguousarray(dy.transpose(1, 0, 2))  # (N, T, I)
+        return (
+            None if dy is None else np.asarray(dy.transpose(1, 0, 2), order="C", like=dy)
+        )  # (N, T, I)
 
     def _backward(self, layer, dy, dstate):  # dy (T, N, H)
         x, h, kept = self.saved()
@@ -180,16 +188,16 @@ class Recurrent(Module):
         for t in reversed(range(len(x))):
             dstate = (dstate[0] + dy[t], *dstate[1:])
             da[t], db[t], dstate = self.cell.undo(dstate, kept.pop())
-            dstate = (dstate[0] + db[t] @ w_hh.data, *dstate[1:])
+            dstate = (dstate[0] + ops.matmul(db[t], w_hh.data), *dstate[1:])
         same = da[0] is db[0]
         da = np.concatenate(da)  # (T N, G H), all steps in one product again
         db = da if same else np.concatenate(db)
-        w_ih.grad += da.T @ x.reshape(len(da), -1)
-        w_hh.grad += db.T @ h[:-1].reshape(len(db), -1)
+        ops.matmul(da.T, x.reshape(len(da), -1), out=w_ih.grad, accumulate=True)
+        ops.matmul(db.T, h[:-1].reshape(len(db), -1), out=w_hh.grad, accumulate=True)
         if b_ih is not None:
             b_ih.grad += da.sum(axis=0)
             b_hh.grad += db.sum(axis=0)
-        dx = (da @ w_ih.data).reshape(x.shape) if layer or self.needs_dx else None
+        dx = ops.matmul(da, w_ih.data).reshape(x.shape) if layer or self.needs_dx else None
         return dx, dstate
 
     def _weights(self, layer):

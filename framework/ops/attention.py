@@ -52,7 +52,7 @@ def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
         for rows, keys, _, scores in _tiles(q, k, n, causal):
             exp, shift = _exp(scores, bias, n, rows, keys, hidden, small)  # (n, H, t, s)
             total = (exp @ np.ones_like(exp, shape=exp.shape[-1]))[..., None]  # (n, H, t, 1)
-            np.maximum(total, np.finfo(total.dtype).tiny, out=total)  # where nothing is seen
+            np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where nothing is seen
             lse[n, :, rows] = np.log(total) + shift
             if dropout:
                 exp *= draw(exp.shape)
@@ -107,7 +107,7 @@ def attention_weights(q, k, *, bias=None, causal=False):
     whole, hidden = slice(None), _future(scores) if causal else None
     exp, _ = _exp(scores, bias, whole, whole, whole, hidden, small=False)
     total = exp.sum(axis=-1, keepdims=True)
-    exp /= np.maximum(total, np.finfo(exp.dtype).tiny)
+    exp /= np.maximum(total, float(np.finfo(exp.dtype).tiny))
     return exp
 
 
@@ -135,7 +135,8 @@ def _tiles(q, k, n, causal):
 
 def _turned(x):
     """Return x (n, H, s, D) as (n, H, D, s): small products are twice as fast with it laid out."""
-    return np.ascontiguousarray(x.swapaxes(-1, -2))
+    x = x.swapaxes(-1, -2)
+    return np.asarray(x, order="C", like=x)
 
 
 def _exp(scores, bias, n, rows, keys, hidden, small):
@@ -147,7 +148,9 @@ def _exp(scores, bias, n, rows, keys, hidden, small):
     else:
         _add_bias(scores, bias, n, rows, keys, hidden)
         shift = scores.max(axis=-1, keepdims=True)
-        np.maximum(shift, np.finfo(scores.dtype).min / 2, out=shift)  # -inf where nothing is seen
+        np.maximum(
+            shift, float(np.finfo(scores.dtype).min) / 2, out=shift
+        )  # -inf where nothing is seen
         scores -= shift
     return np.exp(scores, out=scores), shift
 

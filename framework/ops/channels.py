@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from firstlight.ops.gemm import matmul
 from firstlight.ops.parallel import rows_per_block, spread
 
 
@@ -108,7 +109,9 @@ def channel_map(shift, *terms):
 def _rows(x):
     """View (..., W, C) as (..., W C) with one leading axis, and (N, C) as it is."""
     lead = x.shape[: max(1, x.ndim - 2)]
-    return np.ascontiguousarray(x).reshape(math.prod(lead), math.prod(x.shape[len(lead) :]))
+    return np.asarray(x, order="C", like=x).reshape(
+        math.prod(lead), math.prod(x.shape[len(lead) :])
+    )
 
 
 def _repeat(vector, rows):
@@ -117,7 +120,9 @@ def _repeat(vector, rows):
 
 
 def _column_sums(rows):
-    return np.ones_like(rows, shape=len(rows)) @ rows  # BLAS takes a fifth of the time of .sum
+    return matmul(
+        np.ones_like(rows, shape=len(rows)), rows
+    )  # BLAS takes a fifth of the time of .sum
 
 
 def _fold(row, x):
@@ -127,5 +132,7 @@ def _fold(row, x):
 
 def _spread(function, rows):
     """Call ``function(start, stop)`` for blocks of rows; an empty batch is one empty block."""
+    if not isinstance(rows, np.ndarray):
+        return [function(0, len(rows))]
     block = rows_per_block(max(1, rows.shape[1] * rows.itemsize))
     return spread(function, max(1, len(rows)), block)

@@ -121,7 +121,7 @@ def by_group(groups, *images):
 
 def correlate(x, kernels, rows, columns, y, bias=None):
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
-    kernels = np.ascontiguousarray(kernels)  # (K, O)
+    kernels = np.asarray(kernels, order="C", like=kernels)  # (K, O)
     out = kernels.shape[1]
     line_bias = None if bias is None else np.tile(bias, columns.out)  # long runs add faster
 
@@ -144,7 +144,7 @@ def correlate(x, kernels, rows, columns, y, bias=None):
 def give_back(dy, w, rows, columns, dx):
     """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
     channels, out = dx.shape[3], dy.shape[3]
-    kernels = np.ascontiguousarray(w.transpose(1, 2, 0, 3))  # (kh, kw, O, C)
+    kernels = np.asarray(w.transpose(1, 2, 0, 3), order="C", like=w)  # (kh, kw, O, C)
     pixel_bytes = dy.itemsize * (out + 2 * channels)  # of dy, the share and dx
     add = fastest(add_taps, dy, kernels)
 

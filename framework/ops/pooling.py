@@ -37,7 +37,7 @@ def max_pool2d(x, window):
             if number == 0:
                 best[...] = pixels
                 continue
-            better = (pixels > best) * number_type.type(number)
+            better = np.multiply(pixels > best, number, dtype=number_type)
             np.maximum(found, better, out=found)  # numbers rise: the last one that was better
             np.maximum(best, pixels, out=best)
 

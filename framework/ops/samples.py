@@ -86,7 +86,7 @@ def sample_map(shift, *terms):
 def _maps(x):
     """View (N, ..., W, C) as (N, R, W C), and (N, C) as (N, 1, C)."""
     width = math.prod(x.shape[max(1, x.ndim - 2) :])
-    return np.ascontiguousarray(x).reshape(len(x), math.prod(x.shape[1:-2]), width)
+    return np.asarray(x, order="C", like=x).reshape(len(x), math.prod(x.shape[1:-2]), width)
 
 
 def _repeat(vectors, maps):  # (N, C) -> (N, 1, W C)
@@ -107,5 +107,7 @@ def _join(parts):
 
 def _spread(function, maps):
     """Call ``function(start, stop)`` for blocks of samples; no samples are one empty block."""
+    if not isinstance(maps, np.ndarray):
+        return [function(0, len(maps))]
     block = rows_per_block(max(1, maps.itemsize * math.prod(maps.shape[1:])))
     return spread(function, max(1, len(maps)), block)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from firstlight.optim.optimizer import Optimizer, with_decay
+from firstlight.optim.decay import with_decay
+from firstlight.optim.optimizer import Optimizer
 
 
 class Adagrad(Optimizer):

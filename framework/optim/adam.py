@@ -1,9 +1,13 @@
 """Adam and AdamW."""
 
+from functools import partial
+
 import numpy as np
 
+from firstlight.ops import cupy_ops
 from firstlight.ops.compiled import fastest
-from firstlight.optim.optimizer import Optimizer, with_decay
+from firstlight.optim.decay import with_decay
+from firstlight.optim.optimizer import Optimizer
 
 
 class Adam(Optimizer):
@@ -36,6 +40,7 @@ class Adam(Optimizer):
 
     state_names = ("exp_avg", "exp_avg_sq")
     scratch_rows = 2
+    fused = staticmethod(partial(cupy_ops.adam, decoupled=False))
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(
@@ -78,6 +83,7 @@ class AdamW(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq")
+    fused = staticmethod(partial(cupy_ops.adam, decoupled=True))
 
     def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(

@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.ops.parallel import even_rows, spread
+from firstlight.optim.fused import fused_rule
 from firstlight.optim.groups import make_groups, plain
 from firstlight.optim.matching import misfit
 from firstlight.parameter import flatten
@@ -68,7 +69,7 @@ class Optimizer:
 
     state_names = ()  # names of the flat state arrays, in the order `update` takes them
     optional_state = {}  # those that exist only if some group sets a hyper-parameter: its name
-    scratch_rows = 1  # how many block-sized scratch arrays `update` needs
+    scratch_rows, fused = 1, None  # block-sized scratch arrays; `update` as one kernel, on a GPU
 
     def __init__(self, params, defaults):
         self.param_groups = make_groups(type(self).__name__, params, defaults)
@@ -103,11 +104,16 @@ class Optimizer:
     def step(self):
         """Update every parameter that is not frozen from its gradient."""
         runs = self._trained_runs()
-        state = self._state_in_order()
+        state, fused = self._state_in_order(), fused_rule(self)
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
         for group, start, stop, missed in runs:
+            if fused is not None:
+                arrays = (self.flat.data, self.flat.grad, *state)
+                parts = [array if array is None else array[start:stop] for array in arrays]
+                fused(group, self.steps - missed, *parts)
+                continue
 
             def update(low, high, group=group, start=start, t=self.steps - missed):
                 block = slice(start + low, start + high)
@@ -119,7 +125,7 @@ class Optimizer:
                     *np.empty_like(self.flat.data, shape=(self.scratch_rows, high - low)),
                 )
 
-            _each_block(update, stop - start)
+            _each_block(update, stop - start, self.flat.data)
 
     def zero_grad(self):
         """Set every gradient to zero."""
@@ -284,17 +290,11 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: expected eps above 0, got {group['eps']}")
 
 
-def _each_block(update, size):
-    if size < LARGE:
+def _each_block(update, size, flat):
+    if not isinstance(flat, np.ndarray):
+        update(0, size)
+    elif size < LARGE:
         for low in range(0, size, BLOCK):
             update(low, min(low + BLOCK, size))
     else:
         spread(update, size, even_rows(size, 2))  # blocks of about 2 · BLOCK
-
-
-def with_decay(group, w, g, out):
-    """Return g + weight_decay · w, written into ``out``; g itself where nothing decays."""
-    if not group["weight_decay"]:
-        return g
-    np.multiply(w, group["weight_decay"], out=out)
-    return np.add(out, g, out=out)

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from firstlight.optim.optimizer import Optimizer, with_decay
+from firstlight.ops import cupy_ops
+from firstlight.optim.decay import with_decay
+from firstlight.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):
@@ -38,6 +40,7 @@ class SGD(Optimizer):
 
     state_names = ("momentum_buffer",)
     optional_state = {"momentum_buffer": "momentum"}
+    fused = staticmethod(cupy_ops.sgd)
 
     def __init__(
         self, params, lr=1e-3, *, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False

@@ -32,7 +32,7 @@ class BadNet(TinyNet):
     def backward(self, dy):
         dx = super().backward(dy)
         if self.calls in self.steps and self.where != "loss":
-            dict(self.named_parameters())[self.where].grad.flat[1] = self.value
+            dict(self.named_parameters())[self.where].grad.reshape(-1)[1] = self.value
         return dx
 
 

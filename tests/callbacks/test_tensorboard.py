@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import firstlight as fl
+from firstlight.backend import to_host
 from firstlight.callbacks import TensorBoard
 from firstlight.events import EventsFile, flatten, tag
 
@@ -95,7 +96,7 @@ def test_histograms_hold_the_parameters_after_each_epoch(fit, line):
     events = read(trainer.run.path)
     assert events.Tags()["histograms"] == ["parameters/body.weight", "parameters/body.bias"]
     first, last = events.Histograms("parameters/body.weight")
-    weight = trainer.module.body.weight.data
+    weight = to_host(trainer.module.body.weight.data)
     assert (first.step, last.step) == (3, 6)
     value = last.histogram_value
     assert (value.min, value.max) == pytest.approx((weight.min(), weight.max()))

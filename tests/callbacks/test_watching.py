@@ -8,6 +8,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn, rng
+from firstlight.backend import to_host
 from firstlight.testing import tiny_data
 
 WATCHERS = {
@@ -67,7 +68,7 @@ class Hash(fl.Callback):
 
     def on_train_batch_end(self, trainer, module):
         arrays = module.state_dict() | trainer.optimizer.state_dict()["arrays"]
-        content = b"".join(array.tobytes() for array in arrays.values())
+        content = b"".join(to_host(array).tobytes() for array in arrays.values())
         self.steps.append(hashlib.sha256(content + repr(rng.state_dict()).encode()).hexdigest())
 
 

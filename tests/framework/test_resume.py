@@ -7,6 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn
+from firstlight.backend import to_host
 from firstlight.run import read_records
 from firstlight.testing import tiny_data
 
@@ -66,7 +67,7 @@ def timeless(records):
 
 def state_of(training):
     state = training.module.state_dict() | training.optimizer.state_dict()["arrays"]
-    return {name: np.asarray(array).tobytes() for name, array in state.items()}
+    return {name: to_host(array).tobytes() for name, array in state.items()}
 
 
 SETTINGS = [
@@ -225,7 +226,7 @@ def test_a_loader_without_a_place_of_its_own_is_wound_forward(line, line_data, t
         training = fl.Trainer(callbacks=["model_checkpoint"], max_epochs=2, **settings)
         fl.seed_everything(0)
         training.fit(model, batches, resume=resume)
-        return training.module.body.weight.data.tobytes()
+        return to_host(training.module.body.weight.data).tobytes()
 
     whole = fit("whole")
     fit("parts", max_steps=4)

@@ -1,0 +1,37 @@
+// One pass over the flat arrays of a model: values w, gradient g, and the optimizer's state. What
+// changes from step to step (lr, corrections) comes by value.
+
+// Twin: firstlight.optim.Adam, and AdamW with decoupled = 1.
+// step_size = lr / (1 - β₁ᵗ), root = 1/√(1 - β₂ᵗ). Floor: 4 n Reals read, 3 n written.
+extern "C" __global__ void adam(
+    Real* w, const Real* g, Real* m, Real* v, Real lr, Real beta1, Real beta2, Real eps,
+    Real weight_decay, Real step_size, Real root, int decoupled, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    Real value = w[i], slope = g[i];
+    if (decoupled)
+        value *= 1 - lr * weight_decay;
+    else
+        slope += weight_decay * value;
+    Real mean = beta1 * m[i] + (1 - beta1) * slope;
+    Real square = beta2 * v[i] + (1 - beta2) * slope * slope;
+    m[i] = mean;
+    v[i] = square;
+    w[i] = value - step_size * mean / (sqrt(square) * root + eps);
+}
+
+// Twin: firstlight.optim.SGD; share is what of g enters the running sum b.
+// Floor: 3 n Reals read, 2 n written; 2 n and n without momentum (b is not touched then).
+extern "C" __global__ void sgd(
+    Real* w, const Real* g, Real* b, Real lr, Real momentum, Real share, Real weight_decay,
+    int nesterov, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    Real slope = g[i] + weight_decay * w[i], step = slope;
+    if (momentum != 0) {
+        Real sum = momentum * b[i] + share * slope;
+        b[i] = sum;
+        step = nesterov ? slope + momentum * sum : sum;
+    }
+    w[i] -= lr * step;
+}

@@ -1,0 +1,50 @@
+"""Softmax of rows and its logarithm at one place, in the parts that cross-entropy is made of."""
+
+import numpy as np
+
+
+def softmax_parts(x, t, counted, b=None):
+    """Return the parts of softmax and of the log-probability at t.
+
+    Parameters
+    ----------
+    x : array, shape (N, C)
+        Logits.
+    t : array of int, shape (N,)
+        A class for each row.
+    counted : array of bool, shape (N,)
+        Which rows count.
+    b : array, shape (C,), optional
+        A weight for each class.
+
+    Returns
+    -------
+    e : array, shape (N, C)
+        exp(x - max).
+    s, log_s, x_t : array, shape (N,)
+        Σ e, its logarithm, and x - max at t, 0 in rows that do not count.
+    b_x : array, shape (N,), or None
+        (x - max) b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logits, t = np.array([[0.0, 0.0]]), np.array([1])
+    >>> [part.round(4) for part in softmax_parts(logits, t, np.array([True]))[:4]]
+    [array([[1., 1.]]), array([2.]), array([0.6931]), array([0.])]
+    """
+    rows = np.arange(len(t), like=x)  # (N,)
+    x = x - x.max(axis=1, keepdims=True)  # (N, C)  the largest is 0: exp cannot overflow
+    x_t = np.where(counted, x[rows, t], 0)  # (N,)
+    b_x = None if b is None else x @ b  # (N,)
+    e = np.exp(x, out=x)  # (N, C)  x is gone
+    s = e.sum(axis=1)  # (N,)
+    return e, s, np.log(s), x_t, b_x
+
+
+def softmax_parts_dx(e, s, t, a, scale):
+    """Turn e of `softmax_parts` into scale · a (e/s - [c = t]), in place, and return it."""
+    rows = np.arange(len(t), like=e)  # (N,)
+    e *= (scale * a / s)[:, None]
+    e[rows, t] -= scale * a
+    return e

@@ -1,0 +1,15 @@
+"""Fused: an optimizer's rule as one kernel, where it is the rule."""
+
+from firstlight.ops import kernel
+
+
+def fused_rule(optimizer):
+    """Return the kernel that does what ``optimizer.update`` does on its arrays, or None.
+
+    A class that overrides `update` without a kernel of its own has none.
+    """
+    classes = type(optimizer).__mro__
+    owner = next(kind for kind in classes if "update" in vars(kind))
+    if vars(owner).get("fused") is None or not kernel.usable(optimizer.flat.data):
+        return None
+    return optimizer.fused

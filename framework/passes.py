@@ -1,0 +1,193 @@
+"""Passes: forward, loss and backward of a batch; on a GPU recorded once, and replayed as a graph.
+
+A network's pass is some fifty launches on a GPU, and to small ones the host's part in each takes
+longer than the GPU's. A CUDA graph launches them all at once. What is captured must be the same
+work each time: the batch is copied into arrays that stay where they are, the means are summed up
+on the device, and dropout depends on the number of the step, which lies there too. The optimizer's
+step, one kernel, gets learning rate and step by value and follows outside, after the callbacks.
+
+A batch's shape, and every number that a module keeps as an attribute, belong to a graph: when one
+of them changes, another graph is captured, and after `MOST` no more. Whatever cannot be captured
+runs launch by launch, and the log says why.
+"""
+
+import logging
+
+from firstlight import checks, rng
+from firstlight.backend import load_cupy
+from firstlight.batches import sample_count
+from firstlight.distributed.sharding import weight_of
+from firstlight.module import Module
+from firstlight.snapshot import generators
+
+MOST = 16  # graphs
+PLAIN = (bool, int, float, str, type(None))
+
+log = logging.getLogger("firstlight")
+
+
+def make_passes(trainer):
+    """Return what a training's passes go through: captured on a GPU, unless told otherwise."""
+    if trainer.device == "cpu":
+        return Passes(trainer)
+    return CapturedPasses(trainer)
+
+
+class Passes:
+    """Forward, loss and backward of a batch; the gradients and the means are added up.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    """
+
+    def __init__(self, trainer):
+        self.trainer, self.module = trainer, trainer.module
+
+    def __call__(self, batch, ends_window):
+        """Return the batch's `StepOutput`; ``ends_window`` tells that the optimizer steps next."""
+        trainer, module = self.trainer, self.module
+        output = module.training_step(batch)
+        checks.training_output(module, output)
+        trainer.accumulation.backward(module, trainer.optimizer, output.dy, batch, ends_window)
+        trainer.means.add(output, weight_of(batch))
+        return output
+
+
+class CapturedPasses(Passes):
+    """The same on a GPU: the first pass of each kind is made launch by launch, then captured.
+
+    What a pass returns is overwritten by the next one.
+
+    Attributes
+    ----------
+    graphs : dict
+        The captured passes by their kind.
+    reason : str or None
+        Why nothing (more) is captured.
+    """
+
+    def __init__(self, trainer):
+        super().__init__(trainer)
+        self.graphs, self._seen = {}, set()
+        self.reason = _objection(trainer)
+        self._modules = list(self.module.modules())
+        if self.reason is not None and trainer.capture:
+            log.warning("passes are not captured: %s", self.reason)
+
+    def __call__(self, batch, ends_window):
+        """Return the batch's `StepOutput`."""
+        rng.begin_pass()
+        trainer, samples = self.trainer, sample_count(batch)
+        alone = trainer.accumulation.is_alone(ends_window)
+        kind = None if self.reason is not None else self._kind(batch, alone)
+        if kind in self._seen and kind not in self.graphs:
+            self._capture(kind, batch, alone)
+        if kind not in self.graphs or self.reason is not None:
+            self._note(kind)
+            return super().__call__(batch, ends_window)
+        output = self.graphs[kind](batch)
+        trainer.means.count(output, samples)
+        trainer.accumulation.count(trainer.optimizer, samples, ends_window)
+        return output
+
+    def _pass_of(self, batch, alone):
+        """Go forward and backward; a batch that is not ``alone`` counts by its samples."""
+        samples = sample_count(batch)
+        output = self.module.training_step(batch)
+        self.module.backward(output.dy if alone else output.dy * samples)
+        self.trainer.means.add_values(output, samples)
+        return output
+
+    def _note(self, kind):
+        if kind is not None and self.reason is None:
+            self._seen.add(kind)
+            if len(self._seen) > MOST:
+                self._give_up(f"more than {MOST} kinds: shapes or attributes keep changing")
+
+    def _kind(self, batch, alone):
+        """Return all that a graph of this pass would hold fast; None if it is no tuple."""
+        if not isinstance(batch, tuple):
+            return None
+        shapes = tuple((part.shape, part.dtype.char) for part in batch)
+        facts = tuple(
+            value
+            for module in self._modules
+            for value in vars(module).values()
+            if isinstance(value, PLAIN)
+        )
+        return shapes, alone, facts
+
+    def _capture(self, kind, batch, alone):
+        cupy = load_cupy()
+        stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool()
+        fixed, output = tuple(part.copy() for part in batch), None
+        reason = "broken off"
+        own = [(g, g.bit_generator.state) for _, g in generators(self.module)]
+        rng.capturing(True)
+        stream.begin_capture()
+        try:
+            with cupy.cuda.using_allocator(pool.malloc):
+                output = self._pass_of(fixed, alone)
+            reason = None
+        except Exception as error:  # whatever refuses: a copy, a product, a user's code
+            reason = f"{type(error).__name__}: {error}"
+        finally:  # on Ctrl-C too: nothing could be copied from a GPU that still captures
+            rng.capturing(False)
+            rng.begin_call()
+            graph, problem = _ended(stream)
+            reason = reason or problem
+        if any(str(g.bit_generator.state) != str(state) for g, state in own):
+            reason = reason or "a module draws from a generator of its own, on the host"
+            for generator, state in own:
+                generator.bit_generator.state = state
+        if reason is not None:
+            self._give_up(reason)
+            return
+        self.graphs[kind] = Graph(graph, fixed, output, pool)
+
+    def _give_up(self, reason):
+        self.reason = reason
+        for module in self._modules:
+            if module._stack:
+                module._stack.clear()  # what was saved for a backward that did not happen
+        log.warning("passes are no longer captured: %s", reason)
+
+
+class Graph:
+    """One captured pass, with all the memory that it works in."""
+
+    def __init__(self, graph, batch, output, pool):
+        self.graph, self.batch, self.output, self.pool = graph, batch, output, pool
+
+    def __call__(self, batch):
+        """Run the pass on another batch of the same shapes."""
+        for fixed, part in zip(self.batch, batch, strict=True):
+            fixed[...] = part
+        self.graph.launch(load_cupy().cuda.get_current_stream())
+        return self.output
+
+
+def _ended(stream):
+    """End a capture; returns the graph, or what the end of a broken one says."""
+    try:
+        return stream.end_capture(), None
+    except Exception as error:  # CuPy has many kinds
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _objection(trainer):
+    """Return why a training's passes cannot be captured, or None."""
+    kind = type(trainer.module)
+    if not trainer.capture:
+        return "capture=False"
+    if trainer.communicator.size > 1:
+        return "several ranks share each batch, and exchange gradients within a pass"
+    if kind.capturable is None and kind.training_step is not Module.training_step:
+        return (
+            f"{kind.__name__} overrides training_step; if that does the same work each time, "
+            "write: capturable = True"
+        )
+    if kind.capturable is False:
+        return f"{kind.__name__}.capturable is False"
+    return None

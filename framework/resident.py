@@ -1,0 +1,52 @@
+"""Samples that live on a GPU, where a batch is gathered without the host's help."""
+
+import numpy as np
+
+from firstlight import ops
+from firstlight.backend import free_memory, to_device
+from firstlight.dataset import ArrayDataset
+
+SHARE = 0.25  # of the GPU's free memory, at most
+
+
+class Resident:
+    """An `ArrayDataset` on a GPU, with the loader's transform, if that is `Scale` or none.
+
+    Parameters
+    ----------
+    data : ArrayDataset
+    transform : firstlight.transforms.Scale or None
+    device : str
+    """
+
+    def __init__(self, data, transform, device):
+        self.device, self.transform = device, transform
+        self.arrays = [to_device(array, device) for array in data.arrays]
+
+    def order(self, places):
+        """Return an epoch's order, an array of int, on the device."""
+        return to_device(places.astype("int64", copy=False), self.device)
+
+    def batch(self, places):
+        """Return the samples at an array of indices that lies on the device."""
+        x, *others = self.arrays
+        others = tuple(np.take(array, places, axis=0) for array in others)
+        scale = getattr(self.transform, "factor", None)
+        if scale is not None and x.dtype.name in ("uint8", "float32"):
+            return (ops.take_scaled(x, places, scale), *others)
+        batch = (np.take(x, places, axis=0), *others)
+        return batch if self.transform is None else self.transform(batch, None)
+
+
+def resident(data, transform, device):
+    """Return a `Resident` of a data set, or None if it must stay on the host.
+
+    That is where a transform draws random numbers or is not ours, where samples are drawn anew or
+    read from a file, and where they would take more than `SHARE` of the free memory.
+    """
+    suitable = transform is None or hasattr(transform, "factor")
+    if device == "cpu" or type(data) is not ArrayDataset or not suitable:
+        return None
+    if sum(array.nbytes for array in data.arrays) > SHARE * free_memory(device):
+        return None
+    return Resident(data, transform, device)

@@ -1,0 +1,109 @@
+// CUDA on a CPU, as far as our kernels use it: one block after another; where threads of a block
+// wait for each other, each is a fibre (ucontext) that hands over at __syncthreads.
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <ucontext.h>
+#include <vector>
+
+#define __global__
+#define __device__ static
+#define __shared__ static
+#define __forceinline__ inline
+#define __restrict__
+#define __launch_bounds__(n)
+struct dim3 { unsigned x, y, z; };
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
+using std::max;
+using std::min;
+
+using std::exp;
+using std::log;
+using std::sqrt;
+using std::erf;
+using std::tanh;
+
+typedef void (*Call)(void**);
+static ucontext_t caller;
+struct Fibre { ucontext_t context; dim3 index; int barriers; bool done; };
+static Fibre* running;
+static Call current;
+static void** arguments;
+static void body() { current(arguments); running->done = true; }
+static void __syncthreads() {
+    running->barriers++;
+    swapcontext(&running->context, &caller);
+}
+static int run_together(Call call, void** args) {
+    const size_t STACK = 1 << 16;
+    unsigned n = blockDim.x * blockDim.y * blockDim.z;
+    static std::vector<char> stacks;
+    if (stacks.size() < n * STACK) stacks.resize(n * STACK);
+    std::vector<Fibre> fibres(n);
+    current = call, arguments = args;
+    for (unsigned i = 0; i < n; i++) {
+        Fibre& f = fibres[i];
+        f.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
+        f.barriers = 0, f.done = false;
+        getcontext(&f.context);
+        f.context.uc_stack = {stacks.data() + i * STACK, 0, STACK};
+        f.context.uc_link = &caller;
+        makecontext(&f.context, body, 0);
+    }
+    for (;;) {
+        unsigned finished = 0;
+        for (Fibre& f : fibres) {
+            if (!f.done) {
+                running = &f, threadIdx = f.index;
+                swapcontext(&caller, &f.context);
+            }
+            finished += f.done;
+        }
+        for (Fibre& f : fibres)
+            if (f.barriers != fibres[0].barriers) return 1;
+        if (finished == n) return 0;
+        if (finished) return 1;
+    }
+}
+
+static int run_block(Call call, void** args) {
+    for (threadIdx.z = 0; threadIdx.z < blockDim.z; threadIdx.z++)
+        for (threadIdx.y = 0; threadIdx.y < blockDim.y; threadIdx.y++)
+            for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) call(args);
+    return 0;
+}
+
+static int run_grid(Call call, void** args, bool together, dim3 grid, dim3 block) {
+    gridDim = grid, blockDim = block;
+    for (unsigned z = 0; z < grid.z; z++)
+        for (unsigned y = 0; y < grid.y; y++)
+            for (unsigned x = 0; x < grid.x; x++) {
+                blockIdx = {x, y, z};
+                if ((together ? run_together : run_block)(call, args)) return 1;
+            }
+    return 0;
+}
+
+template <class F> struct Thunk;
+template <class... A> struct Thunk<void (*)(A...)> {
+    template <void (*F)(A...), size_t... I>
+    static void apply(void** a, std::index_sequence<I...>) { F(*(A*)a[I]...); }
+    template <void (*F)(A...)> static void call(void** a) {
+        apply<F>(a, std::index_sequence_for<A...>());
+    }
+    struct Sizes { int value[32]; };
+    static constexpr Sizes sizes() {
+        Sizes s = {{(int)sizeof(A)...}};
+        s.value[31] = sizeof...(A);
+        return s;
+    }
+};
+
+#define LAUNCHER(name, together)                                                                          \
+    extern "C" { Thunk<decltype(&name)>::Sizes sizes_##name = Thunk<decltype(&name)>::sizes(); } \
+    extern "C" int launch_##name(void** a, int gx, int gy, int gz, int bx, int by, int bz) {    \
+        return run_grid(Thunk<decltype(&name)>::call<&name>, a, together,                        \
+                        {(unsigned)gx, (unsigned)gy, (unsigned)gz},                              \
+                        {(unsigned)bx, (unsigned)by, (unsigned)bz});                            \
+    }

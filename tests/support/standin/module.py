@@ -1,0 +1,150 @@
+"""The module that ``import cupy`` finds while the stand-in is installed."""
+
+import sys
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+
+from standin import array, cublas, kernels
+from standin.device import DEVICES, counts
+
+
+class Device:
+    """``with Device(1):`` makes another device the current one."""
+
+    def __init__(self, index=0):
+        if not 0 <= index < DEVICES:
+            raise RuntimeError(f"cudaErrorInvalidDevice: invalid device ordinal {index}")
+        self.id = index
+
+    def __enter__(self):
+        self.before, counts.current = counts.current, self.id
+        return self
+
+    def __exit__(self, *error):
+        counts.current = self.before
+
+    @property
+    def mem_info(self):
+        """Free and all bytes."""
+        return 2**30, 2**30
+
+
+class Graph:
+    """What a stream captured."""
+
+    def __init__(self, actions, memory):
+        self.actions, self.memory, self.launches = actions, memory, 0
+
+    def launch(self, stream=None):
+        self.launches += 1
+        counts.launches += 1
+        for action in self.actions:
+            action()
+
+    def upload(self, stream=None):
+        pass
+
+    def debug_dot_str(self):
+        return f"digraph of {len(self.actions)} nodes"
+
+
+class Stream:
+    """A stream, which works at once."""
+
+    def __init__(self, null=False, non_blocking=False):
+        self.null, self.ptr = null, 0 if null else id(self)
+
+    def __enter__(self):
+        counts.streams.append(self)
+        return self
+
+    def __exit__(self, *error):
+        counts.streams.pop()
+
+    def synchronize(self):
+        counts.wait("Stream.synchronize")
+
+    def begin_capture(self):
+        if self.null or current_stream() is not self:
+            raise RuntimeError("the null stream, and one that is not current, cannot capture")
+        counts.recording, counts.kept = [], []
+
+    def end_capture(self):
+        actions, counts.recording = counts.recording, None
+        return Graph(actions, counts.kept)
+
+
+NULL = Stream(null=True)
+
+
+def current_stream():
+    """Return the stream in use."""
+    return counts.streams[-1] if counts.streams else NULL
+
+
+@contextmanager
+def _using_allocator(allocator):
+    yield
+
+
+def made():
+    """Return the module."""
+    cupy = ModuleType("cupy")
+    cupy.ndarray = array.ndarray
+    cupy.is_available = lambda: True
+    cupy.asarray = lambda a, dtype=None: _asarray(a, dtype)
+    for name in ("zeros", "empty", "arange"):
+        setattr(cupy, name, _creator(getattr(np, name)))
+    cupy.RawModule = kernels.RawModule
+    cupy.show_config = None
+    cupy.cuda = SimpleNamespace(
+        Device=Device,
+        Stream=Stream,
+        MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 0),
+        using_allocator=_using_allocator,
+        get_current_stream=current_stream,
+        runtime=SimpleNamespace(
+            getDeviceCount=lambda: DEVICES,
+            getDevice=lambda: counts.current,
+            getDeviceProperties=lambda index: {"name": b"stand-in"},
+        ),
+    )
+    return cupy
+
+
+def _asarray(value, dtype):
+    if isinstance(value, array.ndarray):
+        if value.device_id != counts.current:  # CuPy copies from one device to the other
+            value = array.ndarray(value._a.copy())
+        return value if dtype is None else value.astype(dtype, copy=False)
+    return array.upload(np.array, value, dtype=dtype)
+
+
+def _creator(function):
+    def create(*args, **kwargs):
+        return array.ndarray(function(*args, **kwargs))
+
+    return create
+
+
+@contextmanager
+def installed(monkeypatch, compiled=True):
+    """Put the stand-in in the place of CuPy; ``compiled`` runs our kernels, if there is g++."""
+    from firstlight import backend, rng
+    from firstlight.ops import gemm, kernel
+
+    counts.reset()
+    for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):
+        clear()
+    monkeypatch.setitem(sys.modules, "cupy", made())
+    monkeypatch.setattr(gemm, "load_library", lambda: cublas.Library())
+    if not compiled:
+        monkeypatch.setattr(kernels, "compiler", lambda: None)
+    try:
+        yield counts
+    finally:
+        for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):
+            clear()
+        counts.reset()
