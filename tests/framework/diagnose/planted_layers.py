@@ -38,21 +38,22 @@ def gpt_block(*changes):
 
 
 SAVED = "(x,) = self.saved()"
-DW = "self.weight.grad += rows.T @ x.reshape(-1, self.in_features)"
+DW = "ops.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)"
+PLAIN_DW = "self.weight.grad += rows.T @ x_rows"
 DB = "self.bias.grad += ops.channel_sums(rows)"
-DX = "(rows @ self.weight.data).reshape(x.shape)"
+DX = "ops.matmul(rows, self.weight.data).reshape(x.shape)"
 
 # name: (make, where, kinds that name it)
 LAYERS = {
     "linear: dx with a minus": (linear((DX, f"-{DX}")), "body.2", "sign"),
-    "linear: dW with -=": (linear((DW, DW.replace("+=", "-="))), "body.2", "sign"),
+    "linear: dW with -=": (linear((DW, PLAIN_DW.replace("+=", "-="))), "body.2", "sign"),
     "linear: dW not transposed": (
-        linear((DW, "self.weight.grad += x.reshape(-1, self.in_features).T @ rows")),
+        linear((DW, "self.weight.grad += x_rows.T @ rows")),
         "body.2",
         "transpose",
     ),
     "linear: square dW not transposed": (
-        linear((DW, "self.weight.grad += x.reshape(-1, self.in_features).T @ rows"), out=32),
+        linear((DW, "self.weight.grad += x_rows.T @ rows"), out=32),
         "body.2",
         "transpose",
     ),
@@ -77,17 +78,21 @@ LAYERS = {
         "body.2",
         "batch-factor",
     ),
-    "linear: dW over N": (linear((DW, DW + " / len(x)")), "body.2", "batch-factor"),
-    "linear: dW times N": (linear((DW, DW + " * len(x)")), "body.2", "batch-factor"),
+    "linear: dW over N": (linear((DW, PLAIN_DW + " / len(x)")), "body.2", "batch-factor"),
+    "linear: dW times N": (linear((DW, PLAIN_DW + " * len(x)")), "body.2", "batch-factor"),
     "linear: dW replaces": (
-        linear((DW, DW.replace(".grad +=", ".grad[...] ="))),
+        linear((DW, PLAIN_DW.replace(".grad +=", ".grad[...] ="))),
         "body.2",
         "not-accumulated",
     ),
-    "linear: grad rebound": (linear((DW, DW.replace("+=", "="))), "body.2", "not-accumulated"),
+    "linear: grad rebound": (
+        linear((DW, PLAIN_DW.replace("+=", "="))),
+        "body.2",
+        "not-accumulated",
+    ),
     "linear: db forgotten": (linear((DB, "pass")), "body.2", "zero"),
     "linear: dx forgotten": (
-        linear(("return " + DX + " if self.needs_dx else None", "return None")),
+        linear(("return " + DX, "return None")),
         "body.2",
         "zero",
     ),
@@ -99,10 +104,7 @@ LAYERS = {
     "linear: x kept, then changed": (
         linear(
             ("self.save(x)", "self.save(x); y = None"),
-            (
-                "y = x.reshape(-1, self.in_features) @",
-                "x *= 2; y = x.reshape(-1, self.in_features) @",
-            ),
+            ("y = ops.matmul(x.reshape", "x *= 2; y = ops.matmul(x.reshape"),
         ),
         "body.2",
         "in-place",

@@ -108,7 +108,9 @@ def made():
         runtime=SimpleNamespace(
             getDeviceCount=lambda: DEVICES,
             getDevice=lambda: counts.current,
-            getDeviceProperties=lambda index: {"name": b"stand-in"},
+            getDeviceProperties=lambda index: {"name": b"stand-in", "totalGlobalMem": 2**30},
+            driverGetVersion=lambda: 12090,
+            runtimeGetVersion=lambda: 12090,
         ),
     )
     return cupy
