@@ -1,16 +1,19 @@
 """Check: look a network over when its training starts, and keep an eye on it."""
 
 import warnings
+from dataclasses import asdict
 
 import numpy as np
 
 from firstlight.callback import Callback
+from firstlight.files import write_json
 
 
 class Check(Callback):
     """Check backward, data and loss before the training, and weights and gradients during it.
 
-    What is found before is that of ``firstlight check``. During the training, every so many steps:
+    What is found before is that of ``firstlight check``; its table is kept in the run folder as
+    ``gradients.json``, for ``firstlight report``. During the training, every so many steps:
     gradients that are zero or not finite, and updates that are large beside the weights.
 
     Parameters
@@ -60,6 +63,9 @@ class Check(Callback):
             warnings.warn("Check: only networks on the CPU are checked at the start", stacklevel=2)
             return
         self.report = check(module, trainer.train_loader, train=self.train)
+        if trainer.run is not None:
+            rows = [asdict(line) for line in self.report.checks]
+            write_json(trainer.run.path / "gradients.json", rows)
         if self.report.ok:
             return
         if self.action == "raise":

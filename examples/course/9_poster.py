@@ -1,4 +1,4 @@
-"""Step 9: the figures of a poster, as vectors, and the table beside them."""
+"""Step 9: a report, a poster, its figures as vectors, and the line of a table."""
 
 from pathlib import Path
 
@@ -6,12 +6,14 @@ import images
 import numpy as np
 
 import firstlight as fl
-from firstlight import figures
+from firstlight import figures, report
+from firstlight.runs import RunFolder
 
 data = images.load()
 small = data.name == "digits"
 net = fl.models.CNN(data.input_shape, 10, channels=(16, 32), padding="same", norm="batch")
-trainer = fl.Trainer(max_epochs=12 if small else 3, callbacks=["lr_schedule"], name="poster")
+callbacks = ["lr_schedule", "check"]  # check compares every gradient with forward first
+trainer = fl.Trainer(max_epochs=12 if small else 3, callbacks=callbacks, name="poster")
 history = trainer.fit(net, data)
 accuracy = trainer.test(net, data, checkpoint="best")["test_acc"]
 
@@ -25,6 +27,26 @@ x, y = data.test[np.arange(len(data.test))]
 guesses = trainer.predict(net, data).argmax(axis=1)
 counts = figures.confusion_counts(y, guesses, len(data.classes))
 figures.save(figures.confusion_matrix(counts, data.classes), folder / "confusion.pdf")
+
+text = Path("course") / "poster.md"
+text.write_text(f"""# Handwritten digits by a network of our own
+
+Laboratory course *Neural networks from scratch*
+
+## Question
+
+How well does a small convolutional network read {data.name}?
+
+## Conclusion
+
+It reads **{accuracy:.1%}** of images that it has never seen. All gradients were written by hand,
+and checked.
+""")
+best = trainer.run.path / "checkpoints" / "best.safetensors"
+content = report.gather(RunFolder(trainer.run.path), rebuilt=(net, data, trainer, best))
+texts = report.read_sections(text)
+report.write_report("course/report.html", content, texts=texts)
+report.write_poster("course/poster.pdf", content, texts=texts)
 
 parameters = sum(parameter.size for parameter in net.parameters())
 print(f"| data | parameters | epochs | seconds | test accuracy |\n|{'---|' * 5}")

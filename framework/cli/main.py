@@ -25,7 +25,6 @@ COMMANDS = {
     "runs": "list, compare, plot, tag and delete runs",
     "look": "draw what a run's model has learned",
     "generate": "have a run's language model write text",
-    "parity": "compare a step on the CPU and on a GPU, layer by layer",
     "data": "list data sets, or show one",
     "models": "list models",
     "plugins": "list plugins, or start a new one",

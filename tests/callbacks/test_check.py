@@ -1,5 +1,7 @@
 """callbacks.Check, and the fixture check_network."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,14 @@ def test_a_healthy_network_trains_without_a_word():
     trainer = tiny_trainer([check])
     assert trainer.status == "finished"
     assert check.report.ok
+
+
+def test_its_table_is_kept_with_the_run():
+    trainer = fl.Trainer(max_epochs=1, callbacks=[Check(), "tensorboard"])
+    trainer.fit(TinyNet(), tiny_data())
+    rows = json.loads((trainer.run.path / "gradients.json").read_text())
+    assert {row["verdict"] for row in rows} <= {"ok", "note", "skipped"}
+    assert any(row["group"] == "gradients" for row in rows), rows
 
 
 def test_a_wrong_network_is_told_before_the_first_step(quiet):

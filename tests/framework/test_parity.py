@@ -1,5 +1,7 @@
 """Parity: the same step on both sides, and the first layer that differs by name."""
 
+import json
+
 import numpy as np
 import pytest
 from standin import installed, kernels
@@ -98,7 +100,15 @@ def test_without_a_gpu_it_says_so(monkeypatch):
 
 
 def test_the_command(device, capsys):
-    assert main(["parity", "--model", "mlp", "--model.hidden", "8", "--data", "digits"]) == 0
-    assert "are the same on cpu and cuda:0" in capsys.readouterr().out
-    assert main(["parity", "--model", "mlp", "--data", "digits", "--all"]) == 0
-    assert "body" in capsys.readouterr().out
+    words = ["check", "--parity", "--model", "mlp", "--model.hidden", "8", "--data", "digits"]
+    assert main(words) == 0
+    *layers, verdict = capsys.readouterr().out.splitlines()
+    assert "are the same on cpu and cuda:0" in verdict
+    assert any("body" in line for line in layers)
+    assert main([*words, "--json"]) == 0
+    assert not any(found["differs"] for found in json.loads(capsys.readouterr().out))
+
+
+def test_the_command_without_a_gpu(capsys):
+    assert main(["check", "--parity", "--model", "mlp", "--data", "digits"]) != 0
+    assert "cupy" in capsys.readouterr().err.lower()
