@@ -1,11 +1,13 @@
 """The harness in benchmarks/: does it measure what it says?"""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-STEP = Path(__file__).parents[1] / "benchmarks" / "step.py"
+ROOT = Path(__file__).parents[1]
+STEP = ROOT / "benchmarks" / "step.py"
 
 
 def step(*arguments):
@@ -38,3 +40,25 @@ def test_step_names_what_it_does_not_know():
     done = step("--size=huge")
     assert done.returncode == 2
     assert "mlp has the sizes none" in done.stderr
+
+
+def chart(*arguments):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "chart.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_chart_of_the_benchmarks_page_is_that_of_its_figures(tmp_path):
+    figures = sorted((ROOT / "docs" / "benchmarks").glob("*.json"))
+    done = chart(*figures, tmp_path / "chart.svg")
+    assert done.returncode == 0, done.stderr
+    drawn, shown = (
+        set(re.findall(r"[\d.]+ ms(?=<)|\w+, batch \d+", path.read_text()))
+        for path in (tmp_path / "chart.svg", ROOT / "docs" / "benchmarks.svg")
+    )
+    assert drawn == shown
+    for path in figures:
+        times = [row["median_ms"] for row in json.loads(path.read_text())["peers"]]
+        assert any(f"{time:.3g} ms" in drawn for time in times)
