@@ -120,7 +120,8 @@ def started(ranks, name, strategy="auto", steps=30, weak=True, threads=1):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return json.loads(line)  # mpiexec may add lines of its own, with colours
 
 
 # --- the whole -----------------------------------------------------------------------------------
