@@ -106,7 +106,7 @@ def _check(model, data, report, train, torch):
         y = None
     found = [
         outputs.outputs(output.prediction, y, classes),
-        outputs.activation_before_loss(model, output.prediction, y),
+        outputs.activation_before_loss(model, output.prediction, y, last_of(tops)),
     ]
     report.add("step", "outputs and labels", found)
     report.add(
@@ -169,6 +169,20 @@ def record_of(model, x):
         return record(model, (x,))
     except Exception:
         return None
+
+
+def last_of(tops):
+    """Return the class of the module that made the model's output, "" without one."""
+    whole = next((call for call in tops if call.name == ""), None)
+    calls = [] if whole is None else [call for _, call in whole.walk() if not call.parts]
+    last = calls[-1] if calls else None
+    return (
+        last.type
+        if last is not None
+        and last.output is not None
+        and np.array_equal(last.output, whole.output)
+        else ""
+    )
 
 
 def few(batch):

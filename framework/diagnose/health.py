@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight.diagnose import contract
 from firstlight.diagnose.backward import subject
-from firstlight.diagnose.bench import UnsupportedError, is_float
+from firstlight.diagnose.bench import UnsupportedError, is_float, normal, scale_of, unburdened
 from firstlight.diagnose.findings import Finding
 from firstlight.parameter import Parameter
 
@@ -18,7 +18,7 @@ def units(tops, report):
         for _, call in top.walk():
             if call.parts or not call.inputs or "Dropout" in call.type:
                 continue
-            for y, what in seen(call):
+            for y, what in seen(call, moved(call)):
                 share, before = dead_share(y), dead_share(call.inputs[0])
                 if share > MANY and before < share / 2:
                     dead.append(
@@ -31,6 +31,7 @@ def units(tops, report):
                             "biases and initial weights before it, the learning rate, a LeakyReLU",
                         )
                     )
+            for y, what in seen(call, (call.output, call.module)):
                 share = (
                     0.0 if owns_parameters(call.module) and y is call.output else saturated_share(y)
                 )
@@ -54,11 +55,32 @@ def owns_parameters(module):
     return any(isinstance(value, Parameter) for value in vars(module).values())
 
 
-def seen(call):
-    """Yield ``(array, words)``: a call's output and, for networks written out, what it saved."""
-    if is_float(call.output):
-        yield call.output, f"{subject(call)}'s units"
-    for values in call.module._stack or ():
+def moved(call):
+    """Return ``(output, module)`` of a call again, with its parameters moved a little.
+
+    Weights that start at zero give zeros too, as in heads and residual branches, but these learn;
+    a dead unit stays at zero wherever its weights go next.
+    """
+    if not owns_parameters(call.module):
+        return call.output, call.module
+    rng, twin = np.random.default_rng(0), unburdened(call.module)
+    for parameter in twin.parameters():
+        parameter.data[...] += 0.1 * scale_of(parameter.data) * normal(rng, parameter.data)
+    try:
+        return twin(*call.inputs), twin
+    except Exception:  # it needs what the whole network gives it
+        return None, twin
+
+
+def seen(call, made):
+    """Yield ``(array, words)`` of ``made``, an output and its module, for a call.
+
+    For networks written out, what the module saved comes too.
+    """
+    output, module = made
+    if is_float(output):
+        yield output, f"{subject(call)}'s units"
+    for values in module._stack or ():
         for array in values:
             if is_float(array) and array.size != np.size(call.inputs[0]):
                 yield array, f"the units {array.shape} that {subject(call)} keeps"

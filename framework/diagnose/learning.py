@@ -39,7 +39,10 @@ def trial(model, batches, factor=1.0, steps=STEPS, seconds=SECONDS, goal=0.0):
         Parameters that got a gradient and did not move.
     """
     twin = without_dropout(model)
+    held = {id(value) for part in twin.modules() for value in vars(part).values()}
     optimizer = twin.configure_optimizer()
+    if id(optimizer) in held:
+        raise LookupError("the model keeps an optimizer made before, which serves no copy of it")
     own = {id(p) for p in twin.parameters()}
     if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
         raise LookupError("configure_optimizer of a copy gives an optimizer of other parameters")

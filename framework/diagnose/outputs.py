@@ -8,6 +8,8 @@ from firstlight.diagnose.bench import is_float, unburdened
 from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.step import mapped, parts_of
 
+MANY = 64  # different values, for what they have in common to be no chance
+
 
 def scale(x):
     """Return a `Finding` about inputs that are too large, too small or not finite, or None."""
@@ -112,42 +114,41 @@ def initial(model, batch, loss, prediction):
     return Finding("initial-loss", "loss", "", message, look)
 
 
-def activation_before_loss(model, prediction, y):
-    """Return a `Finding` about a softmax, sigmoid or ReLU before a loss that takes logits."""
-    loss = getattr(model, "loss", None)
-    if prediction is None or loss is None or prediction.ndim < 2 or prediction.size < 12:
+def activation_before_loss(model, prediction, y, last=""):
+    """Return a `Finding` about a softmax, sigmoid or ReLU before a loss that takes logits.
+
+    ``last`` is the class of the module that made the prediction.
+    """
+    loss = type(getattr(model, "loss", None)).__name__
+    if prediction is None or prediction.ndim < 2 or prediction.size < 12:
         return None
-    if np.ptp(prediction, axis=-1).max() < 1e-6:  # all alike: nothing to tell from
+    if np.ptp(prediction, axis=-1).max() < 1e-6 and prediction.shape[-1] > 1:
+        return None  # all alike: nothing to tell from
+    if "BCEWithLogits" not in loss and "CrossEntropy" not in loss:
         return None
-    logits_loss = type(loss).__name__
-    look = "leave it out of forward: the loss applies its own, and takes logits"
-    if "BCEWithLogits" in logits_loss:
-        if prediction.min() >= 0 and prediction.max() <= 1:
-            return Finding(
-                "softmax",
-                "",
-                type(model).__name__,
-                "all outputs are between 0 and 1, as after a sigmoid, but "
-                f"{logits_loss} takes logits",
-                look,
-            )
+    how = activation(prediction, last)
+    if how is None:
         return None
-    if "CrossEntropy" not in logits_loss:
+    return Finding(
+        "softmax",
+        "",
+        type(model).__name__,
+        f"no output is negative, as after a {how}, but {loss} takes logits",
+        "leave it out of forward: the loss applies its own, and takes logits",
+    )
+
+
+def activation(prediction, last):
+    """Name the activation that a prediction has clearly gone through, None without evidence."""
+    if prediction.min() < 0:
         return None
-    if prediction.min() >= 0:
-        if np.abs(prediction.sum(axis=-1) - 1).max() < 1e-3:
-            how = "a softmax"
-        elif prediction.max() <= 1:
-            how = "a sigmoid"
-        elif (prediction == 0).any():
-            how = "a ReLU"
-        else:
-            return None
-        return Finding(
-            "softmax",
-            "",
-            type(model).__name__,
-            f"no output is negative, as after {how}, but {logits_loss} takes logits",
-            look,
-        )
-    return None
+    if last in ("Softmax", "Sigmoid", "ReLU"):
+        return last if last == "ReLU" else last.lower()
+    if prediction.shape[-1] > 1 and np.abs(prediction.sum(axis=-1) - 1).max() < 1e-3:
+        return "softmax"
+    # a few logits may all be positive by chance, and samples that resemble each other
+    if prediction.shape[-1] < 4 or len(np.unique(prediction)) < MANY:
+        return None
+    if np.mean(prediction == 0) > 0.1:
+        return "ReLU"
+    return "sigmoid" if prediction.max() <= 1 else None

@@ -7,6 +7,9 @@ from firstlight.diagnose.findings import Finding
 
 ROWS = 4000  # samples looked at
 NEIGHBOURS = 8
+ASKED = 1500  # whose neighbours are looked for
+TELLING = 0.65  # of the way from chance to always right: neighbours do tell labels
+STRUCTURED, CLOSE = 32, 0.6  # features, and neighbours' distance over any two samples'
 
 
 def check_samples(data, report):
@@ -72,32 +75,44 @@ def balance_detail(y):
 
 
 def noise(x, y):
-    """Return a `Finding` if many samples have another label than all that look like them."""
+    """Return a `Finding` if labels contradict those of the samples that look like them.
+
+    Only where neighbours can tell labels is one that differs suspect, and only where inputs lie
+    in a structure of their own, such as images, does it mean something that they cannot at all.
+    """
     rows = x.reshape(len(x), -1).astype("float32")
-    rows = (rows - rows.mean(axis=0)) / (rows.std() + 1e-9)
+    spread_of = rows.std(axis=0)
+    rows = (rows - rows.mean(axis=0))[:, spread_of > 0] / spread_of[spread_of > 0]
     square = np.square(rows).sum(axis=1)
-    asked = np.arange(min(len(rows), 1500))
-    distance = square - 2 * rows[asked] @ rows.T
+    asked = np.arange(min(len(rows), ASKED))
+    distance = np.maximum(square[asked, None] + square - 2 * rows[asked] @ rows.T, 0)
     distance[asked, asked] = np.inf
     near = np.argpartition(distance, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    votes = np.stack([(y[near] == c).sum(axis=1) for c in range(int(y.max()) + 1)], axis=1)
-    right = float(np.mean(votes.argmax(axis=1) == y[asked]))
-    often = float(np.bincount(y[y >= 0]).max() / len(y))
-    if (
-        right < often + 3 * (often * (1 - often) / len(asked)) ** 0.5
-        and len(y) > 40 * votes.shape[1]
-    ):
+    classes, given = np.unique(y, return_inverse=True)
+    if len(classes) < 2 or len(y) <= 40 * len(classes):
+        return None
+    votes = np.stack([(given[near] == c).sum(axis=1) for c in range(len(classes))], axis=1)
+    guessed, given = votes.argmax(axis=1), given[asked]
+    count = np.bincount(given, minlength=len(classes))
+    there = count > 0
+    hits = np.bincount(given[guessed == given], minlength=len(classes))[there] / count[there]
+    chance, right = 1 / len(hits), float(hits.mean())  # balanced accuracy: blind to frequency
+    deviation = float(np.sqrt((chance * (1 - chance) / count[there]).mean() / len(hits)))
+    look = "where x and y are read, sorted or shuffled"
+    closeness = np.median(np.sqrt(np.take_along_axis(distance, near, axis=1)))
+    structured = rows.shape[1] >= STRUCTURED and closeness < CLOSE * np.median(np.sqrt(distance))
+    if structured and abs(right - chance) < 3 * deviation:
         return Finding(
             "label-noise",
             "data",
             "",
-            f"samples that look alike share a label no more often than by chance ({right:.0%}): "
-            "the labels seem to belong to other samples",
-            "where x and y are read, sorted or shuffled: each in the same order",
+            "samples that look alike share a label no more often than by chance (balanced "
+            f"accuracy {right:.0%}): the labels seem to belong to other samples",
+            f"{look}: each in the same order",
         )
     agreed = votes.max(axis=1) >= 0.7 * NEIGHBOURS
-    share = float(np.mean(votes.argmax(axis=1)[agreed] != y[asked][agreed])) if agreed.any() else 0
-    if agreed.mean() < 0.2 or share < 0.08:
+    share = float(np.mean(guessed[agreed] != given[agreed])) if agreed.any() else 0
+    if right < chance + TELLING * (1 - chance) or agreed.mean() < 0.2 or share < 0.08:
         return None
     return Finding(
         "label-noise",
@@ -105,7 +120,7 @@ def noise(x, y):
         "",
         f"of the samples whose {NEIGHBOURS} nearest neighbours agree on a "
         f"class, {share:.0%} have another label: labels are wrong, or shifted against the inputs",
-        "where x and y are read, sorted or shuffled; some of these samples by eye",
+        f"{look}; some of these samples by eye",
     )
 
 
