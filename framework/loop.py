@@ -87,6 +87,13 @@ def validate_by_steps(trainer):
         trainer.module.train()
 
 
+def is_over(trainer):
+    """Return whether all epochs are done; a resume with fewer epochs may be past the last one."""
+    if trainer.max_epochs is None:
+        return False
+    return trainer.epoch + trainer.epoch_done > trainer.max_epochs
+
+
 def end_step(trainer):
     """Validate and save where that is due; ranks agree on it."""
     validate_by_steps(trainer)

@@ -17,6 +17,11 @@ def read_records(path, *, only="", last=0):
     only : str
         Leave out lines without this text, but for the ``last`` ones: much faster than reading all.
     last : int
+
+    Raises
+    ------
+    ValueError
+        A line that is no record.
     """
     content = (Path(path) / "metrics.jsonl").read_bytes()
     lines = _lines_with(content, only.encode(), last) if only else content.splitlines(True)
@@ -25,9 +30,11 @@ def read_records(path, *, only="", last=0):
         try:
             record = json.loads(line)
             records.append({n: float(v) if v in NOT_FINITE else v for n, v in record.items()})
-        except ValueError:
+        except (ValueError, AttributeError, TypeError) as error:
             if line.endswith(b"\n"):
-                raise
+                raise ValueError(
+                    f"{path}/metrics.jsonl is damaged: expected a record, got {line[:60]!r}"
+                ) from error
     return records
 
 

@@ -166,7 +166,7 @@ class Trainer:
             Everything that was logged.
         """
         with session.training(self, module, data, val_data, resume) as hook:
-            while not (self.should_stop or (self.epoch_done and self.epoch == self.max_epochs)):
+            while not (self.should_stop or loop.is_over(self)):
                 loop.begin_epoch(self, hook)
                 for batch, ends_window in loop.train_batches(self):
                     output = self.passes(batch, ends_window)  # forward, loss, backward

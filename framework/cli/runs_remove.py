@@ -1,6 +1,7 @@
 """``firstlight runs rm`` and ``gc``: delete runs."""
 
 import sys
+from pathlib import Path
 
 from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError
@@ -25,6 +26,7 @@ def run(command, words):
     files = []
     if many:
         found = runs.chosen(own)
+        _check_named(own.runs, found)
     else:
         found, files = cleaning.worthless(own.runs_dir, own.failed)
     if not found and not files:
@@ -35,15 +37,24 @@ def run(command, words):
     what += f", {freed / 1e6:,.1f} MB"
     if not own.yes and not sys.stdin.isatty():
         raise UsageError(f"{what}: there is nobody to ask here; delete with --yes")
+    try:
+        cleaning.check_removable(found, own.runs_dir)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]
     print(text.table(rows + [(file, "left over", "") for file in files]))
     if not own.yes and input(f"delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
         return 1
-    try:
-        cleaning.remove(found, own.runs_dir)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    cleaning.remove(found, own.runs_dir)
     for file in files:
         file.unlink(missing_ok=True)
     print(f"deleted: {what}")
     return 0
+
+
+def _check_named(names, found):
+    """Refuse the path of a folder that has runs in it: its newest would go, unasked for."""
+    paths = {run.path for run in found}
+    for name in names:
+        if Path(name).is_dir() and Path(name).resolve() not in paths:
+            raise UsageError(f"{name} is a folder of runs; name the runs to delete, or use --where")

@@ -27,11 +27,9 @@ def remove(runs, runs_dir):
     Raises
     ------
     ValueError
-        One of them is still running; nothing is deleted then.
+        One of them is still running, or does not lie in ``runs_dir``; nothing is deleted then.
     """
-    for run in runs:
-        if run.status == "running":
-            raise ValueError(f"{run.label} is still running; stop it first")
+    check_removable(runs, runs_dir)
     for run in runs:
         shutil.rmtree(run.path)
         with contextlib.suppress(OSError):  # there are others in it
@@ -44,6 +42,19 @@ def remove(runs, runs_dir):
         write_atomically(latest, f"{rest[-1].relative_to(runs_dir)}\n")
     else:
         latest.unlink()
+
+
+def check_removable(runs, runs_dir):
+    """Raise a ValueError unless all are runs of ``runs_dir`` that have ended; see `remove`."""
+    place = Path(runs_dir).resolve()
+    for run in runs:
+        if run.path.resolve().parent.parent != place:
+            raise ValueError(
+                f"{run.path} is not a run of {place}, and only those are deleted; "
+                "say where it is kept with --runs_dir"
+            )
+        if run.status == "running":
+            raise ValueError(f"{run.label} is still running; stop it first")
 
 
 def worthless(runs_dir, failed=False):

@@ -154,7 +154,7 @@ class RunFolder:
         """Records of validations, and the last ones: enough for `metrics`, `best` and `place`."""
         try:
             return read_records(self.path, only='"val_', last=50)
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # a damaged run is listed beside the others
             return []
 
     def _read(self, name):

@@ -9,7 +9,7 @@ import firstlight as fl
 from firstlight import callbacks, nn
 from firstlight.backend import to_host
 from firstlight.run import read_records
-from firstlight.testing import tiny_data
+from firstlight.testing import TinyNet, tiny_data
 
 
 class Net(fl.Module):
@@ -231,3 +231,10 @@ def test_a_loader_without_a_place_of_its_own_is_wound_forward(line, line_data, t
     whole = fit("whole")
     fit("parts", max_steps=4)
     assert fit("parts", resume="last") == whole
+
+
+def test_a_resume_with_fewer_epochs_stops_at_once():
+    fl.Trainer(max_epochs=4, name="long").fit(TinyNet(), tiny_data())
+    trainer = fl.Trainer(max_epochs=2, name="long")
+    trainer.fit(TinyNet(), tiny_data(), resume="last")
+    assert (trainer.epoch, trainer.status) == (4, "finished")

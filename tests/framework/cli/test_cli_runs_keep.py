@@ -59,6 +59,26 @@ def test_rm_of_many_and_with_yes(cli, three):
     assert "deleted: 2 runs" in out
 
 
+def test_rm_deletes_only_what_is_a_run_of_the_folder(refused, three, tmp_path):
+    other = tmp_path / "project" / "settings"
+    other.mkdir(parents=True)
+    (other / "config.json").write_text("{}")
+    assert "is not a run of" in refused("runs", "rm", str(other), "--yes")
+    assert (other / "config.json").is_file()
+    for folder in ("runs", "runs/a"):
+        assert "is a folder of runs" in refused("runs", "rm", folder, "--yes")
+    assert left() == ["1", "2", "3"]
+
+
+def test_a_damaged_run_hides_no_other(cli, three):
+    Path("runs/b/3/summary.json").write_text("[]")
+    Path("runs/b/3/metrics.jsonl").write_text("[1\n")
+    code, out, _ = cli("runs", "list")
+    assert code == 0
+    assert "a/1" in out
+    assert "b/3" in out
+
+
 def test_gc_takes_what_nobody_will_miss(cli, three):
     code, out, _ = cli("runs", "gc", "--yes")
     assert (code, left()) == (0, ["1", "2"])
