@@ -192,7 +192,7 @@ class Descent:
                 if forgetful is not None:
                     self.findings.append(forgetful)
                     return False
-            self.findings.append(self.composite_finding(call, verdict))
+            self.findings.append(self.composite_finding(call, verdict, bad))
         return False
 
     def with_stand_ins(self, call, parts):
@@ -220,8 +220,8 @@ class Descent:
                 return self.finding(inner, "overwritten-cache", words, "")
         return None
 
-    def composite_finding(self, call, verdict):
-        """Return the finding about a module whose parts are right."""
+    def composite_finding(self, call, verdict, bad):
+        """Return the finding about a module that is wrong itself, beside ``bad`` parts of it."""
         lost = [part for part in call.parts if not part.undone]
         went_back = call.undone and any(part.undone for part in call.parts)
         if lost and (went_back or call.undone) and verdict.problem is None:
@@ -244,7 +244,12 @@ class Descent:
             kind, words = guess(verdict.bench, first, verdict.remake)
             part = first.name.removesuffix(".handed_dy")
             return self.finding(call, kind, f"the dy it hands to {part} is wrong: {words}", "dx")
-        return self.finding(call, *verdict.explained())
+        kind, words, gradient = verdict.explained()
+        real = self.verdict(call)
+        if kind == "term" and not bad and any(g.name == gradient for g in real.wrong):
+            # A stand-in mixes the samples; right parts do not, and more can be told with them.
+            kind, words, gradient = real.explained()
+        return self.finding(call, kind, words, gradient)
 
     def finding(self, call, kind, words, gradient):
         """Return a `Finding` about a call's module."""

@@ -118,11 +118,8 @@ def changed_between(module, inputs):
     return found[0] if found else None
 
 
-def evaluation_problem(module, inputs, *, alone=True):
-    """Say what a module's evaluation wrongly depends on, None if all is well.
-
-    ``alone`` compares the first sample in the batch with the first sample alone, too.
-    """
+def evaluation_problem(module, inputs):
+    """Say what a module's evaluation wrongly depends on, None if all is well."""
     twin = unburdened(module).to(dtype="float64").eval()
     inputs = [as_float64(x) for x in inputs]
     first, second = (twin(*[copy.copy(x) for x in inputs]) for _ in range(2))
@@ -130,9 +127,9 @@ def evaluation_problem(module, inputs, *, alone=True):
         return None
     if not np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True):
         return "evaluated twice it gives two results; something random stays on after eval()"
-    untracked = getattr(module, "running_mean", 0) is None
+    untracked = any(getattr(part, "running_mean", 0) is None for part in module.modules())
     single = len(inputs) == 1 and inputs[0].ndim > 1 and len(inputs[0]) == len(first) > 1
-    if alone and single and not untracked:
+    if single and not untracked:
         one = twin(inputs[0][:1].copy())
         if not np.allclose(one, first[:1], rtol=1e-6, atol=1e-9, equal_nan=True):
             return "evaluated, a sample's result depends on the others in the batch"

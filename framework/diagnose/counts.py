@@ -19,7 +19,7 @@ def named_factor(c, bench, wrong):
         return None
     if abs(c + 1) < 1e-3:
         return "sign", "it has the wrong sign"
-    sign = "and has the wrong sign, " if c < 0 else ""
+    sign = "has the wrong sign, and is" if c < 0 else "is"
     size, larger = abs(c), abs(c) > 1
     ratio = size if larger else 1 / size
     for count, name, batch in counts(bench):
@@ -27,11 +27,16 @@ def named_factor(c, bench, wrong):
             kind = "batch-factor" if batch else "factor"
             if larger:
                 why = f"divided by {count}, {name}, which forward does not do"
-                return kind, f"it is {sign}{count} times too small: {why}"
+                return kind, f"it {sign} {count} times too small: {why}"
             why = f"forward's 1/{count} is forgotten, or a mean became a sum; {count} is {name}"
-            return kind, f"it is {sign}{count} times too large: {why}"
+            return kind, f"it {sign} {count} times too large: {why}"
+    for name, parameter in bench.trained:
+        if parameter.size == 1 and abs(c / parameter.data.item() - 1) < 1e-3:
+            return "factor", f"the factor {name} is forgotten"
+    if wrong.values.size == 1:  # a single number is always some multiple of another
+        return None
     how = "small" if larger else "large"
-    return "factor", f"it is {sign}{ratio:.4g} times too {how}, everywhere alike"
+    return "factor", f"it {sign} {ratio:.4g} times too {how}, everywhere alike"
 
 
 def counts(bench):

@@ -36,6 +36,7 @@ KINDS = {  # what each is called, in words
     "not-trained": "parameter not trained",
     "dead-units": "dead units",
     "saturated-units": "saturated units",
+    "symmetry": "units that stay alike",
     "vanishing": "vanishing gradients",
     "exploding": "exploding gradients",
     "lr-high": "learning rate too high",

@@ -20,12 +20,29 @@ def flow(model, batch, report):
         twin.backward(output.dy)
     calls = [c for top in tops if top.name == "" for _, c in top.walk() if not c.parts]
     report.add("health", "gradients by depth", *by_depth(twin, calls))
+    report.add("health", "units that differ", [alike(twin)])
     report.add("health", "dtypes", [dtypes(calls)])
 
 
 def size(array):
     """Return the norm of an array."""
     return float(np.linalg.norm(np.asarray(array, "float64")))
+
+
+def alike(model):
+    """Return a `Finding` about a weight whose rows are equal and stay so, or None.
+
+    Units that start alike and get the same gradient learn the same; two are no more than one.
+    """
+    for name, parameter in model.named_parameters():
+        w, g = parameter.data, parameter.grad
+        if w.ndim < 2 or len(w) < 2 or not (w.any() and g.any()):
+            continue
+        if (w == w[:1]).all() and np.allclose(g, g[:1], rtol=1e-4, atol=1e-6 * np.abs(g).max()):
+            message = f"all units of {name} start with equal weights and get equal gradients"
+            look = "random initial weights, e.g. nn.init.kaiming_uniform"
+            return Finding("symmetry", name, "", message, look)
+    return None
 
 
 def by_depth(model, calls):

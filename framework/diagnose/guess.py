@@ -13,6 +13,7 @@ from firstlight import rng as randomness
 from firstlight.diagnose.counts import named_factor
 from firstlight.diagnose.gradients import in_order, judge, probe
 from firstlight.diagnose.shapes import explain_shapes
+from firstlight.state import children
 
 GROUPS = 12  # into which an axis is divided, to see where a gradient is wrong
 
@@ -40,6 +41,7 @@ def guess(bench, wrong, remake):
         stale,
         frozen,
         factor,
+        handed_through,
         some_samples,
         turned,
         turned_parameter,
@@ -112,10 +114,23 @@ def frozen(bench, wrong, remake):
 
 def is_masked(dx, dy):
     """Return whether dx is dy times a mask: zeros, and one more value."""
+    return len(slopes(dx, dy)) == 2 and 0 in slopes(dx, dy)
+
+
+def slopes(dx, dy):
+    """Return the different values of dx/dy, none where the shapes differ."""
     if np.shape(dx) != np.shape(dy):
-        return False
-    ratio = dx / np.where(dy == 0, 1, dy)
-    return len(np.unique(ratio.round(9))) <= 2
+        return np.zeros(0)
+    return np.unique((dx / np.where(dy == 0, 1, dy)).round(9))
+
+
+def handed_through(bench, wrong, remake):
+    """Dx is dy, or a multiple of it: nothing of forward's slope is in it."""
+    if wrong.name != "dx" or len(slopes(wrong.analytic, bench.dy)) != 1:
+        return None
+    if any(True for _ in children(bench.module)):
+        return "term", "it is dy, handed through: what its parts give back is forgotten"
+    return "chain-rule", "it is dy, handed through: the derivative of forward is forgotten"
 
 
 def factor(bench, wrong, remake):
@@ -207,6 +222,8 @@ def turned_parameter(bench, wrong, remake):
 
 def shortcut(bench, wrong, remake):
     """A multiple of something well known is missing, or too much."""
+    if wrong.values.size == 1:  # a single number is some multiple of every other
+        return None
     y, dy, values = np.asarray(bench.y), np.asarray(bench.dy), wrong.values
     known = {"dy": dy, "y": y, "dy · y": dy * y, f"{wrong.name.replace('dx', 'x')} itself": values}
     if wrong.name == "dx":
@@ -236,7 +253,10 @@ def only_part(bench, wrong, remake):
         right = [probe(bench, wrong, rng, shaped=lambda v, m=m: v * m) != "wrong" for m in masks]
         if all(right) or not any(right):
             continue
-        bad = [group for group, one in zip(groups, right, strict=True) if not one]
+        first, last = right.index(False), len(right) - right[::-1].index(False)
+        if any(right[first:last]):  # here and there: by chance, no part of it
+            continue
+        bad = groups[first:last]
         mask = mask_of(wrong.values, axis, np.concatenate(bad))
         place = f"along axis {axis} it is wrong at {bad[0][0]} to {bad[-1][-1]} only"
         if not (wrong.analytic * mask).any():
@@ -262,7 +282,8 @@ def without_mean(bench, wrong, remake):
     rng, ndim = np.random.default_rng(5), wrong.values.ndim
     choices = [(axis,) for axis in range(ndim)]
     choices += [tuple(range(ndim - 1)), tuple(range(1, ndim)), tuple(range(ndim))]
-    for axes in choices:
+    long = [axis for axis in range(ndim) if wrong.values.shape[axis] > 1]
+    for axes in dict.fromkeys(tuple(a for a in axes if a in long) for axes in choices):
         if not axes:
             continue
 

@@ -116,7 +116,7 @@ def evaluation(top, report):
         if call.parts and findings:
             continue
         try:
-            problem = contract.evaluation_problem(call.module, call.inputs, alone=not call.parts)
+            problem = contract.evaluation_problem(call.module, call.inputs)
         except (UnsupportedError, ValueError, TypeError, RuntimeError):
             continue
         if problem:

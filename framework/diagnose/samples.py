@@ -10,6 +10,7 @@ NEIGHBOURS = 8
 ASKED = 1500  # whose neighbours are looked for
 TELLING = 0.65  # of the way from chance to always right: neighbours do tell labels
 STRUCTURED, CLOSE = 32, 0.6  # features, and neighbours' distance over any two samples'
+NEARER = 0.9  # and that a neighbour is, whose label counts as evidence
 
 
 def check_samples(data, report):
@@ -99,8 +100,9 @@ def noise(x, y):
     chance, right = 1 / len(hits), float(hits.mean())  # balanced accuracy: blind to frequency
     deviation = float(np.sqrt((chance * (1 - chance) / count[there]).mean() / len(hits)))
     look = "where x and y are read, sorted or shuffled"
-    closeness = np.median(np.sqrt(np.take_along_axis(distance, near, axis=1)))
-    structured = rows.shape[1] >= STRUCTURED and closeness < CLOSE * np.median(np.sqrt(distance))
+    to_near = np.sqrt(np.take_along_axis(distance, near, axis=1))
+    usual = np.median(np.sqrt(distance))
+    structured = rows.shape[1] >= STRUCTURED and np.median(to_near) < CLOSE * usual
     if structured and abs(right - chance) < 3 * deviation:
         return Finding(
             "label-noise",
@@ -110,7 +112,7 @@ def noise(x, y):
             f"accuracy {right:.0%}): the labels seem to belong to other samples",
             f"{look}: each in the same order",
         )
-    agreed = votes.max(axis=1) >= 0.7 * NEIGHBOURS
+    agreed = (votes.max(axis=1) >= 0.7 * NEIGHBOURS) & (to_near.max(axis=1) < NEARER * usual)
     share = float(np.mean(guessed[agreed] != given[agreed])) if agreed.any() else 0
     if right < chance + TELLING * (1 - chance) or agreed.mean() < 0.2 or share < 0.08:
         return None

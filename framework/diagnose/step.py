@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from firstlight import rng as randomness
-from firstlight.diagnose.backward import Descent
+from firstlight.diagnose.backward import Descent, Verdict
 from firstlight.diagnose.bench import as_float64, normal, unburdened
 from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.recording import recording
@@ -108,8 +108,20 @@ def of_loss_module(model, batch):
     for call in tops:
         if call.name and call.module is getattr(twin, "loss", None):
             descent = Descent(call)
+            descent.verdicts[call.name] = Verdict(call.module, call.inputs, without_dloss)
             return descent.leaf_findings(call)
     return []
+
+
+def without_dloss(loss):
+    """Have a loss's backward called as `training_step` calls it: without an argument, for 1."""
+    own = loss.backward
+
+    def backward(dloss):
+        dx = own()
+        return tuple(dloss * part for part in dx) if isinstance(dx, tuple) else dloss * dx
+
+    loss.backward = backward
 
 
 def of_step(claimed, numeric, dy, model):

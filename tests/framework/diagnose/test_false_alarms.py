@@ -48,7 +48,9 @@ def kinds(report):
 
 
 NORMAL = np.random.default_rng(1).standard_normal((2000, 60)).astype("float32")
+CODES = np.random.default_rng(2).integers(0, 200, 1500)  # of which some have few samples
 LABELS = {
+    "codes": (np.eye(200, dtype="float32")[CODES], CODES % 7),
     "rare": (NORMAL[:, :10], NORMAL[:, 0] > 2),
     "a product among noise": (NORMAL, NORMAL[:, 0] * NORMAL[:, 1] > 0),
     "one feature, small, beside a large one": (

@@ -31,12 +31,12 @@ class RawModule:
         if compiler() is None:
             raise RuntimeError("NVRTC is not at hand")
         self.bodies = bodies(code)
-        self.library = built(code, tuple(o for o in options if o.startswith("-D")))
+        self.shared = built(code, tuple(o for o in options if o.startswith("-D")))
 
     def get_function(self, name):
         """Return the kernel: ``kernel(grid, block, args)``."""
-        launch = getattr(self.library, f"launch_{name}")
-        sizes = (ctypes.c_int * 32).in_dll(self.library, f"sizes_{name}")
+        launch = getattr(self.shared, f"launch_{name}")
+        sizes = (ctypes.c_int * 32).in_dll(self.shared, f"sizes_{name}")
 
         def kernel(grid, block, args):
             if "THREADS" in self.bodies[name] or "block_" in self.bodies[name]:
