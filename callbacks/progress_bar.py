@@ -54,6 +54,8 @@ class ProgressBar(Callback):
         """Open the display."""
         self._forget()
         self._table.validates = trainer.val_loader is not None
+        for record in trainer.history.records:  # of a training that goes on
+            self._monitor.update(record)
         self._display = open_display()
         per_second, between = self.refresh_per_second, self.seconds_between_lines
         self._interval = 1 / per_second if self._display.live else between

@@ -100,4 +100,5 @@ def resolve_mode(name, mode="auto"):
         raise ValueError(f'mode: expected "auto", "min" or "max", got {mode!r}')
     if mode != "auto":
         return mode
+    name = name.removesuffix("_step")
     return "max" if name.endswith(("acc", "accuracy", "auc", "f1")) else "min"

@@ -109,6 +109,7 @@ def train(settings, resume=None, callbacks=()):
     facts = facts_of(splits)
     model = settings.model.make_model(facts)
     trainer.config = settings.config | {"facts": facts}
+    trainer.config["trainer"] = settings.config["trainer"] | {"max_epochs": trainer.max_epochs}
     print(head(settings, model, splits, trainer), flush=True)
     try:
         trainer.fit(model, splits, resume=resume)

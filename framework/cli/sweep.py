@@ -54,7 +54,9 @@ def run(words):
     if elsewhere:
         print(f"{elsewhere} trials are still running in other processes")
     print(write_results(spec, driver.folder, trials))
-    done = any(trial.status == "finished" for trial in trials)
+    from firstlight.sweeps.results import best_trial
+
+    done = best_trial(spec, trials) is not None
     return 0 if done or elsewhere else 1
 
 
@@ -110,7 +112,7 @@ def write_results(spec, folder, trials):
     write_atomically(folder / "results.csv", results.table_csv(spec, trials))
     best, order = results.best_trial(spec, trials), results.ranked(spec, trials)
     if best is None:
-        return "no trial has finished; their output is in " + str(shown(folder / "trials"))
+        return f"no trial has a finite {spec.metric}; their output is in {shown(folder / 'trials')}"
     config = yaml.safe_dump(results.rerun_config(best.run), sort_keys=False, allow_unicode=True)
     write_atomically(folder / "best.yaml", config)
     tested = [name for name in best.run.metrics if name.startswith("test_")]

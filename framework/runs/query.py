@@ -112,6 +112,8 @@ def lookup(run, name):
     settings = flat(run.config)
     if name in settings:
         return settings[name]
+    if f"{name}.name" in settings:  # as the flags are called: --model, --data
+        return settings[f"{name}.name"]
     ends = [key for key in settings if key.endswith(f".{name}")]
     return settings[ends[0]] if len(ends) == 1 else None
 

@@ -1,6 +1,7 @@
 """Driver: starts the processes of a sweep, a few at a time, and sees how they end."""
 
 import contextlib
+import difflib
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ class Driver:
 
     def _open_folder(self):
         file = self.folder / "sweep.json"
+        used = any(path.is_dir() for path in self.folder.glob("*"))  # looked at before the file
         if file.is_file():
             before = SweepSpec(**json.loads(file.read_text(encoding="utf-8")))
             if changed := self.spec.changed(before):
@@ -54,7 +56,7 @@ class Driver:
                     f"{self.folder} holds a sweep with other {' and '.join(changed)}; give this "
                     "one another name, or delete that folder"
                 )
-        elif self.folder.is_dir() and any(self.folder.iterdir()):
+        elif used:
             raise ValueError(
                 f"{self.folder} holds runs that belong to no sweep; give the sweep another name"
             )
@@ -70,7 +72,7 @@ class Driver:
         Raises
         ------
         RuntimeError
-            The first trials all failed.
+            The first trials all failed, or one finished without the metric.
         """
         before = {one: signal.signal(one, self._terminated) for one in SIGNALS}
         try:
@@ -136,9 +138,21 @@ class Driver:
                 trial = self.trials.latest(trial.number)
             self.told(trial)
             self._succeeded |= trial.status in ("finished", "pruned")
+            self._check_metric(trial)
             self._failed += [trial] if trial.status == "failed" else []
             self._give_up_if_hopeless()
         self.sampler.tell(self.trials.all())
+
+    def _check_metric(self, trial):
+        if trial.status != "finished" or trial.value(self.spec.metric, self.spec.mode) is not None:
+            return
+        there = [name for name in trial.run.metrics if not name.startswith("train_")]
+        close = difflib.get_close_matches(self.spec.metric, there, n=1)
+        self._stop()
+        raise RuntimeError(
+            f"trial {trial.number} has finished and logged no {self.spec.metric}; "
+            + (f"did you mean {close[0]}?" if close else f"there are {', '.join(there)}")
+        )
 
     def _give_up_if_hopeless(self):
         if not self._succeeded and len(self._failed) >= HOPELESS:

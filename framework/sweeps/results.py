@@ -121,7 +121,8 @@ def importance(values, parameters):
     {'depth': 0.72, 'seed': 0.0}
     """
     values = np.asarray(values, dtype=float)
-    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable").astype(float)
+    _, place, equal = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(equal) - (equal - 1) / 2)[place]  # equal results share their mean rank
     shares = {name: _explained(ranks, _groups(given)) for name, given in parameters.items()}
     return dict(sorted(shares.items(), key=lambda pair: -np.nan_to_num(pair[1], nan=-1)))
 

@@ -238,3 +238,12 @@ def test_a_resume_with_fewer_epochs_stops_at_once():
     trainer = fl.Trainer(max_epochs=2, name="long")
     trainer.fit(TinyNet(), tiny_data(), resume="last")
     assert (trainer.epoch, trainer.status) == (4, "finished")
+
+
+def test_a_resumed_training_remembers_its_best(line, line_data, capsys):
+    for resume in (None, "last"):  # the second has nothing left to do
+        trainer = fl.Trainer(max_epochs=3, name="again")
+        history = trainer.fit(line(), line_data, val_data=line_data, resume=resume)
+    best = history.best("val_loss")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"best val_loss {best['val_loss']:.4g} in epoch {best['epoch']}")

@@ -46,7 +46,7 @@ def test_a_torn_last_line_is_left_out(run):
 def test_a_damaged_line_is_not_passed_over(run):
     lines = (run.path / "metrics.jsonl").read_text().splitlines()
     (run.path / "metrics.jsonl").write_text("\n".join([lines[0][:9], lines[1], ""]))
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(ValueError, match="metrics.jsonl is damaged: expected a record"):
         read_records(run.path)
 
 

@@ -32,6 +32,7 @@ def test_best_knows_that_accuracy_rises():
     assert history().best("val_loss")["step"] == 5
     assert history().best("val_loss", mode="max")["step"] == 10
     assert resolve_mode("top5_accuracy") == "max"
+    assert resolve_mode("train_acc_step") == "max"
     with pytest.raises(ValueError, match='expected "auto", "min" or "max", got \'up\''):
         resolve_mode("val_loss", "up")
 

@@ -24,6 +24,7 @@ def three(make_run):
         ("best.val_loss < 0.25", "13"),
         ("best.val_loss.epoch == 1", "3"),
         ("lr == 0.1", "13"),
+        ("model == 'cnn'", "3"),
         ("status != 'finished'", "3"),
         ("name in ('b', 'c')", "3"),
         ("name not in ['b']", "12"),

@@ -215,6 +215,14 @@ def test_trials_that_all_fail_end_the_sweep_with_the_reason(tmp_path):
     assert out.count("failed") == 3
 
 
+def test_a_misspelled_metric_is_told_after_the_first_trial(tmp_path):
+    process = sweep("s.yaml", cwd=tmp_path, text=SWEEP.replace("val_loss", "val_los"))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "trial 1 has finished and logged no val_los; did you mean val_loss?" in err
+    assert len(list_runs(tmp_path / "runs")) == 1
+
+
 def test_two_processes_share_a_sweep(tmp_path):
     both = [sweep("s.yaml", cwd=tmp_path) for _ in range(2)]
     told = [process.communicate(timeout=120) for process in both]

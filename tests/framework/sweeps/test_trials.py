@@ -183,6 +183,12 @@ def test_importance_finds_what_matters():
     assert max(found["idle"], found["flag"]) < 0.05 < found["width"] + 0.05
 
 
+def test_equal_results_share_a_rank_in_whatever_order_they_came():
+    values, setting = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0], [0, 1] * 4
+    assert importance(values, {"a": setting}) == importance(values[::-1], {"a": setting})
+    assert importance(values, {"a": setting})["a"] == 0
+
+
 def test_importance_says_where_there_is_too_little_to_tell():
     found = importance([1.0, 2.0, 3.0], {"a": [1, 2, 3]})
     assert np.isnan(found["a"])
