@@ -148,9 +148,8 @@ def _exp(scores, bias, n, rows, keys, hidden, small):
     else:
         _add_bias(scores, bias, n, rows, keys, hidden)
         shift = scores.max(axis=-1, keepdims=True)
-        np.maximum(
-            shift, float(np.finfo(scores.dtype).min) / 2, out=shift
-        )  # -inf where nothing is seen
+        lowest = float(np.finfo(scores.dtype).min) / 2
+        np.maximum(shift, lowest, out=shift)  # it is -inf where nothing is seen
         scores -= shift
     return np.exp(scores, out=scores), shift
 
