@@ -121,62 +121,73 @@ def by_group(groups, *images):
 
 def correlate(x, kernels, rows, columns, y, bias=None):
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
-    kernels = np.asarray(kernels, order="C", like=kernels)  # (K, O)
-    out = kernels.shape[1]
-    line_bias = None if bias is None else np.tile(bias, columns.out)  # long runs add faster
+    kernels = np.asarray(kernels, order="C", like=kernels)  # (kh · kw · C, O)
+    some = correlate_some if rows.taps == columns.taps == 1 else fastest(correlate_some, x, kernels)
 
     def multiply(start, stop):
-        for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
-            part = y[samples, lines]  # (n, lines, ow, O)
-            whole = (
-                part if part.flags.c_contiguous else np.empty_like(y, order="C", shape=part.shape)
-            )
-            np.matmul(matrix, kernels, out=whole.reshape(-1, out))
-            if bias is not None:
-                lines_of_y = whole.reshape(-1, columns.out * out)
-                lines_of_y += line_bias
-            if whole is not part:
-                part[...] = whole
+        some(x[start:stop], kernels, rows, columns, y[start:stop], bias)
 
     over_samples(multiply, x, y.size * len(kernels))
 
 
+def correlate_some(x, kernels, rows, columns, y, bias):
+    """Do what `correlate` does, in this thread."""
+    out = kernels.shape[1]
+    line_bias = None if bias is None else np.tile(bias, columns.out)  # long runs add faster
+    for samples, lines, matrix in patches(x, rows, columns, out):
+        part = y[samples, lines]  # (n, lines, ow, O)
+        whole = part if part.flags.c_contiguous else np.empty_like(y, order="C", shape=part.shape)
+        np.matmul(matrix, kernels, out=whole.reshape(-1, out))
+        if bias is not None:
+            lines_of_y = whole.reshape(-1, columns.out * out)
+            lines_of_y += line_bias
+        if whole is not part:
+            part[...] = whole
+
+
 def give_back(dy, w, rows, columns, dx):
     """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
-    channels, out = dx.shape[3], dy.shape[3]
     kernels = np.asarray(w.transpose(1, 2, 0, 3), order="C", like=w)  # (kh, kw, O, C)
-    pixel_bytes = dy.itemsize * (out + 2 * channels)  # of dy, the share and dx
-    add = fastest(add_taps, dy, kernels)
+    some = fastest(give_back_some, dy, kernels)
 
     def add_up(start, stop):
-        for samples, lines in tiles(dy, start, stop, pixel_bytes // 2):  # they fill the L2 cache
-            if lines.start == 0:
-                dx[samples] = 0
-            add(dy[samples, lines], kernels, rows.part(lines), columns, dx[samples])
+        some(dy[start:stop], kernels, rows, columns, dx[start:stop])
 
     over_samples(add_up, dy, dy.size * w[0].size)
 
 
-def add_taps(dy, kernels, rows, columns, dx):
-    """Add dy W_ij, for some lines of dy, to the pixels that tap (i, j) saw; for all i and j."""
-    share = scratch("share", (*dy.shape[:3], dx.shape[3]), dy)
-    matrix, product = dy.reshape(-1, dy.shape[3]), share.reshape(-1, dx.shape[3])
+def give_back_some(dy, kernels, rows, columns, dx):
+    """Do what `give_back` does, in this thread: a product and an addition for each tap."""
     across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
-    for i in range(rows.taps):
-        windows, ys = rows.inside(i, dx.shape[1])
-        for j, (seen, xs) in enumerate(across):
-            np.matmul(matrix, kernels[i, j], out=product)
-            dx[:, ys, xs] += share[:, windows, seen]
+    pixel_bytes = dy.itemsize * (dy.shape[3] + 2 * dx.shape[3])  # of dy, the share and dx
+    for samples, lines in tiles(dy, pixel_bytes // 2):  # they fill the L2 cache
+        part, images = dy[samples, lines], dx[samples]
+        if lines.start == 0:
+            images[...] = 0
+        share = scratch("share", (*part.shape[:3], dx.shape[3]), dy)
+        matrix, product = part.reshape(-1, dy.shape[3]), share.reshape(-1, dx.shape[3])
+        for i in range(rows.taps):
+            windows, ys = rows.part(lines).inside(i, dx.shape[1])
+            for j, (seen, xs) in enumerate(across):
+                np.matmul(matrix, kernels[i, j], out=product)
+                images[:, ys, xs] += share[:, windows, seen]
 
 
 def gradient(x, dy, rows, columns):
     """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C): with O as columns, as BLAS is faster."""
-    out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
+    one_pixel = rows.taps == columns.taps == 1
+    some = gradient_of_some if one_pixel else fastest(gradient_of_some, x, dy)
 
     def add_up(start, stop):
-        dw = np.zeros_like(x, order="C", shape=(size, out))
-        for samples, lines, matrix in patches(x, rows, columns, start, stop, out):
-            dw += matrix.T @ dy[samples, lines].reshape(-1, out)
-        return dw
+        return some(x[start:stop], dy[start:stop], rows, columns)
 
-    return sum(over_samples(add_up, x, dy.size * size)).T
+    return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps * x.shape[3])).T
+
+
+def gradient_of_some(x, dy, rows, columns):
+    """Return P(x)ᵀ dy, of shape (kh · kw · C, O)."""
+    out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
+    dw = np.zeros_like(x, order="C", shape=(size, out))
+    for samples, lines, matrix in patches(x, rows, columns, out):
+        dw += matrix.T @ dy[samples, lines].reshape(-1, out)
+    return dw

@@ -12,6 +12,7 @@ line of ow · C values, for which the weights are repeated. 3 × 3 on 64 × 28 �
 
 import numpy as np
 
+from firstlight.ops.compiled import fastest
 from firstlight.ops.patches import framed, over_samples
 
 FEW_SAMPLES = 4
@@ -20,15 +21,22 @@ FEW_SAMPLES = 4
 def correlate(x, w, rows, columns, y, bias=None):
     """Write x (N, H, W, C) under the kernels (C, kh, kw) + bias into y, which may have gaps."""
     repeated = np.tile(w.transpose(1, 2, 0), columns.out)  # (kh, kw, ow · C)
+    repeated_bias = None if bias is None else np.tile(bias, columns.out)
+    some = fastest(correlate_some, x, repeated)
 
     def multiply(start, stop):
-        for samples, runs in line_runs(x, rows, columns, start, stop):
-            lines = np.einsum("nmijq,ijq->nmq", runs, repeated)  # (n, oh, ow · C)
-            if bias is not None:
-                lines += np.tile(bias, columns.out)
-            y[samples] = lines.reshape(y[samples].shape)
+        some(x[start:stop], repeated, rows, columns, y[start:stop], repeated_bias)
 
     over_samples(multiply, x, y.size * rows.taps * columns.taps)
+
+
+def correlate_some(x, repeated, rows, columns, y, bias):
+    """Do what `correlate` does, in this thread."""
+    for samples, runs in line_runs(x, rows, columns):
+        lines = np.einsum("nmijq,ijq->nmq", runs, repeated)  # (n, oh, ow · C)
+        if bias is not None:
+            lines += bias
+        y[samples] = lines.reshape(y[samples].shape)
 
 
 def give_back(dy, w, window, dx):
@@ -41,24 +49,31 @@ def give_back(dy, w, window, dx):
 
 def gradient(x, dy, rows, columns):
     """Return dL/dW (C, kh, kw): dW[c, i, j] = Σ x · dy over all pixels, x moved by i and j."""
-    channels = x.shape[3]
+    some = fastest(gradient_of_some, x, dy)
 
     def add_up(start, stop):
-        dw = np.zeros_like(x, order="C", shape=(rows.taps, columns.taps, columns.out * channels))
-        for samples, runs in line_runs(x, rows, columns, start, stop):
-            part = dy[samples].reshape(*runs.shape[:2], -1)  # (n, oh, ow · C)
-            dw += np.einsum("nmijq,nmq->ijq", runs, part)
-        return dw.reshape(rows.taps, columns.taps, columns.out, channels).sum(axis=2)
+        dw = some(x[start:stop], dy[start:stop], rows, columns)
+        return dw.reshape(rows.taps, columns.taps, columns.out, -1).sum(axis=2)
 
     return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps)).transpose(2, 0, 1)
 
 
-def line_runs(x, rows, columns, start, stop):
+def gradient_of_some(x, dy, rows, columns):
+    """Return dL/dW (kh, kw, ow · C), not yet summed over the places of a line."""
+    length = columns.out * x.shape[3]
+    dw = np.zeros_like(x, order="C", shape=(rows.taps, columns.taps, length))
+    for samples, runs in line_runs(x, rows, columns):
+        part = dy[samples].reshape(*runs.shape[:2], -1)  # (n, oh, ow · C)
+        dw += np.einsum("nmijq,nmq->ijq", runs, part)
+    return dw
+
+
+def line_runs(x, rows, columns):
     """Yield ``(samples, runs)``, runs (n, oh, kh, kw, ow · C): the line that each tap sees."""
-    seen = framed(x, rows, columns, start, stop)
-    for first in range(start, stop, FEW_SAMPLES):
-        samples = slice(first, min(first + FEW_SAMPLES, stop))
-        view = seen[first - start : samples.stop - start]
+    seen = framed(x, rows, columns)
+    for first in range(0, len(x), FEW_SAMPLES):
+        samples = slice(first, min(first + FEW_SAMPLES, len(x)))
+        view = seen[samples]
         count, lines, places, _, _, channels = view.shape
         lines_of_taps = view.transpose(0, 1, 3, 4, 2, 5)  # (n, oh, kh, kw, ow, C)
         runs = lines_of_taps.reshape(count, lines, rows.taps, columns.taps, places * channels)

@@ -29,14 +29,13 @@ CHUNKS = 4  # of a batch; always as many, so that a sum over them is the same on
 FEW = 2**22  # multiplications: so few are over before a second thread has begun
 
 
-def patches(x, rows, columns, start, stop, width):
-    """Yield ``(samples, lines, matrix)`` for the samples start ... stop, a few at a time.
+def patches(x, rows, columns, width):
+    """Yield ``(samples, lines, matrix)``, a few samples at a time.
 
     Parameters
     ----------
     x : array, shape (N, H, W, C)
     rows, columns : firstlight.ops.window.Axis
-    start, stop : int
     width : int
         Columns of the other factor in the product.
 
@@ -48,11 +47,10 @@ def patches(x, rows, columns, start, stop, width):
         One row for each pixel of ``y[samples, lines]``; overwritten by the next one.
     """
     row_bytes = rows.taps * columns.taps * x.shape[3] * x.dtype.itemsize
-    view = framed(x, rows, columns, start, stop)
+    view = framed(x, rows, columns)
     # BLAS packs the other factor anew for each product, which many rows must make up for.
-    for samples, lines in tiles(view, 0, stop - start, row_bytes, least=2 * width):
-        matrix = as_matrix(view[samples, lines])
-        yield slice(start + samples.start, start + samples.stop), lines, matrix
+    for samples, lines in tiles(view, row_bytes, least=2 * width):
+        yield samples, lines, as_matrix(view[samples, lines])
 
 
 def as_matrix(view):
@@ -68,12 +66,11 @@ def as_matrix(view):
     return matrix.reshape(size, -1).T if short else matrix.reshape(-1, size)
 
 
-def framed(x, rows, columns, start, stop):
-    """Return the windows on samples start ... stop, a view (n, oh, ow, kh, kw, C).
+def framed(x, rows, columns):
+    """Return the windows on images, a view (N, oh, ow, kh, kw, C).
 
     Where they reach over the edge, the images are first copied into a frame of zeros.
     """
-    x = x[start:stop]
     inside = rows.before == columns.before == 0
     if not inside or rows.span > x.shape[1] or columns.span > x.shape[2]:
         frame = scratch("frame", (len(x), rows.span, columns.span, x.shape[3]), x)
@@ -111,20 +108,20 @@ def overlap(outer, inner, before):
     return slice(start, stop), slice(start - before, stop - before)
 
 
-def tiles(images, start, stop, pixel_bytes, least=1):
+def tiles(images, pixel_bytes, least=1):
     """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) that make up `PATCH_BYTES`.
 
     They are whole images, unless a single one is larger, and have about ``least`` pixels or more.
     """
-    height, width = images.shape[1:3]
+    count, height, width = images.shape[:3]
     places = max(PATCH_BYTES // pixel_bytes, least)
     few = max(1, places // (height * width))
-    rounds = max(1, -(-(stop - start) // few))
-    few = max(1, -(-(stop - start) // rounds))  # about equally many in each
+    rounds = max(1, -(-count // few))
+    few = max(1, -(-count // rounds))  # about equally many in each
     some = height if height * width <= places else max(1, -(-places // width))
-    for first in range(start, stop, few):
+    for first in range(0, count, few):
         for top in range(0, height, some):
-            yield slice(first, min(first + few, stop)), slice(top, min(top + some, height))
+            yield slice(first, min(first + few, count)), slice(top, min(top + some, height))
 
 
 def over_samples(function, x, multiplications):

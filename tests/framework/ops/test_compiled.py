@@ -2,19 +2,25 @@
 
 import importlib
 import json
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from firstlight.ops import compiled, convolution
+from firstlight import ops
+from firstlight.ops import compiled, convolution, depthwise, patches
 from firstlight.ops import layernorm as plain_norm
-from firstlight.ops.window import Axis
 from firstlight.optim import adam
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
 gelu = importlib.import_module("firstlight.ops.gelu")  # the package has a function of this name
+
+reference = runpy.run_path(str(Path(__file__).parents[2] / "reference.py"))
+six_loops = runpy.run_path(str(Path(__file__).parent / "test_convolution.py"))
 
 
 @pytest.fixture
@@ -99,22 +105,60 @@ def test_layer_norm_is_as_exact_as_numpys(twins, shape):
         assert abs(twin - exact).max() <= 2 * abs(plain - exact).max() + 1e-6
 
 
-@pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
-@pytest.mark.parametrize("before", [(0, 0), (2, 1)])
-def test_gradient_of_a_convolution_tap_by_tap(twins, monkeypatch, stride, before):
-    twin = twin_of(convolution.add_taps)
-    monkeypatch.setitem(twin.__globals__, "SHARE_BYTES", 2 * 4 * 6 * 7 * 4)  # two lines at once
-    dy, kernels = random(2, 5, 4, 3), random(3, 2, 3, 7)  # (N, oh, ow, O), (kh, kw, O, C)
-    axes = [
-        Axis(before[axis], (3, 2)[axis], stride[axis], dilation, (5, 4)[axis])
-        for axis, dilation in enumerate((1, 2))
-    ]
-    right = np.zeros((2, 9, 7, 7), "float32")
-    found = right.copy()
-    convolution.add_taps(dy, kernels, *axes, right)
-    twin(dy, kernels, *axes, found)
-    assert right.any()
-    np.testing.assert_allclose(found, right, atol=1e-5)
+CONVOLUTION = (
+    *(convolution.correlate_some, convolution.gradient_of_some, convolution.give_back_some),
+    *(depthwise.correlate_some, depthwise.gradient_of_some),
+)
+
+
+@pytest.mark.parametrize("pieces", ["whole", "in pieces, two threads"])
+@pytest.mark.parametrize("seed", range(60))
+def test_convolutions_are_those_of_six_loops(twins, monkeypatch, pieces, seed):
+    tile_for = twin_of(CONVOLUTION[0]).__globals__
+    assert all(
+        twin_of(function).__module__.split(".")[-2] == "compiled" for function in CONVOLUTION
+    )
+    if pieces != "whole":
+        monkeypatch.setattr(patches, "FEW", 0)
+        monkeypatch.setitem(tile_for, "TILE_BYTES", 600)
+        monkeypatch.setitem(tile_for, "LEAST_ROWS", 1)
+    x, w, bias, window, groups, rng = six_loops["configuration"](seed)
+    x, w, bias = (a.astype("float32") for a in (x, w, bias))
+    options = six_loops["as_reference"](window, groups)
+    with threadpool_limits(2, user_api="blas"):
+        y = ops.conv2d(x, w, bias, window, groups)
+        dy = rng.standard_normal(y.shape).astype("float32")
+        found = (
+            ops.conv2d(x, w, None, window, groups),
+            ops.conv2d_dx(dy, w, window, x.shape[1:3], groups),
+            ops.conv2d_dw(x, dy, window, groups),
+        )
+    exact = [a.astype(float) for a in (x, w, dy)]
+    right = reference["conv2d_backward"](*exact, **options)
+    right = (reference["conv2d"](*exact[:2], np.zeros(len(w)), **options), *right)
+    np.testing.assert_allclose(y, right[0] + bias, atol=2e-5)
+    for found_one, right_one in zip(found, right, strict=True):
+        assert found_one.dtype == "float32"
+        np.testing.assert_allclose(found_one, right_one, atol=2e-5)
+
+
+def test_sums_of_convolutions_are_the_same_for_any_number_of_threads(twins):
+    window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    x, dy = random(2, 40, 14, 14, 16)
+    found = []
+    for threads in (1, 2, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(ops.conv2d_dw(x, dy, window).tobytes())
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_convolution_of_no_samples(twins):
+    window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    x, w = random(0, 6, 6, 2), random(3, 3, 3, 2)
+    y = ops.conv2d(x, w, random(3), window)
+    assert y.shape == (0, 6, 6, 3)
+    assert ops.conv2d_dx(y, w, window, (6, 6)).shape == x.shape
+    assert not ops.conv2d_dw(x, y, window).any()
 
 
 def test_only_float32_arrays_of_numpy_have_a_twin(twins):

@@ -86,7 +86,7 @@ def test_sums_are_the_same_for_any_number_of_threads():
 def test_the_matrix_of_patches_stays_small():
     x = np.zeros((64, 32, 32, 32), "float32")
     rows, columns = plain().axes((32, 32))
-    sizes = [matrix.nbytes for *_, matrix in patches.patches(x, rows, columns, 0, 64, 64)]
+    sizes = [matrix.nbytes for *_, matrix in patches.patches(x, rows, columns, 64)]
     assert max(sizes) <= 1.1 * patches.PATCH_BYTES
     assert sum(sizes) == 9 * x.nbytes
 

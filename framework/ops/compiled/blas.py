@@ -1,0 +1,48 @@
+"""BLAS for compiled functions: the product of matrices that NumPy itself calls.
+
+A compiled loop that went back to Python for each product would ask for Python's lock each time,
+and its threads would wait for each other. Called by its address, BLAS needs no lock.
+
+Numba keeps compiled code until its own file changes: after a change here, touch those that use it.
+"""
+
+import ctypes
+
+import llvmlite.binding
+import numpy as np
+from numba import njit, types
+
+SYMBOL = "scipy_cblas_sgemm64_"  # in the OpenBLAS of NumPy's wheels; it takes 64-bit integers
+BY_ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112  # CBLAS' numbers
+
+_library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
+if not hasattr(_library, SYMBOL):
+    raise ImportError(f"NumPy's BLAS has no {SYMBOL}")
+llvmlite.binding.add_symbol(SYMBOL, ctypes.cast(getattr(_library, SYMBOL), ctypes.c_void_p).value)
+
+_flag, _size, _number, _matrix = (
+    types.int32,
+    types.int64,
+    types.float32,
+    types.CPointer(types.float32),
+)
+_operand = (_matrix, _size)
+_sizes = (_flag, _flag, _flag, _size, _size, _size)
+_sgemm = types.ExternalFunction(
+    SYMBOL, types.void(*_sizes, _number, *_operand, *_operand, _number, *_operand)
+)
+copy = types.ExternalFunction("memcpy", types.voidptr(_matrix, _matrix, types.uintp))
+
+
+@njit(nogil=True, cache=True)
+def multiply(a, b, share, out):
+    """Set out (m, n) to a (m, k) b (k, n) + share · out.
+
+    b and out are contiguous; a is, or its transpose.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    transposed = a.strides[1] != a.itemsize
+    form = TRANSPOSED if transposed else AS_IT_IS
+    step = max(a.strides[1 if transposed else 0] // a.itemsize, m if transposed else k)
+    one, share = np.float32(1), np.float32(share)
+    _sgemm(BY_ROWS, form, AS_IT_IS, m, n, k, one, a.ctypes, step, b.ctypes, n, share, out.ctypes, n)
