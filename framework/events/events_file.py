@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.backend import to_host
+from firstlight.events.formats import formats
 from firstlight.events.names import tag
 from firstlight.files import forgiving
 
@@ -32,13 +33,7 @@ class EventsFile:
     """
 
     def __init__(self, folder):
-        # Here and not above: it takes most of a second, two where PyTorch is installed.
-        from tensorboardX.proto import event_pb2, plugin_hparams_pb2, summary_pb2, tensor_pb2
-        from tensorboardX.record_writer import masked_crc32c
-
-        self._Event, self._pb, self._hparams_pb = event_pb2.Event, summary_pb2, plugin_hparams_pb2
-        self._Tensor = tensor_pb2.TensorProto
-        self._SessionLog, self._checksum = event_pb2.SessionLog, masked_crc32c
+        self._formats = formats()
         # TensorBoard reads files in the order of their names: second, host, then this count.
         count = len(list(Path(folder).glob("events.*")))
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
@@ -46,16 +41,16 @@ class EventsFile:
         self._folder, self._file = folder, None
         with forgiving(f"TensorBoard events in {folder}"):
             self._file = self._path.open("ab")
-        self._put(self._Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self._put(self._formats.Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def scalars(self, record):
         """Write all numbers of a record, at its step."""
         values = [
-            self._pb.Summary.Value(tag=tag(name), simple_value=value)
+            self._formats.Summary.Value(tag=tag(name), simple_value=value)
             for name, value in record.items()
             if name not in ("step", "epoch", "time")
         ]
-        self._write(self._pb.Summary(value=values), record["step"])
+        self._write(self._formats.Summary(value=values), record["step"])
 
     def histogram(self, name, array, step):
         """Write the distribution of an array's finite values."""
@@ -64,7 +59,7 @@ class EventsFile:
         if not values.size:
             return
         counts, edges = np.histogram(values, bins=BINS)
-        histogram = self._pb.HistogramProto(
+        histogram = self._formats.HistogramProto(
             min=values.min(),
             max=values.max(),
             num=values.size,
@@ -73,29 +68,29 @@ class EventsFile:
             bucket_limit=edges[1:],
             bucket=counts,
         )
-        value = self._pb.Summary.Value(tag=name, histo=histogram)
-        self._write(self._pb.Summary(value=[value]), step)
+        value = self._formats.Summary.Value(tag=name, histo=histogram)
+        self._write(self._formats.Summary(value=[value]), step)
 
     def image(self, name, png, step):
         """Write a picture, the bytes of a PNG file."""
         width, height = struct.unpack(">II", png[16:24])  # the header comes first in any PNG
-        picture = self._pb.Summary.Image(
+        picture = self._formats.Summary.Image(
             width=width, height=height, colorspace=4, encoded_image_string=png
         )
-        value = self._pb.Summary.Value(tag=name, image=picture)
-        self._write(self._pb.Summary(value=[value]), step)
+        value = self._formats.Summary.Value(tag=name, image=picture)
+        self._write(self._formats.Summary(value=[value]), step)
 
     def text(self, name, text, step):
         """Write a text; TensorBoard shows it as it is, not as Markdown."""
         indented = "".join(f"    {line}\n" for line in text.split("\n"))
-        tensor = self._Tensor(
+        tensor = self._formats.TensorProto(
             dtype="DT_STRING",
             string_val=[indented.encode()],
             tensor_shape={"dim": [{"size": 1}]},
         )
-        metadata = self._pb.SummaryMetadata(plugin_data={"plugin_name": "text"})
-        value = self._pb.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
-        self._write(self._pb.Summary(value=[value]), step)
+        metadata = self._formats.SummaryMetadata(plugin_data={"plugin_name": "text"})
+        value = self._formats.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
+        self._write(self._formats.Summary(value=[value]), step)
 
     def pr_curve(self, name, target, scores, step):
         """Write precision and recall for 127 thresholds.
@@ -109,40 +104,36 @@ class EventsFile:
             How surely the model says so, from 0 to 1.
         step : int
         """
-        from tensorboardX.proto.plugin_pr_curve_pb2 import PrCurvePluginData
-
         table = precision_recall(target, scores)
-        content = PrCurvePluginData(version=0, num_thresholds=table.shape[1])
-        metadata = self._pb.SummaryMetadata(
+        content = self._formats.PrCurvePluginData(version=0, num_thresholds=table.shape[1])
+        metadata = self._formats.SummaryMetadata(
             plugin_data={"plugin_name": "pr_curves", "content": content.SerializeToString()}
         )
-        tensor = self._Tensor(
+        tensor = self._formats.TensorProto(
             dtype="DT_FLOAT",
             float_val=table.ravel().tolist(),
             tensor_shape={"dim": [{"size": size} for size in table.shape]},
         )
-        value = self._pb.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
-        self._write(self._pb.Summary(value=[value]), step)
+        value = self._formats.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
+        self._write(self._formats.Summary(value=[value]), step)
 
     def graph(self, nodes):
         """Write the model's graph, from `firstlight.events.model_graph`.
 
         tensorboardX's own ``add_graph`` needs PyTorch; this is TensorFlow's format by hand.
         """
-        from tensorboardX.proto.graph_pb2 import GraphDef
-
-        graph = GraphDef(versions={"producer": 22})
+        graph = self._formats.GraphDef(versions={"producer": 22})
         for node in nodes:
             added = graph.node.add(name=node.name, op=node.op, input=node.inputs)
             shape = added.attr["_output_shapes"].list.shape.add()
             shape.dim.extend([type(shape).Dim(size=size) for size in node.shape])
             if node.parameters:
                 added.attr["parameters"].i = node.parameters
-        self._put(self._Event(wall_time=time.time(), graph_def=graph.SerializeToString()))
+        self._put(self._formats.Event(wall_time=time.time(), graph_def=graph.SerializeToString()))
 
     def session_start(self, settings):
         """Write the settings, a dict of str to bool, float or str."""
-        info = self._hparams_pb.SessionStartInfo(start_time_secs=time.time())
+        info = self._formats.SessionStartInfo(start_time_secs=time.time())
         for name, value in settings.items():
             kind = {bool: "bool_value", float: "number_value", str: "string_value"}[type(value)]
             setattr(info.hparams[name], kind, value)
@@ -151,15 +142,15 @@ class EventsFile:
     def session_end(self, status):
         """Write how the run ended: "finished", "failed" or another word for neither."""
         codes = {"finished": "STATUS_SUCCESS", "failed": "STATUS_FAILURE"}
-        info = self._hparams_pb.SessionEndInfo(
+        info = self._formats.SessionEndInfo(
             status=codes.get(status, "STATUS_UNKNOWN"), end_time_secs=time.time()
         )
         self._session(session_end_info=info)
 
     def go_on_after(self, step):
         """Have TensorBoard leave out what earlier files of the run have of later steps."""
-        log = self._SessionLog(status=self._SessionLog.START)
-        self._put(self._Event(wall_time=time.time(), step=step + 1, session_log=log))
+        log = self._formats.SessionLog(status=self._formats.SessionLog.START)
+        self._put(self._formats.Event(wall_time=time.time(), step=step + 1, session_log=log))
 
     def close(self):
         """Close the file."""
@@ -173,18 +164,18 @@ class EventsFile:
         There is no "experiment" summary, on purpose: where one run has it, TensorBoard shows only
         the settings listed there, and hides those of all other runs.
         """
-        data = self._hparams_pb.HParamsPluginData(version=0, **info)
-        metadata = self._pb.SummaryMetadata(
-            plugin_data=self._pb.SummaryMetadata.PluginData(
+        data = self._formats.HParamsPluginData(version=0, **info)
+        metadata = self._formats.SummaryMetadata(
+            plugin_data=self._formats.SummaryMetadata.PluginData(
                 plugin_name="hparams", content=data.SerializeToString()
             )
         )
         (kind,) = info
-        value = self._pb.Summary.Value(tag=f"_hparams_/{kind}", metadata=metadata)
-        self._write(self._pb.Summary(value=[value]), 0)
+        value = self._formats.Summary.Value(tag=f"_hparams_/{kind}", metadata=metadata)
+        self._write(self._formats.Summary(value=[value]), 0)
 
     def _write(self, summary, step):
-        self._put(self._Event(wall_time=time.time(), step=step, summary=summary))
+        self._put(self._formats.Event(wall_time=time.time(), step=step, summary=summary))
 
     def _put(self, event):
         """Write an event; the first that fails (disk full) is a warning, and the last one.
@@ -195,7 +186,7 @@ class EventsFile:
             return
         data = event.SerializeToString()
         length = struct.pack("<Q", len(data))
-        ends = [struct.pack("<I", self._checksum(part)) for part in (length, data)]
+        ends = [struct.pack("<I", self._formats.checksum(part)) for part in (length, data)]
         with forgiving(f"TensorBoard events in {self._folder}") as problems:
             self._file.write(length + ends[0] + data + ends[1])
             self._file.flush()

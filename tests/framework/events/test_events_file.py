@@ -1,5 +1,8 @@
 """Precision-recall curves and the projector's files, against counting by hand."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -56,3 +59,18 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
         write_projector(tmp_path, np.ones((2, 2)), ["a"])
     with pytest.raises(ValueError, match="expected 2 images, got 3"):
         write_projector(tmp_path, np.ones((2, 2)), ["a", "b"], np.ones((3, 4, 4, 1)))
+
+
+def test_formats_come_without_tensorboardx_itself_and_leave_it_whole(tmp_path):
+    code = (
+        "import sys\n"
+        "from firstlight.events.formats import formats\n"
+        "formats()\n"
+        "assert not {'tensorboardX', 'torch'} & set(sys.modules)\n"
+        "import tensorboardX\n"
+        "with tensorboardX.SummaryWriter(sys.argv[1]) as writer:\n"
+        "    writer.add_scalar('a', 1.0, 2)\n"
+        "assert type(tensorboardX.proto.event_pb2.Event()) is formats().Event\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert list(tmp_path.glob("events.*"))
