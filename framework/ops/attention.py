@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from firstlight.ops.compiled import fastest
 from firstlight.ops.parallel import BLOCK_BYTES, even_rows, spread
 
 QUERIES = 64  # in a tile, at least: fewer make slow matrix products
@@ -43,23 +44,30 @@ def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
         log Σ exp(score) of each row, for `attention_backward`.
     """
     lse = np.empty_like(y, shape=(*q.shape[:3], 1))
-    hidden = _future(y) if causal else None
-    small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
+    plain = bias is None and not dropout
+    some = fastest(attend, q, k, v) if plain else attend
 
     def block(first, last):
         n = slice(first, last)
-        draw = _dropout(seeds, n, dropout, y)
-        for rows, keys, _, scores in _tiles(q, k, n, causal):
-            exp, shift = _exp(scores, bias, n, rows, keys, hidden, small)  # (n, H, t, s)
-            total = (exp @ np.ones_like(exp, shape=exp.shape[-1]))[..., None]  # (n, H, t, 1)
-            np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where nothing is seen
-            lse[n, :, rows] = np.log(total) + shift
-            if dropout:
-                exp *= draw(exp.shape)
-            np.divide(exp @ v[n, :, keys], total, out=y[n, :, rows])
+        options = {} if plain else {"bias": _of(bias, n), "draw": _dropout(seeds, n, dropout, y)}
+        some(q[n], k[n], v[n], y[n], lse[n], causal, **options)
 
     spread(block, len(q), _samples(q, k))
     return lse
+
+
+def attend(q, k, v, y, lse, causal, bias=None, draw=None):
+    """Do what `attention` does, in this thread."""
+    hidden = _future(y) if causal else None
+    small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
+    for rows, keys, _, scores in _tiles(q, k, causal):
+        exp, shift = _exp(scores, bias, rows, keys, hidden, small)  # (n, H, t, s)
+        total = (exp @ np.ones_like(exp, shape=exp.shape[-1]))[..., None]  # (n, H, t, 1)
+        np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where nothing is seen
+        lse[:, :, rows] = np.log(total) + shift
+        if draw is not None:
+            exp *= draw(exp.shape)
+        np.divide(exp @ v[:, :, keys], total, out=y[:, :, rows])
 
 
 def attention_backward(
@@ -71,44 +79,57 @@ def attention_backward(
 
         dv = pᵀ dy      ds = p (dp - Σ_d dy y)      dq = ds k/√D      dk = dsᵀ q/√D
     """
-    hidden = _future(y) if causal else None
+    plain = bias is None and not dropout
+    some = fastest(attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else attend_backward
 
     def block(first, last):
         n = slice(first, last)
-        draw = _dropout(seeds, n, dropout, y)
-        v_turned = _turned(v[n])
-        for rows, keys, scaled_q, p in _tiles(q, k, n, causal):
-            _add_bias(p, bias, n, rows, keys, hidden)
-            p -= lse[n, :, rows]
-            np.exp(p, out=p)  # (n, H, t, s)
-            g = dy[n, :, rows]  # (n, H, t, D)
-            ds = g @ v_turned[..., keys]  # (n, H, t, s)  dp so far
-            kept = p
-            if dropout:
-                mask = draw(p.shape)
-                kept = p * mask
-                ds *= mask
-            ds -= np.einsum("nhtd,nhtd->nht", g, y[n, :, rows])[..., None]
-            ds *= p
-            np.multiply(ds @ k[n, :, keys], q.shape[-1] ** -0.5, out=dq[n, :, rows])
-            if rows.stop == q.shape[2]:  # the first tile sees all keys
-                np.matmul(kept.swapaxes(-1, -2), g, out=dv[n])
-                np.matmul(ds.swapaxes(-1, -2), scaled_q, out=dk[n])
-            else:
-                dv[n, :, keys] += kept.swapaxes(-1, -2) @ g
-                dk[n, :, keys] += ds.swapaxes(-1, -2) @ scaled_q
+        options = {} if plain else {"bias": _of(bias, n), "draw": _dropout(seeds, n, dropout, y)}
+        arrays = (array[n] for array in (dy, q, k, v, y, lse, dq, dk, dv))
+        some(*arrays, causal, **options)
 
     spread(block, len(q), _samples(q, k))
+
+
+def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal, bias=None, draw=None):
+    """Do what `attention_backward` does, in this thread."""
+    hidden = _future(y) if causal else None
+    v_turned = _turned(v)
+    for rows, keys, scaled_q, p in _tiles(q, k, causal):
+        _add_bias(p, bias, rows, keys, hidden)
+        p -= lse[:, :, rows]
+        np.exp(p, out=p)  # (n, H, t, s)
+        g = dy[:, :, rows]  # (n, H, t, D)
+        ds = g @ v_turned[..., keys]  # (n, H, t, s)  dp so far
+        kept = p
+        if draw is not None:
+            mask = draw(p.shape)
+            kept = p * mask
+            ds *= mask
+        ds -= np.einsum("nhtd,nhtd->nht", g, y[:, :, rows])[..., None]
+        ds *= p
+        np.multiply(ds @ k[:, :, keys], q.shape[-1] ** -0.5, out=dq[:, :, rows])
+        if rows.stop == q.shape[2]:  # the first tile sees all keys
+            np.matmul(kept.swapaxes(-1, -2), g, out=dv)
+            np.matmul(ds.swapaxes(-1, -2), scaled_q, out=dk)
+        else:
+            dv[:, :, keys] += kept.swapaxes(-1, -2) @ g
+            dk[:, :, keys] += ds.swapaxes(-1, -2) @ scaled_q
 
 
 def attention_weights(q, k, *, bias=None, causal=False):
     """Return the weights softmax(q kᵀ/√D + bias) of all heads, shape (N, H, T, S)."""
     scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
     whole, hidden = slice(None), _future(scores) if causal else None
-    exp, _ = _exp(scores, bias, whole, whole, whole, hidden, small=False)
+    exp, _ = _exp(scores, bias, whole, whole, hidden, small=False)
     total = exp.sum(axis=-1, keepdims=True)
     exp /= np.maximum(total, float(np.finfo(exp.dtype).tiny))
     return exp
+
+
+def _of(bias, n):
+    """Return the bias of the samples n, from one for each sample or one for all."""
+    return bias[n] if bias is not None and len(bias) > 1 else bias
 
 
 def _samples(q, k):
@@ -118,18 +139,18 @@ def _samples(q, k):
     return even_rows(len(q), q.shape[1] * q.shape[2] * k.shape[2] * q.dtype.itemsize)
 
 
-def _tiles(q, k, n, causal):
+def _tiles(q, k, causal):
     """Yield ``(rows, keys, q/√D, scores)`` tile by tile, from the last queries to the first."""
     queries, keys = q.shape[2], k.shape[2]
     step = queries
     if isinstance(q, np.ndarray):
         fitting = BLOCK_BYTES // (q.shape[1] * keys * q.dtype.itemsize)
         step = -(-queries // -(-queries // max(QUERIES, fitting)))  # tiles of equal size
-    k_turned = _turned(k[n])
+    k_turned = _turned(k)
     for start in range((queries - 1) // step * step, -1, -step):
         rows = slice(start, min(start + step, queries))
         seen = slice(0, keys - queries + rows.stop if causal else keys)
-        scaled_q = q[n, :, rows] * q.shape[-1] ** -0.5  # (n, H, t, D)
+        scaled_q = q[:, :, rows] * q.shape[-1] ** -0.5  # (n, H, t, D)
         yield rows, seen, scaled_q, scaled_q @ k_turned[..., seen]
 
 
@@ -139,14 +160,14 @@ def _turned(x):
     return np.asarray(x, order="C", like=x)
 
 
-def _exp(scores, bias, n, rows, keys, hidden, small):
+def _exp(scores, bias, rows, keys, hidden, small):
     """Turn scores into exp(scores + bias - shift), in place; return it and the shift."""
     limit = 0.45 * math.log(np.finfo(scores.dtype).max)  # exp of twice that is still finite
     if small and isinstance(scores, np.ndarray) and -limit < scores.min() <= scores.max() < limit:
         shift = 0.0
-        _add_bias(scores, bias, n, rows, keys, hidden)
+        _add_bias(scores, bias, rows, keys, hidden)
     else:
-        _add_bias(scores, bias, n, rows, keys, hidden)
+        _add_bias(scores, bias, rows, keys, hidden)
         shift = scores.max(axis=-1, keepdims=True)
         lowest = float(np.finfo(scores.dtype).min) / 2
         np.maximum(shift, lowest, out=shift)  # it is -inf where nothing is seen
@@ -154,9 +175,9 @@ def _exp(scores, bias, n, rows, keys, hidden, small):
     return np.exp(scores, out=scores), shift
 
 
-def _add_bias(scores, bias, n, rows, keys, hidden):
+def _add_bias(scores, bias, rows, keys, hidden):
     if bias is not None:
-        scores += (bias[n] if len(bias) > 1 else bias)[..., rows, keys]
+        scores += bias[..., rows, keys]
     if hidden is not None:
         t = scores.shape[-2]  # only the last t keys of a tile are hidden from any of its queries
         scores[..., -t:] += hidden[:t, :t]
@@ -170,7 +191,9 @@ def _future(like):
 
 def _dropout(seeds, n, p, like):
     """Return a function that draws factors 0 or 1/(1 - p); again the same from the same seeds."""
-    generators = [np.random.default_rng(seed) for seed in seeds[n]] if p else []
+    if not p:
+        return None
+    generators = [np.random.default_rng(seed) for seed in seeds[n]]
     scale = 1 / (1 - p) if p < 1 else 0.0
 
     def draw(shape):

@@ -38,11 +38,22 @@ copy = types.ExternalFunction("memcpy", types.voidptr(_matrix, _matrix, types.ui
 def multiply(a, b, share, out):
     """Set out (m, n) to a (m, k) b (k, n) + share · out.
 
-    b and out are contiguous; a is, or its transpose.
+    a and b are contiguous along one of their axes, out along its rows.
     """
     (m, k), n = a.shape, b.shape[1]
-    transposed = a.strides[1] != a.itemsize
-    form = TRANSPOSED if transposed else AS_IT_IS
-    step = max(a.strides[1 if transposed else 0] // a.itemsize, m if transposed else k)
-    one, share = np.float32(1), np.float32(share)
-    _sgemm(BY_ROWS, form, AS_IT_IS, m, n, k, one, a.ctypes, step, b.ctypes, n, share, out.ctypes, n)
+    form_a, step_a = _form(a)
+    form_b, step_b = _form(b)
+    step, one, share = max(out.strides[0] // out.itemsize, n), np.float32(1), np.float32(share)
+    _sgemm(
+        *(BY_ROWS, form_a, form_b, m, n, k, one, a.ctypes, step_a, b.ctypes, step_b),
+        *(share, out.ctypes, step),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _form(matrix):
+    """Return whether BLAS has to transpose a matrix, and how far its lines are apart."""
+    down, right = matrix.strides[0] // matrix.itemsize, matrix.strides[1] // matrix.itemsize
+    if right == 1:
+        return AS_IT_IS, max(down, matrix.shape[1])
+    return TRANSPOSED, max(right, matrix.shape[0])

@@ -17,6 +17,7 @@ from firstlight.ops import layernorm as plain_norm
 from firstlight.optim import adam
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
+attention = importlib.import_module("firstlight.ops.attention")  # as a function, too
 gelu = importlib.import_module("firstlight.ops.gelu")  # the package has a function of this name
 
 reference = runpy.run_path(str(Path(__file__).parents[2] / "reference.py"))
@@ -103,6 +104,50 @@ def test_layer_norm_is_as_exact_as_numpys(twins, shape):
         results[name] = (h, r, dx, dw, db)
     for exact, plain, twin in zip(*results.values(), strict=True):
         assert abs(twin - exact).max() <= 2 * abs(plain - exact).max() + 1e-6
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize(
+    "shape",  # samples, heads, queries, keys, numbers a head
+    [(3, 2, 9, 9, 4), (2, 2, 70, 70, 8), (2, 1, 3, 150, 5), (1, 1, 1, 1, 1)],
+)
+def test_attention(twins, causal, shape):
+    n, heads, queries, keys, size = shape
+    q, k = random(n, queries, heads, size), random(n, keys, 2, heads, size)
+    q, (k, v) = q.swapaxes(1, 2), k.transpose(2, 0, 3, 1, 4)
+    dy = random(n, heads, size, queries).swapaxes(2, 3)  # by columns, as some callers may have it
+    results = {}
+    for name, dtype in (("exact", "float64"), ("plain", "float32"), ("twin", "float32")):
+        there = [a.astype(dtype) for a in (q, k, v, dy)]
+        forward, backward = attention.attend, attention.attend_backward
+        if name == "twin":
+            there = [q, k, v, dy]
+            forward, backward = twin_of(forward), twin_of(backward)
+        y, lse = np.empty(q.shape, dtype), np.empty((*q.shape[:3], 1), dtype)
+        forward(*there[:3], y, lse, causal)
+        gradients = [np.empty_like(a) for a in there[:3]]
+        backward(there[3], *there[:3], y, lse, *gradients, causal)
+        results[name] = (y, lse, *gradients)
+    for exact, plain, twin in zip(*results.values(), strict=True):
+        assert abs(twin - exact).max() <= 3 * abs(plain - exact).max() + 1e-6
+
+
+def test_attention_with_large_scores(twins):
+    q = random(1, 1, 5, 4) * 1000
+    y, lse = np.empty_like(q), np.empty((1, 1, 5, 1), "float32")
+    twin_of(attention.attend)(q, q, q, y, lse, False)
+    exact, exact_lse = np.empty(q.shape), np.empty(lse.shape)
+    attention.attend(*[q.astype(float)] * 3, exact, exact_lse, False)
+    np.testing.assert_allclose(y, exact, rtol=1e-5)
+    np.testing.assert_allclose(lse, exact_lse, rtol=1e-5)
+
+
+def test_nan_stays_nan_in_attention(twins):
+    q, k = random(2, 1, 1, 3, 4)
+    q[0, 0, 1, 2] = np.nan
+    y, lse = np.empty_like(q), np.empty((1, 1, 3, 1), "float32")
+    twin_of(attention.attend)(q, k, k, y, lse, True)
+    assert np.isnan(y).any(axis=-1).tolist() == [[[False, True, False]]]
 
 
 CONVOLUTION = (
