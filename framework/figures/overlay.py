@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.figures.canvas import page
+from firstlight.language import say
 
 LABELLED = 12  # curves up to which each has a colour and a name of its own
 
@@ -112,7 +113,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
             )
         if x_label != "time (s)":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    grid[-1].set_xlabel(x_label)
+    grid[-1].set_xlabel(say(x_label))
     if beside:
         handles = {}
         for axes in grid:
@@ -122,7 +123,8 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
             handles.values(), handles, loc="outside right upper", frameon=False, fontsize=8
         )
     elif not few:
-        grid[-1].set_xlabel(f"{x_label}\n{len(names)} runs: dark the first, light the last")
+        order = say("{count} runs: dark the first, light the last").format(count=len(names))
+        grid[-1].set_xlabel(f"{say(x_label)}\n{order}")
     elif not title:
         grid[0].set_title(names[0], fontsize=10)
     return figure
