@@ -56,8 +56,10 @@ def run(command, words):
     chosen = runs.chosen(own) if given else [runs.one(None, own)]
     try:
         texts = report.read_sections(own.text)
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"--text: {own.text} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"--text: {error}") from error
     best = report.ranked(chosen)[0]
     model, why = rebuilt(best.path)
     others = chosen if len(chosen) > 1 else list_runs(own.runs_dir)

@@ -91,7 +91,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
     beside = few and len(names) > 1
     width = 6.4 + (0.4 + 0.085 * longest) * beside
     figure = page(width, 3.4 * len(panels) + 0.3 * (not few), title)
-    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (metric, curves) in zip(grid, panels.items(), strict=True):
         for name, (x, y) in curves.items():
             style = {"color": colour[name], "linewidth": 1.6 if few else 0.9}

@@ -5,6 +5,7 @@ import numpy as np
 from firstlight.figures.canvas import page
 
 BEST = "crimson"
+FEW_DECADES = 2  # below, 2 and 5 stand at a logarithmic axis too
 
 
 def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=()):
@@ -215,7 +216,9 @@ class _Scale:
 
         inner = MaxNLocator(5).tick_values(self.low, self.high)
         if self.log:
-            inner = np.arange(np.ceil(self.low), np.floor(self.high) + 1)
+            first = (1, 2, 5) if self.high - self.low < FEW_DECADES else (1,)
+            decades = np.arange(np.floor(self.low), np.floor(self.high) + 1)
+            inner = [decade + np.log10(digit) for decade in decades for digit in first]
         scale = self.high - self.low
         if not scale:
             return [(0.5, f"{10**self.low if self.log else self.low:.3g}")]

@@ -139,7 +139,9 @@ def _gather(run, others, rebuilt, split, missing):
     content.gradients = _rows(run.path / "gradients.json")
     shares = run.summary.get("time_shares")
     if metrics_of(run.history):
-        content.figures["curves"] = figures.curves(run.history, shares=shares, columns=3)
+        content.figures["curves"] = figures.curves(
+            run.history, shares=shares, columns=3, size=(3.2, 2.4)
+        )
     if rebuilt is not None:
         _look(content, *rebuilt, split)
     parameters = content.summary and content.summary.parameters

@@ -149,6 +149,22 @@ def test_compare_shows_what_differs_and_marks_the_best(cli, ids):
     assert len(found["results"]["val_acc"]) == 3
 
 
+def test_long_settings_do_not_tear_the_table_apart(cli, ids, tmp_path):
+    for number in range(2):
+        path = tmp_path / f"r/script/{number}"
+        path.mkdir(parents=True)
+        model = f"Net(\n  (0): Linear(64, {number + 10})\n" + "  (1): ReLU()\n" * 30 + ")"
+        (path / "config.json").write_text(json.dumps({"model": model}))
+        (path / "summary.json").write_text(json.dumps({"status": "finished", "metrics": {}}))
+    _, out, _ = cli("runs", "compare", "--runs_dir", tmp_path / "r", "--where", "epochs == 0")
+    (line,) = (line for line in out.splitlines() if line.startswith("model"))
+    assert len(line) < 120
+    assert "Net((0): Linear(64, 10)" in line
+    assert "…" in line
+    _, out, _ = cli("runs", "export", "--summary", "--runs_dir", tmp_path / "r", "0")
+    assert len(out.splitlines()) == 2, "one line for the run"
+
+
 def test_plot_on_the_terminal_and_into_files(cli, ids):
     code, out, _ = cli("runs", "plot", "-m", "val_loss", *ids[:2])
     head, *lines = out.splitlines()
