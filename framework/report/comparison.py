@@ -86,7 +86,21 @@ def together(runs, name):
     return overlay({name: lines}, x_label="epoch", log=log and max(values) > DECADES * min(values))
 
 
-def most_telling(rows, count):
-    """Return the names of the settings, at most so many, that tell most groups apart."""
-    ranked_names = sorted(rows, key=lambda name: -len(set(map(repr, rows[name]))))
-    return [name for name in rows if name in ranked_names[:count]]
+def most_telling(columns, room, width):
+    """Return the names of those columns that tell most rows apart, as many as there is room for.
+
+    Parameters
+    ----------
+    columns : dict of str to list of str
+    room : float
+    width : callable
+        How much room a column takes. The most telling one is always among those returned.
+    """
+    chosen = []
+    for name in sorted(columns, key=lambda name: -len(set(columns[name]))):
+        room -= width(columns[name])
+        if room >= 0 or not chosen:
+            chosen.append(name)
+        else:
+            room += width(columns[name])
+    return [name for name in columns if name in chosen]

@@ -16,7 +16,7 @@ WIDE, NARROW = (1.0, 0.9), (0.8, 0.7, 0.6)  # figures, in widths of a column
 LARGER = 1.3  # letters in figures, than in a report
 LAYERS = 16  # rows of the model's table
 RUNS = 12  # rows of a comparison
-VARIED = 5  # settings in it
+LETTERS = 75  # in a row of it, so that they stay large enough
 LONG = 60  # characters of a setting
 SPARE = ("histograms", "saliency", "filters", "sample")  # left out, in this order, for want of room
 
@@ -136,16 +136,17 @@ def _comparison(found, say):
     """Yield the table of the best runs, with what tells them apart, and a figure of all."""
     metrics = [name for name in found["metrics"] if name.startswith("test_")] or found["metrics"]
     metrics, groups, rows = metrics[:2], found["groups"], found["differing"]
-    varied = most_telling(rows, VARIED)
-    ends = [name.rpartition(".")[2] for name in varied]
-    heads = [e if ends.count(e) == 1 else name for e, name in zip(ends, varied, strict=True)]
-    table = [[say["run"], *heads, *metrics]]
-    for index, group in enumerate(groups[:RUNS]):
-        count = f" ({len(group['runs'])} {say['seeds']})" * (len(group["runs"]) > 1)
-        reached = dict(zip(found["metrics"], group["spreads"], strict=True))
-        settings = [brief(rows[name][index])[:LONG] for name in varied]
-        table.append([group["label"] + count, *settings, *(brief(reached[m]) for m in metrics)])
-    yield "comparison", Table(table)
+    labels = [g["label"] + f" ×{len(g['runs'])}" * (len(g["runs"]) > 1) for g in groups[:RUNS]]
+    reached = [dict(zip(found["metrics"], g["spreads"], strict=True)) for g in groups[:RUNS]]
+    results = [[name, *(brief(one[name]) for one in reached)] for name in metrics]
+    columns = {
+        name: [name.rpartition(".")[2], *(brief(v)[:LONG] for v in values[:RUNS])]
+        for name, values in rows.items()
+    }
+    room = LETTERS - sum(map(_width, [[say["run"], *labels], *results]))
+    varied = most_telling(columns, room, _width)
+    shown = [[say["run"], *labels], *(columns[name] for name in varied), *results]
+    yield "comparison", Table(list(zip(*shown, strict=True)))
     notes = []
     if len(groups) > RUNS:
         notes.append(say["shown_of"].format(shown=RUNS, count=len(groups)))
@@ -157,6 +158,11 @@ def _comparison(found, say):
     name = "val_loss" if "val_loss" in found["figures"] else next(iter(found["figures"]), None)
     if name is not None:
         yield "comparison", Figure(enlarged(found["figures"][name]), name)
+
+
+def _width(column):
+    """Return the letters of a column's longest cell, and of the gap beside it."""
+    return max(map(len, column)) + 2
 
 
 def enlarged(figure):

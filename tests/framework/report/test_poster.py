@@ -101,21 +101,22 @@ def test_a_comparison_shows_what_differs(poster, tmp_path):
     head = next(line for line in lines if line[:2] == ["Run", "hidden"])
     assert head[2:] == ["val_loss", "val_acc"] or "test_loss" in head
     assert any("8," in line for line in lines)
-    assert any("16" in line and "Seeds)" in line for line in lines)
+    assert any("16" in line and "×3" in line for line in lines)
 
 
 def test_many_differing_settings_are_named_if_they_have_no_column():
     found = {
         "metrics": ["val_loss"],
         "groups": [{"label": f"r{i}", "runs": [None], "spreads": [0.1 * i]} for i in range(20)],
-        "differing": {f"model.s{k}": [i % (k + 2) for i in range(20)] for k in range(7)},
+        "differing": {f"model.s{k}": [10**6 + i % (k + 2) for i in range(20)] for k in range(14)},
         "figures": {},
     }
     table, note = (block for _, block in _comparison(found, words("en")))
-    assert table.rows[0] == ["Run", "s2", "s3", "s4", "s5", "s6", "val_loss"]
+    assert table.rows[0] == ["Run", *(f"s{k}" for k in range(8, 14)), "val_loss"]
     assert len(table.rows) == 13
     (line,) = note.lines
-    assert line.text == "The best 12 of 20. These differ too: model.s0, model.s1"
+    missing = ", ".join(f"model.s{k}" for k in range(8))
+    assert line.text == f"The best 12 of 20. These differ too: {missing}"
 
 
 def test_another_size_is_an_error(poster, tmp_path):
