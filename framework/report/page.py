@@ -22,7 +22,7 @@ LETTERS = (
     26,
     24,
 )  # points on A0, the largest that fit are used
-GAPS = 8, 30  # between two blocks, at least and at most
+GAPS = 8, 45  # between two blocks, at least and at most
 TITLE, LEAD = 96, 40  # points
 TALLEST = 330
 

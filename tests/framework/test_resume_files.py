@@ -73,9 +73,12 @@ def test_an_epoch_that_was_broken_off_does_not_count():
         run = list_runs("runs")[-1]
         assert run.place["step"] == step
         assert run.place["epoch"] == epochs
+        summary = {"status": "running", "pid": run.summary["pid"], "hostname": "gone"}
+        (run.path / "summary.json").write_text(json.dumps(summary))  # as a killed one leaves it
         pretend_running(run, silent=3600)
-        assert RunFolder(run.path).status == "crashed"
-        assert RunFolder(run.path).place["epoch"] == epochs
+        crashed = RunFolder(run.path)
+        assert (crashed.status, crashed.place["step"]) == ("crashed", step)
+        assert crashed.place["epoch"] == epochs
 
 
 @pytest.mark.parametrize("changes", [{"hostname": "node17"}, {"pid": 1}])
