@@ -59,6 +59,7 @@ GERMAN = {
     "running": "läuft",
     "error": "Fehler",
     "in all": "insgesamt",
+    "stopped": "angehalten",
     "samples per second": "Samples pro Sekunde",
     "ms per step": "ms pro Schritt",
     # machine

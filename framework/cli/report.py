@@ -44,7 +44,12 @@ def run(command, words):
     runs.add_where(parser)
     add("-o", "--output", metavar="FILE", help=f"(default: {command} in the run's folder)")
     add("--split", choices=SPLITS, default="test", help="whose mistakes (default: test)")
-    add("--language", choices=("en", "de"), default="en", help="of the headings (default: en)")
+    add(
+        "--language",
+        choices=("en", "de"),
+        default="en",
+        help="of headings and figures (default: en)",
+    )
     add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
     if command == "poster":
         add("--size", choices=("a0", "a1"), default="a0", help="(default: a0)")

@@ -107,7 +107,17 @@ def of_trainer(trainer, data, others=(), **options):
         What it was trained on.
     others, options
         As in `gather`.
+
+    Raises
+    ------
+    ValueError
+        The trainer has no run.
     """
+    if trainer.run is None:
+        raise ValueError(
+            "of_trainer: expected a trainer whose fit has made a run, got one without; call fit "
+            "first, and give the Trainer a runs_dir"
+        )
     run = RunFolder(trainer.run.path)
     best = "best" if (run.path / "checkpoints" / "best.safetensors").is_file() else None
     return gather(run, others, (trainer.module, data, trainer, best), **options)
@@ -247,6 +257,8 @@ def _rows(path):
 
 def _timing(run):
     rows = [("in all", duration(run.place["time"]))] if run.place["time"] else []
+    if run.summary.get("stopped"):
+        rows.append(("stopped", run.summary["stopped"]))
     seconds = [r["epoch_seconds"] for r in run.history.records if "epoch_seconds" in r]
     if seconds:
         rows.append(("epoch", duration(float(np.median(seconds)))))

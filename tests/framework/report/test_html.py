@@ -204,6 +204,8 @@ def test_a_script_can_write_its_own_report(tmp_path):
     content = of_trainer(trainer, digits, language="de")
     assert {"curves", "confusion_matrix", "sample", "filters"} <= set(content.figures)
     assert content.missing == ""
+    with pytest.raises(ValueError, match="expected a trainer whose fit has made a run"):
+        of_trainer(fl.Trainer(runs_dir=None), digits)
     assert content.summary.parameters == sum(p.size for p in trainer.module.parameters())
 
 
