@@ -1,9 +1,7 @@
 """Content: everything that a report or a poster tells of one run."""
 
-import importlib.metadata
 import json
 import re
-import shlex
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -14,8 +12,9 @@ from firstlight.data import DataLoader
 from firstlight.figures.album import album
 from firstlight.figures.curves import metrics_of
 from firstlight.language import say, speaking
+from firstlight.report import background
 from firstlight.report.seeds import same_experiment, spread
-from firstlight.runs import RunFolder, machine_rows
+from firstlight.runs import RunFolder
 from firstlight.runs.query import flat
 from firstlight.summary import human
 
@@ -142,9 +141,9 @@ def _gather(run, others, rebuilt, split, missing):
     same = same_experiment(run, others)
     content.seeds = sorted((one.config.get("seed") for one in same), key=str)
     content.metrics = [_metric(run, same, name) for name in _names(run)]
-    content.environment, content.packages = _environment(run)
-    content.commands = _commands(run)
-    content.timing = _timing(run)
+    content.environment, content.packages = background.environment(run)
+    content.commands = background.commands(run)
+    content.timing = background.timing(run)
     content.written = _written(run)
     content.gradients = _rows(run.path / "gradients.json")
     shares = run.summary.get("time_shares")
@@ -189,7 +188,7 @@ def _facts(content, parameters):
     place = run.place
     rows.append(("epochs", f"{place['epoch']:,}"))
     rows.append(("steps", f"{place['step']:,}"))
-    rows.append(("time", duration(place["time"])))
+    rows.append(("time", background.duration(place["time"])))
     rows.append(("status", say(run.status)))
     return [(say(name), value) for name, value in rows]
 
@@ -197,15 +196,6 @@ def _facts(content, parameters):
 def _in_words(name):
     """Return ``test accuracy`` for ``test_acc``."""
     return re.sub(r" acc$", " accuracy", name.replace("_", " "))
-
-
-def duration(seconds):
-    """Return seconds as people write them: ``2 min 5 s``."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
 def _look(content, model, splits, trainer, checkpoint, split):
@@ -253,49 +243,6 @@ def _rows(path):
     except (OSError, ValueError):
         return []
     return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else []
-
-
-def _timing(run):
-    rows = [("in all", duration(run.place["time"]))] if run.place["time"] else []
-    if run.summary.get("stopped"):
-        rows.append(("stopped", run.summary["stopped"]))
-    seconds = [r["epoch_seconds"] for r in run.history.records if "epoch_seconds" in r]
-    if seconds:
-        rows.append(("epoch", duration(float(np.median(seconds)))))
-    for name in ("samples_per_second", "ms_per_step"):
-        if name in run.history:
-            rows.append((name.replace("_", " "), f"{np.median(run.history[name]):,.4g}"))
-    shares = run.summary.get("time_shares", {})
-    rows += [(part, f"{share:.1%}") for part, share in shares.items() if share >= 0.001]
-    return [(say(name), value) for name, value in rows]
-
-
-def _environment(run):
-    """Return what a training depends on, and the other packages that were installed."""
-    rows = [(say(name), text) for name, text in machine_rows(run.environment)]
-    told = {name for name, _ in rows}
-    packages = run.environment.get("packages") or {}
-    needed = [name for name in dependencies() if name in packages and name not in told]
-    rows += [(name, packages[name]) for name in needed]
-    rows.append((say("started"), run.summary.get("started", "")))
-    others = [(n, v) for n, v in packages.items() if n not in {*needed, *told}]
-    return [(name, str(value)) for name, value in rows if value], others
-
-
-def dependencies():
-    """Return the names of the packages that this one cannot do without."""
-    lines = importlib.metadata.requires("firstlight") or []
-    return [re.match(r"[\w.-]+", line)[0].lower() for line in lines if "extra ==" not in line]
-
-
-def _commands(run):
-    """Return what makes the run again: from its settings, or as it was started."""
-    git = run.environment.get("git")
-    commands = [f"git checkout {git['commit'][:12]}"] if git and not git.get("dirty") else []
-    if isinstance(run.config.get("model"), dict):
-        return [*commands, f"firstlight fit --config {run.path.parent.parent.name}/{run.label}"]
-    command = run.environment.get("command", [])
-    return [*commands, shlex.join(["python", *command])] if command else commands
 
 
 def memory(number):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from firstlight.files import write_atomically
 from firstlight.language import speaking
+from firstlight.report.background import duration
 from firstlight.report.comparison import compare
-from firstlight.report.content import duration, memory
+from firstlight.report.content import memory
 from firstlight.report.markdown import as_html
 from firstlight.report.sections import Texts
 from firstlight.report.words import words
