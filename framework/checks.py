@@ -1,10 +1,14 @@
 """Checks of what a user's Module hands to the Trainer; each message says what to write."""
 
 import re
+import unicodedata
 
 from firstlight.module import Module, StepOutput
 from firstlight.ops.gemm import COMPUTE
 from firstlight.optim import Optimizer
+
+# Letters that are not spelled by leaving out their marks.
+GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
 
 
 def module(candidate):
@@ -88,9 +92,34 @@ def loggable(values, reserved):
 
 
 def run_name(name):
-    """Return the name, or raise a ValueError if it cannot be a folder's."""
-    if name is not None and (not re.fullmatch(r"[\w.+=-]+", name) or name in (".", "..", "latest")):
+    """Return the name, or raise a ValueError if it cannot be a folder's on any system.
+
+    Nor may it look like a flag, or like the file that names the newest run.
+    """
+    if name is None:
+        return name
+    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", name) or name.strip(".") in ("", "latest"):
         raise ValueError(
-            f"name: expected letters, digits and . _ + = - for a folder's name, got {name!r}"
+            "name: expected letters a to z, digits and . _ + = - for a folder's name, got "
+            f"{name!r}; e.g. {as_run_name(name)!r}"
+        )
+    if name.startswith("-"):
+        raise ValueError(
+            f"name: {name!r} would be taken for a flag; let it begin with a letter or a digit"
         )
     return name
+
+
+def as_run_name(text):
+    """Return a text as a folder's name: letters without their marks, all else as ``_``.
+
+    Examples
+    --------
+    >>> from firstlight.checks import as_run_name
+    >>> as_run_name("Café au lait"), as_run_name("Größe"), as_run_name("...")
+    ('Cafe_au_lait', 'Groesse', 'run')
+    """
+    spelled = text.translate({ord(a): b for a, b in GERMAN.items()})
+    bare = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_.+=-]+", "_", bare).lstrip("-.")
+    return name if name not in ("", "_", "latest") else "run"

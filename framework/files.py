@@ -56,6 +56,13 @@ def replacing(path):
         _sync(path.parent, os.O_RDONLY)
 
 
+def made_room(path):
+    """Return the path of a file that a user asked for, its folder made if it is missing."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 @contextmanager
 def forgiving(what):
     """Turn an OSError inside into a warning that ``what`` cannot be written; the training goes on.

@@ -7,7 +7,8 @@
            run where there is none: the same command again goes on where it stopped
 "last"     the last state of the newest run of this name, finished or not
 "best"     its best state; what came later is left behind in the old run, a new run is made
-a path     a checkpoint file, or a run's folder for its last state
+a path     a checkpoint file; or a run for its last state: its folder, name/id, or a name for the
+           newest run of this name
 =========  =====================================================================================
 
 "auto" and "last" go on in the run's own folder: records later than the checkpoint are dropped
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from firstlight.checkpoint import Checkpoint
 from firstlight.run import start_order
+from firstlight.runs.find import find_run
 from firstlight.runs.status import silence, status
 
 LAST = "last.safetensors"
@@ -62,7 +64,7 @@ def find(resume, runs_dir, name):
         No checkpoint there is whole.
     """
     if resume not in ("auto", "last", "best"):
-        path = _existing(resume)
+        path = _existing(resume, runs_dir)
         return _place(path, in_place=path.name == LAST)
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
@@ -88,8 +90,8 @@ def find(resume, runs_dir, name):
     return _place(path, in_place=resume == "last")
 
 
-def _existing(resume):
-    """Return the path of the checkpoint that a user named, or of a run's last one.
+def _existing(resume, runs_dir):
+    """Return the path of the checkpoint that a user named, or of the last one of a run.
 
     Raises
     ------
@@ -98,16 +100,23 @@ def _existing(resume):
     if not isinstance(resume, (str, os.PathLike)):
         raise TypeError(f'resume: expected "auto", "last", "best" or a path, got {resume!r}')
     path = Path(resume).expanduser()
-    if path.is_dir():
-        return path / "checkpoints" / LAST
-    if not path.exists():
+    if path.is_file():
+        return path
+    try:
+        run = find_run(path, "runs" if runs_dir is None else runs_dir)
+    except FileNotFoundError:
         there = sorted(other.name for other in path.parent.glob("*.safetensors"))
         raise FileNotFoundError(
             f"resume={str(resume)!r}: there is no such file; "
             + (f"in its folder are {', '.join(there)}" if there else "its folder has no checkpoint")
-            + '; or use "auto", "last", "best", or a run\'s folder'
+            + '; or use "auto", "last", "best", or a run: its folder, name/id or name'
+        ) from None
+    if not run.checkpoints_there:
+        raise FileNotFoundError(
+            f"resume={str(resume)!r}: the run {run.label} ({run.status}) has no checkpoint to go "
+            "on from; start it anew"
         )
-    return path
+    return run.path / "checkpoints" / LAST
 
 
 def _place(path, in_place):

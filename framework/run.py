@@ -182,7 +182,7 @@ class Run:
             "status": trainer.status,
             "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
             "duration_s": round(trainer.elapsed, 3),
-            "epochs": trainer.epoch,
+            "epochs": trainer.epoch - (not trainer.epoch_done),  # whole ones
             "steps": trainer.step,
             "stopped": trainer.stop_reason or trainer.interrupt.signal,
             "best": best_values(history),

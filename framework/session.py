@@ -158,14 +158,21 @@ def _prepare(trainer, module, data, val_data, resume):
     _use(trainer, module)
     trainer.passes = make_passes(trainer)
     trainer.hooks = hooks.attach(_of_this_rank(trainer))
-    name = trainer.name or checks.run_name(type(module).__name__.lower())
+    name = trainer.name or checks.as_run_name(type(module).__name__.lower())
     place = None
     if resume is not None:
         find = partial(resuming.find, resume, trainer.runs_dir, name)
         place = shared_place(trainer.communicator, find)
     if place is not None:
         _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
-        snapshot.restore(trainer, place.checkpoint)
+        try:
+            snapshot.restore(trainer, place.checkpoint)
+        except ValueError as error:
+            error.add_note(
+                f"while resuming from {place.path}: model, optimizer and callbacks must be those "
+                "of its run; its settings are in config.json beside the checkpoints"
+            )
+            raise
     start_alike(trainer)
     if trainer.runs_dir is not None and trainer.is_global_zero:
         trainer.run = Run(

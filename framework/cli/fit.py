@@ -1,9 +1,9 @@
 """``firstlight fit``: train a model on a data set."""
 
-import re
 from pathlib import Path
 
 from firstlight import plugins
+from firstlight.checks import as_run_name
 from firstlight.cli import text
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser
@@ -140,8 +140,7 @@ def test(trainer, model, splits):
 
 def default_name(settings):
     """Return ``model-data`` as a folder's name."""
-    names = prefix(settings.model.name), prefix(settings.data.name)
-    return re.sub(r"[^\w.+=-]+", "_", "-".join(names))
+    return as_run_name("-".join(prefix(one.name) for one in (settings.model, settings.data)))
 
 
 def head(settings, model, splits, trainer):

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from firstlight.cli import past_run
+from firstlight.cli import past_run, runs
 from firstlight.cli.errors import Parser, UsageError
 from firstlight.data import SPLITS
-from firstlight.history import resolve_mode
-from firstlight.runs import find_run, list_runs
+from firstlight.runs import RunFolder, list_runs
 
 REPORT = """\
 Write one HTML file about a run: question, data, model, curves, results over seeds, confusion
@@ -18,6 +17,16 @@ default. The best of several runs is shown."""
 TEXTS = """\
 The Markdown file has "# Title" and sections, "## Question", "## Data", "## Model", "## Method",
 "## Results", "## Conclusion" (or German: "## Fragestellung", ...), or with headings of your own."""
+NO_CHECKPOINT = "the run has no checkpoint; it ended before the first, or kept none."
+BY_SCRIPT = (
+    "the run was made by a script, and only the script can build its model; let it end with "
+    "content = firstlight.report.of_trainer(trainer, data) and "
+    "firstlight.report.write_report(path, content) or write_poster(path, content)."
+)
+PACKAGES = {
+    "report": ("jinja2", "markdown_it"),
+    "poster": ("fpdf", "pypdf", "markdown_it"),
+}
 EXTRA = "pip install 'firstlight[report]'"
 
 
@@ -32,9 +41,15 @@ def run(command, words):
     add = parser.add_argument
     add("runs", nargs="*", help="folders of runs, or name, or name/id (default: the latest)")
     add("--text", metavar="FILE.md", help="words of your own, in Markdown")
-    add("--output", metavar="FILE", help=f"(default: {command} in the run's folder)")
+    runs.add_where(parser)
+    add("-o", "--output", metavar="FILE", help=f"(default: {command} in the run's folder)")
     add("--split", choices=SPLITS, default="test", help="whose mistakes (default: test)")
-    add("--language", choices=("en", "de"), default="en", help="of the headings (default: en)")
+    add(
+        "--language",
+        choices=("en", "de"),
+        default="en",
+        help="of headings and figures (default: en)",
+    )
     add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
     if command == "poster":
         add("--size", choices=("a0", "a1"), default="a0", help="(default: a0)")
@@ -42,13 +57,15 @@ def run(command, words):
     _check_installed(command)
     from firstlight import report
 
+    given = own.runs or own.where is not None or own.sort is not None
+    chosen = runs.chosen(own) if given else [runs.one(None, own)]
     try:
-        chosen = [find_run(name, own.runs_dir) for name in own.runs or [None]]
         texts = report.read_sections(own.text)
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(str(error)) from error
-    chosen = list({one.path: one for one in chosen}.values())
-    best = best_of(chosen)
+    except OSError as error:
+        raise UsageError(f"--text: {own.text} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"--text: {error}") from error
+    best = report.ranked(chosen)[0]
     model, why = rebuilt(best.path)
     others = chosen if len(chosen) > 1 else list_runs(own.runs_dir)
     content = report.gather(
@@ -63,21 +80,10 @@ def run(command, words):
         report.write_report(path, content, chosen, texts, own.language)
     else:
         report.write_poster(path, content, chosen, texts, own.language, own.size)
-    if why:
-        print(f"without pictures of the model: {why}")
+    for line in filter(None, (content.problem, content.missing)):
+        print(line)
     print(path)
     return 0
-
-
-def best_of(runs):
-    """Return the run whose validation loss, or else whose first metric, was best."""
-    names = list(dict.fromkeys(["val_loss", *(name for one in runs for name in one.best)]))
-    for name in names:
-        having = [one for one in runs if name in one.best]
-        if having:
-            pick = max if resolve_mode(name) == "max" else min
-            return pick(having, key=lambda one: one.best[name]["value"])  # noqa: B023
-    return runs[-1]
 
 
 def rebuilt(folder):
@@ -85,7 +91,9 @@ def rebuilt(folder):
     try:
         path = past_run.checkpoint_path(folder, None)
         if not path.is_file():
-            return None, f"{folder.name} has no checkpoint"
+            return None, NO_CHECKPOINT
+        if not isinstance(RunFolder(folder).config.get("model"), dict):
+            return None, BY_SCRIPT
         return (*past_run.rebuild(folder, None, []), path), ""
     except (UsageError, ValueError, RuntimeError, OSError) as error:
         return None, str(error).splitlines()[0]
@@ -94,6 +102,6 @@ def rebuilt(folder):
 def _check_installed(command):
     import importlib.util
 
-    for name in ("jinja2", "markdown_it") if command == "report" else ("fpdf", "pypdf"):
+    for name in PACKAGES[command]:
         if importlib.util.find_spec(name) is None:
             raise RuntimeError(f"a {command} needs the package {name}; install it with: {EXTRA}")

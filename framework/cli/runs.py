@@ -1,9 +1,11 @@
 """``firstlight runs``: look at runs, compare them, keep them in order."""
 
 import importlib
+from pathlib import Path
 
 from firstlight.cli.errors import Parser, UsageError, nearest
 from firstlight.runs import find_run, list_runs
+from firstlight.runs.find import run_paths
 from firstlight.runs.query import known
 
 COMMANDS = {  # name: (module, what it does)
@@ -80,11 +82,20 @@ def chosen(own, least=1):
     """
     if bool(own.runs) == (own.where is not None or own.sort is not None):
         raise UsageError('expected runs, or --where "..." to choose them; one of the two')
-    found = [one(name, own) for name in own.runs] or every(own)
+    named = [name for name in own.runs if not _beside_runs(name)] or own.runs
+    found = [one(name, own) for name in named] or every(own)
     found = list({run.path: run for run in found}.values())
     if len(found) < least:
         raise UsageError(f"expected {least} or more runs, found {len(found)} in {own.runs_dir}")
     return found
+
+
+def _beside_runs(name):
+    """Return whether a word is a file or folder that is no run, such as a sweep's ``best.yaml``.
+
+    ``runs/my-sweep/*`` names such too.
+    """
+    return Path(name).exists() and not run_paths(name)
 
 
 def every(own):

@@ -45,7 +45,7 @@ def told(found, differing, results, which):
         if len(best) < sum(v is not None for v in values):
             marks[name] = [t + " *" * (i in best) for i, t in enumerate(marks[name])]
     titles = {name: f"{which} {name}" * (name[:5] != "test_") or name for name in results}
-    cells = {name: [text.number(value) for value in values] for name, values in differing.items()}
+    cells = {n: [text.brief(text.number(v)) for v in values] for n, values in differing.items()}
     cells = {"status": [run.status for run in found], **cells}
     cells |= {titles[name]: values for name, values in marks.items()}
     if "status" in cells and set(cells["status"]) == {"finished"}:

@@ -1,5 +1,6 @@
 """``firstlight runs export``: tables for other programs."""
 
+from firstlight import files
 from firstlight.cli import runs
 from firstlight.cli.errors import UsageError
 from firstlight.runs import export
@@ -22,7 +23,7 @@ def run(command, words):
         print(export.as_csv(rows), end="")
         return 0
     try:
-        export.write(rows, own.output)
+        export.write(rows, files.made_room(own.output))
     except ValueError as error:
         raise UsageError(f"-o: {error}") from error
     print(f"{own.output}: {len(rows):,} rows of {len(found)} runs")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from firstlight import files
 from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError, nearest
 from firstlight.runs.compare import short_labels
@@ -35,7 +36,7 @@ def run(command, words):
     from firstlight.figures import overlay, save
 
     figure = overlay(panels, x_label=AXES[own.axis], smoothing=own.smooth, log=own.log)
-    save(figure, own.output)
+    save(figure, files.made_room(own.output))
     print(own.output)
     return 0
 
@@ -46,16 +47,26 @@ def curves(name, found, axis):
     Raises
     ------
     UsageError
-        None of them has it.
+        None of them has it, or only as the one number of a test.
     """
+    from firstlight.figures.curves import along_epochs
+
     labelled = zip(found, short_labels(found), strict=True)
     having = [(run, label) for run, label in labelled if name in run.history]
+    if not having and any(name in run.metrics for run in found):
+        raise UsageError(
+            f"-m: {name} is one number a run, no curve; "
+            f"see it with: firstlight runs compare --metrics {name} RUN RUN ..."
+        )
     if not having:
         there = list(dict.fromkeys(key for run in found for key in run.history))
         hint = nearest(name, there) or f"; there are {', '.join(there)}"
         raise UsageError(f"-m: nothing was logged as {name}{hint if there else ''}")
     lines = {}
     for run, label in having:
+        if axis == "epoch":
+            lines[label] = along_epochs(run.history, name)
+            continue
         records = [record for record in run.history.records if name in record]
         lines[label] = [r[axis] for r in records], [r[name] for r in records]
     return lines

@@ -9,8 +9,9 @@ from firstlight.runs import cleaning
 
 REMOVE = "Delete runs, after a question; --yes answers it."
 COLLECT = """\
-Delete runs that crashed, failed or were interrupted before their first checkpoint, and files that
-were left half-written; after a question, which --yes answers. What has a tag or a note stays."""
+Delete runs that crashed, failed or were interrupted before their first step or checkpoint, and
+files that were left half-written; after a question, which --yes answers. What has a tag or a note
+stays."""
 
 
 def run(command, words):

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 from firstlight.cli.errors import Parser, UsageError
+from firstlight.runs.find import run_paths
+
+SELECTED = 40  # runs up to which TensorBoard shows all by itself
 
 
 def run(words):
@@ -28,6 +31,12 @@ def run(words):
             "TensorBoard is not installed; install it with: pip install 'firstlight[tensorboard]'"
         )
     print(f"TensorBoard on {folder}: http://localhost:{port}", flush=True)
+    if len(run_paths(folder)) > SELECTED:
+        print(
+            f"it shows none of more than {SELECTED} runs at first: choose some on the left, or "
+            "press TOGGLE ALL RUNS",
+            flush=True,
+        )
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", port]
     os.execv(sys.executable, command)
     return 1

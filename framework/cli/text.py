@@ -61,6 +61,19 @@ def number(value):
     return str(value)
 
 
+def brief(text, most=48):
+    """Return a text of so many characters at most; of a longer one its two ends.
+
+    Examples
+    --------
+    >>> from firstlight.cli.text import brief
+    >>> brief("Net(Linear(64, 128), ReLU(), Linear(128, 10))", 21)
+    'Net(Linear…(128, 10))'
+    """
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
+
+
 def took(seconds):
     """Return a duration as people say it: ``4.2 s``, ``3:05 min``, ``2:00 h``."""
     seconds = float(seconds or 0)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.figures.canvas import page
+from firstlight.language import say
 
 WRITTEN = 20  # classes up to which the counts are written into the cells
 
@@ -71,7 +72,9 @@ def confusion_matrix(counts, names, *, title=""):
             f"names, got {counts.shape}"
         )
     total, right = counts.sum(), np.trace(counts)
-    title = title or f"{right / max(total, 1):.2%} right, {total - right:,} of {total:,} wrong"
+    said = say("{share} right, {wrong} of {total} wrong")
+    share, wrong = f"{right / max(total, 1):.2%}", f"{total - right:,}"
+    title = title or said.format(share=share, wrong=wrong, total=f"{total:,}")
     side = max(3.6, 0.46 * min(len(names), WRITTEN + 10) + 1.2)
     figure = page(side, side, title)
     axes = figure.add_subplot()
@@ -88,8 +91,8 @@ def confusion_matrix(counts, names, *, title=""):
         long = inches > (side - 1.2) / len(names)
         axes.set_xticks(range(len(names)), names, rotation=90 if long else 0)
         axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    axes.set_xlabel(say("taken for"))
+    axes.set_ylabel(say("is"))
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
     return figure

@@ -2,14 +2,15 @@
 
 from firstlight.figures.canvas import page
 from firstlight.history import History, resolve_mode
+from firstlight.language import say
 
 WIDTH, HEIGHT = 3.9, 2.7  # inches of one panel
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
 WORDS = {"acc": "accuracy", "lr": "learning rate", "grad_norm": "gradient norm"}
-LABELS = {"train": "training", "val": "validation"}
+STAGES = {"train": "training", "val": "validation"}
 
 
-def curves(history, *, shares=None, columns=2, title="", labels=LABELS, size=(WIDTH, HEIGHT)):
+def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
     """Show loss and metrics of training and validation, learning rate, gradient and time.
 
     One panel for each of these that was logged; the epoch of the best validation is marked.
@@ -22,8 +23,6 @@ def curves(history, *, shares=None, columns=2, title="", labels=LABELS, size=(WI
     columns : int
         Panels side by side.
     title : str
-    labels : dict of str to str
-        What to call "train" and "val".
     size : (float, float)
         Inches of one panel.
 
@@ -58,7 +57,7 @@ def curves(history, *, shares=None, columns=2, title="", labels=LABELS, size=(WI
         if name == "time":
             _draw_time(axes, shares)
         elif name in metrics:
-            _draw_metric(axes, history, name, labels)
+            _draw_metric(axes, history, name)
         else:
             axes.plot(*along_epochs(history, name), color="tab:gray", linewidth=1.2)
             _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
@@ -87,15 +86,15 @@ def along_epochs(history, name):
     return places, [record[name] for record in records]
 
 
-def _draw_metric(axes, history, name, labels):
+def _draw_metric(axes, history, name):
     step = f"train_{name}_step"
     if step in history:
         axes.plot(*along_epochs(history, step), color="tab:blue", alpha=0.25, linewidth=0.8)
-    for stage, label in labels.items():
+    for stage, label in STAGES.items():
         if f"{stage}_{name}" in history:
             x, y = along_epochs(history, f"{stage}_{name}")
             marker = "" if len(x) > 1 else "o"
-            axes.plot(x, y, color=COLOURS[stage], label=label, linewidth=1.5, marker=marker)
+            axes.plot(x, y, color=COLOURS[stage], label=say(label), linewidth=1.5, marker=marker)
     if f"val_{name}" in history:
         best = history.best(f"val_{name}")
         value = best[f"val_{name}"]
@@ -119,9 +118,11 @@ def _draw_metric(axes, history, name, labels):
 def _draw_time(axes, shares):
     shown = sorted(((s, part) for part, s in shares.items() if s >= 0.005), reverse=True)[:8]
     values, parts = zip(*reversed(shown), strict=True)
-    bars = axes.barh(parts, [100 * value for value in values], color="tab:gray")
+    bars = axes.barh(
+        [say(part) for part in parts], [100 * value for value in values], color="tab:gray"
+    )
     axes.bar_label(bars, fmt="%.0f %%", fontsize=8, padding=2)
-    axes.set_title("time", fontsize=10)
+    axes.set_title(say("time"), fontsize=10)
     axes.set_xlim(0, 115 * max(values))
     axes.set_xticks([])
     axes.tick_params(labelsize=8)
@@ -131,8 +132,8 @@ def _draw_time(axes, shares):
 def _frame(axes, title, logarithmic=False):
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel("epoch", fontsize=8)
+    axes.set_title(say(title), fontsize=10)
+    axes.set_xlabel(say("epoch"), fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.3)

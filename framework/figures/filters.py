@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.figures.canvas import draw, page, scale_beside, size_of
+from firstlight.language import say
 
 
 def first_weights(module, input_shape):
@@ -46,7 +47,7 @@ def first_weights(module, input_shape):
     return weight.reshape(-1, *input_shape)
 
 
-def filters(weights, *, count=64, columns=8, title="First layer: the strongest filters"):
+def filters(weights, *, count=64, columns=8, title=None):
     """Show filters as pictures: what a unit adds up is red, what it subtracts blue.
 
     Parameters
@@ -56,12 +57,14 @@ def filters(weights, *, count=64, columns=8, title="First layer: the strongest f
     count : int
         How many at most, those of the largest norm first.
     columns : int
-    title : str
+    title : str, optional
+        By default what is shown.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    title = say("First layer: the strongest filters") if title is None else title
     weights = np.asarray(weights)
     if weights.ndim != 4 or weights.size == 0:
         raise ValueError(f"filters: expected weights of shape (O, H, W, C), got {weights.shape}")
@@ -73,5 +76,5 @@ def filters(weights, *, count=64, columns=8, title="First layer: the strongest f
     image = draw(
         figure.add_subplot(), chosen, columns=columns, cmap="RdBu_r", limits=(-limit, limit)
     )
-    scale_beside(figure, image, "weight")
+    scale_beside(figure, image, say("weight"))
     return figure

@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.figures.image_grid import image_grid
+from firstlight.language import say
 
 LONG = 9  # letters of a class's name that there is room for
 
@@ -53,5 +54,5 @@ def mistakes(images, target, probabilities, names, *, columns=8, title=""):
         f"{names[is_]}{line}→ {names[row.argmax()]}  {row.max():.0%}"
         for is_, row in zip(target, probabilities, strict=True)
     ]
-    title = title or "Most confident mistakes: is → taken for, how surely"
+    title = title or say("Most confident mistakes: is → taken for, how surely")
     return image_grid(images, titles, columns=columns, title=title)

@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.figures.saliency import with_maps
+from firstlight.language import say
 
 
 def occlusion_map(module, x, y, *, size=None, stride=None, value=None):
@@ -67,7 +68,7 @@ def occlusion_map(module, x, y, *, size=None, stride=None, value=None):
     return lost / covered
 
 
-def occlusion(images, maps, titles=None, *, title="Occlusion: where covering it costs confidence"):
+def occlusion(images, maps, titles=None, *, title=None):
     """Show images, and below each the probability that is lost where it is covered.
 
     Parameters
@@ -76,15 +77,17 @@ def occlusion(images, maps, titles=None, *, title="Occlusion: where covering it 
     maps : array, shape (N, H, W)
         From `occlusion_map`.
     titles : list of str, optional
-    title : str
+    title : str, optional
+        By default what is shown.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    title = say("Occlusion: where covering it costs confidence") if title is None else title
     maps = np.asarray(maps)
     high = max(float(maps.max()), 1e-3)
-    return with_maps(images, maps, titles, title, "probability lost", (0, high))
+    return with_maps(images, maps, titles, title, say("probability lost"), (0, high))
 
 
 def _starts(length, size, stride):

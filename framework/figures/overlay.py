@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.figures.canvas import page
+from firstlight.language import say
 
 LABELLED = 12  # curves up to which each has a colour and a name of its own
 
@@ -90,7 +91,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
     beside = few and len(names) > 1
     width = 6.4 + (0.4 + 0.085 * longest) * beside
     figure = page(width, 3.4 * len(panels) + 0.3 * (not few), title)
-    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
     for axes, (metric, curves) in zip(grid, panels.items(), strict=True):
         for name, (x, y) in curves.items():
             style = {"color": colour[name], "linewidth": 1.6 if few else 0.9}
@@ -112,7 +113,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
             )
         if x_label != "time (s)":
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    grid[-1].set_xlabel(x_label)
+    grid[-1].set_xlabel(say(x_label))
     if beside:
         handles = {}
         for axes in grid:
@@ -122,7 +123,8 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
             handles.values(), handles, loc="outside right upper", frameon=False, fontsize=8
         )
     elif not few:
-        grid[-1].set_xlabel(f"{x_label}\n{len(names)} runs: dark the first, light the last")
+        order = say("{count} runs: dark the first, light the last").format(count=len(names))
+        grid[-1].set_xlabel(f"{say(x_label)}\n{order}")
     elif not title:
         grid[0].set_title(names[0], fontsize=10)
     return figure

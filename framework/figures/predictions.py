@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.figures.canvas import page
+from firstlight.language import say
 
 
 def predictions(x, target, predicted, *, title=""):
@@ -33,15 +34,15 @@ def predictions(x, target, predicted, *, title=""):
     axes = figure.add_subplot()
     if x.size == len(x):
         order = np.argsort(x.ravel())
-        axes.plot(x.ravel(), target, "o", color="tab:blue", markersize=3, label="data")
-        axes.plot(x.ravel()[order], predicted[order], color="tab:orange", label="prediction")
+        axes.plot(x.ravel(), target, "o", color="tab:blue", markersize=3, label=say("data"))
+        axes.plot(x.ravel()[order], predicted[order], color="tab:orange", label=say("prediction"))
         axes.set(xlabel="x", ylabel="y")
         axes.legend(fontsize=8, frameon=False)
     else:
         ends = [min(target.min(), predicted.min()), max(target.max(), predicted.max())]
         axes.plot(ends, ends, color="tab:gray", linewidth=0.8)
         axes.plot(target, predicted, "o", color="tab:blue", markersize=3, alpha=0.6)
-        axes.set(xlabel="target", ylabel="prediction")
+        axes.set(xlabel=say("target"), ylabel=say("prediction"))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.figures.canvas import as_pictures, draw, page, scale_beside, size_of
+from firstlight.language import say
 
 
 def input_gradient(module, x, y):
@@ -77,7 +78,7 @@ def input_gradient(module, x, y):
     return dx.reshape(x.shape)
 
 
-def saliency(images, gradients, titles=None, *, title="Saliency: where a pixel changes the score"):
+def saliency(images, gradients, titles=None, *, title=None):
     """Show images, and below each how much every pixel moves its class's score.
 
     Parameters
@@ -85,15 +86,17 @@ def saliency(images, gradients, titles=None, *, title="Saliency: where a pixel c
     images, gradients : array, shape (N, H, W, C)
         The latter from `input_gradient`; each map is scaled by its own largest value.
     titles : list of str, optional
-    title : str
+    title : str, optional
+        By default what is shown.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    title = say("Saliency: where a pixel changes the score") if title is None else title
     size = np.abs(to_host(gradients)).max(axis=3)  # (N, H, W)
     size = size / np.maximum(size.max(axis=(1, 2), keepdims=True), 1e-30)
-    return with_maps(images, size, titles, title, "|gradient|, largest = 1", (0, 1))
+    return with_maps(images, size, titles, title, say("|gradient|, largest = 1"), (0, 1))
 
 
 def with_maps(images, maps, titles, title, label, limits):

@@ -5,6 +5,7 @@ import numpy as np
 from firstlight.figures.canvas import page
 
 BEST = "crimson"
+FEW_DECADES = 2  # below, 2 and 5 stand at a logarithmic axis too
 
 
 def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=()):
@@ -36,7 +37,7 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
 
     names = [*parameters, metric]
     scales = [_Scale(parameters[name], name in log) for name in parameters]
-    scales.append(_Scale(values, metric in log))
+    scales.append(_Scale(values, metric in log, numbers=True))
     ranks = np.argsort(np.argsort(values if mode == "min" else -values, kind="stable"))  # 0 is best
     places = np.stack([scale.spread(ranks) for scale in scales], axis=1)  # (N, axes)
     figure = page(max(5.0, 1.75 * len(names)), 4.2, f"{len(values)} trials")
@@ -184,15 +185,15 @@ def search_progress(values, *, metric="value", mode="min", log=False):
 class _Scale:
     """Where values lie between 0 and 1, and what is written there."""
 
-    def __init__(self, given, log):
+    def __init__(self, given, log, numbers=False):
         given = list(given)
-        numeric = all(isinstance(v, (int, float, np.number)) for v in given)
         self.names, self.log = [], log
-        if numeric and not any(isinstance(v, bool) for v in given) and len(set(given)) > 5:
+        if numbers or log or _measured(given):
             numbers = np.asarray(given, dtype=float)
             numbers = np.log10(numbers) if log else numbers
             self.low, self.high = float(numbers.min()), float(numbers.max())
-            self.places = (numbers - self.low) / ((self.high - self.low) or 1.0)
+            width = self.high - self.low
+            self.places = (numbers - self.low) / width if width else np.full(len(given), 0.5)
             return
         distinct = sorted(set(map(_hashable, given)), key=lambda v: (isinstance(v, str), v))
         self.names = [v if isinstance(v, str) else f"{v:g}" for v in distinct]
@@ -215,12 +216,24 @@ class _Scale:
 
         inner = MaxNLocator(5).tick_values(self.low, self.high)
         if self.log:
-            inner = np.arange(np.ceil(self.low), np.floor(self.high) + 1)
-        scale = (self.high - self.low) or 1.0
+            first = (1, 2, 5) if self.high - self.low < FEW_DECADES else (1,)
+            decades = np.arange(np.floor(self.low), np.floor(self.high) + 1)
+            inner = [decade + np.log10(digit) for decade in decades for digit in first]
+        scale = self.high - self.low
+        if not scale:
+            return [(0.5, f"{10**self.low if self.log else self.low:.3g}")]
         places = [(v - self.low) / scale for v in inner]
         rounded = [(p, v) for p, v in zip(places, inner, strict=True) if 0.06 < p < 0.94]
         ticks = [(0.0, self.low), *rounded, (1.0, self.high)]
         return [(p, f"{10**v if self.log else v:.3g}") for p, v in ticks]
+
+
+def _measured(given):
+    """Return whether values are numbers on a scale: more than a few, or none of them twice."""
+    numbers = all(isinstance(v, (int, float, np.number)) for v in given)
+    if not numbers or any(isinstance(v, bool) for v in given):
+        return False
+    return len(set(given)) > 5 or len(set(given)) == len(given)
 
 
 def _hashable(value):

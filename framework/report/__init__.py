@@ -1,8 +1,18 @@
 """Reports and posters of runs; the extra ``report`` installs what they are made with."""
 
-from firstlight.report.content import Content, gather
+from firstlight.report.comparison import ranked
+from firstlight.report.content import Content, gather, of_trainer
 from firstlight.report.html import write_report
 from firstlight.report.poster import write_poster
 from firstlight.report.sections import Section, read_sections
 
-__all__ = ["Content", "Section", "gather", "read_sections", "write_poster", "write_report"]
+__all__ = [
+    "Content",
+    "Section",
+    "gather",
+    "of_trainer",
+    "ranked",
+    "read_sections",
+    "write_poster",
+    "write_report",
+]

@@ -1,7 +1,7 @@
 """Content: everything that a report or a poster tells of one run."""
 
 import json
-import shlex
+import re
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -11,8 +11,10 @@ from firstlight import figures
 from firstlight.data import DataLoader
 from firstlight.figures.album import album
 from firstlight.figures.curves import metrics_of
+from firstlight.language import say, speaking
+from firstlight.report import background
 from firstlight.report.seeds import same_experiment, spread
-from firstlight.report.words import words
+from firstlight.runs import RunFolder
 from firstlight.runs.query import flat
 from firstlight.summary import human
 
@@ -38,15 +40,20 @@ class Content:
     figures : dict of str to matplotlib Figure
     summary : firstlight.summary.Summary or None
         Of the model.
+    structure : str
+        The model as it describes itself, where a script made it.
     written : str
         Of a language model.
     gradients : list of dict
         Rows of ``gradients.json``, where a gradient check left one.
-    timing, environment : list of (str, str)
+    timing, environment, packages : list of (str, str)
+        The last are those that the run does not depend on.
     commands : list of str
         That make the run again.
     missing : str
         Why there are no pictures of the model, if there are none.
+    problem : str
+        How a run ended that did not finish.
     """
 
     run: object
@@ -56,12 +63,15 @@ class Content:
     seeds: list = field(default_factory=list)
     figures: dict = field(default_factory=dict)
     summary: object = None
+    structure: str = ""
     written: str = ""
     gradients: list = field(default_factory=list)
     timing: list = field(default_factory=list)
     environment: list = field(default_factory=list)
+    packages: list = field(default_factory=list)
     commands: list = field(default_factory=list)
     missing: str = ""
+    problem: str = ""
 
 
 def gather(run, others=(), rebuilt=None, *, split="test", language="en", missing=""):
@@ -81,29 +91,70 @@ def gather(run, others=(), rebuilt=None, *, split="test", language="en", missing
     missing : str
         Why there is no ``rebuilt``.
     """
-    content = Content(run, missing=missing)
-    facts = run.config.get("facts", {})
+    with speaking(language):
+        return _gather(run, others, rebuilt, split, missing)
+
+
+def of_trainer(trainer, data, others=(), **options):
+    """Return the `Content` of the run that a script has just made, with pictures of its model.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        After its ``fit``.
+    data : DataSplits
+        What it was trained on.
+    others, options
+        As in `gather`.
+
+    Raises
+    ------
+    ValueError
+        The trainer has no run.
+    """
+    if trainer.run is None:
+        raise ValueError(
+            "of_trainer: expected a trainer whose fit has made a run, got one without; call fit "
+            "first, and give the Trainer a runs_dir"
+        )
+    run = RunFolder(trainer.run.path)
+    best = "best" if (run.path / "checkpoints" / "best.safetensors").is_file() else None
+    return gather(run, others, (trainer.module, data, trainer, best), **options)
+
+
+def _gather(run, others, rebuilt, split, missing):
+    content = Content(run)
+    if run.status not in ("finished", "running"):
+        error = run.summary.get("error", "")
+        content.problem = say(run.status) + (f": {error}" if error else "")
+    if missing:
+        said = say("There are no pictures of the model and its data: {why}")
+        content.missing = said.format(why=say(missing))
+    model = run.config.get("model")
+    content.structure = model if isinstance(model, str) else ""
     content.settings = {
         name: value
         for name, value in flat(run.config).items()
-        if not name.startswith("facts.") and value not in (None, [], {})
+        if not (name.startswith("facts.") or (name == "model" and content.structure))
+        and value not in (None, [], {})
     }
     same = same_experiment(run, others)
     content.seeds = sorted((one.config.get("seed") for one in same), key=str)
     content.metrics = [_metric(run, same, name) for name in _names(run)]
-    content.environment, content.commands = _environment(run), _commands(run)
-    content.timing = _timing(run)
+    content.environment, content.packages = background.environment(run)
+    content.commands = background.commands(run)
+    content.timing = background.timing(run)
     content.written = _written(run)
     content.gradients = _rows(run.path / "gradients.json")
     shares = run.summary.get("time_shares")
-    say = words(language)
-    labels = {"train": say["training"], "val": say["validation"]}
     if metrics_of(run.history):
-        content.figures["curves"] = figures.curves(run.history, shares=shares, labels=labels)
+        content.figures["curves"] = figures.curves(
+            run.history, shares=shares, columns=3, size=(3.2, 2.4)
+        )
     if rebuilt is not None:
         _look(content, *rebuilt, split)
     parameters = content.summary and content.summary.parameters
-    content.facts = _facts(content, facts, parameters)
+    content.facts = _facts(content, parameters)
     return content
 
 
@@ -128,27 +179,23 @@ def _metric(run, same, name):
     }
 
 
-def _facts(content, facts, parameters):
+def _facts(content, parameters):
     run = content.run
-    rows = [(row["name"].replace("_", " "), f"{row['best']:.4g}") for row in content.metrics]
+    rows = [(_in_words(row["name"]), f"{row['best']:.4g}") for row in content.metrics]
     rows = [row for row in rows if row[0].startswith(("test", "val"))][:2]
     if parameters:
         rows.append(("parameters", f"{parameters:,}"))
     place = run.place
     rows.append(("epochs", f"{place['epoch']:,}"))
     rows.append(("steps", f"{place['step']:,}"))
-    rows.append(("time", duration(place["time"])))
-    rows.append(("status", run.status))
-    return rows
+    rows.append(("time", background.duration(place["time"])))
+    rows.append(("status", say(run.status)))
+    return [(say(name), value) for name, value in rows]
 
 
-def duration(seconds):
-    """Return seconds as people write them: ``2 min 5 s``."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+def _in_words(name):
+    """Return ``test accuracy`` for ``test_acc``."""
+    return re.sub(r" acc$", " accuracy", name.replace("_", " "))
 
 
 def _look(content, model, splits, trainer, checkpoint, split):
@@ -196,42 +243,6 @@ def _rows(path):
     except (OSError, ValueError):
         return []
     return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else []
-
-
-def _timing(run):
-    rows = [("all", duration(run.place["time"]))] if run.place["time"] else []
-    seconds = [r["epoch_seconds"] for r in run.history.records if "epoch_seconds" in r]
-    if seconds:
-        rows.append(("epoch", duration(float(np.median(seconds)))))
-    for name in ("samples_per_second", "ms_per_step"):
-        if name in run.history:
-            rows.append((name.replace("_", " "), f"{np.median(run.history[name]):,.4g}"))
-    shares = run.summary.get("time_shares", {})
-    rows += [(part, f"{share:.1%}") for part, share in shares.items() if share >= 0.001]
-    return rows
-
-
-def _environment(run):
-    found = run.environment
-    rows = [
-        (name, found[name]) for name in ("python", "platform", "device", "blas") if name in found
-    ]
-    rows += list(found.get("packages", {}).items())
-    git = found.get("git")
-    if git:
-        rows.append(("git", git["commit"][:12] + (" + changes" if git.get("dirty") else "")))
-    rows.append(("started", run.summary.get("started", "")))
-    return [(name, str(value)) for name, value in rows if value]
-
-
-def _commands(run):
-    """Return what makes the run again: from its settings, or as it was started."""
-    git = run.environment.get("git")
-    commands = [f"git checkout {git['commit'][:12]}"] if git and not git.get("dirty") else []
-    if isinstance(run.config.get("model"), dict):
-        return [*commands, f"firstlight fit --config {run.path.parent.parent.name}/{run.label}"]
-    command = run.environment.get("command", [])
-    return [*commands, shlex.join(["python", *command])] if command else commands
 
 
 def memory(number):

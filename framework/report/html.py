@@ -1,20 +1,21 @@
 """write_report: one HTML file that needs nothing else, about one run or several."""
 
 import re
+from functools import partial
 from pathlib import Path
 
-from firstlight.figures import overlay
-from firstlight.figures.curves import along_epochs
 from firstlight.files import write_atomically
-from firstlight.report.content import duration, memory
+from firstlight.language import speaking
+from firstlight.report.background import duration
+from firstlight.report.comparison import compare
+from firstlight.report.content import memory
+from firstlight.report.markdown import as_html
 from firstlight.report.sections import Texts
-from firstlight.report.seeds import differing, grouped, spread
 from firstlight.report.words import words
 
 TEMPLATES = Path(__file__).with_name("templates")
 FIGURES = ("confusion_matrix", "mistakes", "fit", "filters", "saliency", "histograms")
 HIGHEST = 640  # pixels of a figure
-COLUMNS = 5  # differing settings that have room beside the results
 
 
 def write_report(path, content, runs=(), texts=None, language="en"):
@@ -45,63 +46,29 @@ def write_report(path, content, runs=(), texts=None, language="en"):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"html": as_html, "svg": as_svg, "memory": memory, "brief": brief}
     texts = texts or Texts()
+    html = partial(as_html, folder=texts.folder)
+    environment.filters |= {"html": html, "svg": as_svg, "memory": memory, "brief": brief}
+    environment.filters["duration"] = duration
+    with speaking(language):
+        comparison = compare(runs) if len(runs) > 1 else None
     page = environment.get_template("report.html.j2").render(
         content=content,
         run=content.run,
         texts=texts,
-        title=texts.title or (content.run.label if len(runs) < 2 else content.run.name),
+        title=texts.title or (content.run.label if len(runs) < 2 else names_of(runs)),
         say=words(language),
         language=language,
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        comparison=compare(runs) if len(runs) > 1 else None,
+        comparison=comparison,
         shown=[name for name in FIGURES if name in content.figures],
     )
     write_atomically(path, page)
 
 
-def compare(runs):
-    """Return what a comparison tells of several runs.
-
-    Returns
-    -------
-    dict
-        "differing" settings, with room "beside" the results or "below" them; "runs", "groups" of
-        seeds with what they reached, "metrics" that any of these have, and "figures".
-    """
-    names = list(dict.fromkeys(name for run in runs for name in [*run.metrics, *run.best]))
-    metrics = [name for name in names if name.startswith(("test_", "val_"))]
-    groups = [
-        {
-            "runs": group,
-            "seeds": sorted({str(run.config.get("seed")) for run in group}),
-            "spreads": [spread(group, name) for name in metrics],
-            "time": duration(sum(run.place["time"] for run in group) / len(group)),
-        }
-        for group in grouped(runs)
-    ]
-    rows = differing([group["runs"][0] for group in groups])
-    beside = len(rows) <= COLUMNS
-    return {
-        "beside": rows if beside else {},
-        "below": {} if beside else rows,
-        "differing": rows,
-        "runs": runs,
-        "groups": groups,
-        "metrics": metrics,
-        "figures": {
-            name: together(runs, name)
-            for name in metrics
-            if any(name in run.history for run in runs)
-        },
-    }
-
-
-def together(runs, name):
-    """Return a figure of one value of all runs that logged it, along the epochs."""
-    lines = {run.label: along_epochs(run.history, name) for run in runs if name in run.history}
-    return overlay({name: lines}, x_label="epoch")
+def names_of(runs):
+    """Return what runs are called, each name once."""
+    return ", ".join(dict.fromkeys(run.name for run in runs))
 
 
 def as_svg(figure, label):
@@ -123,14 +90,6 @@ def as_svg(figure, label):
     head = f'<svg role="img" aria-label="{escape(label)}" style="max-width:{width}px"'
     svg = re.sub(r'<svg xmlns:xlink="[^"]*" width="[^"]*" height="[^"]*"', head, svg, count=1)
     return Markup(svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))
-
-
-def as_html(text):
-    """Return Markdown as HTML; raw HTML in it is shown, not used."""
-    from markdown_it import MarkdownIt
-    from markupsafe import Markup
-
-    return Markup(MarkdownIt("commonmark", {"html": False}).disable("image").render(text))
 
 
 def brief(value):

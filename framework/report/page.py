@@ -7,8 +7,22 @@ from firstlight.report.blocks import ACCENT, DARK, GREY, LINE, MILLIMETRES, Head
 
 SIZES = {"a0": (841, 1189), "a1": (594, 841)}  # millimetres, as ISO 216 rounds them
 MARGIN, GUTTER, FOOT = 34, 26, 26
-LETTERS = (40, 38, 36, 34, 32, 30, 28, 26, 24)  # points on A0, the largest that fit are used
-GAPS = 8, 30  # between two blocks, at least and at most
+LETTERS = (
+    56,
+    52,
+    48,
+    44,
+    40,
+    38,
+    36,
+    34,
+    32,
+    30,
+    28,
+    26,
+    24,
+)  # points on A0, the largest that fit are used
+GAPS = 8, 45  # between two blocks, at least and at most
 TITLE, LEAD = 96, 40  # points
 TALLEST = 330
 
@@ -44,6 +58,7 @@ class Page:
         fonts = Path(get_data_path()) / "fonts" / "ttf"
         for style, end in (("", ""), ("B", "-Bold"), ("I", "-Oblique"), ("BI", "-BoldOblique")):
             self._pdf.add_font("DejaVu", style, fonts / f"DejaVuSans{end}.ttf")
+        self._pdf.add_font("Mono", "", fonts / "DejaVuSansMono.ttf")
         self._pdf.add_page()
         self._pdf.set_title(title)
         self.title, self.lead, self.foot = title, lead, foot
@@ -93,11 +108,11 @@ class Page:
         self._pdf.set_xy(x * self.scale, y * self.scale)
         self._cell(text, width, letters, **how)
 
-    def text_height(self, text, width, letters):
-        """Return the height that a text needs in a width."""
-        asked = text, width, letters
+    def text_height(self, text, width, letters, **how):
+        """Return the height that a text needs in a width; ``how`` as in `_cell`."""
+        asked = text, width, letters, *how.items()
         if asked not in self._heights:
-            height = self._cell(*asked, dry_run=True, output="HEIGHT")
+            height = self._cell(text, width, letters, dry_run=True, output="HEIGHT", **how)
             self._heights[asked] = height / self.scale
         return self._heights[asked]
 
@@ -112,14 +127,35 @@ class Page:
         self._pdf.set_line_width(thickness * self.scale)
         self._pdf.line(*(self.scale * value for value in (x, y, x + width, y)))
 
+    def bar(self, x, y, width, height, colour):
+        """Draw a filled rectangle from its upper left corner."""
+        self._pdf.set_fill_color(*colour)
+        self._pdf.rect(*(self.scale * value for value in (x, y, width, height)), style="F")
+
+    def picture(self, path, x, y, width, height):
+        """Place the picture in a file."""
+        x, y, width, height = (self.scale * value for value in (x, y, width, height))
+        self._pdf.image(path, x, y, width, height)
+
     def figure(self, figure, x, y, width, height):
         """Place a matplotlib figure; it is drawn at the end."""
         self._drawn.append((figure, x, y, width, height))
 
     def _cell(
-        self, text, width, letters, bold=False, right=False, colour=DARK, markdown=True, **options
+        self,
+        text,
+        width,
+        letters,
+        *,
+        bold=False,
+        mono=False,
+        right=False,
+        colour=DARK,
+        markdown=True,
+        **options,
     ):
-        self._pdf.set_font("DejaVu", "B" if bold else "", letters * self.scale)
+        font = "Mono" if mono else "DejaVu"
+        self._pdf.set_font(font, "B" if bold else "", letters * self.scale)
         self._pdf.set_text_color(*colour)
         return self._pdf.multi_cell(
             width * self.scale,
@@ -153,16 +189,16 @@ class Page:
 
     def _draw(self, column, x):
         heights, y = [block.height(self, self.column) for block in column], self.top
-        spare = (self._room - self._filled(heights)) / max(len(column) - 1, 1)
-        gap = min(GAPS[0] + spare, GAPS[1])
+        gaps = sum(not isinstance(block, Heading) for block in column[:-1])
+        spare = (self._room - self._filled(heights)) / max(gaps, 1)
+        wide = min(GAPS[0] + spare, GAPS[1])
         for block, height in zip(column, heights, strict=True):
             block.draw(self, x, y, self.column)
-            y += height + gap
+            y += height + (GAPS[0] if isinstance(block, Heading) else wide)
 
     def _frame(self):
         whole = self.width - 2 * MARGIN
-        self._pdf.set_fill_color(*ACCENT)
-        self._pdf.rect(0, 0, self.size[0], 12 * self.scale, style="F")
+        self.bar(0, 0, self.width, 12, ACCENT)
         self.text(self.title, MARGIN, MARGIN - 6, whole, self._title, bold=True)
         self.text(
             self.lead, MARGIN, MARGIN + self._title * LINE * MILLIMETRES, whole, LEAD, colour=GREY

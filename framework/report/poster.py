@@ -3,16 +3,21 @@
 from firstlight.figures import curves
 from firstlight.figures.curves import metrics_of
 from firstlight.files import write_atomically
-from firstlight.report.blocks import Figure, Heading, Table, Text, plain_marks
-from firstlight.report.html import brief, compare
+from firstlight.language import speaking
+from firstlight.report.blocks import Code, Figure, Heading, Line, Table, Text
+from firstlight.report.comparison import compare, most_telling
+from firstlight.report.html import brief, names_of
+from firstlight.report.markdown import as_blocks, as_line, escaped
 from firstlight.report.page import SIZES, Page
-from firstlight.report.sections import Texts, paragraphs
+from firstlight.report.sections import Texts
 from firstlight.report.words import words
 
 WIDE, NARROW = (1.0, 0.9), (0.8, 0.7, 0.6)  # figures, in widths of a column
 LARGER = 1.3  # letters in figures, than in a report
 LAYERS = 16  # rows of the model's table
 RUNS = 12  # rows of a comparison
+LETTERS = 75  # in a row of it, so that they stay large enough
+LONG = 60  # characters of a setting
 SPARE = ("histograms", "saliency", "filters", "sample")  # left out, in this order, for want of room
 
 
@@ -20,6 +25,7 @@ def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
     """Write a poster of a run as PDF.
 
     Letters are as large as the room allows; figures for which there is no room are left out.
+    Where there are no pictures of the model, settings, time and machine fill their place.
 
     Parameters
     ----------
@@ -36,15 +42,15 @@ def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
     Raises
     ------
     ValueError
-        Another size; or the texts are too long for one page.
+        Another size; a picture that cannot be shown; or the texts are too long for one page.
     """
     if size not in SIZES:
         raise ValueError(f"poster: expected size {' or '.join(SIZES)}, got {size!r}")
     texts, say = texts or Texts(), words(language)
-    title = texts.title or content.run.name
-    lead = " ".join(text for _, text in paragraphs(texts.lead)) or content.run.label
-    lead = plain_marks(lead)
-    parts = list(_parts(content, runs, texts, say))
+    title = texts.title or (content.run.name if len(runs) < 2 else names_of(runs))
+    with speaking(language):
+        parts = list(_parts(content, runs, texts, say))
+    lead = as_line(texts.lead) or escaped(content.run.label)
     page = Page(size, title, lead, "   ".join(content.commands))
     for figures in (WIDE, NARROW):
         for left_out in range(len(SPARE) + 1):
@@ -61,13 +67,14 @@ def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
 def _parts(content, runs, texts, say):
     """Yield ``(name, block)`` of everything there is to show, in reading order."""
 
-    def text(name, title=None):
+    def headed(name, blocks, title=None):
+        return [(name, Heading(title or say[name])), *((name, block) for block in blocks)]
+
+    def text(name):
         found = texts.take(name)
         if found is None and name == "question" and content.run.note:
-            return [(name, Heading(say[name])), (name, Text([(False, content.run.note)]))]
-        if found is None:
-            return []
-        return [(name, Heading(title or say[name])), (name, Text(paragraphs(found.text)))]
+            return headed(name, [Text([Line(escaped(content.run.note))])])
+        return headed(name, as_blocks(found.text, texts.folder)) if found else []
 
     def figure(name):
         if name in content.figures:
@@ -82,23 +89,35 @@ def _parts(content, runs, texts, say):
         if len(rows) > LAYERS:
             rows = [*rows[: LAYERS - 1], ("…", "", "", f"{content.summary.parameters:,}")]
         heads = [say[name] for name in ("layer", "type", "output", "parameters")]
-        model = [*(model or [("model", Heading(say["model"]))]), ("model", Table([heads, *rows]))]
+        model = [*(model or headed("model", [])), ("model", Table([heads, *rows]))]
+    elif content.structure:
+        model = [*(model or headed("model", [])), ("model", Code(content.structure))]
     yield from model
     yield from text("method")
-    yield from text("results") or [("results", Heading(say["results"]))]
+    yield from text("results") or headed("results", [])
     yield "results", _metrics(content, say)
+    missing = [Line(escaped(line)) for line in (content.problem, content.missing) if line]
+    if missing:
+        yield "results", Text(missing)
     if len(runs) > 1:
-        yield from _comparison(runs)
+        yield from _comparison(compare(runs), say)
     if metrics_of(content.run.history):
-        labels = {"train": say["training"], "val": say["validation"]}
-        drawn = curves(content.run.history, labels=labels, size=(3.2, 2.4))
+        columns = 2 if content.summary else 1
+        drawn = curves(content.run.history, columns=columns, size=(6.4 / columns, 2.4))
         yield "curves", Figure(enlarged(drawn), say["curves"])
     for name in ("confusion_matrix", "mistakes", "fit", "filters", "saliency", "histograms"):
         yield from figure(name)
     for other in texts.others():
-        yield "other", Heading(other.title)
-        yield "other", Text(paragraphs(other.text))
+        yield from headed("other", as_blocks(other.text, texts.folder), other.title)
     yield from text("conclusion")
+    if content.summary is None:
+        settings = [(name, brief(value)[:LONG]) for name, value in content.settings.items()]
+        for name, rows in (
+            *(("settings", settings), ("timing", content.timing)),
+            ("environment", content.environment),
+        ):
+            if rows:
+                yield from headed(name, [Table(rows, head=False)])
 
 
 def _metrics(content, say):
@@ -110,24 +129,40 @@ def _metrics(content, say):
         for row in content.metrics
         if row["name"].startswith(("test_", "val_"))
     ]
-    return Table([heads, *rows])
+    return Table([heads, *rows]) if rows else Text([Line(say["no_metrics"])])
 
 
-def _comparison(runs):
-    found = compare(runs)
+def _comparison(found, say):
+    """Yield the table of the best runs, with what tells them apart, and a figure of all."""
     metrics = [name for name in found["metrics"] if name.startswith("test_")] or found["metrics"]
-    metrics = metrics[:2]
-    rows = []
-    for index, group in enumerate(found["groups"][:RUNS]):
-        varied = [brief(values[index]) for values in found["differing"].values()][:4]
-        reached = dict(zip(found["metrics"], group["spreads"], strict=True))
-        rows.append([*varied, *(brief(reached[name]) for name in metrics)])
-    heads = [name.rpartition(".")[2] for name in list(found["differing"])[:4]]
-    if rows and rows[0]:
-        yield "comparison", Table([[*heads, *metrics], *rows])
+    metrics, groups, rows = metrics[:2], found["groups"], found["differing"]
+    labels = [g["label"] + f" ×{len(g['runs'])}" * (len(g["runs"]) > 1) for g in groups[:RUNS]]
+    reached = [dict(zip(found["metrics"], g["spreads"], strict=True)) for g in groups[:RUNS]]
+    results = [[name, *(brief(one[name]) for one in reached)] for name in metrics]
+    columns = {
+        name: [name.rpartition(".")[2], *(brief(v)[:LONG] for v in values[:RUNS])]
+        for name, values in rows.items()
+    }
+    room = LETTERS - sum(map(_width, [[say["run"], *labels], *results]))
+    varied = most_telling(columns, room, _width)
+    shown = [[say["run"], *labels], *(columns[name] for name in varied), *results]
+    yield "comparison", Table(list(zip(*shown, strict=True)))
+    notes = []
+    if len(groups) > RUNS:
+        notes.append(say["shown_of"].format(shown=RUNS, count=len(groups)))
+    if len(rows) > len(varied):
+        others = ", ".join(name for name in rows if name not in varied)
+        notes.append(f"{say['also_differing']} {others}")
+    if notes:
+        yield "comparison", Text([Line(escaped(" ".join(notes)))])
     name = "val_loss" if "val_loss" in found["figures"] else next(iter(found["figures"]), None)
     if name is not None:
         yield "comparison", Figure(enlarged(found["figures"][name]), name)
+
+
+def _width(column):
+    """Return the letters of a column's longest cell, and of the gap beside it."""
+    return max(map(len, column)) + 2
 
 
 def enlarged(figure):

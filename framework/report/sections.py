@@ -28,11 +28,15 @@ class Section:
 
 @dataclass
 class Texts:
-    """All texts of a file: the title (``# ...``), what follows it, and sections (``## ...``)."""
+    """All texts of a file: the title (``# ...``), what follows it, and sections (``## ...``).
+
+    Pictures in them are looked for in ``folder``.
+    """
 
     title: str = ""
     lead: str = ""
     sections: list = field(default_factory=list)
+    folder: Path = Path()
 
     def take(self, name):
         """Return the section of this name, or None."""
@@ -56,6 +60,7 @@ def read_sections(path):
     texts = Texts()
     if path is None:
         return texts
+    texts.folder = Path(path).parent
     try:
         content = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -80,31 +85,6 @@ def read_sections(path):
     for section in texts.sections:
         section.text = section.text.strip()
     return texts
-
-
-def paragraphs(text):
-    r"""Return a Markdown text as ``(is_item, text)`` pairs: paragraphs, and items of lists.
-
-    Examples
-    --------
-    >>> from firstlight.report.sections import paragraphs
-    >>> paragraphs("One\nand two.\n\n- first\n- second")
-    [(False, 'One and two.'), (True, 'first'), (True, 'second')]
-    """
-    found, open_ = [], False
-    for line in text.splitlines():
-        item = re.match(r"\s*(?:[-*+]|\d+[.)])\s+(.*)", line)
-        if item:
-            found.append((True, item[1].strip()))
-        elif not line.strip():
-            open_ = False
-            continue
-        elif open_:
-            found[-1] = found[-1][0], f"{found[-1][1]} {line.strip()}"
-        else:
-            found.append((False, line.strip()))
-        open_ = True
-    return found
 
 
 def _name(title):

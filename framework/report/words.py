@@ -1,6 +1,6 @@
 """The headings of reports and posters, in English and German."""
 
-LANGUAGES = ("en", "de")
+from firstlight.language import LANGUAGES
 
 WORDS = {
     "report": ("Report", "Bericht"),
@@ -25,6 +25,9 @@ WORDS = {
     "gradients": ("Gradient check", "Gradientenprüfung"),
     "timing": ("Time", "Zeit"),
     "environment": ("Environment", "Umgebung"),
+    "packages": ("Other packages", "Andere Pakete"),
+    "also_differing": ("These differ too:", "Auch hierin unterscheiden sie sich:"),
+    "shown_of": ("The best {shown} of {count}.", "Die besten {shown} von {count}."),
     "reproduce": ("How to reproduce", "Wiederholen"),
     "run": ("Run", "Lauf"),
     "runs": ("Runs", "Läufe"),
@@ -47,6 +50,7 @@ WORDS = {
         "Each metric's best value; over several seeds mean ± standard deviation.",
         "Der beste Wert jedes Maßes; über mehrere Seeds Mittel ± Standardabweichung.",
     ),
+    "no_metrics": ("Nothing was measured.", "Es wurde nichts gemessen."),
     "one_seed": (
         "One seed only: the spread over seeds is not known.",
         "Nur ein Seed: die Streuung über Seeds ist nicht bekannt.",

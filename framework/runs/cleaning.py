@@ -58,7 +58,7 @@ def check_removable(runs, runs_dir):
 
 
 def worthless(runs_dir, failed=False):
-    """Return runs that ended badly before the first checkpoint, and leftover temporary files.
+    """Return runs that ended badly before the first step or checkpoint, and temporary files.
 
     Runs with a tag or a note are never among them, nor those that still run.
 
@@ -76,7 +76,8 @@ def worthless(runs_dir, failed=False):
     for run in list_runs(runs_dir):
         if run.status == "running":
             continue
-        lost = not run.checkpoints_there and run.status != "finished"
+        nothing = not run.checkpoints_there or run.place["step"] == 0
+        lost = nothing and run.status != "finished"
         if (lost or (failed and run.status in ("failed", "crashed"))) and not (
             run.tags or run.note
         ):

@@ -74,7 +74,9 @@ def find_run(name=None, runs_dir="runs"):
         found = [path for place in (Path(name), runs_dir / name) for path in run_paths(place)[-1:]]
         if not found and os.sep not in str(name):
             ends = f"_{name}"
-            found = [p for p in run_paths(runs_dir) if p.name == name or p.name.endswith(ends)][-1:]
+            found = [
+                p for p in run_paths(runs_dir) if p.name == str(name) or p.name.endswith(ends)
+            ][-1:]
     for folder in filter(None, found):
         return RunFolder(folder.resolve())
     every = run_paths(runs_dir)

@@ -114,12 +114,15 @@ class RunFolder:
 
     @property
     def place(self):
-        """``{"step", "epoch", "time"}`` that the run has come to, 0 before the first record."""
+        """``{"step", "epoch", "time"}`` that the run has come to; only whole epochs count."""
         if self._ended:
             keys = {"step": "steps", "epoch": "epochs", "time": "duration_s"}
             return {name: self.summary.get(key, 0) for name, key in keys.items()}
-        last = self._marked_records[-1:] or [{}]
-        return {name: last[0].get(name, 0) for name in ("step", "epoch", "time")}
+        records = self._marked_records
+        last = records[-1] if records else {}
+        whole = [record["epoch"] for record in records if "epoch_seconds" in record]
+        epoch = max(whole[-1:] + [last.get("epoch", 1) - 1])
+        return {"step": last.get("step", 0), "epoch": epoch, "time": last.get("time", 0)}
 
     @property
     def checkpoints_there(self):

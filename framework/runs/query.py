@@ -15,6 +15,7 @@ import ast
 import difflib
 import math
 import operator
+import re
 
 FACTS = {  # what can be asked of a run besides its metrics and settings
     "name": lambda run: run.name,
@@ -119,14 +120,26 @@ def lookup(run, name):
 
 
 def flat(settings, prefix=""):
-    """Return nested settings as a flat dict, ``{"model.lr": 0.1}``."""
+    r"""Return nested settings as a flat dict, ``{"model.lr": 0.1}``; texts are on one line.
+
+    Examples
+    --------
+    >>> from firstlight.runs.query import flat
+    >>> flat({"model": {"lr": 0.1}, "data": "Sequential(\n  (0): ReLU()\n)"})
+    {'model.lr': 0.1, 'data': 'Sequential((0): ReLU())'}
+    """
     found = {}
     for name, value in settings.items():
         if isinstance(value, dict) and value:
             found |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = value
+            found[f"{prefix}{name}"] = _one_line(value) if isinstance(value, str) else value
     return found
+
+
+def _one_line(text):
+    """Return a text, such as what describes a model that a script trained, on one line."""
+    return re.sub(r"(?<=[(\[{])\s+|\s+(?=[)\]}])", "", " ".join(text.split()))
 
 
 def sorted_by(key, runs):

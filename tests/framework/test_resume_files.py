@@ -12,6 +12,7 @@ import pytest
 import firstlight as fl
 from firstlight import callbacks
 from firstlight.checkpoint import Checkpoint
+from firstlight.runs import RunFolder, list_runs
 from firstlight.testing import TinyNet, tiny_data
 
 
@@ -35,6 +36,49 @@ def pretend_running(run, silent, **changes):
     path = run.path / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "running"} | changes))
     os.utime(path, (time.time() - silent,) * 2)
+
+
+@pytest.mark.parametrize("said", ["folder", "label", "id", "name", "folder of runs"])
+def test_a_run_may_be_named_in_any_way_to_go_on_with_it(said):
+    first = fit("named", [At(3, lambda trainer: trainer.stop("enough"))])
+    run = RunFolder(first.run.path)
+    ways = {"folder": run.path, "label": run.label, "id": run.id, "name": run.name}
+    ways["folder of runs"] = run.path.parent
+    second = fit("other", resume=str(ways[said]))
+    assert second.run.path == first.run.path
+    assert second.step > first.step == 3
+
+
+def test_a_run_without_a_checkpoint_and_one_of_another_model_say_so():
+    trainer = fl.Trainer(max_epochs=1, default_callbacks=False, name="bare")
+    trainer.fit(TinyNet(), tiny_data())
+    with pytest.raises(FileNotFoundError, match=r"the run bare/.* \(finished\) has no checkpoint"):
+        fit("x", resume="bare")
+    with pytest.raises(FileNotFoundError, match="or a run: its folder, name/id or name"):
+        fit("x", resume="nothing")
+    made = fit("tiny")
+    other = fl.Trainer(max_epochs=9, default_callbacks=False, name="x")
+    with pytest.raises(ValueError, match="names do not match") as caught:
+        other.fit(fl.models.MLP(64, 10), fl.datasets.load("digits"), resume=made.run.path)
+    assert "must be those of its run" in caught.value.__notes__[0]
+
+
+def test_an_epoch_that_was_broken_off_does_not_count():
+    def fail(trainer):
+        raise RuntimeError("boom")
+
+    for step, epochs in ((1, 0), (6, 1)):
+        with pytest.raises(RuntimeError, match="boom"):
+            fit(f"boom{step}", [At(step, fail)])
+        run = list_runs("runs")[-1]
+        assert run.place["step"] == step
+        assert run.place["epoch"] == epochs
+        summary = {"status": "running", "pid": run.summary["pid"], "hostname": "gone"}
+        (run.path / "summary.json").write_text(json.dumps(summary))  # as a killed one leaves it
+        pretend_running(run, silent=3600)
+        crashed = RunFolder(run.path)
+        assert (crashed.status, crashed.place["step"]) == ("crashed", step)
+        assert crashed.place["epoch"] == epochs
 
 
 @pytest.mark.parametrize("changes", [{"hostname": "node17"}, {"pid": 1}])

@@ -106,7 +106,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(refused, words, message):
     [
         (["--model.activation", "foo"], "fit: model mlp: activation: expected one of relu, "),
         (["--trainer.max_epochs", -1], "fit: trainer: max_epochs: expected 0 or more, got -1"),
-        (["--name", "a/b"], "fit: trainer: name: expected letters, digits"),
+        (["--name", "a/b"], "fit: trainer: name: expected letters a to z, digits"),
         (["--data", "csv"], "fit: --data.path: expected str, got nothing"),
     ],
 )

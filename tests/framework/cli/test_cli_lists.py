@@ -158,6 +158,15 @@ def test_tensorboard_is_started_on_the_runs(cli, started, tmp_path):
     assert started == [[sys.executable, *words]]
 
 
+def test_tensorboard_says_that_it_shows_none_of_many_runs(cli, started, tmp_path):
+    for number in range(41):
+        assert "TOGGLE" not in cli("tensorboard", "runs" if number else ".")[1]
+        path = tmp_path / f"runs/a/{number}"
+        path.mkdir(parents=True)
+        (path / "config.json").write_text("{}")
+    assert "none of more than 40 runs at first" in cli("tensorboard")[1]
+
+
 def test_tensorboard_that_is_not_installed(cli, started, tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     monkeypatch.setattr(

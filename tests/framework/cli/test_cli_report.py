@@ -48,7 +48,7 @@ def test_without_weights_there_is_a_report_without_the_model(cli, runs, tmp_path
         path.unlink()
     code, out, _ = cli("report", "--runs_dir", tmp_path / "r")
     assert code == 0
-    assert "without pictures of the model:" in out
+    assert "no pictures of the model and its data: the run has no checkpoint" in out
     assert "has no checkpoint" in out
 
 

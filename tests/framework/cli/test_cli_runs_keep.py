@@ -79,6 +79,17 @@ def test_a_damaged_run_hides_no_other(cli, three):
     assert "b/3" in out
 
 
+def test_gc_takes_what_failed_in_its_first_step_though_its_state_was_kept(cli, three):
+    for label, steps in (("b/3", 0), ("a/2", 7)):
+        path = Path("runs") / label
+        (path / "checkpoints").mkdir()
+        (path / "checkpoints/exception.safetensors").write_bytes(b"x")
+        summary = {"status": "failed", "metrics": {}, "best": {}, "steps": steps}
+        (path / "summary.json").write_text(json.dumps(summary))
+    assert cli("runs", "gc", "--yes")[0] == 0
+    assert left() == ["1", "2"]
+
+
 def test_gc_takes_what_nobody_will_miss(cli, three):
     code, out, _ = cli("runs", "gc", "--yes")
     assert (code, left()) == (0, ["1", "2"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firstlight.runs import list_runs
+from firstlight.cli import runs_plot
+from firstlight.runs import RunFolder, list_runs
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,10 @@ def test_list_as_json_has_everything(cli, ids):
         (["compare", "latest"], "expected 2 or more runs, found 1 in runs"),
         (["compare"], 'expected runs, or --where "..." to choose them; one of the two'),
         (["plot", "latest", "-m", "val_los"], "nothing was logged as val_los; did you mean"),
+        (
+            ["plot", "latest", "-m", "test_acc"],
+            "-m: test_acc is one number a run, no curve; see it",
+        ),
         (["plot", "latest", "-o", "x.gif"], "a file that ends in .png, .svg, .pdf, got x.gif"),
         (["plot", "latest", "--smooth", "1"], "a weight from 0 to below 1, got 1.0"),
         (["export", "latest", "-o", "x.xls"], "ends in .csv or .parquet, got 'x.xls'"),
@@ -144,6 +149,22 @@ def test_compare_shows_what_differs_and_marks_the_best(cli, ids):
     assert len(found["results"]["val_acc"]) == 3
 
 
+def test_long_settings_do_not_tear_the_table_apart(cli, ids, tmp_path):
+    for number in range(2):
+        path = tmp_path / f"r/script/{number}"
+        path.mkdir(parents=True)
+        model = f"Net(\n  (0): Linear(64, {number + 10})\n" + "  (1): ReLU()\n" * 30 + ")"
+        (path / "config.json").write_text(json.dumps({"model": model}))
+        (path / "summary.json").write_text(json.dumps({"status": "finished", "metrics": {}}))
+    _, out, _ = cli("runs", "compare", "--runs_dir", tmp_path / "r", "--where", "epochs == 0")
+    (line,) = (line for line in out.splitlines() if line.startswith("model"))
+    assert len(line) < 120
+    assert "Net((0): Linear(64, 10)" in line
+    assert "…" in line
+    _, out, _ = cli("runs", "export", "--summary", "--runs_dir", tmp_path / "r", "0")
+    assert len(out.splitlines()) == 2, "one line for the run"
+
+
 def test_plot_on_the_terminal_and_into_files(cli, ids):
     code, out, _ = cli("runs", "plot", "-m", "val_loss", *ids[:2])
     head, *lines = out.splitlines()
@@ -154,6 +175,35 @@ def test_plot_on_the_terminal_and_into_files(cli, ids):
         words = ("-m", "val_loss,val_acc", "--smooth", "0.5", "--log", "-o", f"curves{kind}")
         assert cli("runs", "plot", *ids, *words)[1] == f"curves{kind}\n"
         assert Path(f"curves{kind}").read_bytes().startswith(begin)
+
+
+def test_files_may_go_into_a_folder_that_is_not_there_yet(cli, ids):
+    for words in (["plot", ids[0], "-o", "new/a.svg"], ["export", ids[0], "-o", "other/b.csv"]):
+        assert cli("runs", *words)[0] == 0
+        assert Path(words[-1]).is_file()
+
+
+def test_what_is_logged_by_steps_lies_between_the_epochs(cli, ids):
+    (lines,) = (runs_plot.curves("lr", [RunFolder("runs/mlp-digits/" + ids[0])], "epoch"),)
+    ((x, y),) = lines.values()
+    assert len(x) == len(y) > 3
+    assert list(x) == sorted(x)
+    assert x[-1] == 3
+    assert any(place % 1 for place in x), "steps are fractions of an epoch"
+
+
+def test_what_a_pattern_of_the_shell_brings_with_it_is_passed_over(cli, refused, ids):
+    Path("runs/mlp-digits/best.yaml").write_text("model: mlp")
+    Path("runs/mlp-digits/trials").mkdir()
+    names = sorted(map(str, Path("runs/mlp-digits").iterdir()))
+    assert len(names) == 4
+    found = json.loads(cli("runs", "compare", *names, "--json")[1])["runs"]
+    assert found == [f"mlp-digits/{one}" for one in ids[:2]]
+    assert "no run runs/mlp-digits/best.yaml in runs" in refused(
+        "runs", "compare", "runs/mlp-digits/best.yaml"
+    )
+    Path("runs/mlp-digits/best.yaml").unlink()
+    Path("runs/mlp-digits/trials").rmdir()
 
 
 def test_diff_of_two_runs(cli, ids):

@@ -68,6 +68,18 @@ def test_parallel_coordinates_have_a_line_for_each_trial_and_the_best_in_red(mod
     assert {"0.001", "0.01", "0.1", "64", "64,32", "1", "2", "3", "0.6"} <= written
 
 
+def test_results_have_a_scale_even_of_few_trials_that_agree():
+    """Four results of three values lie where they belong, not at equal distances."""
+    values = [0.1, 0.2, 0.2, 0.9]
+    (axes,) = figures.parallel_coordinates(values, {"lr": [1e-3, 2e-3, 1e-2, 2e-2]}).axes
+    ends = sorted(line.get_ydata()[-1] for line in axes.lines if line.get_color() != "black")
+    np.testing.assert_allclose(ends, [0, 0.125, 0.125, 1])
+    places = sorted(line.get_ydata()[0] for line in axes.lines if line.get_color() != "black")
+    np.testing.assert_allclose(places, [0, 1 / 19, 9 / 19, 1])
+    (axes,) = figures.parallel_coordinates([0.5, 0.5], {"lr": [0.1, 0.2]}).axes
+    assert [text.get_text() for text in axes.texts].count("0.5") == 1
+
+
 def test_importance_has_a_bar_for_each_setting():
     figure = figures.importance_bars({"lr": 0.7, "hidden": 0.1, "depth": float("nan")})
     (axes,) = figure.axes

@@ -8,9 +8,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from firstlight.cli.report import rebuilt
-from firstlight.report import gather, read_sections, write_report
-from firstlight.report.html import as_html, brief
+import firstlight as fl
+from firstlight.cli.report import NO_CHECKPOINT, rebuilt
+from firstlight.report import gather, of_trainer, read_sections, write_report
+from firstlight.report.comparison import compare
+from firstlight.report.html import brief
+from firstlight.report.markdown import as_html
+from firstlight.runs import RunFolder, list_runs
 
 FETCHED = ("src", "href", "xlink:href", "action", "data", "poster", "srcset")
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -56,7 +60,6 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def report(runs_dir):
     """Return a function that writes a report and returns its text."""
-    from firstlight.runs import list_runs
 
     def write(path, index=2, compared=(), texts=None, language="en"):
         runs = list_runs(runs_dir)
@@ -113,7 +116,7 @@ def test_a_comparison_comes_first_and_marks_the_best(report, tmp_path):
 
 def test_texts_are_markdown_and_cannot_bring_html(report, tmp_path):
     (tmp_path / "t.md").write_text(
-        "# Über <b>alles</b>\n\n## Frage\n\n**bold** <script>alert(1)</script> ![x](http://x.y/z.png)\n"
+        "# Über <b>alles</b>\n\n## Frage\n\n**bold** <script>alert(1)</script>\n"
         "\n## Fazit\n\n- one\n\n## Own & other\n\ntext\n",
         encoding="utf-8",
     )
@@ -136,7 +139,14 @@ def test_a_run_of_a_script_has_all_but_the_model(by_script, tmp_path):
     content = gather(by_script, [by_script], None, missing=missing)
     write_report(tmp_path / "s.html", content)
     page = Page((tmp_path / "s.html").read_text(encoding="utf-8"))
-    assert {"Learning curves", missing, "Gradient check", "1.5e-09"} <= set(page.words)
+    assert missing in content.missing
+    assert {
+        "Learning curves",
+        content.missing,
+        content.structure,
+        "Gradient check",
+        "1.5e-09",
+    } <= set(page.words)
     assert "One seed only: the spread over seeds is not known." in page.words
     assert any(word.startswith("python ") or "git checkout" in word for word in page.words)
 
@@ -151,6 +161,52 @@ def test_values_are_brief_and_markdown_is_html():
     values = [None, True, 0.1 + 0.2, [1, None], "x"]
     assert [brief(value) for value in values] == ["–", "true", "0.3", "1, –", "x"]
     assert as_html("a <i>b</i>") == "<p>a &lt;i&gt;b&lt;/i&gt;</p>\n"
+
+
+def test_the_environment_is_short_and_the_rest_is_folded(single, runs):
+    folded = re.search("<details>.*</details>", single, re.DOTALL)[0]
+    shown, hidden = (set(Page(part).words) for part in (single.replace(folded, ""), folded))
+    assert {"pytest", "matplotlib"} <= set(runs[2].environment["packages"])
+    assert {"Python", "BLAS", "numpy", "matplotlib"} <= shown
+    assert "pytest" in hidden
+    assert not {"pytest", "matplotlib"} & (shown & hidden)
+
+
+def test_a_comparison_of_many_runs_has_room_and_begins_with_the_best(report, runs, tmp_path):
+    page = Page(report(tmp_path / "all.html", compared=range(4)))
+    best = min(runs, key=lambda run: run.best["val_loss"]["value"])
+    ends = [word.split()[0] for word in page.words if word.split()[:1] == [best.id[-4:]]]
+    assert ends, "a short label stands for the best run"
+    assert compare(runs)["runs"][0].path == best.path
+
+
+def test_a_failed_run_tells_how_it_ended(line, line_data, tmp_path):
+    class Boom(fl.Callback):
+        def on_train_batch_end(self):
+            raise RuntimeError("boom <1>")
+
+    trainer = fl.Trainer(max_epochs=3, callbacks=[Boom()], runs_dir=tmp_path / "r", name="boom")
+    with pytest.raises(RuntimeError):
+        trainer.fit(line(), line_data)
+    run = RunFolder(trainer.run.path)
+    assert run.place["epoch"] == 0, "no epoch was whole"
+    content = gather(run, language="de", missing=NO_CHECKPOINT)
+    write_report(tmp_path / "b.html", content, language="de")
+    page = Page((tmp_path / "b.html").read_text(encoding="utf-8"))
+    assert {"gescheitert: RuntimeError: boom <1>", "Es wurde nichts gemessen."} <= set(page.words)
+    assert any("Checkpoint; er endete vor dem ersten" in word for word in page.words)
+
+
+def test_a_script_can_write_its_own_report(tmp_path):
+    digits = fl.datasets.load("digits")
+    trainer = fl.Trainer(max_epochs=1, runs_dir=tmp_path / "r", limit_train_batches=3)
+    trainer.fit(fl.models.MLP(64, 10, hidden=(8,)), digits)
+    content = of_trainer(trainer, digits, language="de")
+    assert {"curves", "confusion_matrix", "sample", "filters"} <= set(content.figures)
+    assert content.missing == ""
+    with pytest.raises(ValueError, match="expected a trainer whose fit has made a run"):
+        of_trainer(fl.Trainer(runs_dir=None), digits)
+    assert content.summary.parameters == sum(p.size for p in trainer.module.parameters())
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from firstlight.cli.report import rebuilt
+from firstlight.cli.report import BY_SCRIPT, rebuilt
 from firstlight.report import gather, read_sections, write_poster
+from firstlight.report.poster import _comparison
 from firstlight.report.sections import Section, Texts
+from firstlight.report.words import words
 
 pypdf = pytest.importorskip("pypdf")
 MILLIMETRES = 25.4 / 72
@@ -32,10 +35,10 @@ def test_it_is_one_page_of_that_size(poster, tmp_path, size, language):
     box = pages[0].mediabox
     found = np.array([float(box.width), float(box.height)]) * MILLIMETRES
     np.testing.assert_allclose(found, SIZES[size], atol=0.01)
-    words = pages[0].extract_text()
+    told = pages[0].extract_text()
     expected = ("Results", "Model") if language == "en" else ("Ergebnisse", "Modell")
-    assert all(word in words for word in expected)
-    assert "firstlight fit --config" in words
+    assert all(word in told for word in expected)
+    assert "firstlight fit --config" in told
 
 
 def test_texts_stand_where_they_belong(poster, tmp_path):
@@ -44,12 +47,12 @@ def test_texts_stand_where_they_belong(poster, tmp_path):
         "- first item\n\n## Thanks\n\nTo all.\n",
         encoding="utf-8",
     )
-    words = poster(tmp_path / "p.pdf", read_sections(tmp_path / "t.md")).pages[0].extract_text()
+    told = poster(tmp_path / "p.pdf", read_sections(tmp_path / "t.md")).pages[0].extract_text()
     parts = ["How wide?", "A course.", "Question", "better", "first item", "Results", "Thanks"]
-    places = [words.find(part) for part in parts]
+    places = [told.find(part) for part in parts]
     assert -1 not in places
     assert places == sorted(places)
-    assert "**" not in words
+    assert "**" not in told
 
 
 def test_long_texts_get_smaller_letters_and_too_long_ones_are_an_error(poster, tmp_path):
@@ -73,14 +76,61 @@ def test_long_texts_get_smaller_letters_and_too_long_ones_are_an_error(poster, t
     assert not (tmp_path / "long.pdf").exists()
 
 
+def test_tables_pictures_and_code_stand_on_it(poster, tmp_path):
+    Image.new("RGB", (60, 20), "teal").save(tmp_path / "teal.png")
+    (tmp_path / "t.md").write_text(
+        "## Method\n\n| kind | where it is used |\n|---|---|\n| **mlp** | "
+        + "a long text " * 20
+        + "|\n\n![picture](teal.png)\n\n```\nx = __init__(1)\n```\n",
+        encoding="utf-8",
+    )
+    (page,) = poster(tmp_path / "p.pdf", read_sections(tmp_path / "t.md")).pages
+    told = page.extract_text()
+    assert "| kind" not in told
+    assert "mlp" in told
+    assert "**" not in told
+    assert told.count("a long text") >= 10, "broken into lines, not cut off"
+    assert "x = __init__(1)" in told
+    (picture,) = (one for one in page.images if one.image.size == (60, 20))
+    assert picture.image.convert("RGB").getpixel((5, 5)) == (0, 128, 128)
+
+
+def test_a_comparison_shows_what_differs(poster, tmp_path):
+    told = poster(tmp_path / "p.pdf", compared=range(4)).pages[0].extract_text()
+    lines = [line.split() for line in told.splitlines()]
+    head = next(line for line in lines if line[:2] == ["Run", "hidden"])
+    assert head[2:] == ["val_loss", "val_acc"] or "test_loss" in head
+    assert any("8," in line for line in lines)
+    assert any("16" in line and "×3" in line for line in lines)
+
+
+def test_many_differing_settings_are_named_if_they_have_no_column():
+    found = {
+        "metrics": ["val_loss"],
+        "groups": [{"label": f"r{i}", "runs": [None], "spreads": [0.1 * i]} for i in range(20)],
+        "differing": {f"model.s{k}": [10**6 + i % (k + 2) for i in range(20)] for k in range(14)},
+        "figures": {},
+    }
+    table, note = (block for _, block in _comparison(found, words("en")))
+    assert table.rows[0] == ["Run", *(f"s{k}" for k in range(8, 14)), "val_loss"]
+    assert len(table.rows) == 13
+    (line,) = note.lines
+    missing = ", ".join(f"model.s{k}" for k in range(8))
+    assert line.text == f"The best 12 of 20. These differ too: {missing}"
+
+
 def test_another_size_is_an_error(poster, tmp_path):
     with pytest.raises(ValueError, match="expected size a0 or a1, got 'a4'"):
         poster(tmp_path / "p.pdf", size="a4")
 
 
 def test_a_run_of_a_script_makes_a_poster_too(by_script, tmp_path):
-    write_poster(tmp_path / "s.pdf", gather(by_script, [by_script]))
+    content = gather(by_script, [by_script], missing=BY_SCRIPT)
+    write_poster(tmp_path / "s.pdf", content)
     (page,) = pypdf.PdfReader(tmp_path / "s.pdf").pages
-    assert "Results" in page.extract_text()
+    told = " ".join(page.extract_text().split())
+    assert "Results" in told
+    assert "only the script can build its model" in told
+    assert {"Settings", "trainer.max_epochs", "Environment", "numpy", "Time"} <= set(told.split())
     assert len(page.images) == 0, "curves are no pictures"
     assert page.get_contents().get_data().count(b" l\n") > 50, "but lines"

@@ -3,8 +3,6 @@
 import pytest
 
 from firstlight.report import read_sections
-from firstlight.report.blocks import plain_marks
-from firstlight.report.sections import paragraphs
 from firstlight.report.words import WORDS, words
 
 
@@ -17,6 +15,7 @@ def write(tmp_path, text):
 def test_headings_find_their_section_in_both_languages(tmp_path):
     text = "# Title\n\nLead.\n\n## Question\n\nWhy?\n\n## FAZIT ##\nSo.\n\n## My own\n- a\n"
     texts = read_sections(write(tmp_path, text))
+    assert texts.folder == tmp_path
     assert (texts.title, texts.lead) == ("Title", "Lead.")
     assert texts.take("question").text == "Why?"
     assert texts.take("conclusion").text == "So."
@@ -40,29 +39,6 @@ def test_bad_files_say_what_is_wrong(tmp_path):
         read_sections(write(tmp_path, "## Data\n\n## Daten\n"))
     with pytest.raises(FileNotFoundError):
         read_sections(tmp_path / "none.md")
-
-
-def test_paragraphs_and_items():
-    text = "One\ntwo\n\nthree\n* a\n  goes on\n2. b\n"
-    assert paragraphs(text) == [
-        (False, "One two"),
-        (False, "three"),
-        (True, "a goes on"),
-        (True, "b"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("markdown", "marks"),
-    [
-        ("*one* and **two**", "__one__ and **two**"),
-        ("2 * 3 * 4", "2 * 3 * 4"),
-        ("![alt](x.png) [text](http://a.b)", "alt text"),
-        ("a -- b", "a – b"),
-    ],
-)
-def test_marks(markdown, marks):
-    assert plain_marks(markdown) == marks
 
 
 def test_every_heading_has_both_languages():

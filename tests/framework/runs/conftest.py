@@ -20,7 +20,10 @@ def make_run():
         path = Path("runs") / label
         path.mkdir(parents=True)
         records = [
-            {"step": 10 * e, "epoch": e, "time": float(e), "val_loss": loss, "val_acc": 1 - loss}
+            {
+                **{"step": 10 * e, "epoch": e, "time": float(e), "epoch_seconds": 1.0},
+                **{"val_loss": loss, "val_acc": 1 - loss},
+            }
             for e, loss in enumerate(losses, 1)
         ]
         config = {"model": {"name": "mlp", "lr": 0.1, "hidden": [64, 32]}, "seed": 0} | config

@@ -122,7 +122,7 @@ def test_a_file_is_read_and_flags_go_before_it(tmp_path):
         ("jobs: 0\ntrials: 1\nparameters: {lr: [1]}", "jobs: expected a whole number from 1"),
         ("method: bayes\nparameters: {lr: [1]}", "expected one of grid, random, tpe, got 'bayes'"),
         ("goal: up\ntrials: 1\nparameters: {lr: [1]}", "expected minimize or maximize, got 'up'"),
-        ("name: a/b\nparameters: {lr: [1]}", "name: expected letters, digits"),
+        ("name: a/b\nparameters: {lr: [1]}", "name: expected letters a to z, digits"),
         ("trials: 1\nparameters: {runs_dir: [1]}", "the sweep decides where its runs lie"),
         ("method: grid\nparameters: {a: {min: 0.0, max: 1.0}}", "a grid needs values"),
     ],
