@@ -74,7 +74,10 @@ def count_step(trainer):
     if trainer.step == 1:
         checks.all_undone(trainer.module)
     if trainer.step % trainer.log_every_n_steps == 0:
-        trainer.log(trainer.means.of_window() | {"lr": trainer.optimizer.lr})
+        record = trainer.means.of_window() | {"lr": trainer.optimizer.lr}
+        if trainer.optimizer.loss_scale is not None:
+            record["loss_scale"] = trainer.optimizer.loss_scale.value()
+        trainer.log(record)
 
 
 def validate_by_steps(trainer):

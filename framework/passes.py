@@ -17,6 +17,7 @@ from firstlight import checks, rng
 from firstlight.backend import load_cupy
 from firstlight.batches import sample_count
 from firstlight.distributed.sharding import weight_of
+from firstlight.loss_scale import scaled
 from firstlight.module import Module
 from firstlight.snapshot import generators
 
@@ -49,9 +50,15 @@ class Passes:
         trainer, module = self.trainer, self.module
         output = module.training_step(batch)
         checks.training_output(module, output)
-        trainer.accumulation.backward(module, trainer.optimizer, output.dy, batch, ends_window)
+        dy = scaled(trainer.optimizer, output.dy)
+        trainer.accumulation.backward(module, trainer.optimizer, dy, batch, ends_window)
+        self._unscale(ends_window)
         trainer.means.add(output, weight_of(batch))
         return output
+
+    def _unscale(self, ends_window):
+        if ends_window and self.trainer.optimizer.loss_scale is not None:
+            self.trainer.optimizer.loss_scale.unscale()
 
 
 class CapturedPasses(Passes):
@@ -89,13 +96,15 @@ class CapturedPasses(Passes):
         output = self.graphs[kind](batch)
         trainer.means.count(output, samples)
         trainer.accumulation.count(trainer.optimizer, samples, ends_window)
+        self._unscale(ends_window)
         return output
 
     def _pass_of(self, batch, alone):
         """Go forward and backward; a batch that is not ``alone`` counts by its samples."""
         samples = sample_count(batch)
         output = self.module.training_step(batch)
-        self.module.backward(output.dy if alone else output.dy * samples)
+        dy = scaled(self.trainer.optimizer, output.dy)
+        self.module.backward(dy if alone else dy * samples)
         self.trainer.means.add_values(output, samples)
         return output
 

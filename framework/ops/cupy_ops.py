@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from firstlight import rng as randomness
-from firstlight.ops import dropout
+from firstlight.ops import dropout, scaling
 from firstlight.ops.gemm import matmul
 from firstlight.ops.kernel import each, launch
 from firstlight.ops.philox import words_of
@@ -210,21 +210,40 @@ def take_scaled(x, places, factor):
 # --- optimizers --------------------------------------------------------------------------------
 
 
-def adam(group, t, w, g, m, v, *, decoupled):
-    """Take Adam's or AdamW's step on slices of the flat arrays."""
+def adam(group, t, w, g, m, v, *, decoupled, counts=None):
+    """Take Adam's or AdamW's step on slices of the flat arrays, or, by ``counts``, none."""
     lr, (beta1, beta2) = group["lr"], group["betas"]
     numbers = [lr, beta1, beta2, group["eps"], group["weight_decay"]]
     numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
+    decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
     arguments = (w, g, m, v, *map(float, numbers), int(decoupled), w.size)
-    launch("optimizers", "adam", w, each(w.size), *arguments)
+    launch("optimizers", "adam", w, each(w.size), *arguments, decided, int(counts is not None))
 
 
-def sgd(group, t, w, g, buffer):
-    """Take SGD's step on slices of the flat arrays."""
-    share = 1 if t == 1 else 1 - group["dampening"]
-    numbers = [group["lr"], group["momentum"], share, group["weight_decay"]]
+def sgd(group, t, w, g, buffer, *, counts=None):
+    """Take SGD's step on slices of the flat arrays, or, by ``counts``, none."""
+    numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
     arguments = (w, g, g if buffer is None else buffer, *map(float, numbers))
-    launch("optimizers", "sgd", w, each(w.size), *arguments, int(group["nesterov"]), w.size)
+    arguments += (int(group["nesterov"]), t, w.size)
+    decided = w if counts is None else counts
+    launch("optimizers", "sgd", w, each(w.size), *arguments, decided, int(counts is not None))
+
+
+def corrections(w, counts, lr, beta1, beta2, t):
+    """Return, on the device, whether step t is bad, and Adam's factors for the good steps in t."""
+    found = np.empty_like(w, shape=(3,))
+    numbers = map(np.float64, (lr, beta1, beta2))
+    launch("scaling", "corrections", w, 1, found, counts, *numbers, t, block=1)
+    return found
+
+
+def unscale(g, scale, counts):
+    counts[scaling.BAD] = 0
+    launch("scaling", "unscale", g, each(g.size), g, scale, counts, g.size)
+
+
+def next_scale(scale, counts, interval=scaling.GROWTH_INTERVAL):
+    launch("scaling", "next_scale", scale, 1, scale, counts, interval, block=1)
 
 
 # --- shapes ------------------------------------------------------------------------------------

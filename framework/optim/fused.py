@@ -1,5 +1,7 @@
 """Fused: an optimizer's rule as one kernel, where it is the rule."""
 
+from functools import partial
+
 from firstlight.ops import kernel
 
 
@@ -12,4 +14,6 @@ def fused_rule(optimizer):
     owner = next(kind for kind in classes if "update" in vars(kind))
     if vars(owner).get("fused") is None or not kernel.usable(optimizer.flat.data):
         return None
-    return optimizer.fused
+    if optimizer.loss_scale is None:
+        return optimizer.fused
+    return partial(optimizer.fused, counts=optimizer.loss_scale.counts)
