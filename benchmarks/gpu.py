@@ -35,6 +35,7 @@ WORKS = [  # work, batch, arguments, precision
     ("cnn", 64, {}, "tf32"),
     ("gpt", 64, BABY, "tf32"),
     ("gpt", 64, BABY, "bf16"),
+    ("gpt", 64, BABY, "16"),
 ]
 
 
@@ -128,7 +129,7 @@ def torch_usable():
 
 
 def torch_steps(work, batch, arguments, precision, data):
-    """Return the same of PyTorch eager; "bf16" is its autocast."""
+    """Return the same of PyTorch eager; "bf16" is its autocast, "16" that with its GradScaler."""
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -138,7 +139,8 @@ def torch_steps(work, batch, arguments, precision, data):
     name, options = work.OPTIMIZER
     optimizer = getattr(torch.optim, name)(module.parameters(), **options)
     on_device = [[part.cuda() for part in work.to_torch(*pair)] for pair in data]
-    low = precision == "bf16"
+    low = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
+    scaler = torch.amp.GradScaler("cuda", enabled=precision == "16")
 
     def turn(steps):
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -146,10 +148,11 @@ def torch_steps(work, batch, arguments, precision, data):
         start = time.perf_counter()
         for index in range(steps):
             x, y = on_device[index % len(on_device)]
-            with torch.autocast("cuda", torch.bfloat16, enabled=low):
+            with torch.autocast("cuda", low, enabled=low is not None):
                 loss = loss_of(module(x), y)
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
             optimizer.zero_grad()
         torch.cuda.synchronize()
         return time.perf_counter() - start

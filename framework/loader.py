@@ -150,6 +150,12 @@ class DataLoader:
     def _name(self):
         return getattr(self.data, "name", type(self.data).__name__)
 
+    def _share_of(self, places):
+        """Return which samples of a batch are made here: this rank's, or all."""
+        if self.shared_by is None:
+            return slice(None)
+        return Share.of(len(places), self.shared_by).rows
+
     def _batches(self, epoch, first):
         order = np.arange(len(self.data))
         if self.shuffle:
@@ -158,14 +164,12 @@ class DataLoader:
             order = self._resident.order(order)
             for index in range(first, len(self)):
                 places = order[index * self.batch_size : (index + 1) * self.batch_size]
-                yield self._resident.batch(places)
+                yield self._resident.batch(places[self._share_of(places)])
             return
         draws = self.shuffle and hasattr(self.data, "draw")
         for index in range(first, len(self)):
             places = order[index * self.batch_size : (index + 1) * self.batch_size]
-            share, numbers = slice(None), (self.seed, epoch, index)
-            if self.shared_by is not None:
-                share = Share.of(len(places), self.shared_by).rows
+            share, numbers = self._share_of(places), (self.seed, epoch, index)
             if draws:
                 batch = self.data.draw(len(places), randomness.derived("draw", *numbers))
                 batch = tuple(array[share] for array in batch)

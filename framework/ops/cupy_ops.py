@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from firstlight import rng as randomness
+from firstlight.distributed import share
 from firstlight.ops import dropout, scaling
 from firstlight.ops.gemm import matmul
 from firstlight.ops.kernel import each, launch
@@ -135,7 +136,8 @@ def _softmax_arguments(q, k, unused, bias, causal, p, key):
         strides = [s // bias.itemsize if n > 1 else 0 for s, n in zip(
             bias.strides[:2], bias.shape[:2], strict=True)]  # fmt: skip
     sizes = (float(q.shape[3] ** -0.5), heads, queries, keys, int(causal), has_bias, *strides)
-    return (bias if has_bias else unused, *sizes, *_draw(p, key, unused))
+    shape = (len(q), heads, queries, keys)
+    return (bias if has_bias else unused, *sizes, *_draw(p, key, shape, unused))
 
 
 # --- random numbers, by place --------------------------------------------------------------------
@@ -150,20 +152,23 @@ def dropout_mask(x, p, shape, rng=None):
     if rng is not None:  # a generator of the user's own, on the host
         return dropout.dropout_mask(x, p, shape, rng)
     mask = np.empty_like(x, order="C", shape=shape, dtype="bool")
-    arguments = _draw(p, randomness.device_key(x), None)
+    arguments = _draw(p, randomness.device_key(x), shape, None)
     launch("elementwise", "dropout_mask", x, each(mask.size), mask, *arguments, mask.size)
     return mask
 
 
-def _draw(p, key, unused):
+def _draw(p, key, shape, unused):
+    """Return what the kernels draw by; elements count in the whole batch, of all ranks."""
     if key is None:
         key = unused, 0
     step, call = key
+    first = share.first_row(shape[0]) * math.prod(shape[1:]) & 0xFFFFFFFF
     return (
         np.float32(p),
         step,
         np.uint32(call),
         *map(np.uint32, words_of(randomness.current_seed())),
+        np.uint32(first),
     )
 
 

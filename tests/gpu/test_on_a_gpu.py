@@ -62,14 +62,25 @@ def test_a_product_is_captured_and_replayed_without_allocations():
         assert "MEM_ALLOC" not in graph.debug_dot_str().upper()
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "16"])
 def test_a_rounded_product_is_nearly_the_same(precision):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((256, 256)).astype("float32")
     x = to_device(a, "cuda:0")
     with gemm.precision(precision):
         error = np.abs(gemm.matmul(x, x).get() - a @ a).max() / np.abs(a @ a).max()
-    assert 1e-7 < error < {"tf32": 2e-3, "bf16": 2e-2}[precision]
+    assert 1e-7 < error < {"tf32": 2e-3, "bf16": 2e-2, "16": 2e-3}[precision]
+
+
+def test_half_precision_overflows_to_infinity():
+    large = to_device(np.full((16, 16), 70_000, "float32"), "cuda:0")
+    with gemm.precision("16"):
+        assert np.isinf(gemm.matmul(large, large).get()).all()
+
+
+def test_steps_that_overflow_are_left_out_and_captured_as_uncaptured():
+    tests = runpy.run_path(str(TABLE.with_name("test_loss_scale.py")))
+    tests["compare"]({})
 
 
 def test_a_model_is_the_same_layer_by_layer():
@@ -79,7 +90,7 @@ def test_a_model_is_the_same_layer_by_layer():
 
 
 @pytest.mark.skipif("FIRSTLIGHT_DATA" not in os.environ, reason="needs MNIST in FIRSTLIGHT_DATA")
-@pytest.mark.parametrize("precision", ["32", "tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["32", "tf32", "bf16", "16"])
 def test_mnist_is_learned_as_on_the_cpu(precision):
     splits = fl.datasets.load("mnist")
     trainer = Trainer(
