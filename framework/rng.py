@@ -110,6 +110,16 @@ def device_key(x):
     return _passes[device], _device["call"]
 
 
+def dropout_place():
+    """Return where dropout stands: the host's stream, and the calls of this pass on a GPU."""
+    return _streams["dropout"].bit_generator.state, _device["call"]
+
+
+def go_to(place):
+    """Let dropout go on from where `dropout_place` found it."""
+    _streams["dropout"].bit_generator.state, _device["call"] = place
+
+
 def capturing(on):
     """Refuse numbers from the host, which a captured graph would repeat, while it is captured."""
     _device["capturing"] = on

@@ -22,7 +22,7 @@ from firstlight.ops import gelu as gelu_blocks
 from firstlight.ops.blockwise import blockwise
 from firstlight.ops.channels import channel_map
 from firstlight.ops.dispatch import by_array
-from firstlight.ops.gemm import matmul
+from firstlight.ops.gemm import matmul, precision
 from firstlight.ops.memory import keep_freed_memory
 from firstlight.ops.numpy_ops import erf, sigmoid, sigmoid_into
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx
@@ -81,6 +81,7 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_dx",
     "next_scale",
+    "precision",
     "sample_dots",
     "sample_map",
     "sample_moments",

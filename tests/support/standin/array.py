@@ -215,7 +215,7 @@ def run(function, *args, **kwargs):
     out = kwargs.get("out")
     raw = [bare(arg) for arg in args]
     raw_kwargs = {key: bare(value) for key, value in kwargs.items()}
-    if out is not None:
+    if out is not None or name == "copyto":
         counts.act(lambda: quiet(function, raw, raw_kwargs))
         return out
     result = quiet(function, raw, raw_kwargs)
