@@ -8,10 +8,10 @@ import warnings
 from itertools import islice
 
 from firstlight import checks, snapshot
-from firstlight.batches import placed
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.sharding import shares
 from firstlight.evaluation import evaluate
+from firstlight.uploads import uploading
 
 
 def begin_epoch(trainer, hook):
@@ -46,12 +46,13 @@ def train_batches(trainer):
     batches = shares(trainer.train_loader, trainer.communicator)
     batches = islice(batches, passed_over, passed_over + count - first)
     ends_window = trainer.accumulation.windows(trainer.epoch, count)
-    for index, batch in enumerate(batches, start=first):
-        trainer.at_boundary = False
-        trainer.batch_idx, trainer.batches_done = index, index + 1
-        trainer.batch = placed(batch, trainer.device, trainer.dtype)
-        yield trainer.batch, ends_window(index)
-        trainer.at_boundary = ends_window(index)
+    with uploading(trainer.device, trainer.dtype) as upload:
+        for index, batch in enumerate(batches, start=first):
+            trainer.at_boundary = False
+            trainer.batch_idx, trainer.batches_done = index, index + 1
+            trainer.batch = upload(batch)
+            yield trainer.batch, ends_window(index)
+            trainer.at_boundary = ends_window(index)
     trainer.batch = None
     if trainer.batches_done < count:
         raise ValueError(
