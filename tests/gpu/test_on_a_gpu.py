@@ -12,6 +12,7 @@ from firstlight import Trainer, models, nn
 from firstlight.backend import load_cupy, to_device, using
 from firstlight.ops import cupy_ops, gemm, kernel, philox
 from firstlight.parity import check_parity
+from firstlight.uploads import uploading
 
 pytestmark = pytest.mark.gpu
 TABLE = Path(__file__).parents[1] / "framework" / "layer_table.py"
@@ -29,6 +30,34 @@ def _gpu():
 def test_a_layer_is_the_same_as_on_the_cpu(case, dtype):
     layers = runpy.run_path(str(TABLE.with_name("test_standin_layers.py")))
     layers["compare"](case, dtype)
+
+
+def test_every_layer_but_those_with_masks_from_the_host_is_captured():
+    layers = runpy.run_path(str(TABLE.with_name("test_capture_layers.py")))
+    failed = {}
+    for case in layers["CASES"]:
+        if case.name not in layers["UNCAPTURED"]:
+            try:
+                layers["compare"](case)
+            except Exception as error:
+                failed[case.name] = repr(error)
+    assert not failed
+
+
+def test_batches_arrive_while_the_gpu_is_busy():
+    tests = runpy.run_path(str(TABLE.with_name("test_uploads.py")))
+    with using("cuda:0"), uploading("cuda:0", "float32") as upload:
+        busy = to_device(np.ones((1024, 1024), "float32"), "cuda:0")
+        found = []
+        for batch in tests["batches"](12):
+            x, extra = upload(batch)
+            for _ in range(5):
+                gemm.matmul(busy, busy)
+            found.append((x.sum(), extra["label"].sum()))
+        sums = [(float(one), int(other)) for one, other in found]
+    for (one, other), (x, extra) in zip(sums, tests["batches"](12), strict=True):
+        assert one == pytest.approx(x.astype("float32").sum(), rel=1e-4, abs=1e-4)
+        assert other == extra["label"].sum()
 
 
 def test_our_kernels_and_our_products_are_in_use():
