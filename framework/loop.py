@@ -8,6 +8,7 @@ import warnings
 from itertools import islice
 
 from firstlight import checks, snapshot
+from firstlight.bundles import Bundles
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.sharding import shares
 from firstlight.evaluation import evaluate
@@ -46,13 +47,18 @@ def train_batches(trainer):
     batches = shares(trainer.train_loader, trainer.communicator)
     batches = islice(batches, passed_over, passed_over + count - first)
     ends_window = trainer.accumulation.windows(trainer.epoch, count)
+    trainer.bundles = trainer.bundles or Bundles(trainer)
     with uploading(trainer.device, trainer.dtype) as upload:
-        for index, batch in enumerate(batches, start=first):
+        for batch in batches:
+            index = trainer.batches_done
             trainer.at_boundary = False
             trainer.batch_idx, trainer.batches_done = index, index + 1
             trainer.batch = upload(batch)
             yield trainer.batch, ends_window(index)
             trainer.at_boundary = ends_window(index)
+            trainer.bundles.run()
+            if trainer.batches_done == count:
+                break
     trainer.batch = None
     if trainer.batches_done < count:
         raise ValueError(

@@ -133,7 +133,7 @@ class Trainer:
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = self.classes = self.passes = None
+        self.tokenizer = self.classes = self.passes = self.bundles = None
         self.reset()
 
     def reset(self):

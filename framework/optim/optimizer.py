@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.backend import to_host
 from firstlight.loss_scale import settle
 from firstlight.ops.parallel import even_rows, spread
-from firstlight.optim.fused import fused_rule
+from firstlight.optim.fused import fused_rule, launch_runs
 from firstlight.optim.groups import make_groups, plain
 from firstlight.optim.matching import misfit
 from firstlight.optim.runs import find_runs
@@ -107,21 +107,19 @@ class Optimizer:
 
     def step(self):
         """Update every parameter that is not frozen from its gradient."""
-        state, fused = self._state_in_order(), fused_rule(self)
+        fused = fused_rule(self)
         if fused is None:
             settle(self)
-        runs = self._trained_runs()
+        runs, state = self._trained_runs(), self._state_in_order()
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
-        if fused is None and self.loss_scale is not None and self.loss_scale.is_bad():
+        if fused is not None:
+            launch_runs(self, fused, self.steps)
+            runs = []
+        elif self.loss_scale is not None and self.loss_scale.is_bad():
             runs = []
         for group, start, stop, missed in runs:
-            if fused is not None:
-                arrays = (self.flat.data, self.flat.grad, *state)
-                parts = [array if array is None else array[start:stop] for array in arrays]
-                fused(group, self.steps - missed, *parts)
-                continue
 
             def update(low, high, group=group, start=start, t=self.steps - missed):
                 block = slice(start + low, start + high)
