@@ -79,7 +79,7 @@ BUNDLED = {
     "adamw": {},
     "adam in groups": {"make": lambda: Net(groups)},
     "sgd": {"make": lambda: Net(lambda p: optim.SGD(p, 0.1, momentum=0.9, dampening=0.2))},
-    "fewer steps than an epoch": {"max_steps": 41},
+    "fewer steps than an epoch": {"max_steps": 28},
     "fewer batches": {"limit_train_batches": 19},
     "validation by steps": {"val": True, "val_every": "13 steps"},
     "validation by epochs": {"val": True},
@@ -107,7 +107,7 @@ def fresh(settings):
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_steps_have_the_bits_of_single_ones(name, device):
     trainer, state, records, launches = trained(True, **fresh(BUNDLED[name]))
-    assert len(launches) >= 3, "nothing was bundled"
+    assert len(launches) >= 2, "nothing was bundled"
     other, expected, expected_records, none = trained(False, **fresh(BUNDLED[name]))
     assert none == []
     assert records == expected_records
