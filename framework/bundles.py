@@ -4,7 +4,8 @@ To a tiny network the host's part of a step, some ten launches besides the graph
 longer than the GPU's. So where the samples live on the GPU, a bundle of `STEPS` steps is captured
 with all that belongs to them: gathering a batch, its pass, the optimizer's kernel, and zeroing the
 gradient. What differs from step to step is on the device: the places of the samples, the number of
-the pass, and Adam's t. The results are those of single steps, bit for bit.
+the pass, and Adam's t. The results are those of single steps, but that Adam's factors are made by
+the GPU's `pow`, whose last bit may differ from the host's.
 
 Steps are single where somebody looks: those that are logged or validated, an epoch's last one, all
 of a training with a callback that wants to be called at each (``every_step``). A bundle is not
@@ -81,7 +82,7 @@ class Bundles:
         optimizer = self.trainer.optimizer
         runs = tuple((start, stop, missed) for _, start, stop, missed in optimizer._trained_runs())
         groups = repr([plain(group) for group in optimizer.param_groups])
-        return self.trainer.passes.facts(), runs, groups
+        return self.trainer.passes.facts(), self._loader.batch_size, runs, groups
 
     def _capture(self, key):
         bundle = Bundle(self.trainer)

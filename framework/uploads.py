@@ -109,8 +109,9 @@ class Slot:
             self._parts.append(None)
         if self._parts[part] is None or len(self._parts[part][0]) < size:
             cupy = load_cupy()
-            pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(size), "uint8", size)
-            there = cupy.empty(size, "uint8")
+            room = max(size, 1)
+            pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(room), "uint8", room)
+            there = cupy.empty(room, "uint8")
             self.used.record(cupy.cuda.get_current_stream())  # whose memory it may just have been
             stream.wait_event(self.used)
             self._parts[part] = pinned, there

@@ -75,6 +75,13 @@ class Frozen(fl.Callback):
         module.body[0].weight.requires_grad = trainer.epoch != 2
 
 
+class Larger(fl.Callback):
+    """Makes the second epoch's batches larger."""
+
+    def on_train_epoch_start(self, trainer):
+        trainer.train_loader.batch_size = 5 if trainer.epoch == 2 else 4
+
+
 BUNDLED = {
     "adamw": {},
     "adam in groups": {"make": lambda: Net(groups)},
@@ -92,6 +99,7 @@ BUNDLED = {
         "max_epochs": 9,
         "callbacks": lambda: [callbacks.EarlyStopping("val_loss", patience=1, min_delta=0.5)],
     },
+    "larger batches for a time": {"callbacks": lambda: [Larger()]},
     "a layer frozen for a time": {"callbacks": lambda: [Frozen()]},
     "callbacks that need not see each step": {
         "callbacks": lambda: [callbacks.LRMonitor(), callbacks.Timer(3600)],
