@@ -14,11 +14,13 @@ import json
 import math
 import statistics
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from peers import load_work
 
+from firstlight import Callback, DataLoader, Trainer, bundles
 from firstlight.backend import device_name, load_cupy, resolve_device, to_device, using
 from firstlight.ops import attention, gelu, layer_norm
 from firstlight.ops.cupy_ops import adam
@@ -35,6 +37,7 @@ WORKS = [  # work, batch, arguments, precision
     ("cnn", 64, {}, "tf32"),
     ("gpt", 64, BABY, "tf32"),
     ("gpt", 64, BABY, "bf16"),
+    ("gpt", 64, BABY, "16"),
 ]
 
 
@@ -53,6 +56,7 @@ def main(argv=None):
         "steps": [
             step_of(*work, device=device, rounds=told.rounds, steps=told.steps) for work in WORKS
         ],
+        "loops": loops(device, told.rounds),
         "kernels": kernels(device, told.rounds),
     }
     told.json.write_text(json.dumps(figures, indent=1) + "\n")
@@ -92,8 +96,6 @@ def step_of(name, batch, arguments, precision, *, device, rounds, steps):
 
 def ours(work, batch, arguments, precision, device, data, captured):
     """Return ``turn(steps) -> seconds`` of our training step, as the Trainer makes it."""
-    from firstlight import Trainer
-
     settings = {"default_callbacks": False, "runs_dir": None, "max_steps": 1}
     trainer = Trainer(device=device, precision=precision, capture=captured, **settings)
     module = work.ours(batch, **arguments)
@@ -128,7 +130,7 @@ def torch_usable():
 
 
 def torch_steps(work, batch, arguments, precision, data):
-    """Return the same of PyTorch eager; "bf16" is its autocast."""
+    """Return the same of PyTorch eager; "bf16" is its autocast, "16" that with its GradScaler."""
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -138,7 +140,8 @@ def torch_steps(work, batch, arguments, precision, data):
     name, options = work.OPTIMIZER
     optimizer = getattr(torch.optim, name)(module.parameters(), **options)
     on_device = [[part.cuda() for part in work.to_torch(*pair)] for pair in data]
-    low = precision == "bf16"
+    low = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
+    scaler = torch.amp.GradScaler("cuda", enabled=precision == "16")
 
     def turn(steps):
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -146,15 +149,45 @@ def torch_steps(work, batch, arguments, precision, data):
         start = time.perf_counter()
         for index in range(steps):
             x, y = on_device[index % len(on_device)]
-            with torch.autocast("cuda", torch.bfloat16, enabled=low):
+            with torch.autocast("cuda", low, enabled=low is not None):
                 loss = loss_of(module(x), y)
-            loss.backward()
-            optimizer.step()
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
             optimizer.zero_grad()
         torch.cuda.synchronize()
         return time.perf_counter() - start
 
     return turn
+
+
+# --- the Trainer's whole loop --------------------------------------------------------------------
+
+
+class Clock(Callback):
+    """Notes when each epoch ends; its record has brought the means from the GPU by then."""
+
+    def __init__(self):
+        self.times = []
+
+    def on_train_epoch_end(self):
+        self.times.append(time.perf_counter())
+
+
+def loops(device, rounds, batch=128, steps=200):
+    """Measure the loop of an MLP whose samples live on the GPU: a step, bundled and single."""
+    work, found = load_work(HERE / "works" / "mlp.py"), []
+    ((x, y),) = work.batches(batch * steps, 1)
+    small = bundles.SMALL
+    for name, limit in (("bundled", small), ("single", 0)):
+        bundles.SMALL, clock = limit, Clock()
+        settings = {"default_callbacks": False, "runs_dir": None, "log_every_n_steps": 50}
+        trainer = Trainer(device=device, max_epochs=rounds + 2, callbacks=[clock], **settings)
+        trainer.fit(work.ours(batch), DataLoader((x, y), batch, shuffle=True))
+        epochs = [after - before for before, after in pairwise(clock.times[1:])]
+        found.append({"loop": name, "batch": batch, "us": 1e6 * statistics.median(epochs) / steps})
+    bundles.SMALL = small
+    return found
 
 
 # --- kernels: bytes that must be moved, against bytes a second ---------------------------------
@@ -211,6 +244,10 @@ def tables(figures):
             f"| {row['work']} | {row['batch']} | {row['precision']} | {row['captured_us']:,.0f} µs "
             f"| {row['uncaptured_us']:,.0f} µs | {torch} | {times} | {row['tflops']:.1f} |"
         )
+    lines += ["", "| the Trainer's loop, mlp | batch | a step |", "| --- | --- | --- |"]
+    lines += [
+        f"| {row['loop']} | {row['batch']} | {row['us']:,.0f} µs |" for row in figures["loops"]
+    ]
     lines += ["", "| kernel | bytes at least | time | GB/s |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {row['kernel']} | {row['bytes'] / 1e6:,.1f} MB | {row['us']:,.0f} µs "

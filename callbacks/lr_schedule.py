@@ -112,6 +112,7 @@ class LRSchedule(Callback):
         _one_of("schedule", schedule, list(schedules.SCHEDULES))
         _one_of("interval", interval, ["step", "epoch"])
         self.schedule, self.param, self.interval = schedule, param, interval
+        self.every_step = interval == "step"
         self.monitor, self.mode = Monitor(monitor, mode), resolve_mode(monitor, mode)
         self.warmup_steps = _at_least(0, "warmup_steps", warmup_steps)
         counts = {"total_steps": total_steps, "step_size": step_size}

@@ -126,6 +126,11 @@ class ModelCheckpoint(Callback):
             message = self.monitor.missing(trainer, "ModelCheckpoint")
             warnings.warn(f"{message}; best.safetensors was not written", stacklevel=2)
 
+    @property
+    def every_step(self):
+        """Whether there may be a checkpoint to write at any step."""
+        return bool(self.every_n_steps)
+
     def state_dict(self):
         """Return the best values so far, and the files that hold them."""
         return {**self.monitor.state_dict(), "kept": self._kept}

@@ -17,7 +17,8 @@ class NaNGuard(Callback):
     at after the step, for the case that it alone is not finite. The message names the step, the
     layer in whose forward or backward a bad value first appears (the batch goes through once
     more to find it, unless the training goes on), or else the first parameter with a bad value
-    or gradient, and the checkpoint to go on from. On a GPU each step waits for the result.
+    or gradient, and the checkpoint to go on from. On a GPU each step waits for the result. With
+    ``precision="16"`` the loss scale leaves such steps out; only the loss is looked at then.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class NaNGuard(Callback):
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         """Look at the gradient."""
-        if not np.isfinite(optimizer.grad_norm()):
+        if optimizer.loss_scale is None and not np.isfinite(optimizer.grad_norm()):
             trainer.skip_step()
             layer = None if self.action == "skip" else first_not_finite(trainer)
             where = f"it starts in {layer}" if layer else culprit(module)

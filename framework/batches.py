@@ -5,17 +5,22 @@ import numpy as np
 from firstlight.backend import to_device
 
 
-def placed(batch, device, dtype):
-    """Return the batch on a device, with floating arrays cast to the model's dtype."""
+def placed(batch, device, dtype, send=None):
+    """Return the batch on a device, with floating arrays cast to the model's dtype.
+
+    ``send`` copies an array to a GPU, if not `to_device`.
+    """
     if isinstance(batch, (tuple, list)):
-        return tuple([placed(part, device, dtype) for part in batch])
+        return tuple([placed(part, device, dtype, send) for part in batch])
     if isinstance(batch, dict):
-        return {name: placed(part, device, dtype) for name, part in batch.items()}
+        return {name: placed(part, device, dtype, send) for name, part in batch.items()}
     if not isinstance(batch, np.ndarray):
         batch = _as_array(batch)
     if batch.dtype.kind == "f" and batch.dtype != dtype:
         batch = batch.astype(dtype)
-    return batch if device == "cpu" else to_device(batch, device)
+    if device == "cpu":
+        return batch
+    return to_device(batch, device) if send is None else send(batch)
 
 
 def _as_array(part):

@@ -23,6 +23,10 @@ class Callback:
         Fixes the order among callbacks; set it in the class.
     rank_zero_only : bool
         Of a training on several processes, call the first one's only; for what shows or writes.
+    every_step : bool
+        False where ``on_before_optimizer_step`` and ``on_train_batch_end`` need not be called at
+        steps that are neither logged or validated nor an epoch's last: on a GPU those can be
+        captured several at a time, see `firstlight.bundles`.
 
     Examples
     --------
@@ -34,6 +38,7 @@ class Callback:
 
     role = Role.READER
     rank_zero_only = False
+    every_step = True
 
     def state_dict(self):
         """Return what this callback must remember across a restart, as a JSON-able dict."""

@@ -8,10 +8,11 @@ import warnings
 from itertools import islice
 
 from firstlight import checks, snapshot
-from firstlight.batches import placed
+from firstlight.bundles import Bundles
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.sharding import shares
 from firstlight.evaluation import evaluate
+from firstlight.uploads import uploading
 
 
 def begin_epoch(trainer, hook):
@@ -46,12 +47,18 @@ def train_batches(trainer):
     batches = shares(trainer.train_loader, trainer.communicator)
     batches = islice(batches, passed_over, passed_over + count - first)
     ends_window = trainer.accumulation.windows(trainer.epoch, count)
-    for index, batch in enumerate(batches, start=first):
-        trainer.at_boundary = False
-        trainer.batch_idx, trainer.batches_done = index, index + 1
-        trainer.batch = placed(batch, trainer.device, trainer.dtype)
-        yield trainer.batch, ends_window(index)
-        trainer.at_boundary = ends_window(index)
+    trainer.bundles = trainer.bundles or Bundles(trainer)
+    with uploading(trainer.device, trainer.dtype) as upload:
+        for batch in batches:
+            index = trainer.batches_done
+            trainer.at_boundary = False
+            trainer.batch_idx, trainer.batches_done = index, index + 1
+            trainer.batch = upload(batch)
+            yield trainer.batch, ends_window(index)
+            trainer.at_boundary = ends_window(index)
+            trainer.bundles.run()
+            if trainer.batches_done == count:
+                break
     trainer.batch = None
     if trainer.batches_done < count:
         raise ValueError(
@@ -74,7 +81,10 @@ def count_step(trainer):
     if trainer.step == 1:
         checks.all_undone(trainer.module)
     if trainer.step % trainer.log_every_n_steps == 0:
-        trainer.log(trainer.means.of_window() | {"lr": trainer.optimizer.lr})
+        record = trainer.means.of_window() | {"lr": trainer.optimizer.lr}
+        if trainer.optimizer.loss_scale is not None:
+            record["loss_scale"] = trainer.optimizer.loss_scale.value()
+        trainer.log(record)
 
 
 def validate_by_steps(trainer):

@@ -17,6 +17,7 @@ from firstlight import checks, rng
 from firstlight.backend import load_cupy
 from firstlight.batches import sample_count
 from firstlight.distributed.sharding import weight_of
+from firstlight.loss_scale import scaled
 from firstlight.module import Module
 from firstlight.snapshot import generators
 
@@ -49,9 +50,15 @@ class Passes:
         trainer, module = self.trainer, self.module
         output = module.training_step(batch)
         checks.training_output(module, output)
-        trainer.accumulation.backward(module, trainer.optimizer, output.dy, batch, ends_window)
+        dy = scaled(trainer.optimizer, output.dy)
+        trainer.accumulation.backward(module, trainer.optimizer, dy, batch, ends_window)
+        self._unscale(ends_window)
         trainer.means.add(output, weight_of(batch))
         return output
+
+    def _unscale(self, ends_window):
+        if ends_window and self.trainer.optimizer.loss_scale is not None:
+            self.trainer.optimizer.loss_scale.unscale()
 
 
 class CapturedPasses(Passes):
@@ -89,13 +96,15 @@ class CapturedPasses(Passes):
         output = self.graphs[kind](batch)
         trainer.means.count(output, samples)
         trainer.accumulation.count(trainer.optimizer, samples, ends_window)
+        self._unscale(ends_window)
         return output
 
-    def _pass_of(self, batch, alone):
+    def make(self, batch, alone):
         """Go forward and backward; a batch that is not ``alone`` counts by its samples."""
         samples = sample_count(batch)
         output = self.module.training_step(batch)
-        self.module.backward(output.dy if alone else output.dy * samples)
+        dy = scaled(self.trainer.optimizer, output.dy)
+        self.module.backward(dy if alone else dy * samples)
         self.trainer.means.add_values(output, samples)
         return output
 
@@ -110,37 +119,21 @@ class CapturedPasses(Passes):
         if not isinstance(batch, tuple):
             return None
         shapes = tuple((part.shape, part.dtype.char) for part in batch)
-        facts = tuple(
+        return shapes, alone, self.facts()
+
+    def facts(self):
+        """Return the numbers that modules keep as attributes, which a graph holds fast."""
+        return tuple(
             value
             for module in self._modules
             for value in vars(module).values()
             if isinstance(value, PLAIN)
         )
-        return shapes, alone, facts
 
     def _capture(self, kind, batch, alone):
-        cupy = load_cupy()
-        stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool()
-        fixed, output = tuple(part.copy() for part in batch), None
-        reason = "broken off"
-        own = [(g, g.bit_generator.state) for _, g in generators(self.module)]
-        rng.capturing(True)
-        stream.begin_capture()
-        try:
-            with cupy.cuda.using_allocator(pool.malloc):
-                output = self._pass_of(fixed, alone)
-            reason = None
-        except Exception as error:  # whatever refuses: a copy, a product, a user's code
-            reason = f"{type(error).__name__}: {error}"
-        finally:  # on Ctrl-C too: nothing could be copied from a GPU that still captures
-            rng.capturing(False)
-            rng.begin_call()
-            graph, problem = _ended(stream)
-            reason = reason or problem
-        if any(str(g.bit_generator.state) != str(state) for g, state in own):
-            reason = reason or "a module draws from a generator of its own, on the host"
-            for generator, state in own:
-                generator.bit_generator.state = state
+        fixed = tuple(part.copy() for part in batch)
+        found = captured(lambda: self.make(fixed, alone), self.module)
+        graph, output, pool, reason = found
         if reason is not None:
             self._give_up(reason)
             return
@@ -148,9 +141,6 @@ class CapturedPasses(Passes):
 
     def _give_up(self, reason):
         self.reason = reason
-        for module in self._modules:
-            if module._stack:
-                module._stack.clear()  # what was saved for a backward that did not happen
         log.warning("passes are no longer captured: %s", reason)
 
 
@@ -166,6 +156,47 @@ class Graph:
             fixed[...] = part
         self.graph.launch(load_cupy().cuda.get_current_stream())
         return self.output
+
+
+def captured(work, module):
+    """Capture what ``work()`` launches instead of doing it.
+
+    Returns
+    -------
+    graph : cupy.cuda.Graph or None
+    result
+        What ``work`` returned.
+    pool : cupy.cuda.MemoryPool
+        Whose memory the graph works in.
+    reason : str or None
+        Why there is no graph.
+    """
+    cupy = load_cupy()
+    stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool()
+    result, reason = None, "broken off"
+    own = [(g, g.bit_generator.state) for _, g in generators(module)]
+    rng.capturing(True)
+    stream.begin_capture()
+    try:
+        with cupy.cuda.using_allocator(pool.malloc):
+            result = work()
+        reason = None
+    except Exception as error:  # whatever refuses: a copy, a product, a user's code
+        reason = f"{type(error).__name__}: {error}"
+    finally:  # on Ctrl-C too: nothing could be copied from a GPU that still captures
+        rng.capturing(False)
+        rng.begin_call()
+        graph, problem = _ended(stream)
+        reason = reason or problem
+    if any(str(g.bit_generator.state) != str(state) for g, state in own):
+        reason = reason or "a module draws from a generator of its own, on the host"
+        for generator, state in own:
+            generator.bit_generator.state = state
+    if reason is not None:
+        for part in module.modules():
+            if part._stack:
+                part._stack.clear()  # what was saved for a backward that did not happen
+    return graph, result, pool, reason
 
 
 def _ended(stream):

@@ -87,6 +87,19 @@ def begin_pass():
     _set_pass(_device["pass"] + 1)
 
 
+def begin_captured_pass():
+    """Have the graph that is captured now count a pass, when it runs."""
+    for array in _passes.values():
+        with array.device:
+            array += 1
+    _device["call"] = 0
+
+
+def count_passes(count):
+    """Count the passes of a graph that has just been launched."""
+    _device["pass"] += count
+
+
 def begin_call():
     """Count the calls of this pass anew: a capture that has just ended was not one."""
     _device["call"] = 0
@@ -108,6 +121,16 @@ def device_key(x):
         _passes[device].fill(_device["pass"])
     _device["call"] += 1
     return _passes[device], _device["call"]
+
+
+def dropout_place():
+    """Return where dropout stands: the host's stream, and the calls of this pass on a GPU."""
+    return _streams["dropout"].bit_generator.state, _device["call"]
+
+
+def go_to(place):
+    """Let dropout go on from where `dropout_place` found it."""
+    _streams["dropout"].bit_generator.state, _device["call"] = place
 
 
 def capturing(on):

@@ -12,6 +12,7 @@ from firstlight.data import train_and_val_loaders, unshuffled
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.failure import together
 from firstlight.distributed.setup import shared_place, start_alike
+from firstlight.loss_scale import LossScale
 from firstlight.ops.gemm import precision
 from firstlight.passes import make_passes
 from firstlight.run import TOKENIZER, Run
@@ -154,9 +155,11 @@ def _prepare(trainer, module, data, val_data, resume):
         raise ValueError("limit_train_batches leaves no batch to train on, and no max_epochs ends")
     trainer.optimizer = module.configure_optimizer()
     checks.optimizer(module, trainer.optimizer)
+    if trainer.precision == "16":
+        LossScale(trainer.optimizer)
     trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
     _use(trainer, module)
-    trainer.passes = make_passes(trainer)
+    trainer.passes, trainer.bundles = make_passes(trainer), None
     trainer.hooks = hooks.attach(_of_this_rank(trainer))
     name = trainer.name or checks.as_run_name(type(module).__name__.lower())
     place = None

@@ -28,8 +28,8 @@ class Trainer:
         How long to train: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute; "auto" is a GPU if one is usable.
-    precision : {"32", "tf32", "bf16"}
-        Of the factors in a GPU's matrix products; all else stays float32.
+    precision : {"32", "tf32", "bf16", "16"}
+        Of factors in a GPU's products; all else is float32. "16" has a `firstlight.loss_scale`.
     capture : bool
         On a GPU, run forward and backward as one CUDA graph; see `firstlight.passes`.
     strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
@@ -133,7 +133,7 @@ class Trainer:
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = self.classes = self.passes = None
+        self.tokenizer = self.classes = self.passes = self.bundles = None
         self.reset()
 
     def reset(self):

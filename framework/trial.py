@@ -8,6 +8,7 @@ import numpy as np
 
 from firstlight import rng
 from firstlight.batches import placed
+from firstlight.loss_scale import scaled
 from firstlight.snapshot import generators
 
 
@@ -70,7 +71,9 @@ def trial_batches(trainer, loader=None):
 def trial_step(trainer, batch):
     """Make one optimizer step from one batch, and return the loss as a float."""
     output = trainer.module.training_step(batch)
-    trainer.module.backward(output.dy)
+    trainer.module.backward(scaled(trainer.optimizer, output.dy))
+    if trainer.optimizer.loss_scale is not None:
+        trainer.optimizer.loss_scale.unscale()
     trainer.optimizer.step()
     trainer.optimizer.zero_grad()
     return float(output.loss)

@@ -2,7 +2,8 @@
 
 from firstlight import nn
 from firstlight.module import Module
-from firstlight.nn.recompute import dropout_state, replayed, unsaved
+from firstlight.nn.recompute import replayed, unsaved
+from firstlight.rng import dropout_place
 
 
 class Block(Module):
@@ -43,7 +44,7 @@ class Block(Module):
     def forward(self, x):  # x (N, T, C)
         if not self.recompute or self._stack is None:
             return self._forward(x)
-        self.save(x, dropout_state())
+        self.save(x, dropout_place())
         with unsaved(self):
             return self._forward(x)
 

@@ -16,16 +16,18 @@ def test_figures_and_tables_are_written(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     gpu = runpy.run_path(str(BENCHMARKS / "gpu.py"))
     scope = gpu["main"].__globals__
-    scope["WORKS"] = [("mlp", 4, {}, "32"), ("mlp", 4, {}, "tf32")]
+    scope["WORKS"] = [("mlp", 4, {}, "32"), ("mlp", 4, {}, "tf32"), ("mlp", 4, {}, "16")]
     small = gpu["kernels"]
     scope["kernels"] = lambda device, rounds: small(device, 1, rows=16, width=128, length=8)
+    whole = gpu["loops"]
+    scope["loops"] = lambda device, rounds: whole(device, rounds, batch=4, steps=20)
     page, figures = tmp_path / "page.md", tmp_path / "figures.json"
     page.write_text(f"before\n{gpu['MARKERS'][0]}\nold\n{gpu['MARKERS'][1]}\nafter\n")
     with installed(monkeypatch):
         gpu["main"](["--rounds=1", "--steps=3", f"--json={figures}", f"--page={page}"])
     found = json.loads(figures.read_text())
     assert found["device"] == "stand-in"
-    assert [row["precision"] for row in found["steps"]] == ["32", "tf32"]
+    assert [row["precision"] for row in found["steps"]] == ["32", "tf32", "16"]
     assert all(row["captured_us"] > 0 and row["tflops"] > 0 for row in found["steps"])
     assert {row["kernel"] for row in found["kernels"]} == {
         "layer_norm",
@@ -33,9 +35,11 @@ def test_figures_and_tables_are_written(monkeypatch, tmp_path, capsys):
         "adamw",
         "attention",
     }
+    assert [row["loop"] for row in found["loops"]] == ["bundled", "single"]
+    assert all(row["us"] > 0 for row in found["loops"])
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "Measured on stand-in" in text
     assert "old" not in text
-    assert text.count("| mlp | 4 |") == 2
+    assert text.count("| mlp | 4 |") == 3

@@ -102,6 +102,12 @@ def integers16(generator, shape):
     return mine.reshape(shape)
 
 
+def first_row(rows):
+    """Return which row of the whole batch's array is the first of this rank's ``rows``."""
+    per_sample = _rows_per_sample(rows)
+    return 0 if per_sample is None else _current.rows.start * per_sample
+
+
 def drawn(draw, rows):
     """Return this rank's rows of ``draw(number of rows)``, drawn for the whole batch."""
     per_sample = _rows_per_sample(rows)

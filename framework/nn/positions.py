@@ -140,9 +140,10 @@ class RotaryPositions(Module):
 
 def waves(count, width, start, like, base=10000.0):
     """Return cos(t ω_i) and sin(t ω_i), (count, width/2) each, for t from ``start`` on."""
-    t = np.arange(start, start + count, dtype="float64")  # angles of thousands need the digits
-    angles = np.outer(t, base ** (-2 * np.arange(width // 2) / width))
-    return (np.asarray(f(angles).astype(like.dtype), like=like) for f in (np.cos, np.sin))
+    # In float64, for angles of thousands need the digits.
+    t = np.arange(start, start + count, dtype="float64", like=like)[:, None]  # (count, 1)
+    angles = t * base ** (-2 * np.arange(width // 2, like=like) / width)
+    return (f(angles).astype(like.dtype) for f in (np.cos, np.sin))
 
 
 def check_even(who, name, size):

@@ -25,17 +25,12 @@ def unsaved(block):
             module._stack = stack
 
 
-def dropout_state():
-    """Return where the stream of dropout stands, for `replayed`."""
-    return randomness.stream("dropout").bit_generator.state
-
-
 @contextmanager
-def replayed(state):
-    """Have dropout draw what it drew from ``state`` on; leave the stream as it was."""
-    bits = randomness.stream("dropout").bit_generator
-    now, bits.state = bits.state, state
+def replayed(place):
+    """Have dropout draw what it drew from a `firstlight.rng.dropout_place` on, and go back."""
+    now = randomness.dropout_place()
+    randomness.go_to(place)
     try:
         yield
     finally:
-        bits.state = now
+        randomness.go_to(now)

@@ -6,8 +6,9 @@ from firstlight.nn.dropout import Dropout
 from firstlight.nn.gelu import GELU
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
-from firstlight.nn.recompute import dropout_state, replayed, unsaved
+from firstlight.nn.recompute import replayed, unsaved
 from firstlight.nn.relu import ReLU
+from firstlight.rng import dropout_place
 
 ACTIVATIONS = {"relu": ReLU, "gelu": GELU}
 
@@ -96,7 +97,7 @@ class TransformerEncoderLayer(Module):
         """Return y for x (N, T, C); the mask is as in `MultiHeadAttention`."""
         if not self.recompute or self._stack is None:
             return self._forward(x, mask)
-        self.save(x, mask, dropout_state())
+        self.save(x, mask, dropout_place())
         with unsaved(self):
             return self._forward(x, mask)
 

@@ -5,8 +5,9 @@ from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.dropout import Dropout
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
-from firstlight.nn.recompute import dropout_state, replayed, unsaved
+from firstlight.nn.recompute import replayed, unsaved
 from firstlight.nn.transformer import activation_named
+from firstlight.rng import dropout_place
 
 
 class TransformerDecoderLayer(Module):
@@ -84,7 +85,7 @@ class TransformerDecoderLayer(Module):
         inputs = (x, memory, mask, memory_mask)
         if not self.recompute or self._stack is None:
             return self._forward(*inputs)
-        self.save(inputs, dropout_state())
+        self.save(inputs, dropout_place())
         with unsaved(self):
             return self._forward(*inputs)
 

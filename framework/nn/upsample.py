@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight import ops
 from firstlight.module import Module
 
 
@@ -100,17 +101,18 @@ class Upsample(Module):
                 f"Upsample: expected a scale_factor that leaves a pixel, got {self.scale_factor} "
                 f"for x of shape {x.shape}"
             )
-        i = np.arange(new, dtype="float32" if self.mode == "nearest" else "float64")
+        dtype = "float32" if self.mode == "nearest" else "float64"
+        i = np.arange(new, dtype=dtype, like=x)
         if self.mode == "nearest":
-            point = np.floor(i * np.float32(scale), dtype="float32")  # rounds as in PyTorch
+            point = np.floor(i * scale)  # in float32, which rounds as in PyTorch
         elif self.align_corners:
             point = i * ((old - 1) / max(new - 1, 1))
         else:
             point = (i + 0.5) * scale - 0.5
         point = np.clip(point, 0, old - 1)[:, None]  # (new, 1)
         # A hat around p, 1 - |j - p|, is 1 - f at ⌊p⌋, f at ⌊p⌋ + 1, and below 0 elsewhere.
-        weights = np.maximum(0, 1 - np.abs(np.arange(old) - point))  # (new, old)
-        return np.asarray(weights, dtype=x.dtype, like=x)
+        weights = np.maximum(0, 1 - np.abs(np.arange(old, like=x) - point))  # (new, old)
+        return weights.astype(x.dtype, copy=False)
 
     def flops(self, x, y):
         return (
@@ -124,8 +126,9 @@ class Upsample(Module):
 
 def _resize(x, rows, columns):  # x (N, H, W, C), rows (H', H), columns (W', W)
     n, h, w, channels = x.shape
-    y = rows @ x.reshape(n, h, w * channels)  # (N, H', W C)
-    return columns @ y.reshape(n, len(rows), w, channels)  # (N, H', W', C)
+    with ops.precision("32"):  # pixels are copied, not rounded for tensor cores
+        y = ops.matmul(rows, x.reshape(n, h, w * channels))  # (N, H', W C)
+        return ops.matmul(columns, y.reshape(n, len(rows), w, channels))  # (N, H', W', C)
 
 
 def _pair(name, value):

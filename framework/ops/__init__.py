@@ -15,13 +15,14 @@ from firstlight.ops import (
     gather,
     layernorm,
     pooling,
+    scaling,
     softmax,
 )
 from firstlight.ops import gelu as gelu_blocks
 from firstlight.ops.blockwise import blockwise
 from firstlight.ops.channels import channel_map
 from firstlight.ops.dispatch import by_array
-from firstlight.ops.gemm import matmul
+from firstlight.ops.gemm import matmul, precision
 from firstlight.ops.memory import keep_freed_memory
 from firstlight.ops.numpy_ops import erf, sigmoid, sigmoid_into
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx
@@ -47,9 +48,11 @@ layer_norm = by_array(layernorm.layer_norm, cupy_ops.layer_norm)
 layer_norm_backward = by_array(layernorm.layer_norm_backward, cupy_ops.layer_norm_backward)
 max_pool2d = by_array(pooling.max_pool2d, cupy_images.max_pool2d)
 max_pool2d_dx = by_array(pooling.max_pool2d_dx, cupy_images.max_pool2d_dx)
+next_scale = by_array(scaling.next_scale, cupy_ops.next_scale)
 softmax_parts = by_array(softmax.softmax_parts, cupy_ops.softmax_parts)
 softmax_parts_dx = by_array(softmax.softmax_parts_dx, cupy_ops.softmax_parts_dx)
 take_scaled = by_array(gather.take_scaled, cupy_ops.take_scaled, "float32")
+unscale = by_array(scaling.unscale, cupy_ops.unscale)
 
 __all__ = [
     "Window",
@@ -77,6 +80,8 @@ __all__ = [
     "matmul",
     "max_pool2d",
     "max_pool2d_dx",
+    "next_scale",
+    "precision",
     "sample_dots",
     "sample_map",
     "sample_moments",
@@ -86,6 +91,7 @@ __all__ = [
     "softmax_parts",
     "softmax_parts_dx",
     "take_scaled",
+    "unscale",
 ]
 
 keep_freed_memory()

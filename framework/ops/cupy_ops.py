@@ -9,7 +9,8 @@ import math
 import numpy as np
 
 from firstlight import rng as randomness
-from firstlight.ops import dropout
+from firstlight.distributed import share
+from firstlight.ops import dropout, scaling
 from firstlight.ops.gemm import matmul
 from firstlight.ops.kernel import each, launch
 from firstlight.ops.philox import words_of
@@ -135,7 +136,8 @@ def _softmax_arguments(q, k, unused, bias, causal, p, key):
         strides = [s // bias.itemsize if n > 1 else 0 for s, n in zip(
             bias.strides[:2], bias.shape[:2], strict=True)]  # fmt: skip
     sizes = (float(q.shape[3] ** -0.5), heads, queries, keys, int(causal), has_bias, *strides)
-    return (bias if has_bias else unused, *sizes, *_draw(p, key, unused))
+    shape = (len(q), heads, queries, keys)
+    return (bias if has_bias else unused, *sizes, *_draw(p, key, shape, unused))
 
 
 # --- random numbers, by place --------------------------------------------------------------------
@@ -150,20 +152,23 @@ def dropout_mask(x, p, shape, rng=None):
     if rng is not None:  # a generator of the user's own, on the host
         return dropout.dropout_mask(x, p, shape, rng)
     mask = np.empty_like(x, order="C", shape=shape, dtype="bool")
-    arguments = _draw(p, randomness.device_key(x), None)
+    arguments = _draw(p, randomness.device_key(x), shape, None)
     launch("elementwise", "dropout_mask", x, each(mask.size), mask, *arguments, mask.size)
     return mask
 
 
-def _draw(p, key, unused):
+def _draw(p, key, shape, unused):
+    """Return what the kernels draw by; elements count in the whole batch, of all ranks."""
     if key is None:
         key = unused, 0
     step, call = key
+    first = share.first_row(shape[0]) * math.prod(shape[1:]) & 0xFFFFFFFF
     return (
         np.float32(p),
         step,
         np.uint32(call),
         *map(np.uint32, words_of(randomness.current_seed())),
+        np.uint32(first),
     )
 
 
@@ -210,21 +215,40 @@ def take_scaled(x, places, factor):
 # --- optimizers --------------------------------------------------------------------------------
 
 
-def adam(group, t, w, g, m, v, *, decoupled):
-    """Take Adam's or AdamW's step on slices of the flat arrays."""
+def adam(group, t, w, g, m, v, *, decoupled, counts=None):
+    """Take Adam's or AdamW's step on slices of the flat arrays, or, by ``counts``, none."""
     lr, (beta1, beta2) = group["lr"], group["betas"]
     numbers = [lr, beta1, beta2, group["eps"], group["weight_decay"]]
     numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
+    decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
     arguments = (w, g, m, v, *map(float, numbers), int(decoupled), w.size)
-    launch("optimizers", "adam", w, each(w.size), *arguments)
+    launch("optimizers", "adam", w, each(w.size), *arguments, decided, int(counts is not None))
 
 
-def sgd(group, t, w, g, buffer):
-    """Take SGD's step on slices of the flat arrays."""
-    share = 1 if t == 1 else 1 - group["dampening"]
-    numbers = [group["lr"], group["momentum"], share, group["weight_decay"]]
+def sgd(group, t, w, g, buffer, *, counts=None):
+    """Take SGD's step on slices of the flat arrays, or, by ``counts``, none."""
+    numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
     arguments = (w, g, g if buffer is None else buffer, *map(float, numbers))
-    launch("optimizers", "sgd", w, each(w.size), *arguments, int(group["nesterov"]), w.size)
+    arguments += (int(group["nesterov"]), t, w.size)
+    decided = w if counts is None else counts
+    launch("optimizers", "sgd", w, each(w.size), *arguments, decided, int(counts is not None))
+
+
+def corrections(w, counts, lr, beta1, beta2, t):
+    """Return, on the device, whether step t is bad, and Adam's factors for the good steps in t."""
+    found = np.empty_like(w, shape=(3,))
+    numbers = map(np.float64, (lr, beta1, beta2))
+    launch("scaling", "corrections", w, 1, found, counts, *numbers, t, block=1)
+    return found
+
+
+def unscale(g, scale, counts):
+    counts[scaling.BAD] = 0
+    launch("scaling", "unscale", g, each(g.size), g, scale, counts, g.size)
+
+
+def next_scale(scale, counts, interval=scaling.GROWTH_INTERVAL):
+    launch("scaling", "next_scale", scale, 1, scale, counts, interval, block=1)
 
 
 # --- shapes ------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ import numpy as np
 
 from firstlight.backend import load_cupy
 
-TYPES = {"float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_32F, CUDA_R_64F
-COMPUTE = {"32": 68, "tf32": 77, "bf16": 75}  # cublasComputeType_t: 32F, FAST_TF32, FAST_16BF
+TYPES = {"float16": 2, "float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_16F, _32F, _64F
+COMPUTE = {"32": 68, "tf32": 77, "bf16": 75, "16": 68}  # cublasComputeType_t: 32F, FAST_TF32, ...
+OURS = ("float32", "float64")  # half precision is of factors only
 COMPUTE_64F = 70
 DEFAULT_ALGORITHM = -1
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
@@ -32,9 +33,10 @@ def precision(name):
 
     Parameters
     ----------
-    name : {"32", "tf32", "bf16"}
+    name : {"32", "tf32", "bf16", "16"}
         Numbers stay float32 in memory, and sums are float32. "tf32" and "bf16" round the factors
-        to 10 and 7 bits of fraction on their way into the tensor cores.
+        to 10 and 7 bits of fraction on their way into the tensor cores. "16" rounds copies of
+        them to half precision before, so that what is too large for it becomes infinite.
     """
     before, _state["precision"] = _state["precision"], name
     try:
@@ -63,7 +65,7 @@ def matmul(a, b, out=None, *, accumulate=False):
     >>> matmul(np.array([[1.0, 2.0]]), np.eye(2), out=sums, accumulate=True)
     array([[2., 3.]])
     """
-    if not isinstance(a, np.ndarray) and a.dtype.name in TYPES and _library() is not None:
+    if not isinstance(a, np.ndarray) and a.dtype.name in OURS and _library() is not None:
         return _on_device(a, b, out, accumulate)
     if accumulate:
         out += a @ b
@@ -92,7 +94,7 @@ def _on_device(a, b, out, accumulate):
     if not math.prod(shape) or not a.shape[-1]:
         result = np.zeros_like(result)
     else:
-        _gemm(*(_operand(x, batch) for x in (a, b)), result, shape, accumulate)
+        _gemm(*(_operand(_rounded(x), batch) for x in (a, b)), result, shape, accumulate)
     if out is None or result is out:
         return result
     if late:
@@ -100,6 +102,12 @@ def _on_device(a, b, out, accumulate):
     else:
         out[...] = result
     return out
+
+
+def _rounded(x):
+    """Return a factor, of precision "16" a copy of half the size."""
+    halves = _state["precision"] == "16" and x.dtype == "float32"
+    return x.astype("float16") if halves else x
 
 
 def _operand(x, batch):
@@ -131,8 +139,8 @@ def _layout(x):
 def _gemm(left, right, out, shape, accumulate):
     (a, (a_turned, lda, a_stride)), (b, (b_turned, ldb, b_stride)) = left, right
     _, ldc, c_stride = _layout(out)
-    kind, number = TYPES[a.dtype.name], ctypes.c_double
-    compute = COMPUTE_64F
+    factors, kind = TYPES[a.dtype.name], TYPES[out.dtype.name]
+    number, compute = ctypes.c_double, COMPUTE_64F
     if kind == 0:
         number, compute = ctypes.c_float, COMPUTE[_state["precision"]]
     one, beta = number(1), number(1 if accumulate else 0)
@@ -141,13 +149,13 @@ def _gemm(left, right, out, shape, accumulate):
     library, handle, count = _library(), _handle(), math.prod(shape[:-2])
     if count == 1:
         status = library.cublasGemmEx(
-            handle, *arguments, ctypes.byref(one), b_at, kind, ldb, a_at, kind, lda,
+            handle, *arguments, ctypes.byref(one), b_at, factors, ldb, a_at, factors, lda,
             ctypes.byref(beta), c_at, kind, ldc, compute, DEFAULT_ALGORITHM,
         )  # fmt: skip
     else:
         b_step, a_step, c_step = map(ctypes.c_longlong, (b_stride, a_stride, c_stride))
         status = library.cublasGemmStridedBatchedEx(
-            handle, *arguments, ctypes.byref(one), b_at, kind, ldb, b_step, a_at, kind, lda,
+            handle, *arguments, ctypes.byref(one), b_at, factors, ldb, b_step, a_at, factors, lda,
             a_step, ctypes.byref(beta), c_at, kind, ldc, c_step, count, compute,
             DEFAULT_ALGORITHM,
         )  # fmt: skip

@@ -61,14 +61,13 @@ def launch(file, function, like, grid, *args, block=BLOCK):
     grid : int or tuple of int
         Blocks.
     *args : array, int or float
-        Contiguous arrays; an int becomes int, a float Real.
+        Contiguous arrays; an int becomes int, a float Real, NumPy's scalars stay what they are.
     block : int
         Threads in a block.
     """
     dtype = like.dtype
     passed = [
-        np.int32(a) if isinstance(a, int) else dtype.type(a) if isinstance(a, float) else a
-        for a in args
+        np.int32(a) if type(a) is int else dtype.type(a) if type(a) is float else a for a in args
     ]
     grid = grid if isinstance(grid, tuple) else (grid,)
     _function(file, function, dtype.name)(grid, (block,), tuple(passed))

@@ -30,7 +30,7 @@ def sample_moments(x):
         block = maps[start:stop]
         mean = _fold(_row_sums(block), channels) / n
         d = block - _repeat(mean, block)
-        return mean, _fold(np.einsum("nrj,nrj->nj", d, d), channels) / n
+        return mean, _fold(_row_dots(d, d), channels) / n
 
     return _join(_spread(moments, maps))
 
@@ -50,7 +50,7 @@ def sample_dots(dy, x, mean):
     def dots(start, stop):
         g = dy_maps[start:stop]
         d = maps[start:stop] - _repeat(mean[start:stop], maps)
-        sums = _row_sums(g), np.einsum("nrj,nrj->nj", d, g)
+        sums = _row_sums(g), _row_dots(d, g)
         return [_fold(each, channels) for each in sums]
 
     return _join(_spread(dots, maps))
@@ -94,7 +94,15 @@ def _repeat(vectors, maps):  # (N, C) -> (N, 1, W C)
 
 
 def _row_sums(maps):  # (N, R, W C) -> (N, W C)
+    if not isinstance(maps, np.ndarray):  # no product, which tensor cores would round
+        return maps.sum(axis=1)
     return (np.ones_like(maps, shape=(1, maps.shape[1])) @ maps)[:, 0]
+
+
+def _row_dots(a, b):  # (N, R, W C) twice -> (N, W C)
+    if not isinstance(a, np.ndarray):
+        return _row_sums(a * b)
+    return np.einsum("nrj,nrj->nj", a, b)
 
 
 def _fold(rows, channels):  # (N, W C) -> (N, C)

@@ -3,10 +3,12 @@
 import numpy as np
 
 from firstlight.backend import to_host
+from firstlight.loss_scale import settle
 from firstlight.ops.parallel import even_rows, spread
-from firstlight.optim.fused import fused_rule
+from firstlight.optim.fused import fused_rule, launch_runs
 from firstlight.optim.groups import make_groups, plain
 from firstlight.optim.matching import misfit
+from firstlight.optim.runs import find_runs
 from firstlight.parameter import flatten
 
 # Elements a block: it stays in the cache for several passes. 10.8 M parameters, an Adam step: 40 ms
@@ -37,6 +39,8 @@ class Optimizer:
     state : dict of str to array, shape of ``flat.data``
     steps : int
         Steps taken.
+    loss_scale : firstlight.loss_scale.LossScale or None
+        What leaves out steps whose half-precision gradient is not finite.
 
     Raises
     ------
@@ -80,7 +84,7 @@ class Optimizer:
         self.state = {
             name: np.zeros_like(self.flat.data) for name in self.state_names if self._needs(name)
         }
-        self.steps = 0
+        self.steps, self.loss_scale = 0, None
         self._missed = [0] * len(self.flat.windows)  # steps each parameter was frozen in
         self._trained, self._runs, self._frozen = None, [], []
 
@@ -103,17 +107,19 @@ class Optimizer:
 
     def step(self):
         """Update every parameter that is not frozen from its gradient."""
-        runs = self._trained_runs()
-        state, fused = self._state_in_order(), fused_rule(self)
+        fused = fused_rule(self)
+        if fused is None:
+            settle(self)
+        runs, state = self._trained_runs(), self._state_in_order()
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
+        if fused is not None:
+            launch_runs(self, fused, self.steps)
+            runs = []
+        elif self.loss_scale is not None and self.loss_scale.is_bad():
+            runs = []
         for group, start, stop, missed in runs:
-            if fused is not None:
-                arrays = (self.flat.data, self.flat.grad, *state)
-                parts = [array if array is None else array[start:stop] for array in arrays]
-                fused(group, self.steps - missed, *parts)
-                continue
 
             def update(low, high, group=group, start=start, t=self.steps - missed):
                 block = slice(start + low, start + high)
@@ -126,6 +132,8 @@ class Optimizer:
                 )
 
             _each_block(update, stop - start, self.flat.data)
+        if self.loss_scale is not None:
+            self.loss_scale.update()
 
     def zero_grad(self):
         """Set every gradient to zero."""
@@ -165,22 +173,21 @@ class Optimizer:
         Returns
         -------
         dict
-            ``optimizer`` (the class's name), ``steps``, ``groups`` (for each its hyper-parameters
-            and, as ``steps``, the steps each of its parameters was trained in) and ``arrays``.
+            ``optimizer`` (the class's name), ``steps``, ``groups`` (each its hyper-parameters and
+            the steps of its parameters), ``loss_scale`` (if there is one) and ``arrays``.
             The arrays are windows, not copies: ``"exp_avg.3"`` is Adam's first moment of the
             parameter that stands fourth in memory, in its shape.
         """
+        settle(self)
         taken = iter([self.steps - missed for missed in self._missed])
         groups = [
             {**plain(group), "steps": [next(taken) for _ in group["params"]]}
             for group in self.param_groups
         ]
-        return {
-            "optimizer": type(self).__name__,
-            "steps": self.steps,
-            "groups": groups,
-            "arrays": self._state_windows(),
-        }
+        state = {"optimizer": type(self).__name__, "steps": self.steps, "groups": groups}
+        if self.loss_scale is not None:
+            state["loss_scale"] = self.loss_scale.state_dict()
+        return state | {"arrays": self._state_windows()}
 
     def load_state_dict(self, state):
         """Take over what `state_dict` returned, from an optimizer of the same model and groups.
@@ -212,6 +219,8 @@ class Optimizer:
         self.steps = state["steps"]
         self._missed = [self.steps - count for count in steps]
         self._trained = None
+        if self.loss_scale is not None and "loss_scale" in state:
+            self.loss_scale.load_state_dict(state["loss_scale"])
 
     def __repr__(self):
         groups = [
@@ -254,21 +263,10 @@ class Optimizer:
                     f"{type(self).__name__}: the model's parameters have moved to other memory "
                     "(model.to(...), or another optimizer was made); make the optimizer afterwards"
                 )
-            self._trained, self._runs = trained, self._find_runs(trained)
+            settle(self)
+            self._trained, self._runs = trained, find_runs(self, trained)
             self._frozen = [index for index, is_trained in enumerate(trained) if not is_trained]
         return self._runs
-
-    def _find_runs(self, trained):
-        owners = [group for group in self.param_groups for _ in group["params"]]
-        runs, before = [], None
-        for index, (_, window) in enumerate(self.flat.windows):
-            here = (id(owners[index]), self._missed[index]) if trained[index] else None
-            if here and here == before:
-                runs[-1][2] = window.stop  # the padding between stays zero
-            elif here:
-                runs.append([owners[index], window.start, window.stop, self._missed[index]])
-            before = here
-        return runs
 
     def _check_eps(self):
         dtype = self.flat.data.dtype

@@ -80,6 +80,18 @@ CASES = {
 }
 
 
+def test_recomputing_draws_the_same_masks_again(device):
+    def make(recompute):
+        sizes = {"vocab_size": 11, "block_size": 6, "n_layer": 2, "n_head": 2, "n_embd": 8}
+        return lambda: models.GPT(**sizes, dropout=0.3, recompute=recompute)
+
+    states = [trained(make(recompute), tokens())[1] for recompute in (True, False)]
+    trainer, _, _ = trained(make(True), tokens())
+    assert trainer.passes.graphs
+    for key, array in states[0].items():
+        np.testing.assert_array_equal(array, states[1][key], err_msg=key)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name, device):
     make, data, settings = CASES[name]

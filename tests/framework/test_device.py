@@ -169,7 +169,9 @@ def test_our_models_train_on_a_device_as_graphs(name, device):
 
 
 def test_precisions_are_named_and_need_a_gpu(device):
-    with pytest.raises(ValueError, match='precision: expected one of "32", "tf32", "bf16", got'):
+    with pytest.raises(
+        ValueError, match='precision: expected one of "32", "tf32", "bf16", "16", got'
+    ):
         Trainer(precision="64", device="cuda")
     with pytest.raises(ValueError, match=re.escape("precision 'tf32' is made by a GPU's tensor")):
         Trainer(precision="tf32", device="cpu")

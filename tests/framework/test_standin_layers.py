@@ -59,7 +59,9 @@ def compare(case, dtype, device="cuda:0"):
             assert one is None
         else:
             assert one.dtype == other.dtype
-            np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+            # Sums of many numbers that cancel are as exact as the numbers are large.
+            size = max(1, np.abs(other).max(initial=0))
+            np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * size)
 
 
 @compiles

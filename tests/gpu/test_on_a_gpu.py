@@ -12,6 +12,7 @@ from firstlight import Trainer, models, nn
 from firstlight.backend import load_cupy, to_device, using
 from firstlight.ops import cupy_ops, gemm, kernel, philox
 from firstlight.parity import check_parity
+from firstlight.uploads import uploading
 
 pytestmark = pytest.mark.gpu
 TABLE = Path(__file__).parents[1] / "framework" / "layer_table.py"
@@ -29,6 +30,45 @@ def _gpu():
 def test_a_layer_is_the_same_as_on_the_cpu(case, dtype):
     layers = runpy.run_path(str(TABLE.with_name("test_standin_layers.py")))
     layers["compare"](case, dtype)
+
+
+def test_every_layer_but_those_with_masks_from_the_host_is_captured():
+    layers = runpy.run_path(str(TABLE.with_name("test_capture_layers.py")))
+    failed = {}
+    for case in layers["CASES"]:
+        if case.name not in layers["UNCAPTURED"]:
+            try:
+                layers["compare"](case)
+            except Exception as error:
+                failed[case.name] = repr(error)
+    assert not failed
+
+
+def test_several_steps_in_a_graph_learn_what_single_ones_do():
+    tests = runpy.run_path(str(TABLE.with_name("test_bundles.py")))
+    _, state, records, launches = tests["trained"](True)
+    assert launches, "nothing was bundled"
+    _, expected, expected_records, _ = tests["trained"](False)
+    for record, other in zip(records, expected_records, strict=True):
+        assert record == pytest.approx(other, rel=1e-3, abs=1e-4)
+    for name, array in state.items():  # pow() may differ in its last bit between host and GPU
+        np.testing.assert_allclose(array, expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_batches_arrive_while_the_gpu_is_busy():
+    tests = runpy.run_path(str(TABLE.with_name("test_uploads.py")))
+    with using("cuda:0"), uploading("cuda:0", "float32") as upload:
+        busy = to_device(np.ones((1024, 1024), "float32"), "cuda:0")
+        found = []
+        for batch in tests["batches"](12):
+            x, extra = upload(batch)
+            for _ in range(5):
+                gemm.matmul(busy, busy)
+            found.append((x.sum(), extra["label"].sum()))
+        sums = [(float(one), int(other)) for one, other in found]
+    for (one, other), (x, extra) in zip(sums, tests["batches"](12), strict=True):
+        assert one == pytest.approx(x.astype("float32").sum(), rel=1e-4, abs=1e-4)
+        assert other == extra["label"].sum()
 
 
 def test_our_kernels_and_our_products_are_in_use():
@@ -62,14 +102,25 @@ def test_a_product_is_captured_and_replayed_without_allocations():
         assert "MEM_ALLOC" not in graph.debug_dot_str().upper()
 
 
-@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "16"])
 def test_a_rounded_product_is_nearly_the_same(precision):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((256, 256)).astype("float32")
     x = to_device(a, "cuda:0")
     with gemm.precision(precision):
         error = np.abs(gemm.matmul(x, x).get() - a @ a).max() / np.abs(a @ a).max()
-    assert 1e-7 < error < {"tf32": 2e-3, "bf16": 2e-2}[precision]
+    assert 1e-7 < error < {"tf32": 2e-3, "bf16": 2e-2, "16": 2e-3}[precision]
+
+
+def test_half_precision_overflows_to_infinity():
+    large = to_device(np.full((16, 16), 70_000, "float32"), "cuda:0")
+    with gemm.precision("16"):
+        assert np.isinf(gemm.matmul(large, large).get()).all()
+
+
+def test_steps_that_overflow_are_left_out_and_captured_as_uncaptured():
+    tests = runpy.run_path(str(TABLE.with_name("test_loss_scale.py")))
+    tests["compare"]({})
 
 
 def test_a_model_is_the_same_layer_by_layer():
@@ -79,7 +130,7 @@ def test_a_model_is_the_same_layer_by_layer():
 
 
 @pytest.mark.skipif("FIRSTLIGHT_DATA" not in os.environ, reason="needs MNIST in FIRSTLIGHT_DATA")
-@pytest.mark.parametrize("precision", ["32", "tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["32", "tf32", "bf16", "16"])
 def test_mnist_is_learned_as_on_the_cpu(precision):
     splits = fl.datasets.load("mnist")
     trainer = Trainer(

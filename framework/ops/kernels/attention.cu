@@ -1,6 +1,6 @@
 // The softmax of attention, between its matrix products; one block a row of scores (N, H, T, S).
 // score = scale s + bias, and -inf where a causal query must not look. Dropout's factors are
-// drawn again in backward from the same (seed, step, call, element), not stored.
+// drawn again in backward from the same (seed, step, call, first + element), not stored.
 
 struct Row {
     int n, h, t;
@@ -22,7 +22,7 @@ __device__ __forceinline__ Real kept(
 extern "C" __global__ void softmax_rows(
     Real* scores, Real* lse, const Real* bias, Real scale, int heads, int queries, int keys,
     int causal, int has_bias, int bias_n, int bias_h, float p, const unsigned* step, unsigned call,
-    unsigned seed0, unsigned seed1) {
+    unsigned seed0, unsigned seed1, unsigned first) {
     Row at = row_of(heads, queries);
     size_t row = blockIdx.x, start = row * keys;
     const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
@@ -39,7 +39,7 @@ extern "C" __global__ void softmax_rows(
     sum = max(block_sum(sum), sizeof(Real) == 4 ? Real(1.2e-38) : Real(2.3e-308));
     for (int j = threadIdx.x; j < keys; j += THREADS) {
         Real weight = j < seen ? exp(scores[start + j] - largest) / sum : Real(0);
-        scores[start + j] = weight * kept(start + j, p, step, call, seed0, seed1);
+        scores[start + j] = weight * kept(first + start + j, p, step, call, seed0, seed1);
     }
     if (threadIdx.x == 0) lse[row] = log(sum) + largest;
 }
@@ -50,7 +50,7 @@ extern "C" __global__ void softmax_rows(
 extern "C" __global__ void softmax_rows_backward(
     Real* scores, Real* dp, const Real* lse, const Real* bias, Real scale, int heads, int queries,
     int keys, int causal, int has_bias, int bias_n, int bias_h, float p, const unsigned* step,
-    unsigned call, unsigned seed0, unsigned seed1) {
+    unsigned call, unsigned seed0, unsigned seed1, unsigned first) {
     Row at = row_of(heads, queries);
     size_t row = blockIdx.x, start = row * keys;
     const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
@@ -58,7 +58,7 @@ extern "C" __global__ void softmax_rows_backward(
     Real dot = 0;
     for (int j = threadIdx.x; j < keys; j += THREADS) {
         size_t i = start + j;
-        Real weight = 0, factor = kept(i, p, step, call, seed0, seed1);
+        Real weight = 0, factor = kept(first + i, p, step, call, seed0, seed1);
         if (j < seen) weight = exp(scale * scores[i] + (has_bias ? b[j] : Real(0)) - lse[row]);
         scores[i] = weight;
         dp[i] *= factor;
@@ -68,6 +68,6 @@ extern "C" __global__ void softmax_rows_backward(
     for (int j = threadIdx.x; j < keys; j += THREADS) {
         size_t i = start + j;
         dp[i] = scale * scores[i] * (dp[i] - dot);
-        scores[i] *= kept(i, p, step, call, seed0, seed1);
+        scores[i] *= kept(first + i, p, step, call, seed0, seed1);
     }
 }

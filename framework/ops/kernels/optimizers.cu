@@ -1,13 +1,20 @@
 // One pass over the flat arrays of a model: values w, gradient g, and the optimizer's state. What
-// changes from step to step (lr, corrections) comes by value.
+// changes from step to step (lr, corrections) comes by value; but where a loss scale may leave
+// steps out (guarded), whether this is one, and what depends on their number, is on the device.
 
 // Twin: firstlight.optim.Adam, and AdamW with decoupled = 1.
 // step_size = lr / (1 - β₁ᵗ), root = 1/√(1 - β₂ᵗ). Floor: 4 n Reals read, 3 n written.
 extern "C" __global__ void adam(
     Real* w, const Real* g, Real* m, Real* v, Real lr, Real beta1, Real beta2, Real eps,
-    Real weight_decay, Real step_size, Real root, int decoupled, int n) {
+    Real weight_decay, Real step_size, Real root, int decoupled, int n, const Real* decided,
+    int guarded) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
+    if (guarded) {  // {bad, step_size, root} of scaling.cu
+        if (decided[0] != 0) return;
+        step_size = decided[1];
+        root = decided[2];
+    }
     Real value = w[i], slope = g[i];
     if (decoupled)
         value *= 1 - lr * weight_decay;
@@ -20,13 +27,14 @@ extern "C" __global__ void adam(
     w[i] = value - step_size * mean / (sqrt(square) * root + eps);
 }
 
-// Twin: firstlight.optim.SGD; share is what of g enters the running sum b.
+// Twin: firstlight.optim.SGD; share is what of g enters the running sum b, after step t = 1.
 // Floor: 3 n Reals read, 2 n written; 2 n and n without momentum (b is not touched then).
 extern "C" __global__ void sgd(
     Real* w, const Real* g, Real* b, Real lr, Real momentum, Real share, Real weight_decay,
-    int nesterov, int n) {
+    int nesterov, int t, int n, const int* counts, int guarded) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= n) return;
+    if (i >= n || (guarded && counts[0])) return;
+    if (t - (guarded ? counts[2] : 0) == 1) share = 1;
     Real slope = g[i] + weight_decay * w[i], step = slope;
     if (momentum != 0) {
         Real sum = momentum * b[i] + share * slope;

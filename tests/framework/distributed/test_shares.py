@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from standin import installed, kernels
 
 from firstlight import DataLoader, nn, rng
+from firstlight.backend import to_device
 from firstlight.distributed import Communicator, share
 from firstlight.distributed.sharding import cut, shares
 from firstlight.distributed.share import Share
@@ -85,6 +87,52 @@ def test_dropout_is_that_of_the_whole_batch(layer):
         part = Share.of(10, Rank(rank, 3))
         share.take(part)
         np.testing.assert_array_equal(layer(x[part.rows]), whole[part.rows])
+
+
+ON_A_GPU = {
+    "Dropout": (lambda: nn.Dropout(0.5), (10, 4, 6)),
+    "Dropout2d": (lambda: nn.Dropout2d(0.5), (10, 4, 4, 3)),
+    "attention": (lambda: nn.MultiHeadAttention(8, 2, dropout=0.5), (10, 5, 8)),
+}
+
+
+@pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+@pytest.mark.parametrize("name", ON_A_GPU)
+@pytest.mark.parametrize("size", [3, 12])  # with 12 ranks two have no sample of their own
+def test_masks_on_gpus_are_those_of_the_whole_batch(name, size, monkeypatch):
+    make, shape = ON_A_GPU[name]
+    with installed(monkeypatch):
+        numbers = np.random.default_rng(2)
+        layer = make().to(device="cuda:0")
+        x, dy = (to_device(numbers.standard_normal(shape, "float32"), "cuda:0") for _ in range(2))
+
+        def passes(rows):
+            rng.seed_everything(1)
+            rng.begin_pass()
+            layer(x[rows].copy())  # an earlier call of the pass
+            layer.train()
+            y = layer(x[rows].copy()).get()
+            return y, layer.backward(dy[rows].copy()).get()
+
+        whole = passes(slice(None))
+        assert (whole[0] == 0).any() or name == "attention"
+        for rank in range(size):
+            part = Share.of(10, Rank(rank, size))
+            share.take(part)
+            for found, expected in zip(passes(part.rows), whole, strict=True):
+                np.testing.assert_allclose(found, expected[part.rows], rtol=1e-5, atol=1e-5)
+
+
+def test_data_on_a_gpu_are_shared_too(monkeypatch):
+    x = np.arange(22, dtype="float32").reshape(11, 2)
+    loader = DataLoader((x,), 4, shuffle=True, seed=1)
+    whole = [batch for (batch,) in loader]
+    with installed(monkeypatch, compiled=False):
+        for rank in range(3):
+            loader = DataLoader((x,), 4, shuffle=True, seed=1)
+            loader.keep_on("cuda:0")
+            for (found,), expected in zip(shares(loader, Rank(rank, 3)), whole, strict=True):
+                np.testing.assert_array_equal(found.get(), expected[share.current().rows])
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

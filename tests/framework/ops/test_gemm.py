@@ -142,3 +142,29 @@ def test_without_the_library_cupys_product_does_the_work(monkeypatch):
     np.testing.assert_allclose(matmul(x, x).get(), a @ a)
     np.testing.assert_allclose(matmul(x, x, out=x.copy(), accumulate=True).get(), a @ a + a)
     assert counts.launches
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
+def test_half_precision_rounds_the_factors_and_nothing_else(batch):
+    a, b = floats(*batch, 3, 4, dtype="float32"), floats(*batch, 4, 5, dtype="float32")
+    rounded = [x.astype("float16").astype("float32") for x in (a, b)]
+    for left, right in itertools.product(LAYOUTS, repeat=2):
+        x, y = left(to_device(a, "cuda:0")), right(to_device(b, "cuda:0"))
+        out = to_device(np.ones((*batch, 3, 5), "float32"), "cuda:0")
+        with precision("16"):
+            found = matmul(x, y)
+            matmul(x, y, out=out, accumulate=True)
+        assert found.dtype == "float32"
+        expected = rounded[0] @ rounded[1]
+        np.testing.assert_allclose(found.get(), expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(out.get(), 1 + expected, rtol=1e-6, atol=1e-6)
+        assert np.abs(found.get() - a @ b).max() > 1e-5
+
+
+def test_half_precision_overflows_and_leaves_float64_alone():
+    large = np.full((1, 1), 70_000.0)
+    x = to_device(large.astype("float32"), "cuda:0")
+    with precision("16"):
+        assert np.isinf(matmul(x, x).get()).all()
+        y = to_device(large, "cuda:0")
+        assert matmul(y, y).get().item() == 70_000.0**2

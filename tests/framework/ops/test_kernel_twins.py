@@ -146,3 +146,42 @@ def test_softmax_of_large_logits_is_finite(dtype):
     found = ops.softmax_parts(there(x), there(t), there(counted), there(b))
     for one, other in zip(found, expected, strict=True):
         same(one, other, 1e-5 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])
+def test_a_gradient_is_unscaled_and_judged(bad, dtype):
+    g, scale, counts = RNG.standard_normal(700).astype(dtype), np.array(8, dtype), np.ones(3, "i4")
+    if bad is not None:
+        g[-1] = bad
+    arrays = [there(array.copy()) for array in (g, scale, counts)]
+    ops.unscale(g, scale, counts)
+    ops.unscale(*arrays)
+    assert counts.tolist() == arrays[2].get().tolist() == [int(bad is not None), 1, 1]
+    np.testing.assert_array_equal(arrays[0].get(), g)
+
+
+def test_the_next_scale_is_its_twins():
+    scale, counts = np.array(2.0**125, "float32"), np.zeros(3, "int32")
+    device_scale, device_counts = there(scale.copy()), there(counts.copy())
+    seen = []
+    for step in range(40):
+        bad = step in (20, 21, 30)
+        counts[0], device_counts[0] = bad, int(bad)
+        with np.errstate(over="ignore"):
+            ops.next_scale(scale, counts, 4)
+        ops.next_scale(device_scale, device_counts, 4)
+        assert device_counts.get().tolist() == counts.tolist()
+        assert float(device_scale) == float(scale)
+        seen.append(float(scale))
+    assert max(seen) == 2.0**127, "it must stay finite"
+    assert counts[2] == 3
+
+
+def test_adams_factors_leave_out_the_steps_that_were_left_out():
+    for bad, skipped in ((0, 0), (1, 3)):
+        counts = there(np.array([bad, 9, skipped], "int32"))
+        found = cupy_ops.corrections(there(np.zeros(1)), counts, 0.01, 0.9, 0.999, 10)
+        t = 10 - skipped
+        expected = np.array([bad, 0.01 / (1 - 0.9**t), (1 - 0.999**t) ** -0.5])
+        same(found, expected, 1e-15)

@@ -73,13 +73,16 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         counts.wait("get")
         return self._a.copy()
 
-    def set(self, source):
+    def set(self, source, stream=None):
         if not isinstance(source, np.ndarray) or source.shape != self.shape:
             raise TypeError(f"set: expected a NumPy array of shape {self.shape}")
         if source.dtype != self.dtype:
             raise TypeError(f"{source.dtype} array cannot be set to {self.dtype} array")
         counts.upload("set")
-        self._a[...] = source
+        if stream is None:
+            self._a[...] = source
+        else:
+            stream.copy(self._a, source)
 
     def item(self):
         counts.wait("item")
@@ -142,6 +145,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         if isinstance(value, np.ndarray):
             raise TypeError(f"Unsupported type {type(value)}: use .set()")
         array, raw, raw_value = check(self), bare(index), bare(value)
+        for used in flat([raw_value]):
+            counts.use(used)
 
         def put():
             array[raw] = raw_value
@@ -215,7 +220,9 @@ def run(function, *args, **kwargs):
     out = kwargs.get("out")
     raw = [bare(arg) for arg in args]
     raw_kwargs = {key: bare(value) for key, value in kwargs.items()}
-    if out is not None:
+    if out is not None or name == "copyto":
+        for used in flat([raw, list(raw_kwargs.values())]):
+            counts.use(used)
         counts.act(lambda: quiet(function, raw, raw_kwargs))
         return out
     result = quiet(function, raw, raw_kwargs)
@@ -236,6 +243,8 @@ def _record(function, raw, kwargs, found):
     ]
     if not made or any(np.may_share_memory(m, i) for m in made for i in inputs):
         return  # a view, or facts such as a shape: there is nothing to do again
+    for used in inputs:
+        counts.use(used)
 
     def again():
         results = quiet(function, raw, kwargs)

@@ -6,7 +6,7 @@ import numpy as np
 
 from standin.device import counts
 
-TYPES = {0: np.float32, 1: np.float64}
+TYPES = {0: np.float32, 1: np.float64, 2: np.float16}
 COMPUTE = {68: np.float32, 70: np.float64, 75: np.float32, 77: np.float32}
 
 
@@ -44,7 +44,9 @@ class Library:
     ):  # fmt: skip
         if handle.value not in self.workspaces:
             return 1  # a capture would insert allocations
-        if COMPUTE[compute] != TYPES[ct] or algo != -1 or not at == bt == ct:
+        if COMPUTE[compute] != TYPES[ct] or algo != -1:
+            return 7
+        if at != bt or (at, ct, compute) not in {(ct, ct, compute), (2, 0, 68)}:
             return 7
         rows_a, rows_b = (k if ta else m), (n if tb else k)
         if lda < max(1, rows_a) or ldb < max(1, rows_b) or ldc < max(1, m):
@@ -57,8 +59,10 @@ class Library:
                 left = columns(a, index * sa.value, rows_a, m if ta else k, lda, TYPES[at])
                 right = columns(b, index * sb.value, rows_b, k if tb else n, ldb, TYPES[bt])
                 out = columns(c, index * sc.value, m, n, ldc, TYPES[ct])
-                product = (left.T if ta else left) @ (right.T if tb else right)
-                out[...] = scale * product + (old * out if old else 0)
+                left, right = left.astype(TYPES[ct]), right.astype(TYPES[ct])
+                with np.errstate(all="ignore"):  # as a device does
+                    product = (left.T if ta else left) @ (right.T if tb else right)
+                    out[...] = scale * product + (old * out if old else 0)
 
         counts.act(multiply)
         return 0

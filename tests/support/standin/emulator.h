@@ -23,6 +23,7 @@ using std::log;
 using std::sqrt;
 using std::erf;
 using std::tanh;
+using std::isfinite;
 
 typedef void (*Call)(void**);
 static ucontext_t caller;

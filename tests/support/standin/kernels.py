@@ -67,7 +67,7 @@ class RawModule:
 
 def _argument(value):
     if isinstance(value, ndarray):
-        check(value)
+        counts.use(check(value))
         return ctypes.c_void_p(value.data.ptr)
     if isinstance(value, np.generic):
         return np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
