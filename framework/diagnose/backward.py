@@ -13,7 +13,7 @@ from firstlight.diagnose import contract
 from firstlight.diagnose.bench import Bench, UnsupportedError
 from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.gradients import judged
-from firstlight.diagnose.guess import guess
+from firstlight.diagnose.guess import UNKNOWN, guess
 from firstlight.diagnose.recording import recording
 from firstlight.diagnose.shapes import explain_error
 from firstlight.diagnose.standins import put
@@ -61,12 +61,22 @@ def check_backward(model, inputs, report):
         if call.parts or call is top or call.name in judged_names:
             continue
         judged_names.add(call.name)
-        verdict = descent.verdict(call)
-        report.add("backward", subject(call), descent.leaf_findings(call), verdict.detail)
+        add_line(report, subject(call), descent.verdict(call), descent.leaf_findings(call))
     descent.judge(top)
-    whole = descent.verdict(top)
-    report.add("backward", f"{top.type}, the whole", descent.findings, whole.detail)
+    add_line(report, f"{top.type}, the whole", descent.verdict(top), descent.findings)
     descent.add_notes(report)
+
+
+def add_line(report, name, verdict, findings):
+    """Add what was found of one module, or that nothing could be."""
+    if verdict.not_judged and not findings:
+        report.add("backward", name, [], f"not judged: {verdict.detail}", verdict="note")
+        message = f"the backward of {name} was not judged: {verdict.detail}"
+        report.all.append(Finding("random", "", name, message, note=True))
+    elif not verdict.ok and not findings:
+        report.add("backward", name, [], "wrong by what it is made of", verdict="wrong")
+    else:
+        report.add("backward", name, findings, verdict.detail)
 
 
 def record(model, inputs):
@@ -99,12 +109,15 @@ class Verdict:
         Kind, words and gradient of what is wrong beside, or instead.
     detail : str
         For the table.
+    not_judged : bool
+        It could not be put on a bench.
     """
 
     def __init__(self, module, inputs, prepare=None, outermost=False):
         self.wrong, self.problem, self.detail, self.bench = [], None, "", None
+        self.not_judged = False
 
-        def remake(**options):
+        def remake(inputs=inputs, **options):
             return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
 
         self.remake = remake
@@ -121,7 +134,7 @@ class Verdict:
                 self.detail += f"; {', '.join(unclear)} too close to corners"
             self.problem = contract.broken(self.bench)
         except UnsupportedError as error:
-            self.detail = str(error)
+            self.detail, self.not_judged = str(error), True
         except Exception as error:
             samples = len(inputs[0]) if np.ndim(inputs[0]) else 0
             self.problem = (*explain_error(error, samples), "")
@@ -134,9 +147,8 @@ class Verdict:
     def explained(self):
         """Return ``(kind, words, gradient)`` of the first thing that is wrong."""
         if self.problem is None:
-            # dx depends on all that backward does, so a parameter alone is told first
-            first = min(self.wrong, key=lambda g: g.name != "dx")
-            kind, words = guess(self.bench, first, self.remake)
+            guesses = [(g, *guess(self.bench, g, self.remake)) for g in self.wrong[:4]]
+            first, kind, words = next((one for one in guesses if one[2] != UNKNOWN), guesses[0])
             also = [g.name for g in self.wrong if g is not first]
             return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
         return self.problem

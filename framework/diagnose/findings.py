@@ -26,6 +26,7 @@ KINDS = {  # what each is called, in words
     "not-finite": "NaN or infinity",
     "initial-loss": "initial loss",
     "input-scale": "scale of the inputs",
+    "target-scale": "scale of the targets",
     "labels": "labels do not fit the outputs",
     "softmax": "activation before the loss",
     "mask": "loss ignores the mask",
@@ -47,6 +48,7 @@ KINDS = {  # what each is called, in words
 
 CAUSES = (
     "input-scale",
+    "target-scale",
     "initial-loss",
     "softmax",
     "labels",
@@ -56,6 +58,7 @@ CAUSES = (
     "exploding",
     "not-trained",
     "label-noise",
+    "symmetry",
 )
 CONSEQUENCES = {kind: {"overfit", "lr-high", "lr-low"} for kind in CAUSES} | {
     "input-scale": {"initial-loss", "saturated-units", "dead-units", "overfit", "lr-high"},
@@ -153,10 +156,11 @@ class Report:
         """Whether nothing is wrong."""
         return not self.findings
 
-    def add(self, group, subject, findings=(), detail=""):
-        """Add a line to the table, with what was found there."""
+    def add(self, group, subject, findings=(), detail="", verdict=None):
+        """Add a line to the table, with what was found there; the verdict is made of that."""
         findings = [one for one in findings if one is not None]
-        verdict = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
+        found = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
+        verdict = verdict or found
         self.checks.append(Check(group, subject, verdict, detail))
         self.kinds.append((self.checks[-1], {one.kind for one in findings}))
         self.all += findings

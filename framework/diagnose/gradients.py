@@ -23,8 +23,9 @@ class Gradient:
     status : str
         "ok"; "wrong"; "shape", another one than its values'; "missing", returned as None; or
         "unclear", where corners of forward lie too close.
-    error : float
-        The largest relative error seen.
+    error, latest : float
+        The largest relative error seen, of one that is ok along agreeing directions only; and that
+        of the latest such.
     probes : list of (array, float, float)
         Direction, derivative along it by forward, and the error to be forgiven.
     """
@@ -34,6 +35,7 @@ class Gradient:
     analytic: np.ndarray | None
     status: str = "ok"
     error: float = 0.0
+    latest: float = 0.0
     probes: list = field(default_factory=list)
 
     def explains(self, candidate, tolerance=1e-3):
@@ -76,13 +78,17 @@ def judge(bench, name, analytic, rng):
         found.status = "shape"
     if analytic is None or found.status == "shape":
         return found
-    verdicts = []
+    verdicts, agreeing = [], 0.0
     while len(verdicts) < DIRECTIONS:
         verdicts.append(probe(bench, found, rng))
+        if verdicts[-1] == "ok":
+            agreeing = max(agreeing, found.latest)
         if verdicts == ["ok"]:
             return found
     wrong, ok = verdicts.count("wrong"), verdicts.count("ok")
     found.status = "wrong" if wrong >= 2 and not ok else "ok" if ok >= 2 else "unclear"
+    if found.status == "ok":
+        found.error = agreeing  # the others were too close to corners
     return found
 
 
@@ -104,8 +110,8 @@ def probe(bench, gradient, rng, shaped=None, dy=None, analytic=None):
         if analytic is None and shaped is None and len(seen) == 1:
             gradient.probes.append((v, central, 10 * rounding))
         if error <= RTOL * scale + rounding:  # also false for NaN
-            if scale > rounding:
-                gradient.error = max(gradient.error, error / scale)
+            gradient.latest = error / scale if scale > rounding else 0.0
+            gradient.error = max(gradient.error, gradient.latest)
             return "ok"
     centrals = [central for central, _ in seen]
     error = min(abs(claimed - central) for central in centrals)

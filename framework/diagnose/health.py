@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from firstlight.diagnose import contract
 from firstlight.diagnose.backward import subject
-from firstlight.diagnose.bench import UnsupportedError, is_float, normal, scale_of, unburdened
+from firstlight.diagnose.bench import is_float, normal, scale_of, unburdened
 from firstlight.diagnose.findings import Finding
 from firstlight.parameter import Parameter
 
+TINY = 4  # samples of a batch, of which BatchNorm learns little
 MANY = 0.6  # share of a layer's units, or of its values
 
 
@@ -82,7 +82,8 @@ def seen(call, made):
         yield output, f"{subject(call)}'s units"
     for values in module._stack or ():
         for array in values:
-            if is_float(array) and array.size != np.size(call.inputs[0]):
+            given = any(np.array_equal(array, x) for x in call.inputs)
+            if is_float(array) and array.size != np.size(call.inputs[0]) and not given:
                 yield array, f"the units {array.shape} that {subject(call)} keeps"
 
 
@@ -106,35 +107,13 @@ def saturated_share(y):
     return 0.0
 
 
-def evaluation(top, report):
-    """Add a line about modules whose evaluation depends on chance or on the rest of the batch."""
-    findings, looked = [], set()
-    for _, call in top.walk():
-        if call.name in looked or (call.parts and call is not top):
-            continue
-        looked.add(call.name)
-        if call.parts and findings:
-            continue
-        try:
-            problem = contract.evaluation_problem(call.module, call.inputs)
-        except (UnsupportedError, ValueError, TypeError, RuntimeError):
-            continue
-        if problem:
-            look = "that forward looks at self.training, which eval() sets to False"
-            findings.append(
-                Finding("eval", call.name, call.type, f"{subject(call)}: {problem}", look)
-            )
-    findings.sort(key=lambda f: not f.where)
-    report.add("health", "evaluation", findings[:1])
-
-
 def small_batch(model, x, report):
     """Add a finding where BatchNorm has few samples to take its statistics from."""
     names = [n for n, p in model.named_modules() if "BatchNorm" in type(p).__name__]
     if not names:
         return
     findings = []
-    if len(x) <= 4:
+    if len(x) <= TINY:
         findings.append(
             Finding(
                 "small-batch",

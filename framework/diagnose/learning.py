@@ -7,7 +7,8 @@ import numpy as np
 
 from firstlight.diagnose.bench import is_float, unburdened
 from firstlight.diagnose.findings import Finding
-from firstlight.diagnose.step import mapped, parts_of, uses_labels
+from firstlight.diagnose.parts import mapped, parts_of
+from firstlight.diagnose.step import uses_labels
 
 STEPS, SECONDS = 150, 4.0
 LEARNED, WELL = 0.5, 0.25  # of the loss of guessing, or of the first one
