@@ -9,7 +9,7 @@ import contextlib
 
 import numpy as np
 
-from firstlight.diagnose import contract
+from firstlight.diagnose import contract, tuples
 from firstlight.diagnose.bench import Bench, UnsupportedError
 from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.gradients import judged
@@ -99,6 +99,14 @@ def subject(call):
     return f"{call.name} ({call.type})" if call.name else call.type
 
 
+def form_of(call):
+    """Return the module, inputs and preparation for the bench, of a `Call`."""
+    try:
+        return call.module, *tuples.plain(call)
+    except UnsupportedError:
+        return call.module, call.inputs, None  # the bench says so
+
+
 class Verdict:
     """What the bench says of one module.
 
@@ -173,7 +181,7 @@ class Descent:
     def verdict(self, call):
         """Return the `Verdict` on a call's module, which is made once."""
         if call.name not in self.verdicts:
-            self.verdicts[call.name] = Verdict(call.module, call.inputs, outermost=call is self.top)
+            self.verdicts[call.name] = Verdict(*form_of(call), outermost=call is self.top)
         return self.verdicts[call.name]
 
     def leaf_findings(self, call):
@@ -210,14 +218,18 @@ class Descent:
     def with_stand_ins(self, call, parts):
         """Return the verdict on a module with stand-ins for all its parts."""
         names = {name[len(call.name) :].lstrip("."): name for name in parts}
-        ours = [part for part in call.parts]
         inside = dict(call.module.named_modules())
         known = {short: whole for short, whole in names.items() if short in inside}
-        if any(not isinstance(part.output, np.ndarray) for part in ours):
-            return self.verdict(call)
-        return Verdict(
-            call.module, call.inputs, prepare=put(known, ours), outermost=call is self.top
-        )
+        module, inputs, nested = form_of(call)
+        stand_ins = put(known, call.parts)
+
+        def prepare(module):
+            handed = stand_ins(module)
+            if nested is not None:
+                nested(module)
+            return handed
+
+        return Verdict(module, inputs, prepare, outermost=call is self.top)
 
     def forgetful_part(self, call):
         """Return the finding about a part that is called twice and keeps one forward, or None."""
@@ -243,18 +255,18 @@ class Descent:
         changed = contract.changed_between(call.module, call.inputs)
         if changed:
             return self.finding(call, "overwritten-cache", changed, "")
-        handed = [g for g in verdict.wrong if g.name.endswith("handed_dy")]
+        handed = [g for g in verdict.wrong if ".handed_dy" in g.name]
         if handed and verdict.problem is None:
             order = [part.name for part in call.parts]
             prefix = call.name + "." if call.name else ""
 
             def last(gradient):
-                name = prefix + gradient.name.removesuffix(".handed_dy")
+                name = prefix + gradient.name.rpartition(".handed_dy")[0]
                 return max((i for i, n in enumerate(order) if n == name), default=-1)
 
             first = max(handed, key=last)  # the first on the way back
             kind, words = guess(verdict.bench, first, verdict.remake)
-            part = first.name.removesuffix(".handed_dy")
+            part = first.name.rpartition(".handed_dy")[0]
             return self.finding(call, kind, f"the dy it hands to {part} is wrong: {words}", "dx")
         kind, words, gradient = verdict.explained()
         real = self.verdict(call)

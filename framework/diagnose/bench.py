@@ -30,7 +30,8 @@ class Bench:
     training : bool
         The mode to run in.
     prepare : callable, optional
-        Called with the copy before it runs first, e.g. to put stand-ins for its parts.
+        Called with the copy before it runs first, e.g. to put stand-ins for its parts; may return
+        further parameters by name.
     fresh : bool
         Run on other inputs neither at first nor before each backward.
     outermost : bool
@@ -61,9 +62,9 @@ class Bench:
         rng = np.random.default_rng(seed)
         self.training, self.fresh, self.outermost = training, fresh, outermost
         self.module = unburdened(module).to(dtype="float64")
-        if prepare is not None:
-            prepare(self.module)
+        extra = {} if prepare is None else prepare(self.module) or {}
         self.trained = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
+        self.trained += extra.items()
         for _, parameter in self.trained:
             parameter.data[...] += 0.1 * scale_of(parameter.data) * normal(rng, parameter.data)
         self.other_dy, plain = None, [as_float64(value) for value in inputs]

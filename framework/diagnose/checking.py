@@ -17,6 +17,7 @@ from firstlight.diagnose.evaluating import evaluation
 from firstlight.diagnose.findings import Finding, Report
 from firstlight.diagnose.lossview import LossView
 from firstlight.diagnose.parts import mapped, parts_of
+from firstlight.diagnose.through_time import through_time
 from firstlight.module import Module
 
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
@@ -117,7 +118,9 @@ def _check(model, data, report, train, torch):
         y = None
     found = [
         outputs.outputs(output.prediction, y, classes),
-        last_layer.fits_loss(model, output.prediction, y, last_of(tops), LossView(model, few(batch))),
+        last_layer.fits_loss(
+            model, output.prediction, y, last_of(tops), LossView(model, few(batch))
+        ),
     ]
     report.add("step", "outputs and labels", found)
     report.add("step", "scale of the targets", [outputs.target_scale(y, output.loss)])
@@ -158,6 +161,8 @@ def _health(model, batch, tops, report, broken):
     health.small_batch(model, parts_of(batch)[0], report)
     if not broken:
         flow.flow(model, batch, report)
+        if own:
+            through_time(own[0], report)
 
 
 def _learn(model, batch, report):

@@ -10,6 +10,7 @@ from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.lossview import LossView
 from firstlight.diagnose.parts import mapped, parts_of
 
+
 def scale(x):
     """Return a `Finding` about inputs that are too large, too small or not finite, or None."""
     if not is_float(x):
