@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 
-from firstlight import checks
 from firstlight import rng as randomness
 from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
@@ -20,6 +19,10 @@ from firstlight.diagnose.parts import mapped, parts_of
 from firstlight.diagnose.through_time import through_time
 from firstlight.module import Module
 
+NEEDED = (
+    "derive the class from firstlight.Module, keep what is trained as firstlight.Parameter(array), "
+    "read it as p.data, add to p.grad in backward(dy), return dx, and make an object of it"
+)
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
 
 
@@ -59,7 +62,9 @@ def check(model, data, *, train=True, torch=False):
     """
     from threadpoolctl import threadpool_limits
 
-    checks.module(model)
+    if not isinstance(model, Module):
+        name = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"check: expected a firstlight.Module object, got {name}; {NEEDED}")
     begun, streams = time.perf_counter(), randomness.state_dict()
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
@@ -116,11 +121,10 @@ def _check(model, data, report, train, torch):
     classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
     if isinstance(batch, tuple) and not step.uses_labels(model, batch):
         y = None
+    view = LossView(model, few(batch))
     found = [
         outputs.outputs(output.prediction, y, classes),
-        last_layer.fits_loss(
-            model, output.prediction, y, last_of(tops), LossView(model, few(batch))
-        ),
+        last_layer.fits_loss(model, output.prediction, y, last_of(tops), view),
     ]
     report.add("step", "outputs and labels", found)
     report.add("step", "scale of the targets", [outputs.target_scale(y, output.loss)])

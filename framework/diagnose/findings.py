@@ -34,6 +34,7 @@ KINDS = {  # what each is called, in words
     "label-noise": "label noise",
     "imbalance": "class imbalance",
     "small-batch": "BatchNorm with tiny batches",
+    "zero-grad": "gradients not set to zero",
     "not-trained": "parameter not trained",
     "dead-units": "dead units",
     "saturated-units": "saturated units",
@@ -63,6 +64,7 @@ CAUSES = (
 CONSEQUENCES = {kind: {"overfit", "lr-high", "lr-low"} for kind in CAUSES} | {
     "input-scale": {"initial-loss", "saturated-units", "dead-units", "overfit", "lr-high"},
     "saturated-units": {"vanishing", "overfit", "lr-low"},
+    "exploding": {"initial-loss", "overfit", "lr-high", "lr-low"},
 }
 
 

@@ -148,12 +148,12 @@ def verdict(model, few, run, guessing):
         after = float(np.mean(found[-3:]))
         return (after, max(found)) if math.isfinite(after) else (math.inf, math.inf)
 
-    for factor in (0.1, 0.01, 0.001):
+    for factor in (0.1, 0.01, 1e-3, 1e-4, 1e-5):
         after, top = other(factor)
         bumpy = finite and max(losses) >= 5 * scale and after < LEARNED * scale
         if (after < 0.4 * end or not finite or bumpy) and after < LEARNED * scale > top / 4:
             words = f"{went}, with {factor:g} times the learning rate to {after:.2g}"
-            look = f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder"
+            look = f"a learning rate {1 / factor:,.0f} times smaller; the callback lr_finder"
             return [Finding("lr-high", "optimizer", "", words, look)]
     if finite and (end < LEARNED * (guessing or start) or end < LEARNED * start):
         return []

@@ -48,7 +48,7 @@ def told(call, ratio, each):
         look = "weights between the steps of norm 1 (nn.init.orthogonal), tanh, a GRU or an LSTM"
         return Finding("vanishing", call.name, call.type, message, look, note=each > EACH)
     if ratio > 1 / FADED:
-        message = f"{words} {ratio:.1g} times larger than at the last, {each:.2g} a step: it grows"
+        message = f"{words} {ratio:.1g} times that at the last, {each:.2g} a step: it grows"
         look = "weights between the steps of norm 1, gradient_clip, tanh, a GRU or an LSTM"
         return Finding("exploding", call.name, call.type, message, look)
     return None
