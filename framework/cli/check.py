@@ -52,9 +52,7 @@ def _report(found, training):
     report = check(training.model, training.data, **options)
     report.data = report.data or str(found.name)
     if training.looped and isinstance(training.data, np.ndarray):
-        report.skip(
-            "step", "loss", "what the loop compares outputs with is not known: no loss module"
-        )
+        report.skip("step", "loss", "not known: the loop calls no loss that is a Module")
     if training.looped:
         report.add("training", "gradients start from zero", training.findings)
     return report

@@ -9,35 +9,13 @@ import contextlib
 
 import numpy as np
 
-from firstlight.diagnose import contract, tuples
+from firstlight.diagnose import contract
 from firstlight.diagnose.bench import Bench, UnsupportedError
-from firstlight.diagnose.findings import Finding
-from firstlight.diagnose.gradients import judged
-from firstlight.diagnose.guess import UNKNOWN, guess
+from firstlight.diagnose.findings import LOOK, Finding
+from firstlight.diagnose.guess import guess
 from firstlight.diagnose.recording import recording
-from firstlight.diagnose.shapes import explain_error
 from firstlight.diagnose.standins import put
-
-LOOK = {
-    "sign": "the sign of each term, and whether a - became a + in the derivation",
-    "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
-    "batch-sum": "the sum over samples: one parameter serves them all, so their gradients add",
-    "factor": "constants of forward: each has to be in backward, once",
-    "batch-factor": "where the mean over the batch is taken: in the loss, and only there",
-    "term": "every path from the input to the output: each gives a term, and they add",
-    "zero": "whether each parameter's grad is written, with +=, and dx returned",
-    "not-accumulated": "self.weight.grad += ... instead of = : shared weights and "
-    "micro-batches add up",
-    "overwritten-cache": "self.save(...) in forward and self.saved() in backward, and copies of "
-    "what is changed in place",
-    "stale-mask": "that forward saves the mask of each call, and backward takes that one",
-    "in-place": "work on a copy, or write into a new array with out=",
-    "chain-rule": "dL/dx = dy · dy/dx: dy enters every term exactly once",
-    "shape": "the shapes of dx and x, line by line",
-    "stack": "one self.saved() for each self.save()",
-    "not-called": "backward calls every part that forward calls, in reverse order",
-    "raises": "the shapes of that line",
-}
+from firstlight.diagnose.verdict import Verdict, form_of
 
 
 def check_backward(model, inputs, report):
@@ -97,69 +75,6 @@ def record(model, inputs):
 def subject(call):
     """Return how the table names a call's module."""
     return f"{call.name} ({call.type})" if call.name else call.type
-
-
-def form_of(call):
-    """Return the module, inputs and preparation for the bench, of a `Call`."""
-    try:
-        return call.module, *tuples.plain(call)
-    except UnsupportedError:
-        return call.module, call.inputs, None  # the bench says so
-
-
-class Verdict:
-    """What the bench says of one module.
-
-    Attributes
-    ----------
-    wrong : list of Gradient
-    problem : (str, str, str) or None
-        Kind, words and gradient of what is wrong beside, or instead.
-    detail : str
-        For the table.
-    not_judged : bool
-        It could not be put on a bench.
-    """
-
-    def __init__(self, module, inputs, prepare=None, outermost=False):
-        self.wrong, self.problem, self.detail, self.bench = [], None, "", None
-        self.not_judged = False
-
-        def remake(inputs=inputs, **options):
-            return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
-
-        self.remake = remake
-        try:
-            self.bench = remake()
-            gradients = judged(self.bench)
-            self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
-            named = [g.name for g in gradients if g.values is not None]
-            names = ", ".join(named) if len(named) < 6 else f"{len(named)} gradients"
-            worst = max((g.error for g in gradients), default=0.0)
-            unclear = [g.name for g in gradients if g.status == "unclear"]
-            self.detail = f"{names}: error {worst:.0e}" if names else "no gradients"
-            if unclear:
-                self.detail += f"; {', '.join(unclear)} too close to corners"
-            self.problem = contract.broken(self.bench)
-        except UnsupportedError as error:
-            self.detail, self.not_judged = str(error), True
-        except Exception as error:
-            samples = len(inputs[0]) if np.ndim(inputs[0]) else 0
-            self.problem = (*explain_error(error, samples), "")
-            self.detail = self.problem[1]
-
-    @property
-    def ok(self):
-        return not self.wrong and self.problem is None
-
-    def explained(self):
-        """Return ``(kind, words, gradient)`` of the first thing that is wrong."""
-        if self.problem is None:
-            guesses = [(g, *guess(self.bench, g, self.remake)) for g in self.wrong[:4]]
-            first, kind, words = next((one for one in guesses if one[2] != UNKNOWN), guesses[0])
-            also = [g.name for g in self.wrong if g is not first]
-            return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
-        return self.problem
 
 
 class Descent:

@@ -46,6 +46,26 @@ KINDS = {  # what each is called, in words
     "overfit": "does not learn one batch",
 }
 
+LOOK = {
+    "sign": "the sign of each term, and whether a - became a + in the derivation",
+    "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
+    "batch-sum": "the sum over samples: one parameter serves them all, so their gradients add",
+    "factor": "constants of forward: each has to be in backward, once",
+    "batch-factor": "where the mean over the batch is taken: in the loss, and only there",
+    "term": "every path from the input to the output: each gives a term, and they add",
+    "zero": "whether each parameter's grad is written, with +=, and dx returned",
+    "not-accumulated": "self.weight.grad += ... instead of = : shared weights and "
+    "micro-batches add up",
+    "overwritten-cache": "self.save(...) in forward and self.saved() in backward, and copies of "
+    "what is changed in place",
+    "stale-mask": "that forward saves the mask of each call, and backward takes that one",
+    "in-place": "work on a copy, or write into a new array with out=",
+    "chain-rule": "dL/dx = dy · dy/dx: dy enters every term exactly once",
+    "shape": "the shapes of dx and x, line by line",
+    "stack": "one self.saved() for each self.save()",
+    "not-called": "backward calls every part that forward calls, in reverse order",
+    "raises": "the shapes of that line",
+}
 
 CAUSES = (
     "input-scale",

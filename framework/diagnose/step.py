@@ -4,13 +4,14 @@ import contextlib
 
 import numpy as np
 
-from firstlight.diagnose.backward import Descent, Verdict
+from firstlight.diagnose.backward import Descent
 from firstlight.diagnose.bench import as_float64, normal, unburdened
 from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.lossview import LossView
 from firstlight.diagnose.moment import Moment
 from firstlight.diagnose.parts import mapped, parts_of
 from firstlight.diagnose.recording import recording
+from firstlight.diagnose.verdict import Verdict
 from firstlight.module import Module
 
 
