@@ -11,7 +11,7 @@ from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
 from firstlight.diagnose import flow, health, last_layer, learning, outputs, samples, step
 from firstlight.diagnose.backward import check_backward, record
-from firstlight.diagnose.bench import as_float64, unburdened
+from firstlight.diagnose.bench import as_float64, is_float, unburdened
 from firstlight.diagnose.evaluating import evaluation
 from firstlight.diagnose.findings import Finding, Report
 from firstlight.diagnose.lossview import LossView
@@ -127,7 +127,8 @@ def _check(model, data, report, train, torch):
         last_layer.fits_loss(model, output.prediction, y, last_of(tops), view),
     ]
     report.add("step", "outputs and labels", found)
-    report.add("step", "scale of the targets", [outputs.target_scale(y, output.loss)])
+    if is_float(y):
+        report.add("step", "scale of the targets", [outputs.target_scale(y, output.loss)])
     report.add(
         "step",
         "loss at the start",

@@ -20,7 +20,7 @@ def units(tops, report):
     of the batch, in each call of its module; a layer is told where that is so for half its units
     or more, and for less than half of those that it gets.
     """
-    calls, dead, saturated, worst = {}, [], [], (0, 1)
+    calls, dead, saturated, shares = {}, [], [], [(0, 0)]
     for top in tops:
         for _, call in top.walk():
             if not call.parts and call.inputs and "Dropout" not in call.type:
@@ -28,7 +28,7 @@ def units(tops, report):
     for same in calls.values():
         call = same[0]
         for zero, what in dead_of(same):
-            worst = max(worst, (int(zero.sum()), len(zero)), key=lambda pair: pair[0] / pair[1])
+            shares.append((int(zero.sum()), len(zero)))
             before = dead_mask(leaves(call.inputs)[0])
             if zero.mean() >= HALF and (before is None or before.mean() < zero.mean() / 2):
                 message = (
@@ -47,7 +47,8 @@ def units(tops, report):
                 )
                 look = "the scale of the inputs, and of the weights before it"
                 saturated.append(Finding("saturated-units", call.name, call.type, message, look))
-    report.add("health", "dead units", dead[:1], f"at most {worst[0]} of {worst[1]}")
+    most = max(shares, key=lambda pair: pair[0] / max(pair[1], 1))
+    report.add("health", "dead units", dead[:1], f"at most {most[0]} of {most[1]}" * (most[0] > 0))
     report.add("health", "saturated units", saturated[:1])
 
 
