@@ -130,22 +130,27 @@ class Bench:
     def derivative(self, values, v, dy=None):
         """Return the derivative of L = Σ dy y along v, as seen by forward alone.
 
+        Several arrays may be moved at once: lists of values and of directions.
+
         Yields
         ------
         (float, float, float)
             For each of the `STEPS` the central difference, how far the differences to the left
             and right of it are apart, and the error that rounding may cause.
         """
-        original = values.copy()
+        moved = [(values, v)] if isinstance(values, np.ndarray) else zip(values, v, strict=True)
+        moved = [(array, array.copy(), direction) for array, direction in moved]
         dy = self.dy if dy is None else dy
         middle = self.forward()
         size = float(np.sqrt(np.square(dy * middle).sum())) + 1e-30
         for h in STEPS:
             sides = []
             for step in (h, -h):
-                values[...] = original + step * v
+                for array, original, direction in moved:
+                    array[...] = original + step * direction
                 sides.append(self.forward())
-            values[...] = original
+            for array, original, _ in moved:
+                array[...] = original
             central = float(np.sum(dy * (sides[0] - sides[1]))) / (2 * h)
             gap = float(np.sum(dy * (sides[0] + sides[1] - 2 * middle))) / h
             yield central, abs(gap), NOISE * size / h

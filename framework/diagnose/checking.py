@@ -23,6 +23,7 @@ NEEDED = (
     "derive the class from firstlight.Module, keep what is trained as firstlight.Parameter(array), "
     "read it as p.data, add to p.grad in backward(dy), return dx, and make an object of it"
 )
+TOKENS, ENOUGH = 2000, 8  # of a batch with more tokens so many sequences are looked at
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
 
 
@@ -95,6 +96,9 @@ def _check(model, data, report, train, torch):
     batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
     x, y, _ = parts_of(batch)
     report.add("data", "scale of the inputs", [outputs.scale(x)], describe_batch(batch))
+    if of_tokens(x) and x.size > TOKENS:
+        batch = mapped(batch, lambda array: array[:ENOUGH] if array.ndim else array)
+        x, y, _ = parts_of(batch)
     if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
         report.skip("step", "training_step", "the model has no loss")
         check_backward(model, (few(x),), report)
@@ -160,14 +164,14 @@ def _check(model, data, report, train, torch):
 def _health(model, batch, tops, report, broken):
     own = [top for top in tops if top.name == ""]
     health.units(own, report)
-    if own:
-        small = few(own[0].inputs[0])
-        evaluation(record_of(model, small) or own[0], report)
+    small = record_of(model, few(own[0].inputs[0])) or own[0] if own else None
+    if small is not None:
+        evaluation(small, report)
     health.small_batch(model, parts_of(batch)[0], report)
     if not broken:
         flow.flow(model, batch, report)
-        if own:
-            through_time(own[0], report)
+        if small is not None:
+            through_time(small, report)
 
 
 def _learn(model, batch, report):
@@ -205,11 +209,15 @@ def last_of(tops):
     return last if np.array_equal(last.output, whole.output) else None
 
 
+def of_tokens(x):
+    """Return whether inputs are sequences of tokens."""
+    return x.ndim > 1 and x.dtype.kind in "iu"
+
+
 def few(batch):
     """Return the first samples of a batch, few enough to run hundreds of times."""
     x, _, _ = parts_of(batch)
-    sequences = x.ndim > 1 and x.dtype.kind in "iu"
-    count = SEQUENCES if sequences or x[:1].size > 2000 else SAMPLES
+    count = SEQUENCES if of_tokens(x) or x[:1].size > 2000 else SAMPLES
     return mapped(batch, lambda array: array[:count] if array.ndim else array)
 
 

@@ -148,7 +148,8 @@ def verdict(model, few, run, guessing):
         after = float(np.mean(found[-3:]))
         return (after, max(found)) if math.isfinite(after) else (math.inf, math.inf)
 
-    for factor in (0.1, 0.01, 1e-3, 1e-4, 1e-5):
+    wild = not finite or max(losses) >= 5 * scale
+    for factor in (0.1, 0.01, 1e-3, 1e-4, 1e-5) if wild else (0.1, 0.01, 1e-3):
         after, top = other(factor)
         bumpy = finite and max(losses) >= 5 * scale and after < LEARNED * scale
         if (after < 0.4 * end or not finite or bumpy) and after < LEARNED * scale > top / 4:
