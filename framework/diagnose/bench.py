@@ -34,6 +34,8 @@ class Bench:
         further parameters by name.
     fresh : bool
         Run on other inputs neither at first nor before each backward.
+    nudged : bool
+        Whether the inputs are moved off ties and corners.
     outermost : bool
         Nobody uses dx: it may be None, or flattened as forward does.
     seed : int
@@ -57,7 +59,16 @@ class Bench:
     """
 
     def __init__(
-        self, module, inputs, *, training=True, prepare=None, fresh=False, outermost=False, seed=0
+        self,
+        module,
+        inputs,
+        *,
+        training=True,
+        prepare=None,
+        fresh=False,
+        nudged=True,
+        outermost=False,
+        seed=0,
     ):
         rng = np.random.default_rng(seed)
         self.training, self.fresh, self.outermost = training, fresh, outermost
@@ -68,7 +79,7 @@ class Bench:
         for _, parameter in self.trained:
             parameter.data[...] += 0.1 * scale_of(parameter.data) * normal(rng, parameter.data)
         self.other_dy, plain = None, [as_float64(value) for value in inputs]
-        self.inputs = [nudge(rng, value) for value in plain]
+        self.inputs = [nudge(rng, value) if nudged else copy.copy(value) for value in plain]
         self.other_inputs = [rolled(nudge(rng, value)) for value in plain]
         if not self._run_on_others(rng):  # nudged out of where forward is defined
             self.inputs, self.other_inputs = plain, [rolled(value) for value in plain]

@@ -9,7 +9,16 @@ import numpy as np
 from firstlight import rng as randomness
 from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
-from firstlight.diagnose import flow, health, last_layer, learning, outputs, samples, step
+from firstlight.diagnose import (
+    flow,
+    health,
+    last_layer,
+    learning,
+    next_tokens,
+    outputs,
+    samples,
+    step,
+)
 from firstlight.diagnose.backward import check_backward, record
 from firstlight.diagnose.bench import as_float64, is_float, unburdened
 from firstlight.diagnose.evaluating import evaluation
@@ -131,6 +140,8 @@ def _check(model, data, report, train, torch):
         last_layer.fits_loss(model, output.prediction, y, last_of(tops), view),
     ]
     report.add("step", "outputs and labels", found)
+    if next_tokens.is_task(x, y):
+        report.add("step", "targets not in sight", [next_tokens.in_sight(model, x, y)])
     if is_float(y):
         report.add("step", "scale of the targets", [outputs.target_scale(y, output.loss)])
     report.add(
@@ -182,7 +193,7 @@ def _learn(model, batch, report):
     except LookupError as error:
         report.skip("training", "one batch by heart", str(error))
     except Exception as error:
-        report.add("training", "one batch by heart", [_raised(model, error)])
+        report.add("training", "one batch by heart", [_raised(model, batch, error)])
 
 
 def _against_torch(model, inputs, report):

@@ -30,6 +30,8 @@ KINDS = {  # what each is called, in words
     "labels": "labels do not fit the outputs",
     "softmax": "activation before the loss",
     "mask": "loss ignores the mask",
+    "leak": "targets in sight of the model",
+    "shift": "train and validation differ",
     "overlap": "train and validation overlap",
     "label-noise": "label noise",
     "imbalance": "class imbalance",

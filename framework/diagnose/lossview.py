@@ -1,5 +1,6 @@
 """The loss of a training step, seen as a function of the model's output."""
 
+import copy
 import math
 
 import numpy as np
@@ -44,7 +45,7 @@ class LossView:
         self._change = change
         self.moment.restore()
         self.twin.train()
-        return self.twin.training_step(self.batch)
+        return self.twin.training_step(mapped(self.batch, copy.copy))
 
     def loss(self, change=None):
         """Return the loss alone, NaN where the step refuses the change."""

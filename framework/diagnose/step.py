@@ -133,7 +133,7 @@ def of_step(claimed, numeric, dy, model):
         kind, words = "zero", "it is zero"
     elif fits and abs(c + 1) < 1e-3:
         kind, words = "sign", "it has the wrong sign"
-    elif fits:
+    elif fits and abs(c - 1) > 0.02:
         ratio = abs(c) if abs(c) > 1 else 1 / abs(c)
         counts = [n, dy.size, dy.size // dy.shape[-1] if dy.ndim else 1]
         kind = (

@@ -3,10 +3,12 @@
 import numpy as np
 
 from firstlight.diagnose import contract, tuples
-from firstlight.diagnose.bench import Bench, UnsupportedError
-from firstlight.diagnose.gradients import judged
+from firstlight.diagnose.bench import Bench, UnsupportedError, is_float
+from firstlight.diagnose.gradients import Gradient, judged, probe
 from firstlight.diagnose.guess import UNKNOWN, guess
 from firstlight.diagnose.shapes import explain_error
+
+TIED = 0.7  # different values among the inputs, as a share, below which many are equal
 
 
 def form_of(call):
@@ -51,6 +53,8 @@ class Verdict:
             if unclear:
                 self.detail += f"; {', '.join(unclear)} too close to corners"
             self.problem = contract.broken(self.bench)
+            if self.ok and prepare is None:
+                self.problem = at_ties(remake, inputs)
         except UnsupportedError as error:
             self.detail, self.not_judged = str(error), True
         except Exception as error:
@@ -70,3 +74,23 @@ class Verdict:
             also = [g.name for g in self.wrong if g is not first]
             return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
         return self.problem
+
+
+def at_ties(remake, inputs):
+    """Return ``(kind, words, gradient)`` if backward is wrong where many inputs are equal, or None.
+
+    There forward has corners, but not along the direction in which all inputs move alike: the
+    largest of equal numbers moves as they do, whichever of them backward chooses.
+    """
+    x = inputs[0] if inputs else None
+    if not is_float(x) or not x.size or len(np.unique(x)) > TIED * x.size:
+        return None
+    bench = remake(nudged=False)
+    dx = bench.backward().get("dx")
+    if not isinstance(dx, np.ndarray) or dx.shape != x.shape:
+        return None
+    gradient, rng = Gradient("dx", bench.values("dx"), dx), np.random.default_rng(13)
+    if probe(bench, gradient, rng, shaped=np.ones_like) != "wrong":
+        return None
+    words = "of equal inputs, such as zeros after a ReLU, several get a dy that belongs to one"
+    return "term", words, "dx"
