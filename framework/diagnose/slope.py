@@ -29,6 +29,24 @@ def handed_through(bench, wrong, remake):
     return "chain-rule", "it is dy, handed through: the derivative of forward is forgotten"
 
 
+def forgotten_parameter(bench, wrong, remake):
+    """Dx stays the same when a parameter changes, but forward's slope does not."""
+    if not wrong.name.startswith("dx"):
+        return None
+    v, before, _ = wrong.probes[0]
+    for name, parameter in bench.trained:
+        original = parameter.data.copy()
+        parameter.data[...] = 2 * original + 1
+        try:
+            same = np.allclose(bench.backward()[wrong.name], wrong.analytic, rtol=1e-9, atol=1e-12)
+            after = next(bench.derivative(bench.values(wrong.name), v))[0] if same else before
+        finally:
+            parameter.data[...] = original
+        if abs(after - before) > 1e-3 * (abs(after) + abs(before)):
+            return "term", f"{name} is forgotten: forward's slope depends on it, dx does not"
+    return None
+
+
 def another_slope(bench, wrong, remake):
     """Tell forward's slope beside the one that backward uses, for a layer number by number."""
     x, y, dy = bench.inputs[0], bench.y, bench.dy
