@@ -133,6 +133,12 @@ def _run(script, watch, arguments):
         with watch.paused():
             return fit(trainer, module, data, val_data)
 
+    def without_checkpoint(evaluate):  # none was written
+        return lambda trainer, module, data, **_: evaluate(trainer, module, data)
+
+    evaluations = {name: vars(Trainer)[name] for name in ("validate", "test", "predict")}
+    for name, evaluate in evaluations.items():
+        setattr(Trainer, name, without_checkpoint(evaluate))
     sys.path.insert(0, str(path.resolve().parent))
     sys.argv, Trainer.fit, sys.modules["__main__"] = [str(path), *arguments], instead, module
     _guard(script)
@@ -155,6 +161,8 @@ def _run(script, watch, arguments):
         )
     finally:
         _guard(None)
+        for name, evaluate in evaluations.items():
+            setattr(Trainer, name, evaluate)
         sys.argv, Trainer.fit, sys.modules["__main__"] = argv, fit, main
         sys.path.remove(str(path.resolve().parent))
 
