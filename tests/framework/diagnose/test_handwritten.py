@@ -113,6 +113,14 @@ def constant(net, value):
     return net
 
 
+def twins():
+    """Hidden units that are one and the same, in weights (inputs, outputs)."""
+    net = Net(nn.Flatten(), Dense(64, 16), nn.Tanh(), Dense(16, 10))
+    net.body[1].W.data[...] = net.body[1].W.data[:, :1]
+    net.body[3].W.data[...] = net.body[3].W.data[:1]
+    return net
+
+
 class Sine(fl.Module):
     def forward(self, x):
         self.save(x)
@@ -162,9 +170,7 @@ MISTAKES = {  # network, data, where, kind
     "weights of zero": (lambda: constant(classifier(), 0.0), digits, "body.1.weight", "symmetry"),
     "weights all alike": (
         lambda: constant(classifier(), 0.05), digits, "body.1.weight", "symmetry"),
-    "columns all alike": (
-        lambda: constant(Net(nn.Flatten(), Dense(64, 16), nn.Tanh(), Dense(16, 10)), 0.05),
-        digits, "body.1.W", "symmetry"),
+    "columns all alike": (lambda: twins(), digits, "body.1.W", "symmetry"),
     "sigmoid along 32 steps": (
         lambda: sequence(changed(Recurrent, **SIGMOID)(2, 16), 32, 2),
         digits, "body.1", "vanishing"),
@@ -237,6 +243,12 @@ def test_a_layer_that_makes_float64_is_named_beside_what_else_is_wrong():
         ("body.2", "factor"),
         ("body.2", "dtype"),
     ], str(report)
+
+
+def test_statistics_that_change_in_evaluation_are_not_called_random():
+    report = check(between(changed(BatchNorm, keeps=lambda self: True)()), digits(), train=False)
+    (found,) = report.findings
+    assert "each evaluation changes mean, var; running statistics" in found.message
 
 
 def test_fading_at_the_pace_of_fresh_gates_is_a_note_only():
