@@ -150,6 +150,8 @@ def verdict(model, few, run, guessing):
         return (after, max(found)) if math.isfinite(after) else (math.inf, math.inf)
 
     wild = not finite or max(losses) >= 5 * scale
+    if not wild and end < LEARNED * scale and len(losses) < STEPS:
+        return []  # well on its way when time was up
     for factor in (0.1, 0.01, 1e-3, 1e-4, 1e-5) if wild else (0.1, 0.01, 1e-3):
         after, top = other(factor)
         bumpy = finite and max(losses) >= 5 * scale and after < LEARNED * scale
