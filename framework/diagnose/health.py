@@ -9,7 +9,6 @@ from firstlight.diagnose.tuples import leaves
 from firstlight.parameter import Parameter
 
 TINY = 4  # samples of a batch, of which BatchNorm learns little
-HALF = 0.5  # share of a layer's units
 MANY = 0.6  # share of a layer's values
 
 
@@ -17,8 +16,10 @@ def units(tops, report):
     """Add a line about dead and one about saturated units, from recorded calls.
 
     A unit is a place on the last axis. It is dead if it is exactly zero for every sample and place
-    of the batch, in each call of its module; a layer is told where that is so for half its units
-    or more, and for less than half of those that it gets.
+    of the batch, in each call of its module. In a deep fresh network all samples come to look alike
+    and each unit is dead with probability one half; a layer of n units is told from
+    n/2 + 3 sqrt(n)/2 on, three standard deviations more, and if at most half as many were dead in
+    what it gets.
     """
     calls, dead, saturated, shares = {}, [], [], [(0, 0)]
     for top in tops:
@@ -30,7 +31,9 @@ def units(tops, report):
         for zero, what in dead_of(same):
             shares.append((int(zero.sum()), len(zero)))
             before = dead_mask(leaves(call.inputs)[0])
-            if zero.mean() >= HALF and (before is None or before.mean() < zero.mean() / 2):
+            by_chance = 0.5 + 1.5 / len(zero) ** 0.5
+            fresh = before is None or before.mean() <= zero.mean() / 2
+            if zero.mean() >= min(by_chance, 1.0) and fresh:
                 message = (
                     f"{int(zero.sum())} of {len(zero)} {what} are zero for each of the "
                     f"{len(call.inputs[0])} samples: no gradient passes there"

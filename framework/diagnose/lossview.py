@@ -30,15 +30,13 @@ class LossView:
     def __init__(self, model, batch):
         self.twin = unburdened(model).to(dtype="float64").train()
         self.batch, self.output, self._change = mapped(batch, as_float64), None, None
-        self.moment, forward = Moment(self.twin), self.twin.forward
+        self.moment, forward = Moment(self.twin, attributes=True), self.twin.forward
 
         def changed(*inputs, **named):
             self.output = forward(*inputs, **named)
             return self.output if self._change is None else self._change(self.output)
 
         self.twin.forward = changed
-        if self.loss() != self.loss():  # such as a state handed to the next forward
-            self.moment = Moment(self.twin, attributes=True)
 
     def step(self, change=None):
         """Return the `StepOutput` with ``change(output)`` in place of the output."""

@@ -8,6 +8,7 @@ from firstlight.diagnose.bench import unburdened
 from firstlight.diagnose.findings import Finding
 from firstlight.diagnose.recording import recording
 
+SEQUENCES = 3
 ALIKE = 0.99  # of the places
 
 
@@ -25,7 +26,7 @@ def in_sight(model, x, y):
     if (x == y).all():
         message = "the targets are the inputs: to predict the next token they are one place ahead"
         return Finding("leak", "data", "", message, "x = tokens[:-1], y = tokens[1:]")
-    middle = x.shape[1] // 2
+    x, middle = x[:SEQUENCES], x.shape[1] // 2
     other = x.copy()
     other[:, middle:] = np.roll(x[:, middle:], 1, axis=0)
     first, second = (calls_of(model, tokens) for tokens in (x, other))

@@ -1,4 +1,4 @@
-"""Targets in sight, data of two scales, ties, and an optimizer that goes uphill."""
+"""Targets in sight, data of two scales, ties, dead units, and an optimizer that goes uphill."""
 
 import runpy
 from pathlib import Path
@@ -116,3 +116,14 @@ def test_targets_brought_to_scale_in_the_step_are_fine():
     net = Prices(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1), loss=nn.MSELoss())
     report = check(net, (x, 250_000 + 90_000 * x[:, :1]))
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize(("dead", "found"), [(24, []), (27, [("body.2", "dead-units")])])
+def test_units_are_dead_where_more_are_than_chance_leaves(dead, found):
+    net = Net(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    net.body[1].bias.data[:] = 30  # alive
+    net.body[1].bias.data[:dead] = -100
+    report = check(net, fl.datasets.load("digits"), train=False)
+    assert [one for one in kinds(report) if one[1] == "dead-units"] == found, str(report)
+    (line,) = [line for line in report.checks if line.subject == "dead units"]
+    assert line.detail == f"at most {dead} of 32"
