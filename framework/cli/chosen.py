@@ -1,5 +1,6 @@
 """What ``check`` and ``explain`` look at: a model and data by name, or those of a script."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight import plugins
@@ -13,17 +14,28 @@ from firstlight.rng import seed_everything
 SEED = {"seed": (int, 0, "Seeds everything random.")}
 
 
+def split(words):
+    """Return the words before a bare ``--``, and those behind it, which are the script's."""
+    if "--" not in words:
+        return words, []
+    cut = words.index("--")
+    return words[:cut], words[cut + 1 :]
+
+
 def parser(command, description):
     """Return a parser with the flags that name a model and data."""
     made = Parser(
         command,
         description,
-        usage=f"firstlight {command} [SCRIPT] [--model NAME] [--data NAME] [arguments]",
+        usage=(
+            f"firstlight {command} [SCRIPT] [--model NAME] [--data NAME] [arguments] "
+            "[-- arguments of the script]"
+        ),
         add_help=False,
     )
     models, data = (", ".join(plugins.registry(kind).names()) for kind in ("model", "dataset"))
     add = made.add_argument
-    add("script", nargs="?", help="a training script, up to its Trainer.fit; or file.py:Class")
+    add("script", nargs="?", help="a training script, without its training; or file.py:Class")
     add(
         "--model",
         metavar="NAME",
@@ -38,8 +50,30 @@ def parser(command, description):
     return made
 
 
-def made(own, words, options=(), parser=None):
-    """Return ``(model, data, name of the data, values of the options)``, None after a help.
+@dataclass
+class Chosen:
+    """What a command line names.
+
+    Attributes
+    ----------
+    trainings : list of firstlight.diagnose.script.Training
+        One, but for scripts that train several times.
+    name : str
+        Of the data.
+    ended : str
+        How far a script was followed, "" for to its end.
+    options : dict
+        Values of further flags.
+    """
+
+    trainings: list
+    name: str
+    ended: str
+    options: dict
+
+
+def made(own, words, options=(), parser=None, arguments=()):
+    """Return what is `Chosen`, None after a help.
 
     Parameters
     ----------
@@ -49,10 +83,14 @@ def made(own, words, options=(), parser=None):
         What it left over.
     options : dict
         Further flags, as for `Arguments`.
+    arguments : list of str
+        The script's own.
     """
     script = own.script
     if script is not None and ":" in script:
         own.model, script = script, None
+    if arguments and script is None:
+        raise UsageError("what stands behind -- goes to a script, and none is named")
     names = Names()
     for path in own.config:
         names.add(load_config(path), Path(path).name)
@@ -68,20 +106,21 @@ def made(own, words, options=(), parser=None):
         return None
     settings.parse(words, known=vars(own))
     seed_everything(settings.general["seed"])
-    if script is not None:
-        from firstlight.diagnose.script import model_and_data
+    from firstlight.diagnose.script import Training, trainings
 
+    if script is not None:
         try:
-            model, data = model_and_data(script)
+            found, ended = trainings(script, arguments)
         except ValueError as error:
             raise UsageError(str(error)) from error
-        if data is None or own.data is not None:
-            data = settings.data.make_data()
-        return model, data, getattr(data, "name", script), settings.general
+        for training in found:
+            if training.data is None or own.data is not None:
+                training.data = settings.data.make_data()
+        return Chosen(found, getattr(found[0].data, "name", script), ended, settings.general)
     data = settings.data.make_data()
     model = settings.model.make_model(facts_of(data))
     if own.checkpoint:
         from firstlight.checkpoint import Checkpoint
 
         model.load_state_dict(Checkpoint.load(own.checkpoint).model)
-    return model, data, data.name, settings.general
+    return Chosen([Training(model, data)], data.name, "", settings.general)

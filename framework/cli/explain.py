@@ -20,18 +20,19 @@ def run(words):
     """Print, or write a page; returns the exit code."""
     parser = chosen.parser("explain", DESCRIPTION)
     parser.add_argument("--output", metavar="FILE", help="write a page, .html, instead of printing")
+    words, arguments = chosen.split(words)
     own, words = parser.parse_known_args(words)
     if own.output is not None and Path(own.output).suffix not in (".html", ".htm"):
         raise UsageError(f"--output: expected a name that ends in .html, got {own.output}")
-    found = chosen.made(own, words, OPTIONS, parser)
+    found = chosen.made(own, words, OPTIONS, parser, arguments)
     if found is None:
         return 0
     from firstlight.diagnose import explain
 
-    model, data, _, options = found
-    if options["samples"] < 1:
-        raise UsageError(f"--samples: expected 1 or more, got {options['samples']}")
-    step = explain(model, data, samples=options["samples"])
+    first, samples = found.trainings[0], found.options["samples"]
+    if samples < 1:
+        raise UsageError(f"--samples: expected 1 or more, got {samples}")
+    step = explain(first.model, first.data, samples=samples)
     if own.output is not None:
         write_atomically(own.output, step.to_html())
         print(f"page: {own.output}")

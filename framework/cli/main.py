@@ -60,7 +60,8 @@ def main(argv=None):
     """Run a command line and return its exit code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv or os.environ.get("FIRSTLIGHT_DEBUG", "0") not in ("", "0")
-    argv = joined(word for word in argv if word != "--debug")
+    cut = argv.index("--") if "--" in argv else len(argv)  # the rest is a script's
+    argv = [*joined(word for word in argv[:cut] if word != "--debug"), *argv[cut:]]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
             stream.reconfigure(errors="replace")

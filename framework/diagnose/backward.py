@@ -11,33 +11,11 @@ import numpy as np
 
 from firstlight.diagnose import contract
 from firstlight.diagnose.bench import Bench, UnsupportedError
-from firstlight.diagnose.findings import Finding
-from firstlight.diagnose.gradients import judged
+from firstlight.diagnose.findings import LOOK, Finding
 from firstlight.diagnose.guess import guess
 from firstlight.diagnose.recording import recording
-from firstlight.diagnose.shapes import explain_error
 from firstlight.diagnose.standins import put
-
-LOOK = {
-    "sign": "the sign of each term, and whether a - became a + in the derivation",
-    "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
-    "batch-sum": "the sum over samples: one parameter serves them all, so their gradients add",
-    "factor": "constants of forward: each has to be in backward, once",
-    "batch-factor": "where the mean over the batch is taken: in the loss, and only there",
-    "term": "every path from the input to the output: each gives a term, and they add",
-    "zero": "whether each parameter's grad is written, with +=, and dx returned",
-    "not-accumulated": "self.weight.grad += ... instead of = : shared weights and "
-    "micro-batches add up",
-    "overwritten-cache": "self.save(...) in forward and self.saved() in backward, and copies of "
-    "what is changed in place",
-    "stale-mask": "that forward saves the mask of each call, and backward takes that one",
-    "in-place": "work on a copy, or write into a new array with out=",
-    "chain-rule": "dL/dx = dy · dy/dx: dy enters every term exactly once",
-    "shape": "the shapes of dx and x, line by line",
-    "stack": "one self.saved() for each self.save()",
-    "not-called": "backward calls every part that forward calls, in reverse order",
-    "raises": "the shapes of that line",
-}
+from firstlight.diagnose.verdict import Verdict, form_of
 
 
 def check_backward(model, inputs, report):
@@ -61,12 +39,22 @@ def check_backward(model, inputs, report):
         if call.parts or call is top or call.name in judged_names:
             continue
         judged_names.add(call.name)
-        verdict = descent.verdict(call)
-        report.add("backward", subject(call), descent.leaf_findings(call), verdict.detail)
+        add_line(report, subject(call), descent.verdict(call), descent.leaf_findings(call))
     descent.judge(top)
-    whole = descent.verdict(top)
-    report.add("backward", f"{top.type}, the whole", descent.findings, whole.detail)
+    add_line(report, f"{top.type}, the whole", descent.verdict(top), descent.findings)
     descent.add_notes(report)
+
+
+def add_line(report, name, verdict, findings):
+    """Add what was found of one module, or that nothing could be."""
+    if verdict.not_judged and not findings:
+        report.add("backward", name, [], f"not judged: {verdict.detail}", verdict="note")
+        message = f"the backward of {name} was not judged: {verdict.detail}"
+        report.all.append(Finding("random", "", name, message, note=True))
+    elif not verdict.ok and not findings:
+        report.add("backward", name, [], "wrong by what it is made of", verdict="wrong")
+    else:
+        report.add("backward", name, findings, verdict.detail)
 
 
 def record(model, inputs):
@@ -89,59 +77,6 @@ def subject(call):
     return f"{call.name} ({call.type})" if call.name else call.type
 
 
-class Verdict:
-    """What the bench says of one module.
-
-    Attributes
-    ----------
-    wrong : list of Gradient
-    problem : (str, str, str) or None
-        Kind, words and gradient of what is wrong beside, or instead.
-    detail : str
-        For the table.
-    """
-
-    def __init__(self, module, inputs, prepare=None, outermost=False):
-        self.wrong, self.problem, self.detail, self.bench = [], None, "", None
-
-        def remake(**options):
-            return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
-
-        self.remake = remake
-        try:
-            self.bench = remake()
-            gradients = judged(self.bench)
-            self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
-            named = [g.name for g in gradients if g.values is not None]
-            names = ", ".join(named) if len(named) < 6 else f"{len(named)} gradients"
-            worst = max((g.error for g in gradients), default=0.0)
-            unclear = [g.name for g in gradients if g.status == "unclear"]
-            self.detail = f"{names}: error {worst:.0e}" if names else "no gradients"
-            if unclear:
-                self.detail += f"; {', '.join(unclear)} too close to corners"
-            self.problem = contract.broken(self.bench)
-        except UnsupportedError as error:
-            self.detail = str(error)
-        except Exception as error:
-            samples = len(inputs[0]) if np.ndim(inputs[0]) else 0
-            self.problem = (*explain_error(error, samples), "")
-            self.detail = self.problem[1]
-
-    @property
-    def ok(self):
-        return not self.wrong and self.problem is None
-
-    def explained(self):
-        """Return ``(kind, words, gradient)`` of the first thing that is wrong."""
-        if self.problem is None:
-            # dx depends on all that backward does, so a parameter alone is told first
-            first = min(self.wrong, key=lambda g: g.name != "dx")
-            kind, words = guess(self.bench, first, self.remake)
-            also = [g.name for g in self.wrong if g is not first]
-            return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
-        return self.problem
-
-
 class Descent:
     """Goes down from a wrong module to the innermost wrong ones.
 
@@ -161,7 +96,7 @@ class Descent:
     def verdict(self, call):
         """Return the `Verdict` on a call's module, which is made once."""
         if call.name not in self.verdicts:
-            self.verdicts[call.name] = Verdict(call.module, call.inputs, outermost=call is self.top)
+            self.verdicts[call.name] = Verdict(*form_of(call), outermost=call is self.top)
         return self.verdicts[call.name]
 
     def leaf_findings(self, call):
@@ -198,14 +133,18 @@ class Descent:
     def with_stand_ins(self, call, parts):
         """Return the verdict on a module with stand-ins for all its parts."""
         names = {name[len(call.name) :].lstrip("."): name for name in parts}
-        ours = [part for part in call.parts]
         inside = dict(call.module.named_modules())
         known = {short: whole for short, whole in names.items() if short in inside}
-        if any(not isinstance(part.output, np.ndarray) for part in ours):
-            return self.verdict(call)
-        return Verdict(
-            call.module, call.inputs, prepare=put(known, ours), outermost=call is self.top
-        )
+        module, inputs, nested = form_of(call)
+        stand_ins = put(known, call.parts)
+
+        def prepare(module):
+            handed = stand_ins(module)
+            if nested is not None:
+                nested(module)
+            return handed
+
+        return Verdict(module, inputs, prepare, outermost=call is self.top)
 
     def forgetful_part(self, call):
         """Return the finding about a part that is called twice and keeps one forward, or None."""
@@ -231,18 +170,18 @@ class Descent:
         changed = contract.changed_between(call.module, call.inputs)
         if changed:
             return self.finding(call, "overwritten-cache", changed, "")
-        handed = [g for g in verdict.wrong if g.name.endswith("handed_dy")]
+        handed = [g for g in verdict.wrong if ".handed_dy" in g.name]
         if handed and verdict.problem is None:
             order = [part.name for part in call.parts]
             prefix = call.name + "." if call.name else ""
 
             def last(gradient):
-                name = prefix + gradient.name.removesuffix(".handed_dy")
+                name = prefix + gradient.name.rpartition(".handed_dy")[0]
                 return max((i for i, n in enumerate(order) if n == name), default=-1)
 
             first = max(handed, key=last)  # the first on the way back
             kind, words = guess(verdict.bench, first, verdict.remake)
-            part = first.name.removesuffix(".handed_dy")
+            part = first.name.rpartition(".handed_dy")[0]
             return self.finding(call, kind, f"the dy it hands to {part} is wrong: {words}", "dx")
         kind, words, gradient = verdict.explained()
         real = self.verdict(call)

@@ -6,16 +6,33 @@ import warnings
 
 import numpy as np
 
-from firstlight import checks
 from firstlight import rng as randomness
 from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
-from firstlight.diagnose import health, learning, outputs, samples, step
+from firstlight.diagnose import (
+    flow,
+    health,
+    last_layer,
+    learning,
+    next_tokens,
+    outputs,
+    samples,
+    step,
+)
 from firstlight.diagnose.backward import check_backward, record
+from firstlight.diagnose.bench import as_float64, is_float, unburdened
+from firstlight.diagnose.evaluating import evaluation
 from firstlight.diagnose.findings import Finding, Report
-from firstlight.diagnose.flow import flow
+from firstlight.diagnose.lossview import LossView
+from firstlight.diagnose.parts import mapped, parts_of
+from firstlight.diagnose.through_time import through_time
 from firstlight.module import Module
 
+NEEDED = (
+    "derive the class from firstlight.Module, keep what is trained as firstlight.Parameter(array), "
+    "read it as p.data, add to p.grad in backward(dy), return dx, and make an object of it"
+)
+TOKENS, ENOUGH = 2000, 8  # of a batch with more tokens so many sequences are looked at
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that much else has
 
 
@@ -55,7 +72,9 @@ def check(model, data, *, train=True, torch=False):
     """
     from threadpoolctl import threadpool_limits
 
-    checks.module(model)
+    if not isinstance(model, Module):
+        name = model.__name__ if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"check: expected a firstlight.Module object, got {name}; {NEEDED}")
     begun, streams = time.perf_counter(), randomness.state_dict()
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
@@ -84,31 +103,47 @@ def _check(model, data, report, train, torch):
         return
     samples.check_samples(data, report)
     batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
-    x, y, _ = step.parts_of(batch)
+    x, y, _ = parts_of(batch)
     report.add("data", "scale of the inputs", [outputs.scale(x)], describe_batch(batch))
+    if of_tokens(x) and x.size > TOKENS:
+        batch = mapped(batch, lambda array: array[:ENOUGH] if array.ndim else array)
+        x, y, _ = parts_of(batch)
     if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
         report.skip("step", "training_step", "the model has no loss")
         check_backward(model, (few(x),), report)
         return
+    drift = None
     try:
         _, output, tops = step.recorded_step(model, batch)
     except Exception as error:
-        report.add("step", "training_step", [_raised(model, error)], describe_batch(batch))
-        top = record_of(model, few(x))
-        if top is not None:
-            check_backward(model, top.inputs, report)
-        return
+        drift = flow.drift(model, batch)
+        if drift is None:
+            report.add(
+                "step", "training_step", [_raised(model, batch, error)], describe_batch(batch)
+            )
+            top = record_of(model, few(x))
+            if top is not None:
+                check_backward(model, top.inputs, report)
+            return
+        # What else there is to find shows where all is float64.
+        model, batch = unburdened(model).to(dtype="float64"), mapped(batch, as_float64)
+        _, output, tops = step.recorded_step(model, batch)
     if output is None or not np.isfinite(float(output.loss)):
         report.add("step", "loss", [_not_finite(tops, model, output)])
         return
     classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
     if isinstance(batch, tuple) and not step.uses_labels(model, batch):
         y = None
+    view = LossView(model, few(batch))
     found = [
         outputs.outputs(output.prediction, y, classes),
-        outputs.activation_before_loss(model, output.prediction, y, last_of(tops)),
+        last_layer.fits_loss(model, output.prediction, y, last_of(tops), view),
     ]
     report.add("step", "outputs and labels", found)
+    if next_tokens.is_task(x, y):
+        report.add("step", "targets not in sight", [next_tokens.in_sight(model, x, y)])
+    if is_float(y):
+        report.add("step", "scale of the targets", [outputs.target_scale(y, output.loss)])
     report.add(
         "step",
         "loss at the start",
@@ -125,6 +160,8 @@ def _check(model, data, report, train, torch):
         line.verdict != "wrong" for line in report.checks if line.group in ("backward", "loss")
     )
     _health(model, batch, tops, report, broken)
+    if drift is not None:
+        report.add("health", "dtypes of training_step", [drift])
     if torch:
         _against_torch(model, inputs, report)
     if broken or not train:
@@ -138,12 +175,14 @@ def _check(model, data, report, train, torch):
 def _health(model, batch, tops, report, broken):
     own = [top for top in tops if top.name == ""]
     health.units(own, report)
-    if own:
-        small = few(own[0].inputs[0])
-        health.evaluation(record_of(model, small) or own[0], report)
-    health.small_batch(model, step.parts_of(batch)[0], report)
+    small = record_of(model, few(own[0].inputs[0])) or own[0] if own else None
+    if small is not None:
+        evaluation(small, report)
+    health.small_batch(model, parts_of(batch)[0], report)
     if not broken:
-        flow(model, batch, report)
+        flow.flow(model, batch, report)
+        if small is not None:
+            through_time(small, report)
 
 
 def _learn(model, batch, report):
@@ -154,7 +193,7 @@ def _learn(model, batch, report):
     except LookupError as error:
         report.skip("training", "one batch by heart", str(error))
     except Exception as error:
-        report.add("training", "one batch by heart", [_raised(model, error)])
+        report.add("training", "one batch by heart", [_raised(model, batch, error)])
 
 
 def _against_torch(model, inputs, report):
@@ -172,39 +211,45 @@ def record_of(model, x):
 
 
 def last_of(tops):
-    """Return the class of the module that made the model's output, "" without one."""
+    """Return the `Call` of the module that made the model's output, None without one."""
     whole = next((call for call in tops if call.name == ""), None)
     calls = [] if whole is None else [call for _, call in whole.walk() if not call.parts]
     last = calls[-1] if calls else None
-    return (
-        last.type
-        if last is not None
-        and last.output is not None
-        and np.array_equal(last.output, whole.output)
-        else ""
-    )
+    if last is None or last is whole or not isinstance(last.output, np.ndarray):
+        return None
+    return last if np.array_equal(last.output, whole.output) else None
+
+
+def of_tokens(x):
+    """Return whether inputs are sequences of tokens."""
+    return x.ndim > 1 and x.dtype.kind in "iu"
 
 
 def few(batch):
     """Return the first samples of a batch, few enough to run hundreds of times."""
-    x, _, _ = step.parts_of(batch)
-    sequences = x.ndim > 1 and x.dtype.kind in "iu"
-    count = SEQUENCES if sequences or x[:1].size > 2000 else SAMPLES
-    return step.mapped(batch, lambda array: array[:count] if array.ndim else array)
+    x, _, _ = parts_of(batch)
+    count = SEQUENCES if of_tokens(x) or x[:1].size > 2000 else SAMPLES
+    return mapped(batch, lambda array: array[:count] if array.ndim else array)
 
 
-def _raised(model, error):
+def _raised(model, batch, error):
     from firstlight.diagnose.shapes import source_line
 
     line = source_line(error)
     text = f"{type(error).__name__}: {' '.join(str(error).split())}" + (
         f" at `{line}`" if line else ""
     )
-    labels = "label" in text or "target" in text or "index" in text and "bounds" in text
+    where, kind, last = "training_step", "raises", step.unfinished(model, batch)
+    if "label" in text or "target" in text or "index" in text and "bounds" in text:
+        kind = "labels"
+    elif last is not None and last.name:
+        where = last.name
+        if "BatchNorm" in last.type and len(parts_of(batch)[0]) <= health.TINY:
+            kind = "small-batch"
     return Finding(
-        "labels" if labels else "raises",
-        "training_step",
-        type(model).__name__,
+        kind,
+        where,
+        type(model).__name__ if where == "training_step" else last.type,
         text[:300],
         "the message, and the shapes of the batch",
     )

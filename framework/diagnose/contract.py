@@ -25,6 +25,7 @@ def untouched(bench):
         )
 
     bench.forward(keep=True)
+    weights = [(name, parameter.data.copy()) for name, parameter in bench.trained]
     if changed():
         return "in-place", "forward changes its input in place; others keep it for backward", ""
     dy = bench.dy.copy()
@@ -33,6 +34,10 @@ def untouched(bench):
         return "in-place", "backward changes the input of forward in place", ""
     if not np.array_equal(dy, bench.dy):
         return "in-place", "backward changes dy in place; whoever called may still need it", ""
+    for (name, before), (_, parameter) in zip(weights, bench.trained, strict=True):
+        if not np.array_equal(before, parameter.data):
+            parameter.data[...] = before
+            return "in-place", f"backward changes {name} itself, which only the optimizer does", ""
     return None
 
 
@@ -116,21 +121,3 @@ def changed_between(module, inputs):
     except Exception:
         return None
     return found[0] if found else None
-
-
-def evaluation_problem(module, inputs):
-    """Say what a module's evaluation wrongly depends on, None if all is well."""
-    twin = unburdened(module).to(dtype="float64").eval()
-    inputs = [as_float64(x) for x in inputs]
-    first, second = (twin(*[copy.copy(x) for x in inputs]) for _ in range(2))
-    if not isinstance(first, np.ndarray) or not first.ndim:
-        return None
-    if not np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True):
-        return "evaluated twice it gives two results; something random stays on after eval()"
-    untracked = any(getattr(part, "running_mean", 0) is None for part in module.modules())
-    single = len(inputs) == 1 and inputs[0].ndim > 1 and len(inputs[0]) == len(first) > 1
-    if single and not untracked:
-        one = twin(inputs[0][:1].copy())
-        if not np.allclose(one, first[:1], rtol=1e-6, atol=1e-9, equal_nan=True):
-            return "evaluated, a sample's result depends on the others in the batch"
-    return None

@@ -12,8 +12,8 @@ from firstlight import rng as randomness
 from firstlight.batches import describe_batch, placed
 from firstlight.data import DataSplits, as_loader
 from firstlight.diagnose.bench import unburdened
+from firstlight.diagnose.parts import mapped
 from firstlight.diagnose.recording import recording
-from firstlight.diagnose.step import mapped
 from firstlight.parameter import Parameter
 
 SMALL = 48  # numbers that are printed in full; of larger arrays a corner

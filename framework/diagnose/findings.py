@@ -26,13 +26,17 @@ KINDS = {  # what each is called, in words
     "not-finite": "NaN or infinity",
     "initial-loss": "initial loss",
     "input-scale": "scale of the inputs",
+    "target-scale": "scale of the targets",
     "labels": "labels do not fit the outputs",
     "softmax": "activation before the loss",
     "mask": "loss ignores the mask",
+    "leak": "targets in sight of the model",
+    "shift": "train and validation differ",
     "overlap": "train and validation overlap",
     "label-noise": "label noise",
     "imbalance": "class imbalance",
     "small-batch": "BatchNorm with tiny batches",
+    "zero-grad": "gradients not set to zero",
     "not-trained": "parameter not trained",
     "dead-units": "dead units",
     "saturated-units": "saturated units",
@@ -44,9 +48,30 @@ KINDS = {  # what each is called, in words
     "overfit": "does not learn one batch",
 }
 
+LOOK = {
+    "sign": "the sign of each term, and whether a - became a + in the derivation",
+    "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
+    "batch-sum": "the sum over samples: one parameter serves them all, so their gradients add",
+    "factor": "constants of forward: each has to be in backward, once",
+    "batch-factor": "where the mean over the batch is taken: in the loss, and only there",
+    "term": "every path from the input to the output: each gives a term, and they add",
+    "zero": "whether each parameter's grad is written, with +=, and dx returned",
+    "not-accumulated": "self.weight.grad += ... instead of = : shared weights and "
+    "micro-batches add up",
+    "overwritten-cache": "self.save(...) in forward and self.saved() in backward, and copies of "
+    "what is changed in place",
+    "stale-mask": "that forward saves the mask of each call, and backward takes that one",
+    "in-place": "work on a copy, or write into a new array with out=",
+    "chain-rule": "dL/dx = dy · dy/dx: dy enters every term exactly once",
+    "shape": "the shapes of dx and x, line by line",
+    "stack": "one self.saved() for each self.save()",
+    "not-called": "backward calls every part that forward calls, in reverse order",
+    "raises": "the shapes of that line",
+}
 
 CAUSES = (
     "input-scale",
+    "target-scale",
     "initial-loss",
     "softmax",
     "labels",
@@ -56,10 +81,12 @@ CAUSES = (
     "exploding",
     "not-trained",
     "label-noise",
+    "symmetry",
 )
 CONSEQUENCES = {kind: {"overfit", "lr-high", "lr-low"} for kind in CAUSES} | {
     "input-scale": {"initial-loss", "saturated-units", "dead-units", "overfit", "lr-high"},
     "saturated-units": {"vanishing", "overfit", "lr-low"},
+    "exploding": {"initial-loss", "overfit", "lr-high", "lr-low"},
 }
 
 
@@ -153,10 +180,11 @@ class Report:
         """Whether nothing is wrong."""
         return not self.findings
 
-    def add(self, group, subject, findings=(), detail=""):
-        """Add a line to the table, with what was found there."""
+    def add(self, group, subject, findings=(), detail="", verdict=None):
+        """Add a line to the table, with what was found there; the verdict is made of that."""
         findings = [one for one in findings if one is not None]
-        verdict = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
+        found = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
+        verdict = verdict or found
         self.checks.append(Check(group, subject, verdict, detail))
         self.kinds.append((self.checks[-1], {one.kind for one in findings}))
         self.all += findings

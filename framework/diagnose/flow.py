@@ -1,13 +1,20 @@
 """How the gradient flows in one step: its size by depth, and the dtypes on the way."""
 
+import contextlib
+
 import numpy as np
 
 from firstlight.diagnose.backward import subject
-from firstlight.diagnose.bench import is_float, unburdened
+from firstlight.diagnose.bench import as_float64, is_float, unburdened
 from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.parts import mapped
 from firstlight.diagnose.recording import recording
 from firstlight.parameter import Parameter
 
+LOOK = (
+    "float64 numbers and arrays that float32 ones meet: np.sqrt(8) is one, float(np.sqrt(8)) none; "
+    "a mask or random numbers: .astype(x.dtype)"
+)
 FADED = 1e-4  # of the size near the output, at which a gradient has vanished
 
 
@@ -30,18 +37,22 @@ def size(array):
 
 
 def alike(model):
-    """Return a `Finding` about a weight whose rows are equal and stay so, or None.
+    """Return a `Finding` about a weight whose units are equal and stay so, or None.
 
     Units that start alike and get the same gradient learn the same; two are no more than one.
+    Where all weights are zero they may get none at all. A gradient is noise below a millionth of
+    the model's largest.
     """
-    for name, parameter in model.named_parameters():
-        w, g = parameter.data, parameter.grad
-        if w.ndim < 2 or len(w) < 2 or not (w.any() and g.any()):
-            continue
-        if (w == w[:1]).all() and np.allclose(g, g[:1], rtol=1e-4, atol=1e-6 * np.abs(g).max()):
-            message = f"all units of {name} start with equal weights and get equal gradients"
-            look = "random initial weights, e.g. nn.init.kaiming_uniform"
-            return Finding("symmetry", name, "", message, look)
+    weights = [(n, p) for n, p in model.named_parameters() if p.data.ndim > 1 and p.requires_grad]
+    noise = 1e-6 * max((float(np.abs(p.grad).max()) for p in model.parameters()), default=0.0)
+    for name, parameter in weights:
+        for axis in {0, parameter.data.ndim - 1}:  # units are rows, in some layers columns
+            w, g = (np.moveaxis(a, axis, 0) for a in (parameter.data, parameter.grad))
+            same = len(w) > 1 and (w == w[:1]).all()
+            if same and np.allclose(g, g[:1], rtol=1e-4, atol=noise):
+                message = f"all units of {name} start with equal weights and get equal gradients"
+                look = "random initial weights, e.g. nn.init.kaiming_uniform"
+                return Finding("symmetry", name, "", message, look)
     return None
 
 
@@ -78,20 +89,40 @@ def by_depth(model, calls):
     return [], detail
 
 
+def drift(model, batch):
+    """Return a `Finding` if a step raises only because a forward makes another dtype, or None."""
+    twin, wide = unburdened(model).train(), unburdened(model).to(dtype="float64").train()
+    with recording(twin) as tops, contextlib.suppress(Exception):
+        twin.training_step(batch)
+    try:
+        wide.training_step(mapped(batch, as_float64))
+    except Exception:
+        return None
+    calls = [call for top in tops for _, call in top.walk() if not call.parts]
+    found = next((call for call in calls if of_forward(call)), None)
+    if found is None:
+        return None
+    message = f"{of_forward(found)}, which the next layer refuses"
+    return Finding("dtype", found.name, found.type, message, LOOK)
+
+
+def of_forward(call):
+    """Say which dtype a forward makes of another one, None if it keeps it."""
+    floats = {x.dtype for x in call.inputs if is_float(x)}
+    if len(floats) != 1 or not is_float(call.output) or call.output.dtype in floats:
+        return None
+    return f"{subject(call)}.forward makes {call.output.dtype} of {floats.pop()}"
+
+
 def dtypes(calls):
     """Return a `Finding` about a dx of another dtype than x, a note about such a y, or None."""
-    look = "np.float64 numbers and arrays that float32 ones are multiplied with: use float(...)"
     for call in calls:
-        floats = {x.dtype for x in call.inputs if is_float(x)}
-        if len(floats) != 1 or not is_float(call.output):
-            continue
-        dtype = floats.pop()
-        if call.output.dtype != dtype:
-            message = f"{subject(call)}.forward makes {call.output.dtype} of {dtype}"
-            return Finding("dtype", call.name, call.type, message, look, note=True)
+        if of_forward(call):
+            return Finding("dtype", call.name, call.type, of_forward(call), LOOK, note=True)
+        dtype = next((x.dtype for x in call.inputs if is_float(x)), None)
         if is_float(call.dx) and is_float(call.dy) and call.dx.dtype != call.dy.dtype == dtype:
             message = (
                 f"{subject(call)}.backward returns a dx of {call.dx.dtype} for a dy of {dtype}"
             )
-            return Finding("dtype", call.name, call.type, message, look, "dx")
+            return Finding("dtype", call.name, call.type, message, LOOK, "dx")
     return None

@@ -9,12 +9,17 @@ import itertools
 
 import numpy as np
 
-from firstlight import rng as randomness
 from firstlight.diagnose.counts import named_factor
 from firstlight.diagnose.gradients import in_order, judge, probe
+from firstlight.diagnose.leftovers import frozen, redrawn, stale
 from firstlight.diagnose.shapes import explain_shapes
-from firstlight.state import children
+from firstlight.diagnose.slope import (
+    another_slope,
+    forgotten_parameter,
+    handed_through,
+)
 
+UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"
 GROUPS = 12  # into which an axis is divided, to see where a gradient is wrong
 
 
@@ -48,13 +53,16 @@ def guess(bench, wrong, remake):
         shortcut,
         only_part,
         without_mean,
+        repeated,
+        forgotten_parameter,
+        another_slope,
     ):
         found = None
         with contextlib.suppress(Exception):  # somebody's backward may raise on another dy
             found = hypothesis(bench, wrong, remake)
         if found:
             return found
-    return "term", "it is neither a multiple nor a transpose of the right one, a term is wrong"
+    return "term", UNKNOWN
 
 
 def zero(bench, wrong, remake):
@@ -64,73 +72,22 @@ def zero(bench, wrong, remake):
     return "zero", "it stays zero: backward never writes it"
 
 
-def redrawn(bench, wrong, remake):
-    """Backward draws random numbers of its own: a mask that forward never saw."""
-    states = []
-
-    def note():
-        own = [g.bit_generator.state for g, _ in bench.generators]
-        states.append((own, randomness.state_dict()))
-
-    bench.backward(between=note)
-    note()
-    if states[0] == states[1]:
+def repeated(bench, wrong, remake):
+    """Right where each index occurs once: `grad[i] += dy` keeps one of those that are equal."""
+    indices = bench.inputs[0]
+    if wrong.name == "dx" or getattr(indices, "dtype", np.dtype(float)).kind not in "iu":
         return None
-    return "stale-mask", "backward draws a random mask anew, not the one that forward used"
-
-
-def stale(bench, wrong, remake):
-    """Something is left from an earlier forward: without one before, all is well."""
-    try:
-        fresh = remake(fresh=True)
-        gradient = dict(in_order(fresh.backward()))[wrong.name]
-    except Exception:
+    once = np.unique(indices)
+    if len(once) == indices.size or indices.ndim > 2:
         return None
-    if judge(fresh, wrong.name, gradient, np.random.default_rng(2)).status != "ok":
+    other = remake(inputs=[once[None] if indices.ndim == 2 else once, *bench.inputs[1:]])
+    gradient = dict(in_order(other.backward()))[wrong.name]
+    if judge(other, wrong.name, gradient, np.random.default_rng(2)).status != "ok":
         return None
-    if is_masked(wrong.analytic, bench.dy):
-        return "stale-mask", "backward uses the mask of an earlier forward"
-    return "overwritten-cache", "backward uses what an earlier forward kept, not the latest one"
-
-
-def frozen(bench, wrong, remake):
-    """It stays the same for other inputs and other random numbers, where the right one changes."""
-    v, before, _ = wrong.probes[0]
-    inputs, streams = bench.inputs, bench.streams
-    try:
-        randomness.stream("dropout").random(17)
-        bench.streams = randomness.state_dict()
-        bench.inputs = [x.copy() if isinstance(x, np.ndarray) else x for x in bench.other_inputs]
-        same = np.allclose(bench.backward()[wrong.name], wrong.analytic, rtol=1e-9, atol=1e-12)
-        after = next(bench.derivative(bench.values(wrong.name), v))[0]
-    finally:
-        bench.inputs, bench.streams = inputs, streams
-    if not same or abs(after - before) <= 1e-3 * (abs(after) + abs(before)):
-        return None
-    if is_masked(wrong.analytic, bench.dy):
-        return "stale-mask", "backward uses one and the same mask for ever"
-    return None
-
-
-def is_masked(dx, dy):
-    """Return whether dx is dy times a mask: zeros, and one more value."""
-    return len(slopes(dx, dy)) == 2 and 0 in slopes(dx, dy)
-
-
-def slopes(dx, dy):
-    """Return the different values of dx/dy, none where the shapes differ."""
-    if np.shape(dx) != np.shape(dy):
-        return np.zeros(0)
-    return np.unique((dx / np.where(dy == 0, 1, dy)).round(9))
-
-
-def handed_through(bench, wrong, remake):
-    """Dx is dy, or a multiple of it: nothing of forward's slope is in it."""
-    if wrong.name != "dx" or len(slopes(wrong.analytic, bench.dy)) != 1:
-        return None
-    if any(True for _ in children(bench.module)):
-        return "term", "it is dy, handed through: what its parts give back is forgotten"
-    return "chain-rule", "it is dy, handed through: the derivative of forward is forgotten"
+    return "not-accumulated", (
+        "an index that occurs twice counts once: grad[i] += dy overwrites, np.add.at(grad, i, dy) "
+        "adds them all"
+    )
 
 
 def factor(bench, wrong, remake):

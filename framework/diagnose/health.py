@@ -2,52 +2,70 @@
 
 import numpy as np
 
-from firstlight.diagnose import contract
 from firstlight.diagnose.backward import subject
-from firstlight.diagnose.bench import UnsupportedError, is_float, normal, scale_of, unburdened
+from firstlight.diagnose.bench import is_float, normal, scale_of, unburdened
 from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.tuples import leaves
 from firstlight.parameter import Parameter
 
-MANY = 0.6  # share of a layer's units, or of its values
+TINY = 4  # samples of a batch, of which BatchNorm learns little
+MANY = 0.6  # share of a layer's values
 
 
 def units(tops, report):
-    """Add a line about dead and one about saturated units, from recorded calls."""
-    dead, saturated = [], []
+    """Add a line about dead and one about saturated units, from recorded calls.
+
+    A unit is a place on the last axis. It is dead if it is exactly zero for every sample and place
+    of the batch, in each call of its module. In a deep fresh network all samples come to look alike
+    and each unit is dead with probability one half; a layer of n units is told from
+    n/2 + 3 sqrt(n)/2 on, three standard deviations more, and if at most half as many were dead in
+    what it gets.
+    """
+    calls, dead, saturated, shares = {}, [], [], [(0, 0)]
     for top in tops:
         for _, call in top.walk():
-            if call.parts or not call.inputs or "Dropout" in call.type:
-                continue
-            for y, what in seen(call, moved(call)):
-                share, before = dead_share(y), dead_share(call.inputs[0])
-                if share > MANY and before < share / 2:
-                    dead.append(
-                        Finding(
-                            "dead-units",
-                            call.name,
-                            call.type,
-                            f"{share:.0%} of {what} are zero for every sample: no gradient "
-                            "passes there",
-                            "biases and initial weights before it, the learning rate, a LeakyReLU",
-                        )
-                    )
-            for y, what in seen(call, (call.output, call.module)):
-                share = (
-                    0.0 if owns_parameters(call.module) and y is call.output else saturated_share(y)
+            if not call.parts and call.inputs and "Dropout" not in call.type:
+                calls.setdefault(call.name, []).append(call)
+    for same in calls.values():
+        call = same[0]
+        for zero, what in dead_of(same):
+            shares.append((int(zero.sum()), len(zero)))
+            before = dead_mask(leaves(call.inputs)[0])
+            by_chance = 0.5 + 1.5 / len(zero) ** 0.5
+            fresh = before is None or before.mean() <= zero.mean() / 2
+            if zero.mean() >= min(by_chance, 1.0) and fresh:
+                message = (
+                    f"{int(zero.sum())} of {len(zero)} {what} are zero for each of the "
+                    f"{len(call.inputs[0])} samples: no gradient passes there"
                 )
-                if share > MANY:
-                    saturated.append(
-                        Finding(
-                            "saturated-units",
-                            call.name,
-                            call.type,
-                            f"{share:.0%} of the values of {what} are at the flat ends of the "
-                            "activation, where its slope is nearly zero",
-                            "the scale of the inputs, and of the weights before it",
-                        )
-                    )
-    report.add("health", "dead units", dead[:1])
+                look = "biases and initial weights before it, the learning rate, a LeakyReLU"
+                dead.append(Finding("dead-units", call.name, call.type, message, look))
+        for y, what in seen(call, (call.output, call.module)):
+            own = owns_parameters(call.module) and y is call.output
+            share = 0.0 if own else saturated_share(y)
+            if share > MANY:
+                message = (
+                    f"{share:.0%} of the values of {what} are at the flat ends of the "
+                    "activation, where its slope is nearly zero"
+                )
+                look = "the scale of the inputs, and of the weights before it"
+                saturated.append(Finding("saturated-units", call.name, call.type, message, look))
+    most = max(shares, key=lambda pair: pair[0] / max(pair[1], 1))
+    report.add("health", "dead units", dead[:1], f"at most {most[0]} of {most[1]}" * (most[0] > 0))
     report.add("health", "saturated units", saturated[:1])
+
+
+def dead_of(same):
+    """Yield ``(which units are dead, words)`` for the calls of one module."""
+    call = same[0]
+    masks = [dead_mask(moved(one)[0]) for one in same]
+    if all(mask is not None and len(mask) == len(masks[0]) for mask in masks):
+        yield np.logical_and.reduce(masks), f"units of {subject(call)}"
+    if len(same) == 1:
+        for y, what in seen(call, (None, moved(call)[1])):
+            mask = dead_mask(y)
+            if mask is not None:
+                yield mask, f"units of {what}"
 
 
 def owns_parameters(module):
@@ -82,15 +100,16 @@ def seen(call, made):
         yield output, f"{subject(call)}'s units"
     for values in module._stack or ():
         for array in values:
-            if is_float(array) and array.size != np.size(call.inputs[0]):
-                yield array, f"the units {array.shape} that {subject(call)} keeps"
+            given = any(np.array_equal(array, x) for x in leaves(call.inputs))
+            if is_float(array) and array.size != np.size(leaves(call.inputs)[0]) and not given:
+                yield array, f"the array {array.shape} that {subject(call)} keeps"
 
 
-def dead_share(y):
-    """Return the share of units, places on the last axis, that are exactly zero everywhere."""
+def dead_mask(y):
+    """Return for each unit whether it is zero everywhere; None where there is too little to see."""
     if not is_float(y) or y.ndim < 2 or y.shape[-1] < 4 or len(y) < 8:
-        return 0.0
-    return float(np.mean(~y.reshape(-1, y.shape[-1]).any(axis=0)))
+        return None
+    return ~y.reshape(-1, y.shape[-1]).any(axis=0)
 
 
 def saturated_share(y):
@@ -106,35 +125,13 @@ def saturated_share(y):
     return 0.0
 
 
-def evaluation(top, report):
-    """Add a line about modules whose evaluation depends on chance or on the rest of the batch."""
-    findings, looked = [], set()
-    for _, call in top.walk():
-        if call.name in looked or (call.parts and call is not top):
-            continue
-        looked.add(call.name)
-        if call.parts and findings:
-            continue
-        try:
-            problem = contract.evaluation_problem(call.module, call.inputs)
-        except (UnsupportedError, ValueError, TypeError, RuntimeError):
-            continue
-        if problem:
-            look = "that forward looks at self.training, which eval() sets to False"
-            findings.append(
-                Finding("eval", call.name, call.type, f"{subject(call)}: {problem}", look)
-            )
-    findings.sort(key=lambda f: not f.where)
-    report.add("health", "evaluation", findings[:1])
-
-
 def small_batch(model, x, report):
     """Add a finding where BatchNorm has few samples to take its statistics from."""
     names = [n for n, p in model.named_modules() if "BatchNorm" in type(p).__name__]
     if not names:
         return
     findings = []
-    if len(x) <= 4:
+    if len(x) <= TINY:
         findings.append(
             Finding(
                 "small-batch",

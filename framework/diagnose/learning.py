@@ -7,7 +7,9 @@ import numpy as np
 
 from firstlight.diagnose.bench import is_float, unburdened
 from firstlight.diagnose.findings import Finding
-from firstlight.diagnose.step import mapped, parts_of, uses_labels
+from firstlight.diagnose.parts import mapped, parts_of
+from firstlight.diagnose.step import uses_labels
+from firstlight.module import Module
 
 STEPS, SECONDS = 150, 4.0
 LEARNED, WELL = 0.5, 0.25  # of the loss of guessing, or of the first one
@@ -124,7 +126,7 @@ def guessed(model, batch):
         if getattr(outputs, "ndim", 0) == y.ndim + 1:
             return math.log(max(outputs.shape[-1], 2))
         return None
-    if callable(loss):
+    if callable(loss) and type(model).training_step is Module.training_step:
         return float(unburdened(loss)(np.broadcast_to(y.mean(axis=0), y.shape).copy(), y))
     return float(y.var())
 
@@ -147,12 +149,15 @@ def verdict(model, few, run, guessing):
         after = float(np.mean(found[-3:]))
         return (after, max(found)) if math.isfinite(after) else (math.inf, math.inf)
 
-    for factor in (0.1, 0.01, 0.001):
+    wild = not finite or max(losses) >= 5 * scale
+    if not wild and end < LEARNED * scale and len(losses) < STEPS:
+        return []  # well on its way when time was up
+    for factor in (0.1, 0.01, 1e-3, 1e-4, 1e-5) if wild else (0.1, 0.01, 1e-3):
         after, top = other(factor)
         bumpy = finite and max(losses) >= 5 * scale and after < LEARNED * scale
         if (after < 0.4 * end or not finite or bumpy) and after < LEARNED * scale > top / 4:
             words = f"{went}, with {factor:g} times the learning rate to {after:.2g}"
-            look = f"a learning rate {1 / factor:.0f} times smaller; the callback lr_finder"
+            look = f"a learning rate {1 / factor:,.0f} times smaller; the callback lr_finder"
             return [Finding("lr-high", "optimizer", "", words, look)]
     if finite and (end < LEARNED * (guessing or start) or end < LEARNED * start):
         return []
@@ -169,6 +174,11 @@ def verdict(model, few, run, guessing):
             )
             look = f"a learning rate {factor} times larger; the callback lr_finder"
             return [Finding("lr-low", "optimizer", "", words, look)]
+    uphill = np.diff(trial(model, few, 1e-3, steps=12)[0])
+    if len(uphill) > 5 and (uphill > 0).all():
+        words = f"{went}, and it rises in each step with a thousandth of the learning rate too"
+        look = "the sign of the step: w -= lr * gradient goes downhill"
+        return [Finding("sign", "optimizer", "", f"the optimizer goes uphill: {words}", look)]
     words = f"it does not learn a few samples by heart: {went}, and no other learning rate cures it"
     look = "whether the labels belong to the inputs, the loss, and the network's size"
     unsure = guessing is None  # it may have learned them before

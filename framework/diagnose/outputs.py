@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
+from firstlight.diagnose import lossview
 from firstlight.diagnose.bench import is_float, unburdened
 from firstlight.diagnose.findings import Finding
-from firstlight.diagnose.step import mapped, parts_of
-
-MANY = 64  # different values, for what they have in common to be no chance
+from firstlight.diagnose.lossview import LossView
+from firstlight.diagnose.parts import mapped, parts_of
 
 
 def scale(x):
@@ -95,60 +95,45 @@ def initial(model, batch, loss, prediction):
     _, y, _ = parts_of(batch)
     if prediction is None or y is None or is_float(y) or prediction.ndim != np.ndim(y) + 1:
         return None
-    guessing = math.log(max(prediction.shape[-1], 2))
+    even = math.log(max(prediction.shape[-1], 2))
     loss, n = float(loss), len(y)
-    if loss <= 1.5 * guessing + 1:
+    if loss <= 1.5 * even + 1:
         return None
     half = float(unburdened(model).training_step(mapped(batch, lambda a: a[: n // 2])).loss)
-    if n > 4 and 0.4 < half / loss < 0.6 and loss / n < 1.5 * guessing + 1:
+    if n > 4 and 0.4 < half / loss < 0.6 and loss / n < 1.5 * even + 1:
         message = (
             f"the loss of {n} samples is {loss:.4g}, of half of them {half:.4g}: a sum over the "
             "batch, where the trainer expects the mean"
         )
         return Finding("initial-loss", "loss", "", message, "reduction, or the division by N")
+    guessing = lossview.of_guessing(LossView(model, batch))
+    if math.isfinite(guessing) and loss <= 1.5 * guessing + 1:
+        return None  # another loss than cross-entropy
     message = (
-        f"the loss is {loss:.4g}, far above ln {prediction.shape[-1]} = {guessing:.3g}, that of "
+        f"the loss is {loss:.4g}, far above ln {prediction.shape[-1]} = {even:.3g}, that of "
         "guessing: the network is sure of wrong answers before it has learned anything"
     )
     look = "the scale of the initial weights (1/sqrt of the inputs), and of the inputs"
     return Finding("initial-loss", "loss", "", message, look)
 
 
-def activation_before_loss(model, prediction, y, last=""):
-    """Return a `Finding` about a softmax, sigmoid or ReLU before a loss that takes logits.
+def target_scale(y, loss):
+    """Return a `Finding` about targets of a regression that are large, or hardly differ, or None.
 
-    ``last`` is the class of the module that made the prediction.
+    Where the loss is small all the same, the step brings them to scale itself.
     """
-    loss = type(getattr(model, "loss", None)).__name__
-    if prediction is None or prediction.ndim < 2 or prediction.size < 12:
+    if not is_float(y) or y.size < 4:
         return None
-    if np.ptp(prediction, axis=-1).max() < 1e-6 and prediction.shape[-1] > 1:
-        return None  # all alike: nothing to tell from
-    if "BCEWithLogits" not in loss and "CrossEntropy" not in loss:
-        return None
-    how = activation(prediction, last)
-    if how is None:
-        return None
-    return Finding(
-        "softmax",
-        "",
-        type(model).__name__,
-        f"no output is negative, as after a {how}, but {loss} takes logits",
-        "leave it out of forward: the loss applies its own, and takes logits",
-    )
-
-
-def activation(prediction, last):
-    """Name the activation that a prediction has clearly gone through, None without evidence."""
-    if prediction.min() < 0:
-        return None
-    if last in ("Softmax", "Sigmoid", "ReLU"):
-        return last if last == "ReLU" else last.lower()
-    if prediction.shape[-1] > 1 and np.abs(prediction.sum(axis=-1) - 1).max() < 1e-3:
-        return "softmax"
-    # a few logits may all be positive by chance, and samples that resemble each other
-    if prediction.shape[-1] < 4 or len(np.unique(prediction)) < MANY:
-        return None
-    if np.mean(prediction == 0) > 0.1:
-        return "ReLU"
-    return "sigmoid" if prediction.max() <= 1 else None
+    size, spread = float(np.sqrt(np.square(y.astype("float64")).mean())), float(y.std())
+    look = "(y - mean) / std of the training data as the target, and back again for predictions"
+    if (size > 50 or spread > 15) and float(loss) > 50:
+        message = (
+            f"the targets are large, {y.mean():.3g} on average with a spread of {spread:.3g}, the "
+            f"loss therefore {float(loss):.3g}: a fresh network gives numbers near 1, and has far "
+            "to go"
+        )
+        return Finding("target-scale", "data", "", message, look)
+    if 0 < spread < 0.003:
+        message = f"the targets hardly differ, their spread is {spread:.3g}"
+        return Finding("target-scale", "data", "", message, look, note=True)
+    return None

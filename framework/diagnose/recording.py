@@ -22,7 +22,9 @@ class Call:
     parts : list of Call
         The calls made within this one, in order.
     dy, dx
-        Copies of what backward got and returned.
+        Copies of what backward got first, and returned.
+    handed : tuple
+        Copies of all that backward got.
     undone : bool
         Whether backward was called.
     """
@@ -34,6 +36,7 @@ class Call:
     parent: object = None
     parts: list = field(default_factory=list)
     dy: object = None
+    handed: tuple = ()
     dx: object = None
     undone: bool = False
 
@@ -93,7 +96,8 @@ def _backward(backward, part, open_calls):
         call = waiting.pop() if waiting else None
         if call is not None:
             call.undone = True
-            call.dy = copied(inputs[0]) if inputs else None
+            call.handed = copied(inputs)
+            call.dy = call.handed[0] if inputs else None
         dx = backward(*inputs, **named)
         if call is not None:
             call.dx = copied(dx)
@@ -103,7 +107,7 @@ def _backward(backward, part, open_calls):
 
 
 def copied(value):
-    """Return a copy of an array, or of a tuple of arrays; anything else as it is."""
+    """Return a copy of an array, or of a tuple or list of arrays; anything else as it is."""
     if isinstance(value, np.ndarray):
         return value.copy()
-    return tuple(copied(part) for part in value) if isinstance(value, tuple) else value
+    return type(value)(map(copied, value)) if type(value) in (tuple, list) else value

@@ -3,8 +3,10 @@
 import numpy as np
 
 from firstlight.data import DataSplits
+from firstlight.diagnose.bench import is_float
 from firstlight.diagnose.findings import Finding
 
+FEWER = 4  # times another spread
 ROWS = 4000  # samples looked at
 NEIGHBOURS = 8
 ASKED = 1500  # whose neighbours are looked for
@@ -27,6 +29,7 @@ def check_samples(data, report):
     val = first(data.val)[0] if isinstance(data, DataSplits) and data.val is not None else None
     if val is not None and x[0].size > 1 and not hasattr(data.train, "draw"):
         report.add("data", "train and validation apart", [overlap(x, val)])
+        report.add("data", "train and validation alike", [shift(x, val)])
 
 
 def first(data):
@@ -123,6 +126,24 @@ def noise(x, y):
         f"of the samples whose {NEIGHBOURS} nearest neighbours agree on a "
         f"class, {share:.0%} have another label: labels are wrong, or shifted against the inputs",
         f"{look}; some of these samples by eye",
+    )
+
+
+def shift(x, val):
+    """Return a `Finding` about validation inputs of another scale than the training's, or None."""
+    if not (is_float(x) and is_float(val)) or len(val) < 32 or not float(x.std()) > 0:
+        return None
+    spread, ratio = float(x.std()), float(val.std() / x.std())
+    moved = abs(float(val.mean() - x.mean())) / spread
+    if 1 / FEWER < ratio < FEWER and moved < 1:
+        return None
+    return Finding(
+        "shift",
+        "data",
+        "",
+        f"the training inputs have mean {x.mean():.3g} and spread {spread:.3g}, those of the "
+        f"validation {val.mean():.3g} and {val.std():.3g}",
+        "the same transform, with the training data's mean and std, for both",
     )
 
 

@@ -7,6 +7,8 @@ and the gradient of b is the very dy that the composite hands to that part.
 
 import numpy as np
 
+from firstlight.diagnose.bench import as_float64, is_float
+from firstlight.diagnose.tuples import leaves, matched, rebuilt
 from firstlight.parameter import Parameter
 
 RANK = 2
@@ -23,10 +25,13 @@ class StandIn:
     """
 
     def __init__(self, calls, rng):
-        self.outputs = [np.asarray(call.output, "float64") for call in calls]
-        self.rng, self.maps, self.undo, self.count = rng, {}, [], 0
-        shapes = {y.shape for y in self.outputs}
-        self.offset = Parameter(np.zeros(shapes.pop())) if len(shapes) == 1 else None
+        self.calls, self.rng, self.maps, self.undo, self.count = calls, rng, {}, [], 0
+        self.outputs = [[as_float64(y) for y in leaves(call.output)] for call in calls]
+        self.offsets = {}  # by place among the outputs, of one shape each time
+        for place, y in enumerate(self.outputs[0]):
+            shapes = {np.shape(found[place]) for found in self.outputs if place < len(found)}
+            if is_float(y) and len(shapes) == 1:
+                self.offsets[place] = Parameter(np.zeros(y.shape))
         self.skips_dx = not calls[0].module.needs_dx
 
     def forward(self, *inputs, **_):
@@ -35,37 +40,57 @@ class StandIn:
         self.count += 1
         if index == 0:
             self.undo = []
-        y = self.outputs[index].copy()
-        if self.offset is not None:
-            y += self.offset.data
-        used = []
-        for place, x in enumerate(inputs):
-            if getattr(getattr(x, "dtype", None), "kind", "") == "f" and np.isfinite(x).all():
-                for u, w in self._maps(index, place, x.shape, y.shape):
-                    y += u * (w * x).sum()
-                used.append((place, x.shape))
-        self.undo.append((index, used, y.shape))
-        return y
+        used = [
+            (place, x)
+            for place, x in enumerate(leaves(inputs))
+            if is_float(x) and np.isfinite(x).all()
+        ]
+        made = []
+        for out, kept in enumerate(self.outputs[index]):
+            y = kept
+            if is_float(kept):
+                y = kept.copy()
+                if out in self.offsets:
+                    y += self.offsets[out].data
+                for place, x in used:
+                    for u, w in self._maps((index, place, out), x.shape, y.shape):
+                        y += u * (w * x).sum()
+            made.append(y)
+        self.undo.append((index, [(place, x.shape) for place, x in used]))
+        return rebuilt(self.calls[index].output, iter(made))
 
-    def backward(self, dy, *_, **__):
-        """Return dx, for several floating inputs a tuple."""
-        index, used, shape = self.undo.pop()
-        if self.offset is not None:
-            if np.shape(dy) != shape:
-                raise ValueError(f"expected dy of shape {shape}, got {np.shape(dy)}")
-            self.offset.grad += dy
+    def backward(self, *given, **__):
+        """Return dx, for several floating inputs a tuple, nested as the real part's."""
+        index, used = self.undo.pop()
+        outputs, arrays = self.outputs[index], leaves(given)
+        places = matched(arrays, outputs)
+        if len(outputs) == 1 and places[:1] == [None] and is_float(outputs[0]):
+            raise ValueError(
+                f"expected dy of shape {outputs[0].shape}, got {np.shape(given[0] if given else 0)}"
+            )
+        pairs = [(out, dy) for out, dy in zip(places, arrays, strict=True) if out is not None]
+        for out, dy in pairs:
+            if out in self.offsets:
+                self.offsets[out].grad += dy
         if self.skips_dx or not used:
             return None
         found = []
         for place, x_shape in used:
             dx = np.zeros(x_shape)
-            for u, w in self._maps(index, place, x_shape, shape):
-                dx += w * (u * dy).sum()
+            for out, dy in pairs:
+                for u, w in self._maps((index, place, out), x_shape, outputs[out].shape):
+                    dx += w * (u * dy).sum()
             found.append(dx)
+        return self._nested(found, self.calls[index].dx)
+
+    def _nested(self, found, real):
+        if isinstance(real, (tuple, list)):
+            places = matched(leaves(real), found)
+            if len(found) == sum(place is not None for place in places):
+                return rebuilt(real, iter([p if p is None else found[p] for p in places]))
         return found[0] if len(found) == 1 else tuple(found)
 
-    def _maps(self, index, place, x_shape, y_shape):
-        key = index, place
+    def _maps(self, key, x_shape, y_shape):
         if key not in self.maps:
             scale = np.sqrt(np.prod(x_shape) * RANK)
             self.maps[key] = [
@@ -88,11 +113,13 @@ def put(names, calls, seed=0):
 
     def prepare(module):
         rng = np.random.default_rng(seed)
-        parts = dict(module.named_modules())
+        parts, handed = dict(module.named_modules()), {}
         for name, whole in names.items():
             part = parts[name]
             stand_in = StandIn([call for call in calls if call.name == whole], rng)
             part.forward, part.backward = stand_in.forward, stand_in.backward
-            part.handed_dy = stand_in.offset  # found by the bench like any other parameter
+            for place, offset in stand_in.offsets.items():
+                handed[f"{name}.handed_dy{place or ''}"] = offset
+        return handed  # no attributes: a composite may go through its own parameters
 
     return prepare

@@ -4,33 +4,15 @@ import contextlib
 
 import numpy as np
 
-from firstlight import rng as randomness
-from firstlight.diagnose.backward import Descent, Verdict
+from firstlight.diagnose.backward import Descent
 from firstlight.diagnose.bench import as_float64, normal, unburdened
 from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.lossview import LossView
+from firstlight.diagnose.moment import Moment
+from firstlight.diagnose.parts import mapped, parts_of
 from firstlight.diagnose.recording import recording
+from firstlight.diagnose.verdict import Verdict
 from firstlight.module import Module
-
-
-def mapped(batch, function):
-    """Return a batch with a function applied to each array."""
-    if isinstance(batch, (tuple, list)):
-        return tuple(mapped(part, function) for part in batch)
-    if isinstance(batch, dict):
-        return {name: mapped(part, function) for name, part in batch.items()}
-    return function(batch)
-
-
-def parts_of(batch):
-    """Return ``(x, y, mask)`` of a batch, None for what it has not."""
-    if isinstance(batch, dict):
-        y = next(
-            (batch[k] for k in ("y", "target", "targets", "label", "labels") if k in batch), None
-        )
-        return next(iter(batch.values())), y, batch.get("mask")
-    parts = batch if isinstance(batch, tuple) else (batch,)
-    y = parts[1] if len(parts) > 1 else None
-    return parts[0], y, parts[2] if len(parts) > 2 else None
 
 
 def recorded_step(model, batch):
@@ -41,48 +23,47 @@ def recorded_step(model, batch):
     return twin, output, tops
 
 
+def unfinished(model, batch):
+    """Return the innermost `Call` that a training step which raises does not come back from."""
+    twin = unburdened(model).train()
+    with recording(twin) as tops, contextlib.suppress(Exception):
+        twin.training_step(batch)
+    calls = [call for top in tops for _, call in top.walk()]
+    return calls[-1] if calls and calls[-1].output is None else None
+
+
 def uses_labels(model, batch):
     """Return whether the loss of a batch (x, y) changes with the order of y."""
     if type(model).training_step is Module.training_step:
         return True
-    twin, streams, losses = unburdened(model).train(), randomness.state_dict(), []
+    twin, losses = unburdened(model).train(), []
+    moment = Moment(twin)
     turned = (batch[0], *(np.roll(part, 1, axis=0) for part in batch[1:2]), *batch[2:])
     for each in (batch, turned):
-        randomness.load_state_dict(streams)
+        moment.restore()
         losses.append(float(twin.train().training_step(each).loss))
     return len(batch) > 1 and losses[0] != losses[1]
 
 
 def loss_gradient(model, batch, report):
     """Compare the dy of training_step with differences of its loss; add what is found."""
-    twin = unburdened(model).to(dtype="float64").train()
-    batch = mapped(batch, as_float64)
-    streams, forward = randomness.state_dict(), twin.forward
-    delta = []
-
-    def shifted(*inputs, **named):
-        y = forward(*inputs, **named)
-        return y + delta[0] if delta else y
-
-    def step(change=None):
-        delta[:] = [] if change is None else [change]
-        randomness.load_state_dict(streams)
-        twin.train()
-        return twin.training_step(batch)
-
-    twin.forward = shifted
-    step()  # what is kept from a first forward must not make the others differ
-    output = step()
+    view, subject = LossView(model, batch), "dy of training_step"
+    view.step()  # what is kept from a first forward must not make the others differ
+    output = view.step()
     dy = None if output.dy is None else np.asarray(output.dy)
-    subject = "dy of training_step"
     if dy is None:
         report.skip("loss", subject, "training_step returns no dy")
+        return
+    if dy.size != np.size(view.output):
+        report.add("loss", subject, [of_shape(dy, view.output, view.batch, model)])
         return
     rng, pairs = np.random.default_rng(7), []
     for _ in range(3):
         v, h = normal(rng, dy), 1e-6
         try:
-            sides = [float(step(sign * h * v).loss) for sign in (1, -1)]
+            sides = [
+                float(view.step(lambda y, change=sign * h * v: y + change).loss) for sign in (1, -1)
+            ]
         except ValueError:  # another shape than the output's
             sides = [float("nan")] * 2
         pairs.append((float((dy * v).sum()), (sides[0] - sides[1]) / (2 * h)))
@@ -100,11 +81,27 @@ def loss_gradient(model, batch, report):
     report.add("loss", subject, findings, f"error {np.abs(claimed - numeric).max() / size:.0e}")
 
 
+def of_shape(dy, output, batch, model):
+    """Return the finding about a dy of another size than the model's output."""
+    y = parts_of(batch)[1]
+    words = f"it has shape {dy.shape}, the output {np.shape(output)}"
+    if hasattr(y, "shape") and y.shape != np.shape(output):
+        words += f", the targets {y.shape}: their difference was broadcast"
+    return Finding(
+        "shape",
+        "training_step",
+        type(model).__name__,
+        f"the dy that training_step returns is not the loss's gradient: {words}",
+        "the shapes of prediction and targets, one beside the other",
+        "dy",
+    )
+
+
 def of_loss_module(model, batch):
     """Return the findings about the model's own loss module, if it is the one that is wrong."""
     twin = unburdened(model).to(dtype="float64").train()
     with recording(twin) as tops, contextlib.suppress(Exception):
-        twin.training_step(batch)
+        twin.training_step(mapped(batch, as_float64))
     for call in tops:
         if call.name and call.module is getattr(twin, "loss", None):
             descent = Descent(call)
@@ -136,7 +133,7 @@ def of_step(claimed, numeric, dy, model):
         kind, words = "zero", "it is zero"
     elif fits and abs(c + 1) < 1e-3:
         kind, words = "sign", "it has the wrong sign"
-    elif fits:
+    elif fits and abs(c - 1) > 0.02:
         ratio = abs(c) if abs(c) > 1 else 1 / abs(c)
         counts = [n, dy.size, dy.size // dy.shape[-1] if dy.ndim else 1]
         kind = (

@@ -6,7 +6,7 @@ import pytest
 import firstlight as fl
 from firstlight import nn, optim
 from firstlight.diagnose import check, samples
-from firstlight.diagnose.outputs import activation
+from firstlight.diagnose.last_layer import activation
 
 
 class Net(fl.Module):
