@@ -13,6 +13,7 @@ import statistics
 import time
 
 THREADS = str(os.cpu_count())
+TURN, SETTLING = 0.2, 0.1  # seconds: after a pause, the system first has all threads on one core
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, THREADS)  # before NumPy is imported
 
@@ -87,18 +88,20 @@ def measure(shape, rounds):
         "torch channels-last": Torch(x, shape, torch.channels_last),
     }
     times = {name: ([], []) for name in peers}
-    for turn in range(rounds + 3):
+    for turn in range(rounds + 1):
         for name, peer in peers.items():
             time.sleep(0.002)  # for the last one's threads to fall asleep
-            for _ in range(2):  # the first one warms the cache
-                start = time.perf_counter()
+            forwards, backwards, began = [], [], time.perf_counter()
+            while (start := time.perf_counter()) < began + TURN or not forwards:
                 peer.forward()
                 middle = time.perf_counter()
                 peer.backward()
-                end = time.perf_counter()
-            if turn >= 3:
-                times[name][0].append(middle - start)
-                times[name][1].append(end - middle)
+                if start > began + SETTLING:
+                    forwards.append(middle - start)
+                    backwards.append(time.perf_counter() - middle)
+            if turn:
+                times[name][0].append(statistics.median(forwards))
+                times[name][1].append(statistics.median(backwards))
     return {
         name: tuple(1e3 * statistics.median(values) for values in both)
         for name, both in times.items()
@@ -129,7 +132,7 @@ def figures(shape, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", metavar="FILE", help="write all figures there too")
     told = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
