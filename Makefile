@@ -4,7 +4,7 @@ setup:        ## install for development
 	pip install -e ".[dev]"
 
 test:         ## the suite, as the README and CI run it
-	pytest
+	pytest -n auto
 
 slow:         ## long runs that the suite leaves out
 	pytest -m slow
