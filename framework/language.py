@@ -109,10 +109,15 @@ def speaking(language):
     ValueError
         Neither "en" nor "de".
     """
-    if language not in LANGUAGES:
-        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
-    token = _language.set(language)
+    token = _language.set(checked(language))
     try:
         yield
     finally:
         _language.reset(token)
+
+
+def checked(language):
+    """Return a language that is known; raise a ValueError for others."""
+    if language not in LANGUAGES:
+        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
+    return language

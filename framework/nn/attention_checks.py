@@ -24,7 +24,8 @@ def check_inputs(layer, x, context):
     for name, array in (("x", x), ("context", context)):
         if array is None:
             continue
-        if array.ndim != 3 or array.shape[2] != width or len(array) != len(x):
+        fits = array.ndim == 3 and array.shape[1] > 0 and array.shape[2] == width
+        if not fits or len(array) != len(x):
             raise ValueError(
                 f"MultiHeadAttention: expected {name} of shape (samples, positions, {width}) "
                 f"(embed_dim), got shape {array.shape}"

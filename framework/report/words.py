@@ -1,6 +1,6 @@
 """The headings of reports and posters, in English and German."""
 
-from firstlight.language import LANGUAGES
+from firstlight.language import LANGUAGES, checked
 
 WORDS = {
     "report": ("Report", "Bericht"),
@@ -66,7 +66,5 @@ def words(language):
     ValueError
         Neither "en" nor "de".
     """
-    if language not in LANGUAGES:
-        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
-    index = LANGUAGES.index(language)
+    index = LANGUAGES.index(checked(language))
     return {name: both[index] for name, both in WORDS.items()}

@@ -6,8 +6,11 @@ FIRSTLIGHT_COMPILED=0 leaves them unused.
 """
 
 import importlib.util
+import logging
 import os
 from functools import cache
+
+log = logging.getLogger("firstlight")
 
 
 def fastest(function, *arrays):
@@ -32,5 +35,9 @@ def _twin(function):
     if switched_off or importlib.util.find_spec("numba") is None:
         return None
     name = function.__module__.rpartition(".")[2]
-    module = importlib.import_module(f"{__name__}.{name}")
+    try:
+        module = importlib.import_module(f"{__name__}.{name}")
+    except ImportError as error:  # such as a BLAS that cannot be called, see `blas`
+        log.info("%s is not compiled: %s", function.__module__, error)
+        return None
     return getattr(module, function.__name__.lstrip("_"))

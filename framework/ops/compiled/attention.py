@@ -41,8 +41,10 @@ def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal):
 
 
 def by_rows(x):
-    """Return x, or a copy of it whose last axis is one piece of memory."""
-    return x if x.strides[-1] == x.itemsize else np.array(x, order="C")
+    """Return x, or a copy of it, so that BLAS can take its last two axes as a matrix."""
+    down, right = x.strides[-2:]
+    fits = right == x.itemsize and down >= x.shape[-1] * x.itemsize
+    return x if fits else np.array(x, order="C")
 
 
 @njit(**HOW)

@@ -15,8 +15,9 @@ from numba import njit, types
 SYMBOL = "scipy_cblas_sgemm64_"  # in the OpenBLAS of NumPy's wheels; it takes 64-bit integers
 BY_ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112  # CBLAS' numbers
 
-_library = ctypes.CDLL(np.linalg._umath_linalg.__file__)
-if not hasattr(_library, SYMBOL):
+_linked = getattr(np.linalg, "_umath_linalg", None)  # with the BLAS that NumPy has
+_library = ctypes.CDLL(_linked.__file__) if _linked is not None else None
+if not hasattr(_library, SYMBOL):  # NumPy from conda, or on a Mac with Accelerate
     raise ImportError(f"NumPy's BLAS has no {SYMBOL}")
 llvmlite.binding.add_symbol(SYMBOL, ctypes.cast(getattr(_library, SYMBOL), ctypes.c_void_p).value)
 

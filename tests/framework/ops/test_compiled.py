@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -209,6 +210,42 @@ def test_a_convolution_of_no_samples(twins):
 def test_only_float32_arrays_of_numpy_have_a_twin(twins):
     assert compiled.fastest(adam.descend, np.zeros(1)) is adam.descend
     assert compiled.fastest(adam.descend, [1.0]) is adam.descend
+
+
+def test_a_blas_that_cannot_be_called_leaves_numpys_forms():
+    code = (
+        "import logging, numpy as np\n"
+        "del np.linalg._umath_linalg\n"  # as if NumPy had been built otherwise
+        "from firstlight.ops import compiled, convolution\n"
+        "from firstlight.optim import adam\n"
+        "logging.basicConfig(level='INFO')\n"
+        "x = np.zeros(1, 'float32')\n"
+        "assert compiled.fastest(adam.descend, x) is not adam.descend\n"
+        "for function in (convolution.correlate_some, convolution.gradient_of_some):\n"
+        "    assert compiled.fastest(function, x) is function\n"
+    )
+    environment = {**os.environ, "FIRSTLIGHT_COMPILED": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "firstlight.ops.convolution is not compiled: NumPy's BLAS has no" in done.stderr
+
+
+@pytest.mark.parametrize("layout", ["read-only", "broadcast", "backwards"])
+def test_attention_takes_any_memory(twins, layout):
+    q = random(2, 2, 5, 4)
+    if layout == "read-only":
+        q.flags.writeable = False
+    elif layout == "broadcast":
+        q = np.broadcast_to(q[:, :, :1], q.shape)
+    else:
+        q = q[:, :, ::-1]
+    found, right = (np.empty((2, 2, 5, 4), "float32") for _ in range(2))
+    lse = np.empty((2, 2, 5, 1), "float32")
+    twin_of(attention.attend)(q, q, q, found, lse, True)
+    attention.attend(q, q, q, right, lse, True)
+    np.testing.assert_allclose(found, right, atol=1e-6)
 
 
 @pytest.mark.parametrize("setting", ["0", "1"])
