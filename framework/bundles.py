@@ -80,7 +80,7 @@ class Bundles:
 
     def _key(self):
         optimizer = self.trainer.optimizer
-        runs = tuple((start, stop, missed) for _, start, stop, missed in optimizer._trained_runs())
+        runs = tuple((start, stop, missed) for _, start, stop, missed in optimizer.trained_runs())
         groups = repr([plain(group) for group in optimizer.param_groups])
         return self.trainer.passes.facts(), self._loader.batch_size, runs, groups
 

@@ -22,7 +22,7 @@ def fused_rule(optimizer, counts=None):
 
 def launch_runs(optimizer, fused, t):
     """Take an optimizer's step number ``t`` by its kernel."""
-    state, flat = optimizer._state_in_order(), optimizer.flat
-    for group, start, stop, missed in optimizer._trained_runs():
+    state, flat = optimizer.state_in_order(), optimizer.flat
+    for group, start, stop, missed in optimizer.trained_runs():
         parts = [None if array is None else array[start:stop] for array in state]
         fused(group, t - missed, flat.data[start:stop], flat.grad[start:stop], *parts)

@@ -110,7 +110,7 @@ class Optimizer:
         fused = fused_rule(self)
         if fused is None:
             settle(self)
-        runs, state = self._trained_runs(), self._state_in_order()
+        runs, state = self.trained_runs(), self.state_in_order()
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
@@ -141,7 +141,7 @@ class Optimizer:
 
     def spans(self):
         """Return ``(group, start, stop)`` runs of the flat arrays that are trained, in order."""
-        return [(group, start, stop) for group, start, stop, _ in self._trained_runs()]
+        return [(group, start, stop) for group, start, stop, _ in self.trained_runs()]
 
     def grad_norm(self):
         """Return the L2 norm of the gradient of all trained parameters, a 0-d array."""
@@ -234,7 +234,8 @@ class Optimizer:
         switch = self.optional_state.get(name)
         return switch is None or any(group[switch] for group in self.param_groups)
 
-    def _state_in_order(self):
+    def state_in_order(self):
+        """Return the state's arrays in the order of ``update``, None for what nobody needs."""
         for name, switch in self.optional_state.items():
             if name not in self.state and self._needs(name):
                 raise RuntimeError(
@@ -251,9 +252,9 @@ class Optimizer:
         }
 
     def _trained_grads(self):
-        return [self.flat.grad[start:stop] for _, start, stop, _ in self._trained_runs()]
+        return [self.flat.grad[start:stop] for _, start, stop, _ in self.trained_runs()]
 
-    def _trained_runs(self):
+    def trained_runs(self):
         """Return ``(group, start, stop, missed)`` of each run; found anew when freezing changes."""
         flat = self.flat
         trained = [p.requires_grad if p.flat is flat else None for p, _ in flat.windows]
