@@ -50,12 +50,13 @@ def conv2d(x, w, bias, window, groups=1):
     rows, columns = window.axes(x.shape[1:3])
     y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
     if is_depthwise(w, groups):
-        depthwise.correlate(x, w[..., 0], rows, columns, y, bias)
+        fastest(depthwise.correlate, x, w)(x, w[..., 0], rows, columns, y, bias)
         return y
     biases = [None] * groups if bias is None else np.split(bias, groups)
     parts = zip(*by_group(groups, x, y), np.split(w, groups), biases, strict=True)
+    write = fastest(correlate, x, w)
     for part, out, kernels, b in parts:
-        correlate(part, kernels.reshape(len(kernels), -1).T, rows, columns, out, b)
+        write(part, kernels.reshape(len(kernels), -1).T, rows, columns, out, b)
     return y
 
 
@@ -77,11 +78,12 @@ def conv2d_dx(dy, w, window, image, groups=1):
     rows, columns = window.axes(image)
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
     if is_depthwise(w, groups):
-        depthwise.give_back(dy, w[..., 0], window, dx)
+        depthwise.give_back(dy, w[..., 0], rows, columns, dx)
         return dx
     parts = zip(*by_group(groups, dy, dx), np.split(w, groups), strict=True)
+    write = fastest(give_back, dy, w)
     for part, part_dx, kernels in parts:
-        give_back(part, kernels, rows, columns, part_dx)
+        write(part, kernels, rows, columns, part_dx)
     return dx
 
 
@@ -101,12 +103,14 @@ def conv2d_dw(x, dy, window, groups=1):
     """
     rows, columns = window.axes(x.shape[1:3])
     if 1 < groups == x.shape[3] == dy.shape[3]:
-        return depthwise.gradient(x, dy, rows, columns)[..., None]
+        return fastest(depthwise.gradient, x, dy)(x, dy, rows, columns)[..., None]
+    add_up = fastest(gradient, x, dy)
     sums = [
-        gradient(part, part_dy, rows, columns)
+        add_up(part, part_dy, rows, columns)
         for part, part_dy in zip(*by_group(groups, x, dy), strict=True)
     ]
-    return np.concatenate(sums).reshape(dy.shape[3], rows.taps, columns.taps, -1)
+    dw = np.concatenate(sums) if groups > 1 else sums[0]
+    return dw.reshape(dy.shape[3], rows.taps, columns.taps, -1)
 
 
 def is_depthwise(w, groups):
@@ -122,10 +126,9 @@ def by_group(groups, *images):
 def correlate(x, kernels, rows, columns, y, bias=None):
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
     kernels = np.asarray(kernels, order="C", like=kernels)  # (kh · kw · C, O)
-    some = correlate_some if rows.taps == columns.taps == 1 else fastest(correlate_some, x, kernels)
 
     def multiply(start, stop):
-        some(x[start:stop], kernels, rows, columns, y[start:stop], bias)
+        correlate_some(x[start:stop], kernels, rows, columns, y[start:stop], bias)
 
     over_samples(multiply, x, y.size * len(kernels))
 
@@ -148,10 +151,9 @@ def correlate_some(x, kernels, rows, columns, y, bias):
 def give_back(dy, w, rows, columns, dx):
     """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
     kernels = np.asarray(w.transpose(1, 2, 0, 3), order="C", like=w)  # (kh, kw, O, C)
-    some = fastest(give_back_some, dy, kernels)
 
     def add_up(start, stop):
-        some(dy[start:stop], kernels, rows, columns, dx[start:stop])
+        give_back_some(dy[start:stop], kernels, rows, columns, dx[start:stop])
 
     over_samples(add_up, dy, dy.size * w[0].size)
 
@@ -175,11 +177,9 @@ def give_back_some(dy, kernels, rows, columns, dx):
 
 def gradient(x, dy, rows, columns):
     """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C): with O as columns, as BLAS is faster."""
-    one_pixel = rows.taps == columns.taps == 1
-    some = gradient_of_some if one_pixel else fastest(gradient_of_some, x, dy)
 
     def add_up(start, stop):
-        return some(x[start:stop], dy[start:stop], rows, columns)
+        return gradient_of_some(x[start:stop], dy[start:stop], rows, columns)
 
     return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps * x.shape[3])).T
 

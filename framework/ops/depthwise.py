@@ -22,10 +22,9 @@ def correlate(x, w, rows, columns, y, bias=None):
     """Write x (N, H, W, C) under the kernels (C, kh, kw) + bias into y, which may have gaps."""
     repeated = np.tile(w.transpose(1, 2, 0), columns.out)  # (kh, kw, ow · C)
     repeated_bias = None if bias is None else np.tile(bias, columns.out)
-    some = fastest(correlate_some, x, repeated)
 
     def multiply(start, stop):
-        some(x[start:stop], repeated, rows, columns, y[start:stop], repeated_bias)
+        correlate_some(x[start:stop], repeated, rows, columns, y[start:stop], repeated_bias)
 
     over_samples(multiply, x, y.size * rows.taps * columns.taps)
 
@@ -39,20 +38,21 @@ def correlate_some(x, repeated, rows, columns, y, bias):
         y[samples] = lines.reshape(y[samples].shape)
 
 
-def give_back(dy, w, window, dx):
-    """Write dL/dx: convolutions of dy with the kernels turned by 180°, see `Window.back`."""
+def give_back(dy, w, rows, columns, dx):
+    """Write dL/dx: convolutions of dy with the kernels turned by 180°, see `Axis.back`."""
+    write = fastest(correlate, dy, w)
     dx[...] = 0  # pixels between the windows, if there are any
-    for ys, row_taps, rows in window.back(0, dx.shape[1]):
-        for xs, column_taps, columns in window.back(1, dx.shape[2]):
-            correlate(dy, w[:, row_taps][:, :, column_taps], rows, columns, dx[:, ys, xs])
+    for ys, row_taps, row_axis in rows.back(dx.shape[1]):
+        for xs, column_taps, column_axis in columns.back(dx.shape[2]):
+            turned = w[:, row_taps][:, :, column_taps]
+            write(dy, turned, row_axis, column_axis, dx[:, ys, xs])
 
 
 def gradient(x, dy, rows, columns):
     """Return dL/dW (C, kh, kw): dW[c, i, j] = Σ x · dy over all pixels, x moved by i and j."""
-    some = fastest(gradient_of_some, x, dy)
 
     def add_up(start, stop):
-        dw = some(x[start:stop], dy[start:stop], rows, columns)
+        dw = gradient_of_some(x[start:stop], dy[start:stop], rows, columns)
         return dw.reshape(rows.taps, columns.taps, columns.out, -1).sum(axis=2)
 
     return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps)).transpose(2, 0, 1)

@@ -15,15 +15,15 @@ below 1 MB in all, one thread is the faster.
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from queue import SimpleQueue
 
 import numpy as np
 
 BLOCK_BYTES = 2**19  # of one array in a block, for a few passes over two or three such arrays
 
-_pools = {}
+_jobs = {}
 
 
 def spread(function, count, block):
@@ -60,12 +60,14 @@ def spread(function, count, block):
         for index, start in left:  # the iterator hands each block to one thread only
             results[index] = function(start, min(start + block, count))
 
+    ended = SimpleQueue()
     with _one_blas_thread():
-        others = [_pool(threads).submit(work) for _ in range(threads - 1)]
+        for _ in range(threads - 1):
+            _jobs_for(threads).put((work, ended))
         try:
             work()
         finally:
-            failures = [other.exception() for other in others]
+            failures = [ended.get() for _ in range(threads - 1)]
     for failure in filter(None, failures):
         raise failure
     return results
@@ -125,11 +127,27 @@ def _set_threads(counts):
         library.set_num_threads(threads)
 
 
-def _pool(threads):
-    if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads - 1, thread_name_prefix="firstlight-block")
-    return _pools[threads]
+def _jobs_for(threads):
+    """Return the queue of jobs of as many threads, less the main one."""
+    if threads not in _jobs:
+        _jobs[threads] = SimpleQueue()
+        for number in range(1, threads):
+            name, jobs = f"firstlight-block-{number}", _jobs[threads]
+            threading.Thread(target=_serve, args=(jobs,), name=name, daemon=True).start()
+    return _jobs[threads]
+
+
+def _serve(jobs):
+    while True:
+        work, ended = jobs.get()
+        try:
+            work()
+        except BaseException as failure:
+            ended.put(failure)
+        else:
+            ended.put(None)
+        del work, ended  # the arrays that they hold
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)  # a forked process has no threads of ours
+    os.register_at_fork(after_in_child=_jobs.clear)  # a forked process has no threads of ours

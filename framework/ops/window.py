@@ -46,6 +46,26 @@ class Axis(NamedTuple):
         pixels = slice(offset + first * self.stride, offset + stop * self.stride, self.stride)
         return slice(first, stop), pixels
 
+    def back(self, size):
+        """Yield ``(pixels, taps, Axis on dy)``: the windows on dy that make up dx, ``size`` long.
+
+        Pixel i of x is under tap k of window o where i + before = stride · o + dilation · k, so
+        dx_i = Σ dy_o w_k over those pairs. For stride 1 that is a convolution of dy with the
+        kernel's taps in reverse. For stride s the pixels that leave the same rest when divided
+        by s are under the same taps, and there are s such convolutions, each with its share of
+        the taps and stride 1.
+        """
+        for first in range(min(self.stride, size)):
+            pixels = slice(first, size, self.stride)  # of x
+            rest = first + self.before
+            taps = [k for k in range(self.taps) if (rest - self.dilation * k) % self.stride == 0]
+            taps.reverse()
+            if taps:
+                offset = (rest - self.dilation * taps[0]) // self.stride  # o of the first pair
+                step = self.dilation // math.gcd(self.dilation, self.stride)
+                count = len(range(size)[pixels])
+                yield pixels, taps, Axis(-offset, len(taps), 1, step, count)
+
 
 class Window(NamedTuple):
     """Size and steps of a window, (vertical, horizontal) each.
@@ -84,24 +104,3 @@ class Window(NamedTuple):
             )
             for axis in (0, 1)
         )
-
-    def back(self, axis, size):
-        """Yield ``(pixels, taps, Axis on dy)``: the windows on dy that make up dx along an axis.
-
-        Pixel i of x is under tap k of window o where i + before = stride · o + dilation · k, so
-        dx_i = Σ dy_o w_k over those pairs. For stride 1 that is a convolution of dy with the
-        kernel's taps in reverse. For stride s the pixels that leave the same rest when divided
-        by s are under the same taps, and there are s such convolutions, each with its share of
-        the taps and stride 1.
-        """
-        before, stride, dilation = self.before[axis], self.stride[axis], self.dilation[axis]
-        for first in range(min(stride, size)):
-            pixels = slice(first, size, stride)  # of x
-            rest = first + before
-            taps = [k for k in range(self.kernel[axis]) if (rest - dilation * k) % stride == 0]
-            taps.reverse()
-            if taps:
-                offset = (rest - dilation * taps[0]) // stride  # o of the first pixel's first tap
-                step = dilation // math.gcd(dilation, stride)
-                count = len(range(size)[pixels])
-                yield pixels, taps, Axis(-offset, len(taps), 1, step, count)

@@ -32,7 +32,6 @@ _sizes = (_flag, _flag, _flag, _size, _size, _size)
 _sgemm = types.ExternalFunction(
     SYMBOL, types.void(*_sizes, _number, *_operand, *_operand, _number, *_operand)
 )
-copy = types.ExternalFunction("memcpy", types.voidptr(_matrix, _matrix, types.uintp))
 
 
 @njit(nogil=True, cache=True)

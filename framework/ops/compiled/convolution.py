@@ -1,188 +1,144 @@
-"""Convolutions of a chunk of the batch in one compiled call, with BLAS for the products.
+"""Convolutions tile by tile, without patches: each tile finds what its windows see in a frame.
 
-The products are those of `firstlight.ops.convolution`, with patches of a few lines of y at a time.
-Between NumPy's products, threads wait for each other to leave Python; here they do not. Nor does
-it matter how short the runs are of which patches consist.
+dx is the same convolution once more, of dy with turned kernels (`Axis.back`). dW is made of such
+tiles too: of 6 numbers that a window sees by 16 channels, summed over the places of the window.
+The loops are in `firstlight.ops.compiled.tiles`; here is how the batch is split, and which tables
+say where everything is.
 """
 
-import numpy as np
-from numba import njit
-from numpy.lib.stride_tricks import as_strided
+from functools import lru_cache
+from typing import NamedTuple
 
-from firstlight.ops.compiled.blas import copy, multiply
+import numpy as np
+
+from firstlight.ops.compiled import tiles
+from firstlight.ops.compiled.frame import Frame, as_numbers, layout, offsets, table
+from firstlight.ops.parallel import spread
+from firstlight.ops.patches import CHUNKS, over_samples
 from firstlight.ops.scratch import scratch
 
-TILE_BYTES = 2**18  # of patches: half of a core's L2 cache
-LEAST_ROWS = 256  # of patches: BLAS packs the other factor anew for each product
-SHORT_RUN = 8  # values: below it, patches are filled transposed
+LONG_SUM = 192  # places whose share of dW is added up in registers
+LARGE = 2**17  # numbers of dW: then each thread makes some rows of it, and not one of its own
 
 
-def correlate_some(x, kernels, rows, columns, y, bias):
+def correlate(x, kernels, rows, columns, y, bias=None, by_channel=False):
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
-    whole = y if y.flags.c_contiguous else np.empty(y.shape, y.dtype)
-    bias = np.zeros(y.shape[3], y.dtype) if bias is None else bias
-    tile = tile_for(x, rows, columns)
-    _correlate(np.ascontiguousarray(x), kernels, tuple(rows), tuple(columns), bias, tile, whole)
-    if whole is not y:
-        y[...] = whole
+    some = correlation(x, kernels, rows, columns, y, bias, by_channel)
+    over_samples(some, x, y.size * len(kernels))
 
 
-def gradient_of_some(x, dy, rows, columns):
-    """Return P(x)ᵀ dy, of shape (kh · kw · C, O)."""
-    tile = tile_for(x, rows, columns)
-    dw = np.zeros((tile.shape[2], dy.shape[3]), x.dtype)
-    x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
-    _gradient(x, dy, tuple(rows), tuple(columns), tile, dw)
+def give_back(dy, w, rows, columns, dx):
+    """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
+    row_parts, column_parts = list(rows.back(dx.shape[1])), list(columns.back(dx.shape[2]))
+    if len(row_parts) < rows.stride or len(column_parts) < columns.stride:
+        dx[...] = 0  # pixels between the windows
+    parts = []
+    for ys, row_taps, row_axis in row_parts:
+        for xs, column_taps, column_axis in column_parts:
+            turned = w[:, row_taps][:, :, column_taps].transpose(1, 2, 0, 3)  # (i, j, O, C)
+            kernels = turned.reshape(-1, w.shape[3])
+            parts.append(correlation(dy, kernels, row_axis, column_axis, dx[:, ys, xs]))
+
+    def some(start, stop):
+        for part in parts:
+            part(start, stop)
+
+    over_samples(some, dy, dy.size * w[0].size)
+
+
+def correlation(x, kernels, rows, columns, y, bias=None, by_channel=False):
+    """Return the function ``f(begin, stop)`` that does what `correlate` does, to some samples."""
+    out = y.shape[3]
+    whole = tiles.filled(out)
+    weights, start = np.empty(len(kernels) * whole, x.dtype), np.zeros(whole, x.dtype)
+    tiles.arrange(kernels, weights)
+    start[:out] = 0 if bias is None else bias
+    images, results = as_numbers(x), as_numbers(y)
+    channels = whole if by_channel else x.shape[3]
+    steps = results.steps[:3] if whole == out else None
+
+    def some(begin, stop):
+        plan = _plan(stop - begin, rows, columns, channels, whole, steps, by_channel)
+        memory, part = scratch("frame", plan.memory, x), scratch("part", (plan.part,), x)
+        frame = Frame(tuple(rows), tuple(columns), plan.lines, memory)
+        tiles.correlate(
+            *(frame, images, begin, stop, plan.taps, plan.terms, weights, start),
+            *(plan.x_at, plan.y_at, part, results, by_channel),
+        )
+
+    return some
+
+
+class _Plan(NamedTuple):
+    """How a chunk is taken, see `tiles.correlate`; ``memory`` is the shape of that of a frame."""
+
+    lines: int
+    memory: tuple
+    taps: np.ndarray
+    terms: int
+    x_at: tuple
+    y_at: tuple
+    part: int
+
+
+@lru_cache(maxsize=256)
+def _plan(count, rows, columns, channels, whole, steps, by_channel):
+    lines, memory = layout(count, rows, columns, channels)
+    taps, terms = {"rows": rows.taps, "columns": columns.taps}, 1 if by_channel else channels
+    if columns.dilation == 1 and not by_channel:  # the pixels on a line of a window are one run
+        taps, terms = {"rows": rows.taps}, columns.taps * channels
+    taps = table(memory, rows, columns, **taps)
+    samples, width, multiple = memory[0], columns.out, tiles.multiple_for(whole)
+    part = 0 if steps else samples * lines * width * whole
+    steps = steps or (lines * width * whole, width * whole, whole)
+    x_at, y_at = [], []
+    for n, m in ((samples, lines), (_rest(count, samples), _rest(rows.out, lines))):
+        x_at.append(table(memory, rows, columns, multiple, samples=n, lines=m, places=width))
+        y_at.append(offsets((n, m, width), steps, multiple))
+    return _Plan(lines, memory, taps, terms, tuple(x_at), tuple(y_at), part)
+
+
+def _rest(count, size):
+    """Return how many are in the last part of a count that is taken in parts of a size."""
+    return (count - 1) % size + 1
+
+
+def gradient(x, dy, rows, columns, by_channel=False):
+    """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C), or with ``by_channel`` (C, kh · kw)."""
+    out, whole = dy.shape[3], tiles.filled(dy.shape[3])
+    size = rows.taps * columns.taps * (1 if by_channel else x.shape[3])
+    channels, multiple = whole if by_channel else x.shape[3], tiles.multiple_for(whole)
+    images, factors, most = as_numbers(x), as_numbers(dy), max(1, LONG_SUM // columns.out)
+
+    def some(begin, stop, terms=slice(None)):
+        plan = _gradient_plan(stop - begin, rows, columns, channels, multiple, by_channel)
+        lines, shape, all_terms, lines_at = plan
+        frame = Frame(tuple(rows), tuple(columns), lines, scratch("frame", shape, x))
+        part = scratch("part", (most * columns.out * tiles.WIDE,), x)
+        dw = np.zeros((len(all_terms[terms]), whole), x.dtype)
+        tiles.gradient(
+            *(frame, images, begin, stop, all_terms[terms], lines_at, columns.stride * channels),
+            *(most, part, factors, dw, by_channel),
+        )
+        return dw
+
+    if size * whole < LARGE:
+        return sum(over_samples(some, x, dy.size * size))[:size, :out].T
+    dw = np.empty((out, size), x.dtype)
+
+    def some_rows(first, stop):
+        rows_of_dw = some(0, len(x), slice(first, stop))[: size - first, :out]
+        dw[:, first:stop] = rows_of_dw.T
+
+    block = -(-size // (CHUNKS * multiple)) * multiple
+    spread(some_rows, -(-size // multiple) * multiple, block)
     return dw
 
 
-def give_back_some(dy, kernels, rows, columns, dx):
-    """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
-    all_taps = kernels.transpose(2, 0, 1, 3).reshape(dy.shape[3], -1)  # (O, kh · kw · C)
-    whole = dx if dx.flags.c_contiguous else np.empty(dx.shape, dx.dtype)
-    tile = tile_for(dx, rows, columns)
-    dy, all_taps = np.ascontiguousarray(dy), np.ascontiguousarray(all_taps)
-    _give_back(dy, all_taps, tuple(rows), tuple(columns), tile, whole)
-    if whole is not dx:
-        dx[...] = whole
-
-
-def tile_for(x, rows, columns):
-    """Return memory for the patches of a few lines of y, (lines, columns.out, kh · kw · C)."""
-    size, width = rows.taps * columns.taps * x.shape[3], columns.out
-    lines = max(1, TILE_BYTES // (x.itemsize * size * width), -(-LEAST_ROWS // width))
-    return scratch("patches", (lines, width, size), x)
-
-
-@njit(nogil=True, cache=True)
-def _correlate(x, kernels, rows, columns, bias, tile, y):
-    lines = y.reshape(-1, *y.shape[2:])  # (N · oh, ow, O)
-    for top in range(0, len(lines), len(tile)):
-        part = lines[top : top + len(tile)].reshape(-1, y.shape[3])
-        for pixel in range(len(part)):
-            for o in range(y.shape[3]):
-                part[pixel, o] = bias[o]
-        patches = _patches(x, rows, columns, top, tile, len(part))
-        multiply(patches, kernels, 1, part)
-
-
-@njit(nogil=True, cache=True)
-def _gradient(x, dy, rows, columns, tile, dw):
-    lines = dy.reshape(-1, *dy.shape[2:])
-    for top in range(0, len(lines), len(tile)):
-        part = lines[top : top + len(tile)].reshape(-1, dy.shape[3])
-        patches = _patches(x, rows, columns, top, tile, len(part))
-        multiply(patches.T, part, 1, dw)
-
-
-@njit(nogil=True, cache=True)
-def _give_back(dy, kernels, rows, columns, tile, dx):
-    height = dy.shape[1]
-    lines = dy.reshape(-1, *dy.shape[2:])
-    for top in range(0, len(lines), len(tile)):
-        part = lines[top : top + len(tile)]
-        shares = tile[: len(part)]
-        matrix, products = part.reshape(-1, dy.shape[3]), shares.reshape(-1, tile.shape[2])
-        multiply(matrix, kernels, 0, products)
-        for index in range(len(part)):
-            sample, line = divmod(top + index, height)
-            if line == 0:
-                dx[sample] = 0
-            _add(shares[index], rows, columns, line, dx[sample])
-
-
-@njit(nogil=True, cache=True)
-def _patches(x, rows, columns, top, tile, places):
-    """Return the patches (places, kh · kw · C) of lines from ``top`` on, counted over samples."""
-    height, width, size = rows[4], columns[4], tile.shape[2]
-    transposed = columns[1] * x.shape[3] < SHORT_RUN
-    steps = (4, 4 * places) if transposed else (4 * size, 4)
-    patches = as_strided(tile.reshape(-1), (places, size), steps)
-    for index in range(places // width):
-        sample, line = divmod(top + index, height)
-        part = patches[index * width : (index + 1) * width]
-        if transposed:
-            _fill_columns(x[sample], rows, columns, line, part)
-        else:
-            _fill_rows(x[sample], rows, columns, line, part)
-    return patches
-
-
-@njit(nogil=True, cache=True)
-def _fill_rows(image, rows, columns, line, patches):
-    """Fill the patches (places, kh · kw · C) of a line of y, window by window."""
-    above, kh, step_down, gap_down, _ = rows  # before, taps, stride, dilation, out
-    left, kw, step_right, gap_right, width = columns
-    height, length, channels = image.shape
-    pixels = image.reshape(-1)
-    for i in range(kh):
-        y = line * step_down + i * gap_down - above
-        for place in range(width):
-            run = patches[place, i * kw * channels : (i + 1) * kw * channels]
-            x = place * step_right - left
-            if y < 0 or y >= height:
-                run[:] = 0
-            elif gap_right == 1 and x >= 0 and x + kw <= length:
-                seen = pixels[(y * length + x) * channels :]
-                copy(run.ctypes, seen.ctypes, 4 * len(run))
-            else:
-                for j in range(kw):
-                    at = x + j * gap_right
-                    inside = 0 <= at < length
-                    for c in range(channels):
-                        run[j * channels + c] = image[y, at, c] if inside else 0
-
-
-@njit(nogil=True, cache=True)
-def _fill_columns(image, rows, columns, line, patches):
-    """Fill the patches of a line of y, tap by tap: what all windows see with one is a run."""
-    above, kh, step_down, gap_down, _ = rows
-    left, kw, step_right, gap_right, width = columns
-    height, length, channels = image.shape
-    pixels = image.reshape(-1)
-    for i in range(kh):
-        y = line * step_down + i * gap_down - above
-        for j in range(kw):
-            offset = j * gap_right - left
-            first = min(max(0, -(offset // step_right)), width)
-            stop = max(first, min(width, (length - 1 - offset) // step_right + 1))
-            for c in range(channels):
-                run = patches[:, (i * kw + j) * channels + c]
-                if y < 0 or y >= height:
-                    run[:] = 0
-                    continue
-                run[:first] = 0
-                run[stop:] = 0
-                inside = run[first:stop]
-                seen = pixels[(y * length + first * step_right + offset) * channels + c :]
-                if step_right * channels == 1:
-                    copy(inside.ctypes, seen.ctypes, 4 * len(inside))
-                else:
-                    for place in range(len(inside)):
-                        inside[place] = seen[place * step_right * channels]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _add(shares, rows, columns, line, image):
-    """Add the shares (ow, kh · kw · C) of a line of dy to the pixels that its windows saw."""
-    above, kh, step_down, gap_down, _ = rows
-    left, kw, step_right, gap_right, width = columns
-    height, length, channels = image.shape
-    pixels = image.reshape(-1)
-    for i in range(kh):
-        y = line * step_down + i * gap_down - above
-        if y < 0 or y >= height:
-            continue
-        for place in range(width):
-            share = shares[place, i * kw * channels : (i + 1) * kw * channels]
-            x = place * step_right - left
-            if gap_right == 1 and x >= 0 and x + kw <= length:
-                seen = pixels[(y * length + x) * channels :]
-                for c in range(len(share)):
-                    seen[c] += share[c]
-            else:
-                for j in range(kw):
-                    at = x + j * gap_right
-                    if 0 <= at < length:
-                        for c in range(channels):
-                            image[y, at, c] += share[j * channels + c]
+@lru_cache(maxsize=256)
+def _gradient_plan(count, rows, columns, channels, multiple, by_channel):
+    lines, memory = layout(count, rows, columns, channels)
+    counts = {"rows": rows.taps, "columns": columns.taps}
+    counts |= {} if by_channel else {"channels": channels}
+    terms = table(memory, rows, columns, multiple, **counts)
+    return lines, memory, terms, table(memory, rows, columns, samples=memory[0], lines=lines)

@@ -152,22 +152,26 @@ def test_nan_stays_nan_in_attention(twins):
 
 
 CONVOLUTION = (
-    *(convolution.correlate_some, convolution.gradient_of_some, convolution.give_back_some),
-    *(depthwise.correlate_some, depthwise.gradient_of_some),
+    *(convolution.correlate, convolution.gradient, convolution.give_back),
+    *(depthwise.correlate, depthwise.gradient),
 )
 
 
 @pytest.mark.parametrize("pieces", ["whole", "in pieces, two threads"])
 @pytest.mark.parametrize("seed", range(60))
 def test_convolutions_are_those_of_six_loops(twins, monkeypatch, pieces, seed):
-    tile_for = twin_of(CONVOLUTION[0]).__globals__
     assert all(
         twin_of(function).__module__.split(".")[-2] == "compiled" for function in CONVOLUTION
     )
+    module = importlib.import_module("firstlight.ops.compiled.convolution")
     if pieces != "whole":
+        frame = importlib.import_module("firstlight.ops.compiled.frame")
         monkeypatch.setattr(patches, "FEW", 0)
-        monkeypatch.setitem(tile_for, "TILE_BYTES", 600)
-        monkeypatch.setitem(tile_for, "LEAST_ROWS", 1)
+        monkeypatch.setattr(frame, "FRAME_BYTES", 600)
+        monkeypatch.setattr(module, "LARGE", 0)
+        monkeypatch.setattr(module, "LONG_SUM", 1)
+    module._plan.cache_clear()
+    module._gradient_plan.cache_clear()
     x, w, bias, window, groups, rng = six_loops["configuration"](seed)
     x, w, bias = (a.astype("float32") for a in (x, w, bias))
     options = six_loops["as_reference"](window, groups)
@@ -185,7 +189,48 @@ def test_convolutions_are_those_of_six_loops(twins, monkeypatch, pieces, seed):
     np.testing.assert_allclose(y, right[0] + bias, atol=2e-5)
     for found_one, right_one in zip(found, right, strict=True):
         assert found_one.dtype == "float32"
-        np.testing.assert_allclose(found_one, right_one, atol=2e-5)
+        np.testing.assert_allclose(found_one, right_one, atol=2e-5, rtol=2e-6)
+    module._plan.cache_clear()
+    module._gradient_plan.cache_clear()
+
+
+@pytest.mark.parametrize("out", [1, 8, 10, 16, 24, 40])  # channels, 16 and 8 at a time
+@pytest.mark.parametrize("layout", ["C", "read-only", "broadcast", "backwards", "channels first"])
+def test_convolutions_take_any_memory(twins, layout, out):
+    window = ops.Window((3, 2), (1, 2), (1, 1), (1, 0), (0, 1))
+    x, w, bias = random(3, 9, 7, 5), random(out, 3, 2, 5), random(out)
+    dy = random(3, 8, 4, out)
+    if layout == "read-only":
+        x.flags.writeable = dy.flags.writeable = False
+    elif layout == "broadcast":
+        x, dy = np.broadcast_to(x[:, :1], x.shape), np.broadcast_to(dy[:, :1], dy.shape)
+    elif layout == "backwards":
+        x, dy = x[:, ::-1], dy[::-1]
+    elif layout == "channels first":
+        x, dy = (
+            np.ascontiguousarray(a.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1) for a in (x, dy)
+        )
+    found = (
+        ops.conv2d(x, w, bias, window),
+        ops.conv2d_dx(dy, w, window, (9, 7)),
+        ops.conv2d_dw(x, dy, window),
+    )
+    x, w, bias, dy = (a.astype(float) for a in (x, w, bias, dy))
+    right = (
+        ops.conv2d(x, w, bias, window),
+        ops.conv2d_dx(dy, w, window, (9, 7)),
+        ops.conv2d_dw(x, dy, window),
+    )
+    for one, other in zip(found, right, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5, rtol=2e-6)
+
+
+def test_nan_stays_in_its_windows(twins):
+    window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
+    x, w = random(2, 6, 6, 3), random(4, 3, 3, 3)
+    x[0, 0, 0, 0] = np.nan
+    y = ops.conv2d(x, w, None, window)
+    assert np.isnan(y).all(axis=-1).sum() == np.isnan(y).any(axis=-1).sum() == 4
 
 
 def test_sums_of_convolutions_are_the_same_for_any_number_of_threads(twins):
@@ -216,20 +261,21 @@ def test_a_blas_that_cannot_be_called_leaves_numpys_forms():
     code = (
         "import logging, numpy as np\n"
         "del np.linalg._umath_linalg\n"  # as if NumPy had been built otherwise
-        "from firstlight.ops import compiled, convolution\n"
+        "import importlib\n"
+        "from firstlight.ops import compiled\n"
         "from firstlight.optim import adam\n"
         "logging.basicConfig(level='INFO')\n"
         "x = np.zeros(1, 'float32')\n"
         "assert compiled.fastest(adam.descend, x) is not adam.descend\n"
-        "for function in (convolution.correlate_some, convolution.gradient_of_some):\n"
-        "    assert compiled.fastest(function, x) is function\n"
+        "attend = importlib.import_module('firstlight.ops.attention').attend\n"
+        "assert compiled.fastest(attend, x) is attend\n"
     )
     environment = {**os.environ, "FIRSTLIGHT_COMPILED": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "firstlight.ops.convolution is not compiled: NumPy's BLAS has no" in done.stderr
+    assert "firstlight.ops.attention is not compiled: NumPy's BLAS has no" in done.stderr
 
 
 @pytest.mark.parametrize("layout", ["read-only", "broadcast", "backwards"])
