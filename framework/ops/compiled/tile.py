@@ -21,7 +21,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-NUMBER, OFFSET = ir.FloatType(), ir.IntType(64)
+NUMBER, OFFSET, LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 
 
 def tile_of(places, channels, by_channel=False):
@@ -37,72 +37,92 @@ def tile_of(places, channels, by_channel=False):
     Returns
     -------
     function
-        ``f(x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at)`` for compiled code;
-        arrays are 1-D, of float32, and offsets of int64. ``w`` steps from one r to the next.
+        ``f(x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at)`` for compiled code.
+        Arrays are 1-D, of float32, and of int64 those of offsets; r goes up to ``run``, and from
+        one r to the next it is ``w_step`` numbers in w.
     """
-    vector = ir.VectorType(NUMBER, channels)
-    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), channels), [0] * channels)
 
     @intrinsic
     def tile(_, x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at):
-        given = (x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at)
+        kinds = (x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at)
 
-        def generate(context, code, signature, values):
-            def of_array(index):
-                return context.make_array(given[index])(context, code, values[index])
-
-            def at(pointer, *offsets):
-                return code.gep(pointer, [sum_of(offsets)])
-
-            def sum_of(offsets):
-                first, *others = offsets
-                for other in others:
-                    first = code.add(first, other)
-                return first
-
-            def offset_of(table, index):
-                return code.load(at(table, OFFSET(index)))
-
-            def load(pointer):
-                return code.load(code.bitcast(pointer, vector.as_pointer()), align=4)
-
-            def store(value, pointer):
-                code.store(value, code.bitcast(pointer, vector.as_pointer()), align=4)
-
-            def load_x(pointer):
-                if by_channel:
-                    return load(pointer)
-                one = code.insert_element(
-                    ir.Constant(vector, ir.Undefined), code.load(pointer), ir.IntType(32)(0)
-                )
-                return code.shuffle_vector(one, one, first_lane)
-
-            x, x_at, taps_array, w, start, start_at, y, y_at = (
-                of_array(index) for index in (0, 1, 2, 5, 7, 8, 9, 10)
-            )
-            run, x_step, w_step = values[3], values[4], values[6]
-            taps = code.extract_value(taps_array.shape, 0)
-            sums = [cgutils.alloca_once(code, vector) for _ in range(places)]
-            seen = [at(x.data, offset_of(x_at.data, p)) for p in range(places)]
-            for p in range(places):
-                code.store(load(at(start.data, offset_of(start_at.data, p))), sums[p])
-            multiply_add = code.module.declare_intrinsic(
-                f"llvm.fmuladd.v{channels}f32", fnty=ir.FunctionType(vector, [vector] * 3)
-            )
-            with cgutils.for_range(code, taps) as tap:
-                offset = code.load(at(taps_array.data, tap.index))
-                pixels = [at(pointer, offset) for pointer in seen]
-                weights = at(w.data, code.mul(tap.index, code.mul(run, w_step)))
-                with cgutils.for_range(code, run) as step:
-                    these = load(at(weights, code.mul(step.index, w_step)))
-                    moved = code.mul(step.index, x_step)
-                    for pixel, total in zip(pixels, sums, strict=True):
-                        value = load_x(at(pixel, moved))
-                        code.store(code.call(multiply_add, [value, these, code.load(total)]), total)
-            for p in range(places):
-                store(code.load(sums[p]), at(y.data, offset_of(y_at.data, p)))
+        def write(context, builder, signature, values):
+            arrays = [
+                context.make_array(kind)(context, builder, value)
+                if isinstance(kind, types.Array)
+                else value
+                for kind, value in zip(kinds, values, strict=True)
+            ]
+            _write(_Vectors(builder, channels), places, by_channel, *arrays)
             return context.get_dummy_value()
 
-        return types.void(*given), generate
+        return types.void(*kinds), write
 
     return tile
+
+
+def _write(
+    code, places, by_channel, x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at
+):
+    """Write the instructions of a tile, of which the two loops are carried out as such."""
+    load_x = code.load if by_channel else code.repeat
+    multiply, loop = code.builder.mul, lambda count: cgutils.for_range(code.builder, count)
+    sums = [
+        code.register(code.load(code.at(start, code.entry(start_at, p)))) for p in range(places)
+    ]
+    windows = [code.at(x, code.entry(x_at, p)) for p in range(places)]
+    with loop(code.length(tap_at)) as tap:
+        offset = code.entry(tap_at, tap.index)
+        pixels = [code.after(window, offset) for window in windows]
+        weights = code.at(w, multiply(tap.index, multiply(run, w_step)))
+        with loop(run) as r:
+            these = code.load(code.after(weights, multiply(r.index, w_step)))
+            step = multiply(r.index, x_step)
+            for pixel, total in zip(pixels, sums, strict=True):
+                code.add_product(total, load_x(code.after(pixel, step)), these)
+    for p in range(places):
+        code.store(code.builder.load(sums[p]), code.at(y, code.entry(y_at, p)))
+
+
+class _Vectors:
+    """LLVM's instructions on vectors of so many numbers."""
+
+    def __init__(self, builder, size):
+        self.builder, self.kind = builder, ir.VectorType(NUMBER, size)
+        self.first_lane = ir.Constant(ir.VectorType(LANE, size), [0] * size)
+        function = ir.FunctionType(self.kind, [self.kind] * 3)
+        name = f"llvm.fmuladd.v{size}f32"
+        self.multiply_add = builder.module.declare_intrinsic(name, fnty=function)
+
+    def length(self, array):
+        return self.builder.extract_value(array.shape, 0)
+
+    def after(self, pointer, offset):
+        return self.builder.gep(pointer, [offset])
+
+    def at(self, array, offset):
+        return self.after(array.data, offset)
+
+    def entry(self, table, index):
+        index = OFFSET(index) if isinstance(index, int) else index
+        return self.builder.load(self.at(table, index))
+
+    def load(self, pointer):
+        return self.builder.load(self.builder.bitcast(pointer, self.kind.as_pointer()), align=4)
+
+    def repeat(self, pointer):
+        """Load one number as all those of a vector."""
+        empty = ir.Constant(self.kind, ir.Undefined)
+        one = self.builder.insert_element(empty, self.builder.load(pointer), LANE(0))
+        return self.builder.shuffle_vector(one, empty, self.first_lane)
+
+    def store(self, value, pointer):
+        self.builder.store(value, self.builder.bitcast(pointer, self.kind.as_pointer()), align=4)
+
+    def register(self, value):
+        """Return a variable; LLVM keeps it in a register."""
+        return cgutils.alloca_once_value(self.builder, value)
+
+    def add_product(self, total, a, b):
+        value = self.builder.call(self.multiply_add, [a, b, self.builder.load(total)])
+        self.builder.store(value, total)
