@@ -10,7 +10,7 @@ cache. It takes 8.7 ms for 32 -> 64 channels, 3 × 3, 26 × 26, batch 64, on two
 of patches of dy, which hold each number kh · kw times, with the kernels turned by 180°: 10.2 ms.
 
 Groups are convolutions side by side; where each has one channel only, `firstlight.ops.depthwise`
-has a faster form. With the extra `fast`, `firstlight.ops.compiled.convolution` does without patches.
+has a faster form. With the extra `fast`, there are no patches: `ops.compiled.convolution`.
 """
 
 import numpy as np
