@@ -99,11 +99,12 @@ def products(shapes, steps):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", choices=("cnn", "gpt", "mlp"), default="cnn")
-    parser.add_argument("--size", help="one of the work's SIZES")
+    parser.add_argument("--size", help="one of the work's SIZES (default: the first)")
     parser.add_argument("--steps", type=int, default=60)
     told = parser.parse_args()
     work = load_work(Path(__file__).resolve().parent / f"works/{told.work}.py")
-    options = dict(getattr(work, "SIZES", {}).get(told.size, {}))
+    sizes = getattr(work, "SIZES", {})
+    options = dict(sizes[told.size or next(iter(sizes))]) if sizes else {}
     batch = options.pop("batch", work.BATCH)
     found = measure(work.ours(batch, **options), work.batches(batch, 4, **options), told.steps)
     names = {title: None for times in found for title, _ in times}
