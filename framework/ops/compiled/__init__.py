@@ -3,6 +3,9 @@
 ``pip install "firstlight[fast]"`` brings numba. Each file here has functions of the same names and
 arguments as the file of NumPy functions that it stands in for, and the tests compare them.
 FIRSTLIGHT_COMPILED=0 leaves them unused.
+
+Numba keeps compiled code until the file of the function changes. After a change to what it calls in
+another file (`blas`, `frame`, `tile`), touch it too.
 """
 
 import importlib.util

@@ -2,8 +2,6 @@
 
 A compiled loop that went back to Python for each product would ask for Python's lock each time,
 and its threads would wait for each other. Called by its address, BLAS needs no lock.
-
-Numba keeps compiled code until its own file changes: after a change here, touch those that use it.
 """
 
 import ctypes
