@@ -3,26 +3,19 @@
 import importlib
 import json
 import os
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
-from firstlight import ops
-from firstlight.ops import compiled, convolution, depthwise, patches
+from firstlight.ops import compiled
 from firstlight.ops import layernorm as plain_norm
 from firstlight.optim import adam
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
 attention = importlib.import_module("firstlight.ops.attention")  # as a function, too
 gelu = importlib.import_module("firstlight.ops.gelu")  # the package has a function of this name
-
-reference = runpy.run_path(str(Path(__file__).parents[2] / "reference.py"))
-six_loops = runpy.run_path(str(Path(__file__).parent / "test_convolution.py"))
 
 
 @pytest.fixture
@@ -149,107 +142,6 @@ def test_nan_stays_nan_in_attention(twins):
     y, lse = np.empty_like(q), np.empty((1, 1, 3, 1), "float32")
     twin_of(attention.attend)(q, k, k, y, lse, True)
     assert np.isnan(y).any(axis=-1).tolist() == [[[False, True, False]]]
-
-
-CONVOLUTION = (
-    *(convolution.correlate, convolution.gradient, convolution.give_back),
-    *(depthwise.correlate, depthwise.gradient),
-)
-
-
-@pytest.mark.parametrize("pieces", ["whole", "in pieces, two threads"])
-@pytest.mark.parametrize("seed", range(60))
-def test_convolutions_are_those_of_six_loops(twins, monkeypatch, pieces, seed):
-    assert all(
-        twin_of(function).__module__.split(".")[-2] == "compiled" for function in CONVOLUTION
-    )
-    module = importlib.import_module("firstlight.ops.compiled.convolution")
-    if pieces != "whole":
-        frame = importlib.import_module("firstlight.ops.compiled.frame")
-        monkeypatch.setattr(patches, "FEW", 0)
-        monkeypatch.setattr(frame, "FRAME_BYTES", 600)
-        monkeypatch.setattr(module, "LARGE", 0)
-        monkeypatch.setattr(module, "LONG_SUM", 1)
-    module._plan.cache_clear()
-    module._gradient_plan.cache_clear()
-    x, w, bias, window, groups, rng = six_loops["configuration"](seed)
-    x, w, bias = (a.astype("float32") for a in (x, w, bias))
-    options = six_loops["as_reference"](window, groups)
-    with threadpool_limits(2, user_api="blas"):
-        y = ops.conv2d(x, w, bias, window, groups)
-        dy = rng.standard_normal(y.shape).astype("float32")
-        found = (
-            ops.conv2d(x, w, None, window, groups),
-            ops.conv2d_dx(dy, w, window, x.shape[1:3], groups),
-            ops.conv2d_dw(x, dy, window, groups),
-        )
-    exact = [a.astype(float) for a in (x, w, dy)]
-    right = reference["conv2d_backward"](*exact, **options)
-    right = (reference["conv2d"](*exact[:2], np.zeros(len(w)), **options), *right)
-    np.testing.assert_allclose(y, right[0] + bias, atol=2e-5)
-    for found_one, right_one in zip(found, right, strict=True):
-        assert found_one.dtype == "float32"
-        np.testing.assert_allclose(found_one, right_one, atol=2e-5, rtol=2e-6)
-    module._plan.cache_clear()
-    module._gradient_plan.cache_clear()
-
-
-@pytest.mark.parametrize("out", [1, 8, 10, 16, 24, 40])  # channels, 16 and 8 at a time
-@pytest.mark.parametrize("layout", ["C", "read-only", "broadcast", "backwards", "channels first"])
-def test_convolutions_take_any_memory(twins, layout, out):
-    window = ops.Window((3, 2), (1, 2), (1, 1), (1, 0), (0, 1))
-    x, w, bias = random(3, 9, 7, 5), random(out, 3, 2, 5), random(out)
-    dy = random(3, 8, 4, out)
-    if layout == "read-only":
-        x.flags.writeable = dy.flags.writeable = False
-    elif layout == "broadcast":
-        x, dy = np.broadcast_to(x[:, :1], x.shape), np.broadcast_to(dy[:, :1], dy.shape)
-    elif layout == "backwards":
-        x, dy = x[:, ::-1], dy[::-1]
-    elif layout == "channels first":
-        x, dy = (
-            np.ascontiguousarray(a.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1) for a in (x, dy)
-        )
-    found = (
-        ops.conv2d(x, w, bias, window),
-        ops.conv2d_dx(dy, w, window, (9, 7)),
-        ops.conv2d_dw(x, dy, window),
-    )
-    x, w, bias, dy = (a.astype(float) for a in (x, w, bias, dy))
-    right = (
-        ops.conv2d(x, w, bias, window),
-        ops.conv2d_dx(dy, w, window, (9, 7)),
-        ops.conv2d_dw(x, dy, window),
-    )
-    for one, other in zip(found, right, strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-5, rtol=2e-6)
-
-
-def test_nan_stays_in_its_windows(twins):
-    window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
-    x, w = random(2, 6, 6, 3), random(4, 3, 3, 3)
-    x[0, 0, 0, 0] = np.nan
-    y = ops.conv2d(x, w, None, window)
-    assert np.isnan(y).all(axis=-1).sum() == np.isnan(y).any(axis=-1).sum() == 4
-
-
-def test_sums_of_convolutions_are_the_same_for_any_number_of_threads(twins):
-    window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
-    x, dy = random(2, 40, 14, 14, 16)
-    found = []
-    for threads in (1, 2, 2):
-        with threadpool_limits(threads, user_api="blas"):
-            found.append(ops.conv2d_dw(x, dy, window).tobytes())
-    assert found[0] == found[1] == found[2]
-
-
-def test_a_convolution_of_no_samples(twins):
-    window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
-    x, w = random(0, 6, 6, 2), random(3, 3, 3, 2)
-    y = ops.conv2d(x, w, random(3), window)
-    assert y.shape == (0, 6, 6, 3)
-    assert ops.conv2d_dx(y, w, window, (6, 6)).shape == x.shape
-    assert not ops.conv2d_dw(x, y, window).any()
 
 
 def test_only_float32_arrays_of_numpy_have_a_twin(twins):
