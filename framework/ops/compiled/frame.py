@@ -4,7 +4,6 @@ What a compiled convolution reads is copied here first. There it is in the cache
 padding and the stride, the windows find their numbers at distances that a table tells.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +54,6 @@ def as_numbers(images):
     return Images(as_strided(images, (last + 1,), (images.itemsize,)), steps, images.shape)
 
 
-@lru_cache(maxsize=256)
 def layout(count, rows, columns, channels):
     """Return how many lines of windows, and memory of which shape, a frame is for.
 
@@ -65,7 +63,7 @@ def layout(count, rows, columns, channels):
         Samples.
     rows, columns : firstlight.ops.window.Axis
     channels : int
-        Those that x does not have are 0.
+        May be more than those of x; what the others hold is chance.
     """
     line_bytes = 4 * columns.span * channels
     image_bytes, places = line_bytes * rows.span, rows.out * columns.out
@@ -163,6 +161,5 @@ def fill(frame, images, sample, stop, top, height):
             for pixel in range(start, end):
                 for c in range(channels):
                     pixels[pixel, c] = numbers[first + c]
-                pixels[pixel, channels:] = 0
                 first += steps[2]
     return samples, min(frame.lines, height - top)

@@ -103,6 +103,23 @@ def test_convolutions_take_any_memory(layout, out):
         np.testing.assert_allclose(one, other, atol=2e-5, rtol=2e-6)
 
 
+@pytest.mark.parametrize("frame_bytes", [600, 2**18])
+@pytest.mark.parametrize(("samples", "pixels"), [(1, 9), (4, 7), (5, 3), (7, 2)])
+def test_nothing_is_written_beside_y(monkeypatch, frame_bytes, samples, pixels):
+    frame = importlib.import_module("firstlight.ops.compiled.frame")
+    plan = importlib.import_module("firstlight.ops.compiled.convolution")._plan
+    monkeypatch.setattr(frame, "FRAME_BYTES", frame_bytes)
+    plan.cache_clear()
+    around = np.full((samples + 4, pixels, pixels, 16), 7, "float32")
+    y, x, w = around[2:-2], random(samples, pixels, pixels, 3), random(27, 16)
+    axes = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1)).axes((pixels, pixels))
+    compiled.fastest(convolution.correlate, x, w)(x, w, *axes, y)
+    assert (around[:2] == 7).all()
+    assert (around[-2:] == 7).all()
+    assert (y != 7).all()
+    plan.cache_clear()
+
+
 def test_nan_stays_in_its_windows():
     window = ops.Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1))
     x, w = random(2, 6, 6, 3), random(4, 3, 3, 3)
