@@ -36,12 +36,19 @@ def chart(works):
         labels, colours = zip(*(SHOWN[row["peer"]] for row in rows), strict=True)
         axes.barh(labels, medians, xerr=around, color=colours, height=0.7, ecolor="#555555")
         for place, row in enumerate(rows):
-            axes.text(row["max_ms"], place, f"  {row['median_ms']:.3g} ms", va="center")
+            label = f"{row['median_ms']:.{digits(row['median_ms'])}f} ms"
+            beside = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(label, (row["max_ms"], place), **beside)
         axes.set_title(title(work), loc="left", fontsize="medium")
         axes.set_xlim(0, 1.2 * max(row["max_ms"] for row in rows))
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1, 0].set_xlabel(f"ms a training step, {work['threads']} threads; {work['cpu']}")
     return figure
+
+
+def digits(value):
+    """Return how many digits after the point make three in all."""
+    return 2 if value < 10 else 1 if value < 100 else 0
 
 
 def title(work):

@@ -187,7 +187,7 @@ def table(figures):
             "" if value is None else f"{value:.{digits}f}"
             for value, digits in ((row["ratio"], 2), (row["ratio_fast"], 2), (row["loss"], 4))
         )
-        span = f"{row['min_ms']:.3g} – {row['max_ms']:.3g}"
+        span = f"{row['min_ms']:.2f} – {row['max_ms']:.2f}"
         median, peak = f"{row['median_ms']:.3f}", f"{row['peak_mb']:.0f}"
         cores = f"{row['cores']:.2f}"
         lines.append((row["peer"], median, span, to_ours, to_fast, cores, peak, loss))

@@ -61,4 +61,4 @@ def test_the_chart_of_the_benchmarks_page_is_that_of_its_figures(tmp_path):
     assert drawn == shown
     for path in figures:
         times = [row["median_ms"] for row in json.loads(path.read_text())["peers"]]
-        assert any(f"{time:.3g} ms" in drawn for time in times)
+        assert any({f"{time:.3g} ms", f"{time:.0f} ms"} & drawn for time in times)
