@@ -220,6 +220,8 @@ def run(function, *args, **kwargs):
     out = kwargs.get("out")
     raw = [bare(arg) for arg in args]
     raw_kwargs = {key: bare(value) for key, value in kwargs.items()}
+    if name.endswith("_like") and raw_kwargs.get("shape") == ():
+        del raw_kwargs["shape"]  # CuPy 14.2: ``shape if shape else a.shape``
     if out is not None or name == "copyto":
         for used in flat([raw, list(raw_kwargs.values())]):
             counts.use(used)
