@@ -108,11 +108,11 @@ class NCCLCommunicator(Communicator):
         self._pending = done, time.monotonic()
 
     def _connect(self, nccl):
+        import cupy
+
         unique_id = nccl.get_unique_id() if self.rank == 0 else None
         unique_id = self._world.gather(unique_id)[0]
         self._connection = nccl.NcclCommunicator(self.size, unique_id, self.rank)
-        import cupy
-
         threading.Thread(
             target=self._watch,
             args=(cupy.cuda.runtime.getDevice(),),

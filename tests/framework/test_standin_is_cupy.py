@@ -47,6 +47,8 @@ def test_streams_graphs_and_devices_have_cupys_methods(ours, theirs, cupy):
 def test_what_backend_and_ops_take_from_the_module_is_there(cupy):
     for path in (
         *("cuda.MemoryPool", "cuda.using_allocator", "cuda.get_current_stream"),
+        *("cuda.Memory", "cuda.MemoryPointer", "cuda.set_pinned_memory_allocator"),
+        *("get_default_memory_pool", "get_default_pinned_memory_pool"),
         *("cuda.runtime.getDevice", "cuda.runtime.getDeviceCount"),
         *("cuda.runtime.getDeviceProperties", "asarray", "empty", "RawModule", "is_available"),
     ):
