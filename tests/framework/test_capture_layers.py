@@ -47,6 +47,7 @@ CASES += [
     )
     for dtype in ("bool", "float32")
 ]
+CASES.append(Case("GRU, 12 steps", lambda: nn.GRU(3, 4), lambda rng: rng.random((2, 12, 3))))
 
 
 @pytest.fixture
