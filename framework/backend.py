@@ -92,7 +92,8 @@ def load_cupy():
 def using(device):
     """Make a GPU and a stream of its own the current ones, which a CUDA graph can be captured on.
 
-    Nothing changes for "cpu". The stream's work is done when the context ends.
+    Nothing changes for "cpu". The stream's work begins after what was launched before, such as
+    copies of a module that was moved, and is done when the context ends.
     """
     if device == "cpu":
         yield
@@ -102,7 +103,10 @@ def using(device):
         stack.enter_context(cupy.cuda.Device(_index(device)))
         if device not in _streams:
             _streams[device] = cupy.cuda.Stream(non_blocking=True)
+        before = cupy.cuda.Event(disable_timing=True)
+        before.record(cupy.cuda.get_current_stream())
         stream = stack.enter_context(_streams[device])
+        stream.wait_event(before)  # one that is non-blocking waits for no other by itself
         yield
         stream.synchronize()
 

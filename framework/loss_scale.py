@@ -55,7 +55,7 @@ class LossScale:
                 'precision "16" rounds the factors of products only and keeps weights in float32, '
                 'but the module is float16; make it float32: module.to(dtype="float32")'
             )
-        self.scale = np.full_like(gradient, FIRST, shape=())
+        self.scale = np.full_like(gradient, FIRST, shape=(1,)).reshape(())  # () is None to CuPy
         self.counts = np.zeros_like(gradient, shape=(3,), dtype="int32")
         optimizer.loss_scale, self._optimizer = self, optimizer
 

@@ -172,12 +172,14 @@ def captured(work, module):
         Why there is no graph.
     """
     cupy = load_cupy()
-    stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool()
+    stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool(_fresh_memory)
+    cupy.get_default_memory_pool().free_all_blocks()  # a graph has memory of its own
     result, reason = None, "broken off"
     own = [(g, g.bit_generator.state) for _, g in generators(module)]
     rng.capturing(True)
     stream.begin_capture()
     try:
+        cupy.cuda.set_pinned_memory_allocator(_no_pinned_memory)
         with cupy.cuda.using_allocator(pool.malloc):
             result = work()
         reason = None
@@ -186,6 +188,7 @@ def captured(work, module):
     finally:  # on Ctrl-C too: nothing could be copied from a GPU that still captures
         rng.capturing(False)
         rng.begin_call()
+        cupy.cuda.set_pinned_memory_allocator(cupy.get_default_pinned_memory_pool().malloc)
         graph, problem = _ended(stream)
         reason = reason or problem
     if any(str(g.bit_generator.state) != str(state) for g, state in own):
@@ -197,6 +200,26 @@ def captured(work, module):
             if part._stack:
                 part._stack.clear()  # what was saved for a backward that did not happen
     return graph, result, pool, reason
+
+
+def _fresh_memory(size):
+    """Return memory for the pool of a graph; that there is none must end the capture.
+
+    A pool that is told so by CuPy's own error frees what the graph works in, and tries again.
+    """
+    cuda = load_cupy().cuda
+    try:
+        return cuda.MemoryPointer(cuda.Memory(size), 0)
+    except cuda.runtime.CUDARuntimeError as error:
+        raise MemoryError(f"{size:,} bytes for a graph: {error}") from error
+
+
+def _no_pinned_memory(size):
+    """Refuse what a copy from the host goes through, before CuPy records an event behind it.
+
+    CuPy would ask ever after whether that event is over, in vain, and free no pinned memory.
+    """
+    raise RuntimeError("asarray: the current stream is capturing, and a copy would be frozen in it")
 
 
 def _ended(stream):

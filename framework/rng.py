@@ -117,7 +117,7 @@ def device_key(x):
     """
     device = x.device.id
     if device not in _passes:
-        _passes[device] = np.zeros_like(x, shape=(), dtype="uint32")
+        _passes[device] = np.zeros_like(x, shape=(1,), dtype="uint32").reshape(())
         _passes[device].fill(_device["pass"])
     _device["call"] += 1
     return _passes[device], _device["call"]

@@ -108,15 +108,23 @@ class NCCLCommunicator(Communicator):
         self._pending = done, time.monotonic()
 
     def _connect(self, nccl):
+        import cupy
+
         unique_id = nccl.get_unique_id() if self.rank == 0 else None
         unique_id = self._world.gather(unique_id)[0]
         self._connection = nccl.NcclCommunicator(self.size, unique_id, self.rank)
-        threading.Thread(target=self._watch, name="firstlight-nccl-watchdog", daemon=True).start()
+        threading.Thread(
+            target=self._watch,
+            args=(cupy.cuda.runtime.getDevice(),),
+            name="firstlight-nccl-watchdog",
+            daemon=True,
+        ).start()
 
-    def _watch(self):
+    def _watch(self, device):
         """End the job when an exchange has failed, or takes longer than a dead rank's would."""
         import cupy
 
+        cupy.cuda.Device(device).use()  # a new thread is on GPU 0, and would take memory there
         while True:
             time.sleep(PAUSE)
             problem = None

@@ -187,8 +187,8 @@ class Recurrent(Module):
             da[t], db[t], dstate = self.cell.undo(dstate, kept.pop())
             dstate = (dstate[0] + ops.matmul(db[t], w_hh.data), *dstate[1:])
         same = da[0] is db[0]
-        da = np.concatenate(da)  # (T N, G H), all steps in one product again
-        db = da if same else np.concatenate(db)
+        da = joined(da)  # (T N, G H), all steps in one product again
+        db = da if same else joined(db)
         ops.matmul(da.T, x.reshape(len(da), -1), out=w_ih.grad, accumulate=True)
         ops.matmul(db.T, h[:-1].reshape(len(db), -1), out=w_hh.grad, accumulate=True)
         if b_ih is not None:
@@ -217,6 +217,17 @@ class Recurrent(Module):
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
             f"bias={self.bias_ih_l0 is not None}"
         )
+
+
+def joined(steps):
+    """Return the arrays (N, G H) of all steps one below the other, (T N, G H)."""
+    if isinstance(steps[0], np.ndarray):
+        return np.concatenate(steps)
+    # CuPy joins more than 8 by a list of their places, copied from the host: no graph can have it.
+    whole = np.empty_like(steps[0], order="C", shape=(len(steps), *steps[0].shape))
+    for part, step in zip(whole, steps, strict=True):
+        part[...] = step
+    return whole.reshape(-1, whole.shape[2])
 
 
 def check_sizes(layer, input_size, hidden_size):

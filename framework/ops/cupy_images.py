@@ -4,13 +4,17 @@ A convolution is one product of patches and kernels, the patches of as many samp
 stay in the GPU's L2 cache. Groups are convolutions side by side.
 """
 
+import math
+
 import numpy as np
 
+from firstlight.ops import pooling
 from firstlight.ops.cupy_ops import contiguous
 from firstlight.ops.gemm import matmul
 from firstlight.ops.kernel import each, launch
 
 PATCH_BYTES = 24 << 20  # of a matrix of patches: about half of an H100's L2 cache
+PLACES = 256  # in a window, at most, for the kernels that keep a place in a byte
 
 
 def conv2d(x, w, bias, window, groups=1):
@@ -55,6 +59,8 @@ def conv2d_dx(dy, w, window, image, groups=1):
 
 
 def max_pool2d(x, window):
+    if math.prod(window.kernel) > PLACES:
+        return pooling.max_pool2d(x, window)
     rows, columns = window.axes(x.shape[1:3])
     x = contiguous(x)
     shape = (len(x), rows.out, columns.out, x.shape[3])
@@ -67,6 +73,8 @@ def max_pool2d(x, window):
 
 
 def max_pool2d_dx(dy, place, window, image):
+    if math.prod(window.kernel) > PLACES:
+        return pooling.max_pool2d_dx(dy, place, window, image)
     rows, columns = window.axes(image)
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, dy.shape[3]))
     if dx.size:

@@ -93,7 +93,7 @@ def softmax_parts(x, t, counted, b=None):
 
 
 def softmax_parts_dx(e, s, t, a, scale):
-    on_device = np.empty_like(e, shape=())
+    on_device = np.empty_like(e, shape=(1,))
     on_device[...] = scale
     if e.size:
         arguments = (e, s, t.astype("int64", copy=False), a, on_device, e.shape[1])

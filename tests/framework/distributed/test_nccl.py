@@ -66,6 +66,8 @@ def calls(monkeypatch):
     cuda = types.ModuleType("cupy.cuda")
     cuda.nccl, cuda.Event = nccl, Event
     cuda.get_current_stream = lambda: types.SimpleNamespace(ptr=77)
+    cuda.runtime = types.SimpleNamespace(getDevice=lambda: 1)
+    cuda.Device = lambda index: types.SimpleNamespace(use=lambda: None)
     cupy = types.ModuleType("cupy")
     cupy.cuda, cupy.ascontiguousarray = cuda, lambda array: GPUArray(array.dtype)
     for module in (cupy, cuda, nccl):

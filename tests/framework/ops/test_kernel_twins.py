@@ -111,6 +111,15 @@ def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
     np.testing.assert_array_equal(found_place.get()[clear], place[clear])
 
 
+def test_places_of_large_windows_do_not_fit_into_a_byte():
+    x = np.zeros((1, 20, 20, 1))
+    x[0, 19, 18, 0] = 1.0
+    window = Window((20, 20), (20, 20), (1, 1), (0, 0), (0, 0))
+    y, place = ops.max_pool2d(there(x), window)
+    assert place.get().item() == 19 * 20 + 18
+    same(ops.max_pool2d_dx(y, place, window, (20, 20)), x)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 33, 5000])
 def test_sums_in_two_stages(rows):
     x, other = RNG.standard_normal((rows, 3)), RNG.standard_normal((rows, 3))

@@ -217,9 +217,13 @@ def run(function, *args, **kwargs):
     if name == "count_nonzero":
         kwargs = {"axis": None} | kwargs
         function = _count_nonzero
+    if name in ("concatenate", "stack") and len(args[0]) > 8:  # by pointers, copied there
+        counts.refuse(name)
     out = kwargs.get("out")
     raw = [bare(arg) for arg in args]
     raw_kwargs = {key: bare(value) for key, value in kwargs.items()}
+    if name.endswith("_like") and raw_kwargs.get("shape") == ():
+        del raw_kwargs["shape"]  # CuPy 14.2: ``shape if shape else a.shape``
     if out is not None or name == "copyto":
         for used in flat([raw, list(raw_kwargs.values())]):
             counts.use(used)

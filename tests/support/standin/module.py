@@ -149,12 +149,15 @@ def made():
         setattr(cupy, name, _creator(getattr(np, name)))
     cupy.RawModule = kernels.RawModule
     cupy.show_config = None
+    cupy.get_default_memory_pool = lambda: SimpleNamespace(free_all_blocks=lambda: None)
+    cupy.get_default_pinned_memory_pool = lambda: SimpleNamespace(malloc=None)
     cupy.cuda = SimpleNamespace(
         Device=Device,
         Stream=Stream,
         Event=Event,
         alloc_pinned_memory=lambda size: memoryview(bytearray(size)),
-        MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 0),
+        MemoryPool=lambda allocator=None: SimpleNamespace(malloc=None, total_bytes=lambda: 0),
+        set_pinned_memory_allocator=lambda allocator=None: None,
         using_allocator=_using_allocator,
         get_current_stream=current_stream,
         runtime=SimpleNamespace(
