@@ -2,13 +2,14 @@
 
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from standin import installed, kernels
 
 import firstlight as fl
-from firstlight import backend, nn
+from firstlight import backend, nn, passes
 from firstlight.backend import load_cupy, to_device, using
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
@@ -121,3 +122,22 @@ def compare(case, waits=lambda: 0):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_captured_layer_does_what_it_does_uncaptured(case, device):
     compare(case, lambda: device.synchronisations)
+
+
+def test_a_lack_of_memory_ends_the_capture(monkeypatch):
+    class CUDARuntimeError(RuntimeError):
+        pass
+
+    def nothing_left(size):
+        raise CUDARuntimeError("cudaErrorMemoryAllocation: out of memory")
+
+    runtime = SimpleNamespace(CUDARuntimeError=CUDARuntimeError)
+    cuda = SimpleNamespace(Memory=nothing_left, MemoryPointer=None, runtime=runtime)
+    monkeypatch.setattr(passes, "load_cupy", lambda: SimpleNamespace(cuda=cuda))
+    with pytest.raises(MemoryError, match="1,024 bytes for a graph: cudaErrorMemoryAllocation"):
+        passes._fresh_memory(1024)
+
+
+def test_a_copy_from_the_host_is_refused_by_name():
+    with pytest.raises(RuntimeError, match="the current stream is capturing"):
+        passes._no_pinned_memory(8)
