@@ -104,6 +104,8 @@ def main():
     told = parser.parse_args()
     work = load_work(Path(__file__).resolve().parent / f"works/{told.work}.py")
     sizes = getattr(work, "SIZES", {})
+    if told.size is not None and told.size not in sizes:
+        parser.error(f"--size: {told.work} has the sizes {', '.join(sizes) or 'none'}")
     options = dict(sizes[told.size or next(iter(sizes))]) if sizes else {}
     batch = options.pop("batch", work.BATCH)
     found = measure(work.ours(batch, **options), work.batches(batch, 4, **options), told.steps)

@@ -2,7 +2,7 @@
 
 The last two axes are taken as one long row, (N, H, W, C) as N H rows of W C numbers, and a vector
 of C numbers is repeated W times to go with it, so that NumPy's inner loop is W times as long. Each
-pass goes over blocks of rows, on all cores. BatchNorm2d of (64, 24, 24, 64), forward and backward:
+pass but a plain sum goes over blocks of rows, on all cores. BatchNorm2d of (64, 24, 24, 64), forward and backward:
 5.3 ms on two threads, 7.1 on one, against 11.6 in whole-array passes over rows of C numbers.
 """
 
@@ -48,6 +48,9 @@ def channel_moments(x):
 
 def channel_sums(x):
     """Return Σ x of each channel, over all axes but the last.
+
+    This is a product with ones, which BLAS makes on all cores: 0.07 ms for 5.5 MB, of which blocks
+    in threads of our own take 0.37. float32 sums of 16,384 rows are off by 2e-6 of Σ |x| at most.
 
     Examples
     --------

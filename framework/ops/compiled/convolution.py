@@ -81,7 +81,7 @@ class _Plan(NamedTuple):
     part: int
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _plan(count, rows, columns, channels, whole, steps, by_channel):
     lines, memory = layout(count, rows, columns, channels)
     taps, terms = {"rows": rows.taps, "columns": columns.taps}, 1 if by_channel else channels
@@ -135,7 +135,7 @@ def gradient(x, dy, rows, columns, by_channel=False):
     return dw
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def _gradient_plan(count, rows, columns, channels, multiple, by_channel):
     lines, memory = layout(count, rows, columns, channels)
     counts = {"rows": rows.taps, "columns": columns.taps}

@@ -44,7 +44,10 @@ class Frame(NamedTuple):
 
 
 def as_numbers(images):
-    """Return `Images` for an array; it is copied only if the channels of a pixel have gaps."""
+    """Return `Images` for an array: itself, unless the channels of a pixel have gaps.
+
+    One that is to be written must have none; those that `np.empty` makes, and their views, do not.
+    """
     steps = tuple([step // images.itemsize for step in images.strides])
     if images.flags.c_contiguous:
         return Images(images.reshape(-1), steps, images.shape)
