@@ -8,7 +8,7 @@ from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Trainer, models, nn, optim
-from firstlight.backend import resolve_device, to_device
+from firstlight.backend import load_cupy, resolve_device, to_device, using
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.checkpoint import Checkpoint
 from firstlight.ops import philox
@@ -23,6 +23,16 @@ needs_kernels = pytest.mark.skipif(
 def device(monkeypatch):
     with installed(monkeypatch) as counts:
         yield counts
+
+
+def test_a_training_waits_for_what_was_launched_before(device):
+    cupy = load_cupy()
+    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32")
+    pinned[...] = 3
+    array = cupy.empty(4, "float32")
+    array.set(pinned, stream=cupy.cuda.get_current_stream())
+    with using("cuda:0"):
+        assert (array.get() == 3).all()
 
 
 def data(count=30):

@@ -3,6 +3,7 @@
 The stand-ins below note calls. That NCCL then does its work is not shown here.
 """
 
+import queue
 import sys
 import types
 
@@ -29,10 +30,15 @@ class GPUArray:
         self.written = values
 
 
+class Calls(list):
+    """NCCL's calls, and a queue of the devices that threads have chosen."""
+
+
 @pytest.fixture
 def calls(monkeypatch):
     """Replace CuPy; returns the list of NCCL's calls."""
-    made = []
+    made, chosen = Calls(), queue.SimpleQueue()
+    made.chosen = chosen
 
     class Connection:
         def __init__(self, *arguments):
@@ -67,7 +73,7 @@ def calls(monkeypatch):
     cuda.nccl, cuda.Event = nccl, Event
     cuda.get_current_stream = lambda: types.SimpleNamespace(ptr=77)
     cuda.runtime = types.SimpleNamespace(getDevice=lambda: 1)
-    cuda.Device = lambda index: types.SimpleNamespace(use=lambda: None)
+    cuda.Device = lambda index: types.SimpleNamespace(use=lambda: chosen.put(index))
     cupy = types.ModuleType("cupy")
     cupy.cuda, cupy.ascontiguousarray = cuda, lambda array: GPUArray(array.dtype)
     for module in (cupy, cuda, nccl):
@@ -106,6 +112,11 @@ def test_the_connection_is_made_once_with_the_first_gpu_array(calls):
         ("broadcast", 4096, 4096, 6, "type 4", 0, 77),
         ("record", 77),
     ]
+
+
+def test_the_watchdog_looks_at_the_gpu_of_its_rank(calls):
+    NCCLCommunicator(World()).allreduce_(GPUArray())
+    assert calls.chosen.get(timeout=10) == 1
 
 
 def test_arrays_of_the_host_go_by_mpi(calls):
