@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight import rng as randomness
 from firstlight.data import DataSplits
+from firstlight.datasets import limits
 from firstlight.transforms import Scale
 
 
@@ -71,6 +72,8 @@ def from_arrays(
         names, y = np.unique(y.astype(str), return_inverse=True)
         classes = names.tolist() if classes is None else classes
     if are_labels(y):
+        if classes is None:
+            limits.check_classes(y, name)
         y = y.astype("int64")
         classes = [str(k) for k in range(y.max() + 1)] if classes is None else list(classes)
     train, val, test = split_indices(

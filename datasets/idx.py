@@ -17,6 +17,8 @@ import zlib
 
 import numpy as np
 
+from firstlight.datasets import limits
+
 TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32"}
 TYPES[0x0E] = "float64"
 
@@ -27,13 +29,14 @@ def read_content(path):
     Raises
     ------
     ValueError
-        The gzip file is corrupt or cut off.
+        The gzip file is corrupt or cut off, or unpacks to far more than its size.
     """
-    content = path.read_bytes()
-    if content[:2] != b"\x1f\x8b":
-        return content
+    with open(path, "rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return path.read_bytes()
     try:
-        return gzip.decompress(content)
+        with gzip.open(path) as file:
+            return limits.read_unpacked(file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(
             f"{path}: corrupt gzip file ({error}); delete it and get it again"

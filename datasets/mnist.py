@@ -1,6 +1,5 @@
 """mnist, fashion_mnist, kmnist: 70,000 grey images of 28 x 28 pixels in ten classes each."""
 
-import hashlib
 import os
 
 import numpy as np
@@ -54,7 +53,7 @@ def mnist(
     FileNotFoundError, OSError
         Files are missing, or cannot be downloaded; the message says which to put where.
     ValueError
-        A file is corrupt, cut off, mislabelled, or has a wrong checksum.
+        A file is corrupt, cut off or mislabelled.
 
     References
     ----------
@@ -138,8 +137,8 @@ def kmnist(
 
 
 def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_size):
-    paths, downloaded = _files(name, data_dir)
-    arrays = [_read(name, file, path, downloaded) for file, path in paths.items()]
+    paths = _files(name, data_dir)
+    arrays = [_read(name, file, path) for file, path in paths.items()]
     x, y, x_test, y_test = arrays  # (N, H, W, 1) uint8, (N,) int64, and the same to test on
     for images, labels, part in ((x, y, "train"), (x_test, y_test, "t10k")):
         if len(images) != len(labels):
@@ -175,28 +174,26 @@ def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_
 
 
 def _files(name, data_dir):
-    """Return the paths of the four files, and whether they were downloaded."""
+    """Return the paths of the four files, downloaded if need be."""
     folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
     found = sources.local_files(name, folder) if folder else None
     if found is not None:
-        return found, False
+        return found
     if data_dir:
         raise FileNotFoundError(
             f"{name}: no IDX files in {data_dir}; {sources.how_to_provide(name)}. "
             "Without data_dir they are downloaded"
         )
     try:
-        return sources.downloaded_files(name), True
+        return sources.downloaded_files(name)
     except Exception as error:
         if folder:
             error.add_note(f"FIRSTLIGHT_DATA={folder} has none of these files")
         raise
 
 
-def _read(name, file, path, downloaded):
+def _read(name, file, path):
     content = read_content(path)
-    if downloaded:
-        sources.check_content(name, file, content)
     if "images" in file:
         return parse_idx(content, 3, path)[..., np.newaxis]  # (N, H, W, 1)
     _refuse_other_set(name, file, path, content)
@@ -213,12 +210,9 @@ def _refuse_other_set(name, file, path, content):
 
     All sets name their files alike, so that one in the other's place would train without a word.
     """
-    place = sources.FILES.index(file)
-    digests = {hashlib.md5(path.read_bytes()).hexdigest(), hashlib.sha256(content).hexdigest()}
-    for known in (sources.MD5, sources.SHA256):
-        for other, checksums in known.items():
-            if other != name and checksums[place] in digests:
-                raise ValueError(
-                    f"{path}: these are the labels of {other}, not of {name}; give each data set "
-                    f"a folder of its own, e.g. {path.parent / name}"
-                )
+    known = sources.owners(file, path.read_bytes(), content)
+    if known and name not in known:
+        raise ValueError(
+            f"{path}: these are the labels of {known.pop()}, not of {name}; give each data set "
+            f"a folder of its own, e.g. {path.parent / name}"
+        )

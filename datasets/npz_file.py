@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.data import DataSplits
+from firstlight.datasets import limits
 from firstlight.datasets.arrays import are_labels, from_arrays, split_indices
 from firstlight.transforms import Scale
 
@@ -79,6 +80,8 @@ def _as_split(arrays, name, classes, val_size, seed, batch_size):
             parts[split] = (arrays[f"x_{split}"], arrays[f"y_{split}"])
     x, y = parts["train"]
     if are_labels(y) and classes is None:
+        for labels in (part[1] for part in parts.values()):
+            limits.check_classes(labels, name)
         highest = max(part[1].max(initial=0) for part in parts.values())
         classes = [str(k) for k in range(int(highest) + 1)]
     if "val" not in parts:
@@ -105,6 +108,7 @@ def _read(path):
             content = np.load(opened, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds one bare array; write np.savez(path, x=x, y=y)")
+            limits.check_npz(path)
             return dict(content)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error)

@@ -17,39 +17,37 @@ MIRRORS = {
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     ),
     "fashion_mnist": (
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
-    "kmnist": (
-        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    ),
+    "kmnist": ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
 }
 
-# MD5 of the .gz files, as their authors publish them.
-MD5 = {
+# SHA-256 of the .gz files. Those of Fashion-MNIST and KMNIST are the ones that TensorFlow Datasets
+# publishes (tensorflow_datasets/url_checksums), for the sizes that the authors give.
+SHA256 = {
     "mnist": (
-        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        "d53e105ee54ea40749a09fcbcd1e9432",
-        "9fb629c4189551a2d022fa330f9573f3",
-        "ec29112dd5afa0611ce80d1b7f02629c",
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     ),
     "fashion_mnist": (
-        "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-        "25c81989df183df01b3e8a0aad5dffbe",
-        "bef4ecab320f06d8554ea6380940ec79",
-        "bb300cfdad3c16e7a12a480ee83cd310",
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
     "kmnist": (
-        "bdb82020997e1d708af4cf47b453dcf7",
-        "e144d726b3acfaa3e44228e80efcd344",
-        "5c965bf0a639b31b8f53240b1b52f4d7",
-        "7320c461ea6c1c855c0b718fb2a4b134",
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
 }
 
-# SHA-256 of the unpacked content, where it is known; MD5 alone does not stop a forger.
-SHA256 = {
+# SHA-256 of the unpacked content, where it is known: it tells files that were packed anew.
+UNPACKED = {
     "mnist": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -94,19 +92,9 @@ def downloaded_files(name):
     folder = Path(pooch.os_cache("firstlight")) / name
     mirrors = list(MIRRORS[name])
     return {
-        file: _download(name, file, md5, mirrors, folder)
-        for file, md5 in zip(FILES, MD5[name], strict=True)
+        file: _download(name, file, sha256, mirrors, folder)
+        for file, sha256 in zip(FILES, SHA256[name], strict=True)
     }
-
-
-def check_content(name, file, content):
-    """Raise a ValueError unless a downloaded file's content has the known SHA-256, if any."""
-    expected = dict(zip(FILES, SHA256.get(name, ()), strict=False)).get(file)
-    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError(
-            f"{name}: checksum mismatch: the content of {file} has not the SHA-256 {expected}; "
-            "delete it from the cache folder and try again"
-        )
 
 
 def how_to_provide(name):
@@ -115,6 +103,25 @@ def how_to_provide(name):
         f"put these files, raw or as .gz, into a folder {Path('...') / name} and set "
         f"FIRSTLIGHT_DATA=... (or data_dir): {', '.join(FILES)}"
     )
+
+
+def owners(file, packed, content):
+    """Return the names of the data sets that a file is known to belong to.
+
+    Parameters
+    ----------
+    file : str
+        One of `FILES`.
+    packed, content : bytes
+        As it lies on the disk, and unpacked.
+    """
+    place, digests = FILES.index(file), {_sha256(packed), _sha256(content)}
+    tables = (*SHA256.items(), *UNPACKED.items())
+    return {name for name, sums in tables if sums[place] in digests}
+
+
+def _sha256(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def _variant(folder, file):
@@ -126,7 +133,7 @@ def _variant(folder, file):
     return None
 
 
-def _download(name, file, md5, mirrors, folder):
+def _download(name, file, sha256, mirrors, folder):
     import pooch
 
     problems = []
@@ -134,7 +141,7 @@ def _download(name, file, md5, mirrors, folder):
         try:
             path = pooch.retrieve(
                 f"{mirror}{file}.gz",
-                known_hash=f"md5:{md5}",
+                known_hash=f"sha256:{sha256}",
                 fname=f"{file}.gz",
                 path=folder,
                 downloader=pooch.HTTPDownloader(timeout=30),

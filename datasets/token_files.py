@@ -5,13 +5,13 @@
 piece of the corpus.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from firstlight import tokenizers
 from firstlight.datasets.corpus import Corpus
+from firstlight.files import replacing
 
 
 def prepare_tokens(path, output, *, suffix=".txt", tokenizer="char", vocab_size=512):
@@ -44,9 +44,8 @@ def prepare_tokens(path, output, *, suffix=".txt", tokenizer="char", vocab_size=
         raise ValueError(f"prepare_tokens: expected an output that ends in .npy, got {output}")
     corpus = Corpus(path, suffix)
     made = tokenizers.make(tokenizer, corpus, vocab_size)
-    unfinished, count = output.with_name(f".{output.name}.part"), 0
-    dtype = smallest_dtype(made)
-    try:
+    count, dtype = 0, smallest_dtype(made)
+    with replacing(output) as unfinished:  # under a name that nobody can have put a link under
         with open(unfinished, "wb") as file:
             _write_header(file, 0, dtype)
             for tokens in encoded(made, corpus):
@@ -55,9 +54,6 @@ def prepare_tokens(path, output, *, suffix=".txt", tokenizer="char", vocab_size=
             file.seek(0)
             _write_header(file, count, dtype)  # as long as before: NumPy leaves room for digits
         made.save(output.with_suffix(".json"))
-        os.replace(unfinished, output)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 
@@ -78,7 +74,7 @@ def open_tokens(path):
         tokens = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(f"text: {path} is not a token file: {error}") from error
-    if tokens.ndim != 1 or tokens.dtype.kind != "u":
+    if tokens.ndim != 1 or tokens.dtype not in ("uint16", "uint32"):
         raise ValueError(
             f"text: {path} is not a token file: expected uint16 or uint32 of shape (n,), got "
             f"{tokens.dtype} {tokens.shape}; make one with firstlight.datasets.prepare_tokens"

@@ -1,6 +1,7 @@
 """mnist, fashion_mnist, kmnist from local folders; IDX files that cannot be; the real files."""
 
 import gzip
+import hashlib
 import os
 
 import numpy as np
@@ -145,13 +146,19 @@ def test_corrupt_gzip(folder, packed, damage):
 
 
 def test_another_sets_files_in_the_folder_are_noticed(folder, monkeypatch, contents):
-    import hashlib
-
     digest = hashlib.sha256(contents[T10K_LABELS]).hexdigest()
     monkeypatch.setitem(sources.SHA256, "mnist", ("", "", "", digest))
     assert len(load("mnist", data_dir=str(folder / "mnist"), val_size=0).train) == 60
     with pytest.raises(ValueError, match="these are the labels of mnist, not of kmnist; give each"):
         load("kmnist", data_dir=str(folder / "mnist"), val_size=0)
+
+
+def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("firstlight.datasets.limits.ROOM", 2**20)
+    bomb = gzip.compress(b"\0\0\x08\x01" + (2**28).to_bytes(4, "big") + bytes(2**28))
+    message = broken(folder, LABELS, bomb)
+    assert f"{len(bomb):,} bytes unpack to more than" in message
+    assert "unpack the file first" in message
 
 
 def test_idx_of_any_shape(tmp_path, idx_bytes):
@@ -160,6 +167,14 @@ def test_idx_of_any_shape(tmp_path, idx_bytes):
     content = read_content(tmp_path / "a")
     np.testing.assert_array_equal(parse_idx(content, 3, tmp_path / "a"), array)
     assert parse_idx(idx_bytes(np.zeros(0)), 1, "empty").shape == (0,)
+
+
+AUTHORS_MD5 = (
+    "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "d53e105ee54ea40749a09fcbcd1e9432",
+    "9fb629c4189551a2d022fa330f9573f3",
+    "ec29112dd5afa0611ce80d1b7f02629c",
+)
 
 
 # --- the real ones -------------------------------------------------------------------------------
@@ -188,6 +203,9 @@ def test_the_real_mnist():
 def test_the_checksums_of_the_real_mnist():
     folder = os.environ["FIRSTLIGHT_DATA"]
     for file, path in sources.local_files("mnist", folder).items():
-        sources.check_content("mnist", file, read_content(path))
+        content, place = read_content(path), sources.FILES.index(file)
+        assert hashlib.sha256(content).hexdigest() == sources.UNPACKED["mnist"][place]
+        if hashlib.md5(path.read_bytes()).hexdigest() in AUTHORS_MD5:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == sources.SHA256["mnist"][place]
     with pytest.raises(ValueError, match="these are the labels of mnist, not of fashion_mnist"):
         load("fashion_mnist", data_dir=os.path.join(folder, "mnist"))
