@@ -7,7 +7,6 @@ from firstlight.callbacks.monitor import Monitor
 from firstlight.callbacks.progress_display import open_display
 from firstlight.callbacks.progress_text import EpochTable, duration, in_order, value_text
 
-SMOOTHING = 0.7  # what stays of the shown loss at each redraw
 ALL_ROWS = 100  # so many epochs have a row each; later ones, one row a second at most
 
 
@@ -16,8 +15,8 @@ class ProgressBar(Callback):
 
     On a terminal the bar is redrawn a few times a second; elsewhere (log files, batch jobs, CI)
     there is a plain line for each epoch, and one now and then in between. An asterisk marks
-    every epoch that was the best so far. Values beside the bar are those of single batches,
-    smoothed; those in the table are means over the epoch.
+    every epoch that was the best so far. Values beside the bar are means over the epoch so far
+    (of this rank's share); those in the table are means over the whole epoch.
 
     Parameters
     ----------
@@ -58,10 +57,12 @@ class ProgressBar(Callback):
         for record in trainer.history.records:  # of a training that goes on
             self._monitor.update(record)
         self._display = open_display()
+        if trainer.run is not None:
+            self._display.line(f"run: {trainer.run.shown}")
         per_second, between = self.refresh_per_second, self.seconds_between_lines
         self._interval = 1 / per_second if self._display.live else between
         self._next_draw = 0.0 if self._display.live else time.perf_counter() + between
-        self._first_step = self._epoch_first_step = trainer.step
+        self._epoch_first_step = trainer.step
         self._epoch_started = time.perf_counter()  # a resumed epoch has no start of its own
 
     def on_train_epoch_start(self, trainer):
@@ -70,13 +71,11 @@ class ProgressBar(Callback):
         self._epoch_started = time.perf_counter()
         self._epoch_first_step = trainer.step
 
-    def on_train_batch_end(self, trainer, output):
+    def on_train_batch_end(self, trainer):
         """Redraw, if it is time to; only then are the values brought from the device."""
+        if self._pace_from is None:
+            self._pace_from = trainer.step, trainer.elapsed
         if time.perf_counter() >= self._next_draw:
-            for name, value in {"loss": output.loss, **output.metrics}.items():
-                new = float(value)
-                old = self._smoothed.get(name, new)
-                self._smoothed[name] = SMOOTHING * old + (1 - SMOOTHING) * new
             self._draw(trainer, trainer.batch_idx + 1)
 
     def on_validation_batch_end(self, trainer, batch_idx):
@@ -115,29 +114,32 @@ class ProgressBar(Callback):
 
     def _forget(self):
         self._table, self._monitor = EpochTable(), Monitor()
-        self._values, self._smoothed, self._row, self._failure = {}, {}, None, None
+        self._values, self._row, self._failure = {}, None, None
         self._next_draw = self._next_row = self._epoch_started = 0.0
-        self._first_step = self._epoch_first_step = 0
+        self._epoch_first_step = 0
+        self._pace_from = None  # step and time after the first step, which sets much up
 
     def _draw(self, trainer, done, doing=""):
         now = time.perf_counter()
         rate = (trainer.step - self._epoch_first_step) / (now - self._epoch_started)
         total = trainer.epoch_batches
         texts = [f"{done:>{len(str(total))}}/{total}"]
-        texts += [f"{name} {value_text(name, value)}" for name, value in self._smoothed.items()]
+        means = trainer.means.so_far()
+        texts += [f"{name} {value_text(name, value)}" for name, value in means.items()]
         texts += [f"{rate:.0f} it/s" if rate >= 10 else f"{rate:.2g} it/s"]
-        texts += [doing or self._time_left(trainer)]
+        texts += [text for text in (doing or self._time_left(trainer),) if text]
         self._display.draw(epoch_number(trainer), done, total, texts)
         self._next_draw = now + self._interval
 
     def _time_left(self, trainer):
         left = []
-        if trainer.total_steps is not None:
-            pace = trainer.elapsed / (trainer.step - self._first_step)  # validations included
+        step, seconds = self._pace_from
+        if trainer.total_steps is not None and trainer.step > step:
+            pace = (trainer.elapsed - seconds) / (trainer.step - step)  # validations included
             left.append(pace * (trainer.total_steps - trainer.step))
         if trainer.max_time is not None:
             left.append(trainer.max_time - trainer.elapsed)
-        return f"{duration(max(0, min(left)))} left"
+        return f"{duration(max(0, min(left)))} left" if left else ""
 
     def _print_row(self, trainer):
         if self._row is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firstlight.dataset import ArrayDataset, as_dataset
+from firstlight.limits import parse_count
 from firstlight.loader import DataLoader
 
 __all__ = [
@@ -51,9 +52,9 @@ class DataSplits:
     Raises
     ------
     ValueError
-        Labels outside 0 ... number of classes - 1.
+        Labels outside 0 ... number of classes - 1; a batch_size below 1.
     TypeError
-        Labels that are not integers.
+        Labels or a batch_size that are not integers.
 
     Examples
     --------
@@ -91,8 +92,8 @@ class DataSplits:
         if self.input_shape is None:
             x = self.train[np.arange(1)][0]  # (1, ...)
             self.input_shape = x.shape[1:]
-        if self.batch_size is None:
-            self.batch_size = min(BATCH_SIZE, len(self.train))
+        size = parse_count(f"{self.name}: batch_size", self.batch_size, optional=True)
+        self.batch_size = size or min(BATCH_SIZE, len(self.train))
 
     def loader(self, split):
         """Return the `DataLoader` of "train" (shuffled), "val" or "test", or None without one."""

@@ -53,6 +53,13 @@ class TrainingMeans:
         self._epoch.reset()
         return {f"train_{name}": value for name, value in means.items()}
 
+    def so_far(self):
+        """Return the means over the epoch so far, of this rank's share alone; changes nothing."""
+        total = MeanMetrics()
+        for part in dict.fromkeys((self._epoch, self._window, self._own)):
+            total.merge(part)
+        return total.compute()
+
     def state_dict(self):
         """Return all sums as a JSON-able dict."""
         return {"window": self._window.state_dict(), "epoch": self._epoch.state_dict()}

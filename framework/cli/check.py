@@ -1,7 +1,6 @@
 """``firstlight check``: what is wrong with a model's backward, its data or its training."""
 
 import json
-import sys
 
 import numpy as np
 
@@ -83,11 +82,10 @@ def _as_json(found, reports):
 
 
 def _print(found, reports):
-    from rich.console import Console
-
+    from firstlight.cli.text import console as open_console
     from firstlight.diagnose.show import draw
 
-    console = Console(file=sys.stdout)
+    console = open_console()
     if _followed(found):
         console.print(_followed(found), highlight=False, markup=False)
     for training, report in zip(found.trainings, reports, strict=False):

@@ -1,9 +1,8 @@
 """``firstlight explain``: one batch forwards and backwards, layer by layer."""
 
-import sys
 from pathlib import Path
 
-from firstlight.cli import chosen
+from firstlight.cli import chosen, text
 from firstlight.cli.errors import UsageError
 from firstlight.files import write_atomically
 
@@ -37,9 +36,7 @@ def run(words):
         write_atomically(own.output, step.to_html())
         print(f"page: {own.output}")
         return 0
-    from rich.console import Console
-
     from firstlight.diagnose.explain_text import draw
 
-    draw(step, Console(file=sys.stdout))
+    draw(step, text.console())
     return 0

@@ -10,6 +10,7 @@ from firstlight.cli.errors import Parser
 from firstlight.cli.facts import facts_of
 from firstlight.cli.main import leave_output
 from firstlight.cli.names import Names, load_config, prefix
+from firstlight.extras import installed
 from firstlight.rng import seed_everything
 
 MODEL, DATA = "mlp", "digits"  # what plain `firstlight fit` trains
@@ -162,4 +163,5 @@ def farewell(trainer, runs_dir):
     if trainer.run is None:
         return "run: not kept"
     place = "" if runs_dir == "runs" else f" {runs_dir}"
-    return f"run: {trainer.run.shown}\nlook at it: firstlight tensorboard{place}"
+    look = f"tensorboard{place}" if installed("tensorboard") else f"runs show {trainer.run.shown}"
+    return f"run: {trainer.run.shown}\nlook at it: firstlight {look}"

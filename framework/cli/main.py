@@ -38,8 +38,18 @@ SHARED = {  # commands that share a module
     "poster": "report",
     "report": "report",
 }
-SWITCHES = (  # they take no value
-    *("--help", "--version", "--print_config", "--json"),
+OTHER_NAMES = {  # what other programs call the same
+    "train": "fit",
+    "evaluate": "test",
+    "eval": "test",
+    "infer": "predict",
+    "ls": "runs list",
+    "datasets": "data",
+    "callbacks": "plugins",
+    "tune": "sweep",
+}
+SWITCHES = (  # they need no value: what follows is another argument
+    *("--help", "--version", "--print_config", "--json", "--parity", "--torch", "--train"),
     *("--all", "--failed", "--log", "--summary", "--yes"),
 )
 HELP = """\
@@ -106,6 +116,8 @@ def joined(argv):
     >>> from firstlight.cli.main import joined
     >>> joined(["test", "--runs-dir", "out", "--data.seed=-1", "--help", "runs/a"])
     ['test', '--runs_dir=out', '--data.seed=-1', '--help', 'runs/a']
+    >>> joined(["check", "--torch", "net.py:Net", "--train", "false"])
+    ['check', '--torch', 'net.py:Net', '--train=false']
     """
     words = []
     for word in argv:
@@ -113,7 +125,11 @@ def joined(argv):
         if word.startswith("--"):
             flag, equals, value = word.partition("=")
             words.append("--" + flag[2:].replace("-", "_") + equals + value)
-        elif last.startswith("--") and "=" not in last and last not in SWITCHES:
+        elif (
+            last.startswith("--")
+            and "=" not in last
+            and (last not in SWITCHES or word.lower() in ("true", "false"))
+        ):
             words[-1] += f"={word}"
         else:
             words.append(word)
@@ -131,7 +147,9 @@ def _run(command, words):
         print(f"firstlight {__version__}")
         return 0
     if command not in COMMANDS:
-        raise UsageError(f"unknown command {command}{nearest(command, COMMANDS)}")
+        meant = OTHER_NAMES.get(command)
+        guess = f"; did you mean {meant}?" if meant else nearest(command, COMMANDS)
+        raise UsageError(f"unknown command {command}{guess}")
     try:
         if command in SHARED:
             return importlib.import_module(f"firstlight.cli.{SHARED[command]}").run(command, words)
@@ -142,7 +160,7 @@ def _run(command, words):
 
 def _message(error):
     """Return what an exception says, with its notes; its class only where that says more."""
-    plain = isinstance(error, (ValueError, TypeError, RuntimeError, OSError))
+    plain = isinstance(error, (ValueError, TypeError, RuntimeError, OSError, ImportError))
     text = str(error) if plain and str(error) else f"{type(error).__name__}: {error}"
     return "\n  ".join([text, *getattr(error, "__notes__", ())])
 

@@ -23,11 +23,6 @@ BY_SCRIPT = (
     "content = firstlight.report.of_trainer(trainer, data) and "
     "firstlight.report.write_report(path, content) or write_poster(path, content)."
 )
-PACKAGES = {
-    "report": ("jinja2", "markdown_it"),
-    "poster": ("fpdf", "pypdf", "markdown_it"),
-}
-EXTRA = "pip install 'firstlight[report]'"
 
 
 def run(command, words):
@@ -54,8 +49,7 @@ def run(command, words):
     if command == "poster":
         add("--size", choices=("a0", "a1"), default="a0", help="(default: a0)")
     own = parser.parse_intermixed_args(words)
-    _check_installed(command)
-    from firstlight import report
+    from firstlight import report  # which says so if it lacks a package
 
     given = own.runs or own.where is not None or own.sort is not None
     chosen = runs.chosen(own) if given else [runs.one(None, own)]
@@ -95,13 +89,5 @@ def rebuilt(folder):
         if not isinstance(RunFolder(folder).config.get("model"), dict):
             return None, BY_SCRIPT
         return (*past_run.rebuild(folder, None, []), path), ""
-    except (UsageError, ValueError, RuntimeError, OSError) as error:
+    except (UsageError, ValueError, RuntimeError, OSError, ImportError) as error:
         return None, str(error).splitlines()[0]
-
-
-def _check_installed(command):
-    import importlib.util
-
-    for name in PACKAGES[command]:
-        if importlib.util.find_spec(name) is None:
-            raise RuntimeError(f"a {command} needs the package {name}; install it with: {EXTRA}")

@@ -17,14 +17,16 @@ def run(command, words):
     parser.add_argument("--summary", action="store_true", help="one row for each run")
     parser.add_argument("-o", "--output", metavar="FILE", help="a .csv or .parquet file")
     own = parser.parse_args(words)
+    try:
+        if own.output is not None:
+            export.check(own.output)
+    except ValueError as error:
+        raise UsageError(f"-o: {error}") from error
     found = runs.chosen(own)
     rows = export.results_table(found) if own.summary else export.records_table(found)
     if own.output is None:
         print(export.as_csv(rows), end="")
         return 0
-    try:
-        export.write(rows, files.made_room(own.output))
-    except ValueError as error:
-        raise UsageError(f"-o: {error}") from error
+    export.write(rows, files.made_room(own.output))
     print(f"{own.output}: {len(rows):,} rows of {len(found)} runs")
     return 0

@@ -1,11 +1,11 @@
 """``firstlight tensorboard``: TensorBoard on the runs."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
 from firstlight.cli.errors import Parser, UsageError
+from firstlight.extras import require
 from firstlight.runs.find import run_paths
 
 SELECTED = 40  # runs up to which TensorBoard shows all by itself
@@ -26,10 +26,7 @@ def run(words):
     folder, port = own.runs_dir, str(own.port)
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; make a run with: firstlight fit")
-    if importlib.util.find_spec("tensorboard") is None:
-        raise RuntimeError(
-            "TensorBoard is not installed; install it with: pip install 'firstlight[tensorboard]'"
-        )
+    require("firstlight tensorboard", "tensorboard", extra="tensorboard")
     print(f"TensorBoard on {folder}: http://localhost:{port}", flush=True)
     if len(run_paths(folder)) > SELECTED:
         print(

@@ -1,6 +1,7 @@
 """Tables and summaries as plain text."""
 
 import math
+import sys
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -91,6 +92,17 @@ def summary(target):
     text = " ".join(doc.replace("`", "").split())
     name, colon, rest = text.partition(": ")
     return rest if colon and name == getattr(target, "__name__", None) else text
+
+
+def console():
+    """Return rich's console on standard output; a reader that has gone is a BrokenPipeError."""
+    from rich.console import Console
+
+    class Raising(Console):
+        def on_broken_pipe(self):
+            raise BrokenPipeError  # rich would end the process as failed
+
+    return Raising(file=sys.stdout)
 
 
 def measured(metrics):

@@ -1,10 +1,16 @@
-"""Reports and posters of runs; the extra ``report`` installs what they are made with."""
+"""Reports and posters of runs; the extra ``report`` installs what they are made with.
 
+Without it the import fails: a script learns that before it trains.
+"""
+
+from firstlight.extras import require
 from firstlight.report.comparison import ranked
 from firstlight.report.content import Content, gather, of_trainer
 from firstlight.report.html import write_report
 from firstlight.report.poster import write_poster
 from firstlight.report.sections import Section, read_sections
+
+require("a report or poster", "jinja2", "markdown_it", "fpdf", "pypdf", extra="report")
 
 __all__ = [
     "Content",

@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+from firstlight.extras import require
 from firstlight.files import replacing, write_atomically
 from firstlight.runs.query import flat
 
@@ -47,29 +48,32 @@ def as_csv(rows):
     return text.getvalue()
 
 
-def write(rows, path):
-    """Write dicts to a .csv or .parquet file, whole or not at all.
+def check(path):
+    """Check that `write` can write such a file, before anything is read for it.
 
     Raises
     ------
     ValueError
-        Another ending.
-    RuntimeError
-        Parquet needs a package that is not installed; the message names it.
+        It ends neither in .csv nor in .parquet.
+    MissingPackageError
+        Parquet needs pyarrow, which is not installed.
     """
     kind = Path(path).suffix
     if kind not in KINDS:
         raise ValueError(f"expected a file that ends in {' or '.join(KINDS)}, got {str(path)!r}")
-    if kind == ".csv":
+    if kind == ".parquet":
+        require("a Parquet file", "pyarrow", extra="parquet")
+
+
+def write(rows, path):
+    """Write dicts to a .csv or .parquet file, whole or not at all; see `check`."""
+    check(path)
+    if Path(path).suffix == ".csv":
         write_atomically(path, as_csv(rows))
         return
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise RuntimeError(
-            "Parquet files need pyarrow; install it with: pip install 'firstlight[parquet]'"
-        ) from error
+    import pyarrow
+    import pyarrow.parquet
+
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: _one_type([row.get(name) for row in rows]) for name in names}
     with replacing(path) as temporary:

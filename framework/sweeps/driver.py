@@ -12,7 +12,7 @@ from pathlib import Path
 
 from firstlight.files import write_json
 from firstlight.interrupt import SIGNALS
-from firstlight.sweeps.samplers import make_sampler
+from firstlight.sweeps.samplers import check_installed, make_sampler
 from firstlight.sweeps.spec import SweepSpec
 from firstlight.sweeps.trials import BROKEN_OFF, Trials, note
 
@@ -35,9 +35,12 @@ class Driver:
     ------
     ValueError
         The folder holds another sweep, or runs that belong to none.
+    MissingPackageError
+        The sampler needs a package that is not installed.
     """
 
     def __init__(self, spec, runs_dir, told=lambda trial: None):
+        check_installed(spec)
         self.spec, self.told = spec, told
         self.folder = Path(runs_dir).expanduser().absolute() / spec.name
         self.trials = Trials(self.folder)

@@ -21,11 +21,6 @@ class OptunaSampler:
     folder : path-like
         Of the sweep; holds the journal.
 
-    Raises
-    ------
-    RuntimeError
-        Optuna is not installed; the message says how to.
-
     References
     ----------
     Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", KDD 2019.
@@ -134,11 +129,7 @@ def _sampler(optuna, seeds):
 
 
 def _optuna():
-    try:
-        import optuna
-    except ImportError as error:
-        raise RuntimeError(
-            "method tpe needs Optuna; install it with: pip install 'firstlight[optuna]'"
-        ) from error
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

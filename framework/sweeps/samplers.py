@@ -4,7 +4,14 @@ Each has ``ask(number)`` -> (settings, facts to keep with the trial) and ``tell(
 called with how all trials stand before a new one is asked for.
 """
 
+from firstlight.extras import require
 from firstlight.sweeps.space import grid, sample
+
+
+def check_installed(spec):
+    """Raise a MissingPackageError if the sampler of a sweep needs a package that is missing."""
+    if spec.method == "tpe":
+        require("method tpe", "optuna", extra="optuna")
 
 
 def make_sampler(spec, folder):

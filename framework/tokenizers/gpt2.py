@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight.extras import require
 from firstlight.tokenizers.tokenizer import Tokenizer, utf8
 
 
@@ -13,7 +14,7 @@ class GPT2Tokenizer(Tokenizer):
 
     Raises
     ------
-    ImportError
+    MissingPackageError
         tiktoken is not installed.
     OSError
         The vocabulary cannot be downloaded.
@@ -26,13 +27,10 @@ class GPT2Tokenizer(Tokenizer):
     name = "gpt2"
 
     def __init__(self):
-        try:
-            import tiktoken
-        except ImportError:
-            raise ImportError(
-                "tokenizer gpt2 needs the package tiktoken: pip install 'firstlight[gpt2]'; or "
-                'train a vocabulary with tokenizer "bpe"'
-            ) from None
+        instead = 'train a vocabulary with tokenizer "bpe"'
+        require("tokenizer gpt2", "tiktoken", extra="gpt2", instead=instead)
+        import tiktoken
+
         try:
             self._encoding = tiktoken.get_encoding("gpt2")
         except OSError as error:  # the network's errors are such

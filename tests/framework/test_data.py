@@ -78,6 +78,12 @@ def test_small_evaluation_splits_shrink_the_batch_but_training_refuses(xy):
         splits.loader("train")
 
 
+@pytest.mark.parametrize("size", [0, -1, 2.5, "many"])
+def test_a_batch_size_that_makes_no_batches_is_refused_at_once(xy, size):
+    with pytest.raises((ValueError, TypeError), match="data: batch_size: expected "):
+        fl.DataSplits(xy, batch_size=size)
+
+
 def test_unknown_split_name(xy):
     with pytest.raises(ValueError, match='expected split "train", "val" or "test", got \'dev\''):
         fl.DataSplits(xy).loader("dev")

@@ -99,6 +99,14 @@ def test_without_a_gpu_it_says_so(monkeypatch):
         check_parity(Net(), batch(), device="cpu")
 
 
+NET = """
+from firstlight import models
+class Own(models.MLP):
+    def __init__(self):
+        super().__init__(64, 10, hidden=(8,))
+"""
+
+
 def test_the_command(device, capsys):
     words = ["check", "--parity", "--model", "mlp", "--model.hidden", "8", "--data", "digits"]
     assert main(words) == 0
@@ -112,3 +120,9 @@ def test_the_command(device, capsys):
 def test_the_command_without_a_gpu(capsys):
     assert main(["check", "--parity", "--model", "mlp", "--data", "digits"]) != 0
     assert "cupy" in capsys.readouterr().err.lower()
+
+
+def test_the_command_takes_a_class_in_a_file(device, capsys, tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    assert main(["check", "--parity", "net.py:Own", "--data", "digits"]) == 0
+    assert "are the same on cpu and cuda:0" in capsys.readouterr().out

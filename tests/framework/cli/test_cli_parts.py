@@ -1,14 +1,17 @@
 """The parts of the command line: words, values, facts, tables."""
 
+import re
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
 import pytest
 
-from firstlight import DataSplits
+from firstlight import DataSplits, cli
+from firstlight.cli import check
 from firstlight.cli.arguments import eased
 from firstlight.cli.facts import FACTS, facts_of
-from firstlight.cli.main import joined
+from firstlight.cli.main import SWITCHES, joined
 from firstlight.cli.text import summary, table
 from firstlight.tokenizers import CharTokenizer
 
@@ -43,6 +46,18 @@ def test_flags_and_their_values_are_one_word():
     words = ["a", "--x", "-1", "--y-z=b-c=d", "--json", "e", "--w", "--help"]
     assert joined(words) == ["a", "--x=-1", "--y_z=b-c=d", "--json", "e", "--w", "--help"]
     assert joined(["--empty", "", "-h", "b"]) == ["--empty=", "-h", "b"]
+    assert joined(["--torch", "False", "a"]) == ["--torch=False", "a"]
+
+
+def test_every_flag_without_a_value_is_known_as_such():
+    sources = Path(cli.__file__).parent.glob("*.py")
+    calls = [call for path in sources for call in re.findall(r"add\w*\([^()]*\)", path.read_text())]
+    switches = {re.search(r"--\w+", call)[0] for call in calls if "store_true" in call}
+    assert switches
+    assert switches <= set(SWITCHES)
+    assert {f"--{name}" for name, (kind, *_) in check.OPTIONS.items() if kind is bool} <= set(
+        SWITCHES
+    )
 
 
 def test_what_data_tell():

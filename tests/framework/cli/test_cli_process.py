@@ -129,7 +129,7 @@ def test_an_ascii_terminal_gets_question_marks_not_a_crash(shell, tmp_path):
     assert "?. (type: str, default: relu)" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["models", "test -h", "fit --help"])  # the last is long
+@pytest.mark.parametrize("command", ["models", "test -h", "fit --help", "explain"])  # some are long
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, command):
     done = subprocess.run(
         f"{sys.executable} -m firstlight {command} | exec true; exit ${{PIPESTATUS[0]}}",

@@ -1,7 +1,5 @@
 """firstlight report and firstlight poster."""
 
-import sys
-
 import pytest
 
 
@@ -57,12 +55,3 @@ def test_wrong_use_is_told(refused, runs, tmp_path):
     assert "ends in .pdf, got p.png" in refused("poster", "--runs-dir", runs, "--output", "p.png")
     assert "No such file" in refused("report", "--runs-dir", runs, "--text", tmp_path / "no.md")
     assert "invalid choice: 'fr'" in refused("report", "--runs-dir", runs, "--language", "fr")
-
-
-def test_a_missing_package_is_named(cli, runs, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fpdf", None)
-    code, _, err = cli("poster", "--runs-dir", runs)
-    assert code == 1
-    assert (
-        "a poster needs the package fpdf; install it with: pip install 'firstlight[report]'" in err
-    )

@@ -122,18 +122,3 @@ def test_a_trial_behind_the_others_is_pruned(study, tmp_path):
     again = Pruner(spec, tmp_path, facts["optuna"])  # after a restart: epoch 2 is known
     assert not again.report(9.0, 2)
     assert again.report(9.0, 3)
-
-
-def test_without_optuna_the_way_to_get_it_is_told(tmp_path):
-    (tmp_path / "s.yaml").write_text(SWEEP)
-    code = (
-        "import sys; sys.modules['optuna'] = None\n"
-        "from firstlight.cli.main import main; sys.exit(main(['sweep', 's.yaml']))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "method tpe needs Optuna; install it with: pip install 'firstlight[optuna]'" in (
-        done.stderr
-    )
