@@ -21,7 +21,8 @@ class CrossEntropyLoss(Module):
 
         L = Σ_n [a_n (-log p_ntₙ) + Σ_c b_c (-log p_nc)] / D
 
-    Rows labelled ``ignore_index`` are left out: their a_n and b_c are 0.
+    Rows labelled ``ignore_index`` are left out, whatever their logits: their a_n and b_c are 0.
+    If nothing counts, so that D = 0, then L and dx are 0.
 
     Gradient: from -log p_nk = log s_n - (x_nk - max) follows d(-log p_nk)/dx_nc = p_nc - [c = k],
     probability minus one at k. Weighted and summed::
@@ -55,7 +56,7 @@ class CrossEntropyLoss(Module):
         Labels that are not integers, probabilities that are not floating-point, nor logits.
     ValueError
         Labels out of range, probabilities of a row that do not sum to 1, shapes that do not fit,
-        an empty batch, or one without any row that counts.
+        an empty batch.
 
     Notes
     -----
@@ -104,14 +105,12 @@ class CrossEntropyLoss(Module):
         t = np.where(counted, target.reshape(-1), 0)  # (N,)  safe to index with
         self._check_range(t, x.shape[1])
         w, a, b = self._weights(x, t, counted)  # w (N,), a (N,), b (C,)
+        if b is None:
+            counted = w != 0  # (N,)  a row of weight 0 counts as little as an ignored one
         total = w.sum() if self.reduction == "mean" else 1.0
-        if self.reduction == "mean" and isinstance(x, np.ndarray) and total == 0:
-            raise ValueError(
-                f"CrossEntropyLoss: none of the {t.size} targets counts, each is ignore_index "
-                f"({self.ignore_index}) or has weight 0; there is nothing to average"
-            )
+        total = total + (total == 0)  # where nothing counts, 0 / 1
         e, s, log_s, x_t, b_x = ops.softmax_parts(x, t, counted, b)  # (N, C), (N,) four times
-        losses = a * (log_s - x_t)  # (N,)
+        losses = a * np.where(a != 0, log_s - x_t, 0)  # (N,)  0 · inf is 0
         if b is not None:
             losses += np.where(counted, b.sum() * log_s - b_x, 0)
         self.save(e, s, t, a, b, counted, total, prediction.shape)
@@ -129,7 +128,7 @@ class CrossEntropyLoss(Module):
         g_sum = g.sum(axis=1)  # (N,)
         total = len(x) if self.reduction == "mean" else 1.0
         x = x - x.max(axis=1, keepdims=True)  # (N, C)
-        g_x = (g * x).sum(axis=1)  # (N,)
+        g_x = (g * np.where(g != 0, x, 0)).sum(axis=1)  # (N,)  0 · (-inf) is 0
         e = np.exp(x, out=x)  # (N, C)  x is gone
         s = e.sum(axis=1)  # (N,)
         self.save(e, s, None, g_sum, g, None, total, prediction.shape)
@@ -163,6 +162,21 @@ class CrossEntropyLoss(Module):
         counted = target != self.ignore_index
         right = (prediction.argmax(axis=-1) == target) & counted
         return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
+
+    def denominators(self, prediction, target):
+        """Return what loss and metrics are divided by: ``{"loss": D, "acc": rows that count}``.
+
+        The D of a sum is None.
+        """
+        if target.shape == prediction.shape:
+            rows = total = target.size // target.shape[-1]
+        else:
+            counted = target != self.ignore_index  # (...)
+            rows = total = np.count_nonzero(counted)
+            if self.weight is not None:
+                w = self.weight.data[np.where(counted, target, 0)]  # (...)
+                total = (w * counted).sum(dtype="float64")
+        return {"loss": total if self.reduction == "mean" else None, "acc": rows}
 
     def _weights(self, x, t, counted):
         """Return each row's w_t, its a, and the b of all classes (None without smoothing)."""

@@ -58,6 +58,10 @@ class MSELoss(Module):
         """Return ``{}``: the loss says it all."""
         return {}
 
+    def denominators(self, prediction, target):
+        """Return ``{"loss": D}``, the number of values; None as D of a sum."""
+        return {"loss": prediction.size if self.reduction == "mean" else None}
+
     def extra_repr(self):
         return f"reduction={self.reduction!r}"
 
@@ -114,6 +118,10 @@ class L1Loss(Module):
     def metrics(self, prediction, target):
         """Return ``{}``: the loss says it all."""
         return {}
+
+    def denominators(self, prediction, target):
+        """Return ``{"loss": D}``, the number of values; None as D of a sum."""
+        return {"loss": prediction.size if self.reduction == "mean" else None}
 
     def extra_repr(self):
         return f"reduction={self.reduction!r}"
@@ -183,6 +191,10 @@ class HuberLoss(Module):
     def metrics(self, prediction, target):
         """Return ``{}``: the loss says it all."""
         return {}
+
+    def denominators(self, prediction, target):
+        """Return ``{"loss": D}``, the number of values; None as D of a sum."""
+        return {"loss": prediction.size if self.reduction == "mean" else None}
 
     def extra_repr(self):
         return f"reduction={self.reduction!r}, delta={self.delta}"

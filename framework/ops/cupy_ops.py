@@ -88,7 +88,10 @@ def softmax_parts(x, t, counted, b=None):
     if x.size:
         arguments = (x, t, counted, e, s, log_s, x_t, x.shape[1])
         launch("cross_entropy", "softmax_parts", x, len(x), *arguments)
-    b_x = None if b is None else matmul(x - x.max(axis=1, keepdims=True), b)
+    b_x = None
+    if b is not None:
+        counts = counted[:, None] & (b != 0)  # (N, C)  0 · (-inf) is 0
+        b_x = matmul(np.where(counts, x - x.max(axis=1, keepdims=True), 0), b)
     return e, s, log_s, x_t, b_x
 
 

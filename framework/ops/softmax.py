@@ -20,9 +20,9 @@ def softmax_parts(x, t, counted, b=None):
     Returns
     -------
     e : array, shape (N, C)
-        exp(x - max).
+        exp(x - max). Rows that do not count are taken for zeros, whatever is in them.
     s, log_s, x_t : array, shape (N,)
-        Σ e, its logarithm, and x - max at t, 0 in rows that do not count.
+        Σ e, its logarithm, and x - max at t.
     b_x : array, shape (N,), or None
         (x - max) b.
 
@@ -34,9 +34,11 @@ def softmax_parts(x, t, counted, b=None):
     [array([[1., 1.]]), array([2.]), array([0.6931]), array([0.])]
     """
     rows = np.arange(len(t), like=x)  # (N,)
-    x = x - x.max(axis=1, keepdims=True)  # (N, C)  the largest is 0: exp cannot overflow
-    x_t = np.where(counted, x[rows, t], 0)  # (N,)
-    b_x = None if b is None else x @ b  # (N,)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        x = x - x.max(axis=1, keepdims=True)  # (N, C)  the largest is 0: exp cannot overflow
+    x[~counted] = 0
+    x_t = x[rows, t]  # (N,)
+    b_x = None if b is None else _dot(x, b)  # (N,)
     e = np.exp(x, out=x)  # (N, C)  x is gone
     s = e.sum(axis=1)  # (N,)
     return e, s, np.log(s), x_t, b_x
@@ -48,3 +50,10 @@ def softmax_parts_dx(e, s, t, a, scale):
     e *= (scale * a / s)[:, None]
     e[rows, t] -= scale * a
     return e
+
+
+def _dot(x, b):
+    """Return x @ b with 0 · (-inf) = 0, which classes of weight 0 may have."""
+    if not (isinstance(b, np.ndarray) and b.all()):
+        x = np.where(b != 0, x, 0)
+    return x @ b

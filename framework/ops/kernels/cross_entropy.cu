@@ -1,6 +1,7 @@
 // Softmax and cross-entropy; one block a row of logits x (N, C).
 
-// e = exp(x - max), s = Σ e, log_s = log s, x_t = x[t] - max (0 where the row does not count).
+// e = exp(x - max), s = Σ e, log_s = log s, x_t = x[t] - max. Rows that do not count are taken for
+// zeros, whatever is in them.
 // Twin: firstlight.ops.softmax.softmax_parts. Floor: N · C Reals read, and written once.
 extern "C" __global__ void softmax_parts(
     const Real* x, const long long* t, const bool* counted, Real* e, Real* s, Real* log_s,
@@ -8,12 +9,13 @@ extern "C" __global__ void softmax_parts(
     size_t row = blockIdx.x;
     x += row * classes;
     e += row * classes;
-    Real largest = x[0];
-    for (int c = threadIdx.x; c < classes; c += THREADS) largest = max(largest, x[c]);
+    bool counts = counted[row];
+    Real largest = counts ? x[0] : Real(0);
+    for (int c = threadIdx.x; counts && c < classes; c += THREADS) largest = max(largest, x[c]);
     largest = block_max(largest);
     Real sum = 0;
     for (int c = threadIdx.x; c < classes; c += THREADS) {
-        Real value = exp(x[c] - largest);
+        Real value = counts ? exp(x[c] - largest) : Real(1);
         e[c] = value;
         sum += value;
     }
@@ -21,7 +23,7 @@ extern "C" __global__ void softmax_parts(
     if (threadIdx.x == 0) {
         s[row] = sum;
         log_s[row] = log(sum);
-        x_t[row] = counted[row] ? x[t[row]] - largest : Real(0);
+        x_t[row] = counts ? x[t[row]] - largest : Real(0);
     }
 }
 

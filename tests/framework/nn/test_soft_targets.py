@@ -50,6 +50,14 @@ def test_ignore_index_is_for_indices_only(rng):
     assert loss.metrics(x, q) == nn.CrossEntropyLoss().metrics(x, q)
 
 
+@pytest.mark.parametrize("weight", [None, [0.0, 2.0, 3.0]])
+def test_a_masked_class_without_probability_costs_nothing(weight):
+    x, q = np.array([[-np.inf, 0.5, 1.0], [-np.inf, 3.0, 0.0]]), np.array([[0.0, 0.4, 0.6]] * 2)
+    masked, huge = nn.CrossEntropyLoss(weight), nn.CrossEntropyLoss(weight)
+    assert masked(x, q) == pytest.approx(huge(np.maximum(x, -1e3), q))
+    np.testing.assert_allclose(masked.backward(), huge.backward(), atol=1e-300)
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [

@@ -157,6 +157,21 @@ def test_softmax_of_large_logits_is_finite(dtype):
         same(one, other, 1e-5 if dtype == "float32" else 1e-11)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_do_not_count_are_taken_for_zeros(bad, dtype):
+    x = RNG.standard_normal((4, 40)).astype(dtype)
+    x[1], x[2, ::3], x[3, 0] = bad, bad, -np.inf  # the last row counts, its first class has no b
+    t, counted, b = RNG.integers(1, 40, 4), np.array([True, False, False, True]), np.ones(40, dtype)
+    b[0] = 0
+    expected = ops.softmax_parts(x, t, counted, b)
+    with np.errstate(invalid="ignore"):  # the kernel's inf - inf
+        found = ops.softmax_parts(there(x), there(t), there(counted), there(b))
+    for one, other in zip(found, expected, strict=True):
+        assert np.isfinite(other).all()
+        same(one, other, 1e-5 if dtype == "float32" else 1e-11)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])
 def test_a_gradient_is_unscaled_and_judged(bad, dtype):
