@@ -42,8 +42,8 @@ class Module:
     """Base class of every layer and model.
 
     Subclasses write `forward` and `backward`, and at the top `configure_optimizer`; there is no
-    need to call ``super().__init__()``. Modules and parameters kept as attributes, or in a list,
-    tuple or dict that is an attribute, belong to the module.
+    need to call ``super().__init__()``. Modules and parameters kept as attributes, or in lists,
+    tuples and dicts at any depth, are registered; a part kept in anything else is an error.
 
     Attributes
     ----------

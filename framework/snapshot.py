@@ -12,6 +12,7 @@ from firstlight.backend import to_host
 from firstlight.checkpoint import Checkpoint
 from firstlight.history import History
 from firstlight.masking import masked
+from firstlight.state import entries
 
 
 def take(trainer):
@@ -105,7 +106,7 @@ def restore(trainer, checkpoint):
 def generators(module):
     """Yield ``(name, generator)`` for the random generators that modules keep for themselves."""
     for prefix, owner in module.named_modules():
-        for name, value in vars(owner).items():
+        for name, value in entries(owner):
             if isinstance(value, np.random.Generator):
                 yield f"{prefix}.{name}", value
 

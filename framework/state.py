@@ -4,35 +4,52 @@ import difflib
 
 import numpy as np
 
-from firstlight import backend
+from firstlight import backend, registration
 from firstlight.parameter import Buffer, Parameter
+
+CONTAINERS = (list, tuple, dict)
 
 
 def entries(module):
     """Yield ``(name, value)`` of a module's attributes; lists, tuples, dicts item by item."""
     for name, value in vars(module).items():
-        if name == "_stack":
-            continue
-        if isinstance(value, (list, tuple)):
-            yield from ((f"{name}.{index}", item) for index, item in enumerate(value))
-        elif isinstance(value, dict):
-            yield from ((f"{name}.{key}", item) for key, item in value.items())
+        if isinstance(value, CONTAINERS):
+            if name != "_stack":
+                yield from items(name, value)
         else:
             yield name, value
+
+
+def items(name, container, above=()):
+    """Yield ``(name, item)`` of a list, tuple or dict, and of those inside it, at any depth."""
+    if any(container is outer for outer in above):  # a list that contains itself
+        return
+    pairs = container.items() if isinstance(container, dict) else enumerate(container)
+    for key, item in pairs:
+        if isinstance(item, CONTAINERS):
+            yield from items(f"{name}.{key}", item, (*above, container))
+        else:
+            yield f"{name}.{key}", item
 
 
 def children(module):
     """Yield ``(name, child)`` for the modules directly below this one, each once."""
     seen = set()
     for name, value in entries(module):
-        if hasattr(value, "named_modules") and id(value) not in seen:
+        if is_module(value) and id(value) not in seen:
             seen.add(id(value))
             yield name, value
 
 
+def is_module(value):
+    """Return whether a value is a `Module`, a class that this file cannot import."""
+    kind = type(value)
+    return hasattr(kind, "named_modules") and hasattr(kind, "saved")  # PyTorch's has no `saved`
+
+
 def walk_modules(module, prefix, seen, above=()):
     """Yield ``(name, module)`` depth first; what was seen already is left out."""
-    if module in above:
+    if any(module is outer for outer in above):
         raise ValueError(
             f"{prefix} leads back to the {type(module).__name__} that contains it; a module keeps "
             "its parts as attributes, not what it is a part of"
@@ -47,9 +64,17 @@ def walk_modules(module, prefix, seen, above=()):
 
 
 def walk_leaves(module, kind):
-    """Yield ``(name, leaf)`` for all `Parameter` or `Buffer` objects, each once."""
+    """Yield ``(name, leaf)`` for all `Parameter` or `Buffer` objects, each once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `firstlight.registration.check` does: a part is not registered.
+    """
+    parts = list(module.named_modules())
+    registration.check(module, parts)
     seen = set()
-    for prefix, owner in module.named_modules():
+    for prefix, owner in parts:
         for name, value in entries(owner):
             if isinstance(value, kind) and id(value) not in seen:
                 seen.add(id(value))

@@ -22,7 +22,7 @@ from firstlight.diagnose import (
 from firstlight.diagnose.backward import check_backward, record
 from firstlight.diagnose.bench import as_float64, is_float, unburdened
 from firstlight.diagnose.evaluating import evaluation
-from firstlight.diagnose.findings import Finding, Report
+from firstlight.diagnose.findings import LOOK, Finding, Report
 from firstlight.diagnose.lossview import LossView
 from firstlight.diagnose.parts import mapped, parts_of
 from firstlight.diagnose.through_time import through_time
@@ -94,6 +94,13 @@ def check(model, data, *, train=True, torch=False):
 
 
 def _check(model, data, report, train, torch):
+    try:
+        model.parameters()
+    except (TypeError, ValueError) as error:  # all that follows would be blamed on something else
+        kind = "not-registered"
+        found = Finding(kind, "", type(model).__name__, str(error), LOOK[kind])
+        report.add("model", "all parts registered", [found])
+        return
     dtype = next((p.dtype for p in model.parameters()), np.dtype("float32"))
     if isinstance(data, np.ndarray):
         inputs = few(placed(data, "cpu", dtype))

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 
 KINDS = {  # what each is called, in words
+    "not-registered": "part not registered",
     "sign": "wrong sign",
     "transpose": "missing transpose",
     "batch-sum": "missing sum over the batch",
@@ -49,6 +50,7 @@ KINDS = {  # what each is called, in words
 }
 
 LOOK = {
+    "not-registered": "the attribute named: attributes, lists, tuples and dicts register parts",
     "sign": "the sign of each term, and whether a - became a + in the derivation",
     "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
     "batch-sum": "the sum over samples: one parameter serves them all, so their gradients add",
