@@ -19,6 +19,7 @@ def from_arrays(
     classes=None,
     batch_size=None,
     transform=None,
+    standardize=False,
     name="data",
 ):
     """Split inputs and targets into train, validation and test data.
@@ -42,7 +43,10 @@ def from_arrays(
     batch_size : int, optional
         32, or all training samples if there are fewer.
     transform : callable, optional
-        ``f(batch, rng) -> batch`` for all three splits.
+        ``f(batch, rng) -> batch`` for all three splits; nothing random.
+    standardize : bool
+        Give each feature, along the last axis of x, mean 0 and standard deviation 1 over the
+        training samples.
     name : str
 
     Returns
@@ -79,7 +83,9 @@ def from_arrays(
     train, val, test = split_indices(
         len(x), val_size, test_size, seed, y if are_labels(y) and stratify else None, name
     )
-    if transform is None and x.dtype == np.uint8:
+    if standardize:
+        transform = standardizing(x[train])
+    elif transform is None and x.dtype == np.uint8:
         transform = Scale(255)
     return DataSplits(
         train=(x[train], y[train]),
@@ -89,8 +95,20 @@ def from_arrays(
         classes=classes,
         batch_size=batch_size,
         transform=transform,
-        eval_transform=transform,
     )
+
+
+def standardizing(x):
+    """Return the `Scale` that gives each feature of x mean 0 and standard deviation 1.
+
+    Features lie along the last axis; one that never changes becomes 0.
+    """
+    rows = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x.reshape(-1, 1)
+    low, high = rows.min(axis=0).astype("float64"), rows.max(axis=0).astype("float64")
+    size = np.maximum(np.maximum(-low, high), np.finfo("float64").tiny)  # no square overflows
+    mean = (rows / size).mean(axis=0, dtype="float64") * size
+    std = (rows / size).std(axis=0, dtype="float64") * size
+    return Scale(1, mean, np.where((low < high) & (std > 0), std, 1.0))
 
 
 def are_labels(y):

@@ -8,7 +8,6 @@ import numpy as np
 
 from firstlight.data import DataSplits
 from firstlight.datasets.arrays import from_arrays
-from firstlight.transforms import Scale
 
 
 def csv(
@@ -72,7 +71,7 @@ def csv(
             [_number(row[i], names[i], line, path) for i in inputs]
             for line, row in zip(lines, rows, strict=True)
         ],
-        "float32",
+        "float64",
     )
     y, classes = _targets([row[column] for row in rows], names[column], lines, regression, path)
     splits = from_arrays(
@@ -83,14 +82,10 @@ def csv(
         seed=seed,
         classes=classes,
         batch_size=batch_size,
+        standardize=standardize,
         name=Path(path).stem,
     )
     splits.info = {"columns": [names[i] for i in inputs], "target": names[column]}
-    if standardize:
-        known = splits.train.arrays[0]
-        mean, std = known.mean(axis=0, dtype="float64"), known.std(axis=0, dtype="float64")
-        scale = Scale(1, mean, np.where(std > 0, std, 1.0))
-        splits.transform = splits.eval_transform = scale
     return splits
 
 

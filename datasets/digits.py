@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight.augment import augmented
+from firstlight.augment import augmentation
 from firstlight.data import DataSplits
 from firstlight.datasets.arrays import from_arrays
 from firstlight.transforms import Scale
@@ -23,7 +23,7 @@ def digits(
 ) -> DataSplits:
     """Load 1,797 handwritten digits, images of 8 x 8 pixels; no network needed.
 
-    Images are channels-last, (8, 8, 1), with grey values 0 ... 16; batches are float32.
+    Images are channels-last, (8, 8, 1), with grey values 0 ... 16, which are scaled to float32.
 
     Parameters
     ----------
@@ -71,8 +71,8 @@ def digits(
         transform=scale,
         name="digits",
     )
-    splits.transform = augmented(
-        scale, augment, shape=(8, 8, 1), classes=10, flips=False, who="digits"
+    splits.augment = augmentation(
+        augment, scale=scale, shape=(8, 8, 1), classes=10, flips=False, who="digits"
     )
     splits.info["source"] = "https://doi.org/10.24432/C50P49"
     return splits

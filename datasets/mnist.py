@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from firstlight.augment import augmented
+from firstlight.augment import augmentation
 from firstlight.data import DataSplits
 from firstlight.datasets import sources
 from firstlight.datasets.idx import parse_idx, read_content
@@ -160,15 +160,15 @@ def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_
         name=name,
         classes=classes,
         batch_size=batch_size,
-        transform=augmented(
-            scale,
+        transform=scale,
+        augment=augmentation(
             augment,
+            scale=scale,
             shape=x.shape[1:],
             classes=len(classes),
             flips=name == "fashion_mnist",
             who=name,
         ),
-        eval_transform=scale,
         info={"folder": str(paths[sources.FILES[0]].parent)},
     )
 

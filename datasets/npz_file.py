@@ -96,7 +96,6 @@ def _as_split(arrays, name, classes, val_size, seed, batch_size):
         classes=classes,
         batch_size=batch_size,
         transform=scale,
-        eval_transform=scale,
     )
 
 

@@ -5,11 +5,12 @@ of them, *splits* are the train, validation and test sets of one task. `Trainer.
 `test` and `predict` take any of these, and plain arrays; the two functions below sort that out.
 """
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from firstlight.dataset import ArrayDataset, as_dataset
+from firstlight.dataset import ArrayDataset, as_dataset, transform_of
 from firstlight.limits import parse_count
 from firstlight.loader import DataLoader
 
@@ -42,8 +43,11 @@ class DataSplits:
         Names of the classes; None for regression and for text.
     batch_size : int, optional
         32, or all training samples if there are fewer.
-    transform, eval_transform : callable or None
-        ``f(batch, rng) -> batch`` for training, and for validation and test.
+    transform : callable or None
+        ``f(batch, rng) -> batch``: what scales the samples of all three splits, whether they are
+        taken out by a loader or by index; nothing random.
+    augment : callable or None
+        ``f(batch, rng) -> batch``: random changes of training batches, which are scaled already.
     info : dict
         What else there is to say, e.g. the source; JSON-able.
     tokenizer : firstlight.tokenizers.Tokenizer, optional
@@ -74,7 +78,7 @@ class DataSplits:
     classes: list | None = None
     batch_size: int | None = None
     transform: object = None
-    eval_transform: object = None
+    augment: object = None
     info: dict = field(default_factory=dict)
     tokenizer: object = None
 
@@ -85,21 +89,32 @@ class DataSplits:
         for split in SPLITS:
             data = getattr(self, split)
             if data is not None:
-                data = as_dataset(data, name=f"{self.name} ({split})")
+                data = as_dataset(data, f"{self.name} ({split})", self.transform)
                 setattr(self, split, data)
                 self._check_labels(data, split)
                 self._check_shape(data, split)
+        self.transform = transform_of(self.train)
+        if self.transform is None and self.augment is None and self.tokenizer is None:
+            _warn_of_bytes(self.train, self.name)
         if self.input_shape is None:
             x = self.train[np.arange(1)][0]  # (1, ...)
             self.input_shape = x.shape[1:]
         size = parse_count(f"{self.name}: batch_size", self.batch_size, optional=True)
         self.batch_size = size or min(BATCH_SIZE, len(self.train))
 
-    def loader(self, split):
-        """Return the `DataLoader` of "train" (shuffled), "val" or "test", or None without one."""
+    def loader(self, split, *, training=True):
+        """Return the `DataLoader` of "train" (shuffled), "val" or "test", or None without one.
+
+        Parameters
+        ----------
+        split : {"train", "val", "test"}
+        training : bool, optional
+            False goes through the training samples in order, each as it is; by default "train"
+            is shuffled and augmented.
+        """
         if split not in SPLITS:
             raise ValueError(f'{self.name}: expected split "train", "val" or "test", got {split!r}')
-        data, training = getattr(self, split), split == "train"
+        data, training = getattr(self, split), split == "train" and training
         if data is None:
             return None
         size = self.batch_size if training else min(self.batch_size, len(data))
@@ -108,7 +123,7 @@ class DataSplits:
             batch_size=size,
             shuffle=training,
             drop_last=training and drops_last(data, size),
-            transform=self.transform if training else self.eval_transform,
+            transform=self.augment if training else None,
         )
 
     def __repr__(self):
@@ -193,6 +208,8 @@ def as_loader(data, split):
     if _is_loader(data):
         return data
     found, training = as_dataset(data, name=f"{split} data"), split == "train"
+    if found is not data:
+        _warn_of_bytes(found, f"{split} data")
     size = max(1, min(BATCH_SIZE, len(found)))
     return DataLoader(found, size, shuffle=training, drop_last=training and drops_last(found, size))
 
@@ -211,6 +228,16 @@ def drops_last(data, batch_size):
     are drawn anew each time, so that none is lost.
     """
     return hasattr(data, "draw") or (len(data) > batch_size and len(data) % batch_size == 1)
+
+
+def _warn_of_bytes(data, name):
+    if type(data) is ArrayDataset and data.transform is None and data.arrays[0].dtype == "uint8":
+        warnings.warn(
+            f"{name}: x is uint8 and reaches the network as it is, 0 ... 255. If these are pixels, "
+            "pass DataSplits(..., transform=transforms.Scale(255)), or use datasets.from_arrays, "
+            "which scales them; if not, x.astype('int64') silences this",
+            stacklevel=4,
+        )
 
 
 def _is_loader(data):

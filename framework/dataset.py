@@ -1,5 +1,7 @@
 """ArrayDataset: samples in memory, checked once when they come in."""
 
+import copy
+
 import numpy as np
 
 
@@ -22,7 +24,16 @@ class ArrayDataset:
     name : str
         Used in messages.
     dtype : str
-        Dtype of floating arrays.
+        Dtype of floating arrays; with a ``transform`` x keeps its own, so that nothing is rounded
+        before it is scaled.
+    transform : callable, optional
+        ``f(batch, rng) -> batch``, applied to whatever is taken out by index, with None as rng:
+        what scales the inputs, nothing random.
+
+    Attributes
+    ----------
+    arrays : tuple of array
+        The samples as they are kept, before the transform.
 
     Raises
     ------
@@ -40,11 +51,12 @@ class ArrayDataset:
     (5, [(2, 3), (2,)])
     """
 
-    def __init__(self, *arrays, name="data", dtype="float32"):
+    def __init__(self, *arrays, name="data", dtype="float32", transform=None):
         if not arrays:
             raise ValueError(f"{name}: expected one or more arrays, got none")
-        self.name = name
-        self.arrays = tuple(self._checked(array, i, dtype) for i, array in enumerate(arrays))
+        self.name, self.dtype, self.transform = name, dtype, transform
+        dtypes = [None if transform is not None and i == 0 else dtype for i in range(len(arrays))]
+        self.arrays = tuple(map(self._checked, arrays, range(len(arrays)), dtypes))
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) > 1:
             raise ValueError(
@@ -58,8 +70,15 @@ class ArrayDataset:
         return len(self.arrays[0])
 
     def __getitem__(self, indices):
-        """Return the samples at an array of indices: ``(x, y)``, or ``(x,)`` of a lone array."""
-        return tuple(array[indices] for array in self.arrays)
+        """Return samples as a network gets them: ``(x, y)``, or ``(x,)`` of a lone array.
+
+        Indices are what arrays take: an array of integers, a slice, a mask, one integer.
+        """
+        batch = tuple(array[indices] for array in self.arrays)
+        if self.transform is None:
+            return batch
+        x, *others = self.transform(batch, None)
+        return (x.astype(self.dtype, copy=False) if x.dtype.kind == "f" else x, *others)
 
     def __repr__(self):
         shapes = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays)
@@ -81,7 +100,7 @@ class ArrayDataset:
             raise ValueError(f"{self.name}: array {position} is a single number, not samples")
         if array.dtype.kind == "f":
             with np.errstate(over="ignore"):  # what is beyond float32 becomes infinity, see below
-                array = array.astype(dtype, copy=False)
+                array = array.astype(dtype or array.dtype, copy=False)
             self._check_finite(array, position)
         return array
 
@@ -99,8 +118,69 @@ class ArrayDataset:
             )
 
 
-def as_dataset(data, name="data"):
+class TransformedDataset:
+    """Another's data set, whose samples go through a transform.
+
+    Parameters
+    ----------
+    data : data set
+    transform : callable
+        ``f(batch, rng) -> batch``; nothing random, as for `ArrayDataset`.
+    name : str
+        Used in messages.
+    """
+
+    def __init__(self, data, transform, name="data"):
+        self.data, self.transform, self.name = data, transform, getattr(data, "name", name)
+        for offer in ("weight", "metrics"):
+            if hasattr(data, offer):
+                setattr(self, offer, getattr(data, offer))
+        if hasattr(data, "draw"):
+            self.draw = self._draw
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, indices):
+        """Return samples as a network gets them."""
+        return self.transform(self.data[indices], None)
+
+    def _draw(self, count, rng):
+        return self.transform(self.data.draw(count, rng), None)
+
+
+def transform_of(data):
+    """Return what a data set applies to its samples; None for nothing, or nothing of ours."""
+    return data.transform if isinstance(data, (ArrayDataset, TransformedDataset)) else None
+
+
+def with_transform(data, transform, name="data"):
+    """Return a data set whose samples go through a transform; None leaves it as it is.
+
+    Raises
+    ------
+    ValueError
+        Its samples go through another transform already.
+    """
+    own = transform_of(data)
+    if transform is None or own is transform:
+        return data
+    if own is not None:
+        raise ValueError(
+            f"{name}: its samples go through {own!r} already; leave out transform={transform!r}, "
+            "which would scale them twice"
+        )
+    if type(data) is not ArrayDataset:
+        return TransformedDataset(data, transform, name)
+    data = copy.copy(data)
+    data.transform = transform
+    return data
+
+
+def as_dataset(data, name="data", transform=None):
     """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass as they are.
+
+    Their samples then go through the ``transform``, if one is given.
 
     Raises
     ------
@@ -108,12 +188,12 @@ def as_dataset(data, name="data"):
         Something else, such as a list: wrap it in ``np.array`` or make a tuple ``(x, y)``.
     """
     if isinstance(data, tuple):
-        return ArrayDataset(*data, name=name)
+        return ArrayDataset(*data, name=name, transform=transform)
     if hasattr(data, "__array__"):  # NumPy's, a pandas table, a PyTorch tensor
-        return ArrayDataset(data, name=name)
+        return ArrayDataset(data, name=name, transform=transform)
     indexable = hasattr(data, "__len__") and hasattr(data, "__getitem__")
     if indexable and not isinstance(data, (list, dict, str, bytes)):
-        return data
+        return with_transform(data, transform, name)
     raise TypeError(
         f"{name}: expected an array, a tuple (x, y) of arrays, or a data set with len() and "
         f"indexing by arrays, got {type(data).__name__}{_cure(data)}"

@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 
 from firstlight import rng as randomness
-from firstlight.dataset import as_dataset
+from firstlight.dataset import as_dataset, transform_of
 from firstlight.distributed.share import Share
 from firstlight.prefetch import prefetched
 from firstlight.resident import resident
@@ -31,7 +31,8 @@ class DataLoader:
     drop_last : bool
         Leave out a last batch that is not full.
     transform : callable, optional
-        ``f(batch, rng) -> batch``, applied to each batch; see `firstlight.transforms`.
+        ``f(batch, rng) -> batch``, applied to each batch, e.g. random changes of images. What
+        the data set applies to its samples by itself, their scaling, goes before.
     prefetch : int
         Batches made ahead by a second thread; worth it for slow transforms.
     seed : int, optional
@@ -80,6 +81,11 @@ class DataLoader:
         if transform is not None and not callable(transform):
             raise TypeError(
                 f"DataLoader: expected transform to be f(batch, rng) -> batch, got {transform!r}"
+            )
+        if transform is not None and transform is transform_of(self.data):
+            raise ValueError(
+                f"DataLoader: samples of {self._name} go through {transform!r} already; leave out "
+                "transform"
             )
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.transform, self.prefetch = transform, prefetch

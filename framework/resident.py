@@ -10,17 +10,19 @@ SHARE = 0.25  # of the GPU's free memory, at most
 
 
 class Resident:
-    """An `ArrayDataset` on a GPU, with the loader's transform, if that is `Scale` or none.
+    """An `ArrayDataset` on a GPU; its transform and the loader's are `Scale` or none.
 
     Parameters
     ----------
     data : ArrayDataset
     transform : firstlight.transforms.Scale or None
+        The loader's.
     device : str
     """
 
     def __init__(self, data, transform, device):
-        self.device, self.transform = device, transform
+        self.device = device
+        self.transforms = [t for t in (data.transform, transform) if t is not None]
         self.arrays = [to_device(array, device) for array in data.arrays]
 
     def order(self, places):
@@ -31,11 +33,15 @@ class Resident:
         """Return the samples at an array of indices that lies on the device."""
         x, *others = self.arrays
         others = tuple(np.take(array, places, axis=0) for array in others)
-        scale = getattr(self.transform, "factor", None)
+        first, *more = self.transforms or [None]
+        scale = getattr(first, "factor", None)
         if scale is not None and x.dtype.name in ("uint8", "float32"):
-            return (ops.take_scaled(x, places, scale), *others)
-        batch = (np.take(x, places, axis=0), *others)
-        return batch if self.transform is None else self.transform(batch, None)
+            batch = (ops.take_scaled(x, places, scale), *others)
+        else:
+            batch, more = (np.take(x, places, axis=0), *others), self.transforms
+        for transform in more:
+            batch = transform(batch, None)
+        return batch
 
 
 def resident(data, transform, device):
@@ -44,8 +50,9 @@ def resident(data, transform, device):
     That is where a transform draws random numbers or is not ours, where samples are drawn anew or
     read from a file, and where they would take more than `SHARE` of the free memory.
     """
-    suitable = transform is None or hasattr(transform, "factor")
-    if device == "cpu" or type(data) is not ArrayDataset or not suitable:
+    if device == "cpu" or type(data) is not ArrayDataset:
+        return None
+    if not all(t is None or hasattr(t, "factor") for t in (data.transform, transform)):
         return None
     if sum(array.nbytes for array in data.arrays) > SHARE * free_memory(device):
         return None

@@ -47,11 +47,23 @@ class Scale:
     def __call__(self, batch, rng):
         """Return the batch with scaled x; ``rng`` is not used."""
         x, *others = batch
+        if x.dtype.itemsize > 4 or (x.dtype.itemsize == 4 and x.dtype.kind != "f"):
+            return (self._scaled_wide(x), *others)
         x = x.astype("float32")  # a copy: the data set keeps its own
         x *= _beside(x, self._factor)
         if np.any(self._shift):
             x += _beside(x, self._shift)
         return (x, *others)
+
+    def _scaled_wide(self, x):
+        """Scale numbers that float32 cannot hold, e.g. unix seconds, before they are rounded."""
+        high, mean, std = (
+            _beside(x, _plain(np.asarray(n, "float64"))) for n in (self.high, self.mean, self.std)
+        )
+        x = x / high
+        x -= mean
+        x /= std
+        return x.astype("float32")
 
     @property
     def factor(self):

@@ -19,6 +19,6 @@ print(f"test accuracy {trainer.test(net, data, checkpoint='best')['test_acc']:.4
 folder = Path("course") / "cnn"
 folder.mkdir(parents=True, exist_ok=True)
 scores = trainer.predict(net, data)
-for name, figure in album(net, data.test, scores, data.classes, data.eval_transform):
+for name, figure in album(net, data.test, scores, data.classes):
     figures.save(figure, folder / f"{name}.png")
     print(folder / f"{name}.png")

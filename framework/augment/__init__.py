@@ -13,7 +13,7 @@ from firstlight.augment.elastic import ElasticTransform
 from firstlight.augment.erasing import RandomErasing
 from firstlight.augment.flip import RandomHorizontalFlip
 from firstlight.augment.mix import CutMix, MixUp
-from firstlight.augment.recipes import RECIPES, augmented
+from firstlight.augment.recipes import RECIPES, augmentation
 
 __all__ = [
     "RECIPES",
@@ -25,5 +25,5 @@ __all__ = [
     "RandomCrop",
     "RandomErasing",
     "RandomHorizontalFlip",
-    "augmented",
+    "augmentation",
 ]

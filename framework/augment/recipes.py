@@ -27,15 +27,15 @@ from firstlight.augment.mix import CutMix, MixUp
 RECIPES = ("affine", "elastic", "crop", "erase", "flip", "mixup", "cutmix")
 
 
-def augmented(scale, names, *, shape, classes, flips=True, who="augment"):
-    """Return a transform that scales, and then augments by the recipes named.
+def augmentation(names, *, scale, shape, classes, flips=True, who="augment"):
+    """Return a transform that augments scaled images by the recipes named, or None without names.
 
     Parameters
     ----------
-    scale : callable
-        What goes before: images as the model gets them, black where bytes are 0.
     names : sequence of str
-        Of `RECIPES`, applied in this order; none gives ``scale`` itself.
+        Of `RECIPES`, applied in this order.
+    scale : callable
+        What the images went through: it tells which number is black.
     shape : (int, int, int)
         Height, width and channels of an image.
     classes : int
@@ -46,7 +46,7 @@ def augmented(scale, names, *, shape, classes, flips=True, who="augment"):
 
     Returns
     -------
-    callable
+    callable or None
         ``f(batch, rng) -> batch``.
 
     Raises
@@ -58,10 +58,10 @@ def augmented(scale, names, *, shape, classes, flips=True, who="augment"):
 
     Examples
     --------
-    >>> from firstlight.augment import augmented
+    >>> from firstlight.augment import augmentation
     >>> from firstlight.transforms import Scale
-    >>> augmented(Scale(255), ("crop",), shape=(28, 28, 1), classes=10)
-    Compose(Scale(high=255, mean=0.0, std=1.0), RandomCrop(size=None, padding=2, fill=0))
+    >>> augmentation(("crop",), scale=Scale(255), shape=(28, 28, 1), classes=10)
+    Compose(RandomCrop(size=None, padding=2, fill=0))
     """
     if isinstance(names, str):
         raise TypeError(f"{who}: expected augment as a tuple of names, got {names!r}; add a comma")
@@ -78,7 +78,7 @@ def augmented(scale, names, *, shape, classes, flips=True, who="augment"):
         if names.count(name) > 1:
             raise ValueError(f"{who}: expected each name in augment once, got {name!r} again")
     if not names:
-        return scale
+        return None
     height, width, channels = shape
     (black,) = scale((np.zeros((1, 1, 1, channels), "uint8"),), None)
     fill = float(black.mean())
@@ -91,4 +91,4 @@ def augmented(scale, names, *, shape, classes, flips=True, who="augment"):
         "mixup": MixUp(alpha=0.2, num_classes=classes),
         "cutmix": CutMix(num_classes=classes),
     }
-    return Compose([scale, *(made[name] for name in names)])
+    return Compose([made[name] for name in names])

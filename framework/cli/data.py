@@ -75,16 +75,16 @@ def picture(splits):
         return batch[0]
 
     chosen = rng.derived("split", 0).permutation(len(splits.train))
-    if splits.transform is splits.eval_transform:
+    if splits.augment is None:
         chosen = chosen[: IMAGES * (COPIES + 1)]
         return image_grid(
-            images(chosen, splits.transform, 0),
+            images(chosen, None, 0),
             columns=COPIES + 1,
             title=f"{splits.name}, training",
         )
     chosen = chosen[:IMAGES]
-    shown = [images(chosen, splits.eval_transform, 0)]
-    shown += [images(chosen, splits.transform, number) for number in range(COPIES)]
+    shown = [images(chosen, None, 0)]
+    shown += [images(chosen, splits.augment, number) for number in range(COPIES)]
     shown = np.stack(shown, axis=1)  # (image, version, H, W, C)
     titles = [""] * (shown.shape[0] * shown.shape[1])
     titles[:2] = "original", "augmented"
@@ -104,10 +104,10 @@ def show(splits):
         data = getattr(splits, name)
         if data is None:
             continue
-        sample = data[np.arange(1)]
+        arrays = getattr(data, "arrays", ())  # as they are kept, before they are scaled
+        sample = arrays or data[np.arange(1)]
         shapes = [f"{array.dtype} {array.shape[1:]}" for array in sample[:2]]
         rows.append((name, f"{len(data):,}", *shapes, *[""] * (2 - len(shapes))))
-        arrays = getattr(data, "arrays", ())
         if splits.classes is not None and len(arrays) > 1 and arrays[1].ndim == 1:
             counts[name] = Counter(arrays[1].tolist())
     parts = [

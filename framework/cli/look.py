@@ -4,7 +4,7 @@ from pathlib import Path
 
 from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
-from firstlight.data import SPLITS, DataLoader
+from firstlight.data import SPLITS
 
 DESCRIPTION = """\
 Draw what a run's model has learned: confusion matrix, most confident mistakes, filters of the
@@ -30,8 +30,8 @@ def run(words):
         raise UsageError(f"data {splits.name} has no {own.split} split; choose --split {there}")
     if splits.classes is None:
         raise UsageError(f"data {splits.name} has no classes; look draws what classifiers do")
-    batches = DataLoader(data, splits.batch_size, transform=splits.eval_transform)
     path = past_run.checkpoint_path(folder, own.checkpoint)
+    batches = splits.loader(own.split, training=False)
     scores = trainer.predict(model, batches, checkpoint=path)
     if scores.shape[1:] != (len(splits.classes),):
         raise UsageError(
@@ -40,7 +40,7 @@ def run(words):
         )
     output = Path(own.output) if own.output else folder / "plots"
     output.mkdir(parents=True, exist_ok=True)
-    for name, figure in album(model, data, scores, splits.classes, splits.eval_transform):
+    for name, figure in album(model, data, scores, splits.classes):
         save(figure, output / f"{name}.png")
         print(output / f"{name}.png")
     return 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
-from firstlight.data import SPLITS, DataLoader
+from firstlight.data import SPLITS
 from firstlight.files import write_atomically
 from firstlight.metrics import as_probabilities
 
@@ -37,7 +37,7 @@ def run(words):
     if data is None:
         there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
         raise UsageError(f"data {splits.name} has no {split} split; choose --split {there}")
-    batches = DataLoader(data, splits.batch_size, transform=splits.eval_transform)
+    batches = splits.loader(split, training=False)
     path = past_run.checkpoint_path(folder, own.checkpoint)
     columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
     write(columns, output)

@@ -15,7 +15,7 @@ SHOWN = 10  # images in saliency and occlusion
 LAYERS = 8  # that feature maps are shown of, at most
 
 
-def album(module, data, scores, classes, transform=None):
+def album(module, data, scores, classes):
     """Yield ``(name, figure)``, as far as they can be made of a model and its data.
 
     Without images (H, W, C) there is the confusion matrix only; `feature_maps` need layers whose
@@ -29,8 +29,6 @@ def album(module, data, scores, classes, transform=None):
     scores : array, shape (N, C)
         The module's output for all of it.
     classes : list of str
-    transform : callable, optional
-        ``f(batch, rng) -> batch``, what the data go through on their way to the module.
     """
     y = data[np.arange(len(scores))][1]
     yield (
@@ -39,8 +37,7 @@ def album(module, data, scores, classes, transform=None):
     )
 
     def images(indices):
-        batch = data[np.asarray(indices)]
-        return (batch if transform is None else transform(batch, None))[0]
+        return data[np.asarray(indices)][0]
 
     x = images([0])
     if x.ndim != 4 or x.shape[3] not in (1, 3):

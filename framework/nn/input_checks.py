@@ -14,8 +14,13 @@ def check_dtype(layer, x, dtype, name="x"):
         What the layer calls the input.
     """
     if x.dtype != dtype:
+        cure = f"cast it with {name}.astype({dtype.name!r}), or the model with .to(dtype=...)"
+        if x.dtype == "uint8":
+            cure = (
+                "bytes are pixels that nobody has scaled: take samples from splits, by loader or "
+                f"index, which scale them, or write {name}.astype({dtype.name!r}) / 255"
+            )
         raise TypeError(
             f"{type(layer).__name__}: expected {name} of dtype {dtype} (the layer's), got "
-            f"{x.dtype}; cast it with {name}.astype({dtype.name!r}), or the model with "
-            ".to(dtype=...)"
+            f"{x.dtype}; {cure}"
         )

@@ -8,7 +8,6 @@ from itertools import takewhile
 import numpy as np
 
 from firstlight import figures
-from firstlight.data import DataLoader
 from firstlight.figures.album import album
 from firstlight.figures.curves import metrics_of
 from firstlight.language import say, speaking
@@ -200,10 +199,8 @@ def _in_words(name):
 
 def _look(content, model, splits, trainer, checkpoint, split):
     """Add what is seen by running the model on its data."""
-    data = next(d for d in (getattr(splits, split), splits.val, splits.train) if d is not None)
-    loader = DataLoader(
-        data, min(splits.batch_size, len(data)), transform=splits.eval_transform, prefetch=0
-    )
+    split = next(s for s in (split, "val", "train") if getattr(splits, s) is not None)
+    data, loader = getattr(splits, split), splits.loader(split, training=False)
     x = next(iter(loader))[0][:SAMPLES]
     if x.ndim == 4 and x.shape[3] in (1, 3):
         titles = None
@@ -221,7 +218,7 @@ def _look(content, model, splits, trainer, checkpoint, split):
 
 def _look_at_predictions(content, model, data, splits, scores):
     if splits.classes is not None and scores.shape[1:] == (len(splits.classes),):
-        pictures = album(model, data, scores, splits.classes, splits.eval_transform)
+        pictures = album(model, data, scores, splits.classes)
         content.figures |= dict(takewhile(lambda pair: pair[0] != "occlusion", pictures))
         return
     rows = data[np.arange(len(scores))]

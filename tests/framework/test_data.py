@@ -52,21 +52,28 @@ def test_splits_of_a_users_data_set_find_the_input_shape():
     assert len(splits.loader("train")) == 1
 
 
-def test_only_training_is_shuffled_and_each_split_has_its_transform(xy):
+def test_only_training_is_shuffled_and_augmented_and_every_split_is_transformed(xy):
     x, y = xy
     data = (x, np.arange(40))
 
     def negative(batch, rng):
         return -batch[0], batch[1]
 
-    splits = fl.DataSplits(data, data, data, batch_size=8, eval_transform=negative)
+    def more(batch, rng):
+        return batch[0] + rng.integers(1, 2), batch[1]
+
+    splits = fl.DataSplits(data, data, data, batch_size=8, transform=negative, augment=more)
     orders = {s: np.concatenate([b[1] for b in splits.loader(s)]) for s in ("train", "val", "test")}
     assert sorted(orders["train"]) == list(range(40))
     assert (orders["train"] != np.arange(40)).any()
     np.testing.assert_array_equal(orders["val"], np.arange(40))
     np.testing.assert_array_equal(orders["test"], np.arange(40))
     assert next(iter(splits.loader("val")))[0][0, 0] == np.float32(-x[0, 0])
-    assert next(iter(splits.loader("train")))[0][0, 0] == np.float32(x[orders["train"][0], 0])
+    (first, y), *_ = splits.loader("train")
+    np.testing.assert_allclose(first, 1 - x[y], atol=1e-6)
+    (first, y), *_ = splits.loader("train", training=False)
+    np.testing.assert_array_equal(y, np.arange(8))
+    np.testing.assert_allclose(first, -x[:8], atol=1e-6)
 
 
 def test_small_evaluation_splits_shrink_the_batch_but_training_refuses(xy):

@@ -264,8 +264,7 @@ class InValidation(fl.Callback):
 def test_a_validation_broken_off_time_and_again(val_every, step):
     def data():
         splits = tiny_data()
-        splits.eval_transform = noisy
-        return (splits,)
+        return splits, fl.DataLoader(splits.val, 4, transform=noisy)
 
     whole = fit("whole", data=data(), val_every=val_every)
     first = fit("parts", [InValidation(step)], data=data(), val_every=val_every)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.augment import RECIPES, augmented
+from firstlight.augment import RECIPES, augmentation
 from firstlight.data import DataLoader
 from firstlight.transforms import Scale
 
 
 def test_every_recipe_works_on_every_size():
     for size in (8, 28, 32):
-        transform = augmented(Scale(255), RECIPES, shape=(size, size, 3), classes=10)
-        batch = np.full((6, size, size, 3), 128, "uint8"), np.arange(6)
+        transform = augmentation(RECIPES, scale=Scale(255), shape=(size, size, 3), classes=10)
+        batch = np.full((6, size, size, 3), 0.5, "float32"), np.arange(6)
         x, y = transform(batch, np.random.default_rng(0))
         assert (x.shape, x.dtype) == ((6, size, size, 3), "float32")
         np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-5)
@@ -20,8 +20,10 @@ def test_every_recipe_works_on_every_size():
 
 def test_what_comes_in_from_outside_is_black():
     scale = Scale(255, 0.5, 0.25)
-    transform = augmented(scale, ("affine", "crop", "erase"), shape=(8, 8, 1), classes=2)
-    x, _ = transform((np.zeros((50, 8, 8, 1), "uint8"), np.arange(50)), np.random.default_rng(0))
+    names = ("affine", "crop", "erase")
+    transform = augmentation(names, scale=scale, shape=(8, 8, 1), classes=2)
+    black = scale((np.zeros((50, 8, 8, 1), "uint8"), np.arange(50)), None)
+    x, _ = transform(black, np.random.default_rng(0))
     np.testing.assert_allclose(x, -2, atol=1e-6)
 
 
@@ -58,7 +60,7 @@ def test_only_training_images_are_augmented():
 def test_prefetching_changes_nothing():
     splits = fl.datasets.load("digits", augment=("affine", "elastic", "mixup"))
     loaders = [
-        DataLoader(splits.val, 32, shuffle=True, transform=splits.transform, prefetch=ahead)
+        DataLoader(splits.val, 32, shuffle=True, transform=splits.augment, prefetch=ahead)
         for ahead in (0, 3)
     ]
     for one, other in zip(*loaders, strict=True):
