@@ -154,9 +154,10 @@ class TensorBoard(Callback):
             events, self._events, self._scene = self._events, None, None
             events.session_end(trainer.status)
             events.close()
-            trainer.run.summary["tensorboard_seconds"] = {
-                name: round(seconds, 4) for name, seconds in self._seconds.items()
-            }
+            if trainer.run is not None:  # else another process has taken it over
+                trainer.run.summary["tensorboard_seconds"] = {
+                    name: round(seconds, 4) for name, seconds in self._seconds.items()
+                }
 
     def _due(self, trainer):
         return (trainer.epoch - 1) % self.every_n_epochs == 0

@@ -5,7 +5,7 @@ import os
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import TensorBoard
 from firstlight.events import EventsFile
-from firstlight.files import forgiving
+from firstlight.files import check_guards, forgiving
 from firstlight.generation import check_generates, printable, prompt_tokens, write_text
 
 SAMPLES = "samples.txt"
@@ -128,6 +128,7 @@ class TextSamples(Callback):
         path = self._path(trainer)
         if path is not None:
             with forgiving(path):
+                check_guards(path)
                 with open(path, "a", encoding="utf-8") as file:
                     file.write(f"--- step {trainer.step}\n{text}\n")
                 self._size = path.stat().st_size

@@ -1,13 +1,18 @@
 """Files that are never half-written."""
 
+import errno
 import json
 import math
 import os
 import re
-import tempfile
+import secrets
 import warnings
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+# What file systems say to a request that they do not know, such as to sync a folder.
+UNSUPPORTED = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
+guards = {}  # folder -> function that raises unless this process may still write there
 
 
 def write_atomically(path, content):
@@ -39,21 +44,69 @@ def replacing(path):
     ------
     OSError
         As the system reports it: no space, no permission.
+    RunTakenOver
+        The path lies in the folder of a run that another process has taken over meanwhile.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _make_temporary(path)
+    mode = temporary.stat().st_mode
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files only their owner can read
+        if temporary.stat().st_mode != mode:  # safetensors lets only their owner read its files
+            os.chmod(temporary, mode)
+        check_guards(path)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if os.name != "nt":  # makes the rename last through a power cut, where the system can
-        _sync(path.parent, os.O_RDONLY)
+    _sync_folder(path.parent)
+
+
+def write_exclusively(path, content):
+    """Write a file whole where none exists, and return whether it was this call that made it.
+
+    Of several processes, on whatever machines, exactly one succeeds, on NFS too. On a file system
+    without hard links a reader may find the file while it is still empty.
+
+    Parameters
+    ----------
+    path : path-like
+    content : str
+
+    Raises
+    ------
+    OSError
+        As the system reports it: no space, no permission.
+    """
+    path = Path(path)
+    temporary = _make_temporary(path)
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        _sync(temporary, os.O_RDWR)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:  # perhaps by our own request, whose answer NFS lost
+            return temporary.stat().st_nlink == 2
+        except OSError:  # no hard links here
+            try:
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(content)
+            except FileExistsError:
+                return False
+            _sync(path, os.O_RDWR)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def check_guards(path):
+    """Raise what the guard of a folder above a path raises; see `guards`."""
+    if guards:
+        for folder in Path(path).absolute().parents:
+            if folder in guards:
+                guards[folder]()
 
 
 def made_room(path):
@@ -61,6 +114,28 @@ def made_room(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def inside(folder, name):
+    """Return the path that a name read from a file means below a folder: a name, never a way out.
+
+    Raises
+    ------
+    ValueError
+        It is absolute, has ``..`` in it, or is no text.
+
+    Examples
+    --------
+    >>> from firstlight.files import inside
+    >>> inside("runs", "../../home")
+    Traceback (most recent call last):
+    ValueError: expected a name of something below runs, got '../../home'
+    """
+    flavours = (PurePosixPath, PureWindowsPath) if isinstance(name, str) and name else ()
+    paths = [flavour(name) for flavour in flavours]
+    if not paths or "\0" in name or any(p.anchor or p.drive or ".." in p.parts for p in paths):
+        raise ValueError(f"expected a name of something below {folder}, got {name!r}")
+    return Path(folder) / name
 
 
 @contextmanager
@@ -117,16 +192,32 @@ def strict(value):
     return value
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _make_temporary(path):
+    """Make an empty file beside a path, with the permissions that the user's new files have."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+            return temporary
+        except FileExistsError:
+            continue
 
 
 def _sync(path, flags):
-    """Wait until a file, or a folder's list of files, is on the disk."""
+    """Wait until a file, or a folder's list of files, is on the disk, where the system can."""
     handle = os.open(path, flags)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
     finally:
         os.close(handle)
+
+
+def _sync_folder(path):
+    """Make a rename last through a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    with suppress(PermissionError):  # a folder that may be written and not listed
+        _sync(path, os.O_RDONLY)

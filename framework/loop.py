@@ -108,6 +108,8 @@ def end_step(trainer):
     """Validate and save where that is due; ranks agree on it."""
     validate_by_steps(trainer)
     agree(trainer)
+    if trainer.run is not None:
+        trainer.run.check(trainer)
     save_requested(trainer)
 
 

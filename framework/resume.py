@@ -14,6 +14,9 @@ a path     a checkpoint file; or a run for its last state: its folder, name/id, 
 "auto" and "last" go on in the run's own folder: records later than the checkpoint are dropped
 and written again by the same steps. A damaged file is passed over for the newest one that is
 whole, with a warning.
+
+While another process fills the folder, "auto" and "last" are refused. A path takes the run over:
+the other training notices and stops. See `firstlight.owner`.
 """
 
 import os
@@ -21,10 +24,13 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstlight import owner
 from firstlight.checkpoint import Checkpoint
-from firstlight.run import start_order
+from firstlight.claims import claims
+from firstlight.files import is_temporary
+from firstlight.run_ids import start_order
 from firstlight.runs.find import find_run
-from firstlight.runs.status import silence, status
+from firstlight.runs.status import status
 
 LAST = "last.safetensors"
 
@@ -62,32 +68,32 @@ def find(resume, runs_dir, name):
         There is no such checkpoint ("auto" starts anew instead).
     ValueError
         No checkpoint there is whole.
+    RunInUse
+        Another process fills the run.
     """
     if resume not in ("auto", "last", "best"):
         path = _existing(resume, runs_dir)
-        return _place(path, in_place=path.name == LAST)
+        return _go_on_in(path, take_over=True) if path.name == LAST else _place(path)
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
     folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
     runs = [run for run in folders if any((run / "checkpoints").glob("*.safetensors"))]
     runs.sort(key=start_order)
     if resume == "auto":
-        going_on = [run for run in runs[-1:] if status(run) not in ("finished", "running")]
-        if runs and status(runs[-1]) == "running":
-            warnings.warn(
-                f'resume="auto": run {runs[-1]} is still running (its last sign of life came '
-                f"{silence(runs[-1]):.0f} s ago), so a new one is started; "
-                f"resume={str(runs[-1])!r} goes on with it all the same",
-                stacklevel=2,
-            )
-        return _place(going_on[0] / "checkpoints" / LAST, in_place=True) if going_on else None
+        if not runs or status(runs[-1]) == "finished":
+            return None
+        place = _go_on_in(runs[-1] / "checkpoints" / LAST)
+        if status(runs[-1]) != "finished":  # by another process, before this one owned it
+            return place
+        owner.owned[place.run.absolute()].release()
+        return None
     if not runs:
         raise FileNotFoundError(
             f"resume={resume!r}: no run called {name} in {runs_dir} has a checkpoint; "
             'start one, or use resume="auto", which does so by itself'
         )
     path = runs[-1] / "checkpoints" / f"{resume}.safetensors"
-    return _place(path, in_place=resume == "last")
+    return _go_on_in(path) if resume == "last" else _place(path)
 
 
 def _existing(resume, runs_dir):
@@ -119,11 +125,34 @@ def _existing(resume, runs_dir):
     return run.path / "checkpoints" / LAST
 
 
-def _place(path, in_place):
+def _go_on_in(path, take_over=False):
+    """Return the place of a run's last checkpoint, when this process owns the run."""
+    run = path.parent.parent
+    if path.parent.name != "checkpoints" or not (run / "config.json").is_file():
+        return _place(path)
+    if not take_over and status(run) == "running" and not claims(run):
+        raise owner.refusal(run, "a process of an earlier firstlight")
+    try:
+        owned = owner.claim(run, take_over=take_over)
+    except OSError as error:
+        raise OSError(
+            f"run {run} cannot be gone on with, as its folder cannot be written ({error}); resume "
+            "from a copy of it"
+        ) from error
+    try:
+        # Whatever the owner before had begun to write can then not replace what is read now.
+        for leftover in (*run.glob(".*"), *(run / "checkpoints").glob("**/.*")):
+            if is_temporary(leftover) and leftover.is_file():
+                leftover.unlink(missing_ok=True)
+        return _place(path, run)
+    except BaseException:
+        owned.release()
+        raise
+
+
+def _place(path, run=None):
     found, checkpoint = newest_whole(path)
-    run = found.parent.parent
-    is_run = found.parent.name == "checkpoints" and (run / "config.json").is_file()
-    return Place(found, checkpoint, run if in_place and is_run else None)
+    return Place(found, checkpoint, run)
 
 
 def newest_whole(path):

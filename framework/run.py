@@ -10,6 +10,7 @@
       metrics.jsonl      one record a line, written as it is logged: the truth
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
+      owner.N.json       while it is filled: by which process, see `firstlight.owner`
       plots/             curves.png, curves.svg, and what else is drawn
       marks.json         tags and a note, where somebody gave them
       checkpoints/       last.safetensors, best.safetensors
@@ -25,23 +26,20 @@ import csv
 import json
 import os
 import platform
-import secrets
-import threading
 import warnings
 from datetime import datetime
 from pathlib import Path
 
+from firstlight import owner
 from firstlight.environment import describe_environment, uncommitted_changes
-from firstlight.files import is_temporary, strict, write_atomically, write_json
+from firstlight.files import strict, write_atomically, write_json
 from firstlight.masking import masked
 from firstlight.records import best_values, read_records
+from firstlight.run_ids import latest_run as latest_run
+from firstlight.run_ids import make_folder, point_latest
 
-HEARTBEAT = 5.0  # seconds between two signs of life
-SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
-LATEST = "latest"  # the file in a runs folder that names its newest run
 TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
 PATCH = "diff.patch"  # the file in a run's folder with what was not committed
-active = set()  # folders of the runs that this process is filling
 
 
 class Run:
@@ -66,74 +64,102 @@ class Run:
     ----------
     path : pathlib.Path
     id : str
-        Start time and a random suffix.
+        Start time (UTC), number and a random suffix.
     summary : dict
         As in ``summary.json``.
+    owner : Owner
+        What keeps other processes from filling the folder meanwhile.
 
     Raises
     ------
     OSError
         The folder cannot be written; the message says what to do.
+    RunInUse
+        Another process fills it.
     """
 
     def __init__(self, runs_dir, name, config, device="cpu", *, folder=None, records=()):
         self.name = name
         runs_dir = Path(runs_dir).expanduser()
         try:
-            path = Path(folder) if folder else self._make_folder(runs_dir / name)
+            path = Path(folder) if folder else make_folder(runs_dir, name)
             self.path = path.absolute()  # a script may change its working directory
-            lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
-            write_atomically(self.path / "metrics.jsonl", lines)
-            self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+            self.owner = owner.owned.get(self.path) or owner.claim(self.path)
         except OSError as error:
-            raise OSError(
-                f"the runs folder {str(runs_dir)!r} cannot be written ({error}); choose another "
-                "with runs_dir=... (--runs-dir), or pass runs_dir=None to keep no run"
-            ) from error
-        self.id, self._complained = self.path.name, False
+            raise _unwritable(runs_dir, error) from error
+        self.id, self._complained, self._pid = self.path.name, False, os.getpid()
         self.summary = {
             "name": name,
             "id": self.id,
             "status": "running",
+            "owner": self.owner.token,
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "pid": os.getpid(),
+            "pid": self._pid,
             "hostname": platform.node(),
             "metrics": {},
         }
-        if folder:
-            self._go_on(records)
-        write_json(self.path / "config.json", masked(config))
-        write_json(self.path / "environment.json", describe_environment(device))
-        if changes := uncommitted_changes():
-            write_atomically(self.path / PATCH, changes)
-        else:
-            (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
-        self._write_summary()
-        active.add(self.path.resolve())
-        self._ended = threading.Event()
-        threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
-        if self.path.resolve().is_relative_to(runs_dir.resolve()):
-            self._point_latest(runs_dir)
+        self._settings = masked(config), describe_environment(device), uncommitted_changes()
+        try:
+            if folder:
+                self._go_on(records)
+            self._write_all(records)
+            if self.path.resolve().is_relative_to(runs_dir.resolve()):
+                point_latest(runs_dir, self.path)
+        except BaseException as error:
+            self.owner.release()
+            if isinstance(error, OSError):
+                raise _unwritable(runs_dir, error) from error
+            raise
 
     def _go_on(self, records):
-        """Keep when a run was first started, note that it was resumed, and tidy up."""
-        for leftover in (*self.path.glob(".*"), *self.checkpoints.glob("**/.*")):
-            if leftover.is_file() and is_temporary(leftover):
-                leftover.unlink()  # a killed process had begun to write it
+        """Keep when a run was first started, and note that it was resumed."""
         try:
             before = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError):
+        except (OSError, ValueError):
             before = {}
+        before = before if isinstance(before, dict) else {}
         step = records[-1]["step"] if records else 0
         now = {"time": self.summary["started"], "after_record_of_step": step}
         self.summary["resumed"] = [*before.get("resumed", []), now]
         self.summary["started"] = before.get("started", self.summary["started"])
 
-    def _beat(self):
-        """Give signs of life: ``summary.json`` gets a new time until the run has ended."""
-        while not self._ended.wait(HEARTBEAT):
-            with contextlib.suppress(OSError):
-                os.utime(self.path / "summary.json")
+    def _write_all(self, records):
+        """Write all files that a training begins with, and those records."""
+        config, environment, changes = self._settings
+        lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
+        write_atomically(self.path / "metrics.jsonl", lines)
+        self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
+        write_json(self.path / "config.json", config)
+        write_json(self.path / "environment.json", environment)
+        if changes:
+            write_atomically(self.path / PATCH, changes)
+        else:
+            (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
+        self._write_summary()
+
+    def check(self, trainer):
+        """Stop a training whose run another process has taken over; mend a deleted folder.
+
+        Raises
+        ------
+        RunTakenOver
+        """
+        self.owner.check()
+        if not self.owner.gone:
+            return
+        warnings.warn(
+            f"the folder of the run, {self.path}, was deleted while it trains; it is made again "
+            "with all records, but checkpoints and figures written before are gone",
+            stacklevel=2,
+        )
+        self.owner.gone = False  # told once; where it fails, the next heartbeat finds out
+        try:
+            self.owner.restore()
+            self._write_all(trainer.history.records)
+            if trainer.tokenizer is not None:
+                trainer.tokenizer.save(self.path / TOKENIZER)
+        except OSError as error:
+            warnings.warn(f"{self.path} cannot be made again ({error})", stacklevel=2)
 
     @property
     def shown(self):
@@ -163,6 +189,12 @@ class Run:
                     stacklevel=2,
                 )
 
+    def leave(self):
+        """Write nothing more, as another process has taken the run over."""
+        with contextlib.suppress(OSError):
+            self._metrics.close()
+        self.owner.release()
+
     def finish(self, trainer, failure=None):
         """Write ``summary.json`` and ``metrics.csv`` of a training that is over.
 
@@ -173,8 +205,8 @@ class Run:
         failure : BaseException, optional
             What ended the training.
         """
-        self._ended.set()
-        active.discard(self.path.resolve())
+        if os.getpid() != self._pid:  # a child forked in a callback, not the training itself
+            return
         with contextlib.suppress(OSError):  # it was told when the record was written
             self._metrics.close()
         history = trainer.history
@@ -200,6 +232,8 @@ class Run:
                 f"does not say that it is {trainer.status}",
                 stacklevel=2,
             )
+        finally:
+            self.owner.release()
 
     def add_metrics(self, metrics):
         """Add final metrics, e.g. of a test after the training, to ``summary.json``."""
@@ -218,26 +252,6 @@ class Run:
         writer.writerows(records)
         write_atomically(self.path / "metrics.csv", "".join(lines))
 
-    @staticmethod
-    def _make_folder(parent):
-        """Make a folder that no other process can have made: mkdir fails where one exists."""
-        while True:
-            stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-            path = parent / f"{stamp}_{secrets.token_hex(2)}"
-            try:
-                path.mkdir(parents=True)
-                return path
-            except FileExistsError:
-                if not parent.is_dir():
-                    raise
-
-    def _point_latest(self, runs_dir):
-        """Let ``runs/latest`` tell which run is the newest.
-
-        A file, not a link to the folder: TensorBoard would follow a link and show the run twice.
-        """
-        write_atomically(runs_dir / LATEST, f"{self.name}/{self.id}\n")
-
 
 class _Lines(list):
     """A list that csv can write to."""
@@ -245,19 +259,8 @@ class _Lines(list):
     write = list.append
 
 
-def start_order(run):
-    """Return a key that sorts runs' folders by when they were started.
-
-    Ids begin with the second; of runs that were started within one, the later wrote its settings
-    later.
-    """
-    return run.name[:SECOND], (run / "config.json").stat().st_mtime_ns
-
-
-def latest_run(runs_dir):
-    """Return the folder of the newest run, or None where there is none."""
-    try:
-        path = Path(runs_dir) / (Path(runs_dir) / LATEST).read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
-    return path if path.is_dir() else None
+def _unwritable(runs_dir, error):
+    return OSError(
+        f"the runs folder {str(runs_dir)!r} cannot be written ({error}); choose another "
+        "with runs_dir=... (--runs-dir), or pass runs_dir=None to keep no run"
+    )

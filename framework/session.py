@@ -4,7 +4,7 @@ import copy
 from contextlib import contextmanager
 from functools import partial
 
-from firstlight import checks, hooks, plugins, rng, snapshot
+from firstlight import checks, hooks, owner, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.backend import using
 from firstlight.batches import describe_batch
@@ -53,6 +53,8 @@ def _training(trainer, module, data, val_data, resume):
             trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
             agree(trainer)
             yield trainer.hooks.hook
+            if trainer.run is not None:
+                trainer.run.owner.verify()
             trainer.status = "interrupted" if trainer.interrupted else "finished"
         except BaseException as error:
             failure = error
@@ -167,15 +169,7 @@ def _prepare(trainer, module, data, val_data, resume):
         find = partial(resuming.find, resume, trainer.runs_dir, name)
         place = shared_place(trainer.communicator, find)
     if place is not None:
-        _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
-        try:
-            snapshot.restore(trainer, place.checkpoint)
-        except ValueError as error:
-            error.add_note(
-                f"while resuming from {place.path}: model, optimizer and callbacks must be those "
-                "of its run; its settings are in config.json beside the checkpoints"
-            )
-            raise
+        _restore(trainer, place)
     start_alike(trainer)
     if trainer.runs_dir is not None and trainer.is_global_zero:
         trainer.run = Run(
@@ -191,6 +185,22 @@ def _prepare(trainer, module, data, val_data, resume):
         if trainer.tokenizer is not None:
             trainer.tokenizer.save(trainer.run.path / TOKENIZER)
     trainer.status = "running"
+
+
+def _restore(trainer, place):
+    """Put the training where a checkpoint was taken; where that fails, leave its run free."""
+    try:
+        _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
+        snapshot.restore(trainer, place.checkpoint)
+    except BaseException as error:
+        if place.run is not None and trainer.is_global_zero:
+            owner.owned[place.run.absolute()].release()
+        if isinstance(error, ValueError):
+            error.add_note(
+                f"while resuming from {place.path}: model, optimizer and callbacks must be those "
+                "of its run; its settings are in config.json beside the checkpoints"
+            )
+        raise
 
 
 def _check_tokenizer(tokenizer, kept):
@@ -237,6 +247,9 @@ def _config(trainer):
 
 
 def _fail(trainer, error):
+    if isinstance(error, owner.RunTakenOver):
+        trainer.run.leave()
+        trainer.run = None  # nothing that runs from now on may write there
     trainer.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     hooks.blame(trainer.hooks, error)
     if trainer.batch is not None:

@@ -5,6 +5,8 @@ import sys
 import threading
 import warnings
 
+from firstlight.owner import RunTakenOver
+
 
 class CheckpointWarning(UserWarning):
     """A checkpoint could not be written; the training goes on."""
@@ -71,6 +73,8 @@ class CheckpointWriter:
                 checkpoint.save(path)
                 if replaces is not None:
                     replaces.unlink(missing_ok=True)
+            except RunTakenOver:  # the loop notices, and says so
+                pass
             except Exception as error:  # whatever it is, the training must go on
                 kept = "the earlier one is kept" if path.is_file() else "there is no earlier one"
                 self._problems.append(

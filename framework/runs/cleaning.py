@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from firstlight.files import is_temporary, write_atomically
-from firstlight.run import LATEST, latest_run
+from firstlight.run_ids import LATEST, latest_run
 from firstlight.runs.find import list_runs, run_paths
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from firstlight.run import LATEST, latest_run, start_order
+from firstlight.run_ids import LATEST, latest_run, start_order
 from firstlight.runs.folder import RunFolder
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight.files import write_json
+from firstlight.processes import alive
 from firstlight.runs.folder import RunFolder
-from firstlight.runs.status import alive
 
 GIVEN_UP = 60.0  # seconds after which a trial without a run is taken for dead, on another machine
 BROKEN_OFF = ("crashed", "interrupted", "deleted")

@@ -12,6 +12,7 @@ import pytest
 import firstlight as fl
 from firstlight import callbacks
 from firstlight.checkpoint import Checkpoint
+from firstlight.owner import RunInUse
 from firstlight.runs import RunFolder, list_runs
 from firstlight.testing import TinyNet, tiny_data
 
@@ -33,8 +34,11 @@ def fit(name, made=(), *, resume=None, data=None, **settings):
 
 
 def pretend_running(run, silent, **changes):
+    """Leave a run as a process of an earlier version does, whose summary gave signs of life."""
     path = run.path / "summary.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "running"} | changes))
+    summary = json.loads(path.read_text()) | {"status": "running"} | changes
+    summary.pop("owner", None)
+    path.write_text(json.dumps(summary))
     os.utime(path, (time.time() - silent,) * 2)
 
 
@@ -89,25 +93,16 @@ def test_a_run_whose_machine_is_gone_is_gone_on_with(changes):
     assert fit("lost", resume="auto").run.path == run.path
 
 
-def test_a_run_that_shows_signs_of_life_is_left_alone_with_a_warning():
+def test_a_run_that_shows_signs_of_life_is_refused_and_may_be_taken_over():
     run = fit("alive", max_steps=4).run
     pretend_running(run, silent=20, hostname="node17")
-    with pytest.warns(UserWarning, match=r"is still running \(its last sign of life came 20 s ago"):
-        assert fit("alive", resume="auto").run.path != run.path
-
-
-def test_a_run_gives_signs_of_life(monkeypatch):
-    monkeypatch.setattr("firstlight.run.HEARTBEAT", 0.01)
-    ages = []
-
-    def look(trainer):
-        path = trainer.run.path / "summary.json"
-        os.utime(path, (1, 1))
-        time.sleep(0.2)
-        ages.append(time.time() - path.stat().st_mtime)
-
-    fit("beats", [At(2, look)])
-    assert ages[0] < 0.15
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    for resume in ("auto", "last"):
+        with pytest.raises(RunInUse, match=r"a process of an earlier .*--resume .*/alive/"):
+            fit("alive", resume=resume)
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
+    assert len(list_runs("runs")) == 1
+    assert fit("alive", resume=run.path).run.path == run.path
 
 
 def test_hidden_files_of_others_stay():
