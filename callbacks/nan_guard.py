@@ -44,6 +44,7 @@ class NaNGuard(Callback):
     >>> guard = NaNGuard(action="skip")
     """
 
+    guards_loss = True
     role = Role.WRITER  # before clipping, which spreads one NaN over the whole gradient
 
     def __init__(self, action: Literal["stop", "skip", "raise"] = "stop", max_skips: int = 10):

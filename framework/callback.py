@@ -23,6 +23,9 @@ class Callback:
         Fixes the order among callbacks; set it in the class.
     rank_zero_only : bool
         Of a training on several processes, call the first one's only; for what shows or writes.
+    guards_loss : bool
+        True where a loss that is not finite is this callback's business: the warning of it, which
+        names ``nan_guard``, is left out.
     every_step : bool
         False where ``on_before_optimizer_step`` and ``on_train_batch_end`` need not be called at
         steps that are neither logged or validated nor an epoch's last: on a GPU those can be
@@ -39,6 +42,7 @@ class Callback:
     role = Role.READER
     rank_zero_only = False
     every_step = True
+    guards_loss = False
 
     def state_dict(self):
         """Return what this callback must remember across a restart, as a JSON-able dict."""

@@ -118,6 +118,23 @@ def check(plugin):
             raise ValueError(f"{display_name(plugin)}.{name} is not a hook; {_hint(hook)}")
 
 
+def refuse_on_modules(module, callbacks):
+    """Raise a TypeError if a module has a method that looks like a hook: none would be called.
+
+    A module that is one of the callbacks, by ``@firstlight.hookimpl``, may have them.
+    """
+    parts = {type(part): part for part in module.modules()}
+    listed = {type(callback) for callback in callbacks}
+    for name in (name for kind in parts if kind not in listed for name in dir(kind)):
+        if name.startswith("on_") and difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.75):
+            owner = next(kind.__name__ for kind in parts if hasattr(kind, name))
+            raise TypeError(
+                f"{owner}.{name} would never be called: hooks belong to callbacks; move it to a "
+                "class derived from firstlight.Callback and pass an object of it: "
+                "Trainer(callbacks=[...]); a method of your own can start with _"
+            )
+
+
 def display_name(callback):
     """Return how messages name a callback: its class, and the package if it is not ours."""
     if inspect.ismodule(callback):

@@ -1,7 +1,8 @@
 """Every hook, on one page.
 
 Implement any of them as a method of a `firstlight.Callback`, or as a function or method marked
-``@firstlight.hookimpl`` on any object; take only the arguments you need, by name.
+``@firstlight.hookimpl`` on any object; take only the arguments you need, by name. Hooks belong to
+callbacks: a method of that name on a `firstlight.Module` is an error when `Trainer.fit` starts.
 
 Firing order of ``Trainer.fit``, validated once an epoch::
 

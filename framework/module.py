@@ -7,35 +7,12 @@ undone first, so one module may run many times before it goes back: shared weigh
 recurrences and micro-batches need nothing special.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from firstlight import backend, state
 from firstlight.batches import describe_batch
 from firstlight.parameter import Buffer, Parameter
-
-
-@dataclass
-class StepOutput:
-    """What a step hands back to the loop.
-
-    Attributes
-    ----------
-    loss : float or 0-d array
-        Mean loss of the batch.
-    dy : array or None
-        dL/dy, the gradient of the loss at the model's output; None when not training.
-    metrics : dict of str to float or 0-d array
-        Further means over the batch, e.g. ``{"acc": 0.97}``.
-    prediction : array or None
-        The model's output.
-    """
-
-    loss: object
-    dy: object = None
-    metrics: dict = field(default_factory=dict)
-    prediction: object = None
+from firstlight.step_output import StepOutput, no_loss
 
 
 class Module:
@@ -122,10 +99,7 @@ class Module:
             )
         x, y = batch
         if not isinstance(getattr(self, "loss", None), Module):
-            raise AttributeError(
-                f"{self._name} has no loss; set self.loss, e.g. to nn.CrossEntropyLoss(), in "
-                f"{self._name}.__init__, or override training_step and validation_step"
-            )
+            raise no_loss(self._name, getattr(self, "loss", None))
         prediction = self(x)
         if prediction is None:
             raise TypeError(f"{self._name}.forward returned None; end it with: return y")

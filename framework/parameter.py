@@ -62,6 +62,24 @@ class Parameter:
         """Move to other memory: the arrays given become this parameter's data and grad."""
         self._data, self._grad, self.flat = data, grad, flat
 
+    def __array_ufunc__(self, ufunc, *_, **__):
+        """Refuse to be an operand: ``x @ self.weight`` is meant to be ``x @ self.weight.data``."""
+        self._refuse_arithmetic(ufunc.__name__)
+
+    def __array_function__(self, function, *_, **__):
+        """Refuse to be an argument of NumPy's functions."""
+        self._refuse_arithmetic(function.__name__)
+
+    def __array__(self, *_, **__):
+        """Refuse to become an array by itself, which would hold this object."""
+        self._refuse_arithmetic("array")
+
+    def _refuse_arithmetic(self, name):
+        raise TypeError(
+            f"{name}: a Parameter of shape {self.shape} is no array; compute with its values, "
+            "e.g. x @ self.weight.data, and add to self.weight.grad in backward"
+        )
+
     def __getstate__(self):
         """Leave the flat arrays behind when copied or pickled; a copy has memory of its own."""
         return {**vars(self), "flat": None}

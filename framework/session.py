@@ -137,6 +137,7 @@ def _named(name):
 
 def _prepare(trainer, module, data, val_data, resume):
     checks.module(module)
+    hooks.refuse_on_modules(module, trainer.callbacks)
     trainer.reset()
     trainer.run = None
     if trainer.seed is not None:

@@ -1,6 +1,8 @@
 """A module's tree and its state: walking, copying out and in, PyTorch's layout at the border."""
 
 import difflib
+from collections.abc import Mapping
+from os import PathLike
 
 import numpy as np
 
@@ -124,9 +126,13 @@ def restore(module, arrays, *, strict=True):
 
     Raises
     ------
+    TypeError
+        Not a dict, but the path of a file, for example.
     ValueError
         Shapes differ; names are missing or unexpected (strict only).
     """
+    if not isinstance(arrays, Mapping):
+        raise TypeError(_kind_message(f"{type(module).__name__}.load_state_dict", arrays))
     leaves = named_leaves(module)
     missing = [name for name in leaves if name not in arrays]
     unexpected = [name for name in arrays if name not in leaves]
@@ -150,6 +156,18 @@ def restore(module, arrays, *, strict=True):
             target.set(source)
         else:
             target[...] = source
+
+
+def _kind_message(who, came):
+    """Say how to get arrays by name from what came instead of them."""
+    cure = "pass what state_dict() returned"
+    if isinstance(came, (str, PathLike)):
+        cure = (
+            f"read the file first: load_state_dict(firstlight.Checkpoint.load({str(came)!r}).model)"
+        )
+    elif hasattr(came, "model"):
+        cure = "pass its model: load_state_dict(checkpoint.model)"
+    return f"{who}: expected a dict of arrays by name, got a {type(came).__name__}; {cure}"
 
 
 def _names_message(who, missing, unexpected):
@@ -183,6 +201,11 @@ def to_torch(module):
 
 def from_torch(module, tensors, *, strict=True):
     """Load a PyTorch twin's ``state_dict()``; accepts tensors or arrays. Returns the module."""
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"{type(module).__name__}.from_torch: expected a state_dict(), got a "
+            f"{type(tensors).__name__}; pass network.state_dict(), or torch.load(path) of one"
+        )
     leaves = named_leaves(module)
     arrays = {}
     for name, tensor in tensors.items():

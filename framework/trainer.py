@@ -142,7 +142,7 @@ class Trainer:
         self.step = self.epoch = self.batch_idx = 0
         self.batch, self.batches_done, self.epoch_done = None, 0, True
         self.requested, self.writer = {}, CheckpointWriter()
-        self.skips_step, self.at_boundary = False, True
+        self.skips_step, self.at_boundary, self.told_not_finite = False, True, False
         self.owes_validation, self.cut_short = False, None
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self.means = TrainingMeans(self.communicator)
@@ -271,6 +271,7 @@ class Trainer:
         place = {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4)}
         values = checks.loggable(values, reserved=place)
         record = place | values
+        checks.finite_loss(self, record)
         self.metrics |= values
         self.history.add(record)
         if self.run is not None:

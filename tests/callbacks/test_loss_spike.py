@@ -60,6 +60,7 @@ def test_a_jump_is_named_logged_and_kept_out_of_the_window():
         [*NOISY[:30], float("nan"), float("inf"), float("-inf"), *NOISY[30:]],
     ],
 )
+@pytest.mark.filterwarnings("ignore:train_loss is nan")
 def test_what_is_no_spike(losses):
     spike = LossSpike(window=20)
     fit(losses, spike)
