@@ -40,9 +40,10 @@ def close(one, other):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-5, atol=1e-7)
 
 
-def ema(weights, decay):
-    average = weights[0]
-    for w in weights[1:]:
+def ema(weights, decay, warmup=True):
+    average, most = weights[0], decay
+    for t, w in enumerate(weights[1:], 1):
+        decay = min(most, (1 + t) / (10 + t)) if warmup else most
         average = {name: decay * average[name] + (1 - decay) * w[name] for name in w}
     return average
 
@@ -78,6 +79,23 @@ def test_ema_starts_when_told():
     assert same(watch.validated[0], steps[2])  # no average yet
     close(watch.validated[1], ema(steps[3:], 0.5))
     close(trainer.module.state_dict(), ema(steps[3:], 0.5))
+
+
+def test_ema_without_warm_up_has_one_decay():
+    watch = Watch()
+    trainer = tiny_trainer([EMA(0.8, warmup=False), watch])
+    close(trainer.module.state_dict(), ema(list(watch.steps.values()), 0.8, warmup=False))
+
+
+def test_the_first_weights_are_forgotten_in_a_short_training():
+    class Set(fl.Callback):
+        role = fl.Role.WRITER
+
+        def on_train_batch_end(self, trainer):
+            trainer.optimizer.flat.data[...] = float(trainer.step > 1)
+
+    trainer = tiny_trainer([Set(), EMA()], max_epochs=40)
+    assert np.abs(trainer.optimizer.flat.data - 1).max() < 1e-3
 
 
 def test_swa_is_the_mean_of_epoch_ends():

@@ -73,7 +73,9 @@ def compare(ours, theirs, last, dtype):
 @pytest.mark.parametrize(("decay", "start"), [(0.9, 0), (0.99, 50), (0.999, 1)])
 def test_ema(decay, start, dtype):
     average = {"avg_fn": swa_utils.get_ema_avg_fn(decay)}
-    compare(*train(EMA(decay, start), average, lambda step: step >= start, dtype), dtype)
+    compare(
+        *train(EMA(decay, start, warmup=False), average, lambda step: step >= start, dtype), dtype
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
