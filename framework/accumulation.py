@@ -3,20 +3,26 @@
 from bisect import bisect_right
 from itertools import pairwise
 
+import numpy as np
+
 from firstlight.distributed import share as sharing
-from firstlight.distributed.sharding import weight_of, whole_of
+from firstlight.distributed.sharding import weight_of
 from firstlight.limits import parse_count
+from firstlight.metrics import added, emptied, on_device
 
 
 class Accumulation:
-    """Go backward batch by batch, and average the gradient over all samples of a window.
+    """Go backward batch by batch, and average the gradient over all that counts in a window.
 
-    With dy_b the gradient of batch b's mean loss and n_b its samples, the gradient of the mean
-    loss over the whole window is::
+    A batch's loss is L_b = S_b / D_b, a sum over what counts and its denominator, which is the
+    number of samples unless the step tells another. With dW_b the gradient of L_b, that of the
+    window's loss Σ_b S_b / Σ_b D_b is::
 
-        Σ_b n_b dW_b / Σ_b n_b
+        Σ_b D_b dW_b / Σ_b D_b
 
-    so k batches of n samples equal one of k·n, also when the last one is smaller.
+    so k batches equal one that holds all their samples, whatever counts in each, and so do the
+    parts of a batch that several ranks share. Of a loss that is a sum, whose denominator is None,
+    it is Σ_b dW_b.
 
     Parameters
     ----------
@@ -47,7 +53,7 @@ class Accumulation:
             )
             for epoch, count in sorted(schedule.items())
         }
-        self._samples = 0  # of the window under way
+        self._begun, self._sums = False, {}  # of the window under way; its Σ D_b as "loss"
 
     def batches(self, epoch):
         """Return how many batches make a window in an epoch."""
@@ -65,39 +71,78 @@ class Accumulation:
 
     def windows(self, epoch, count):
         """Return a function of a batch's index (from 0): whether a window ends with it."""
-        batches, self._samples = self.batches(epoch), 0
+        self._begin()
+        batches = self.batches(epoch)
         return lambda index: index + 1 == count or (index + 1) % batches == 0
 
-    def backward(self, module, optimizer, dy, batch, ends_window):
-        """Undo a forward; at a window's end the parameters' ``grad`` is the average.
+    def backward(self, module, optimizer, dy, output, batch, ends_window):
+        """Undo a forward; at a window's end the parameters' ``grad`` is that of its loss.
 
-        Of a batch that several ranks share, each adds n_r dW_r for the n_r samples it has, and the
-        sum over the ranks is n_b dW_b: one exchange for each window.
+        Of a batch that several ranks share, each adds D_r dW_r. The sums over the ranks are
+        exchanged once for each window: those of the gradients, and that of the D_r.
         """
-        share = sharing.current()
-        if ends_window and self._samples == 0 and share is None:  # a window of one batch
+        share, samples = sharing.current(), weight_of(batch)
+        if share is None and self.is_alone(ends_window):
             module.backward(dy)
             return
-        samples, whole = weight_of(batch), whole_of(batch)
-        one_batch = ends_window and self._samples == 0
-        module.backward(dy * (samples / whole if one_batch else samples))
-        self._samples += whole
+        module.backward(self.weighted(dy, output, samples))
+        self._count(output, samples)
         if ends_window:
             if share is not None:
                 share.communicator.allreduce_gradient_(optimizer.flat.grad)
-            if not one_batch:
-                optimizer.scale_grad(1 / self._samples)
-            self._samples = 0
+            self._divide(optimizer, output, share)
 
     def is_alone(self, ends_window):
         """Return whether the next batch is a window of its own."""
-        return ends_window and self._samples == 0
+        return ends_window and not self._begun
 
-    def count(self, optimizer, samples, ends_window):
-        """Count a batch that went backward elsewhere, as dy · samples unless it was alone."""
-        if self.is_alone(ends_window):
-            return
-        self._samples += samples
-        if ends_window:
-            optimizer.scale_grad(1 / self._samples)
-            self._samples = 0
+    def weighted(self, dy, output, samples):
+        """Return D_b dy, whose gradients add up; a D_b on the device is counted there."""
+        part = _denominator(output, samples)
+        if part is None:
+            return dy if samples else 0 * dy
+        if on_device(part):
+            added(self._sums, "loss", part)
+            return dy * part.astype(dy.dtype)
+        return dy * float(part)
+
+    def count(self, optimizer, output, samples, ends_window):
+        """Count a batch that went backward elsewhere, as `weighted` unless it was alone."""
+        if not self.is_alone(ends_window):
+            self._count(output, samples)
+            if ends_window:
+                self._divide(optimizer, output, None)
+
+    def _count(self, output, samples):
+        self._begun, part = True, _denominator(output, samples)
+        if part is not None and not on_device(part):
+            added(self._sums, "loss", part)
+
+    def _divide(self, optimizer, output, share):
+        """Divide the gradient by Σ D_b over the window, and begin the next one.
+
+        Where nothing counts in the whole window, the gradient stays 0.
+        """
+        if _denominator(output, 1) is not None:
+            total, grad = self._sums["loss"], optimizer.flat.grad
+            if share is not None:
+                array = np.zeros_like(grad, shape=(1,), dtype="float64")
+                array += total
+                share.communicator.allreduce_(array)
+                total = array[0]
+            total = total + (total == 0)  # no `if`: that would make the host wait for a GPU
+            total = total.astype(grad.dtype) if on_device(total) else float(total)
+            optimizer.scale_grad(1 / total)
+        self._begin()
+
+    def _begin(self):
+        self._begun, self._sums = False, emptied(self._sums)
+
+
+def _denominator(output, samples):
+    """Return what the loss of a batch, or of this rank's part of one, was divided by.
+
+    None of a sum. A rank that has none of the samples computes another's, which does not count.
+    """
+    told = output.denominators.get("loss", samples)
+    return told if samples or told is None else 0

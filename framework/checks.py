@@ -40,12 +40,33 @@ def optimizer(owner, candidate):
 
 
 def step_output(owner, output, step):
-    """Raise a TypeError unless a step returned a `StepOutput`."""
+    """Raise a TypeError unless a step returned a `StepOutput`; its denominators are numbers."""
     if not isinstance(output, StepOutput):
         raise TypeError(
             f"{type(owner).__name__}.{step} returned {type(output).__name__}; "
             "end it with: return firstlight.StepOutput(loss, dy, metrics)"
         )
+    if not isinstance(output.denominators, dict):
+        raise TypeError(
+            f"{type(owner).__name__}.{step}: expected denominators as a dict such as "
+            f"{{'loss': weights.sum()}}, got {type(output.denominators).__name__}"
+        )
+    for name, number in output.denominators.items():
+        if getattr(number, "ndim", 0):
+            raise TypeError(
+                f"{type(owner).__name__}.{step}: expected a single number as denominator of "
+                f"{name!r}, what the batch's sum was divided by, got an array of shape "
+                f"{number.shape}"
+            )
+
+
+def nothing_counts(where):
+    """Return the message that there is no mean loss, since its denominator is 0."""
+    return (
+        f"nothing counts in {where}: each target is the loss's ignore_index, or its class has "
+        "weight 0, so that there is nothing to average; look at the targets, and leave out samples "
+        "that have none that counts"
+    )
 
 
 def training_output(owner, output):

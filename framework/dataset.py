@@ -13,7 +13,8 @@ class ArrayDataset:
     have more to offer::
 
         draw(count, rng)              new samples for training, in place of those by index
-        weight(batch)                 what a batch counts in an evaluation; its samples if not given
+        weight(batch)                 what a batch counts in an evaluation, where the step does not
+                                      tell denominators; its samples if not given
         metrics(prediction, batch)    further means over a batch, by name, for an evaluation
 
     Parameters

@@ -13,10 +13,11 @@ from firstlight.metrics import MeanMetrics
 
 
 def evaluate(trainer, loader, stage, *, may_stop=False):
-    """Return the means of loss and metrics, weighted by batch size, e.g. ``{"val_loss": 0.1}``.
+    """Return the means of loss and metrics over all that counts, e.g. ``{"val_loss": 0.1}``.
 
-    A data set may weigh its batches in another way, and have metrics of its own; see
-    `firstlight.dataset`.
+    Batches weigh by what their values are divided by, see `StepOutput.denominators`; where a step
+    does not tell, by the data set's ``weight``, or else by their samples. A data set may have
+    metrics of its own; see `firstlight.dataset`.
 
     Parameters
     ----------
@@ -27,6 +28,11 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
         Prefix of the names.
     may_stop : bool
         Return None when the trainer is interrupted meanwhile.
+
+    Raises
+    ------
+    ValueError
+        Nothing counts in any batch.
     """
     module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
     place = loader.state_dict() if hasattr(loader, "state_dict") else None
@@ -47,7 +53,9 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
         values = {"loss": output.loss, **output.metrics}
         if hasattr(data, "metrics"):
             values |= data.metrics(output.prediction, batch)
-        means.add(values, data.weight(batch) if hasattr(data, "weight") else weight)
+        weight = data.weight(batch) if hasattr(data, "weight") else weight
+        if weight:
+            means.add(values, weight, output.denominators)
         hook.on_validation_batch_end(
             trainer=trainer,
             module=module,
@@ -57,6 +65,8 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
             stage=stage,
         )
     means = means.over(trainer.communicator)
+    if means.is_void("loss"):
+        raise ValueError(checks.nothing_counts(f"the {stage} data"))
     metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
     hook.on_validation_end(trainer=trainer, module=module, stage=stage, metrics=metrics)
     return metrics

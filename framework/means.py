@@ -1,5 +1,6 @@
 """Training means: over the steps since the last record, and over the epoch."""
 
+from firstlight.checks import nothing_counts
 from firstlight.metrics import MeanMetrics
 
 
@@ -22,7 +23,8 @@ class TrainingMeans:
     def add(self, output, samples):
         """Take in a step's `StepOutput` for a number of samples; 0 leaves it out."""
         if samples:
-            self._own.add({"loss": output.loss, **output.metrics}, samples)
+            values = {"loss": output.loss, **output.metrics}
+            self._own.add(values, samples, output.denominators)
 
     def share(self):
         """Add up what the ranks have; all of them must call it."""
@@ -31,12 +33,13 @@ class TrainingMeans:
             self._own.reset()
 
     def add_values(self, output, samples):
-        """Add a step's values to the sums alone; `count` counts it."""
-        self._window.add_values({"loss": output.loss, **output.metrics}, samples)
+        """Add what a step has on the device to the sums alone; `count` counts it."""
+        values = {"loss": output.loss, **output.metrics}
+        self._window.add_values(values, samples, output.denominators)
 
     def count(self, output, samples):
         """Count a step whose values were added."""
-        self._window.count(("loss", *output.metrics), samples)
+        self._window.count(("loss", *output.metrics), samples, output.denominators)
 
     def of_window(self):
         """Return ``{"train_loss_step": ...}``, the means since the last call, and start anew."""
@@ -46,9 +49,17 @@ class TrainingMeans:
         return {f"train_{name}_step": value for name, value in means.items()}
 
     def of_epoch(self):
-        """Return ``{"train_loss": ...}``, the means over the whole epoch, and start anew."""
+        """Return ``{"train_loss": ...}``, the means over the whole epoch, and start anew.
+
+        Raises
+        ------
+        ValueError
+            Nothing counts in the whole epoch.
+        """
         self.share()
         self._close_window()
+        if self._epoch.is_void("loss"):
+            raise ValueError(nothing_counts("the training batches of this epoch"))
         means = self._epoch.compute()
         self._epoch.reset()
         return {f"train_{name}": value for name, value in means.items()}

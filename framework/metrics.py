@@ -4,13 +4,15 @@ import numpy as np
 
 
 class MeanMetrics:
-    """Average losses and metrics over batches, each weighted by the number of its samples.
+    """Average losses and metrics over batches, each weighted by what it is divided by.
 
-    Formula, for values vᵢ of batches with wᵢ samples::
+    Formula, for values vᵢ of batches i with denominators dᵢ, their samples unless told::
 
-        mean = Σᵢ wᵢ vᵢ / Σᵢ wᵢ
+        mean = Σᵢ dᵢ vᵢ / Σᵢ dᵢ
 
-    where i runs over the batches that had this value. Sums are kept in double precision, on the
+    where i runs over the batches that had this value: sums over what counts, divided by the sum of
+    what counts, so that the batches' sizes do not matter. A value that is a sum itself, whose
+    denominator is None, becomes Σᵢ vᵢ / Σᵢ samplesᵢ. Sums are kept in double precision, on the
     device that the values come from; only `compute` brings them to the host.
 
     Attributes
@@ -29,19 +31,15 @@ class MeanMetrics:
     """
 
     def __init__(self):
-        self._totals = {}  # name -> Σ w v
+        self._totals, self._weights = {}, {}  # name -> Σ d v, and Σ d
         self.reset()
 
     def reset(self):
         """Forget everything added so far; sums on a device keep their place in its memory."""
-        self.weight = 0
-        self._samples = {}  # name -> Σ w
-        for total in self._totals.values():
-            if on_device(total):
-                total.fill(0)
-        self._totals = {n: total for n, total in self._totals.items() if on_device(total)}
+        self.weight, self._names = 0, {}  # the names there are, in order
+        self._totals, self._weights = emptied(self._totals), emptied(self._weights)
 
-    def add(self, values, weight):
+    def add(self, values, weight, denominators=None):
         """Add the values of one batch.
 
         Parameters
@@ -50,6 +48,8 @@ class MeanMetrics:
             Means over the batch.
         weight : int
             The number of samples they are means of.
+        denominators : dict of str to float, 0-d array or None, optional
+            What values are divided by that are means of something else; None for a sum.
 
         Raises
         ------
@@ -60,46 +60,40 @@ class MeanMetrics:
             raise ValueError(
                 f"MeanMetrics.add: expected a positive weight, the batch size, got {weight}"
             )
-        self.add_values(values, weight)
-        self.count(values, weight)
+        self.add_values(values, weight, denominators)
+        self.count(values, weight, denominators)
 
-    def add_values(self, values, weight):
-        """Add to the sums alone; `count` counts the batch."""
-        factor = np.float64(weight)  # makes float32 values float64
+    def add_values(self, values, weight, denominators=None):
+        """Add what is on the device to the sums; `count` adds what the host knows."""
+        told = denominators or {}
         for name, value in values.items():
             if getattr(value, "ndim", 0):
                 raise ValueError(
                     f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
                     f"shape {value.shape}; take its mean over the batch"
                 )
-            total = self._totals.get(name, 0.0)
-            if on_device(value):
-                self._totals[name] = total = _array_like(value, total)
-                total += value.astype("float64") * float(weight)  # in place, as graphs need it
-            elif on_device(total):
-                total += float(value) * weight
-            else:
-                self._totals[name] = total + value * factor
+            denominator = told.get(name, weight)
+            if on_device(denominator):
+                added(self._weights, name, denominator)
+            added(self._totals, name, _product(value, denominator))
 
-    def count(self, names, weight):
+    def count(self, names, weight, denominators=None):
         """Count a batch whose values a captured graph has added."""
         self.weight += weight
-        samples = self._samples
+        told = denominators or {}
         for name in names:
-            samples[name] = samples.get(name, 0) + weight
+            self._names[name] = None
+            denominator = told.get(name, weight)
+            if not on_device(denominator):
+                added(self._weights, name, weight if denominator is None else denominator)
 
     def merge(self, other):
         """Add everything that another MeanMetrics has summed up."""
         self.weight += other.weight
-        for name, samples in other._samples.items():
-            total = other._totals[name]
-            mine = self._totals.get(name, 0.0)
-            if on_device(total):
-                self._totals[name] = mine = _array_like(total, mine)
-                mine += total
-            else:
-                self._totals[name] = mine + total
-            self._samples[name] = self._samples.get(name, 0) + samples
+        for name in other._names:
+            self._names[name] = None
+            added(self._totals, name, other._totals[name])
+            added(self._weights, name, other._weights[name])
 
     def over(self, communicator):
         """Return the sums of all ranks together, added in their order."""
@@ -113,23 +107,27 @@ class MeanMetrics:
         return total
 
     def compute(self):
-        """Return the means as a dict of str to float; the one place that waits for the device."""
-        return {
-            name: float(self._totals[name] / samples) for name, samples in self._samples.items()
-        }
+        """Return the means as a dict of str to float; the one place that waits for the device.
+
+        Values whose batches had nothing that counts are left out.
+        """
+        weights = {name: float(self._weights[name]) for name in self._names}
+        return {n: float(self._totals[n] / weight) for n, weight in weights.items() if weight}
+
+    def is_void(self, name):
+        """Return whether nothing counts in the batches that had a value; waits for the device."""
+        return name in self._names and float(self._weights[name]) == 0
 
     def state_dict(self):
         """Return the sums as a JSON-able dict; floats keep every bit."""
-        sums = {
-            name: [float(self._totals[name]), samples] for name, samples in self._samples.items()
-        }
+        sums = {n: [float(self._totals[n]), float(self._weights[n])] for n in self._names}
         return {"weight": self.weight, "sums": sums}
 
     def load_state_dict(self, state):
         """Take back what `state_dict` returned."""
-        self.weight = state["weight"]
+        self.weight, self._names = state["weight"], dict.fromkeys(state["sums"])
         self._totals = {name: total for name, (total, _) in state["sums"].items()}
-        self._samples = {name: samples for name, (_, samples) in state["sums"].items()}
+        self._weights = {name: weight for name, (_, weight) in state["sums"].items()}
 
 
 def as_probabilities(scores):
@@ -145,10 +143,34 @@ def on_device(value):
     return hasattr(value, "get")
 
 
-def _array_like(value, total):
-    """Return a sum as a float64 array beside ``value``: itself, if it is one already."""
-    if on_device(total):
-        return total
-    array = np.zeros_like(value, dtype="float64")
-    array.fill(float(total))
-    return array
+def added(sums, name, amount):
+    """Add an amount to the sum of that name; on a device in place, as graphs need it."""
+    total = sums.get(name, 0)
+    if on_device(amount) and not on_device(total):
+        array = np.zeros_like(amount, dtype="float64")
+        array.fill(float(total))
+        total = array
+    elif on_device(total) and not on_device(amount):
+        amount = float(amount)
+    total += amount
+    sums[name] = total
+
+
+def emptied(sums):
+    """Return the sums that are on a device, as 0."""
+    there = {name: total for name, total in sums.items() if on_device(total)}
+    for total in there.values():
+        total.fill(0)
+    return there
+
+
+def _product(value, denominator):
+    """Return value · denominator in float64; a sum, whose denominator is None, as it is."""
+    factor = 1 if denominator is None else denominator
+    if on_device(value):
+        value, factor = value.astype("float64"), factor if on_device(factor) else float(factor)
+    elif on_device(factor):
+        value = float(value)
+    else:
+        factor = np.float64(factor)  # makes float32 values float64
+    return value * factor

@@ -104,8 +104,11 @@ class Module:
         if prediction is None:
             raise TypeError(f"{self._name}.forward returned None; end it with: return y")
         loss = self.loss(prediction, y)
-        metrics = self.loss.metrics(prediction, y) if hasattr(self.loss, "metrics") else {}
-        return StepOutput(loss, None, metrics, prediction)
+        metrics, denominators = (
+            getattr(self.loss, name)(prediction, y) if hasattr(self.loss, name) else {}
+            for name in ("metrics", "denominators")
+        )
+        return StepOutput(loss, None, metrics, prediction, denominators)
 
     def predict_step(self, batch):
         """Return the prediction for a batch: ``x``, or ``(x, y)`` whose y is left aside."""

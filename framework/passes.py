@@ -51,7 +51,7 @@ class Passes:
         output = module.training_step(batch)
         checks.training_output(module, output)
         dy = scaled(trainer.optimizer, output.dy)
-        trainer.accumulation.backward(module, trainer.optimizer, dy, batch, ends_window)
+        trainer.accumulation.backward(module, trainer.optimizer, dy, output, batch, ends_window)
         self._unscale(ends_window)
         trainer.means.add(output, weight_of(batch))
         return output
@@ -95,17 +95,17 @@ class CapturedPasses(Passes):
             return super().__call__(batch, ends_window)
         output = self.graphs[kind](batch)
         trainer.means.count(output, samples)
-        trainer.accumulation.count(trainer.optimizer, samples, ends_window)
+        trainer.accumulation.count(trainer.optimizer, output, samples, ends_window)
         self._unscale(ends_window)
         return output
 
     def make(self, batch, alone):
-        """Go forward and backward; a batch that is not ``alone`` counts by its samples."""
-        samples = sample_count(batch)
+        """Go forward and backward; a batch that is not ``alone`` counts by its denominator."""
+        trainer, samples = self.trainer, sample_count(batch)
         output = self.module.training_step(batch)
-        dy = scaled(self.trainer.optimizer, output.dy)
-        self.module.backward(dy if alone else dy * samples)
-        self.trainer.means.add_values(output, samples)
+        dy = scaled(trainer.optimizer, output.dy)
+        self.module.backward(dy if alone else trainer.accumulation.weighted(dy, output, samples))
+        trainer.means.add_values(output, samples)
         return output
 
     def _note(self, kind):

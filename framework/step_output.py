@@ -17,12 +17,17 @@ class StepOutput:
         Further means over the batch, e.g. ``{"acc": 0.97}``.
     prediction : array or None
         The model's output.
+    denominators : dict of str to float, 0-d array or None
+        What loss and metrics were divided by, by name, where that is not the number of samples:
+        e.g. ``{"loss": w.sum()}`` of weights. None for a loss that is a sum. Batches that are
+        accumulated, evaluated or shared by ranks add up, and are divided by, these numbers.
     """
 
     loss: object
     dy: object = None
     metrics: dict = field(default_factory=dict)
     prediction: object = None
+    denominators: dict = field(default_factory=dict)
 
 
 def no_loss(model, loss):

@@ -133,7 +133,8 @@ class GPT(Module):
         """Return the loss of a batch (x, y), both (N, T); the trainer reports its mean."""
         x, y = batch
         logits = self(x)
-        return StepOutput(self.loss(logits, y), prediction=logits)
+        denominators = self.loss.denominators(logits, y)
+        return StepOutput(self.loss(logits, y), prediction=logits, denominators=denominators)
 
     def configure_optimizer(self):
         """AdamW, with decay for matrices only."""
