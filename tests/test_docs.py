@@ -34,9 +34,7 @@ def run(kind, code, folder):
     }
     environment.pop("FIRSTLIGHT_DATA", None)  # the course then trains on digits
     words = [sys.executable, "-c", code] if kind == "python" else ["bash", "-ec", code]
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{code}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 

@@ -20,7 +20,6 @@ def test_example(script, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     last_number = float(re.findall(r"(?:acc\w*'?:? )([\d.]+)", done.stdout)[-1])

@@ -4,31 +4,34 @@ import signal
 import subprocess
 import sys
 
+from waiting import until
+
 from firstlight.run import read_records
 from firstlight.runs import list_runs
 
 CODE = """
-import time
+import signal, sys
 import firstlight as fl
 
-class Slow(fl.Callback):
+class Told(fl.Callback):
     def on_train_batch_end(self, trainer):
-        time.sleep(0.002)
         print("step", trainer.step, flush=True)
+        if trainer.step == int(sys.argv[1]):
+            signal.pause()  # to be killed
 
 digits = fl.datasets.load("digits")
 trainer = fl.Trainer(
     max_epochs=3, log_every_n_steps=1, name="killed", seed=0,
-    callbacks=[Slow(), "model_checkpoint"], default_callbacks=False,
+    callbacks=[Told(), "model_checkpoint"], default_callbacks=False,
 )
 trainer.fit(fl.models.MLP(64, 10), digits, resume="auto")
 """
 EPOCH = 40  # steps
 
 
-def start(folder):
+def start(folder, holds_at=0):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", CODE]
+    command = [sys.executable, "-c", CODE, str(holds_at)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
 
 
@@ -43,9 +46,10 @@ def timeless(run):
 
 
 def test_killed_then_resumed_gives_the_curves_of_one_not_broken_off(tmp_path):
-    process = start(tmp_path / "killed")
+    process = start(tmp_path / "killed", EPOCH + 20)
     for line in process.stdout:
         if steps_of([line]) == [EPOCH + 15]:
+            until(lambda: list((tmp_path / "killed").glob("runs/*/*/checkpoints/last.*")), process)
             process.send_signal(signal.SIGKILL)
             break
     told = [EPOCH + 15, *steps_of(process.communicate()[0].splitlines())]
@@ -59,7 +63,7 @@ def test_killed_then_resumed_gives_the_curves_of_one_not_broken_off(tmp_path):
     assert run.best["val_loss"]["epoch"] == 1
     before = timeless(run)
 
-    made = steps_of(start(tmp_path / "killed").communicate(timeout=60)[0].splitlines())
+    made = steps_of(start(tmp_path / "killed").communicate()[0].splitlines())
     assert made[0] <= steps[-1]  # the checkpoint is older than the last record ...
     (run,) = list_runs(tmp_path / "killed" / "runs")
     assert run.status == "finished"
@@ -71,6 +75,6 @@ def test_killed_then_resumed_gives_the_curves_of_one_not_broken_off(tmp_path):
     times = [record["time"] for record in read_records(run.path)]
     assert times == sorted(times)
 
-    start(tmp_path / "whole").communicate(timeout=60)
+    start(tmp_path / "whole").communicate()
     (whole,) = list_runs(tmp_path / "whole" / "runs")
     assert timeless(run) == timeless(whole)

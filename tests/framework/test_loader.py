@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import until
 
 import firstlight as fl
 from firstlight.prefetch import prefetched
@@ -175,13 +176,9 @@ def test_closing_frees_a_thread_that_waits_for_room():
     made = []
     stream = prefetched((made.append(i) or i for i in range(100)), 1)
     next(stream)
-    while len(made) < 3:  # one handed out, one waiting, one more that finds no room
-        time.sleep(0.001)
-    time.sleep(0.02)
-    closing = threading.Thread(target=stream.close, daemon=True)
-    closing.start()
-    closing.join(timeout=5)
-    assert not closing.is_alive()
+    until(lambda: len(made) == 3)  # one handed out, one waiting, one more that finds no room
+    time.sleep(0.02)  # for a fourth, if it were made
+    stream.close()
     assert prefetch_threads() == []
     assert len(made) == 3
 

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import until
 
 import firstlight as fl
 from firstlight import callbacks, nn
@@ -227,6 +228,8 @@ def test_a_state_that_a_callback_goes_on_changing_is_saved_as_it_was():
 
         def on_train_batch_end(self, trainer):
             self.seen.append(trainer.step)
+            if trainer.step == 5:
+                until(lambda: saved)  # an earlier step, while this one is under way
 
         def state_dict(self):
             return {"seen": self.seen}

@@ -133,7 +133,6 @@ def shell():
             text=True,
             encoding="utf-8",
             env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
-            timeout=120,
         )
 
     return run

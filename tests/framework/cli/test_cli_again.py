@@ -49,7 +49,6 @@ def test_a_training_whose_output_nobody_reads_is_no_success(tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 1
     assert "nobody reads the output any more; run: runs/mlp-digits/" in done.stderr

@@ -3,9 +3,9 @@
 import os
 import signal
 import subprocess
-import time
 
 import pytest
+from waiting import until
 
 from firstlight.cli.main import main
 
@@ -14,7 +14,7 @@ SRUN = """\
 echo "$@" > srun.words
 trap 'exit 130' USR1
 touch started
-sleep 0.{tenths}
+while {busy}; do sleep 0.01; done
 exit {code}
 """
 
@@ -94,11 +94,11 @@ def test_mistakes_are_told_before_the_job_waits(capsys, words, said):
 def obey(monkeypatch, tmp_path):
     """A function that runs the script as Slurm would, with a training that ends with a code."""
 
-    def run(code, tenths=0, warn=False):
+    def run(code, warn=False):
         written("fit", "--seed", "4")
         folder = tmp_path / "bin"
         folder.mkdir()
-        (folder / "srun").write_text(SRUN.format(code=code, tenths=tenths))
+        (folder / "srun").write_text(SRUN.format(code=code, busy=str(warn).lower()))
         (folder / "scontrol").write_text('#!/bin/bash\necho "$@" > scontrol.words\n')
         for file in folder.iterdir():
             file.chmod(0o755)
@@ -108,12 +108,11 @@ def obey(monkeypatch, tmp_path):
             "SLURM_CPUS_PER_TASK": "4",
         }
         job = subprocess.Popen(["bash", "firstlight.sbatch"], env=environment)
-        while not (tmp_path / "started").exists():
-            time.sleep(0.01)
+        until((tmp_path / "started").exists)
         if warn:
             job.send_signal(signal.SIGUSR1)
         requeued = tmp_path / "scontrol.words"
-        code = job.wait(timeout=20)
+        code = job.wait()
         return code, requeued.read_text().strip() if requeued.exists() else None
 
     return run
@@ -135,4 +134,4 @@ def test_a_training_that_was_cancelled_is_not_queued_again(obey):
 
 
 def test_a_training_whose_time_is_up_is_queued_again(obey):
-    assert obey(0, tenths=9, warn=True) == (130, "requeue 42")
+    assert obey(0, warn=True) == (130, "requeue 42")

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -41,16 +40,10 @@ class Job:
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
         )
 
-    def result(self, seconds=120):
-        """Wait for the end; returns ``(exit code, stdout, stderr, seconds it took)``."""
-        start = time.monotonic()
-        try:
-            out, err = self.process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            out, err = self.process.communicate()
-            pytest.fail(f"the job hangs; so far it said:\n{out}\n{err}")
-        return self.process.returncode, out, err, time.monotonic() - start
+    def result(self):
+        """Wait for the end; returns ``(exit code, stdout, stderr)``."""
+        out, err = self.process.communicate()
+        return self.process.returncode, out, err
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +84,7 @@ def mpirun(mpiexec):
     """A function that runs a program on n ranks, which must succeed, and returns its output."""
 
     def run(n, program, *args, **options):
-        code, out, err, _ = mpiexec(n, program, *args, **options).result()
+        code, out, err = mpiexec(n, program, *args, **options).result()
         assert code == 0, err
         return out
 

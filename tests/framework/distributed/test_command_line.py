@@ -12,18 +12,18 @@ def started(mpiexec, n, *words):
 
 
 def test_a_training_and_its_test_are_shown_once(mpiexec):
-    code, out, err, _ = started(mpiexec, 2, *FIT)
+    code, out, err = started(mpiexec, 2, *FIT)
     assert code == 0, err
     assert out.count("mlp on digits") == 1
     assert out.count("test accuracy") == 1
     assert out.count("finished after 2 epochs") == 1
     assert len(list(Path("runs/mlp-digits").iterdir())) == 1
-    code, out, err, _ = started(mpiexec, 2, "test", "--runs-dir", "runs")
+    code, out, err = started(mpiexec, 2, "test", "--runs-dir", "runs")
     assert code == 0, err
     assert out.count("test accuracy") == 1
 
 
 def test_wrong_use_ends_all_ranks(mpiexec):
-    code, _, err, _ = started(mpiexec, 2, "fit", "--model", "mpl")
+    code, _, err = started(mpiexec, 2, "fit", "--model", "mpl")
     assert code == 2
     assert "did you mean 'mlp'?" in err

@@ -1,4 +1,4 @@
-"""One rank that fails ends all, soon and with the reason; what was kept can be gone on with."""
+"""One rank that fails ends all, with the reason; what was kept can be gone on with."""
 
 import json
 import os
@@ -9,11 +9,12 @@ import time
 
 import numpy as np
 import pytest
+from waiting import until
 
 from firstlight.checkpoint import Checkpoint
 from firstlight.run import read_records
 
-SOON = 5.0  # seconds
+HOLDS = 55  # the step at which a training waits, so as not to end before it is disturbed
 LAST = "job/*/checkpoints/last.safetensors"
 
 
@@ -30,14 +31,13 @@ LAST = "job/*/checkpoints/last.safetensors"
     ],
 )
 def test_a_rank_that_fails_ends_all_with_its_traceback(mpiexec, how, said):
-    code, out, err, seconds = mpiexec(3, "failing.py", how).result(seconds=30)
+    code, out, err = mpiexec(3, "failing.py", how).result()
     assert code != 0
     assert "stopped after step" not in out
     for text in said:
         assert text in err
     if said:
         assert "Traceback" in err.partition(said[0])[0]
-    assert seconds < 2 * SOON  # starting Python three times included
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,9 @@ def test_a_rank_that_wants_to_stop_stops_all_after_the_same_step(mpirun, how, st
     ]
 
 
-def wait_for(condition, seconds=60):
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, "waited in vain"
-        time.sleep(0.01)
-
-
 def pids(runs, ranks):
     files = [runs / f"pid.{rank}" for rank in range(ranks)]
-    wait_for(lambda: all(file.exists() and file.read_text() for file in files))
+    until(lambda: all(file.exists() and file.read_text() for file in files))
     return [int(file.read_text()) for file in files]
 
 
@@ -96,17 +89,14 @@ def unbroken(mpirun, tmp_path_factory):
 
 def kill_one(mpiexec, mpirun, runs, unbroken, seed):
     chance = random.Random(seed)
-    job = mpiexec(2, "training.py", runs, 60, 0.03)
+    job = mpiexec(2, "training.py", runs, 60, HOLDS)
     victim = chance.choice(pids(runs, 2))
     if chance.random() < 0.8:  # else while it is still getting ready
-        wait_for(lambda: list(runs.glob(LAST)))
+        until(lambda: list(runs.glob(LAST)), job.process)
         time.sleep(chance.uniform(0, 1))
     os.kill(victim, signal.SIGKILL)
-    killed = time.monotonic()
-    wait_for(lambda: not any(alive(pid) for pid in pids(runs, 2)), SOON)
-    code, *_ = job.result(seconds=SOON)
-    assert code != 0
-    assert time.monotonic() - killed < SOON
+    assert job.result()[0] != 0
+    until(lambda: not any(alive(pid) for pid in pids(runs, 2)))
     goes_on = bool(list(runs.glob(LAST)))
     if not goes_on:
         shutil.rmtree(runs)
@@ -138,11 +128,12 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(
     mpiexec, mpirun, tmp_path, unbroken, number, rank
 ):
     runs = tmp_path / "runs"
-    job = mpiexec(2, "training.py", runs, 60, 0.03)
+    job = mpiexec(2, "training.py", runs, 60, HOLDS)
     target = pids(runs, 2)[rank]
-    wait_for(lambda: list(runs.glob(LAST)))
+    until(lambda: list(runs.glob(LAST)), job.process)
     os.kill(target, number)
-    code, out, err, _ = job.result()
+    (runs / "go").touch()
+    code, out, err = job.result()
     assert code == 0, err
     stopped = out.splitlines()[-2:]
     assert stopped[0] == stopped[1]
@@ -160,10 +151,11 @@ def test_a_training_is_resumed_on_another_number_of_ranks(
     mpiexec, mpirun, tmp_path, unbroken, ranks
 ):
     runs = tmp_path / "runs"
-    job = mpiexec(2, "training.py", runs, 60, 0.03)
+    job = mpiexec(2, "training.py", runs, 60, HOLDS)
     target = pids(runs, 2)[1]
-    wait_for(lambda: list(runs.glob(LAST)))
+    until(lambda: list(runs.glob(LAST)), job.process)
     os.kill(target, signal.SIGUSR1)
+    (runs / "go").touch()
     assert job.result()[0] == 0
     assert "finished after step 60" in mpirun(ranks, "training.py", runs)
     arrays, records, summary = outcome(runs)

@@ -32,10 +32,10 @@ def test_every_row_is_in_one_block_and_results_are_in_order(threads, count, bloc
 
 @pytest.mark.usefixtures("_two_threads")
 def test_two_threads_take_part_with_one_blas_thread_each():
-    both_here = threading.Barrier(2, timeout=10)
+    both_here = threading.Barrier(2)
 
     def meet(start, stop):
-        both_here.wait()  # raises unless two threads are here at once
+        both_here.wait()  # for ever, unless two threads are here at once
         return threading.current_thread().name, parallel.workers()
 
     (mine, inner), (other, _) = parallel.spread(meet, 2, 1)

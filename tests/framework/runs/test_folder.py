@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from waiting import until
 
 import firstlight as fl
 from firstlight.runs import RunFolder, find_run, list_runs, machine_rows, marks
@@ -98,11 +99,7 @@ def test_a_dead_process_that_nobody_has_asked_for_is_not_alive():
     )
     assert alive(process.pid)
     process.stdin.close()  # which ends it
-    for _ in range(600):
-        if not alive(process.pid):
-            break
-        time.sleep(0.05)
-    assert not alive(process.pid)
+    until(lambda: not alive(process.pid))
     os.kill(process.pid, 0)  # it is still in the system's table
     process.wait()
     assert not alive(process.pid)

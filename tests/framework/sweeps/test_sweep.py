@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
+from waiting import until
 
 from firstlight.cli.main import main
 from firstlight.runs import list_runs
@@ -48,7 +48,7 @@ def done(tmp_path_factory):
     """A sweep that has run with two jobs: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("sweep")
     process = sweep("s.yaml", "--jobs", 2, cwd=folder)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     return folder / "runs" / "s", out
 
@@ -146,14 +146,6 @@ EPOCHS = 250
 LONG = SWEEP.replace("max_epochs: 2", f"max_epochs: {EPOCHS}").replace('["8", "16,8"]', '["8"]')
 
 
-def wait_for(condition, seconds=60):
-    for _ in range(seconds * 20):
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
 def at_work(folder):
     """Return the trials that have a run with records, if there are two."""
     trials = [t for t in Trials(folder / "runs" / "s").all() if t.run is not None]
@@ -171,9 +163,9 @@ def at_work(folder):
 )
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, number):
     process = sweep("s.yaml", "--jobs", 2, cwd=tmp_path, text=LONG)
-    wait_for(lambda: at_work(tmp_path))
+    until(lambda: at_work(tmp_path), process)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert (process.returncode, err) == (130, "")
     assert "interrupted; go on with: firstlight sweep runs/s" in out
     before = {run.id: run.place["epoch"] for run in list_runs(tmp_path / "runs")}
@@ -183,17 +175,17 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, number):
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     process = sweep("s.yaml", "--jobs", 2, cwd=tmp_path, text=LONG)
-    wait_for(lambda: at_work(tmp_path))
+    until(lambda: at_work(tmp_path), process)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    wait_for(lambda: {r.status for r in list_runs(tmp_path / "runs")} == {"crashed"})
+    process.communicate()
+    until(lambda: {r.status for r in list_runs(tmp_path / "runs")} == {"crashed"})
     before = {run.id: run.place["epoch"] for run in list_runs(tmp_path / "runs")}
     check_going_on(tmp_path, before)
 
 
 def check_going_on(folder, before):
     process = sweep("runs/s", "--jobs", 2, cwd=folder, text=LONG)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     runs = list_runs(folder / "runs")
     assert {run.id for run in runs} == set(before)  # no new runs: these went on
@@ -208,7 +200,7 @@ def check_going_on(folder, before):
 def test_trials_that_all_fail_end_the_sweep_with_the_reason(tmp_path):
     text = SWEEP.replace("name: digits", "name: csv, path: nowhere.csv")
     process = sweep("s.yaml", cwd=tmp_path, text=text)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert process.returncode == 1
     assert "the first 3 trials failed, the last one with" in err
     assert "nowhere.csv" in err
@@ -217,7 +209,7 @@ def test_trials_that_all_fail_end_the_sweep_with_the_reason(tmp_path):
 
 def test_a_misspelled_metric_is_told_after_the_first_trial(tmp_path):
     process = sweep("s.yaml", cwd=tmp_path, text=SWEEP.replace("val_loss", "val_los"))
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert process.returncode == 1
     assert "trial 1 has finished and logged no val_los; did you mean val_loss?" in err
     assert len(list_runs(tmp_path / "runs")) == 1
@@ -225,7 +217,7 @@ def test_a_misspelled_metric_is_told_after_the_first_trial(tmp_path):
 
 def test_two_processes_share_a_sweep(tmp_path):
     both = [sweep("s.yaml", cwd=tmp_path) for _ in range(2)]
-    told = [process.communicate(timeout=120) for process in both]
+    told = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     taken = [re.findall(r"^trial (\d)/4", out, re.MULTILINE) for out, _ in told]
     assert sorted(taken[0] + taken[1]) == ["1", "2", "3", "4"]

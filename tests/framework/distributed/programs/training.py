@@ -1,8 +1,9 @@
 """A training that keeps a run, to be killed, interrupted and resumed.
 
-    training.py RUNS [STEPS [PAUSE]]
+    training.py RUNS [STEPS [HOLDS]]
 
-Each rank writes its process id to RUNS/pid.RANK. PAUSE is slept in every step.
+Each rank writes its process id to RUNS/pid.RANK. In step HOLDS it waits for a file RUNS/go; the
+steps before take 30 ms at least, so that there is something to disturb.
 """
 
 import os
@@ -17,12 +18,15 @@ import firstlight as fl
 
 class Pause(fl.Callback):
     def on_train_batch_end(self, trainer):
-        time.sleep(pause)
+        if holds:
+            time.sleep(0.03)
+        while trainer.step == holds and not (runs / "go").exists():
+            time.sleep(0.01)
 
 
 runs = Path(sys.argv[1])
 steps = int(sys.argv[2]) if len(sys.argv) > 2 else 60
-pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+holds = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 
 rng = np.random.default_rng(0)
 y = rng.integers(0, 4, 500)
