@@ -15,6 +15,7 @@ from firstlight.diagnose import (
     last_layer,
     learning,
     next_tokens,
+    oracle,
     outputs,
     samples,
     step,
@@ -61,6 +62,8 @@ def check(model, data, *, train=True, torch=False):
     ------
     TypeError
         The model is not a module, or the data is nothing of the kind.
+    ImportError
+        ``torch`` is asked for, and PyTorch is not installed.
 
     Examples
     --------
@@ -75,6 +78,8 @@ def check(model, data, *, train=True, torch=False):
     if not isinstance(model, Module):
         name = model.__name__ if isinstance(model, type) else type(model).__name__
         raise TypeError(f"check: expected a firstlight.Module object, got {name}; {NEEDED}")
+    if torch:
+        oracle.check_installed()
     begun, streams = time.perf_counter(), randomness.state_dict()
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
@@ -106,7 +111,7 @@ def _check(model, data, report, train, torch):
         inputs = few(placed(data, "cpu", dtype))
         check_backward(model, (inputs,), report)
         if torch:
-            _against_torch(model, (inputs,), report)
+            oracle.against_torch(record(model, (inputs,)), report)
         return
     samples.check_samples(data, report)
     batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
@@ -170,7 +175,7 @@ def _check(model, data, report, train, torch):
     if drift is not None:
         report.add("health", "dtypes of training_step", [drift])
     if torch:
-        _against_torch(model, inputs, report)
+        oracle.against_torch(record(model, inputs), report)
     if broken or not train:
         report.skip(
             "training", "one batch by heart", "backward is wrong" if broken else "not asked for"
@@ -201,12 +206,6 @@ def _learn(model, batch, report):
         report.skip("training", "one batch by heart", str(error))
     except Exception as error:
         report.add("training", "one batch by heart", [_raised(model, batch, error)])
-
-
-def _against_torch(model, inputs, report):
-    from firstlight.diagnose.oracle import against_torch
-
-    against_torch(record(model, inputs), report)
 
 
 def record_of(model, x):

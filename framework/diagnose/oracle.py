@@ -2,91 +2,96 @@
 
 Differences cannot show that a forward computes something else than its name says, for backward
 then agrees with the wrong forward. A layer from `firstlight.nn`, or a class of one's own that
-bears such a name and has the same parameters, is compared with ``torch.nn`` and its autograd.
+bears such a name and has the same parameters, is compared with ``torch.nn`` and its autograd; what
+has no twin there is listed.
 """
 
 import numpy as np
 
 from firstlight.diagnose.backward import subject
-from firstlight.diagnose.bench import Bench, is_float
+from firstlight.diagnose.bench import Bench, UnsupportedError, is_float
 from firstlight.diagnose.findings import Finding
+from firstlight.diagnose.twins import MAKERS, NoTwinError, twin_of
 
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-8}
-PLAIN = ("ReLU", "Tanh", "Sigmoid", "SiLU", "Softplus")  # no arguments that matter
-CHANNELS = ("Conv2d", "BatchNorm2d", "MaxPool2d", "AvgPool2d")  # channels last here, first there
 
 
-def against_torch(top, report):
-    """Add a line for each layer below a `Call` that has a twin in PyTorch.
-
-    Raises
-    ------
-    ImportError
-        PyTorch is not installed.
-    """
+def check_installed():
+    """Raise an ImportError if PyTorch is not installed."""
     try:
         import torch  # noqa: F401
     except ImportError as error:
         raise ImportError("the comparison with PyTorch needs it: pip install torch") from error
-    seen = set()
-    for _, call in top.walk():
-        if call.parts or call.name in seen:
+
+
+def against_torch(top, report):
+    """Add a line for each layer below a `Call` that has a twin in PyTorch, and list the others."""
+    seen, others = set(), {}
+    for call in outermost(top):
+        if call.name in seen:
             continue
         seen.add(call.name)
-        twin = twin_of(call.module)
-        if twin is not None:
-            report.add("torch", subject(call), [compared(call, twin)])
+        try:
+            report.add("torch", subject(call), [compared(call)])
+        except (NoTwinError, UnsupportedError) as why:
+            others.setdefault(f"{call.type}: {why}", []).append(call.name or call.type)
+    for why, names in others.items():
+        report.skip("torch", ", ".join(names), f"not compared, {why}")
 
 
-def twin_of(module):
-    """Return the PyTorch module that computes the same, None where there is none."""
-    import torch
-
-    name, own = type(module).__name__, vars(module)
-    make = getattr(torch.nn, name, None)
-    bias = own.get("bias") is not None
-    if make is None:
-        return None
-    if name in PLAIN:
-        return make()
-    if name == "Linear" and "weight" in own:
-        rows, columns = module.weight.shape
-        return make(columns, rows, bias=bias)
-    if name == "LayerNorm" and "weight" in own and module.weight is not None:
-        return make(module.weight.shape, eps=own.get("eps", 1e-5), bias=bias)
-    if name in ("BatchNorm1d", "BatchNorm2d") and own.get("weight") is not None:
-        return make(module.weight.size, eps=own.get("eps", 1e-5), momentum=own.get("momentum", 0.1))
-    return None
+def outermost(call):
+    """Yield the calls to compare: those of layers that have a twin, else of their parts."""
+    if call.type in MAKERS or not call.parts:
+        yield call
+    else:
+        for part in call.parts:
+            yield from outermost(part)
 
 
-def compared(call, twin):
+def compared(call):
     """Return the `Finding` about a layer that computes something else than its twin, or None."""
     import torch
 
-    bench = Bench(call.module, call.inputs)
-    x, dy = bench.inputs[0], bench.dy
+    def prepare(own):
+        if hasattr(own, "dropout"):
+            own.dropout = 0.0  # chance decides it, and another chance in PyTorch
+        twin_of(own)  # raises where there is none, before anything runs
+
+    bench = Bench(call.module, call.inputs, prepare=prepare)
+    twin = twin_of(bench.module)  # with the parameters that the bench has given it since
     gradients = bench.backward()
-    twin = twin.double().train()
-    state = bench.module.to_torch()
-    if set(state) - set(twin.state_dict()):
-        return None  # other parameters than PyTorch's: another layer of the same name
-    twin.load_state_dict(state, strict=False)
-    images = call.type in CHANNELS
-    tensor = torch.tensor(np.moveaxis(x, -1, 1) if images else x, requires_grad=is_float(x))
-    y = twin(tensor)
-    y.backward(torch.tensor(np.moveaxis(dy, -1, 1).copy() if images else dy))
-    back = (lambda a: np.moveaxis(a, 1, -1)) if images else (lambda a: a)
-    pairs = [("forward", bench.y, back(y.detach().numpy()))]
-    if gradients.get("dx") is not None:
-        pairs.append(("dx", gradients["dx"], back(tensor.grad.numpy())))
-    theirs = dict(twin.named_parameters())
-    pairs += [(n, gradients[n], theirs[n].grad.numpy()) for n, _ in bench.trained if n in theirs]
+    inputs = [tensors(value) for value in bench.inputs]
+    y = twin(*inputs)
+    y.backward(torch.from_numpy(bench.dy))
+    pairs = [("forward", bench.y, y)]
+    pairs += [
+        (name, gradients[name], tensor.grad)
+        for name, tensor in zip(("dx", "dx[1]"), inputs, strict=False)
+        if gradients.get(name) is not None and getattr(tensor, "requires_grad", False)
+    ]
+    theirs = dict(twin.module.named_parameters())
+    for name, parameter in bench.trained:
+        one = gradients[name]
+        axes = parameter.torch_axes
+        pairs.append((name, np.transpose(one, axes) if axes else one, theirs[name].grad))
     for what, one, other in pairs:
-        if one.shape != other.shape or not np.allclose(one, other, **TOLERANCE):
+        other = other.detach().numpy()
+        if one.shape != other.shape or not np.allclose(one, other, equal_nan=True, **TOLERANCE):
             kind = "forward" if what == "forward" else "term"
-            message = f"{subject(call)}: {what} differs from torch.nn.{call.type}"
+            message = f"{subject(call)}: {what} differs from torch.nn.{type(twin.module).__name__}"
             look = "the formula of forward, its constants and axes"
             return Finding(
                 kind, call.name, call.type, message, look, "" if kind == "forward" else what
             )
     return None
+
+
+def tensors(value):
+    """Return an argument of forward for PyTorch: arrays as tensors, floating ones with gradient."""
+    import torch
+
+    if isinstance(value, (tuple, list)):
+        return tuple(map(tensors, value))
+    if not isinstance(value, np.ndarray):
+        return value
+    return torch.tensor(value, requires_grad=is_float(value))

@@ -1,0 +1,237 @@
+"""Twins: PyTorch's module for each of our layers, and how arrays go in and come out.
+
+A class of one's own that bears a layer's name and has its attributes has the same twin.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class NoTwinError(Exception):
+    """PyTorch has no module that computes the same; the message says why."""
+
+
+@dataclass
+class Twin:
+    """A PyTorch module, and what surrounds it.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        In training mode and float64, with parameters of its own.
+    call : callable
+        ``call(module, *tensors)`` returns the output as our layer does.
+    images : bool
+        Whether channels come last here, and second there.
+    """
+
+    module: object
+    call: object
+    images: bool = False
+
+    def __call__(self, *arrays):
+        """Return the output, a tensor in our layout."""
+        first, *others = arrays
+        moved = self.images and first.ndim > 2
+        y = self.call(self.module, first.movedim(-1, 1) if moved else first, *others)
+        return y.movedim(1, -1) if moved and y.ndim > 2 else y
+
+
+def twin_of(module):
+    """Return the `Twin` of a module.
+
+    Raises
+    ------
+    NoTwinError
+        There is none.
+    """
+    import torch
+
+    name = type(module).__name__
+    if name not in MAKERS:
+        raise NoTwinError("no twin in PyTorch")
+    try:
+        made = MAKERS[name](torch.nn, module)
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
+        raise NoTwinError(f"not built as torch.nn.{name} is ({error})") from error
+    twin = made if isinstance(made, Twin) else Twin(made, plain, name in CHANNELS)
+    twin.module = twin.module.double().train()
+    state = module.to_torch()
+    theirs = {n: t for n, t in twin.module.state_dict().items() if "num_batches" not in n}
+    if {n: t.shape for n, t in state.items()} != {n: t.shape for n, t in theirs.items()}:
+        raise NoTwinError(f"other parameters than torch.nn.{name} has")
+    twin.module.load_state_dict(state, strict=False)
+    return twin
+
+
+def plain(twin, x, *others):
+    """Call a module that takes x alone."""
+    if any(other is not None for other in others):
+        raise NoTwinError("forward got more than x")
+    return twin(x)
+
+
+# --- one function a kind of layer: (torch.nn, our module) -> PyTorch's module, or a Twin ---------
+
+
+def convolution(torch_nn, own):
+    """Return the twin of Conv2d."""
+    window = own.window
+    alike = window.before == window.after  # not so where "same" meets an even kernel
+    return torch_nn.Conv2d(
+        own.in_channels,
+        own.out_channels,
+        window.kernel,
+        window.stride,
+        padding=window.before if alike else own.padding,
+        dilation=window.dilation,
+        groups=own.groups,
+        bias=own.bias is not None,
+    )
+
+
+def transposed_convolution(torch_nn, own):
+    """Return the twin of ConvTranspose2d, whose window lies on y."""
+    window = own.window
+    return torch_nn.ConvTranspose2d(
+        own.in_channels,
+        own.out_channels,
+        window.kernel,
+        window.stride,
+        padding=window.before,
+        output_padding=tuple(np.subtract(window.before, window.after).tolist()),
+        groups=own.groups,
+        bias=own.bias is not None,
+        dilation=window.dilation,
+    )
+
+
+def pooling(torch_nn, own):
+    """Return the twin of MaxPool2d or AvgPool2d."""
+    window, name = own.window, type(own).__name__
+    options = {"dilation": window.dilation} if name == "MaxPool2d" else {}
+    more = ("ceil_mode", "count_include_pad")
+    options |= {option: getattr(own, option) for option in more if hasattr(own, option)}
+    return getattr(torch_nn, name)(window.kernel, window.stride, window.before, **options)
+
+
+def global_pooling(torch_nn, own):
+    """Return the twin of GlobalAvgPool2d."""
+    pool = torch_nn.AdaptiveAvgPool2d(1)
+    return Twin(pool, lambda twin, x: twin(x).flatten(1), images=True)
+
+
+def normalisation(torch_nn, own):
+    """Return the twin of BatchNorm1d, BatchNorm2d or InstanceNorm2d."""
+    return getattr(torch_nn, type(own).__name__)(
+        own.num_features,
+        eps=own.eps,
+        momentum=own.momentum,
+        affine=own.weight is not None,
+        track_running_stats=own.running_mean is not None,
+    )
+
+
+def attention(torch_nn, own):
+    """Return the twin of MultiHeadAttention without dropout."""
+    if own.rotary is not None:
+        raise NoTwinError("PyTorch's attention has no rotary positions")
+    heads = own.num_heads
+    twin = torch_nn.MultiheadAttention(
+        own.embed_dim, heads, bias=own.in_proj_bias is not None, batch_first=True
+    )
+
+    def call(twin, x, context=None, mask=None):
+        source = x if context is None else context
+        looks = additive(mask, own.is_causal, (len(x), x.shape[1], source.shape[1]))
+        looks = None if looks is None else looks.repeat_interleave(heads, 0)
+        return twin(x, source, source, attn_mask=looks, need_weights=False)[0]
+
+    return Twin(twin, call)
+
+
+def additive(mask, causal, shape):
+    """Return what is added to the scores (N, T, S) as a tensor, or None; no mask of each head."""
+    import torch
+
+    if mask is None and not causal:
+        return None
+    added = torch.zeros(shape, dtype=torch.float64)
+    if causal:
+        added += torch.full(shape[1:], -torch.inf, dtype=torch.float64).triu(1)
+    if mask is None:
+        return added
+    if mask.ndim > 3:
+        raise NoTwinError("a mask of each head")
+    if mask.dtype == torch.bool:
+        return added.masked_fill(~mask, -torch.inf)
+    return added + mask
+
+
+def recurrent(torch_nn, own):
+    """Return the twin of RNN, GRU or LSTM."""
+    twin = getattr(torch_nn, type(own).__name__)(
+        own.input_size,
+        own.hidden_size,
+        own.num_layers,
+        bias=hasattr(own, "bias_ih_l0") and own.bias_ih_l0 is not None,
+        batch_first=True,
+    )
+    return Twin(twin, lambda twin, x, state=None: twin(x, state)[0])
+
+
+def cell(torch_nn, own):
+    """Return the twin of RNNCell, GRUCell or LSTMCell."""
+
+    def call(twin, x, state=None):
+        new = twin(x, state)
+        return new[0] if isinstance(new, tuple) else new
+
+    bias = own.bias_ih is not None
+    return Twin(
+        getattr(torch_nn, type(own).__name__)(own.input_size, own.hidden_size, bias=bias), call
+    )
+
+
+MAKERS = {
+    "Linear": lambda t, o: t.Linear(*reversed(o.weight.shape), bias=o.bias is not None),
+    "Conv2d": convolution,
+    "ConvTranspose2d": transposed_convolution,
+    "MaxPool2d": pooling,
+    "AvgPool2d": pooling,
+    "AdaptiveAvgPool2d": lambda t, o: t.AdaptiveAvgPool2d(o.output_size),
+    "GlobalAvgPool2d": global_pooling,
+    "BatchNorm1d": normalisation,
+    "BatchNorm2d": normalisation,
+    "InstanceNorm2d": normalisation,
+    "GroupNorm": lambda t, o: t.GroupNorm(
+        o.num_groups, o.num_channels, eps=o.eps, affine=o.weight is not None
+    ),
+    "LayerNorm": lambda t, o: t.LayerNorm(
+        o.normalized_shape, o.eps, o.weight is not None, o.bias is not None
+    ),
+    "RMSNorm": lambda t, o: t.RMSNorm(o.normalized_shape, o.eps, o.weight is not None),
+    "Embedding": lambda t, o: t.Embedding(o.num_embeddings, o.embedding_dim, o.padding_idx),
+    "MultiHeadAttention": attention,
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), recurrent),
+    **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"), cell),
+    "Upsample": lambda t, o: t.Upsample(o.size, o.scale_factor, o.mode, o.align_corners),
+    "ZeroPad2d": lambda t, o: t.ZeroPad2d(o.padding),
+    "ReLU": lambda t, o: t.ReLU(),
+    "Tanh": lambda t, o: t.Tanh(),
+    "Sigmoid": lambda t, o: t.Sigmoid(),
+    "SiLU": lambda t, o: t.SiLU(),
+    "Softplus": lambda t, o: t.Softplus(o.beta, o.threshold),
+    "LeakyReLU": lambda t, o: t.LeakyReLU(o.negative_slope),
+    "ELU": lambda t, o: t.ELU(o.alpha),
+    "GELU": lambda t, o: t.GELU(o.approximate),
+    "Softmax": lambda t, o: t.Softmax(o.dim),
+    "LogSoftmax": lambda t, o: t.LogSoftmax(o.dim),
+    "Flatten": lambda t, o: t.Flatten(o.start_dim),
+    "Identity": lambda t, o: t.Identity(),
+}
+CHANNELS = {  # the channels of x are its last axis here, its second there
+    *("Conv2d", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Upsample"),
+    *("ZeroPad2d", "BatchNorm1d", "BatchNorm2d", "InstanceNorm2d", "GroupNorm"),
+}
