@@ -76,6 +76,8 @@ class Worker:
                 env={
                     **os.environ,
                     **dict.fromkeys(THREADS, str(threads)),
+                    # as firstlight has it where it is imported first, before NumPy
+                    "OPENBLAS_THREAD_TIMEOUT": "20",
                     "FIRSTLIGHT_COMPILED": "1" if peer.endswith("-fast") else "0",
                 },
             )

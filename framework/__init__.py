@@ -2,6 +2,9 @@
 
 import importlib
 
+from firstlight import waiting  # noqa: F401  first: it imports NumPy with a setting of its own
+
+# isort: split
 from firstlight import nn, optim
 from firstlight.callback import Callback, Role
 from firstlight.checkpoint import Checkpoint

@@ -27,7 +27,6 @@ from firstlight.ops.memory import keep_freed_memory
 from firstlight.ops.numpy_ops import erf, sigmoid, sigmoid_into
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx
 from firstlight.ops.samples import sample_dots, sample_map, sample_moments
-from firstlight.ops.waiting import shorten_waiting
 from firstlight.ops.window import Window
 
 attention_weights = attention_tiles.attention_weights
@@ -85,7 +84,6 @@ __all__ = [
     "sample_dots",
     "sample_map",
     "sample_moments",
-    "shorten_waiting",
     "sigmoid",
     "sigmoid_into",
     "softmax_parts",
@@ -95,4 +93,3 @@ __all__ = [
 ]
 
 keep_freed_memory()
-shorten_waiting()
