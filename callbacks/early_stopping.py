@@ -5,7 +5,6 @@ from typing import Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks.monitor import Monitor
-from firstlight.history import resolve_mode
 from firstlight.snapshot import callback_key
 
 
@@ -24,7 +23,8 @@ class EarlyStopping(Callback):
     min_delta : float
         By how much a value must pass the best one to count as an improvement.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
+        Whether smaller or larger is better; "auto" goes by the name, where that tells
+        (`firstlight.directions`), and is an error elsewhere.
     stopping_threshold : float, optional
         Stop at once when the value is as good as this or better: the goal is reached.
     divergence_threshold : float, optional
@@ -75,6 +75,7 @@ class EarlyStopping(Callback):
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
+        self.monitor.start(trainer, "EarlyStopping")
         if trainer.step == 0:
             self.monitor.reset()
             self.waited = 0
@@ -139,7 +140,7 @@ class EarlyStopping(Callback):
         self.waited = state["waited"]
 
     def _threshold_reason(self, value):
-        sign = -1 if resolve_mode(self.monitor.followed, self.monitor.mode) == "max" else 1
+        sign = -1 if self.monitor.direction == "max" else 1
         goal, limit = self.stopping_threshold, self.divergence_threshold
         if goal is not None and sign * value <= sign * goal:
             return f"has reached {goal:g} (now {value:.4g})"

@@ -9,7 +9,6 @@ from firstlight import schedules
 from firstlight.callback import Callback, Role
 from firstlight.callbacks.hyper_parameter import HyperParameter
 from firstlight.callbacks.monitor import Monitor
-from firstlight.history import resolve_mode
 
 
 class LRSchedule(Callback):
@@ -66,7 +65,8 @@ class LRSchedule(Callback):
     monitor : str
         The logged value that ``plateau`` watches.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
+        Whether smaller or larger is better; "auto" goes by the name, where that tells
+        (`firstlight.directions`), and is an error elsewhere.
     factor : float, optional
         Factor of each reduction on a plateau.
     patience : int, optional
@@ -113,7 +113,8 @@ class LRSchedule(Callback):
         _one_of("interval", interval, ["step", "epoch"])
         self.schedule, self.param, self.interval = schedule, param, interval
         self.every_step = interval == "step"
-        self.monitor, self.mode = Monitor(monitor, mode), resolve_mode(monitor, mode)
+        self.monitor = Monitor(monitor, mode)
+        self.mode = self.monitor.direction
         self.warmup_steps = _at_least(0, "warmup_steps", warmup_steps)
         counts = {"total_steps": total_steps, "step_size": step_size}
         for name, count in counts.items():
@@ -146,6 +147,8 @@ class LRSchedule(Callback):
 
     def on_fit_start(self, trainer):
         """Note where each value starts, unless that came with a checkpoint."""
+        if self.schedule == "plateau":
+            self.monitor.start(trainer, "LRSchedule")
         self._target = HyperParameter("LRSchedule", trainer, self.param)
         self._refuse_company(trainer)
         if not (self._loaded and trainer.step):  # a resume that was refused left it loaded

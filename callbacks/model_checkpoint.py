@@ -6,7 +6,6 @@ from typing import Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks.monitor import Monitor
-from firstlight.history import resolve_mode
 from firstlight.hookspecs import hookimpl
 
 
@@ -26,7 +25,8 @@ class ModelCheckpoint(Callback):
         The logged value that decides which state is best; "auto" takes ``val_loss`` if it is
         logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto": larger for accuracies, else smaller.
+        Whether smaller or larger is better; "auto" goes by the name, where that tells
+        (`firstlight.directions`), and is an error elsewhere.
     save_last : bool
         Whether to write *last*.
     top_k : int
@@ -84,6 +84,7 @@ class ModelCheckpoint(Callback):
 
     def on_fit_start(self, trainer):
         """Start anew, or go on after a restart."""
+        self.monitor.start(trainer, "ModelCheckpoint")
         if trainer.step == 0:
             self.monitor.reset()
             self._kept = []
@@ -157,7 +158,7 @@ class ModelCheckpoint(Callback):
     def _keep(self, trainer, step, epoch, value):
         """Let a state take its place among the k best; the one that falls out is deleted."""
         name = f"epoch={epoch:03d}-step={step:06d}.safetensors"
-        sign = -1 if resolve_mode(self.monitor.followed, self.monitor.mode) == "max" else 1
+        sign = -1 if self.monitor.direction == "max" else 1
         kept = sorted([*self._kept, [value, name]], key=lambda item: sign * item[0])
         fallen = kept.pop()[1] if len(kept) > self.top_k > 0 else None
         self._kept = kept

@@ -2,6 +2,8 @@
 
 import math
 
+from firstlight.directions import direction, resolve_mode
+
 
 class History:
     """The records of one training, as `Trainer.fit` returns them.
@@ -15,6 +17,8 @@ class History:
     ----------
     records : list of dict
         In the order logged.
+    modes : dict of str to {"min", "max"}
+        Which direction is better, for names that callbacks were told it of.
 
     Examples
     --------
@@ -29,7 +33,7 @@ class History:
     """
 
     def __init__(self, records=()):
-        self.records = list(records)
+        self.records, self.modes = list(records), {}
 
     def add(self, record):
         """Append a record."""
@@ -57,13 +61,25 @@ class History:
     def best(self, name, mode="auto"):
         """Return the record in which a value is lowest ("min") or highest ("max").
 
-        "auto" takes the highest accuracy and the lowest of everything else. What is not finite
-        is never the best, unless there is nothing else.
+        "auto" goes by what a callback that follows the value was told, or else by its name. What
+        is not finite is never the best, unless there is nothing else.
+
+        Raises
+        ------
+        KeyError
+            Nothing was logged under this name.
+        ValueError
+            The name does not tell the mode; see `firstlight.directions`.
         """
-        pick = max if resolve_mode(name, mode) == "max" else min
+        told = self.modes.get(name, "auto") if mode == "auto" else mode
+        pick = max if resolve_mode(name, told) == "max" else min
         found = self._having(name)
         finite = [record for record in found if math.isfinite(record[name])]
         return pick(finite or found, key=lambda record: record[name])
+
+    def direction(self, name):
+        """Return "min" or "max", whether a smaller or larger value is better; None if unknown."""
+        return self.modes.get(name) or direction(name)
 
     def last(self):
         """Return the latest value of every name."""
@@ -86,19 +102,3 @@ class History:
 
     def __repr__(self):
         return f"History({len(self.records)} records of {', '.join(self.keys())})"
-
-
-def resolve_mode(name, mode="auto"):
-    """Return "min" or "max": whether a smaller or a larger value of a metric is better.
-
-    Raises
-    ------
-    ValueError
-        The mode is neither "auto", "min" nor "max".
-    """
-    if mode not in ("auto", "min", "max"):
-        raise ValueError(f'mode: expected "auto", "min" or "max", got {mode!r}')
-    if mode != "auto":
-        return mode
-    name = name.removesuffix("_step")
-    return "max" if name.endswith(("acc", "accuracy", "auc", "f1")) else "min"

@@ -85,6 +85,7 @@ def count_step(trainer):
         if trainer.optimizer.loss_scale is not None:
             record["loss_scale"] = trainer.optimizer.loss_scale.value()
         trainer.log(record)
+        checks.finite_loss(trainer, record)
 
 
 def validate_by_steps(trainer):
@@ -134,6 +135,7 @@ def end_epoch(trainer, hook):
     record = trainer.means.of_epoch() | metrics
     seconds = round(trainer.elapsed - trainer.epoch_started, 4)
     trainer.log(record | {"lr": trainer.optimizer.lr, "epoch_seconds": seconds})
+    checks.finite_loss(trainer, record)
     trainer.epoch_done, trainer.batches_done = True, 0
     hook.on_train_epoch_end(trainer=trainer, module=trainer.module)
     trainer.at_boundary = True

@@ -39,8 +39,9 @@ def read_records(path, *, only="", last=0):
 
 
 def best_values(history):
-    """Return of each name in a `History` that begins with ``val_`` the best value and its place."""
-    found = {name: history.best(name) for name in history if name.startswith("val_")}
+    """Return the best value, and its place, of each ``val_`` name whose direction is known."""
+    names = [name for name in history if name.startswith("val_") and history.direction(name)]
+    found = {name: history.best(name) for name in names}
     return {
         name: {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
         for name, record in found.items()

@@ -271,7 +271,6 @@ class Trainer:
         place = {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4)}
         values = checks.loggable(values, reserved=place)
         record = place | values
-        checks.finite_loss(self, record)
         self.metrics |= values
         self.history.add(record)
         if self.run is not None:

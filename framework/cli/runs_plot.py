@@ -79,7 +79,8 @@ def drawn(name, lines, smooth):
 
     rows = [[name, "", "first", "last", "best"]]
     for label, (_, y) in lines.items():
-        best = History([{name: value} for value in y]).best(name)[name]
+        history = History([{name: value} for value in y])
+        best = text.number(history.best(name)[name]) if history.direction(name) else ""
         bars = text.sparkline(list(smoothed(y, smooth)))
-        rows.append([label, bars, *map(text.number, (y[0], y[-1], best))])
+        rows.append([label, bars, *map(text.number, (y[0], y[-1])), best])
     return text.table(rows, right=(2, 3, 4))

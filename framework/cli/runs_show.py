@@ -62,7 +62,7 @@ def metrics(run):
     for name, last in run.metrics.items():
         best = epoch = course = ""
         if name in run.history:
-            if name.startswith(("train_", "val_")):
+            if name.startswith(("train_", "val_")) and run.history.direction(name):
                 record = run.history.best(name)
                 best, epoch = text.number(record[name]), record["epoch"]
             course = text.sparkline(run.history[name], 30)

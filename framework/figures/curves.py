@@ -1,7 +1,7 @@
 """curves: how a training went."""
 
 from firstlight.figures.canvas import page
-from firstlight.history import History, resolve_mode
+from firstlight.history import History
 from firstlight.language import say
 
 WIDTH, HEIGHT = 3.9, 2.7  # inches of one panel
@@ -95,11 +95,12 @@ def _draw_metric(axes, history, name):
             x, y = along_epochs(history, f"{stage}_{name}")
             marker = "" if len(x) > 1 else "o"
             axes.plot(x, y, color=COLOURS[stage], label=say(label), linewidth=1.5, marker=marker)
-    if f"val_{name}" in history:
+    mode = history.direction(f"val_{name}")
+    if mode and f"val_{name}" in history:
         best = history.best(f"val_{name}")
         value = best[f"val_{name}"]
         axes.plot(best["epoch"], value, "o", color=COLOURS["val"], markersize=6, mfc="white")
-        up = resolve_mode(name) == "min"
+        up = mode == "min"
         axes.annotate(
             f"{value:.4g}",
             (best["epoch"], value),

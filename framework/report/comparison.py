@@ -2,9 +2,9 @@
 
 import math
 
+from firstlight.directions import direction
 from firstlight.figures import overlay
 from firstlight.figures.curves import along_epochs
-from firstlight.history import resolve_mode
 from firstlight.report.seeds import differing, grouped, spread
 from firstlight.runs.compare import short_labels
 
@@ -15,13 +15,14 @@ DECADES = 30  # largest in smallest loss, from which a scale is logarithmic
 def ranked(runs):
     """Return runs, the best first: by validation loss, or else by the first ``val_...`` there is.
 
-    Those that have none come last.
+    Those that have none come last. A metric whose name does not tell its direction ranks nothing.
     """
     names = dict.fromkeys(["val_loss", *(name for run in runs for name in run.best)])
+    names = [name for name in names if direction(name)]
     name = next((name for name in names if any(_finite(run, name) for run in runs)), None)
     if name is None:
         return list(runs)
-    sign = -1 if resolve_mode(name) == "max" else 1
+    sign = -1 if direction(name) == "max" else 1
     return sorted(
         runs,
         key=lambda run: sign * run.best[name]["value"] if _finite(run, name) else math.inf,

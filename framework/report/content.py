@@ -168,7 +168,8 @@ def _names(run):
 
 def _metric(run, same, name):
     logged = name in run.history
-    best = run.history.best(name) if logged else {name: run.metrics[name]}
+    ranked = logged and run.history.direction(name)
+    best = run.history.best(name) if ranked else {name: run.metrics[name]}
     return {
         "name": name,
         "best": best[name],

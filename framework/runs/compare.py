@@ -1,6 +1,6 @@
 """Compare runs: which settings differ, and what came of it."""
 
-from firstlight.history import resolve_mode
+from firstlight.directions import direction
 from firstlight.runs.query import flat
 
 WHICH = ("best", "min", "max", "last")
@@ -59,14 +59,22 @@ def results(runs, which="best", metrics=None):
             raise KeyError(f"no run has {name!r}; there are: {', '.join(there)}")
     usual = [n for n in there if n.startswith(("train_", "val_", "test_")) and n[-5:] != "_step"]
     return {
-        name: [run.value(name, which) if name in run.metrics else None for run in runs]
+        name: [_value(run, name, which) if name in run.metrics else None for run in runs]
         for name in metrics or usual
     }
 
 
+def _value(run, name, which):
+    """Return one number of a metric; the last one instead of a best that is not known."""
+    known = which != "best" or name in run.best or direction(name)
+    return run.value(name, which if known else "last")
+
+
 def best_indices(name, values, which="best"):
     """Return the indices of the best of several runs' values of a metric; of equal ones all."""
-    mode = resolve_mode(name) if which in ("best", "last") else which
+    mode = direction(name) if which in ("best", "last") else which
+    if mode is None:
+        return []
     there = [v for v in values if v is not None and v == v]
     best = (max if mode == "max" else min)(there, default=None)
     return [index for index, value in enumerate(values) if there and value == best]

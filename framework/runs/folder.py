@@ -4,7 +4,8 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from firstlight.history import History, resolve_mode
+from firstlight.directions import direction
+from firstlight.history import History
 from firstlight.records import best_values, read_records
 from firstlight.runs.marks import read_marks
 from firstlight.runs.status import read_summary, status
@@ -136,10 +137,12 @@ class RunFolder:
         ------
         KeyError
             Nothing was logged under this name.
+        ValueError
+            The best of a metric whose name does not tell the mode; see `firstlight.directions`.
         """
         if which == "last" and metric in self.metrics:
             return self.metrics[metric]
-        if which == "best" and mode in ("auto", resolve_mode(metric)) and metric in self.best:
+        if which == "best" and mode in ("auto", direction(metric)) and metric in self.best:
             return self.best[metric]["value"]
         if metric not in self.history and metric in self.metrics:
             return self.metrics[metric]  # of a test: one number

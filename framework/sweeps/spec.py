@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from firstlight import checks
-from firstlight.history import resolve_mode
+from firstlight.directions import resolve_mode
 from firstlight.sweeps.space import Choice, grid, parse_parameter
 
 METHODS = ("grid", "random", "tpe")
@@ -79,7 +79,8 @@ class SweepSpec:
                     f"{key}: expected one of {', '.join(choices)}, got {getattr(self, key)!r}"
                 )
         if self.goal is None:
-            self.goal = "maximize" if resolve_mode(self.metric) == "max" else "minimize"
+            mode = resolve_mode(self.metric, ask="goal: maximize or goal: minimize")
+            self.goal = next(goal for goal, means in GOALS.items() if means == mode)
         if self.goal not in GOALS:
             raise ValueError(f"goal: expected minimize or maximize, got {self.goal!r}")
         for key, least in (("trials", 1), ("jobs", 1), ("seed", 0)):

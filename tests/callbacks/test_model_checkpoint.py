@@ -79,12 +79,12 @@ def test_last_and_best_hold_the_states_of_their_steps(fit):
     ("mode", "epoch"), [("auto", 2), ("min", 2), ("max", 1)], ids=["auto", "min", "max"]
 )
 def test_mode(fit, mode, epoch):
-    trainer = fit(Scores("score", [0.9, 0.1, 0.5]), ModelCheckpoint("score", mode))
+    trainer = fit(Scores("error", [0.9, 0.1, 0.5]), ModelCheckpoint("error", mode))
     assert saved(trainer, "best").epoch == epoch
 
 
 def test_nan_is_never_best(fit):
-    trainer = fit(Scores("score", [float("nan"), 0.9, float("nan")]), ModelCheckpoint("score"))
+    trainer = fit(Scores("error", [float("nan"), 0.9, float("nan")]), ModelCheckpoint("error"))
     assert saved(trainer, "best").epoch == 2
 
 
@@ -232,17 +232,17 @@ def test_the_state_goes_into_the_checkpoint_and_comes_back(fit):
 
 
 def test_a_second_fit_starts_anew(fit):
-    checkpoint = ModelCheckpoint("score")
-    fit(Scores("score", [0.1, 0.2, 0.3]), checkpoint)
-    trainer = fit(Scores("score", [0.9, 0.8, 0.7]), checkpoint)
+    checkpoint = ModelCheckpoint("error")
+    fit(Scores("error", [0.1, 0.2, 0.3]), checkpoint)
+    trainer = fit(Scores("error", [0.9, 0.8, 0.7]), checkpoint)
     assert saved(trainer, "best").epoch == 3
 
 
 def test_a_missing_monitor_is_named_at_the_first_epoch(fit):
-    checkpoint = ModelCheckpoint("val_akk")
+    checkpoint = ModelCheckpoint("val_err")
     with pytest.raises(
         ValueError,
-        match=r"ModelCheckpoint: monitor='val_akk' was not logged; "
+        match=r"ModelCheckpoint: monitor='val_err' was not logged; "
         r"there are: epoch_seconds, lr, train_loss, val_loss",
     ):
         fit(checkpoint)

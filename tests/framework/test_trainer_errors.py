@@ -133,65 +133,6 @@ def test_module_without_loss(line, line_data, quiet):
         Trainer(max_epochs=1, **quiet).fit(model, line_data)
 
 
-class PlainLoss:
-    """What users write who know that a loss needs no more than these two."""
-
-    def __call__(self, prediction, y):
-        return ((prediction - y) ** 2).mean()
-
-    def backward(self):
-        return 1.0
-
-
-@pytest.mark.parametrize(
-    ("loss", "message"),
-    [
-        (PlainLoss(), "got a PlainLoss; derive PlainLoss from firstlight.Module"),
-        (fl.nn.MSELoss, r"got the class MSELoss; write self.loss = MSELoss\(...\)"),
-        (lambda prediction, y: 0.0, "got a function; derive a class from firstlight.Mod"),
-        ("mse", "got a str; derive"),
-    ],
-)
-def test_a_loss_that_is_no_module(loss, message, line, line_data, quiet):
-    model = line()
-    model.loss = loss
-    with pytest.raises(TypeError, match=rf"Line.loss: expected a module.*{message}"):
-        Trainer(max_epochs=1, **quiet).fit(model, line_data)
-
-
-@pytest.mark.parametrize("name", ["on_train_epoch_end", "on_fit_start", "on_epoch_end"])
-def test_a_module_has_no_hooks(name, line, line_data, quiet):
-    model = changed(line, **{name: lambda self: None})
-    nested = fl.nn.Sequential(model)
-    nested.loss, nested.configure_optimizer = model.loss, model.configure_optimizer
-    for one in (model, nested):
-        with pytest.raises(TypeError, match=f"Net.{name} would never be called: hooks belong to"):
-            Trainer(max_epochs=1, **quiet).fit(one, line_data)
-
-
-def test_a_module_that_is_a_callback_has_hooks(line, line_data, quiet):
-    seen = []
-    hook = fl.hookimpl(lambda self, trainer: seen.append(trainer.epoch))
-    model = changed(line, on_train_epoch_end=hook)
-    Trainer(max_epochs=2, **quiet | {"callbacks": [model]}).fit(model, line_data)
-    assert seen == [1, 2]
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_loss_that_is_not_finite_is_said_once(bad, line, line_data, quiet):
-    def training_step(self, batch):
-        output = fl.Module.training_step(self, batch)
-        output.loss = bad
-        return output
-
-    model = changed(line, training_step=training_step)
-    with pytest.warns(UserWarning, match=f"train_loss is {bad} at step 3, epoch 1") as caught:
-        Trainer(max_epochs=3, **quiet).fit(model, line_data)
-    assert len(caught) == 1
-    assert "nan_guard" in str(caught[0].message)
-    assert "firstlight check" in str(caught[0].message)
-
-
 def test_an_error_says_where_it_arose(line, line_data, quiet):
     with pytest.raises(ValueError, match=r"in_features\), got shape \(32, 3\)") as caught:
         Trainer(max_epochs=1, **quiet).fit(line(width=4), line_data)
