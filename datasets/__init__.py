@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 from firstlight import hookimpl, plugins
-from firstlight.data import DataSplits
+from firstlight.data import READERS, DataSplits
 from firstlight.datasets.arithmetic import arithmetic
 from firstlight.datasets.arrays import from_arrays
 from firstlight.datasets.csv_file import csv
@@ -52,7 +52,7 @@ def load(name_or_path, **arguments):
     ----------
     name_or_path : str or path
         A registered name (``firstlight data`` lists them), ``"package.module:function"``, or the
-        path of an .npz, .csv or .txt file.
+        path of a .csv, .npz, .npy or .txt file.
     **arguments
         Those of the data set's function, e.g. `firstlight.datasets.mnist`.
 
@@ -76,8 +76,8 @@ def load(name_or_path, **arguments):
     """
     name = str(name_or_path)
     ending = Path(name).suffix.lower()
-    if ending in (".npz", ".csv", ".txt"):
-        name = "text" if ending == ".txt" else ending[1:]
+    if ending in READERS:
+        name = READERS[ending]
         arguments = {"path": str(name_or_path), **arguments}
     function = plugins.registry("dataset").get(name)
     _check_arguments(name, function, arguments)

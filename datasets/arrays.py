@@ -1,25 +1,31 @@
 """from_arrays: split arrays into train, validation and test data."""
 
+from pathlib import Path
+
 import numpy as np
 
 from firstlight import rng as randomness
 from firstlight.data import DataSplits
-from firstlight.datasets import limits
+from firstlight.datasets.targets import read_targets
+from firstlight.labels import renumbered
+from firstlight.preprocessing import Preprocessing
 from firstlight.transforms import Scale
 
 
 def from_arrays(
     x,
-    y,
+    y=None,
     *,
     val_size=0.1,
     test_size=0.1,
     seed=0,
     stratify=True,
     classes=None,
+    regression=None,
     batch_size=None,
     transform=None,
     standardize=False,
+    like=None,
     name="data",
 ):
     """Split inputs and targets into train, validation and test data.
@@ -29,10 +35,12 @@ def from_arrays(
     Parameters
     ----------
     x : array_like, shape (N, ...)
-        Inputs. uint8 is taken for pixels: batches are divided by 255, unless ``transform`` is
+        Inputs. uint8 is taken for pixels: samples are divided by 255, unless ``transform`` is
         given. Other integers stay integers, e.g. tokens.
-    y : array_like, shape (N,) or (N, K)
-        Integers 0, 1, ... or strings are class labels; floats make it a regression.
+    y : array_like, shape (N,) or (N, K), optional
+        Integers 0, 1, ..., strings or one-hot rows are class labels; floats make it a regression,
+        with y of shape (N, 1) or (N, K). What may be both is refused; see
+        `firstlight.datasets.targets`.
     val_size, test_size : float
         A fraction below 1, or a number of samples; 0 leaves the split out.
     seed : int
@@ -40,6 +48,8 @@ def from_arrays(
         Give each class its share of every split.
     classes : list of str, optional
         Names of the classes; by default the strings in y, or "0", "1", ...
+    regression : bool, optional
+        True takes numbers in y for amounts, False for labels.
     batch_size : int, optional
         32, or all training samples if there are fewer.
     transform : callable, optional
@@ -47,6 +57,8 @@ def from_arrays(
     standardize : bool
         Give each feature, along the last axis of x, mean 0 and standard deviation 1 over the
         training samples.
+    like : path-like or Preprocessing, optional
+        A run's folder: classes and scale are those that its network was trained with.
     name : str
 
     Returns
@@ -56,7 +68,8 @@ def from_arrays(
     Raises
     ------
     ValueError
-        Sizes that leave nothing to train on; lengths that differ; NaN; labels below 0.
+        Sizes that leave nothing to train on; lengths that differ; NaN; labels below 0; targets
+        that may be labels or amounts; what a run does not know, of ``like``.
 
     Examples
     --------
@@ -66,36 +79,74 @@ def from_arrays(
     >>> len(splits.train), len(splits.val), len(splits.test), splits.classes
     (14, 2, 4, ['cat', 'dog'])
     """
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(x) == 0:
-        raise ValueError(
-            f"{name}: expected as many inputs as targets, and at least one; "
-            f"got x of shape {x.shape} and y of shape {y.shape}"
-        )
-    if y.dtype.kind == "U" or (y.dtype.kind == "O" and all(isinstance(v, str) for v in y)):
-        names, y = np.unique(y.astype(str), return_inverse=True)
-        classes = names.tolist() if classes is None else classes
-    if are_labels(y):
-        if classes is None:
-            limits.check_classes(y, name)
-        y = y.astype("int64")
-        classes = [str(k) for k in range(y.max() + 1)] if classes is None else list(classes)
-    train, val, test = split_indices(
-        len(x), val_size, test_size, seed, y if are_labels(y) and stratify else None, name
-    )
-    if standardize:
-        transform = standardizing(x[train])
+    x, y = np.asarray(x), None if y is None else np.asarray(y)
+    like = as_preprocessing(like)
+    y, classes = targets_like(like, y, name, classes, regression)
+    check_lengths(x, y, name)
+    labels = y if classes is not None and y is not None and are_labels(y) else None
+    indices = split_indices(len(x), val_size, test_size, seed, labels if stratify else None, name)
+    parts = {
+        split: (x[places],) if y is None else (x[places], y[places])
+        for split, places in zip(("train", "val", "test"), indices, strict=True)
+        if len(places) or split == "train"
+    }
+    return prepared(parts, name, classes, batch_size, transform, standardize, like)
+
+
+def prepared(parts, name, classes, batch_size, transform=None, standardize=False, like=None):
+    """Return `DataSplits` of arrays by split, which are scaled as their training part asks for.
+
+    Parameters
+    ----------
+    parts : dict of str to tuple of array
+    name, classes, batch_size, transform, standardize
+        As of `from_arrays`.
+    like : Preprocessing or None
+        Whose scale goes before.
+    """
+    x = parts["train"][0]
+    if like is not None:
+        for part in parts.values():
+            like.check_inputs(part[0], name)
+        transform = like.transform
+    elif standardize:
+        transform = standardizing(x)
     elif transform is None and x.dtype == np.uint8:
         transform = Scale(255)
     return DataSplits(
-        train=(x[train], y[train]),
-        val=(x[val], y[val]) if len(val) else None,
-        test=(x[test], y[test]) if len(test) else None,
-        name=name,
-        classes=classes,
-        batch_size=batch_size,
-        transform=transform,
+        **parts, name=name, classes=classes, batch_size=batch_size, transform=transform
     )
+
+
+def as_preprocessing(like):
+    """Return the `Preprocessing` that a path names; None and a `Preprocessing` pass."""
+    if isinstance(like, (str, Path)):
+        return Preprocessing.load(like)
+    return like
+
+
+def targets_like(like, y, name, classes=None, regression=None):
+    """Return targets and classes as `read_targets` does, numbered as a run numbers them."""
+    if like is None:
+        return (y, classes) if y is None else read_targets(y, name, classes, regression)
+    if y is None or like.target == "none":
+        return None, like.classes
+    if like.classes is None:
+        return read_targets(y, name, regression=True)
+    if classes is None:
+        return read_targets(y, name, like.classes)
+    y, classes = read_targets(y, name, classes)
+    return renumbered(y, classes, like.classes, name), like.classes
+
+
+def check_lengths(x, y, name):
+    """Raise a ValueError unless there are samples, with a target for each if there are some."""
+    fits = x.ndim > 0 and len(x) > 0
+    if y is not None:
+        fits = fits and y.ndim > 0 and len(x) == len(y)
+    if not fits:
+        got = f"x of shape {x.shape}" + ("" if y is None else f" and y of shape {y.shape}")
+        raise ValueError(f"{name}: expected as many inputs as targets, and at least one; got {got}")
 
 
 def standardizing(x):
@@ -103,12 +154,21 @@ def standardizing(x):
 
     Features lie along the last axis; one that never changes becomes 0.
     """
-    rows = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x.reshape(-1, 1)
-    low, high = rows.min(axis=0).astype("float64"), rows.max(axis=0).astype("float64")
-    size = np.maximum(np.maximum(-low, high), np.finfo("float64").tiny)  # no square overflows
-    mean = (rows / size).mean(axis=0, dtype="float64") * size
-    std = (rows / size).std(axis=0, dtype="float64") * size
-    return Scale(1, mean, np.where((low < high) & (std > 0), std, 1.0))
+    features = x.reshape(-1, x.shape[-1] if x.ndim > 1 else 1).T
+    mean, std = zip(*map(_moments, features), strict=True)
+    return Scale(1, mean, std)
+
+
+def _moments(values):
+    """Return mean and standard deviation, both finite, of one feature."""
+    values = values.astype("float64")
+    if not np.isfinite(values).all():
+        return 0.0, 1.0  # refused when the splits are made, with a message that says where
+    if values.min() == values.max():  # rounding would give it a tiny deviation
+        return float(values[0]), 1.0
+    size = float(np.abs(values).max())  # no square overflows
+    values /= size
+    return float(values.mean()) * size, float(values.std()) * size or 1.0
 
 
 def are_labels(y):

@@ -1,45 +1,61 @@
 """csv: the user's own table."""
 
-import csv as csv_module
-import math
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from firstlight.data import DataSplits
-from firstlight.datasets.arrays import from_arrays
+from firstlight.datasets.arrays import as_preprocessing, from_arrays
+from firstlight.datasets.header import as_number, is_number
+from firstlight.datasets.table import Table
+from firstlight.datasets.targets import check_number
 
 
 def csv(
     path: str,
     *,
     target: str | int = -1,
+    columns: tuple[str, ...] = (),
     header: bool | None = None,
-    regression: bool = False,
+    regression: bool | None = None,
     standardize: bool = True,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    encoding: str = "utf-8",
     val_size: float = 0.1,
     test_size: float = 0.1,
     seed: int = 0,
     batch_size: int | None = None,
+    like: str | None = None,
 ) -> DataSplits:
     """Load a table of numbers with one target column from a .csv file.
 
     Words or whole numbers in the target column are classes; other numbers make it a regression,
-    with y of shape (N, 1). Cells are separated by comma, semicolon or tab, whichever the first
-    line has most of.
+    with y of shape (N, 1). What may be both is refused: whole numbers that are written 1.0, and
+    more than 20 different ones of which most occur once.
 
     Parameters
     ----------
     path : str
-        The file, in UTF-8.
+        The file.
     target : str or int
         Name or number (from 0; from -1 backwards) of the target column; the last by default.
+    columns : tuple of str
+        Names of the input columns; by default all but the target.
     header : bool, optional
-        Whether the first line has the columns' names; by default, if it has no number.
-    regression : bool
-        Take whole numbers in the target column for amounts, not classes.
+        Whether the first line has the columns' names; by default, if it is unlike the others.
+    regression : bool, optional
+        True takes whole numbers in the target column for amounts, False all numbers for classes.
     standardize : bool
         Give each input column mean 0 and standard deviation 1 over the training rows.
+    delimiter : str, optional
+        What separates cells; by default comma, semicolon, tab or bar, whichever all lines have.
+    decimal : str
+        What begins the decimals of a number, . or ,
+    encoding : str
+        Of the text, e.g. latin-1 for older files.
     val_size : float
         Share of the rows to validate on, or their number.
     test_size : float
@@ -48,6 +64,9 @@ def csv(
         Chooses the rows of each split.
     batch_size : int, optional
         Rows in a batch; 32, or all training rows if there are fewer.
+    like : str, optional
+        A run's folder: columns, classes and scale are those that its network was trained with.
+        The target column may then be missing.
 
     Returns
     -------
@@ -61,19 +80,25 @@ def csv(
     ValueError
         No such column, a line of another length, or a cell that is no number; with its line.
     """
-    names, lines, rows = _read(Path(path), header)
-    column = _column(target, names, path)
-    inputs = [i for i in range(len(names)) if i != column]
-    if not inputs:
-        raise ValueError(f"{path}: expected two or more columns, got {names}")
-    x = np.array(
-        [
-            [_number(row[i], names[i], line, path) for i in inputs]
-            for line, row in zip(lines, rows, strict=True)
-        ],
-        "float64",
-    )
-    y, classes = _targets([row[column] for row in rows], names[column], lines, regression, path)
+    like, known = as_preprocessing(like), ()
+    if like is not None:
+        if like.columns is None:
+            raise ValueError(f"{path}: the run was not trained on a table; it has no columns")
+        known = like.columns
+    table = Table(Path(path), header, delimiter, decimal, encoding, known)
+    names = table.names
+    if like is None:
+        column = _column(target, names, path)
+        inputs = _inputs(columns, names, column, path)
+    else:
+        column = names.index(like.target_column) if like.target_column in names else None
+        inputs = _run_inputs(like, names, column, path)
+    x, words = table.read(inputs, [] if column is None else [column])
+    if like is None and not standardize:
+        _check_float32(x, inputs, table)
+    y, classes = None, None
+    if column is not None:
+        y, classes = _targets(words[0], column, table, regression, like)
     splits = from_arrays(
         x,
         y,
@@ -81,36 +106,17 @@ def csv(
         test_size=test_size,
         seed=seed,
         classes=classes,
+        regression=None if y is None else classes is None,
         batch_size=batch_size,
         standardize=standardize,
+        like=like,
         name=Path(path).stem,
     )
-    splits.info = {"columns": [names[i] for i in inputs], "target": names[column]}
+    splits.info = {
+        "columns": [names[i] for i in inputs],
+        "target": None if column is None else names[column],
+    }
     return splits
-
-
-def _read(path, header):
-    """Return the columns' names, and line number and cells of each row."""
-    if not path.is_file():
-        raise FileNotFoundError(f"csv: there is no file {path}")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
-        file.seek(0)
-        reader = csv_module.reader(file, delimiter=max(",;\t", key=first.count))
-        table = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(row)]
-    if not table:
-        raise ValueError(f"{path} is empty: expected a line for each sample")
-    width = len(table[0][1])
-    for line, row in table:
-        if len(row) != width:
-            raise ValueError(f"{path}, line {line}: expected {width} cells, got {len(row)}")
-    if header is None:
-        header = not any(_is_number(cell) for cell in table[0][1])
-    names = table.pop(0)[1] if header else [str(i) for i in range(width)]
-    if not table:
-        raise ValueError(f"{path} is empty: it has a header, and no line for a sample")
-    lines, rows = zip(*table, strict=True)
-    return names, lines, rows
 
 
 def _column(target, names, path):
@@ -124,30 +130,113 @@ def _column(target, names, path):
         ) from None
 
 
-def _targets(cells, name, lines, regression, path):
+def _inputs(columns, names, target, path):
+    found = [_column(name, names, path) for name in columns]
+    found = found or [i for i in range(len(names)) if i != target]
+    if not found:
+        raise ValueError(f"{path}: expected two or more columns, got {names}")
+    if target in found:
+        raise ValueError(f"{path}: column {names[target]} is the target, and no input")
+    return found
+
+
+def _run_inputs(like, names, target, path):
+    """Return where a run's input columns are."""
+    missing = [name for name in like.columns if name not in names]
+    if missing:
+        raise ValueError(
+            f"{path}: there is no column {', '.join(missing)}; the run was trained on "
+            f"{', '.join(like.columns)}, and the columns are {', '.join(names)}"
+        )
+    places = [names.index(name) for name in like.columns]
+    unused = [name for i, name in enumerate(names) if i not in (*places, target)]
+    if unused:
+        warnings.warn(
+            f"{path}: the run was not trained on column {', '.join(unused)}; it is left out",
+            stacklevel=3,
+        )
+    return places
+
+
+def _targets(cells, column, table, regression, like):
     """Return y and the names of the classes, or None for a regression."""
-    for cell, line in zip(cells, lines, strict=True):
-        if not cell:
-            raise ValueError(f"{path}, line {line}, column {name}: the target is missing")
-    numbers = all(_is_number(cell) for cell in cells)
-    if not regression and not numbers:
-        return np.array(cells), None
-    if not regression and all(cell.lstrip("+-").isdigit() for cell in cells):
-        values, y = np.unique([int(cell) for cell in cells], return_inverse=True)
-        return y, [str(value) for value in values]
-    y = [_number(cell, name, line, path) for cell, line in zip(cells, lines, strict=True)]
-    return np.array(y, "float32")[:, np.newaxis], None  # (N, 1)
+    if "" in cells:
+        place = table.place(cells.index(""), column)
+        raise ValueError(f"{place}: the target is missing; leave out the line")
+    if like is not None:
+        return _amounts(cells, column, table) if like.classes is None else _classes(cells)
+    place = f"{table.path}, column {table.names[column]}"
+    numbers = all(is_number(cell, table.decimal) for cell in set(cells))
+    if regression or (numbers and regression is None and not _are_whole(cells, place)):
+        return _amounts(cells, column, table)
+    y, classes = _classes(cells)
+    if regression is None:
+        what = "whole numbers" if numbers else "words"
+        check_number(len(classes), len(y), place, f"{what} as targets")
+    if numbers:
+        _check_spelling(classes, place)
+    return y, classes
 
 
-def _number(cell, column, line, path):
-    if not _is_number(cell) or not math.isfinite(float(cell)):
-        raise ValueError(f"{path}, line {line}, column {column}: expected a number, got {cell!r}")
-    return float(cell)
+def _are_whole(cells, place):
+    """Return whether all numbers are whole, or raise a ValueError where that is in doubt."""
+    different = set(cells)
+    if all(cell.lstrip("+-").isdigit() for cell in different):
+        return True
+    whole = all(re.fullmatch(r"[+]?\d+([.,]0*)?", cell) for cell in different)
+    if whole and len(different) <= 20 and 2 * len(different) <= len(cells):
+        raise ValueError(
+            f"{place}: {', '.join(sorted(different))} may be class labels or amounts: say "
+            "regression=false for classes, regression=true for a regression"
+        )
+    return False
 
 
-def _is_number(cell):
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+def _check_spelling(classes, place):
+    """Raise a ValueError if two classes are one number, as 1 and 01 are."""
+    found = {}
+    for name in classes:
+        other = found.setdefault(float(name.replace(",", ".")), name)
+        if other != name:
+            raise ValueError(
+                f"{place}: {other} and {name} are the same number; spell it alike, or let classes "
+                "that differ begin with a letter"
+            )
+
+
+def _classes(cells):
+    """Return labels and the classes' names, numbers in the order of their size."""
+    names = set(cells)
+    by_size = all(is_number(name) for name in names)
+    classes = sorted(names, key=(lambda name: (float(name), name)) if by_size else None)
+    place = {name: label for label, name in enumerate(classes)}
+    return np.fromiter((place[cell] for cell in cells), "int64", len(cells)), classes
+
+
+def _amounts(cells, column, table):
+    y = np.empty((len(cells), 1))
+    for row, cell in enumerate(cells):
+        y[row] = as_number(cell, table.decimal) if is_number(cell, table.decimal) else np.nan
+    good = np.isfinite(y[:, 0])
+    if not good.all():
+        row = int(good.argmin())
+        raise ValueError(
+            f"{table.place(row, column)}: expected a number, got {cells[row]!r}; fill in what is "
+            "missing, or leave out the line"
+        )
+    _check_float32(y, [column], table)
+    return y, None
+
+
+def _check_float32(values, columns, table):
+    """Raise a ValueError if most values of a column are the same once they are float32."""
+    for column, numbers in zip(columns, values.T, strict=True):
+        size = np.abs(numbers).max()
+        if np.ptp(numbers) < 1e-4 * size:
+            different = len(np.unique(numbers)), len(np.unique(numbers.astype("float32")))
+            if 2 * different[1] < different[0]:
+                raise ValueError(
+                    f"{table.path}, column {table.names[column]}: of {different[0]:,} different "
+                    f"numbers near {size:.6g} float32 tells {different[1]:,} apart; subtract their "
+                    "mean, or use standardize=true for inputs"
+                )

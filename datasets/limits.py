@@ -2,6 +2,7 @@
 
 import zipfile
 from math import prod
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -58,6 +59,12 @@ def check_npz(path):
             with archive.open(entry) as file:
                 if entry.filename.endswith(".npy"):
                     _check_npy(file, entry)
+
+
+def check_npy(path):
+    """Raise a ValueError unless the array of an .npy file has the size that it claims."""
+    with path.open("rb") as file:
+        _check_npy(file, SimpleNamespace(filename=path.name, file_size=path.stat().st_size))
 
 
 def check_classes(y, who):

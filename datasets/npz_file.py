@@ -1,4 +1,4 @@
-"""npz: the user's own arrays, from a NumPy file."""
+"""npz: the user's own arrays, from NumPy's files."""
 
 import zipfile
 from pathlib import Path
@@ -7,29 +7,60 @@ import numpy as np
 
 from firstlight.data import DataSplits
 from firstlight.datasets import limits
-from firstlight.datasets.arrays import are_labels, from_arrays, split_indices
-from firstlight.transforms import Scale
+from firstlight.datasets.arrays import (
+    are_labels,
+    as_preprocessing,
+    check_lengths,
+    from_arrays,
+    prepared,
+    split_indices,
+    targets_like,
+)
+
+SPLITS = ("train", "val", "test")
+CHANNELS = (1, 2, 3, 4)
 
 
 def npz(
     path: str,
     *,
+    x_key: str | None = None,
+    y_key: str | None = None,
+    y_path: str | None = None,
+    test_path: str | None = None,
+    regression: bool | None = None,
+    standardize: bool = False,
     val_size: float = 0.1,
     test_size: float = 0.1,
     seed: int = 0,
     batch_size: int | None = None,
+    like: str | None = None,
 ) -> DataSplits:
-    """Load arrays from an .npz file, as ``np.savez("my.npz", x=x, y=y)`` writes it.
+    """Load arrays from an .npz file, as ``np.savez("my.npz", x=x, y=y)`` writes it, or from .npy.
 
     The file has either ``x`` and ``y``, which are split, or ``x_train``, ``y_train`` and, if
-    there are such data, ``x_val``, ``y_val``, ``x_test``, ``y_test``. Integer y are class labels
-    0, 1, ..., float y make it a regression; names of the classes may be in ``classes``. uint8 x
-    are pixels: batches are divided by 255.
+    there are such data, ``x_val``, ``y_val``, ``x_test``, ``y_test``; names of the classes may be
+    in ``classes``. Of a file with two arrays, whatever their names, the one of shape (N,) is y.
+    Integer y are class labels 0, 1, ..., float y make it a regression. uint8 x are pixels:
+    samples are divided by 255, and images (N, H, W) get an axis of one channel.
 
     Parameters
     ----------
     path : str
         The file.
+    x_key : str, optional
+        Name of the inputs' array, if it is another, e.g. arr_0.
+    y_key : str, optional
+        Name of the targets' array.
+    y_path : str, optional
+        The file of y, if that has one of its own.
+    test_path : str, optional
+        A file of test data, with arrays of the same names.
+    regression : bool, optional
+        True takes whole numbers in y for amounts, False for labels.
+    standardize : bool
+        Give each feature, along the last axis of x, mean 0 and standard deviation 1 over the
+        training samples.
     val_size : float
         Share of the samples to validate on, or their number; not used where there is ``x_val``.
     test_size : float
@@ -38,6 +69,8 @@ def npz(
         Chooses the samples of each split.
     batch_size : int, optional
         Samples in a batch; 32, or all training samples if there are fewer.
+    like : str, optional
+        A run's folder: classes and scale are those that its network was trained with.
 
     Returns
     -------
@@ -48,65 +81,137 @@ def npz(
     FileNotFoundError
         There is no such file.
     ValueError
-        It is no .npz file, has other names, or has Python objects in it.
+        It is no such file, has other names, or has Python objects in it.
     """
-    arrays = _read(Path(path))
-    name = Path(path).stem
+    arrays, like, name = _read(Path(path)), as_preprocessing(like), Path(path).stem
+    if y_path is None:
+        parts = _parts(arrays, x_key, y_key, path, like)
+    else:
+        parts = {"all": (_one(arrays, x_key, path), _one(_read(Path(y_path)), y_key, y_path))}
+    if test_path is not None:
+        other = _parts(_read(Path(test_path)), x_key, y_key, test_path, like)
+        parts["test"] = other.get("test") or other.get("train") or other["all"]
+        parts["train"] = parts.pop("all", None) or parts["train"]
+    parts = {split: (_with_channels(x, path), y) for split, (x, y) in parts.items()}
     classes = arrays["classes"].astype(str).tolist() if "classes" in arrays else None
-    if {"x", "y"} <= arrays.keys():
+    if "all" in parts:
         return from_arrays(
-            arrays["x"],
-            arrays["y"],
+            *parts["all"],
             val_size=val_size,
             test_size=test_size,
             seed=seed,
             classes=classes,
+            regression=regression,
             batch_size=batch_size,
+            standardize=standardize,
+            like=like,
             name=name,
         )
-    if not {"x_train", "y_train"} <= arrays.keys():
-        raise ValueError(
-            f"{path}: expected arrays x and y, or x_train and y_train (and x_val, y_val, x_test, "
-            f"y_test), got {', '.join(arrays) or 'none'}"
-        )
-    return _as_split(arrays, name, classes, val_size, seed, batch_size)
-
-
-def _as_split(arrays, name, classes, val_size, seed, batch_size):
-    """Return the splits as the file has them; validation data come from train if it has none."""
-    parts = {}
-    for split in ("train", "val", "test"):
-        if {f"x_{split}", f"y_{split}"} <= arrays.keys():
-            parts[split] = (arrays[f"x_{split}"], arrays[f"y_{split}"])
-    x, y = parts["train"]
-    if are_labels(y) and classes is None:
-        for labels in (part[1] for part in parts.values()):
-            limits.check_classes(labels, name)
-        highest = max(part[1].max(initial=0) for part in parts.values())
-        classes = [str(k) for k in range(int(highest) + 1)]
+    parts, classes = _with_targets(parts, name, classes, regression, like)
     if "val" not in parts:
-        train, val, _ = split_indices(len(x), val_size, 0, seed, y if are_labels(y) else None, name)
-        parts["train"] = (x[train], y[train])
-        if len(val):
-            parts["val"] = (x[val], y[val])
-    scale = Scale(255) if x.dtype == np.uint8 else None
-    return DataSplits(
-        **parts,
-        name=name,
-        classes=classes,
-        batch_size=batch_size,
-        transform=scale,
+        _take_val(parts, val_size, seed, name)
+    return prepared(parts, name, classes, batch_size, standardize=standardize, like=like)
+
+
+def _parts(arrays, x_key, y_key, path, like):
+    """Return ``{"all": (x, y)}``, or that by split if the file has splits; y may be None."""
+    if x_key is None and y_key is None:
+        split = {s: (f"x_{s}", f"y_{s}") for s in SPLITS}
+        there = {s: names for s, names in split.items() if {*names} <= arrays.keys()}
+        if "train" in there and not {"x", "y"} <= arrays.keys():
+            return {s: (arrays[x], arrays[y]) for s, (x, y) in there.items()}
+        x_key, y_key = _guessed(arrays, path, like)
+    named = {key for key in (x_key, y_key, "classes") if key is not None}
+    others = {name: array for name, array in arrays.items() if name not in named}
+    x = _one(others if x_key is None else arrays, x_key, path)
+    if y_key is None and not others:
+        return {"all": (x, None)}
+    return {"all": (x, _one(others if y_key is None else arrays, y_key, path))}
+
+
+def _guessed(arrays, path, like):
+    """Return the names of x and y, if there is no doubt which they are."""
+    if {"x", "y"} <= arrays.keys():
+        return "x", "y"
+    names = [name for name in arrays if name != "classes"]
+    if len(names) == 1 and like is not None:
+        return names[0], None  # only to be predicted
+    if len(names) == 2:
+        flat = [name for name in names if arrays[name].ndim == 1 or arrays[name].shape[1:] == (1,)]
+        lengths = {len(arrays[name]) for name in names if arrays[name].ndim}
+        if len(flat) == 1 and len(lengths) == 1:
+            return next(name for name in names if name != flat[0]), flat[0]
+    raise ValueError(
+        f"{path}: expected arrays x and y, or x_train and y_train (and x_val, y_val, x_test, "
+        f"y_test); {_contents(arrays)}; say which are meant with x_key and y_key"
     )
 
 
+def _one(arrays, key, path):
+    """Return the array of a name, or the only one there is."""
+    if key is None and len(arrays) == 1:
+        return next(iter(arrays.values()))
+    if key is None:
+        raise ValueError(f"{path}: which array is meant? say x_key and y_key; {_contents(arrays)}")
+    if key not in arrays:
+        raise ValueError(f"{path}: there is no array {key!r}; {_contents(arrays)}")
+    return arrays[key]
+
+
+def _contents(arrays):
+    return f"got {', '.join(f'{name} {a.shape}' for name, a in arrays.items()) or 'none'}"
+
+
+def _with_channels(x, path):
+    """Return images of bytes with their channels last, an axis added where there is none."""
+    if x.dtype != np.uint8:
+        return x
+    if x.ndim == 3:
+        return x[..., np.newaxis]  # (N, H, W) -> (N, H, W, 1)
+    if x.ndim == 4 and x.shape[3] not in CHANNELS and x.shape[1] in CHANNELS:
+        raise ValueError(
+            f"{path}: expected images channels-last, (N, H, W, C), got {x.shape}; save "
+            "x.transpose(0, 2, 3, 1)"
+        )
+    return x
+
+
+def _with_targets(parts, name, classes, regression, like):
+    """Return the splits as the file has them with targets read alike, and the classes."""
+    for x, y in parts.values():
+        check_lengths(x, y, name)
+    if len({y.shape[1:] for _, y in parts.values()}) > 1:
+        shapes = ", ".join(f"{y.shape} in {split}" for split, (_, y) in parts.items())
+        raise ValueError(f"{name}: expected y of one shape in all splits, got {shapes}")
+    whole = np.concatenate([y for _, y in parts.values()])
+    whole, classes = targets_like(like, whole, name, classes, regression)
+    cuts = np.cumsum([len(y) for _, y in parts.values()])[:-1]
+    pieces = zip(parts.items(), np.split(whole, cuts), strict=True)
+    return {split: (x, y) for (split, (x, _)), y in pieces}, classes
+
+
+def _take_val(parts, val_size, seed, name):
+    """Take validation data from the training data, if any are wanted."""
+    x, y = parts["train"]
+    labels = y if are_labels(y) else None
+    train, val, _ = split_indices(len(x), val_size, 0, seed, labels, name)
+    parts["train"] = (x[train], y[train])
+    if len(val):
+        parts["val"] = (x[val], y[val])
+
+
 def _read(path):
+    """Return the arrays in an .npz file by name, or the one in an .npy file as "array"."""
     if not path.is_file():
         raise FileNotFoundError(f"npz: there is no file {path}")
     try:
         with open(path, "rb") as opened:
+            if path.suffix == ".npy":
+                limits.check_npy(path)
+                return {"array": np.load(opened, allow_pickle=False)}
             content = np.load(opened, allow_pickle=False)
             if isinstance(content, np.ndarray):
-                raise ValueError("it holds one bare array; write np.savez(path, x=x, y=y)")
+                raise ValueError("it holds one bare array; name it .npy, and the targets' y_path")
             limits.check_npz(path)
             return dict(content)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:

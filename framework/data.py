@@ -7,10 +7,12 @@ of them, *splits* are the train, validation and test sets of one task. `Trainer.
 
 import warnings
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from firstlight.dataset import ArrayDataset, as_dataset, transform_of
+from firstlight.labels import check_labels, counted_classes
 from firstlight.limits import parse_count
 from firstlight.loader import DataLoader
 
@@ -24,6 +26,8 @@ __all__ = [
 ]
 
 SPLITS = ("train", "val", "test")
+SHOWN = 6  # names of classes in a line
+READERS = {".csv": "csv", ".npz": "npz", ".npy": "npz", ".txt": "text"}  # data sets of files
 BATCH_SIZE = 32  # of plain arrays and of splits that name no other, if there are that many samples
 
 
@@ -91,9 +95,12 @@ class DataSplits:
             if data is not None:
                 data = as_dataset(data, f"{self.name} ({split})", self.transform)
                 setattr(self, split, data)
-                self._check_labels(data, split)
+                if self.tokenizer is None:
+                    check_labels(data, self.classes, self.name, split)
                 self._check_shape(data, split)
         self.transform = transform_of(self.train)
+        if self.classes is None and self.tokenizer is None:
+            self.classes = counted_classes([getattr(self, split) for split in SPLITS])
         if self.transform is None and self.augment is None and self.tokenizer is None:
             _warn_of_bytes(self.train, self.name)
         if self.input_shape is None:
@@ -137,6 +144,28 @@ class DataSplits:
             return f"{self.tokenizer.vocab_size} tokens"
         return "regression" if self.classes is None else f"{len(self.classes)} classes"
 
+    def describe_target(self):
+        """Return one line that says what the targets were taken for.
+
+        Examples
+        --------
+        >>> from firstlight.datasets import load
+        >>> load("digits").describe_target(), load("polynomial").describe_target()
+        ('target: 10 classes (0, 1, 2, 3, 4, 5, ...)', 'target: regression, 1 value a sample')
+        """
+        column = self.info.get("target")
+        head = f"target {column}" if isinstance(column, str) else "target"
+        sample = self.train[np.arange(1)]
+        if self.tokenizer is None and len(sample) < 2:
+            return "target: none, inputs only"
+        if self.tokenizer is None and self.classes is None:
+            values = prod(sample[1].shape[1:])
+            return f"{head}: {self.kind}, {values} value{'s' * (values > 1)} a sample"
+        names = [] if self.classes is None else [str(name) for name in self.classes]
+        more = ["..."] * (len(names) > SHOWN)
+        shown = f" ({', '.join(names[:SHOWN] + more)})" if names else ""
+        return f"{head}: {self.kind}{shown}"
+
     def _check_shape(self, data, split):
         here, first = (part[np.arange(1)][0].shape[1:] for part in (data, self.train))
         if here != first:
@@ -144,23 +173,17 @@ class DataSplits:
                 f"{self.name}: expected samples of shape {first} in {split}, as in training, got "
                 f"{here}"
             )
+        check_alike(self.train, data, f"{self.name}: {split}")
 
-    def _check_labels(self, data, split):
-        arrays = getattr(data, "arrays", ())
-        if self.classes is None or len(arrays) < 2 or arrays[1].ndim != 1:
-            return
-        y, count = arrays[1], len(self.classes)
-        if y.dtype.kind not in "biu":
-            raise TypeError(
-                f"{self.name}: expected integer labels 0 ... {count - 1} in {split}, got dtype "
-                f"{y.dtype}; write y.astype(int), or leave out classes for regression"
-            )
-        low, high = int(y.min()), int(y.max())
-        if low < 0 or high >= count:
-            raise ValueError(
-                f"{self.name}: expected labels 0 ... {count - 1} ({count} classes), got labels "
-                f"from {low} to {high} in {split}; number the classes from 0, or name all of them"
-            )
+
+def check_alike(one, other, name):
+    """Raise a ValueError if x is uint8 in one data set, and not in the other."""
+    arrays = [data.arrays[0] for data in (one, other) if type(data) is ArrayDataset]
+    if len({array.dtype == np.uint8 for array in arrays}) > 1:
+        raise ValueError(
+            f"{name}: expected x of one kind, got {arrays[0].dtype} and {arrays[1].dtype}; a scale "
+            "that fits uint8 (0 ... 255) does not fit the other: give both as uint8, or neither"
+        )
 
 
 def train_and_val_loaders(data, val_data=None):
@@ -174,7 +197,10 @@ def train_and_val_loaders(data, val_data=None):
     """
     train = as_loader(data, "train")
     if val_data is not None:
-        return train, as_loader(val_data, "val")
+        val = as_loader(val_data, "val")
+        if isinstance(data, tuple) and isinstance(val_data, tuple):
+            check_alike(train.data, val.data, "data and val_data")
+        return train, val
     return train, data.loader("val") if isinstance(data, DataSplits) else None
 
 

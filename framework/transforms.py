@@ -41,8 +41,9 @@ class Scale:
             raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
         self.high, self.mean, self.std = high, mean, std
         # one product and one sum for each value: y = x * factor + shift
-        self._factor = _plain((1 / (high * np.asarray(std, "float64"))).astype("float32"))
-        self._shift = _plain((-np.asarray(mean, "float64") / std).astype("float32"))
+        with np.errstate(over="ignore", under="ignore"):  # `_scaled_wide` needs neither
+            self._factor = _plain((1 / (high * np.asarray(std, "float64"))).astype("float32"))
+            self._shift = _plain((-np.asarray(mean, "float64") / std).astype("float32"))
 
     def __call__(self, batch, rng):
         """Return the batch with scaled x; ``rng`` is not used."""

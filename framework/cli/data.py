@@ -118,7 +118,7 @@ def show(splits):
         first = splits.train[np.arange(1)][0][0]  # (T,)
         parts.append(f"the text begins with {splits.tokenizer.decode(first)[:60]!r}")
     elif splits.classes is None:
-        parts.append("no classes: a regression")
+        parts.append(splits.describe_target())
     elif counts:
         named = [
             (name, *(f"{count[index]:,}" for count in counts.values()))

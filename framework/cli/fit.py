@@ -145,7 +145,7 @@ def default_name(settings):
 
 
 def head(settings, model, splits, trainer):
-    """Return the line that says what is about to be trained on what."""
+    """Return the lines that say what is about to be trained on what."""
     parameters = sum(parameter.size for parameter in model.parameters())
     sizes = [
         f"{len(data):,} {what}"
@@ -154,7 +154,8 @@ def head(settings, model, splits, trainer):
     ]
     return (
         f"{settings.model.name} on {settings.data.name}: {parameters:,} parameters, "
-        f"{' + '.join(sizes)} samples, {trainer.device}, seed {settings.general['seed']}"
+        f"{' + '.join(sizes)} samples, {trainer.device}, seed {settings.general['seed']}\n"
+        f"{splits.describe_target()}"
     )
 
 

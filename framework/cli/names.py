@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firstlight.cli.errors import UsageError, shown
-
-READERS = {".csv": "csv", ".npz": "npz", ".txt": "text"}  # which data set reads such a file
+from firstlight.data import READERS
 
 
 @dataclass
@@ -47,8 +46,9 @@ class Names:
         if kind == "callback":
             self.callbacks += [name] if name not in self.callbacks else []
             return
-        path = name if kind == "data" and name.endswith(tuple(READERS)) else None
-        name = READERS[path[-4:]] if path else name
+        ending = Path(name).suffix.lower()
+        path = name if kind == "data" and ending in READERS else None
+        name = READERS[ending] if path else name
         if getattr(self, kind) not in (None, name):
             self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
         setattr(self, kind, name)

@@ -55,7 +55,7 @@ def test_labels_and_regression():
     assert labelled.classes == ["0", "1", "2", "3"]
     assert labelled.train.arrays[1].dtype == np.int64
     assert from_arrays(X, Y > 1).train.arrays[1].dtype == np.int64  # a mask would index otherwise
-    assert from_arrays(X, Y.astype(float)).classes is None
+    assert from_arrays(X, Y + 0.5).classes is None
     assert from_arrays(X, Y, classes=["a", "b", "c", "d"]).classes == ["a", "b", "c", "d"]
 
 
@@ -70,7 +70,7 @@ def test_strings_are_encoded(dtype):
 def test_x_and_y_stay_together():
     splits = from_arrays(X, X[:, 0])
     for part in (splits.train, splits.val, splits.test):
-        np.testing.assert_array_equal(part.arrays[0][:, 0], part.arrays[1])
+        np.testing.assert_array_equal(part.arrays[0][:, :1], part.arrays[1])
 
 
 def test_pixels_are_scaled_and_tokens_are_not():
@@ -120,7 +120,12 @@ def test_npz_with_ready_splits_keeps_them(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": X, "b": Y}, "expected arrays x and y, or x_train and y_train .*, got a, b"),
+        (
+            {"a": X, "b": X},
+            r"expected arrays x and y, or .*; got a \(20, 2\), b .* x_key and y_key",
+        ),
+        ({"a": X, "b": Y, "c": Y}, r"got a \(20, 2\), b \(20,\), c \(20,\); say which"),
+        ({"a": X, "b": Y[:7]}, "say which are meant"),
         ({"x_train": X}, "got x_train"),
         ({"x": X, "y": np.array([None] * 20)}, "it holds Python objects, which are not loaded"),
     ],
@@ -140,7 +145,7 @@ def test_files_that_are_no_npz(tmp_path):
         load(path)
     with open(path, "wb") as file:
         np.save(file, X)
-    with pytest.raises(ValueError, match="it holds one bare array; write np.savez"):
+    with pytest.raises(ValueError, match="it holds one bare array; name it .npy"):
         load(path)
     np.savez(path, x=X, y=Y)
     path.write_bytes(path.read_bytes()[:200])

@@ -93,7 +93,7 @@ def test_a_regression_has_no_classes_to_show(cli):
     code, out, _ = cli("data", "show", "polynomial", "--n_train", 12)
     assert code == 0
     assert "  train  12       float32 (1,)  float32 (1,)" in out
-    assert "no classes: a regression" in out
+    assert "target: regression, 1 value a sample" in out
 
 
 def test_data_show_has_help_and_refuses(cli, refused):

@@ -28,6 +28,7 @@ def test_plain_fit_reads_digits(shell, tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("mlp on digits: ")
     assert "1,258 train + 180 val + 359 test samples, cpu, seed 0" in lines[0]
+    assert lines[1] == "target: 10 classes (0, 1, 2, 3, 4, 5, ...)"
     accuracy = f"{summary['metrics']['test_acc']:.4f}"
     assert f"test accuracy {accuracy}, test loss" in done.stdout
     assert lines[-2] == f"run: {os.path.join('runs', 'mlp-digits', summary['id'])}"
