@@ -13,7 +13,7 @@ class LossSpike(Callback):
     """Warn, stop or raise when a step's loss is far above those of the steps before.
 
     A loss is a spike when it lies more than ``threshold`` standard deviations above the median of
-    the last ``window`` losses, and is twice that median at least; the deviation is 1.4826 times
+    the last ``window`` losses, and by that median's size at least; the deviation is 1.4826 times
     the median distance from the median, which earlier spikes leave alone. The message names step
     and batch; ``loss_spike`` is logged. A loss that stays up is reported when it jumps, not at
     every step. On a GPU each step waits for the loss. What is not finite is for `NaNGuard`.
@@ -75,7 +75,8 @@ class LossSpike(Callback):
         if len(self._losses) == self.window:
             usual = statistics.median(self._losses)
             deviation = 1.4826 * statistics.median(abs(value - usual) for value in self._losses)
-            was_up, self._up = self._up, loss > max(usual + self.threshold * deviation, 2 * usual)
+            far = max(self.threshold * deviation, abs(usual))
+            was_up, self._up = self._up, loss > usual + far
             if self._up and not was_up:
                 self._act(trainer, loss, usual, batch_idx)
         self._losses.append(loss)

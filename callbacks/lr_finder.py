@@ -118,7 +118,10 @@ class LRFinder(Callback):
             tried.append(lr)
             losses.append(smooth)
             best = min(best, smooth)
-            if self.early_stop_threshold is not None and smooth > self.early_stop_threshold * best:
+            limit = math.inf
+            if self.early_stop_threshold is not None:
+                limit = best + (self.early_stop_threshold - 1) * abs(best)  # losses may be below 0
+            if smooth > limit:
                 break
         return LRSearch(tried, losses)
 

@@ -141,7 +141,8 @@ class Plateau:
     patience : int
         This many values may be no better; the next one reduces.
     threshold : float
-        Better means: by this share of the best value.
+        Better means: by this share of the best value's size. (PyTorch multiplies the best value by
+        1 ± threshold; of a negative one, each equal value is better then.)
     cooldown : int
         Values to let pass after a reduction.
     min_lr : float
@@ -196,9 +197,10 @@ class Plateau:
             setattr(self, name, state[name])
 
     def _is_better(self, value):
-        if self.mode == "min":
-            return value < (math.inf if self.best is None else self.best * (1 - self.threshold))
-        return value > (-math.inf if self.best is None else self.best * (1 + self.threshold))
+        if self.best is None or not math.isfinite(value):
+            return math.isfinite(value)
+        margin = self.threshold * abs(self.best)
+        return value < self.best - margin if self.mode == "min" else value > self.best + margin
 
 
 SCHEDULES = {

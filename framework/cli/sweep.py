@@ -148,13 +148,16 @@ def explained(spec, shares):
 
 def plots(spec, folder, values, parameters):
     """Draw the figures of a sweep as PNG and SVG; return the paths of the PNG files."""
+    import numpy as np
+
     from firstlight import figures
     from firstlight.sweeps import importance
 
     if len(values) < 2 or not parameters:
         return []
     log = [name for name in parameters if getattr(spec.space[name], "log", False)]
-    if spec.mode == "min" and values.min() > 0 and values.max() > 10 * values.min():
+    finite = values[np.isfinite(values)]
+    if spec.mode == "min" and finite.min() > 0 and finite.max() > 10 * finite.min():
         log.append(spec.metric)
     options = {"metric": spec.metric, "mode": spec.mode, "log": log}
     made = {

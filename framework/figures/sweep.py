@@ -14,7 +14,8 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
     Parameters
     ----------
     values : array, shape (N,)
-        Results.
+        Results. Those that are not finite, of trials that diverged, are drawn as the worst of the
+        finite ones, by dashes or crosses.
     parameters : dict of str to list of N
         Numbers have a scale, all else a place for each value.
     metric : str
@@ -30,15 +31,16 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
     Raises
     ------
     ValueError
-        No trials, or not one value of each setting for each.
+        No trials, none with a finite result, or not one value of each setting for each.
     """
-    values = _checked("parallel_coordinates", values, parameters)
+    values, diverged = _checked("parallel_coordinates", values, parameters, mode)
     from matplotlib import colormaps
 
     names = [*parameters, metric]
     scales = [_Scale(parameters[name], name in log) for name in parameters]
     scales.append(_Scale(values, metric in log, numbers=True))
-    ranks = np.argsort(np.argsort(values if mode == "min" else -values, kind="stable"))  # 0 is best
+    order = np.lexsort((values if mode == "min" else -values, diverged))
+    ranks = np.argsort(order)  # 0 is best
     places = np.stack([scale.spread(ranks) for scale in scales], axis=1)  # (N, axes)
     figure = page(max(5.0, 1.75 * len(names)), 4.2, f"{len(values)} trials")
     axes = figure.add_subplot()
@@ -51,6 +53,7 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
             places[index],
             color=BEST if best else colormaps["Blues"](0.15 + 0.8 * share),
             linewidth=2.4 if best else 0.8 + 0.6 * share,
+            linestyle="--" if diverged[index] else "-",
             zorder=3 if best else 1 + share,
         )
     for position, scale in enumerate(scales):
@@ -119,19 +122,22 @@ def slices(values, parameters, *, metric="value", mode="min", log=(), columns=3)
     -------
     matplotlib.figure.Figure
     """
-    values = _checked("slices", values, parameters)
+    values, diverged = _checked("slices", values, parameters, mode)
     rows, columns = -(-len(parameters) // columns), min(columns, len(parameters))
     figure = page(3.1 * columns + 0.4, 2.7 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes in panels.flat[len(parameters) :]:
         axes.set_axis_off()
-    best = int(np.argmin(values) if mode == "min" else np.argmax(values))
+    best = int(np.lexsort((values if mode == "min" else -values, diverged))[0])
     colours = np.where(np.arange(len(values)) == best, BEST, "steelblue")
     order = np.arange(len(values)) * 7 % len(values)  # neighbours in time stand apart
     for axes, (name, given) in zip(panels.flat, parameters.items(), strict=False):
         scale = _Scale(given, name in log)
         place = scale.spread(order) if scale.names else np.asarray(given, dtype=float)
-        axes.scatter(place, values, c=colours, s=18, linewidths=0, alpha=0.8)
+        for trials, marker in ((~diverged, "o"), (diverged, "x")):
+            if trials.any():
+                look = {"marker": marker, "s": 18, "linewidths": marker == "x", "alpha": 0.8}
+                axes.scatter(place[trials], values[trials], c=colours[trials], **look)
         if scale.names:
             long = max(map(len, scale.names)) * len(scale.names) > 24
             ticks = [place for place, _ in scale.ticks()]
@@ -165,12 +171,15 @@ def search_progress(values, *, metric="value", mode="min", log=False):
     -------
     matplotlib.figure.Figure
     """
-    values = _checked("search_progress", values, {})
+    values, diverged = _checked("search_progress", values, {}, mode)
     best = np.minimum.accumulate(values) if mode == "min" else np.maximum.accumulate(values)
     numbers = np.arange(1, len(values) + 1)
     figure = page(6.0, 3.2)
     axes = figure.add_subplot()
-    axes.plot(numbers, values, "o", markersize=4, color="steelblue", label="a trial")
+    for trials, marker, label in ((~diverged, "o", "a trial"), (diverged, "x", "diverged")):
+        if trials.any():
+            look = {"markersize": 4, "color": "steelblue", "label": label}
+            axes.plot(numbers[trials], values[trials], marker, **look)
     axes.step(numbers, best, where="post", color=BEST, label="the best so far")
     if log:
         axes.set_yscale("log")
@@ -178,7 +187,7 @@ def search_progress(values, *, metric="value", mode="min", log=False):
     axes.set_ylabel(metric)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return figure
 
 
@@ -243,8 +252,9 @@ def _hashable(value):
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _checked(who, values, parameters):
-    values = np.asarray(values, dtype=float)
+def _checked(who, values, parameters, mode):
+    """Return results, the worst finite one for those that are not, and which of them those are."""
+    values = np.array(values, dtype=float)
     if values.ndim != 1 or not values.size:
         raise ValueError(f"{who}: expected results of shape (N,), N > 0, got {values.shape}")
     for name, given in parameters.items():
@@ -253,4 +263,8 @@ def _checked(who, values, parameters):
                 f"{who}: expected {len(values)} values of {name}, as many as results, got "
                 f"{len(given)}"
             )
-    return values
+    diverged = ~np.isfinite(values)
+    if diverged.all():
+        raise ValueError(f"{who}: expected a finite result at least, got {values.tolist()}")
+    values[diverged] = values[~diverged].max() if mode == "min" else values[~diverged].min()
+    return values, diverged

@@ -4,6 +4,7 @@ What Optuna knows is in ``optuna.journal``, a file to which any number of proces
 """
 
 import json
+import math
 import warnings
 from pathlib import Path
 
@@ -57,9 +58,11 @@ class OptunaSampler:
             value = trial.value(self._spec.metric, self._spec.mode)
             done = {"finished": states.COMPLETE, "pruned": states.PRUNED}
             state = done.get(trial.status, states.FAIL)
-            if state == states.COMPLETE and (value is None or value != value):
-                state = states.FAIL  # Optuna takes no NaN
-            told = value if state == states.COMPLETE else None  # Optuna has what was reported
+            if state == states.COMPLETE and value is None:
+                state = states.FAIL
+            told = None  # Optuna has what was reported
+            if state == states.COMPLETE:
+                told = _or_worst(value, self._spec)
             self._study.tell(number, told, state=state, skip_if_finished=True)
 
     def _distribution(self, one):
@@ -85,16 +88,22 @@ class Pruner:
     def __init__(self, spec, folder, number):
         study = open_study(spec, folder, spec.seed)
         frozen = study.get_trials(deepcopy=False)[number]
-        self._trial = _optuna().trial.Trial(study, frozen._trial_id)
+        self._trial, self._spec = _optuna().trial.Trial(study, frozen._trial_id), spec
         self._reported = set(frozen.intermediate_values)
 
     def report(self, value, epoch):
         """Report a value, and return whether the trial should be given up."""
-        if epoch in self._reported or value != value:  # told before it was broken off; NaN
+        if epoch in self._reported:  # told before it was broken off
             return False
         self._reported.add(epoch)
-        self._trial.report(value, epoch)
+        self._trial.report(_or_worst(value, self._spec), epoch)
         return self._trial.should_prune()
+
+
+def _or_worst(value, spec):
+    """Return a value; the worst there is for one that is infinite or NaN, which is divergence."""
+    worst = -math.inf if spec.mode == "max" else math.inf
+    return value if math.isfinite(value) else worst
 
 
 def open_study(spec, folder, seed):

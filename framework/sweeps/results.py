@@ -1,5 +1,7 @@
 """Results of a sweep: a table, the best trial, and which settings mattered."""
 
+import math
+
 import numpy as np
 
 from firstlight.runs.export import as_csv
@@ -50,18 +52,27 @@ def table_csv(spec, trials):
 
 
 def ranked(spec, trials):
-    """Return the finished and pruned trials that have a value, the best first."""
+    """Return the finished and pruned trials that have a value, the best first.
+
+    Those that diverged, whose value is infinite or NaN, come last, whatever is better.
+    """
     values = [(trial.value(spec.metric, spec.mode), trial) for trial in trials]
-    there = [
-        (v, t) for v, t in values if v is not None and v == v and t.status in ("finished", "pruned")
-    ]
+    there = [(v, t) for v, t in values if v is not None and t.status in ("finished", "pruned")]
     sign = -1 if spec.mode == "max" else 1
-    return [trial for _, trial in sorted(there, key=lambda pair: (sign * pair[0], pair[1].number))]
+    there = [(sign * v if math.isfinite(v) else math.inf, trial) for v, trial in there]
+    return [trial for _, trial in sorted(there, key=lambda pair: (pair[0], pair[1].number))]
 
 
 def best_trial(spec, trials):
-    """Return the finished trial with the best value, None if there is none."""
-    return next((trial for trial in ranked(spec, trials) if trial.status == "finished"), None)
+    """Return the finished trial with the best finite value, None if there is none."""
+    return next(
+        (
+            trial
+            for trial in ranked(spec, trials)
+            if trial.status == "finished" and math.isfinite(trial.value(spec.metric, spec.mode))
+        ),
+        None,
+    )
 
 
 def rerun_config(run):
@@ -80,11 +91,13 @@ def explored(spec, trials):
     Returns
     -------
     values : array, shape (N,)
+        inf, or -inf where larger is better, of trials that diverged.
     parameters : dict of str to list of N
         What was searched, by its name; of a setting with one value nothing.
     """
     there = sorted(ranked(spec, trials), key=lambda trial: trial.number)
     values = np.array([trial.value(spec.metric, spec.mode) for trial in there], dtype=float)
+    values[~np.isfinite(values)] = -np.inf if spec.mode == "max" else np.inf
     return values, {name: [t.parameters[name] for t in there] for name in spec.searched}
 
 

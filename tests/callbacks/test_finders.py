@@ -70,6 +70,19 @@ def test_it_stops_when_the_loss_explodes(mnist_like):
     assert finder.search.losses[-1] > 4 * min(finder.search.losses)
 
 
+def test_a_loss_below_zero_does_not_stop_it_at_once():
+    class Below(TinyNet):
+        def validation_step(self, batch):
+            output = super().validation_step(batch)
+            output.loss = output.loss - 100
+            return output
+
+    finder = LRFinder(1e-6, 1e-3, num_training=20)
+    trainer = fl.Trainer(max_epochs=1, callbacks=[finder], default_callbacks=False, runs_dir=None)
+    trainer.fit(Below(), tiny_data())
+    assert len(finder.search.lrs) == 20
+
+
 def test_only_reported_it_leaves_the_training_as_it_was():
     finder = LRFinder(num_training=30, update=False)
     assert weights(tiny_trainer([finder])) == weights(tiny_trainer())

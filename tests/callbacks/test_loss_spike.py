@@ -57,6 +57,7 @@ def test_a_jump_is_named_logged_and_kept_out_of_the_window():
         [*NOISY, 1.9],  # less than twice the mean
         [*np.linspace(3, 0.1, 40)],
         [*[0.5] * 30, 0.9, *[0.5] * 10],  # no deviation at all
+        [*[-5.0] * 30, -4.0, *[-5.0] * 10],  # nor here
         [*NOISY[:30], float("nan"), float("inf"), float("-inf"), *NOISY[30:]],
     ],
 )

@@ -108,6 +108,26 @@ def test_progress_shows_trials_and_the_best_so_far(mode, best):
     np.testing.assert_array_equal(line.get_ydata(), best.accumulate(LOSS))
 
 
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_trials_that_diverged_are_drawn_as_the_worst(bad, mode, tmp_path):
+    values, given = np.array([0.4, bad, 0.3, 0.2]), {"lr": [0.1, 0.2, 0.3, 0.4]}
+    worst, best = (0.4, 0.2) if mode == "min" else (0.2, 0.4)
+    points, cross, line = figures.search_progress(values, mode=mode).axes[0].lines
+    assert (points.get_ydata().tolist(), cross.get_ydata().tolist()) == ([0.4, 0.3, 0.2], [worst])
+    assert line.get_ydata()[-1] == best
+    figure = figures.slices(values, given, mode=mode)
+    points, cross = figure.axes[0].collections
+    assert (points.get_offsets()[:, 1].min(), cross.get_offsets().tolist()) == (0.2, [[0.2, worst]])
+    (axes,) = figures.parallel_coordinates(values, given, mode=mode).axes
+    (dashed,) = (one for one in axes.lines if one.get_linestyle() == "--")
+    assert dashed.get_color() != "crimson"
+    assert dashed.get_ydata()[-1] == (1 if mode == "min" else 0)
+    figures.save(figure, tmp_path / "slices.png")
+    with pytest.raises(ValueError, match="slices: expected a finite result at least, got"):
+        figures.slices([bad], {"lr": [0.1]}, mode=mode)
+
+
 @pytest.mark.parametrize("draw", [figures.parallel_coordinates, figures.slices])
 def test_what_does_not_fit_together_is_refused(draw):
     with pytest.raises(ValueError, match=r"expected results of shape \(N,\), N > 0, got \(0,\)"):

@@ -1,5 +1,6 @@
 """Sweeps by Optuna: suggestions, pruning, several processes on one journal."""
 
+import math
 import subprocess
 import sys
 
@@ -95,7 +96,7 @@ def test_failures_and_what_is_no_number_are_told_once(study):
     sampler, _ = study
     numbers = [sampler.ask(n)[1]["optuna"] for n in (1, 2, 3, 4)]
     over = [
-        Over(numbers[0], float("nan")),
+        Over(numbers[0], None),
         Over(numbers[1], None, "failed"),
         Over(numbers[2], 0.5, "running"),
         Over(numbers[3], 0.5),
@@ -104,6 +105,15 @@ def test_failures_and_what_is_no_number_are_told_once(study):
     sampler.tell(over)
     states = [trial.state.name for trial in sampler._study.trials]
     assert states == ["FAIL", "FAIL", "RUNNING", "COMPLETE"]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_divergence_is_told_as_the_worst_result(study, bad):
+    sampler, _ = study
+    sampler.tell([Over(sampler.ask(n)[1]["optuna"], v) for n, v in ((1, bad), (2, 0.5), (3, 0.7))])
+    assert [trial.value for trial in sampler._study.trials] == [math.inf, 0.5, 0.7]
+    assert sampler._study.best_value == 0.5
+    sampler.ask(4)  # it can go on from there
 
 
 def test_a_trial_behind_the_others_is_pruned(study, tmp_path):
@@ -117,7 +127,7 @@ def test_a_trial_behind_the_others_is_pruned(study, tmp_path):
         sampler.tell([Over(facts["optuna"], 0.1)])
     _, facts = sampler.ask(8)
     bad = Pruner(spec, tmp_path, facts["optuna"])
-    assert not bad.report(float("nan"), 1)
+    assert not bad.report(float("nan"), 1)  # too early to tell
     assert bad.report(9.0, 2)
     again = Pruner(spec, tmp_path, facts["optuna"])  # after a restart: epoch 2 is known
     assert not again.report(9.0, 2)

@@ -145,9 +145,25 @@ def searched(trials, run):
 
 def test_the_best_is_a_trial_that_was_finished(searched):
     spec, trials = searched
-    assert [trial.number for trial in ranked(spec, trials)] == [4, 2, 5, 1]
+    assert [trial.number for trial in ranked(spec, trials)] == [4, 2, 5, 1, 3]
     assert best_trial(spec, trials).number == 2
     assert best_trial(spec, []) is None
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity"])
+def test_a_trial_that_diverged_is_the_last_whatever_is_better(trials, run, mode, bad):
+    for number, value in enumerate([0.3, bad, 0.1, 0.2], 1):
+        found = run(f"r{number}", best=value, metrics={"val_loss": value})
+        note(trials.take(number, {"lr": number / 10}).path, run=found)
+    goal = {"min": "minimize", "max": "maximize"}[mode]
+    spec = SweepSpec("sweep", {"lr": {"min": 0.1, "max": 1.0}}, trials=4, goal=goal)
+    order = [trial.number for trial in ranked(spec, trials.all())]
+    assert order == ([3, 4, 1, 2] if mode == "min" else [1, 4, 3, 2])
+    assert best_trial(spec, trials.all()).number == order[0]
+    values, _ = explored(spec, trials.all())
+    assert values.tolist() == [0.3, np.inf if mode == "min" else -np.inf, 0.1, 0.2]
+    assert best_trial(spec, [trials.latest(2)]) is None
 
 
 def test_the_table_has_a_row_for_each_trial(searched):
@@ -163,8 +179,8 @@ def test_the_table_has_a_row_for_each_trial(searched):
 
 def test_only_what_varies_and_has_a_result_is_explored(searched):
     values, parameters = explored(*searched)
-    np.testing.assert_array_equal(values, [0.3, 0.1, 0.05, 0.2])
-    assert parameters == {"lr": [0.1, 0.2, 0.4, 0.5]}
+    np.testing.assert_array_equal(values, [0.3, 0.1, np.inf, 0.05, 0.2])
+    assert parameters == {"lr": [0.1, 0.2, 0.3, 0.4, 0.5]}
 
 
 def test_importance_finds_what_matters():
