@@ -15,7 +15,7 @@ class ConfusionMatrix(Callback):
     It goes to ``plots/confusion_matrix_val.png`` in the run folder, and to TensorBoard's images
     if there is a `TensorBoard` callback; that of a `Trainer.test` afterwards to
     ``confusion_matrix_test.png``. Nothing is computed twice: it counts what validations predict
-    anyway. A Trainer that keeps no run draws nothing.
+    anyway, but for labels that the loss ignores. A Trainer that keeps no run draws nothing.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ConfusionMatrix(Callback):
         """Count from zero."""
         self._counts = None
 
-    def on_validation_batch_end(self, output, batch):
+    def on_validation_batch_end(self, module, output, batch):
         """Count what was taken for what."""
         scores = output.prediction
         target = batch[1] if isinstance(batch, tuple) and len(batch) == 2 else None
@@ -64,9 +64,10 @@ class ConfusionMatrix(Callback):
                 f"{classes} scores, got {len(self.classes)}"
             )
         from firstlight.figures import confusion_counts
+        from firstlight.figures.labels import ignored_by
 
         predicted = to_host(scores.argmax(axis=1))
-        counts = confusion_counts(to_host(target), predicted, classes)
+        counts = confusion_counts(target, predicted, classes, ignore_index=ignored_by(module))
         self._counts = counts if self._counts is None else self._counts + counts
 
     def on_validation_end(self, trainer, stage):

@@ -131,10 +131,14 @@ class MeanMetrics:
 
 
 def as_probabilities(scores):
-    """Return the softmax of scores of shape (N, C), unless they are probabilities already."""
+    """Return the softmax of scores of shape (N, C), unless they are probabilities already.
+
+    Rows that hold NaN or inf become NaN.
+    """
     if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
         return scores
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
     return powers / powers.sum(axis=1, keepdims=True)
 
 

@@ -23,12 +23,11 @@ class Embeddings(Panel):
             return
         vectors = np.concatenate([_before_last(scene.module, x) for x, _ in scene.samples])
         target = np.concatenate([to_host(y) for _, y in scene.samples])
-        names = scene.class_names(int(target.max()) + 1)
         x = np.concatenate([to_host(x) for x, _ in scene.samples])
         images = x if x.ndim == 4 and x.shape[3] in (1, 3) else None
         folder = scene.trainer.run.path
         with forgiving(f"the projector's files in {folder}"):
-            write_projector(folder, vectors, [names[label] for label in target], images)
+            write_projector(folder, vectors, scene.names_of(target), images)
 
 
 def _before_last(module, x):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firstlight.backend import to_host
+from firstlight.figures.labels import as_labels, ignored_by
 from firstlight.figures.mistakes import worst_mistakes
 from firstlight.metrics import as_probabilities
 
@@ -84,6 +85,12 @@ class Scene:
         names = self.trainer.classes
         return list(map(str, names if names is not None else range(count)))
 
+    def names_of(self, target):
+        """Return the name of each label's class, "" where the loss ignores it."""
+        ignored, target = ignored_by(self.module), as_labels("TensorBoard", target)
+        names = self.class_names(int(target.max(initial=0)) + 1)
+        return ["" if label == ignored else names[label] for label in target]
+
     def see(self, batch):
         """Keep a few samples of the first batch that comes along."""
         if self.x is None:
@@ -102,9 +109,15 @@ class Scene:
         target = batch[1] if isinstance(batch, tuple) and len(batch) == 2 else None
         if getattr(scores, "ndim", 0) != 2 or getattr(target, "ndim", 0) != 1:
             return
-        x, target = to_host(batch[0]), to_host(target)
-        probabilities = as_probabilities(to_host(scores))
-        self.target.append(target.copy())
+        if target.dtype.kind not in "biu":
+            return
+        target = as_labels("TensorBoard", target)
+        counts = target != ignored_by(self.module)  # (N,)
+        if not counts.any():
+            return
+        x, target = to_host(batch[0])[counts], target[counts]
+        probabilities = as_probabilities(to_host(scores)[counts])
+        self.target.append(target)
         self.probabilities.append(probabilities)
         wrong = worst_mistakes(target, probabilities, WORST)
         found = x[wrong], target[wrong], probabilities[wrong]

@@ -54,8 +54,7 @@ class Pictures(Panel):
         y = None if scene.y is None else to_host(scene.y)[:SHOWN]
         if y is None or y.ndim != 1 or y.dtype.kind not in "iu":
             return None
-        names = scene.class_names(int(y.max()) + 1)
-        return [names[label] for label in y]
+        return scene.names_of(y)
 
     @staticmethod
     def _attention(scene):

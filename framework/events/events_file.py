@@ -101,7 +101,7 @@ class EventsFile:
         target : array of bool, shape (N,)
             Whether a sample is of the class.
         scores : array, shape (N,)
-            How surely the model says so, from 0 to 1.
+            How surely the model says so, from 0 to 1; NaN is 0.
         step : int
         """
         table = precision_recall(target, scores)
@@ -205,7 +205,7 @@ def precision_recall(target, scores, thresholds=127):
         True positives, false positives, true negatives, false negatives, precision, recall, for
         thresholds that rise evenly from 0 to 1.
     """
-    target, scores = np.asarray(target, bool), np.asarray(scores)
+    target, scores = np.asarray(target, bool), np.nan_to_num(scores)
     reached = np.clip(scores * (thresholds - 1), 0, thresholds - 1).astype(int)  # (N,)
 
     def at_least(chosen):  # how many reach each threshold

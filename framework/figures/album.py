@@ -7,9 +7,11 @@ import numpy as np
 from firstlight.figures.confusion import confusion_counts, confusion_matrix
 from firstlight.figures.feature_maps import feature_maps, image_outputs
 from firstlight.figures.filters import filters, first_weights
+from firstlight.figures.labels import as_labels, ignored_by
 from firstlight.figures.mistakes import mistakes, worst_mistakes
 from firstlight.figures.occlusion import occlusion, occlusion_map
 from firstlight.figures.saliency import input_gradient, saliency
+from firstlight.metrics import as_probabilities
 
 SHOWN = 10  # images in saliency and occlusion
 LAYERS = 8  # that feature maps are shown of, at most
@@ -30,11 +32,9 @@ def album(module, data, scores, classes):
         The module's output for all of it.
     classes : list of str
     """
-    y = data[np.arange(len(scores))][1]
-    yield (
-        "confusion_matrix",
-        confusion_matrix(confusion_counts(y, scores.argmax(axis=1), len(classes)), classes),
-    )
+    y, ignored = as_labels("album", data[np.arange(len(scores))][1]), ignored_by(module)
+    counts = confusion_counts(y, scores.argmax(axis=1), len(classes), ignore_index=ignored)
+    yield "confusion_matrix", confusion_matrix(counts, classes)
 
     def images(indices):
         return data[np.asarray(indices)][0]
@@ -42,14 +42,13 @@ def album(module, data, scores, classes):
     x = images([0])
     if x.ndim != 4 or x.shape[3] not in (1, 3):
         return
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities = powers / powers.sum(axis=1, keepdims=True)
-    wrong = worst_mistakes(y, probabilities)
+    probabilities = as_probabilities(scores)
+    wrong = worst_mistakes(y, probabilities, ignore_index=ignored)
     if len(wrong):
         yield "mistakes", mistakes(images(wrong), y[wrong], probabilities[wrong], classes)
     with suppress(ValueError):  # a first layer that does not see whole images, e.g. a row at a time
         yield "filters", filters(first_weights(module, x.shape[1:]))
-    shown = one_of_each(y, scores.argmax(axis=1))[:SHOWN]
+    shown = one_of_each(y, scores.argmax(axis=1), ignored)[:SHOWN]
     x, names = images(shown), [str(classes[label]) for label in y[shown]]
     yield "saliency", saliency(x, input_gradient(module, x, y[shown]), names)
     yield "occlusion", occlusion(x, occlusion_map(module, x, y[shown]), names)
@@ -58,10 +57,10 @@ def album(module, data, scores, classes):
         yield f"feature_maps_{name}", feature_maps(maps[0], title=title)
 
 
-def one_of_each(y, predicted):
+def one_of_each(y, predicted, ignored):
     """Return the index of the first sample of each class, one that was predicted right if any."""
     found = []
-    for label in np.unique(y):
+    for label in np.unique(y[y != ignored]):
         here = np.flatnonzero(y == label)
         right = here[predicted[here] == label]
         found.append(int(right[0] if len(right) else here[0]))

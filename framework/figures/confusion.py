@@ -3,16 +3,26 @@
 import numpy as np
 
 from firstlight.figures.canvas import page
+from firstlight.figures.labels import IGNORED, as_labels
 from firstlight.language import say
 
 WRITTEN = 20  # classes up to which the counts are written into the cells
 
 
-def confusion_counts(target, predicted, classes):
+def confusion_counts(target, predicted, classes, *, ignore_index=IGNORED):
     """Return how often class i was taken for class j, shape (classes, classes).
+
+    Parameters
+    ----------
+    target, predicted : array of int, shape (N,)
+    classes : int
+    ignore_index : int
+        Samples with this target are left out.
 
     Raises
     ------
+    TypeError
+        Labels that are not integers.
     ValueError
         Not as many predictions as targets, or labels outside 0 ... classes - 1.
 
@@ -24,12 +34,14 @@ def confusion_counts(target, predicted, classes):
     array([[1, 1],
            [0, 1]])
     """
-    target, predicted = np.asarray(target), np.asarray(predicted)
+    target, predicted = (as_labels("confusion_counts", y) for y in (target, predicted))
     if target.shape != predicted.shape or target.ndim != 1:
         raise ValueError(
             "confusion_counts: expected as many predicted classes as targets, each of shape (N,), "
             f"got {predicted.shape} and {target.shape}"
         )
+    counts = target != ignore_index  # (N,)
+    target, predicted = target[counts], predicted[counts]
     both = np.concatenate([target, predicted])
     if both.size and (both.min() < 0 or both.max() >= classes):
         raise ValueError(

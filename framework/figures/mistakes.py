@@ -3,12 +3,13 @@
 import numpy as np
 
 from firstlight.figures.image_grid import image_grid
+from firstlight.figures.labels import IGNORED, as_labels
 from firstlight.language import say
 
 LONG = 9  # letters of a class's name that there is room for
 
 
-def worst_mistakes(target, probabilities, count=24):
+def worst_mistakes(target, probabilities, count=24, *, ignore_index=IGNORED):
     """Return the indices of wrong predictions, those of the highest probability first.
 
     Parameters
@@ -17,15 +18,17 @@ def worst_mistakes(target, probabilities, count=24):
     probabilities : array, shape (N, C)
     count : int
         How many at most.
+    ignore_index : int
+        Samples with this target are left out.
     """
-    target, probabilities = np.asarray(target), np.asarray(probabilities)
+    target, probabilities = as_labels("worst_mistakes", target), np.asarray(probabilities)
     if probabilities.ndim != 2 or target.shape != probabilities.shape[:1]:
         raise ValueError(
             "mistakes: expected targets (N,) and probabilities (N, C), got shapes "
             f"{target.shape} and {probabilities.shape}"
         )
     predicted, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(predicted != target)
+    wrong = np.flatnonzero((predicted != target) & (target != ignore_index))
     return wrong[np.argsort(-sure[wrong], kind="stable")[:count]]
 
 

@@ -37,6 +37,25 @@ def test_counts_are_those_of_the_latest_validation(digits):
     assert names == {"confusion_matrix_val.png", "confusion_matrix_test.png"}
 
 
+@pytest.mark.parametrize("ignored", [-100, 3])
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint8", "uint64"])
+def test_labels_that_the_loss_ignores_are_left_out(digits, ignored, dtype):
+    if ignored < 0 and dtype[0] == "u":
+        ignored = 255 if dtype == "uint8" else 2**40
+    (x, y), callback = digits.val[np.arange(100)], ConfusionMatrix()
+    y = y.astype(dtype)
+    y[::3] = ignored
+    model = fl.models.MLP(64, 10, hidden=(16,))
+    model.loss = fl.nn.CrossEntropyLoss(ignore_index=ignored)
+    settings = {"callbacks": [callback], "default_callbacks": False, "runs_dir": None}
+    trainer = fl.Trainer(max_epochs=1, **settings)
+    trainer.fit(model, (x, y), (x, y))
+    kept = y[y != ignored]
+    np.testing.assert_array_equal(callback._counts.sum(axis=1), np.bincount(kept, minlength=10))
+    right = np.trace(callback._counts) / len(kept)
+    assert right == pytest.approx(trainer.metrics["val_acc"])
+
+
 def test_tensorboard_shows_the_same_picture(digits):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     trainer = fit(digits, ConfusionMatrix(), TensorBoard(), max_epochs=1)

@@ -62,6 +62,35 @@ def test_each_switch_writes_its_own_and_nothing_else(fit, switch):
     assert set(seconds) == {"curves", "collecting", switch}
 
 
+@pytest.mark.parametrize("ignored", [-100, 3])
+def test_labels_that_the_loss_ignores_are_left_out(fit, digits, ignored):
+    (x, y), model = digits.val[np.arange(90)], mlp()
+    y[:40:3], y[40:80] = ignored, ignored  # the second batch has none that counts
+    model.loss = fl.nn.CrossEntropyLoss(ignore_index=ignored)
+    data = fl.DataSplits((x, y), val=(x, y), batch_size=40)
+    trainer = fit(model, data=data, graph=False, images=True, pr_curves=True, embeddings=True)
+    tags = read(trainer).Tags()
+    pictures = {"samples", "filters", "confusion_matrix/val", "mistakes/val"}
+    assert set(tags["images"]) == pictures
+    table = np.array(read(trainer).Tensors("pr_curves/1")[-1].tensor_proto.float_val)
+    assert table.reshape(6, -1)[:4, 0].sum() == (y != ignored).sum()
+    labels = (trainer.run.path / "projector/labels.tsv").read_text().splitlines()
+    assert [label == "-" for label in labels] == (y == ignored).tolist()
+
+
+def test_scores_that_are_no_numbers_end_no_training(fit, digits):
+    class Diverged(fl.models.MLP):
+        def validation_step(self, batch):
+            output = super().validation_step(batch)
+            output.prediction[::2], output.prediction[1::4, 2] = np.nan, np.inf
+            return output
+
+    model = Diverged(64, 10, hidden=(16,))
+    trainer = fit(model, graph=False, images=True, pr_curves=True, embeddings=True)
+    tensors = [tag for tag in read(trainer).Tags()["tensors"] if tag.startswith("pr_curves")]
+    assert len(tensors) == 10
+
+
 def test_gradients_are_those_of_an_epochs_last_step():
     seen = {}
 

@@ -62,6 +62,32 @@ def test_many_classes_are_shaded_only():
     assert texts(figure.axes[0]) == []
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint32", "int64", "uint64"])
+@pytest.mark.parametrize("classes", [10, 17, 100])
+def test_labels_of_any_integers_are_counted(dtype, classes):
+    rng = np.random.default_rng(0)
+    target, predicted = rng.integers(0, classes, (2, 500))
+    expected = np.zeros((classes, classes), int)
+    np.add.at(expected, (target, predicted), 1)
+    found = figures.confusion_counts(target.astype(dtype), predicted.astype(dtype), classes)
+    np.testing.assert_array_equal(found, expected)
+    found = figures.confusion_counts(target.astype(dtype), predicted, classes)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_labels_that_are_ignored_are_left_out():
+    target, predicted = np.array([0, -100, 1, 1, 5]), np.array([0, 1, 1, 0, 1])
+    found = figures.confusion_counts(target[:4], predicted[:4], 2)
+    np.testing.assert_array_equal(found, [[1, 0], [1, 1]])
+    found = figures.confusion_counts(target[[0, 2, 4]], predicted[[0, 2, 4]], 2, ignore_index=5)
+    np.testing.assert_array_equal(found, np.eye(2))
+    sure = np.eye(2)[predicted]
+    np.testing.assert_array_equal(figures.worst_mistakes(target, sure), [3, 4])
+    np.testing.assert_array_equal(figures.worst_mistakes(target, sure, ignore_index=5), [1, 3])
+    with pytest.raises(TypeError, match="confusion_counts: expected integer class labels, got flo"):
+        figures.confusion_counts(np.zeros(2), np.zeros(2, int), 2)
+
+
 def test_mistakes_are_sorted_by_confidence():
     target = np.array([0, 1, 0, 1])
     probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
