@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import platform
 import re
 import tempfile
 import time
@@ -107,10 +106,7 @@ def content(folder, token):
     """Return the text of an owner's file, for a claim of this process."""
     told = {
         "token": token,
-        "hostname": platform.node(),
-        "pid": os.getpid(),
-        "process_started": processes.start_time(os.getpid()),
-        "machine": processes.machine(),
+        **processes.identity(),
         "folder": inode(folder),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -5,15 +5,21 @@ Ctrl-C (SIGINT)           the first stops after the step, the second at once
 SIGTERM                   stops after the step: a cluster is about to take the machine
 SIGUSR1                   the same: what Slurm sends ahead with ``--signal=USR1@60``
 ========================  ==================================================================
+
+A child that is forked meanwhile, by a callback or a loader, gets the handlers of before: it trains
+nothing, and must end when it is told to.
 """
 
 import os
 import signal
 import threading
+from functools import cache
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 ]
+_open = []  # the `Interrupt` whose handlers are set, the latest last
+_masks = []  # of signals, to be set again after a fork
 
 
 class Interrupt:
@@ -36,12 +42,18 @@ class Interrupt:
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
-            self._previous = {one: signal.signal(one, self._handle) for one in SIGNALS}
+            _watch_forks()
+            _open.append(self)
+            # None: a handler that is not Python's, and could not be set again.
+            ours = [one for one in SIGNALS if signal.getsignal(one) is not None]
+            self._previous = {one: signal.signal(one, self._handle) for one in ours}
         return self
 
     def __exit__(self, *_):
-        for one, handler in self._previous.items():
-            signal.signal(one, handler)
+        if self in _open:
+            _open.remove(self)
+        while self._previous:
+            signal.signal(*self._previous.popitem())
 
     @property
     def asked(self):
@@ -65,3 +77,27 @@ class Interrupt:
         # Not print(): a handler may run in the middle of one.
         os.write(2, b"\r\x1b[2K" if clear else b"\n")
         os.write(2, f"{signal.Signals(number).name}: stopping after this step{again}.\n".encode())
+
+
+@cache
+def _watch_forks():
+    """Have children of this process get the handlers of before; once is enough."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_leave_all)
+
+
+def _hold():
+    """Hold signals back while a fork is made: the child must not take one with our handlers."""
+    if _open:
+        _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS))
+
+
+def _let_go():
+    if _masks:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
+
+
+def _leave_all():
+    while _open:
+        _open[-1].__exit__()
+    _let_go()

@@ -53,7 +53,7 @@ class Owner:
     """
 
     def __init__(self, folder, path, token):
-        self.folder, self.path, self.token = folder, path, token
+        self.folder, self.path, self.token, self._pid = folder, path, token, os.getpid()
         self.lost = self.gone = False
         self._seen = time.monotonic()
         self._released = threading.Event()
@@ -61,6 +61,11 @@ class Owner:
         claims.tokens.add(token)
         guards[folder] = self.verify
         threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
+
+    @property
+    def inherited(self):
+        """Whether this is a forked child, whose parent owns the folder."""
+        return os.getpid() != self._pid
 
     def check(self):
         """Raise `RunTakenOver` if this is known; looked up only after the process was stopped."""
@@ -108,7 +113,7 @@ class Owner:
         self._released.set()
         owned.pop(self.folder, None)
         claims.tokens.discard(self.token)
-        if not self.lost:
+        if not (self.lost or self.inherited):
             guards.pop(self.folder, None)
             with contextlib.suppress(OSError):
                 self.path.unlink()

@@ -32,6 +32,14 @@ def alive(pid, started=None):
     return found[0] not in DEAD and started in (None, found[19])
 
 
+def identity():
+    """Return what tells this process from all others, as it stands in files."""
+    pid = os.getpid()
+    host = platform.node()
+    started = start_time(pid)
+    return {"hostname": host, "machine": machine(), "pid": pid, "process_started": started}
+
+
 def start_time(pid):
     """Return when a process of this machine started, as an opaque text; None if unknown."""
     found = _stat(pid)

@@ -30,6 +30,7 @@ from firstlight.claims import claims
 from firstlight.files import is_temporary
 from firstlight.run_ids import start_order
 from firstlight.runs.find import find_run
+from firstlight.runs.folder import checkpoint_files
 from firstlight.runs.status import status
 
 LAST = "last.safetensors"
@@ -77,7 +78,7 @@ def find(resume, runs_dir, name):
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
     folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
-    runs = [run for run in folders if any((run / "checkpoints").glob("*.safetensors"))]
+    runs = [run for run in folders if checkpoint_files(run / "checkpoints")]
     runs.sort(key=start_order)
     if resume == "auto":
         if not runs or status(runs[-1]) == "finished":
@@ -167,7 +168,7 @@ def newest_whole(path):
     ValueError
         None of them is whole.
     """
-    others = sorted(path.parent.glob("*.safetensors"), key=os.path.getmtime, reverse=True)
+    others = sorted(checkpoint_files(path.parent), key=os.path.getmtime, reverse=True)
     problems = []
     for candidate in dict.fromkeys([path, *others]):
         try:

@@ -87,14 +87,15 @@ class Run:
             self.owner = owner.owned.get(self.path) or owner.claim(self.path)
         except OSError as error:
             raise _unwritable(runs_dir, error) from error
-        self.id, self._complained, self._pid = self.path.name, False, os.getpid()
+        self.id, self._complained = self.path.name, False
+        self._metrics = None
         self.summary = {
             "name": name,
             "id": self.id,
             "status": "running",
             "owner": self.owner.token,
             "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "pid": self._pid,
+            "pid": os.getpid(),
             "hostname": platform.node(),
             "metrics": {},
         }
@@ -128,6 +129,8 @@ class Run:
         config, environment, changes = self._settings
         lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
         write_atomically(self.path / "metrics.jsonl", lines)
+        if self._metrics is not None:
+            self._metrics.close()
         self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", environment)
@@ -135,16 +138,25 @@ class Run:
             write_atomically(self.path / PATCH, changes)
         else:
             (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
-        self._write_summary()
+        self.write_summary()
 
-    def check(self, trainer):
+    def check(self, trainer, *, now=False):
         """Stop a training whose run another process has taken over; mend a deleted folder.
+
+        Parameters
+        ----------
+        trainer : Trainer
+        now : bool
+            Look at the folder, instead of relying on the heartbeat, which does so all the time.
 
         Raises
         ------
         RunTakenOver
         """
-        self.owner.check()
+        if now:
+            self.owner.verify()
+        else:
+            self.owner.check()
         if not self.owner.gone:
             return
         warnings.warn(
@@ -190,13 +202,15 @@ class Run:
                 )
 
     def leave(self):
-        """Write nothing more, as another process has taken the run over."""
+        """Write nothing more, as the run is another process'."""
         with contextlib.suppress(OSError):
             self._metrics.close()
         self.owner.release()
 
     def finish(self, trainer, failure=None):
         """Write ``summary.json`` and ``metrics.csv`` of a training that is over.
+
+        The run is finished when its stages are; see `firstlight.stages`.
 
         Parameters
         ----------
@@ -205,8 +219,11 @@ class Run:
         failure : BaseException, optional
             What ended the training.
         """
-        if os.getpid() != self._pid:  # a child forked in a callback, not the training itself
-            return
+        try:
+            self.check(trainer, now=True)
+        except BaseException:
+            self.leave()
+            raise
         with contextlib.suppress(OSError):  # it was told when the record was written
             self._metrics.close()
         history = trainer.history
@@ -223,8 +240,10 @@ class Run:
         if failure is not None:
             self.summary["error"] = f"{type(failure).__name__}: {failure}"
             self.summary["error_notes"] = getattr(failure, "__notes__", [])
+        if goes_on := trainer.status == "finished" and trainer.next_stage is not None:
+            self.summary |= {"status": "running", "stage": trainer.next_stage}
         try:
-            self._write_summary()
+            self.write_summary()
             self._write_csv()
         except OSError as error:
             warnings.warn(
@@ -233,14 +252,11 @@ class Run:
                 stacklevel=2,
             )
         finally:
-            self.owner.release()
+            if not goes_on:
+                self.owner.release()
 
-    def add_metrics(self, metrics):
-        """Add final metrics, e.g. of a test after the training, to ``summary.json``."""
-        self.summary["metrics"] |= metrics
-        self._write_summary()
-
-    def _write_summary(self):
+    def write_summary(self):
+        """Write ``summary.json``."""
         write_json(self.path / "summary.json", self.summary)
 
     def _write_csv(self):

@@ -54,7 +54,7 @@ def _training(trainer, module, data, val_data, resume):
             agree(trainer)
             yield trainer.hooks.hook
             if trainer.run is not None:
-                trainer.run.owner.verify()
+                trainer.run.check(trainer, now=True)
             trainer.status = "interrupted" if trainer.interrupted else "finished"
         except BaseException as error:
             failure = error
@@ -248,8 +248,9 @@ def _config(trainer):
 
 
 def _fail(trainer, error):
-    if isinstance(error, owner.RunTakenOver):
-        trainer.run.leave()
+    run = trainer.run
+    if run is not None and (isinstance(error, owner.RunTakenOver) or run.owner.inherited):
+        run.leave()
         trainer.run = None  # nothing that runs from now on may write there
     trainer.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
     hooks.blame(trainer.hooks, error)

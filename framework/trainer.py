@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from firstlight import checks, distributed, hooks, loop, session, snapshot
+from firstlight import checks, distributed, hooks, loop, session, snapshot, stages
 from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
 from firstlight.data import as_loader
@@ -133,7 +133,7 @@ class Trainer:
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = self.classes = self.passes = self.bundles = None
+        self.tokenizer = self.classes = self.passes = self.bundles = self.next_stage = None
         self.reset()
 
     def reset(self):
@@ -210,11 +210,10 @@ class Trainer:
 
     def test(self, module, data, *, checkpoint=None):
         """Return the means on test data, and add them to the module's run; see `validate`."""
-        of_latest_run = self.run is not None and module is self.module
-        with session.evaluating(self, module, checkpoint):
+        run = self.run if module is self.module else None
+        with stages.stage(run, "test") as keep, session.evaluating(self, module, checkpoint):
             metrics = evaluate(self, as_loader(data, "test"), "test")
-        if of_latest_run:
-            self.run.add_metrics(metrics)
+            keep(metrics)
         return metrics
 
     def predict(self, module, data, *, checkpoint=None):

@@ -111,6 +111,7 @@ def train(settings, resume=None, callbacks=()):
     model = settings.model.make_model(facts)
     trainer.config = settings.config | {"facts": facts}
     trainer.config["trainer"] = settings.config["trainer"] | {"max_epochs": trainer.max_epochs}
+    trainer.next_stage = None if splits.test is None else "test"
     print(head(settings, model, splits, trainer), flush=True)
     try:
         trainer.fit(model, splits, resume=resume)

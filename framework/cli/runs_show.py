@@ -30,9 +30,10 @@ def head(run):
     """Return what the run is and how it went, as text."""
     summary, environment = run.summary, run.environment
     error, has_patch = summary.get("error", ""), (run.path / PATCH).is_file()
+    stage = f" in the {summary['stage']}" if summary.get("stage") else ""
     rows = [
         ("run", run.path),
-        ("status", run.status + (f": {error}" if error else "")),
+        ("status", run.status + stage + (f": {error}" if error else "")),
         ("stopped", summary.get("stopped") or ""),
         ("started", summary.get("started", "")),
         ("took", f"{text.took(run.place['time'])}, {run.place['epoch']} epochs"),

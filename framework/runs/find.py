@@ -14,7 +14,7 @@ def run_paths(runs_dir="runs"):
     """
     found, below = [], [Path(runs_dir).expanduser()]
     for _ in range(3):
-        is_run = [(path / "config.json").is_file() for path in below]
+        is_run = [os.path.isfile(path / "config.json") for path in below]  # False if unreadable
         found += [path for path, run in zip(below, is_run, strict=True) if run]
         inner = [path for path, run in zip(below, is_run, strict=True) if not run]
         below = [child for path in inner for child in _folders(path)]
@@ -88,8 +88,10 @@ def find_run(name=None, runs_dir="runs"):
 
 
 def _folders(path):
+    """Return the folders in a folder; what cannot be looked at hides no other."""
     try:
         with os.scandir(path) as entries:
-            return [Path(e.path) for e in entries if e.is_dir() and not e.name.startswith(".")]
+            found = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
     except OSError:
         return []
+    return [path for path in found if os.path.isdir(path)]

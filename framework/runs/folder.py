@@ -128,7 +128,7 @@ class RunFolder:
     @property
     def checkpoints_there(self):
         """Whether there is a checkpoint from which weights, or the training, can be taken up."""
-        return any((self.path / "checkpoints").glob("*.safetensors"))
+        return bool(checkpoint_files(self.path / "checkpoints"))
 
     def value(self, metric, which="best", mode="auto"):
         """Return one number of a metric: its "best", "min", "max" or "last" value.
@@ -172,6 +172,14 @@ class RunFolder:
 
     def __repr__(self):
         return f"RunFolder({str(self.path)!r})"
+
+
+def checkpoint_files(folder):
+    """Return the checkpoints in a folder; links that lead nowhere, or in a circle, are none."""
+    try:
+        return [path for path in Path(folder).glob("*.safetensors") if path.is_file()]
+    except OSError:
+        return []
 
 
 def numbers(values):

@@ -2,17 +2,17 @@
 
 import json
 import os
-import platform
-import tempfile
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from firstlight.files import write_json
-from firstlight.processes import alive
+from firstlight.files import inside, strict, write_exclusively, write_json
+from firstlight.processes import alive, identity, machine
 from firstlight.runs.folder import RunFolder
 
 GIVEN_UP = 60.0  # seconds after which a trial without a run is taken for dead, on another machine
+FILE = re.compile(r"([0-9]{4,9})\.([0-9]{1,9})\.json")
 BROKEN_OFF = ("crashed", "interrupted", "deleted")
 
 
@@ -78,14 +78,19 @@ class Trials:
     def all(self):
         """Return the latest attempt of each trial, by number."""
         latest = {}
-        for path in sorted(self.path.glob("*.*.json"), key=_numbers):
+        for path in self._files():
             latest[_numbers(path)[0]] = path
         return [trial for trial in map(self._read, latest.values()) if trial is not None]
 
     def latest(self, number):
         """Return the latest attempt at a trial, or None."""
-        paths = sorted(self.path.glob(f"{number:04}.*.json"), key=_numbers)
+        paths = self._files(number)
         return self._read(paths[-1]) if paths else None
+
+    def _files(self, number=None):
+        """Return the files of all attempts, or of those at one trial, the latest last."""
+        paths = [path for path in self.path.glob("*.*.json") if FILE.fullmatch(path.name)]
+        return sorted((p for p in paths if number in (None, _numbers(p)[0])), key=_numbers)
 
     def take(self, number, parameters, before=None, **told):
         """Take a trial, or one that was broken off; None if another process was faster.
@@ -105,6 +110,10 @@ class Trials:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         attempt = 1 if before is None else before.attempt + 1
+        if before is None and (lost := self._files(number)):  # taken, and killed before it was told
+            if abs(time.time() - lost[-1].stat().st_mtime) < GIVEN_UP:
+                return None
+            attempt = _numbers(lost[-1])[1] + 1
         goes_on = before is not None and before.run is not None and before.run.checkpoints_there
         content = {
             "number": number,
@@ -112,35 +121,29 @@ class Trials:
             "parameters": parameters,
             "run": None,
             "resume": before.run.id if goes_on else None,
-            "pid": os.getpid(),
-            "hostname": platform.node(),
+            **identity(),
             **told,
         }
         path = self.path / f"{number:04}.{attempt}.json"
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".taking", dir=self.path)
-        os.close(handle)
-        try:
-            write_json(name, content)
-            os.link(name, path)  # whole from the start, and fails where the file is there already
-        except FileExistsError:
+        if not write_exclusively(path, json.dumps(strict(content), indent=2, default=str) + "\n"):
             return None
-        finally:
-            os.unlink(name)
         return self._read(path)
 
     def _read(self, path):
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            name, parameters = told["run"], dict(told["parameters"])
+            folder = None if name is None else inside(self.folder, name)
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        run, status = None, None
-        if told["run"] is not None:
+        run, status, (number, attempt) = None, None, _numbers(path)
+        if folder is not None:
             try:
-                run = RunFolder(self.folder / told["run"])
+                run = RunFolder(folder)
             except FileNotFoundError:
                 status = "deleted"
         status = status or _status(told, run, path)
-        return Trial(told["number"], told["attempt"], told["parameters"], path, run, status, told)
+        return Trial(number, attempt, parameters, path, run, status, told)
 
 
 def note(path, **facts):
@@ -156,11 +159,13 @@ def _status(told, run, path):
         if run.status == "finished" and str(run.summary.get("stopped")).startswith("pruned"):
             return "pruned"
         return run.status
-    if told["hostname"] == platform.node() and told["pid"] != os.getpid():
-        return "running" if alive(told["pid"]) else "crashed"
-    return "running" if time.time() - path.stat().st_mtime < GIVEN_UP else "crashed"
+    if told.get("machine") == machine() and told.get("pid") != os.getpid():
+        return "running" if alive(told.get("pid"), told.get("process_started")) else "crashed"
+    silent = abs(time.time() - path.stat().st_mtime)  # a time in the future: a clock was ahead
+    return "running" if silent < GIVEN_UP else "crashed"
 
 
 def _numbers(path):
-    number, attempt, _ = path.name.split(".")
+    """Return the numbers of the trial and the attempt that a file is of."""
+    number, attempt = FILE.fullmatch(path.name).groups()
     return int(number), int(attempt)

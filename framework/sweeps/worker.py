@@ -1,7 +1,6 @@
 """Worker: the process that trains one trial: ``python -m firstlight.sweeps.worker FILE``."""
 
 import json
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -11,6 +10,8 @@ from firstlight.cli import fit
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import UsageError
 from firstlight.cli.names import Names
+from firstlight.files import inside
+from firstlight.processes import identity
 from firstlight.sweeps.spec import SweepSpec
 from firstlight.sweeps.trials import note
 
@@ -75,7 +76,7 @@ def run(path):
     """Train the trial that a file describes; returns the exit code."""
     path = Path(path)
     folder = path.parents[1]
-    note(path, pid=os.getpid())
+    note(path, **identity())
     told = json.loads(path.read_text(encoding="utf-8"))
     spec = SweepSpec(**json.loads((folder / "sweep.json").read_text(encoding="utf-8")))
     try:
@@ -85,7 +86,7 @@ def run(path):
             from firstlight.sweeps.optuna_sampler import Pruner
 
             pruner = Pruner(spec, folder, told["optuna"])
-        resume = folder / told["resume"] if told["resume"] else None
+        resume = inside(folder, told["resume"]) if told["resume"] else None
         return fit.train(settings, resume, [SweepTrial(path, spec.metric, pruner)])
     except (Exception, UsageError) as error:
         note(path, error=f"{type(error).__name__}: {error}")

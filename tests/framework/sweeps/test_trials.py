@@ -96,7 +96,7 @@ def test_a_trial_without_a_run_is_dead_with_its_process(trials):
     assert trials.latest(1).status == "running"
     note(path, pid=DEAD)
     assert trials.latest(1).status == "crashed"
-    note(path, hostname="elsewhere")
+    note(path, machine="elsewhere")
     assert trials.latest(1).status == "running"
     before = time.time() - 61
     os.utime(path, (before, before))
