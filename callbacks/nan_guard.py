@@ -13,12 +13,13 @@ class NaNGuard(Callback):
     """Stop, skip the step or raise when gradient or loss is NaN or infinite.
 
     The gradient is looked at before the optimizer steps, so that the weights stay as they were
-    before the bad step; by its norm, which is finite only if every entry is. The loss is looked
-    at after the step, for the case that it alone is not finite. The message names the step, the
-    layer in whose forward or backward a bad value first appears (the batch goes through once
-    more to find it, unless the training goes on), or else the first parameter with a bad value
-    or gradient, and the checkpoint to go on from. On a GPU each step waits for the result. With
-    ``precision="16"`` the loss scale leaves such steps out; only the loss is looked at then.
+    before the bad step; by its norm, which is finite only if every entry is, and whose square
+    must be, as optimizers take squares. The loss is looked at after the step, for the case that it
+    alone is not finite. The message names the step, the layer in whose forward or backward a bad
+    value first appears (the batch goes through once more to find it, unless the training goes on),
+    or else the first parameter with a bad value or gradient, and the checkpoint to go on from. On a
+    GPU each step waits for the result. With ``precision="16"`` the loss scale leaves such steps
+    out; only the loss is looked at then.
 
     Parameters
     ----------
@@ -62,11 +63,17 @@ class NaNGuard(Callback):
 
     def on_before_optimizer_step(self, trainer, module, optimizer):
         """Look at the gradient."""
-        if optimizer.loss_scale is None and not np.isfinite(optimizer.grad_norm()):
+        if optimizer.loss_scale is not None:
+            return
+        norm, largest = float(optimizer.grad_norm()), np.finfo(optimizer.flat.grad.dtype).max
+        if not norm < float(largest) ** 0.5:  # NaN is not, either
             trainer.skip_step()
             layer = None if self.action == "skip" else first_not_finite(trainer)
             where = f"it starts in {layer}" if layer else culprit(module)
-            self._act(trainer, f"step {trainer.step + 1}: the gradient is not finite; {where}")
+            what = "the gradient is not finite"
+            if np.isfinite(norm):  # Adam's second moment would be infinite for good
+                what = f"the gradient's norm is {norm:.3g}, and its square overflows"
+            self._act(trainer, f"step {trainer.step + 1}: {what}; {where}")
 
     def on_train_batch_end(self, trainer, module, output):
         """Look at the loss."""

@@ -131,7 +131,6 @@ class Accumulation:
                 share.communicator.allreduce_(array)
                 total = array[0]
             total = total + (total == 0)  # no `if`: that would make the host wait for a GPU
-            total = total.astype(grad.dtype) if on_device(total) else float(total)
             optimizer.scale_grad(1 / total)
         self._begin()
 

@@ -14,6 +14,7 @@ from firstlight.ops import (
     dropout,
     gather,
     layernorm,
+    norm,
     pooling,
     scaling,
     softmax,
@@ -50,6 +51,7 @@ max_pool2d_dx = by_array(pooling.max_pool2d_dx, cupy_images.max_pool2d_dx)
 next_scale = by_array(scaling.next_scale, cupy_ops.next_scale)
 softmax_parts = by_array(softmax.softmax_parts, cupy_ops.softmax_parts)
 softmax_parts_dx = by_array(softmax.softmax_parts_dx, cupy_ops.softmax_parts_dx)
+sum_of_squares = by_array(norm.sum_of_squares, cupy_ops.sum_of_squares)
 take_scaled = by_array(gather.take_scaled, cupy_ops.take_scaled, "float32")
 unscale = by_array(scaling.unscale, cupy_ops.unscale)
 
@@ -88,6 +90,7 @@ __all__ = [
     "sigmoid_into",
     "softmax_parts",
     "softmax_parts_dx",
+    "sum_of_squares",
     "take_scaled",
     "unscale",
 ]

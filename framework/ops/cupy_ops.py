@@ -12,7 +12,7 @@ from firstlight import rng as randomness
 from firstlight.distributed import share
 from firstlight.ops import dropout, scaling
 from firstlight.ops.gemm import matmul
-from firstlight.ops.kernel import each, launch
+from firstlight.ops.kernel import BLOCK, each, launch
 from firstlight.ops.philox import words_of
 
 CHUNKS = 64  # of rows, whose sums are added in a second stage
@@ -39,6 +39,13 @@ def column_sums(x, other=None):
     total = np.empty_like(x, shape=(columns,))
     launch("sums", "column_sums", x, (each(columns), 1), partial, total, chunks, columns, chunks)
     return total
+
+
+def sum_of_squares(x):
+    blocks = min(CHUNKS, each(x.size))
+    partial = np.empty_like(x, shape=(blocks * BLOCK,), dtype="float64")
+    launch("sums", "square_sums", x, blocks, x, partial, np.int64(x.size))
+    return partial.sum()
 
 
 def channel_sums(x):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight import ops
 from firstlight.backend import to_host
 from firstlight.loss_scale import settle
 from firstlight.ops.parallel import even_rows, spread
@@ -144,11 +145,13 @@ class Optimizer:
         return [(group, start, stop) for group, start, stop, _ in self.trained_runs()]
 
     def grad_norm(self):
-        """Return the L2 norm of the gradient of all trained parameters, a 0-d array."""
-        return sum(np.vdot(g, g) for g in self._trained_grads()) ** 0.5
+        """Return the L2 norm of the gradient of all trained parameters, a float64 0-d array."""
+        return sum(map(ops.sum_of_squares, self._trained_grads())) ** 0.5
 
     def scale_grad(self, factor):
-        """Multiply the gradient by a factor, in place."""
+        """Multiply the gradient by a factor, a number or a 0-d array, in place."""
+        dtype = self.flat.grad.dtype  # in which the product is made, whatever the factor's
+        factor = factor.astype(dtype) if hasattr(factor, "astype") else factor
         for g in self._trained_grads():
             g *= factor
 

@@ -29,6 +29,27 @@ def test_max_norm_scales_the_whole_gradient():
     np.testing.assert_allclose(clip.last_norm, norm, rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size"), [("float32", 1e20), ("float32", 2e38), ("float32", 1e-25), ("float16", 6e4)]
+)
+def test_a_gradient_whose_squares_are_out_of_range_has_its_norm(dtype, size):
+    made, params = optimizer(dtype)
+    for p in params:
+        p.grad[...] = size
+    clip = GradientClip(max_norm=1.0)
+    clip.on_before_optimizer_step(made)
+    np.testing.assert_allclose(clip.last_norm, size * 23**0.5, rtol=1e-2)
+    after = flat(params).astype("float64")
+    np.testing.assert_allclose(after, 23**-0.5 if size > 1 else size, rtol=1e-2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_makes_the_norm_so(bad):
+    made, params = optimizer("float32")
+    params[1].grad[2] = bad
+    np.testing.assert_equal(float(made.grad_norm()), bad)
+
+
 def test_a_small_gradient_stays_bit_for_bit():
     made, params = optimizer("float32")
     before = flat(params)

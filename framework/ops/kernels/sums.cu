@@ -27,3 +27,13 @@ extern "C" __global__ void column_dots(
     }
     partial[(size_t)blockIdx.y * columns + c] = sum;
 }
+
+// partial[i] = Σ x² over each threads-th x from i on, in double: no float's square is too large.
+// Twin: sum_of_squares. Floor: size Reals read.
+extern "C" __global__ void square_sums(const Real* x, double* partial, long long size) {
+    long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    long long threads = (long long)gridDim.x * blockDim.x;
+    double sum = 0;
+    for (long long j = i; j < size; j += threads) sum += (double)x[j] * (double)x[j];
+    partial[i] = sum;
+}

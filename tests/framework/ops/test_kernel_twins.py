@@ -172,6 +172,19 @@ def test_rows_that_do_not_count_are_taken_for_zeros(bad, dtype):
         same(one, other, 1e-5 if dtype == "float32" else 1e-11)
 
 
+@pytest.mark.parametrize("size", [1, 1000, 40_000])
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("float32", 1e30), ("float32", 1e-30), ("float64", 1)]
+)
+def test_sums_of_squares_are_made_in_double_precision(dtype, scale, size):
+    x = (scale * RNG.standard_normal(size)).astype(dtype)
+    expected = (x.astype("float64") ** 2).sum()
+    assert ops.sum_of_squares(x) == pytest.approx(expected, rel=1e-6)
+    found = ops.sum_of_squares(there(x))
+    assert found.dtype == "float64"
+    assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])
 def test_a_gradient_is_unscaled_and_judged(bad, dtype):
