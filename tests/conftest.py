@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from fresh import spoil_fresh_memory
 from standin import installed
 
 import firstlight
@@ -18,6 +19,13 @@ def _same_start(tmp_path, monkeypatch):
     """Seed, and run in an empty folder, so that no test sees what another one left."""
     firstlight.seed_everything(0)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory(monkeypatch):
+    """Fill fresh memory with NaN, if told to."""
+    if os.environ.get("FIRSTLIGHT_FRESH_NAN") == "1":
+        spoil_fresh_memory(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -153,7 +153,7 @@ class ConvTranspose2d(Module):
         return 2 * np.size(x) * self.weight.size // self.in_channels
 
     def extra_repr(self):
-        kernel, stride, dilation, padding, after = self.window
+        kernel, stride, dilation, padding, after = self.window[:5]
         extra = tuple(p - a for p, a in zip(padding, after, strict=True))
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={kernel}, stride={stride}"]
         parts += [f"padding={padding}"] if any(padding) else []

@@ -142,7 +142,7 @@ class Conv2d(Module):
         return 2 * y.size * self.weight.size // self.out_channels
 
     def extra_repr(self):
-        kernel, stride, dilation, _, _ = self.window
+        kernel, stride, dilation, _, _ = self.window[:5]
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={kernel}, stride={stride}"]
         parts += [f"padding={self.padding!r}"] if self.padding else []
         parts += [f"dilation={dilation}"] if dilation != (1, 1) else []

@@ -31,6 +31,8 @@ class MaxPool2d(Module):
         Pixels of -∞ around the image; half the kernel at most.
     dilation : int or (int, int)
         Pixels from one place of the window to the next.
+    ceil_mode : bool
+        True also takes a last window that reaches over the end, so that no pixel is left out.
 
     Raises
     ------
@@ -47,9 +49,9 @@ class MaxPool2d(Module):
     (array([5.]), array([0., 1., 0., 0.]))
     """
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1):
+    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False):
         dilation = pair("MaxPool2d", "dilation", dilation, 1)
-        self.window = pooling_window("MaxPool2d", kernel_size, stride, padding, dilation)
+        self.window = pooling_window("MaxPool2d", kernel_size, stride, padding, dilation, ceil_mode)
 
     def forward(self, x):  # x (N, H, W, C)
         check_images("MaxPool2d", x)
@@ -78,6 +80,8 @@ class AvgPool2d(Module):
 
         dx[n, s h + i, s w + j, c] = 1/(kh kw) Σ dy[n, h, w, c] over these windows
 
+    In place of kh kw stands the number of pixels that the window counts, where these are fewer.
+
     Parameters
     ----------
     kernel_size : int or (int, int)
@@ -85,7 +89,11 @@ class AvgPool2d(Module):
     stride : int or (int, int), optional
         s, pixels from window to window; ``kernel_size`` by default.
     padding : int or (int, int)
-        Zeros around the image, which count in the mean; half the kernel at most.
+        Zeros around the image; half the kernel at most.
+    ceil_mode : bool
+        True also takes a last window that reaches over the end; what it sees there never counts.
+    count_include_pad : bool
+        False leaves the zeros around the image out of the count.
 
     Raises
     ------
@@ -100,23 +108,27 @@ class AvgPool2d(Module):
     array([1.5])
     """
 
-    def __init__(self, kernel_size, stride=None, padding=0):
-        self.window = pooling_window("AvgPool2d", kernel_size, stride, padding, (1, 1))
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+    ):
+        self.window = pooling_window("AvgPool2d", kernel_size, stride, padding, (1, 1), ceil_mode)
+        self.count_include_pad = bool(count_include_pad)
 
     def forward(self, x):  # x (N, H, W, C)
         check_images("AvgPool2d", x)
         check_fits("AvgPool2d", x, self.window)
-        y = ops.avg_pool2d(x, self.window)  # (N, oh, ow, C)
+        y = ops.avg_pool2d(x, self.window, self.count_include_pad)  # (N, oh, ow, C)
         self.save(y.shape, x.shape[1:3])
         return y
 
     def backward(self, dy):  # dy (N, oh, ow, C)
         shape, image = self.saved()
         self.check_dy(dy, shape)
-        return ops.avg_pool2d_dx(dy, self.window, image)  # (N, H, W, C)
+        return ops.avg_pool2d_dx(dy, self.window, image, self.count_include_pad)  # (N, H, W, C)
 
     def extra_repr(self):
-        return window_repr(self.window)
+        left_out = "" if self.count_include_pad else ", count_include_pad=False"
+        return window_repr(self.window) + left_out
 
 
 class AdaptiveAvgPool2d(Module):
@@ -220,7 +232,7 @@ class GlobalAvgPool2d(Module):
         return dx  # (N, H, W, C)
 
 
-def pooling_window(who, kernel_size, stride, padding, dilation):
+def pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
     """Return the `ops.Window` of a pooling layer's arguments."""
     kernel = pair(who, "kernel_size", kernel_size, 1)
     stride = kernel if stride is None else pair(who, "stride", stride, 1)
@@ -230,7 +242,7 @@ def pooling_window(who, kernel_size, stride, padding, dilation):
             f"{who}: expected a padding of half the kernel_size at most, got padding={padding} "
             f"with kernel_size={kernel}; a window must see the image"
         )
-    return ops.Window(kernel, stride, dilation, padding, padding)
+    return ops.Window(kernel, stride, dilation, padding, padding, bool(ceil_mode))
 
 
 def check_pixels(who, x):
@@ -245,4 +257,5 @@ def window_repr(window):
     parts = [f"kernel_size={window.kernel}, stride={window.stride}"]
     parts += [f"padding={window.before}"] if any(window.before) else []
     parts += [f"dilation={window.dilation}"] if window.dilation != (1, 1) else []
+    parts += ["ceil_mode=True"] if window.ceil_mode else []
     return ", ".join(parts)

@@ -75,6 +75,8 @@ class Window(NamedTuple):
     kernel, stride, dilation : (int, int)
     before, after : (int, int)
         Zeros above and to the left of the image, below and to the right.
+    ceil_mode : bool
+        Whether a last window that reaches over the end counts, if it begins before that end.
     """
 
     kernel: tuple
@@ -82,15 +84,25 @@ class Window(NamedTuple):
     dilation: tuple
     before: tuple
     after: tuple
+    ceil_mode: bool = False
 
     def out(self, axis, size):
         """Return how many windows fit on axis 0 or 1 of an image of ``size`` pixels."""
-        return (size - self.least(axis)) // self.stride[axis] + 1
+        stride, room = self.stride[axis], size + self.around(axis)
+        if not self.ceil_mode:
+            return room // stride + 1
+        steps = -(-room // stride)
+        return steps + (steps * stride < size + self.before[axis])
 
     def least(self, axis):
         """Return how many pixels an image needs on an axis for one window to fit."""
+        missing = self.stride[axis] - 1 if self.ceil_mode else 0
+        return -self.around(axis) - missing
+
+    def around(self, axis):
+        """Return the zeros before and after, less the pixels that one window reaches over."""
         extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1
-        return extent - self.before[axis] - self.after[axis]
+        return self.before[axis] + self.after[axis] - extent
 
     def axes(self, image):
         """Return the vertical and horizontal `Axis` on an image (H, W)."""

@@ -31,8 +31,16 @@ def cases(Case, floats):
         ),
         Case("MaxPool2d", lambda: nn.MaxPool2d(2), floats(2, 5, 4, 3)),
         Case("MaxPool2d, overlapping", lambda: nn.MaxPool2d(3, 2, 1, (1, 2)), floats(2, 6, 7, 2)),
+        Case(
+            "MaxPool2d, ceil_mode", lambda: nn.MaxPool2d(3, 2, ceil_mode=True), floats(2, 4, 6, 2)
+        ),
         Case("AvgPool2d", lambda: nn.AvgPool2d(2), floats(2, 5, 4, 3)),
         Case("AvgPool2d, overlapping", lambda: nn.AvgPool2d((3, 2), 1, (1, 0)), floats(2, 4, 4, 2)),
+        Case(
+            "AvgPool2d, ceil_mode, counting no zeros",
+            lambda: nn.AvgPool2d(3, 2, 1, True, False),
+            floats(2, 4, 5, 2),
+        ),
         Case("AdaptiveAvgPool2d", lambda: nn.AdaptiveAvgPool2d((3, 2)), floats(2, 5, 4, 3)),
         Case("GlobalAvgPool2d", nn.GlobalAvgPool2d, floats(2, 5, 4, 3)),
     ]

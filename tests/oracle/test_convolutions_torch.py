@@ -44,11 +44,20 @@ def pool_arguments(rng):
     kernel = random_pair(rng, 1, 5)
     half = int(np.min(kernel)) // 2
     stride = None if rng.random() < 0.5 else random_pair(rng, 1, 4)
-    return {"kernel_size": kernel, "stride": stride, "padding": int(rng.integers(0, half + 1))}
+    return {
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": int(rng.integers(0, half + 1)),
+        "ceil_mode": bool(rng.random() < 0.5),
+    }
 
 
 def max_arguments(rng):
     return pool_arguments(rng) | {"dilation": random_pair(rng, 1, 3)}
+
+
+def mean_arguments(rng):
+    return pool_arguments(rng) | {"count_include_pad": bool(rng.random() < 0.5)}
 
 
 def adaptive_arguments(rng):
@@ -59,7 +68,7 @@ ARGUMENTS = {
     "Conv2d": conv_arguments,
     "ConvTranspose2d": transpose_arguments,
     "MaxPool2d": max_arguments,
-    "AvgPool2d": pool_arguments,
+    "AvgPool2d": mean_arguments,
     "AdaptiveAvgPool2d": adaptive_arguments,
 }
 

@@ -1,6 +1,6 @@
 // Max pooling of channels-last images; axes as in convolution.cu.
 
-// y = largest pixel of each window, place = i · kw + j of the first such.
+// y = largest pixel of each window, place = i · kw + j of the first such, of NaN the last.
 // Twin: firstlight.ops.pooling.max_pool2d. Floor: x read, y and place written.
 extern "C" __global__ void max_pool(
     const Real* x, Real* y, unsigned char* place, int channels, int h, int oh, int kh, int sh,
@@ -11,7 +11,7 @@ extern "C" __global__ void max_pool(
     int o = rest % ow;
     rest /= ow;
     int m = rest % oh, n = rest / oh;
-    Real best = 0;
+    Real best = -1 / Real(0);  // of a window that sees no pixel
     int found = -1;
     for (int tap = 0; tap < kh * kw; tap++) {
         int row = m * sh + tap / kw * dh - bh, column = o * sw + tap % kw * dw - bw;
@@ -20,11 +20,10 @@ extern "C" __global__ void max_pool(
         if (found < 0 || pixel > best || pixel != pixel) {  // NaN is the largest, as in NumPy
             found = tap;
             best = pixel;
-            if (pixel != pixel) break;
         }
     }
     y[i] = best;
-    place[i] = found;
+    place[i] = max(found, 0);
 }
 
 // dx = Σ of dy over the windows whose largest pixel this was.

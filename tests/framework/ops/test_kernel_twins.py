@@ -107,8 +107,17 @@ def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
     y, place = ops.max_pool2d(x, window)
     found, found_place = ops.max_pool2d(there(x), window)
     np.testing.assert_array_equal(found.get(), y)
-    clear = ~np.isnan(y)  # where NaN is largest, NumPy's comparisons keep the place before it
-    np.testing.assert_array_equal(found_place.get()[clear], place[clear])
+    np.testing.assert_array_equal(found_place.get(), place)
+    assert place[0, :, :, 0].tolist() == [[1, 0], [0, 1]]
+
+
+def test_of_pixels_that_are_all_minus_infinity_the_first_in_the_image_is_the_largest():
+    x = np.full((1, 4, 5, 1), -np.inf)
+    window = Window((3, 3), (3, 2), (1, 1), (1, 1), (1, 1))
+    y, place = ops.max_pool2d(x, window)
+    assert place[0, :, :, 0].tolist() == [[4, 3, 3], [1, 0, 0]]
+    _, found_place = ops.max_pool2d(there(x), window)
+    np.testing.assert_array_equal(found_place.get(), place)
 
 
 def test_places_of_large_windows_do_not_fit_into_a_byte():
