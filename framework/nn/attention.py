@@ -136,7 +136,7 @@ class MultiHeadAttention(Module):
         for (source, rows), d in zip(parts, dprojected, strict=True):
             flat = d.reshape(-1, d.shape[-1])
             grad = self.in_proj_weight.grad[rows]
-            ops.matmul(flat.T, source.reshape(len(flat), -1), out=grad, accumulate=True)
+            ops.matmul(flat.T, source.reshape(len(flat), self.embed_dim), out=grad, accumulate=True)
             if self.in_proj_bias is not None:
                 self.in_proj_bias.grad[rows] += ops.channel_sums(flat)
             gradients.append(ops.matmul(flat, self.in_proj_weight.data[rows]).reshape(source.shape))
@@ -172,7 +172,7 @@ class MultiHeadAttention(Module):
             y = ops.matmul(source.reshape(-1, self.embed_dim), weight.T)
             if self.in_proj_bias is not None:
                 y += self.in_proj_bias.data[rows]
-            projected.append(y.reshape(*source.shape[:2], -1))
+            projected.append(y.reshape(*source.shape[:2], y.shape[1]))
         q, k, v = self._heads(*projected)
         if self.rotary is not None:
             q, k = self.rotary.turn(q, start), self.rotary.turn(k, start)
@@ -182,7 +182,8 @@ class MultiHeadAttention(Module):
         """Return views (N, H, T, D) of the arrays (N, T, C), of one (N, T, 3C) three of them."""
         views = []
         for array in arrays:
-            split = array.reshape(*array.shape[:2], -1, self.num_heads, self.head_dim)
+            count = array.shape[2] // self.embed_dim
+            split = array.reshape(*array.shape[:2], count, self.num_heads, self.head_dim)
             views += list(split.transpose(2, 0, 3, 1, 4))  # (N, T, 3, H, D) -> 3 x (N, H, T, D)
         return views
 

@@ -8,7 +8,7 @@ from firstlight import ops
 from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.input_checks import check_dtype
+from firstlight.nn.input_checks import check_dtype, no_bias_repr
 from firstlight.parameter import Buffer, Parameter
 
 
@@ -17,7 +17,16 @@ class _BatchNorm(Module):
 
     layouts = {}  # number of axes of x: what they are
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        *,
+        bias=True,
+    ):
         if num_features < 1:
             raise ValueError(
                 f"{self._name}: expected num_features of 1 or more, got {num_features}"
@@ -26,7 +35,7 @@ class _BatchNorm(Module):
             raise ValueError(f"{self._name}: expected a momentum from 0 to 1, got {momentum}")
         self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
         self.weight = Parameter(init.ones((num_features,))) if affine else None
-        self.bias = Parameter(init.zeros((num_features,))) if affine else None
+        self.bias = Parameter(init.zeros((num_features,))) if affine and bias else None
         self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
         self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
 
@@ -44,7 +53,8 @@ class _BatchNorm(Module):
         if self.weight is None:
             return ops.channel_map(-mean * rstd, (x, rstd))  # (N, ..., C)
         scale = self.weight.data * rstd  # (C,)
-        return ops.channel_map(self.bias.data - mean * scale, (x, scale))  # (N, ..., C)
+        shift = -mean * scale if self.bias is None else self.bias.data - mean * scale  # (C,)
+        return ops.channel_map(shift, (x, scale))  # (N, ..., C)
 
     def backward(self, dy):  # dy (N, ..., C)
         x, mean, rstd, n = self.saved()
@@ -54,7 +64,8 @@ class _BatchNorm(Module):
         scale = rstd  # (C,)
         if self.weight is not None:
             self.weight.grad += dw
-            self.bias.grad += db
+            if self.bias is not None:
+                self.bias.grad += db
             scale = self.weight.data * rstd
         if n is None:  # constants
             return dy * scale
@@ -93,7 +104,7 @@ class _BatchNorm(Module):
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.weight is not None}, "
-            f"track_running_stats={self.running_mean is not None}"
+            f"track_running_stats={self.running_mean is not None}" + no_bias_repr(self)
         )
 
 
@@ -128,6 +139,8 @@ class BatchNorm1d(_BatchNorm):
         False leaves w and b out.
     track_running_stats : bool
         False keeps no running statistics and uses the batch's in evaluation as well.
+    bias : bool
+        False leaves b out.
 
     Attributes
     ----------
@@ -168,7 +181,7 @@ class BatchNorm2d(_BatchNorm):
 
     Parameters
     ----------
-    num_features, eps, momentum, affine, track_running_stats
+    num_features, eps, momentum, affine, track_running_stats, bias
         As in `BatchNorm1d`.
 
     Attributes

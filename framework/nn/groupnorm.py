@@ -7,7 +7,7 @@ import numpy as np
 from firstlight import ops
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.input_checks import check_dtype
+from firstlight.nn.input_checks import check_dtype, no_bias_repr
 from firstlight.parameter import Parameter
 
 
@@ -37,6 +37,8 @@ class GroupNorm(Module):
         Keeps r finite where a group is constant.
     affine : bool
         False leaves w and b out.
+    bias : bool
+        False leaves b out.
 
     Attributes
     ----------
@@ -63,7 +65,7 @@ class GroupNorm(Module):
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, *, bias=True):
         if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
             raise ValueError(
                 "GroupNorm: expected num_groups of 1 or more that divides num_channels, "
@@ -71,7 +73,7 @@ class GroupNorm(Module):
             )
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, float(eps)
         self.weight = Parameter(init.ones((num_channels,))) if affine else None
-        self.bias = Parameter(init.zeros((num_channels,))) if affine else None
+        self.bias = Parameter(init.zeros((num_channels,))) if affine and bias else None
 
     def forward(self, x):  # x (N, ..., C)
         self._check(x)
@@ -92,7 +94,8 @@ class GroupNorm(Module):
         scale = rstd  # (N, C)
         if self.weight is not None:
             self.weight.grad += g_x_hat.sum(axis=0)
-            self.bias.grad += g.sum(axis=0)
+            if self.bias is not None:
+                self.bias.grad += g.sum(axis=0)
             g, g_x_hat, scale = (self.weight.data * each for each in (g, g_x_hat, rstd))
         positions = math.prod(x.shape[1:-1])
         slope = self._mean(g_x_hat) * np.square(rstd) / -positions  # (N, C), of x
@@ -125,5 +128,5 @@ class GroupNorm(Module):
     def extra_repr(self):
         return (
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
-            f"affine={self.weight is not None}"
+            f"affine={self.weight is not None}" + no_bias_repr(self)
         )

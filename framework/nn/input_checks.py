@@ -1,4 +1,4 @@
-"""What layers check of their input alike."""
+"""What layers check of their input alike, and what normalisations show alike."""
 
 
 def check_dtype(layer, x, dtype, name="x"):
@@ -24,3 +24,8 @@ def check_dtype(layer, x, dtype, name="x"):
             f"{type(layer).__name__}: expected {name} of dtype {dtype} (the layer's), got "
             f"{x.dtype}; {cure}"
         )
+
+
+def no_bias_repr(layer):
+    """Return what a normalisation with a weight but no bias shows of that."""
+    return ", bias=False" if layer.weight is not None and layer.bias is None else ""

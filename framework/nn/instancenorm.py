@@ -8,7 +8,7 @@ from firstlight import ops
 from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.input_checks import check_dtype
+from firstlight.nn.input_checks import check_dtype, no_bias_repr
 from firstlight.parameter import Buffer, Parameter
 
 
@@ -40,6 +40,8 @@ class InstanceNorm2d(Module):
         True for w and b.
     track_running_stats : bool
         True keeps means over the images of mean and variance, and uses them in evaluation.
+    bias : bool
+        False leaves b out.
 
     Attributes
     ----------
@@ -70,7 +72,14 @@ class InstanceNorm2d(Module):
     """
 
     def __init__(
-        self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        *,
+        bias=True,
     ):
         if num_features < 1:
             raise ValueError(
@@ -80,7 +89,7 @@ class InstanceNorm2d(Module):
             raise ValueError(f"InstanceNorm2d: expected a momentum from 0 to 1, got {momentum}")
         self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
         self.weight = Parameter(init.ones((num_features,))) if affine else None
-        self.bias = Parameter(init.zeros((num_features,))) if affine else None
+        self.bias = Parameter(init.zeros((num_features,))) if affine and bias else None
         self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
         self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
 
@@ -111,7 +120,8 @@ class InstanceNorm2d(Module):
         scale = rstd  # (N, C)
         if self.weight is not None:
             self.weight.grad += dot.sum(axis=0)
-            self.bias.grad += total.sum(axis=0)
+            if self.bias is not None:
+                self.bias.grad += total.sum(axis=0)
             scale = self.weight.data * rstd
         if not own:
             return ops.sample_map(np.zeros_like(scale), (dy, scale))
@@ -136,6 +146,16 @@ class InstanceNorm2d(Module):
                 f"InstanceNorm2d: expected images of more than 1 pixel, got x of shape {x.shape}; "
                 "normalise before the map has shrunk to one pixel, or use LayerNorm"
             )
+        if (
+            self.training
+            and self.running_mean is not None
+            and share.current() is None
+            and not len(x)
+        ):
+            raise ValueError(
+                "InstanceNorm2d: expected an image at least to track the statistics of, got x of "
+                f"shape {x.shape}; leave empty batches out of training"
+            )
         state = self.weight or self.running_mean
         if state is not None:
             check_dtype(self, x, state.data.dtype)
@@ -147,5 +167,5 @@ class InstanceNorm2d(Module):
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.weight is not None}, "
-            f"track_running_stats={self.running_mean is not None}"
+            f"track_running_stats={self.running_mean is not None}" + no_bias_repr(self)
         )

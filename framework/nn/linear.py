@@ -81,7 +81,7 @@ class Linear(Module):
         y = ops.matmul(x.reshape(-1, self.in_features), self.weight.data.T)  # (N, O)
         if self.bias is not None:
             y += self.bias.data
-        return y.reshape(*x.shape[:-1], -1)  # (..., O)
+        return y.reshape(*x.shape[:-1], self.out_features)  # (..., O)
 
     def backward(self, dy):  # dy (..., O)
         (x,) = self.saved()

@@ -56,7 +56,7 @@ class PatchEmbedding(Module):
         n, h, w, c = x.shape
         self.save(x.shape)
         grid = x.reshape(n, h // p, p, w // p, p, c).swapaxes(2, 3)  # (N, H/P, W/P, P, P, C)
-        return self.proj(grid.reshape(n, -1, p * p * c))  # (N, HW/P², D)
+        return self.proj(grid.reshape(n, h // p * (w // p), p * p * c))  # (N, HW/P², D)
 
     def backward(self, dy):  # dy (N, HW/P², D)
         (shape,) = self.saved()

@@ -189,8 +189,8 @@ class Recurrent(Module):
         same = da[0] is db[0]
         da = joined(da)  # (T N, G H), all steps in one product again
         db = da if same else joined(db)
-        ops.matmul(da.T, x.reshape(len(da), -1), out=w_ih.grad, accumulate=True)
-        ops.matmul(db.T, h[:-1].reshape(len(db), -1), out=w_hh.grad, accumulate=True)
+        ops.matmul(da.T, x.reshape(len(da), x.shape[2]), out=w_ih.grad, accumulate=True)
+        ops.matmul(db.T, h[:-1].reshape(len(db), h.shape[2]), out=w_hh.grad, accumulate=True)
         if b_ih is not None:
             b_ih.grad += da.sum(axis=0)
             b_hh.grad += db.sum(axis=0)

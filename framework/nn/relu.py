@@ -1,7 +1,7 @@
 """ReLU, LeakyReLU and ELU: activations that are the identity for positive x.
 
-Masks are multiplied in: ``np.where`` on a random mask takes seven times as long. All go over
-blocks, on all cores: LeakyReLU and ELU of 2048 x 1536 float32, forward and backward, take 2.8 and
+No ``np.where``: on a random condition it takes seven times as long. All go over blocks, on all
+cores: LeakyReLU and ELU of 2048 x 1536 float32, forward and backward, take 2.8 and
 4.2 ms on two threads, whole-array passes 9.6 and 10.7.
 """
 
@@ -50,8 +50,7 @@ class ReLU(Module):
 
     @staticmethod
     def _backward(dx, y, dy):
-        dx[...] = y > 0  # a pass of its own: twice as fast as multiplying by truth values
-        dx *= dy
+        ops.zero_where(dx, dy, y <= 0)  # dy · [y > 0] would be NaN for a dy of inf
 
 
 class LeakyReLU(Module):
@@ -95,8 +94,9 @@ class LeakyReLU(Module):
         return ops.blockwise(self._backward, x, dy)
 
     def _forward(self, y, x):
-        np.multiply(x, self.negative_slope, out=y)  # s x is below x > 0, and above x < 0, if s ≤ 1
-        (np.maximum if self.negative_slope <= 1 else np.minimum)(x, y, out=y)
+        s = self.negative_slope
+        np.multiply(x if s else np.minimum(x, 0), s, out=y)  # or 0 · inf would be NaN
+        (np.maximum if s <= 1 else np.minimum)(x, y, out=y)  # s x is below x > 0 if s ≤ 1
 
     def _backward(self, dx, x, dy):
         np.multiply(x > 0, 1 - self.negative_slope, out=dx, dtype=dx.dtype)
@@ -157,7 +157,7 @@ class ELU(Module):
         y += np.maximum(x, 0)
 
     def _backward(self, dx, x, y, dy):
-        np.subtract(y, np.maximum(x, 0), out=dx)  # n
+        ops.zero_where(dx, y, x > 0)  # n
         dx += self.alpha
         if self.alpha != 1:
             dx += np.multiply(x > 0, 1 - self.alpha, dtype=dx.dtype)

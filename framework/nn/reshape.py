@@ -97,7 +97,7 @@ class Reshape(Module):
         self.shape = shape
 
     def forward(self, x):  # x (N, ...)
-        y = x.reshape(x.shape[0], *self._sample_shape(x))  # (N, *shape)
+        y = x.reshape(*x.shape[:1], *self._sample_shape(x))  # (N, *shape)
         self.save(x.shape, y.shape)
         return y
 

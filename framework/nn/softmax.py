@@ -38,6 +38,7 @@ class Softmax(Module):
         self.dim = dim
 
     def forward(self, x):
+        check_axis(self, x)
         y = x - x.max(axis=self.dim, keepdims=True)
         np.exp(y, out=y)
         y /= y.sum(axis=self.dim, keepdims=True)
@@ -85,6 +86,7 @@ class LogSoftmax(Module):
         self.dim = dim
 
     def forward(self, x):
+        check_axis(self, x)
         y = x - x.max(axis=self.dim, keepdims=True)
         y -= np.log(np.exp(y).sum(axis=self.dim, keepdims=True))
         self.save(y)
@@ -100,3 +102,10 @@ class LogSoftmax(Module):
 
     def extra_repr(self):
         return f"dim={self.dim}"
+
+
+def check_axis(layer, x):
+    """Raise a ValueError unless x has the layer's axis."""
+    if not -x.ndim <= layer.dim < x.ndim:
+        who = type(layer).__name__
+        raise ValueError(f"{who}: expected x with an axis {layer.dim} (dim), got shape {x.shape}")

@@ -1,5 +1,7 @@
 """Upsample: larger (or smaller) images, by copying or by interpolating pixels."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from firstlight import ops
@@ -14,7 +16,8 @@ class Upsample(Module):
 
         y_nc = A_h x_nc A_wᵀ        A_h (H', H), A_w (W', W)
 
-    The new pixel i looks at the point p of the old image, with scale = old size / new size::
+    The new pixel i looks at the point p of the old image, with scale = old size / new size, or
+    1 / scale_factor, and 1 for an axis that keeps its size::
 
         "nearest"                           p = ⌊i · scale⌋           1 at p
         "bilinear"                          p = (i + ½) scale - ½     1 - f at ⌊p⌋, f at ⌊p⌋ + 1,
@@ -23,7 +26,7 @@ class Upsample(Module):
     Points outside the image are moved to its edge.
 
     Gradient: the map is linear, so dx is its transpose; all that a pixel was copied to is added
-    up, without any indices::
+    up::
 
         dx_nc = A_hᵀ dy_nc A_w
 
@@ -72,28 +75,30 @@ class Upsample(Module):
         self.size = None if size is None else _pair("size", size)
         self.scale_factor = None if scale_factor is None else _pair("scale_factor", scale_factor)
         self.mode, self.align_corners = mode, align_corners
+        self._known = {}  # taps
 
     def forward(self, x):  # x (N, H, W, C)
         if x.ndim != 4 or 0 in x.shape[1:3]:
             raise ValueError(
                 f"Upsample: expected x of shape (N, H, W, C) with pixels, got {x.shape}"
             )
-        rows, columns = (self._matrix(axis, x) for axis in (0, 1))  # (H', H) and (W', W)
-        self.save(x.shape, rows, columns)
-        return _resize(x, rows, columns)  # (N, H', W', C)
+        rows, columns = (self._taps(axis, x) for axis in (0, 1))  # of A and of Aᵀ
+        y = ops.resize(x, rows[0], columns[0])  # (N, H', W', C)
+        self.save(y.shape, rows[1], columns[1])
+        return y
 
     def backward(self, dy):  # dy (N, H', W', C)
-        (n, h, w, channels), rows, columns = self.saved()
+        shape, rows, columns = self.saved()
         if dy is None:
             return None
-        self.check_dy(dy, (n, len(rows), len(columns), channels))
-        return _resize(dy, rows.T, columns.T)  # (N, H, W, C)
+        self.check_dy(dy, shape)
+        return ops.resize(dy, rows, columns)  # (N, H, W, C)
 
-    def _matrix(self, axis, x):
-        """Return A for the axis, 0 for rows and 1 for columns: (new, old)."""
+    def _taps(self, axis, x):
+        """Return the taps of the axis, by which `ops.resize` multiplies with A and with Aᵀ."""
         old = x.shape[1 + axis]
         if self.size is not None:
-            new, scale = self.size[axis], old / self.size[axis]
+            new, scale = int(self.size[axis]), old / self.size[axis]
         else:
             new, scale = int(old * self.scale_factor[axis]), 1 / self.scale_factor[axis]
         if new < 1:
@@ -101,34 +106,45 @@ class Upsample(Module):
                 f"Upsample: expected a scale_factor that leaves a pixel, got {self.scale_factor} "
                 f"for x of shape {x.shape}"
             )
-        dtype = "float32" if self.mode == "nearest" else "float64"
-        i = np.arange(new, dtype=dtype, like=x)
-        if self.mode == "nearest":
-            point = np.floor(i * scale)  # in float32, which rounds as in PyTorch
-        elif self.align_corners:
-            point = i * ((old - 1) / max(new - 1, 1))
-        else:
-            point = (i + 0.5) * scale - 0.5
-        point = np.clip(point, 0, old - 1)[:, None]  # (new, 1)
-        # A hat around p, 1 - |j - p|, is 1 - f at ⌊p⌋, f at ⌊p⌋ + 1, and below 0 elsewhere.
-        weights = np.maximum(0, 1 - np.abs(np.arange(old, like=x) - point))  # (new, old)
-        return weights.astype(x.dtype, copy=False)
+        key = old, new, scale, x.dtype.name, type(x)
+        if key not in self._known:  # copied to a GPU once: no graph can have a copy from the host
+            weights = axis_weights(*key[:4], self.mode, self.align_corners)
+            self._known[key] = [_like(x, a, *ops.taps_of(a)) for a in (weights, weights.T)]
+        return self._known[key]
 
     def flops(self, x, y):
-        return (
-            2 * x.shape[1] * (y.size // max(1, y.shape[2]) * x.shape[2]) + 2 * y.size * x.shape[2]
-        )
+        return 0 if self.mode == "nearest" else 3 * (y[:, :, :1].size * x.shape[2] + y.size)
 
     def extra_repr(self):
         what = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
         return f"{what}, mode={self.mode!r}, align_corners={self.align_corners}"
 
 
-def _resize(x, rows, columns):  # x (N, H, W, C), rows (H', H), columns (W', W)
-    n, h, w, channels = x.shape
-    with ops.precision("32"):  # pixels are copied, not rounded for tensor cores
-        y = ops.matmul(rows, x.reshape(n, h, w * channels))  # (N, H', W C)
-        return ops.matmul(columns, y.reshape(n, len(rows), w, channels))  # (N, H', W', C)
+@lru_cache(maxsize=64)
+def axis_weights(old, new, scale, dtype, mode, align_corners):
+    """Return A for an axis, on the host: (new, old)."""
+    i = np.arange(new, dtype="float32" if mode == "nearest" else "float64")
+    if old == new:
+        point = i
+    elif mode == "nearest":  # in float32, and twice the size by itself: as PyTorch rounds
+        point = np.floor(i * (0.5 if new == 2 * old else scale))
+    elif align_corners:
+        point = i * ((old - 1) / max(new - 1, 1))
+    else:
+        point = (i + 0.5) * scale - 0.5
+    point = np.clip(point, 0, old - 1)[:, None]  # (new, 1)
+    # A hat around p, 1 - |j - p|, is 1 - f at ⌊p⌋, f at ⌊p⌋ + 1, and below 0 elsewhere.
+    weights = np.maximum(0, 1 - np.abs(np.arange(old) - point))  # (new, old)
+    return weights.astype(dtype)
+
+
+def _like(x, weights, taps, seen):
+    """Return a matrix, its taps and what they see as arrays of the same kind as x."""
+
+    def there(array):
+        return None if array is None else np.asarray(array, like=x)
+
+    return there(weights), [[there(array) for array in tap] for tap in taps], there(seen)
 
 
 def _pair(name, value):

@@ -24,9 +24,11 @@ from firstlight.ops.blockwise import blockwise
 from firstlight.ops.channels import channel_map
 from firstlight.ops.dispatch import by_array
 from firstlight.ops.gemm import matmul, precision
+from firstlight.ops.masked import zero_where
 from firstlight.ops.memory import keep_freed_memory
 from firstlight.ops.numpy_ops import erf, sigmoid, sigmoid_into
 from firstlight.ops.pooling import avg_pool2d, avg_pool2d_dx
+from firstlight.ops.resize import resize, taps_of
 from firstlight.ops.samples import sample_dots, sample_map, sample_moments
 from firstlight.ops.window import Window
 
@@ -83,6 +85,7 @@ __all__ = [
     "max_pool2d_dx",
     "next_scale",
     "precision",
+    "resize",
     "sample_dots",
     "sample_map",
     "sample_moments",
@@ -92,7 +95,9 @@ __all__ = [
     "softmax_parts_dx",
     "sum_of_squares",
     "take_scaled",
+    "taps_of",
     "unscale",
+    "zero_where",
 ]
 
 keep_freed_memory()

@@ -27,7 +27,8 @@ TANH_OF = (
     0.036334149153840964,
     0.7978842683971492,
 )
-LARGEST_SQUARE = 80.0  # Φ(9) is 1, and the powers of larger squares would overflow
+LARGEST = 9.0  # Φ(9) is 1 and Φ(-9) 0 in float32, and powers of larger numbers would overflow
+LARGEST_EXACT, LARGEST_TANH = 40.0, 10.0  # likewise, for any number type
 
 
 def gelu(x, approximate="none", *, slope=True):
@@ -68,17 +69,17 @@ def gelu(x, approximate="none", *, slope=True):
 
 
 def _exact_float32(x, y, dydx):
-    square = np.square(x)
-    np.minimum(square, LARGEST_SQUARE, out=square)
+    near = np.clip(x, -LARGEST, LARGEST)
+    square = np.square(near)
     np.multiply(square, TANH_OF[0], out=y)
     for coefficient in TANH_OF[1:-1]:
         y += coefficient
         y *= square
     y += TANH_OF[-1]
-    y *= x
+    y *= near
     _half_one_plus_tanh(y)  # Φ
     if dydx is not None:
-        _exact_slope(x, square, y, dydx)
+        _exact_slope(near, square, y, dydx)
     y *= x
 
 
@@ -88,7 +89,8 @@ def _exact(x, y, dydx):
     y += 1
     y *= 0.5  # Φ
     if dydx is not None:
-        _exact_slope(x, np.square(x), y, dydx)
+        near = np.clip(x, -LARGEST_EXACT, LARGEST_EXACT)
+        _exact_slope(near, np.square(near), y, dydx)
     y *= x
 
 
@@ -101,15 +103,16 @@ def _exact_slope(x, square, cdf, dydx):  # Φ + x φ,  φ = exp(-x²/2) / √(2�
 
 
 def _tanh(x, y, dydx):
-    square = np.square(x)
+    near = np.clip(x, -LARGEST_TANH, LARGEST_TANH)
+    square = np.square(near)
     np.multiply(square, ROOT * CUBIC, out=y)
     y += ROOT
-    y *= x  # u
+    y *= near  # u
     _half_one_plus_tanh(y)  # s = σ(2u)
     if dydx is not None:  # s + x s (1 - s) 2u'
         square *= 6 * ROOT * CUBIC
         square += 2 * ROOT  # 2u'
-        square *= x
+        square *= near
         np.subtract(1, y, out=dydx)
         dydx *= square
         dydx += 1

@@ -11,8 +11,7 @@ def zero_where(out, values, condition):
 
     Parameters
     ----------
-    out, values : array of floats, of one shape and dtype
-        ``out`` shares no memory with ``values``.
+    out, values : array of floats, of one shape
     condition : array of bool, of their shape
 
     Examples
@@ -27,4 +26,4 @@ def zero_where(out, values, condition):
         out[...] = np.where(condition, 0, values)
         return
     bits, mask = f"i{out.itemsize}", condition.view("i1") - np.int8(1)  # no bits or all
-    np.bitwise_and(values.view(bits), mask, out=out.view(bits))
+    np.bitwise_and(values.astype(out.dtype, copy=False).view(bits), mask, out=out.view(bits))

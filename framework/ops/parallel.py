@@ -89,7 +89,7 @@ def even_rows(count, row_bytes):
     blocks, threads = -(-count // rows_per_block(row_bytes)), workers()
     if blocks > 1:
         blocks = -(-blocks // threads) * threads
-    return -(-count // max(blocks, 1))
+    return max(1, -(-count // max(blocks, 1)))
 
 
 def rows_per_block(row_bytes):

@@ -12,6 +12,13 @@ def cases(Case, floats):
             lambda: nn.BatchNorm2d(2, eps=1e-2, track_running_stats=False),
             floats(2, 3, 4, 2),
         ),
+        Case("BatchNorm2d, no bias", lambda: nn.BatchNorm2d(3, bias=False), floats(3, 2, 1, 3)),
+        Case("GroupNorm, no bias", lambda: nn.GroupNorm(2, 4, bias=False), floats(2, 3, 2, 4)),
+        Case(
+            "InstanceNorm2d, no bias",
+            lambda: nn.InstanceNorm2d(3, affine=True, bias=False),
+            floats(3, 2, 2, 3),
+        ),
         Case("GroupNorm", lambda: nn.GroupNorm(2, 6), floats(2, 3, 4, 6)),
         Case("GroupNorm, one group", lambda: nn.GroupNorm(1, 3, affine=False), floats(3, 5, 3)),
         Case("GroupNorm, features", lambda: nn.GroupNorm(2, 8, eps=1e-2), floats(5, 8)),

@@ -1,6 +1,7 @@
 """Laws that every layer keeps, run on every case of the table."""
 
 import copy
+import re
 import runpy
 from pathlib import Path
 
@@ -105,6 +106,28 @@ def test_gradients_add_up(case, rng):
     layer.backward(random_dy(y, np.random.default_rng(5)))
     randomness.load_state_dict(start)
     assert_same([parameter.grad for parameter in layer.parameters()], [2 * dw for dw in once])
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if not c.is_loss], ids=lambda c: c.name)
+def test_an_empty_batch_passes_or_is_named(case, rng):
+    layer, inputs = made(case, rng)
+    (empty,) = (x[:0] for x in inputs)
+    try:
+        y = layer(empty)
+    except ValueError as error:
+        assert re.search(r"Norm.*got x of shape \(0, |mask of shape ", str(error))  # noqa: PT017
+        return
+    assert len(y) == 0
+    dx = layer.backward(random_dy(y, rng))
+    assert dx is None or dx.shape == empty.shape
+    for parameter in layer.parameters():
+        assert not parameter.grad.any()
+
+
+@pytest.mark.parametrize("name", ["Softmax", "LogSoftmax"])
+def test_softmax_needs_its_axis(name):
+    with pytest.raises(ValueError, match=f"{name}: expected x with an axis -1 .dim., got shape"):
+        getattr(nn, name)()(np.array(1.0))
 
 
 @every_case

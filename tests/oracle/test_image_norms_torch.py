@@ -13,17 +13,20 @@ OPTIONS = {
         {"eps": 0.1, "momentum": 0.3},
         {"affine": False},
         {"track_running_stats": False},
+        {"bias": False},
     ],
     "InstanceNorm2d": [
         {},
         {"affine": True, "eps": 0.1},
         {"track_running_stats": True},
         {"affine": True, "track_running_stats": True, "momentum": 0.3},
+        {"affine": True, "bias": False},
     ],
     "GroupNorm": [
         {"num_groups": 2},
         {"num_groups": 1, "eps": 0.1},
         {"num_groups": 6, "affine": False},
+        {"num_groups": 3, "bias": False},
     ],
 }
 # N, H, W, C. No single image: there dx of PyTorch 2.13's InstanceNorm2d, given a permuted tensor,

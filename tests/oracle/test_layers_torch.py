@@ -89,6 +89,7 @@ def cases():
             {"eps": 0.1, "momentum": 0.3},
             {"affine": False},
             {"track_running_stats": False},
+            {"bias": False},
         ]:
             yield (
                 f"BatchNorm1d {options}",

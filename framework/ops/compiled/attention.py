@@ -97,11 +97,15 @@ def _attend_backward(dy, q, k, v, lse, dq, dk, dv, causal, tiles):
                 for t in range(stop - start):
                     own = before + t + 1 if causal else keys
                     weights, slopes = p[t], ds[t]
-                    logarithm, mean = lse[n, h, start + t], np.float32(0)
+                    logarithm, total, mean = lse[n, h, start + t], np.float32(0), np.float32(0)
                     for s in range(own):
                         weights[s] = exp(weights[s] * scale - logarithm)
-                        mean += weights[s] * slopes[s]  # in all Σ_d dy y
+                        total += weights[s]  # 1, but for the rounding of a large lse
+                        mean += weights[s] * slopes[s]
+                    share = np.float32(1) / total
+                    mean *= share  # Σ_d dy y
                     for s in range(own):
+                        weights[s] *= share
                         slopes[s] = weights[s] * (slopes[s] - mean) * scale
                     weights[own:] = 0
                     slopes[own:] = 0

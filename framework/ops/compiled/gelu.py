@@ -5,10 +5,11 @@ import math
 import numpy as np
 from numba import njit
 
-from firstlight.ops.gelu import CUBIC, LARGEST_SQUARE, ROOT, TANH_OF
+from firstlight.ops.gelu import CUBIC, LARGEST, LARGEST_TANH, ROOT, TANH_OF
 
 T6, T5, T4, T3, T2, T1, T0 = (np.float32(c) for c in TANH_OF)
-MOST, DENSITY = np.float32(LARGEST_SQUARE), np.float32(1 / math.sqrt(2 * math.pi))
+MOST, MOST_TANH = np.float32(LARGEST), np.float32(LARGEST_TANH)
+DENSITY = np.float32(1 / math.sqrt(2 * math.pi))
 LINEAR, CUBE = np.float32(2 * ROOT), np.float32(2 * ROOT * CUBIC)
 ONE, HALF, TWO, THREE = (np.float32(c) for c in (1, 0.5, 2, 3))
 FAST = {"contract", "nsz"}
@@ -41,23 +42,27 @@ def tanh(x, y, dydx):
 def _exact(x, y, dydx, slope):
     for i in range(x.size):
         a = x[i]
-        square = min(a * a, MOST)
+        low = -MOST if a < -MOST else a  # unlike min and max these keep NaN at no cost
+        near = MOST if low > MOST else low
+        square = near * near
         u = ((((T6 * square + T5) * square + T4) * square + T3) * square + T2) * square + T1
-        cdf = ONE / (ONE + exp(-TWO * a * (u * square + T0)))
+        cdf = ONE / (ONE + exp(-TWO * near * (u * square + T0)))
         if slope:
-            dydx[i] = cdf + a * exp(-HALF * square) * DENSITY
-        y[i] = a * cdf
+            dydx[i] = cdf + near * exp(-HALF * square) * DENSITY
+        y[i] = low * cdf  # which never is quite 0
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 def _tanh(x, y, dydx, slope):
     for i in range(x.size):
         a = x[i]
-        square = a * a
-        s = ONE / (ONE + exp(-a * (LINEAR + CUBE * square)))
+        low = -MOST_TANH if a < -MOST_TANH else a
+        near = MOST_TANH if low > MOST_TANH else low
+        square = near * near
+        s = ONE / (ONE + exp(-near * (LINEAR + CUBE * square)))
         if slope:
-            dydx[i] = s + a * s * (ONE - s) * (LINEAR + THREE * CUBE * square)
-        y[i] = a * s
+            dydx[i] = s + near * s * (ONE - s) * (LINEAR + THREE * CUBE * square)
+        y[i] = low * s
 
 
 @njit(error_model="numpy")

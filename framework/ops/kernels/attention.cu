@@ -55,19 +55,23 @@ extern "C" __global__ void softmax_rows_backward(
     size_t row = blockIdx.x, start = row * keys;
     const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
     int seen = causal ? keys - queries + at.t + 1 : keys;
-    Real dot = 0;
+    Real sum = 0, dot = 0;
     for (int j = threadIdx.x; j < keys; j += THREADS) {
         size_t i = start + j;
         Real weight = 0, factor = kept(first + i, p, step, call, seed0, seed1);
         if (j < seen) weight = exp(scale * scores[i] + (has_bias ? b[j] : Real(0)) - lse[row]);
         scores[i] = weight;
         dp[i] *= factor;
+        sum += weight;  // in all 1, but for the rounding of a large lse
         dot += weight * dp[i];
     }
-    dot = block_sum(dot);
+    sum = block_sum(sum);
+    Real share = sum > 0 ? 1 / sum : Real(0);  // of a row that sees nothing all weights are 0
+    dot = block_sum(dot) * share;
     for (int j = threadIdx.x; j < keys; j += THREADS) {
         size_t i = start + j;
-        dp[i] = scale * scores[i] * (dp[i] - dot);
-        scores[i] *= kept(first + i, p, step, call, seed0, seed1);
+        Real weight = scores[i] * share;
+        dp[i] = scale * weight * (dp[i] - dot);
+        scores[i] = weight * kept(first + i, p, step, call, seed0, seed1);
     }
 }

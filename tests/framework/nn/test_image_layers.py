@@ -163,6 +163,8 @@ def test_zeropad_errors():
 
 def test_repr():
     assert repr(nn.GroupNorm(2, 4)) == "GroupNorm(2, 4, eps=1e-05, affine=True)"
+    without = "GroupNorm(2, 4, eps=1e-05, affine=True, bias=False)"
+    assert repr(nn.GroupNorm(2, 4, bias=False)) == without
     assert repr(nn.Dropout2d(0.2)) == "Dropout2d(p=0.2)"
     assert repr(nn.ZeroPad2d(1)) == "ZeroPad2d((1, 1, 1, 1))"
     assert repr(nn.Upsample(scale_factor=2)) == (
