@@ -9,6 +9,7 @@ def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
     Parameters
     ----------
     logits : array, shape (N, V)
+        -inf for tokens that must not be drawn; where some are inf, one of those is.
     rng : numpy.random.Generator
     temperature : float
         Logits are divided by it: below 1 bolder, above 1 more varied; 0 takes the likeliest.
@@ -20,6 +21,12 @@ def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
     Returns
     -------
     array of int64, shape (N,)
+
+    Raises
+    ------
+    ValueError
+        Logits with NaN, as of a model that has diverged, or a row in which all are -inf; settings
+        that make no sense.
 
     References
     ----------
@@ -33,9 +40,18 @@ def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
     array([1])
     """
     check(temperature, top_k, top_p)
+    largest = logits.max(axis=1, keepdims=True).astype("float64")  # (N, 1)  NaN if there is one
+    if not (largest > -np.inf).all():
+        what = "NaN" if np.isnan(largest).any() else "a row of -inf alone"
+        raise ValueError(
+            f"sample: no token can be drawn from logits with {what}; the model has diverged, or a "
+            "mask leaves nothing: look at its training loss, or load an earlier checkpoint"
+        )
     if temperature == 0:
         return logits.argmax(axis=1).astype("int64")
-    scores = logits.astype("float64") / temperature  # (N, V)
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf; beyond -1e308
+        gap = np.where(logits == largest, 0, logits - largest)  # (N, V)  0 at most
+        scores = gap / temperature  # (N, V)
     order = np.argsort(-scores, axis=1, kind="stable")  # (N, V)  the likeliest first
     ranked = np.take_along_axis(scores, order, axis=1)
     if top_k is not None:
@@ -53,7 +69,7 @@ def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
 
 def check(temperature, top_k, top_p):
     """Raise a ValueError unless the settings make sense."""
-    if not temperature >= 0:
+    if not 0 <= temperature < np.inf:
         raise ValueError(f"generate: expected temperature of 0 or more, got {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"generate: expected top_k of 1 or more, got {top_k}")

@@ -83,6 +83,37 @@ def test_generate_draws_as_without_a_cache_and_past_the_block(tokens, settings):
     np.testing.assert_array_equal(made, expected)
 
 
+@pytest.mark.parametrize("settings", [{}, {"top_k": 2}, {"top_p": 0.9}, {"temperature": 0}])
+def test_sampling_of_infinite_logits(settings):
+    rng, inf = np.random.default_rng(0), np.inf
+    logits = np.array([[1.0, inf, -inf, inf], [-inf, -inf, 3.0, -inf]] * 200, "float32")
+    drawn = sample(logits, rng, **settings)
+    assert set(drawn[::2]) == ({1} if settings == {"temperature": 0} else {1, 3})
+    assert set(drawn[1::2]) == {2}
+
+
+@pytest.mark.parametrize("temperature", [1e-310, 1e-3, 1e300])
+def test_sampling_at_extreme_temperatures(temperature):
+    logits = np.array([[1e300, 2e300, -1e300]] * 300)
+    drawn = sample(logits, np.random.default_rng(0), temperature=temperature)
+    counts = np.bincount(drawn, minlength=3)
+    assert (counts > 0).tolist() == (
+        [False, True, False] if temperature < 1 else [True, True, True]
+    )
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+def test_sampling_of_what_is_no_number(temperature):
+    for bad, message in (
+        ([np.nan, 1.0], "logits with NaN"),
+        ([-np.inf] * 2, "a row of -inf alone"),
+    ):
+        with pytest.raises(ValueError, match=f"sample: no token can be drawn from .*{message}"):
+            sample(np.array([[1.0, 2.0], bad]), np.random.default_rng(0), temperature=temperature)
+    with pytest.raises(ValueError, match="expected temperature of 0 or more, got inf"):
+        sample(np.ones((1, 2)), np.random.default_rng(0), temperature=np.inf)
+
+
 def test_sampling():
     rng = np.random.default_rng(0)
     logits = np.log(np.tile([[0.5, 0.3, 0.15, 0.05]], (20_000, 1)))
