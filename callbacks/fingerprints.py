@@ -4,7 +4,7 @@ import contextlib
 import json
 
 from firstlight.callback import Callback
-from firstlight.files import forgiving, write_atomically
+from firstlight.files import forgiving, no_link, write_atomically
 from firstlight.fingerprints import FILE, fingerprint, read_fingerprints
 
 
@@ -49,7 +49,7 @@ class Fingerprints(Callback):
         if trainer.step and path.is_file():
             kept = {s: h for s, h in read_fingerprints(path.parent).items() if s <= trainer.step}
             write_atomically(path, "".join(_line(step, hashes) for step, hashes in kept.items()))
-        self._file = path.open("a", encoding="utf-8")
+        self._file = open(path, "a", encoding="utf-8", opener=no_link)  # noqa: SIM115
         if trainer.step == 0:
             self._note(trainer, module)
 

@@ -100,10 +100,12 @@ class LRFinder(Callback):
             for group in trainer.optimizer.param_groups:
                 group["lr"] = group["lr"] * factor if factor else suggestion
         if trainer.run is not None:
+            from firstlight.figures import save
+
             path = trainer.run.path / "plots" / "lr_finder.png"
             with forgiving(path):
                 path.parent.mkdir(exist_ok=True)
-                self.search.plot().savefig(path)
+                save(self.search.plot(), path)
 
     def _search(self, trainer):
         space = np.geomspace if self.mode == "exponential" else np.linspace

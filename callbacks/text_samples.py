@@ -5,8 +5,9 @@ import os
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import TensorBoard
 from firstlight.events import EventsFile
-from firstlight.files import check_guards, forgiving
-from firstlight.generation import check_generates, printable, prompt_tokens, write_text
+from firstlight.files import check_guards, forgiving, no_link
+from firstlight.generation import check_generates, prompt_tokens, write_text
+from firstlight.printable import printable
 
 SAMPLES = "samples.txt"
 
@@ -129,7 +130,7 @@ class TextSamples(Callback):
         if path is not None:
             with forgiving(path):
                 check_guards(path)
-                with open(path, "a", encoding="utf-8") as file:
+                with open(path, "a", encoding="utf-8", opener=no_link) as file:
                     file.write(f"--- step {trainer.step}\n{text}\n")
                 self._size = path.stat().st_size
         if self._events is not None:

@@ -28,14 +28,17 @@ def read_unpacked(file, path):
     ValueError
         It is larger than `allowance`.
     """
-    most = allowance(path)
-    content = file.read(most + 1)
-    if len(content) > most:
+    most, pieces, size = allowance(path), [], 0
+    while piece := file.read(2**20):
+        pieces.append(piece)
+        size += len(piece)
+        if size <= most:
+            continue
         raise ValueError(
             f"{path}: {path.stat().st_size:,} bytes unpack to more than {most:,}; if this is meant "
             "to be, unpack the file first"
         )
-    return content
+    return b"".join(pieces)
 
 
 def check_npz(path):

@@ -109,6 +109,16 @@ def check_guards(path):
                 guards[folder]()
 
 
+def no_link(path, flags):
+    """Open a file, but not where a link stands for another one; ``opener=no_link`` of `open`.
+
+    A run that somebody else made may have a link where a training appends.
+    """
+    if os.path.islink(path) and (os.path.isfile(path) or not os.path.exists(path)):
+        raise OSError(f"{path} is a link to {os.readlink(path)}; remove it")
+    return os.open(path, flags, 0o666)
+
+
 def made_room(path):
     """Return the path of a file that a user asked for, its folder made if it is missing."""
     path = Path(path)

@@ -86,15 +86,3 @@ def undisturbed(module):
     finally:
         for part, training, stack in before:
             part.training, part._stack = training, stack
-
-
-def printable(text):
-    r"""Return text without characters that would confuse a terminal, such as escape sequences.
-
-    Examples
-    --------
-    >>> from firstlight.generation import printable
-    >>> printable("one\n\x1b[2Jtwo")
-    'one\n�[2Jtwo'
-    """
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)

@@ -3,6 +3,10 @@
 import argparse
 import difflib
 
+from firstlight.printable import shown
+
+__all__ = ["HelpShown", "Parser", "UsageError", "nearest", "shown"]
+
 
 class UsageError(Exception):
     """The command cannot be understood; ends it with exit code 2 and this message."""
@@ -37,9 +41,3 @@ def nearest(name, known):
     """Return ``"; did you mean ...?"`` with the known name most like this one, or ""."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
-
-
-def shown(value):
-    """Return a value as messages show it: short, on one line."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

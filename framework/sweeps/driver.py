@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from firstlight.files import write_json
+from firstlight.files import no_link, write_json
 from firstlight.interrupt import SIGNALS
 from firstlight.sweeps.samplers import check_installed, make_sampler
 from firstlight.sweeps.spec import SweepSpec
@@ -127,7 +127,8 @@ class Driver:
             each = str(max(1, _cores() // self.spec.jobs))
             environment |= dict.fromkeys(THREADS, each)
         command = [sys.executable, "-m", "firstlight.sweeps.worker", str(trial.path)]
-        with trial.log.open("w") as log:
+        trial.log.unlink(missing_ok=True)  # it may be a link to somewhere else
+        with open(trial.log, "w", opener=no_link) as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )

@@ -27,7 +27,7 @@ class GridSampler:
     """Every combination, one after the other."""
 
     def __init__(self, spec):
-        self._all = grid(spec.space)
+        self._all = grid(spec.space, spec.trials)
 
     def ask(self, number):
         """Return the settings of a trial, counted from 1."""

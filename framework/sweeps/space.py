@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from firstlight.printable import shown
+
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+MOST = 100_000  # values of a range with steps, and combinations of a grid
+LARGEST = 1e18  # below what whole numbers of 64 bits can hold
 KEYS = ("value", "values", "min", "max", "log", "step")
 
 
@@ -22,6 +26,11 @@ class Choice:
     """
 
     values: tuple
+
+    @property
+    def count(self):
+        """How many values there are."""
+        return len(self.values)
 
     def grid(self):
         """Return all values."""
@@ -51,17 +60,22 @@ class Range:
     step: int | float | None = None
 
     @property
+    def count(self):
+        """How many values there are, None of a range without steps."""
+        if self.step is None and not (self.whole and not self.log):
+            return None
+        return math.floor((self.max - self.min) / (self.step or 1) + 1e-9) + 1
+
+    @property
     def whole(self):
         """Whether the values are whole numbers."""
         return all(isinstance(v, int) for v in (self.min, self.max, self.step or 1))
 
     def grid(self):
         """Return all values, or None of a range without steps."""
-        if self.step is None and not (self.whole and not self.log):
+        if self.count is None:
             return None
-        step = self.step or 1
-        count = math.floor((self.max - self.min) / step + 1e-9) + 1
-        values = [self.min + index * step for index in range(count)]
+        values = [self.min + index * (self.step or 1) for index in range(self.count)]
         return values if self.whole else [float(f"{value:.12g}") for value in values]
 
     def draw(self, rng):
@@ -104,17 +118,17 @@ def parse_parameter(name, said):
     if not isinstance(said, dict) or not said:
         raise ValueError(
             f"{who}: expected a list of values, or {{min: ..., max: ...}} with log: true or "
-            f"step: ..., got {said!r}"
+            f"step: ..., got {shown(said)}"
         )
     for key in said:
         if key not in KEYS:
-            raise ValueError(f"{who}: {key!r} is not known; there are {', '.join(KEYS)}")
+            raise ValueError(f"{who}: {shown(key)} is not known; there are {', '.join(KEYS)}")
     if "value" in said or "values" in said:
         if len(said) > 1:
             raise ValueError(f"{who}: values stand alone, got also {', '.join(list(said)[1:])}")
         values = [said["value"]] if "value" in said else said["values"]
         if not isinstance(values, (list, tuple)) or not values:
-            raise ValueError(f"{who}: expected a list of values, got {values!r}")
+            raise ValueError(f"{who}: expected a list of values, got {shown(values)}")
         return Choice(tuple(_freeze(_number(value)) for value in values))
     if "min" not in said or "max" not in said:
         raise ValueError(f"{who}: a range needs both min and max")
@@ -126,33 +140,59 @@ def parse_parameter(name, said):
     )
     numbers = (found.min, found.max) + ((found.step,) if found.step is not None else ())
     if not all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in numbers):
-        raise ValueError(f"{who}: min, max and step must be numbers, got {said!r}")
+        raise ValueError(f"{who}: min, max and step must be numbers, got {shown(said)}")
+    if not all(-LARGEST < v < LARGEST for v in numbers):  # nor NaN
+        raise ValueError(f"{who}: min, max and step must be below 1e18 in size, got {shown(said)}")
     if not found.min < found.max:
         raise ValueError(f"{who}: min must be below max, got {found.min} and {found.max}")
     if found.log and (found.min <= 0 or found.step is not None):
         raise ValueError(f"{who}: with log, min must be above 0 and there can be no step")
     if found.step is not None and found.step <= 0:
         raise ValueError(f"{who}: step must be above 0, got {found.step}")
+    if found.step is not None and found.count > MOST:
+        raise ValueError(
+            f"{who}: step {found.step} makes {found.count:,} values from {found.min} to "
+            f"{found.max}, more than {MOST:,}; take a larger step, or none"
+        )
     return found
 
 
-def grid(space):
-    """Return every combination, ``[{name: value}]``, the last name changing fastest.
-
-    Raises
-    ------
-    ValueError
-        A range without steps has no end of values.
-    """
-    values = {name: one.grid() for name, one in space.items()}
-    for name, found in values.items():
-        if found is None:
+def grid_size(space):
+    """Return how many combinations there are; see `grid`."""
+    for name, one in space.items():
+        if one.count is None:
             raise ValueError(
                 f"parameters: {name}: a grid needs values, or a range with a step; or take "
                 "method: random"
             )
+        if one.count > MOST:
+            raise ValueError(
+                f"parameters: {name}: {one.count:,} values are more than {MOST:,}; give it a step, "
+                "or take method: random"
+            )
+    return math.prod(one.count for one in space.values())
+
+
+def grid(space, most=None):
+    """Return every combination, ``[{name: value}]``, or the first so many.
+
+    The last name changes fastest.
+
+    Raises
+    ------
+    ValueError
+        A range without steps has no end of values; or there are more than 100,000.
+    """
+    size = grid_size(space)
+    if min(size, most or size) > MOST:
+        raise ValueError(
+            f"parameters: a grid of {size:,} combinations, more than {MOST:,}; take fewer values, "
+            "say how many trials, or take method: random"
+        )
+    values = [one.grid() for one in space.values()]
     return [
-        dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
+        dict(zip(space, chosen, strict=True))
+        for chosen in itertools.islice(itertools.product(*values), most)
     ]
 
 

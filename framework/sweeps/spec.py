@@ -26,10 +26,13 @@ from pathlib import Path
 
 from firstlight import checks
 from firstlight.directions import resolve_mode
-from firstlight.sweeps.space import Choice, grid, parse_parameter
+from firstlight.printable import shown
+from firstlight.reading import read_yaml
+from firstlight.sweeps.space import MOST, Choice, grid_size, parse_parameter
 
 METHODS = ("grid", "random", "tpe")
 GOALS = {"minimize": "min", "maximize": "max"}
+JOBS = 1000  # trainings at a time
 PRUNERS = ("median", "hyperband", "none")
 
 
@@ -72,26 +75,34 @@ class SweepSpec:
     fit: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        for key in ("name", "method", "metric", "goal", "pruner"):
+            value = getattr(self, key)
+            if not (isinstance(value, str) or (key == "goal" and value is None)):
+                raise ValueError(f"{key}: expected a text, got {shown(value)}")
         checks.run_name(self.name)
         for key, choices in (("method", METHODS), ("pruner", PRUNERS)):
             if getattr(self, key) not in choices:
                 raise ValueError(
-                    f"{key}: expected one of {', '.join(choices)}, got {getattr(self, key)!r}"
+                    f"{key}: expected one of {', '.join(choices)}, got {shown(getattr(self, key))}"
                 )
         if self.goal is None:
             mode = resolve_mode(self.metric, ask="goal: maximize or goal: minimize")
             self.goal = next(goal for goal, means in GOALS.items() if means == mode)
         if self.goal not in GOALS:
-            raise ValueError(f"goal: expected minimize or maximize, got {self.goal!r}")
+            raise ValueError(f"goal: expected minimize or maximize, got {shown(self.goal)}")
         for key, least in (("trials", 1), ("jobs", 1), ("seed", 0)):
             value = getattr(self, key)
             if key == "trials" and value is None:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{key}: expected a whole number from {least} on, got {value!r}")
+                raise ValueError(
+                    f"{key}: expected a whole number from {least} on, got {shown(value)}"
+                )
         for key in ("fit", "parameters"):
             if not isinstance(getattr(self, key), dict):
-                raise ValueError(f"{key}: expected settings by name, got {getattr(self, key)!r}")
+                raise ValueError(
+                    f"{key}: expected settings by name, got {shown(getattr(self, key))}"
+                )
         if not self.parameters:
             raise ValueError("parameters: there is nothing to search; name at least one setting")
         self.space = {name: parse_parameter(name, said) for name, said in self.parameters.items()}
@@ -99,10 +110,14 @@ class SweepSpec:
             if name in self.space or name in self.fit:
                 raise ValueError(f"{name}: the sweep decides where its runs lie")
         if self.method == "grid":
-            whole = len(grid(self.space))
+            whole = grid_size(self.space)
             self.trials = whole if self.trials is None else min(self.trials, whole)
         elif self.trials is None:
             raise ValueError(f"trials: say how many, as method {self.method} could go on for ever")
+        for key, most in (("trials", MOST), ("jobs", JOBS)):
+            if getattr(self, key) > most:
+                value = getattr(self, key)
+                raise ValueError(f"{key}: expected {most:,} at most, got {value:,}")
 
     @property
     def mode(self):
@@ -137,24 +152,21 @@ def load_spec(path, **more):
     ValueError
         It cannot be read, or does not describe a sweep; the message begins with the file's name.
     """
-    import yaml
-
     path = Path(path)
     try:
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise ValueError(f"{path}: cannot be read ({reason})") from error
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        said = read_yaml(path)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if not isinstance(said, dict):
-        raise ValueError(f"{path}: expected a sweep's settings by name, got {said!r}")
+        raise ValueError(f"{path}: expected a sweep's settings by name, got {shown(said)}")
     known = list(SweepSpec.__dataclass_fields__)
     for key in said:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise ValueError(f"{path}: {key!r} is not known; {hint}")
+            raise ValueError(f"{path}: {shown(key)} is not known; {hint}")
     said = {"name": path.stem, "parameters": {}} | said
     try:
         return SweepSpec(**said | {key: value for key, value in more.items() if value is not None})

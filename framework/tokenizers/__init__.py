@@ -12,9 +12,9 @@
 """
 
 import difflib
-import json
 from pathlib import Path
 
+from firstlight.reading import read_json
 from firstlight.tokenizers.bpe import BPETokenizer
 from firstlight.tokenizers.byte import ByteTokenizer
 from firstlight.tokenizers.char import CharTokenizer
@@ -87,11 +87,13 @@ def load(path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"tokenizer: there is no file {path}")
     try:
-        state = json.loads(Path(path).read_text(encoding="utf-8"))
-        kind = KINDS[state.pop("kind")]
-        return kind(**state)
+        state = read_json(path)
+        made = KINDS[state.pop("kind")](**state)
+        if made.state_dict() != state:  # e.g. characters twice, or in another order
+            raise ValueError("it is damaged: a tokenizer made of it is another one")
+        return made
     except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ValueError(
-            f"{path}: not a tokenizer: {type(error).__name__}: {error}; expected a file that "
-            "Tokenizer.save wrote"
+            f"{path}: not a tokenizer: {reason}; expected a file that Tokenizer.save wrote"
         ) from error

@@ -15,6 +15,9 @@ WORDS = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+",
 )
 
+LONGEST = 2**16  # bytes of a token
+ALL = 2**26  # bytes of all tokens together
+
 
 class BPETokenizer(Tokenizer):
     """Start from bytes, and give the most frequent pair of neighbours a token of its own; repeat.
@@ -40,7 +43,8 @@ class BPETokenizer(Tokenizer):
     Raises
     ------
     ValueError
-        A pair with a token that does not exist yet.
+        A pair with a token that does not exist yet, or that is there twice; tokens that are
+        longer, or more, than any text makes them.
 
     References
     ----------
@@ -61,13 +65,24 @@ class BPETokenizer(Tokenizer):
     name = "bpe"
 
     def __init__(self, merges):
-        self.merges, self._bytes = {}, [bytes([value]) for value in range(256)]
+        self.merges, self._bytes, total = {}, [bytes([value]) for value in range(256)], 0
         for left, right in merges:
             new = len(self._bytes)
+            if type(left) is not int or type(right) is not int:
+                raise TypeError(f"BPETokenizer: merge {new - 256} is no pair of whole numbers")
             if not (0 <= left < new and 0 <= right < new):
                 raise ValueError(
                     f"BPETokenizer: merge {new - 256} joins ({left}, {right}), but there are only "
                     f"tokens 0 to {new - 1} by then"
+                )
+            if (left, right) in self.merges:
+                raise ValueError(f"BPETokenizer: merge {new - 256}, ({left}, {right}), is a second")
+            size = len(self._bytes[left]) + len(self._bytes[right])
+            total += size
+            if size > LONGEST or total > ALL:  # n merges can double a token n times
+                raise ValueError(
+                    f"BPETokenizer: merge {new - 256} makes a token of {size:,} bytes, {total:,} "
+                    f"in all; expected {LONGEST:,} and {ALL:,} at most"
                 )
             self.merges[left, right] = new
             self._bytes.append(self._bytes[left] + self._bytes[right])
@@ -101,11 +116,15 @@ class BPETokenizer(Tokenizer):
             for pair in pairwise(word):
                 pairs[pair] += times[place]
                 places[pair].add(place)
-        merges = []
+        merges, sizes = [], [1] * 256  # bytes of each token
         while pairs and len(merges) < vocab_size - 256:
             best = max(pairs, key=pairs.get)
             if pairs[best] < 2:
                 break
+            if sizes[best[0]] + sizes[best[1]] > LONGEST:
+                pairs[best] = 0  # such a token could not be read again
+                continue
+            sizes.append(sizes[best[0]] + sizes[best[1]])
             for place in sorted(places[best]):
                 for pair in pairwise(words[place]):
                     pairs[pair] -= times[place]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight.printable import shown
 from firstlight.tokenizers.tokenizer import Tokenizer
 
 
@@ -34,6 +35,10 @@ class CharTokenizer(Tokenizer):
     name = "char"
 
     def __init__(self, characters):
+        if not isinstance(characters, str):
+            raise TypeError(
+                f"CharTokenizer: expected characters in one text, got {shown(characters)}"
+            )
         self.characters = "".join(sorted(set(characters)))
         if not self.characters:
             raise ValueError("CharTokenizer: expected one or more characters, got none")

@@ -39,6 +39,10 @@ def test_what_a_file_says_is_understood(said, meant):
         ({"min": 0, "max": 1, "step": 0}, "step must be above 0"),
         ({"min": 0, "max": 1, "steps": 3}, "'steps' is not known; there are value, values"),
         ({"values": [1], "min": 0}, "values stand alone, got also min"),
+        ({"min": 0, "max": 1, "step": 1e-12}, "makes 1,000,000,000,001 values from 0 to 1, more"),
+        ({"min": 0, "max": float("inf")}, "must be below 1e18 in size"),
+        ({"min": float("nan"), "max": 1}, "must be below 1e18 in size"),
+        ({"min": 0, "max": 10**30}, "must be below 1e18 in size"),
     ],
 )
 def test_what_is_no_parameter_is_refused(said, message):
@@ -60,6 +64,19 @@ def test_a_grid_is_every_combination_once():
     assert Range(0.1, 0.3, step=0.1).grid() == [0.1, 0.2, 0.3]
     with pytest.raises(ValueError, match="b: a grid needs values, or a range with a step"):
         grid({"b": Range(0.0, 1.0)})
+
+
+def test_a_grid_too_large_to_hold_is_refused_and_its_beginning_is_not():
+    space = {name: Range(1, 1000) for name in "abcd"}
+    with pytest.raises(ValueError, match="a grid of 1,000,000,000,000 combinations, more than"):
+        grid(space)
+    assert grid(space, 1001)[1000] == {"a": 1, "b": 1, "c": 2, "d": 1}
+    with pytest.raises(ValueError, match="a: 1,000,000,000 values are more than 100,000; give it"):
+        grid({"a": Range(1, 10**9)}, 5)
+    spec = {"name": "s", "method": "grid", "parameters": {n: [*range(1000)] for n in "abcd"}}
+    with pytest.raises(ValueError, match="trials: expected 100,000 at most, got 1,000,000,000,000"):
+        SweepSpec(**spec)
+    assert SweepSpec(**spec, trials=10).trials == 10
 
 
 def test_draws_cover_the_space_as_they_should():
@@ -111,6 +128,15 @@ def test_a_file_is_read_and_flags_go_before_it(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("trials: 1000000\nparameters: {lr: [1]}", "trials: expected 100,000 at most, got 1,000,0"),
+        ("jobs: 1001\ntrials: 1\nparameters: {lr: [1]}", "jobs: expected 1,000 at most, got 1,001"),
+        (
+            "trials: 3\ntrials: 4\nparameters: {lr: [1]}",
+            "line 2: 'trials' is there twice, in line 1",
+        ),
+        ("name: 3\nparameters: {lr: [1]}", "name: expected a text, got 3"),
+        ("goal: [a]\nparameters: {lr: [1]}", "goal: expected a text, got ['a']"),
+        ("metric: {}\nparameters: {lr: [1]}", "metric: expected a text, got {}"),
         ("", "expected a sweep's settings by name, got None"),
         ("a: [", "not YAML"),
         ("trials: 3", "parameters: there is nothing to search"),

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 import types
 
 import numpy as np
@@ -189,6 +190,47 @@ def test_files_that_hold_no_tokenizer(tmp_path, content):
         tokenizers.load(tmp_path / "t.json")
     with pytest.raises(FileNotFoundError, match="tokenizer: there is no file .*nowhere.json"):
         tokenizers.make(str(tmp_path / "nowhere.json"), [])
+
+
+def test_merges_that_double_a_token_again_and_again_are_refused(tmp_path):
+    merges = [[97, 97], *([256 + i, 256 + i] for i in range(40))]  # 577 bytes; 2 TB of a's
+    (tmp_path / "t.json").write_text(json.dumps({"kind": "bpe", "merges": merges}))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"t.json: not a tokenizer: .* a token of 131,072 bytes"):
+        tokenizers.load(tmp_path / "t.json")
+    assert tracemalloc.get_traced_memory()[1] < 2**21
+    tracemalloc.stop()
+    wide = [[97 + i % 2, 97 + i // 2 % 2] for i in range(4)]
+    wide += [[left, right] for left in range(256, 260) for right in range(256, 260)]
+    BPETokenizer(wide)
+    (tmp_path / "t.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested deeper than 50 levels"):
+        tokenizers.load(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"kind": "char", "characters": "ba"}, "it is damaged: a tokenizer made of it is another"),
+        ({"kind": "char", "characters": ["ab", "c"]}, "expected characters in one text"),
+        ({"kind": "bpe", "merges": [[1, 2], [1, 2]]}, "merge 1, (1, 2), is a second"),
+        ({"kind": "bpe", "merges": [[1.0, 2]]}, "merge 0 is no pair of whole numbers"),
+        ({"kind": "bpe", "merges": [[True, 2]]}, "merge 0 is no pair of whole numbers"),
+    ],
+)
+def test_files_that_would_be_another_tokenizer(tmp_path, content, message):
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="t.json: not a tokenizer: ") as caught:
+        tokenizers.load(tmp_path / "t.json")
+    assert message in str(caught.value)
+
+
+def test_training_makes_no_token_that_could_not_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("firstlight.tokenizers.bpe.LONGEST", 8)
+    tokenizer = BPETokenizer.train(["x" * 64, " " * 64], 400)
+    assert max(map(len, tokenizer._bytes)) == 8
+    tokenizer.save(tmp_path / "t.json")
+    assert tokenizers.load(tmp_path / "t.json").same_as(tokenizer)
 
 
 def test_a_file_can_be_read_by_people(tmp_path):

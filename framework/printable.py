@@ -1,0 +1,50 @@
+"""Text that files and users bring along, made safe for terminals, messages and spreadsheets.
+
+A name with an escape sequence can hide a line of a terminal or rewrite another; a cell that begins
+with ``=`` is a formula to a spreadsheet, which may fetch and send.
+"""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
+
+
+def printable(text):
+    r"""Return text without characters that would confuse a terminal, such as escape sequences.
+
+    Examples
+    --------
+    >>> from firstlight.printable import printable
+    >>> printable("one\n\x1b[2Jtwo")
+    'one\n�[2Jtwo'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+
+def one_line(text):
+    """Return text as `printable` does, on one line."""
+    return text if text.isprintable() else " ".join(printable(text).split())
+
+
+def shown(value):
+    """Return a value as messages show it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def csv_cell(value):
+    """Return a value for a CSV file: a text that spreadsheets took for a formula gets a ``'``.
+
+    Examples
+    --------
+    >>> from firstlight.printable import csv_cell
+    >>> csv_cell("=HYPERLINK(...)"), csv_cell("-0.5"), csv_cell(-0.5), csv_cell("a=b")
+    ("'=HYPERLINK(...)", '-0.5', -0.5, 'a=b')
+    """
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

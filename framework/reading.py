@@ -1,0 +1,155 @@
+"""Read settings that somebody else may have written, JSON or YAML: limits first, work afterwards.
+
+A file of a few hundred bytes can stand for billions of values (YAML's aliases), be nested deeper
+than Python can follow, or give one setting two values, of which a reader silently takes the last.
+"""
+
+import functools
+import json
+from pathlib import Path
+
+MOST_JSON = 2**24  # bytes of a file
+MOST_YAML = 2**17  # the same of YAML, whose reader takes seconds for so much
+VALUES = 100_000  # in a YAML file, aliases counted each time
+DEPTH = 50  # of lists and dicts in each other
+
+
+def read_json(path):
+    """Return the value in a JSON file.
+
+    Raises
+    ------
+    OSError
+        As the system reports it.
+    ValueError
+        Not JSON, larger or deeper than settings are, or a name is there twice.
+    """
+    return parse_json(read_text(path, MOST_JSON))
+
+
+def read_yaml(path):
+    """Return the value in a YAML or JSON file; see `read_json`."""
+    text = read_text(path, MOST_JSON)
+    if text[:1] in ("{", "["):  # JSON, most likely, which is read a hundred times faster
+        try:
+            return parse_json(text)
+        except json.JSONDecodeError:
+            pass
+    return parse_yaml(text)
+
+
+def read_text(path, most):
+    """Return the text in a UTF-8 file of so many bytes at most."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")  # a pipe would be waited for, /dev/zero read for ever
+    with open(path, "rb") as file:
+        content = file.read(min(most, path.stat().st_size) + 1)
+    if len(content) > most:
+        raise ValueError(f"it has more than {most:,} bytes; settings have far fewer")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not a text file: byte {error.start} is no UTF-8") from error
+
+
+def parse_json(text):
+    """Return the value of a JSON text; see `read_json`."""
+    try:
+        found = json.loads(text, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError(_too_deep()) from None
+    check_depth(found)
+    return found
+
+
+def parse_yaml(text):
+    """Return the value of a YAML text; see `read_json`."""
+    import yaml
+
+    if len(text) > MOST_YAML:
+        raise ValueError(f"it has more than {MOST_YAML:,} characters; write so much as JSON")
+    try:
+        found = yaml.load(text, Loader=_loader())
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML or JSON: {' '.join(str(error).split())}") from error
+    except RecursionError:
+        raise ValueError(_too_deep()) from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # dates, numbers and bytes that cannot be
+        reason = " ".join(str(error).split())
+        raise ValueError(f"not YAML or JSON: a value cannot be read: {reason}") from error
+    check_depth(found)
+    return found
+
+
+def check_depth(value):
+    """Raise a ValueError if lists and dicts are nested deeper than settings are."""
+    layer = [value]
+    for _ in range(DEPTH):
+        inner = [v.values() if isinstance(v, dict) else v for v in layer]
+        layer = [
+            item for v in inner if not isinstance(v, (str, bytes)) and hasattr(v, "__iter__")
+            for item in v
+        ]  # fmt: skip
+        if not layer:
+            return
+    raise ValueError(_too_deep())
+
+
+def _too_deep():
+    return f"it is nested deeper than {DEPTH} levels; settings are not"
+
+
+def _unique(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = max(names, key=names.count)
+        raise ValueError(f"{twice!r} is there twice; leave one of the two out")
+    return found
+
+
+@functools.cache
+def _loader():
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """SafeLoader that counts values, and refuses names that are there twice."""
+
+        def __init__(self, stream):
+            super().__init__(stream)
+            self.sizes = {}  # node -> values in it
+
+        def compose_node(self, parent, index):
+            alias = self.check_event(yaml.AliasEvent)
+            node = super().compose_node(parent, index)
+            if alias and node not in self.sizes:
+                raise self.error("an alias stands inside what it names", node)
+            if not alias:
+                parts = node.value if not isinstance(node, yaml.ScalarNode) else ()
+                flat = (n for part in parts for n in (part if isinstance(part, tuple) else (part,)))
+                self.sizes[node] = 1 + sum(self.sizes[n] for n in flat)
+            if self.sizes[node] > VALUES:
+                raise self.error(f"it has more than {VALUES:,} values, aliases counted", node)
+            return node
+
+        def compose_mapping_node(self, anchor):
+            node = super().compose_mapping_node(anchor)
+            seen = {}
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    first = seen.setdefault((key.tag, key.value), key)
+                    if first is not key:
+                        line = first.start_mark.line + 1
+                        raise self.error(
+                            f"{key.value!r} is there twice, in line {line} too; leave one out", key
+                        )
+            return node
+
+        @staticmethod
+        def error(what, node):
+            where = f"line {node.start_mark.line + 1}"
+            return yaml.composer.ComposerError(None, None, f"{where}: {what}")
+
+    return Loader
