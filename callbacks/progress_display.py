@@ -4,6 +4,7 @@ import os
 import sys
 
 from firstlight.callbacks.progress_text import GAP, bar_line, value_text
+from firstlight.printable import printable
 
 
 def open_display():
@@ -51,7 +52,12 @@ class LiveDisplay:
         before, filled, empty, after = bar_line(epoch, done, total, texts, self.width, self._marks)
         self._live.update(
             self._text.assemble(
-                before, (filled, "green"), (empty, "dim"), after, no_wrap=True, overflow="crop"
+                printable(before),
+                (filled, "green"),
+                (empty, "dim"),
+                printable(after),
+                no_wrap=True,
+                overflow="crop",
             ),
             refresh=True,
         )
@@ -67,7 +73,7 @@ class LiveDisplay:
 
     def line(self, text, style=""):
         """Print a line that stays."""
-        self._console.print(self._text(text, style=style))
+        self._console.print(self._text(printable(text), style=style))
 
     def close(self):
         """Remove the bar and give the terminal back."""
@@ -90,7 +96,7 @@ class PlainDisplay:
 
     def line(self, text, _style=""):
         """Print a line."""
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
     def close(self):
         """Do nothing: every line is out already."""

@@ -32,12 +32,11 @@ def read_unpacked(file, path):
     while piece := file.read(2**20):
         pieces.append(piece)
         size += len(piece)
-        if size <= most:
-            continue
-        raise ValueError(
-            f"{path}: {path.stat().st_size:,} bytes unpack to more than {most:,}; if this is meant "
-            "to be, unpack the file first"
-        )
+        if size > most:
+            raise ValueError(
+                f"{path}: {path.stat().st_size:,} bytes unpack to more than {most:,}; if this is "
+                "meant to be, unpack the file first"
+            )
     return b"".join(pieces)
 
 

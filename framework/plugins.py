@@ -15,16 +15,15 @@ nobody offers is an error that says which plugins are broken, and why.
 
 import difflib
 import functools
-import importlib
 import importlib.metadata
 import inspect
 import os
 import re
-import runpy
 import warnings
 from dataclasses import dataclass, field
 
 from firstlight import hooks
+from firstlight.targets import UnknownNameError, import_target
 
 GROUP = "firstlight"
 API = 1  # a plugin module may set FIRSTLIGHT_API; another number is refused with a message
@@ -118,8 +117,8 @@ class Registry:
         Raises
         ------
         KeyError
-            Nothing bears the name; the message has the nearest match, all names, and the
-            plugins that are broken.
+            Nothing bears the name, or it is nothing of this kind; the message has the nearest
+            match, all names, and the plugins that are broken.
         """
         if name in self._targets:
             return self._targets[name][0]
@@ -132,30 +131,6 @@ class Registry:
             f"no {self.kind} is called {name!r}; {hint}There are: {', '.join(self.names())}"
             f"{broken}; or name a class as package.module:Class"
         )
-
-
-class UnknownNameError(KeyError):
-    """No registered thing bears a name."""
-
-    def __str__(self):
-        return self.args[0]  # KeyError would show the message in quotes
-
-
-def import_target(path, kind="object"):
-    """Return what ``"package.module:Class"`` or ``"path/file.py:Class"`` names.
-
-    Raises
-    ------
-    UnknownNameError
-        There is no such thing.
-    """
-    module_name, _, attribute = path.rpartition(":")
-    try:
-        if module_name.endswith(".py"):
-            return runpy.run_path(module_name, run_name="user_file")[attribute]
-        return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError, OSError, KeyError) as error:
-        raise UnknownNameError(f"{kind} {path!r} cannot be imported: {error}") from error
 
 
 @functools.cache

@@ -34,6 +34,7 @@ from firstlight import owner
 from firstlight.environment import describe_environment, uncommitted_changes
 from firstlight.files import strict, write_atomically, write_json
 from firstlight.masking import masked
+from firstlight.printable import csv_cell
 from firstlight.records import best_values, read_records
 from firstlight.run_ids import latest_run as latest_run
 from firstlight.run_ids import make_folder, point_latest
@@ -263,9 +264,9 @@ class Run:
         records = read_records(self.path)
         names = list(dict.fromkeys(name for record in records for name in record))
         lines = _Lines()
-        writer = csv.DictWriter(lines, names)
-        writer.writeheader()
-        writer.writerows(records)
+        writer = csv.writer(lines)
+        writer.writerow(map(csv_cell, names))
+        writer.writerows([csv_cell(record.get(name)) for name in names] for record in records)
         write_atomically(self.path / "metrics.csv", "".join(lines))
 
 

@@ -19,6 +19,7 @@ def _same_start(tmp_path, monkeypatch):
     """Seed, and run in an empty folder, so that no test sees what another one left."""
     firstlight.seed_everything(0)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
 
 
 @pytest.fixture(autouse=True)

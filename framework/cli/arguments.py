@@ -1,7 +1,6 @@
 """Phase two: jsonargparse reads the typed arguments of what was named; objects are made of them."""
 
 import argparse
-import collections.abc
 import contextlib
 import inspect
 import json
@@ -11,14 +10,14 @@ import types
 import typing
 
 from firstlight import checks, plugins
+from firstlight.cli import trust
 from firstlight.cli.errors import UsageError, nearest, shown
 from firstlight.cli.facts import FACTS
-from firstlight.cli.names import prefix
+from firstlight.cli.names import Names, prefix
 from firstlight.cli.text import summary
 from firstlight.data import DataSplits
 from firstlight.trainer import Trainer
 
-SEQUENCES = (list, tuple, collections.abc.Sequence)
 OWN_FLAGS = {"callbacks", "seed", "runs_dir", "name"}  # of the Trainer: general flags here
 
 
@@ -120,6 +119,7 @@ class Arguments:
     def __init__(self, names, general=(), fixed=OWN_FLAGS):
         from jsonargparse import ArgumentParser
 
+        names.check_trust()  # before anything is imported
         self.names = names
         self.data, self.model, self.trainer = Choice("dataset", names.data, {"name"}), None, None
         if names.model:
@@ -166,6 +166,9 @@ class Arguments:
                 message = f"expected its arguments by name, got {shown(value)}"
                 raise UsageError(f"{source}: {one.head}: {message}")
         for flag, (value, source) in given.items():
+            if source and self._argument(flag) is None:
+                raise UsageError(self._unknown(flag, source, known))
+            trust.check(self._code({flag: value}), source, self.names.trusted)
             if value is None and flag in self.kinds and not nullable(self.kinds[flag]):
                 text = inspect.formatannotation(self.kinds[flag])
                 raise UsageError(f"{source}: {flag}: expected {text}, got None")
@@ -194,6 +197,25 @@ class Arguments:
         self.config = {head: name | plain.get(head, {}) for head, name in named.items()}
         self.config["callbacks"] = {one.name: plain.get(one.head, {}) for one in self.callbacks}
         self.config |= {"trainer": plain.get("trainer", {}), **self.general}
+
+    @property
+    def code(self):
+        """What of the settings runs code that has no registered name; see `trust`."""
+        said = Names()
+        said.add(self.config)  # as it will be read again
+        named = {one.name: trust.origin(one.name) for one in self.choices if ":" in one.name}
+        return named | self._code({flag: value for flag, (value, _) in said.values.items()})
+
+    def _code(self, values):
+        """Return those of some flags' values that could have something imported."""
+        kinds = {flag: self.kinds.get(self._argument(flag), int) for flag in values}
+        return {flag: value for flag, value in values.items() if trust.is_code(value, kinds[flag])}
+
+    def _argument(self, flag):
+        """Return the argument that a flag sets, or sets a part of; None if there is none."""
+        if flag in self.kinds:
+            return flag
+        return next((one for one in self.kinds if flag.startswith(f"{one}.")), None)
 
     def _explain(self, message, given, known):
         """Return jsonargparse's message as one line about one argument."""
@@ -251,6 +273,6 @@ def eased(value, kind):
     kinds = members(kind)
     if value in ("none", "None") and type(None) in kinds:
         return "null"
-    sequence = any((typing.get_origin(one) or one) in SEQUENCES for one in kinds)
+    sequence = any((typing.get_origin(one) or one) in trust.SEQUENCES for one in kinds)
     bare = isinstance(value, int) or (isinstance(value, str) and value[:1] not in ("[", "("))
     return f"[{value}]" if sequence and bare and str not in kinds else value

@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from firstlight.cli import chosen
+from firstlight.cli.text import tell
 
 DESCRIPTION = """\
 Compare each hand-written gradient with forward, find the innermost module that is wrong and guess
@@ -38,7 +39,7 @@ def run(words):
         return _parity(found.trainings[0].model, found.trainings[0].data, own)
     reports = [_report(found, training) for training in found.trainings[:MOST]]
     if own.json:
-        print(json.dumps(_as_json(found, reports), indent=1))
+        tell(json.dumps(_as_json(found, reports), indent=1))
     else:
         _print(found, reports)
     return 0 if all(report.ok for report in reports) else 1
@@ -101,7 +102,7 @@ def _parity(model, data, own):
     batch = next(iter(as_loader(data, "train")))
     found = check_parity(model, tuple(np.asarray(part) for part in batch), device=own.device)
     if own.json:
-        print(json.dumps([vars(d) | {"differs": d.differs} for d in found.differences], indent=1))
+        tell(json.dumps([vars(d) | {"differs": d.differs} for d in found.differences], indent=1))
     else:
-        print(*found.differences, found, sep="\n")
+        tell(*found.differences, found, sep="\n")
     return 0 if found.first is None else 1

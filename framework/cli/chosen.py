@@ -1,14 +1,15 @@
 """What ``check`` and ``explain`` look at: a model and data by name, or those of a script."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from firstlight import plugins
+from firstlight.cli import trust
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.facts import facts_of
 from firstlight.cli.fit import DATA, MODEL, choose_both
-from firstlight.cli.names import Names, load_config
+from firstlight.cli.names import Names, prefix
+from firstlight.cli.text import tell
 from firstlight.rng import seed_everything
 
 SEED = {"seed": (int, 0, "Seeds everything random.")}
@@ -46,6 +47,7 @@ def parser(command, description):
     text = "YAML or JSON with settings, or the folder of a run; may be repeated"
     add("--config", metavar="FILE", action="append", default=[], help=text)
     add("--checkpoint", metavar="FILE", help="weights to load first, of a model by name")
+    add("--trust", action="store_true", help=trust.HELP)
     add("-h", "--help", action="store_true", help="show this help for what is named, and stop")
     return made
 
@@ -91,18 +93,21 @@ def made(own, words, options=(), parser=None, arguments=()):
         own.model, script = script, None
     if arguments and script is None:
         raise UsageError("what stands behind -- goes to a script, and none is named")
-    names = Names()
+    names = Names(trusted=own.trust)
     for path in own.config:
-        names.add(load_config(path), Path(path).name)
+        names.add_file(path)
+    # what only a training wants is of no use here, and not shown
+    unused = {"trainer", "name", "runs_dir", *map(prefix, names.callbacks)}
+    names.values = {f: v for f, v in names.values.items() if f.partition(".")[0] not in unused}
     names.callbacks.clear()
     for kind in ("model", "data"):
         if getattr(own, kind) is not None:
             names.choose(kind, getattr(own, kind))
     choose_both(names)
-    fixed = {"max_epochs", "callbacks"}  # the trainer's flags are of no use here, and not shown
+    fixed = {"max_epochs", "callbacks"}
     settings = Arguments(names, {**SEED, **dict(options)}, fixed=fixed)
     if own.help:
-        print(parser.format_help(), settings.parser.format_help(), sep="\n", end="")
+        tell(parser.format_help(), settings.parser.format_help(), sep="\n", end="")
         return None
     settings.parse(words, known=vars(own))
     seed_everything(settings.general["seed"])

@@ -11,6 +11,7 @@ from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.models import listed
 from firstlight.cli.names import Names
+from firstlight.cli.text import tell
 from firstlight.data import SPLITS
 
 USAGE = "firstlight data [show NAME [--output FILE] [--ARGUMENT VALUE ...]]"
@@ -33,7 +34,7 @@ def run(words):
         parser.print_help()
         return 0
     if not own.words and not words:
-        print(listed("dataset"))
+        tell(listed("dataset"))
         return 0
     if len(own.words) != 2 or own.words[0] != "show":
         raise UsageError("expected: data, or data show NAME")
@@ -41,7 +42,7 @@ def run(words):
     names.choose("data", own.words[1])
     arguments = Arguments(names)
     if own.help:
-        print(parser.format_help(), arguments.parser.format_help(), sep="\n", end="")
+        tell(parser.format_help(), arguments.parser.format_help(), sep="\n", end="")
         return 0
     arguments.parse([f"--data.{word[2:].removeprefix('data.')}" for word in words])
     if own.output is not None and Path(own.output).suffix not in (".png", ".pdf", ".svg"):
@@ -50,12 +51,12 @@ def run(words):
         )
     splits = arguments.data.make_data()
     figure = None if own.output is None else picture(splits)
-    print(show(splits))
+    tell(show(splits))
     if figure is not None:
         from firstlight.figures import save
 
         save(figure, own.output)
-        print(f"picture: {own.output}")
+        tell(f"picture: {own.output}")
     return 0
 
 

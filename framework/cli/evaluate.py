@@ -1,6 +1,7 @@
 """``firstlight validate`` and ``firstlight test``: evaluate a run's model."""
 
 from firstlight.cli import past_run, text
+from firstlight.cli.text import tell
 
 SPLITS = {"validate": ("val", "validation"), "test": ("test", "test")}
 
@@ -12,12 +13,12 @@ def run(command, words):
     own, words = parser.parse_known_args(words)
     folder = past_run.find(own.run, own.runs_dir)
     path = past_run.checkpoint_path(folder, own.checkpoint)
-    model, splits, trainer = past_run.rebuild(folder, own.data, words)
+    model, splits, trainer = past_run.rebuild(folder, own.data, words, own.trust)
     evaluate = trainer.validate if command == "validate" else trainer.test
     metrics = evaluate(model, splits, checkpoint=path)
     of_run = path.parent == folder / "checkpoints"
-    print(f"{folder.parent.name}/{folder.name}, {path.stem if of_run else path} weights")
+    tell(f"{folder.parent.name}/{folder.name}, {path.stem if of_run else path} weights")
     limited = "" if trainer.limits[split] is None else "part of "
-    print(f"{splits.name} {kind} data, {limited}{len(getattr(splits, split)):,} samples")
-    print(text.table(text.measured(metrics), indent="  "))
+    tell(f"{splits.name} {kind} data, {limited}{len(getattr(splits, split)):,} samples")
+    tell(text.table(text.measured(metrics), indent="  "))
     return 0

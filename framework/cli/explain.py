@@ -4,6 +4,7 @@ from pathlib import Path
 
 from firstlight.cli import chosen, text
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.files import write_atomically
 
 DESCRIPTION = """\
@@ -34,7 +35,7 @@ def run(words):
     step = explain(first.model, first.data, samples=samples)
     if own.output is not None:
         write_atomically(own.output, step.to_html())
-        print(f"page: {own.output}")
+        tell(f"page: {own.output}")
         return 0
     from firstlight.diagnose.explain_text import draw
 

@@ -1,16 +1,17 @@
 """``firstlight fit``: train a model on a data set."""
 
-from pathlib import Path
-
 from firstlight import plugins
+from firstlight.callback import Callback
 from firstlight.checks import as_run_name
-from firstlight.cli import text
+from firstlight.cli import text, trust
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser
 from firstlight.cli.facts import facts_of
 from firstlight.cli.main import leave_output
-from firstlight.cli.names import Names, load_config, prefix
+from firstlight.cli.names import Names, prefix
+from firstlight.cli.text import tell
 from firstlight.extras import installed
+from firstlight.files import forgiving
 from firstlight.rng import seed_everything
 
 MODEL, DATA = "mlp", "digits"  # what plain `firstlight fit` trains
@@ -32,9 +33,9 @@ def run(words):
     """Train; returns the exit code."""
     parser = names_parser()
     own, words = parser.parse_known_args(words)
-    names = Names()
+    names = Names(trusted=own.trust)
     for path in own.config:
-        names.add(load_config(path), Path(path).name)
+        names.add_file(path)
     for kind in ("model", "data"):
         if getattr(own, kind) is not None:
             names.choose(kind, getattr(own, kind))
@@ -44,13 +45,13 @@ def run(words):
     use_defaults(names, told.union(word[2:].partition("=")[0] for word in words))
     settings = Arguments(names, GENERAL)
     if own.help:
-        print(parser.format_help(), settings.parser.format_help(), sep="\n", end="")
+        tell(parser.format_help(), settings.parser.format_help(), sep="\n", end="")
         return 0
     settings.parse(words, known=vars(own))
     if own.print_config:
         import yaml
 
-        print(yaml.safe_dump(settings.config, sort_keys=False, allow_unicode=True), end="")
+        tell(yaml.safe_dump(settings.config, sort_keys=False, allow_unicode=True), end="")
         return 0
     return train(settings, own.resume)
 
@@ -70,6 +71,7 @@ def names_parser():
     add("--config", metavar="FILE", **several, help=text)
     text = "go on from a checkpoint: auto, last, best or a path; auto starts anew if need be"
     add("--resume", metavar="WHICH", help=text)
+    add("--trust", action="store_true", help=trust.HELP)
     add("--print_config", action="store_true", help="show all settings as YAML, and stop")
     add("-h", "--help", action="store_true", help="show this help for what is named, and stop")
     return parser
@@ -102,7 +104,7 @@ def train(settings, resume=None, callbacks=()):
     general = settings.general
     seed_everything(general["seed"])  # before the model draws its first weights
     trainer = settings.trainer.make(
-        callbacks=[*(one.make() for one in settings.callbacks), *callbacks],
+        callbacks=[*(one.make() for one in settings.callbacks), *callbacks, *own_run(settings)],
         name=general["name"] or default_name(settings),
         runs_dir=general["runs_dir"],
     )
@@ -112,7 +114,7 @@ def train(settings, resume=None, callbacks=()):
     trainer.config = settings.config | {"facts": facts}
     trainer.config["trainer"] = settings.config["trainer"] | {"max_epochs": trainer.max_epochs}
     trainer.next_stage = None if splits.test is None else "test"
-    print(head(settings, model, splits, trainer), flush=True)
+    tell(head(settings, model, splits, trainer), flush=True)
     try:
         trainer.fit(model, splits, resume=resume)
     except KeyboardInterrupt:
@@ -125,12 +127,36 @@ def train(settings, resume=None, callbacks=()):
             error.add_note(f"run: {trainer.run.shown}")
         raise
     if trainer.status == "interrupted":
-        print("interrupted; " + farewell(trainer, general["runs_dir"]))
+        tell("interrupted; " + farewell(trainer, general["runs_dir"]))
         return 130
     if splits.test is not None:
-        print(", ".join(" ".join(pair) for pair in text.measured(test(trainer, model, splits))))
-    print(farewell(trainer, general["runs_dir"]))
+        tell(", ".join(" ".join(pair) for pair in text.measured(test(trainer, model, splits))))
+    tell(farewell(trainer, general["runs_dir"]))
     return 0
+
+
+class OwnRun(Callback):
+    """Notes that this user's command fills the run, so that its code needs no ``--trust`` later.
+
+    Parameters
+    ----------
+    code : dict
+        As `firstlight.cli.trust.remember` takes it.
+    """
+
+    def __init__(self, code):
+        self.code = code
+
+    def on_fit_start(self, trainer):
+        """Note it, before the run can be killed."""
+        if trainer.run is not None:
+            with forgiving("the note that this run is yours"):
+                trust.remember(trainer.run.path, self.code)
+
+
+def own_run(settings):
+    """Return the callback that notes whose the run is, where that matters."""
+    return [OwnRun(settings.code)] if settings.code else []
 
 
 def test(trainer, model, splits):

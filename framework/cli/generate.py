@@ -5,7 +5,8 @@ import sys
 from firstlight import session, tokenizers
 from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
-from firstlight.generation import check_generates, printable, prompt_tokens, write_text
+from firstlight.generation import check_generates, prompt_tokens, write_text
+from firstlight.printable import printable
 from firstlight.run import TOKENIZER
 
 DESCRIPTION = """\
@@ -34,7 +35,7 @@ def run(words):
     if not (folder / TOKENIZER).is_file():
         raise UsageError(f"run {folder} is not of text: it has no {TOKENIZER}")
     tokenizer = tokenizers.load(folder / TOKENIZER)
-    model, trainer = past_run.rebuild_model(folder, words, known=vars(own))
+    model, trainer = past_run.rebuild_model(folder, words, vars(own), own.trust)
     try:
         check_generates(model)
         prompt_tokens(tokenizer, own.prompt)
@@ -52,5 +53,5 @@ def run(words):
             seed=own.seed,
             device=trainer.device,
         )
-    print(printable(text) if sys.stdout.isatty() else text)
+    print(printable(text) if sys.stdout.isatty() else text)  # a file gets it as it is
     return 0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.data import SPLITS
 
 DESCRIPTION = """\
@@ -23,7 +24,7 @@ def run(words):
     )
     own, words = parser.parse_known_args(words)
     folder = past_run.find(own.run, own.runs_dir)
-    model, splits, trainer = past_run.rebuild(folder, own.data, words)
+    model, splits, trainer = past_run.rebuild(folder, own.data, words, own.trust)
     data = getattr(splits, own.split)
     if data is None:
         there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
@@ -42,5 +43,5 @@ def run(words):
     output.mkdir(parents=True, exist_ok=True)
     for name, figure in album(model, data, scores, splits.classes):
         save(figure, output / f"{name}.png")
-        print(output / f"{name}.png")
+        tell(output / f"{name}.png")
     return 0

@@ -12,6 +12,7 @@ import warnings
 from firstlight.cli.errors import HelpShown, UsageError, nearest
 from firstlight.distributed.failure import leave
 from firstlight.distributed.launch import launched
+from firstlight.printable import printable
 
 COMMANDS = {
     "fit": "train a model on a data set",
@@ -50,6 +51,7 @@ OTHER_NAMES = {  # what other programs call the same
 }
 SWITCHES = (  # they need no value: what follows is another argument
     *("--help", "--version", "--print_config", "--json", "--parity", "--torch", "--train"),
+    "--trust",
     *("--all", "--failed", "--log", "--summary", "--yes"),
 )
 HELP = """\
@@ -167,12 +169,12 @@ def _message(error):
 
 def _fail(message, error, debug):
     if debug:
-        traceback.print_exception(error)
+        print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     elif not isinstance(error, UsageError):
         message += "\n(--debug shows the traceback)"
     sys.stdout.flush()
-    print(message, file=sys.stderr)
+    print(printable(message), file=sys.stderr)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {printable(str(message))}", file=sys.stderr)

@@ -3,13 +3,14 @@
 from firstlight import plugins
 from firstlight.cli import text
 from firstlight.cli.errors import Parser
+from firstlight.cli.text import tell
 
 
 def run(words):
     """List; returns the exit code."""
     description = "List the models. The arguments of one: firstlight fit --model NAME --help"
     Parser("models", description).parse_args(words)
-    print(listed("model"))
+    tell(listed("model"))
     return 0
 
 

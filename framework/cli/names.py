@@ -17,8 +17,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firstlight.cli import trust
 from firstlight.cli.errors import UsageError, shown
 from firstlight.data import READERS
+from firstlight.reading import read_yaml
 
 
 @dataclass
@@ -31,18 +33,26 @@ class Names:
     callbacks : list of str
     values : dict of str to (value, source)
         By flag, e.g. ``"model.hidden"``; the source is a file's name, "" for the command line.
+    sources : dict of str to source
+        Of the names.
+    trusted : bool
+        Whether the user gave ``--trust``: code that files name may run.
     """
 
     model: str | None = None
     data: str | None = None
     callbacks: list = field(default_factory=list)
     values: dict = field(default_factory=dict)
+    sources: dict = field(default_factory=dict)
+    trusted: bool = False
 
     def choose(self, kind, name, source=""):
         """Choose "model", "data" or a "callback" by name; a file of data is data too."""
         if not isinstance(name, str):
             place = f"{source}: {kind}" if source else f"--{kind}"
             raise UsageError(f"{place}: expected a name, got {shown(name)}")
+        if self.sources.get(name) != "":  # what was typed stays the user's own
+            self.sources[name] = source
         if kind == "callback":
             self.callbacks += [name] if name not in self.callbacks else []
             return
@@ -54,6 +64,17 @@ class Names:
         setattr(self, kind, name)
         if path:
             self.values["data.path"] = path, source
+
+    def check_trust(self):
+        """Raise a `UsageError` if a file names code that the user did not agree to run."""
+        for name in filter(None, (self.model, self.data, *self.callbacks)):
+            if ":" in name:
+                trust.check({name: trust.origin(name)}, self.sources.get(name, ""), self.trusted)
+
+    def add_file(self, path):
+        """Lay the config in a file, or in a run's folder, over what is there."""
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent
+        self.add(load_config(path), trust.Source(Path(path).name, folder))
 
     def add(self, config, source=""):
         """Lay a config (nested dict) over what is there."""
@@ -93,17 +114,14 @@ def load_config(path):
     UsageError
         No such file, or it holds something else.
     """
-    import yaml
-
     file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8")) or {}  # JSON is YAML too
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise UsageError(f"--config {path}: cannot be read ({reason})") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"--config {path}: not YAML or JSON: {reason}") from error
+        config = read_yaml(file)
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"--config {path}: {error}") from error
+    config = {} if config is None else config
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
     if Path(path).is_dir() and "optimizer" in config:

@@ -1,20 +1,21 @@
 """Find a run's folder, and rebuild its model and data."""
 
 import inspect
-import json
 from pathlib import Path
 
+from firstlight.cli import trust
 from firstlight.cli.arguments import Arguments
-from firstlight.cli.errors import Parser, UsageError
-from firstlight.cli.facts import facts_of
+from firstlight.cli.errors import Parser, UsageError, shown
+from firstlight.cli.facts import FACTS, facts_of
 from firstlight.cli.names import Names
+from firstlight.reading import read_json
 from firstlight.rng import seed_everything
 from firstlight.run import TOKENIZER
 from firstlight.runs import find_run
 from firstlight.trainer import Trainer
 
 SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
-OWN_FLAGS = ("data", "runs_dir", "checkpoint")
+OWN_FLAGS = ("data", "runs_dir", "checkpoint", "trust")
 
 
 EVALUATING = """\
@@ -39,6 +40,7 @@ def parser(command, description, *, on_data=True):
     if on_data:
         add("--data", metavar="NAME", help="other data than the run's")
     add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
+    add("--trust", action="store_true", help=trust.HELP)
     return made
 
 
@@ -50,7 +52,7 @@ def find(name, runs_dir):
         raise UsageError(str(error)) from error
 
 
-def rebuild(folder, data, words):
+def rebuild(folder, data, words, trusted=False):
     """Return ``(model, splits, trainer)`` of a run, with the data and device that flags ask for.
 
     Parameters
@@ -60,30 +62,32 @@ def rebuild(folder, data, words):
         Name of other data than the run's.
     words : list of str
         ``--data.*`` and those in `SETTABLE`, as ``--flag=value``.
+    trusted : bool
+        Whether code that the run names may run, though this user's commands have not made it.
     """
-    arguments, config = _settings(folder, data, words, OWN_FLAGS)
+    arguments, config = _settings(folder, data, words, OWN_FLAGS, trusted)
     splits = arguments.data.make_data()
-    facts = {**facts_of(splits), **config.get("facts", {})}
+    facts = {**facts_of(splits), **config["facts"]}
     return _model(arguments, facts), splits, _trainer(arguments)
 
 
-def rebuild_model(folder, words, known):
+def rebuild_model(folder, words, known, trusted=False):
     """Return ``(model, trainer)`` of a run, without its data; see `rebuild`.
 
     Flags in ``known`` are offered for one that is misspelled.
     """
-    arguments, config = _settings(folder, None, words, known)
-    return _model(arguments, config.get("facts", {})), _trainer(arguments)
+    arguments, config = _settings(folder, None, words, known, trusted)
+    return _model(arguments, config["facts"]), _trainer(arguments)
 
 
-def _settings(folder, data, words, known):
+def _settings(folder, data, words, known, trusted):
     """Return the `Arguments` of a run with what flags ask for, and its config; seeds as it did."""
     for word in words:
         if word.startswith("--model."):
             flag = word.partition("=")[0]
             raise UsageError(f"unknown argument {flag}; a run's model is rebuilt as it was")
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         if not isinstance(config, dict) or "model" not in config:
             raise ValueError("it does not hold the settings of a run")
     except (OSError, ValueError) as error:
@@ -93,18 +97,24 @@ def _settings(folder, data, words, known):
             f"run {folder} was made by a script, so its model cannot be built from config.json; "
             "evaluate it there: Trainer().test(module, data, checkpoint=...)"
         )
-    device = config.get("trainer", {}).get("device", "cpu")
-    names = Names()
-    trainer = {"device": "cpu" if device == "cpu" else "auto"}
+    for part in ("trainer", "facts"):
+        if not isinstance(config.setdefault(part, {}), dict):
+            raise UsageError(
+                f"{folder / 'config.json'}: {part}: expected settings by name, got "
+                f"{shown(config[part])}"
+            )
+    config["facts"] = {name: config["facts"][name] for name in FACTS if name in config["facts"]}
+    names = Names(trusted=trusted)
+    trainer = {"device": "cpu" if config["trainer"].get("device", "cpu") == "cpu" else "auto"}
     said = {"model": config["model"], "data": config.get("data", {}), "trainer": trainer}
-    names.add(said, "config.json")
+    names.add(said, trust.Source("config.json", folder))
     if data is not None:
         names.choose("data", data)
     fixed = set(inspect.signature(Trainer).parameters).difference(SETTABLE)
     arguments = Arguments(names, fixed=fixed)
     kept, takes = folder / TOKENIZER, inspect.signature(arguments.data.target).parameters
     if kept.is_file() and "tokenizer" in takes:  # the model knows the tokens of its training only
-        names.values["data.tokenizer"] = str(kept), TOKENIZER
+        names.values["data.tokenizer"] = str(kept), ""
     arguments.parse(words, known)
     seed_everything(config.get("seed", 0))
     return arguments, config

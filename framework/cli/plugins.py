@@ -5,6 +5,7 @@ import json
 
 from firstlight import plugins
 from firstlight.cli.errors import Parser, UsageError
+from firstlight.cli.text import tell
 
 DESCRIPTION = """\
 List the installed plugins: name, package, version, hooks, what each offers; or write the files
@@ -28,9 +29,9 @@ def run(words):
         raise UsageError(f"expected: plugins, or plugins new NAME [--directory DIR]; got {got}")
     found = plugins.discover()[1]
     if own.json:
-        print(json.dumps([dataclasses.asdict(plugin) for plugin in found], indent=2))
+        tell(json.dumps([dataclasses.asdict(plugin) for plugin in found], indent=2))
     else:
-        print("\n".join(described(plugin) for plugin in found) or "no plugins are installed")
+        tell("\n".join(described(plugin) for plugin in found) or "no plugins are installed")
     return 0
 
 
@@ -53,5 +54,5 @@ def make(name, directory):
         path = new_plugin(name, directory)
     except (FileExistsError, ValueError) as error:
         raise UsageError(str(error)) from error
-    print(f"wrote {path}\nnext: pip install -e {path}, then: firstlight plugins")
+    tell(f"wrote {path}\nnext: pip install -e {path}, then: firstlight plugins")
     return 0

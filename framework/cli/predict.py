@@ -2,16 +2,17 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.data import SPLITS
 from firstlight.files import write_atomically
 from firstlight.metrics import as_probabilities
+from firstlight.printable import csv_cell
 
 DESCRIPTION = """\
 Write a run's predictions: for classification the class and its probability, for regression the
@@ -30,7 +31,7 @@ def run(words):
     if output is not None and Path(output).suffix not in (".csv", ".npz"):
         raise UsageError(f"--output: expected a name that ends in .csv or .npz, got {output}")
     folder = past_run.find(own.run, own.runs_dir)
-    model, splits, trainer = past_run.rebuild(folder, own.data, words)
+    model, splits, trainer = past_run.rebuild(folder, own.data, words, own.trust)
     if splits.tokenizer is not None:
         raise UsageError(f"{splits.name} is text; what the model writes shows firstlight generate")
     data = getattr(splits, split)
@@ -42,7 +43,7 @@ def run(words):
     columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
     write(columns, output)
     if output is not None:
-        print(f"{len(data):,} predictions ({splits.name} {split} data): {output}")
+        tell(f"{len(data):,} predictions ({splits.name} {split} data): {output}")
     return 0
 
 
@@ -89,8 +90,10 @@ def write(columns, output):
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["index", *flat])
-    writer.writerows((i, *row) for i, row in enumerate(zip(*flat.values(), strict=True)))
+    writer.writerows(
+        (i, *map(csv_cell, row)) for i, row in enumerate(zip(*flat.values(), strict=True))
+    )
     if output is None:
-        sys.stdout.write(table.getvalue())
+        tell(table.getvalue(), end="")
     else:
         write_atomically(output, table.getvalue())

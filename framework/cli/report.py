@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from firstlight.cli import past_run, runs
+from firstlight.cli import past_run, runs, trust
 from firstlight.cli.errors import Parser, UsageError
+from firstlight.cli.text import tell
 from firstlight.data import SPLITS
 from firstlight.runs import RunFolder, list_runs
 
@@ -46,6 +47,7 @@ def run(command, words):
         help="of headings and figures (default: en)",
     )
     add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
+    add("--trust", action="store_true", help=trust.HELP)
     if command == "poster":
         add("--size", choices=("a0", "a1"), default="a0", help="(default: a0)")
     own = parser.parse_intermixed_args(words)
@@ -60,7 +62,7 @@ def run(command, words):
     except ValueError as error:
         raise UsageError(f"--text: {error}") from error
     best = report.ranked(chosen)[0]
-    model, why = rebuilt(best.path)
+    model, why = rebuilt(best.path, own.trust)
     others = chosen if len(chosen) > 1 else list_runs(own.runs_dir)
     content = report.gather(
         best, others, model, split=own.split, language=own.language, missing=why
@@ -75,12 +77,12 @@ def run(command, words):
     else:
         report.write_poster(path, content, chosen, texts, own.language, own.size)
     for line in filter(None, (content.problem, content.missing)):
-        print(line)
-    print(path)
+        tell(line)
+    tell(path)
     return 0
 
 
-def rebuilt(folder):
+def rebuilt(folder, trusted=False):
     """Return ``((model, splits, trainer, checkpoint), "")``, or None and why it cannot be."""
     try:
         path = past_run.checkpoint_path(folder, None)
@@ -88,6 +90,6 @@ def rebuilt(folder):
             return None, NO_CHECKPOINT
         if not isinstance(RunFolder(folder).config.get("model"), dict):
             return None, BY_SCRIPT
-        return (*past_run.rebuild(folder, None, []), path), ""
+        return (*past_run.rebuild(folder, None, [], trusted), path), ""
     except (UsageError, ValueError, RuntimeError, OSError, ImportError) as error:
         return None, str(error).splitlines()[0]

@@ -4,6 +4,7 @@ import json
 
 from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.files import strict
 from firstlight.runs import compare
 
@@ -31,9 +32,9 @@ def run(command, words):
         raise UsageError(error.args[0]) from error
     if own.json:
         labels = [run.label for run in found]
-        print(json.dumps(strict({"runs": labels, "settings": differing, "results": results})))
+        tell(json.dumps(strict({"runs": labels, "settings": differing, "results": results})))
         return 0
-    print(told(found, differing, results, own.which))
+    tell(told(found, differing, results, own.which))
     return 0
 
 

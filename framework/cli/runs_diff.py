@@ -3,6 +3,7 @@
 import json
 
 from firstlight.cli import runs, text
+from firstlight.cli.text import tell
 from firstlight.files import strict
 from firstlight.runs import changes
 
@@ -24,14 +25,14 @@ def run(command, words):
         "code": changes.code_changed(a, b),
     }
     if own.json:
-        print(json.dumps(strict({"runs": [a.label, b.label]} | found), indent=2))
+        tell(json.dumps(strict({"runs": [a.label, b.label]} | found), indent=2))
         return 0
-    print(f"--- {a.label}\n+++ {b.label}")
+    tell(f"--- {a.label}\n+++ {b.label}")
     for title in ("settings", "environment"):
-        print(f"\n{title}: {'the same' if not found[title] else ''}".rstrip())
+        tell(f"\n{title}: {'the same' if not found[title] else ''}".rstrip())
         if found[title]:
             rows = [(n, *(text.number(v) for v in pair)) for n, pair in found[title].items()]
-            print(text.table([(n, before, "->", after) for n, before, after in rows], indent="  "))
-    print(f"\ncode: {'' if found['code'] else 'the same'}".rstrip())
-    print("\n".join(found["code"]), end="\n" * bool(found["code"]))
+            tell(text.table([(n, before, "->", after) for n, before, after in rows], indent="  "))
+    tell(f"\ncode: {'' if found['code'] else 'the same'}".rstrip())
+    tell("\n".join(found["code"]), end="\n" * bool(found["code"]))
     return 0

@@ -4,6 +4,7 @@ import json
 
 from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.past_run import find
+from firstlight.cli.text import tell
 from firstlight.fingerprints import first_difference, read_fingerprints
 
 DESCRIPTION = """\
@@ -35,9 +36,9 @@ def run(command, words):
     found = first_difference(one, other)
     if own.json:
         step, names = found or (None, [])
-        print(json.dumps({"steps": common, "diverges_at": step, "parameters": names}))
+        tell(json.dumps({"steps": common, "diverges_at": step, "parameters": names}))
     else:
-        print(told(common, found, total=len(one[common[0]])))
+        tell(told(common, found, total=len(one[common[0]])))
     return 1 if found else 0
 
 

@@ -3,6 +3,7 @@
 from firstlight import files
 from firstlight.cli import runs
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.runs import export
 
 DESCRIPTION = """\
@@ -25,8 +26,8 @@ def run(command, words):
     found = runs.chosen(own)
     rows = export.results_table(found) if own.summary else export.records_table(found)
     if own.output is None:
-        print(export.as_csv(rows), end="")
+        tell(export.as_csv(rows).replace("\r\n", "\n"), end="")
         return 0
     export.write(rows, files.made_room(own.output))
-    print(f"{own.output}: {len(rows):,} rows of {len(found)} runs")
+    tell(f"{own.output}: {len(rows):,} rows of {len(found)} runs")
     return 0

@@ -3,6 +3,7 @@
 import json
 
 from firstlight.cli import runs, text
+from firstlight.cli.text import tell
 from firstlight.files import strict
 from firstlight.runs.query import lookup
 
@@ -26,11 +27,11 @@ def run(command, words):
     own = parser.parse_args(words)
     found = runs.every(own)
     if own.json:
-        print(json.dumps([described(run) for run in found], indent=2))
+        tell(json.dumps([described(run) for run in found], indent=2))
     elif not found:
-        print(f"no run {'of which this is true ' * bool(own.where)}in {own.runs_dir}")
+        tell(f"no run {'of which this is true ' * bool(own.where)}in {own.runs_dir}")
     else:
-        print(listing(found, columns(own, found)))
+        tell(listing(found, columns(own, found)))
     return 0
 
 

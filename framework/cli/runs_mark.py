@@ -2,6 +2,7 @@
 
 from firstlight.cli import runs
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.runs import marks
 
 TAG = """\
@@ -33,7 +34,7 @@ def tag(command, words):
         now = marks.tag(found.path, own.tags, away) if own.tags or away else found.tags
     except ValueError as error:
         raise UsageError(str(error)) from error
-    print(f"{found.label}: {' '.join(now) or 'no tags'}")
+    tell(f"{found.label}: {' '.join(now) or 'no tags'}")
     return 0
 
 
@@ -48,5 +49,5 @@ def note(command, words):
     if own.text:
         now = " ".join(own.text)
         marks.note(found.path, now)
-    print(f"{found.label}: {now or 'no note'}")
+    tell(f"{found.label}: {now or 'no note'}")
     return 0

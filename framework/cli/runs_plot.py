@@ -5,6 +5,7 @@ from pathlib import Path
 from firstlight import files
 from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError, nearest
+from firstlight.cli.text import tell
 from firstlight.runs.compare import short_labels
 
 DESCRIPTION = """\
@@ -31,13 +32,13 @@ def run(command, words):
     found = runs.chosen(own)
     panels = {name: curves(name, found, own.axis) for name in own.metric.split(",")}
     if own.output is None:
-        print("\n\n".join(drawn(name, lines, own.smooth) for name, lines in panels.items()))
+        tell("\n\n".join(drawn(name, lines, own.smooth) for name, lines in panels.items()))
         return 0
     from firstlight.figures import overlay, save
 
     figure = overlay(panels, x_label=AXES[own.axis], smoothing=own.smooth, log=own.log)
     save(figure, files.made_room(own.output))
-    print(own.output)
+    tell(own.output)
     return 0
 
 

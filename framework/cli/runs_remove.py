@@ -5,6 +5,7 @@ from pathlib import Path
 
 from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError
+from firstlight.cli.text import tell
 from firstlight.runs import cleaning
 
 REMOVE = "Delete runs, after a question; --yes answers it."
@@ -31,7 +32,7 @@ def run(command, words):
     else:
         found, files = cleaning.worthless(own.runs_dir, own.failed)
     if not found and not files:
-        print("there is nothing to delete")
+        tell("there is nothing to delete")
         return 0
     freed = sum(cleaning.size(path) for path in [*(run.path for run in found), *files])
     what = f"{len(found)} run{'s' * (len(found) != 1)}" + f", {len(files)} files" * bool(files)
@@ -43,13 +44,13 @@ def run(command, words):
     except ValueError as error:
         raise UsageError(str(error)) from error
     rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]
-    print(text.table(rows + [(file, "left over", "") for file in files]))
+    tell(text.table(rows + [(file, "left over", "") for file in files]))
     if not own.yes and input(f"delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
         return 1
     cleaning.remove(found, own.runs_dir)
     for file in files:
         file.unlink(missing_ok=True)
-    print(f"deleted: {what}")
+    tell(f"deleted: {what}")
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 
 from firstlight.cli import runs, text
 from firstlight.cli.runs_list import described
+from firstlight.cli.text import tell
 from firstlight.run import PATCH
 from firstlight.runs import machine_rows
 from firstlight.runs.query import flat
@@ -20,9 +21,9 @@ def run(command, words):
     found = runs.one(own.run, own)
     if own.json:
         more = {"environment": found.environment, "summary": found.summary}
-        print(json.dumps(described(found) | more, indent=2))
+        tell(json.dumps(described(found) | more, indent=2))
     else:
-        print("\n\n".join(part for part in (head(found), settings(found), metrics(found)) if part))
+        tell("\n\n".join(part for part in (head(found), settings(found), metrics(found)) if part))
     return 0
 
 

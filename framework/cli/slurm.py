@@ -10,6 +10,7 @@ from pathlib import Path
 
 from firstlight.cli import fit
 from firstlight.cli.errors import Parser, UsageError
+from firstlight.cli.text import tell
 from firstlight.distributed.batch_script import batch_script
 from firstlight.files import write_atomically
 
@@ -61,10 +62,10 @@ def run(words):
         setup=own.setup or _environment(),
     )
     if own.output == "-":
-        print(text, end="")
+        tell(text, end="")
         return 0
     write_atomically(Path(own.output), text)
-    print(f"written: {own.output}\nstart it: sbatch {shlex.quote(own.output)}")
+    tell(f"written: {own.output}\nstart it: sbatch {shlex.quote(own.output)}")
     return 0
 
 

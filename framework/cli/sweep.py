@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from firstlight.cli import text
+from firstlight.cli import text, trust
 from firstlight.cli.errors import Parser, UsageError
-from firstlight.files import write_atomically
+from firstlight.cli.text import tell
+from firstlight.files import forgiving, write_atomically
 
 DESCRIPTION = """\
 Train with many settings, and tell which were best. The file says which, for example:
@@ -35,25 +36,28 @@ def run(words):
     parser.add_argument("--trials", type=int, metavar="N", help="how many in all")
     text_of_dir = "folder that keeps all runs (default: runs)"
     parser.add_argument("--runs_dir", metavar="DIR", help=text_of_dir)
+    parser.add_argument("--trust", action="store_true", help=trust.HELP)
     own = parser.parse_args(words)
     spec, runs_dir = described(own)
     try:
-        check(spec, runs_dir)
-        driver = Driver(spec, runs_dir, told=lambda trial: print(line(spec, trial), flush=True))
+        code = check(spec, runs_dir, own)
+        driver = Driver(spec, runs_dir, lambda t: tell(line(spec, t), flush=True), own.trust)
+        with forgiving("the note that this sweep is yours"):
+            trust.remember(driver.folder, code)
     except ValueError as error:
         raise UsageError(str(error)) from error
     jobs = f", {spec.jobs} at a time" * (spec.jobs > 1)
-    print(f"{spec.name}: {spec.trials} trials, {spec.method}{jobs}, {spec.goal} {spec.metric}")
+    tell(f"{spec.name}: {spec.trials} trials, {spec.method}{jobs}, {spec.goal} {spec.metric}")
     try:
         driver.run()
     except KeyboardInterrupt:
-        print(f"interrupted; go on with: firstlight sweep {shown(driver.folder)}")
+        tell(f"interrupted; go on with: firstlight sweep {shown(driver.folder)}")
         return 130
     trials = driver.trials.all()
     elsewhere = sum(trial.status == "running" for trial in trials)
     if elsewhere:
-        print(f"{elsewhere} trials are still running in other processes")
-    print(write_results(spec, driver.folder, trials))
+        tell(f"{elsewhere} trials are still running in other processes")
+    tell(write_results(spec, driver.folder, trials))
     from firstlight.sweeps.results import best_trial
 
     done = best_trial(spec, trials) is not None
@@ -78,15 +82,20 @@ def described(own):
         raise UsageError(str(error)) from error
 
 
-def check(spec, runs_dir):
-    """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs."""
+def check(spec, runs_dir, own):
+    """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs.
+
+    Returns what code the sweep names, as `firstlight.cli.trust.remember` takes it.
+    """
     from firstlight.sweeps.space import Choice, sample
     from firstlight.sweeps.worker import settings_of
 
-    usual = sample(spec.space, spec.seed, 1)
+    usual, code, folder = sample(spec.space, spec.seed, 1), {}, Path(runs_dir) / spec.name
     for name, one in spec.space.items():
         for value in one.values if isinstance(one, Choice) else (one.min, one.max):
-            settings_of(spec, usual | {name: value}, runs_dir)
+            settings = settings_of(spec, usual | {name: value}, runs_dir, folder, own.trust)
+            code |= settings.code
+    return code
 
 
 def line(spec, trial):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from firstlight.cli.errors import Parser, UsageError
+from firstlight.cli.text import tell
 from firstlight.extras import require
 from firstlight.runs.find import run_paths
 
@@ -27,9 +28,9 @@ def run(words):
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; make a run with: firstlight fit")
     require("firstlight tensorboard", "tensorboard", extra="tensorboard")
-    print(f"TensorBoard on {folder}: http://localhost:{port}", flush=True)
+    tell(f"TensorBoard on {folder}: http://localhost:{port}", flush=True)
     if len(run_paths(folder)) > SELECTED:
-        print(
+        tell(
             f"it shows none of more than {SELECTED} runs at first: choose some on the left, or "
             "press TOGGLE ALL RUNS",
             flush=True,

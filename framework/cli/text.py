@@ -3,12 +3,19 @@
 import math
 import sys
 
+from firstlight.printable import one_line, printable
+
 BARS = "▁▂▃▄▅▆▇█"
+
+
+def tell(*parts, **options):
+    """Print, without what would confuse a terminal: names and notes may come from anybody."""
+    print(*(printable(str(part)) for part in parts), **options)
 
 
 def table(rows, indent="", right=()):
     """Return rows of strings as aligned columns; those whose index is in ``right`` at the right."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    rows = [[one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(

@@ -2,6 +2,8 @@
 
 import io
 
+from firstlight.diagnose.show import escaped
+
 
 def as_text(step):
     """Return a step-through as plain text, 100 columns wide."""
@@ -16,7 +18,7 @@ def draw(step, console):
     """Print a step-through on a rich console."""
     where = f" on {step.data}" if step.data else ""
     console.print(
-        f"[bold]{_escaped(step.model)}{_escaped(where)}[/], one step of {step.batch}",
+        f"[bold]{escaped(step.model)}{escaped(where)}[/], one step of {step.batch}",
         highlight=False,
     )
     console.rule("forward")
@@ -36,10 +38,10 @@ def _part(console, part, words, figures, colour):
     from rich.padding import Padding
     from rich.table import Table
 
-    console.print(f"\n{'  ' * part.depth}[bold {colour}]{_escaped(part.title)}[/]", highlight=False)
+    console.print(f"\n{'  ' * part.depth}[bold {colour}]{escaped(part.title)}[/]", highlight=False)
     indent = 2 * part.depth + 2
     if words:
-        console.print(Padding(f"[dim]{_escaped(words)}[/]", (0, 0, 0, indent)), highlight=False)
+        console.print(Padding(f"[dim]{escaped(words)}[/]", (0, 0, 0, indent)), highlight=False)
     plain = not (console.encoding or "utf-8").lower().startswith("utf")
     table = Table(box=box.ASCII if plain else box.SIMPLE_HEAD, pad_edge=False)
     for head in ("", "shape", "norm", "mean", "from", "to"):
@@ -56,10 +58,4 @@ def _part(console, part, words, figures, colour):
                 if "\n" in one.corner
                 else f"{one.name} = {one.corner}"
             )
-            console.print(Padding(_escaped(text), (0, 0, 0, indent)), highlight=False)
-
-
-def _escaped(text):
-    from rich.markup import escape
-
-    return escape(text)
+            console.print(Padding(escaped(text), (0, 0, 0, indent)), highlight=False)

@@ -2,6 +2,8 @@
 
 import io
 
+from firstlight.printable import printable
+
 MARKS = {"ok": "ok", "wrong": "WRONG", "note": "note", "skipped": "-"}
 COLOURS = {"ok": "green", "wrong": "bold red", "note": "yellow", "skipped": "dim"}
 
@@ -18,7 +20,6 @@ def as_text(report):
 def draw(report, console):
     """Print a report on a rich console."""
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
     from firstlight.diagnose.findings import KINDS
@@ -31,19 +32,27 @@ def draw(report, console):
     for line in report.checks:
         mark = f"[{COLOURS[line.verdict]}]{MARKS[line.verdict]}[/]"
         shown = line.group if line.group != group else ""
-        table.add_row(shown, escape(line.subject), mark, escape(line.detail))
+        table.add_row(shown, escaped(line.subject), mark, escaped(line.detail))
         group = line.group
     console.print(table)
     for one in report.findings:
-        console.print(f"[bold red]{KINDS[one.kind]}[/], {escape(one.place)}", highlight=False)
-        console.print(f"  {escape(one.message)}", highlight=False)
+        console.print(f"[bold red]{KINDS[one.kind]}[/], {escaped(one.place)}", highlight=False)
+        console.print(f"  {escaped(one.message)}", highlight=False)
         if one.next:
-            console.print(f"  look at: {escape(one.next)}", highlight=False)
+            console.print(f"  look at: {escaped(one.next)}", highlight=False)
     for one in report.notes:
-        console.print(f"[yellow]note[/]: {escape(one.message)}", highlight=False)
+        console.print(f"[yellow]note[/]: {escaped(one.message)}", highlight=False)
     found = len(report.findings)
     verdict = "nothing wrong" if not found else f"{found} finding{'s' * (found > 1)}"
     where = f" on {report.data}" if report.data else ""
     console.print(
-        f"{escape(report.model)}{escape(where)}: {verdict}, {report.seconds:.1f} s", highlight=False
+        f"{escaped(report.model)}{escaped(where)}: {verdict}, {report.seconds:.1f} s",
+        highlight=False,
     )
+
+
+def escaped(text):
+    """Return text as rich prints it letter by letter, without what would confuse a terminal."""
+    from rich.markup import escape
+
+    return escape(printable(text))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from firstlight.extras import require
 from firstlight.files import replacing, write_atomically
+from firstlight.printable import csv_cell
 from firstlight.runs.query import flat
 
 KINDS = (".csv", ".parquet")
@@ -40,11 +41,15 @@ def results_table(runs):
 
 
 def as_csv(rows):
-    """Return dicts as the text of a CSV file; what a row lacks stays empty."""
+    """Return dicts as the text of a CSV file; what a row lacks stays empty.
+
+    A text that a spreadsheet took for a formula has a ``'`` before it.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
-    writer.writeheader()
-    writer.writerows(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(text)
+    writer.writerow(map(csv_cell, names))
+    writer.writerows([csv_cell(row.get(name)) for name in names] for row in rows)
     return text.getvalue()
 
 

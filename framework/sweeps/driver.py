@@ -30,6 +30,8 @@ class Driver:
         The sweep is its folder of the sweep's name.
     told : callable
         Called with each trial that is over.
+    trusted : bool
+        Whether code that the sweep names may run, though this user's commands have not made it.
 
     Raises
     ------
@@ -39,9 +41,9 @@ class Driver:
         The sampler needs a package that is not installed.
     """
 
-    def __init__(self, spec, runs_dir, told=lambda trial: None):
+    def __init__(self, spec, runs_dir, told=lambda trial: None, trusted=False):
         check_installed(spec)
-        self.spec, self.told = spec, told
+        self.spec, self.told, self.trusted = spec, told, trusted
         self.folder = Path(runs_dir).expanduser().absolute() / spec.name
         self.trials = Trials(self.folder)
         self._running, self._tried, self._over = {}, set(), set()
@@ -127,6 +129,7 @@ class Driver:
             each = str(max(1, _cores() // self.spec.jobs))
             environment |= dict.fromkeys(THREADS, each)
         command = [sys.executable, "-m", "firstlight.sweeps.worker", str(trial.path)]
+        command += ["--trust"] if self.trusted else []
         trial.log.unlink(missing_ok=True)  # it may be a link to somewhere else
         with open(trial.log, "w", opener=no_link) as log:
             process = subprocess.Popen(

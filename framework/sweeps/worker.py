@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from firstlight.callback import Callback
-from firstlight.cli import fit
+from firstlight.cli import fit, trust
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import UsageError
 from firstlight.cli.names import Names
@@ -44,16 +44,26 @@ class SweepTrial(Callback):
             trainer.stop(f"pruned: {self.metric} is behind that of other trials at this epoch")
 
 
-def settings_of(spec, parameters, runs_dir):
+def settings_of(spec, parameters, runs_dir, folder=None, trusted=False):
     """Return the `Arguments` of a trial.
+
+    Parameters
+    ----------
+    spec : SweepSpec
+    parameters : dict
+    runs_dir : path-like
+    folder : path-like, optional
+        The sweep's, if it is begun already.
+    trusted : bool
+        Whether code that the sweep names may run, though this user's commands have not made it.
 
     Raises
     ------
     UsageError
         Something in the sweep's file is not known, or of another type.
     """
-    source = f"sweep {spec.name}"
-    names = Names()
+    source = trust.Source(f"sweep {spec.name}", folder)
+    names = Names(trusted=trusted)
     names.add(spec.fit, source)
     for kind in ("model", "data"):
         if kind in parameters:
@@ -72,7 +82,7 @@ def settings_of(spec, parameters, runs_dir):
     return settings
 
 
-def run(path):
+def run(path, trusted=False):
     """Train the trial that a file describes; returns the exit code."""
     path = Path(path)
     folder = path.parents[1]
@@ -80,7 +90,7 @@ def run(path):
     told = json.loads(path.read_text(encoding="utf-8"))
     spec = SweepSpec(**json.loads((folder / "sweep.json").read_text(encoding="utf-8")))
     try:
-        settings = settings_of(spec, told["parameters"], folder.parent)
+        settings = settings_of(spec, told["parameters"], folder.parent, folder, trusted)
         pruner = None
         if told.get("optuna") is not None:
             from firstlight.sweeps.optuna_sampler import Pruner
@@ -95,4 +105,4 @@ def run(path):
 
 if __name__ == "__main__":
     warnings.simplefilter("default")
-    sys.exit(run(sys.argv[1]))
+    sys.exit(run(sys.argv[1], "--trust" in sys.argv[2:]))
