@@ -4,7 +4,7 @@ A name with an escape sequence can hide a line of a terminal or rewrite another;
 with ``=`` is a formula to a spreadsheet, which may fetch and send.
 """
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of one
+FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for the beginning of one
 
 
 def printable(text):
@@ -41,7 +41,10 @@ def csv_cell(value):
     >>> csv_cell("=HYPERLINK(...)"), csv_cell("-0.5"), csv_cell(-0.5), csv_cell("a=b")
     ("'=HYPERLINK(...)", '-0.5', -0.5, 'a=b')
     """
-    if not isinstance(value, str) or not value.startswith(FORMULA):
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv would not put in quotes
+    if not value.startswith(FORMULA):
         return value
     try:
         float(value)

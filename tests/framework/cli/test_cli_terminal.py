@@ -101,7 +101,8 @@ def test_class_names_of_a_table_do_not_either(cli, tmp_path):
         assert code in (0, 1), err
         assert harmless(out + err), command
     assert cli("predict", "--output", "out.csv")[0] == 0
-    cells = {row["class"] for row in csv.DictReader(open("out.csv", newline=""))}  # noqa: SIM115
+    with open("out.csv", newline="") as file:
+        cells = {row["class"] for row in csv.DictReader(file)}
     assert {cell[:2] for cell in cells} <= {"a\x1b", "'=", "'@"}
 
 
