@@ -17,7 +17,7 @@ import zlib
 
 import numpy as np
 
-from firstlight.datasets import limits
+from firstlight.datasets import file_limits
 
 TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32"}
 TYPES[0x0E] = "float64"
@@ -36,7 +36,7 @@ def read_content(path):
             return path.read_bytes()
     try:
         with gzip.open(path) as file:
-            return limits.read_unpacked(file, path)
+            return file_limits.read_unpacked(file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(
             f"{path}: corrupt gzip file ({error}); delete it and get it again"

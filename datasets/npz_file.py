@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.data import DataSplits
-from firstlight.datasets import limits
+from firstlight.datasets import file_limits
 from firstlight.datasets.arrays import (
     are_labels,
     as_preprocessing,
@@ -207,12 +207,12 @@ def _read(path):
     try:
         with open(path, "rb") as opened:
             if path.suffix == ".npy":
-                limits.check_npy(path)
+                file_limits.check_npy(path)
                 return {"array": np.load(opened, allow_pickle=False)}
             content = np.load(opened, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds one bare array; name it .npy, and the targets' y_path")
-            limits.check_npz(path)
+            file_limits.check_npz(path)
             return dict(content)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error)

@@ -17,7 +17,7 @@ Where it is nothing, an error asks for ``regression``, which decides.
 
 import numpy as np
 
-from firstlight.datasets import limits
+from firstlight.datasets import file_limits
 from firstlight.labels import is_one_hot, renumbered
 
 FEW = 20  # different values: as many classes are plausible in however small a table
@@ -112,7 +112,7 @@ def _labels(y, name, classes, regression):
     if classes is not None:
         return y, list(classes)
     if y.size:
-        limits.check_classes(y, name)
+        file_limits.check_classes(y, name)
     if regression is None:
         check_number(len(np.unique(y)), len(y), name, "whole numbers as targets")
     return y, [str(k) for k in range(int(y.max(initial=-1)) + 1)]

@@ -23,7 +23,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from firstlight import hooks
-from firstlight.targets import UnknownNameError, import_target
+from firstlight.import_paths import UnknownNameError, import_target
 
 GROUP = "firstlight"
 API = 1  # a plugin module may set FIRSTLIGHT_API; another number is refused with a message

@@ -4,7 +4,7 @@ import pytest
 
 from firstlight import plugins
 from firstlight.datasets import load
-from firstlight.targets import UnknownNameError, import_target
+from firstlight.import_paths import UnknownNameError, import_target
 
 MINE = """
 import functools, os

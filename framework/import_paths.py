@@ -1,4 +1,4 @@
-"""Targets: classes and functions named by where they are, ``package.module:Class``.
+"""Import paths: classes and functions named by where they are, ``package.module:Class``.
 
 Only what can be a model, a data set or a callback is taken, and that is looked at before anything
 is called: a subclass of `Module` or `Callback`, or a function that returns one or `DataSplits`.
