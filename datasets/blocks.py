@@ -23,6 +23,8 @@ class Blocks:
         T.
     name : str
         Used in messages.
+    vocab_size : int, optional
+        Tokens from there on are an error when they are drawn: a file of them may be damaged.
 
     Raises
     ------
@@ -39,7 +41,7 @@ class Blocks:
     ([[10, 11, 12], [13, 14, 15]], [[11, 12, 13], [14, 15, -100]])
     """
 
-    def __init__(self, tokens, block_size, name="text"):
+    def __init__(self, tokens, block_size, name="text", vocab_size=None):
         if block_size < 1:
             raise ValueError(f"{name}: expected block_size of 1 or more, got {block_size}")
         if len(tokens) <= block_size:
@@ -48,6 +50,7 @@ class Blocks:
                 f"token after it, got {len(tokens)}; give more text, or a smaller block_size"
             )
         self.tokens, self.block_size, self.name = tokens, block_size, name
+        self.vocab_size = vocab_size
 
     def __len__(self):
         return -(-(len(self.tokens) - 1) // self.block_size)
@@ -73,4 +76,10 @@ class Blocks:
         return starts[:, np.newaxis] + np.arange(self.block_size + 1)  # (N, T + 1)
 
     def _at(self, places):
-        return np.asarray(self.tokens[places]).astype("int64")
+        block = np.asarray(self.tokens[places]).astype("int64")
+        if self.vocab_size is not None and block.max(initial=0) >= self.vocab_size:
+            raise ValueError(
+                f"{self.name}: token {block.max()} is none of the {self.vocab_size} of its "
+                "tokenizer; the file is damaged, prepare the tokens again"
+            )
+        return block

@@ -83,8 +83,10 @@ def split_tokens(tokens, tokenizer, block_size, val_fraction, batch_size, name):
         raise ValueError(f"{name}: expected val_fraction from 0 to below 1, got {val_fraction}")
     cut = int(len(tokens) * (1 - val_fraction))
     return DataSplits(
-        train=Blocks(tokens[:cut], block_size, f"{name} (train)"),
-        val=Blocks(tokens[cut:], block_size, f"{name} (val)") if val_fraction else None,
+        train=Blocks(tokens[:cut], block_size, f"{name} (train)", tokenizer.vocab_size),
+        val=Blocks(tokens[cut:], block_size, f"{name} (val)", tokenizer.vocab_size)
+        if val_fraction
+        else None,
         name=name,
         batch_size=batch_size,
         tokenizer=tokenizer,

@@ -72,8 +72,11 @@ def open_tokens(path):
         raise FileNotFoundError(f"text: there is no file {path}")
     try:
         tokens = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"text: {path} is not a token file: {error}") from error
+    except Exception as error:  # damaged bytes make NumPy's reader raise many kinds
+        raise ValueError(
+            f"text: {path} is not a token file: {error}; make one with "
+            "firstlight.datasets.prepare_tokens"
+        ) from error
     if tokens.ndim != 1 or tokens.dtype not in ("uint16", "uint32"):
         raise ValueError(
             f"text: {path} is not a token file: expected uint16 or uint32 of shape (n,), got "

@@ -11,6 +11,7 @@ from firstlight.backend import to_host
 from firstlight.files import replacing
 
 FORMAT = 1
+ANOTHER = "take another one of the run, such as last or best"
 
 
 @dataclass
@@ -112,10 +113,10 @@ class Checkpoint:
                 metadata = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except Exception as error:  # damaged bytes make the reader raise many kinds
-            raise ValueError(f"checkpoint {str(path)!r} is damaged: {error}") from error
+            raise ValueError(f"checkpoint {str(path)!r} is damaged: {error}; {ANOTHER}") from error
         if not {"firstlight", "format", "checksum"} <= set(metadata):
             raise ValueError(
-                f"{str(path)!r} is a safetensors file, but not a firstlight checkpoint"
+                f"{str(path)!r} is a safetensors file, but not a firstlight checkpoint; {ANOTHER}"
             )
         if metadata["format"] != str(FORMAT):
             raise ValueError(
@@ -123,14 +124,16 @@ class Checkpoint:
                 f"format {FORMAT}; use the version that wrote it"
             )
         if metadata["checksum"] != checksum(arrays, metadata["firstlight"]):
-            raise ValueError(f"checkpoint {str(path)!r} is damaged: its checksum does not match")
+            raise ValueError(
+                f"checkpoint {str(path)!r} is damaged: its checksum does not match; {ANOTHER}"
+            )
         try:
             checkpoint = cls(
                 model=_part(arrays, "model/"),
                 arrays=_part(arrays, "extra/"),
                 **json.loads(metadata["firstlight"]),
             )
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"checkpoint {str(path)!r} is not as format {FORMAT} has it: {error}; use the "
                 "version that wrote it"

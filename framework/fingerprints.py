@@ -70,13 +70,13 @@ def read_fingerprints(run):
             f"{path} does not exist; train with --callback fingerprints to keep them"
         )
     found = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    *lines, _torn = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, line in enumerate(lines, 1):
-        if not line.endswith("\n"):
-            break
         try:
             record = json.loads(line)
             found[record["step"]] = record["hashes"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{path}, line {number}: not a fingerprint: {error}") from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ValueError(
+                f"{path}, line {number}: not a fingerprint: {error}; delete the line"
+            ) from error
     return found

@@ -6,7 +6,6 @@ trained on `DataSplits` keeps them in ``preprocessing.json``. ``firstlight test`
 apply them; data sets do with ``like=``, the run's folder.
 """
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from firstlight.dataset import ArrayDataset
 from firstlight.files import write_json
 from firstlight.labels import renumbered
+from firstlight.reading import read_json
 from firstlight.transforms import Scale
 
 FILE = "preprocessing.json"  # the file in a run's folder
@@ -95,12 +95,12 @@ class Preprocessing:
         path = Path(path)
         path = path / FILE if path.is_dir() else path
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return cls.from_dict(read_json(path))
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"like: there is no {path}; name the folder of a run that keeps one"
             ) from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(
                 f"{path}: not the preprocessing of a run ({type(error).__name__}: {error}); "
                 "restore the file, or delete it to have it made from the run's own data"

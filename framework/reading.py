@@ -98,7 +98,7 @@ def check_depth(value):
 
 
 def _too_deep():
-    return f"it is nested deeper than {DEPTH} levels; settings are not"
+    return f"it is nested deeper than {DEPTH} levels, and settings are not; leave some out"
 
 
 def _unique(pairs):

@@ -80,7 +80,10 @@ def read_sections(path):
     names = [section.name for section in texts.sections if section.name]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{path}: the section {name!r} is there {names.count(name)} times")
+            raise ValueError(
+                f"{path}: the section {name!r} is there {names.count(name)} times; "
+                "make them one, or give the others headings of their own"
+            )
     texts.lead = texts.lead.strip()
     for section in texts.sections:
         section.text = section.text.strip()
