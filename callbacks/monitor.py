@@ -128,7 +128,7 @@ class Monitor:
             f"; {NEEDS_DATA}" if self.name.startswith("val_") and trainer.val_loader is None else ""
         )
         names = sorted({*trainer.metrics, *_names_to_come(trainer)})
-        close = difflib.get_close_matches(self.name, names, n=1)
+        close = [] if cure else difflib.get_close_matches(self.name, names, n=1)
         there = f"; there are: {', '.join(names)}" if names else ""
         return (
             f"{owner}: monitor={self.name!r} was not logged"
