@@ -20,7 +20,8 @@ class Check(Callback):
     ----------
     action : {"warn", "raise"}
         What to do with findings: a warning each, or a ValueError with all of them, which ends the
-        training before its first step. What is found during the training is always a warning.
+        training before its first step. What is found during the training is always a warning, and
+        so is a check that fails itself.
     train : bool
         Try to learn a few samples by heart, too; takes some seconds.
     every_n_steps : int
@@ -46,6 +47,8 @@ class Check(Callback):
     True
     """
 
+    watcher = True
+
     def __init__(self, action: str = "warn", *, train: bool = True, every_n_steps: int = 100):
         if action not in ("warn", "raise"):
             raise ValueError(f'Check: expected action "warn" or "raise", got {action!r}')
@@ -58,11 +61,15 @@ class Check(Callback):
         """Check the model on the training data."""
         from firstlight.diagnose import check
 
-        self._told = set()
+        self.report, self._told = None, set()
         if trainer.device != "cpu":
             warnings.warn("Check: only networks on the CPU are checked at the start", stacklevel=2)
             return
-        self.report = check(module, trainer.train_loader, train=self.train)
+        try:
+            self.report = check(module, trainer.train_loader, train=self.train)
+        except Exception as error:  # whatever a check cannot cope with, the training may
+            warnings.warn(f"Check: failed, {type(error).__name__}: {error}", stacklevel=2)
+            return
         if trainer.run is not None:
             rows = [asdict(line) for line in self.report.checks]
             write_json(trainer.run.path / "gradients.json", rows)

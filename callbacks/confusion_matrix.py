@@ -35,6 +35,8 @@ class ConfusionMatrix(Callback):
     >>> trainer = tiny_trainer([ConfusionMatrix(["no", "yes"])])
     """
 
+    watcher = True
+
     def __init__(self, classes: list[str] | None = None):
         self.classes = classes
         self._counts = None

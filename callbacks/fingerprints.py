@@ -32,6 +32,7 @@ class Fingerprints(Callback):
     """
 
     rank_zero_only = True
+    watcher = True
 
     def __init__(self, every_n_steps: int = 100):
         if every_n_steps < 1:

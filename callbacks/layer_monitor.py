@@ -35,6 +35,7 @@ class LayerMonitor(Callback):
     """
 
     role = Role.WRITER
+    watcher = True
 
     def __init__(self, update_ratios: bool = True):
         self.update_ratios = update_ratios

@@ -27,6 +27,7 @@ class LiveCurves(Callback):
     """
 
     rank_zero_only = True
+    watcher = True
 
     def __init__(self, every_seconds: float = 1.0):
         self.every_seconds = every_seconds
@@ -47,7 +48,7 @@ class LiveCurves(Callback):
 
     def on_train_epoch_end(self, trainer):
         """Draw, if it is time to."""
-        if time.perf_counter() - self._drawn >= self.every_seconds:
+        if self._handle is None or time.perf_counter() - self._drawn >= self.every_seconds:
             self._draw(trainer.history)
 
     def on_fit_end(self, trainer):

@@ -26,6 +26,7 @@ class LRMonitor(Callback):
     """
 
     rank_zero_only = True
+    watcher = True
     every_step = False
 
     def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False):

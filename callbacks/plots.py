@@ -29,6 +29,8 @@ class Plots(Callback):
     >>> plots = Plots(formats=("pdf",))
     """
 
+    watcher = True
+
     def __init__(self, formats: tuple[str, ...] = ("png", "svg")):
         for kind in formats:
             if kind not in KINDS:

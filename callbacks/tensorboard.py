@@ -54,6 +54,7 @@ class TensorBoard(Callback):
     """
 
     rank_zero_only = True
+    watcher = True
     every_step = False
 
     def __init__(

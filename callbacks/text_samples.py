@@ -55,6 +55,7 @@ class TextSamples(Callback):
     """
 
     rank_zero_only = True
+    watcher = True
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class Throughput(Callback):
     """
 
     rank_zero_only = True
+    watcher = True
 
     def __init__(self):
         self._watch = None

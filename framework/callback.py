@@ -23,6 +23,10 @@ class Callback:
         Fixes the order among callbacks; set it in the class.
     rank_zero_only : bool
         Of a training on several processes, call the first one's only; for what shows or writes.
+    watcher : bool
+        True for what only draws, watches or reports. What it raises in a hook is a warning, once,
+        and the training goes on; only in ``on_fit_start``, before anything is trained, it is an
+        error. False, as for what steers, stops or saves: what it raises ends the training.
     guards_loss : bool
         True where a loss that is not finite is this callback's business: the warning of it, which
         names ``nan_guard``, is left out.
@@ -42,6 +46,7 @@ class Callback:
     role = Role.READER
     rank_zero_only = False
     every_step = True
+    watcher = False
     guards_loss = False
 
     def state_dict(self):

@@ -10,6 +10,7 @@ from firstlight.ops.gemm import COMPUTE
 from firstlight.optim import Optimizer
 from firstlight.step_output import StepOutput
 
+TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
 LOSSES = ("train_loss_step", "train_loss", "val_loss")
 
 # Letters that are not spelled by leaving out their marks.
@@ -46,6 +47,7 @@ def step_output(owner, output, step):
             f"{type(owner).__name__}.{step} returned {type(output).__name__}; "
             "end it with: return firstlight.StepOutput(loss, dy, metrics)"
         )
+    metrics(f"{type(owner).__name__}.{step}", output.metrics)
     if not isinstance(output.denominators, dict):
         raise TypeError(
             f"{type(owner).__name__}.{step}: expected denominators as a dict such as "
@@ -57,6 +59,16 @@ def step_output(owner, output, step):
                 f"{type(owner).__name__}.{step}: expected a single number as denominator of "
                 f"{name!r}, what the batch's sum was divided by, got an array of shape "
                 f"{number.shape}"
+            )
+
+
+def metrics(who, named):
+    """Raise a ValueError if a metric has the name under which the loss is logged."""
+    for name in TAKEN:
+        if name in named:
+            raise ValueError(
+                f"{who} has a metric {name!r}, the name of the loss itself; call it another, "
+                f"e.g. {f'own_{name}'!r}"
             )
 
 

@@ -52,7 +52,9 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
         checks.step_output(module, output, "validation_step")
         values = {"loss": output.loss, **output.metrics}
         if hasattr(data, "metrics"):
-            values |= data.metrics(output.prediction, batch)
+            own = data.metrics(output.prediction, batch)
+            checks.metrics(f"{type(data).__name__}.metrics", own)
+            values |= own
         weight = data.weight(batch) if hasattr(data, "weight") else weight
         if weight:
             means.add(values, weight, output.denominators)

@@ -1,4 +1,4 @@
-"""The callbacks of one training: checked, ordered, registered with pluggy, blamed.
+"""The callbacks of one training: checked, ordered, registered with pluggy.
 
 pluggy would pass over most mistakes in silence: it never calls a method that is not marked or
 whose name is misspelled, never fills an argument that has a default, and refuses callbacks that
@@ -7,12 +7,12 @@ are equal. So every object is checked here before pluggy sees it.
 
 import difflib
 import inspect
-from contextlib import contextmanager
 
 import pluggy
 
 from firstlight import hookspecs
 from firstlight.callback import Callback, Role
+from firstlight.hook_failures import display_name, forgiven
 
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firstlight_spec")]
 
@@ -25,14 +25,22 @@ class _Slot:
     """
 
     def __init__(self, callback):
-        self.callback = callback
+        self.callback, self.failed = callback, False
         self.options = implemented(callback)
         for name in self.options:
             setattr(self, name, getattr(callback, name))
 
 
 class HookManager(pluggy.PluginManager):
-    """pluggy's manager, for slots."""
+    """pluggy's manager, for slots.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all hooks.
+    """
+
+    names = HOOKS
 
     def __init__(self):
         super().__init__("firstlight")
@@ -74,6 +82,10 @@ def attach(callbacks):
     manager = HookManager()
     for position, callback in reversed(list(enumerate(ordered))):  # last registered, first called
         manager.register(_Slot(callback), name=f"{position}:{display_name(callback)}")
+    for hook in set(HOOKS) - {"on_fit_start"}:
+        for impl in manager.impls(hook):
+            if getattr(impl.plugin.callback, "watcher", False) and not impl.wrapper:
+                impl.function = forgiven(manager, impl)
     return manager
 
 
@@ -135,81 +147,10 @@ def refuse_on_modules(module, callbacks):
             )
 
 
-def display_name(callback):
-    """Return how messages name a callback: its class, and the package if it is not ours."""
-    if inspect.ismodule(callback):
-        return callback.__name__
-    kind = type(callback)
-    package = kind.__module__.partition(".")[0]
-    return (
-        kind.__name__ if package in ("firstlight", "__main__") else f"{kind.__name__} ({package})"
-    )
-
-
-def call_all(manager, hook, **arguments):
-    """Call every implementation of a hook, even if some raise; return the exceptions.
-
-    A wrapper surrounds those that come after it, but gets no results and no exceptions.
-    """
-    failures, wrappers = [], []
-    for impl in manager.impls(hook):
-        with collecting(failures, manager):
-            values = [arguments[name] for name in impl.argnames]
-            if impl.wrapper:
-                wrapper = contextmanager(impl.function)(*values)
-                wrapper.__enter__()
-                wrappers.append(wrapper)
-            else:
-                impl.function(*values)
-    for wrapper in reversed(wrappers):
-        with collecting(failures, manager):
-            wrapper.__exit__(None, None, None)
-    return failures
-
-
-def blame(manager, exception):
-    """Add a note to an exception that names the callback whose hook raised it, if one did."""
-    bodies = {}
-    for hook in HOOKS:
-        for impl in manager.impls(hook):
-            body = inspect.unwrap(getattr(impl.function, "__func__", impl.function))
-            owner = getattr(impl.function, "__self__", None)  # None for a plain function
-            bodies.setdefault(getattr(body, "__code__", None), []).append(
-                (impl.plugin.callback, owner, hook)
-            )
-    note, trace = None, exception.__traceback__
-    while trace is not None:  # inwards: a callback may log or save, and so call another's hook
-        for callback, owner, hook in bodies.get(trace.tb_frame.f_code, ()):
-            if owner is None or trace.tb_frame.f_locals.get("self", owner) is owner:
-                note = f"raised by callback {display_name(callback)} in {hook}"
-                break
-        trace = trace.tb_next
-    if note is not None and note not in getattr(exception, "__notes__", ()):
-        exception.add_note(note)
-
-
-def note_failures(error, failures):
-    """Add to an exception what else went wrong in the hooks that dealt with it."""
-    for failure in failures:
-        if failure is not error:
-            notes = "".join(f" ({note})" for note in getattr(failure, "__notes__", ()))
-            error.add_note(f"and then {type(failure).__name__}: {failure}{notes}")
-
-
 def listing(manager):
     """Return ``{hook: [callback names in call order]}`` for the hooks somebody implements."""
     order = {h: [display_name(impl.plugin.callback) for impl in manager.impls(h)] for h in HOOKS}
     return {hook: names for hook, names in order.items() if names}
-
-
-@contextmanager
-def collecting(failures, manager):
-    """Let nothing pass but add it to a list: what follows must run, after a Ctrl-C even."""
-    try:
-        yield
-    except BaseException as failure:
-        blame(manager, failure)
-        failures.append(failure)
 
 
 def _attributes(plugin):

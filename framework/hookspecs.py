@@ -24,6 +24,9 @@ Firing order of ``Trainer.fit``, validated once an epoch::
 
 ``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever somebody saves or loads one.
 Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
+
+What a hook raises ends the training, with the callback named; only that of a callback with
+``watcher = True``, which draws, watches or reports, is a warning instead (`firstlight.Callback`).
 """
 
 import pluggy

@@ -4,7 +4,7 @@ import copy
 from contextlib import contextmanager
 from functools import partial
 
-from firstlight import checks, hooks, owner, plugins, rng, snapshot
+from firstlight import checks, hook_failures, hooks, owner, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.backend import using
 from firstlight.batches import describe_batch
@@ -69,19 +69,21 @@ def _training(trainer, module, data, val_data, resume):
 def _end(trainer, failure):
     """Call every ``on_fit_end``, write what is still to be written; return what went wrong."""
     trainer.interrupt.ending = True  # a further Ctrl-C must not break this off
-    broken = hooks.call_all(trainer.hooks, "on_fit_end", trainer=trainer, module=trainer.module)
-    with hooks.collecting(broken, trainer.hooks):
+    broken = hook_failures.call_all(
+        trainer.hooks, "on_fit_end", trainer=trainer, module=trainer.module
+    )
+    with hook_failures.collecting(broken, trainer.hooks):
         trainer.writer.close()
     failure = failure or next(iter(broken), None)
     if broken and failure is broken[0]:
         by_hand = isinstance(failure, KeyboardInterrupt)
         trainer.status = "interrupted" if by_hand else "failed"
     if trainer.run is not None:
-        with hooks.collecting(broken, trainer.hooks):
+        with hook_failures.collecting(broken, trainer.hooks):
             trainer.run.finish(trainer, failure)
     failure = failure or next(iter(broken), None)
     if failure is not None:
-        hooks.note_failures(failure, broken)
+        hook_failures.note_failures(failure, broken)
     return failure
 
 
@@ -110,7 +112,7 @@ def _evaluating(trainer, module, checkpoint):
             snapshot.load_weights(trainer, module, checkpoint)
         yield
     except Exception as error:
-        hooks.blame(trainer.hooks, error)
+        hook_failures.blame(trainer.hooks, error)
         raise
     finally:
         for part, mode in modes:
@@ -253,18 +255,18 @@ def _fail(trainer, error):
         run.leave()
         trainer.run = None  # nothing that runs from now on may write there
     trainer.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    hooks.blame(trainer.hooks, error)
+    hook_failures.blame(trainer.hooks, error)
     if trainer.batch is not None:
         error.add_note(
             f"while training {type(trainer.module).__name__}, epoch {trainer.epoch}, "
             f"batch {trainer.batch_idx} {describe_batch(trainer.batch)}"
         )
     if isinstance(error, Exception):
-        failures = hooks.call_all(
+        failures = hook_failures.call_all(
             trainer.hooks,
             "on_exception",
             trainer=trainer,
             module=trainer.module,
             exception=error,
         )
-        hooks.note_failures(error, failures)
+        hook_failures.note_failures(error, failures)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.figures.canvas import page, scale_beside
+from firstlight.figures.canvas import page, plain, scale_beside
 from firstlight.nn import MultiHeadAttention
 
 WRITTEN = 40  # with more tokens their names would overlap
@@ -99,11 +99,13 @@ def attention_maps(weights, tokens, *, keys=None, titles=None, columns=4, title=
         axes.set_visible(False)
     for axes, head, name in zip(grid.flat, weights, titles, strict=False):
         image = axes.imshow(head, cmap="Blues", vmin=0, vmax=float(weights.max()))
-        axes.set_title(name, fontsize=9)
+        axes.set_title(plain(name), fontsize=9)
         axes.tick_params(length=0, labelsize=7)
         axes.spines[:].set_color("lightgray")
     if written:
-        signs = [[str(name).translate(SPECIAL) for name in names] for names in (keys, tokens)]
+        signs = [
+            [plain(str(name).translate(SPECIAL)) for name in names] for names in (keys, tokens)
+        ]
         grid[0, 0].set_xticks(range(len(keys)), signs[0])
         grid[0, 0].set_yticks(range(len(tokens)), signs[1])
         if max(map(len, signs[0])) > 1:

@@ -24,6 +24,11 @@ def page(width, height, title=""):
     return figure
 
 
+def plain(text):
+    """Return a text, such as a metric's name, in which ``$`` begins no formula."""
+    return str(text).replace("$", r"\$")
+
+
 def as_pictures(images):
     """Return images (N, H, W, C) as grey values (N, H, W), or as colours (N, H, W, 3) of 0 ... 1.
 
@@ -90,7 +95,7 @@ def draw(axes, pictures, *, columns=8, titles=None, cmap="gray", limits=None):
             axes.text(
                 left + (width - 1) / 2,
                 top - 0.5 - 0.15 * line,
-                titles[index],
+                plain(titles[index]),
                 ha="center",
                 va="bottom",
                 fontsize=8,

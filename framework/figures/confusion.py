@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.figures.canvas import page
+from firstlight.figures.canvas import page, plain
 from firstlight.figures.labels import IGNORED, as_labels
 from firstlight.language import say
 
@@ -101,6 +101,7 @@ def confusion_matrix(counts, names, *, title=""):
             axes.text(j, i, counts[i, j], ha="center", va="center", fontsize=size, color=colour)
         inches = 0.08 * max(len(str(name)) for name in names)
         long = inches > (side - 1.2) / len(names)
+        names = [plain(name) for name in names]
         axes.set_xticks(range(len(names)), names, rotation=90 if long else 0)
         axes.set_yticks(range(len(names)), names)
     axes.set_xlabel(say("taken for"))

@@ -1,6 +1,8 @@
 """curves: how a training went."""
 
-from firstlight.figures.canvas import page
+from functools import partial
+
+from firstlight.figures.canvas import page, plain
 from firstlight.history import History
 from firstlight.language import say
 
@@ -44,7 +46,11 @@ def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
     history = history if isinstance(history, History) else History(history)
     metrics = metrics_of(history)
     others = [name for name in ("lr", "grad_norm") if name in history]
-    panels = [*metrics, *others, *(["time"] if shares else [])]
+    panels = [
+        *(partial(_draw_metric, history=history, name=name) for name in metrics),
+        *(partial(_draw_other, history=history, name=name) for name in others),
+        *([partial(_draw_time, shares=shares)] if shares else []),
+    ]
     if not panels:
         raise ValueError("curves: nothing was logged that could be drawn")
     columns = min(columns, len(panels))
@@ -53,14 +59,8 @@ def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    for axes, name in zip(grid.flat, panels, strict=False):
-        if name == "time":
-            _draw_time(axes, shares)
-        elif name in metrics:
-            _draw_metric(axes, history, name)
-        else:
-            axes.plot(*along_epochs(history, name), color="tab:gray", linewidth=1.2)
-            _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
+    for axes, draw in zip(grid.flat, panels, strict=False):
+        draw(axes)
     return figure
 
 
@@ -111,9 +111,14 @@ def _draw_metric(axes, history, name):
             fontsize=8,
             color=COLOURS["val"],
         )
-    _frame(axes, WORDS.get(name, name), logarithmic=_is_loss(name) and _spans_decades(axes))
+    _frame(axes, WORDS.get(name, plain(name)), logarithmic=_is_loss(name) and _spans_decades(axes))
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, frameon=False)
+
+
+def _draw_other(axes, history, name):
+    axes.plot(*along_epochs(history, name), color="tab:gray", linewidth=1.2)
+    _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
 
 
 def _draw_time(axes, shares):

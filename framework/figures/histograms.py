@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.figures.canvas import page
+from firstlight.figures.canvas import page, plain
 
 
 def histograms(arrays, *, columns=4, bins=64, title=""):
@@ -40,7 +40,7 @@ def histograms(arrays, *, columns=4, bins=64, title=""):
         counts, edges = np.histogram(values, bins=min(bins, max(8, values.size // 4)))
         axes.stairs(counts, edges, fill=True, color="tab:blue", alpha=0.8)
         axes.axvline(0, color="black", linewidth=0.6, alpha=0.5)
-        axes.set_title(name, fontsize=8)
+        axes.set_title(plain(name), fontsize=8)
         axes.set_yticks([])
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right", "left"]].set_visible(False)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.figures.canvas import page
+from firstlight.figures.canvas import page, plain
 from firstlight.language import say
 
 LABELLED = 12  # curves up to which each has a colour and a name of its own
@@ -99,8 +99,8 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
                 style["marker"] = "o"
             if smoothing:
                 axes.plot(x, y, color=colour[name], linewidth=0.8, alpha=0.25)
-            axes.plot(x, smoothed(y, smoothing), label=name, **style)
-        axes.set_ylabel(metric)
+            axes.plot(x, smoothed(y, smoothing), label=plain(name), **style)
+        axes.set_ylabel(plain(metric))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         if log:
@@ -126,7 +126,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
         order = say("{count} runs: dark the first, light the last").format(count=len(names))
         grid[-1].set_xlabel(f"{say(x_label)}\n{order}")
     elif not title:
-        grid[0].set_title(names[0], fontsize=10)
+        grid[0].set_title(plain(names[0]), fontsize=10)
     return figure
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.figures.canvas import page
+from firstlight.figures.canvas import page, plain
 
 BEST = "crimson"
 FEW_DECADES = 2  # below, 2 and 5 stand at a logarithmic axis too
@@ -62,13 +62,13 @@ def parallel_coordinates(values, parameters, *, metric="value", mode="min", log=
             axes.text(
                 position + 0.03,
                 place,
-                text,
+                plain(text),
                 fontsize=8,
                 va="center",
                 zorder=4,
                 bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
             )
-    axes.set_xticks(x, names, fontsize=9)
+    axes.set_xticks(x, map(plain, names), fontsize=9)
     axes.set_yticks([])
     axes.set_xlim(-0.3, len(names) - 1 + 0.4)
     axes.set_ylim(-0.09, 1.09)
@@ -94,9 +94,9 @@ def importance_bars(shares, *, metric="the result"):
         raise ValueError("importance_bars: expected at least one setting, got none")
     names = list(shares)
     heights = np.nan_to_num(np.array([shares[name] for name in names], dtype=float))
-    figure = page(6.0, 0.9 + 0.36 * len(names), f"What explains {metric}")
+    figure = page(6.0, 0.9 + 0.36 * len(names), f"What explains {plain(metric)}")
     axes = figure.add_subplot()
-    axes.barh(names, heights, color="steelblue", height=0.65)
+    axes.barh([plain(name) for name in names], heights, color="steelblue", height=0.65)
     for row, name in enumerate(names):
         missing = shares[name] != shares[name]
         text = "too few trials to tell" if missing else f"{shares[name]:.0%}"
@@ -142,17 +142,17 @@ def slices(values, parameters, *, metric="value", mode="min", log=(), columns=3)
             long = max(map(len, scale.names)) * len(scale.names) > 24
             ticks = [place for place, _ in scale.ticks()]
             turned = {"rotation": 30, "ha": "right"} if long else {}
-            axes.set_xticks(ticks, scale.names, **turned)
+            axes.set_xticks(ticks, map(plain, scale.names), **turned)
             axes.set_xlim(-0.15, 1.15)
         elif name in log:
             axes.set_xscale("log")
         if metric in log:
             axes.set_yscale("log")
-        axes.set_xlabel(name)
+        axes.set_xlabel(plain(name))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels[:, 0]:
-        axes.set_ylabel(metric)
+        axes.set_ylabel(plain(metric))
     return figure
 
 
@@ -184,7 +184,7 @@ def search_progress(values, *, metric="value", mode="min", log=False):
     if log:
         axes.set_yscale("log")
     axes.set_xlabel("trial")
-    axes.set_ylabel(metric)
+    axes.set_ylabel(plain(metric))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
