@@ -7,6 +7,7 @@ from firstlight.callback import Callback, Role
 from firstlight.data import drops_last
 from firstlight.hookspecs import hookimpl
 from firstlight.loader import DataLoader
+from firstlight.printable import tell
 from firstlight.trial import trial, trial_batches, trial_step
 
 STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
@@ -78,7 +79,7 @@ class BatchSizeFinder(Callback):
         self.batch_size = trainer.communicator.gather(self.batch_size)[0]  # clocks differ
         self._use(trainer)
         shown = ", ".join(f"{size}: {rate:,.0f}" for size, rate in self.rates.items())
-        print(f"BatchSizeFinder: samples/s by batch size {shown}; takes {self.batch_size}")
+        tell(f"BatchSizeFinder: samples/s by batch size {shown}; takes {self.batch_size}")
 
     def on_load_checkpoint(self, trainer, checkpoint):
         """Give a training that is resumed the batch size it had."""

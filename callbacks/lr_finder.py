@@ -9,6 +9,7 @@ import numpy as np
 from firstlight.callback import Callback, Role
 from firstlight.files import forgiving
 from firstlight.hookspecs import hookimpl
+from firstlight.printable import tell
 from firstlight.trial import trial, trial_batches, trial_step
 
 SMOOTHING = 0.98  # weight of the past in the running mean of the losses
@@ -92,9 +93,9 @@ class LRFinder(Callback):
             self.search = self._search(trainer)
         suggestion = self.search.suggestion
         if suggestion is None:
-            print("LRFinder: the loss never fell; the learning rate stays as it is")
+            tell("LRFinder: the loss never fell; the learning rate stays as it is")
         else:
-            print(f"LRFinder: suggests lr={suggestion:.2g}")
+            tell(f"LRFinder: suggests lr={suggestion:.2g}")
         if self.update and suggestion is not None:
             factor = suggestion / trainer.optimizer.lr if trainer.optimizer.lr else None
             for group in trainer.optimizer.param_groups:

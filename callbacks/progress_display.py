@@ -4,14 +4,13 @@ import os
 import sys
 
 from firstlight.callbacks.progress_text import GAP, bar_line, value_text
-from firstlight.printable import printable
+from firstlight.printable import is_terminal, printable, tell
 
 
 def open_display():
     """Return the display that suits standard output."""
     stream = sys.stdout
-    terminal = stream is not None and stream.isatty()
-    if terminal and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"):
+    if is_terminal(stream) and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"):
         return LiveDisplay(stream)
     return PlainDisplay()
 
@@ -29,7 +28,7 @@ class LiveDisplay:
         self._text = Text
         self._console = Console(file=stream, highlight=False)
         try:
-            "━─".encode(stream.encoding or "ascii")
+            "━─".encode(getattr(stream, "encoding", None) or "ascii")
             self._marks = "━─"
         except UnicodeEncodeError:
             self._marks = "#-"
@@ -38,7 +37,7 @@ class LiveDisplay:
             console=self._console,
             auto_refresh=False,
             transient=True,
-            redirect_stderr=sys.stderr is not None and sys.stderr.isatty(),
+            redirect_stderr=is_terminal(sys.stderr),
         )
         self._live.start()
 
@@ -96,7 +95,7 @@ class PlainDisplay:
 
     def line(self, text, _style=""):
         """Print a line."""
-        print(printable(text), flush=True)
+        tell(printable(text))
 
     def close(self):
         """Do nothing: every line is out already."""

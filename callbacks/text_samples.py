@@ -7,7 +7,7 @@ from firstlight.callbacks.tensorboard import TensorBoard
 from firstlight.events import EventsFile
 from firstlight.files import check_guards, forgiving, no_link
 from firstlight.generation import check_generates, prompt_tokens, write_text
-from firstlight.printable import printable
+from firstlight.printable import printable, tell
 
 SAMPLES = "samples.txt"
 
@@ -126,7 +126,7 @@ class TextSamples(Callback):
         )
         self._last_step = trainer.step
         if self.echo:
-            print(f"--- step {trainer.step}\n{printable(text)}\n---", flush=True)
+            tell(f"--- step {trainer.step}\n{printable(text)}\n---")
         path = self._path(trainer)
         if path is not None:
             with forgiving(path):

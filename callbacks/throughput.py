@@ -8,6 +8,7 @@ from firstlight.distributed.sharding import whole_of
 from firstlight.events import EventsFile
 from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
+from firstlight.printable import tell
 from firstlight.stopwatch import Stopwatch
 
 REST = "data"  # loading batches, and the loop itself
@@ -118,7 +119,7 @@ class Throughput(Callback):
         total = self._watch.seconds.total()
         shares = {part: s / total for part, s in self._watch.seconds.most_common()}
         shown = ", ".join(f"{part} {share:.1%}" for part, share in shares.items() if share >= 1e-3)
-        print(
+        tell(
             f"throughput: {rates['samples_per_second']:,.0f} samples/s, "
             f"{rates['ms_per_step']:.2f} ms/step over {self._steps:,} steps\n"
             f"time: {shown.replace('%', ' %')}"

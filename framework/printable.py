@@ -4,6 +4,9 @@ A name with an escape sequence can hide a line of a terminal or rewrite another;
 with ``=`` is a formula to a spreadsheet, which may fetch and send.
 """
 
+import sys
+import warnings
+
 FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for the beginning of one
 
 
@@ -24,6 +27,34 @@ def printable(text):
 def one_line(text):
     """Return text as `printable` does, on one line."""
     return text if text.isprintable() else " ".join(printable(text).split())
+
+
+def tell(text):
+    """Print text at once; an output that is closed, full or gone is a warning, no exception.
+
+    Anything with a ``write`` may stand for ``sys.stdout``; what it cannot encode is a "?".
+    """
+    stream = sys.stdout
+    try:
+        try:
+            print(text)
+        except UnicodeEncodeError as error:
+            print(text.encode(error.encoding, "replace").decode(error.encoding))
+        if hasattr(stream, "flush"):
+            stream.flush()
+    except (OSError, ValueError) as error:  # a closed file raises a ValueError
+        warnings.warn(
+            f"standard output cannot be written ({error}); the training goes on without it",
+            stacklevel=2,
+        )
+
+
+def is_terminal(stream):
+    """Return whether a stream, or what stands for one, is a terminal."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # None, a Tee; a closed file
+        return False
 
 
 def shown(value):

@@ -7,7 +7,7 @@ anything; ``mpiexec`` sees it go and ends the others, and so does
 
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _communicator = None  # of the job that this process is a part of, if it has several
 
@@ -29,8 +29,9 @@ def leave(code):
     """Return an exit code; where this process is one of several, end all of them with it."""
     if _communicator is None or code == 0:
         return code
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # None, full, closed
+            stream.flush()
     _communicator.abort(code)
     return code
 
