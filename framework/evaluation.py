@@ -2,10 +2,7 @@
 
 from itertools import islice
 
-import numpy as np
-
 from firstlight import checks
-from firstlight.backend import to_host
 from firstlight.batches import placed
 from firstlight.distributed.sharding import shares, weight_of
 from firstlight.limits import batch_limit
@@ -72,17 +69,6 @@ def evaluate(trainer, loader, stage, *, may_stop=False):
     metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
     hook.on_validation_end(trainer=trainer, module=module, stage=stage, metrics=metrics)
     return metrics
-
-
-def predict(trainer, loader):
-    """Return the module's predictions for all batches, joined, as a NumPy array."""
-    trainer.module.eval()
-    parts = [
-        to_host(trainer.module.predict_step(batch))[: weight_of(batch)]
-        for batch in limited_batches(trainer, loader, "predict")
-    ]
-    shares = zip(*trainer.communicator.gather(parts), strict=True)  # of each batch, by rank
-    return np.concatenate([part for batch in shares for part in batch])
 
 
 def limited_batches(trainer, loader, stage):

@@ -8,10 +8,11 @@ from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
 from firstlight.data import as_loader
 from firstlight.distributed import agreement, launch
-from firstlight.evaluation import evaluate, predict
+from firstlight.evaluation import evaluate
 from firstlight.history import History
 from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
 from firstlight.means import TrainingMeans
+from firstlight.prediction import predict
 from firstlight.writer import CheckpointWriter
 
 
@@ -217,7 +218,7 @@ class Trainer:
         return metrics
 
     def predict(self, module, data, *, checkpoint=None):
-        """Return the predictions for all samples as one NumPy array; see `validate`."""
+        """Return what ``predict_step`` says about all samples, as NumPy arrays; see `validate`."""
         with session.evaluating(self, module, checkpoint):
             return predict(self, as_loader(data, "test"))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firstlight.batches import sample_count
 from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
 from firstlight.cli.text import tell
@@ -52,15 +53,19 @@ def describe(predicted, data, classes):
 
     Parameters
     ----------
-    predicted : array, shape (N, ...)
+    predicted : array, shape (N, ...), or dict or tuple of such
         The model's output: a row of scores for each sample, or values.
     data : data set
         Whose targets, if it has some, stand beside the predictions.
     classes : list of str or None
         None for regression.
     """
-    targets = data[np.arange(len(predicted))][1:2]
+    if isinstance(predicted, tuple):
+        predicted = {f"prediction_{index}": part for index, part in enumerate(predicted)}
+    targets = data[np.arange(sample_count(predicted))][1:2]
     columns = dict(zip(("target",), targets, strict=False))
+    if isinstance(predicted, dict):
+        return columns | predicted
     if classes is None or predicted.ndim != 2 or predicted.shape[1] != len(classes):
         return {**columns, "prediction": predicted}
     probabilities = as_probabilities(predicted)
