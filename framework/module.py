@@ -12,7 +12,7 @@ import numpy as np
 from firstlight import backend, state
 from firstlight.batches import describe_batch
 from firstlight.parameter import Buffer, Parameter
-from firstlight.step_output import StepOutput, no_loss
+from firstlight.step_output import StepOutput, no_loss, tells
 
 
 class Module:
@@ -104,10 +104,8 @@ class Module:
         if prediction is None:
             raise TypeError(f"{self._name}.forward returned None; end it with: return y")
         loss = self.loss(prediction, y)
-        metrics, denominators = (
-            getattr(self.loss, name)(prediction, y) if hasattr(self.loss, name) else {}
-            for name in ("metrics", "denominators")
-        )
+        metrics = self.loss.metrics(prediction, y) if hasattr(self.loss, "metrics") else {}
+        denominators = self.loss.denominators(prediction, y) if tells(self.loss) else {}
         return StepOutput(loss, None, metrics, prediction, denominators)
 
     def predict_step(self, batch):

@@ -60,3 +60,24 @@ def no_loss(model, loss):
         f"{model}.loss: expected a module with forward(prediction, y) and backward(), got a "
         f"{kind}; {cure}"
     )
+
+
+def tells(loss):
+    """Return whether a loss tells its denominators: those of the very forward that it has.
+
+    Examples
+    --------
+    >>> from firstlight import nn
+    >>> from firstlight.step_output import tells
+    >>> class Focal(nn.CrossEntropyLoss):
+    ...     def forward(self, prediction, target):
+    ...         return "a mean over samples, maybe"
+    >>> tells(nn.CrossEntropyLoss()), tells(Focal())
+    (True, False)
+    """
+    for kind in type(loss).__mro__:
+        if "denominators" in vars(kind):
+            return True
+        if "forward" in vars(kind):
+            return False
+    return False
