@@ -113,8 +113,14 @@ def prepared(parts, name, classes, batch_size, transform=None, standardize=False
         transform = standardizing(x)
     elif transform is None and x.dtype == np.uint8:
         transform = Scale(255)
+    lacking = like is not None and like.target != "none" and len(parts["train"]) == 1
     return DataSplits(
-        **parts, name=name, classes=classes, batch_size=batch_size, transform=transform
+        **parts,
+        name=name,
+        classes=classes,
+        batch_size=batch_size,
+        transform=transform,
+        info={"target": None} if lacking else {},  # there is one, and these data lack it
     )
 
 

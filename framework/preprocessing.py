@@ -132,9 +132,15 @@ class Preprocessing:
         inputs, target = content["inputs"], content["target"]
         if target["kind"] not in KINDS:
             raise ValueError(f"unknown kind of target {target['kind']!r}")
-        scale = inputs["scale"]
+        scale, shape = inputs["scale"], tuple(int(n) for n in inputs["shape"])
+        if scale is not None:
+            parts = [np.asarray(scale[name], "float64") for name in ("high", "mean", "std")]
+            if not all(np.isfinite(part).all() for part in parts):
+                raise ValueError("the scale is not finite")
+            if np.broadcast_shapes(shape, *(part.shape for part in parts)) != shape:
+                raise ValueError(f"the scale does not fit samples of shape {shape}")
         return cls(
-            input_shape=tuple(int(n) for n in inputs["shape"]),
+            input_shape=shape,
             target=target["kind"],
             classes=_names(target.get("classes"), "classes"),
             columns=_names(inputs.get("columns"), "columns"),

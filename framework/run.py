@@ -14,6 +14,7 @@
       plots/             curves.png, curves.svg, and what else is drawn
       marks.json         tags and a note, where somebody gave them
       checkpoints/       last.safetensors, best.safetensors
+      preprocessing.json classes, columns and scale of the data, see `firstlight.preprocessing`
       tokenizer.json     of text: what turns tokens back into it
       samples.txt        what the model wrote meanwhile, by the callback text_samples
       events.out...      what TensorBoard reads
@@ -169,10 +170,16 @@ class Run:
         try:
             self.owner.restore()
             self._write_all(trainer.history.records)
-            if trainer.tokenizer is not None:
-                trainer.tokenizer.save(self.path / TOKENIZER)
+            self.keep_preprocessing(trainer)
         except OSError as error:
             warnings.warn(f"{self.path} cannot be made again ({error})", stacklevel=2)
+
+    def keep_preprocessing(self, trainer):
+        """Write what other data need to be prepared alike: tokens, classes, columns, scale."""
+        if trainer.tokenizer is not None:
+            trainer.tokenizer.save(self.path / TOKENIZER)
+        if trainer.preprocessing is not None:
+            trainer.preprocessing.save(self.path)
 
     @property
     def shown(self):

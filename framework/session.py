@@ -8,13 +8,15 @@ from firstlight import checks, hook_failures, hooks, owner, plugins, rng, snapsh
 from firstlight import resume as resuming
 from firstlight.backend import using
 from firstlight.batches import describe_batch
-from firstlight.data import train_and_val_loaders, unshuffled
+from firstlight.data import DataSplits, train_and_val_loaders, unshuffled
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.failure import together
 from firstlight.distributed.setup import shared_place, start_alike
 from firstlight.loss_scale import LossScale
 from firstlight.ops.gemm import precision
 from firstlight.passes import make_passes
+from firstlight.preprocessing import FILE as PREPROCESSING
+from firstlight.preprocessing import Preprocessing
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
@@ -148,6 +150,7 @@ def _prepare(trainer, module, data, val_data, resume):
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     trainer.tokenizer = getattr(data, "tokenizer", None)
     trainer.classes = getattr(data, "classes", None)
+    trainer.preprocessing = Preprocessing.of(data) if isinstance(data, DataSplits) else None
     for loader in (trainer.train_loader, trainer.val_loader):
         if hasattr(loader, "keep_on"):
             loader.keep_on(trainer.device)
@@ -185,8 +188,7 @@ def _prepare(trainer, module, data, val_data, resume):
         )
         if trainer.communicator.size > 1:
             trainer.run.summary["ranks"] = trainer.communicator.size
-        if trainer.tokenizer is not None:
-            trainer.tokenizer.save(trainer.run.path / TOKENIZER)
+        trainer.run.keep_preprocessing(trainer)
     trainer.status = "running"
 
 
@@ -195,6 +197,7 @@ def _restore(trainer, place):
     try:
         _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
         snapshot.restore(trainer, place.checkpoint)
+        _check_preprocessing(trainer.preprocessing, place.path.parent.parent)
     except BaseException as error:
         if place.run is not None and trainer.is_global_zero:
             owner.owned[place.run.absolute()].release()
@@ -216,6 +219,18 @@ def _check_tokenizer(tokenizer, kept):
         raise ValueError(
             f"resume: the data's {tokenizer!r} is not the run's; the text, or the way it is "
             f"tokenized, has changed: load the data with tokenizer={str(kept)!r}, or start anew"
+        )
+
+
+def _check_preprocessing(mine, folder):
+    """Raise a ValueError if the run to go on from had other classes, columns or another scale."""
+    if mine is None or not (folder / PREPROCESSING).is_file():
+        return
+    different = Preprocessing.load(folder).differences(mine)
+    if different:
+        raise ValueError(
+            f"resume: the data are not prepared as the run's were ({', '.join(different)} differ); "
+            f"load them as the run did, or with like={str(folder)!r}, or start anew"
         )
 
 

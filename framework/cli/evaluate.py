@@ -1,6 +1,7 @@
 """``firstlight validate`` and ``firstlight test``: evaluate a run's model."""
 
 from firstlight.cli import past_run, text
+from firstlight.cli.errors import UsageError
 from firstlight.cli.text import tell
 
 SPLITS = {"validate": ("val", "validation"), "test": ("test", "test")}
@@ -14,6 +15,8 @@ def run(command, words):
     folder = past_run.find(own.run, own.runs_dir)
     path = past_run.checkpoint_path(folder, own.checkpoint)
     model, splits, trainer = past_run.rebuild(folder, own.data, words, own.trust)
+    if splits.info.get("target", "") is None:
+        raise UsageError(f"{splits.name} has no targets to compare with; use firstlight predict")
     evaluate = trainer.validate if command == "validate" else trainer.test
     metrics = evaluate(model, splits, checkpoint=path)
     of_run = path.parent == folder / "checkpoints"

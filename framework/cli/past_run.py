@@ -1,9 +1,10 @@
 """Find a run's folder, and rebuild its model and data."""
 
 import inspect
+from functools import partial
 from pathlib import Path
 
-from firstlight.cli import trust
+from firstlight.cli import run_data, trust
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser, UsageError, shown
 from firstlight.cli.facts import FACTS, facts_of
@@ -38,7 +39,7 @@ def parser(command, description, *, on_data=True):
     add("run", nargs="?", help="folder of the run, or name, or name/id (default: the latest)")
     add("--checkpoint", metavar="best|last|FILE", help="which weights (default: best)")
     if on_data:
-        add("--data", metavar="NAME", help="other data than the run's")
+        add("--data", metavar="NAME", help="other data than the run's; of a file all samples")
     add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
     add("--trust", action="store_true", help=trust.HELP)
     return made
@@ -66,7 +67,8 @@ def rebuild(folder, data, words, trusted=False):
         Whether code that the run names may run, though this user's commands have not made it.
     """
     arguments, config = _settings(folder, data, words, OWN_FLAGS, trusted)
-    splits = arguments.data.make_data()
+    own = partial(_settings, folder, None, [], OWN_FLAGS, trusted)
+    splits = run_data.make(folder, arguments.data, config.get("data", {}), words, own)
     facts = {**facts_of(splits), **config["facts"]}
     return _model(arguments, facts), splits, _trainer(arguments)
 

@@ -70,6 +70,12 @@ def blobs(n: int = 20, unused: int = 0, noise: float = 0.0, name: str = "blobs")
     return fl.DataSplits((x, y), val=(x, y), classes=classes, batch_size=5, name=name)
 
 
+def named():
+    """Make data of classes that blobs do not have."""
+    x, y = np.zeros((4, 2), "float32"), np.array([0, 1, 2, 0])
+    return fl.DataSplits((x, y), val=(x, y), classes=["a", "b", "z"], name="named")
+
+
 def nothing():
     return 3
 '''

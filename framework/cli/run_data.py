@@ -1,0 +1,72 @@
+"""Data that a run's model is evaluated on: its own or others, prepared as its own were."""
+
+import inspect
+from pathlib import Path
+
+from firstlight.cli.errors import UsageError
+from firstlight.data import SPLITS
+from firstlight.preprocessing import FILE, Preprocessing
+
+SIZES = ("val_size", "test_size")
+
+
+def make(folder, data, config, words, own):
+    """Return `DataSplits` with the run's classes, columns and scale.
+
+    A file that is not the run's own is not split, unless sizes are given: all of its samples are
+    what is to be evaluated, whichever split is asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    data : Choice
+        What the data are to be.
+    config : dict
+        What the run's own data were, from ``config.json``.
+    words : list of str
+        Flags that the user gave.
+    own : callable
+        Returns the run's own `Arguments`, for an old run that keeps no preprocessing.
+    """
+    takes = inspect.signature(data.target).parameters
+    mine = config if isinstance(config, dict) else {"name": config}
+    other = _identity(data.name, data.values) != _identity(mine.get("name"), mine)
+    like = _kept(folder, own, other)
+    given = {word.removeprefix("--data.").partition("=")[0].replace("-", "_") for word in words}
+    if "like" in takes and "like" not in given:
+        data.values["like"] = like
+    whole = other and "path" in takes and takes.keys() >= set(SIZES) and given.isdisjoint(SIZES)
+    if whole:
+        data.values |= dict.fromkeys(SIZES, 0)
+    splits = data.make_data()
+    if like is not None and "like" not in takes:
+        splits = like.applied_to(splits)
+    if whole:
+        for split in SPLITS:
+            setattr(splits, split, getattr(splits, split) or splits.train)
+    return splits
+
+
+def _identity(name, values):
+    """Return what tells whether two choices of data are the same: name and file."""
+    path = values.get("path")
+    return name, None if path is None else Path(str(path)).expanduser().resolve()
+
+
+def _kept(folder, own, other):
+    """Return the `Preprocessing` of a run; of an old run that keeps none, that of its data.
+
+    None is for an old run whose own data are loaded, which makes it again.
+    """
+    if (folder / FILE).is_file():
+        return Preprocessing.load(folder)
+    if not other:
+        return None
+    try:
+        return Preprocessing.of(own()[0].data.make_data())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"run {folder} keeps no {FILE}, from which other data would get its classes and scale, "
+            f"and its own data cannot be loaded: {error}"
+        ) from error
