@@ -5,7 +5,9 @@ import warnings
 from typing import Literal
 
 from firstlight.callback import Callback
+from firstlight.callbacks.kept_files import name_of, recover, step_of
 from firstlight.callbacks.monitor import Monitor
+from firstlight.checkpoint import BEST, EXCEPTION, LAST
 from firstlight.hookspecs import hookimpl
 
 
@@ -80,48 +82,66 @@ class ModelCheckpoint(Callback):
         self.every_n_epochs, self.every_n_steps = every_n_epochs, every_n_steps
         self.every_seconds, self.save_weights_only = every_seconds, save_weights_only
         self._kept = []  # [value, file name] of the k best, best first
-        self._last_step, self._last_time, self._folder = 0, 0.0, ""
+        self._last, self._last_time, self.prefix = (None, False), 0.0, ""
+        self._ahead = None  # step of a best state that is later than the resumed one
 
     def on_fit_start(self, trainer):
-        """Start anew, or go on after a restart."""
+        """Start anew, or go on after a restart with the files that are there."""
         self.monitor.start(trainer, "ModelCheckpoint")
         if trainer.step == 0:
             self.monitor.reset()
             self._kept = []
-        self._last_step, self._last_time = trainer.step, time.monotonic()
+        self._last, self._last_time = (None, False), time.monotonic()
         like = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]
-        self._folder = str(like.index(self) + 1) if like[0] is not self else ""
+        self.prefix = f"{like.index(self) + 1}/" if like[0] is not self else ""
+        resumed = trainer.place is not None and trainer.run is not None
+        self._ahead = recover(self, trainer) if resumed else None
 
     def on_log(self, trainer, record):
         """Save a new best."""
         if self.monitor.update(record) and self.top_k != 0:
-            self._save(trainer, "best.safetensors")
+            self._ahead = None
+            self._save(trainer, BEST)
         followed = self.monitor.followed
         if self.top_k not in (0, 1) and followed in record and record[followed] == record[followed]:
             self._keep(trainer, record["step"], record["epoch"], record[followed])
 
     def on_train_batch_end(self, trainer):
-        """Save within an epoch, if it is time or the training is about to end."""
+        """Save within an epoch, if it is time."""
         by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0
         by_time = self.every_seconds and time.monotonic() - self._last_time >= self.every_seconds
-        if by_steps or by_time or trainer.should_stop:
+        if by_steps or by_time:
             self._save_last(trainer)
+
+    @hookimpl(tryfirst=True)
+    def on_validation_start(self, trainer):
+        """Save before the last validation, so that the decision to stop outlives a kill in it."""
+        if trainer.status == "running" and trainer.should_stop and trainer.at_boundary:
+            self._save_last(trainer)
+            trainer.save_requested()
 
     def on_train_epoch_end(self, trainer):
         """Save, now that all values of the epoch are known."""
         self.monitor.require(trainer, "ModelCheckpoint")
-        if trainer.epoch % self.every_n_epochs == 0:
+        if trainer.epoch % self.every_n_epochs == 0 or self._last[0] == trainer.step:
             self._save_last(trainer)
 
     @hookimpl(tryfirst=True)  # before others tidy up
     def on_fit_end(self, trainer):
         """Save what was not saved yet, unless an optimizer step was cut in half."""
         if trainer.at_boundary:
-            self._save_last(trainer)
+            if trainer.step or trainer.status == "finished":
+                self._save_last(trainer)
             trainer.save_requested()
         elif trainer.optimizer is not None and trainer.optimizer.steps == trainer.step:
-            self._save(trainer, "exception.safetensors")
+            self._save(trainer, EXCEPTION)
             trainer.save_requested()
+        if self._ahead is not None and trainer.status == "finished":
+            warnings.warn(
+                f"{BEST} is the state of step {self._ahead}, from a continuation that was broken "
+                f"off and not repeated; of this training it was {self.monitor.describe_best()}",
+                stacklevel=2,
+            )
         name, logged = self.monitor.name, trainer.metrics
         if trainer.status == "finished" and logged and name != "auto" and name not in logged:
             message = self.monitor.missing(trainer, "ModelCheckpoint")
@@ -132,35 +152,55 @@ class ModelCheckpoint(Callback):
         """Whether there may be a checkpoint to write at any step."""
         return bool(self.every_n_steps)
 
+    def on_save_checkpoint(self, trainer, checkpoint):
+        """Name the files that the state refers to."""
+        if trainer.run is not None:
+            checkpoint.files |= {
+                self.prefix + name: [step, None] for name, step in self.named().items()
+            }
+
+    def named(self):
+        """Return ``{file name: step}`` of the best states so far."""
+        has_best = self.monitor.best is not None and self.top_k != 0
+        best = {BEST: self.monitor.step} if has_best else {}
+        return best | {name: step_of(name) for _, name in self._kept}
+
+    def forget(self, name):
+        """Count a file no longer among the k best."""
+        self._kept = [item for item in self._kept if item[1] != name]
+
     def state_dict(self):
         """Return the best values so far, and the files that hold them."""
         return {**self.monitor.state_dict(), "kept": self._kept}
 
     def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+        """Take back what `state_dict` returned, unless another value is monitored now."""
         self.monitor.load_state_dict(state)
-        self._kept = [list(item) for item in state["kept"]]
+        if self.monitor.followed == state["followed"]:
+            self._kept = [list(item) for item in state["kept"]]
+        self.named()  # raises where the state names what cannot be ours
 
     def _save_last(self, trainer):
-        if self.save_last and trainer.step != self._last_step:
-            self._save(trainer, "last.safetensors")
-        self._last_step, self._last_time = trainer.step, time.monotonic()
+        # A step may be saved twice: before its epoch's end and, unless that was cut short, after.
+        place = trainer.step, trainer.epoch_done and trainer.cut_short is None
+        if self.save_last and place != self._last:
+            self._save(trainer, LAST)
+        self._last, self._last_time = place, time.monotonic()
 
-    def _save(self, trainer, name, replaces=None):
+    def _save(self, trainer, name):
         if trainer.run is not None:
-            folder = trainer.run.checkpoints / self._folder
-            trainer.request_checkpoint(
-                folder / name,
-                weights_only=self.save_weights_only,
-                replaces=None if replaces is None else folder / replaces,
-            )
+            path = trainer.run.checkpoints / self.prefix / name
+            trainer.request_checkpoint(path, weights_only=self.save_weights_only)
 
     def _keep(self, trainer, step, epoch, value):
-        """Let a state take its place among the k best; the one that falls out is deleted."""
-        name = f"epoch={epoch:03d}-step={step:06d}.safetensors"
+        """Let a state take its place among the k best; one falls out.
+
+        Its file is deleted when it is in no state any more, *last* included.
+        """
+        name = name_of(epoch, step)
         sign = -1 if self.monitor.direction == "max" else 1
         kept = sorted([*self._kept, [value, name]], key=lambda item: sign * item[0])
         fallen = kept.pop()[1] if len(kept) > self.top_k > 0 else None
         self._kept = kept
         if fallen != name:
-            self._save(trainer, name, replaces=fallen)
+            self._save(trainer, name)

@@ -12,6 +12,9 @@ from firstlight.files import replacing
 
 FORMAT = 1
 ANOTHER = "take another one of the run, such as last or best"
+LAST = "last.safetensors"
+BEST = "best.safetensors"
+EXCEPTION = "exception.safetensors"  # written in the middle of a step: weights to look at
 
 
 @dataclass
@@ -40,6 +43,10 @@ class Checkpoint:
         For plugins; must be JSON-able.
     arrays : dict of str to array
         For plugins, whose names start with the plugin's; copies, as they are written later.
+    files : dict of str to [int, str or None]
+        The other checkpoints that callback states name: file name, relative to the run's folder
+        of checkpoints, to step and checksum. The writer sets the checksum; None if the file
+        there is of another step.
     """
 
     model: dict
@@ -53,9 +60,15 @@ class Checkpoint:
     config: dict = field(default_factory=dict)
     extra: dict = field(default_factory=dict)
     arrays: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
 
     def save(self, path):
         """Write the file atomically: after any failure the old file, or none, is there.
+
+        Returns
+        -------
+        str
+            The checksum of the content, which the file holds too.
 
         Raises
         ------
@@ -87,10 +100,28 @@ class Checkpoint:
                 save_file(arrays, temporary, metadata=metadata)
             except SafetensorError as error:  # what it makes of a full disk
                 raise OSError(str(error)) from error
+        return metadata["checksum"]
 
     def weights(self):
         """Return a checkpoint of the weights alone, a third of the size with Adam."""
-        return Checkpoint(self.model, step=self.step, epoch=self.epoch, config=self.config)
+        return Checkpoint(
+            self.model, step=self.step, epoch=self.epoch, config=self.config, files=self.files
+        )
+
+    @staticmethod
+    def identity(path):
+        """Return ``(step, checksum)`` of a file from its header; None if it is no whole checkpoint.
+
+        The arrays are not read: damage within them is found by `load`.
+        """
+        from safetensors import safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata()
+            return json.loads(metadata["firstlight"])["step"], metadata["checksum"]
+        except Exception:  # missing, damaged, another's: the reader raises many kinds
+            return None
 
     @classmethod
     def load(cls, path):
@@ -141,6 +172,11 @@ class Checkpoint:
         if checkpoint.optimizer:
             checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
         return checkpoint
+
+
+def root_of(path):
+    """Return the folder of checkpoints that a file is in, at any depth; else its own folder."""
+    return next((p for p in path.parents if p.name == "checkpoints"), path.parent)
 
 
 def checksum(arrays, text):

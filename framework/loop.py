@@ -25,15 +25,17 @@ def begin_epoch(trainer, hook):
         hook.on_train_epoch_start(trainer=trainer, module=trainer.module)
         trainer.at_boundary = True
     elif trainer.owes_validation:
+        trainer.at_boundary = False
         validate_by_steps(trainer)
+        trainer.at_boundary = True
         save_requested(trainer)
 
 
 def train_batches(trainer):
     """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
     first, count = trainer.batches_done, trainer.epoch_batches
-    if first == count or trainer.interrupted:
-        return
+    if first == count or trainer.interrupted or (first and trainer.should_stop):
+        return  # the last two: resumed where only the epoch's end was missing
     # A loader of ours starts at the batch it was told; of others the first ones are passed over.
     knows_its_place = hasattr(trainer.train_loader, "load_state_dict")
     passed_over = 0 if knows_its_place else first
@@ -99,10 +101,16 @@ def validate_by_steps(trainer):
 
 
 def is_over(trainer):
-    """Return whether all epochs are done; a resume with fewer epochs may be past the last one."""
-    if trainer.max_epochs is None:
-        return False
-    return trainer.epoch + trainer.epoch_done > trainer.max_epochs
+    """Return whether the training ends here: interrupted, past the last epoch, or told to stop.
+
+    An epoch that a resumed training finds open is ended even if no further step may be made. A
+    resume with fewer epochs may be past the last one.
+    """
+    if trainer.interrupted:
+        return True
+    if trainer.max_epochs is not None and trainer.epoch + trainer.epoch_done > trainer.max_epochs:
+        return True
+    return trainer.epoch_done and trainer.should_stop
 
 
 def end_step(trainer):
@@ -118,7 +126,8 @@ def end_epoch(trainer, hook):
     """Validate, log the epoch and tell the callbacks.
 
     An epoch that is interrupted, before or in its validation even, stays open: resuming
-    finishes it. Of one that is cut short by `Trainer.stop`, a checkpoint has the last step.
+    finishes it. Checkpoints of one that is cut short by a stop hold the state after its last
+    step: a resume ends it again, or, if it may go on, continues as if it had not been cut.
     """
     trainer.at_boundary = True
     if trainer.interrupted:

@@ -13,7 +13,12 @@ a path     a checkpoint file; or a run for its last state: its folder, name/id, 
 
 "auto" and "last" go on in the run's own folder: records later than the checkpoint are dropped
 and written again by the same steps. A damaged file is passed over for the newest one that is
-whole, with a warning.
+whole, with a warning. ``exception.safetensors``, written in the middle of a step, is never
+chosen; its path can be given.
+
+A stop that was decided (early stopping, `Trainer.stop`) is part of the state: a run that was
+killed between the decision and its end stops again. Once the run has finished, resuming it
+means training on.
 
 While another process fills the folder, "auto" and "last" are refused. A path takes the run over:
 the other training notices and stops. See `firstlight.owner`.
@@ -25,15 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight import owner
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoint import EXCEPTION, LAST, Checkpoint, root_of
 from firstlight.claims import claims
 from firstlight.files import is_temporary
 from firstlight.run_ids import start_order
 from firstlight.runs.find import find_run
-from firstlight.runs.folder import checkpoint_files
+from firstlight.runs.folder import states
 from firstlight.runs.status import status
-
-LAST = "last.safetensors"
 
 
 @dataclass
@@ -46,11 +49,28 @@ class Place:
     checkpoint : Checkpoint
     run : pathlib.Path or None
         The run's folder to go on in; None for a new one.
+    unfinished : bool
+        Whether that run did not come to its end, so that a stop it had decided still holds.
     """
 
     path: Path
     checkpoint: Checkpoint
     run: Path | None = None
+    unfinished: bool = False
+
+    @property
+    def folder(self):
+        """The folder of checkpoints, to which the names of files are relative."""
+        return root_of(self.path)
+
+    def holds(self, name, step):
+        """Return whether a file that the checkpoint names is there, and is that one.
+
+        Step and checksum are compared, the file's header is read.
+        """
+        found = Checkpoint.identity(self.folder / name)
+        _, checksum = self.checkpoint.files.get(name, (step, None))  # None: known by step only
+        return found is not None and found[0] == step and checksum in (None, found[1])
 
 
 def find(resume, runs_dir, name):
@@ -74,11 +94,17 @@ def find(resume, runs_dir, name):
     """
     if resume not in ("auto", "last", "best"):
         path = _existing(resume, runs_dir)
+        if path.name == EXCEPTION:
+            warnings.warn(
+                f"{str(path)!r} was written in the middle of a step; what follows differs from one "
+                f"not broken off. {LAST} beside it, if there is one, goes on exactly",
+                stacklevel=2,
+            )
         return _go_on_in(path, take_over=True) if path.name == LAST else _place(path)
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
     folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
-    runs = [run for run in folders if checkpoint_files(run / "checkpoints")]
+    runs = [run for run in folders if states(run / "checkpoints")]
     runs.sort(key=start_order)
     if resume == "auto":
         if not runs or status(runs[-1]) == "finished":
@@ -118,7 +144,7 @@ def _existing(resume, runs_dir):
             + (f"in its folder are {', '.join(there)}" if there else "its folder has no checkpoint")
             + '; or use "auto", "last", "best", or a run: its folder, name/id or name'
         ) from None
-    if not run.checkpoints_there:
+    if not run.resumable:
         raise FileNotFoundError(
             f"resume={str(resume)!r}: the run {run.label} ({run.status}) has no checkpoint to go "
             "on from; start it anew"
@@ -153,7 +179,8 @@ def _go_on_in(path, take_over=False):
 
 def _place(path, run=None):
     found, checkpoint = newest_whole(path)
-    return Place(found, checkpoint, run)
+    unfinished = run is not None and status(run) != "finished"
+    return Place(found, checkpoint, run, unfinished)
 
 
 def newest_whole(path):
@@ -168,8 +195,7 @@ def newest_whole(path):
     ValueError
         None of them is whole.
     """
-    others = sorted(checkpoint_files(path.parent), key=os.path.getmtime, reverse=True)
-    problems = []
+    others, problems = states(path.parent), []
     for candidate in dict.fromkeys([path, *others]):
         try:
             checkpoint = Checkpoint.load(candidate)

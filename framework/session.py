@@ -53,6 +53,7 @@ def _training(trainer, module, data, val_data, resume):
     with trainer.interrupt, blas_threads(module, batch_size):
         try:
             trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
+            trainer.place = None  # with the checkpoint's arrays
             agree(trainer)
             yield trainer.hooks.hook
             if trainer.run is not None:
@@ -173,7 +174,7 @@ def _prepare(trainer, module, data, val_data, resume):
     place = None
     if resume is not None:
         find = partial(resuming.find, resume, trainer.runs_dir, name)
-        place = shared_place(trainer.communicator, find)
+        place = trainer.place = shared_place(trainer.communicator, find)
     if place is not None:
         _restore(trainer, place)
     start_alike(trainer)
@@ -207,6 +208,8 @@ def _restore(trainer, place):
                 "of its run; its settings are in config.json beside the checkpoints"
             )
         raise
+    if place.unfinished:
+        trainer.stop_reason = place.checkpoint.progress.get("stop_reason")
 
 
 def _check_tokenizer(tokenizer, kept):

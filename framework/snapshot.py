@@ -3,13 +3,14 @@
 import json
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from firstlight import rng
 from firstlight.backend import to_host
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoint import LAST, Checkpoint
 from firstlight.history import History
 from firstlight.masking import masked
 from firstlight.state import entries
@@ -32,6 +33,7 @@ def take(trainer):
             "metrics": dict(trainer.metrics),
             "history": list(trainer.history.records),
             "owes_validation": trainer.owes_validation,
+            "stop_reason": trainer.stop_reason,
         },
         loaders={
             "train": _train_place(trainer),
@@ -61,12 +63,27 @@ def write_requested(trainer):
     if not requested or not trainer.is_global_zero:
         return
     whole = trainer.cut_short or take(trainer)
-    for path, (weights_only, replaces) in requested.items():
-        trainer.writer.write(path, whole.weights() if weights_only else whole, replaces)
+    trainer.writer.write(
+        {path: _variant(trainer, whole, path, weights) for path, weights in requested.items()}
+    )
+
+
+def _variant(trainer, whole, path, weights_only):
+    """Return what a file is to hold: all, the weights, or how an epoch that was cut short closed.
+
+    *last* is the state before that, whether or not it was written before.
+    """
+    if weights_only:
+        return whole.weights()
+    if trainer.cut_short is None or path.name == LAST:
+        return whole
+    return replace(whole, progress=whole.progress | {"closing": dict(trainer.metrics)})
 
 
 def restore(trainer, checkpoint):
     """Put a training that is ready to start where a checkpoint was taken.
+
+    A stop that was decided then is not restored: `firstlight.resume` tells whether it holds.
 
     Raises
     ------

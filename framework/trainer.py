@@ -145,7 +145,7 @@ class Trainer:
         self.batch, self.batches_done, self.epoch_done = None, 0, True
         self.requested, self.writer = {}, CheckpointWriter()
         self.skips_step, self.at_boundary, self.told_not_finite = False, True, False
-        self.owes_validation, self.cut_short = False, None
+        self.owes_validation, self.cut_short, self.place = False, None, None
         self.history, self.metrics, self.stop_reason = History(), {}, None
         self.means = TrainingMeans(self.communicator)
         self.started, self.agreed_elapsed = time.perf_counter(), None
@@ -168,7 +168,7 @@ class Trainer:
             Everything that was logged.
         """
         with session.training(self, module, data, val_data, resume) as hook:
-            while not (self.should_stop or loop.is_over(self)):
+            while not loop.is_over(self):
                 loop.begin_epoch(self, hook)
                 for batch, ends_window in loop.train_batches(self):
                     output = self.passes(batch, ends_window)  # forward, loss, backward
@@ -282,14 +282,13 @@ class Trainer:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
         snapshot.save(self, path)
 
-    def request_checkpoint(self, path, *, weights_only=False, replaces=None):
+    def request_checkpoint(self, path, *, weights_only=False):
         """Have a checkpoint written once every callback is through with this step or epoch.
 
-        Called from a hook, this gives a state from which `fit` can go on exactly: what callbacks
-        listed later still have to do is done before. It is written in the background; a file
-        that cannot be written is a warning. The file it ``replaces`` is deleted afterwards.
+        So `fit` can go on from it exactly. It is written in the background; a file that cannot
+        be written is a warning, and is tried again with the next one.
         """
-        self.requested[Path(path)] = weights_only, replaces
+        self.requested[Path(path)] = weights_only
 
     def save_requested(self):
         """Write the requested checkpoints now; the loop does so when the time has come."""

@@ -4,7 +4,10 @@ import os
 import sys
 import threading
 import warnings
+from dataclasses import replace
 
+from firstlight.checkpoint import BEST, LAST, Checkpoint, root_of
+from firstlight.files import check_guards
 from firstlight.owner import RunTakenOver
 
 
@@ -15,25 +18,39 @@ class CheckpointWarning(UserWarning):
 class CheckpointWriter:
     """Write checkpoints one after the other in a thread.
 
-    A newer checkpoint for a path takes the place of one that still waits, so the writer never
-    falls behind by more than one for each path. A failure to write (disk full, no permission)
-    is a loud warning, at the training's next opportunity; the file that was there stays.
+    All that waits is taken and written as one group before anything newer, so that no file is
+    put off forever. Within a group a file that a state names (`Checkpoint.files`) is written
+    before the state, and files that no state names any more are deleted last: a killed process
+    leaves no *last* that names a missing file. A newer checkpoint for a path replaces one that
+    still waits.
+
+    A failure to write (disk full, no permission) is a warning, at the training's next
+    opportunity; the file that was there stays, and the write is tried again with the next group
+    and at the end.
 
     The thread has the lowest priority where the system knows priorities of threads, and so works
     while a core is idle.
     """
 
     def __init__(self):
-        self._waiting = {}  # path -> (Checkpoint, path of the file to delete or None)
+        self._waiting = {}  # path -> Checkpoint
+        self._failed = {}  # the same, of what is to be tried again
+        self._named = set()  # paths of files that some state named; to delete when none does
+        self._pinned = {}  # path of a *last* -> those that it names
+        self._written = {}  # path -> (step, checksum) of the file there, None for none of ours
         self._problems = []
         self._changed = threading.Condition()
         self._thread, self._closing = None, False
 
-    def write(self, path, checkpoint, replaces=None):
-        """Have a checkpoint written, which nobody changes any more, and then a file deleted."""
+    def write(self, requests):
+        """Have checkpoints written which nobody changes any more.
+
+        Parameters
+        ----------
+        requests : dict of pathlib.Path to Checkpoint
+        """
         with self._changed:
-            self._waiting.pop(path, None)
-            self._waiting[path] = checkpoint, replaces
+            self._waiting |= requests
             if self._thread is None:
                 self._closing = False
                 self._thread = threading.Thread(
@@ -42,6 +59,12 @@ class CheckpointWriter:
                 self._thread.start()
             self._changed.notify()
         self.report()
+
+    def note(self, path, named):
+        """Take note of the files (paths) that a state names which is there already."""
+        self._named |= {other for other in named if other.name != BEST}
+        if path.name == LAST:
+            self._pinned[path] = self._pinned.get(path, set()).union(named)
 
     def close(self):
         """Wait until everything is written, and end the thread."""
@@ -61,23 +84,67 @@ class CheckpointWriter:
     def _work(self):
         if sys.platform == "linux":  # elsewhere this would be the priority of the whole process
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        while True:
+        ends = False
+        while not ends:
             with self._changed:
                 while not self._waiting and not self._closing:
                     self._changed.wait()
-                if not self._waiting:
-                    return
-                path = next(iter(self._waiting))
-                checkpoint, replaces = self._waiting.pop(path)
+                ends = not self._waiting  # the last round: what has failed once more
+                group, self._waiting = self._failed | self._waiting, {}
+            self._failed = {}
+            if self._write_group(group) and group:
+                self._delete_unnamed(max(group.values(), key=lambda state: state.step))
+
+    def _write_group(self, group):
+        """Write checkpoints, those that others name first; return whether all are written."""
+        named = {path for p, state in group.items() for path in named_by(p, state)}
+        for path in sorted(group, key=lambda path: path not in named):
+            checkpoint = group[path]
+            files = {} if path in named else self._with_checksums(path, checkpoint.files)
+            self._written[path] = None
             try:
-                checkpoint.save(path)
-                if replaces is not None:
-                    replaces.unlink(missing_ok=True)
+                checksum = replace(checkpoint, files=files).save(path)
             except RunTakenOver:  # the loop notices, and says so
-                pass
+                self._failed = {}
+                return False
             except Exception as error:  # whatever it is, the training must go on
+                self._failed[path] = checkpoint
                 kept = "the earlier one is kept" if path.is_file() else "there is no earlier one"
                 self._problems.append(
                     f"checkpoint {str(path)!r} could not be written ({error}); {kept}, and the "
                     "training goes on"
                 )
+                continue
+            self._written[path] = checkpoint.step, checksum
+            self._pinned.pop(path, None)
+            self.note(path, named_by(path, checkpoint))
+        return not self._failed
+
+    def _with_checksums(self, path, files):
+        """Return the files that a state names with the checksums of those that are there."""
+        found = {}
+        for name, (step, _) in files.items():
+            other = root_of(path) / name
+            if other not in self._written:
+                self._written[other] = Checkpoint.identity(other)
+            there = self._written[other]
+            found[name] = [step, there[1] if there is not None and there[0] == step else None]
+        return found
+
+    def _delete_unnamed(self, newest):
+        """Delete the files that neither the newest state nor a *last* names."""
+        kept = {root_of(path) / name for path in self._written for name in newest.files}
+        for path in self._named - kept.union(*self._pinned.values()):
+            try:
+                check_guards(path)
+                path.unlink(missing_ok=True)
+            except RunTakenOver:
+                return
+            except OSError as error:
+                self._problems.append(f"{str(path)!r} is obsolete and cannot be deleted ({error})")
+            self._named.discard(path)
+
+
+def named_by(path, checkpoint):
+    """Return the paths of the files that a checkpoint at a path names."""
+    return {root_of(path) / name for name in checkpoint.files}

@@ -46,7 +46,7 @@ def head(run):
         ("", f"what was not committed: {run.path / PATCH}" if has_patch else ""),
     ]
     by_command = isinstance(run.config.get("model"), dict)  # others go on in their script
-    if run.status not in ("finished", "running") and run.checkpoints_there and by_command:
+    if run.status not in ("finished", "running") and run.resumable and by_command:
         rows.append(("go on", f"firstlight fit --config {run.path} --resume {run.path}"))
     return text.table([(name, value) for name, value in rows if str(value).strip()])
 

@@ -1,9 +1,11 @@
 """RunFolder: a run that is there, to look at."""
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 
+from firstlight.checkpoint import EXCEPTION
 from firstlight.directions import direction
 from firstlight.history import History
 from firstlight.records import best_values, read_records
@@ -127,8 +129,13 @@ class RunFolder:
 
     @property
     def checkpoints_there(self):
-        """Whether there is a checkpoint from which weights, or the training, can be taken up."""
+        """Whether there is a checkpoint from which weights can be taken."""
         return bool(checkpoint_files(self.path / "checkpoints"))
+
+    @property
+    def resumable(self):
+        """Whether there is a checkpoint from which the training can go on."""
+        return bool(states(self.path / "checkpoints"))
 
     def value(self, metric, which="best", mode="auto"):
         """Return one number of a metric: its "best", "min", "max" or "last" value.
@@ -180,6 +187,12 @@ def checkpoint_files(folder):
         return [path for path in Path(folder).glob("*.safetensors") if path.is_file()]
     except OSError:
         return []
+
+
+def states(folder):
+    """Return the checkpoints in a folder from which a training can go on, the newest first."""
+    found = [path for path in checkpoint_files(folder) if path.name != EXCEPTION]
+    return sorted(found, key=os.path.getmtime, reverse=True)
 
 
 def numbers(values):

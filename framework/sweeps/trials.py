@@ -114,7 +114,7 @@ class Trials:
             if abs(time.time() - lost[-1].stat().st_mtime) < GIVEN_UP:
                 return None
             attempt = _numbers(lost[-1])[1] + 1
-        goes_on = before is not None and before.run is not None and before.run.checkpoints_there
+        goes_on = before is not None and before.run is not None and before.run.resumable
         content = {
             "number": number,
             "attempt": attempt,

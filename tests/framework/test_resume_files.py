@@ -125,7 +125,10 @@ def test_the_fall_back_passes_over_weights():
     last.weights().save(folder / "export.safetensors")
     (folder / "last.safetensors").write_bytes(b"damaged")
     (folder / "best.safetensors").unlink()
-    with pytest.warns(UserWarning, match="going on from .*older.safetensors"):
+    with (
+        pytest.warns(UserWarning, match="going on from .*older.safetensors"),
+        pytest.warns(UserWarning, match="best.safetensors' is missing"),
+    ):
         assert fit("fall", resume="last").step == 12
 
 
