@@ -33,10 +33,10 @@ def step_of(name):
 def recover(owner, trainer):
     """Verify the files that a restored state names, and bring them into a new run's folder.
 
-    A best state that is missing or another one is written again if the checkpoint or a kept file
-    is that state. Otherwise the older state that is in the file counts as the best, or the next
-    value does, with a warning. A best of a later step stays: the process that wrote it was
-    killed before it wrote *last*, and the same steps lead to it again.
+    What is missing or another one is written again if the checkpoint is that state; the best one
+    also if a kept file is. Otherwise the older state that is in the file counts as the best, or
+    the next value does, with a warning. A best of a later step stays: the process that wrote it
+    was killed before it wrote *last*, and the same steps lead to it again.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def recover(owner, trainer):
     """
     place, named = trainer.place, owner.named()
     here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
-    held = [name for name, step in named.items() if place.holds(owner.prefix + name, step)]
+    held = {name for name, step in named.items() if place.holds(owner.prefix + name, step)}
     if place.run is None:
         for name in held:
             _copy(there / name, here / name)
@@ -60,21 +60,21 @@ def recover(owner, trainer):
         trainer.writer.note(last, [here / name for name in held])
         if owner.top_k > 0:
             _delete_fallen(here, named, trainer.step)
-    for name in named.keys() - {*held, BEST}:
+    again = [name for name in named.keys() - held if named[name] == place.checkpoint.step]
+    if again:  # the state itself, of a process that was killed before it had written them all
+        whole = place.checkpoint.weights() if owner.save_weights_only else place.checkpoint
+        trainer.writer.write({here / name: whole for name in again})
+    for name in named.keys() - {*held, *again, BEST}:
         owner.forget(name)
         if place.run is not None:  # else the old run may have gone on without it
             _warn(f"{str(here / name)!r} is missing or another one, and not among the best now")
-    return None if BEST in held or BEST not in named else _recover_best(owner, trainer, held)
+    lost = BEST in named and BEST not in (*held, *again)
+    return _recover_best(owner, trainer, held) if lost else None
 
 
 def _recover_best(owner, trainer, held):
     place, step = trainer.place, owner.monitor.step
     here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
-    if step == place.checkpoint.step:
-        whole = place.checkpoint
-        whole = whole.weights() if owner.save_weights_only else whole
-        trainer.writer.write({here / BEST: whole})
-        return None
     found, _ = Checkpoint.identity(there / BEST) or (-1, None)
     if found > step and place.run is not None:
         ended = found == place.checkpoint.step and not place.unfinished
