@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
 
 import pytest
@@ -14,7 +13,7 @@ from firstlight.callbacks import ModelCheckpoint
 from firstlight.checkpoint import Checkpoint
 from firstlight.writer import CheckpointWarning
 
-SYSTEM_CALLS = [(tempfile, "mkstemp"), (os, "fsync"), (os, "chmod"), (os, "replace")]
+SYSTEM_CALLS = [(os, "open"), (os, "fsync"), (os, "chmod"), (os, "replace")]
 
 
 class FromEpoch(fl.Callback):
@@ -151,7 +150,7 @@ def test_the_best_files_so_far_stay_until_their_successor_is_written(line, line_
             trainer.log({"score": float(trainer.epoch)})
             trainer.writer.close()  # each epoch's file is written before the next
             if trainer.epoch == 3:
-                monkeypatch.setattr(tempfile, "mkstemp", refuse)
+                monkeypatch.setattr(os, "open", refuse)
 
     def refuse(*_arguments, **_options):
         raise OSError(28, "No space left on device")

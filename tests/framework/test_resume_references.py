@@ -35,13 +35,6 @@ def best_of(trainer):
     return best.epoch, {name: array.tobytes() for name, array in best.model.items()}
 
 
-def no_warning():
-    context = warnings.catch_warnings()
-    context.__enter__()
-    warnings.simplefilter("error")
-    return context
-
-
 def test_last_names_best_and_its_checksum():
     trainer = fit(top_k=2)
     last = Checkpoint.load(trainer.run.checkpoints / "last.safetensors")
@@ -119,11 +112,22 @@ def test_an_older_best_counts_as_what_it_is(tmp_path):
 
 def test_one_of_the_k_best_that_is_lost_counts_no_longer():
     first = fit(max_epochs=3, top_k=2)
-    (first.run.checkpoints / "epoch=003-step=000009.safetensors").unlink()
-    with pytest.warns(UserWarning, match="step=000009.safetensors' is missing or another one, and"):
+    (first.run.checkpoints / "epoch=002-step=000006.safetensors").unlink()
+    with pytest.warns(UserWarning, match="step=000006.safetensors' is missing or another one, and"):
         resumed = fit(resume="last", top_k=2)
+    assert best_of(resumed)[0] == BEST_EPOCH
     names = sorted(path.name for path in resumed.run.checkpoints.glob("epoch*"))
-    assert names == ["epoch=002-step=000006.safetensors", "epoch=004-step=000012.safetensors"]
+    assert names == ["epoch=003-step=000009.safetensors", "epoch=004-step=000012.safetensors"]
+
+
+def test_one_of_the_k_best_that_is_the_state_itself_is_written_again():
+    first = fit(max_epochs=3, top_k=2)
+    kept = first.run.checkpoints / "epoch=003-step=000009.safetensors"
+    kept.unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(resume="last", top_k=2, max_epochs=3)
+    assert Checkpoint.load(kept).step == 9
 
 
 def test_what_fell_out_before_a_kill_is_deleted():
