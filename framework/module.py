@@ -104,6 +104,11 @@ class Module:
         if prediction is None:
             raise TypeError(f"{self._name}.forward returned None; end it with: return y")
         loss = self.loss(prediction, y)
+        if np.ndim(loss):
+            raise ValueError(
+                f"{self._name}: expected a loss of one number, got shape {loss.shape}; use a loss "
+                'with reduction="mean", or override training_step and validation_step'
+            )
         metrics = self.loss.metrics(prediction, y) if hasattr(self.loss, "metrics") else {}
         denominators = self.loss.denominators(prediction, y) if tells(self.loss) else {}
         return StepOutput(loss, None, metrics, prediction, denominators)

@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import ops
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_reduction, check_same_shape
+from firstlight.nn.loss_checks import check_reduction, check_same_shape, reduced, share_of
 from firstlight.parameter import Buffer
 
 
@@ -33,7 +33,8 @@ class BCEWithLogitsLoss(Module):
     ----------
     pos_weight : float or array_like, optional
         w, e.g. the number of "no" for each "yes"; broadcast against the last axes.
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum", "none"}
+        "none" returns each value's loss; backward takes one number for all, or one for each.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class BCEWithLogitsLoss(Module):
         wrong = np.where(x > 0, 1 - y, yes)  # (...)  m
         losses += wrong * np.where(wrong != 0, np.abs(x), 0)  # 0 · inf is 0
         self.save(x, y)
-        return losses.sum() / self._total(x)
+        return reduced(self, losses, self._total(x))
 
     def backward(self, dloss=1.0):
         x, y = self.saved()
@@ -83,7 +84,7 @@ class BCEWithLogitsLoss(Module):
             w = self._pos_weight(x)
             dx *= 1 + (w - 1) * y
             dx -= w * y
-        dx *= dloss / self._total(x)
+        dx *= share_of(self, dloss, self._total(x), x.shape)
         return dx
 
     def metrics(self, prediction, target):

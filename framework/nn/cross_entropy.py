@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import ops
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_arrays, check_reduction
+from firstlight.nn.loss_checks import check_arrays, check_reduction, reduced, share_of
 from firstlight.parameter import Buffer
 
 
@@ -42,7 +42,8 @@ class CrossEntropyLoss(Module):
         Weight of each class, against unbalanced data.
     ignore_index : int
         Label of rows that do not count, such as padding.
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum", "none"}
+        "none" returns each row's loss; backward takes one number for all, or one for each.
     label_smoothing : float
         ε, from 0 to 1.
 
@@ -114,7 +115,7 @@ class CrossEntropyLoss(Module):
         if b is not None:
             losses += np.where(counted, b.sum() * log_s - b_x, 0)
         self.save(e, s, t, a, b, counted, total, prediction.shape)
-        return losses.sum() / total
+        return reduced(self, losses.reshape(target.shape), total)
 
     def _forward_probabilities(self, prediction, target):  # both (..., C)
         classes = prediction.shape[-1]
@@ -132,22 +133,28 @@ class CrossEntropyLoss(Module):
         e = np.exp(x, out=x)  # (N, C)  x is gone
         s = e.sum(axis=1)  # (N,)
         self.save(e, s, None, g_sum, g, None, total, prediction.shape)
-        return (g_sum * np.log(s) - g_x).sum() / total
+        losses = (g_sum * np.log(s) - g_x).reshape(prediction.shape[:-1])
+        return reduced(self, losses, total)
 
     def backward(self, dloss=1.0):
         e, s, t, a, b, counted, total, shape = self.saved()
-        scale = dloss / total
+        scale = share_of(self, dloss, total, shape[:-1])
+        of_rows = scale
+        if np.ndim(scale):  # one for each row
+            scale, of_rows = scale.reshape(-1), scale.reshape(-1, 1)  # (N,), (N, 1)
         if t is None:  # probabilities: a is Σ_k g_nk, b is g
             e *= (scale * a / s)[:, None]  # (N, C)
-            e -= scale * b
+            e -= of_rows * b
             return e.reshape(shape)  # (..., C)
         if b is None:
+            if np.ndim(scale):
+                scale, a = 1.0, scale * a
             return ops.softmax_parts_dx(e, s, t, a, scale).reshape(shape)  # (..., C)
         rows = np.arange(len(t), like=e)  # (N,)
         dx = e
         dx *= (scale * (a + b.sum()) / s)[:, None]  # (N, C)
         dx[rows, t] -= scale * a
-        dx -= scale * b
+        dx -= of_rows * b
         dx[~counted] = 0
         return dx.reshape(shape)  # (..., C)
 

@@ -1,10 +1,28 @@
-"""What losses ask of their arguments; each message says what to do."""
+"""What losses ask of their arguments, each message says what to do; and how they reduce."""
+
+import numpy as np
+
+
+def reduced(loss, losses, total):
+    """Return Σ losses / total, or, without a reduction, the losses themselves."""
+    return losses if loss.reduction == "none" else losses.sum() / total
+
+
+def share_of(loss, dloss, total, shape):
+    """Return what backward multiplies by: dloss / total, or, without a reduction, all dloss."""
+    if np.ndim(dloss) and (loss.reduction != "none" or dloss.shape != shape):
+        or_each = f" or one for each loss, shape {shape}" if loss.reduction == "none" else ""
+        raise ValueError(
+            f"{type(loss).__name__}.backward: expected dloss as one number{or_each}, got shape "
+            f"{dloss.shape}; this loss has reduction={loss.reduction!r}"
+        )
+    return dloss if loss.reduction == "none" else dloss / total
 
 
 def check_reduction(who, reduction):
-    """Raise a ValueError unless the reduction is "mean" or "sum"."""
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'{who}: expected reduction "mean" or "sum", got {reduction!r}')
+    """Raise a ValueError unless the reduction is "mean", "sum" or "none"."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f'{who}: expected reduction "mean", "sum" or "none", got {reduction!r}')
 
 
 def check_arrays(who, prediction, target):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_reduction, check_same_shape
+from firstlight.nn.loss_checks import check_reduction, check_same_shape, reduced, share_of
 
 
 class MSELoss(Module):
@@ -20,7 +20,8 @@ class MSELoss(Module):
 
     Parameters
     ----------
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum", "none"}
+        "none" returns each value's loss; backward takes one number for all, or one for each.
 
     Raises
     ------
@@ -47,11 +48,11 @@ class MSELoss(Module):
     def forward(self, prediction, target):  # both (...)
         d = difference(self, prediction, target)  # (...)
         self.save(d)
-        return (d * d).sum() / total(self, d)
+        return reduced(self, d * d, total(self, d))
 
     def backward(self, dloss=1.0):
         (d,) = self.saved()
-        d *= 2 * dloss / total(self, d)
+        d *= 2 * share_of(self, dloss, total(self, d), d.shape)
         return d  # (...)
 
     def metrics(self, prediction, target):
@@ -80,7 +81,8 @@ class L1Loss(Module):
 
     Parameters
     ----------
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum", "none"}
+        "none" returns each value's loss; backward takes one number for all, or one for each.
 
     Raises
     ------
@@ -107,12 +109,12 @@ class L1Loss(Module):
     def forward(self, prediction, target):  # both (...)
         d = difference(self, prediction, target)  # (...)
         self.save(d)
-        return np.abs(d).sum() / total(self, d)
+        return reduced(self, np.abs(d), total(self, d))
 
     def backward(self, dloss=1.0):
         (d,) = self.saved()
         dx = np.sign(d, out=d)
-        dx *= dloss / total(self, d)
+        dx *= share_of(self, dloss, total(self, d), d.shape)
         return dx  # (...)
 
     def metrics(self, prediction, target):
@@ -145,7 +147,8 @@ class HuberLoss(Module):
     ----------
     delta : float
         δ, where the line begins.
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum", "none"}
+        "none" returns each value's loss; backward takes one number for all, or one for each.
 
     Raises
     ------
@@ -177,15 +180,15 @@ class HuberLoss(Module):
 
     def forward(self, prediction, target):  # both (...)
         d = difference(self, prediction, target)  # (...)
-        c = np.clip(d, -self.delta, self.delta)
+        c = np.clip(d, -self.delta, self.delta, out=np.empty_like(d))
         self.save(c)
         d -= c / 2
         d *= c
-        return d.sum() / total(self, d)
+        return reduced(self, d, total(self, d))
 
     def backward(self, dloss=1.0):
         (c,) = self.saved()
-        c *= dloss / total(self, c)
+        c *= share_of(self, dloss, total(self, c), c.shape)
         return c  # (...)
 
     def metrics(self, prediction, target):
@@ -203,7 +206,8 @@ class HuberLoss(Module):
 def difference(loss, prediction, target):
     """Return prediction - target in prediction's dtype, after checking both."""
     check_same_shape(type(loss).__name__, prediction, target)
-    return np.subtract(prediction, target, dtype=prediction.dtype)
+    d = np.empty_like(prediction)  # an array also for one number, of which NumPy makes a scalar
+    return np.subtract(prediction, target, out=d, dtype=d.dtype)
 
 
 def total(loss, d):

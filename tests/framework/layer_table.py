@@ -19,7 +19,7 @@ class Case:
 
     @property
     def is_loss(self):
-        """Takes a target too, and returns a scalar."""
+        """Takes a target too."""
         return len(self.makers) > 1
 
     def inputs(self, rng):
@@ -107,6 +107,29 @@ CASES = [
         floats(5, 3, 4),
         integers(4, 5, 3),
     ),
+    Case(
+        "CrossEntropyLoss, each",
+        lambda: nn.CrossEntropyLoss(reduction="none"),
+        floats(6, 10),
+        integers(10, 6),
+    ),
+    Case(
+        "CrossEntropyLoss, everything, each",
+        lambda: nn.CrossEntropyLoss(
+            [0.5, 2.0, 1.0, 3.0], ignore_index=2, reduction="none", label_smoothing=0.2
+        ),
+        floats(5, 3, 4),
+        integers(4, 5, 3),
+    ),
+    Case(
+        "BCEWithLogitsLoss, each",
+        lambda: nn.BCEWithLogitsLoss(reduction="none"),
+        floats(6, 3),
+        fractions(6, 3),
+    ),
+    Case("MSELoss, each", lambda: nn.MSELoss(reduction="none"), floats(6, 3), floats(6, 3)),
+    Case("L1Loss, each", lambda: nn.L1Loss(reduction="none"), floats(6, 3), floats(6, 3)),
+    Case("HuberLoss, each", lambda: nn.HuberLoss(reduction="none"), floats(6, 3), floats(6, 3)),
     Case("BCEWithLogitsLoss", nn.BCEWithLogitsLoss, floats(6, 3), fractions(6, 3)),
     Case(
         "BCEWithLogitsLoss, weighted sum",
