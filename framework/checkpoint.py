@@ -9,6 +9,7 @@ import numpy as np
 
 from firstlight.backend import to_host
 from firstlight.files import replacing
+from firstlight.scalars import for_json
 
 FORMAT = 1
 ANOTHER = "take another one of the run, such as last or best"
@@ -88,7 +89,7 @@ class Checkpoint:
         arrays = {name: np.asarray(to_host(a), order="C") for name, a in named.items()}
         meta = {**vars(self), "optimizer": optimizer}
         del meta["model"], meta["arrays"]
-        text = json.dumps(meta)
+        text = json.dumps(meta, default=for_json)
         metadata = {
             "format": str(FORMAT),
             "checksum": checksum(arrays, text),

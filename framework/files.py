@@ -10,6 +10,8 @@ import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from firstlight.scalars import plain_number
+
 # What file systems say to a request that they do not know, such as to sync a folder.
 UNSUPPORTED = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
 guards = {}  # folder -> function that raises unless this process may still write there
@@ -181,7 +183,13 @@ def is_temporary(path):
 
 def write_json(path, value):
     """Write a value as readable JSON, atomically; what JSON does not know is written as text."""
-    write_atomically(path, json.dumps(strict(value), indent=2, default=str) + "\n")
+    write_atomically(path, json.dumps(strict(value), indent=2, default=_known) + "\n")
+
+
+def _known(value):
+    """Return a NumPy number as a Python number, and what JSON does not know as text."""
+    found = plain_number(value)
+    return str(value) if found is value else found
 
 
 def strict(value):

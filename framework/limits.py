@@ -3,6 +3,8 @@
 import re
 from numbers import Integral, Real
 
+from firstlight.scalars import plain_number
+
 
 def batch_limit(name, limit, total):
     """Return how many of ``total`` batches to use.
@@ -19,6 +21,7 @@ def batch_limit(name, limit, total):
     ValueError
         A negative count, or a share outside [0, 1].
     """
+    limit = plain_number(limit)
     if limit is None:
         return total
     if not isinstance(limit, Real) or isinstance(limit, bool):
@@ -42,6 +45,7 @@ def parse_count(name, count, least=1, *, optional=False):
     TypeError, ValueError
         Not a whole number; too small.
     """
+    count = plain_number(count)
     if count is None and optional:
         return None
     if not isinstance(count, Integral) or isinstance(count, bool):

@@ -14,6 +14,7 @@ from firstlight.dataset import as_dataset, transform_of
 from firstlight.distributed.share import Share
 from firstlight.prefetch import prefetched
 from firstlight.resident import resident
+from firstlight.scalars import plain_number
 
 
 class DataLoader:
@@ -73,6 +74,7 @@ class DataLoader:
         self.data = as_dataset(data)
         if len(self.data) == 0:
             raise ValueError(f"DataLoader: {self._name} is empty; expected at least one sample")
+        batch_size = plain_number(batch_size)
         if not (isinstance(batch_size, Integral) and 1 <= batch_size <= len(self.data)):
             raise ValueError(
                 f"DataLoader: expected a batch_size from 1 to {len(self.data)}, the number of "

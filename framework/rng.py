@@ -24,6 +24,8 @@ import random
 
 import numpy as np
 
+from firstlight.scalars import plain_number
+
 STREAMS = ("init", "dropout")
 PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
 
@@ -60,7 +62,8 @@ def seed_everything(seed=None):
     global _seed
     if seed is None:
         seed = int(np.random.SeedSequence().generate_state(1)[0])
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
+    seed = plain_number(seed)
+    if not isinstance(seed, int) or isinstance(seed, bool):
         raise TypeError(f"seed_everything: expected an integer seed, got {seed!r}")
     if seed < 0:
         raise ValueError(f"seed_everything: expected a seed of 0 or more, got {seed}")

@@ -13,16 +13,18 @@ from firstlight.backend import to_host
 from firstlight.checkpoint import LAST, Checkpoint
 from firstlight.history import History
 from firstlight.masking import masked
+from firstlight.scalars import for_json
 from firstlight.state import entries
 
 
 def take(trainer):
     """Return a `Checkpoint` of a training, with what callbacks add to it; arrays are copies."""
     optimizer = trainer.optimizer.state_dict()
-    optimizer["arrays"] = {n: np.array(to_host(a)) for n, a in optimizer["arrays"].items()}
+    arrays = {name: np.array(to_host(a)) for name, a in optimizer.pop("arrays").items()}
+    optimizer = _plain(f"{type(trainer.optimizer).__name__}.state_dict", optimizer)
     checkpoint = Checkpoint(
         model=trainer.module.state_dict(),
-        optimizer=optimizer,
+        optimizer=optimizer | {"arrays": arrays},
         step=trainer.step,
         epoch=trainer.epoch,
         progress={
@@ -157,11 +159,11 @@ def callback_states(callbacks):
 def _plain(who, state):
     """Return a copy of a JSON-able state, which is written later, when the state has moved on."""
     try:
-        return json.loads(json.dumps(state))
+        return json.loads(json.dumps(state, default=for_json))
     except TypeError as error:
         raise TypeError(
-            f"{who} cannot be saved in a checkpoint: {error}; return dicts, lists, texts and plain "
-            "numbers, e.g. int(n) of a NumPy integer"
+            f"{who} cannot be saved in a checkpoint: {error}; return dicts, lists, texts and "
+            "numbers, no arrays or objects"
         ) from error
 
 

@@ -9,6 +9,7 @@ from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Parameter
+from firstlight.scalars import plain_number
 
 
 class LayerNorm(Module):
@@ -190,7 +191,8 @@ class RMSNorm(Module):
 
 
 def _as_shape(normalized_shape):
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = plain_number(normalized_shape)
+    return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
 def _check(layer, x):

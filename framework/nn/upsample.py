@@ -6,6 +6,7 @@ import numpy as np
 
 from firstlight import ops
 from firstlight.module import Module
+from firstlight.scalars import plain_number
 
 
 class Upsample(Module):
@@ -148,6 +149,7 @@ def _like(x, weights, taps, seen):
 
 
 def _pair(name, value):
+    value = plain_number(value)
     pair = (value, value) if isinstance(value, (int, float)) else tuple(value)
     if len(pair) != 2 or not all(each > 0 for each in pair):
         raise ValueError(

@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+from firstlight.scalars import plain_number
+
 
 def pair(who, name, value, least):
     """Return ``value`` as (vertical, horizontal); one number stands for both.
@@ -12,6 +14,7 @@ def pair(who, name, value, least):
         Something else than one or two integers of ``least`` or more.
     """
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    both = tuple(plain_number(number) for number in both)
     if len(both) != 2 or not all(isinstance(n, Integral) and n >= least for n in both):
         raise ValueError(
             f"{who}: expected {name} to be an integer of {least} or more, or a pair of them "

@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.scalars import plain_number
 
 
 class ZeroPad2d(Module):
@@ -39,6 +40,7 @@ class ZeroPad2d(Module):
     """
 
     def __init__(self, padding):
+        padding = plain_number(padding)
         sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
         if len(sides) != 4 or min(sides) < 0:
             raise ValueError(

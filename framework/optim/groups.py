@@ -1,8 +1,7 @@
 """Parameter groups: dicts of hyper-parameters, each with the parameters they hold for."""
 
-import numpy as np
-
 from firstlight.parameter import Parameter
+from firstlight.scalars import plain_number
 
 
 def make_groups(who, params, defaults):
@@ -43,7 +42,15 @@ def _make_group(who, group, defaults):
             f"{who}: expected Parameter objects, as model.parameters() gives, "
             f"got {type(wrong[0]).__name__}"
         )
-    return plain({**defaults, **group}) | {"params": members}
+    settings = plain({**defaults, **group})
+    for name, value in settings.items():
+        if getattr(value, "ndim", 0):
+            raise TypeError(
+                f"{who}: expected {name} as a number, or a tuple of them for betas, got an array "
+                f"of shape {value.shape}; parameters with a value of their own are a group: "
+                "[{'params': [...], 'lr': 0.1}, ...]"
+            )
+    return settings | {"params": members}
 
 
 def plain(group):
@@ -51,13 +58,14 @@ def plain(group):
 
     Examples
     --------
+    >>> import numpy as np
     >>> plain({"lr": np.float32(0.5), "betas": [0.9, 0.99], "params": []})
     {'lr': 0.5, 'betas': (0.9, 0.99)}
     """
     found = {}
     for name, value in group.items():
         if isinstance(value, (list, tuple)) and name != "params":
-            found[name] = tuple(value)
+            found[name] = tuple(plain_number(each) for each in value)
         elif name != "params":
-            found[name] = value.item() if isinstance(value, np.generic) else value
+            found[name] = plain_number(value)
     return found
