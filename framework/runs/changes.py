@@ -1,6 +1,7 @@
 """Changes between two runs, line by line: settings, machine and packages, code."""
 
 import difflib
+import re
 import subprocess
 
 from firstlight.run import PATCH
@@ -33,7 +34,7 @@ def code_changed(one, other):
     Between commits by git, where this is their repository; and what was not committed, from both
     runs' ``diff.patch``.
     """
-    commits = [(run.environment.get("git") or {}).get("commit") for run in (one, other)]
+    commits = [_commit(run.environment) for run in (one, other)]
     lines = []
     if None not in commits and commits[0] != commits[1]:
         lines += _git_diff(*commits)
@@ -41,6 +42,13 @@ def code_changed(one, other):
     names = [f"{run.label}/{PATCH}" for run in (one, other)]
     lines += difflib.unified_diff(*patches, *names, lineterm="")
     return lines
+
+
+def _commit(environment):
+    """Return the commit that a run's file names; None for what git could take for an option."""
+    git = environment.get("git")
+    commit = git.get("commit") if isinstance(git, dict) else None
+    return commit if re.fullmatch("[0-9a-f]{7,64}", str(commit)) else None
 
 
 def _patch(run):
@@ -51,7 +59,7 @@ def _patch(run):
 
 
 def _git_diff(one, other):
-    command = ["git", "diff", "--no-color", "--no-ext-diff", one, other]
+    command = ["git", "diff", "--no-color", "--no-ext-diff", "--no-textconv", one, other, "--"]
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30

@@ -1,0 +1,54 @@
+"""A stranger's run: names in its files are names, never paths or options of other programs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import firstlight as fl
+from firstlight.callbacks import ModelCheckpoint
+from firstlight.checkpoint import Checkpoint
+from firstlight.files import inside
+from firstlight.runs import changes
+from firstlight.testing import TinyNet, tiny_data
+
+
+@pytest.mark.parametrize("name", ["../../victim", "/victim", "last.safetensors", "", None, 3])
+def test_a_checkpoint_deletes_no_files_but_states_that_were_kept(name):
+    Path("victim").write_text("mine")
+    kept = ModelCheckpoint(top_k=2)
+    trainer = fl.Trainer(max_epochs=2, default_callbacks=False, callbacks=[kept], name="strange")
+    trainer.fit(TinyNet(), tiny_data(), tiny_data())
+    path = trainer.run.checkpoints / "last.safetensors"
+    checkpoint = Checkpoint.load(path)
+    checkpoint.callbacks["ModelCheckpoint.1"]["kept"] = [[-1.0, "x"], [1e9, name]]
+    checkpoint.callbacks["ModelCheckpoint.1"]["kept"][0][1] = "epoch=001-step=000003.safetensors"
+    checkpoint.save(path)
+    again = fl.Trainer(
+        max_epochs=4, default_callbacks=False, callbacks=[ModelCheckpoint(top_k=2)], name="strange"
+    )
+    with pytest.raises(ValueError, match="ModelCheckpoint: expected names as epoch=001"):
+        again.fit(TinyNet(), tiny_data(), tiny_data(), resume="last")
+    assert Path("victim").read_text() == "mine"
+    assert path.is_file()
+
+
+def test_a_commit_is_no_option_of_git(make_run, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    one, other = make_run("a/1"), make_run("a/2")
+    for run, commit in ((one, f"--output={victim}"), (other, "HEAD")):
+        environment = {"git": {"commit": commit}}
+        (run.path / "environment.json").write_text(json.dumps(environment))
+    assert changes.code_changed(one, other) == []
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "\\x", "C:x", "a\0b", "", None, 3, []])
+def test_what_leads_out_is_no_name(name):
+    with pytest.raises(ValueError, match="expected a name of something below here"):
+        inside("here", name)
+
+
+def test_a_name_may_have_folders_and_dots():
+    assert inside("here", "a/b..c/.d") == Path("here/a/b..c/.d")
