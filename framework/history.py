@@ -56,7 +56,11 @@ class History:
 
     def steps(self, name):
         """Return the steps at which a name was logged, one for each of its values."""
-        return [record["step"] for record in self._having(name)]
+        return self.at(name, "step")
+
+    def at(self, name, place):
+        """Return the "step", "epoch" or "time" of each value of a name."""
+        return [record[place] for record in self._having(name)]
 
     def best(self, name, mode="auto"):
         """Return the record in which a value is lowest ("min") or highest ("max").

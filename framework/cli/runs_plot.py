@@ -68,8 +68,7 @@ def curves(name, found, axis):
         if axis == "epoch":
             lines[label] = along_epochs(run.history, name)
             continue
-        records = [record for record in run.history.records if name in record]
-        lines[label] = [r[axis] for r in records], [r[name] for r in records]
+        lines[label] = run.history.at(name, axis), run.history[name]
     return lines
 
 

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import numpy as np
+
 from firstlight.figures.canvas import page, plain
 from firstlight.history import History
 from firstlight.language import say
@@ -76,20 +78,44 @@ def metrics_of(history):
 
 def along_epochs(history, name):
     """Return ``(epochs, values)`` of a name; steps within an epoch are fractions of it."""
-    whole = [r for r in history.records if "epoch_seconds" in r and r["epoch"]]
-    per_epoch = whole[-1]["step"] / whole[-1]["epoch"] if whole else None
-    records = [record for record in history.records if name in record]
+    ends, per_epoch = {}, None
+    if "epoch_seconds" in history:
+        ends = dict(
+            zip(history.steps("epoch_seconds"), history.at("epoch_seconds", "epoch"), strict=True)
+        )
+        whole = [step / epoch for step, epoch in ends.items() if epoch]
+        per_epoch = whole[-1] if whole else None
+    steps, epochs = history.steps(name), history.at(name, "epoch")
     places = [
-        r["epoch"] if per_epoch is None or "epoch_seconds" in r else r["step"] / per_epoch
-        for r in records
+        epoch if per_epoch is None or step in ends else step / per_epoch
+        for step, epoch in zip(steps, epochs, strict=True)
     ]
-    return places, [record[name] for record in records]
+    return places, history[name]
+
+
+def thinned(x, y, most=4000):
+    """Return a curve of so many points at most that looks the same: the extremes of each part.
+
+    Examples
+    --------
+    >>> from firstlight.figures.curves import thinned
+    >>> thinned(range(6), [0, 5, 1, 2, -3, 2], most=4)
+    ([0, 1, 3, 4], [0, 5, 2, -3])
+    """
+    if len(y) <= most:
+        return list(x), list(y)
+    kept = []
+    for part in np.array_split(np.arange(len(y)), most // 2):
+        values = np.asarray(y[part[0] : part[-1] + 1])
+        kept += sorted({part[0] + values.argmin(), part[0] + values.argmax()})
+    return [x[index] for index in kept], [y[index] for index in kept]
 
 
 def _draw_metric(axes, history, name):
     step = f"train_{name}_step"
     if step in history:
-        axes.plot(*along_epochs(history, step), color="tab:blue", alpha=0.25, linewidth=0.8)
+        x, y = thinned(*along_epochs(history, step))
+        axes.plot(x, y, color="tab:blue", alpha=0.25, linewidth=0.8)
     for stage, label in STAGES.items():
         if f"{stage}_{name}" in history:
             x, y = along_epochs(history, f"{stage}_{name}")

@@ -24,9 +24,8 @@ def timing(run):
     rows = [("in all", duration(run.place["time"]))] if run.place["time"] else []
     if run.summary.get("stopped"):
         rows.append(("stopped", run.summary["stopped"]))
-    seconds = [r["epoch_seconds"] for r in run.history.records if "epoch_seconds" in r]
-    if seconds:
-        rows.append(("epoch", duration(float(np.median(seconds)))))
+    if "epoch_seconds" in run.history:
+        rows.append(("epoch", duration(float(np.median(run.history["epoch_seconds"])))))
     for name in ("samples_per_second", "ms_per_step"):
         if name in run.history:
             rows.append((name.replace("_", " "), f"{np.median(run.history[name]):,.4g}"))

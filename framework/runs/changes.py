@@ -1,7 +1,6 @@
 """Changes between two runs, line by line: settings, machine and packages, code."""
 
 import difflib
-import re
 import subprocess
 
 from firstlight.run import PATCH
@@ -34,7 +33,7 @@ def code_changed(one, other):
     Between commits by git, where this is their repository; and what was not committed, from both
     runs' ``diff.patch``.
     """
-    commits = [_commit(run.environment) for run in (one, other)]
+    commits = [(run.environment.get("git") or {}).get("commit") for run in (one, other)]
     lines = []
     if None not in commits and commits[0] != commits[1]:
         lines += _git_diff(*commits)
@@ -42,13 +41,6 @@ def code_changed(one, other):
     names = [f"{run.label}/{PATCH}" for run in (one, other)]
     lines += difflib.unified_diff(*patches, *names, lineterm="")
     return lines
-
-
-def _commit(environment):
-    """Return the commit that a run's file names; None for what git could take for an option."""
-    git = environment.get("git")
-    commit = git.get("commit") if isinstance(git, dict) else None
-    return commit if re.fullmatch("[0-9a-f]{7,64}", str(commit)) else None
 
 
 def _patch(run):

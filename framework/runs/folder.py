@@ -1,18 +1,18 @@
 """RunFolder: a run that is there, to look at."""
 
-import json
 import os
+import warnings
 from functools import cached_property
 from pathlib import Path
 
 from firstlight.checkpoint import EXCEPTION
 from firstlight.directions import direction
 from firstlight.history import History
-from firstlight.records import best_values, read_records
+from firstlight.records import best_values, iterate, read_records
+from firstlight.runs.long_history import LongHistory
 from firstlight.runs.marks import read_marks
+from firstlight.runs.sound import read_dict, sound_environment
 from firstlight.runs.status import read_summary, status
-
-NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 class RunFolder:
@@ -56,7 +56,7 @@ class RunFolder:
 
     def __init__(self, path):
         self.path = Path(path)
-        if not (self.path / "config.json").is_file():
+        if not os.path.isfile(self.path / "config.json"):
             raise FileNotFoundError(f"{self.path} is no run: it has no config.json")
         whole = self.path.absolute()
         self.name, self.id = whole.parent.name, whole.name
@@ -75,26 +75,38 @@ class RunFolder:
     @cached_property
     def config(self):
         """The settings."""
-        return self._read("config.json")
+        return read_dict(self.path / "config.json")
 
     @cached_property
     def environment(self):
         """What the run ran on."""
-        return self._read("environment.json")
+        return sound_environment(read_dict(self.path / "environment.json"))
 
     @cached_property
     def history(self):
         """Everything that was logged, as a `History`."""
+        damaged = []
         try:
-            return History(read_records(self.path))
+            history = LongHistory(iterate(self.path, damaged))
         except FileNotFoundError:
-            return History()
+            return LongHistory()
+        except OSError as error:
+            warnings.warn(f"the records of {self.label} cannot be read: {error}", stacklevel=2)
+            return LongHistory()
+        if damaged:
+            lines = ", ".join(map(str, damaged[:5])) + ", ..." * (len(damaged) > 5)
+            warnings.warn(
+                f"{self.path / 'metrics.jsonl'} is damaged: line {lines} is no record, and is left "
+                "out",
+                stacklevel=2,
+            )
+        return history
 
     @cached_property
     def metrics(self):
         """The last value of each name."""
         if self._ended:
-            return numbers(self.summary["metrics"])
+            return self.summary.get("metrics", {})
         last = History(self._marked_records).last()
         return {n: value for n, value in last.items() if n not in ("step", "epoch", "time")}
 
@@ -102,7 +114,7 @@ class RunFolder:
     def best(self):
         """The best value of each name that begins with ``val_``."""
         if self._ended:
-            return {n: numbers(best) for n, best in self.summary["best"].items()}
+            return self.summary["best"]
         return best_values(History(self._marked_records))
 
     @cached_property
@@ -167,15 +179,8 @@ class RunFolder:
         """Records of validations, and the last ones: enough for `metrics`, `best` and `place`."""
         try:
             return read_records(self.path, only='"val_', last=50)
-        except (FileNotFoundError, ValueError):  # a damaged run is listed beside the others
+        except (OSError, ValueError):  # a damaged run is listed beside the others
             return []
-
-    def _read(self, name):
-        try:
-            found = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
 
     def __repr__(self):
         return f"RunFolder({str(self.path)!r})"
@@ -193,8 +198,3 @@ def states(folder):
     """Return the checkpoints in a folder from which a training can go on, the newest first."""
     found = [path for path in checkpoint_files(folder) if path.name != EXCEPTION]
     return sorted(found, key=os.path.getmtime, reverse=True)
-
-
-def numbers(values):
-    """Return a dict with texts such as "NaN", as they stand in JSON, as the floats they mean."""
-    return {n: NUMBERS.get(v, v) if isinstance(v, str) else v for n, v in values.items()}

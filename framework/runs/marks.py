@@ -3,22 +3,23 @@
 A training that still runs writes its ``summary.json`` and knows nothing of them.
 """
 
-import json
 import re
 from pathlib import Path
 
 from firstlight.files import write_json
+from firstlight.runs.sound import read_dict
 
 FILE = "marks.json"
 
 
 def read_marks(run):
     """Return ``{"tags": [...], "note": "..."}`` of a run's folder; empty where it has none."""
-    try:
-        found = json.loads((Path(run) / FILE).read_text(encoding="utf-8"))
-        return {"tags": list(found["tags"]), "note": str(found["note"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"tags": [], "note": ""}
+    found = read_dict(Path(run) / FILE)
+    tags, note = found.get("tags"), found.get("note")
+    return {
+        "tags": list(map(str, tags)) if isinstance(tags, list) else [],
+        "note": note if isinstance(note, str) else "",
+    }
 
 
 def tag(run, add=(), remove=()):

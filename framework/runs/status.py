@@ -1,21 +1,17 @@
 """Status: how a run stands, also of one that could not say so any more."""
 
-import json
 import platform
 import time
 from pathlib import Path
 
 from firstlight.claims import occupied, silent
 from firstlight.processes import alive
+from firstlight.runs.sound import read_dict, sound_summary
 
 
 def read_summary(run):
     """Return the dict in a run's ``summary.json``, {} where there is none to be read."""
-    try:
-        found = json.loads((Path(run) / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return sound_summary(read_dict(Path(run) / "summary.json"))
 
 
 def status(run, summary=None):

@@ -27,7 +27,7 @@ def test_a_checkpoint_deletes_no_files_but_states_that_were_kept(name):
     again = fl.Trainer(
         max_epochs=4, default_callbacks=False, callbacks=[ModelCheckpoint(top_k=2)], name="strange"
     )
-    with pytest.raises(ValueError, match="ModelCheckpoint: expected names as epoch=001"):
+    with pytest.raises(ValueError, match="ModelCheckpoint: the checkpoint.s state names the file"):
         again.fit(TinyNet(), tiny_data(), tiny_data(), resume="last")
     assert Path("victim").read_text() == "mine"
     assert path.is_file()
