@@ -65,6 +65,11 @@ def counted_classes(splits):
     return [str(k) for k in range(count)] if few else None
 
 
+def are_counted(classes):
+    """Return whether classes are called "0", "1", ..., as those are that nobody named."""
+    return classes == [str(k) for k in range(len(classes))]
+
+
 def is_one_hot(y):
     """Return whether each row of targets (N, K) has one 1, and 0 elsewhere."""
     values = y.astype(bool)

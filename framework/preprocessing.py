@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from firstlight.data import DataSplits
 from firstlight.dataset import ArrayDataset
 from firstlight.files import write_json
-from firstlight.labels import renumbered
+from firstlight.labels import are_counted, renumbered
 from firstlight.reading import read_json
 from firstlight.transforms import Scale
 
@@ -160,6 +161,22 @@ class Preprocessing:
             if name != "unknown" and mine[part].get(name) != theirs[part].get(name)
         ]
 
+    @classmethod
+    def of_run(cls, folder):
+        """Return what a run's folder keeps, or None if it keeps nothing."""
+        return cls.load(folder) if (Path(folder) / FILE).is_file() else None
+
+    def check_resumed(self, folder):
+        """Raise a ValueError if the run to go on from had other classes, columns or scale."""
+        kept = self.of_run(folder)
+        different = [] if kept is None else kept.differences(self)
+        if different:
+            raise ValueError(
+                "resume: the data are not prepared as the run's were "
+                f"({', '.join(different)} differ); load them as the run did, or with "
+                f"like={str(folder)!r}, or start anew"
+            )
+
     def check_inputs(self, x, who):
         """Raise a ValueError if raw inputs cannot be this network's: their shape, or bytes."""
         if x.shape[1:] != self.input_shape:
@@ -219,6 +236,35 @@ class Preprocessing:
         if not self.unknown:
             self.check_inputs(x, who)
         return (x, *others)
+
+
+def suited(data, kept):
+    """Return splits with a network's classes and scale, if there is something to change in them.
+
+    Arrays that no scale was fitted on are taken as the network gets them, and labels without
+    names as its numbers of the classes. What is no `DataSplits` of arrays stays as it is.
+
+    Parameters
+    ----------
+    data
+        As the Trainer is given it.
+    kept : Preprocessing or None
+        What the network was trained with.
+    """
+    if kept is None or not isinstance(data, DataSplits):
+        return data
+    own = Preprocessing.of(data)
+    parts = [part for part in (data.train, data.val, data.test) if part is not None]
+    if (
+        any(type(part) is not ArrayDataset for part in parts)
+        or (own.input_shape, own.target, own.bytes) != (kept.input_shape, kept.target, kept.bytes)
+        or (own.transform is None and kept.transform is not None)
+    ):
+        return data
+    names = own.classes
+    if names and kept.classes and are_counted(names) and not set(names) & set(kept.classes):
+        data = replace(data, classes=kept.classes)
+    return kept.applied_to(data)
 
 
 def _are_bytes(data):

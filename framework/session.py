@@ -3,20 +3,20 @@
 import copy
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 from firstlight import checks, hook_failures, hooks, owner, plugins, rng, snapshot
 from firstlight import resume as resuming
 from firstlight.backend import using
 from firstlight.batches import describe_batch
-from firstlight.data import DataSplits, train_and_val_loaders, unshuffled
+from firstlight.data import DataSplits, as_loader, train_and_val_loaders, unshuffled
 from firstlight.distributed.agreement import agree
 from firstlight.distributed.failure import together
 from firstlight.distributed.setup import shared_place, start_alike
 from firstlight.loss_scale import LossScale
 from firstlight.ops.gemm import precision
 from firstlight.passes import make_passes
-from firstlight.preprocessing import FILE as PREPROCESSING
-from firstlight.preprocessing import Preprocessing
+from firstlight.preprocessing import Preprocessing, suited
 from firstlight.run import TOKENIZER, Run
 from firstlight.threads import blas_threads
 
@@ -92,14 +92,25 @@ def _end(trainer, failure):
 
 @contextmanager
 def evaluating(trainer, module, checkpoint):
-    """Prepare an evaluation outside a training; of several ranks, one that fails ends all."""
+    """Prepare an evaluation outside a training; of several ranks, one that fails ends all.
+
+    Yields ``load(data, split)``, whose loader prepares data as the module's own were.
+    """
+    kept = _kept_preprocessing(trainer, module, checkpoint)
     with (
         together(trainer.communicator),
         using(trainer.device),
         precision(trainer.precision),
         _evaluating(trainer, module, checkpoint),
     ):
-        yield
+        yield lambda data, split: as_loader(suited(data, kept), split)
+
+
+def _kept_preprocessing(trainer, module, checkpoint):
+    """Return the `Preprocessing` that a module, or the checkpoint of a run, was trained with."""
+    if checkpoint is not None and checkpoint not in ("best", "last"):
+        return Preprocessing.of_run(Path(checkpoint).parent.parent)
+    return trainer.preprocessing if module is trainer.fitted else None
 
 
 @contextmanager
@@ -152,6 +163,7 @@ def _prepare(trainer, module, data, val_data, resume):
     trainer.tokenizer = getattr(data, "tokenizer", None)
     trainer.classes = getattr(data, "classes", None)
     trainer.preprocessing = Preprocessing.of(data) if isinstance(data, DataSplits) else None
+    trainer.fitted = module
     for loader in (trainer.train_loader, trainer.val_loader):
         if hasattr(loader, "keep_on"):
             loader.keep_on(trainer.device)
@@ -198,7 +210,8 @@ def _restore(trainer, place):
     try:
         _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
         snapshot.restore(trainer, place.checkpoint)
-        _check_preprocessing(trainer.preprocessing, place.path.parent.parent)
+        if trainer.preprocessing is not None:
+            trainer.preprocessing.check_resumed(place.path.parent.parent)
     except BaseException as error:
         if place.run is not None and trainer.is_global_zero:
             owner.owned[place.run.absolute()].release()
@@ -222,18 +235,6 @@ def _check_tokenizer(tokenizer, kept):
         raise ValueError(
             f"resume: the data's {tokenizer!r} is not the run's; the text, or the way it is "
             f"tokenized, has changed: load the data with tokenizer={str(kept)!r}, or start anew"
-        )
-
-
-def _check_preprocessing(mine, folder):
-    """Raise a ValueError if the run to go on from had other classes, columns or another scale."""
-    if mine is None or not (folder / PREPROCESSING).is_file():
-        return
-    different = Preprocessing.load(folder).differences(mine)
-    if different:
-        raise ValueError(
-            f"resume: the data are not prepared as the run's were ({', '.join(different)} differ); "
-            f"load them as the run did, or with like={str(folder)!r}, or start anew"
         )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from firstlight import checks, distributed, hooks, loop, session, snapshot, stages
 from firstlight.accumulation import Accumulation
 from firstlight.backend import resolve_device
-from firstlight.data import as_loader
 from firstlight.distributed import agreement, launch
 from firstlight.evaluation import evaluate
 from firstlight.history import History
@@ -128,14 +127,13 @@ class Trainer:
         self.communicator = distributed.communicator(strategy, device)
         self.device = launch.device_of_rank(resolve_device(device), self.communicator)
         self.precision, self.capture = checks.precision(precision, self.device), capture
-        self.is_global_zero = self.communicator.rank == 0
-        self.seed = seed
+        self.is_global_zero, self.seed = self.communicator.rank == 0, seed
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
         self.tokenizer = self.classes = self.preprocessing = None
-        self.passes = self.bundles = self.next_stage = None
+        self.passes = self.bundles = self.next_stage = self.fitted = None
         self.reset()
 
     def reset(self):
@@ -203,25 +201,25 @@ class Trainer:
         Parameters
         ----------
         module, data
-            As in `fit`.
+            As in `fit`; splits get the classes and the scale that the module was trained with.
         checkpoint : {"best", "last"} or path-like, optional
             Load these weights first; "best" and "last" are those of the latest `fit`.
         """
-        with session.evaluating(self, module, checkpoint):
-            return evaluate(self, as_loader(data, "val"), "val")
+        with session.evaluating(self, module, checkpoint) as load:
+            return evaluate(self, load(data, "val"), "val")
 
     def test(self, module, data, *, checkpoint=None):
         """Return the means on test data, and add them to the module's run; see `validate`."""
         run = self.run if module is self.module else None
-        with stages.stage(run, "test") as keep, session.evaluating(self, module, checkpoint):
-            metrics = evaluate(self, as_loader(data, "test"), "test")
-            keep(metrics)
+        with stages.stage(run, "test") as add, session.evaluating(self, module, checkpoint) as load:
+            metrics = evaluate(self, load(data, "test"), "test")
+            add(metrics)
         return metrics
 
     def predict(self, module, data, *, checkpoint=None):
         """Return what ``predict_step`` says about all samples, as NumPy arrays; see `validate`."""
-        with session.evaluating(self, module, checkpoint):
-            return predict(self, as_loader(data, "test"))
+        with session.evaluating(self, module, checkpoint) as load:
+            return predict(self, load(data, "test"))
 
     # --- what callbacks and modules may use ---------------------------------------------------
 

@@ -59,10 +59,9 @@ def _kept(folder, own, other):
 
     None is for an old run whose own data are loaded, which makes it again.
     """
-    if (folder / FILE).is_file():
-        return Preprocessing.load(folder)
-    if not other:
-        return None
+    found = Preprocessing.of_run(folder)
+    if found is not None or not other:
+        return found
     try:
         return Preprocessing.of(own()[0].data.make_data())
     except (OSError, ValueError) as error:

@@ -233,6 +233,7 @@ def test_unwritable_runs_folder(line, line_data):
         Trainer(max_epochs=1, default_callbacks=False).fit(line(), line_data)
 
 
+@pytest.mark.filterwarnings("ignore:train data. x is uint8")
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
