@@ -75,12 +75,8 @@ GERMAN = {
     "the run has no checkpoint; it ended before the first, or kept none.": (
         "Der Lauf hat keinen Checkpoint; er endete vor dem ersten, oder behielt keinen."
     ),
-    "the run was made by a script, and only the script can build its model; let it end with "
-    "content = firstlight.report.of_trainer(trainer, data) and "
-    "firstlight.report.write_report(path, content) or write_poster(path, content).": (
-        "Der Lauf stammt aus einem Skript, und nur dieses kann sein Modell bauen; es ende mit "
-        "content = firstlight.report.of_trainer(trainer, data) und "
-        "firstlight.report.write_report(path, content) oder write_poster(path, content)."
+    "the run was made by a script, and only the script can build its model.": (
+        "Der Lauf stammt aus einem Skript, und nur dieses kann sein Modell bauen."
     ),
 }
 

@@ -19,10 +19,10 @@ TEXTS = """\
 The Markdown file has "# Title" and sections, "## Question", "## Data", "## Model", "## Method",
 "## Results", "## Conclusion" (or German: "## Fragestellung", ...), or with headings of your own."""
 NO_CHECKPOINT = "the run has no checkpoint; it ended before the first, or kept none."
-BY_SCRIPT = (
-    "the run was made by a script, and only the script can build its model; let it end with "
-    "content = firstlight.report.of_trainer(trainer, data) and "
-    "firstlight.report.write_report(path, content) or write_poster(path, content)."
+BY_SCRIPT = "the run was made by a script, and only the script can build its model."
+ADVICE = (
+    "To have them, let the script end with content = firstlight.report.of_trainer(trainer, data) "
+    "and firstlight.report.write_report(path, content) or write_poster(path, content)."
 )
 
 
@@ -76,7 +76,8 @@ def run(command, words):
         report.write_report(path, content, chosen, texts, own.language)
     else:
         report.write_poster(path, content, chosen, texts, own.language, own.size)
-    for line in filter(None, (content.problem, content.missing)):
+    advice = ADVICE if why == BY_SCRIPT else ""
+    for line in filter(None, (content.problem, content.missing, advice)):
         tell(line)
     tell(path)
     return 0

@@ -10,7 +10,15 @@ from firstlight.report.html import write_report
 from firstlight.report.poster import write_poster
 from firstlight.report.sections import Section, read_sections
 
-require("a report or poster", "jinja2", "markdown_it", "fpdf", "pypdf", extra="report")
+require(
+    "a report or poster",
+    "jinja2",
+    "markdown_it",
+    "mdit_py_plugins",
+    "fpdf",
+    "pypdf",
+    extra="report",
+)
 
 __all__ = [
     "Content",

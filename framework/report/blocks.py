@@ -11,6 +11,7 @@ LINE = 1.38  # of a line, in heights of its letters
 MILLIMETRES = 25.4 / 72  # of a point
 STEP = 1.3  # of an indented line, in heights of its letters
 MONO = 0.603  # width of a letter of DejaVu Sans Mono, in its height
+ESCAPE = "\ue000"  # before a mark that is to be shown; a letter that no text has, as "\\" would be
 SMALLEST = 0.7  # letters of a table that is too wide, as a share of what they should be
 
 

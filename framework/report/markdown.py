@@ -1,7 +1,8 @@
 """Markdown in the texts of a report, as HTML, and of a poster, as blocks.
 
 markdown-it-py reads it: CommonMark with tables. Raw HTML in it is shown, not used; pictures are
-files beside the text, and become part of the page.
+files beside the text, and become part of the page. Formulas, ``$...$`` and ``$$...$$``, are shown
+as they are written, with every sign in them.
 """
 
 import base64
@@ -9,7 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
-from firstlight.report.blocks import Code, Line, Picture, Table, Text
+from firstlight.report.blocks import ESCAPE, Code, Line, Picture, Table, Text
 
 KINDS = {
     ".png": "image/png",
@@ -20,11 +21,20 @@ KINDS = {
 }
 
 
+FORMULAS = {"math_inline": "$", "math_inline_double": "$$", "math_block": "$$"}
+
+
 def reader():
     """Return what reads Markdown."""
     from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-    return MarkdownIt("commonmark", {"html": False}).enable("table")
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    strict = dict.fromkeys(("allow_labels", "allow_space", "allow_digits"), False)  # $5 is a price
+    markdown.use(dollarmath_plugin, double_inline=True, **strict)
+    for kind in FORMULAS:
+        markdown.add_render_rule(kind, _formula_html)
+    return markdown
 
 
 def as_html(text, folder="."):
@@ -70,7 +80,7 @@ def as_line(text):
     --------
     >>> from firstlight.report.markdown import as_line
     >>> as_line("*so* `x` -- [a link](https://example.org) **bold**, __init__ is `__init__`")
-    '__so__ x – a link **bold**, **init** is \\__init\\__'
+    '__so__ x – a link **bold**, **init** is \ue000__init\ue000__'
     """
     lines = [line for block in as_blocks(text) for line in getattr(block, "lines", ())]
     return " ".join(line if isinstance(line, str) else line.text for line in lines)
@@ -118,10 +128,26 @@ def _collect(nodes, found, folder, level=0, marker=""):
             _collect(node.children, found, folder, level + 1)
         elif node.type in ("fence", "code_block"):
             found.append(Code(node.content))
+        elif node.type in FORMULAS:
+            _add(found, Line(_marked(node), marker, level))
+            marker = ""
         elif node.type == "table":
             head, *rows = [row.children for part in node.children for row in part.children]
             cells = [[_marked(cell.children[0]) for cell in row] for row in rows]
             found.append(Table([[_plain(cell) for cell in head], *cells], marks=True))
+
+
+def _formula(kind, content):
+    """Return a formula as it was written, on one line."""
+    return " ".join(f"{FORMULAS[kind]}{content}{FORMULAS[kind]}".split())
+
+
+def _formula_html(_renderer, tokens, index, _options, _env):
+    from markupsafe import escape
+
+    token = tokens[index]
+    text = escape(_formula(token.type, token.content))
+    return f"<p>{text}</p>\n" if token.block else str(text)
 
 
 def _add(found, line):
@@ -139,12 +165,17 @@ def _picture(source, folder):
 
 def escaped(text):
     """Return a text in which fpdf2 finds no marks."""
-    return re.sub(r"(\*\*|__|~~|--)", r"\\\1", text)
+    return re.sub(r"\*\*|__|~~|--", lambda mark: ESCAPE + mark[0], text)
 
 
 def _plain(node):
     """Return the text of a node without any marks."""
-    return "".join(one.content for one in node.walk() if one.type in ("text", "code_inline"))
+    kinds = ("text", "code_inline", *FORMULAS)
+    return "".join(
+        _formula(one.type, one.content) if one.type in FORMULAS else one.content
+        for one in node.walk()
+        if one.type in kinds
+    )
 
 
 def _marked(node):
@@ -152,6 +183,8 @@ def _marked(node):
     if node.type in ("text", "code_inline"):
         dashes = node.content.replace("--", "–") if node.type == "text" else node.content
         return escaped(dashes)
+    if node.type in FORMULAS:
+        return escaped(_formula(node.type, node.content))
     if node.type == "softbreak":
         return " "
     if node.type == "hardbreak":

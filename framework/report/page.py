@@ -1,9 +1,10 @@
 """Page: a poster's page; places blocks in two columns, and draws them."""
 
 import io
+import re
 from pathlib import Path
 
-from firstlight.report.blocks import ACCENT, DARK, GREY, LINE, MILLIMETRES, Heading
+from firstlight.report.blocks import ACCENT, DARK, ESCAPE, GREY, LINE, MILLIMETRES, Heading
 
 SIZES = {"a0": (841, 1189), "a1": (594, 841)}  # millimetres, as ISO 216 rounds them
 MARGIN, GUTTER, FOOT = 34, 26, 26
@@ -53,6 +54,9 @@ class Page:
         self.width, self.bottom = SIZES["a0"][0], self.size[1] / self.scale
         self._pdf = FPDF(unit="mm", format=self.size)
         self._pdf.set_auto_page_break(False)
+        self._pdf.MARKDOWN_ESCAPE_CHARACTER = ESCAPE
+        self._pdf.MARKDOWN_LINK_REGEX = re.compile("(?!)")  # paper has no links: f[i](x) is shown
+        self._pdf.str_alias_nb_pages = None  # nor is {nb} a number of pages
         self._pdf.set_margin(0)
         self._pdf.c_margin = 0
         fonts = Path(get_data_path()) / "fonts" / "ttf"

@@ -96,9 +96,8 @@ def _parts(content, runs, texts, say):
     yield from text("method")
     yield from text("results") or headed("results", [])
     yield "results", _metrics(content, say)
-    missing = [Line(escaped(line)) for line in (content.problem, content.missing) if line]
-    if missing:
-        yield "results", Text(missing)
+    if content.problem:  # why pictures are missing is told on the terminal, not on the wall
+        yield "results", Text([Line(escaped(content.problem))])
     if len(runs) > 1:
         yield from _comparison(compare(runs), say)
     if metrics_of(content.run.history):

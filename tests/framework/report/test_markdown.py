@@ -5,7 +5,7 @@ import base64
 import pytest
 from PIL import Image
 
-from firstlight.report.blocks import Code, Line, Picture, Table, Text
+from firstlight.report.blocks import ESCAPE, Code, Line, Picture, Table, Text
 from firstlight.report.markdown import as_blocks, as_html, as_line
 
 TABLE = "| model | `acc` |\n|---|---|\n| **mlp** | 0.97 |\n| cnn__x | 0.99 |\n"
@@ -35,11 +35,15 @@ def test_paragraphs_and_nested_lists():
     ("markdown", "marks"),
     [
         ("*one* and **two**", "__one__ and **two**"),
-        ("2 * 3 * 4 and 2**3", r"2 * 3 * 4 and 2\**3"),
+        ("2 * 3 * 4 and 2**3", f"2 * 3 * 4 and 2{ESCAPE}**3"),
         ("[text](http://a.b) `x`", "text x"),
-        ("a -- b, `--flag`", r"a – b, \--flag"),
+        ("a -- b, `--flag`", f"a – b, {ESCAPE}--flag"),
         ("<b>raw</b>", "<b>raw</b>"),
         ("*a **b** c*", "__a **b** c__"),
+        ("$a_1$ *and* $b_1 * c * d$", "$a_1$ __and__ $b_1 * c * d$"),
+        (r"$$\mathbf{x}\_1$$ \$5", r"$$\mathbf{x}\_1$$ $5"),
+        ("costs $5 and *then* $6", "costs $5 and __then__ $6"),
+        ("$1*2*3$4", "$1__2__3$4"),
     ],
 )
 def test_marks(markdown, marks):
@@ -50,7 +54,7 @@ def test_tables_code_and_small_headings():
     heading, table, code = as_blocks(f"### Small\n\n{TABLE}\n```\nx = 1\n\ty\n```\n")
     assert heading.lines == [Line("**Small**")]
     assert isinstance(table, Table)
-    assert table.rows == [["model", "acc"], ["**mlp**", "0.97"], [r"cnn\__x", "0.99"]]
+    assert table.rows == [["model", "acc"], ["**mlp**", "0.97"], [f"cnn{ESCAPE}__x", "0.99"]]
     assert table.right == [False, True]
     assert isinstance(code, Code)
     assert code.lines == ["x = 1", "    y"]
@@ -65,6 +69,17 @@ def test_pictures_become_part_of_the_page(folder):
     html = as_html("![a](<red one.png>) ![b](curve.svg)", folder)
     assert f'<img src="data:image/png;base64,{content}" alt="a"' in html
     assert 'src="data:image/svg+xml;base64,' in html
+
+
+def test_formulas_are_shown_as_they_are_written():
+    html = as_html("So $x_i < y_i * z_i * w$:\n\n$$\na_1 * b_1 \\\\\n = c_1\n$$\n")
+    assert html.splitlines() == [
+        "<p>So $x_i &lt; y_i * z_i * w$:</p>",
+        r"<p>$$ a_1 * b_1 \\ = c_1 $$</p>",
+    ]
+    first, table = as_blocks("$$\na_1 -- b_1\n$$\n\n| $a_1$ |\n|---|\n| $b_1 * c * d$ |\n")
+    assert first.lines == [Line(f"$$ a_1 {ESCAPE}-- b_1 $$")]
+    assert table.rows == [["$a_1$"], ["$b_1 * c * d$"]]
 
 
 def test_html_has_tables_and_no_raw_html():
