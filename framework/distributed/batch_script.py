@@ -13,12 +13,13 @@ export MKL_NUM_THREADS=$SLURM_CPUS_PER_TASK
 
 # Ahead of the time limit Slurm sends USR1 to this script, which passes it on to every rank: they
 # stop after the same step, save, and the job is queued again to go on from there.
-again=
-trap 'again=yes; kill -USR1 "$step"' USR1
+again= step=
+trap 'again=yes; [ -z "$step" ] || kill -USR1 "$step"' USR1
 
 srun --mpi={mpi} --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --cpu-bind=cores \\
     {command} &
 step=$!
+[ -z "$again" ] || kill -USR1 "$step" # it came before the step had a number
 code=0
 wait "$step" || code=$?
 while kill -0 "$step" 2>/dev/null; do # the trap has broken off the wait
