@@ -83,6 +83,7 @@ def test_links_that_lead_nowhere_are_no_checkpoints():
     (checkpoints / "round.safetensors").symlink_to("round.safetensors")
     assert RunFolder(path).checkpoints_there
     (checkpoints / "last.safetensors").rename(checkpoints / "other.safetensors")
+    os.utime(checkpoints / "other.safetensors", (4e9, 4e9))  # the newest
     (checkpoints / "last.safetensors").symlink_to("last.safetensors")
     with pytest.warns(UserWarning, match="going on from .*other.safetensors"):
         assert fit(resume=path).step == 12
