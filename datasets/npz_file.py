@@ -217,4 +217,6 @@ def _read(path):
         reason = str(error)
         if "allow_pickle" in reason:
             reason = "it holds Python objects, which are not loaded; save numbers or strings"
-        raise ValueError(f"{path}: not a usable .npz file: {reason}") from error
+        raise ValueError(
+            f"{path}: not a usable .npz file: {reason}; write it again with np.savez"
+        ) from error

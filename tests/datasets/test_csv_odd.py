@@ -214,3 +214,39 @@ def test_many_different_whole_numbers_are_asked_about(write):
         load(path)
     assert whole(path, regression=True)[1].shape == (50, 1)
     assert len(whole(path, regression=False)[2].classes) == 50
+
+
+# --- the same table in many spellings ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_spelling_of_a_table_is_the_same_table(write, seed):
+    rng = np.random.default_rng(seed)
+    count, width = int(rng.integers(2, 150)), int(rng.integers(1, 5))
+    x = rng.normal(size=(count, width)) * 10.0 ** rng.integers(-9, 9, width)
+    names = rng.permutation(["pear", "a,b", "c;d", 'say "x"', "größe", "n 1", "2x"])[:3]
+    kinds = names[np.arange(count) % 3]
+    mark = rng.choice([",", ";", "\t", "|"])
+    decimal = "," if mark == ";" and rng.random() < 0.5 else "."
+    end, byte_order = rng.choice(["\n", "\r\n"]), rng.random() < 0.3
+    quote_all = rng.random() < 0.3
+
+    def cell(text):
+        if quote_all or any(c in text for c in f'"{mark}'):
+            text = '"' + text.replace('"', '""') + '"'
+        return text
+
+    def line(cells):
+        return mark.join(map(cell, cells)) + end * int(rng.integers(1, 3))
+
+    columns = [f"c {i}" for i in range(width)]
+    place = int(rng.integers(0, width + 1))  # of the target
+    lines = [line([*columns[:place], "kind", *columns[place:]])]
+    for row, kind in zip(x.tolist(), kinds, strict=True):
+        numbers = [repr(value).replace(".", decimal) for value in row]
+        lines.append(line([*numbers[:place], str(kind), *numbers[place:]]))
+    path = write("".join(lines).rstrip(end), "utf-8-sig" if byte_order else "utf-8")
+    splits = load(path, target="kind", decimal=decimal, val_size=0, test_size=0)
+    np.testing.assert_array_equal(splits.train.arrays[0], x)
+    assert [splits.classes[label] for label in splits.train.arrays[1]] == kinds.tolist()
+    assert splits.info == {"columns": columns, "target": "kind"}

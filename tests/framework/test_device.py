@@ -123,6 +123,19 @@ def test_data_on_the_device_and_batches_from_the_host_train_the_same(
         assert uploads[0] < uploads[1] / 2
 
 
+@needs_kernels
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int64"])
+def test_splits_are_scaled_on_the_device_as_on_the_host(dtype, device):
+    x = (1000 + np.arange(40).reshape(20, 2) % 7).astype(dtype)
+    splits = fl.DataSplits((x, np.arange(20) % 2), transform=Scale(1, x.mean(axis=0), 2.0))
+    there = splits.loader("train", training=False)
+    there.keep_on("cuda:0")
+    assert there._resident is not None
+    for (mine, _), (theirs, _) in zip(splits.loader("train", training=False), there, strict=True):
+        assert theirs.dtype == "float32"
+        np.testing.assert_allclose(theirs.get(), mine, rtol=1e-6)
+
+
 def test_random_transforms_and_other_data_sets_stay_on_the_host(device):
     class Noisy:
         def __call__(self, batch, rng):
