@@ -12,7 +12,7 @@ import numpy as np
 from firstlight import backend, state
 from firstlight.batches import describe_batch
 from firstlight.parameter import Buffer, Parameter
-from firstlight.step_output import StepOutput, no_loss, tells
+from firstlight.step_output import StepOutput, denominators, no_loss
 
 
 class Module:
@@ -110,8 +110,8 @@ class Module:
                 'with reduction="mean", or override training_step and validation_step'
             )
         metrics = self.loss.metrics(prediction, y) if hasattr(self.loss, "metrics") else {}
-        denominators = self.loss.denominators(prediction, y) if tells(self.loss) else {}
-        return StepOutput(loss, None, metrics, prediction, denominators)
+        told = denominators(self.loss, prediction, y)
+        return StepOutput(loss, None, metrics, prediction, told)
 
     def predict_step(self, batch):
         """Return the prediction for a batch: ``x``, or ``(x, y)`` whose y is left aside."""

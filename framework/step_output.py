@@ -62,22 +62,24 @@ def no_loss(model, loss):
     )
 
 
-def tells(loss):
-    """Return whether a loss tells its denominators: those of the very forward that it has.
+def denominators(loss, prediction, target):
+    """Return the denominators that a loss tells of the very forward that it has, or ``{}``.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from firstlight import nn
-    >>> from firstlight.step_output import tells
+    >>> from firstlight.step_output import denominators
     >>> class Focal(nn.CrossEntropyLoss):
     ...     def forward(self, prediction, target):
     ...         return "a mean over samples, maybe"
-    >>> tells(nn.CrossEntropyLoss()), tells(Focal())
-    (True, False)
+    >>> x, y = np.ones((3, 2)), np.array([0, 1, -100])
+    >>> denominators(nn.CrossEntropyLoss(), x, y), denominators(Focal(), x, y)
+    ({'loss': 2, 'acc': 2}, {})
     """
     for kind in type(loss).__mro__:
         if "denominators" in vars(kind):
-            return True
+            return loss.denominators(prediction, target)
         if "forward" in vars(kind):
-            return False
-    return False
+            break
+    return {}

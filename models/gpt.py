@@ -10,6 +10,7 @@ from firstlight.models.gpt_weights import from_gpt2, read_gpt2
 from firstlight.models.sampling import check as check_sampling
 from firstlight.models.sampling import sample
 from firstlight.module import Module, StepOutput
+from firstlight.step_output import denominators
 
 SIZES = {  # n_layer, n_head, n_embd
     "nano-cpu": (4, 4, 128),  # nanoGPT's Shakespeare on a CPU, with block_size 64
@@ -133,8 +134,8 @@ class GPT(Module):
         """Return the loss of a batch (x, y), both (N, T); the trainer reports its mean."""
         x, y = batch
         logits = self(x)
-        denominators = self.loss.denominators(logits, y)
-        return StepOutput(self.loss(logits, y), prediction=logits, denominators=denominators)
+        loss, told = self.loss(logits, y), denominators(self.loss, logits, y)
+        return StepOutput(loss, prediction=logits, denominators=told)
 
     def configure_optimizer(self):
         """AdamW, with decay for matrices only."""

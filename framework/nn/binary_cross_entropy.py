@@ -15,19 +15,15 @@ class BCEWithLogitsLoss(Module):
 
         L = Σ [w y (-log σ(x)) + (1 - y) (-log(1 - σ(x)))] / D
 
-    with D the number of values for "mean", 1 for "sum"; w is no part of D. Since 1 - σ(x) = σ(-x),
-    both logarithms are softplus, in a form that never overflows::
+    with D the number of values for "mean", 1 for "sum"; w is no part of it. Since
+    1 - σ(x) = σ(-x) = σ(x) exp(-x), and l = 1 + (w - 1) y, this is::
 
-        -log σ(x)       = softplus(-x) = log(1 + exp(-|x|)) + max(-x, 0)
-        -log(1 - σ(x))  = softplus(x)  = log(1 + exp(-|x|)) + max(x, 0)
+        L = Σ [(1 - y) x + l softplus(-x)] / D
+        softplus(-x) = log(1 + exp(-x)) = log(1 + exp(-|x|)) - min(x, 0)      never overflows
 
-    With l = w y + 1 - y, and m the part of l for the side of 0 on which x is not::
+    Gradient: softplus(-x) has the slope -σ(-x) = σ(x) - 1, so::
 
-        L = Σ [l log(1 + exp(-|x|)) + m |x|] / D        m = 1 - y where x > 0, w y elsewhere
-
-    Gradient: softplus(-x) has the slope -σ(-x) = σ(x) - 1, and softplus(x) has σ(x), so::
-
-        dx = [w y (σ(x) - 1) + (1 - y) σ(x)] / D = [l σ(x) - w y] / D
+        dx = [(1 - y) + l (σ(x) - 1)] / D = [l σ(x) - w y] / D
 
     Parameters
     ----------
@@ -66,12 +62,11 @@ class BCEWithLogitsLoss(Module):
     def forward(self, prediction, target):  # both (...)
         self._check(prediction, target)
         x, y = prediction, target.astype(prediction.dtype, copy=False)
-        yes = y if self.pos_weight is None else self._pos_weight(x) * y  # (...)  w y
         losses = np.log1p(np.exp(-np.abs(x)))  # (...)
+        losses -= np.minimum(x, 0)
         if self.pos_weight is not None:
-            losses *= yes + 1 - y
-        wrong = np.where(x > 0, 1 - y, yes)  # (...)  m
-        losses += wrong * np.where(wrong != 0, np.abs(x), 0)  # 0 · inf is 0
+            losses *= 1 + (self._pos_weight(x) - 1) * y
+        losses += (1 - y) * x
         self.save(x, y)
         return reduced(self, losses, self._total(x))
 

@@ -106,12 +106,14 @@ class CrossEntropyLoss(Module):
         t = np.where(counted, target.reshape(-1), 0)  # (N,)  safe to index with
         self._check_range(t, x.shape[1])
         w, a, b = self._weights(x, t, counted)  # w (N,), a (N,), b (C,)
-        if b is None:
+        if self.weight is not None and b is None:
             counted = w != 0  # (N,)  a row of weight 0 counts as little as an ignored one
         total = w.sum() if self.reduction == "mean" else 1.0
         total = total + (total == 0)  # where nothing counts, 0 / 1
         e, s, log_s, x_t, b_x = ops.softmax_parts(x, t, counted, b)  # (N, C), (N,) four times
-        losses = a * np.where(a != 0, log_s - x_t, 0)  # (N,)  0 · inf is 0
+        if b is not None:
+            x_t = np.where(a != 0, x_t, 0)  # (N,)  0 · (-inf) is 0
+        losses = a * (log_s - x_t)  # (N,)
         if b is not None:
             losses += np.where(counted, b.sum() * log_s - b_x, 0)
         self.save(e, s, t, a, b, counted, total, prediction.shape)

@@ -34,9 +34,13 @@ def softmax_parts(x, t, counted, b=None):
     [array([[1., 1.]]), array([2.]), array([0.6931]), array([0.])]
     """
     rows = np.arange(len(t), like=x)  # (N,)
-    with np.errstate(invalid="ignore"):  # inf - inf
-        x = x - x.max(axis=1, keepdims=True)  # (N, C)  the largest is 0: exp cannot overflow
-    x[~counted] = 0
+    largest = x.max(axis=1, keepdims=True)  # (N, 1)  taken off, exp cannot overflow
+    if isinstance(counted, np.ndarray) and counted.all():
+        x = x - largest  # (N, C)
+    else:
+        with np.errstate(invalid="ignore"):  # inf - inf
+            x = x - largest  # (N, C)
+        x[~counted] = 0
     x_t = x[rows, t]  # (N,)
     b_x = None if b is None else _dot(x, b)  # (N,)
     e = np.exp(x, out=x)  # (N, C)  x is gone
