@@ -147,6 +147,9 @@ def loggable(values, reserved):
     return found
 
 
+LONGEST_NAME = 100  # of a run: systems allow 255 letters, and Windows 260 for the whole path
+
+
 def run_name(name):
     """Return the name, or raise a ValueError if it cannot be a folder's on any system.
 
@@ -154,6 +157,13 @@ def run_name(name):
     """
     if name is None:
         return name
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"name: expected {LONGEST_NAME} letters at most, got {len(name)}")
+    if _is_device(name) or name.endswith("."):
+        raise ValueError(
+            f"name: {name!r} cannot be a folder on Windows; choose another, e.g. "
+            f"{as_run_name(name)!r}"
+        )
     if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", name) or name.strip(".") in ("", "latest"):
         raise ValueError(
             "name: expected letters a to z, digits and . _ + = - for a folder's name, got "
@@ -172,10 +182,17 @@ def as_run_name(text):
     Examples
     --------
     >>> from firstlight.checks import as_run_name
-    >>> as_run_name("Café au lait"), as_run_name("Größe"), as_run_name("...")
-    ('Cafe_au_lait', 'Groesse', 'run')
+    >>> as_run_name("Café au lait"), as_run_name("Größe"), as_run_name("..."), as_run_name("con")
+    ('Cafe_au_lait', 'Groesse', 'run', 'con_')
     """
     spelled = text.translate({ord(a): b for a, b in GERMAN.items()})
     bare = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Za-z0-9_.+=-]+", "_", bare).lstrip("-.")
+    name = re.sub(r"[^A-Za-z0-9_.+=-]+", "_", bare).lstrip("-.")[:LONGEST_NAME].rstrip(".")
+    if _is_device(name):
+        return f"{name.partition('.')[0]}_"
     return name if name not in ("", "_", "latest") else "run"
+
+
+def _is_device(name):
+    """Return whether Windows takes a name, with whatever ending, for a device."""
+    return re.fullmatch(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", name) is not None

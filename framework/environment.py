@@ -9,6 +9,7 @@ from pathlib import Path
 
 from firstlight import rng
 from firstlight.backend import describe_gpu
+from firstlight.files import working_directory
 from firstlight.masking import MASK, is_secret, masked_text, masked_words
 
 # Variables that change what a training does, or tell where it was started.
@@ -41,7 +42,7 @@ def describe_environment(device):
         "packages": dict(_packages()),
         "git": _git(),
         "command": masked_words(sys.argv),
-        "cwd": os.getcwd(),
+        "cwd": str(working_directory()),
     }
 
 

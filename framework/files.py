@@ -121,6 +121,20 @@ def no_link(path, flags):
     return os.open(path, flags, 0o666)
 
 
+def from_here(path):
+    """Return an absolute path as messages show it: from the working directory, if it is below."""
+    here = working_directory()
+    return path.relative_to(here) if here and path.is_relative_to(here) else path
+
+
+def working_directory():
+    """Return the working directory, or None where it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
 def made_room(path):
     """Return the path of a file that a user asked for, its folder made if it is missing."""
     path = Path(path)

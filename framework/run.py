@@ -33,7 +33,7 @@ from pathlib import Path
 
 from firstlight import owner
 from firstlight.environment import describe_environment, uncommitted_changes
-from firstlight.files import strict, write_atomically, write_json
+from firstlight.files import from_here, strict, write_atomically, write_json
 from firstlight.masking import masked
 from firstlight.printable import csv_cell
 from firstlight.records import best_values, read_records
@@ -184,8 +184,7 @@ class Run:
     @property
     def shown(self):
         """The path as messages show it: from here, if it is below."""
-        here = Path.cwd()
-        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+        return from_here(self.path)
 
     @property
     def checkpoints(self):

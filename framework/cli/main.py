@@ -12,6 +12,7 @@ import warnings
 from firstlight.cli.errors import HelpShown, UsageError, nearest
 from firstlight.distributed.failure import leave
 from firstlight.distributed.launch import launched
+from firstlight.files import working_directory
 from firstlight.printable import printable
 
 COMMANDS = {
@@ -99,6 +100,8 @@ def main(argv=None):
             leave_output()
             return 0
         except (Exception, SystemExit) as error:
+            if isinstance(error, OSError) and working_directory() is None:
+                error.add_note("the working directory was deleted; change to another one")
             _fail(f"{who} failed: {_message(error)}", error, debug)
             return leave(1)
 

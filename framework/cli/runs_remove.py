@@ -7,6 +7,7 @@ from firstlight.cli import runs, text
 from firstlight.cli.errors import UsageError
 from firstlight.cli.text import tell
 from firstlight.runs import cleaning
+from firstlight.runs.find import run_paths
 
 REMOVE = "Delete runs, after a question; --yes answers it."
 COLLECT = """\
@@ -28,7 +29,7 @@ def run(command, words):
     files = []
     if many:
         found = runs.chosen(own)
-        _check_named(own.runs, found)
+        _check_named(own, found)
     else:
         found, files = cleaning.worthless(own.runs_dir, own.failed)
     if not found and not files:
@@ -54,9 +55,15 @@ def run(command, words):
     return 0
 
 
-def _check_named(names, found):
-    """Refuse the path of a folder that has runs in it: its newest would go, unasked for."""
+def _check_named(own, found):
+    """Refuse links, and folders that have runs in them: a run would go that was not named."""
     paths = {run.path for run in found}
-    for name in names:
+    links = [path for path in run_paths(own.runs_dir) if path.is_symlink()]
+    for name in own.runs:
+        named = [Path(name), Path(own.runs_dir) / name]
+        named += [path for path in links if path.name == name or path.name.endswith(f"_{name}")]
+        for path in named:
+            if path.is_symlink():
+                raise UsageError(cleaning.link_refused(path))
         if Path(name).is_dir() and Path(name).resolve() not in paths:
             raise UsageError(f"{name} is a folder of runs; name the runs to delete, or use --where")

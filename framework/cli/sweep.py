@@ -6,7 +6,7 @@ from pathlib import Path
 from firstlight.cli import text, trust
 from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.text import tell
-from firstlight.files import forgiving, write_atomically
+from firstlight.files import forgiving, from_here, write_atomically
 
 DESCRIPTION = """\
 Train with many settings, and tell which were best. The file says which, for example:
@@ -51,7 +51,7 @@ def run(words):
     try:
         driver.run()
     except KeyboardInterrupt:
-        tell(f"interrupted; go on with: firstlight sweep {shown(driver.folder)}")
+        tell(f"interrupted; go on with: firstlight sweep {from_here(driver.folder)}")
         return 130
     trials = driver.trials.all()
     elsewhere = sum(trial.status == "running" for trial in trials)
@@ -108,7 +108,7 @@ def line(spec, trial):
     if trial.run is not None:
         parts.append(text.took(trial.run.place["time"]))
     if trial.status in ("failed", "crashed"):
-        parts.append(f"{trial.error or 'no error'}; see {shown(trial.log)}")
+        parts.append(f"{trial.error or 'no error'}; see {from_here(trial.log)}")
     return "  ".join(parts)
 
 
@@ -121,7 +121,8 @@ def write_results(spec, folder, trials):
     write_atomically(folder / "results.csv", results.table_csv(spec, trials))
     best, order = results.best_trial(spec, trials), results.ranked(spec, trials)
     if best is None:
-        return f"no trial has a finite {spec.metric}; their output is in {shown(folder / 'trials')}"
+        place = from_here(folder / "trials")
+        return f"no trial has a finite {spec.metric}; their output is in {place}"
     config = yaml.safe_dump(results.rerun_config(best.run), sort_keys=False, allow_unicode=True)
     write_atomically(folder / "best.yaml", config)
     tested = [name for name in best.run.metrics if name.startswith("test_")]
@@ -138,9 +139,9 @@ def write_results(spec, folder, trials):
         text.table(rows, right=(0, 1, *range(4, len(rows[0])))),
         "",
         *explained(spec, shares),
-        f"table: {shown(folder / 'results.csv')}",
-        *(f"plot: {shown(path)}" for path in plots(spec, folder / "plots", values, parameters)),
-        f"the best once more: firstlight fit --config {shown(folder / 'best.yaml')}",
+        f"table: {from_here(folder / 'results.csv')}",
+        *(f"plot: {from_here(path)}" for path in plots(spec, folder / "plots", values, parameters)),
+        f"the best once more: firstlight fit --config {from_here(folder / 'best.yaml')}",
     ]
     return "\n".join(told)
 
@@ -182,9 +183,3 @@ def plots(spec, folder, values, parameters):
         figures.save(figure, folder / f"{name}.svg")
         figures.save(figure, folder / f"{name}.png")
     return [folder / f"{name}.png" for name in made]
-
-
-def shown(path):
-    """Return a path as messages show it: from here, if it is below."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

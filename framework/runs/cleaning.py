@@ -48,6 +48,8 @@ def check_removable(runs, runs_dir):
     """Raise a ValueError unless all are runs of ``runs_dir`` that have ended; see `remove`."""
     place = Path(runs_dir).resolve()
     for run in runs:
+        if run.path.is_symlink():
+            raise ValueError(link_refused(run.path))
         if run.path.resolve().parent.parent != place:
             raise ValueError(
                 f"{run.path} is not a run of {place}, and only those are deleted; "
@@ -55,6 +57,14 @@ def check_removable(runs, runs_dir):
             )
         if run.status == "running":
             raise ValueError(f"{run.label} is still running; stop it first")
+
+
+def link_refused(path):
+    """Return why a link to a run is not deleted."""
+    return (
+        f"{path} is a link to {path.resolve()}, and what links lead to is not deleted; name that "
+        f"run itself, or remove the link as a file"
+    )
 
 
 def worthless(runs_dir, failed=False):
