@@ -14,12 +14,13 @@ from firstlight.hookspecs import hookimpl
 class ModelCheckpoint(Callback):
     """Write ``checkpoints/last.safetensors`` and ``checkpoints/best.safetensors`` of the run.
 
-    *last* is written at the end of each epoch, and as often besides as asked; and, if steps were
-    made since, when the training ends, by Ctrl-C too. *best* is written whenever the monitored
-    value improves. Writing happens in the background, and each file is whole at any moment. An
-    error in the middle of a step leaves *last* alone and writes ``exception.safetensors``, from
-    which nothing can go on exactly. A second ModelCheckpoint writes into ``checkpoints/2``. A
-    Trainer that keeps no run (``runs_dir=None``) writes nothing.
+    *last* is written at the end of each epoch, as often besides as asked, and at the end of every
+    training, by Ctrl-C too. *best* is written whenever the monitored value improves. Writing
+    happens in the background, and each file is whole at any moment; *last* is written after the
+    files that it names, and a resume verifies them. An error in the middle of a step leaves
+    *last* alone and writes ``exception.safetensors``, from which nothing can go on exactly. A
+    second ModelCheckpoint writes into ``checkpoints/2``. A Trainer that keeps no run
+    (``runs_dir=None``) writes nothing.
 
     Parameters
     ----------
