@@ -97,6 +97,7 @@ def validate_by_steps(trainer):
         trainer.owes_validation = metrics is None
         if metrics is not None:
             trainer.log(metrics)
+            checks.finite_loss(trainer, metrics)
         trainer.module.train()
 
 
