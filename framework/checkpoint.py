@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.backend import to_host
-from firstlight.files import replacing
+from firstlight.files import inside, replacing
 from firstlight.scalars import for_json
 
 FORMAT = 1
@@ -165,6 +165,8 @@ class Checkpoint:
                 arrays=_part(arrays, "extra/"),
                 **json.loads(metadata["firstlight"]),
             )
+            for name in checkpoint.files:  # obsolete ones are deleted one day
+                inside(root_of(path), name)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 f"checkpoint {str(path)!r} is not as format {FORMAT} has it: {error}; use the "

@@ -33,6 +33,14 @@ def test_a_checkpoint_deletes_no_files_but_states_that_were_kept(name):
     assert path.is_file()
 
 
+@pytest.mark.parametrize("name", ["../../victim", "/victim", "..\\victim"])
+def test_a_checkpoint_names_no_files_outside_its_folder(tmp_path, name):
+    checkpoint = Checkpoint(model={}, files={name: [1, None]})
+    checkpoint.save(tmp_path / "last.safetensors")
+    with pytest.raises(ValueError, match="expected a name of something below"):
+        Checkpoint.load(tmp_path / "last.safetensors")
+
+
 def test_a_commit_is_no_option_of_git(make_run, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")
