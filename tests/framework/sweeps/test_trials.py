@@ -35,7 +35,8 @@ def run(trials):
             (path / "checkpoints" / "last.safetensors").touch()
         (path / "config.json").write_text("{}")
         found = {"status": status, "stopped": stopped, "pid": DEAD, "hostname": platform.node()}
-        found |= {"metrics": {"test_acc": 0.9}, "best": {"val_loss": {"value": best}}} | summary
+        place = {"value": best, "step": 10, "epoch": 1}
+        found |= {"metrics": {"test_acc": 0.9}, "best": {"val_loss": place}} | summary
         (path / "summary.json").write_text(json.dumps(found))
         return identity
 
