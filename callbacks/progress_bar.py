@@ -58,6 +58,8 @@ class ProgressBar(Callback):
         for record in trainer.history.records:  # of a training that goes on
             self._monitor.update(record)
         self._display = open_display()
+        if trainer.target_line is not None:
+            self._display.line(trainer.target_line)
         if trainer.run is not None:
             self._display.line(f"run: {trainer.run.shown}")
         per_second, between = self.refresh_per_second, self.seconds_between_lines

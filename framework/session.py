@@ -162,7 +162,9 @@ def _prepare(trainer, module, data, val_data, resume):
     trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
     trainer.tokenizer = getattr(data, "tokenizer", None)
     trainer.classes = getattr(data, "classes", None)
-    trainer.preprocessing = Preprocessing.of(data) if isinstance(data, DataSplits) else None
+    splits = isinstance(data, DataSplits)
+    trainer.preprocessing = Preprocessing.of(data) if splits else None
+    trainer.target_line = data.describe_target() if splits else None
     trainer.fitted = module
     for loader in (trainer.train_loader, trainer.val_loader):
         if hasattr(loader, "keep_on"):

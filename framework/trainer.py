@@ -132,7 +132,7 @@ class Trainer:
         self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config, self.hooks = {}, hooks.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = self.classes = self.preprocessing = None
+        self.tokenizer = self.classes = self.preprocessing = self.target_line = None
         self.passes = self.bundles = self.next_stage = self.fitted = None
         self.reset()
 

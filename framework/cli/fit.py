@@ -172,7 +172,7 @@ def default_name(settings):
 
 
 def head(settings, model, splits, trainer):
-    """Return the lines that say what is about to be trained on what."""
+    """Return the line that says what is about to be trained on what."""
     parameters = sum(parameter.size for parameter in model.parameters())
     sizes = [
         f"{len(data):,} {what}"
@@ -181,8 +181,7 @@ def head(settings, model, splits, trainer):
     ]
     return (
         f"{settings.model.name} on {settings.data.name}: {parameters:,} parameters, "
-        f"{' + '.join(sizes)} samples, {trainer.device}, seed {settings.general['seed']}\n"
-        f"{splits.describe_target()}"
+        f"{' + '.join(sizes)} samples, {trainer.device}, seed {settings.general['seed']}"
     )
 
 

@@ -101,3 +101,10 @@ def test_what_a_file_keeps_is_what_was_kept(tmp_path):
             np.testing.assert_array_equal(again.transform(x, None)[0], splits.train[:][0])
     with pytest.raises(FileNotFoundError, match="like: there is no .*nowhere; name the"):
         Preprocessing.load(tmp_path / "nowhere")
+
+
+def test_a_training_says_what_the_target_was_taken_for(capsys):
+    x, y = samples(30)
+    trainer = fl.Trainer(max_epochs=1, runs_dir=None, callbacks=["progress_bar"])
+    trainer.fit(fl.models.MLP(2, 3, hidden=(4,)), from_arrays(x, np.eye(3)[y], standardize=True))
+    assert capsys.readouterr().out.splitlines()[0] == "target: 3 classes (0, 1, 2)"
