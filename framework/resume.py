@@ -104,9 +104,11 @@ def find(resume, runs_dir, name):
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
     folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
+    folders.sort(key=start_order)
     runs = [run for run in folders if states(run / "checkpoints")]
-    runs.sort(key=start_order)
     if resume == "auto":
+        if folders[-1:] != runs[-1:] and claims(folders[-1]):  # begun by another process just now
+            owner.claim(folders[-1]).release()
         if not runs or status(runs[-1]) == "finished":
             return None
         place = _go_on_in(runs[-1] / "checkpoints" / LAST)

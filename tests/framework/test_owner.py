@@ -208,6 +208,21 @@ def test_an_owner_on_another_machine_that_gives_signs_of_life_is_not(monkeypatch
 
 
 @LINUX
+def test_auto_begins_no_second_run_beside_one_without_a_checkpoint_yet():
+    trainer = fl.Trainer(max_epochs=1, default_callbacks=False, name="owned")
+    trainer.fit(TinyNet(), tiny_data())
+    run, parent = trainer.run.path, os.getppid()
+    here = {"machine": processes.machine(), "pid": parent}
+    path = pretend_owner(run, **here, process_started=processes.start_time(parent))
+    with pytest.raises(RunInUse, match=f"is being filled by process {parent} on this machine"):
+        fit(resume="auto")
+    assert [found.path.name for found in list_runs("runs")] == [run.name]
+    pretend_owner(run, **here, process_started="1")  # dead
+    assert fit(resume="auto").run.path != run
+    assert not path.exists()
+
+
+@LINUX
 def test_a_number_that_another_process_has_now_is_not_the_owner():
     run = fit(max_steps=4).run.path
     path = pretend_owner(run, machine=processes.machine(), pid=os.getppid(), process_started="1")

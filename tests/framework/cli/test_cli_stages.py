@@ -34,10 +34,17 @@ class InTest(fl.Callback):
 FIT = ("fit", "--model.hidden", 8, "--trainer.max_epochs", 2, "--callback", "killer:InTest")
 
 
-@pytest.mark.parametrize(("how", "status"), [("SIGKILL", "crashed"), ("SIGINT", "interrupted")])
-def test_ended_in_the_test_a_fit_goes_on_with_the_test(shell, tmp_path, how, status):
+STOPPING = ("--callback", "early_stopping", "--early_stopping.min_delta", 100)
+STOPPING += ("--early_stopping.patience", 1, "--trainer.max_epochs", 4)  # stops after two
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "more"),
+    [("SIGKILL", "crashed", ()), ("SIGINT", "interrupted", ()), ("SIGTERM", "crashed", STOPPING)],
+)
+def test_ended_in_the_test_a_fit_goes_on_with_the_test(shell, tmp_path, how, status, more):
     (tmp_path / "killer.py").write_text(KILLER)
-    command = (*FIT, "--InTest.how", how)
+    command = (*FIT, "--InTest.how", how, *more)
     first = shell(*command, cwd=tmp_path)
     assert first.returncode != 0
     (run,) = list_runs(tmp_path / "runs")
