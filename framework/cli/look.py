@@ -6,6 +6,7 @@ from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
 from firstlight.cli.text import tell
 from firstlight.data import SPLITS
+from firstlight.files import from_here
 
 DESCRIPTION = """\
 Draw what a run's model has learned: confusion matrix, most confident mistakes, filters of the
@@ -43,5 +44,5 @@ def run(words):
     output.mkdir(parents=True, exist_ok=True)
     for name, figure in album(model, data, scores, splits.classes):
         save(figure, output / f"{name}.png")
-        tell(output / f"{name}.png")
+        tell(from_here(output / f"{name}.png"))
     return 0

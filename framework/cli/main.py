@@ -12,6 +12,7 @@ import warnings
 from firstlight.cli.errors import HelpShown, UsageError, nearest
 from firstlight.distributed.failure import leave
 from firstlight.distributed.launch import launched
+from firstlight.extras import MissingPackageError
 from firstlight.files import working_directory
 from firstlight.printable import printable
 
@@ -173,7 +174,7 @@ def _message(error):
 def _fail(message, error, debug):
     if debug:
         print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-    elif not isinstance(error, UsageError):
+    elif not isinstance(error, (UsageError, MissingPackageError)):
         message += "\n(--debug shows the traceback)"
     sys.stdout.flush()
     print(printable(message), file=sys.stderr)

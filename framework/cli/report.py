@@ -6,6 +6,7 @@ from firstlight.cli import past_run, runs, trust
 from firstlight.cli.errors import Parser, UsageError
 from firstlight.cli.text import tell
 from firstlight.data import SPLITS
+from firstlight.files import from_here
 from firstlight.runs import RunFolder, list_runs
 
 REPORT = """\
@@ -79,7 +80,7 @@ def run(command, words):
     advice = ADVICE if why == BY_SCRIPT else ""
     for line in filter(None, (content.problem, content.missing, advice)):
         tell(line)
-    tell(path)
+    tell(from_here(path))
     return 0
 
 

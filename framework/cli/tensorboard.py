@@ -27,7 +27,7 @@ def run(words):
     folder, port = own.runs_dir, str(own.port)
     if not folder.is_dir():
         raise UsageError(f"there is no folder {folder}; make a run with: firstlight fit")
-    require("firstlight tensorboard", "tensorboard", extra="tensorboard")
+    require("this command", "tensorboard", extra="tensorboard")
     tell(f"TensorBoard on {folder}: http://localhost:{port}", flush=True)
     if len(run_paths(folder)) > SELECTED:
         tell(

@@ -27,7 +27,7 @@ WITHOUT = (
     [
         ("report", "jinja2", "a report or poster", "report"),
         ("poster", "fpdf", "a report or poster", "report"),
-        ("tensorboard .", "tensorboard", "firstlight tensorboard", "tensorboard"),
+        ("tensorboard .", "tensorboard", "this command", "tensorboard"),
         ("sweep s.yaml", "optuna", "method tpe", "optuna"),
         ("runs export latest -o x.parquet", "pyarrow", "a Parquet file", "parquet"),
         ("fit --model gpt --data t.txt --data.tokenizer gpt2", "tiktoken", "tokenizer", "gpt2"),
@@ -46,6 +46,7 @@ def test_a_command_names_it_and_leaves_nothing(
     err = capsys.readouterr().err
     assert re.search(rf"{who}.* needs the package {package}", err)
     assert f"pip install 'firstlight[{extra}]'" in err
+    assert "--debug" not in err  # a traceback would say no more
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.yaml", "t.txt"]
 
 

@@ -16,6 +16,14 @@ def test_a_report_goes_into_the_runs_folder(cli, runs):
     assert "Confusion matrix" in path.read_text(encoding="utf-8")
 
 
+def test_paths_are_told_from_here(cli, runs, monkeypatch):
+    monkeypatch.chdir(runs.parent)
+    for command in ("poster", "look"):
+        code, out, _ = cli(command)
+        assert code == 0
+        assert all(line.startswith("runs/mlp-digits/") for line in out.splitlines()), out
+
+
 def test_a_poster_where_it_is_wanted(cli, runs, tmp_path):
     words = ("--runs-dir", runs, "--size", "a1", "--output", tmp_path / "new/p.pdf")
     code, _, err = cli("poster", "mlp-digits", *words)
