@@ -254,7 +254,7 @@ def test_the_terminal_is_given_back_when_another_callback_cannot_start(show, ter
 
 
 def test_says_why_it_stopped_early(fit, capsys):
-    stopping = EarlyStopping("lr", patience=1)  # constant, so it never improves
+    stopping = EarlyStopping("lr", mode="min", patience=1)  # constant, so it never improves
     fit(stopping, max_epochs=9)
     *_, why, counts = capsys.readouterr().out.splitlines()
     assert why == "stopped early: lr has not improved for 1 validation (best 0.1 in epoch 1)"
