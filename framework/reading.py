@@ -32,7 +32,7 @@ def read_yaml(path):
     text = read_text(path, MOST_JSON)
     if text[:1] in ("{", "["):  # JSON, most likely, which is read a hundred times faster
         try:
-            return parse_json(text)
+            return _json(text)
         except json.JSONDecodeError:
             pass
     return parse_yaml(text)
@@ -50,11 +50,20 @@ def read_text(path, most):
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"not a text file: byte {error.start} is no UTF-8") from error
+        raise ValueError(
+            f"not a text file: byte {error.start} is no UTF-8; save it as UTF-8"
+        ) from error
 
 
 def parse_json(text):
     """Return the value of a JSON text; see `read_json`."""
+    try:
+        return _json(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}; correct that place") from error
+
+
+def _json(text):
     try:
         found = json.loads(text, object_pairs_hook=_unique)
     except RecursionError:
@@ -72,13 +81,16 @@ def parse_yaml(text):
     try:
         found = yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
-        raise ValueError(f"not YAML or JSON: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
+        raise ValueError(f"not YAML or JSON: {reason}; correct that place") from error
     except RecursionError:
         raise ValueError(_too_deep()) from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # dates, numbers and bytes that cannot be
         reason = " ".join(str(error).split())
-        raise ValueError(f"not YAML or JSON: a value cannot be read: {reason}") from error
+        raise ValueError(
+            f"not YAML or JSON: a value cannot be read: {reason}; correct it"
+        ) from error
     check_depth(found)
     return found
 

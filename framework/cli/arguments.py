@@ -74,6 +74,10 @@ class Choice:
             if self.kind == "dataset":
                 raise
             raise UsageError(f"{self}: {error}") from error
+        except MemoryError as error:
+            raise UsageError(
+                f"{self}: too large for this machine; choose less ({error})"
+            ) from error
 
     def make_model(self, facts):
         """Return the model; what the user did not set and the data tell comes from ``facts``."""
@@ -247,6 +251,7 @@ class Arguments:
         hint = nearest(dashes + flag, [dashes + name for name in (*self.kinds, *known)])
         if not owner and head in plugins.registry("callback").names():
             hint = f"; arguments of a callback need --callback {head} too"
+        hint = hint or "; leave it out" * bool(source)
         return f"{source}: " * bool(source) + f"{who} {dashes}{flag}{hint}"
 
 

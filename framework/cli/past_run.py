@@ -1,5 +1,6 @@
 """Find a run's folder, and rebuild its model and data."""
 
+import contextlib
 import inspect
 from functools import partial
 from pathlib import Path
@@ -68,9 +69,10 @@ def rebuild(folder, data, words, trusted=False):
     """
     arguments, config = _settings(folder, data, words, OWN_FLAGS, trusted)
     own = partial(_settings, folder, None, [], OWN_FLAGS, trusted)
-    splits = run_data.make(folder, arguments.data, config.get("data", {}), words, own)
-    facts = {**facts_of(splits), **config["facts"]}
-    return _model(arguments, facts), splits, _trainer(arguments)
+    with _named(folder):
+        splits = run_data.make(folder, arguments.data, config.get("data", {}), words, own)
+        facts = {**facts_of(splits), **config["facts"]}
+        return _model(arguments, facts), splits, _trainer(arguments)
 
 
 def rebuild_model(folder, words, known, trusted=False):
@@ -79,7 +81,21 @@ def rebuild_model(folder, words, known, trusted=False):
     Flags in ``known`` are offered for one that is misspelled.
     """
     arguments, config = _settings(folder, None, words, known, trusted)
-    return _model(arguments, config["facts"]), _trainer(arguments)
+    with _named(folder):
+        return _model(arguments, config["facts"]), _trainer(arguments)
+
+
+@contextlib.contextmanager
+def _named(folder):
+    """Have errors say which file the settings are from."""
+    file = folder / "config.json"
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from error
+    except Exception as error:
+        error.add_note(f"settings: {file}")
+        raise
 
 
 def _settings(folder, data, words, known, trusted):
@@ -93,7 +109,9 @@ def _settings(folder, data, words, known, trusted):
         if not isinstance(config, dict) or "model" not in config:
             raise ValueError("it does not hold the settings of a run")
     except (OSError, ValueError) as error:
-        raise UsageError(f"{folder / 'config.json'} cannot be used: {error}") from error
+        raise UsageError(
+            f"{folder / 'config.json'} cannot be used: {error}; restore it, or train anew"
+        ) from error
     if not isinstance(config.get("model"), dict) or "name" not in config["model"]:
         raise UsageError(
             f"run {folder} was made by a script, so its model cannot be built from config.json; "

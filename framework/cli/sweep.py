@@ -1,6 +1,5 @@
 """``firstlight sweep``: many trainings with other settings each."""
 
-import json
 from pathlib import Path
 
 from firstlight.cli import text, trust
@@ -66,19 +65,14 @@ def run(words):
 
 def described(own):
     """Return the `SweepSpec` and the folder of all runs."""
-    from firstlight.sweeps import SweepSpec, load_spec
+    from firstlight.sweeps.spec import load_spec, spec_of
 
-    more = {"jobs": own.jobs, "trials": own.trials}
-    path = Path(own.file)
+    more, path = {"jobs": own.jobs, "trials": own.trials}, Path(own.file)
     try:
-        if not path.is_dir():
-            return load_spec(path, **more), own.runs_dir or "runs"
-        said = json.loads((path / "sweep.json").read_text(encoding="utf-8"))
-        given = {key: value for key, value in more.items() if value is not None}
-        return SweepSpec(**said | given), own.runs_dir or path.absolute().parent
-    except FileNotFoundError as error:
-        raise UsageError(f"{path} is no sweep: it has no sweep.json") from error
-    except ValueError as error:
+        if path.is_dir():
+            return spec_of(path, **more), own.runs_dir or path.absolute().parent
+        return load_spec(path, **more), own.runs_dir or "runs"
+    except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from firstlight.files import no_link, write_json
 from firstlight.interrupt import SIGNALS
 from firstlight.sweeps.samplers import check_installed, make_sampler
-from firstlight.sweeps.spec import SweepSpec
+from firstlight.sweeps.spec import FILE, spec_of
 from firstlight.sweeps.trials import BROKEN_OFF, Trials, note
 
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "BLIS_NUM_THREADS")
@@ -52,10 +51,10 @@ class Driver:
         self.sampler = make_sampler(spec, self.folder)
 
     def _open_folder(self):
-        file = self.folder / "sweep.json"
+        file = self.folder / FILE
         used = any(path.is_dir() for path in self.folder.glob("*"))  # looked at before the file
         if file.is_file():
-            before = SweepSpec(**json.loads(file.read_text(encoding="utf-8")))
+            before = spec_of(self.folder)
             if changed := self.spec.changed(before):
                 raise ValueError(
                     f"{self.folder} holds a sweep with other {' and '.join(changed)}; give this "

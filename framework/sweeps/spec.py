@@ -27,9 +27,10 @@ from pathlib import Path
 from firstlight import checks
 from firstlight.directions import resolve_mode
 from firstlight.printable import shown
-from firstlight.reading import read_yaml
+from firstlight.reading import read_json, read_yaml
 from firstlight.sweeps.space import MOST, Choice, grid_size, parse_parameter
 
+FILE = "sweep.json"  # in the folder of a sweep
 METHODS = ("grid", "random", "tpe")
 GOALS = {"minimize": "min", "maximize": "max"}
 JOBS = 1000  # trainings at a time
@@ -142,6 +143,26 @@ class SweepSpec:
         same = ("parameters", "method", "metric", "goal", "seed", "fit")
         mine, yours = self.as_dict(), other.as_dict()
         return [key for key in same if mine[key] != yours[key]]
+
+
+def spec_of(folder, **more):
+    """Return the `SweepSpec` that a sweep's folder keeps; ``more`` as in `load_spec`.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder is no sweep's.
+    ValueError
+        Its ``sweep.json`` is damaged.
+    """
+    path = Path(folder) / FILE
+    try:
+        said = read_json(path) | {key: value for key, value in more.items() if value is not None}
+        return SweepSpec(**said)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{folder} is no sweep: it has no {FILE}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}; restore it, or begin the sweep anew") from error
 
 
 def load_spec(path, **more):

@@ -12,7 +12,7 @@ from firstlight.cli.errors import UsageError
 from firstlight.cli.names import Names
 from firstlight.files import inside
 from firstlight.processes import identity
-from firstlight.sweeps.spec import SweepSpec
+from firstlight.sweeps.spec import spec_of
 from firstlight.sweeps.trials import note
 
 
@@ -88,7 +88,7 @@ def run(path, trusted=False):
     folder = path.parents[1]
     note(path, **identity())
     told = json.loads(path.read_text(encoding="utf-8"))
-    spec = SweepSpec(**json.loads((folder / "sweep.json").read_text(encoding="utf-8")))
+    spec = spec_of(folder)
     try:
         settings = settings_of(spec, told["parameters"], folder.parent, folder, trusted)
         pruner = None
