@@ -153,6 +153,14 @@ def train(settings, folder, pipe, resume):
     return INTERRUPTED if trainer.interrupted else DONE
 
 
+def make_one_step():
+    """Load what is compiled, once for all processes forked from here; this starts no thread."""
+    module, loader = Net(), make_data().loader("train")
+    optimizer = module.configure_optimizer()
+    module.backward(module.training_step(next(iter(loader))).dy)
+    optimizer.step()
+
+
 class Process:
     """A training in a process of its own, forked from this one, which trains nothing."""
 

@@ -42,6 +42,7 @@ from fault_training import (
     TAKEN_OVER,
     Process,
     draw_settings,
+    make_one_step,
 )
 
 from firstlight.checkpoint import Checkpoint
@@ -172,6 +173,7 @@ def undisturbed(settings, folder):
 
 def campaign(faults, trainings, seed):
     """Break so many trainings off with so many faults; returns how many ended differently."""
+    make_one_step()
     rng = random.Random(seed)
     kinds = rng.choices(list(FAULTS), FAULTS.values(), k=faults)
     counts, twins, starts, failed = collections.Counter(), {}, 0, []
