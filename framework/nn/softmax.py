@@ -38,8 +38,7 @@ class Softmax(Module):
         self.dim = dim
 
     def forward(self, x):
-        check_axis(self, x)
-        y = x - x.max(axis=self.dim, keepdims=True)
+        y = centered(self, x)
         np.exp(y, out=y)
         y /= y.sum(axis=self.dim, keepdims=True)
         self.save(y)
@@ -86,9 +85,9 @@ class LogSoftmax(Module):
         self.dim = dim
 
     def forward(self, x):
-        check_axis(self, x)
-        y = x - x.max(axis=self.dim, keepdims=True)
-        y -= np.log(np.exp(y).sum(axis=self.dim, keepdims=True))
+        y = centered(self, x)
+        if y.size:
+            y -= np.log(np.exp(y).sum(axis=self.dim, keepdims=True))
         self.save(y)
         return y
 
@@ -104,8 +103,9 @@ class LogSoftmax(Module):
         return f"dim={self.dim}"
 
 
-def check_axis(layer, x):
-    """Raise a ValueError unless x has the layer's axis."""
+def centered(layer, x):
+    """Return x - m in new memory; a ValueError unless x has the layer's axis."""
     if not -x.ndim <= layer.dim < x.ndim:
         who = type(layer).__name__
         raise ValueError(f"{who}: expected x with an axis {layer.dim} (dim), got shape {x.shape}")
+    return x - x.max(axis=layer.dim, keepdims=True) if x.size else x.copy()
