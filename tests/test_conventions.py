@@ -60,6 +60,14 @@ def test_files_are_short(path):
     assert len(path.read_text().splitlines()) <= 300, "one concept a file"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=relative)
+def test_no_test_goes_by_the_clock(path):
+    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    for call in calls:
+        limits = [k for k in call.keywords if k.arg == "timeout"]
+        assert not limits, f"line {call.lineno}: a limit of time fails on a busy machine"
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_cupy_is_imported_in_the_backend_only(path):
     if any(name.split(".")[0] == "cupy" for name in imports(path)):

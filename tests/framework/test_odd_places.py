@@ -273,16 +273,14 @@ trainer.fit(TinyNet(), tiny_data())
 
 @POSIX
 def test_a_child_that_a_callback_forks_can_be_terminated():
-    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
     assert done.stdout.splitlines() == [str(-signal.SIGTERM), "interrupted 3 True"], done.stderr
     assert done.stderr.count("SIGTERM: stopping") == 1
 
 
 @POSIX
 def test_a_child_that_leaves_through_the_training_changes_nothing_in_its_run():
-    done = subprocess.run(
-        [sys.executable, "-c", LEAVE], capture_output=True, text=True, timeout=300
-    )
+    done = subprocess.run([sys.executable, "-c", LEAVE], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (run,) = list_runs("runs")
     assert (run.status, run.place["step"]) == ("finished", 12)

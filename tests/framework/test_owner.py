@@ -59,7 +59,7 @@ def content(folder):
 def end(process, with_signal=None):
     if with_signal is not None:
         process.send_signal(with_signal)
-    return process.communicate(timeout=300)[1]
+    return process.communicate()[1]
 
 
 def crashed_run():

@@ -207,8 +207,12 @@ def test_trials_that_all_fail_end_the_sweep_with_the_reason(tmp_path):
     assert out.count("failed") == 3
 
 
-def test_a_misspelled_metric_is_told_after_the_first_trial(tmp_path):
-    process = sweep("s.yaml", cwd=tmp_path, text=SWEEP.replace("val_loss", "val_los"))
+def test_a_misspelled_metric_is_told_at_once_or_after_the_first_trial(tmp_path):
+    text = SWEEP.replace("val_loss", "val_los")
+    process = sweep("s.yaml", cwd=tmp_path, text=text)
+    assert "did you mean 'val_loss'?" in process.communicate()[1]  # whose direction is not known
+    assert not (tmp_path / "runs").exists()
+    process = sweep("s.yaml", cwd=tmp_path, text=text + "goal: minimize\n")
     out, err = process.communicate()
     assert process.returncode == 1
     assert "trial 1 has finished and logged no val_los; did you mean val_loss?" in err
