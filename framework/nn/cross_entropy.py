@@ -201,6 +201,11 @@ class CrossEntropyLoss(Module):
 
     def _check(self, prediction, target):
         check_arrays("CrossEntropyLoss", prediction, target)
+        if not prediction.ndim:
+            raise ValueError(
+                "CrossEntropyLoss: expected prediction of shape (..., C), a logit for each class, "
+                "got one number, of shape (); use BCEWithLogitsLoss for yes-or-no questions"
+            )
         if prediction.ndim > 1 and target.shape == prediction.shape:
             if target.dtype.kind != "f":
                 raise TypeError(

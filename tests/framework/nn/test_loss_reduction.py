@@ -31,3 +31,8 @@ def test_one_number_alone_is_an_array_too(make):
     loss = make()
     assert np.ndim(loss(np.array(0.75), np.array(0.25))) == 0
     assert loss.backward().shape == ()
+
+
+def test_classes_need_an_axis():
+    with pytest.raises(ValueError, match=r"CrossEntropyLoss: expected .* shape \(..., C"):
+        nn.CrossEntropyLoss()(np.array(1.0), np.array(0))
