@@ -110,9 +110,11 @@ def transposed_convolution(torch_nn, own):
 def pooling(torch_nn, own):
     """Return the twin of MaxPool2d or AvgPool2d."""
     window, name = own.window, type(own).__name__
-    options = {"dilation": window.dilation} if name == "MaxPool2d" else {}
-    more = ("ceil_mode", "count_include_pad")
-    options |= {option: getattr(own, option) for option in more if hasattr(own, option)}
+    options = {"ceil_mode": window.ceil_mode}
+    if name == "MaxPool2d":
+        options["dilation"] = window.dilation
+    else:
+        options["count_include_pad"] = own.count_include_pad
     return getattr(torch_nn, name)(window.kernel, window.stride, window.before, **options)
 
 
@@ -120,6 +122,11 @@ def global_pooling(torch_nn, own):
     """Return the twin of GlobalAvgPool2d."""
     pool = torch_nn.AdaptiveAvgPool2d(1)
     return Twin(pool, lambda twin, x: twin(x).flatten(1), images=True)
+
+
+def without_bias(own):
+    """Return the option of a normalisation that has a weight alone."""
+    return {"bias": False} if own.bias is None and own.weight is not None else {}
 
 
 def normalisation(torch_nn, own):
@@ -130,6 +137,7 @@ def normalisation(torch_nn, own):
         momentum=own.momentum,
         affine=own.weight is not None,
         track_running_stats=own.running_mean is not None,
+        **without_bias(own),
     )
 
 
@@ -206,7 +214,7 @@ MAKERS = {
     "BatchNorm2d": normalisation,
     "InstanceNorm2d": normalisation,
     "GroupNorm": lambda t, o: t.GroupNorm(
-        o.num_groups, o.num_channels, eps=o.eps, affine=o.weight is not None
+        o.num_groups, o.num_channels, o.eps, o.weight is not None, **without_bias(o)
     ),
     "LayerNorm": lambda t, o: t.LayerNorm(
         o.normalized_shape, o.eps, o.weight is not None, o.bias is not None
