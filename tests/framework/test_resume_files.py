@@ -192,7 +192,7 @@ def test_of_runs_started_within_a_second_the_later_is_the_newest():
 def test_a_state_that_is_not_json_names_its_callback():
     class Odd(fl.Callback):
         def state_dict(self):
-            return {"count": np.int64(3)}
+            return {"count": np.ones(3)}
 
-    with pytest.raises(TypeError, match=r"callback Odd.state_dict cannot be saved .*int\(n\) of"):
+    with pytest.raises(TypeError, match=r"callback Odd.state_dict cannot be saved in a checkpoint"):
         fit("odd", [Odd()])
