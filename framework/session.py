@@ -58,6 +58,7 @@ def _training(trainer, module, data, val_data, resume):
             yield trainer.hooks.hook
             if trainer.run is not None:
                 trainer.run.check(trainer, now=True)
+            trainer.interrupt.ending = True  # a signal that comes now has not ended the training
             trainer.status = "interrupted" if trainer.interrupted else "finished"
         except BaseException as error:
             failure = error

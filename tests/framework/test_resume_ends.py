@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import shutil
+import signal
+import sys
 
 import pytest
 
@@ -229,3 +231,19 @@ def test_a_damaged_last_does_not_lead_to_the_middle_of_a_step():
     last.write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="going on from .*best.safetensors"):
         assert fl.resume.find("last", "runs", "parts").checkpoint.step == 3
+
+
+def test_a_signal_that_comes_when_the_training_has_ended_is_not_its_reason(monkeypatch):
+    looked = fl.Trainer.interrupted.fget
+
+    def interrupted(trainer):
+        """Return the answer, and have a signal come before it is used."""
+        found = looked(trainer)
+        if sys._getframe(1).f_code.co_name == "_training":
+            os.kill(os.getpid(), signal.SIGTERM)
+        return found
+
+    monkeypatch.setattr(fl.Trainer, "interrupted", property(interrupted))
+    trainer = fit("late", max_epochs=1)
+    summary = json.loads((trainer.run.path / "summary.json").read_text())
+    assert (summary["status"], summary["stopped"]) == ("finished", None)
