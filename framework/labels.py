@@ -96,7 +96,8 @@ def renumbered(y, names, classes, who):
     if unknown:
         raise ValueError(
             f"{who}: unknown class{'es' * (len(unknown) > 1)} {', '.join(unknown)}; the network "
-            f"knows {', '.join(map(str, classes))}"
+            f"knows {', '.join(map(str, classes))}; leave out their "
+            "samples, or train with them"
         )
     place = np.full(len(names), -1, "int64")
     place[used] = [classes.index(names[k]) for k in used]

@@ -273,5 +273,7 @@ def _are_bytes(data):
 
 def _names(names, what):
     if names is None or (isinstance(names, list) and all(isinstance(n, str) for n in names)):
+        if len(set(names or ())) < len(names or ()):
+            raise ValueError(f"{what}: {max(names, key=names.count)!r} is there twice")
         return names
     raise TypeError(f"{what}: expected names, got {names!r}")

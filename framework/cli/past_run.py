@@ -10,6 +10,7 @@ from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser, UsageError, shown
 from firstlight.cli.facts import FACTS, facts_of
 from firstlight.cli.names import Names
+from firstlight.preprocessing import FILE
 from firstlight.reading import read_json
 from firstlight.rng import seed_everything
 from firstlight.run import TOKENIZER
@@ -94,7 +95,8 @@ def _named(folder):
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from error
     except Exception as error:
-        error.add_note(f"settings: {file}")
+        kept = f"; classes and scale: {folder / FILE}" if (folder / FILE).is_file() else ""
+        error.add_note(f"settings: {file}{kept}")
         raise
 
 

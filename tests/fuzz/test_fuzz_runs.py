@@ -40,6 +40,7 @@ FILES = {
     "metrics.jsonl": LOOKING,
     "environment.json": (*LOOKING[:4], ("runs", "diff", "{run}", "{other}")),
     "marks.json": (*LOOKING[:4], ("runs", "tag", "{run}")),
+    "preprocessing.json": (("test", "{run}"), ("predict", "{run}")),
     "checkpoints/best.safetensors": (("test", "{run}"), ("predict", "{run}")),
 }
 
