@@ -123,11 +123,11 @@ def outcome(run):
         found[f"state of {path.name}"] = timeless(state)
     last = Checkpoint.load(run.path / "checkpoints" / "last.safetensors")
     for name, (step, checksum) in last.files.items():
-        there = Checkpoint.identity(run.path / "checkpoints" / name)
+        there = Checkpoint.identity(run.path / "checkpoints" / name) or (-1, None)
         # The end of an epoch that was cut short may have a better best than the state before it.
         found[f"{name}, as last names it"] = there == (step, checksum) or there[0] > step
     facts = ("status", "steps", "epochs", "stopped", "best")
-    return found | {name: run.summary[name] for name in facts}
+    return found | {name: run.summary.get(name) for name in facts}
 
 
 def difference(found, wanted, where=""):
