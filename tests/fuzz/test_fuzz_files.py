@@ -168,22 +168,12 @@ def read_idx(path):
 
 
 def read_csv(path):
-    splits = load(path)
-    x = rows_of(splits)[0]
-    if splits.transform is not None and hasattr(splits.train, "raw"):
-        return
-    text = path.read_bytes().decode("utf-8-sig")
-    cells, lines = set(), 0
+    x = rows_of(load(path))[0]
+    text, lines = path.read_bytes().decode("utf-8-sig"), 0
     for delimiter in ",;\t":
         rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
         lines = max(lines, len(rows))
-        for row in rows:
-            for cell in row:
-                try:
-                    cells.add(float(np.float32(float(cell))))
-                except (ValueError, OverflowError):
-                    continue
-    if not lines - 1 <= len(x) <= lines:
+    if not lines - 1 <= len(x) <= lines:  # one may be the header
         raise Accepted(f"{len(x)} rows of {lines} lines")
 
 

@@ -12,7 +12,7 @@ MEMORY = 2**30  # bytes, that no input may take
 CURE = re.compile(  # what to do, or what to have instead
     r"expected|must|correct|delete|remove|save|write|take|use |get |leave|give|say|choose|number"
     r"|prepare|did you mean|there are|make |join|trust|restore|needs|expects|none of|more than"
-    r"|below|above"
+    r"|below|above|name at least"
 )
 NUMBERS = (
     *(b"0", b"-1", b"1e18", b"1e400", b"-1e-400", b"999999999999", b"NaN", b"0.5", b"null"),
