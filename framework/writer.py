@@ -96,9 +96,12 @@ class CheckpointWriter:
                 self._delete_unnamed(max(group.values(), key=lambda state: state.step))
 
     def _write_group(self, group):
-        """Write checkpoints, those that others name first; return whether all are written."""
+        """Write checkpoints, those that others name first; return whether all are written.
+
+        Of these the oldest is first, as a state names only older files and its own.
+        """
         named = {path for p, state in group.items() for path in named_by(p, state)}
-        for path in sorted(group, key=lambda path: path not in named):
+        for path in sorted(group, key=lambda path: (path not in named, group[path].step)):
             checkpoint = group[path]
             files = {} if path in named else self._with_checksums(path, checkpoint.files)
             self._written[path] = None

@@ -69,6 +69,18 @@ def test_what_a_state_names_is_written_before_it(tmp_path, monkeypatch):
     assert Checkpoint.load(best).files == {}  # of the same state, but named itself
 
 
+def test_of_files_that_states_name_the_oldest_is_first(tmp_path, monkeypatch):
+    gate, writer = Gate(monkeypatch), CheckpointWriter()
+    three, six, last = (tmp_path / f"{name}.safetensors" for name in ("three", "six", "last"))
+    writer.write({last: state(0)})
+    gate.reached.acquire()
+    newest = state(6, {"three.safetensors": [3, None], "six.safetensors": [6, None]})
+    writer.write({six: newest, three: state(3), last: newest})
+    gate.passes.release(99)
+    writer.close()
+    assert gate.written[1:] == [("three", 3), ("six", 6), ("last", 6)]
+
+
 def test_a_file_that_is_not_the_one_named_has_no_checksum(tmp_path):
     writer = CheckpointWriter()
     best, last = tmp_path / "best.safetensors", tmp_path / "last.safetensors"
