@@ -149,9 +149,8 @@ class Optimizer:
         return sum(map(ops.sum_of_squares, self._trained_grads())) ** 0.5
 
     def scale_grad(self, factor):
-        """Multiply the gradient by a factor, a number or a 0-d array, in place."""
-        dtype = self.flat.grad.dtype  # in which the product is made, whatever the factor's
-        factor = factor.astype(dtype) if hasattr(factor, "astype") else factor
+        """Multiply the gradient by a factor, a number or a 0-d array, in place and in its dtype."""
+        factor = factor.astype(self.flat.grad.dtype) if hasattr(factor, "astype") else factor
         for g in self._trained_grads():
             g *= factor
 
@@ -273,12 +272,11 @@ class Optimizer:
         return self._runs
 
     def _check_eps(self):
-        dtype = self.flat.data.dtype
         for group in self.param_groups:
-            if "eps" in group and dtype.type(group["eps"]) == 0:
+            if "eps" in group and self.flat.data.dtype.type(group["eps"]) == 0:
                 raise ValueError(
-                    f"{type(self).__name__}: eps={group['eps']} is 0 in {dtype}, and would divide "
-                    "0 by 0; pass a larger one, e.g. eps=1e-4"
+                    f"{type(self).__name__}: eps={group['eps']} is 0 in {self.flat.data.dtype}, "
+                    "and would divide 0 by 0; pass a larger one, e.g. eps=1e-4"
                 )
 
     def _check(self, group):
