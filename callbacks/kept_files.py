@@ -57,7 +57,7 @@ def recover(owner, trainer):
             _copy(there / name, here / name)
     else:
         last = trainer.run.checkpoints / place.path.name
-        trainer.writer.note(last, [here / name for name in held])
+        trainer.writer.note(last, trainer.step, {here / name: named[name] for name in held})
         if owner.top_k > 0:
             _delete_fallen(here, named, trainer.step)
     again = [name for name in named.keys() - held if named[name] == place.checkpoint.step]

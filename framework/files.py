@@ -58,7 +58,11 @@ def replacing(path):
         if temporary.stat().st_mode != mode:  # safetensors lets only their owner read its files
             os.chmod(temporary, mode)
         check_guards(path)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:  # deleted by a new owner, if this process was stopped just here
+            check_guards(path)
+            raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -11,7 +11,9 @@ to claim      make the file of the next number, which the file system lets one p
               delete the older ones
 to hold       before each file that is replaced, and with each heartbeat, look whether the own file
               is still there: a process that was stopped, or had lost its network, may have been
-              replaced meanwhile
+              replaced meanwhile. If it was stopped just after the look, the replacement fails, as
+              the new owner deletes temporary files before it reads anything. Lines that it still
+              appends go to files that the new owner has replaced, or are its own (TensorBoard)
 to release    delete the own file
 ============  ====================================================================================
 """
@@ -125,9 +127,13 @@ class Owner:
         ------
         OSError
             They cannot be made.
+        RunTakenOver
+            Another process has claimed the folder meanwhile.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_exclusively(self.path, claims.content(self.folder, self.token))
+        made = write_exclusively(self.path, claims.content(self.folder, self.token))
+        if made and any(one.token != self.token for one in claims.claims(self.folder)):
+            self.path.unlink(missing_ok=True)
         self.gone = False
         self.verify()
 

@@ -161,11 +161,17 @@ class Run:
             self.owner.check()
         if not self.owner.gone:
             return
-        warnings.warn(
-            f"the folder of the run, {self.path}, was deleted while it trains; it is made again "
-            "with all records, but checkpoints and figures written before are gone",
-            stacklevel=2,
-        )
+        if (self.path / "config.json").is_file():
+            what = (
+                f"another process took the run {self.path} over and has ended without training; "
+                "this training goes on"
+            )
+        else:
+            what = (
+                f"the folder of the run, {self.path}, was deleted while it trains; it is made "
+                "again with all records, but checkpoints and figures written before are gone"
+            )
+        warnings.warn(what, stacklevel=2)
         self.owner.gone = False  # told once; where it fails, the next heartbeat finds out
         try:
             self.owner.restore()

@@ -21,8 +21,10 @@ class CheckpointWriter:
     All that waits is taken and written as one group before anything newer, so that no file is
     put off forever. Within a group a file that a state names (`Checkpoint.files`) is written
     before the state, and files that no state names any more are deleted last: a killed process
-    leaves no *last* that names a missing file. A newer checkpoint for a path replaces one that
-    still waits.
+    leaves no *last* that names a missing file. Only files of steps before *last* are deleted, as no
+    resume writes those again: the deletion does no harm even in a process that was stopped just
+    before it and continued after another one took the run over. A newer checkpoint for a path
+    replaces one that still waits.
 
     A failure to write (disk full, no permission) is a warning, at the training's next
     opportunity; the file that was there stays, and the write is tried again with the next group
@@ -35,8 +37,8 @@ class CheckpointWriter:
     def __init__(self):
         self._waiting = {}  # path -> Checkpoint
         self._failed = {}  # the same, of what is to be tried again
-        self._named = set()  # paths of files that some state named; to delete when none does
-        self._pinned = {}  # path of a *last* -> those that it names
+        self._named = {}  # path of a file that some state named -> step; to delete when none does
+        self._pinned = {}  # path of a *last* -> (step, paths that it names)
         self._written = {}  # path -> (step, checksum) of the file there, None for none of ours
         self._problems = []
         self._changed = threading.Condition()
@@ -60,11 +62,12 @@ class CheckpointWriter:
             self._changed.notify()
         self.report()
 
-    def note(self, path, named):
-        """Take note of the files (paths) that a state names which is there already."""
-        self._named |= {other for other in named if other.name != BEST}
+    def note(self, path, step, named):
+        """Take note of the files ``{path: step}`` that a state names which is there already."""
+        self._named |= {other: of for other, of in named.items() if other.name != BEST}
         if path.name == LAST:
-            self._pinned[path] = self._pinned.get(path, set()).union(named)
+            _, before = self._pinned.get(path, (step, ()))
+            self._pinned[path] = step, {*before, *named}
 
     def close(self):
         """Wait until everything is written, and end the thread."""
@@ -120,7 +123,7 @@ class CheckpointWriter:
                 continue
             self._written[path] = checkpoint.step, checksum
             self._pinned.pop(path, None)
-            self.note(path, named_by(path, checkpoint))
+            self.note(path, checkpoint.step, named_by(path, checkpoint))
         return not self._failed
 
     def _with_checksums(self, path, files):
@@ -135,9 +138,13 @@ class CheckpointWriter:
         return found
 
     def _delete_unnamed(self, newest):
-        """Delete the files that neither the newest state nor a *last* names."""
+        """Delete the files of steps before *last* that neither it nor the newest state names."""
         kept = {root_of(path) / name for path in self._written for name in newest.files}
-        for path in self._named - kept.union(*self._pinned.values()):
+        kept = kept.union(*(named for _, named in self._pinned.values()))
+        resumed = [step for path, (step, _) in self._pinned.items() if path.parent == root_of(path)]
+        for path in self._named.keys() - kept:
+            if self._named[path] >= min(resumed, default=newest.step):
+                continue
             try:
                 check_guards(path)
                 path.unlink(missing_ok=True)
@@ -145,9 +152,9 @@ class CheckpointWriter:
                 return
             except OSError as error:
                 self._problems.append(f"{str(path)!r} is obsolete and cannot be deleted ({error})")
-            self._named.discard(path)
+            del self._named[path]
 
 
 def named_by(path, checkpoint):
-    """Return the paths of the files that a checkpoint at a path names."""
-    return {root_of(path) / name for name in checkpoint.files}
+    """Return ``{path: step}`` of the files that a checkpoint at a path names."""
+    return {root_of(path) / name: step for name, (step, _) in checkpoint.files.items()}

@@ -106,7 +106,7 @@ def test_a_write_that_failed_is_tried_again(tmp_path, monkeypatch):
     writer = CheckpointWriter()
     old, new, last = (tmp_path / f"{name}.safetensors" for name in ("old", "new", "last"))
     old.write_bytes(b"old")
-    writer.note(last, [old])
+    writer.note(last, 0, {old: 0})
     named = state(1, {"new.safetensors": [1, None]})
     writer.write({new: named, last: named})
     with pytest.warns(CheckpointWarning, match="new.safetensors' could not be written .*no earl"):
@@ -127,7 +127,7 @@ def test_a_file_is_deleted_after_the_last_that_no_longer_names_it(tmp_path, monk
 
     monkeypatch.setattr(Checkpoint, "save", noting)
     writer = CheckpointWriter()
-    writer.note(last, [old])
+    writer.note(last, 0, {old: 0})
     named = state(1, {"new.safetensors": [1, None]})
     writer.write({new: named})
     writer.close()
@@ -136,6 +136,26 @@ def test_a_file_is_deleted_after_the_last_that_no_longer_names_it(tmp_path, monk
     writer.close()
     assert there == [("new", True), ("last", True)]
     assert not old.exists()
+
+
+def test_what_a_resume_would_write_again_is_deleted_only_once_last_is_later(tmp_path):
+    # A process stopped just before a deletion may be continued after another one took the run over,
+    # went on from *last*, and wrote the same file again.
+    fallen, best, last = (tmp_path / f"{name}.safetensors" for name in ("fallen", "best", "last"))
+    writer = CheckpointWriter()
+    writer.write({last: state(1)})
+    writer.close()
+    writer.write({fallen: state(2, {"fallen.safetensors": [2, None]})})
+    writer.close()
+    writer.write({best: state(3, {"best.safetensors": [3, None]})})
+    writer.close()
+    assert fallen.exists()
+    writer.write({last: state(2, {"best.safetensors": [3, None]})})  # before step 2 was validated
+    writer.close()
+    assert fallen.exists()
+    writer.write({last: state(3, {"best.safetensors": [3, None]})})
+    writer.close()
+    assert not fallen.exists()
 
 
 @pytest.mark.parametrize("settings", [{"max_epochs": 0}, {"max_epochs": 3}, {"max_steps": 4}])
