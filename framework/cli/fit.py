@@ -1,13 +1,12 @@
 """``firstlight fit``: train a model on a data set."""
 
-from firstlight import plugins
+from firstlight import plugins, printable
 from firstlight.callback import Callback
 from firstlight.checks import as_run_name
 from firstlight.cli import text, trust
 from firstlight.cli.arguments import Arguments
 from firstlight.cli.errors import Parser
 from firstlight.cli.facts import facts_of
-from firstlight.cli.main import leave_output
 from firstlight.cli.names import Names, prefix
 from firstlight.cli.text import tell
 from firstlight.extras import installed
@@ -114,25 +113,27 @@ def train(settings, resume=None, callbacks=()):
     trainer.config = settings.config | {"facts": facts}
     trainer.config["trainer"] = settings.config["trainer"] | {"max_epochs": trainer.max_epochs}
     trainer.next_stage = None if splits.test is None else "test"
-    tell(head(settings, model, splits, trainer), flush=True)
+    say(head(settings, model, splits, trainer))
     try:
         trainer.fit(model, splits, resume=resume)
     except KeyboardInterrupt:
         trainer.status = "interrupted"
-    except BrokenPipeError:
-        leave_output()
-        raise RuntimeError(f"nobody reads the output any more; run: {trainer.run.shown}") from None
     except Exception as error:
         if trainer.run is not None:
             error.add_note(f"run: {trainer.run.shown}")
         raise
     if trainer.status == "interrupted":
-        tell("interrupted; " + farewell(trainer, general["runs_dir"]))
+        say("interrupted; " + farewell(trainer, general["runs_dir"]))
         return 130
     if splits.test is not None:
-        tell(", ".join(" ".join(pair) for pair in text.measured(test(trainer, model, splits))))
-    tell(farewell(trainer, general["runs_dir"]))
+        say(", ".join(" ".join(pair) for pair in text.measured(test(trainer, model, splits))))
+    say(farewell(trainer, general["runs_dir"]))
     return 0
+
+
+def say(line):
+    """Print a line; the training goes on, and ends well, where the output cannot be written."""
+    printable.tell(printable.printable(line))
 
 
 class OwnRun(Callback):

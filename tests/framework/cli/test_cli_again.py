@@ -42,16 +42,19 @@ def test_the_config_of_a_run_limited_by_time_runs_again(cli, tmp_path):
     assert cli("fit", "--config", config)[0] == 0
 
 
-def test_a_training_whose_output_nobody_reads_is_no_success(tmp_path):
-    command = f"{sys.executable} -m firstlight fit --trainer.max_epochs 3000 | head -2; "
+def test_a_training_whose_output_nobody_reads_goes_on_to_its_end(tmp_path):
+    command = f"{sys.executable} -m firstlight fit --trainer.max_epochs 2 | exec true; "
     done = subprocess.run(
         ["bash", "-c", command + "exit ${PIPESTATUS[0]}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1
-    assert "nobody reads the output any more; run: runs/mlp-digits/" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "standard output cannot be written" in done.stderr
+    summary = json.loads((latest_run(tmp_path / "runs") / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert "test_acc" in summary["metrics"]
 
 
 def test_a_runs_model_is_as_it_was(cli, refused):
