@@ -8,7 +8,7 @@ import numpy as np
 
 ROOM = 2**28  # bytes that any file may unpack to, 256 MiB
 RATIO = 100  # times its own size that a larger one may unpack to
-CLASSES = 2**20  # that whole numbers in the targets may stand for
+CLASSES = 2**16  # that whole numbers in the targets may stand for, or one for each sample
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -78,7 +78,7 @@ def check_classes(y, who):
     who : str
         Begins the message.
     """
-    if y.size and y.max() >= CLASSES:
+    if y.size and y.max() >= max(CLASSES, len(y)):
         raise ValueError(
             f"{who}: label {y.max()} at position {y.argmax()} would mean {y.max() + 1:,} classes; "
             "number the classes 0, 1, ..., or give float targets for a regression"
@@ -92,6 +92,8 @@ def _check_npy(file, entry):
         raise ValueError(f"{entry.filename} has format {major}.{minor} of .npy, not 1.0 or 2.0")
     shape, _, dtype = HEADERS[version](file)
     claimed = prod(shape) * dtype.itemsize
+    if claimed == 0 < prod(shape):
+        raise ValueError(f"{entry.filename} claims {prod(shape):,} values of no bytes, {dtype}")
     if not dtype.hasobject and claimed != entry.file_size - file.tell():
         raise ValueError(
             f"{entry.filename} claims {claimed:,} bytes, {dtype} of shape {shape}, and has "

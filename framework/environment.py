@@ -40,7 +40,7 @@ def describe_environment(device):
         "gpu": describe_gpu(device),
         "seed": rng.current_seed(),
         "packages": dict(_packages()),
-        "git": _git(),
+        "git": _code(),
         "command": masked_words(sys.argv),
         "cwd": str(working_directory()),
     }
@@ -52,7 +52,7 @@ def uncommitted_changes():
     Secrets are masked. After 1 MB it ends, with a line that says so.
     """
     try:
-        diff = masked_text(_run("git", "diff", "HEAD", "--no-color", "--no-ext-diff"))
+        diff = masked_text(_git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"))
     except (OSError, subprocess.SubprocessError):
         return ""
     content = diff.encode()
@@ -113,19 +113,21 @@ def _blas():
     ]
 
 
-def _git():
+def _code():
     """Return commit, branch and state of the working tree, or None outside a repository."""
     try:
         return {
-            "commit": _run("git", "rev-parse", "HEAD"),
-            "branch": _run("git", "rev-parse", "--abbrev-ref", "HEAD"),
-            "dirty": bool(_run("git", "status", "--porcelain")),
+            "commit": _git("rev-parse", "HEAD"),
+            "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+            "dirty": bool(_git("status", "--porcelain")),
         }
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _run(*command):
+def _git(*words):
+    """Return what git prints; a repository's own settings start no file system monitor."""
+    command = ["git", "-c", "core.fsmonitor=false", *words]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=5
     )

@@ -125,6 +125,12 @@ def no_link(path, flags):
     return os.open(path, flags, 0o666)
 
 
+def refuse_link(path):
+    """Raise an OSError if a folder in a run's folder is a link: its files would land elsewhere."""
+    if os.path.islink(path):
+        raise OSError(f"{path} is a link to {os.readlink(path)}; put the folder itself there")
+
+
 def from_here(path):
     """Return an absolute path as messages show it: from the working directory, if it is below."""
     here = working_directory()

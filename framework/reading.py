@@ -10,7 +10,9 @@ from pathlib import Path
 
 MOST_JSON = 2**24  # bytes of a file
 MOST_YAML = 2**17  # the same of YAML, whose reader takes seconds for so much
+LONGEST = 400  # characters of a parser's message, which may quote the file
 VALUES = 100_000  # in a YAML file, aliases counted each time
+MOST_BITS = 2**13  # of a whole number
 DEPTH = 50  # of lists and dicts in each other
 
 
@@ -82,6 +84,7 @@ def parse_yaml(text):
         found = yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
+        reason = reason if len(reason) <= LONGEST else reason[:LONGEST] + "..."
         raise ValueError(f"not YAML or JSON: {reason}; correct that place") from error
     except RecursionError:
         raise ValueError(_too_deep()) from None
@@ -146,6 +149,12 @@ def _loader():
                 raise self.error(f"it has more than {VALUES:,} values, aliases counted", node)
             return node
 
+        def construct_yaml_int(self, node):
+            number = super().construct_yaml_int(node)
+            if number.bit_length() > MOST_BITS:  # Python would not print it
+                raise ValueError(f"a whole number of {number.bit_length():,} bits")
+            return number
+
         def compose_mapping_node(self, anchor):
             node = super().compose_mapping_node(anchor)
             seen = {}
@@ -164,4 +173,5 @@ def _loader():
             where = f"line {node.start_mark.line + 1}"
             return yaml.composer.ComposerError(None, None, f"{where}: {what}")
 
+    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
     return Loader

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from firstlight import owner
 from firstlight.environment import describe_environment, uncommitted_changes
-from firstlight.files import from_here, strict, write_atomically, write_json
+from firstlight.files import from_here, refuse_link, strict, write_atomically, write_json
 from firstlight.masking import masked
 from firstlight.printable import csv_cell
 from firstlight.records import best_values, read_records
@@ -83,6 +83,9 @@ class Run:
     def __init__(self, runs_dir, name, config, device="cpu", *, folder=None, records=()):
         self.name = name
         runs_dir = Path(runs_dir).expanduser()
+        for parent, inner, _ in os.walk(folder) if folder else ():
+            for one in inner:
+                refuse_link(Path(parent, one))
         try:
             path = Path(folder) if folder else make_folder(runs_dir, name)
             self.path = path.absolute()  # a script may change its working directory

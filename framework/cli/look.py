@@ -6,7 +6,7 @@ from firstlight.cli import past_run
 from firstlight.cli.errors import UsageError
 from firstlight.cli.text import tell
 from firstlight.data import SPLITS
-from firstlight.files import from_here
+from firstlight.files import from_here, refuse_link
 
 DESCRIPTION = """\
 Draw what a run's model has learned: confusion matrix, most confident mistakes, filters of the
@@ -41,6 +41,8 @@ def run(words):
             f"got outputs of shape {scores.shape[1:]}"
         )
     output = Path(own.output) if own.output else folder / "plots"
+    if own.output is None:
+        refuse_link(output)
     output.mkdir(parents=True, exist_ok=True)
     for name, figure in album(model, data, scores, splits.classes):
         save(figure, output / f"{name}.png")

@@ -48,7 +48,7 @@ class Names:
 
     def choose(self, kind, name, source=""):
         """Choose "model", "data" or a "callback" by name; a file of data is data too."""
-        if not isinstance(name, str):
+        if not isinstance(name, str) or "\0" in name:
             place = f"{source}: {kind}" if source else f"--{kind}"
             raise UsageError(f"{place}: expected a name, got {shown(name)}")
         if self.sources.get(name) != "":  # what was typed stays the user's own

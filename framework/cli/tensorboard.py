@@ -35,6 +35,7 @@ def run(words):
             "press TOGGLE ALL RUNS",
             flush=True,
         )
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", port]
+    command = [sys.executable, "-P", "-m", "tensorboard.main"]  # -P: not one in this folder
+    command += ["--logdir", str(folder), "--port", port]
     os.execv(sys.executable, command)
     return 1

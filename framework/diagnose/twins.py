@@ -50,7 +50,8 @@ def twin_of(module):
 
     name = type(module).__name__
     if name not in MAKERS:
-        raise NoTwinError("no twin in PyTorch")
+        what = "drawn at random" if "Dropout" in name else "no twin in PyTorch"
+        raise NoTwinError(what)
     try:
         made = MAKERS[name](torch.nn, module)
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:

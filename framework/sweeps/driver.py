@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from firstlight.files import no_link, write_json
+from firstlight.files import no_link, refuse_link, write_json
 from firstlight.interrupt import SIGNALS
 from firstlight.sweeps.samplers import check_installed, make_sampler
 from firstlight.sweeps.spec import FILE, spec_of
@@ -52,6 +52,8 @@ class Driver:
 
     def _open_folder(self):
         file = self.folder / FILE
+        for name in ("trials", "plots"):
+            refuse_link(self.folder / name)
         used = any(path.is_dir() for path in self.folder.glob("*"))  # looked at before the file
         if file.is_file():
             before = spec_of(self.folder)
@@ -127,7 +129,8 @@ class Driver:
         if self.spec.jobs > 1 and not any(name in os.environ for name in THREADS):
             each = str(max(1, _cores() // self.spec.jobs))
             environment |= dict.fromkeys(THREADS, each)
-        command = [sys.executable, "-m", "firstlight.sweeps.worker", str(trial.path)]
+        # -P: a module in the present folder, numpy.py say, takes the place of no package
+        command = [sys.executable, "-P", "-m", "firstlight.sweeps.worker", str(trial.path)]
         command += ["--trust"] if self.trusted else []
         trial.log.unlink(missing_ok=True)  # it may be a link to somewhere else
         with open(trial.log, "w", opener=no_link) as log:
@@ -139,7 +142,8 @@ class Driver:
     def _see_who_is_through(self):
         for process in [process for process in self._running if process.poll() is not None]:
             trial = self.trials.latest(self._running.pop(process))
-            if process.returncode == 1 and trial.status == "crashed":  # before it could say why
+            silent = trial.status in ("crashed", "running")  # it ended before it could say why
+            if process.returncode == 1 and silent:
                 note(trial.path, error=_last_line(trial.log))
                 trial = self.trials.latest(trial.number)
             self.told(trial)

@@ -53,6 +53,23 @@ def test_one_label_of_a_billion_makes_no_billion_names(tmp_path):
             from_arrays(X, y)
 
 
+def test_a_few_samples_have_no_million_classes(tmp_path):
+    """A network with so many outputs, and an optimizer's state of them, take 5 GB."""
+    y = np.arange(20)
+    y[3] = 2**16
+    with pytest.raises(ValueError, match="label 65536 at position 3 would mean 65,537 classes"):
+        from_arrays(X, y)
+    assert len(from_arrays(X, np.where(y == 2**16, 2**16 - 1, y)).classes) == 2**16
+    many = np.arange(2**16 + 1)
+    assert len(from_arrays(many[:, None].astype("f4"), many, regression=False).classes) == 2**16 + 1
+
+
+def test_elements_without_bytes_are_refused(tmp_path):
+    npz(tmp_path / "a.npz", x=npy(X), y=npy(np.zeros(0, "V0"), shape=(10**10,)))
+    with little_memory(), pytest.raises(ValueError, match=r"a.npz: .* y.npy claims 10,000,000,0"):
+        load(tmp_path / "a.npz")
+
+
 def test_an_array_that_claims_more_than_there_is(tmp_path):
     npz(tmp_path / "a.npz", x=npy(X, shape=(10**11, 2)), y=npy(np.arange(20)))
     with little_memory(), pytest.raises(ValueError, match=r"a.npz: .* x.npy claims 1,600,000,0"):

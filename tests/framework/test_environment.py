@@ -70,6 +70,21 @@ def test_a_clean_tree_and_none_at_all(repository, line, line_data, tmp_path, mon
     assert environment.uncommitted_changes() == ""
 
 
+def test_what_the_repositorys_settings_name_for_every_command_is_not_run(
+    repository, line, line_data, tmp_path
+):
+    """A folder from somebody else may bring its own .git/config."""
+    (tmp_path / "run.sh").write_text("#!/bin/sh\ntouch ran\ncat $1\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    repository("config", "diff.x.textconv", str(tmp_path / "run.sh"))
+    (tmp_path / ".gitattributes").write_text("*.py diff=x\n")
+    (tmp_path / "code.py").write_text("x = 2\n")
+    repository("config", "core.fsmonitor", str(tmp_path / "run.sh"))
+    run = fit(line, line_data)
+    assert "+x = 2\n" in (run.path / "diff.patch").read_text()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_long_diff_is_cut_off_and_says_so(repository, tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "DIFF_LIMIT", 500)
     (tmp_path / "code.py").write_text("y = 1  # ä\n" * 200)

@@ -89,7 +89,7 @@ def test_every_layer_of_a_network_is_compared_or_listed():
     assert "features.4 (MaxPool2d)" in compared
     (rest,) = [line for line in torch_lines(report) if line.verdict == "skipped"]
     assert rest.subject == "features.5, head.2"
-    assert rest.detail == "not compared, Dropout: no twin in PyTorch"
+    assert rest.detail == "not compared, Dropout: drawn at random"
 
 
 def test_a_class_of_ones_own_that_only_shares_the_name_is_listed():

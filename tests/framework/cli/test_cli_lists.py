@@ -154,7 +154,7 @@ def test_tensorboard_is_started_on_the_runs(cli, started, tmp_path):
     (tmp_path / "runs").mkdir()
     code, out, _ = cli("tensorboard", "--port", 7007)
     assert "http://localhost:7007" in out
-    words = ["-m", "tensorboard.main", "--logdir", "runs", "--port", "7007"]
+    words = ["-P", "-m", "tensorboard.main", "--logdir", "runs", "--port", "7007"]
     assert started == [[sys.executable, *words]]
 
 

@@ -222,6 +222,40 @@ def test_runs_of_registered_names_leave_no_record(cli, tmp_path):
     assert not (tmp_path / ".state").exists()
 
 
+def test_modules_in_the_present_folder_take_the_place_of_no_package(cli, tmp_path):
+    """The processes of a sweep are started by python -m, which looks there first."""
+    for name in ("numpy", "yaml"):
+        (tmp_path / f"{name}.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    (tmp_path / "s.yaml").write_text(
+        "method: grid\nparameters: {seed: [1]}\nfit: {trainer: {max_steps: 2}}\n"
+    )
+    code, out, err = cli("sweep", "s.yaml")
+    assert not (tmp_path / "ran").exists()
+    assert (code, "trial 1/1  finished" in out) == (0, True), out + err
+
+
+def test_a_name_that_no_file_can_have(cli, tmp_path):
+    for config in ({"model": "a\0b.py:X"}, {"data": {"name": "a\0b:c"}}, {"callbacks": ["\0:a"]}):
+        (tmp_path / "theirs.json").write_text(json.dumps(config))
+        code, _, err = cli("fit", "--config", "theirs.json", "--print_config")
+        assert code == 2
+        assert "theirs.json: " in err
+        assert "expected a name, got '" in err
+
+
+def test_looking_at_a_run_draws_into_no_other_folder(cli, tmp_path):
+    assert cli("fit", *QUICK)[0] == 0
+    run = latest_run(tmp_path / "runs")
+    (tmp_path / "victim").mkdir()
+    shutil.rmtree(run / "plots", ignore_errors=True)
+    (run / "plots").symlink_to(tmp_path / "victim")
+    code, _, err = cli("look")
+    assert code == 1
+    assert "plots is a link to" in err
+    assert not list((tmp_path / "victim").iterdir())
+    assert cli("look", "--output", "victim")[0] == 0
+
+
 def test_a_sweep_needs_consent_once_and_is_the_users_then(cli, tmp_path):
     (tmp_path / "s.yaml").write_text(
         "trials: 2\nmethod: grid\nparameters: {seed: [1, 2]}\n"

@@ -9,6 +9,7 @@ import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.checkpoint import Checkpoint
 from firstlight.files import inside
+from firstlight.run_ids import latest_run
 from firstlight.runs import changes
 from firstlight.testing import TinyNet, tiny_data
 
@@ -60,3 +61,22 @@ def test_what_leads_out_is_no_name(name):
 
 def test_a_name_may_have_folders_and_dots():
     assert inside("here", "a/b..c/.d") == Path("here/a/b..c/.d")
+
+
+@pytest.mark.parametrize("part", ["checkpoints", "plots", "plots/deep"])
+def test_a_run_is_not_gone_on_with_through_links_to_other_folders(tmp_path, part):
+    data = tiny_data(), tiny_data()
+    settings = {"default_callbacks": False, "callbacks": [ModelCheckpoint(top_k=2)]}
+    run = fl.Trainer(max_epochs=2, **settings).fit(TinyNet(), *data) and latest_run("runs")
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    if part == "checkpoints":
+        (run / part).rename(run / "states")
+        for file in (run / "states").iterdir():
+            (victim / file.name).write_bytes(file.read_bytes())
+    (run / part).parent.mkdir(exist_ok=True)
+    (run / part).symlink_to(victim)
+    before = {file.name: file.read_bytes() for file in victim.iterdir()}
+    with pytest.raises(OSError, match=f"{part} is a link to .*victim; put the folder itself there"):
+        fl.Trainer(max_epochs=4, **settings).fit(TinyNet(), *data, resume=run)
+    assert {file.name: file.read_bytes() for file in victim.iterdir()} == before

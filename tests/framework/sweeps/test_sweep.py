@@ -207,6 +207,18 @@ def test_trials_that_all_fail_end_the_sweep_with_the_reason(tmp_path):
     assert out.count("failed") == 3
 
 
+def test_a_process_that_ends_before_it_has_read_its_trial_has_failed(tmp_path, monkeypatch, capsys):
+    (tmp_path / "python").write_text("#!/bin/sh\necho no memory\nexit 1\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "s.yaml").write_text(SWEEP)
+    assert main(["sweep", str(tmp_path / "s.yaml"), "--runs_dir", str(tmp_path), "--trials=1"]) == 1
+    out = capsys.readouterr().out
+    assert "trial 1/1  failed" in out
+    assert "no memory; see " in out
+    assert "still running" not in out
+
+
 def test_a_misspelled_metric_is_told_at_once_or_after_the_first_trial(tmp_path):
     text = SWEEP.replace("val_loss", "val_los")
     process = sweep("s.yaml", cwd=tmp_path, text=text)
