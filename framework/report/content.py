@@ -169,13 +169,14 @@ def _names(run):
 def _metric(run, same, name):
     logged = name in run.history
     ranked = logged and run.history.direction(name)
-    best = run.history.best(name) if ranked else {name: run.metrics[name]}
+    last = run.history[name][-1] if logged else run.metrics[name]
+    best = run.history.best(name) if ranked else {name: last}
     return {
         "name": name,
         "best": best[name],
         "epoch": best.get("epoch"),
-        "last": run.history[name][-1] if logged else run.metrics[name],
-        "spread": spread(same, name),
+        "last": last,
+        "spread": spread(same, name, "best" if ranked else "last"),
     }
 
 

@@ -6,6 +6,7 @@ import statistics
 
 import pytest
 
+from firstlight.report import gather
 from firstlight.report.seeds import Spread, differing, grouped, same_experiment, spread
 from firstlight.runs import RunFolder
 
@@ -57,3 +58,15 @@ def test_what_is_not_finished_or_not_finite_does_not_count(runs, tmp_path):
         copies.append(RunFolder(folder))
     assert [run.config["seed"] for run in same_experiment(copies[0], copies)] == [0, 2]
     assert spread(copies, "test_acc").count == 2
+
+
+def test_a_metric_whose_name_tells_no_direction_has_its_last_value_in_reports(runs):
+    for run in runs[:2]:
+        with open(run.path / "metrics.jsonl", "a") as file:
+            for step, value in ((900, 5.0), (901, 3.0)):
+                record = {"step": step, "epoch": 9, "time": 9.0, "val_diversity": value}
+                file.write(json.dumps(record) + "\n")
+    again = [RunFolder(run.path) for run in runs]
+    content = gather(again[0], again, None)
+    told = next(row for row in content.metrics if row["name"] == "val_diversity")
+    assert (told["best"], told["last"], told["spread"].count) == (3.0, 3.0, 2)
