@@ -16,7 +16,7 @@ from firstlight.datasets.targets import check_number
 def csv(
     path: str,
     *,
-    target: str | int = -1,
+    target: str | int | None = None,
     columns: tuple[str, ...] = (),
     header: bool | None = None,
     regression: bool | None = None,
@@ -40,8 +40,9 @@ def csv(
     ----------
     path : str
         The file.
-    target : str or int
-        Name or number (from 0; from -1 backwards) of the target column; the last by default.
+    target : str or int, optional
+        Name or number (from 0; from -1 backwards) of the target column; by default the last, or
+        that of ``like``.
     columns : tuple of str
         Names of the input columns; by default all but the target.
     header : bool, optional
@@ -87,12 +88,14 @@ def csv(
         known = like.columns
     table = Table(Path(path), header, delimiter, decimal, encoding, known)
     names = table.names
+    if target is None and like is not None:
+        column = names.index(like.target_column) if like.target_column in names else None
+    else:
+        column = _column(-1 if target is None else target, names, path)
     if like is None:
-        column = _column(target, names, path)
         inputs = _inputs(columns, names, column, path)
     else:
-        column = names.index(like.target_column) if like.target_column in names else None
-        inputs = _run_inputs(like, names, column, path)
+        inputs = _run_inputs(like, columns, table, column)
     x, words = table.read(inputs, [] if column is None else [column])
     if like is None and not standardize:
         _check_float32(x, inputs, table)
@@ -140,13 +143,25 @@ def _inputs(columns, names, target, path):
     return found
 
 
-def _run_inputs(like, names, target, path):
+def _run_inputs(like, columns, table, target):
     """Return where a run's input columns are."""
+    path, names, trained = table.path, table.names, ", ".join(like.columns)
     missing = [name for name in like.columns if name not in names]
     if missing:
+        cure = (
+            "write these names over the columns"
+            if table.header
+            else "begin the file with a line of these names"
+        )
         raise ValueError(
-            f"{path}: there is no column {', '.join(missing)}; the run was trained on "
-            f"{', '.join(like.columns)}, and the columns are {', '.join(names)}"
+            f"{path}: there is no column {', '.join(missing)}; the run was trained on {trained}, "
+            f"and the columns are {', '.join(names)}; {cure}"
+        )
+    asked = [names[i] for i in _inputs(columns, names, target, path)] if columns else like.columns
+    if {*asked} != {*like.columns}:
+        raise ValueError(
+            f"{path}: columns are {', '.join(asked)}, and the run was trained on {trained}; leave "
+            "out columns"
         )
     places = [names.index(name) for name in like.columns]
     unused = [name for i, name in enumerate(names) if i not in (*places, target)]

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import csv
 import inspect
 import json
 import re
@@ -163,6 +164,9 @@ class Arguments:
         """
         from jsonargparse import ArgumentError
 
+        for word in words:
+            if word.startswith("--data.path="):
+                self.names.choose_path(word.partition("=")[2])
         given, argv = dict(self.names.values), []
         for one in self.choices:
             value, source = given.pop(one.head, (None, ""))
@@ -274,10 +278,16 @@ def eased(value, kind):
     >>> from firstlight.cli.arguments import eased
     >>> eased("512,256", tuple[int, ...]), eased("512,256", str), eased("none", str | None)
     ('[512,256]', '512,256', 'null')
+    >>> eased("0,yes", tuple[str, ...])
+    '["0", "yes"]'
     """
     kinds = members(kind)
     if value in ("none", "None") and type(None) in kinds:
         return "null"
-    sequence = any((typing.get_origin(one) or one) in trust.SEQUENCES for one in kinds)
+    sequences = [one for one in kinds if (typing.get_origin(one) or one) in trust.SEQUENCES]
     bare = isinstance(value, int) or (isinstance(value, str) and value[:1] not in ("[", "("))
-    return f"[{value}]" if sequence and bare and str not in kinds else value
+    if not sequences or not bare or str in kinds:
+        return value
+    if str in typing.get_args(sequences[0]):  # quoted: YAML would make 0 a number, yes a bool
+        return json.dumps(next(csv.reader([str(value)], skipinitialspace=True), []))
+    return f"[{value}]"

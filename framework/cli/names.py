@@ -63,7 +63,15 @@ class Names:
             self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
         setattr(self, kind, name)
         if path:
-            self.values["data.path"] = path, source
+            self.choose_path(path, source)
+
+    def choose_path(self, path, source=""):
+        """Choose the data's file; drop files that belong to another one, such as y_path."""
+        before = self.values.get("data.path", (path,))[0]
+        if resolved(before) != resolved(path):
+            beside = re.compile(r"data\.\w+_path")
+            self.values = {f: v for f, v in self.values.items() if not beside.fullmatch(f)}
+        self.values["data.path"] = path, source
 
     def check_trust(self):
         """Raise a `UsageError` if a file names code that the user did not agree to run."""
@@ -87,6 +95,8 @@ class Names:
             if key == "callbacks":
                 self._add_callbacks(value if isinstance(value, list) else [value], source)
             elif isinstance(value, dict):
+                if key == "data" and "path" in value:
+                    self.choose_path(value["path"], source)
                 self._set(key, value, source)
             else:
                 self.values[key] = value, source
@@ -130,6 +140,11 @@ def load_config(path):
             "run the script again"
         )
     return {key: value for key, value in config.items() if key != "facts"}
+
+
+def resolved(path):
+    """Return what tells whether two settings name the same file; None stays None."""
+    return None if path is None else Path(str(path)).expanduser().resolve()
 
 
 def prefix(name):

@@ -1,13 +1,14 @@
 """Data that a run's model is evaluated on: its own or others, prepared as its own were."""
 
 import inspect
-from pathlib import Path
 
 from firstlight.cli.errors import UsageError
+from firstlight.cli.names import resolved
 from firstlight.data import SPLITS
 from firstlight.preprocessing import FILE, Preprocessing
 
 SIZES = ("val_size", "test_size")
+PLACES = ("target", "columns")  # of the run's own table; others have the run's names
 
 
 def make(folder, data, config, words, own):
@@ -36,6 +37,8 @@ def make(folder, data, config, words, own):
     given = {word.removeprefix("--data.").partition("=")[0].replace("-", "_") for word in words}
     if "like" in takes and "like" not in given:
         data.values["like"] = like
+    if other:
+        data.values = {n: v for n, v in data.values.items() if n not in PLACES or n in given}
     whole = other and "path" in takes and takes.keys() >= set(SIZES) and given.isdisjoint(SIZES)
     if whole:
         data.values |= dict.fromkeys(SIZES, 0)
@@ -50,8 +53,7 @@ def make(folder, data, config, words, own):
 
 def _identity(name, values):
     """Return what tells whether two choices of data are the same: name and file."""
-    path = values.get("path")
-    return name, None if path is None else Path(str(path)).expanduser().resolve()
+    return name, resolved(values.get("path"))
 
 
 def _kept(folder, own, other):

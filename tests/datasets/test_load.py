@@ -66,8 +66,10 @@ def test_paths_choose_the_reader_by_their_ending(tmp_path):
         assert (splits.name, len(splits.val)) == ("a", 4)
 
 
-def test_a_function_by_its_path_and_what_it_must_return():
+def test_a_function_by_its_path_and_what_it_must_return(tmp_path):
     assert load("firstlight.datasets.digits:digits").name == "digits"
-    message = "expected textwrap.dedent to return DataSplits, got str"
-    with pytest.raises(TypeError, match=message):
+    (tmp_path / "own.py").write_text("def text():\n    return 'a'\n")
+    with pytest.raises(TypeError, match="expected user_file.text to return DataSplits, got str"):
+        load(f"{tmp_path / 'own.py'}:text")
+    with pytest.raises(plugins.UnknownNameError, match="got the function textwrap.dedent"):
         load("textwrap:dedent", text="a")

@@ -1,24 +1,13 @@
 """Runs on a user's own table, from fit to predict."""
 
-import csv
-import io
 import json
 
 import numpy as np
 import pytest
+from fruit_tables import accuracy, predicted, table
 
 from firstlight.datasets import load
 from firstlight.run import latest_run
-
-
-def table(path, rows=150, seed=0, names=("apple", "pear", "plum")):
-    """Write a table whose classes a network tells apart."""
-    rng = np.random.default_rng(seed)
-    kinds = rng.integers(0, len(names), rows)
-    x = rng.normal(size=(rows, 2)) * [1, 100] + np.stack([6.0 * kinds, 1000.0 - 600 * kinds], 1)
-    lines = [f"{a},{b},{names[k]}" for (a, b), k in zip(x.tolist(), kinds, strict=True)]
-    path.write_text("width,height,kind\n" + "\n".join(lines) + "\n")
-    return path
 
 
 @pytest.fixture
@@ -31,10 +20,6 @@ def fruit(cli, tmp_path):
     return path
 
 
-def predicted(out):
-    return list(csv.DictReader(io.StringIO(out)))
-
-
 def test_splits_smaller_than_a_batch(cli, fruit):
     for split, samples in (("test", 15), ("val", 15), ("train", 120)):
         code, out, err = cli("predict", "--split", split)
@@ -43,10 +28,6 @@ def test_splits_smaller_than_a_batch(cli, fruit):
     for command in ("look", "test", "validate"):
         code, _, err = cli(command)
         assert (code, err) == (0, "")
-
-
-def accuracy(out):
-    return float(out.partition("test accuracy")[2].split()[0])
 
 
 def test_fit_says_what_the_target_was_taken_for(cli, tmp_path):
