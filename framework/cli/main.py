@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 wrongly used, 130 interrupted.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -76,6 +77,9 @@ def main(argv=None):
     debug = "--debug" in argv or os.environ.get("FIRSTLIGHT_DEBUG", "0") not in ("", "0")
     cut = argv.index("--") if "--" in argv else len(argv)  # the rest is a script's
     argv = [*joined(word for word in argv[:cut] if word != "--debug"), *argv[cut:]]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed before the start: >&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
             stream.reconfigure(errors="replace")
@@ -181,4 +185,5 @@ def _fail(message, error, debug):
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    print(f"warning: {printable(str(message))}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # closed or full: no reason to end a training
+        print(f"warning: {printable(str(message))}", file=sys.stderr)

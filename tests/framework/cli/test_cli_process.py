@@ -18,6 +18,18 @@ def run_of(folder):
     return latest_run(folder / "runs").resolve()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
+@pytest.mark.parametrize("outputs", [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+def test_fit_trains_on_where_its_output_is_closed_or_full(tmp_path, outputs):
+    """Python has no sys.stdout where the shell has closed it, as services and >&- do."""
+    command = f"{sys.executable} -m firstlight fit --trainer.max_steps 2 {outputs}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    assert done.returncode == 0
+    summary = json.loads((run_of(tmp_path) / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert "test_acc" in summary["metrics"]
+
+
 def test_plain_fit_reads_digits(shell, tmp_path):
     done = shell("fit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
