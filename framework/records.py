@@ -1,8 +1,13 @@
 """Records: the lines of a run's ``metrics.jsonl``, read again."""
 
+import csv
+import io
 import json
 from itertools import islice
 from pathlib import Path
+
+from firstlight.files import write_atomically
+from firstlight.printable import csv_cell
 
 FILE = "metrics.jsonl"
 NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -95,6 +100,17 @@ def _is_sound(record):
         and "epoch" in record
         and NUMBERS.issuperset(map(type, record.values()))
     )
+
+
+def write_table(path):
+    """Write the records of a run folder as ``metrics.csv``, without damaged ones."""
+    records = list(iterate(path, damaged=[]))
+    names = list(dict.fromkeys(name for record in records for name in record))
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(map(csv_cell, names))
+    writer.writerows([csv_cell(record.get(name)) for name in names] for record in records)
+    write_atomically(Path(path) / "metrics.csv", table.getvalue())
 
 
 def best_values(history):

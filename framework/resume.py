@@ -132,13 +132,14 @@ def _existing(resume, runs_dir):
     ------
     TypeError, FileNotFoundError
     """
-    if not isinstance(resume, (str, os.PathLike)):
+    if not isinstance(resume, (str, os.PathLike)) or resume == "":  # "": a shell's unset variable
         raise TypeError(f'resume: expected "auto", "last", "best" or a path, got {resume!r}')
     path = Path(resume).expanduser()
     if path.is_file():
         return path
+    folder = path.parent if path.name == "checkpoints" else path
     try:
-        run = find_run(path, "runs" if runs_dir is None else runs_dir)
+        run = find_run(folder, "runs" if runs_dir is None else runs_dir)
     except FileNotFoundError:
         there = sorted(other.name for other in path.parent.glob("*.safetensors"))
         raise FileNotFoundError(

@@ -23,7 +23,6 @@ No server, no database: a run can be copied, compared and deleted like any folde
 """
 
 import contextlib
-import csv
 import json
 import os
 import platform
@@ -33,10 +32,17 @@ from pathlib import Path
 
 from firstlight import owner
 from firstlight.environment import describe_environment, uncommitted_changes
-from firstlight.files import from_here, refuse_link, strict, write_atomically, write_json
+from firstlight.files import (
+    forgiving,
+    from_here,
+    refuse_link,
+    strict,
+    write_atomically,
+    write_json,
+)
 from firstlight.masking import masked
-from firstlight.printable import csv_cell
-from firstlight.records import best_values, read_records
+from firstlight.records import best_values, write_table
+from firstlight.records import read_records as read_records
 from firstlight.run_ids import latest_run as latest_run
 from firstlight.run_ids import make_folder, point_latest
 
@@ -259,8 +265,9 @@ class Run:
         if goes_on := trainer.status == "finished" and trainer.next_stage is not None:
             self.summary |= {"status": "running", "stage": trainer.next_stage}
         try:
-            self.write_summary()
-            self._write_csv()
+            with forgiving(self.path / "metrics.csv"):
+                write_table(self.path)
+            self.write_summary()  # last: a run that is called finished has all its files
         except OSError as error:
             warnings.warn(
                 f"the end of the run cannot be written to {self.path} ({error}); its summary.json "
@@ -274,21 +281,6 @@ class Run:
     def write_summary(self):
         """Write ``summary.json``."""
         write_json(self.path / "summary.json", self.summary)
-
-    def _write_csv(self):
-        records = read_records(self.path)
-        names = list(dict.fromkeys(name for record in records for name in record))
-        lines = _Lines()
-        writer = csv.writer(lines)
-        writer.writerow(map(csv_cell, names))
-        writer.writerows([csv_cell(record.get(name)) for name in names] for record in records)
-        write_atomically(self.path / "metrics.csv", "".join(lines))
-
-
-class _Lines(list):
-    """A list that csv can write to."""
-
-    write = list.append
 
 
 def _unwritable(runs_dir, error):

@@ -67,6 +67,13 @@ def test_a_run_without_a_checkpoint_and_one_of_another_model_say_so():
     assert "must be those of its run" in caught.value.__notes__[0]
 
 
+def test_the_folder_of_checkpoints_stands_for_its_run_and_an_empty_text_for_none():
+    run = fit("folder", max_steps=4).run
+    assert fit("folder", resume=run.checkpoints).run.path == run.path
+    with pytest.raises(TypeError, match="or a path, got ''"):
+        fit("folder", resume="")
+
+
 def test_an_epoch_that_was_broken_off_does_not_count():
     def fail(trainer):
         raise RuntimeError("boom")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import firstlight as fl
 from firstlight import Trainer
 from firstlight.files import write_atomically
 from firstlight.run import latest_run, read_records
+from firstlight.runs import RunFolder
 
 
 @pytest.fixture
@@ -107,6 +109,29 @@ def test_a_full_disk_costs_records_not_the_training(line, line_data):
     assert trainer.status == "finished"
 
 
+def test_summary_says_finished_after_everything_else_is_written(line, line_data, monkeypatch):
+    written = []
+
+    def noting(source, target, replace=os.replace):
+        replace(source, target)
+        written.append(Path(target).name)
+
+    monkeypatch.setattr(os, "replace", noting)
+    Trainer(max_epochs=1).fit(line(), line_data)
+    assert written[-2:] == ["metrics.csv", "summary.json"]
+
+
+def test_a_table_that_cannot_be_written_leaves_the_summary_right(line, line_data):
+    class Block(fl.Callback):
+        def on_train_epoch_end(self, trainer):
+            (trainer.run.path / "metrics.csv").mkdir()
+
+    trainer = Trainer(max_epochs=1, callbacks=[Block()], default_callbacks=False)
+    with pytest.warns(UserWarning, match="metrics.csv cannot be written"):
+        trainer.fit(line(), line_data)
+    assert RunFolder(trainer.run.path).status == "finished"
+
+
 def test_a_script_may_change_its_folder(line, line_data, tmp_path, monkeypatch):
     class Leave(fl.Callback):
         def on_train_epoch_end(self):
@@ -132,8 +157,11 @@ def test_the_end_of_a_run_that_cannot_be_written_is_a_warning(line, line_data, m
             monkeypatch.setattr("os.replace", full)
 
     trainer = Trainer(max_epochs=1, callbacks=[FullDisk()], default_callbacks=False)
-    with pytest.warns(UserWarning, match="No space left.* does not say that it is finished"):
+    with pytest.warns(UserWarning, match="No space left") as told:
         trainer.fit(line(), line_data)
+    table, summary = (str(one.message) for one in told)
+    assert "metrics.csv cannot be written" in table
+    assert "does not say that it is finished" in summary
     assert trainer.status == "finished"
 
 
@@ -164,7 +192,8 @@ def test_what_is_no_number_is_strict_json_and_comes_back(tmp_path, line, line_da
 @pytest.mark.parametrize("last", [0, 1, 4, 100])
 def test_some_records_are_read_as_among_all(tmp_path, last, torn):
     records = [
-        {"step": s, "lr": 0.1} | ({"val_loss": 1 / s} if s % 5 == 0 else {}) for s in range(1, 33)
+        {"step": s, "epoch": 1, "lr": 0.1} | ({"val_loss": 1 / s} if s % 5 == 0 else {})
+        for s in range(1, 33)
     ]
     lines = "".join(json.dumps(record) + "\n" for record in records)
     (tmp_path / "metrics.jsonl").write_text(lines + torn)
