@@ -35,12 +35,13 @@ def check(root, parts):
     Raises
     ------
     TypeError
-        A part is held by something else: a set, another object, the class.
+        A part is held by something else: a set, a dict as a key, another object, the class.
     ValueError
         Two parts have the same name, as with the keys 1 and "1".
     """
     found = [(prefix, name, v) for prefix, part in parts for name, v in state.entries(part)]
     known = {id(part) for _, part in parts} | {id(value) for _, _, value in found}
+    _check_keys(type(root).__name__, parts, known)
     names = {}
     for prefix, name, value in found:
         if type(value) in PLAIN:
@@ -88,6 +89,20 @@ def hidden(value, known, root, depth=DEPTH):
         elif (part := hidden(item, known, root, depth)) is not None:
             return part
     return None
+
+
+def _check_keys(owner, parts, known):
+    """Raise a TypeError if a module or parameter is a dict's key only."""
+    for prefix, part in parts:
+        for name, value in vars(part).items():
+            keys = value if isinstance(value, dict) else ()
+            key = next((key for key in keys if is_part(key) and id(key) not in known), None)
+            if key is not None:
+                path = f"{prefix}.{name}" if prefix else name
+                raise TypeError(
+                    f"{owner}.{path} is a dict with a {type(key).__name__} as a key, which is not "
+                    f"registered: it would not be trained, saved or switched to evaluation; {CURE}"
+                )
 
 
 def _contains(part, root):

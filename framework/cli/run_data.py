@@ -1,6 +1,7 @@
 """Data that a run's model is evaluated on: its own or others, prepared as its own were."""
 
 import inspect
+import warnings
 
 from firstlight.cli.errors import UsageError
 from firstlight.cli.names import resolved
@@ -39,6 +40,13 @@ def make(folder, data, config, words, own):
         data.values["like"] = like
     if other:
         data.values = {n: v for n, v in data.values.items() if n not in PLACES or n in given}
+    elif moved := {n for n in (*SIZES, "seed") if n in given and data.values[n] != mine.get(n)}:
+        flags = ", ".join(f"--data.{name}" for name in sorted(moved))
+        warnings.warn(
+            f"{flags}: the run's data are split otherwise than they were for its training, so that "
+            "it may be evaluated on samples that it was trained on; leave out what splits them",
+            stacklevel=2,
+        )
     whole = other and "path" in takes and takes.keys() >= set(SIZES) and given.isdisjoint(SIZES)
     if whole:
         data.values |= dict.fromkeys(SIZES, 0)

@@ -118,8 +118,15 @@ def test_what_holds_a_part_otherwise_is_named(make, kind):
             use()
 
 
+def test_a_part_that_is_a_key_is_named():
+    net = nn.Sequential(Holder({layer(): 1}))
+    with pytest.raises(TypeError, match=r"Sequential.0.parts is a dict with a Linear as a key"):
+        net.parameters()
+
+
 def test_an_object_may_refer_to_what_is_registered():
     net = Holder([layer()])
+    net.rates = {net.parts[0]: 0.1}
     net.view = Heads(net.parts[0])
     net.owner = Heads(net)
     net.forwards = {net.parts[0].forward}
