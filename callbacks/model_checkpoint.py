@@ -124,6 +124,9 @@ class ModelCheckpoint(Callback):
     def on_train_epoch_end(self, trainer):
         """Save, now that all values of the epoch are known."""
         self.monitor.require(trainer, "ModelCheckpoint")
+        if trainer.cut_short is None:  # an interrupt after the last step saved these too early
+            for name in [name for name, step in self.named().items() if step == trainer.step]:
+                self._save(trainer, name)
         if trainer.epoch % self.every_n_epochs == 0 or self._last[0] == trainer.step:
             self._save_last(trainer)
 

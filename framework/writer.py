@@ -96,7 +96,9 @@ class CheckpointWriter:
                 group, self._waiting = self._failed | self._waiting, {}
             self._failed = {}
             if self._write_group(group) and group:
-                self._delete_unnamed(max(group.values(), key=lambda state: state.step))
+                newest = max(group.values(), key=lambda state: state.step)
+                if newest.files:  # else a copy of one that was read, which does not say what it names
+                    self._delete_unnamed(newest)
 
     def _write_group(self, group):
         """Write checkpoints, those that others name first; return whether all are written.

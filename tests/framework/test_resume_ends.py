@@ -155,6 +155,25 @@ def test_terminated_in_the_last_validation_it_ends_as_undisturbed(stop):
     assert contents(resumed.run.path) == contents(whole.run.path)
 
 
+class InterruptWhenValidated(fl.Callback):
+    """Sends the wish to stop after the validation of a step."""
+
+    def on_log(self, trainer, record):
+        if trainer.step == 3 and "val_loss" in record:
+            trainer.interrupt.requested = True
+
+
+def test_interrupted_after_an_epochs_last_step_best_is_the_state_of_the_epochs_end():
+    settings = {"val_every": "3 steps", "max_epochs": 1}
+    whole = fit("whole", **settings)
+    assert whole.step == 3
+    broken = fit("parts", last=[InterruptWhenValidated()], **settings)
+    assert broken.status == "interrupted"
+    resumed = fit("parts", resume="auto", seed=9, **settings)
+    assert resumed.run.path == broken.run.path
+    assert contents(resumed.run.path) == contents(whole.run.path)
+
+
 def test_a_finished_training_resumed_with_the_same_limit_ends_as_it_was():
     whole = fit("whole", max_steps=8)
     before = contents(whole.run.path)

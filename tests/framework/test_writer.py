@@ -158,6 +158,17 @@ def test_what_a_resume_would_write_again_is_deleted_only_once_last_is_later(tmp_
     assert not fallen.exists()
 
 
+def test_a_state_that_was_read_and_is_written_again_deletes_nothing(tmp_path):
+    # A resume from best@6, of a process that was killed before it wrote the other best of step 6.
+    kept, again, best = (tmp_path / f"{name}.safetensors" for name in ("kept", "again", "best"))
+    kept.write_bytes(b"of step 3")
+    writer = CheckpointWriter()
+    writer.note(best, 6, {kept: 3})
+    writer.write({again: state(6)})
+    writer.close()
+    assert kept.exists()
+
+
 @pytest.mark.parametrize("settings", [{"max_epochs": 0}, {"max_epochs": 3}, {"max_steps": 4}])
 def test_last_is_there_at_the_end_of_every_training(settings):
     trainer = fl.Trainer(callbacks=[ModelCheckpoint()], default_callbacks=False, **settings)
