@@ -97,7 +97,7 @@ class CheckpointWriter:
             self._failed = {}
             if self._write_group(group) and group:
                 newest = max(group.values(), key=lambda state: state.step)
-                if newest.files:  # else a copy of one that was read, which does not say what it names
+                if newest.files:  # a copy of a state that was read does not say what it names
                     self._delete_unnamed(newest)
 
     def _write_group(self, group):

@@ -13,9 +13,9 @@ def test_an_unknown_name_gets_the_nearest_match():
 
 
 def test_a_name_may_be_an_import_path():
-    assert plugins.registry("model").get("collections:Counter").__name__ == "Counter"
-    with pytest.raises(KeyError, match=r"model 'collections:Count' cannot be imported: .*Count"):
-        plugins.registry("model").get("collections:Count")
+    assert plugins.registry("model").get("firstlight.nn:Linear").__name__ == "Linear"
+    with pytest.raises(KeyError, match=r"model 'firstlight.nn:Line' cannot be imported: .*Line"):
+        plugins.registry("model").get("firstlight.nn:Line")
     with pytest.raises(KeyError, match=r"'nowhere:Net' cannot be imported: No module named 'now"):
         plugins.registry("model").get("nowhere:Net")
 

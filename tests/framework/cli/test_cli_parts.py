@@ -30,7 +30,7 @@ class Model:
         ("[1,2]", list, "[1,2]"),
         ([1, 2], list[int], [1, 2]),
         ("a,b", list[str] | str, "a,b"),
-        ("a,b", list[str], "[a,b]"),
+        ("a,b", list[str], '["a", "b"]'),
         ("1,2", int, "1,2"),
         ("none", str | None, "null"),
         ("none", str, "none"),
