@@ -109,7 +109,11 @@ LAYERS = {
         "body.2",
         "in-place",
     ),
-    "relu: no dy": (dense(nn.ReLU, ("zero_where(dx, dy,", "zero_where(dx, np.ones_like(dx),")), "body.1", "chain-rule"),
+    "relu: no dy": (
+        dense(nn.ReLU, ("zero_where(dx, dy,", "zero_where(dx, np.ones_like(dx),")),
+        "body.1",
+        "chain-rule",
+    ),
     "relu: dy in place": (
         dense(nn.ReLU, ("return ops.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")),
         "body.1",
