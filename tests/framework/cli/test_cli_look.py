@@ -25,7 +25,9 @@ def test_look_at_other_samples_in_another_folder(cli, refused, trained, tmp_path
     code, out, _ = cli(*words, "--output", tmp_path / "here/pictures")
     assert code == 0
     assert is_png(tmp_path / "here/pictures/confusion_matrix.png")
-    assert "no test split; choose --split train, val" in refused(*words[:3], "--data.test_size", 0)
+    code, _, err = cli(*words[:3], "--data.test_size", 0)
+    assert code == 1
+    assert "no test split; choose --split train, val" in err
     assert refused("look", "--runs-dir", tmp_path) == (
         f"firstlight look: no run in {tmp_path}; make one with: firstlight fit"
     )
