@@ -19,6 +19,7 @@ def test_look_draws_into_the_runs_folder(cli, trained):
     assert sorted(out.splitlines()) == sorted(str(path.resolve()) for path in drawn)
 
 
+@pytest.mark.filterwarnings("default:.*are split otherwise")
 def test_look_at_other_samples_in_another_folder(cli, refused, trained, tmp_path):
     folder, _ = trained
     words = "look", "--runs-dir", folder / "runs", "--split", "val"
@@ -26,7 +27,7 @@ def test_look_at_other_samples_in_another_folder(cli, refused, trained, tmp_path
     assert code == 0
     assert is_png(tmp_path / "here/pictures/confusion_matrix.png")
     code, _, err = cli(*words[:3], "--data.test_size", 0)
-    assert code == 1
+    assert code == 2
     assert "no test split; choose --split train, val" in err
     assert refused("look", "--runs-dir", tmp_path) == (
         f"firstlight look: no run in {tmp_path}; make one with: firstlight fit"

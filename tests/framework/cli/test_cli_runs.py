@@ -44,6 +44,7 @@ def test_a_checkpoint_can_be_chosen(cli, here):
     assert "nowhere.safetensors' does not exist" in err
 
 
+@pytest.mark.filterwarnings("default:.*are split otherwise")
 def test_other_data_can_be_evaluated(cli, here):
     code, out, _ = cli("test", "--data.test_size", 0.5, "--data.val_size", 0.1)
     assert code == 0
