@@ -41,7 +41,8 @@ def fit(name="mlp", **settings):
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder in use stays")
 def test_in_a_deleted_working_directory_commands_work_or_say_what_to_do(tmp_path):
     def command(*words):
-        argv = [sys.executable, "-c", GONE + MAIN, str(tmp_path / "gone"), *words]
+        # -P, as the installed command has no "" in its path: with it, Python 3.13.0 imports nothing
+        argv = [sys.executable, "-P", "-c", GONE + MAIN, str(tmp_path / "gone"), *words]
         return subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path)
 
     path = fit()
