@@ -6,6 +6,7 @@ axes. Where we refuse one, the message is ours.
 
 import inspect
 import runpy
+import sys
 import warnings
 from pathlib import Path
 
@@ -17,8 +18,13 @@ from firstlight import nn
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest", reason="PyTorch's samples need it")
 
-with warnings.catch_warnings():
+with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
     warnings.simplefilter("ignore")
+    if sys.version_info < (
+        3,
+        12,
+    ):  # its setuptools fails beside the other distutils
+        patch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
     from torch.testing._internal.common_methods_invocations import op_db
     from torch.testing._internal.common_modules import module_db
 
