@@ -115,7 +115,7 @@ def outcome(run):
         "half-written files": [str(path) for path in run.path.rglob(".*")],
     }
     for path in sorted((run.path / "checkpoints").rglob("*.safetensors")):
-        if path.name == "exception.safetensors":  # of a training that was broken off in a step
+        if path.name == "exception.safetensors":  # a state from the middle of a step
             continue
         state = vars(Checkpoint.load(path))
         arrays = [state.pop("model"), state.pop("arrays"), state["optimizer"].pop("arrays")]

@@ -87,7 +87,7 @@ class ModelCheckpoint(Callback):
         self._ahead = None  # step of a best state that is later than the resumed one
 
     def on_fit_start(self, trainer):
-        """Start anew, or go on after a restart with the files that are there."""
+        """Reset the state; after a resume, verify the files that it names."""
         self.monitor.start(trainer, "ModelCheckpoint")
         if trainer.step == 0:
             self.monitor.reset()

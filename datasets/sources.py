@@ -46,7 +46,7 @@ SHA256 = {
     ),
 }
 
-# SHA-256 of the unpacked content, where it is known: it tells files that were packed anew.
+# SHA-256 of the unpacked content, where it is known: it accepts files that were repacked.
 UNPACKED = {
     "mnist": (
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

@@ -45,7 +45,7 @@ def prepare_tokens(path, output, *, suffix=".txt", tokenizer="char", vocab_size=
     corpus = Corpus(path, suffix)
     made = tokenizers.make(tokenizer, corpus, vocab_size)
     count, dtype = 0, smallest_dtype(made)
-    with replacing(output) as unfinished:  # under a name that nobody can have put a link under
+    with replacing(output) as unfinished:  # a fresh name, under which no link can lie
         with open(unfinished, "wb") as file:
             _write_header(file, 0, dtype)
             for tokens in encoded(made, corpus):

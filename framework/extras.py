@@ -1,4 +1,4 @@
-"""Optional packages: whoever needs one asks here before any work begins."""
+"""Optional packages: check that they are installed before any work begins."""
 
 import sys
 from importlib.util import find_spec

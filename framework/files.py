@@ -118,7 +118,7 @@ def check_guards(path):
 def no_link(path, flags):
     """Open a file, but not where a link stands for another one; ``opener=no_link`` of `open`.
 
-    A run that somebody else made may have a link where a training appends.
+    A run from another user may have a link where a training appends.
     """
     if os.path.islink(path) and (os.path.isfile(path) or not os.path.exists(path)):
         raise OSError(f"{path} is a link to {os.readlink(path)}; remove it")

@@ -112,7 +112,7 @@ def _settings(folder, data, words, known, trusted):
             raise ValueError("it does not hold the settings of a run")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{folder / 'config.json'} cannot be used: {error}; restore it, or train anew"
+            f"{folder / 'config.json'} cannot be used: {error}; restore it, or train again"
         ) from error
     if not isinstance(config.get("model"), dict) or "name" not in config["model"]:
         raise UsageError(

@@ -121,7 +121,7 @@ def remember(folder, code):
 
 
 def recorded(folder):
-    """Return the code that `remember` noted for a folder, {} for one of somebody else."""
+    """Return the code that `remember` noted for a folder; {} for another user's."""
     if folder is None:
         return {}
     try:
