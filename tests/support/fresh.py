@@ -45,9 +45,13 @@ class Kept(threading.local):
 
 
 def spoil_fresh_memory(monkeypatch):
-    """Fill with NaN what firstlight's calls of np.empty and np.empty_like return."""
+    """Fill with NaN what firstlight's calls of np.empty and np.empty_like return.
+
+    The modules that numba compiles keep NumPy: it recognises ``np.int32`` by the module.
+    """
     for name, module in list(sys.modules.items()):
-        if name.startswith("firstlight.") and getattr(module, "np", None) is np:
+        compiled = name.startswith("firstlight.ops.compiled.")
+        if name.startswith("firstlight.") and not compiled and getattr(module, "np", None) is np:
             monkeypatch.setattr(module, "np", Numpy("numpy"))
     monkeypatch.setattr(scratch, "_kept", Kept())
 
