@@ -28,7 +28,7 @@ bench:        ## measurements, three quarters of an hour; run nothing beside the
 	python benchmarks/epoch.py
 
 course:       ## the course's nine steps, one after the other
-	python -c "import firstlight.report"  # step 9 needs the extra "report": said before step 1
+	python -c "import firstlight.tools.report"  # step 9 needs the extra "report": said before step 1
 	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 5_experiments 6_cnn 7_transformer \
 	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
 

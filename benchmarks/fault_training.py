@@ -10,8 +10,8 @@ import numpy as np
 
 import firstlight as fl
 from firstlight import callbacks, nn
-from firstlight.checkpoint import Checkpoint
-from firstlight.owner import RunInUse, RunTakenOver
+from firstlight.checkpoints.format import Checkpoint
+from firstlight.runs.owner import RunInUse, RunTakenOver
 
 DONE, INTERRUPTED, BROKEN_OFF, REFUSED, TAKEN_OVER, NOTHING_THERE = 0, 130, 131, 3, 4, 5  # exits
 BATCHES, EPOCHS = 7, 6

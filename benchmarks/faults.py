@@ -45,10 +45,10 @@ from fault_training import (
     make_one_step,
 )
 
-from firstlight.checkpoint import Checkpoint
-from firstlight.fingerprints import read_fingerprints
-from firstlight.run import read_records
+from firstlight.checkpoints.fingerprints import read_fingerprints
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.runs import list_runs
+from firstlight.runs.run import read_records
 
 FAULTS = {
     "kill": 40,

@@ -20,11 +20,12 @@ from pathlib import Path
 import numpy as np
 from peers import load_work
 
-from firstlight import Callback, DataLoader, Trainer, bundles
-from firstlight.backend import device_name, load_cupy, resolve_device, to_device, using
-from firstlight.ops import attention, gelu, layer_norm
-from firstlight.ops.cupy_ops import adam
-from firstlight.passes import make_passes
+from firstlight import Callback, DataLoader, Trainer
+from firstlight.fast import attention, gelu, layer_norm
+from firstlight.fast.cuda.cupy_ops import adam
+from firstlight.support.backend import device_name, load_cupy, resolve_device, to_device, using
+from firstlight.training import bundles
+from firstlight.training.step import make_passes
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -100,7 +101,7 @@ def ours(work, batch, arguments, precision, device, data, captured):
     trainer = Trainer(device=device, precision=precision, capture=captured, **settings)
     module = work.ours(batch, **arguments)
     trainer.fit(module, data)
-    from firstlight.ops.gemm import precision as at_precision
+    from firstlight.fast.cuda.gemm import precision as at_precision
 
     with using(device):
         on_device = [tuple(to_device(part, device) for part in pair) for pair in data]

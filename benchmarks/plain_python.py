@@ -14,8 +14,9 @@ import time
 
 import numpy as np
 
-from firstlight import backend, nn, optim
+from firstlight import nn, optim
 from firstlight.models.plain_python import PlainMLP
+from firstlight.support import backend
 
 
 def array_network(plain, device):

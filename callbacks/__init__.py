@@ -19,7 +19,7 @@ from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.callbacks.nan_guard import NaNGuard
 from firstlight.callbacks.plots import Plots
 from firstlight.callbacks.progress_bar import ProgressBar
-from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.callbacks.tensorboard.callback import TensorBoard
 from firstlight.callbacks.text_samples import TextSamples
 from firstlight.callbacks.throughput import Throughput
 from firstlight.callbacks.timer import Timer

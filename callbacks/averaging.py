@@ -3,7 +3,7 @@
 import sys
 
 from firstlight.callback import Callback, Role
-from firstlight.callbacks.weight_average import WeightAverage
+from firstlight.callbacks._shared.weight_average import WeightAverage
 
 
 class EMA(Callback):

@@ -4,11 +4,11 @@ import copy
 import time
 
 from firstlight.callback import Callback, Role
-from firstlight.data import drops_last
+from firstlight.data.loader import DataLoader
+from firstlight.data.splits import drops_last
 from firstlight.hookspecs import hookimpl
-from firstlight.loader import DataLoader
-from firstlight.printable import tell
-from firstlight.trial import trial, trial_batches, trial_step
+from firstlight.support.printable import tell
+from firstlight.training.trial import trial, trial_batches, trial_step
 
 STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
 

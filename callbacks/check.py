@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from firstlight.callback import Callback
-from firstlight.files import write_json
+from firstlight.support.files import write_json
 
 
 class Check(Callback):
@@ -29,7 +29,7 @@ class Check(Callback):
 
     Attributes
     ----------
-    report : firstlight.diagnose.Report or None
+    report : firstlight.tools.diagnose.Report or None
         Of the latest start.
 
     Raises
@@ -59,7 +59,7 @@ class Check(Callback):
 
     def on_fit_start(self, trainer, module):
         """Check the model on the training data."""
-        from firstlight.diagnose import check
+        from firstlight.tools.diagnose import check
 
         self.report, self._told = None, set()
         if trainer.device != "cpu":

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from firstlight.backend import to_host
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard import TensorBoard
-from firstlight.events import EventsFile
-from firstlight.files import forgiving
+from firstlight.callbacks.tensorboard.callback import TensorBoard
+from firstlight.callbacks.tensorboard.events import EventsFile
+from firstlight.support.backend import to_host
+from firstlight.support.files import forgiving
 
 
 class ConfusionMatrix(Callback):
@@ -65,8 +65,8 @@ class ConfusionMatrix(Callback):
                 f"ConfusionMatrix: expected {classes} names in classes, as the model gives "
                 f"{classes} scores, got {len(self.classes)}"
             )
-        from firstlight.figures import confusion_counts
-        from firstlight.figures.labels import ignored_by
+        from firstlight.tools.figures import confusion_counts
+        from firstlight.tools.figures.labels import ignored_by
 
         predicted = to_host(scores.argmax(axis=1))
         counts = confusion_counts(target, predicted, classes, ignore_index=ignored_by(module))
@@ -86,7 +86,7 @@ class ConfusionMatrix(Callback):
     def _draw(self, trainer, stage):
         if self._counts is None or trainer.run is None:
             return
-        from firstlight.figures import confusion_matrix, save
+        from firstlight.tools.figures import confusion_matrix, save
 
         names = self.classes or [str(k) for k in range(len(self._counts))]
         path = trainer.run.path / "plots" / f"confusion_matrix_{stage}.png"

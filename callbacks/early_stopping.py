@@ -4,8 +4,8 @@ import math
 from typing import Literal
 
 from firstlight.callback import Callback
-from firstlight.callbacks.monitor import Monitor
-from firstlight.snapshot import callback_key
+from firstlight.callbacks._shared.monitor import Monitor
+from firstlight.checkpoints.snapshot import callback_key
 
 
 class EarlyStopping(Callback):
@@ -24,7 +24,7 @@ class EarlyStopping(Callback):
         By how much a value must pass the best one to count as an improvement.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto" goes by the name, where that tells
-        (`firstlight.directions`), and is an error elsewhere.
+        (`firstlight.runs.directions`), and is an error elsewhere.
     stopping_threshold : float, optional
         Stop at once when the value is as good as this or better: the goal is reached.
     divergence_threshold : float, optional

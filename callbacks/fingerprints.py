@@ -4,8 +4,8 @@ import contextlib
 import json
 
 from firstlight.callback import Callback
-from firstlight.files import forgiving, no_link, write_atomically
-from firstlight.fingerprints import FILE, fingerprint, read_fingerprints
+from firstlight.checkpoints.fingerprints import FILE, fingerprint, read_fingerprints
+from firstlight.support.files import forgiving, no_link, write_atomically
 
 
 class Fingerprints(Callback):

@@ -4,7 +4,7 @@ import difflib
 import inspect
 
 from firstlight.callback import Callback
-from firstlight.hooks import HOOKS
+from firstlight.training.hook_manager import HOOKS
 
 EVENTS = [name for name in HOOKS if name.startswith("on_")]
 

@@ -60,8 +60,8 @@ class LiveCurves(Callback):
             return
         from IPython.display import SVG, display
 
-        from firstlight.figures import curves
-        from firstlight.figures.canvas import as_bytes
+        from firstlight.tools.figures import curves
+        from firstlight.tools.figures.canvas import as_bytes
 
         picture = SVG(as_bytes(curves(history), "svg").decode())
         if self._handle is None:

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 
 from firstlight.callback import Callback, Role
-from firstlight.files import forgiving
 from firstlight.hookspecs import hookimpl
-from firstlight.printable import tell
-from firstlight.trial import trial, trial_batches, trial_step
+from firstlight.support.files import forgiving
+from firstlight.support.printable import tell
+from firstlight.training.trial import trial, trial_batches, trial_step
 
 SMOOTHING = 0.98  # weight of the past in the running mean of the losses
 SKIP_BEGIN, SKIP_END = 10, 1  # points that the suggestion does not look at
@@ -101,7 +101,7 @@ class LRFinder(Callback):
             for group in trainer.optimizer.param_groups:
                 group["lr"] = group["lr"] * factor if factor else suggestion
         if trainer.run is not None:
-            from firstlight.figures import save
+            from firstlight.tools.figures import save
 
             path = trainer.run.path / "plots" / "lr_finder.png"
             with forgiving(path):

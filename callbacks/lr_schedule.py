@@ -5,20 +5,20 @@ import inspect
 from functools import partial
 from typing import Literal
 
-from firstlight import schedules
 from firstlight.callback import Callback, Role
-from firstlight.callbacks.hyper_parameter import HyperParameter
-from firstlight.callbacks.monitor import Monitor
+from firstlight.callbacks._shared.hyper_parameter import HyperParameter
+from firstlight.callbacks._shared.monitor import Monitor
+from firstlight.optim import schedules
 
 
 class LRSchedule(Callback):
     """Set every group's learning rate before each step, or at each epoch's start.
 
     Where a schedule starts from is each group's learning rate when training starts, so that
-    groups keep their proportions. `firstlight.schedules` has the formulas, and the defaults of
-    the settings that are None here. With ``param`` it moves another hyper-parameter in the same
-    way; what belongs to the model is put back when the training ends. On the command line that
-    is ``--callback param_schedule --param_schedule.param dropout``, beside ``lr_schedule``.
+    groups keep their proportions. `firstlight.optim.schedules` has the formulas, and the defaults
+    of the settings that are None here. With ``param`` it moves another hyper-parameter in the same
+    way; what belongs to the model is put back when the training ends. On the command line that is
+    ``--callback param_schedule --param_schedule.param dropout``, beside ``lr_schedule``.
 
     ================= ==========================================================
     schedule          settings
@@ -66,7 +66,7 @@ class LRSchedule(Callback):
         The logged value that ``plateau`` watches.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto" goes by the name, where that tells
-        (`firstlight.directions`), and is an error elsewhere.
+        (`firstlight.runs.directions`), and is an error elsewhere.
     factor : float, optional
         Factor of each reduction on a plateau.
     patience : int, optional

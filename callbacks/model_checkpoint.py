@@ -5,9 +5,9 @@ import warnings
 from typing import Literal
 
 from firstlight.callback import Callback
-from firstlight.callbacks.kept_files import name_of, recover, step_of
-from firstlight.callbacks.monitor import Monitor
-from firstlight.checkpoint import BEST, EXCEPTION, LAST
+from firstlight.callbacks._shared.kept_files import name_of, recover, step_of
+from firstlight.callbacks._shared.monitor import Monitor
+from firstlight.checkpoints.format import BEST, EXCEPTION, LAST
 from firstlight.hookspecs import hookimpl
 
 
@@ -29,7 +29,7 @@ class ModelCheckpoint(Callback):
         logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto" goes by the name, where that tells
-        (`firstlight.directions`), and is an error elsewhere.
+        (`firstlight.runs.directions`), and is an error elsewhere.
     save_last : bool
         Whether to write *last*.
     top_k : int

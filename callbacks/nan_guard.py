@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from firstlight.callback import Callback, Role
-from firstlight.nan_search import first_not_finite
+from firstlight.callbacks._shared.nan_search import first_not_finite
 
 
 class NaNGuard(Callback):

@@ -1,7 +1,7 @@
 """Plots: the curves of a training as pictures in its run folder."""
 
 from firstlight.callback import Callback
-from firstlight.files import forgiving
+from firstlight.support.files import forgiving
 
 KINDS = ("png", "svg", "pdf")
 EPOCHS = 2  # a curve needs two points
@@ -42,7 +42,7 @@ class Plots(Callback):
         epochs = sum("epoch_seconds" in record for record in trainer.history.records)
         if trainer.run is None or epochs < EPOCHS:
             return
-        from firstlight.figures import curves, save
+        from firstlight.tools.figures import curves, save
 
         shares = trainer.run.summary.get("time_shares")
         figure = curves(trainer.history, shares=shares, title=trainer.run.name)

@@ -3,9 +3,9 @@
 import time
 
 from firstlight.callback import Callback
-from firstlight.callbacks.monitor import Monitor
-from firstlight.callbacks.progress_display import open_display
-from firstlight.callbacks.progress_text import EpochTable, duration, in_order, value_text
+from firstlight.callbacks._shared.monitor import Monitor
+from firstlight.callbacks._shared.progress_display import open_display
+from firstlight.callbacks._shared.progress_text import EpochTable, duration, in_order, value_text
 
 ALL_ROWS = 100  # so many epochs have a row each; later ones, one row a second at most
 

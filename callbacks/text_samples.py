@@ -3,11 +3,11 @@
 import os
 
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard import TensorBoard
-from firstlight.events import EventsFile
-from firstlight.files import check_guards, forgiving, no_link
-from firstlight.generation import check_generates, prompt_tokens, write_text
-from firstlight.printable import printable, tell
+from firstlight.callbacks.tensorboard.callback import TensorBoard
+from firstlight.callbacks.tensorboard.events import EventsFile
+from firstlight.support.files import check_guards, forgiving, no_link
+from firstlight.support.generation import check_generates, prompt_tokens, write_text
+from firstlight.support.printable import printable, tell
 
 SAMPLES = "samples.txt"
 
@@ -19,8 +19,8 @@ class TextSamples(Callback):
     if there is a `TensorBoard` callback. It is drawn with random numbers of its own, the same at
     each step, and the training goes on as if nothing had happened.
 
-    The model needs a method ``generate``, see `firstlight.generation.write_text`, and the data a
-    tokenizer, as `firstlight.datasets.text` gives them one.
+    The model needs a method ``generate``, see `firstlight.support.generation.write_text`, and the
+    data a tokenizer, as `firstlight.datasets.text` gives them one.
 
     Parameters
     ----------

@@ -3,13 +3,13 @@
 import warnings
 
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard import TensorBoard
+from firstlight.callbacks._shared.stopwatch import Stopwatch
+from firstlight.callbacks.tensorboard.callback import TensorBoard
+from firstlight.callbacks.tensorboard.events import EventsFile
 from firstlight.distributed.sharding import whole_of
-from firstlight.events import EventsFile
-from firstlight.hooks import HOOKS, display_name
 from firstlight.hookspecs import hookimpl
-from firstlight.printable import tell
-from firstlight.stopwatch import Stopwatch
+from firstlight.support.printable import tell
+from firstlight.training.hook_manager import HOOKS, display_name
 
 REST = "data"  # loading batches, and the loop itself
 OWN = (REST, "forward", "backward", "optimizer", "validation")  # all other parts are callbacks

@@ -5,7 +5,7 @@ import inspect
 from pathlib import Path
 
 from firstlight import hookimpl, plugins
-from firstlight.data import READERS, DataSplits
+from firstlight.data.splits import READERS, DataSplits
 from firstlight.datasets.arithmetic import arithmetic
 from firstlight.datasets.arrays import from_arrays
 from firstlight.datasets.csv_file import csv

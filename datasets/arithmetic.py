@@ -4,10 +4,10 @@ from typing import Literal
 
 import numpy as np
 
-from firstlight import rng as randomness
-from firstlight.data import DataSplits
+from firstlight.data.splits import DataSplits
+from firstlight.data.tokenizers import CharTokenizer
 from firstlight.datasets.blocks import IGNORE
-from firstlight.tokenizers import CharTokenizer
+from firstlight.support import rng as randomness
 
 
 def arithmetic(

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight import rng as randomness
-from firstlight.data import DataSplits
+from firstlight.data.labels import renumbered
+from firstlight.data.preprocessing import Preprocessing
+from firstlight.data.splits import DataSplits
+from firstlight.data.transforms import Scale
 from firstlight.datasets.targets import read_targets
-from firstlight.labels import renumbered
-from firstlight.preprocessing import Preprocessing
-from firstlight.transforms import Scale
+from firstlight.support import rng as randomness
 
 
 def from_arrays(

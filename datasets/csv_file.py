@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight.data import DataSplits
+from firstlight.data.splits import DataSplits
 from firstlight.datasets.arrays import as_preprocessing, from_arrays
 from firstlight.datasets.header import as_number, is_number
 from firstlight.datasets.table import Table

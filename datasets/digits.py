@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight.augment import augmentation
-from firstlight.data import DataSplits
+from firstlight.data.augment import augmentation
+from firstlight.data.splits import DataSplits
+from firstlight.data.transforms import Scale
 from firstlight.datasets.arrays import from_arrays
-from firstlight.transforms import Scale
 
 MOMENTS = (0.3053, 0.3761)  # mean and standard deviation of all pixels, divided by 16
 
@@ -38,7 +38,7 @@ def digits(
         otherwise they go from 0 to 1.
     augment : tuple of str
         Random changes of the training images, by name: affine (turned, shifted, scaled, sheared
-        a little), elastic, crop, erase, mixup, cutmix; see `firstlight.augment.recipes`.
+        a little), elastic, crop, erase, mixup, cutmix; see `firstlight.data.augment.recipes`.
     batch_size : int
         Images in a batch.
 

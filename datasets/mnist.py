@@ -4,11 +4,11 @@ import os
 
 import numpy as np
 
-from firstlight.augment import augmentation
-from firstlight.data import DataSplits
+from firstlight.data.augment import augmentation
+from firstlight.data.splits import DataSplits
+from firstlight.data.transforms import Scale
 from firstlight.datasets import sources
 from firstlight.datasets.idx import parse_idx, read_content
-from firstlight.transforms import Scale
 
 _DIGITS = [str(digit) for digit in range(10)]
 _CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker"]
@@ -40,7 +40,7 @@ def mnist(
         Give the pixels mean 0 and standard deviation 1.
     augment : tuple of str
         Random changes of the training images, by name: affine (turned, shifted, scaled, sheared
-        a little), elastic, crop, erase, mixup, cutmix; see `firstlight.augment.recipes`.
+        a little), elastic, crop, erase, mixup, cutmix; see `firstlight.data.augment.recipes`.
     batch_size : int
         Images in a batch.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight.data import DataSplits
+from firstlight.data.splits import DataSplits
 from firstlight.datasets import file_limits
 from firstlight.datasets.arrays import (
     are_labels,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from firstlight import rng as randomness
-from firstlight.data import DataSplits
+from firstlight.data.splits import DataSplits
+from firstlight.support import rng as randomness
 
 FUNCTIONS = {
     "sine": lambda x: np.sin(2 * np.pi * x),

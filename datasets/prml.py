@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.data import DataSplits
+from firstlight.data.splits import DataSplits
 
 X = np.linspace(0, 1, 10)
 T = [0.349486, 0.830839, 1.007332, 0.971507, 0.133066]

@@ -17,8 +17,8 @@ Where it is nothing, an error asks for ``regression``, which decides.
 
 import numpy as np
 
+from firstlight.data.labels import is_one_hot, renumbered
 from firstlight.datasets import file_limits
-from firstlight.labels import is_one_hot, renumbered
 
 FEW = 20  # different values: as many classes are plausible in however small a table
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight import tokenizers
-from firstlight.data import DataSplits
+from firstlight.data import tokenizers
+from firstlight.data.splits import DataSplits
 from firstlight.datasets.blocks import Blocks
 from firstlight.datasets.corpus import Corpus
 from firstlight.datasets.token_files import encoded, open_tokens
@@ -35,7 +35,7 @@ def text(
     suffix : str
         Of the files in a folder.
     tokenizer : str, optional
-        char, byte, bpe or gpt2, see `firstlight.tokenizers`, or a .json file with one, such as
+        char, byte, bpe or gpt2, see `firstlight.data.tokenizers`, or a .json file with one, such as
         the tokenizer.json of a run; char by default, and of a token file its own.
     vocab_size : int
         Tokens that bpe is to have.

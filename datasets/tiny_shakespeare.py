@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from firstlight.data import DataSplits
+from firstlight.data.splits import DataSplits
 from firstlight.datasets.text import text
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight import tokenizers
+from firstlight.data import tokenizers
 from firstlight.datasets.corpus import Corpus
-from firstlight.files import replacing
+from firstlight.support.files import replacing
 
 
 def prepare_tokens(path, output, *, suffix=".txt", tokenizer="char", vocab_size=512):

@@ -2,19 +2,19 @@
 
 import importlib
 
-from firstlight import waiting  # noqa: F401  first: it imports NumPy with a setting of its own
+from firstlight.training import waiting  # noqa: F401  first: it imports NumPy with a setting of its own
 
 # isort: split
 from firstlight import nn, optim
 from firstlight.callback import Callback, Role
-from firstlight.checkpoint import Checkpoint
-from firstlight.data import ArrayDataset, DataLoader, DataSplits
-from firstlight.history import History
+from firstlight.checkpoints.format import Checkpoint
+from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
 from firstlight.parameter import Buffer, Parameter
-from firstlight.rng import seed_everything
+from firstlight.support.rng import seed_everything
 from firstlight.trainer import Trainer
+from firstlight.training.history import History
 
 __version__ = "0.1.0"
 
@@ -38,13 +38,26 @@ __all__ = [
 ]
 
 
+# What is public by a shorter name than that of its place.
+SHORT_NAMES = {
+    "augment": "data.augment",
+    "diagnose": "tools.diagnose",
+    "figures": "tools.figures",
+    "report": "tools.report",
+    "rng": "support.rng",
+    "sweeps": "tools.sweeps",
+    "tokenizers": "data.tokenizers",
+}
+
+
 def __getattr__(name):
     """Import a sub-package such as ``firstlight.datasets`` when it is first used."""
     if name.startswith("_"):
         raise AttributeError(name)
+    module = f"firstlight.{SHORT_NAMES.get(name, name)}"
     try:
-        return importlib.import_module(f"firstlight.{name}")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != f"firstlight.{name}":
+        if error.name != module:
             raise
         raise AttributeError(f"module 'firstlight' has no attribute {name!r}") from None

@@ -2,7 +2,7 @@
 
 import sys
 
-from firstlight.cli.main import main
+from firstlight.tools.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -33,7 +33,7 @@ class Callback:
     every_step : bool
         False where ``on_before_optimizer_step`` and ``on_train_batch_end`` need not be called at
         steps that are neither logged or validated nor an epoch's last: on a GPU those can be
-        captured several at a time, see `firstlight.bundles`.
+        captured several at a time, see `firstlight.training.bundles`.
 
     Examples
     --------

@@ -9,10 +9,10 @@ recurrences and micro-batches need nothing special.
 
 import numpy as np
 
-from firstlight import backend, state
-from firstlight.batches import describe_batch
 from firstlight.parameter import Buffer, Parameter
-from firstlight.step_output import StepOutput, denominators, no_loss
+from firstlight.support import backend, state
+from firstlight.support.batches import describe_batch
+from firstlight.training.step_output import StepOutput, denominators, no_loss
 
 
 class Module:
@@ -230,7 +230,7 @@ class Module:
         return state.collect(self)
 
     def load_state_dict(self, arrays, *, strict=True):
-        """Copy values in from a dict of arrays by name; see `firstlight.state.restore`."""
+        """Copy values in from a dict of arrays by name; see `firstlight.support.state.restore`."""
         state.restore(self, arrays, strict=strict)
 
     def to_torch(self):
@@ -251,10 +251,10 @@ class Module:
 
         Returns
         -------
-        firstlight.summary.Summary
+        firstlight.support.summary.Summary
             Prints as a table.
         """
-        from firstlight.summary import summarize
+        from firstlight.support.summary import summarize
 
         return summarize(self, x)
 

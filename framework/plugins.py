@@ -22,8 +22,8 @@ import re
 import warnings
 from dataclasses import dataclass, field
 
-from firstlight import hooks
-from firstlight.import_paths import UnknownNameError, import_target
+from firstlight.support.import_paths import UnknownNameError, import_target
+from firstlight.training import hook_manager
 
 GROUP = "firstlight"
 API = 1  # a plugin module may set FIRSTLIGHT_API; another number is refused with a message
@@ -207,8 +207,10 @@ def _load(point, plugin, registries):
     api = getattr(source, "FIRSTLIGHT_API", API)
     if api != API:
         raise RuntimeError(f"it is written for plugin API {api}, this firstlight has {API}")
-    hooks.check(source)
-    methods = {options.get("specname") or n: n for n, options in hooks.implemented(source).items()}
+    hook_manager.check(source)
+    methods = {
+        options.get("specname") or n: n for n, options in hook_manager.implemented(source).items()
+    }
     plugin.hooks = sorted(methods)
     if not methods:
         raise ValueError(

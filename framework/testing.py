@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from firstlight import hooks, hookspecs, nn, optim
+from firstlight import hookspecs, nn, optim
 from firstlight.callback import Callback, Role
-from firstlight.data import DataSplits
-from firstlight.gradcheck import check_gradients
+from firstlight.checkpoints.resume_check import check_resume
+from firstlight.data.splits import DataSplits
 from firstlight.module import Module
-from firstlight.resume_check import check_resume
+from firstlight.support.gradcheck import check_gradients
 from firstlight.trainer import Trainer
+from firstlight.training import hook_manager
 
 __all__ = [
     "HookCall",
@@ -121,7 +122,7 @@ class RecordingCallback(Callback):
 
     def __init__(self):
         self.calls = []
-        for hook in hooks.HOOKS:
+        for hook in hook_manager.HOOKS:
             if hook.startswith("on_"):
                 setattr(self, hook, self._recorder(hook))
 
@@ -176,11 +177,11 @@ def check_callback(make_callback):
             f"{make_callback!r}; write check_callback(lambda: ...)"
         )
     callback, other = make_callback(), make_callback()
-    law = _Laws(hooks.display_name(callback))
+    law = _Laws(hook_manager.display_name(callback))
     if callback is other:
         law.broken("make_callback() must return a new callback each time")
     with law("its hooks must exist and take what they offer"):
-        hooks.attach([callback])
+        hook_manager.attach([callback])
     with tempfile.TemporaryDirectory() as runs:
         with law("it must survive a training"):
             trainer = tiny_trainer([callback], runs_dir=runs)

@@ -3,16 +3,18 @@
 import time
 from pathlib import Path
 
-from firstlight import checks, distributed, hooks, loop, session, snapshot, stages
-from firstlight.accumulation import Accumulation
-from firstlight.backend import resolve_device
+from firstlight import distributed
+from firstlight.checkpoints import snapshot
+from firstlight.checkpoints.writer import CheckpointWriter
 from firstlight.distributed import agreement, launch
-from firstlight.evaluation import evaluate
-from firstlight.history import History
-from firstlight.limits import batch_limit, parse_count, parse_duration, parse_interval
-from firstlight.means import TrainingMeans
-from firstlight.prediction import predict
-from firstlight.writer import CheckpointWriter
+from firstlight.support.backend import resolve_device
+from firstlight.training import checks, hook_manager, loop, setup, stages
+from firstlight.training.accumulation import Accumulation
+from firstlight.training.evaluation import evaluate
+from firstlight.training.history import History
+from firstlight.training.limits import batch_limit, parse_count, parse_duration, parse_interval
+from firstlight.training.means import TrainingMeans
+from firstlight.training.prediction import predict
 
 
 class Trainer:
@@ -29,9 +31,10 @@ class Trainer:
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute; "auto" is a GPU if one is usable.
     precision : {"32", "tf32", "bf16", "16"}
-        Of factors in a GPU's products; all else is float32. "16" has a `firstlight.loss_scale`.
+        Of factors in a GPU's products; all else is float32. "16" has a
+        `firstlight.fast.cuda.loss_scale`.
     capture : bool
-        On a GPU, run forward and backward as one CUDA graph; see `firstlight.passes`.
+        On a GPU, run forward and backward as one CUDA graph; see `firstlight.training.step`.
     strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
         How processes that ``mpiexec`` or ``srun`` starts share the work: `firstlight.distributed`.
     seed : int, optional
@@ -129,8 +132,8 @@ class Trainer:
         self.precision, self.capture = checks.precision(precision, self.device), capture
         self.is_global_zero, self.seed = self.communicator.rank == 0, seed
         self.runs_dir, self.name = runs_dir, checks.run_name(name)
-        self.callbacks = session.resolve_callbacks(callbacks, default_callbacks, runs_dir)
-        self.config, self.hooks = {}, hooks.attach(self.callbacks)
+        self.callbacks = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
+        self.config, self.hooks = {}, hook_manager.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
         self.tokenizer = self.classes = self.preprocessing = self.target_line = None
         self.passes = self.bundles = self.next_stage = self.fitted = None
@@ -158,14 +161,14 @@ class Trainer:
         data, val_data : DataSplits, (x, y) tuple, data set or loader
             ``val_data`` is optional, and not needed where ``data`` holds validation data.
         resume : {"auto", "last", "best"} or path-like, optional
-            Go on from a checkpoint as if nothing had happened; see `firstlight.resume`.
+            Go on from a checkpoint as if nothing had happened; see `firstlight.checkpoints.resume`.
 
         Returns
         -------
         History
             Everything that was logged.
         """
-        with session.training(self, module, data, val_data, resume) as hook:
+        with setup.training(self, module, data, val_data, resume) as hook:
             while not loop.is_over(self):
                 loop.begin_epoch(self, hook)
                 for batch, ends_window in loop.train_batches(self):
@@ -205,20 +208,20 @@ class Trainer:
         checkpoint : {"best", "last"} or path-like, optional
             Load these weights first; "best" and "last" are those of the latest `fit`.
         """
-        with session.evaluating(self, module, checkpoint) as load:
+        with setup.evaluating(self, module, checkpoint) as load:
             return evaluate(self, load(data, "val"), "val")
 
     def test(self, module, data, *, checkpoint=None):
         """Return the means on test data, and add them to the module's run; see `validate`."""
         run = self.run if module is self.module else None
-        with stages.stage(run, "test") as add, session.evaluating(self, module, checkpoint) as load:
+        with stages.stage(run, "test") as add, setup.evaluating(self, module, checkpoint) as load:
             metrics = evaluate(self, load(data, "test"), "test")
             add(metrics)
         return metrics
 
     def predict(self, module, data, *, checkpoint=None):
         """Return what ``predict_step`` says about all samples, as NumPy arrays; see `validate`."""
-        with session.evaluating(self, module, checkpoint) as load:
+        with setup.evaluating(self, module, checkpoint) as load:
             return predict(self, load(data, "test"))
 
     # --- what callbacks and modules may use ---------------------------------------------------
@@ -235,7 +238,7 @@ class Trainer:
 
     @property
     def interrupted(self):
-        """Whether Ctrl-C or another signal asked to stop; see `firstlight.interrupt`."""
+        """Whether Ctrl-C or another signal asked to stop; see `firstlight.training.interrupt`."""
         return self.interrupt.requested
 
     @property
@@ -294,5 +297,5 @@ class Trainer:
 
     def describe(self):
         """Return a text that lists each hook with the callbacks that will run there, in order."""
-        order = hooks.listing(hooks.attach(self.callbacks))
+        order = hook_manager.listing(hook_manager.attach(self.callbacks))
         return "\n".join(f"{hook:<26}{', '.join(names)}" for hook, names in order.items())

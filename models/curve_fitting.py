@@ -1,6 +1,6 @@
 """Experiments with polynomials in closed form: what degree, ridge and the number of points do.
 
-Each returns plain arrays; `firstlight.figures` draws them (`error_curves`, `fitted_curves`,
+Each returns plain arrays; `firstlight.tools.figures` draws them (`error_curves`, `fitted_curves`,
 `coefficients`, `spread`).
 """
 

@@ -3,14 +3,14 @@
 import numpy as np
 
 from firstlight import nn, optim
-from firstlight import rng as randomness
-from firstlight.backend import to_host
 from firstlight.models.gpt_block import Block
 from firstlight.models.gpt_weights import from_gpt2, read_gpt2
 from firstlight.models.sampling import check as check_sampling
 from firstlight.models.sampling import sample
 from firstlight.module import Module, StepOutput
-from firstlight.step_output import denominators
+from firstlight.support import rng as randomness
+from firstlight.support.backend import to_host
+from firstlight.training.step_output import denominators
 
 SIZES = {  # n_layer, n_head, n_embd
     "nano-cpu": (4, 4, 128),  # nanoGPT's Shakespeare on a CPU, with block_size 64

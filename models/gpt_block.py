@@ -3,7 +3,7 @@
 from firstlight import nn
 from firstlight.module import Module
 from firstlight.nn.recompute import replayed, unsaved
-from firstlight.rng import dropout_place
+from firstlight.support.rng import dropout_place
 
 
 class Block(Module):

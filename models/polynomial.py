@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from firstlight import backend, nn, optim
+from firstlight import nn, optim
 from firstlight.module import Module
+from firstlight.support import backend
 
 
 class Polynomial(Module):

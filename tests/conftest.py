@@ -9,7 +9,7 @@ from fresh import spoil_fresh_memory
 from standin import installed
 
 import firstlight
-from firstlight.backend import resolve_device
+from firstlight.support.backend import resolve_device
 
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
 

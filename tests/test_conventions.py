@@ -71,7 +71,7 @@ def test_no_test_goes_by_the_clock(path):
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_cupy_is_imported_in_the_backend_only(path):
     if any(name.split(".")[0] == "cupy" for name in imports(path)):
-        assert relative(path) in ("framework/backend.py", "framework/distributed/nccl.py")
+        assert relative(path) in ("framework/support/backend.py", "framework/distributed/nccl.py")
 
 
 def test_pyproject_lists_every_package():

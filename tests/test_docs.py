@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from firstlight.cli.main import COMMANDS, main
+from firstlight.tools.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))

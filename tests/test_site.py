@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from firstlight import callbacks, datasets, figures, models, nn, optim
+from firstlight import callbacks, datasets, models, nn, optim
+from firstlight.tools import figures
 
 pytest.importorskip("mkdocs", reason='the site needs: pip install -e ".[docs]"')
 pytest.importorskip("mkdocstrings", reason='the site needs: pip install -e ".[docs]"')

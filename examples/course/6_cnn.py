@@ -6,7 +6,7 @@ import images
 
 import firstlight as fl
 from firstlight import figures
-from firstlight.figures.album import album
+from firstlight.tools.figures.album import album
 
 data = images.load()
 small = data.name == "digits"

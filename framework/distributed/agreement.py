@@ -10,8 +10,8 @@ from collections import Counter
 
 import numpy as np
 
-from firstlight.fingerprints import fingerprint
-from firstlight.interrupt import SIGNALS, Interrupt
+from firstlight.checkpoints.fingerprints import fingerprint
+from firstlight.training.interrupt import SIGNALS, Interrupt
 
 
 class SharedInterrupt(Interrupt):

@@ -105,7 +105,7 @@ def device_of_rank(device, communicator):
     """
     if communicator.size == 1 or not device.startswith("cuda"):
         return device
-    from firstlight.backend import gpu_count, use_device
+    from firstlight.support.backend import gpu_count, use_device
 
     chosen = f"cuda:{communicator.local_rank % gpu_count()}"
     use_device(chosen)

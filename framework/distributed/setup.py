@@ -1,8 +1,8 @@
 """Setup: ranks start a training from the same state, or not at all."""
 
-from firstlight import rng
 from firstlight.distributed import share
-from firstlight.state import named_leaves
+from firstlight.support import rng
+from firstlight.support.state import named_leaves
 
 
 def start_alike(trainer):

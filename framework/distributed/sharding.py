@@ -5,9 +5,9 @@ rank makes the whole batch and cuts its share out, so such a loader must give th
 every rank.
 """
 
-from firstlight.batches import sample_count
 from firstlight.distributed import share as sharing
 from firstlight.distributed.share import Share
+from firstlight.support.batches import sample_count
 
 
 def shares(loader, communicator):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.attention_checks import as_bias, check_inputs, check_sizes
@@ -110,9 +110,9 @@ class MultiHeadAttention(Module):
         q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
         options = {"bias": as_bias(mask, q, k), "causal": self.is_causal}
         if self.training and self.dropout:
-            options |= {"dropout": self.dropout, "seeds": ops.dropout_seeds(x)}
+            options |= {"dropout": self.dropout, "seeds": fast.dropout_seeds(x)}
         y = np.empty_like(q, shape=x.shape)  # (N, T, C)
-        lse = ops.attention(q, k, v, *self._heads(y), **options)
+        lse = fast.attention(q, k, v, *self._heads(y), **options)
         self.save(x, context, q, k, v, y, lse, options)
         return self.out_proj(y)
 
@@ -127,7 +127,7 @@ class MultiHeadAttention(Module):
             for source, rows in parts
         ]
         dq, dk, dv = self._heads(*dprojected)
-        ops.attention_backward(
+        fast.attention_backward(
             *self._heads(g), q, k, v, *self._heads(y), lse, dq, dk, dv, **options
         )
         if self.rotary is not None:
@@ -136,17 +136,21 @@ class MultiHeadAttention(Module):
         for (source, rows), d in zip(parts, dprojected, strict=True):
             flat = d.reshape(-1, d.shape[-1])
             grad = self.in_proj_weight.grad[rows]
-            ops.matmul(flat.T, source.reshape(len(flat), self.embed_dim), out=grad, accumulate=True)
+            fast.matmul(
+                flat.T, source.reshape(len(flat), self.embed_dim), out=grad, accumulate=True
+            )
             if self.in_proj_bias is not None:
-                self.in_proj_bias.grad[rows] += ops.channel_sums(flat)
-            gradients.append(ops.matmul(flat, self.in_proj_weight.data[rows]).reshape(source.shape))
+                self.in_proj_bias.grad[rows] += fast.channel_sums(flat)
+            gradients.append(
+                fast.matmul(flat, self.in_proj_weight.data[rows]).reshape(source.shape)
+            )
         return gradients[0] if context is None else tuple(gradients)
 
     def weights(self, x, context=None, mask=None):
         """Return the weights p (N, H, T, S) of such a forward, without dropout."""
         check_inputs(self, x, context)
         q, k, _ = self._project(x, context)
-        return ops.attention_weights(q, k, bias=as_bias(mask, q, k), causal=self.is_causal)
+        return fast.attention_weights(q, k, bias=as_bias(mask, q, k), causal=self.is_causal)
 
     def extend(self, x, cache):
         """Return y for positions x (N, T, C) that follow those in a `KeyValueCache`."""
@@ -154,7 +158,7 @@ class MultiHeadAttention(Module):
         q, k, v = self._project(x, None, start=cache.length)
         k, v = cache.append(k, v)  # (N, H, S, D), those before too
         y = np.empty_like(q, shape=x.shape)
-        ops.attention(q, k, v, *self._heads(y), causal=True)
+        fast.attention(q, k, v, *self._heads(y), causal=True)
         return self.out_proj(y)
 
     def _parts(self, x, context):
@@ -169,7 +173,7 @@ class MultiHeadAttention(Module):
         projected = []
         for source, rows in self._parts(x, context):
             weight = self.in_proj_weight.data[rows]
-            y = ops.matmul(source.reshape(-1, self.embed_dim), weight.T)
+            y = fast.matmul(source.reshape(-1, self.embed_dim), weight.T)
             if self.in_proj_bias is not None:
                 y += self.in_proj_bias.data[rows]
             projected.append(y.reshape(*source.shape[:2], y.shape[1]))

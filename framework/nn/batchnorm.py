@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
@@ -43,7 +43,7 @@ class _BatchNorm(Module):
         self._check(x)
         use_batch = self.training or self.running_mean is None
         if use_batch:
-            mean, var, n = share.moments(*ops.channel_moments(x), math.prod(x.shape[:-1]))  # (C,)
+            mean, var, n = share.moments(*fast.channel_moments(x), math.prod(x.shape[:-1]))  # (C,)
             if self.training and self.running_mean is not None:
                 self._track(mean, var, n)
         else:
@@ -51,15 +51,15 @@ class _BatchNorm(Module):
         rstd = 1 / np.sqrt(var + self.eps)  # (C,)
         self.save(x, mean, rstd, n)
         if self.weight is None:
-            return ops.channel_map(-mean * rstd, (x, rstd))  # (N, ..., C)
+            return fast.channel_map(-mean * rstd, (x, rstd))  # (N, ..., C)
         scale = self.weight.data * rstd  # (C,)
         shift = -mean * scale if self.bias is None else self.bias.data - mean * scale  # (C,)
-        return ops.channel_map(shift, (x, scale))  # (N, ..., C)
+        return fast.channel_map(shift, (x, scale))  # (N, ..., C)
 
     def backward(self, dy):  # dy (N, ..., C)
         x, mean, rstd, n = self.saved()
         self.check_dy(dy, x.shape)
-        db, dw = ops.channel_dots(dy, x, mean)  # (C,) each
+        db, dw = fast.channel_dots(dy, x, mean)  # (C,) each
         dw *= rstd  # x̂ = (x - mean) r
         scale = rstd  # (C,)
         if self.weight is not None:
@@ -71,7 +71,7 @@ class _BatchNorm(Module):
             return dy * scale
         db, dw = share.sums(db, dw)  # every sample of the batch moved mean and variance
         slope = -scale * rstd * dw / n  # (C,) of x
-        return ops.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
+        return fast.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
 
     def _track(self, mean, var, n):
         """Move the running statistics; n / (n - 1) makes the variance unbiased."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn.loss_checks import check_reduction, check_same_shape, reduced, share_of
 from firstlight.parameter import Buffer
@@ -72,7 +72,7 @@ class BCEWithLogitsLoss(Module):
 
     def backward(self, dloss=1.0):
         x, y = self.saved()
-        dx = ops.sigmoid(x)  # (...)
+        dx = fast.sigmoid(x)  # (...)
         if self.pos_weight is None:
             dx -= y
         else:

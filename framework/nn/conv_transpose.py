@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
@@ -105,7 +105,7 @@ class ConvTranspose2d(Module):
                 f"output_padding={extra} with stride={stride} and dilation={dilation}"
             )
         after = tuple(p - e for p, e in zip(padding, extra, strict=True))
-        self.window = ops.Window(kernel, stride, dilation, padding, after)  # on y, not on x
+        self.window = fast.Window(kernel, stride, dilation, padding, after)  # on y, not on x
         bound = (kernel[0] * kernel[1] * out_channels // groups) ** -0.5
         shape = (in_channels, *kernel, out_channels // groups)
         self.weight = Parameter(
@@ -120,7 +120,7 @@ class ConvTranspose2d(Module):
         check_dtype(self, x, self.weight.dtype)
         image = self._image(x)  # (oh, ow)
         self.save(x)
-        y = ops.conv2d_dx(x, self.weight.data, self.window, image, self.groups)
+        y = fast.conv2d_dx(x, self.weight.data, self.window, image, self.groups)
         if self.bias is not None:
             y += self.bias.data
         return y  # (N, oh, ow, O)
@@ -128,12 +128,12 @@ class ConvTranspose2d(Module):
     def backward(self, dy):  # dy (N, oh, ow, O)
         (x,) = self.saved()
         self.check_dy(dy, (len(x), *self._image(x), self.out_channels))
-        self.weight.grad += ops.conv2d_dw(dy, x, self.window, self.groups)  # (C, kh, kw, O)
+        self.weight.grad += fast.conv2d_dw(dy, x, self.window, self.groups)  # (C, kh, kw, O)
         if self.bias is not None:
-            self.bias.grad += ops.channel_sums(dy)  # (O,)
+            self.bias.grad += fast.channel_sums(dy)  # (O,)
         if not self.needs_dx:
             return None
-        return ops.conv2d(dy, self.weight.data, None, self.window, self.groups)  # (N, H, W, C)
+        return fast.conv2d(dy, self.weight.data, None, self.window, self.groups)  # (N, H, W, C)
 
     def _image(self, x):
         """Return height and width of y: those on which the window has H and W places."""

@@ -1,6 +1,6 @@
 """Conv2d: the same small kernel at every place of an image."""
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
@@ -106,7 +106,7 @@ class Conv2d(Module):
         stride = pair("Conv2d", "stride", stride, 1)
         dilation = pair("Conv2d", "dilation", dilation, 1)
         before, after = zeros_around(padding, kernel, stride, dilation)
-        self.window = ops.Window(kernel, stride, dilation, before, after)
+        self.window = fast.Window(kernel, stride, dilation, before, after)
         bound = (kernel[0] * kernel[1] * in_channels // groups) ** -0.5
         shape = (out_channels, *kernel, in_channels // groups)
         if init_weight is None:
@@ -124,19 +124,19 @@ class Conv2d(Module):
         check_fits("Conv2d", x, self.window)
         self.save(x)
         bias = None if self.bias is None else self.bias.data
-        return ops.conv2d(x, self.weight.data, bias, self.window, self.groups)  # (N, oh, ow, O)
+        return fast.conv2d(x, self.weight.data, bias, self.window, self.groups)  # (N, oh, ow, O)
 
     def backward(self, dy):  # dy (N, oh, ow, O)
         (x,) = self.saved()
         image = x.shape[1:3]  # (H, W)
         out = tuple(self.window.out(axis, image[axis]) for axis in (0, 1))  # (oh, ow)
         self.check_dy(dy, (len(x), *out, self.out_channels))
-        self.weight.grad += ops.conv2d_dw(x, dy, self.window, self.groups)  # (O, kh, kw, C)
+        self.weight.grad += fast.conv2d_dw(x, dy, self.window, self.groups)  # (O, kh, kw, C)
         if self.bias is not None:
-            self.bias.grad += ops.channel_sums(dy)  # (O,)
+            self.bias.grad += fast.channel_sums(dy)  # (O,)
         if not self.needs_dx:
             return None
-        return ops.conv2d_dx(dy, self.weight.data, self.window, image, self.groups)  # (N, H, W, C)
+        return fast.conv2d_dx(dy, self.weight.data, self.window, image, self.groups)  # (N, H, W, C)
 
     def flops(self, x, y):
         return 2 * y.size * self.weight.size // self.out_channels

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn.loss_checks import check_arrays, check_reduction, reduced, share_of
 from firstlight.parameter import Buffer
@@ -110,7 +110,7 @@ class CrossEntropyLoss(Module):
             counted = w != 0  # (N,)  a row of weight 0 counts as little as an ignored one
         total = w.sum() if self.reduction == "mean" else 1.0
         total = total + (total == 0)  # where nothing counts, 0 / 1
-        e, s, log_s, x_t, b_x = ops.softmax_parts(x, t, counted, b)  # (N, C), (N,) four times
+        e, s, log_s, x_t, b_x = fast.softmax_parts(x, t, counted, b)  # (N, C), (N,) four times
         if b is not None:
             x_t = np.where(a != 0, x_t, 0)  # (N,)  0 · (-inf) is 0
         losses = a * (log_s - x_t)  # (N,)
@@ -151,7 +151,7 @@ class CrossEntropyLoss(Module):
         if b is None:
             if np.ndim(scale):
                 scale, a = 1.0, scale * a
-            return ops.softmax_parts_dx(e, s, t, a, scale).reshape(shape)  # (..., C)
+            return fast.softmax_parts_dx(e, s, t, a, scale).reshape(shape)  # (..., C)
         rows = np.arange(len(t), like=e)  # (N,)
         dx = e
         dx *= (scale * (a + b.sum()) / s)[:, None]  # (N, C)

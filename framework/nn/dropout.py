@@ -1,6 +1,6 @@
 """Dropout: noise that keeps units from relying on each other."""
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 
 
@@ -62,12 +62,12 @@ class Dropout(Module):
         return self._apply(mask, dy)
 
     def _draw(self, x):
-        return ops.dropout_mask(x, self.p, x.shape, self.rng)
+        return fast.dropout_mask(x, self.p, x.shape, self.rng)
 
     def _apply(self, mask, x):
         if mask is None:
             return x
-        return ops.blockwise(self._keep, x, mask)
+        return fast.blockwise(self._keep, x, mask)
 
     def _keep(self, y, x, mask):
         y[...] = mask

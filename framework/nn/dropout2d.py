@@ -1,6 +1,6 @@
 """Dropout2d: dropout of whole channels of images."""
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 
 
@@ -67,7 +67,7 @@ class Dropout2d(Module):
         return dy if factors is None else dy * factors
 
     def _draw(self, x):
-        kept = ops.dropout_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
+        kept = fast.dropout_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
         factors = kept.astype(x.dtype)
         factors *= 1 / (1 - self.p) if self.p < 1 else 0.0
         return factors

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from firstlight import ops
-from firstlight import rng as randomness
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.parameter import Parameter
+from firstlight.support import rng as randomness
 
 
 class Embedding(Module):
@@ -79,7 +79,7 @@ class Embedding(Module):
         (x,) = self.saved()
         self.check_dy(dy, (*x.shape, self.embedding_dim))
         rows = dy.reshape(-1, self.embedding_dim)  # (N, D)
-        ops.add_by_index(self.weight.grad, x.reshape(-1), rows, skip=self.padding_idx)
+        fast.add_by_index(self.weight.grad, x.reshape(-1), rows, skip=self.padding_idx)
 
     def _check(self, x):
         if x.dtype.kind not in "iu":

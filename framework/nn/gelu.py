@@ -1,6 +1,6 @@
 """GELU: the activation of most Transformers."""
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 
 
@@ -48,7 +48,7 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, x):
-        y, slope = ops.gelu(x, self.approximate, slope=self._stack is not None)
+        y, slope = fast.gelu(x, self.approximate, slope=self._stack is not None)
         self.save(slope)  # dy/dx, which shares most of its work with y
         return y
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype, no_bias_repr
@@ -77,19 +77,19 @@ class GroupNorm(Module):
 
     def forward(self, x):  # x (N, ..., C)
         self._check(x)
-        mean, var = self._of_groups(*ops.sample_moments(x))  # (N, C) each
+        mean, var = self._of_groups(*fast.sample_moments(x))  # (N, C) each
         rstd = 1 / np.sqrt(var + self.eps)  # (N, C)
         self.save(x, mean, rstd)
         scale = rstd if self.weight is None else self.weight.data * rstd  # (N, C)
         shift = -mean * scale  # (N, C), for y = (x - mean) scale + b
         if self.bias is not None:
             shift += self.bias.data
-        return ops.sample_map(shift, (x, scale))  # (N, ..., C)
+        return fast.sample_map(shift, (x, scale))  # (N, ..., C)
 
     def backward(self, dy):  # dy (N, ..., C)
         x, mean, rstd = self.saved()
         self.check_dy(dy, x.shape)
-        g, g_x_hat = ops.sample_dots(dy, x, mean)  # sums over positions, (N, C) each
+        g, g_x_hat = fast.sample_dots(dy, x, mean)  # sums over positions, (N, C) each
         g_x_hat *= rstd  # x̂ = (x - mean) r
         scale = rstd  # (N, C)
         if self.weight is not None:
@@ -100,7 +100,7 @@ class GroupNorm(Module):
         positions = math.prod(x.shape[1:-1])
         slope = self._mean(g_x_hat) * np.square(rstd) / -positions  # (N, C), of x
         shift = self._mean(g) * rstd / -positions - slope * mean  # (N, C)
-        return ops.sample_map(shift, (dy, scale), (x, slope))  # (N, ..., C)
+        return fast.sample_map(shift, (dy, scale), (x, slope))  # (N, ..., C)
 
     def _of_groups(self, mean, var):
         """Return mean and variance of each channel's group, from those of the channels."""

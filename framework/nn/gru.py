@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.nn.recurrent import Cell, Recurrent
 
 
@@ -70,7 +70,7 @@ class GRUCell(Cell):
     def step(a, b, state):  # (N, 3 H), (N, 3 H), (h,)
         (h,) = state
         size = h.shape[1]
-        gates = ops.sigmoid(a[:, : 2 * size] + b[:, : 2 * size])  # (N, 2 H)
+        gates = fast.sigmoid(a[:, : 2 * size] + b[:, : 2 * size])  # (N, 2 H)
         r, z = gates[:, :size], gates[:, size:]
         b_n = b[:, 2 * size :]  # (N, H)
         n = r * b_n

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from firstlight import rng as randomness
+from firstlight.support import rng as randomness
 
 GAINS = {
     "linear": 1.0,

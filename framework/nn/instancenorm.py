@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
@@ -97,7 +97,7 @@ class InstanceNorm2d(Module):
         own = self.training or self.running_mean is None
         self._check(x, own)
         if own:
-            mean, var = ops.sample_moments(x)  # (N, C) each
+            mean, var = fast.sample_moments(x)  # (N, C) each
             if self.running_mean is not None:
                 self._track(mean, var, x.shape[1] * x.shape[2])
         else:
@@ -110,12 +110,12 @@ class InstanceNorm2d(Module):
         shift = -mean * scale  # (N, C), for y = (x - mean) scale + b
         if self.bias is not None:
             shift += self.bias.data
-        return ops.sample_map(shift, (x, scale))  # (N, H, W, C)
+        return fast.sample_map(shift, (x, scale))  # (N, H, W, C)
 
     def backward(self, dy):  # dy (N, H, W, C)
         x, mean, rstd, own = self.saved()
         self.check_dy(dy, x.shape)
-        total, dot = ops.sample_dots(dy, x, mean)  # Σ dy and Σ dy (x - mean), (N, C) each
+        total, dot = fast.sample_dots(dy, x, mean)  # Σ dy and Σ dy (x - mean), (N, C) each
         dot *= rstd  # Σ dy x̂, as x̂ = (x - mean) r
         scale = rstd  # (N, C)
         if self.weight is not None:
@@ -124,10 +124,10 @@ class InstanceNorm2d(Module):
                 self.bias.grad += total.sum(axis=0)
             scale = self.weight.data * rstd
         if not own:
-            return ops.sample_map(np.zeros_like(scale), (dy, scale))
+            return fast.sample_map(np.zeros_like(scale), (dy, scale))
         n = math.prod(x.shape[1:-1])
         slope = -scale * rstd * dot / n  # (N, C), of x
-        return ops.sample_map(-scale * total / n - slope * mean, (dy, scale), (x, slope))
+        return fast.sample_map(-scale * total / n - slope * mean, (dy, scale), (x, slope))
 
     def _track(self, mean, var, n):
         """Move the running statistics; n / (n - 1) makes the variance unbiased."""

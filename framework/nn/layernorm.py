@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
 from firstlight.parameter import Parameter
-from firstlight.scalars import plain_number
+from firstlight.support.scalars import plain_number
 
 
 class LayerNorm(Module):
@@ -71,7 +71,7 @@ class LayerNorm(Module):
 
     def forward(self, x):  # x (..., *normalized_shape)
         _check(self, x)
-        y, x_hat, rstd = ops.layer_norm(
+        y, x_hat, rstd = fast.layer_norm(
             x.reshape(-1, self._width), *self._affine(), eps=self.eps
         )  # (N, D), all axes of a row as one
         self.save(x_hat, rstd, x.shape)
@@ -81,7 +81,7 @@ class LayerNorm(Module):
         x_hat, rstd, shape = self.saved()
         self.check_dy(dy, shape)
         weight, _ = self._affine()
-        dx, dw, db = ops.layer_norm_backward(dy.reshape(-1, self._width), x_hat, rstd, weight)
+        dx, dw, db = fast.layer_norm_backward(dy.reshape(-1, self._width), x_hat, rstd, weight)
         if self.weight is not None:
             self.weight.grad += dw.reshape(self.normalized_shape)
         if self.bias is not None:

@@ -1,6 +1,6 @@
 """Linear: the matrix product at the heart of every network."""
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn.input_checks import check_dtype
@@ -78,7 +78,7 @@ class Linear(Module):
     def forward(self, x):  # x (..., I)
         self._check(x)
         self.save(x)
-        y = ops.matmul(x.reshape(-1, self.in_features), self.weight.data.T)  # (N, O)
+        y = fast.matmul(x.reshape(-1, self.in_features), self.weight.data.T)  # (N, O)
         if self.bias is not None:
             y += self.bias.data
         return y.reshape(*x.shape[:-1], self.out_features)  # (..., O)
@@ -88,12 +88,12 @@ class Linear(Module):
         self.check_dy(dy, (*x.shape[:-1], self.out_features))
         rows = dy.reshape(-1, self.out_features)  # (N, O)
         x_rows = x.reshape(-1, self.in_features)  # (N, I)
-        ops.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)  # (O, I)
+        fast.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)  # (O, I)
         if self.bias is not None:
-            self.bias.grad += ops.channel_sums(rows)  # (O,)
+            self.bias.grad += fast.channel_sums(rows)  # (O,)
         if not self.needs_dx:
             return None
-        return ops.matmul(rows, self.weight.data).reshape(x.shape)  # (..., I)
+        return fast.matmul(rows, self.weight.data).reshape(x.shape)  # (..., I)
 
     def _check(self, x):
         if x.ndim < 1 or x.shape[-1] != self.in_features:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn.window_arguments import check_fits, check_images, pair
 
@@ -56,14 +56,14 @@ class MaxPool2d(Module):
     def forward(self, x):  # x (N, H, W, C)
         check_images("MaxPool2d", x)
         check_fits("MaxPool2d", x, self.window)
-        y, place = ops.max_pool2d(x, self.window)  # (N, oh, ow, C) each
+        y, place = fast.max_pool2d(x, self.window)  # (N, oh, ow, C) each
         self.save(place, x.shape[1:3])
         return y
 
     def backward(self, dy):  # dy (N, oh, ow, C)
         place, image = self.saved()
         self.check_dy(dy, place.shape)
-        return ops.max_pool2d_dx(dy, place, self.window, image)  # (N, H, W, C)
+        return fast.max_pool2d_dx(dy, place, self.window, image)  # (N, H, W, C)
 
     def extra_repr(self):
         return window_repr(self.window)
@@ -117,14 +117,14 @@ class AvgPool2d(Module):
     def forward(self, x):  # x (N, H, W, C)
         check_images("AvgPool2d", x)
         check_fits("AvgPool2d", x, self.window)
-        y = ops.avg_pool2d(x, self.window, self.count_include_pad)  # (N, oh, ow, C)
+        y = fast.avg_pool2d(x, self.window, self.count_include_pad)  # (N, oh, ow, C)
         self.save(y.shape, x.shape[1:3])
         return y
 
     def backward(self, dy):  # dy (N, oh, ow, C)
         shape, image = self.saved()
         self.check_dy(dy, shape)
-        return ops.avg_pool2d_dx(dy, self.window, image, self.count_include_pad)  # (N, H, W, C)
+        return fast.avg_pool2d_dx(dy, self.window, image, self.count_include_pad)  # (N, H, W, C)
 
     def extra_repr(self):
         left_out = "" if self.count_include_pad else ", count_include_pad=False"
@@ -242,7 +242,7 @@ def pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
             f"{who}: expected a padding of half the kernel_size at most, got padding={padding} "
             f"with kernel_size={kernel}; a window must see the image"
         )
-    return ops.Window(kernel, stride, dilation, padding, padding, bool(ceil_mode))
+    return fast.Window(kernel, stride, dilation, padding, padding, bool(ceil_mode))
 
 
 def check_pixels(who, x):

@@ -6,7 +6,7 @@ one block at a time, and a step takes one forward more.
 
 from contextlib import contextmanager
 
-from firstlight import rng as randomness
+from firstlight.support import rng as randomness
 
 # "Training Deep Nets with Sublinear Memory Cost", Chen et al., 2016.
 
@@ -27,7 +27,7 @@ def unsaved(block):
 
 @contextmanager
 def replayed(place):
-    """Have dropout draw what it drew from a `firstlight.rng.dropout_place` on, and go back."""
+    """Have dropout draw what it drew from a `dropout_place` of `firstlight.rng` on, and go back."""
     now = randomness.dropout_place()
     randomness.go_to(place)
     try:

@@ -8,7 +8,7 @@ from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.recompute import replayed, unsaved
 from firstlight.nn.relu import ReLU
-from firstlight.rng import dropout_place
+from firstlight.support.rng import dropout_place
 
 ACTIVATIONS = {"relu": ReLU, "gelu": GELU}
 

@@ -7,7 +7,7 @@ from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.recompute import replayed, unsaved
 from firstlight.nn.transformer import activation_named
-from firstlight.rng import dropout_place
+from firstlight.support.rng import dropout_place
 
 
 class TransformerDecoderLayer(Module):

@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from firstlight import ops
+from firstlight import fast
 from firstlight.module import Module
-from firstlight.scalars import plain_number
+from firstlight.support.scalars import plain_number
 
 
 class Upsample(Module):
@@ -84,7 +84,7 @@ class Upsample(Module):
                 f"Upsample: expected x of shape (N, H, W, C) with pixels, got {x.shape}"
             )
         rows, columns = (self._taps(axis, x) for axis in (0, 1))  # of A and of Aᵀ
-        y = ops.resize(x, rows[0], columns[0])  # (N, H', W', C)
+        y = fast.resize(x, rows[0], columns[0])  # (N, H', W', C)
         self.save(y.shape, rows[1], columns[1])
         return y
 
@@ -93,7 +93,7 @@ class Upsample(Module):
         if dy is None:
             return None
         self.check_dy(dy, shape)
-        return ops.resize(dy, rows, columns)  # (N, H, W, C)
+        return fast.resize(dy, rows, columns)  # (N, H, W, C)
 
     def _taps(self, axis, x):
         """Return the taps of the axis, by which `ops.resize` multiplies with A and with Aᵀ."""
@@ -110,7 +110,7 @@ class Upsample(Module):
         key = old, new, scale, x.dtype.name, type(x)
         if key not in self._known:  # copied to a GPU once: no graph can have a copy from the host
             weights = axis_weights(*key[:4], self.mode, self.align_corners)
-            self._known[key] = [_like(x, a, *ops.taps_of(a)) for a in (weights, weights.T)]
+            self._known[key] = [_like(x, a, *fast.taps_of(a)) for a in (weights, weights.T)]
         return self._known[key]
 
     def flops(self, x, y):

@@ -2,7 +2,7 @@
 
 from numbers import Integral
 
-from firstlight.scalars import plain_number
+from firstlight.support.scalars import plain_number
 
 
 def pair(who, name, value, least):

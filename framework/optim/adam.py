@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from firstlight.ops import cupy_ops
-from firstlight.ops.compiled import fastest
+from firstlight.fast.compiled import fastest
+from firstlight.fast.cuda import cupy_ops
 from firstlight.optim.decay import with_decay
 from firstlight.optim.optimizer import Optimizer
 

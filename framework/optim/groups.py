@@ -1,7 +1,7 @@
 """Parameter groups: dicts of hyper-parameters, each with the parameters they hold for."""
 
 from firstlight.parameter import Parameter
-from firstlight.scalars import plain_number
+from firstlight.support.scalars import plain_number
 
 
 def make_groups(who, params, defaults):

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from firstlight import ops
-from firstlight.backend import to_host
-from firstlight.loss_scale import settle
-from firstlight.ops.parallel import even_rows, spread
-from firstlight.optim.fused import fused_rule, launch_runs
+from firstlight import fast
+from firstlight.fast.blocked.parallel import even_rows, spread
+from firstlight.fast.cuda.fused_optimizer import fused_rule, launch_runs
+from firstlight.fast.cuda.loss_scale import settle
 from firstlight.optim.groups import make_groups, plain
 from firstlight.optim.matching import misfit
 from firstlight.optim.runs import find_runs
 from firstlight.parameter import flatten
+from firstlight.support.backend import to_host
 
 # Elements a block: it stays in the cache for several passes. 10.8 M parameters, an Adam step: 40 ms
 # whole, 24 ms in blocks, 16 ms on two threads; below LARGE, waking them costs what they win.
@@ -40,7 +40,7 @@ class Optimizer:
     state : dict of str to array, shape of ``flat.data``
     steps : int
         Steps taken.
-    loss_scale : firstlight.loss_scale.LossScale or None
+    loss_scale : firstlight.fast.cuda.loss_scale.LossScale or None
         What leaves out steps whose half-precision gradient is not finite.
 
     Raises
@@ -146,7 +146,7 @@ class Optimizer:
 
     def grad_norm(self):
         """Return the L2 norm of the gradient of all trained parameters, a float64 0-d array."""
-        return sum(map(ops.sum_of_squares, self._trained_grads())) ** 0.5
+        return sum(map(fast.sum_of_squares, self._trained_grads())) ** 0.5
 
     def scale_grad(self, factor):
         """Multiply the gradient by a factor, a number or a 0-d array, in place and in its dtype."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.ops import cupy_ops
+from firstlight.fast.cuda import cupy_ops
 from firstlight.optim.decay import with_decay
 from firstlight.optim.optimizer import Optimizer
 

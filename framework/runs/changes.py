@@ -3,9 +3,9 @@
 import difflib
 import subprocess
 
-from firstlight.run import PATCH
 from firstlight.runs.compare import settings
 from firstlight.runs.query import flat
+from firstlight.runs.run import PATCH
 
 PASSING = ("command", "cwd", "seed")  # of the environment: told by the settings, or unimportant
 

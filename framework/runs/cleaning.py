@@ -4,9 +4,9 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from firstlight.files import is_temporary, write_atomically
-from firstlight.run_ids import LATEST, latest_run
 from firstlight.runs.find import list_runs, run_paths
+from firstlight.runs.run_ids import LATEST, latest_run
+from firstlight.support.files import is_temporary, write_atomically
 
 
 def size(path):

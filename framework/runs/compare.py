@@ -1,6 +1,6 @@
 """Compare runs: which settings differ, and what came of it."""
 
-from firstlight.directions import direction
+from firstlight.runs.directions import direction
 from firstlight.runs.query import flat
 
 WHICH = ("best", "min", "max", "last")

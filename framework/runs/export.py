@@ -4,10 +4,10 @@ import csv
 import io
 from pathlib import Path
 
-from firstlight.extras import require
-from firstlight.files import replacing, write_atomically
-from firstlight.printable import csv_cell
 from firstlight.runs.query import flat
+from firstlight.support.extras import require
+from firstlight.support.files import replacing, write_atomically
+from firstlight.support.printable import csv_cell
 
 KINDS = (".csv", ".parquet")
 

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from firstlight.run_ids import LATEST, latest_run, start_order
 from firstlight.runs.folder import RunFolder
+from firstlight.runs.run_ids import LATEST, latest_run, start_order
 
 
 def run_paths(runs_dir="runs"):

@@ -5,14 +5,14 @@ import warnings
 from functools import cached_property
 from pathlib import Path
 
-from firstlight.checkpoint import EXCEPTION
-from firstlight.directions import direction
-from firstlight.history import History
-from firstlight.records import best_values, iterate, read_records
+from firstlight.checkpoints.format import EXCEPTION
+from firstlight.runs.directions import direction
 from firstlight.runs.long_history import LongHistory
 from firstlight.runs.marks import read_marks
+from firstlight.runs.records import best_values, iterate, read_records
 from firstlight.runs.sound import read_dict, sound_environment
 from firstlight.runs.status import read_summary, status
+from firstlight.training.history import History
 
 
 class RunFolder:
@@ -157,7 +157,8 @@ class RunFolder:
         KeyError
             Nothing was logged under this name.
         ValueError
-            The best of a metric whose name does not tell the mode; see `firstlight.directions`.
+            The best of a metric whose name does not tell the mode; see
+            `firstlight.runs.directions`.
         """
         if which == "last" and metric in self.metrics:
             return self.metrics[metric]

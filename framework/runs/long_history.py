@@ -7,8 +7,8 @@ from itertools import compress
 
 import numpy as np
 
-from firstlight.directions import resolve_mode
-from firstlight.history import History
+from firstlight.runs.directions import resolve_mode
+from firstlight.training.history import History
 
 COUNTED = ("step", "epoch")
 

@@ -6,8 +6,8 @@ A training that still runs writes its ``summary.json`` and knows nothing of them
 import re
 from pathlib import Path
 
-from firstlight.files import write_json
 from firstlight.runs.sound import read_dict
+from firstlight.support.files import write_json
 
 FILE = "marks.json"
 

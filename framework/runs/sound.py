@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from firstlight.records import NOT_FINITE
+from firstlight.runs.records import NOT_FINITE
 
 STATUSES = ("running", "finished", "interrupted", "failed", "crashed")
 TEXTS = ("name", "id", "started", "ended", "stopped", "error", "stage", "hostname", "owner")
@@ -25,7 +25,7 @@ def read_dict(path):
 
 
 def sound_summary(found):
-    """Return a summary without what is of another kind than `firstlight.run` writes."""
+    """Return a summary without what is of another kind than `firstlight.runs.run` writes."""
     summary = {n: value for n, value in found.items() if n not in (*TEXTS, *COUNTS, "status")}
     summary |= {n: found[n] for n in TEXTS if isinstance(found.get(n), str)}
     summary |= {n: found[n] for n in COUNTS if is_number(found.get(n))}
@@ -46,7 +46,7 @@ def sound_summary(found):
 
 
 def sound_environment(found):
-    """Return an environment without what is of another kind than `firstlight.run` writes."""
+    """Return an environment without what is of another kind than `firstlight.runs.run` writes."""
     git, command, blas = (found.get(name) for name in ("git", "command", "blas"))
     sound = {
         # A commit becomes an argument of git, which takes what begins with a dash for an option.

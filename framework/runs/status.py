@@ -4,8 +4,8 @@ import platform
 import time
 from pathlib import Path
 
-from firstlight.claims import occupied, silent
-from firstlight.processes import alive
+from firstlight.runs.claims import occupied, silent
+from firstlight.runs.processes import alive
 from firstlight.runs.sound import read_dict, sound_summary
 
 
@@ -17,7 +17,7 @@ def read_summary(run):
 def status(run, summary=None):
     """Return a run's status; "crashed" for one that says "running" and cannot be.
 
-    No process owns it; see `firstlight.owner`.
+    No process owns it; see `firstlight.runs.owner`.
 
     Parameters
     ----------

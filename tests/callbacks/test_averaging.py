@@ -7,7 +7,7 @@ import firstlight as fl
 from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.early_stopping import EarlyStopping
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.testing import TinyNet, check_callback, tiny_data, tiny_trainer
 
 
@@ -125,7 +125,7 @@ def test_swa_counts_an_epoch_whose_last_step_is_left_out():
 
 def test_blocks_make_no_difference(monkeypatch):
     whole = tiny_trainer([EMA(0.7)]).module.state_dict()
-    monkeypatch.setattr("firstlight.callbacks.weight_average.BLOCK", 7)
+    monkeypatch.setattr("firstlight.callbacks._shared.weight_average.BLOCK", 7)
     assert same(tiny_trainer([EMA(0.7)]).module.state_dict(), whole)
 
 

@@ -6,7 +6,7 @@ import pytest
 import firstlight as fl
 from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.testing import TinyNet, check_resume, tiny_data
 
 AVERAGES = [lambda: EMA(0.9), lambda: EMA(0.9, start_step=3), lambda: SWA(start_epoch=1)]

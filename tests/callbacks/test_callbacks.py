@@ -16,7 +16,7 @@ from firstlight.callbacks import (
     ProgressBar,
     TensorBoard,
 )
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoints.format import Checkpoint
 
 NAMES = {
     "batch_size_finder": callbacks.BatchSizeFinder,

@@ -7,9 +7,9 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import Fingerprints, ModelCheckpoint
-from firstlight.cli.main import main
-from firstlight.fingerprints import fingerprint, first_difference, read_fingerprints
+from firstlight.checkpoints.fingerprints import fingerprint, first_difference, read_fingerprints
 from firstlight.testing import TinyNet, check_callback, tiny_data
+from firstlight.tools.cli.main import main
 
 
 class Nudge(fl.Callback):

@@ -10,8 +10,8 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
-from firstlight.checkpoint import Checkpoint
-from firstlight.writer import CheckpointWarning
+from firstlight.checkpoints.format import Checkpoint
+from firstlight.checkpoints.writer import CheckpointWarning
 
 SYSTEM_CALLS = [(os, "open"), (os, "fsync"), (os, "chmod"), (os, "replace")]
 

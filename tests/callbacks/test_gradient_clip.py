@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from firstlight import Parameter, Role, Trainer, optim
-from firstlight.backend import to_host
 from firstlight.callbacks import GradientClip
+from firstlight.support.backend import to_host
 
 
 def optimizer(dtype="float64"):

@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from firstlight import Callback, Role, Trainer, optim, schedules
+from firstlight import Callback, Role, Trainer, optim
 from firstlight.callbacks import LRSchedule
+from firstlight.optim import schedules
 
 
 class Rates(Callback):

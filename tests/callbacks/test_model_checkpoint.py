@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.backend import to_host
 from firstlight.callbacks import ModelCheckpoint
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoints.format import Checkpoint
+from firstlight.support.backend import to_host
 
 
 class Scores(fl.Callback):

@@ -7,7 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoints.format import Checkpoint
 
 
 class Score(fl.Callback):

@@ -9,7 +9,7 @@ import firstlight as fl
 from firstlight.callbacks.gradient_clip import GradientClip
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.callbacks.nan_guard import NaNGuard
-from firstlight.checkpoint import Checkpoint
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.testing import TinyNet, check_callback, check_resume, tiny_data, tiny_trainer
 
 NAN, INF = float("nan"), float("inf")

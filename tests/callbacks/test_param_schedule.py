@@ -2,8 +2,9 @@
 
 import pytest
 
-from firstlight import Callback, Module, Trainer, nn, optim, schedules
+from firstlight import Callback, Module, Trainer, nn, optim
 from firstlight.callbacks import LRSchedule
+from firstlight.optim import schedules
 
 
 class Net(Module):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import generation, nn
+from firstlight import nn
 from firstlight.callbacks import TensorBoard, TextSamples
-from firstlight.tokenizers import CharTokenizer
+from firstlight.data.tokenizers import CharTokenizer
+from firstlight.support import generation
 
 TEXT = "a b, c d; the quick brown fox\n" * 60
 

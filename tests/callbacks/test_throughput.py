@@ -5,7 +5,7 @@ import json
 import pytest
 
 import firstlight as fl
-from firstlight import stopwatch
+from firstlight.callbacks._shared import stopwatch
 from firstlight.callbacks.throughput import Throughput
 from firstlight.testing import TinyNet, check_callback, tiny_data, tiny_trainer
 

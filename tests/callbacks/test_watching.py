@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import callbacks, nn, rng
-from firstlight.backend import to_host
+from firstlight import callbacks, nn
+from firstlight.support import rng
+from firstlight.support.backend import to_host
 from firstlight.testing import tiny_data
 
 WATCHERS = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.cli.facts import facts_of
 from firstlight.datasets import from_arrays, load
+from firstlight.tools.cli.facts import facts_of
 
 LABELS = np.arange(24) % 3
 X = np.random.default_rng(0).normal(size=(24, 2))

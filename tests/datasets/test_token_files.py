@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from firstlight import tokenizers
+from firstlight.data import tokenizers
 from firstlight.datasets import load, prepare_tokens
 from firstlight.datasets.blocks import Blocks
 

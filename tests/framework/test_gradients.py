@@ -2,17 +2,14 @@
 
 import copy
 import re
-import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
+from layer_table import CASES
 
 from firstlight import Module, nn
-from firstlight import rng as randomness
-from firstlight.gradcheck import check_gradients
-
-CASES = runpy.run_path(str(Path(__file__).with_name("layer_table.py")))["CASES"]
+from firstlight.support import rng as randomness
+from firstlight.support.gradcheck import check_gradients
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 every_layer = pytest.mark.parametrize(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from firstlight import hooks, hookspecs, testing
+from firstlight import hookspecs, testing
+from firstlight.training import hook_manager
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("hook", hooks.HOOKS)
+@pytest.mark.parametrize("hook", hook_manager.HOOKS)
 def test_every_hook_is_there_with_its_signature(hook):
     signature = inspect.signature(getattr(hookspecs, hook))
     assert f"| `{hook}{signature}` |" in PAGE
@@ -20,7 +21,7 @@ def test_every_hook_is_there_with_its_signature(hook):
 def test_no_other_hook_is_there():
     assert set(
         re.findall(r"^\| `(\w+)\(\w+.*?\)` \|", PAGE.partition("## A plugin")[0], re.M)
-    ) == set(hooks.HOOKS)
+    ) == set(hook_manager.HOOKS)
 
 
 def test_the_firing_order_is_that_of_hookspecs():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import plugins, rng
+from firstlight import plugins
+from firstlight.support import rng
 from firstlight.testing import (
     RecordingCallback,
     TinyNet,

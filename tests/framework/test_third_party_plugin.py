@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import firstlight
-from firstlight.scaffold import CHECKOUT, new_plugin
+from firstlight.tools.cli.scaffold import CHECKOUT, new_plugin
 
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]

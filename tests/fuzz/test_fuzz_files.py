@@ -15,16 +15,16 @@ import pytest
 import yaml
 from fuzzing import CURE, Watch, mutated
 
-from firstlight import tokenizers
-from firstlight.checkpoint import Checkpoint
-from firstlight.cli.errors import UsageError
-from firstlight.cli.names import load_config
+from firstlight.checkpoints.fingerprints import read_fingerprints
+from firstlight.checkpoints.format import Checkpoint
+from firstlight.data import tokenizers
+from firstlight.data.preprocessing import Preprocessing
 from firstlight.datasets import load, prepare_tokens
-from firstlight.fingerprints import read_fingerprints
-from firstlight.preprocessing import Preprocessing
-from firstlight.report import read_sections
-from firstlight.sweeps import load_spec
-from firstlight.sweeps.space import Choice, sample
+from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.names import load_config
+from firstlight.tools.report import read_sections
+from firstlight.tools.sweeps import load_spec
+from firstlight.tools.sweeps.space import Choice, sample
 
 pytestmark = pytest.mark.slow
 WATCH = Watch()

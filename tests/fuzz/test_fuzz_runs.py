@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from fuzzing import CURE, Watch, mutated
 
-from firstlight.cli import sweep
-from firstlight.cli.errors import UsageError
-from firstlight.cli.main import main
-from firstlight.run import latest_run
-from firstlight.sweeps import load_spec
-from firstlight.sweeps.trials import Trials
+from firstlight.runs.run import latest_run
+from firstlight.tools.cli import sweep
+from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.main import main
+from firstlight.tools.sweeps import load_spec
+from firstlight.tools.sweeps.trials import Trials
 
 pytestmark = pytest.mark.slow
 WATCH = Watch()

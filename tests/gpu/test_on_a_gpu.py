@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layer_table import CASES
 
 import firstlight as fl
 from firstlight import Trainer, models, nn
-from firstlight.backend import load_cupy, to_device, using
-from firstlight.ops import cupy_ops, gemm, kernel, philox
-from firstlight.parity import check_parity
-from firstlight.uploads import uploading
+from firstlight.fast.cuda import cupy_ops, gemm, kernel, philox
+from firstlight.fast.cuda.uploads import uploading
+from firstlight.support.backend import load_cupy, to_device, using
+from firstlight.tools.diagnose.parity import check_parity
 
 pytestmark = pytest.mark.gpu
-TABLE = Path(__file__).parents[1] / "framework" / "layer_table.py"
-CASES = runpy.run_path(str(TABLE))["CASES"]
+TESTS = Path(__file__).parents[1] / "framework"
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +28,12 @@ def _gpu():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_layer_is_the_same_as_on_the_cpu(case, dtype):
-    layers = runpy.run_path(str(TABLE.with_name("test_standin_layers.py")))
+    layers = runpy.run_path(str(TESTS / "fast" / "test_standin_layers.py"))
     layers["compare"](case, dtype)
 
 
 def test_every_layer_but_those_with_masks_from_the_host_is_captured():
-    layers = runpy.run_path(str(TABLE.with_name("test_capture_layers.py")))
+    layers = runpy.run_path(str(TESTS / "training" / "test_capture_layers.py"))
     failed = {}
     for case in layers["CASES"]:
         if case.name not in layers["UNCAPTURED"]:
@@ -45,7 +45,7 @@ def test_every_layer_but_those_with_masks_from_the_host_is_captured():
 
 
 def test_several_steps_in_a_graph_learn_what_single_ones_do():
-    tests = runpy.run_path(str(TABLE.with_name("test_bundles.py")))
+    tests = runpy.run_path(str(TESTS / "training" / "test_bundles.py"))
     _, state, records, launches = tests["trained"](True)
     assert launches, "nothing was bundled"
     _, expected, expected_records, _ = tests["trained"](False)
@@ -56,7 +56,7 @@ def test_several_steps_in_a_graph_learn_what_single_ones_do():
 
 
 def test_batches_arrive_while_the_gpu_is_busy():
-    tests = runpy.run_path(str(TABLE.with_name("test_uploads.py")))
+    tests = runpy.run_path(str(TESTS / "fast" / "test_uploads.py"))
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         busy = to_device(np.ones((1024, 1024), "float32"), "cuda:0")
         found = []
@@ -119,7 +119,7 @@ def test_half_precision_overflows_to_infinity():
 
 
 def test_steps_that_overflow_are_left_out_and_captured_as_uncaptured():
-    tests = runpy.run_path(str(TABLE.with_name("test_loss_scale.py")))
+    tests = runpy.run_path(str(TESTS / "fast" / "test_loss_scale.py"))
     tests["compare"]({})
 
 

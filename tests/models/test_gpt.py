@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.gradcheck import check_gradients
 from firstlight.models import GPT
 from firstlight.models.gpt_weights import to_gpt2
 from firstlight.models.sampling import sample
+from firstlight.support.gradcheck import check_gradients
 
 SMALL = {"n_layer": 2, "n_head": 2, "n_embd": 16}
 

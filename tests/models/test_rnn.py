@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.gradcheck import check_gradients
 from firstlight.models import RNN
+from firstlight.support.gradcheck import check_gradients
 
 every_kind = pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.gradcheck import check_gradients
 from firstlight.models import ViT
+from firstlight.support.gradcheck import check_gradients
 
 
 @pytest.fixture

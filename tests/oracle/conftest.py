@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from standin import installed, kernels
 
-from firstlight.backend import to_device, to_host
-from firstlight.ops import compiled
+from firstlight.fast import compiled
+from firstlight.support.backend import to_device, to_host
 
 
 class Form:

@@ -7,7 +7,7 @@ when a sum is rounded before its parts are compared with it.
 import numpy as np
 import pytest
 
-from firstlight import Parameter, nn, ops, optim
+from firstlight import Parameter, fast, nn, optim
 
 torch = pytest.importorskip("torch")
 F, tnn = torch.nn.functional, torch.nn
@@ -116,8 +116,8 @@ def test_attention(causal, scale, mean, form):
         dy = dy.astype("float32")
         placed, there_dy = [form.there(array) for array in arrays], form.there(dy)
         y, *gradients = (form.there(np.full_like(dy, np.nan)) for _ in range(4))
-        lse = ops.attention(*placed, y, causal=causal)
-        ops.attention_backward(there_dy, *placed, y, lse, *gradients, causal=causal)
+        lse = fast.attention(*placed, y, causal=causal)
+        fast.attention_backward(there_dy, *placed, y, lse, *gradients, causal=causal)
         ours.append([form.here(part) for part in (y, *gradients)])
         for results, dtype in ((theirs, "float32"), (exact, "float64")):
             results.append(attend(arrays, dy, causal, dtype))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from firstlight.augment import RandomAffine
-from firstlight.augment.resample import resample
+from firstlight.data.augment import RandomAffine
+from firstlight.data.augment.resample import resample
 
 torch = pytest.importorskip("torch")
 

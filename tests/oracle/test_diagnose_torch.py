@@ -5,7 +5,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import models, nn
-from firstlight.diagnose import check
+from firstlight.tools.diagnose import check
 
 pytest.importorskip("torch")
 

@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from firstlight import schedules
+from firstlight.optim import schedules
 
 torch = pytest.importorskip("torch")
 lr_scheduler = torch.optim.lr_scheduler

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
-from firstlight.ops import scratch
+from firstlight.fast.blocked import scratch
 
 
 class Numpy(ModuleType):
@@ -50,7 +50,7 @@ def spoil_fresh_memory(monkeypatch):
     The modules that numba compiles keep NumPy: it recognises ``np.int32`` by the module.
     """
     for name, module in list(sys.modules.items()):
-        compiled = name.startswith("firstlight.ops.compiled.")
+        compiled = name.startswith("firstlight.fast.compiled.")
         if name.startswith("firstlight.") and not compiled and getattr(module, "np", None) is np:
             monkeypatch.setattr(module, "np", Numpy("numpy"))
     monkeypatch.setattr(scratch, "_kept", Kept())

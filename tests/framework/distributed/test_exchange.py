@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import firstlight as fl
+from firstlight.checkpoints.fingerprints import fingerprint
 from firstlight.distributed import bfloat16
 from firstlight.distributed.mpi import MPICommunicator
-from firstlight.fingerprints import fingerprint
 from firstlight.testing import tiny_trainer
 
 
@@ -20,7 +20,7 @@ def test_ranks_exchange_arrays_and_objects(mpirun, ranks):
 
 def test_one_rank_of_mpi_trains_the_same_bytes_as_no_mpi(mpi_words, tmp_path):
     code = (
-        "import firstlight as fl\nfrom firstlight.fingerprints import fingerprint\n"
+        "import firstlight as fl\nfrom firstlight.checkpoints.fingerprints import fingerprint\n"
         "from firstlight.testing import tiny_trainer\n"
         "print(fingerprint(tiny_trainer().module))\n"
         "trainer = fl.Trainer(strategy='mpi', runs_dir=None, default_callbacks=False)\n"

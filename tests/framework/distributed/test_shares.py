@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from standin import installed, kernels
 
-from firstlight import DataLoader, nn, rng
-from firstlight.backend import to_device
+from firstlight import DataLoader, nn
 from firstlight.distributed import Communicator, share
 from firstlight.distributed.sharding import cut, shares
 from firstlight.distributed.share import Share
+from firstlight.support import rng
+from firstlight.support.backend import to_device
 
 
 class Rank(Communicator):

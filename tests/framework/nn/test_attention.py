@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import nn, ops
+from firstlight import fast, nn
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_dropout_zeroes_its_share_of_the_weights_and_keeps_the_mean():
     q = np.zeros((n, h, t, 4), "float32")  # all weights alike: 1/t
     v = np.ones((n, h, t, 4), "float32")
     y = np.empty_like(q)
-    ops.attention(q, q, v, y, dropout=0.3, seeds=np.arange(n))
+    fast.attention(q, q, v, y, dropout=0.3, seeds=np.arange(n))
     # a row's sum of weights: the share kept, / 0.7; binomial with t trials
     sums = y[..., 0]
     assert sums.mean() == pytest.approx(1, abs=0.01)

@@ -3,7 +3,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import nn
-from firstlight import rng as randomness
+from firstlight.support import rng as randomness
 
 
 def test_dropout_drops_the_share_and_keeps_the_mean():

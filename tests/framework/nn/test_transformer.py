@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firstlight import nn
-from firstlight import rng as randomness
+from firstlight.support import rng as randomness
 
 ENCODER, DECODER = nn.TransformerEncoderLayer, nn.TransformerDecoderLayer
 both_layers = pytest.mark.parametrize("kind", [ENCODER, DECODER], ids=["encoder", "decoder"])

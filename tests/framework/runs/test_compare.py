@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firstlight.run import latest_run
 from firstlight.runs import RunFolder, changes, cleaning, compare, export, list_runs, marks
+from firstlight.runs.run import latest_run
 
 
 def test_only_what_differs_is_shown(make_run):

@@ -7,10 +7,10 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
-from firstlight.checkpoint import Checkpoint
-from firstlight.files import inside
-from firstlight.run_ids import latest_run
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.runs import changes
+from firstlight.runs.run_ids import latest_run
+from firstlight.support.files import inside
 from firstlight.testing import TinyNet, tiny_data
 
 

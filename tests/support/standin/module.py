@@ -189,8 +189,8 @@ def _creator(function):
 @contextmanager
 def installed(monkeypatch, compiled=True):
     """Put the stand-in in the place of CuPy; ``compiled`` runs our kernels, if there is g++."""
-    from firstlight import backend, rng
-    from firstlight.ops import gemm, kernel
+    from firstlight.fast.cuda import gemm, kernel
+    from firstlight.support import backend, rng
 
     counts.reset()
     for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):

@@ -1,0 +1,1 @@
+"""What several callbacks share; none of it is a callback."""

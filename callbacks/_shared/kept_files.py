@@ -1,0 +1,124 @@
+"""Kept files: what a resumed `ModelCheckpoint` makes of the files that its state names."""
+
+import re
+import shutil
+import warnings
+
+from firstlight.checkpoints.format import BEST, Checkpoint
+from firstlight.support.files import replacing
+
+
+def name_of(epoch, step):
+    """Return the name under which one of the k best states is kept."""
+    return f"epoch={epoch:03d}-step={step:06d}.safetensors"
+
+
+def step_of(name):
+    """Return the step in a name of `name_of`.
+
+    Raises
+    ------
+    ValueError
+        The name has another form; a state that was read must not lead to any other file.
+    """
+    found = re.fullmatch(r"epoch=\d+-step=(\d+)\.safetensors", str(name))
+    if found is None:
+        raise ValueError(
+            f"ModelCheckpoint: the checkpoint's state names the file {name!r}, expected "
+            f"{name_of(1, 100)!r} or the like; it was changed by hand, choose another one"
+        )
+    return int(found[1])
+
+
+def recover(owner, trainer):
+    """Verify the files that a restored state names, and bring them into a new run's folder.
+
+    What is missing or another one is written again if the checkpoint is that state; the best one
+    also if a kept file is. Otherwise the older state that is in the file counts as the best, or
+    the next value does, with a warning. A best of a later step stays: the process that wrote it
+    was killed before it wrote *last*, and the same steps lead to it again.
+
+    Parameters
+    ----------
+    owner : ModelCheckpoint
+    trainer : Trainer
+        About to go on from ``trainer.place``.
+
+    Returns
+    -------
+    int or None
+        The step of a best state that is later than the checkpoint.
+    """
+    place, named = trainer.place, owner.named()
+    here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
+    held = {name for name, step in named.items() if place.holds(owner.prefix + name, step)}
+    if place.run is None:
+        for name in held:
+            _copy(there / name, here / name)
+    else:
+        last = trainer.run.checkpoints / place.path.name
+        trainer.writer.note(last, trainer.step, {here / name: named[name] for name in held})
+        if owner.top_k > 0:
+            _delete_fallen(here, named, trainer.step)
+    again = [name for name in named.keys() - held if named[name] == place.checkpoint.step]
+    if again:  # the state itself, of a process that was killed before it had written them all
+        whole = place.checkpoint.weights() if owner.save_weights_only else place.checkpoint
+        trainer.writer.write({here / name: whole for name in again})
+    for name in named.keys() - {*held, *again, BEST}:
+        owner.forget(name)
+        if place.run is not None:  # else the old run may have gone on without it
+            _warn(f"{str(here / name)!r} is missing or another one, and not among the best now")
+    lost = BEST in named and BEST not in (*held, *again)
+    return _recover_best(owner, trainer, held) if lost else None
+
+
+def _recover_best(owner, trainer, held):
+    place, step = trainer.place, owner.monitor.step
+    here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
+    found, _ = Checkpoint.identity(there / BEST) or (-1, None)
+    if found > step and place.run is not None:
+        ended = found == place.checkpoint.step and not place.unfinished
+        goes_on = ended and not trainer.should_stop
+        return None if goes_on and _adopt_end(owner, there / BEST) else found
+    twin = next((name for name in held if step_of(name) == step), None)
+    if twin is not None:
+        _copy(there / twin, here / BEST)
+        return None
+    lost = owner.monitor.describe_best()
+    owner.monitor.reset()
+    for record in trainer.history.records:
+        if record["step"] == found < step:
+            owner.monitor.update(record)
+    if place.run is None and owner.monitor.best is not None:
+        _copy(there / BEST, here / BEST)
+    now = "the next value is" if owner.monitor.best is None else "that one is"
+    _warn(f"{str(there / BEST)!r} is missing or another one ({lost}); {now} the best from here on")
+    return None
+
+
+def _adopt_end(owner, path):
+    """Take the values that the end of a training cut short in an epoch had; return if better."""
+    checkpoint = Checkpoint.load(path)
+    place = {"step": checkpoint.step, "epoch": checkpoint.epoch}
+    return owner.monitor.update(place | checkpoint.progress.get("closing", {}))
+
+
+def _delete_fallen(folder, named, step):
+    """Delete what had fallen out of the k best when a kill came before the deletion."""
+    for path in folder.glob("epoch=*-step=*.safetensors"):
+        try:
+            fell = step_of(path.name) < step and path.name not in named
+        except ValueError:  # another's
+            continue
+        if fell:
+            path.unlink(missing_ok=True)
+
+
+def _copy(source, target):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _warn(message):
+    warnings.warn(f"resume: {message}", stacklevel=2)

@@ -1,0 +1,195 @@
+"""Checkpoints: one safetensors file with the arrays, and JSON for all the rest; no pickle."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from firstlight.support.backend import to_host
+from firstlight.support.files import inside, replacing
+from firstlight.support.scalars import for_json
+
+FORMAT = 1
+ANOTHER = "take another one of the run, such as last or best"
+LAST = "last.safetensors"
+BEST = "best.safetensors"
+EXCEPTION = "exception.safetensors"  # written in the middle of a step: weights to look at
+
+
+@dataclass
+class Checkpoint:
+    """Everything that the next step of a training depends on.
+
+    Attributes
+    ----------
+    model : dict of str to array
+        `Module.state_dict`.
+    optimizer : dict
+        `Optimizer.state_dict`; empty in a file of weights only.
+    step, epoch : int
+        Optimizer steps done, and the epoch under way or just over (counted from 1).
+    progress : dict
+        The place inside the epoch, sums of the means under way, history, time.
+    loaders : dict
+        Places of the training and the validation loader.
+    rng : dict
+        State of everything random.
+    callbacks : dict of str to dict
+        State of every callback.
+    config : dict
+        Settings of the run.
+    extra : dict
+        For plugins; must be JSON-able.
+    arrays : dict of str to array
+        For plugins, whose names start with the plugin's; copies, as they are written later.
+    files : dict of str to [int, str or None]
+        The other checkpoints that callback states name: file name, relative to the run's folder
+        of checkpoints, to step and checksum. The writer sets the checksum; None if the file
+        there is of another step.
+    """
+
+    model: dict
+    optimizer: dict = field(default_factory=dict)
+    step: int = 0
+    epoch: int = 0
+    progress: dict = field(default_factory=dict)
+    loaders: dict = field(default_factory=dict)
+    rng: dict = field(default_factory=dict)
+    callbacks: dict = field(default_factory=dict)
+    config: dict = field(default_factory=dict)
+    extra: dict = field(default_factory=dict)
+    arrays: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+
+    def save(self, path):
+        """Write the file atomically: after any failure the old file, or none, is there.
+
+        Returns
+        -------
+        str
+            The checksum of the content, which the file holds too.
+
+        Raises
+        ------
+        OSError
+            As the system reports it.
+        TypeError
+            Something in the JSON part is not JSON-able.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import save_file
+
+        optimizer = dict(self.optimizer)
+        named = {f"model/{name}": array for name, array in self.model.items()}
+        named |= {f"optimizer/{n}": a for n, a in optimizer.pop("arrays", {}).items()}
+        named |= {f"extra/{name}": array for name, array in self.arrays.items()}
+        # safetensors writes the memory of a strided array in the wrong order (its issue #825).
+        arrays = {name: np.asarray(to_host(a), order="C") for name, a in named.items()}
+        meta = {**vars(self), "optimizer": optimizer}
+        del meta["model"], meta["arrays"]
+        text = json.dumps(meta, default=for_json)
+        metadata = {
+            "format": str(FORMAT),
+            "checksum": checksum(arrays, text),
+            "firstlight": text,
+        }
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:  # `save` would copy all, and hold Python's lock
+            try:
+                save_file(arrays, temporary, metadata=metadata)
+            except SafetensorError as error:  # what it makes of a full disk
+                raise OSError(str(error)) from error
+        return metadata["checksum"]
+
+    def weights(self):
+        """Return a checkpoint of the weights alone, a third of the size with Adam."""
+        return Checkpoint(
+            self.model, step=self.step, epoch=self.epoch, config=self.config, files=self.files
+        )
+
+    @staticmethod
+    def identity(path):
+        """Return ``(step, checksum)`` of a file from its header; None if it is no whole checkpoint.
+
+        The arrays are not read: damage within them is found by `load`.
+        """
+        from safetensors import safe_open
+
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata()
+            return json.loads(metadata["firstlight"])["step"], metadata["checksum"]
+        except Exception:  # missing, damaged, another's: the reader raises many kinds
+            return None
+
+    @classmethod
+    def load(cls, path):
+        """Read a checkpoint and verify its content.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            Not a checkpoint of ours, of another format version, or damaged.
+        """
+        from safetensors import safe_open
+
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"checkpoint {str(path)!r} does not exist")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except Exception as error:  # damaged bytes make the reader raise many kinds
+            raise ValueError(f"checkpoint {str(path)!r} is damaged: {error}; {ANOTHER}") from error
+        if not {"firstlight", "format", "checksum"} <= set(metadata):
+            raise ValueError(
+                f"{str(path)!r} is a safetensors file, but not a firstlight checkpoint; {ANOTHER}"
+            )
+        if metadata["format"] != str(FORMAT):
+            raise ValueError(
+                f"checkpoint {str(path)!r} has format {metadata['format']}, this firstlight reads "
+                f"format {FORMAT}; use the version that wrote it"
+            )
+        if metadata["checksum"] != checksum(arrays, metadata["firstlight"]):
+            raise ValueError(
+                f"checkpoint {str(path)!r} is damaged: its checksum does not match; {ANOTHER}"
+            )
+        try:
+            checkpoint = cls(
+                model=_part(arrays, "model/"),
+                arrays=_part(arrays, "extra/"),
+                **json.loads(metadata["firstlight"]),
+            )
+            for name in checkpoint.files:  # obsolete ones are deleted one day
+                inside(root_of(path), name)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(
+                f"checkpoint {str(path)!r} is not as format {FORMAT} has it: {error}; use the "
+                "version that wrote it"
+            ) from error
+        if checkpoint.optimizer:
+            checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
+        return checkpoint
+
+
+def root_of(path):
+    """Return the folder of checkpoints that a file is in, at any depth; else its own folder."""
+    return next((p for p in path.parents if p.name == "checkpoints"), path.parent)
+
+
+def checksum(arrays, text):
+    """Return a hash over a text, and names, dtypes, shapes and bytes of a dict of arrays."""
+    digest = hashlib.sha256(text.encode())  # twice as fast as BLAKE2 here
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _part(arrays, prefix):
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -1,0 +1,29 @@
+"""Augmentation: random changes of training batches that leave their meaning as it is.
+
+Each is a transform ``f(batch, rng) -> batch`` (see `firstlight.data.transforms`) of images
+(N, H, W, C), for the whole batch at once, every image with random numbers of its own. The
+generator is the batch's own, so that the same batch of the same epoch is always augmented alike:
+after a resume, and with prefetching.
+"""
+
+from firstlight.data.augment.affine import RandomAffine
+from firstlight.data.augment.compose import Compose
+from firstlight.data.augment.crop import RandomCrop
+from firstlight.data.augment.elastic import ElasticTransform
+from firstlight.data.augment.erasing import RandomErasing
+from firstlight.data.augment.flip import RandomHorizontalFlip
+from firstlight.data.augment.mix import CutMix, MixUp
+from firstlight.data.augment.recipes import RECIPES, augmentation
+
+__all__ = [
+    "RECIPES",
+    "Compose",
+    "CutMix",
+    "ElasticTransform",
+    "MixUp",
+    "RandomAffine",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomHorizontalFlip",
+    "augmentation",
+]

@@ -1,0 +1,144 @@
+"""MixUp and CutMix: two images in one, with a share of both labels."""
+
+import numpy as np
+
+from firstlight.data.augment.checks import check_images
+
+
+class _Mix:
+    """What both have in common: partners, the share λ, and soft targets."""
+
+    def __init__(self, *, alpha=1.0, num_classes=None):
+        name = type(self).__name__
+        if not alpha > 0:
+            raise ValueError(f"{name}: expected alpha above 0, got {alpha}")
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f"{name}: expected num_classes of 1 or more, got {num_classes}")
+        self.alpha, self.num_classes = alpha, num_classes
+
+    def _targets(self, y):
+        """Return class probabilities (N, C) of class indices (N,), or y if it is those already."""
+        name = type(self).__name__
+        if y.ndim == 2 and y.dtype.kind == "f":
+            return y
+        if y.ndim != 1 or y.dtype.kind not in "iu":
+            raise TypeError(
+                f"{name}: expected class indices y of shape (N,), or probabilities (N, C), got "
+                f"{y.dtype} of shape {y.shape}"
+            )
+        if self.num_classes is None:
+            raise ValueError(
+                f"{name}: class indices need the number of classes; write {name}(num_classes=...)"
+            )
+        if y.size and (y.min() < 0 or y.max() >= self.num_classes):
+            raise ValueError(
+                f"{name}: expected labels from 0 to {self.num_classes - 1}, got labels from "
+                f"{y.min()} to {y.max()}"
+            )
+        return (y[:, None] == np.arange(self.num_classes)).astype("float32")
+
+    def __repr__(self):
+        return f"{type(self).__name__}(alpha={self.alpha:g}, num_classes={self.num_classes})"
+
+
+class MixUp(_Mix):
+    """Blend each image with its neighbour in the batch, and their labels alike.
+
+    Formula, with one λ ~ Beta(α, α) for the batch, and n' the sample before n::
+
+        x_n ← λ x_n + (1 - λ) x_n'        y_n ← λ y_n + (1 - λ) y_n'
+
+    Parameters
+    ----------
+    alpha : float
+        α; 1 draws λ uniformly from 0 ... 1, small ones leave most batches nearly as they are.
+    num_classes : int, optional
+        C; class indices become probabilities (N, C). Not needed for targets that are some.
+
+    Raises
+    ------
+    ValueError, TypeError
+        An alpha that is not positive; labels without ``num_classes``, or outside it.
+
+    Notes
+    -----
+    The batches are shuffled, so that a neighbour is as good as a random sample. The accuracy of
+    a training epoch then compares the likeliest class only.
+
+    References
+    ----------
+    Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, equation 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.data.augment import MixUp
+    >>> x, y = np.zeros((2, 4, 4, 1), "float32"), np.array([0, 1])
+    >>> x, y = MixUp(num_classes=2)((x, y), np.random.default_rng(0))
+    >>> y.shape, y.sum(axis=1)
+    ((2, 2), array([1., 1.], dtype=float32))
+    """
+
+    def __call__(self, batch, rng):
+        """Return the blended batch ``(x, y)``; x may be anything but integers."""
+        x, y = batch
+        if x.dtype.kind != "f":
+            raise TypeError(f"MixUp: expected floating-point x, got {x.dtype}; put a Scale before")
+        y = self._targets(y)  # (N, C)
+        share = np.float32(rng.beta(self.alpha, self.alpha))
+        return tuple(share * one + (1 - share) * np.roll(one, 1, axis=0) for one in (x, y))
+
+
+class CutMix(_Mix):
+    """Paste a rectangle of its neighbour into each image, and give the label its area's share.
+
+    Formula, with one λ ~ Beta(α, α) for the batch and a rectangle of (1 - λ) of the area around a
+    random centre, cut off at the border; λ' is the share that is left of the image itself::
+
+        y_n ← λ' y_n + (1 - λ') y_n'
+
+    Parameters
+    ----------
+    alpha : float
+        α; see `MixUp`.
+    num_classes : int, optional
+        C; class indices become probabilities (N, C). Not needed for targets that are some.
+
+    Raises
+    ------
+    ValueError, TypeError
+        See `MixUp`; x that is not images.
+
+    References
+    ----------
+    Yun et al., "CutMix: regularization strategy to train strong classifiers with localizable
+    features", ICCV 2019, equations 1 and 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.data.augment import CutMix
+    >>> x = np.stack([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
+    >>> x, y = CutMix(num_classes=2)((x, np.array([0, 1])), np.random.default_rng(0))
+    >>> float(x[0].mean()) == float(y[0, 1])
+    True
+    """
+
+    def __call__(self, batch, rng):
+        """Return the batch ``(x, y)`` with rectangles pasted in."""
+        x, y = batch
+        check_images("CutMix", x)
+        y = self._targets(y)  # (N, C)
+        _, height, width, _ = x.shape
+        side = 0.5 * np.sqrt(1 - rng.beta(self.alpha, self.alpha))  # half of it, as a share
+        row, column = rng.integers(height), rng.integers(width)
+        top, bottom = _ends(row, side * height, height)
+        left, right = _ends(column, side * width, width)
+        x = x.copy()
+        x[:, top:bottom, left:right] = np.roll(x, 1, axis=0)[:, top:bottom, left:right]
+        share = np.float32(1 - (bottom - top) * (right - left) / (height * width))
+        return x, share * y + (1 - share) * np.roll(y, 1, axis=0)
+
+
+def _ends(middle, half, size):
+    return max(0, int(middle - half)), min(size, int(middle + half))

@@ -1,0 +1,94 @@
+"""Recipes: augmentations by name, with amounts that suit small images.
+
+========== =====================================================================================
+``affine``  turned by up to 10 degrees, shifted by up to 7 % (2 of 28 pixels), scaled by 0.9 to
+            1.1, sheared by up to 10 degrees
+``elastic`` bent as handwriting bends: alpha 24 and sigma 4 for 28 pixels, so mostly within 2
+``crop``    shifted by whole pixels, up to a fourteenth of the height (2 of 28)
+``erase``   in one of two images a rectangle of 2 to 15 % of the area hidden
+``flip``    one of two images mirrored, left for right
+``mixup``   blended with another image, labels alike (alpha 0.2)
+``cutmix``  a rectangle of another image pasted in, labels by area (alpha 1)
+========== =====================================================================================
+"""
+
+import difflib
+
+import numpy as np
+
+from firstlight.data.augment.affine import RandomAffine
+from firstlight.data.augment.compose import Compose
+from firstlight.data.augment.crop import RandomCrop
+from firstlight.data.augment.elastic import ElasticTransform
+from firstlight.data.augment.erasing import RandomErasing
+from firstlight.data.augment.flip import RandomHorizontalFlip
+from firstlight.data.augment.mix import CutMix, MixUp
+
+RECIPES = ("affine", "elastic", "crop", "erase", "flip", "mixup", "cutmix")
+
+
+def augmentation(names, *, scale, shape, classes, flips=True, who="augment"):
+    """Return a transform that augments scaled images by the recipes named, or None without names.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of `RECIPES`, applied in this order.
+    scale : callable
+        What the images went through: it tells which number is black.
+    shape : (int, int, int)
+        Height, width and channels of an image.
+    classes : int
+    flips : bool
+        False refuses ``flip``: mirrored letters and digits are no letters and digits.
+    who : str
+        Used in messages.
+
+    Returns
+    -------
+    callable or None
+        ``f(batch, rng) -> batch``.
+
+    Raises
+    ------
+    ValueError
+        An unknown name, a name given twice, or a flip where there shall be none.
+    TypeError
+        One string instead of a sequence of them.
+
+    Examples
+    --------
+    >>> from firstlight.data.augment import augmentation
+    >>> from firstlight.data.transforms import Scale
+    >>> augmentation(("crop",), scale=Scale(255), shape=(28, 28, 1), classes=10)
+    Compose(RandomCrop(size=None, padding=2, fill=0))
+    """
+    if isinstance(names, str):
+        raise TypeError(f"{who}: expected augment as a tuple of names, got {names!r}; add a comma")
+    names, known = tuple(names), [name for name in RECIPES if flips or name != "flip"]
+    for name in names:
+        if name not in RECIPES:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise ValueError(
+                f"{who}: no augmentation is called {name!r}; {hint}There are: {', '.join(known)}"
+            )
+        if name not in known:
+            raise ValueError(f"{who}: flip is left out here, as mirrored signs are other signs")
+        if names.count(name) > 1:
+            raise ValueError(f"{who}: expected each name in augment once, got {name!r} again")
+    if not names:
+        return None
+    height, width, channels = shape
+    (black,) = scale((np.zeros((1, 1, 1, channels), "uint8"),), None)
+    fill = float(black.mean())
+    made = {
+        "affine": RandomAffine(10, (0.07, 0.07), (0.9, 1.1), 10, fill=fill),
+        "elastic": ElasticTransform(24 * (height / 28) ** 2, 4 * height / 28, fill=fill),
+        "crop": RandomCrop(padding=max(1, round(height / 14)), fill=fill),
+        "erase": RandomErasing(scale=(0.02, 0.15), value=fill),
+        "flip": RandomHorizontalFlip(),
+        "mixup": MixUp(alpha=0.2, num_classes=classes),
+        "cutmix": CutMix(num_classes=classes),
+    }
+    return Compose([made[name] for name in names])

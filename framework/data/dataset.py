@@ -1,0 +1,213 @@
+"""ArrayDataset: samples in memory, checked once when they come in."""
+
+import copy
+
+import numpy as np
+
+
+class ArrayDataset:
+    """Samples held in arrays whose first axis counts them.
+
+    A *data set* is anything with ``len()`` that gives a whole batch, a tuple of arrays, when it
+    is indexed with an array of indices. This is the one for data that fits in memory. Others may
+    have more to offer::
+
+        draw(count, rng)              new samples for training, in place of those by index
+        weight(batch)                 what a batch counts in an evaluation, where the step does not
+                                      tell denominators; its samples if not given
+        metrics(prediction, batch)    further means over a batch, by name, for an evaluation
+
+    Parameters
+    ----------
+    *arrays : array_like, shape (N, ...)
+        Usually inputs x and targets y. float64 becomes float32, the dtype of models; pass
+        ``dtype`` for another. Integers (labels, pixels, tokens) stay as they are.
+    name : str
+        Used in messages.
+    dtype : str
+        Dtype of floating arrays; with a ``transform`` x keeps its own, so that nothing is rounded
+        before it is scaled.
+    transform : callable, optional
+        ``f(batch, rng) -> batch``, applied to whatever is taken out by index, with None as rng:
+        what scales the inputs, nothing random.
+
+    Attributes
+    ----------
+    arrays : tuple of array
+        The samples as they are kept, before the transform.
+
+    Raises
+    ------
+    ValueError
+        No samples, different lengths, NaN or infinity.
+    TypeError
+        Values that are not numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.data.splits import ArrayDataset
+    >>> data = ArrayDataset(np.zeros((5, 3)), np.arange(5))
+    >>> len(data), [a.shape for a in data[np.array([0, 4])]]
+    (5, [(2, 3), (2,)])
+    """
+
+    def __init__(self, *arrays, name="data", dtype="float32", transform=None):
+        if not arrays:
+            raise ValueError(f"{name}: expected one or more arrays, got none")
+        self.name, self.dtype, self.transform = name, dtype, transform
+        dtypes = [None if transform is not None and i == 0 else dtype for i in range(len(arrays))]
+        self.arrays = tuple(map(self._checked, arrays, range(len(arrays)), dtypes))
+        lengths = [len(array) for array in self.arrays]
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f"{name}: arrays of one data set have one length, got {lengths}; "
+                "pass (x, y) with one y for each x"
+            )
+        if lengths[0] == 0:
+            raise ValueError(f"{name} is empty: expected at least one sample")
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, indices):
+        """Return samples as a network gets them: ``(x, y)``, or ``(x,)`` of a lone array.
+
+        Indices are what arrays take: an array of integers, a slice, a mask, one integer.
+        """
+        batch = tuple(array[indices] for array in self.arrays)
+        if self.transform is None:
+            return batch
+        x, *others = self.transform(batch, None)
+        return (x.astype(self.dtype, copy=False) if x.dtype.kind == "f" else x, *others)
+
+    def __repr__(self):
+        shapes = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays)
+        return f"ArrayDataset({self.name}: {shapes})"
+
+    def _checked(self, array, position, dtype):
+        try:
+            array = np.asarray(array)
+        except ValueError as error:  # nested lists of different lengths
+            raise ValueError(
+                f"{self.name}: array {position} cannot be made from what was given: {error}"
+            ) from error
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{self.name}: expected numbers in array {position}, got dtype {array.dtype}; "
+                "encode labels as integers 0, 1, ..."
+            )
+        if array.ndim == 0:
+            raise ValueError(f"{self.name}: array {position} is a single number, not samples")
+        if array.dtype.kind == "f":
+            with np.errstate(over="ignore"):  # what is beyond float32 becomes infinity, see below
+                array = array.astype(dtype or array.dtype, copy=False)
+            self._check_finite(array, position)
+        return array
+
+    def _check_finite(self, array, position):
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = array.sum(dtype="float64")  # one pass without a temporary
+        if np.isfinite(total):
+            return
+        bad = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"{self.name}: array {position} has NaN or infinity (as {array.dtype}) in "
+                f"{bad.sum()} of {len(array)} samples, first in sample {bad.argmax()}; "
+                "clean the data before training"
+            )
+
+
+class TransformedDataset:
+    """Another's data set, whose samples go through a transform.
+
+    Parameters
+    ----------
+    data : data set
+    transform : callable
+        ``f(batch, rng) -> batch``; nothing random, as for `ArrayDataset`.
+    name : str
+        Used in messages.
+    """
+
+    def __init__(self, data, transform, name="data"):
+        self.data, self.transform, self.name = data, transform, getattr(data, "name", name)
+        for offer in ("weight", "metrics"):
+            if hasattr(data, offer):
+                setattr(self, offer, getattr(data, offer))
+        if hasattr(data, "draw"):
+            self.draw = self._draw
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, indices):
+        """Return samples as a network gets them."""
+        return self.transform(self.data[indices], None)
+
+    def _draw(self, count, rng):
+        return self.transform(self.data.draw(count, rng), None)
+
+
+def transform_of(data):
+    """Return what a data set applies to its samples; None for nothing, or nothing of ours."""
+    return data.transform if isinstance(data, (ArrayDataset, TransformedDataset)) else None
+
+
+def with_transform(data, transform, name="data"):
+    """Return a data set whose samples go through a transform; None leaves it as it is.
+
+    Raises
+    ------
+    ValueError
+        Its samples go through another transform already.
+    """
+    own = transform_of(data)
+    if transform is None or own is transform:
+        return data
+    if own is not None:
+        raise ValueError(
+            f"{name}: its samples go through {own!r} already; leave out transform={transform!r}, "
+            "which would scale them twice"
+        )
+    if type(data) is not ArrayDataset:
+        return TransformedDataset(data, transform, name)
+    data = copy.copy(data)
+    data.transform = transform
+    return data
+
+
+def as_dataset(data, name="data", transform=None):
+    """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass as they are.
+
+    Their samples then go through the ``transform``, if one is given.
+
+    Raises
+    ------
+    TypeError
+        Something else, such as a list: wrap it in ``np.array`` or make a tuple ``(x, y)``.
+    """
+    if isinstance(data, tuple):
+        return ArrayDataset(*data, name=name, transform=transform)
+    if hasattr(data, "__array__"):  # NumPy's, a pandas table, a PyTorch tensor
+        return ArrayDataset(data, name=name, transform=transform)
+    indexable = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if indexable and not isinstance(data, (list, dict, str, bytes)):
+        return with_transform(data, transform, name)
+    raise TypeError(
+        f"{name}: expected an array, a tuple (x, y) of arrays, or a data set with len() and "
+        f"indexing by arrays, got {type(data).__name__}{_cure(data)}"
+    )
+
+
+def _cure(data):
+    if isinstance(data, list):
+        return "; write np.array(...) for values, (x, y) for inputs and targets"
+    if isinstance(data, str):
+        return "; load it first: firstlight.datasets.load(...)"
+    if isinstance(data, dict):
+        return "; write (data['x'], data['y'])"
+    if hasattr(data, "__iter__"):
+        return "; if it is a loader, give it __len__, the number of its batches"
+    return ""

@@ -1,0 +1,279 @@
+"""Preprocessing: what data go through on their way to a run's network, kept in the run's folder.
+
+Classes get their numbers, and inputs their scale, from the data that a network is trained on.
+Other data must get the same ones, whichever of the classes occur in them. So each run that was
+trained on `DataSplits` keeps them in ``preprocessing.json``. ``firstlight test`` and ``predict``
+apply them; data sets do with ``like=``, the run's folder.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from firstlight.data.dataset import ArrayDataset
+from firstlight.data.labels import are_counted, renumbered
+from firstlight.data.splits import DataSplits
+from firstlight.data.transforms import Scale
+from firstlight.support.files import write_json
+from firstlight.support.reading import read_json
+
+FILE = "preprocessing.json"  # the file in a run's folder
+KINDS = ("classes", "values", "tokens", "none")
+
+
+@dataclass
+class Preprocessing:
+    """What is fitted on training data and applied to all others.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        Of one sample.
+    target : {"classes", "values", "tokens", "none"}
+        What is learned; "values" is a regression, "none" has inputs only.
+    classes : list of str or None
+        In the order of their numbers.
+    columns, target_column : list of str, str, or None
+        Of a table: the names of the inputs in their order, and of the target.
+    bytes : bool
+        Whether x is uint8 before it is scaled.
+    transform : firstlight.data.transforms.Scale or None
+    unknown : str
+        What else the data go through, which no file can keep; "" for nothing.
+
+    Examples
+    --------
+    >>> from firstlight.datasets import load
+    >>> from firstlight.data.preprocessing import Preprocessing
+    >>> kept = Preprocessing.of(load("digits"))
+    >>> kept.target, len(kept.classes), kept.bytes
+    ('classes', 10, True)
+    >>> Preprocessing.from_dict(kept.to_dict()).transform
+    Scale(high=16.0, mean=0.3053, std=0.3761)
+    """
+
+    input_shape: tuple
+    target: str = "none"
+    classes: list | None = None
+    columns: list | None = None
+    target_column: str | None = None
+    bytes: bool = False
+    transform: object = None
+    unknown: str = ""
+
+    @classmethod
+    def of(cls, splits):
+        """Return what is in `DataSplits`."""
+        sample, info = splits.train[np.arange(1)], splits.info
+        columns, column = info.get("columns"), info.get("target")
+        target = "tokens" if splits.tokenizer is not None else "none"
+        if target == "none" and len(sample) > 1:
+            target = "values" if splits.classes is None else "classes"
+        known = splits.transform is None or type(splits.transform) is Scale
+        return cls(
+            input_shape=tuple(int(n) for n in splits.input_shape),
+            target=target,
+            classes=None if splits.classes is None else [str(name) for name in splits.classes],
+            columns=columns if isinstance(columns, list) else None,
+            target_column=column if isinstance(column, str) else None,
+            bytes=_are_bytes(splits.train),
+            transform=splits.transform if known else None,
+            unknown="" if known else repr(splits.transform),
+        )
+
+    @classmethod
+    def load(cls, path):
+        """Return what a run's folder, or the file itself, keeps.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            It holds something else.
+        """
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        try:
+            return cls.from_dict(read_json(path))
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"like: there is no {path}; name the folder of a run that keeps one"
+            ) from None
+        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: not the preprocessing of a run ({type(error).__name__}: {error}); "
+                "restore the file, or delete it to have it made from the run's own data"
+            ) from error
+
+    def save(self, path):
+        """Write ``preprocessing.json`` into a folder, atomically."""
+        write_json(Path(path) / FILE, self.to_dict())
+
+    def to_dict(self):
+        """Return a JSON-able dict."""
+        scale = self.transform
+        if scale is not None:
+            numbers = {"high": scale.high, "mean": scale.mean, "std": scale.std}
+            scale = {name: np.asarray(n, "float64").tolist() for name, n in numbers.items()}
+        inputs = {"shape": list(self.input_shape), "bytes": self.bytes, "scale": scale}
+        target = {"kind": self.target}
+        if self.unknown:
+            inputs["unknown"] = self.unknown
+        if self.columns is not None:
+            inputs["columns"], target["column"] = self.columns, self.target_column
+        if self.classes is not None:
+            target["classes"] = self.classes
+        return {"inputs": inputs, "target": target}
+
+    @classmethod
+    def from_dict(cls, content):
+        """Return what `to_dict` wrote."""
+        inputs, target = content["inputs"], content["target"]
+        if target["kind"] not in KINDS:
+            raise ValueError(f"unknown kind of target {target['kind']!r}")
+        scale, shape = inputs["scale"], tuple(int(n) for n in inputs["shape"])
+        if scale is not None:
+            parts = [np.asarray(scale[name], "float64") for name in ("high", "mean", "std")]
+            if not all(np.isfinite(part).all() for part in parts):
+                raise ValueError("the scale is not finite")
+            if np.broadcast_shapes(shape, *(part.shape for part in parts)) != shape:
+                raise ValueError(f"the scale does not fit samples of shape {shape}")
+        return cls(
+            input_shape=shape,
+            target=target["kind"],
+            classes=_names(target.get("classes"), "classes"),
+            columns=_names(inputs.get("columns"), "columns"),
+            target_column=target.get("column"),
+            bytes=bool(inputs["bytes"]),
+            transform=None if scale is None else Scale(scale["high"], scale["mean"], scale["std"]),
+            unknown=str(inputs.get("unknown", "")),
+        )
+
+    def differences(self, other):
+        """Return what is not alike in another one, as texts."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [
+            f"{part} {name}"
+            for part in mine
+            for name in dict.fromkeys((*mine[part], *theirs[part]))
+            if name != "unknown" and mine[part].get(name) != theirs[part].get(name)
+        ]
+
+    @classmethod
+    def of_run(cls, folder):
+        """Return what a run's folder keeps, or None if it keeps nothing."""
+        return cls.load(folder) if (Path(folder) / FILE).is_file() else None
+
+    def check_resumed(self, folder):
+        """Raise a ValueError if the run to go on from had other classes, columns or scale."""
+        kept = self.of_run(folder)
+        different = [] if kept is None else kept.differences(self)
+        if different:
+            raise ValueError(
+                "resume: the data are not prepared as the run's were "
+                f"({', '.join(different)} differ); load them as the run did, or with "
+                f"like={str(folder)!r}, or start anew"
+            )
+
+    def check_inputs(self, x, who):
+        """Raise a ValueError if raw inputs cannot be this network's: their shape, or bytes."""
+        if x.shape[1:] != self.input_shape:
+            raise ValueError(
+                f"{who}: expected samples of shape {self.input_shape}, as the run was trained on, "
+                f"got {x.shape[1:]}"
+            )
+        if (x.dtype == "uint8") != self.bytes:
+            expected = "uint8 (0 ... 255)" if self.bytes else "numbers that are not uint8"
+            raise ValueError(
+                f"{who}: expected x as {expected}, as the run was trained on, got {x.dtype}; "
+                "its scale would not fit"
+            )
+
+    def applied_to(self, splits):
+        """Return splits whose labels and scale are the run's, whatever they were made with.
+
+        Raises
+        ------
+        ValueError
+            They have other shapes, classes or targets.
+        """
+        if self.target == "tokens":
+            return splits  # the tokenizer is kept by itself
+        own = Preprocessing.of(splits)
+        if not self.differences(own):
+            return splits
+        if own.input_shape != self.input_shape:
+            raise ValueError(
+                f"{splits.name}: expected samples of shape {self.input_shape}, as the run was "
+                f"trained on, got {own.input_shape}"
+            )
+        if {own.target, self.target} == {"classes", "values"}:
+            meant = {"classes": "class labels", "values": "amounts"}
+            raise ValueError(
+                f"{splits.name}: the targets are {meant[own.target]}, and the run was trained on "
+                f"{meant[self.target]}"
+            )
+        parts = {s: getattr(splits, s) for s in ("train", "val", "test")}
+        return replace(
+            splits,
+            **{s: self._applied(d, own, splits.name) for s, d in parts.items() if d is not None},
+            transform=splits.transform if self.unknown or own.unknown else self.transform,
+            classes=self.classes,
+        )
+
+    def _applied(self, data, own, who):
+        """Return one split's arrays with the run's labels, as they are before they are scaled."""
+        if type(data) is not ArrayDataset:
+            raise ValueError(
+                f"{who}: its classes or its scale are not the run's, and its samples are no arrays "
+                "that could be changed"
+            )
+        x, *others = data.arrays
+        if others and self.classes is not None and others[0].ndim == 1:
+            others[0] = renumbered(others[0], own.classes, self.classes, who)
+        if not self.unknown:
+            self.check_inputs(x, who)
+        return (x, *others)
+
+
+def suited(data, kept):
+    """Return splits with a network's classes and scale, if there is something to change in them.
+
+    Arrays that no scale was fitted on are taken as the network gets them, and labels without
+    names as its numbers of the classes. What is no `DataSplits` of arrays stays as it is.
+
+    Parameters
+    ----------
+    data
+        As the Trainer is given it.
+    kept : Preprocessing or None
+        What the network was trained with.
+    """
+    if kept is None or not isinstance(data, DataSplits):
+        return data
+    own = Preprocessing.of(data)
+    parts = [part for part in (data.train, data.val, data.test) if part is not None]
+    if (
+        any(type(part) is not ArrayDataset for part in parts)
+        or (own.input_shape, own.target, own.bytes) != (kept.input_shape, kept.target, kept.bytes)
+        or (own.transform is None and kept.transform is not None)
+    ):
+        return data
+    names = own.classes
+    if names and kept.classes and are_counted(names) and not set(names) & set(kept.classes):
+        data = replace(data, classes=kept.classes)
+    return kept.applied_to(data)
+
+
+def _are_bytes(data):
+    return isinstance(data, ArrayDataset) and data.arrays[0].dtype == "uint8"
+
+
+def _names(names, what):
+    if names is None or (isinstance(names, list) and all(isinstance(n, str) for n in names)):
+        if len(set(names or ())) < len(names or ()):
+            raise ValueError(f"{what}: {max(names, key=names.count)!r} is there twice")
+        return names
+    raise TypeError(f"{what}: expected names, got {names!r}")

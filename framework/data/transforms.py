@@ -1,0 +1,86 @@
+"""Transforms: what happens to a batch on its way from the data set to the model.
+
+A transform is any ``f(batch, rng) -> batch``. The batch is a tuple of arrays, x first. ``rng`` is
+a generator of that batch's own, so random transforms draw the same numbers however often, and in
+whichever thread, a batch is made.
+"""
+
+import numpy as np
+
+
+class Scale:
+    """Map the inputs x of a batch to float32 with a wanted range or mean.
+
+    Formula::
+
+        y = (x / high - mean) / std
+
+    Parameters
+    ----------
+    high : float
+        What 1 is to stand for; 255 brings bytes to 0 ... 1.
+    mean, std : float or array_like
+        Of x / high; arrays go along the last axis (channels, features).
+
+    Raises
+    ------
+    ValueError
+        ``high`` or ``std`` is not above zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.data.transforms import Scale
+    >>> x, y = Scale(10)((np.array([[0, 5, 10]], "uint8"), np.array([3])), rng=None)
+    >>> x
+    array([[0. , 0.5, 1. ]], dtype=float32)
+    """
+
+    def __init__(self, high=255.0, mean=0.0, std=1.0):
+        if not high > 0 or not np.all(np.asarray(std) > 0):
+            raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
+        self.high, self.mean, self.std = high, mean, std
+        # one product and one sum for each value: y = x * factor + shift
+        with np.errstate(over="ignore", under="ignore"):  # `_scaled_wide` needs neither
+            self._factor = _plain((1 / (high * np.asarray(std, "float64"))).astype("float32"))
+            self._shift = _plain((-np.asarray(mean, "float64") / std).astype("float32"))
+
+    def __call__(self, batch, rng):
+        """Return the batch with scaled x; ``rng`` is not used."""
+        x, *others = batch
+        if x.dtype.itemsize > 4 or (x.dtype.itemsize == 4 and x.dtype.kind != "f"):
+            return (self._scaled_wide(x), *others)
+        x = x.astype("float32")  # a copy: the data set keeps its own
+        x *= _beside(x, self._factor)
+        if np.any(self._shift):
+            x += _beside(x, self._shift)
+        return (x, *others)
+
+    def _scaled_wide(self, x):
+        """Scale numbers that float32 cannot hold, e.g. unix seconds, before they are rounded."""
+        high, mean, std = (
+            _beside(x, _plain(np.asarray(n, "float64"))) for n in (self.high, self.mean, self.std)
+        )
+        x = x / high
+        x -= mean
+        x /= std
+        return x.astype("float32")
+
+    @property
+    def factor(self):
+        """What x is multiplied by, if that is one number and nothing is added; else None."""
+        alone = isinstance(self._factor, float) and not np.any(self._shift)
+        return self._factor if alone else None
+
+    def __repr__(self):
+        return f"Scale(high={self.high}, mean={self.mean}, std={self.std})"
+
+
+def _plain(values):
+    """Return one number as a Python float, which meets arrays of any device; others as they are."""
+    return float(values) if values.ndim == 0 else values
+
+
+def _beside(x, values):
+    """Return numbers on the device of x."""
+    return values if isinstance(values, float) else np.asarray(values, like=x)

@@ -1,0 +1,1 @@
+"""Faster forms in NumPy: blocks that stay in the cache, on all cores."""

@@ -1,0 +1,205 @@
+"""Scaled dot-product attention in tiles of queries, whose scores stay in the cache.
+
+The T x S scores never exist as a whole: a tile of them is made, turned into y, and forgotten;
+backward makes it again from q, k and the logarithm of each row's sum. A causal tile leaves out
+the keys that come after its last query. Softmax goes without subtracting the row's largest score
+where no score is large, for that only guards against overflow, and finding it takes NumPy four
+times as long as ``exp``.
+
+Legend: N samples, H heads, T queries, S keys, D numbers a head; a tile has n samples, t queries
+and the s keys that these see.
+"""
+
+import math
+
+import numpy as np
+
+from firstlight.fast.blocked.parallel import BLOCK_BYTES, even_rows, spread
+from firstlight.fast.compiled import fastest
+
+QUERIES = 64  # in a tile, at least: fewer make slow matrix products
+
+
+def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
+    """Compute y = softmax(q kᵀ/√D + bias) v; see `firstlight.nn.MultiHeadAttention`.
+
+    Parameters
+    ----------
+    q : array, shape (N, H, T, D)
+    k, v : array, shape (N, H, S, D)
+    y : array, shape (N, H, T, D)
+        Where the result goes; like all of these, it may be a view.
+    bias : array, shape (N or 1, H or 1, T, S), optional
+        Added to the scores; -inf where a query must not look.
+    causal : bool
+        The last query sees all keys, the one before it all but the last, and so on.
+    dropout : float
+        Share of the weights that become zero; the others are scaled up.
+    seeds : array of int, shape (N,), optional
+        What each sample's dropout is drawn from.
+
+    Returns
+    -------
+    array, shape (N, H, T, 1)
+        log Σ exp(score) of each row, for `attention_backward`.
+    """
+    lse = np.empty_like(y, shape=(*q.shape[:3], 1))
+    plain = bias is None and not dropout
+    some = fastest(attend, q, k, v) if plain else attend
+
+    def block(first, last):
+        n = slice(first, last)
+        options = {} if plain else {"bias": _of(bias, n), "draw": _dropout(seeds, n, dropout, y)}
+        some(q[n], k[n], v[n], y[n], lse[n], causal, **options)
+
+    spread(block, len(q), _samples(q, k))
+    return lse
+
+
+def attend(q, k, v, y, lse, causal, bias=None, draw=None):
+    """Do what `attention` does, in this thread."""
+    hidden = _future(y) if causal else None
+    small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
+    for rows, keys, _, scores in _tiles(q, k, causal):
+        exp, shift = _exp(scores, bias, rows, keys, hidden, small)  # (n, H, t, s)
+        total = (exp @ np.ones_like(exp, shape=exp.shape[-1]))[..., None]  # (n, H, t, 1)
+        np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where nothing is seen
+        lse[:, :, rows] = np.log(total) + shift
+        if draw is not None:
+            exp *= draw(exp.shape)
+        np.divide(exp @ v[:, :, keys], total, out=y[:, :, rows])
+
+
+def attention_backward(
+    dy, q, k, v, y, lse, dq, dk, dv, *, bias=None, causal=False, dropout=0.0, seeds=None
+):
+    """Compute the gradients for `attention` into dq, dk and dv, which may be views.
+
+    With the weights p and dp = dy vᵀ (derivation: docs/derivations.md)::
+
+        dv = pᵀ dy      ds = p (dp - Σ_d dy y)      dq = ds k/√D      dk = dsᵀ q/√D
+    """
+    plain = bias is None and not dropout
+    some = fastest(attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else attend_backward
+
+    def block(first, last):
+        n = slice(first, last)
+        options = {} if plain else {"bias": _of(bias, n), "draw": _dropout(seeds, n, dropout, y)}
+        arrays = (array[n] for array in (dy, q, k, v, y, lse, dq, dk, dv))
+        some(*arrays, causal, **options)
+
+    spread(block, len(q), _samples(q, k))
+
+
+def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal, bias=None, draw=None):
+    """Do what `attention_backward` does, in this thread."""
+    hidden = _future(y) if causal else None
+    v_turned = _turned(v)
+    for rows, keys, scaled_q, p in _tiles(q, k, causal):
+        _add_bias(p, bias, rows, keys, hidden)
+        p -= lse[:, :, rows]
+        np.exp(p, out=p)  # (n, H, t, s)
+        g = dy[:, :, rows]  # (n, H, t, D)
+        ds = g @ v_turned[..., keys]  # (n, H, t, s)  dp so far
+        kept = p
+        if draw is not None:
+            mask = draw(p.shape)
+            kept = p * mask
+            ds *= mask
+        ds -= np.einsum("nhtd,nhtd->nht", g, y[:, :, rows])[..., None]
+        ds *= p
+        np.multiply(ds @ k[:, :, keys], q.shape[-1] ** -0.5, out=dq[:, :, rows])
+        if rows.stop == q.shape[2]:  # the first tile sees all keys
+            np.matmul(kept.swapaxes(-1, -2), g, out=dv)
+            np.matmul(ds.swapaxes(-1, -2), scaled_q, out=dk)
+        else:
+            dv[:, :, keys] += kept.swapaxes(-1, -2) @ g
+            dk[:, :, keys] += ds.swapaxes(-1, -2) @ scaled_q
+
+
+def attention_weights(q, k, *, bias=None, causal=False):
+    """Return the weights softmax(q kᵀ/√D + bias) of all heads, shape (N, H, T, S)."""
+    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
+    whole, hidden = slice(None), _future(scores) if causal else None
+    exp, _ = _exp(scores, bias, whole, whole, hidden, small=False)
+    total = exp.sum(axis=-1, keepdims=True)
+    exp /= np.maximum(total, float(np.finfo(exp.dtype).tiny))
+    return exp
+
+
+def _of(bias, n):
+    """Return the bias of the samples n, from one for each sample or one for all."""
+    return bias[n] if bias is not None and len(bias) > 1 else bias
+
+
+def _samples(q, k):
+    """Return how many samples make a block."""
+    if not isinstance(q, np.ndarray):
+        return len(q)
+    return even_rows(len(q), q.shape[1] * q.shape[2] * k.shape[2] * q.dtype.itemsize)
+
+
+def _tiles(q, k, causal):
+    """Yield ``(rows, keys, q/√D, scores)`` tile by tile, from the last queries to the first."""
+    queries, keys = q.shape[2], k.shape[2]
+    step = queries
+    if isinstance(q, np.ndarray):
+        fitting = BLOCK_BYTES // (q.shape[1] * keys * q.dtype.itemsize)
+        step = -(-queries // -(-queries // max(QUERIES, fitting)))  # tiles of equal size
+    k_turned = _turned(k)
+    for start in range((queries - 1) // step * step, -1, -step):
+        rows = slice(start, min(start + step, queries))
+        seen = slice(0, keys - queries + rows.stop if causal else keys)
+        scaled_q = q[:, :, rows] * q.shape[-1] ** -0.5  # (n, H, t, D)
+        yield rows, seen, scaled_q, scaled_q @ k_turned[..., seen]
+
+
+def _turned(x):
+    """Return x (n, H, s, D) as (n, H, D, s): small products are twice as fast with it laid out."""
+    x = x.swapaxes(-1, -2)
+    return np.asarray(x, order="C", like=x)
+
+
+def _exp(scores, bias, rows, keys, hidden, small):
+    """Turn scores into exp(scores + bias - shift), in place; return it and the shift."""
+    limit = 0.45 * math.log(np.finfo(scores.dtype).max)  # exp of twice that is still finite
+    if small and isinstance(scores, np.ndarray) and -limit < scores.min() <= scores.max() < limit:
+        shift = 0.0
+        _add_bias(scores, bias, rows, keys, hidden)
+    else:
+        _add_bias(scores, bias, rows, keys, hidden)
+        shift = scores.max(axis=-1, keepdims=True)
+        lowest = float(np.finfo(scores.dtype).min) / 2
+        np.maximum(shift, lowest, out=shift)  # it is -inf where nothing is seen
+        scores -= shift
+    return np.exp(scores, out=scores), shift
+
+
+def _add_bias(scores, bias, rows, keys, hidden):
+    if bias is not None:
+        scores += bias[..., rows, keys]
+    if hidden is not None:
+        t = scores.shape[-2]  # only the last t keys of a tile are hidden from any of its queries
+        scores[..., -t:] += hidden[:t, :t]
+
+
+def _future(like):
+    """Return -inf where key j comes after query i, else 0, for as many as ``like`` has queries."""
+    t = like.shape[2]
+    return np.triu(np.full_like(like, -np.inf, shape=(t, t)), 1)
+
+
+def _dropout(seeds, n, p, like):
+    """Return a function that draws factors 0 or 1/(1 - p); again the same from the same seeds."""
+    if not p:
+        return None
+    generators = [np.random.default_rng(seed) for seed in seeds[n]]
+    scale = 1 / (1 - p) if p < 1 else 0.0
+
+    def draw(shape):
+        kept = np.stack([rng.random(shape[1:], "float32") >= p for rng in generators])
+        factors = np.asarray(kept, like=like).astype(like.dtype)
+        factors *= scale
+        return factors
+
+    return draw

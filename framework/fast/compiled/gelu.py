@@ -1,0 +1,85 @@
+"""GELU and its derivative in one pass; the formulas are those of `firstlight.fast.blocked.gelu`."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from firstlight.fast.blocked.gelu import CUBIC, LARGEST, LARGEST_TANH, ROOT, TANH_OF
+
+T6, T5, T4, T3, T2, T1, T0 = (np.float32(c) for c in TANH_OF)
+MOST, MOST_TANH = np.float32(LARGEST), np.float32(LARGEST_TANH)
+DENSITY = np.float32(1 / math.sqrt(2 * math.pi))
+LINEAR, CUBE = np.float32(2 * ROOT), np.float32(2 * ROOT * CUBIC)
+ONE, HALF, TWO, THREE = (np.float32(c) for c in (1, 0.5, 2, 3))
+FAST = {"contract", "nsz"}
+
+LOG2_E = np.float32(1.4426950408889634)
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # ln 2, in two parts
+SMALLEST, LARGEST = np.float32(-87.3), np.float32(88.0)  # exp of them is normal and finite
+
+# exp(r) = 1 + r + r² P(r) for |r| ≤ ln(2)/2, highest power first
+P5, P4, P3, P2, P1, P0 = (
+    np.float32(c)
+    for c in (
+        1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3,
+        4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+    )
+)  # fmt: skip
+
+
+def exact_float32(x, y, dydx):
+    """Write y = x Φ(x) and, unless ``dydx`` is None, Φ + x φ."""
+    _exact(x, y, y if dydx is None else dydx, dydx is not None)
+
+
+def tanh(x, y, dydx):
+    """Write y = x s and, unless ``dydx`` is None, s + x s (1 - s) 2u'."""
+    _tanh(x, y, y if dydx is None else dydx, dydx is not None)
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _exact(x, y, dydx, slope):
+    for i in range(x.size):
+        a = x[i]
+        low = -MOST if a < -MOST else a  # unlike min and max these keep NaN at no cost
+        near = MOST if low > MOST else low
+        square = near * near
+        u = ((((T6 * square + T5) * square + T4) * square + T3) * square + T2) * square + T1
+        cdf = ONE / (ONE + exp(-TWO * near * (u * square + T0)))
+        if slope:
+            dydx[i] = cdf + near * exp(-HALF * square) * DENSITY
+        y[i] = low * cdf  # which never is quite 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+def _tanh(x, y, dydx, slope):
+    for i in range(x.size):
+        a = x[i]
+        low = -MOST_TANH if a < -MOST_TANH else a
+        near = MOST_TANH if low > MOST_TANH else low
+        square = near * near
+        s = ONE / (ONE + exp(-near * (LINEAR + CUBE * square)))
+        if slope:
+            dydx[i] = s + near * s * (ONE - s) * (LINEAR + THREE * CUBE * square)
+        y[i] = low * s
+
+
+@njit(error_model="numpy")
+def exp(x):
+    """Return exp(x) to 5e-7; for x below -87.3, where it is no normal number, 0.
+
+    With n the whole number next to x / ln 2 and r = x - n ln 2, exp(x) = 2ⁿ exp(r). 2ⁿ has the
+    bits of n + 127 as its exponent.
+
+    References
+    ----------
+    Moshier, "Methods and Programs for Mathematical Functions", 1989 (Cephes, ``expf``).
+    """
+    finite = min(max(x, SMALLEST), LARGEST)
+    n = np.floor(finite * LOG2_E + HALF)
+    r = (finite - n * LN2_HIGH) - n * LN2_LOW
+    y = ((((P5 * r + P4) * r + P3) * r + P2) * r + P1) * r + P0
+    y = y * r * r + r + ONE
+    y *= np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+    return np.float32(0) if x < SMALLEST else y

@@ -1,0 +1,51 @@
+"""LayerNorm's passes over a row, as two loops each; see `firstlight.fast.blocked.layernorm`."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+GROUP = 32  # rows
+ADD_IN_ANY_ORDER = {"contract", "reassoc", "nsz"}  # sums in the lanes of a vector
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
+def standardise(x, x_hat, rstd, eps):
+    """Write x̂ and r for a block of rows."""
+    n, width = x.shape
+    for i in range(n):
+        mean, square = np.float32(0), np.float32(0)
+        for j in range(width):
+            mean += x[i, j]
+        mean /= np.float32(width)
+        for j in range(width):
+            d = x[i, j] - mean
+            square += d * d
+        r = np.float32(1 / math.sqrt(square / np.float32(width) + np.float32(eps)))
+        for j in range(width):
+            x_hat[i, j] = (x[i, j] - mean) * r
+        rstd[i, 0] = r
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
+def differentiate(dy, x_hat, rstd, w, dx):
+    """Write dx for a block of rows and return its shares in dw and db."""
+    n, width = dy.shape
+    dw, db = np.zeros(width, np.float32), np.zeros(width, np.float32)
+    for start in range(0, n, GROUP):  # sums of sums lose fewer digits
+        group_dw, group_db = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        for i in range(start, min(start + GROUP, n)):
+            shift, stretch = np.float32(0), np.float32(0)
+            for j in range(width):
+                g = dy[i, j] * w[j]
+                shift += g
+                stretch += g * x_hat[i, j]
+                group_dw[j] += dy[i, j] * x_hat[i, j]
+                group_db[j] += dy[i, j]
+            shift /= np.float32(width)
+            stretch /= np.float32(width)
+            for j in range(width):
+                dx[i, j] = (dy[i, j] * w[j] - shift - x_hat[i, j] * stretch) * rstd[i, 0]
+        dw += group_dw
+        db += group_db
+    return dw, db

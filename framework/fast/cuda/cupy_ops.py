@@ -1,0 +1,273 @@
+"""The operations of `firstlight.fast` on a GPU, under the same names: launches of our kernels.
+
+`firstlight.fast.dispatch` calls them for float32 and float64 arrays that are not NumPy's. Each
+function computes what its namesake computes on the CPU; that one's docstring says what.
+"""
+
+import math
+
+import numpy as np
+
+from firstlight.distributed import share
+from firstlight.fast.blocked import dropout, scaling
+from firstlight.fast.cuda.gemm import matmul
+from firstlight.fast.cuda.kernel import BLOCK, each, launch
+from firstlight.fast.cuda.philox import words_of
+from firstlight.support import rng as randomness
+
+CHUNKS = 64  # of rows, whose sums are added in a second stage
+
+
+# --- sums over rows --------------------------------------------------------------------------
+
+
+def column_sums(x, other=None):
+    """Return Σ x over the rows of x (N, C), or Σ x · other."""
+    rows, columns = x.shape
+    if not rows:
+        return np.zeros_like(x, shape=(columns,))
+    chunk = max(32, -(-rows // CHUNKS))
+    chunks = -(-rows // chunk)
+    partial = np.empty_like(x, shape=(chunks, columns))
+    grid = (each(columns), chunks)
+    if other is None:
+        launch("sums", "column_sums", x, grid, x, partial, rows, columns, chunk)
+    else:
+        launch("sums", "column_dots", x, grid, x, other, partial, rows, columns, chunk)
+    if chunks == 1:
+        return partial[0]
+    total = np.empty_like(x, shape=(columns,))
+    launch("sums", "column_sums", x, (each(columns), 1), partial, total, chunks, columns, chunks)
+    return total
+
+
+def sum_of_squares(x):
+    blocks = min(CHUNKS, each(x.size))
+    partial = np.empty_like(x, shape=(blocks * BLOCK,), dtype="float64")
+    launch("sums", "square_sums", x, blocks, x, partial, np.int64(x.size))
+    return partial.sum()
+
+
+def channel_sums(x):
+    return column_sums(_rows(x))
+
+
+def channel_dots(dy, x, mean):
+    return column_sums(_rows(dy)), column_sums(_rows(dy), _rows(x - mean))
+
+
+def channel_moments(x):
+    rows = _rows(x)
+    mean = column_sums(rows) / len(rows)
+    centered = rows - mean
+    return mean, column_sums(centered, centered) / len(rows)
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def layer_norm(x, weight, bias, eps):
+    x = contiguous(x)
+    x_hat, rstd = np.empty_like(x), np.empty_like(x, shape=(len(x), 1))
+    y = x_hat if weight is None else np.empty_like(x)
+    w, b = (rstd if p is None else p for p in (weight, bias))
+    has_w, has_b = int(weight is not None), int(bias is not None)
+    if x.size:
+        arguments = (x, w, b, y, x_hat, rstd, float(eps), x.shape[1], has_w, has_b)
+        launch("layernorm", "layer_norm", x, len(x), *arguments)
+    return y, x_hat, rstd
+
+
+def layer_norm_backward(dy, x_hat, rstd, weight):
+    dy = contiguous(dy)
+    dx = np.empty_like(x_hat)
+    w, has_w = (rstd, 0) if weight is None else (weight, 1)
+    if dy.size:
+        arguments = (dy, x_hat, rstd, w, dx, dy.shape[1], has_w)
+        launch("layernorm", "layer_norm_dx", dy, len(dy), *arguments)
+    return dx, column_sums(dy, x_hat), column_sums(dy)
+
+
+def softmax_parts(x, t, counted, b=None):
+    x, t = contiguous(x), t.astype("int64", copy=False)
+    e, vectors = np.empty_like(x), np.empty_like(x, shape=(3, len(x)))
+    s, log_s, x_t = vectors
+    if x.size:
+        arguments = (x, t, counted, e, s, log_s, x_t, x.shape[1])
+        launch("cross_entropy", "softmax_parts", x, len(x), *arguments)
+    b_x = None
+    if b is not None:
+        counts = counted[:, None] & (b != 0)  # (N, C)  0 · (-inf) is 0
+        b_x = matmul(np.where(counts, x - x.max(axis=1, keepdims=True), 0), b)
+    return e, s, log_s, x_t, b_x
+
+
+def softmax_parts_dx(e, s, t, a, scale):
+    on_device = np.empty_like(e, shape=(1,))
+    on_device[...] = scale
+    if e.size:
+        arguments = (e, s, t.astype("int64", copy=False), a, on_device, e.shape[1])
+        launch("cross_entropy", "softmax_parts_dx", e, len(e), *arguments)
+    return e
+
+
+# --- attention ---------------------------------------------------------------------------------
+
+
+def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
+    q, k, v = contiguous(q), contiguous(k), contiguous(v)
+    scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
+    lse = np.empty_like(q, shape=(*q.shape[:3], 1))
+    extra = _softmax_arguments(q, k, lse, bias, causal, dropout, seeds)
+    if scores.size:
+        launch("attention", "softmax_rows", q, lse.size, scores, lse, *extra)
+    y[...] = matmul(scores, v)
+    return lse
+
+
+def attention_backward(
+    dy, q, k, v, y, lse, dq, dk, dv, *, bias=None, causal=False, dropout=0.0, seeds=None
+):
+    dy, q, k, v = contiguous(dy), contiguous(q), contiguous(k), contiguous(v)
+    scores, dp = matmul(q, k.swapaxes(-1, -2)), matmul(dy, v.swapaxes(-1, -2))  # (N, H, T, S)
+    extra = _softmax_arguments(q, k, lse, bias, causal, dropout, seeds)
+    if scores.size:
+        launch("attention", "softmax_rows_backward", q, lse.size, scores, dp, lse, *extra)
+    dv[...] = matmul(scores.swapaxes(-1, -2), dy)
+    dq[...] = matmul(dp, k)
+    dk[...] = matmul(dp.swapaxes(-1, -2), q)
+
+
+def _softmax_arguments(q, k, unused, bias, causal, p, key):
+    heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
+    has_bias, strides = int(bias is not None), (0, 0)
+    if has_bias:
+        bias = contiguous(bias.astype(q.dtype, copy=False))
+        strides = [s // bias.itemsize if n > 1 else 0 for s, n in zip(
+            bias.strides[:2], bias.shape[:2], strict=True)]  # fmt: skip
+    sizes = (float(q.shape[3] ** -0.5), heads, queries, keys, int(causal), has_bias, *strides)
+    shape = (len(q), heads, queries, keys)
+    return (bias if has_bias else unused, *sizes, *_draw(p, key, shape, unused))
+
+
+# --- random numbers, by place --------------------------------------------------------------------
+
+
+def dropout_seeds(x):
+    """Return what a layer's dropout is drawn from: the pass, on the device, and the call."""
+    return randomness.device_key(x)
+
+
+def dropout_mask(x, p, shape, rng=None):
+    if rng is not None:  # a generator of the user's own, on the host
+        return dropout.dropout_mask(x, p, shape, rng)
+    mask = np.empty_like(x, order="C", shape=shape, dtype="bool")
+    arguments = _draw(p, randomness.device_key(x), shape, None)
+    launch("elementwise", "dropout_mask", x, each(mask.size), mask, *arguments, mask.size)
+    return mask
+
+
+def _draw(p, key, shape, unused):
+    """Return what the kernels draw by; elements count in the whole batch, of all ranks."""
+    if key is None:
+        key = unused, 0
+    step, call = key
+    first = share.first_row(shape[0]) * math.prod(shape[1:]) & 0xFFFFFFFF
+    return (
+        np.float32(p),
+        step,
+        np.uint32(call),
+        *map(np.uint32, words_of(randomness.current_seed())),
+        np.uint32(first),
+    )
+
+
+# --- element by element --------------------------------------------------------------------------
+
+
+def gelu(x, approximate="none", *, slope=True):
+    x = contiguous(x)
+    y = np.empty_like(x)
+    dydx = np.empty_like(x) if slope else None
+    name = "gelu_tanh" if approximate == "tanh" else "gelu_exact"
+    if x.size:
+        arguments = (x, y, dydx if slope else y, int(slope), x.size)
+        launch("gelu", name, x, each(x.size), *arguments)
+    return y, dydx
+
+
+def add_by_index(table, indices, values, skip=None):
+    rows, width = table.shape
+    if skip is not None:
+        values = values * (indices != skip)[:, None].astype(values.dtype)
+    count = len(indices)
+    if not count:
+        return
+    chunks = max(1, min(count // 256, (1 << 22) // (rows * width)))
+    chunk = -(-count // chunks)
+    partial = np.empty_like(values, shape=(chunks, rows, width))
+    index = contiguous(indices.astype("int64", copy=False))
+    arguments = (index, contiguous(values), partial, count, width, rows, chunk)
+    launch("embedding", "embedding_dw", values, (rows, chunks), *arguments)
+    table += column_sums(partial.reshape(chunks, -1)).reshape(table.shape)
+
+
+def take_scaled(x, places, factor):
+    shape = (len(places), *x.shape[1:])
+    batch = np.empty_like(x, order="C", shape=shape, dtype="float32")
+    if batch.size:
+        name = "gather_bytes" if x.dtype == np.uint8 else "gather_reals"
+        arguments = (x, places, batch, float(factor), math.prod(x.shape[1:]), batch.size)
+        launch("gather", name, batch, each(batch.size), *arguments)
+    return batch
+
+
+# --- optimizers --------------------------------------------------------------------------------
+
+
+def adam(group, t, w, g, m, v, *, decoupled, counts=None):
+    """Take Adam's or AdamW's step on slices of the flat arrays, or, by ``counts``, none."""
+    lr, (beta1, beta2) = group["lr"], group["betas"]
+    numbers = [lr, beta1, beta2, group["eps"], group["weight_decay"]]
+    numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
+    decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
+    arguments = (w, g, m, v, *map(float, numbers), int(decoupled), w.size)
+    launch("optimizers", "adam", w, each(w.size), *arguments, decided, int(counts is not None))
+
+
+def sgd(group, t, w, g, buffer, *, counts=None):
+    """Take SGD's step on slices of the flat arrays, or, by ``counts``, none."""
+    numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
+    arguments = (w, g, g if buffer is None else buffer, *map(float, numbers))
+    arguments += (int(group["nesterov"]), t, w.size)
+    decided = w if counts is None else counts
+    launch("optimizers", "sgd", w, each(w.size), *arguments, decided, int(counts is not None))
+
+
+def corrections(w, counts, lr, beta1, beta2, t):
+    """Return, on the device, whether step t is bad, and Adam's factors for the good steps in t."""
+    found = np.empty_like(w, shape=(3,))
+    numbers = map(np.float64, (lr, beta1, beta2))
+    launch("scaling", "corrections", w, 1, found, counts, *numbers, t, block=1)
+    return found
+
+
+def unscale(g, scale, counts):
+    counts[scaling.BAD] = 0
+    launch("scaling", "unscale", g, each(g.size), g, scale, counts, g.size)
+
+
+def next_scale(scale, counts, interval=scaling.GROWTH_INTERVAL):
+    launch("scaling", "next_scale", scale, 1, scale, counts, interval, block=1)
+
+
+# --- shapes ------------------------------------------------------------------------------------
+
+
+def contiguous(x):
+    """Return x, or a contiguous copy."""
+    return x if x.flags.c_contiguous else x.copy()
+
+
+def _rows(x):
+    return contiguous(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])

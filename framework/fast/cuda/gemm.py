@@ -1,0 +1,205 @@
+"""Matrix products: NumPy's on the CPU, and on a GPU cuBLAS, called without CuPy in between.
+
+CuPy's own product cannot be captured into a CUDA graph, copies transposed operands of more than
+two axes, and costs the host three times as much. So the library that CuPy loads is called here by
+ctypes, with a handle and a workspace of our own for each stream. Where it cannot be had, CuPy's
+product does the work, uncaptured.
+
+cuBLAS thinks in columns. Row-major C (m, n) is, read by columns, Cᵀ = Bᵀ Aᵀ; so B is the first
+factor and A the second, and a matrix that we see transposed needs no copy, only another letter.
+"""
+
+import ctypes
+import math
+from contextlib import contextmanager
+
+import numpy as np
+
+from firstlight.support.backend import load_cupy
+
+TYPES = {"float16": 2, "float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_16F, _32F, _64F
+COMPUTE = {"32": 68, "tf32": 77, "bf16": 75, "16": 68}  # cublasComputeType_t: 32F, FAST_TF32, ...
+OURS = ("float32", "float64")  # half precision is of factors only
+COMPUTE_64F = 70
+DEFAULT_ALGORITHM = -1
+WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
+
+_state = {"precision": "32", "library": None, "handles": {}}
+
+
+@contextmanager
+def precision(name):
+    """Choose how float32 products are made on a GPU, while the context lasts.
+
+    Parameters
+    ----------
+    name : {"32", "tf32", "bf16", "16"}
+        Numbers stay float32 in memory, and sums are float32. "tf32" and "bf16" round the factors
+        to 10 and 7 bits of fraction on their way into the tensor cores. "16" rounds copies of
+        them to half precision before, so that what is too large for it becomes infinite.
+    """
+    before, _state["precision"] = _state["precision"], name
+    try:
+        yield
+    finally:
+        _state["precision"] = before
+
+
+def matmul(a, b, out=None, *, accumulate=False):
+    """Return a @ b.
+
+    Parameters
+    ----------
+    a : array, shape (..., M, K)
+    b : array, shape (..., K, N)
+        One of the two may be a vector.
+    out : array, shape (..., M, N), optional
+        Where the result goes.
+    accumulate : bool
+        Add the product to what ``out`` holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sums = np.ones((1, 2))
+    >>> matmul(np.array([[1.0, 2.0]]), np.eye(2), out=sums, accumulate=True)
+    array([[2., 3.]])
+    """
+    if not isinstance(a, np.ndarray) and a.dtype.name in OURS and _library() is not None:
+        return _on_device(a, b, out, accumulate)
+    if accumulate:
+        out += a @ b
+        return out
+    return a @ b if out is None else np.matmul(a, b, out=out)
+
+
+def _on_device(a, b, out, accumulate):
+    if a.ndim == 1 and b.ndim == 1:
+        return _on_device(a[None], b[:, None], None, False).reshape(())
+    if a.ndim == 1:
+        return _on_device(a[None], b, None, False).reshape(*b.shape[:-2], b.shape[-1])
+    if b.ndim == 1:
+        return _on_device(a, b[:, None], None, False).reshape(a.shape[:-1])
+    if a.shape[-1] != b.shape[-2] or a.dtype != b.dtype:
+        return np.matmul(a, b)  # for its message
+    if b.ndim == 2 and a.ndim > 2 and out is None:  # all rows at once
+        rows = _on_device(a.reshape(-1, a.shape[-1]), b, None, False)
+        return rows.reshape(*a.shape[:-1], b.shape[1])
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = (*batch, a.shape[-2], b.shape[-1])
+    result = out
+    if out is None or _layout(out) is None or _layout(out)[0]:
+        result = np.empty_like(a, order="C", shape=shape)
+        accumulate, late = False, accumulate
+    if not math.prod(shape) or not a.shape[-1]:
+        result = np.zeros_like(result)
+    else:
+        _gemm(*(_operand(_rounded(x), batch) for x in (a, b)), result, shape, accumulate)
+    if out is None or result is out:
+        return result
+    if late:
+        out += result
+    else:
+        out[...] = result
+    return out
+
+
+def _rounded(x):
+    """Return a factor, of precision "16" a copy of half the size."""
+    halves = _state["precision"] == "16" and x.dtype == "float32"
+    return x.astype("float16") if halves else x
+
+
+def _operand(x, batch):
+    """Return x, or a copy that cuBLAS can read, and how: transposed, leading dimension, stride."""
+    if x.ndim > 2 and x.shape[:-2] != batch:
+        x = np.broadcast_to(x, (*batch, *x.shape[-2:])).copy()
+    layout = _layout(x)
+    if layout is None:
+        x = x.copy()
+        layout = _layout(x)
+    return x, layout if x.ndim > 2 else (*layout[:2], 0)  # one matrix for all of a batch
+
+
+def _layout(x):
+    """Return ``(transposed, leading dimension, batch stride)`` in elements, or None."""
+    *batch_strides, s0, s1 = [stride // x.itemsize for stride in x.strides]
+    *batch, rows, columns = x.shape
+    for axis in range(len(batch) - 1):
+        if batch[axis] > 1 and batch_strides[axis] != batch_strides[axis + 1] * batch[axis + 1]:
+            return None
+    stride = batch_strides[-1] if batch else 0
+    if (s1 == 1 or columns == 1) and (s0 >= columns or rows == 1) and s1 >= 0:
+        return False, max(s0, columns) if rows > 1 else columns, stride
+    if (s0 == 1 or rows == 1) and (s1 >= rows or columns == 1) and s0 >= 0:
+        return True, max(s1, rows) if columns > 1 else rows, stride
+    return None
+
+
+def _gemm(left, right, out, shape, accumulate):
+    (a, (a_turned, lda, a_stride)), (b, (b_turned, ldb, b_stride)) = left, right
+    _, ldc, c_stride = _layout(out)
+    factors, kind = TYPES[a.dtype.name], TYPES[out.dtype.name]
+    number, compute = ctypes.c_double, COMPUTE_64F
+    if kind == 0:
+        number, compute = ctypes.c_float, COMPUTE[_state["precision"]]
+    one, beta = number(1), number(1 if accumulate else 0)
+    arguments = [int(b_turned), int(a_turned), shape[-1], shape[-2], a.shape[-1]]
+    b_at, a_at, c_at = (ctypes.c_void_p(x.data.ptr) for x in (b, a, out))
+    library, handle, count = _library(), _handle(), math.prod(shape[:-2])
+    if count == 1:
+        status = library.cublasGemmEx(
+            handle, *arguments, ctypes.byref(one), b_at, factors, ldb, a_at, factors, lda,
+            ctypes.byref(beta), c_at, kind, ldc, compute, DEFAULT_ALGORITHM,
+        )  # fmt: skip
+    else:
+        b_step, a_step, c_step = map(ctypes.c_longlong, (b_stride, a_stride, c_stride))
+        status = library.cublasGemmStridedBatchedEx(
+            handle, *arguments, ctypes.byref(one), b_at, factors, ldb, b_step, a_at, factors, lda,
+            a_step, ctypes.byref(beta), c_at, kind, ldc, c_step, count, compute,
+            DEFAULT_ALGORITHM,
+        )  # fmt: skip
+    _check(status, f"product of {a.shape} and {b.shape}")
+
+
+def _handle():
+    """Return the handle of the current device and stream; its workspace is ours."""
+    cupy = load_cupy()
+    stream = cupy.cuda.get_current_stream().ptr
+    key = cupy.cuda.runtime.getDevice(), stream
+    if key not in _state["handles"]:
+        library, handle = _library(), ctypes.c_void_p()
+        workspace = cupy.empty(WORKSPACE, "uint8")
+        at, size = ctypes.c_void_p(workspace.data.ptr), ctypes.c_size_t(WORKSPACE)
+        _check(library.cublasCreate_v2(ctypes.byref(handle)), "cublasCreate")
+        # In this order: setting the stream takes the workspace away.
+        _check(library.cublasSetStream_v2(handle, ctypes.c_void_p(stream)), "cublasSetStream")
+        _check(library.cublasSetWorkspace_v2(handle, at, size), "cublasSetWorkspace")
+        _state["handles"][key] = handle, workspace
+    return _state["handles"][key][0]
+
+
+def _check(status, what):
+    if status:
+        raise RuntimeError(f"cuBLAS: {what} failed with status {status} (cublasStatus_t)")
+
+
+def _library():
+    if _state["library"] is None:
+        try:
+            _state["library"] = load_library()
+        except Exception as error:  # no such wheel, no such file, no such symbol
+            _state["library"], _state["problem"] = False, f"{type(error).__name__}: {error}"
+    return _state["library"] or None
+
+
+def load_library():
+    """Return cuBLAS, the same file that CuPy uses."""
+    from cuda.pathfinder import load_nvidia_dynamic_lib
+
+    return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
+
+
+def forget():
+    """Drop the library and its handles; for tests that change what CuPy is."""
+    _state.update(library=None, handles={})

@@ -1,0 +1,93 @@
+"""Our CUDA kernels: ``kernels/*.cu``, compiled when first used, and launched.
+
+Each file is compiled once for float and once for double, which it calls ``Real``. What all files
+share stands in ``kernels/common.cuh``, which is put in front of them.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from firstlight.support.backend import load_cupy
+
+FOLDER = Path(__file__).with_name("kernels")
+REAL = {"float32": "float", "float64": "double"}
+BLOCK = 256  # threads
+
+_functions, _problem = {}, []
+
+
+def source(name):
+    """Return the CUDA C++ of ``kernels/<name>.cu``, with what all files share."""
+    return (FOLDER / "common.cuh").read_text() + (FOLDER / f"{name}.cu").read_text()
+
+
+def options(dtype):
+    """Return the compiler's options for a dtype, "float32" or "float64"."""
+    return ("--std=c++17", f"-DReal={REAL[dtype]}")
+
+
+def usable(x, dtype=None):
+    """Return whether there are kernels for an array: on a GPU, float32 or float64.
+
+    ``dtype`` is that of the kernel's numbers, where it is not the array's.
+    """
+    dtype = x.dtype.name if dtype is None else dtype
+    if isinstance(x, np.ndarray) or dtype not in REAL or _problem:
+        return False
+    try:
+        _function("elementwise", "fill_kernel", dtype)
+    except Exception as error:  # no NVRTC, a driver too old: CuPy has many kinds
+        _problem.append(f"{type(error).__name__}: {error}")
+        warnings.warn(
+            f"firstlight's CUDA kernels cannot be compiled ({_problem[0]}); CuPy's own functions "
+            "do the work, slower",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
+def launch(file, function, like, grid, *args, block=BLOCK):
+    """Run a kernel.
+
+    Parameters
+    ----------
+    file, function : str
+    like : array
+        Whose dtype ``Real`` is.
+    grid : int or tuple of int
+        Blocks.
+    *args : array, int or float
+        Contiguous arrays; an int becomes int, a float Real, NumPy's scalars stay what they are.
+    block : int
+        Threads in a block.
+    """
+    dtype = like.dtype
+    passed = [
+        np.int32(a) if type(a) is int else dtype.type(a) if type(a) is float else a for a in args
+    ]
+    grid = grid if isinstance(grid, tuple) else (grid,)
+    _function(file, function, dtype.name)(grid, (block,), tuple(passed))
+
+
+def each(count, per_thread=1):
+    """Return the grid in which each thread has ``per_thread`` of ``count`` elements."""
+    return max(1, -(-count // (BLOCK * per_thread)))
+
+
+def _function(file, function, dtype):
+    cupy = load_cupy()
+    key = cupy.cuda.runtime.getDevice(), file, function, dtype
+    if key not in _functions:
+        module = cupy.RawModule(code=source(file), options=options(dtype))
+        _functions[key] = module.get_function(function)
+    return _functions[key]
+
+
+def forget():
+    """Drop what was compiled; for tests that change what CuPy is."""
+    _functions.clear()
+    _problem.clear()

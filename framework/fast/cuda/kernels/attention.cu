@@ -1,0 +1,77 @@
+// The softmax of attention, between its matrix products; one block a row of scores (N, H, T, S).
+// score = scale s + bias, and -inf where a causal query must not look. Dropout's factors are
+// drawn again in backward from the same (seed, step, call, first + element), not stored.
+
+struct Row {
+    int n, h, t;
+};
+
+__device__ __forceinline__ Row row_of(int heads, int queries) {
+    int row = blockIdx.x;
+    return {row / queries / heads, row / queries % heads, row % queries};
+}
+
+__device__ __forceinline__ Real kept(
+    size_t element, float p, const unsigned* step, unsigned call, unsigned seed0, unsigned seed1) {
+    if (p <= 0) return 1;
+    return philox_uniform((unsigned)element, *step, call, seed0, seed1) >= p ? 1 / (1 - Real(p)) : 0;
+}
+
+// scores s become the weights after dropout; lse = log Σ exp(score).
+// Twin: firstlight.fast.blocked.attention.attention. Floor: scores read and written once each.
+extern "C" __global__ void softmax_rows(
+    Real* scores, Real* lse, const Real* bias, Real scale, int heads, int queries, int keys,
+    int causal, int has_bias, int bias_n, int bias_h, float p, const unsigned* step, unsigned call,
+    unsigned seed0, unsigned seed1, unsigned first) {
+    Row at = row_of(heads, queries);
+    size_t row = blockIdx.x, start = row * keys;
+    const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
+    int seen = causal ? keys - queries + at.t + 1 : keys;
+    Real lowest = sizeof(Real) == 4 ? Real(-1.7e38) : Real(-8.9e307), largest = lowest;
+    for (int j = threadIdx.x; j < seen; j += THREADS) {
+        Real score = scale * scores[start + j] + (has_bias ? b[j] : Real(0));
+        scores[start + j] = score;
+        largest = max(largest, score);
+    }
+    largest = block_max(largest);
+    Real sum = 0;
+    for (int j = threadIdx.x; j < seen; j += THREADS) sum += exp(scores[start + j] - largest);
+    sum = max(block_sum(sum), sizeof(Real) == 4 ? Real(1.2e-38) : Real(2.3e-308));
+    for (int j = threadIdx.x; j < keys; j += THREADS) {
+        Real weight = j < seen ? exp(scores[start + j] - largest) / sum : Real(0);
+        scores[start + j] = weight * kept(first + start + j, p, step, call, seed0, seed1);
+    }
+    if (threadIdx.x == 0) lse[row] = log(sum) + largest;
+}
+
+// With the weight w and dropout's factor m of each element: scores s become w m, and dp becomes
+// scale ds = scale w (dp m - Σ_j w_j m_j dp_j).
+// Twin: firstlight.fast.blocked.attention.attention_backward. Floor: scores and dp read and written.
+extern "C" __global__ void softmax_rows_backward(
+    Real* scores, Real* dp, const Real* lse, const Real* bias, Real scale, int heads, int queries,
+    int keys, int causal, int has_bias, int bias_n, int bias_h, float p, const unsigned* step,
+    unsigned call, unsigned seed0, unsigned seed1, unsigned first) {
+    Row at = row_of(heads, queries);
+    size_t row = blockIdx.x, start = row * keys;
+    const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
+    int seen = causal ? keys - queries + at.t + 1 : keys;
+    Real sum = 0, dot = 0;
+    for (int j = threadIdx.x; j < keys; j += THREADS) {
+        size_t i = start + j;
+        Real weight = 0, factor = kept(first + i, p, step, call, seed0, seed1);
+        if (j < seen) weight = exp(scale * scores[i] + (has_bias ? b[j] : Real(0)) - lse[row]);
+        scores[i] = weight;
+        dp[i] *= factor;
+        sum += weight;  // in all 1, but for the rounding of a large lse
+        dot += weight * dp[i];
+    }
+    sum = block_sum(sum);
+    Real share = sum > 0 ? 1 / sum : Real(0);  // of a row that sees nothing all weights are 0
+    dot = block_sum(dot) * share;
+    for (int j = threadIdx.x; j < keys; j += THREADS) {
+        size_t i = start + j;
+        Real weight = scores[i] * share;
+        dp[i] = scale * weight * (dp[i] - dot);
+        scores[i] = weight * kept(first + i, p, step, call, seed0, seed1);
+    }
+}

@@ -1,0 +1,122 @@
+"""LossScale: keeps half-precision gradients between what is too small and what is too large.
+
+Half precision ends at 65,504 above and at 6e-8 below, where gradients often are. So the loss's
+gradient is multiplied by a large number before backward, and the parameters' divided by it before
+the optimizer steps. If something became infinite on its way, that step is left out and the scale
+is halved; after many good steps it is doubled.
+"""
+
+import numpy as np
+
+from firstlight import fast
+from firstlight.fast.blocked.scaling import BAD, GOOD, SKIPPED
+
+FIRST = 2.0**16
+LEAST = 1e-4  # below it, even gradients that were made smaller are infinite
+
+
+class LossScale:
+    """The scale of a training's gradients, on its device, where it is decided without the host.
+
+    Steps, with s = 2¹⁶ at first (as `torch.amp.GradScaler`)::
+
+        dy ← s dy                            before backward
+        g ← g / s                            after it
+        w, m, v as they are, s ← s / 2       if any g is not finite: the step is left out
+        s ← 2 s                              after 2000 other steps in a row
+
+    Steps that were left out do not count in Adam's bias correction.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Whose gradients are scaled; it has this object as its ``loss_scale`` from now on.
+
+    Attributes
+    ----------
+    scale : array, shape ()
+    counts : array of int32, shape (3,)
+        See `firstlight.fast.blocked.scaling`.
+
+    Raises
+    ------
+    ValueError
+        The weights are float16 themselves.
+
+    References
+    ----------
+    Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
+    """
+
+    def __init__(self, optimizer):
+        gradient = optimizer.flat.grad
+        if gradient.dtype == "float16":
+            raise ValueError(
+                'precision "16" rounds the factors of products only and keeps weights in float32, '
+                'but the module is float16; make it float32: module.to(dtype="float32")'
+            )
+        self.scale = np.full_like(gradient, FIRST, shape=(1,)).reshape(())  # () is None to CuPy
+        self.counts = np.zeros_like(gradient, shape=(3,), dtype="int32")
+        optimizer.loss_scale, self._optimizer = self, optimizer
+
+    def unscale(self):
+        """Divide the gradient by the scale, and note whether it is finite."""
+        fast.unscale(self._optimizer.flat.grad, self.scale, self.counts)
+
+    def update(self):
+        """Choose the next step's scale."""
+        fast.next_scale(self.scale, self.counts)
+
+    def is_bad(self):
+        """Return whether this step must be left out; the host waits for the answer."""
+        return bool(self.counts[BAD])
+
+    def take_skipped(self):
+        """Return how many steps were left out since the last call; the host waits."""
+        skipped = int(self.counts[SKIPPED])
+        if skipped:
+            self.counts[SKIPPED] = 0
+        return skipped
+
+    def value(self):
+        """Return the scale as a float; the host waits for it.
+
+        Raises
+        ------
+        FloatingPointError
+            It has become so small that no scale would help.
+        """
+        value = float(self.scale)
+        if value < LEAST:
+            raise FloatingPointError(
+                f"the loss scale has fallen to {value:g}: the gradients of every step are "
+                "infinite or NaN; lower the learning rate, or use precision='bf16', which has "
+                "float32's range"
+            )
+        return value
+
+    def state_dict(self):
+        """Return the scale and the good steps since it changed."""
+        return {"scale": float(self.scale), "good_steps": int(self.counts[GOOD])}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self.scale[...] = state["scale"]
+        self.counts[...] = 0
+        self.counts[GOOD] = state["good_steps"]
+
+
+def scaled(optimizer, dy):
+    """Return dy times the optimizer's loss scale, or dy where there is none."""
+    return dy if optimizer.loss_scale is None else dy * optimizer.loss_scale.scale
+
+
+def settle(optimizer):
+    """Count the steps that were left out as missed by what was trained; the host waits."""
+    if optimizer.loss_scale is None or optimizer._trained is None:  # none since the last time
+        return
+    skipped = optimizer.loss_scale.take_skipped()
+    if skipped:
+        for index in set(range(len(optimizer._missed))) - set(optimizer._frozen):
+            optimizer._missed[index] += skipped
+        optimizer._trained = None

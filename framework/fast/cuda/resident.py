@@ -1,0 +1,59 @@
+"""Samples that live on a GPU, where a batch is gathered without the host's help."""
+
+import numpy as np
+
+from firstlight import fast
+from firstlight.data.dataset import ArrayDataset
+from firstlight.support.backend import free_memory, to_device
+
+SHARE = 0.25  # of the GPU's free memory, at most
+
+
+class Resident:
+    """An `ArrayDataset` on a GPU; its transform and the loader's are `Scale` or none.
+
+    Parameters
+    ----------
+    data : ArrayDataset
+    transform : firstlight.data.transforms.Scale or None
+        The loader's.
+    device : str
+    """
+
+    def __init__(self, data, transform, device):
+        self.device = device
+        self.transforms = [t for t in (data.transform, transform) if t is not None]
+        self.arrays = [to_device(array, device) for array in data.arrays]
+
+    def order(self, places):
+        """Return an epoch's order, an array of int, on the device."""
+        return to_device(places.astype("int64", copy=False), self.device)
+
+    def batch(self, places):
+        """Return the samples at an array of indices that lies on the device."""
+        x, *others = self.arrays
+        others = tuple(np.take(array, places, axis=0) for array in others)
+        first, *more = self.transforms or [None]
+        scale = getattr(first, "factor", None)
+        if scale is not None and x.dtype.name in ("uint8", "float32"):
+            batch = (fast.take_scaled(x, places, scale), *others)
+        else:
+            batch, more = (np.take(x, places, axis=0), *others), self.transforms
+        for transform in more:
+            batch = transform(batch, None)
+        return batch
+
+
+def resident(data, transform, device):
+    """Return a `Resident` of a data set, or None if it must stay on the host.
+
+    That is where a transform draws random numbers or is not ours, where samples are drawn anew or
+    read from a file, and where they would take more than `SHARE` of the free memory.
+    """
+    if device == "cpu" or type(data) is not ArrayDataset:
+        return None
+    if not all(t is None or hasattr(t, "factor") for t in (data.transform, transform)):
+        return None
+    if sum(array.nbytes for array in data.arrays) > SHARE * free_memory(device):
+        return None
+    return Resident(data, transform, device)

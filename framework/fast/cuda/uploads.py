@@ -1,0 +1,119 @@
+"""Uploads: batches on their way to a GPU, each copied there while the one before is computed.
+
+The host is ahead of a GPU: it launches a step's work and does not wait. So the next batch can be
+copied meanwhile, on a stream of its own and from pinned memory, which the system may not move; the
+GPU fetches it without the host. There are two slots, which take turns. Events keep the order:
+
+=========  ======================================  ===========================================
+event      recorded                                who waits for it
+=========  ======================================  ===========================================
+``copied`` after a slot's copies                   the GPU's work, before it uses the batch; and
+                                                   the host, two batches later, before it fills
+                                                   the pinned memory again
+``used``   after the work on a slot's batch        the next copy into this slot
+=========  ======================================  ===========================================
+
+Batches that are on the GPU already pass unchanged.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from firstlight.support.backend import load_cupy, to_device
+from firstlight.support.batches import placed
+
+
+@contextmanager
+def uploading(device, dtype):
+    """Yield a function that puts a batch on a device, floating arrays as ``dtype``.
+
+    What it returned is overwritten two batches later. Copies are over when the context ends.
+    """
+    if device == "cpu":
+        yield lambda batch: placed(batch, device, dtype)
+        return
+    uploads = Uploads(device, dtype)
+    try:
+        yield uploads
+    finally:
+        uploads.finish()
+
+
+class Uploads:
+    """Puts batches on a GPU.
+
+    Parameters
+    ----------
+    device : str
+    dtype : str or numpy.dtype
+        Of floating arrays.
+    """
+
+    def __init__(self, device, dtype):
+        self.device, self.dtype = device, dtype
+        self._slots, self._turn, self._stream = [], 0, None
+        self._part = None  # the number of the next array in the batch under way; None before any
+
+    def __call__(self, batch):
+        """Return the batch, whose copies the work that is launched next will wait for."""
+        self._part = None
+        found = placed(batch, self.device, self.dtype, self._send)
+        if self._part is not None:
+            copied = self._slots[self._turn].copied
+            copied.record(self._stream)
+            load_cupy().cuda.get_current_stream().wait_event(copied)
+        return found
+
+    def finish(self):
+        """Wait until the pinned memory is free."""
+        for slot in self._slots:
+            slot.copied.synchronize()
+
+    def _send(self, array):
+        if not isinstance(array, np.ndarray):
+            return to_device(array, self.device)
+        if self._part is None:
+            self._take_turn()
+        pinned, there = self._slots[self._turn].memory(self._part, array.nbytes, self._stream)
+        self._part += 1
+        pinned = pinned.view(array.dtype).reshape(array.shape)
+        np.copyto(pinned, array)
+        there = there.view(array.dtype).reshape(array.shape)
+        there.set(pinned, stream=self._stream)
+        return there
+
+    def _take_turn(self):
+        cuda = load_cupy().cuda
+        if self._stream is None:
+            self._stream = cuda.Stream(non_blocking=True)
+            self._slots = [Slot(), Slot()]
+        self._slots[self._turn].used.record(cuda.get_current_stream())
+        self._turn, self._part = 1 - self._turn, 0
+        slot = self._slots[self._turn]
+        slot.copied.synchronize()
+        self._stream.wait_event(slot.used)
+
+
+class Slot:
+    """Memory for one batch, pinned and on the GPU, with the events that guard it."""
+
+    def __init__(self):
+        cuda = load_cupy().cuda
+        self.copied, self.used = (cuda.Event(disable_timing=True) for _ in range(2))
+        self._parts = []  # (pinned, on the GPU), arrays of bytes
+
+    def memory(self, part, size, stream):
+        """Return ``size`` bytes of pinned memory and of the GPU's, for an array of the batch."""
+        if part == len(self._parts):
+            self._parts.append(None)
+        if self._parts[part] is None or len(self._parts[part][0]) < size:
+            cupy = load_cupy()
+            room = max(size, 1)
+            pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(room), "uint8", room)
+            there = cupy.empty(room, "uint8")
+            self.used.record(cupy.cuda.get_current_stream())  # whose memory it may just have been
+            stream.wait_event(self.used)
+            self._parts[part] = pinned, there
+        pinned, there = self._parts[part]
+        return pinned[:size], there[:size]

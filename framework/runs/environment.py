@@ -1,0 +1,134 @@
+"""What a run ran on: enough to repeat it, and nothing that is secret."""
+
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from firstlight.runs.masking import MASK, is_secret, masked_text, masked_words
+from firstlight.support import rng
+from firstlight.support.backend import describe_gpu
+from firstlight.support.files import working_directory
+
+# Variables that change what a training does, or tell where it was started.
+VARIABLES = ("CUDA_", "CUPY_", "FIRSTLIGHT_", "MKL_", "NVIDIA_", "OMP_", "OPENBLAS_", "SLURM_")
+DIFF_LIMIT = 2**20  # bytes of uncommitted changes that are kept
+
+
+def describe_environment(device):
+    """Return a JSON-able description of machine, packages, code version, command and seed.
+
+    Parameters
+    ----------
+    device : str
+        Where the training runs.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "hostname": platform.node(),
+        "cpu": _cpu(),
+        "cpu_count": os.cpu_count(),
+        "cpus_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "memory_gb": _memory(),
+        "blas": _blas(),
+        "threads": {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")},
+        "variables": _variables(),
+        "device": device,
+        "gpu": describe_gpu(device),
+        "seed": rng.current_seed(),
+        "packages": dict(_packages()),
+        "git": _code(),
+        "command": masked_words(sys.argv),
+        "cwd": str(working_directory()),
+    }
+
+
+def uncommitted_changes():
+    """Return the git diff of the working tree to its last commit, "" where there is none.
+
+    Secrets are masked. After 1 MB it ends, with a line that says so.
+    """
+    try:
+        diff = masked_text(_git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"))
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    content = diff.encode()
+    if len(content) <= DIFF_LIMIT:
+        return diff + "\n" * bool(diff)
+    kept = content[:DIFF_LIMIT].decode(errors="ignore").rpartition("\n")[0]
+    return f"{kept}\n# ... cut off here: {len(content):,} bytes in all, {DIFF_LIMIT:,} are kept\n"
+
+
+def _variables():
+    chosen = {k: v for k, v in os.environ.items() if k.startswith(VARIABLES)}
+    return {k: MASK if is_secret(k) else masked_text(v) for k, v in sorted(chosen.items())}
+
+
+@cache
+def _packages():
+    """Return ``(name, version)`` of all that is installed; of two of a name, the one imported.
+
+    From the names of folders: reading each package's metadata would take 70 ms.
+    """
+    found = {}
+    for place in sys.path:
+        for path in Path(place or ".").glob("*.dist-info"):
+            name, _, version = path.name.removesuffix(".dist-info").partition("-")
+            found.setdefault(name.replace("_", "-").lower(), version)
+    return sorted(found.items())
+
+
+@cache
+def _cpu():
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+@cache
+def _memory():
+    """Return the machine's main memory in GB, None where the system does not tell."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _blas():
+    """Return name, version, kernels and threads of each BLAS in use."""
+    from threadpoolctl import threadpool_info
+
+    keys = ("internal_api", "version", "architecture", "num_threads")
+    return [
+        {key: pool.get(key) for key in keys}
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    ]
+
+
+def _code():
+    """Return commit, branch and state of the working tree, or None outside a repository."""
+    try:
+        return {
+            "commit": _git("rev-parse", "HEAD"),
+            "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
+            "dirty": bool(_git("status", "--porcelain")),
+        }
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*words):
+    """Return what git prints; a repository's own settings start no file system monitor."""
+    command = ["git", "-c", "core.fsmonitor=false", *words]
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=5
+    )
+    return done.stdout.rstrip()

@@ -1,0 +1,75 @@
+"""Masking: what is secret does not go into a run's folder, which gets copied and handed in."""
+
+import re
+
+MASK = "***"
+SECRET = re.compile(
+    r"secret|passw(?:or)?d|passphrase|credential|jwt|private[_-]?key|api[_-]?key|"
+    r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)",
+    re.IGNORECASE,
+)
+# A secret's name, = or : behind it, and the value, in quotes or up to the next gap.
+ASSIGNED = re.compile(
+    rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s"',]+)""",
+    re.IGNORECASE,
+)
+IN_URL = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
+
+
+def is_secret(name):
+    """Return whether what is called so should be kept secret.
+
+    Examples
+    --------
+    >>> from firstlight.runs.masking import is_secret
+    >>> is_secret("HF_TOKEN"), is_secret("api_key"), is_secret("tokenizer"), is_secret("pad_token")
+    (True, True, False, False)
+    """
+    return SECRET.search(str(name)) is not None
+
+
+def masked(value):
+    """Return nested settings with ``***`` for what is secret by its name, or is a URL's password.
+
+    Examples
+    --------
+    >>> from firstlight.runs.masking import masked
+    >>> masked({"data": {"url": "https://me:abc@host/x", "api_key": "abc"}, "n": 3})
+    {'data': {'url': 'https://me:***@host/x', 'api_key': '***'}, 'n': 3}
+    """
+    if isinstance(value, dict):
+        return {n: MASK if is_secret(n) and v is not None else masked(v) for n, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [masked(item) for item in value]
+    return IN_URL.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
+
+
+def masked_text(text):
+    """Return a text, e.g. a piece of code, with ``***`` for what is assigned to secret names.
+
+    Examples
+    --------
+    >>> from firstlight.runs.masking import masked_text
+    >>> masked_text('+API_KEY = "abc"  # mine')
+    '+API_KEY = ***  # mine'
+    >>> masked_text("fit --data.auth_token=abc --seed 1")
+    'fit --data.auth_token=*** --seed 1'
+    """
+    return ASSIGNED.sub(rf"\1{MASK}", IN_URL.sub(rf"\1:{MASK}@", text))
+
+
+def masked_words(words):
+    """Return the words of a command line with secrets masked, in ``--key=abc`` and ``--key abc``.
+
+    Examples
+    --------
+    >>> from firstlight.runs.masking import masked_words
+    >>> masked_words(["fit", "--api-key", "abc", "--data.password=x", "--seed", "1"])
+    ['fit', '--api-key', '***', '--data.password=***', '--seed', '1']
+    """
+    found = []
+    for word in words:
+        before = found[-1] if found else ""
+        is_value = before.startswith("-") and "=" not in before and is_secret(before)
+        found.append(MASK if is_value else masked_text(word))
+    return found

@@ -1,0 +1,137 @@
+"""Records: the lines of a run's ``metrics.jsonl``, read again."""
+
+import csv
+import io
+import json
+from itertools import islice
+from pathlib import Path
+
+from firstlight.support.files import write_atomically
+from firstlight.support.printable import csv_cell
+
+FILE = "metrics.jsonl"
+NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+NUMBERS = frozenset((int, float, bool))
+CHUNK = 1000  # lines parsed at once
+LONGEST = 2**20  # bytes of a line
+
+
+def read_records(path, *, only="", last=0):
+    """Return the records of a run folder as a list; see `iterate`.
+
+    Parameters
+    ----------
+    path : path-like
+    only : str
+        Leave out lines without this text, but for the ``last`` ones: much faster than reading all.
+    last : int
+
+    Raises
+    ------
+    ValueError
+        A line that is no record.
+    """
+    if not only:
+        return list(iterate(path))
+    content = (Path(path) / FILE).read_bytes()
+    numbered = ((None, line) for line in _lines_with(content, only.encode(), last))
+    return list(_parsed(numbered, path))
+
+
+def iterate(path, damaged=None):
+    """Yield the records of a run folder; a torn last line, of a killed process, is left out.
+
+    Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
+
+    Parameters
+    ----------
+    path : path-like
+    damaged : list, optional
+        Gets the numbers of lines that are no records, which are then left out.
+
+    Raises
+    ------
+    ValueError
+        A line that is no record, unless they are collected.
+    """
+    with open(Path(path) / FILE, "rb") as file:
+        lines = iter(lambda: file.readline(LONGEST), b"")
+        yield from _parsed(enumerate(lines, 1), path, damaged)
+
+
+def _parsed(numbered, path, damaged=None):
+    for chunk in iter(lambda: list(islice(numbered, CHUNK)), []):
+        lines = [line for _, line in chunk]
+        try:  # so many lines at once take half the time
+            records = json.loads(b"[%s]" % b",".join(lines))
+            sound = len(records) == len(lines) and all(map(_is_sound, records))
+        except (ValueError, RecursionError):
+            sound = False
+        if sound:
+            yield from records
+            continue
+        for number, line in chunk:
+            try:
+                yield _record(line)
+            except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+                if not line.endswith(b"\n") and len(line) < LONGEST:
+                    continue
+                if damaged is not None:
+                    damaged.append(number)
+                    continue
+                raise ValueError(
+                    f"{path}/{FILE} is damaged: expected a record, got {line[:60]!r}"
+                    + (f" in line {number}" if number else "")
+                ) from error
+
+
+def _record(line):
+    record = {name: NOT_FINITE.get(value, value) for name, value in json.loads(line).items()}
+    if not _is_sound(record):
+        raise TypeError
+    return record
+
+
+def _is_sound(record):
+    """Return whether a value is a record: flat, of numbers, with its place."""
+    return (
+        type(record) is dict
+        and "step" in record
+        and "epoch" in record
+        and NUMBERS.issuperset(map(type, record.values()))
+    )
+
+
+def write_table(path):
+    """Write the records of a run folder as ``metrics.csv``, without damaged ones."""
+    records = list(iterate(path, damaged=[]))
+    names = list(dict.fromkeys(name for record in records for name in record))
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(map(csv_cell, names))
+    writer.writerows([csv_cell(record.get(name)) for name in names] for record in records)
+    write_atomically(Path(path) / "metrics.csv", table.getvalue())
+
+
+def best_values(history):
+    """Return the best value, and its place, of each ``val_`` name whose direction is known."""
+    names = [name for name in history if name.startswith("val_") and history.direction(name)]
+    found = {name: history.best(name) for name in names}
+    return {
+        name: {"value": record[name], "step": record["step"], "epoch": record["epoch"]}
+        for name, record in found.items()
+    }
+
+
+def _lines_with(content, text, last):
+    """Return the lines that have a text in them, and the last few, without looking at the rest."""
+    start = len(content)
+    for _ in range(last + 1):
+        start = content.rfind(b"\n", 0, start)
+        if start < 0:
+            break
+    start, lines, end = start + 1, [], 0
+    while (found := content.find(text, end, start)) >= 0:
+        end = content.find(b"\n", found) + 1
+        lines.append(content[content.rfind(b"\n", 0, found) + 1 : end])
+    return lines + content[start:].splitlines(True)

@@ -1,0 +1,51 @@
+"""Batches: arrays, or tuples, lists and dicts of arrays."""
+
+import numpy as np
+
+from firstlight.support.backend import to_device
+
+
+def placed(batch, device, dtype, send=None):
+    """Return the batch on a device, with floating arrays cast to the model's dtype.
+
+    ``send`` copies an array to a GPU, if not `to_device`.
+    """
+    if isinstance(batch, (tuple, list)):
+        return tuple([placed(part, device, dtype, send) for part in batch])
+    if isinstance(batch, dict):
+        return {name: placed(part, device, dtype, send) for name, part in batch.items()}
+    if not isinstance(batch, np.ndarray):
+        batch = _as_array(batch)
+    if batch.dtype.kind == "f" and batch.dtype != dtype:
+        batch = batch.astype(dtype)
+    if device == "cpu":
+        return batch
+    return to_device(batch, device) if send is None else send(batch)
+
+
+def _as_array(part):
+    """Return a CuPy array as it is, and what can be seen as an array (a torch tensor) as one."""
+    if hasattr(part, "get"):
+        return part
+    if hasattr(part, "__array__"):
+        return np.asarray(part)
+    raise TypeError(
+        f"expected batches of arrays, or tuples or dicts of arrays, got a {type(part).__name__} in "
+        "one; let the loader give arrays"
+    )
+
+
+def sample_count(batch):
+    """Return how many samples a batch holds: the length of its first array."""
+    while isinstance(batch, (tuple, dict)):
+        batch = batch[0] if isinstance(batch, tuple) else next(iter(batch.values()))
+    return len(batch)
+
+
+def describe_batch(batch):
+    """Return a short text such as ``(float32 (32, 64), int64 (32,))``."""
+    if isinstance(batch, (tuple, list)):
+        return f"({', '.join(describe_batch(part) for part in batch)})"
+    if isinstance(batch, dict):
+        return f"{{{', '.join(f'{k}: {describe_batch(v)}' for k, v in batch.items())}}}"
+    return f"{batch.dtype} {batch.shape}" if hasattr(batch, "dtype") else type(batch).__name__

@@ -1,0 +1,88 @@
+"""Generation: a language model goes on with a text, undisturbed by the training it is in."""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from firstlight.support.backend import to_device, to_host
+
+
+def write_text(
+    module,
+    tokenizer,
+    prompt=None,
+    *,
+    max_new_tokens=200,
+    temperature=1.0,
+    top_k=None,
+    top_p=None,
+    seed=0,
+    device="cpu",
+):
+    """Return a prompt and how a model goes on with it.
+
+    The model comes back as it was: in the same mode, and with every forward it still has to undo.
+
+    Parameters
+    ----------
+    module : Module
+        With ``generate(tokens, max_new_tokens, *, temperature, top_k, top_p, seed)``, which takes
+        and returns tokens of shape (N, T), the given ones first.
+    tokenizer : firstlight.data.tokenizers.Tokenizer
+    prompt : str, optional
+        A line break by default; where the vocabulary has none, its first token.
+    max_new_tokens, temperature, top_k, top_p, seed
+        Handed to ``generate``.
+    device : str
+        Where the module is.
+
+    Raises
+    ------
+    TypeError
+        The module has no ``generate``.
+    ValueError
+        The prompt has a character that the tokenizer does not know.
+    """
+    check_generates(module)
+    tokens = to_device(prompt_tokens(tokenizer, prompt), device)  # (1, T)
+    with undisturbed(module):
+        written = module.generate(
+            tokens,
+            max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=seed,
+        )
+    return tokenizer.decode(to_host(written)[0])
+
+
+def prompt_tokens(tokenizer, prompt=None):
+    """Return the tokens of a prompt, shape (1, T); see `write_text`."""
+    if prompt:
+        return tokenizer.encode(prompt)[np.newaxis]
+    try:
+        return tokenizer.encode("\n")[np.newaxis]
+    except ValueError:
+        return np.zeros((1, 1), "int64")
+
+
+def check_generates(module):
+    """Raise a TypeError unless a module can generate."""
+    if not callable(getattr(module, "generate", None)):
+        raise TypeError(
+            f"{type(module).__name__} writes no text: it has no method generate(tokens, "
+            "max_new_tokens, *, temperature, top_k, top_p, seed); use a language model such as gpt"
+        )
+
+
+@contextmanager
+def undisturbed(module):
+    """Put a module into evaluation mode, and all its parts back to where they were."""
+    before = [(part, part.training, part._stack) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training, stack in before:
+            part.training, part._stack = training, stack

@@ -1,0 +1,192 @@
+"""Check a hand-written backward against its forward, in float64.
+
+The derivative of L = Σ dy · y along a direction v is known twice: from backward, as the inner
+product of the gradient with v, and from forward alone, as a central difference::
+
+    Σ gradient · v  ≈  (L(x + h v) - L(x - h v)) / 2h
+
+Two forward passes along a random v test every element of the gradient at once.
+"""
+
+import copy
+
+import numpy as np
+
+from firstlight.support import rng as randomness
+
+STEP = 1e-6  # h: the difference is off by about h², and by 1e-16 / h through rounding
+
+
+def check_gradients(module, x, *others, seed=0, directions=3, rtol=1e-6, atol=1e-8):
+    """Raise an AssertionError unless backward agrees with forward.
+
+    Everything happens on a float64 copy of the module, in the mode (training or evaluation)
+    that it is in; the module itself and the random streams are left as they were. The copy's
+    parameters are first moved by a little noise, for weights of one and biases of zero hide
+    mistakes; dy is random for the same reason. Checked are
+
+    - dx, and the gradient of every parameter that is not frozen, along random directions;
+    - the shape and dtype of dx;
+    - that two forwards followed by two backwards add up to twice the gradient;
+    - that every forward was undone: no stack has anything left;
+    - that forward and backward leave their inputs as they were.
+
+    Keep x away from corners, such as 0 for ReLU, where there is no derivative.
+
+    Parameters
+    ----------
+    module : Module
+    x : array
+        Input of forward. A floating x is converted to float64 and dx is checked; an integer x,
+        e.g. token numbers, has no gradient. Backward may return None where a layer has
+        ``needs_dx=False``.
+    *others : array
+        Further inputs of forward, without gradient: ``check_gradients(loss, x, target)``.
+    seed : int
+        Seed of dy, the noise and the directions.
+    directions : int
+        Number of random directions for each gradient.
+    rtol, atol : float
+        Largest error, relative to the gradient's norm, and absolute.
+
+    Raises
+    ------
+    AssertionError
+        With the module, the gradient in question, and both values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> x = np.random.default_rng(0).standard_normal((4, 3))
+    >>> check_gradients(nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)), x)
+    """
+    rng = np.random.default_rng(seed)
+    streams = randomness.state_dict()
+    try:
+        check = _Check(module, (x, *others), rng)
+        for name, values, gradient in check.gradients():
+            for _ in range(directions):
+                v = _normal(rng, values)
+                analytic = float((gradient * v).sum())
+                numeric = check.difference(values, v)
+                norm = float(np.sqrt(np.square(gradient).sum()))
+                error = abs(analytic - numeric)
+                if not error <= rtol * max(norm, abs(numeric)) + atol:  # not: NaN fails too
+                    check.fail(
+                        f"{name} is wrong: along a random direction backward says "
+                        f"{analytic:.9g}, central differences of forward say {numeric:.9g}; "
+                        "check the derivation, and that x is away from corners"
+                    )
+    finally:
+        randomness.load_state_dict(streams)
+
+
+class _Check:
+    """A float64 copy of a module, its inputs and dy, to be run again and again alike."""
+
+    def __init__(self, module, inputs, rng):
+        self.name = type(module).__name__
+        self.module = copy.deepcopy(module).to(dtype="float64")
+        self.modes = [child.training for child in module.modules()]
+        self.inputs = [_float64(value) for value in inputs]
+        self.trained = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
+        for _, parameter in self.trained:
+            parameter.data[...] += 0.1 * _normal(rng, parameter.data)
+        self.generators = [
+            (value.bit_generator, value.bit_generator.state)
+            for child in self.module.modules()
+            for value in vars(child).values()
+            if isinstance(value, np.random.Generator)
+        ]
+        self.streams = randomness.state_dict()
+        self._keep_for_backward(False)
+        y = self.forward()
+        self.dy = float(rng.standard_normal()) if np.ndim(y) == 0 else _normal(rng, y)
+
+    def forward(self):
+        """Run forward; every time with the same random numbers."""
+        randomness.load_state_dict(self.streams)
+        for generator, start in self.generators:
+            generator.state = start
+        return self.module(*self.inputs)
+
+    def difference(self, values, v):
+        """Return the central difference of L along v, from x or a parameter's values."""
+        original = values.copy()
+        sides = []
+        for step in (STEP, -STEP):
+            values[...] = original + step * v
+            sides.append(self.dy * self.forward())  # a new array, even where y is x itself
+        values[...] = original
+        return float(np.sum(sides[0] - sides[1])) / (2 * STEP)
+
+    def gradients(self):
+        """Run forward and backward twice; return a list of (name, values, gradient)."""
+        before = [copy.deepcopy(value) for value in (*self.inputs, self.dy)]
+        self.module.zero_grad()
+        self._keep_for_backward(True)
+        self.forward()
+        self.forward()
+        dx = self.module.backward(self.dy)
+        once = [(name, p, p.grad.copy()) for name, p in self.trained]
+        self.module.backward(self.dy)
+        self._check_nothing_left()
+        self._check_unchanged(before)
+        for name, parameter, gradient in once:
+            if not np.allclose(parameter.grad, 2 * gradient, rtol=1e-9, atol=1e-12):
+                self.fail(
+                    f"{name}.grad is not twice as large after two backwards; "
+                    f"add to it: self.{name}.grad += ..."
+                )
+        self._keep_for_backward(False)
+        return [
+            *self._gradient_of_x(dx),
+            *((f"{name}.grad", parameter.data, gradient) for name, parameter, gradient in once),
+        ]
+
+    def fail(self, message):
+        """Raise the AssertionError that names the module."""
+        raise AssertionError(f"check_gradients: {self.name}: {message}")
+
+    def _keep_for_backward(self, keep):
+        """Switch the stacks on or off, in whatever mode each module is."""
+        self.module.eval(keep_backward=keep)
+        for child, training in zip(self.module.modules(), self.modes, strict=True):
+            child.training = training
+
+    def _gradient_of_x(self, dx):
+        x = self.inputs[0]
+        if x.dtype.kind != "f":
+            return []
+        if dx is None:
+            if all(child.needs_dx for child in self.module.modules()):
+                self.fail("backward returned None; return dx, or set needs_dx=False on a layer")
+            return []
+        if dx.shape != x.shape or dx.dtype != x.dtype:
+            self.fail(f"expected dx of {x.shape} {x.dtype}, as x is, got {dx.shape} {dx.dtype}")
+        return [("dx", x, dx)]
+
+    def _check_nothing_left(self):
+        for name, child in self.module.named_modules():
+            if child._stack:
+                self.fail(
+                    f"{len(child._stack)} of 2 forwards of {name or 'the module itself'} "
+                    f"({type(child).__name__}) were not undone; its backward must call "
+                    "self.saved() once for each self.save()"
+                )
+
+    def _check_unchanged(self, before):
+        names = ["x", *(f"input {i + 2}" for i in range(len(self.inputs) - 1)), "dy"]
+        for name, old, new in zip(names, before, (*self.inputs, self.dy), strict=True):
+            if not np.array_equal(old, new):
+                self.fail(f"{name} was modified in place; work on a copy")
+
+
+def _float64(value):
+    value = value if hasattr(value, "dtype") else np.asarray(value)
+    return value.astype("float64" if value.dtype.kind == "f" else value.dtype)  # copies
+
+
+def _normal(rng, array):
+    return np.asarray(rng.standard_normal(array.shape), like=array)  # on the same device

@@ -1,0 +1,110 @@
+"""Import paths: classes and functions named by where they are, ``package.module:Class``.
+
+Only what can be a model, a data set or a callback is taken, and that is looked at before anything
+is called: a subclass of `Module` or `Callback`, or a function that returns one or `DataSplits`.
+``os:system`` is none of these.
+"""
+
+import contextlib
+import importlib
+import inspect
+import runpy
+import sysconfig
+import typing
+from pathlib import Path
+
+
+class UnknownNameError(KeyError):
+    """No registered thing bears a name."""
+
+    def __str__(self):
+        return self.args[0]  # KeyError would show the message in quotes
+
+
+def import_target(path, kind="object"):
+    """Return what ``"package.module:Class"`` or ``"path/file.py:Class"`` names.
+
+    Parameters
+    ----------
+    path : str
+    kind : {"model", "dataset", "callback", "object"}
+        What it must be fit for; any object is.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such thing, or it is nothing of this kind.
+    """
+    module_name, _, attribute = path.rpartition(":")
+    try:
+        if module_name.endswith(".py"):
+            target = runpy.run_path(module_name, run_name="user_file")[attribute]
+        else:
+            target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError, OSError, KeyError) as error:
+        raise UnknownNameError(f"{kind} {path!r} cannot be imported: {error}") from error
+    if kind != "object" and not fits(target, kind):
+        lacks = ", which implements no hook" if kind == "callback" else ""
+        raise UnknownNameError(
+            f"{kind} {path!r}: expected {EXPECTED[kind]}, got {_described(target)}{lacks}"
+        )
+    return target
+
+
+def fits(target, kind):
+    """Return whether an object can be a model, a data set or a callback; calls nothing.
+
+    A function that makes a model or a data set may leave out what it returns, unless it is of
+    Python itself or of an installed package: there it would be any function at all.
+    """
+    wanted = _wanted(kind)
+    if inspect.isclass(target):
+        return issubclass(target, wanted) or (kind == "callback" and _has_hooks(target))
+    if not inspect.isfunction(target):
+        return False
+    returned = _returned(target)
+    if returned is None:
+        return kind != "callback" and not _is_installed(target)
+    return inspect.isclass(returned) and issubclass(returned, wanted)
+
+
+EXPECTED = {
+    "model": "a subclass of firstlight.Module, or a function that returns one (-> fl.Module)",
+    "callback": "a subclass of firstlight.Callback, or a class with @firstlight.hookimpl methods",
+    "dataset": "a function that returns firstlight.DataSplits (-> fl.DataSplits)",
+}
+
+
+def _wanted(kind):
+    from firstlight.callback import Callback
+    from firstlight.data.splits import DataSplits
+    from firstlight.module import Module
+
+    return {"model": Module, "callback": Callback, "dataset": DataSplits}[kind]
+
+
+def _has_hooks(target):
+    return any(hasattr(value, "firstlight_impl") for value in vars(target).values())
+
+
+def _returned(function):
+    """Return what a function says it returns, None if it says nothing."""
+    with contextlib.suppress(NameError, TypeError, AttributeError):
+        return typing.get_type_hints(function).get("return")
+    return function.__annotations__.get("return")  # a text that cannot be resolved
+
+
+def _is_installed(function):
+    """Return whether a function is of the standard library, or of an installed package."""
+    file = Path(function.__code__.co_filename).resolve()
+    paths = sysconfig.get_paths()
+    roots = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return not file.is_file() or any(file.is_relative_to(root) for root in roots)
+
+
+def _described(target):
+    if inspect.isclass(target):
+        return f"the class {target.__module__}.{target.__qualname__}"
+    if inspect.isroutine(target):
+        return f"the function {target.__module__}.{target.__qualname__}"
+    return f"an object of class {type(target).__name__}"

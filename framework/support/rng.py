@@ -1,0 +1,205 @@
+"""Randomness: one generator for each purpose, all grown from one seed.
+
+Nothing in firstlight draws from NumPy's global generator. What is random, and where from:
+
+==========  ===============================================================================
+``init``    initial weights, while a model is built
+``dropout`` masks, drawn step by step
+``order``   the order of the samples: a fresh generator for each (seed, epoch)
+``augment`` random transforms: a fresh generator for each (seed, epoch, batch)
+``draw``    samples drawn anew, such as blocks of a text: the same
+==========  ===============================================================================
+
+On a GPU dropout is drawn there, see `firstlight.fast.cuda.philox`, as a function of the seed and
+the number of the training step.
+
+``init`` and ``dropout`` are streams: they move on with each draw, and `state_dict` saves where
+they stand. The others have no state at all: `derived` makes their generator from
+the numbers that name it, so that any batch of any epoch can be made again alone.
+
+The seed is 0 until somebody chooses another: the same script gives the same numbers.
+"""
+
+import random
+
+import numpy as np
+
+from firstlight.support.scalars import plain_number
+
+STREAMS = ("init", "dropout")
+PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
+
+_seed = 0
+_streams = {}
+_device = {"pass": 0, "call": 0, "capturing": False}
+_passes = {}  # for each GPU the number of the pass, in its memory
+
+
+def seed_everything(seed=None):
+    """Start all random streams again from one seed.
+
+    Parameters
+    ----------
+    seed : int, optional
+        Zero or positive. None draws one from the operating system.
+
+    Returns
+    -------
+    int
+        The seed in use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The seed is not an integer, or negative.
+
+    Examples
+    --------
+    >>> import firstlight as fl
+    >>> fl.seed_everything(7)
+    7
+    """
+    global _seed
+    if seed is None:
+        seed = int(np.random.SeedSequence().generate_state(1)[0])
+    seed = plain_number(seed)
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise TypeError(f"seed_everything: expected an integer seed, got {seed!r}")
+    if seed < 0:
+        raise ValueError(f"seed_everything: expected a seed of 0 or more, got {seed}")
+    _seed = int(seed)
+    _streams.update({name: derived(name, _seed) for name in STREAMS})
+    _set_pass(0)
+    return _seed
+
+
+def current_seed():
+    """Return the seed that `seed_everything` set last."""
+    return _seed
+
+
+def stream(name):
+    """Return the process-wide generator for a purpose, ``"init"`` or ``"dropout"``."""
+    if _device["capturing"]:
+        raise RuntimeError(f"numbers of the {name!r} stream come from the host")
+    return _streams[name]
+
+
+def begin_pass():
+    """Count a training step's forward and backward on a GPU, whose dropout depends on it."""
+    _set_pass(_device["pass"] + 1)
+
+
+def begin_captured_pass():
+    """Have the graph that is captured now count a pass, when it runs."""
+    for array in _passes.values():
+        with array.device:
+            array += 1
+    _device["call"] = 0
+
+
+def count_passes(count):
+    """Count the passes of a graph that has just been launched."""
+    _device["pass"] += count
+
+
+def begin_call():
+    """Count the calls of this pass anew: a capture that has just ended was not one."""
+    _device["call"] = 0
+
+
+def device_key(x):
+    """Return what the next random numbers on the device of x are a function of.
+
+    Returns
+    -------
+    pass_number : array of uint32, shape ()
+        On the device, so that a captured graph draws new numbers each time.
+    call : int
+        Counts within the pass.
+    """
+    device = x.device.id
+    if device not in _passes:
+        _passes[device] = np.zeros_like(x, shape=(1,), dtype="uint32").reshape(())
+        _passes[device].fill(_device["pass"])
+    _device["call"] += 1
+    return _passes[device], _device["call"]
+
+
+def dropout_place():
+    """Return where dropout stands: the host's stream, and the calls of this pass on a GPU."""
+    return _streams["dropout"].bit_generator.state, _device["call"]
+
+
+def go_to(place):
+    """Let dropout go on from where `dropout_place` found it."""
+    _streams["dropout"].bit_generator.state, _device["call"] = place
+
+
+def capturing(on):
+    """Refuse numbers from the host, which a captured graph would repeat, while it is captured."""
+    _device["capturing"] = on
+
+
+def forget_devices():
+    """Drop what lies on GPUs; for tests that change what CuPy is."""
+    _passes.clear()
+
+
+def _set_pass(number):
+    _device.update({"pass": number, "call": 0})
+    for array in _passes.values():
+        with array.device:
+            array.fill(number)
+
+
+def derived(purpose, seed, *numbers):
+    """Make the generator that belongs to a purpose, a seed and, e.g., an epoch and a batch.
+
+    Parameters
+    ----------
+    purpose : {"init", "dropout", "order", "augment", "split", "draw"}
+    seed : int
+    *numbers : int
+        What else names the generator.
+
+    Returns
+    -------
+    numpy.random.Generator
+        PCG64; the same for the same arguments, independent for different ones.
+    """
+    key = (PURPOSES.index(purpose), *numbers)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def state_dict():
+    """Return where everything random stands, as a JSON-able dict.
+
+    The global generators of Python and NumPy are in it too: firstlight never draws from them,
+    but a user's code may.
+    """
+    version, numbers, gauss = random.getstate()
+    kind, key, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "seed": _seed,
+        "device_pass": _device["pass"],
+        "streams": {name: stream.bit_generator.state for name, stream in _streams.items()},
+        "python": [version, list(numbers), gauss],
+        "numpy": [kind, key.tolist(), *rest],
+    }
+
+
+def load_state_dict(state):
+    """Put everything random back to where `state_dict` found it."""
+    global _seed
+    _seed = state["seed"]
+    _set_pass(state.get("device_pass", 0))
+    for name, saved in state["streams"].items():
+        _streams[name].bit_generator.state = saved
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, key, *rest = state["numpy"]
+    np.random.set_state((kind, np.array(key, "uint32"), *rest))  # noqa: NPY002
+
+
+seed_everything(0)

@@ -1,0 +1,218 @@
+"""A module's tree and its state: walking, copying out and in, PyTorch's layout at the border."""
+
+import difflib
+from collections.abc import Mapping
+from os import PathLike
+
+import numpy as np
+
+from firstlight.parameter import Buffer, Parameter
+from firstlight.support import backend, registration
+
+CONTAINERS = (list, tuple, dict)
+
+
+def entries(module):
+    """Yield ``(name, value)`` of a module's attributes; lists, tuples, dicts item by item."""
+    for name, value in vars(module).items():
+        if isinstance(value, CONTAINERS):
+            if name != "_stack":
+                yield from items(name, value)
+        else:
+            yield name, value
+
+
+def items(name, container, above=()):
+    """Yield ``(name, item)`` of a list, tuple or dict, and of those inside it, at any depth."""
+    if any(container is outer for outer in above):  # a list that contains itself
+        return
+    pairs = container.items() if isinstance(container, dict) else enumerate(container)
+    for key, item in pairs:
+        if isinstance(item, CONTAINERS):
+            yield from items(f"{name}.{key}", item, (*above, container))
+        else:
+            yield f"{name}.{key}", item
+
+
+def children(module):
+    """Yield ``(name, child)`` for the modules directly below this one, each once."""
+    seen = set()
+    for name, value in entries(module):
+        if is_module(value) and id(value) not in seen:
+            seen.add(id(value))
+            yield name, value
+
+
+def is_module(value):
+    """Return whether a value is a `Module`, a class that this file cannot import."""
+    kind = type(value)
+    return hasattr(kind, "named_modules") and hasattr(kind, "saved")  # PyTorch's has no `saved`
+
+
+def walk_modules(module, prefix, seen, above=()):
+    """Yield ``(name, module)`` depth first; what was seen already is left out."""
+    if any(module is outer for outer in above):
+        raise ValueError(
+            f"{prefix} leads back to the {type(module).__name__} that contains it; a module keeps "
+            "its parts as attributes, not what it is a part of"
+        )
+    if id(module) in seen:
+        return
+    seen.add(id(module))
+    yield prefix, module
+    for name, child in children(module):
+        path = f"{prefix}.{name}" if prefix else name
+        yield from walk_modules(child, path, seen, (*above, module))
+
+
+def walk_leaves(module, kind):
+    """Yield ``(name, leaf)`` for all `Parameter` or `Buffer` objects, each once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `firstlight.support.registration.check` does: a part is not registered.
+    """
+    parts = list(module.named_modules())
+    registration.check(module, parts)
+    seen = set()
+    for prefix, owner in parts:
+        for name, value in entries(owner):
+            if isinstance(value, kind) and id(value) not in seen:
+                seen.add(id(value))
+                yield (f"{prefix}.{name}" if prefix else name), value
+
+
+def named_leaves(module):
+    """Return all parameters and buffers by name."""
+    return {**dict(walk_leaves(module, Parameter)), **dict(walk_leaves(module, Buffer))}
+
+
+def move(module, device, dtype):
+    """Give every parameter and buffer new arrays on ``device`` and of ``dtype``, where needed."""
+
+    def moved(array):
+        if dtype is not None and array.dtype != dtype and array.dtype.kind == "f":
+            array = array.astype(dtype)
+        return array if device is None else backend.to_device(array, device)
+
+    for _, buffer in module.named_buffers():
+        buffer.data = moved(buffer.data)
+    for parameter in module.parameters():
+        data, grad = moved(parameter.data), moved(parameter.grad)
+        if data is not parameter.data:
+            parameter.bind(data, grad)
+
+
+def collect(module):
+    """Return copies of all parameters and buffers as contiguous NumPy arrays by name."""
+    return {
+        name: np.array(backend.to_host(leaf.data), order="C")
+        for name, leaf in named_leaves(module).items()
+    }
+
+
+def restore(module, arrays, *, strict=True):
+    """Copy arrays into a module's parameters and buffers, by name.
+
+    Nothing is written unless everything fits.
+
+    Parameters
+    ----------
+    module : Module
+    arrays : dict of str to array
+    strict : bool
+        False leaves out names that only one side has; shapes must fit all the same.
+
+    Raises
+    ------
+    TypeError
+        Not a dict, but the path of a file, for example.
+    ValueError
+        Shapes differ; names are missing or unexpected (strict only).
+    """
+    if not isinstance(arrays, Mapping):
+        raise TypeError(_kind_message(f"{type(module).__name__}.load_state_dict", arrays))
+    leaves = named_leaves(module)
+    missing = [name for name in leaves if name not in arrays]
+    unexpected = [name for name in arrays if name not in leaves]
+    if strict and (missing or unexpected):
+        raise ValueError(_names_message(type(module).__name__, missing, unexpected))
+    common = [name for name in leaves if name in arrays]
+    misshaped = [
+        f"{name} is {leaves[name].data.shape} here and {np.shape(arrays[name])} there"
+        for name in common
+        if np.shape(arrays[name]) != leaves[name].data.shape
+    ]
+    if misshaped:
+        raise ValueError(
+            f"{type(module).__name__}.load_state_dict: shapes differ: {'; '.join(misshaped)}; "
+            "build the model with the arguments it was saved with"
+        )
+    fitting = {name: np.asarray(arrays[name], dtype=leaves[name].data.dtype) for name in common}
+    for name, source in fitting.items():
+        target = leaves[name].data
+        if hasattr(target, "set"):  # a CuPy array
+            target.set(source)
+        else:
+            target[...] = source
+
+
+def _kind_message(who, came):
+    """Say how to get arrays by name from what came instead of them."""
+    cure = "pass what state_dict() returned"
+    if isinstance(came, (str, PathLike)):
+        cure = (
+            f"read the file first: load_state_dict(firstlight.Checkpoint.load({str(came)!r}).model)"
+        )
+    elif hasattr(came, "model"):
+        cure = "pass its model: load_state_dict(checkpoint.model)"
+    return f"{who}: expected a dict of arrays by name, got a {type(came).__name__}; {cure}"
+
+
+def _names_message(who, missing, unexpected):
+    parts = []
+    if missing:
+        parts.append("missing: " + ", ".join(missing))
+    if unexpected:
+        close = {name: difflib.get_close_matches(name, missing, n=1) for name in unexpected}
+        parts.append(
+            "unexpected: "
+            + ", ".join(n + (f" (is it {close[n][0]}?)" if close[n] else "") for n in unexpected)
+        )
+    return (
+        f"{who}.load_state_dict: names do not match; {'; '.join(parts)}; "
+        "strict=False loads what matches"
+    )
+
+
+def to_torch(module):
+    """Return the state as a dict of torch tensors, in PyTorch's layout."""
+    import torch
+
+    leaves = named_leaves(module)
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(np.transpose(array, leaves[name].torch_axes)))
+        if leaves[name].torch_axes
+        else torch.from_numpy(array)
+        for name, array in collect(module).items()
+    }
+
+
+def from_torch(module, tensors, *, strict=True):
+    """Load a PyTorch twin's ``state_dict()``; accepts tensors or arrays. Returns the module."""
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"{type(module).__name__}.from_torch: expected a state_dict(), got a "
+            f"{type(tensors).__name__}; pass network.state_dict(), or torch.load(path) of one"
+        )
+    leaves = named_leaves(module)
+    arrays = {}
+    for name, tensor in tensors.items():
+        if name.rpartition(".")[2] == "num_batches_tracked":
+            continue  # PyTorch's counter, which only a momentum of None would need
+        array = np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
+        axes = leaves[name].torch_axes if name in leaves else None
+        arrays[name] = np.transpose(array, np.argsort(axes)) if axes else array
+    restore(module, arrays, strict=strict)
+    return module

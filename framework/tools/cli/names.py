@@ -1,0 +1,159 @@
+"""Phase one: the names of model, data and callbacks, from flags and config files.
+
+A config file (YAML or JSON) says what the flags say::
+
+    model: {name: mlp, hidden: [512, 256]}     # or only: model: mlp
+    data: {name: mnist, batch_size: 64}
+    callbacks:                                 # or a list: [early_stopping]
+      early_stopping: {patience: 5}
+    trainer: {max_epochs: 10}
+    seed: 1
+
+Later files go before earlier ones, flags before files. Naming another model or data set drops
+what was said about the one before.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firstlight.data.splits import READERS
+from firstlight.support.reading import read_yaml
+from firstlight.tools.cli import trust
+from firstlight.tools.cli.errors import UsageError, shown
+
+
+@dataclass
+class Names:
+    """What is named, and what config files say of it.
+
+    Attributes
+    ----------
+    model, data : str or None
+    callbacks : list of str
+    values : dict of str to (value, source)
+        By flag, e.g. ``"model.hidden"``; the source is a file's name, "" for the command line.
+    sources : dict of str to source
+        Of the names.
+    trusted : bool
+        Whether the user gave ``--trust``: code that files name may run.
+    """
+
+    model: str | None = None
+    data: str | None = None
+    callbacks: list = field(default_factory=list)
+    values: dict = field(default_factory=dict)
+    sources: dict = field(default_factory=dict)
+    trusted: bool = False
+
+    def choose(self, kind, name, source=""):
+        """Choose "model", "data" or a "callback" by name; a file of data is data too."""
+        if not isinstance(name, str) or "\0" in name:
+            place = f"{source}: {kind}" if source else f"--{kind}"
+            raise UsageError(f"{place}: expected a name, got {shown(name)}")
+        if self.sources.get(name) != "":  # what was typed stays the user's own
+            self.sources[name] = source
+        if kind == "callback":
+            self.callbacks += [name] if name not in self.callbacks else []
+            return
+        ending = Path(name).suffix.lower()
+        path = name if kind == "data" and ending in READERS else None
+        name = READERS[ending] if path else name
+        if getattr(self, kind) not in (None, name):
+            self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
+        setattr(self, kind, name)
+        if path:
+            self.choose_path(path, source)
+
+    def choose_path(self, path, source=""):
+        """Choose the data's file; drop files that belong to another one, such as y_path."""
+        before = self.values.get("data.path", (path,))[0]
+        if resolved(before) != resolved(path):
+            beside = re.compile(r"data\.\w+_path")
+            self.values = {f: v for f, v in self.values.items() if not beside.fullmatch(f)}
+        self.values["data.path"] = path, source
+
+    def check_trust(self):
+        """Raise a `UsageError` if a file names code that the user did not agree to run."""
+        for name in filter(None, (self.model, self.data, *self.callbacks)):
+            if ":" in name:
+                trust.check({name: trust.origin(name)}, self.sources.get(name, ""), self.trusted)
+
+    def add_file(self, path):
+        """Lay the config in a file, or in a run's folder, over what is there."""
+        folder = Path(path) if Path(path).is_dir() else Path(path).parent
+        self.add(load_config(path), trust.Source(Path(path).name, folder))
+
+    def add(self, config, source=""):
+        """Lay a config (nested dict) over what is there."""
+        for key, value in config.items():
+            key = key.replace("-", "_")
+            if key in ("model", "data"):
+                value = dict(value) if isinstance(value, dict) else {"name": value}
+                if "name" in value:
+                    self.choose(key, value.pop("name"), source)
+            if key == "callbacks":
+                self._add_callbacks(value if isinstance(value, list) else [value], source)
+            elif isinstance(value, dict):
+                if key == "data" and "path" in value:
+                    self.choose_path(value["path"], source)
+                self._set(key, value, source)
+            else:
+                self.values[key] = value, source
+
+    def _add_callbacks(self, listed, source):
+        for item in listed:
+            for name, arguments in item.items() if isinstance(item, dict) else [(item, {})]:
+                self.choose("callback", name, source)
+                if not isinstance(arguments or {}, dict):
+                    raise UsageError(
+                        f"{source}: callbacks.{name}: expected its arguments by name, "
+                        f"got {shown(arguments)}"
+                    )
+                self._set(prefix(name), arguments or {}, source)
+
+    def _set(self, head, arguments, source):
+        self.values.update({f"{head}.{name}": (v, source) for name, v in arguments.items()})
+
+
+def load_config(path):
+    """Return the nested dict in a YAML or JSON file, or in the config.json of a run's folder.
+
+    Raises
+    ------
+    UsageError
+        No such file, or it holds something else.
+    """
+    file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
+    try:
+        config = read_yaml(file)
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UsageError(f"--config {path}: {error}") from error
+    config = {} if config is None else config
+    if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
+        raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
+    if Path(path).is_dir() and "optimizer" in config:
+        raise UsageError(
+            f"--config {path}: this run was made by a script, whose model no settings describe; "
+            "run the script again"
+        )
+    return {key: value for key, value in config.items() if key != "facts"}
+
+
+def resolved(path):
+    """Return what tells whether two settings name the same file; None stays None."""
+    return None if path is None else Path(str(path)).expanduser().resolve()
+
+
+def prefix(name):
+    """Return what the flags of a named thing begin with: for a class path, its class.
+
+    Examples
+    --------
+    >>> from firstlight.tools.cli.names import prefix
+    >>> prefix("package.module:Stop"), prefix("my-callback")
+    ('Stop', 'my_callback')
+    """
+    return re.sub(r"\W", "_", name.rpartition(":")[2])

@@ -1,0 +1,184 @@
+"""curves: how a training went."""
+
+from functools import partial
+
+import numpy as np
+
+from firstlight.tools.figures.canvas import page, plain
+from firstlight.tools.language import say
+from firstlight.training.history import History
+
+WIDTH, HEIGHT = 3.9, 2.7  # inches of one panel
+COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
+WORDS = {"acc": "accuracy", "lr": "learning rate", "grad_norm": "gradient norm"}
+STAGES = {"train": "training", "val": "validation"}
+
+
+def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
+    """Show loss and metrics of training and validation, learning rate, gradient and time.
+
+    One panel for each of these that was logged; the epoch of the best validation is marked.
+
+    Parameters
+    ----------
+    history : History, or list of its records
+    shares : dict of str to float, optional
+        Which part of the time went into what, as `firstlight.callbacks.Throughput` finds it.
+    columns : int
+        Panels side by side.
+    title : str
+    size : (float, float)
+        Inches of one panel.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        Nothing was logged that could be drawn.
+
+    Examples
+    --------
+    >>> from firstlight.tools.figures import curves
+    >>> records = [{"step": 10 * e, "epoch": e, "time": e, "val_loss": 1 / e} for e in (1, 2, 3)]
+    >>> figure = curves(records)
+    """
+    history = history if isinstance(history, History) else History(history)
+    metrics = metrics_of(history)
+    others = [name for name in ("lr", "grad_norm") if name in history]
+    panels = [
+        *(partial(_draw_metric, history=history, name=name) for name in metrics),
+        *(partial(_draw_other, history=history, name=name) for name in others),
+        *([partial(_draw_time, shares=shares)] if shares else []),
+    ]
+    if not panels:
+        raise ValueError("curves: nothing was logged that could be drawn")
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = page(columns * size[0], rows * size[1], title)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for axes, draw in zip(grid.flat, panels, strict=False):
+        draw(axes)
+    return figure
+
+
+def metrics_of(history):
+    """Return what was measured in training or validation, loss first: ``["loss", "acc"]``."""
+    found = [
+        name.partition("_")[2]
+        for name in history
+        if name.startswith(("train_", "val_")) and not name.endswith("_step")
+    ]
+    return sorted(dict.fromkeys(found), key=lambda name: name != "loss")
+
+
+def along_epochs(history, name):
+    """Return ``(epochs, values)`` of a name; steps within an epoch are fractions of it."""
+    ends, per_epoch = {}, None
+    if "epoch_seconds" in history:
+        ends = dict(
+            zip(history.steps("epoch_seconds"), history.at("epoch_seconds", "epoch"), strict=True)
+        )
+        whole = [step / epoch for step, epoch in ends.items() if epoch]
+        per_epoch = whole[-1] if whole else None
+    steps, epochs = history.steps(name), history.at(name, "epoch")
+    places = [
+        epoch if per_epoch is None or step in ends else step / per_epoch
+        for step, epoch in zip(steps, epochs, strict=True)
+    ]
+    return places, history[name]
+
+
+def thinned(x, y, most=4000):
+    """Return a curve of so many points at most that looks the same: the extremes of each part.
+
+    Examples
+    --------
+    >>> from firstlight.tools.figures.curves import thinned
+    >>> thinned(range(6), [0, 5, 1, 2, -3, 2], most=4)
+    ([0, 1, 3, 4], [0, 5, 2, -3])
+    """
+    if len(y) <= most:
+        return list(x), list(y)
+    kept = []
+    for part in np.array_split(np.arange(len(y)), most // 2):
+        values = np.asarray(y[part[0] : part[-1] + 1])
+        kept += sorted({part[0] + values.argmin(), part[0] + values.argmax()})
+    return [x[index] for index in kept], [y[index] for index in kept]
+
+
+def _draw_metric(axes, history, name):
+    step = f"train_{name}_step"
+    if step in history:
+        x, y = thinned(*along_epochs(history, step))
+        axes.plot(x, y, color="tab:blue", alpha=0.25, linewidth=0.8)
+    for stage, label in STAGES.items():
+        if f"{stage}_{name}" in history:
+            x, y = along_epochs(history, f"{stage}_{name}")
+            marker = "" if len(x) > 1 else "o"
+            axes.plot(x, y, color=COLOURS[stage], label=say(label), linewidth=1.5, marker=marker)
+    mode = history.direction(f"val_{name}")
+    if mode and f"val_{name}" in history:
+        best = history.best(f"val_{name}")
+        value = best[f"val_{name}"]
+        axes.plot(best["epoch"], value, "o", color=COLOURS["val"], markersize=6, mfc="white")
+        up = mode == "min"
+        axes.annotate(
+            f"{value:.4g}",
+            (best["epoch"], value),
+            xytext=(0, 9 if up else -9),
+            textcoords="offset points",
+            ha="center" if best["epoch"] < 0.85 * x[-1] else "right",
+            va="bottom" if up else "top",
+            fontsize=8,
+            color=COLOURS["val"],
+        )
+    _frame(axes, WORDS.get(name, plain(name)), logarithmic=_is_loss(name) and _spans_decades(axes))
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8, frameon=False)
+
+
+def _draw_other(axes, history, name):
+    axes.plot(*along_epochs(history, name), color="tab:gray", linewidth=1.2)
+    _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
+
+
+def _draw_time(axes, shares):
+    shown = sorted(((s, part) for part, s in shares.items() if s >= 0.005), reverse=True)[:8]
+    values, parts = zip(*reversed(shown), strict=True)
+    bars = axes.barh(
+        [say(part) for part in parts], [100 * value for value in values], color="tab:gray"
+    )
+    axes.bar_label(bars, fmt="%.0f %%", fontsize=8, padding=2)
+    axes.set_title(say("time"), fontsize=10)
+    axes.set_xlim(0, 115 * max(values))
+    axes.set_xticks([])
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _frame(axes, title, logarithmic=False):
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(say(title), fontsize=10)
+    axes.set_xlabel(say("epoch"), fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    if logarithmic:
+        axes.set_yscale("log")
+
+
+def _is_loss(name):
+    return name.endswith("loss")
+
+
+def _spans_decades(axes):
+    """Return whether the values drawn are positive and differ by a factor of 30 or more."""
+    values = [value for line in axes.get_lines() for value in line.get_ydata()]
+    return min(values) > 0 and max(values) / min(values) >= 30

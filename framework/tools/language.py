@@ -1,0 +1,119 @@
+"""Language: the small texts in figures and reports, in English or German.
+
+A figure is made of ``say("epoch")``, and whoever wants it in German makes it inside of
+``with speaking("de")``. Headings, by which sections of a report are found, are in
+`firstlight.tools.report.words`.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+LANGUAGES = ("en", "de")
+
+GERMAN = {
+    # curves
+    "loss": "Verlust",
+    "accuracy": "Genauigkeit",
+    "learning rate": "Lernrate",
+    "gradient norm": "Norm des Gradienten",
+    "time": "Zeit",
+    "epoch": "Epoche",
+    "training": "Training",
+    "validation": "Validierung",
+    "{count} runs: dark the first, light the last": (
+        "{count} Läufe: dunkel der erste, hell der letzte"
+    ),
+    # where the time goes
+    "data": "Daten",
+    "forward": "vorwärts",
+    "backward": "rückwärts",
+    "optimizer": "Optimierer",
+    # looking inside
+    "{share} right, {wrong} of {total} wrong": "{share} richtig, {wrong} von {total} falsch",
+    "taken for": "gehalten für",
+    "is": "ist",
+    "Most confident mistakes: is → taken for, how surely": (
+        "Die sichersten Fehler: ist → gehalten für, wie sicher"
+    ),
+    "First layer: the strongest filters": "Erste Schicht: die stärksten Filter",
+    "weight": "Gewicht",
+    "Saliency: where a pixel changes the score": "Saliency: wo ein Pixel das Ergebnis ändert",
+    "|gradient|, largest = 1": "|Gradient|, größter = 1",
+    "Occlusion: where covering it costs confidence": "Verdecken: wo es Sicherheit kostet",
+    "probability lost": "verlorene Wahrscheinlichkeit",
+    "prediction": "Vorhersage",
+    "target": "Ziel",
+    # facts of a run
+    "test loss": "Testverlust",
+    "test accuracy": "Testgenauigkeit",
+    "val loss": "Validierungsverlust",
+    "val accuracy": "Validierungsgenauigkeit",
+    "parameters": "Parameter",
+    "epochs": "Epochen",
+    "steps": "Schritte",
+    "status": "Status",
+    "finished": "beendet",
+    "interrupted": "unterbrochen",
+    "failed": "gescheitert",
+    "crashed": "abgestürzt",
+    "running": "läuft",
+    "error": "Fehler",
+    "in all": "insgesamt",
+    "stopped": "angehalten",
+    "samples per second": "Samples pro Sekunde",
+    "ms per step": "ms pro Schritt",
+    # machine
+    "host": "Rechner",
+    "system": "System",
+    "memory": "Speicher",
+    "code": "Code",
+    "started": "begonnen",
+    # what is missing
+    "There are no pictures of the model and its data: {why}": (
+        "Es fehlen Bilder des Modells und seiner Daten: {why}"
+    ),
+    "the run has no checkpoint; it ended before the first, or kept none.": (
+        "Der Lauf hat keinen Checkpoint; er endete vor dem ersten, oder behielt keinen."
+    ),
+    "the run was made by a script, and only the script can build its model.": (
+        "Der Lauf stammt aus einem Skript, und nur dieses kann sein Modell bauen."
+    ),
+}
+
+_language = ContextVar("language", default="en")
+
+
+def say(text):
+    """Return a text in the language that is spoken; one that is not known as it is.
+
+    Examples
+    --------
+    >>> from firstlight.tools.language import say, speaking
+    >>> with speaking("de"):
+    ...     print(say("epoch"), say("val_loss"))
+    Epoche val_loss
+    """
+    return GERMAN.get(text, text) if _language.get() == "de" else text
+
+
+@contextmanager
+def speaking(language):
+    """Speak a language inside of ``with``.
+
+    Raises
+    ------
+    ValueError
+        Neither "en" nor "de".
+    """
+    token = _language.set(checked(language))
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def checked(language):
+    """Return a language that is known; raise a ValueError for others."""
+    if language not in LANGUAGES:
+        raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
+    return language

@@ -1,0 +1,62 @@
+"""Background: how long a run took, what it ran on, and what makes it again."""
+
+import importlib.metadata
+import re
+import shlex
+
+import numpy as np
+
+from firstlight.runs import machine_rows
+from firstlight.tools.language import say
+
+
+def duration(seconds):
+    """Return seconds as people write them: ``2 min 5 s``."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def timing(run):
+    """Return ``[(name, text)]`` of times, rates and where the time went."""
+    rows = [("in all", duration(run.place["time"]))] if run.place["time"] else []
+    if run.summary.get("stopped"):
+        rows.append(("stopped", run.summary["stopped"]))
+    if "epoch_seconds" in run.history:
+        rows.append(("epoch", duration(float(np.median(run.history["epoch_seconds"])))))
+    for name in ("samples_per_second", "ms_per_step"):
+        if name in run.history:
+            rows.append((name.replace("_", " "), f"{np.median(run.history[name]):,.4g}"))
+    shares = run.summary.get("time_shares", {})
+    rows += [(part, f"{share:.1%}") for part, share in shares.items() if share >= 0.001]
+    return [(say(name), value) for name, value in rows]
+
+
+def environment(run):
+    """Return what a training depends on, and the other packages that were installed."""
+    rows = [(say(name), text) for name, text in machine_rows(run.environment)]
+    told = {name for name, _ in rows}
+    packages = run.environment.get("packages") or {}
+    needed = [name for name in dependencies() if name in packages and name not in told]
+    rows += [(name, packages[name]) for name in needed]
+    rows.append((say("started"), run.summary.get("started", "")))
+    others = [(n, v) for n, v in packages.items() if n not in {*needed, *told}]
+    return [(name, str(value)) for name, value in rows if value], others
+
+
+def dependencies():
+    """Return the names of the packages that this one cannot do without."""
+    lines = importlib.metadata.requires("firstlight") or []
+    return [re.match(r"[\w.-]+", line)[0].lower() for line in lines if "extra ==" not in line]
+
+
+def commands(run):
+    """Return what makes the run again: from its settings, or as it was started."""
+    git = run.environment.get("git")
+    lines = [f"git checkout {git['commit'][:12]}"] if git and not git.get("dirty") else []
+    if isinstance(run.config.get("model"), dict):
+        return [*lines, f"firstlight fit --config {run.path.parent.parent.name}/{run.label}"]
+    command = run.environment.get("command", [])
+    return [*lines, shlex.join(["python", *command])] if command else lines

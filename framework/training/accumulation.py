@@ -1,0 +1,147 @@
+"""Accumulation: one optimizer step from the gradients of several batches."""
+
+from bisect import bisect_right
+from itertools import pairwise
+
+import numpy as np
+
+from firstlight.distributed import share as sharing
+from firstlight.distributed.sharding import weight_of
+from firstlight.training.limits import parse_count
+from firstlight.training.metrics import added, emptied, on_device
+
+
+class Accumulation:
+    """Go backward batch by batch, and average the gradient over all that counts in a window.
+
+    A batch's loss is L_b = S_b / D_b, a sum over what counts and its denominator, which is the
+    number of samples unless the step tells another. With dW_b the gradient of L_b, that of the
+    window's loss Σ_b S_b / Σ_b D_b is::
+
+        Σ_b D_b dW_b / Σ_b D_b
+
+    so k batches equal one that holds all their samples, whatever counts in each, and so do the
+    parts of a batch that several ranks share. Of a loss that is a sum, whose denominator is None,
+    it is Σ_b dW_b.
+
+    Parameters
+    ----------
+    batches : int or dict of int to int
+        Batches in a window; or a schedule, ``{epoch: batches}``, of the epochs (counted from 1)
+        at which that changes. Before the first of them a window is one batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Numbers that are not whole, or below 1; an empty schedule.
+
+    Examples
+    --------
+    >>> from firstlight.training.accumulation import Accumulation
+    >>> accumulation = Accumulation({1: 8, 5: 4})
+    >>> [accumulation.batches(epoch) for epoch in (1, 4, 5, 99)]
+    [8, 8, 4, 4]
+    """
+
+    def __init__(self, batches):
+        schedule = batches if isinstance(batches, dict) else {1: batches}
+        if not schedule:
+            raise ValueError("accumulate_grad_batches: expected {epoch: batches}, got an empty one")
+        self.schedule = {
+            parse_count("accumulate_grad_batches: epoch", epoch): parse_count(
+                "accumulate_grad_batches", count
+            )
+            for epoch, count in sorted(schedule.items())
+        }
+        self._begun, self._sums = False, {}  # of the window under way; its Σ D_b as "loss"
+
+    def batches(self, epoch):
+        """Return how many batches make a window in an epoch."""
+        starts = list(self.schedule)
+        index = bisect_right(starts, epoch)
+        return self.schedule[starts[index - 1]] if index else 1
+
+    def steps(self, epochs, count):
+        """Return how many windows so many epochs of ``count`` batches have."""
+        starts = [min(start, epochs + 1) for start in (1, *self.schedule, epochs + 1)]
+        return sum(
+            (following - start) * -(-count // self.batches(start))
+            for start, following in pairwise(starts)
+        )
+
+    def windows(self, epoch, count):
+        """Return a function of a batch's index (from 0): whether a window ends with it."""
+        self._begin()
+        batches = self.batches(epoch)
+        return lambda index: index + 1 == count or (index + 1) % batches == 0
+
+    def backward(self, module, optimizer, dy, output, batch, ends_window):
+        """Undo a forward; at a window's end the parameters' ``grad`` is that of its loss.
+
+        Of a batch that several ranks share, each adds D_r dW_r. The sums over the ranks are
+        exchanged once for each window: those of the gradients, and that of the D_r.
+        """
+        share, samples = sharing.current(), weight_of(batch)
+        if share is None and self.is_alone(ends_window):
+            module.backward(dy)
+            return
+        module.backward(self.weighted(dy, output, samples))
+        self._count(output, samples)
+        if ends_window:
+            if share is not None:
+                share.communicator.allreduce_gradient_(optimizer.flat.grad)
+            self._divide(optimizer, output, share)
+
+    def is_alone(self, ends_window):
+        """Return whether the next batch is a window of its own."""
+        return ends_window and not self._begun
+
+    def weighted(self, dy, output, samples):
+        """Return D_b dy, whose gradients add up; a D_b on the device is counted there."""
+        part = _denominator(output, samples)
+        if part is None:
+            return dy if samples else 0 * dy
+        if on_device(part):
+            added(self._sums, "loss", part)
+            return dy * part.astype(dy.dtype)
+        return dy * float(part)
+
+    def count(self, optimizer, output, samples, ends_window):
+        """Count a batch that went backward elsewhere, as `weighted` unless it was alone."""
+        if not self.is_alone(ends_window):
+            self._count(output, samples)
+            if ends_window:
+                self._divide(optimizer, output, None)
+
+    def _count(self, output, samples):
+        self._begun, part = True, _denominator(output, samples)
+        if part is not None and not on_device(part):
+            added(self._sums, "loss", part)
+
+    def _divide(self, optimizer, output, share):
+        """Divide the gradient by Σ D_b over the window, and begin the next one.
+
+        Where nothing counts in the whole window, the gradient stays 0.
+        """
+        if _denominator(output, 1) is not None:
+            total, grad = self._sums["loss"], optimizer.flat.grad
+            if share is not None:
+                array = np.zeros_like(grad, shape=(1,), dtype="float64")
+                array += total
+                share.communicator.allreduce_(array)
+                total = array[0]
+            total = total + (total == 0)  # no `if`: that would make the host wait for a GPU
+            optimizer.scale_grad(1 / total)
+        self._begin()
+
+    def _begin(self):
+        self._begun, self._sums = False, emptied(self._sums)
+
+
+def _denominator(output, samples):
+    """Return what the loss of a batch, or of this rank's part of one, was divided by.
+
+    None of a sum. A rank that has none of the samples computes another's, which does not count.
+    """
+    told = output.denominators.get("loss", samples)
+    return told if samples or told is None else 0

@@ -1,0 +1,198 @@
+"""Checks of what a user's Module hands to the Trainer; each message says what to write."""
+
+import math
+import re
+import unicodedata
+import warnings
+
+from firstlight.fast.cuda.gemm import COMPUTE
+from firstlight.module import Module
+from firstlight.optim import Optimizer
+from firstlight.training.step_output import StepOutput
+
+TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
+LOSSES = ("train_loss_step", "train_loss", "val_loss")
+
+# Letters that are not spelled by leaving out their marks.
+GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
+
+
+def module(candidate):
+    """Raise a TypeError unless it is a `Module` object."""
+    if isinstance(candidate, type):
+        raise TypeError(
+            f"Trainer: expected a module, got the class {candidate.__name__}; "
+            f"write {candidate.__name__}(...)"
+        )
+    if not isinstance(candidate, Module):
+        raise TypeError(
+            f"Trainer: expected a firstlight.Module, got {type(candidate).__name__}; "
+            "derive your model from firstlight.Module"
+        )
+
+
+def optimizer(owner, candidate):
+    """Raise a TypeError unless ``configure_optimizer`` returned an `Optimizer`."""
+    if not isinstance(candidate, Optimizer):
+        raise TypeError(
+            f"{type(owner).__name__}.configure_optimizer returned {type(candidate).__name__}; "
+            "end it with: return optim.Adam(self.parameters(), lr=1e-3)"
+        )
+
+
+def step_output(owner, output, step):
+    """Raise a TypeError unless a step returned a `StepOutput`; its denominators are numbers."""
+    if not isinstance(output, StepOutput):
+        raise TypeError(
+            f"{type(owner).__name__}.{step} returned {type(output).__name__}; "
+            "end it with: return firstlight.StepOutput(loss, dy, metrics)"
+        )
+    metrics(f"{type(owner).__name__}.{step}", output.metrics)
+    if not isinstance(output.denominators, dict):
+        raise TypeError(
+            f"{type(owner).__name__}.{step}: expected denominators as a dict such as "
+            f"{{'loss': weights.sum()}}, got {type(output.denominators).__name__}"
+        )
+    for name, number in output.denominators.items():
+        if getattr(number, "ndim", 0):
+            raise TypeError(
+                f"{type(owner).__name__}.{step}: expected a single number as denominator of "
+                f"{name!r}, what the batch's sum was divided by, got an array of shape "
+                f"{number.shape}"
+            )
+
+
+def metrics(who, named):
+    """Raise a ValueError if a metric has the name under which the loss is logged."""
+    for name in TAKEN:
+        if name in named:
+            raise ValueError(
+                f"{who} has a metric {name!r}, the name of the loss itself; call it another, "
+                f"e.g. {f'own_{name}'!r}"
+            )
+
+
+def nothing_counts(where):
+    """Return the message that there is no mean loss, since its denominator is 0."""
+    return (
+        f"nothing counts in {where}: each target is the loss's ignore_index, or its class has "
+        "weight 0, so that there is nothing to average; look at the targets, and leave out samples "
+        "that have none that counts"
+    )
+
+
+def training_output(owner, output):
+    """Raise a TypeError unless ``training_step`` returned a `StepOutput` that has a dy."""
+    step_output(owner, output, "training_step")
+    if output.dy is None:
+        raise TypeError(
+            f"{type(owner).__name__}.training_step returned no dy, the gradient of the loss at "
+            "the model's output; e.g. StepOutput(loss, dy=self.loss.backward())"
+        )
+
+
+def precision(name, device):
+    """Return the name of a precision, or raise a ValueError if the device cannot have it."""
+    if name not in COMPUTE:
+        known = ", ".join(f'"{known}"' for known in COMPUTE)
+        raise ValueError(f"precision: expected one of {known}, got {name!r}")
+    if name != "32" and device == "cpu":
+        raise ValueError(
+            f"precision {name!r} is made by a GPU's tensor cores, and the device is the CPU; use "
+            'precision="32", or device="cuda"'
+        )
+    return name
+
+
+def all_undone(root):
+    """Raise a RuntimeError if a forward of the step has not been undone by its backward."""
+    for name, part in root.named_modules():
+        if part._stack:
+            where = f"{type(root).__name__}{'.' + name if name else ''}"
+            raise RuntimeError(
+                f"{where} ({type(part).__name__}): {len(part._stack)} forward(s) of the training "
+                f"step were not undone; {type(root).__name__}.backward must call the backward of "
+                "every layer that its forward calls, in reverse order"
+            )
+
+
+def finite_loss(trainer, record):
+    """Warn, once a training, if a loss of a record is NaN or infinite: nothing will be learned.
+
+    The losses are looked at where they are logged, as on a GPU each look would make a step wait.
+    """
+    bad = [name for name in LOSSES if not math.isfinite(record.get(name, 0.0))]
+    guarded = any(getattr(callback, "guards_loss", False) for callback in trainer.callbacks)
+    if not bad or trainer.told_not_finite or guarded:
+        return
+    trainer.told_not_finite = True
+    warnings.warn(
+        f"{bad[0]} is {record[bad[0]]} at step {trainer.step}, epoch {trainer.epoch}, and the "
+        'training goes on; callbacks=["nan_guard"] (--callback nan_guard) stops at the first such '
+        "step and names the layer, `firstlight check` looks for the cause; often lr is too high",
+        stacklevel=2,
+    )
+
+
+def loggable(values, reserved):
+    """Return named values as Python floats, or raise a TypeError or ValueError that names one."""
+    found = {}
+    for name, value in values.items():
+        if name in reserved:
+            raise ValueError(f"log: {name!r} is taken; every record has {', '.join(reserved)}")
+        try:
+            found[name] = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"log: expected a number for {name!r}, got {value!r}") from None
+    return found
+
+
+LONGEST_NAME = 100  # of a run: systems allow 255 letters, and Windows 260 for the whole path
+
+
+def run_name(name):
+    """Return the name, or raise a ValueError if it cannot be a folder's on any system.
+
+    Nor may it look like a flag, or like the file that names the newest run.
+    """
+    if name is None:
+        return name
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"name: expected {LONGEST_NAME} letters at most, got {len(name)}")
+    if _is_device(name) or name.endswith("."):
+        raise ValueError(
+            f"name: {name!r} cannot be a folder on Windows; choose another, e.g. "
+            f"{as_run_name(name)!r}"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9_.+=-]+", name) or name.strip(".") in ("", "latest"):
+        raise ValueError(
+            "name: expected letters a to z, digits and . _ + = - for a folder's name, got "
+            f"{name!r}; e.g. {as_run_name(name)!r}"
+        )
+    if name.startswith("-"):
+        raise ValueError(
+            f"name: {name!r} would be taken for a flag; let it begin with a letter or a digit"
+        )
+    return name
+
+
+def as_run_name(text):
+    """Return a text as a folder's name: letters without their marks, all else as ``_``.
+
+    Examples
+    --------
+    >>> from firstlight.training.checks import as_run_name
+    >>> as_run_name("Café au lait"), as_run_name("Größe"), as_run_name("..."), as_run_name("con")
+    ('Cafe_au_lait', 'Groesse', 'run', 'con_')
+    """
+    spelled = text.translate({ord(a): b for a, b in GERMAN.items()})
+    bare = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9_.+=-]+", "_", bare).lstrip("-.")[:LONGEST_NAME].rstrip(".")
+    if _is_device(name):
+        return f"{name.partition('.')[0]}_"
+    return name if name not in ("", "_", "latest") else "run"
+
+
+def _is_device(name):
+    """Return whether Windows takes a name, with whatever ending, for a device."""
+    return re.fullmatch(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", name) is not None

@@ -1,0 +1,222 @@
+"""The callbacks of one training: checked, ordered, registered with pluggy.
+
+pluggy would pass over most mistakes in silence: it never calls a method that is not marked or
+whose name is misspelled, never fills an argument that has a default, and refuses callbacks that
+are equal. So every object is checked here before pluggy sees it.
+"""
+
+import difflib
+import inspect
+
+import pluggy
+
+from firstlight import hookspecs
+from firstlight.callback import Callback, Role
+from firstlight.training.hook_failures import display_name, forgiven
+
+HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firstlight_spec")]
+
+
+class _Slot:
+    """What pluggy is given for a callback: its hook methods and nothing else.
+
+    pluggy compares plugins with ``==``; a slot keeps that away from the callback, so that equal
+    dataclasses stay two callbacks.
+    """
+
+    def __init__(self, callback):
+        self.callback, self.failed = callback, False
+        self.options = implemented(callback)
+        for name in self.options:
+            setattr(self, name, getattr(callback, name))
+
+
+class HookManager(pluggy.PluginManager):
+    """pluggy's manager, for slots.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all hooks.
+    """
+
+    names = HOOKS
+
+    def __init__(self):
+        super().__init__("firstlight")
+        self.add_hookspecs(hookspecs)
+
+    def parse_hookimpl_opts(self, plugin, name):
+        """Return pluggy's options for a slot's method."""
+        return plugin.options.get(name)
+
+    def impls(self, hook):
+        """Return the implementations of a hook in call order."""
+        return list(reversed(getattr(self.hook, hook).get_hookimpls()))
+
+
+def attach(callbacks):
+    """Register callbacks, ordered by role and then as listed.
+
+    Parameters
+    ----------
+    callbacks : list of Callback, or of objects with ``@firstlight.hookimpl`` methods
+
+    Returns
+    -------
+    HookManager
+        ``manager.hook.on_log(...)`` calls them.
+
+    Raises
+    ------
+    TypeError
+        A class instead of an object; something without hooks; one object listed twice.
+    ValueError
+        What `check` finds, or a role that is none.
+    """
+    for callback in callbacks:
+        _check_is_callback(callback)
+    if len({id(callback) for callback in callbacks}) < len(callbacks):
+        raise TypeError("callbacks: one object is listed twice; make two of them instead")
+    ordered = sorted(callbacks, key=_role)
+    manager = HookManager()
+    for position, callback in reversed(list(enumerate(ordered))):  # last registered, first called
+        manager.register(_Slot(callback), name=f"{position}:{display_name(callback)}")
+    for hook in set(HOOKS) - {"on_fit_start"}:
+        for impl in manager.impls(hook):
+            if getattr(impl.plugin.callback, "watcher", False) and not impl.wrapper:
+                impl.function = forgiven(manager, impl)
+    return manager
+
+
+def implemented(plugin):
+    """Return ``{name: pluggy options}`` of what an object or module implements as a hook.
+
+    On a `Callback` the name of a method decides, on anything else ``@firstlight.hookimpl``.
+    """
+    found = {}
+    for name, value in _attributes(plugin).items():
+        options = getattr(value, "firstlight_impl", None) if _is_method(value) else None
+        if isinstance(options, dict):
+            found[name] = options
+        elif name in HOOKS and value is not None and isinstance(plugin, Callback):
+            found[name] = {}
+    return found
+
+
+def check(plugin):
+    """Raise a ValueError unless all that looks like a hook in an object or module is one.
+
+    That is: a misspelled name, a method without its ``@firstlight.hookimpl``, an argument that
+    the hook does not have or that would never be filled, a wrapper that is none.
+    """
+    found = implemented(plugin)
+    static = _attributes(plugin)
+    for name, value in static.items():
+        is_method = _is_method(value)
+        if is_method and name in HOOKS and name not in found:
+            raise ValueError(
+                f"{display_name(plugin)}.{name} would never be called; mark it with "
+                "@firstlight.hookimpl, or derive its class from firstlight.Callback"
+            )
+        if is_method and isinstance(plugin, Callback) and name.startswith("on_"):
+            found.setdefault(name, {})
+    for name, options in found.items():
+        hook = options.get("specname") or name
+        if hook in HOOKS:
+            method = getattr(plugin, name) if _is_method(static[name]) else static[name]
+            _check_method(f"{display_name(plugin)}.{name}", method, hook, options)
+        elif not options.get("optionalhook"):
+            raise ValueError(f"{display_name(plugin)}.{name} is not a hook; {_hint(hook)}")
+
+
+def refuse_on_modules(module, callbacks):
+    """Raise a TypeError if a module has a method that looks like a hook: none would be called.
+
+    A module that is one of the callbacks, by ``@firstlight.hookimpl``, may have them.
+    """
+    parts = {type(part): part for part in module.modules()}
+    listed = {type(callback) for callback in callbacks}
+    for name in (name for kind in parts if kind not in listed for name in dir(kind)):
+        if name.startswith("on_") and difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.75):
+            owner = next(kind.__name__ for kind in parts if hasattr(kind, name))
+            raise TypeError(
+                f"{owner}.{name} would never be called: hooks belong to callbacks; move it to a "
+                "class derived from firstlight.Callback and pass an object of it: "
+                "Trainer(callbacks=[...]); a method of your own can start with _"
+            )
+
+
+def listing(manager):
+    """Return ``{hook: [callback names in call order]}`` for the hooks somebody implements."""
+    order = {h: [display_name(impl.plugin.callback) for impl in manager.impls(h)] for h in HOOKS}
+    return {hook: names for hook, names in order.items() if names}
+
+
+def _attributes(plugin):
+    """Return an object's attributes by name, without evaluating properties."""
+    names = [name for name in dir(plugin) if not name.startswith("__")]
+    return {name: inspect.getattr_static(plugin, name, None) for name in names}
+
+
+def _is_method(value):
+    return callable(value) or isinstance(value, (classmethod, staticmethod))
+
+
+def _check_is_callback(callback):
+    if inspect.isclass(callback):
+        raise TypeError(
+            f"callbacks: expected an object, got the class {callback.__name__}; "
+            f"write {callback.__name__}(...)"
+        )
+    check(callback)
+    if not isinstance(callback, Callback) and not implemented(callback):
+        raise TypeError(
+            f"callbacks: {callback!r} implements no hook; derive its class from "
+            "firstlight.Callback, or mark its methods with @firstlight.hookimpl"
+        )
+
+
+def _role(callback):
+    role = getattr(callback, "role", Role.READER)
+    try:
+        return Role(role)
+    except ValueError:
+        raise ValueError(
+            f"{display_name(callback)}.role: expected Role.WRITER, Role.EDITOR or Role.READER, "
+            f"got {role!r}"
+        ) from None
+
+
+def _hint(name):
+    close = difflib.get_close_matches(name, HOOKS, n=1)
+    if close:
+        return f"did you mean {close[0]}? (a method of your own can start with _)"
+    return f"the hooks are {', '.join(HOOKS)}; let a method of your own start with _"
+
+
+def _check_method(where, method, hook, options):
+    if not inspect.isfunction(method) and not inspect.ismethod(method):
+        raise ValueError(
+            f"{where}: expected a function or method, got {type(method).__name__}; write a def"
+        )
+    if options.get("hookwrapper"):
+        raise ValueError(f"{where}: hookwrapper is pluggy's old form; use wrapper=True")
+    if inspect.isgeneratorfunction(method) != bool(options.get("wrapper")):
+        raise ValueError(
+            f"{where}: a hook that wraps the others has one yield and is marked "
+            "@firstlight.hookimpl(wrapper=True); any other has neither"
+        )
+    offered = inspect.signature(getattr(hookspecs, hook)).parameters
+    for name, parameter in inspect.signature(method).parameters.items():
+        filled = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        if name in offered and not (filled and parameter.default is parameter.empty):
+            raise ValueError(
+                f"{where}: {parameter} would never be filled; write it as plain {name}, "
+                "without a default and not by keyword only"
+            )
+        if name not in offered and parameter.default is parameter.empty:
+            raise ValueError(
+                f"{where} takes {parameter}, which the hook does not have; "
+                f"{hook} offers: {', '.join(offered)}"
+            )

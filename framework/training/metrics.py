@@ -1,0 +1,180 @@
+"""MeanMetrics: means over many batches that leave the numbers where they are until asked."""
+
+import numpy as np
+
+
+class MeanMetrics:
+    """Average losses and metrics over batches, each weighted by what it is divided by.
+
+    Formula, for values vᵢ of batches i with denominators dᵢ, their samples unless told::
+
+        mean = Σᵢ dᵢ vᵢ / Σᵢ dᵢ
+
+    where i runs over the batches that had this value: sums over what counts, divided by the sum of
+    what counts, so that the batches' sizes do not matter. A value that is a sum itself, whose
+    denominator is None, becomes Σᵢ vᵢ / Σᵢ samplesᵢ. Sums are kept in double precision, on the
+    device that the values come from; only `compute` brings them to the host.
+
+    Attributes
+    ----------
+    weight : int
+        Samples of all batches added.
+
+    Examples
+    --------
+    >>> from firstlight.training.metrics import MeanMetrics
+    >>> means = MeanMetrics()
+    >>> means.add({"loss": 2.0, "acc": 0.5}, weight=30)
+    >>> means.add({"loss": 1.0}, weight=10)
+    >>> means.compute(), means.weight
+    ({'loss': 1.75, 'acc': 0.5}, 40)
+    """
+
+    def __init__(self):
+        self._totals, self._weights = {}, {}  # name -> Σ d v, and Σ d
+        self.reset()
+
+    def reset(self):
+        """Forget everything added so far; sums on a device keep their place in its memory."""
+        self.weight, self._names = 0, {}  # the names there are, in order
+        self._totals, self._weights = emptied(self._totals), emptied(self._weights)
+
+    def add(self, values, weight, denominators=None):
+        """Add the values of one batch.
+
+        Parameters
+        ----------
+        values : dict of str to float or 0-d array
+            Means over the batch.
+        weight : int
+            The number of samples they are means of.
+        denominators : dict of str to float, 0-d array or None, optional
+            What values are divided by that are means of something else; None for a sum.
+
+        Raises
+        ------
+        ValueError
+            A weight that is not positive; a value that is not a single number.
+        """
+        if weight <= 0:
+            raise ValueError(
+                f"MeanMetrics.add: expected a positive weight, the batch size, got {weight}"
+            )
+        self.add_values(values, weight, denominators)
+        self.count(values, weight, denominators)
+
+    def add_values(self, values, weight, denominators=None):
+        """Add what is on the device to the sums; `count` adds what the host knows."""
+        told = denominators or {}
+        for name, value in values.items():
+            if getattr(value, "ndim", 0):
+                raise ValueError(
+                    f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
+                    f"shape {value.shape}; take its mean over the batch"
+                )
+            denominator = told.get(name, weight)
+            if on_device(denominator):
+                added(self._weights, name, denominator)
+            added(self._totals, name, _product(value, denominator))
+
+    def count(self, names, weight, denominators=None):
+        """Count a batch whose values a captured graph has added."""
+        self.weight += weight
+        told = denominators or {}
+        for name in names:
+            self._names[name] = None
+            denominator = told.get(name, weight)
+            if not on_device(denominator):
+                added(self._weights, name, weight if denominator is None else denominator)
+
+    def merge(self, other):
+        """Add everything that another MeanMetrics has summed up."""
+        self.weight += other.weight
+        for name in other._names:
+            self._names[name] = None
+            added(self._totals, name, other._totals[name])
+            added(self._weights, name, other._weights[name])
+
+    def over(self, communicator):
+        """Return the sums of all ranks together, added in their order."""
+        if communicator.size == 1:
+            return self
+        total = MeanMetrics()
+        for state in communicator.gather(self.state_dict()):
+            part = MeanMetrics()
+            part.load_state_dict(state)
+            total.merge(part)
+        return total
+
+    def compute(self):
+        """Return the means as a dict of str to float; the one place that waits for the device.
+
+        Values whose batches had nothing that counts are left out.
+        """
+        weights = {name: float(self._weights[name]) for name in self._names}
+        return {n: float(self._totals[n] / weight) for n, weight in weights.items() if weight}
+
+    def is_void(self, name):
+        """Return whether nothing counts in the batches that had a value; waits for the device."""
+        return name in self._names and float(self._weights[name]) == 0
+
+    def state_dict(self):
+        """Return the sums as a JSON-able dict; floats keep every bit."""
+        sums = {n: [float(self._totals[n]), float(self._weights[n])] for n in self._names}
+        return {"weight": self.weight, "sums": sums}
+
+    def load_state_dict(self, state):
+        """Take back what `state_dict` returned."""
+        self.weight, self._names = state["weight"], dict.fromkeys(state["sums"])
+        self._totals = {name: total for name, (total, _) in state["sums"].items()}
+        self._weights = {name: weight for name, (_, weight) in state["sums"].items()}
+
+
+def as_probabilities(scores):
+    """Return the softmax of scores of shape (N, C), unless they are probabilities already.
+
+    Rows that hold NaN or inf become NaN.
+    """
+    if scores.min() >= 0 and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
+        return scores
+    with np.errstate(invalid="ignore"):
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # (N, C)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def on_device(value):
+    """Return whether a value is an array on a GPU."""
+    return hasattr(value, "get")
+
+
+def added(sums, name, amount):
+    """Add an amount to the sum of that name; on a device in place, as graphs need it."""
+    total = sums.get(name, 0)
+    if on_device(amount) and not on_device(total):
+        array = np.zeros_like(amount, dtype="float64")
+        array.fill(float(total))
+        total = array
+    elif on_device(total) and not on_device(amount):
+        amount = float(amount)
+    total += amount
+    sums[name] = total
+
+
+def emptied(sums):
+    """Return the sums that are on a device, as 0."""
+    there = {name: total for name, total in sums.items() if on_device(total)}
+    for total in there.values():
+        total.fill(0)
+    return there
+
+
+def _product(value, denominator):
+    """Return value · denominator in float64; a sum, whose denominator is None, as it is."""
+    factor = 1 if denominator is None else denominator
+    if on_device(value):
+        value, factor = value.astype("float64"), factor if on_device(factor) else float(factor)
+    elif on_device(factor):
+        value = float(value)
+    else:
+        factor = np.float64(factor)  # makes float32 values float64
+    return value * factor

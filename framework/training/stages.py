@@ -1,0 +1,79 @@
+"""Stages: what follows the training and belongs to its run, such as the test of a command.
+
+``summary.json`` names the stage while it lasts. A run that is killed within reads as crashed, so
+that ``resume="auto"`` goes on with it: the training is over already, and the stage is repeated.
+"""
+
+import warnings
+from contextlib import contextmanager
+
+from firstlight.runs import owner
+
+
+@contextmanager
+def stage(run, name):
+    """Keep a stage in a run's state; yields a function that adds metrics to the run.
+
+    A stage that was announced (`Trainer.next_stage`) is part of the run: the run fails or is
+    interrupted with it. One that a script adds later leaves the run's status as it was. If the
+    run's folder cannot be written, or another process fills it meanwhile, the metrics are not
+    kept, with a warning.
+
+    Parameters
+    ----------
+    run : Run or None
+        None keeps nothing.
+    name : str
+    """
+    if run is None:
+        yield lambda metrics: None
+        return
+    announced, before = run.summary.get("stage") == name, run.summary["status"]
+    if not announced and not _claimed(run, name):
+        yield lambda metrics: None
+        return
+    run.summary |= {"status": "running", "stage": name}
+    status, error = ("finished" if announced else before), None
+    try:
+        with _kept(run, name):
+            run.write_summary()
+        yield run.summary["metrics"].update
+        del run.summary["stage"]
+    except BaseException as failure:
+        if announced:
+            status = "interrupted" if isinstance(failure, KeyboardInterrupt) else "failed"
+            error = f"{type(failure).__name__}: {failure}"
+        else:
+            del run.summary["stage"]
+        raise
+    finally:
+        run.summary |= {"status": status} | ({"error": error} if error else {})
+        with _kept(run, name):
+            run.write_summary()
+        run.owner.release()
+
+
+def _claimed(run, name):
+    """Make this process the owner of the run again; False, with a warning, where it cannot be."""
+    try:
+        run.owner = owner.claim(run.path)
+        run.summary["owner"] = run.owner.token
+    except (OSError, owner.RunInUse) as error:
+        _warn(run, name, error)
+        return False
+    return True
+
+
+@contextmanager
+def _kept(run, name):
+    try:
+        yield
+    except OSError as error:
+        _warn(run, name, error)
+
+
+def _warn(run, name, error):
+    warnings.warn(
+        f"the metrics of the {name} are not kept in {run.path / 'summary.json'}: {error}",
+        stacklevel=4,
+    )

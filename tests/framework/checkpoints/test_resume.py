@@ -1,0 +1,249 @@
+"""Resume: a training that was broken off ends with the bytes of one that was not."""
+
+import json
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight import callbacks, nn
+from firstlight.runs.run import read_records
+from firstlight.support.backend import to_host
+from firstlight.testing import TinyNet, tiny_data
+
+
+class Net(fl.Module):
+    """Everything that has a state: batch statistics, dropout of two kinds, momentum."""
+
+    def __init__(self):
+        self.body = nn.Sequential(
+            nn.Linear(3, 8),
+            nn.BatchNorm1d(8),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(8, 8),
+            nn.Dropout(0.2, rng=np.random.default_rng(9)),
+            nn.Linear(8, 2),
+        )
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x):
+        return self.body(x)
+
+    def backward(self, dy):
+        return self.body.backward(dy)
+
+    def configure_optimizer(self):
+        return fl.optim.AdamW(self.parameters(), lr=0.05)
+
+
+def noisy(batch, rng):
+    x, y = batch
+    return x + rng.normal(0, 0.1, x.shape).astype("float32"), y
+
+
+def data():
+    splits = tiny_data()
+    splits.transform = noisy
+    return splits
+
+
+def trainer(**settings):
+    used = [
+        callbacks.LRSchedule("cosine", total_steps=30, warmup_steps=3),
+        callbacks.LRSchedule("linear", param="dropout", total_steps=12),
+        callbacks.LRSchedule("linear", param="weight_decay", total_steps=12, eta_min=0.5),
+        callbacks.GradientClip(max_norm=1.0),
+        callbacks.EarlyStopping("val_loss", patience=50),
+        callbacks.ModelCheckpoint(),
+    ]
+    settings = {"log_every_n_steps": 2, "name": "net", "default_callbacks": False} | settings
+    return fl.Trainer(callbacks=used, **settings)
+
+
+def timeless(records):
+    return [{k: v for k, v in r.items() if k not in ("time", "epoch_seconds")} for r in records]
+
+
+def state_of(training):
+    state = training.module.state_dict() | training.optimizer.state_dict()["arrays"]
+    return {name: to_host(array).tobytes() for name, array in state.items()}
+
+
+SETTINGS = [
+    {},
+    {"accumulate_grad_batches": 2},
+    {"accumulate_grad_batches": {1: 1, 2: 2, 3: 3}},
+    {"val_every": "2 steps"},
+    {"val_every": 2},
+    {"limit_train_batches": 2},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 6, 7, 9])
+def test_resumed_equals_uninterrupted(steps, settings, tmp_path):
+    def fit(folder, seed=0, resume=None, **more):
+        fl.seed_everything(seed)
+        training = trainer(runs_dir=tmp_path / folder, **settings, **more)
+        training.fit(Net(), data(), resume=resume)
+        return training
+
+    whole = fit("whole", max_steps=10, max_epochs=9)
+    fit("parts", max_steps=steps, max_epochs=9)
+    # Another seed: nothing may come from anywhere but the checkpoint.
+    resumed = fit("parts", seed=99, resume="last", max_steps=10, max_epochs=9)
+    assert state_of(resumed) == state_of(whole)
+    assert timeless(resumed.history.records) == timeless(whole.history.records)
+    assert timeless(read_records(resumed.run.path)) == timeless(read_records(whole.run.path))
+    assert resumed.step == whole.step
+
+
+class Interrupt(fl.Callback):
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer):
+        if trainer.step == self.step:
+            trainer.interrupt.requested = True
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_auto_goes_on_after_an_interruption_in_the_same_run(step, settings, tmp_path):
+    def fit(folder, *more):
+        training = trainer(runs_dir=tmp_path / folder, max_epochs=3, **settings)
+        training.callbacks.extend(more)
+        fl.seed_everything(0)
+        training.fit(Net(), data(), resume="auto")
+        return training
+
+    whole = fit("whole")
+    stopped = fit("parts", Interrupt(step))
+    assert stopped.status == "interrupted"
+    resumed = fit("parts")
+    assert resumed.run.path == stopped.run.path
+    assert state_of(resumed) == state_of(whole)
+    assert timeless(resumed.history.records) == timeless(whole.history.records)
+    summary = json.loads((resumed.run.path / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert len(summary["resumed"]) == 1
+    again = fit("parts")  # finished: the same command starts a new run
+    assert again.run.path != resumed.run.path
+
+
+def test_a_validation_that_is_interrupted_is_made_again(tmp_path):
+    class InValidation(fl.Callback):
+        def on_validation_start(self, trainer):
+            trainer.interrupt.requested = trainer.epoch == 2
+
+    def fit(folder, *more):
+        training = trainer(runs_dir=tmp_path / folder, max_epochs=3)
+        training.callbacks.extend(more)
+        fl.seed_everything(0)
+        training.fit(Net(), data(), resume="auto")
+        return training
+
+    whole = fit("whole")
+    stopped = fit("parts", InValidation())
+    assert len(stopped.history["val_loss"]) == 1
+    resumed = fit("parts")
+    assert timeless(resumed.history.records) == timeless(whole.history.records)
+    assert state_of(resumed) == state_of(whole)
+
+
+@pytest.fixture
+def finished():
+    training = trainer(max_epochs=3)
+    training.fit(Net(), data())
+    return training
+
+
+def test_best_goes_on_in_a_new_run(finished):
+    training = trainer(max_epochs=4)
+    training.fit(Net(), data(), resume="best")
+    best = finished.callbacks[-1].monitor
+    assert training.run.path != finished.run.path
+    assert training.history.records[0] == finished.history.records[0]
+    assert training.epoch == 4
+    assert best.epoch < 4
+
+
+def test_a_path_to_a_file_or_a_run(finished):
+    for place in (finished.run.path, finished.run.checkpoints / "last.safetensors"):
+        training = trainer(max_epochs=3)
+        training.fit(Net(), data(), resume=place)
+        assert training.step == finished.step
+        assert state_of(training) == state_of(finished)
+
+
+def test_a_damaged_file_is_passed_over_with_a_warning(finished):
+    last = finished.run.checkpoints / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:-9])
+    training = trainer(max_epochs=3)
+    with pytest.warns(UserWarning, match="last.safetensors' is damaged.*going on from .*best"):
+        training.fit(Net(), data(), resume="last")
+    assert training.step == finished.step
+    for path in finished.run.checkpoints.iterdir():
+        path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="is damaged"):
+        trainer(max_epochs=3).fit(Net(), data(), resume=last)
+
+
+def test_nothing_to_resume_from(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no run called net in runs has a checkpoint"):
+        trainer().fit(Net(), data(), resume="last")
+    with pytest.raises(FileNotFoundError, match="'none.safetensors': there is no such file; its f"):
+        trainer().fit(Net(), data(), resume="none.safetensors")
+    with pytest.raises(TypeError, match='expected "auto", "last", "best" or a path, got True'):
+        trainer().fit(Net(), data(), resume=True)
+    with pytest.raises(ValueError, match="runs_dir is None; give a path"):
+        trainer(runs_dir=None).fit(Net(), data(), resume="auto")
+
+
+def test_another_model_is_refused(finished, line, line_data):
+    with pytest.raises(ValueError, match="load_state_dict: names do not match"):
+        fl.Trainer(default_callbacks=False).fit(line(), line_data, resume=finished.run.path)
+
+
+def test_a_run_whose_process_died_reads_as_crashed(finished):
+    path = finished.run.path / "summary.json"
+    summary = json.loads(path.read_text()) | {"status": "running", "pid": 2**22 + 1}
+    path.write_text(json.dumps(summary))
+    assert fl.resume.status(finished.run.path) == "crashed"
+    training = trainer(max_epochs=4)
+    training.fit(Net(), data(), resume="auto")
+    assert training.run.path == finished.run.path
+
+
+def test_a_loader_without_a_place_of_its_own_is_wound_forward(line, line_data, tmp_path):
+    x, y = (array.astype("float32") for array in line_data)
+    batches = [(x[i : i + 10], y[i : i + 10]) for i in range(0, 70, 10)]
+
+    def fit(folder, resume=None, **settings):
+        model = line()
+        settings |= {"runs_dir": tmp_path / folder, "default_callbacks": False}
+        training = fl.Trainer(callbacks=["model_checkpoint"], max_epochs=2, **settings)
+        fl.seed_everything(0)
+        training.fit(model, batches, resume=resume)
+        return to_host(training.module.body.weight.data).tobytes()
+
+    whole = fit("whole")
+    fit("parts", max_steps=4)
+    assert fit("parts", resume="last") == whole
+
+
+def test_a_resume_with_fewer_epochs_stops_at_once():
+    fl.Trainer(max_epochs=4, name="long").fit(TinyNet(), tiny_data())
+    trainer = fl.Trainer(max_epochs=2, name="long")
+    trainer.fit(TinyNet(), tiny_data(), resume="last")
+    assert (trainer.epoch, trainer.status) == (4, "finished")
+
+
+def test_a_resumed_training_remembers_its_best(line, line_data, capsys):
+    for resume in (None, "last"):  # the second has nothing left to do
+        trainer = fl.Trainer(max_epochs=3, name="again")
+        history = trainer.fit(line(), line_data, val_data=line_data, resume=resume)
+    best = history.best("val_loss")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"best val_loss {best['val_loss']:.4g} in epoch {best['epoch']}")

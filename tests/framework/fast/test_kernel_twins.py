@@ -1,0 +1,233 @@
+"""Kernels against their twins in NumPy, where no layer's test would tell: emulated on the CPU."""
+
+import numpy as np
+import pytest
+from standin import installed, kernels
+
+import firstlight as fl
+from firstlight import Parameter, fast, optim
+from firstlight.fast.cuda import cupy_ops, philox
+from firstlight.fast.window import Window
+from firstlight.support.backend import to_device
+
+pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+RNG = np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True)
+def _device(monkeypatch):
+    with installed(monkeypatch):
+        yield
+
+
+def there(x):
+    return to_device(x, "cuda:0")
+
+
+def same(found, expected, tolerance=1e-11):
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found.get(), expected, rtol=tolerance, atol=tolerance)
+
+
+OPTIMIZERS = {
+    "adam": lambda p: optim.Adam(p, lr=0.01, betas=(0.8, 0.9), weight_decay=0.1),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1),
+    "sgd": lambda p: optim.SGD(p, lr=0.1, weight_decay=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.3),
+    "nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizers_kernel_is_its_rule(name):
+    values = [RNG.standard_normal((3, 5)), RNG.standard_normal(4), RNG.standard_normal(1)]
+    here = [Parameter(value.copy()) for value in values]
+    there_ = [Parameter(there(value.copy())) for value in values]
+    optimizers = [OPTIMIZERS[name](here), OPTIMIZERS[name](there_)]
+    assert isinstance(optimizers[1].flat.data, type(there(values[0])))
+    for step in range(4):
+        for one, other in zip(here, there_, strict=True):
+            one.grad[...] = RNG.standard_normal(one.shape)
+            other.grad.set(one.grad.copy())
+        for parameters in (here, there_):
+            parameters[1].requires_grad = step != 1  # frozen for a step: t differs from then on
+        for optimizer in optimizers:
+            optimizer.lr *= 0.9
+            optimizer.step()
+        for one, other in zip(here, there_, strict=True):
+            same(other.data, one.data)
+    for key, array in optimizers[0].state_dict()["arrays"].items():
+        same(optimizers[1].state_dict()["arrays"][key], array)
+
+
+def test_a_rule_that_is_overridden_is_not_passed_by():
+    class Frozen(optim.Adam):
+        def update(self, group, t, w, g, m, v, *scratch):
+            w += 1
+
+    parameter = Parameter(there(np.zeros(3)))
+    Frozen([parameter]).step()
+    assert parameter.data.get().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+def test_attention_with_dropout_is_its_definition(causal, biased):
+    n, h, t, d, p, seed = 2, 3, 5, 4, 0.4, 11
+    fl.seed_everything(seed)
+    fl.rng.begin_pass()
+    q, k, v, dy = (RNG.standard_normal((n, h, t, d)) for _ in range(4))
+    bias = RNG.standard_normal((n, 1, t, t)) if biased else None
+    key = cupy_ops.dropout_seeds(there(q))
+    options = {"bias": there(bias) if biased else None, "causal": causal, "dropout": p}
+    y, *gradients = (there(np.full_like(q, np.nan)) for _ in range(4))
+    lse = fast.attention(there(q), there(k), there(v), y, seeds=key, **options)
+    fast.attention_backward(
+        there(dy), there(q), there(k), there(v), y, lse, *gradients, seeds=key, **options
+    )
+    scores = q @ k.swapaxes(-1, -2) / d**0.5 + (bias if biased else 0)
+    if causal:
+        scores += np.triu(np.full((t, t), -np.inf), 1)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    drawn = philox.uniform(weights.size, step=1, call=1, seed=seed).reshape(weights.shape)
+    factors = (drawn >= np.float32(p)) / (1 - float(np.float32(p)))
+    same(y, weights * factors @ v)
+    dp = dy @ v.swapaxes(-1, -2) * factors
+    ds = weights * (dp - (dp * weights).sum(axis=-1, keepdims=True)) / d**0.5
+    expected = ds @ k, ds.swapaxes(-1, -2) @ q, (weights * factors).swapaxes(-1, -2) @ dy
+    for found, one in zip(gradients, expected, strict=True):
+        same(found, one)
+
+
+def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
+    x = np.zeros((1, 4, 4, 1))
+    x[0, 2, 3], x[0, 0, 1] = np.nan, 2.0
+    window = Window((2, 2), (2, 2), (1, 1), (0, 0), (0, 0))
+    y, place = fast.max_pool2d(x, window)
+    found, found_place = fast.max_pool2d(there(x), window)
+    np.testing.assert_array_equal(found.get(), y)
+    np.testing.assert_array_equal(found_place.get(), place)
+    assert place[0, :, :, 0].tolist() == [[1, 0], [0, 1]]
+
+
+def test_of_pixels_that_are_all_minus_infinity_the_first_in_the_image_is_the_largest():
+    x = np.full((1, 4, 5, 1), -np.inf)
+    window = Window((3, 3), (3, 2), (1, 1), (1, 1), (1, 1))
+    y, place = fast.max_pool2d(x, window)
+    assert place[0, :, :, 0].tolist() == [[4, 3, 3], [1, 0, 0]]
+    _, found_place = fast.max_pool2d(there(x), window)
+    np.testing.assert_array_equal(found_place.get(), place)
+
+
+def test_places_of_large_windows_do_not_fit_into_a_byte():
+    x = np.zeros((1, 20, 20, 1))
+    x[0, 19, 18, 0] = 1.0
+    window = Window((20, 20), (20, 20), (1, 1), (0, 0), (0, 0))
+    y, place = fast.max_pool2d(there(x), window)
+    assert place.get().item() == 19 * 20 + 18
+    same(fast.max_pool2d_dx(y, place, window, (20, 20)), x)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 33, 5000])
+def test_sums_in_two_stages(rows):
+    x, other = RNG.standard_normal((rows, 3)), RNG.standard_normal((rows, 3))
+    same(cupy_ops.column_sums(there(x)), x.sum(axis=0))
+    if rows:
+        same(cupy_ops.column_sums(there(x), there(other)), (x * other).sum(axis=0))
+
+
+@pytest.mark.parametrize("count", [0, 7, 3000])
+@pytest.mark.parametrize("skip", [None, 2])
+def test_rows_of_the_same_index_are_added(count, skip):
+    table, index = RNG.standard_normal((5, 6)), RNG.integers(0, 5, count)
+    values = RNG.standard_normal((count, 6))
+    device_table = there(table.copy())
+    fast.add_by_index(device_table, there(index), there(values), skip=skip)
+    for i, row in zip(index, values, strict=True):
+        if i != skip:
+            table[i] += row
+    same(device_table, table)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_batch_is_gathered_and_scaled(dtype):
+    x, places = RNG.integers(0, 256, (9, 2, 3)).astype(dtype), np.array([8, 0, 8, 3])
+    same(fast.take_scaled(there(x), there(places), 0.25), fast.take_scaled(x, places, 0.25))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_of_large_logits_is_finite(dtype):
+    x = RNG.standard_normal((6, 40)).astype(dtype) * 1000
+    t, counted, b = RNG.integers(0, 40, 6), np.arange(6) != 3, np.ones(40, dtype)
+    expected = fast.softmax_parts(x, t, counted, b)
+    found = fast.softmax_parts(there(x), there(t), there(counted), there(b))
+    for one, other in zip(found, expected, strict=True):
+        same(one, other, 1e-5 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_do_not_count_are_taken_for_zeros(bad, dtype):
+    x = RNG.standard_normal((4, 40)).astype(dtype)
+    x[1], x[2, ::3], x[3, 0] = bad, bad, -np.inf  # the last row counts, its first class has no b
+    t, counted, b = RNG.integers(1, 40, 4), np.array([True, False, False, True]), np.ones(40, dtype)
+    b[0] = 0
+    expected = fast.softmax_parts(x, t, counted, b)
+    with np.errstate(invalid="ignore"):  # the kernel's inf - inf
+        found = fast.softmax_parts(there(x), there(t), there(counted), there(b))
+    for one, other in zip(found, expected, strict=True):
+        assert np.isfinite(other).all()
+        same(one, other, 1e-5 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize("size", [1, 1000, 40_000])
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("float32", 1e30), ("float32", 1e-30), ("float64", 1)]
+)
+def test_sums_of_squares_are_made_in_double_precision(dtype, scale, size):
+    x = (scale * RNG.standard_normal(size)).astype(dtype)
+    expected = (x.astype("float64") ** 2).sum()
+    assert fast.sum_of_squares(x) == pytest.approx(expected, rel=1e-6)
+    found = fast.sum_of_squares(there(x))
+    assert found.dtype == "float64"
+    assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])
+def test_a_gradient_is_unscaled_and_judged(bad, dtype):
+    g, scale, counts = RNG.standard_normal(700).astype(dtype), np.array(8, dtype), np.ones(3, "i4")
+    if bad is not None:
+        g[-1] = bad
+    arrays = [there(array.copy()) for array in (g, scale, counts)]
+    fast.unscale(g, scale, counts)
+    fast.unscale(*arrays)
+    assert counts.tolist() == arrays[2].get().tolist() == [int(bad is not None), 1, 1]
+    np.testing.assert_array_equal(arrays[0].get(), g)
+
+
+def test_the_next_scale_is_its_twins():
+    scale, counts = np.array(2.0**125, "float32"), np.zeros(3, "int32")
+    device_scale, device_counts = there(scale.copy()), there(counts.copy())
+    seen = []
+    for step in range(40):
+        bad = step in (20, 21, 30)
+        counts[0], device_counts[0] = bad, int(bad)
+        with np.errstate(over="ignore"):
+            fast.next_scale(scale, counts, 4)
+        fast.next_scale(device_scale, device_counts, 4)
+        assert device_counts.get().tolist() == counts.tolist()
+        assert float(device_scale) == float(scale)
+        seen.append(float(scale))
+    assert max(seen) == 2.0**127, "it must stay finite"
+    assert counts[2] == 3
+
+
+def test_adams_factors_leave_out_the_steps_that_were_left_out():
+    for bad, skipped in ((0, 0), (1, 3)):
+        counts = there(np.array([bad, 9, skipped], "int32"))
+        found = cupy_ops.corrections(there(np.zeros(1)), counts, 0.01, 0.9, 0.999, 10)
+        t = 10 - skipped
+        expected = np.array([bad, 0.01 / (1 - 0.9**t), (1 - 0.999**t) ** -0.5])
+        same(found, expected, 1e-15)

@@ -1,0 +1,100 @@
+"""Healthy networks and data that look like mistakes: nothing may be found."""
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight import nn, optim
+from firstlight.tools.diagnose import check, samples
+from firstlight.tools.diagnose.last_layer import activation
+
+
+class Net(fl.Module):
+    """Layers as they are, on digits."""
+
+    def __init__(self, *layers):
+        self.body = nn.Sequential(nn.Flatten(), *layers)
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x):
+        return self.body(x)
+
+    def backward(self, dy):
+        return self.body.backward(dy)
+
+    def configure_optimizer(self):
+        return optim.Adam(self.parameters(), lr=1e-3)
+
+
+class Keeping(Net):
+    """An optimizer from the start."""
+
+    def __init__(self, *layers):
+        super().__init__(*layers)
+        self.optimizer = optim.Adam(self.parameters(), lr=1e-3)
+
+    def configure_optimizer(self):
+        return self.optimizer
+
+
+def zeroed(layer):
+    layer.weight.data[...] = 0
+    layer.bias.data[...] = 0
+    return layer
+
+
+def kinds(report):
+    return [one.kind for one in report.findings]
+
+
+NORMAL = np.random.default_rng(1).standard_normal((2000, 60)).astype("float32")
+CODES = np.random.default_rng(2).integers(0, 200, 1500)  # of which some have few samples
+LABELS = {
+    "codes": (np.eye(200, dtype="float32")[CODES], CODES % 7),
+    "rare": (NORMAL[:, :10], NORMAL[:, 0] > 2),
+    "a product among noise": (NORMAL, NORMAL[:, 0] * NORMAL[:, 1] > 0),
+    "one feature, small, beside a large one": (
+        NORMAL[:, :8] * np.float32([1e-3, 1, 1, 1, 1, 1, 1, 30]),
+        NORMAL[:, 0] > 0,
+    ),
+    "a plane in twenty dimensions": (NORMAL[:, :20], NORMAL[:, :20].sum(axis=1) > 0),
+}
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_that_neighbours_cannot_tell_are_no_noise(name):
+    x, y = LABELS[name]
+    assert samples.noise(x, y.astype("int64")) is None
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_shuffled_labels_of_images_are_noise(classes):
+    x, y = samples.first(fl.datasets.load("digits").train)
+    assert samples.noise(x, y % classes) is None
+    found = samples.noise(x, np.random.default_rng(0).permutation(y % classes))
+    assert "belong to other samples" in found.message
+
+
+def test_weights_that_start_at_zero_are_no_dead_units():
+    digits = fl.datasets.load("digits")
+    head = Net(nn.Linear(64, 32), nn.SiLU(), zeroed(nn.Linear(32, 10)))
+    branch = nn.Residual(nn.Sequential(nn.Linear(64, 32), nn.GELU(), zeroed(nn.Linear(32, 64))))
+    for net in (head, Net(branch, nn.Linear(64, 10))):
+        report = check(net, digits)
+        assert report.ok, str(report)
+
+
+def test_an_optimizer_made_with_the_model_is_left_alone():
+    report = check(Keeping(nn.Linear(64, 10)), fl.datasets.load("digits"))
+    assert report.ok, str(report)
+    (line,) = [line for line in report.checks if line.group == "training"]
+    assert line.verdict == "skipped"
+
+
+def test_an_activation_before_the_loss_needs_evidence():
+    rng = np.random.default_rng(0)
+    assert activation(np.tile(rng.random((4, 2)), (10, 1)), "Linear") is None
+    assert activation(rng.random((100, 1)), "Linear") is None
+    assert activation(rng.random((100, 1)), "Sigmoid") == "sigmoid"
+    assert activation(rng.random((32, 10)), "") == "sigmoid"
+    assert activation(np.maximum(rng.standard_normal((32, 10)), 0), "") == "ReLU"

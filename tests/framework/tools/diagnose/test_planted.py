@@ -1,0 +1,78 @@
+"""Planted mistakes are found: the right module, and the right kind."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+import firstlight as fl
+from firstlight.tools.diagnose import check
+from firstlight.tools.diagnose.script import model_and_data
+
+HERE = Path(__file__).parent
+LAYERS = runpy.run_path(str(HERE / "planted_layers.py"))["LAYERS"]
+SCRIPTS = runpy.run_path(str(HERE / "planted_scripts.py"))
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_mistake_in_a_layer_is_named(name):
+    make, where, kind = LAYERS[name]
+    report = check(make(), fl.datasets.load("digits"), train=False)
+    assert [(one.where, one.kind) for one in report.findings] == [(where, kind)], str(report)
+
+
+@pytest.mark.parametrize("name", SCRIPTS["SCRIPTS"])
+def test_a_mistake_in_a_training_script_is_named(name, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPTS["planted"](name))
+    _, where, kind = SCRIPTS["SCRIPTS"][name]
+    report = check(*model_and_data(script))
+    assert report.findings, str(report)
+    assert (report.findings[0].where, report.findings[0].kind) == (where, kind), str(report)
+
+
+def test_the_script_without_mistakes_is_fine(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPTS["SCRIPT"])
+    report = check(*model_and_data(script))
+    assert report.ok, str(report)
+    assert not report.notes
+
+
+def test_what_was_found_is_told_with_what_to_do(tmp_path):
+    make, *_ = LAYERS["linear: db a mean"]
+    report = check(make(), fl.datasets.load("digits"))
+    (finding,) = report.findings
+    assert finding.gradient == "bias"
+    assert "5 times too small: divided by 5, the number of samples" in finding.message
+    assert finding.next.startswith("where the mean over the batch is taken")
+    text = str(report)
+    assert "factor of the batch size, body.2 (Linear)" in text
+    assert "backward is wrong" in text  # why nothing was trained
+
+
+def test_what_follows_from_a_finding_is_not_another_one(tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPTS["planted"]("pixels from 0 to 255"))
+    report = check(*model_and_data(script))
+    assert [one.kind for one in report.findings] == ["input-scale"]
+    verdicts = {line.subject: line.verdict for line in report.checks}
+    assert verdicts["scale of the inputs"] == "wrong"
+    assert verdicts["loss at the start"] == "skipped"
+
+
+def test_two_wrong_modules_are_both_named():
+    make, where, kind = LAYERS["residual: shortcut forgotten"]
+    net = make()
+    net.body[0].body = LAYERS["linear: db a mean"][0]().body[2].__class__(64, 64)
+    report = check(net, fl.datasets.load("digits"), train=False)
+    named = {one.where: one.kind for one in report.findings}
+    assert named == {"body.0": "term", "body.0.body": "batch-factor"}, str(report)
+
+
+@pytest.mark.slow
+def test_nothing_is_found_in_cnn_and_gpt():
+    images = fl.datasets.load("digits")
+    assert check(fl.models.CNN((8, 8, 1), 10), images).ok
+    text = fl.datasets.load("text", block_size=64)
+    assert check(fl.models.GPT(text.tokenizer.vocab_size, 64), text).ok

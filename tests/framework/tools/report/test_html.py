@@ -1,0 +1,221 @@
+"""A report is one file: complete, well-formed, asking for nothing from outside."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+import firstlight as fl
+from firstlight.runs import RunFolder, list_runs
+from firstlight.tools.cli.report import NO_CHECKPOINT, rebuilt
+from firstlight.tools.report import gather, of_trainer, read_sections, write_report
+from firstlight.tools.report.comparison import compare
+from firstlight.tools.report.html import brief
+from firstlight.tools.report.markdown import as_html
+
+FETCHED = ("src", "href", "xlink:href", "action", "data", "poster", "srcset")
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Keeps what a page consists of, and checks that its elements are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.tags, self.words, self.places = [], [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if tag != "a" and name in (
+                "src",
+                "href",
+                "xlink:href",
+                "action",
+                "data",
+                "poster",
+                "srcset",
+            ):
+                self.places.append(value)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def report(runs_dir):
+    """Return a function that writes a report and returns its text."""
+
+    def write(path, index=2, compared=(), texts=None, language="en"):
+        runs = list_runs(runs_dir)
+        model, missing = rebuilt(runs[index].path)
+        content = gather(runs[index], runs, model, language=language, missing=missing)
+        write_report(path, content, [runs[i] for i in compared], texts, language)
+        return path.read_text(encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def single(report, tmp_path_factory):
+    return report(tmp_path_factory.mktemp("html") / "report.html")
+
+
+def test_it_is_well_formed_and_ids_are_unique(single):
+    page = Page(single)
+    assert len(page.ids) == len(set(page.ids)) > 100
+    used = {place[1:] for place in page.places if place.startswith("#")}
+    used |= set(re.findall(r"url\(#([^)]+)\)", single))
+    assert used <= set(page.ids)
+
+
+def test_nothing_comes_from_outside(single):
+    page = Page(single)
+    assert all(place.startswith(("#", "data:")) for place in page.places)
+    assert not set(page.tags) & {"script", "iframe", "object", "embed", "video"}
+    assert "@import" not in single
+    assert all(match.startswith("#") for match in re.findall(r"url\(([^)]*)\)", single))
+
+
+def test_it_tells_everything_there_is_to_tell(single, runs):
+    page = Page(single)
+    text = " ".join(page.words)
+    headings = ["Data", "Model", "Learning curves", "Results", "Confusion matrix"]
+    headings += ["Worst mistakes", "Time", "Environment", "Settings", "How to reproduce"]
+    assert [word for word in page.words if word in headings][: len(headings)] == headings
+    assert page.tags.count("figure") >= 6
+    assert f"firstlight fit --config runs/{runs[2].label}" in text
+    assert "Mean ± std (3 Seeds: 0, 1, 2)" in text
+    assert f"{runs[2].metrics['test_acc']:.4g}" in page.words
+    assert "BatchNorm1d" in page.words
+    assert {"model.hidden", "numpy"} <= set(page.words)
+
+
+def test_a_comparison_comes_first_and_marks_the_best(report, tmp_path):
+    page = Page(report(tmp_path / "all.html", compared=range(4)))
+    assert "Comparison · 4 Runs" in " ".join(" ".join(page.words).split())
+    assert {"model.hidden", "8, 8", "0, 1, 2"} <= set(page.words)
+    assert any(word.startswith("The best run: mlp-digits/") for word in page.words)
+    assert sum("±" in word for word in page.words) >= 4
+
+
+def test_texts_are_markdown_and_cannot_bring_html(report, tmp_path):
+    (tmp_path / "t.md").write_text(
+        "# Über <b>alles</b>\n\n## Frage\n\n**bold** <script>alert(1)</script>\n"
+        "\n## Fazit\n\n- one\n\n## Own & other\n\ntext\n",
+        encoding="utf-8",
+    )
+    html = report(tmp_path / "t.html", texts=read_sections(tmp_path / "t.md"), language="de")
+    page = Page(html)
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert all(place.startswith(("#", "data:")) for place in page.places)
+    assert {"Über <b>alles</b>", "Fazit", "Own & other", "Lernkurven"} <= set(page.words)
+    assert '<html lang="de">' in html
+
+
+def test_a_run_of_a_script_has_all_but_the_model(by_script, tmp_path):
+    model, missing = rebuilt(by_script.path)
+    assert model is None
+    assert "was made by a script" in missing
+    (by_script.path / "gradients.json").write_text(
+        json.dumps([{"parameter": "body.weight", "error": 1.5e-9}])
+    )
+    content = gather(by_script, [by_script], None, missing=missing)
+    write_report(tmp_path / "s.html", content)
+    page = Page((tmp_path / "s.html").read_text(encoding="utf-8"))
+    assert missing in content.missing
+    assert {
+        "Learning curves",
+        content.missing,
+        content.structure,
+        "Gradient check",
+        "1.5e-09",
+    } <= set(page.words)
+    assert "One seed only: the spread over seeds is not known." in page.words
+    assert any(word.startswith("python ") or "git checkout" in word for word in page.words)
+
+
+@pytest.mark.parametrize("broken", ["{", '{"a": 1}', "[1, 2]"])
+def test_a_damaged_gradient_table_is_left_out(by_script, broken):
+    (by_script.path / "gradients.json").write_text(broken)
+    assert gather(by_script).gradients == []
+
+
+def test_values_are_brief_and_markdown_is_html():
+    values = [None, True, 0.1 + 0.2, [1, None], "x"]
+    assert [brief(value) for value in values] == ["–", "true", "0.3", "1, –", "x"]
+    assert as_html("a <i>b</i>") == "<p>a &lt;i&gt;b&lt;/i&gt;</p>\n"
+
+
+def test_the_environment_is_short_and_the_rest_is_folded(single, runs):
+    folded = re.search("<details>.*</details>", single, re.DOTALL)[0]
+    shown, hidden = (set(Page(part).words) for part in (single.replace(folded, ""), folded))
+    assert {"pytest", "matplotlib"} <= set(runs[2].environment["packages"])
+    assert {"Python", "BLAS", "numpy", "matplotlib"} <= shown
+    assert "pytest" in hidden
+    assert not {"pytest", "matplotlib"} & (shown & hidden)
+
+
+def test_a_comparison_of_many_runs_has_room_and_begins_with_the_best(report, runs, tmp_path):
+    page = Page(report(tmp_path / "all.html", compared=range(4)))
+    best = min(runs, key=lambda run: run.best["val_loss"]["value"])
+    ends = [word.split()[0] for word in page.words if word.split()[:1] == [best.id[-4:]]]
+    assert ends, "a short label stands for the best run"
+    assert compare(runs)["runs"][0].path == best.path
+
+
+def test_a_failed_run_tells_how_it_ended(line, line_data, tmp_path):
+    class Boom(fl.Callback):
+        def on_train_batch_end(self):
+            raise RuntimeError("boom <1>")
+
+    trainer = fl.Trainer(max_epochs=3, callbacks=[Boom()], runs_dir=tmp_path / "r", name="boom")
+    with pytest.raises(RuntimeError):
+        trainer.fit(line(), line_data)
+    run = RunFolder(trainer.run.path)
+    assert run.place["epoch"] == 0, "no epoch was whole"
+    content = gather(run, language="de", missing=NO_CHECKPOINT)
+    write_report(tmp_path / "b.html", content, language="de")
+    page = Page((tmp_path / "b.html").read_text(encoding="utf-8"))
+    assert {"gescheitert: RuntimeError: boom <1>", "Es wurde nichts gemessen."} <= set(page.words)
+    assert any("Checkpoint; er endete vor dem ersten" in word for word in page.words)
+
+
+def test_a_script_can_write_its_own_report(tmp_path):
+    digits = fl.datasets.load("digits")
+    trainer = fl.Trainer(max_epochs=1, runs_dir=tmp_path / "r", limit_train_batches=3)
+    trainer.fit(fl.models.MLP(64, 10, hidden=(8,)), digits)
+    content = of_trainer(trainer, digits, language="de")
+    assert {"curves", "confusion_matrix", "sample", "filters"} <= set(content.figures)
+    assert content.missing == ""
+    with pytest.raises(ValueError, match="expected a trainer whose fit has made a run"):
+        of_trainer(fl.Trainer(runs_dir=None), digits)
+    assert content.summary.parameters == sum(p.size for p in trainer.module.parameters())
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_browser_finds_nothing_to_complain_about(single, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(single, encoding="utf-8")
+    command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0"]
+    command += ["--window-size=1280,900", "--dump-dom"]
+    done = subprocess.run([*command, path.as_uri()], capture_output=True, text=True, check=True)
+    assert "How to reproduce" in done.stdout
+    assert "CONSOLE" not in done.stderr
