@@ -12,9 +12,9 @@ from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
 from firstlight.parameter import Buffer, Parameter
+from firstlight.runs.history import History
 from firstlight.support.rng import seed_everything
 from firstlight.trainer import Trainer
-from firstlight.training.history import History
 
 __version__ = "0.1.0"
 

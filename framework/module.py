@@ -12,7 +12,7 @@ import numpy as np
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support import backend, state
 from firstlight.support.batches import describe_batch
-from firstlight.training.step_output import StepOutput, denominators, no_loss
+from firstlight.support.step_output import StepOutput, denominators, no_loss
 
 
 class Module:

@@ -6,13 +6,13 @@ from pathlib import Path
 from firstlight import distributed
 from firstlight.checkpoints import snapshot
 from firstlight.checkpoints.writer import CheckpointWriter
-from firstlight.distributed import agreement, launch
+from firstlight.distributed import launch
+from firstlight.runs.history import History
 from firstlight.support.backend import resolve_device
-from firstlight.training import checks, hook_manager, loop, setup, stages
+from firstlight.support.limits import batch_limit, parse_count, parse_duration, parse_interval
+from firstlight.training import agreement, checks, hook_manager, loop, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import evaluate
-from firstlight.training.history import History
-from firstlight.training.limits import batch_limit, parse_count, parse_duration, parse_interval
 from firstlight.training.means import TrainingMeans
 from firstlight.training.prediction import predict
 

@@ -10,7 +10,7 @@ from firstlight.models.sampling import sample
 from firstlight.module import Module, StepOutput
 from firstlight.support import rng as randomness
 from firstlight.support.backend import to_host
-from firstlight.training.step_output import denominators
+from firstlight.support.step_output import denominators
 
 SIZES = {  # n_layer, n_head, n_embd
     "nano-cpu": (4, 4, 128),  # nanoGPT's Shakespeare on a CPU, with block_size 64

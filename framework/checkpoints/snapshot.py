@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.checkpoints.format import LAST, Checkpoint
+from firstlight.runs.history import History
 from firstlight.runs.masking import masked
 from firstlight.support import rng
 from firstlight.support.backend import to_host
 from firstlight.support.scalars import for_json
 from firstlight.support.state import entries
-from firstlight.training.history import History
 
 
 def take(trainer):

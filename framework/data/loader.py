@@ -11,8 +11,8 @@ import numpy as np
 
 from firstlight.data.dataset import as_dataset, transform_of
 from firstlight.data.prefetch import prefetched
+from firstlight.data.resident import resident
 from firstlight.distributed.share import Share
-from firstlight.fast.cuda.resident import resident
 from firstlight.support import rng as randomness
 from firstlight.support.scalars import plain_number
 

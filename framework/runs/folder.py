@@ -7,12 +7,12 @@ from pathlib import Path
 
 from firstlight.checkpoints.format import EXCEPTION
 from firstlight.runs.directions import direction
+from firstlight.runs.history import History
 from firstlight.runs.long_history import LongHistory
 from firstlight.runs.marks import read_marks
 from firstlight.runs.records import best_values, iterate, read_records
 from firstlight.runs.sound import read_dict, sound_environment
 from firstlight.runs.status import read_summary, status
-from firstlight.training.history import History
 
 
 class RunFolder:

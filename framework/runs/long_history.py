@@ -8,7 +8,7 @@ from itertools import compress
 import numpy as np
 
 from firstlight.runs.directions import resolve_mode
-from firstlight.training.history import History
+from firstlight.runs.history import History
 
 COUNTED = ("step", "epoch")
 

@@ -8,7 +8,7 @@ import warnings
 from firstlight.fast.cuda.gemm import COMPUTE
 from firstlight.module import Module
 from firstlight.optim import Optimizer
-from firstlight.training.step_output import StepOutput
+from firstlight.support.step_output import StepOutput
 
 TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
 LOSSES = ("train_loss_step", "train_loss", "val_loss")

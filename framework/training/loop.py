@@ -8,10 +8,10 @@ import warnings
 from itertools import islice
 
 from firstlight.checkpoints import snapshot
-from firstlight.distributed.agreement import agree
 from firstlight.distributed.sharding import shares
 from firstlight.fast.cuda.uploads import uploading
 from firstlight.training import checks
+from firstlight.training.agreement import agree
 from firstlight.training.bundles import Bundles
 from firstlight.training.evaluation import evaluate
 

@@ -10,7 +10,6 @@ from firstlight.checkpoints import resume as resuming
 from firstlight.checkpoints import snapshot
 from firstlight.data.preprocessing import Preprocessing, suited
 from firstlight.data.splits import DataSplits, as_loader, train_and_val_loaders, unshuffled
-from firstlight.distributed.agreement import agree
 from firstlight.distributed.failure import together
 from firstlight.distributed.setup import shared_place, start_alike
 from firstlight.fast.cuda.gemm import precision
@@ -21,6 +20,7 @@ from firstlight.support import rng
 from firstlight.support.backend import using
 from firstlight.support.batches import describe_batch
 from firstlight.training import checks, hook_failures, hook_manager
+from firstlight.training.agreement import agree
 from firstlight.training.step import make_passes
 from firstlight.training.threads import blas_threads
 

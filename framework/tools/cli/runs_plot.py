@@ -74,8 +74,8 @@ def curves(name, found, axis):
 
 def drawn(name, lines, smooth):
     """Return the curves of a metric as text."""
+    from firstlight.runs.history import History
     from firstlight.tools.figures import smoothed
-    from firstlight.training.history import History
 
     rows = [[name, "", "first", "last", "best"]]
     for label, (_, y) in lines.items():

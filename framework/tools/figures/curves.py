@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
+from firstlight.runs.history import History
 from firstlight.tools.figures.canvas import page, plain
 from firstlight.tools.language import say
-from firstlight.training.history import History
 
 WIDTH, HEIGHT = 3.9, 2.7  # inches of one panel
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}

@@ -6,9 +6,9 @@ import firstlight as fl
 from firstlight.callbacks import EarlyStopping, LRSchedule, ModelCheckpoint
 from firstlight.runs.compare import best_indices
 from firstlight.runs.directions import direction, resolve_mode
+from firstlight.runs.history import History
 from firstlight.testing import TinyNet, tiny_data
 from firstlight.tools.sweeps.spec import SweepSpec
-from firstlight.training.history import History
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from firstlight.runs.history import History, resolve_mode
 from firstlight.support import backend
-from firstlight.training.history import History, resolve_mode
-from firstlight.training.limits import batch_limit, parse_duration
+from firstlight.support.limits import batch_limit, parse_duration
 
 
 def history():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from firstlight.runs.history import History
 from firstlight.tools.figures import curves, histograms, predictions
 from firstlight.tools.figures.curves import along_epochs
-from firstlight.training.history import History
 
 
 def records(losses=(1.0, 0.4, 0.2, 0.3)):

@@ -69,7 +69,7 @@ def denominators(loss, prediction, target):
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> from firstlight.training.step_output import denominators
+    >>> from firstlight.support.step_output import denominators
     >>> class Focal(nn.CrossEntropyLoss):
     ...     def forward(self, prediction, target):
     ...         return "a mean over samples, maybe"

@@ -22,7 +22,7 @@ class History:
 
     Examples
     --------
-    >>> from firstlight.training.history import History
+    >>> from firstlight.runs.history import History
     >>> history = History()
     >>> history.add({"step": 10, "epoch": 1, "time": 0.1, "val_loss": 0.5})
     >>> history.add({"step": 20, "epoch": 2, "time": 0.2, "val_loss": 0.4})

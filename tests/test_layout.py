@@ -1,0 +1,131 @@
+"""Who may import whom; docs/architecture.md shows it as a picture."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LESSONS = {"support", "parameter", "module"}
+ENGINE = {
+    "callback",
+    "checkpoints",
+    "data",
+    "distributed",
+    "fast",
+    "hookspecs",
+    "nn",
+    "optim",
+    "plugins",
+    "runs",
+    "training",
+} | LESSONS
+
+# What each package, or file at the top of framework/, may import besides itself.
+ALLOWED = {
+    "support": {"parameter", "module", "callback"},
+    "parameter": {"support"},
+    "module": {"support", "parameter"},
+    "callback": set(),
+    "hookspecs": set(),
+    "nn": LESSONS | {"fast"},
+    "optim": LESSONS | {"fast"},
+    "fast": LESSONS | {"nn", "optim"},
+    "data": LESSONS | {"fast"},
+    "checkpoints": LESSONS | {"runs", "callback"},
+    "runs": LESSONS | {"checkpoints"},
+    "distributed": LESSONS | {"fast"},
+    "training": ENGINE,
+    "plugins": ENGINE,
+    "trainer": ENGINE,
+    "testing": ENGINE | {"trainer"},
+    "tools": ENGINE | {"trainer", "testing", "models", "callbacks", "datasets"},
+    "models": ENGINE | {"trainer"},
+    "callbacks": ENGINE | {"trainer", "tools"},
+    "datasets": ENGINE | {"trainer"},
+    "__init__": ENGINE | {"trainer"},
+    "__main__": {"tools"},
+}
+EXCEPTIONS = {
+    "firstlight.data.loader -> firstlight.distributed.share": "a loader draws for its rank only",
+    "firstlight.fast.blocked.dropout -> firstlight.distributed.share": "masks of one process",
+    "firstlight.fast.cuda.cupy_ops -> firstlight.distributed.share": "masks of one process",
+    "firstlight.nn.batchnorm -> firstlight.distributed.share": "moments of all ranks",
+    "firstlight.nn.instancenorm -> firstlight.distributed.share": "moments of all ranks",
+    "firstlight.support.import_paths -> firstlight.data.splits": "what a data set is",
+    "firstlight.checkpoints.resume_check -> firstlight.trainer": "it trains twice",
+    "firstlight.runs.history -> firstlight.tools.figures.curves": "History.plot",
+}
+
+
+def modules():
+    """Return the path of every module of the project by its dotted name."""
+    found = {}
+    for top in ("framework", "models", "callbacks", "datasets"):
+        package = ("firstlight",) if top == "framework" else ("firstlight", top)
+        for path in (ROOT / top).rglob("*.py"):
+            inner = path.relative_to(ROOT / top).with_suffix("").parts
+            name = ".".join(package + inner)
+            found[name.removesuffix(".__init__") if inner != ("__init__",) else name] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported(path):
+    """Yield the project's modules that a file imports, at its top or within a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "firstlight":
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else node.module
+
+
+def part_of(name):
+    """Return the package, or the file at the top, that a module belongs to."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def broken(name, path):
+    """Yield the imports of a module that are against the rules."""
+    part = part_of(name)
+    for other in imported(path):
+        if part_of(other) not in ALLOWED[part] | {part, "__init__"}:
+            yield f"{name} -> {other}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_who_imports_whom(name):
+    assert set(broken(name, MODULES[name])) <= set(EXCEPTIONS)
+
+
+def test_every_exception_is_still_one():
+    there = {rule for name, path in MODULES.items() for rule in broken(name, path)}
+    assert there == set(EXCEPTIONS)
+
+
+def test_nine_files_at_the_top():
+    first = {"__init__", "__main__", "module", "parameter", "trainer", "callback"}
+    nine = first | {"hookspecs", "plugins", "testing"}
+        "__init__",
+        "__main__",
+        "callback",
+        "hookspecs",
+        "module",
+        "parameter",
+        "plugins",
+        "testing",
+        "trainer",
+    ]
+    assert sorted(path.stem for path in (ROOT / "framework").glob("*.py")) == sorted(nine)
+
+
+def test_no_module_is_named_like_a_function_beside_it():
+    for name, path in MODULES.items():
+        if path.name == "__init__.py":
+            defined = ast.walk(ast.parse(path.read_text()))
+            functions = {node.name for node in defined if isinstance(node, ast.FunctionDef)}
+            assert not functions & {other.stem for other in path.parent.glob("*.py")}, name
