@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 from firstlight.callback import Callback
-from firstlight.callbacks import panels
+from firstlight.callbacks.tensorboard import panels
 from firstlight.callbacks.tensorboard.events import EventsFile, flatten
 from firstlight.callbacks.tensorboard.panels.panel import Scene
 from firstlight.support.limits import parse_count
