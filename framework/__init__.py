@@ -13,12 +13,14 @@ from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
 from firstlight.parameter import Buffer, Parameter
 from firstlight.runs.history import History
+from firstlight.support.array import Array
 from firstlight.support.rng import seed_everything
 from firstlight.trainer import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Array",
     "ArrayDataset",
     "Buffer",
     "Callback",
