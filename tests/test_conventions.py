@@ -57,7 +57,8 @@ def test_the_engine_imports_none_of_its_siblings(path):
 
 @pytest.mark.parametrize("path", sorted(set(TESTS_TOO)), ids=relative)
 def test_files_are_short(path):
-    assert len(path.read_text().splitlines()) <= 300, "one concept a file"
+    lines = len(path.read_text().splitlines())
+    assert lines <= 400, "more than one concept? above 300 lines, look for the second one"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=relative)
