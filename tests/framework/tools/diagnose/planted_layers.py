@@ -38,10 +38,10 @@ def gpt_block(*changes):
 
 
 SAVED = "(x,) = self.saved()"
-DW = "ops.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)"
+DW = "fast.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)"
 PLAIN_DW = "self.weight.grad += rows.T @ x_rows"
-DB = "self.bias.grad += ops.channel_sums(rows)"
-DX = "ops.matmul(rows, self.weight.data).reshape(x.shape)"
+DB = "self.bias.grad += fast.channel_sums(rows)"
+DX = "fast.matmul(rows, self.weight.data).reshape(x.shape)"
 
 # name: (make, where, kinds that name it)
 LAYERS = {
@@ -104,7 +104,7 @@ LAYERS = {
     "linear: x kept, then changed": (
         linear(
             ("self.save(x)", "self.save(x); y = None"),
-            ("y = ops.matmul(x.reshape", "x *= 2; y = ops.matmul(x.reshape"),
+            ("y = fast.matmul(x.reshape", "x *= 2; y = fast.matmul(x.reshape"),
         ),
         "body.2",
         "in-place",
@@ -115,12 +115,12 @@ LAYERS = {
         "chain-rule",
     ),
     "relu: dy in place": (
-        dense(nn.ReLU, ("return ops.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")),
+        dense(nn.ReLU, ("return fast.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")),
         "body.1",
         "in-place",
     ),
     "relu: in place": (
-        dense(nn.ReLU, ("y = ops.blockwise(self._forward, x)", "y = np.maximum(x, 0, out=x)")),
+        dense(nn.ReLU, ("y = fast.blockwise(self._forward, x)", "y = np.maximum(x, 0, out=x)")),
         "body.1",
         "in-place",
     ),
@@ -162,7 +162,7 @@ LAYERS = {
     "batchnorm: mean's term": (
         dense(
             nn.batchnorm._BatchNorm,
-            ("ops.channel_map(-scale * db / n - slope * mean", "ops.channel_map(-slope * mean"),
+            ("fast.channel_map(-scale * db / n - slope * mean", "fast.channel_map(-slope * mean"),
             ("layouts = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
