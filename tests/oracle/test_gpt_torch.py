@@ -1,8 +1,5 @@
 """GPT against nanoGPT's model in PyTorch: logits, gradients, 50 steps, weights of both layouts."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,9 +7,7 @@ from firstlight.models import GPT
 from firstlight.models.gpt_weights import to_gpt2
 
 torch = pytest.importorskip("torch")
-spec = importlib.util.spec_from_file_location("gpt_twin", Path(__file__).with_name("gpt_twin.py"))
-gpt_twin = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(gpt_twin)
+torch_gpt = pytest.importorskip("torch_gpt")
 
 SIZE = {"n_layer": 2, "n_head": 2, "n_embd": 16}
 FORMS = [{"bias": False, "approximate": "none"}, {"bias": True, "approximate": "tanh"}]
@@ -21,7 +16,7 @@ every_form = pytest.mark.parametrize("form", FORMS, ids=["nanoGPT", "GPT-2"])
 
 def twins(form):
     torch.manual_seed(0)
-    theirs = gpt_twin.NanoGPT(11, 8, 2, 2, 16, **form)
+    theirs = torch_gpt.NanoGPT(11, 8, 2, 2, 16, **form)
     return GPT(11, 8, **SIZE, **form).load_gpt2(theirs.state_dict()), theirs
 
 

@@ -5,13 +5,12 @@ axes. Where we refuse one, the message is ours.
 """
 
 import inspect
-import runpy
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
+import torch_samples
 
 from firstlight import nn
 
@@ -28,9 +27,8 @@ with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
     from torch.testing._internal.common_methods_invocations import op_db
     from torch.testing._internal.common_modules import module_db
 
-TABLE = runpy.run_path(str(Path(__file__).with_name("samples.py")))
 NAMES = {  # and how many samples must be compared, at least
-    **dict.fromkeys([*TABLE["ELEMENTWISE"], *TABLE["LOSSES"]], 1),
+    **dict.fromkeys([*torch_samples.ELEMENTWISE, *torch_samples.LOSSES], 1),
     "softmax": 5,
     "log_softmax": 5,
     "nn.functional.linear": 15,
@@ -88,15 +86,15 @@ def arguments(function, sample):
 
 def layer_of(op, sample):
     """Return our layer, the inputs, PyTorch's parameters and whether these are images."""
-    if op.name in TABLE["ELEMENTWISE"]:
+    if op.name in torch_samples.ELEMENTWISE:
         kwargs = {"negative_slope": sample.args[0]} if sample.args else sample.kwargs
-        return TABLE["ELEMENTWISE"][op.name](**kwargs), [sample.input], [], False
-    if op.name in TABLE["LOSSES"]:
+        return torch_samples.ELEMENTWISE[op.name](**kwargs), [sample.input], [], False
+    if op.name in torch_samples.LOSSES:
         kwargs = {k: v.numpy() if hasattr(v, "numpy") else v for k, v in sample.kwargs.items()}
-        layer = TABLE["LOSSES"][op.name](**kwargs)
+        layer = torch_samples.LOSSES[op.name](**kwargs)
         return layer, [sample.input, *sample.args], [], "cross_entropy" in op.name
-    function = TABLE[op.name.rpartition(".")[2]]
-    images = op.name in TABLE["IMAGES"]
+    function = getattr(torch_samples, op.name.rpartition(".")[2])
+    images = op.name in torch_samples.IMAGES
     if images and sample.input.ndim != 4 and "group_norm" not in op.name:
         raise TypeError("no batch of images")
     layer, parameters = function(**arguments(function, sample))

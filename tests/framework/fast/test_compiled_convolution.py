@@ -1,12 +1,11 @@
 """Compiled convolutions: the same results as six loops, from any memory and on any threads."""
 
 import importlib
-import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
+from random_convolutions import as_reference, configuration
 from threadpoolctl import threadpool_limits
 
 from firstlight import fast
@@ -14,8 +13,6 @@ from firstlight.fast import compiled
 from firstlight.fast.blocked import convolution, depthwise, patches
 
 pytest.importorskip("numba", reason="the extra `fast` is not installed")
-
-six_loops = runpy.run_path(str(Path(__file__).parent / "test_convolution.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +48,9 @@ def test_convolutions_are_those_of_six_loops(monkeypatch, pieces, seed):
         monkeypatch.setattr(module, "LONG_SUM", 1)
     module._plan.cache_clear()
     module._gradient_plan.cache_clear()
-    x, w, bias, window, groups, rng = six_loops["configuration"](seed)
+    x, w, bias, window, groups, rng = configuration(seed)
     x, w, bias = (a.astype("float32") for a in (x, w, bias))
-    options = six_loops["as_reference"](window, groups)
+    options = as_reference(window, groups)
     with threadpool_limits(2, user_api="blas"):
         y = fast.conv2d(x, w, bias, window, groups)
         dy = rng.standard_normal(y.shape).astype("float32")

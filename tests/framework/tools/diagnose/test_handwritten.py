@@ -1,26 +1,29 @@
 """Layers, losses and networks by hand: the right module and kind, and nothing where all is well."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
+from handwritten_layers import (
+    BatchNorm,
+    Cell,
+    CrossEntropy,
+    Dense,
+    Dropout,
+    Embedding,
+    Hinge,
+    Last,
+    MeanSquare,
+    NegativeLogLikelihood,
+    Net,
+    Recurrent,
+    Unrolled,
+    WithState,
+    between,
+    normal,
+)
 
 import firstlight as fl
 from firstlight import nn, optim
 from firstlight.tools.diagnose import check
-
-HAND = runpy.run_path(str(Path(__file__).with_name("handwritten.py")))
-Net, between, normal, Unrolled, Last = (
-    HAND[name] for name in ("Net", "between", "normal", "Unrolled", "Last")
-)
-Dense, Dropout, BatchNorm, Embedding, Recurrent, WithState, Cell = (
-    HAND[name]
-    for name in ("Dense", "Dropout", "BatchNorm", "Embedding", "Recurrent", "WithState", "Cell")
-)
-CrossEntropy, NegativeLogLikelihood, Hinge, MeanSquare = (
-    HAND[name] for name in ("CrossEntropy", "NegativeLogLikelihood", "Hinge", "MeanSquare")
-)
 
 
 def digits():

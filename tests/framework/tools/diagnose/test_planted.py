@@ -1,17 +1,12 @@
 """Planted mistakes are found: the right module, and the right kind."""
 
-import runpy
-from pathlib import Path
-
 import pytest
+from planted_layers import LAYERS
+from planted_scripts import SCRIPT, SCRIPTS, planted
 
 import firstlight as fl
 from firstlight.tools.diagnose import check
 from firstlight.tools.diagnose.script import model_and_data
-
-HERE = Path(__file__).parent
-LAYERS = runpy.run_path(str(HERE / "planted_layers.py"))["LAYERS"]
-SCRIPTS = runpy.run_path(str(HERE / "planted_scripts.py"))
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -21,11 +16,11 @@ def test_a_mistake_in_a_layer_is_named(name):
     assert [(one.where, one.kind) for one in report.findings] == [(where, kind)], str(report)
 
 
-@pytest.mark.parametrize("name", SCRIPTS["SCRIPTS"])
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_a_mistake_in_a_training_script_is_named(name, tmp_path):
     script = tmp_path / "train.py"
-    script.write_text(SCRIPTS["planted"](name))
-    _, where, kind = SCRIPTS["SCRIPTS"][name]
+    script.write_text(planted(name))
+    _, where, kind = SCRIPTS[name]
     report = check(*model_and_data(script))
     assert report.findings, str(report)
     assert (report.findings[0].where, report.findings[0].kind) == (where, kind), str(report)
@@ -33,7 +28,7 @@ def test_a_mistake_in_a_training_script_is_named(name, tmp_path):
 
 def test_the_script_without_mistakes_is_fine(tmp_path):
     script = tmp_path / "train.py"
-    script.write_text(SCRIPTS["SCRIPT"])
+    script.write_text(SCRIPT)
     report = check(*model_and_data(script))
     assert report.ok, str(report)
     assert not report.notes
@@ -53,7 +48,7 @@ def test_what_was_found_is_told_with_what_to_do(tmp_path):
 
 def test_what_follows_from_a_finding_is_not_another_one(tmp_path):
     script = tmp_path / "train.py"
-    script.write_text(SCRIPTS["planted"]("pixels from 0 to 255"))
+    script.write_text(planted("pixels from 0 to 255"))
     report = check(*model_and_data(script))
     assert [one.kind for one in report.findings] == ["input-scale"]
     verdicts = {line.subject: line.verdict for line in report.checks}

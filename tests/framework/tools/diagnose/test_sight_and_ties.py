@@ -1,17 +1,12 @@
 """Targets in sight, data of two scales, ties, dead units, and an optimizer that goes uphill."""
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pytest
+from handwritten_layers import Embedding, Net
 
 import firstlight as fl
 from firstlight import nn, optim
 from firstlight.tools.diagnose import check
-
-HAND = runpy.run_path(str(Path(__file__).with_name("handwritten.py")))
-Net, Embedding = HAND["Net"], HAND["Embedding"]
 
 
 class Language(Net):

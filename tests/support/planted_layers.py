@@ -1,15 +1,9 @@
 """Mistakes written into copies of layers: where, what is replaced by what, and what to find."""
 
-import runpy
-from pathlib import Path
+from planting import Net, OwnConv, OwnLayerNorm, PerChannel, Scaled, plant
 
 from firstlight import nn
 from firstlight.models.gpt_block import Block
-
-HELP = runpy.run_path(str(Path(__file__).with_name("planting.py")))
-plant, Net, OwnConv, OwnLayerNorm, PerChannel, Scaled = (
-    HELP[name] for name in ("plant", "Net", "OwnConv", "OwnLayerNorm", "PerChannel", "Scaled")
-)
 
 
 def linear(*changes, out=64):
