@@ -4,8 +4,16 @@ import os
 import runpy
 from pathlib import Path
 
+import half_precision
 import numpy as np
 import pytest
+from device_comparisons import (
+    CAPTURE_CASES,
+    UNCAPTURED,
+    compare_captured,
+    compare_devices,
+    upload_batches,
+)
 from layer_table import CASES
 
 import firstlight as fl
@@ -28,17 +36,15 @@ def _gpu():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_layer_is_the_same_as_on_the_cpu(case, dtype):
-    layers = runpy.run_path(str(TESTS / "fast" / "test_standin_layers.py"))
-    layers["compare"](case, dtype)
+    compare_devices(case, dtype)
 
 
 def test_every_layer_but_those_with_masks_from_the_host_is_captured():
-    layers = runpy.run_path(str(TESTS / "training" / "test_capture_layers.py"))
     failed = {}
-    for case in layers["CASES"]:
-        if case.name not in layers["UNCAPTURED"]:
+    for case in CAPTURE_CASES:
+        if case.name not in UNCAPTURED:
             try:
-                layers["compare"](case)
+                compare_captured(case)
             except Exception as error:
                 failed[case.name] = repr(error)
     assert not failed
@@ -56,17 +62,16 @@ def test_several_steps_in_a_graph_learn_what_single_ones_do():
 
 
 def test_batches_arrive_while_the_gpu_is_busy():
-    tests = runpy.run_path(str(TESTS / "fast" / "test_uploads.py"))
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         busy = to_device(np.ones((1024, 1024), "float32"), "cuda:0")
         found = []
-        for batch in tests["batches"](12):
+        for batch in upload_batches(12):
             x, extra = upload(batch)
             for _ in range(5):
                 gemm.matmul(busy, busy)
             found.append((x.sum(), extra["label"].sum()))
         sums = [(float(one), int(other)) for one, other in found]
-    for (one, other), (x, extra) in zip(sums, tests["batches"](12), strict=True):
+    for (one, other), (x, extra) in zip(sums, upload_batches(12), strict=True):
         assert one == pytest.approx(x.astype("float32").sum(), rel=1e-4, abs=1e-4)
         assert other == extra["label"].sum()
 
@@ -119,8 +124,7 @@ def test_half_precision_overflows_to_infinity():
 
 
 def test_steps_that_overflow_are_left_out_and_captured_as_uncaptured():
-    tests = runpy.run_path(str(TESTS / "fast" / "test_loss_scale.py"))
-    tests["compare"]({})
+    half_precision.compare_captured({})
 
 
 def test_a_model_is_the_same_layer_by_layer():

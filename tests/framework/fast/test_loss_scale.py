@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from half_precision import Net, compare_captured, fit
 from standin import installed, kernels
 
 import firstlight as fl
-from firstlight import Parameter, Trainer, callbacks, nn, optim
+from firstlight import Parameter, callbacks, optim
 from firstlight.fast.blocked.scaling import GOOD, SKIPPED
 from firstlight.fast.cuda.loss_scale import FIRST, LossScale
 from firstlight.support.backend import to_device
+from firstlight.training import trial
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 
@@ -64,45 +66,6 @@ def test_a_bad_step_is_left_out_as_if_it_had_not_been(name, device):
         np.testing.assert_allclose(found["arrays"][key].get(), array, rtol=1e-12, err_msg=key)
 
 
-class Net(fl.Module):
-    """A network whose gradients are too large for half precision at first."""
-
-    loudness = 30.0
-
-    def __init__(self, make=lambda p: optim.AdamW(p, lr=1e-2)):
-        self.body = nn.Sequential(
-            nn.Linear(6, 16),
-            nn.ReLU(),
-            nn.Dropout(0.2),
-            nn.Linear(16, 8),
-            nn.GELU(),
-            nn.Linear(8, 1),
-        )
-        self.loss, self.make = nn.MSELoss(), make
-
-    def forward(self, x):
-        return self.loudness * self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(self.loudness * dy)
-
-    def configure_optimizer(self):
-        return self.make(self.parameters())
-
-
-def loader(**options):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((26, 6)).astype("float32")
-    return fl.DataLoader((x, 9 + x[:, :1]), batch_size=4, shuffle=True, **options)
-
-
-def fit(module, *, resume=None, **settings):
-    settings = {"max_epochs": 4, "log_every_n_steps": 1, "runs_dir": None} | settings
-    trainer = Trainer(device="cuda", precision="16", default_callbacks=False, **settings)
-    history = trainer.fit(module, loader(), resume=resume)
-    return trainer, history
-
-
 CASES = {
     "adamw": {},
     "accumulation": {"accumulate_grad_batches": 2},
@@ -110,27 +73,9 @@ CASES = {
 }
 
 
-def compare(settings):
-    """Train captured and uncaptured; both must give the same bits, and meet overflow."""
-    states, scales = [], []
-    for capture in (True, False):
-        fl.seed_everything(1)
-        module = Net()
-        trainer, history = fit(module, capture=capture, **settings)
-        assert bool(trainer.passes.__dict__["graphs"]) == capture
-        states.append(module.state_dict())
-        scales.append(history["loss_scale"])
-    assert scales[0] == scales[1]
-    assert scales[0][-1] < FIRST, "nothing was too large"
-    assert np.isfinite(history["train_loss"]).all()
-    assert history["train_loss"][-1] < history["train_loss"][0]
-    for key, array in states[0].items():
-        np.testing.assert_array_equal(array, states[1][key], err_msg=key)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_captured_half_precision_training_has_the_bits_of_an_uncaptured_one(name, device):
-    compare(CASES[name])
+    compare_captured(CASES[name])
 
 
 def test_the_host_waits_at_log_points_only(device):
@@ -197,9 +142,9 @@ def test_a_trial_leaves_the_scale_as_it_was(device):
             if trainer.step == 1:
                 scale = trainer.optimizer.loss_scale
                 seen.append([float(scale.scale), scale.counts.get()[[GOOD, SKIPPED]].tolist()])
-                with fl.trial.trial(trainer):
-                    for batch, _ in zip(fl.trial.trial_batches(trainer), range(3), strict=False):
-                        fl.trial.trial_step(trainer, batch)
+                with trial.trial(trainer):
+                    for batch, _ in zip(trial.trial_batches(trainer), range(3), strict=False):
+                        trial.trial_step(trainer, batch)
                 seen.append([float(scale.scale), scale.counts.get()[[GOOD, SKIPPED]].tolist()])
 
     _, history = fit(Net(), callbacks=[Tries()])

@@ -6,6 +6,7 @@ into memory that work launched earlier may still read.
 
 import numpy as np
 import pytest
+from device_comparisons import upload_batches as batches
 from standin import installed, kernels
 
 import firstlight as fl
@@ -18,15 +19,6 @@ from firstlight.support.backend import load_cupy, to_device, using
 def device(monkeypatch):
     with installed(monkeypatch) as counts:
         yield counts
-
-
-def batches(count=7):
-    """Batches of several kinds of arrays, the last one smaller, and one in between larger."""
-    rng = np.random.default_rng(0)
-    for index in range(count):
-        n = 2 if index == count - 1 else 6 if index == 3 else 4
-        x = rng.standard_normal((n, 3))  # float64, turned into the model's dtype
-        yield x, {"label": rng.integers(0, 5, n), "mask": rng.random((n, 2)) > 0.5}
 
 
 def on_host(batch):
