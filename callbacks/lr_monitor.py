@@ -27,7 +27,6 @@ class LRMonitor(Callback):
 
     rank_zero_only = True
     watcher = True
-    every_step = False
 
     def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False):
         self.log_momentum, self.log_weight_decay = log_momentum, log_weight_decay

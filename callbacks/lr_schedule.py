@@ -112,7 +112,6 @@ class LRSchedule(Callback):
         _one_of("schedule", schedule, list(schedules.SCHEDULES))
         _one_of("interval", interval, ["step", "epoch"])
         self.schedule, self.param, self.interval = schedule, param, interval
-        self.every_step = interval == "step"
         self.monitor = Monitor(monitor, mode)
         self.mode = self.monitor.direction
         self.warmup_steps = _at_least(0, "warmup_steps", warmup_steps)

@@ -151,11 +151,6 @@ class ModelCheckpoint(Callback):
             message = self.monitor.missing(trainer, "ModelCheckpoint")
             warnings.warn(f"{message}; best.safetensors was not written", stacklevel=2)
 
-    @property
-    def every_step(self):
-        """Whether there may be a checkpoint to write at any step."""
-        return bool(self.every_n_steps)
-
     def on_save_checkpoint(self, trainer, checkpoint):
         """Name the files that the state refers to."""
         if trainer.run is not None:

@@ -38,7 +38,6 @@ class ProgressBar(Callback):
 
     rank_zero_only = True
     watcher = True
-    every_step = False
 
     def __init__(self, refresh_per_second: float = 10.0, seconds_between_lines: float = 30.0):
         if not (refresh_per_second > 0 and seconds_between_lines > 0):

@@ -33,7 +33,6 @@ class Timer(Callback):
     """
 
     role = Role.WRITER
-    every_step = False
 
     def __init__(self, duration: float | str | None = None):
         self.duration = parse_duration("Timer: duration", duration)

@@ -30,10 +30,6 @@ class Callback:
     guards_loss : bool
         True where a loss that is not finite is this callback's business: the warning of it, which
         names ``nan_guard``, is left out.
-    every_step : bool
-        False where ``on_before_optimizer_step`` and ``on_train_batch_end`` need not be called at
-        steps that are neither logged or validated nor an epoch's last: on a GPU those can be
-        captured several at a time, see `firstlight.training.bundles`.
 
     Examples
     --------
@@ -45,7 +41,6 @@ class Callback:
 
     role = Role.READER
     rank_zero_only = False
-    every_step = True
     watcher = False
     guards_loss = False
 

@@ -136,7 +136,7 @@ class Trainer:
         self.config, self.hooks = {}, hook_manager.attach(self.callbacks)
         self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
         self.tokenizer = self.classes = self.preprocessing = self.target_line = None
-        self.passes = self.bundles = self.next_stage = self.fitted = None
+        self.passes = self.next_stage = self.fitted = None
         self.reset()
 
     def reset(self):

@@ -55,7 +55,6 @@ class TensorBoard(Callback):
 
     rank_zero_only = True
     watcher = True
-    every_step = False
 
     def __init__(
         self,

@@ -95,7 +95,6 @@ class DataLoader:
         self.epoch = self.batch = 0
         self.shared_by = None  # a Communicator: batches are then its rank's shares of batches
         self._resident = None  # the samples on a GPU
-        self._order, self._passed_over = None, 0  # this epoch's, there; batches of `take_places`
         self._begun = False  # whether the epoch named above is, or was, under way
 
     def __len__(self):
@@ -122,17 +121,6 @@ class DataLoader:
         Batches then come from there; the Trainer calls this.
         """
         self._resident = resident(self.data, self.transform, device)
-
-    def take_places(self, count):
-        """Return where the samples of the next full batches are on a GPU, and pass over them.
-
-        Returns
-        -------
-        array of int64, shape (count, batch_size)
-        """
-        start = self.batch * self.batch_size
-        self.batch, self._passed_over = self.batch + count, self._passed_over + count
-        return self._order[start : start + count * self.batch_size].reshape(count, -1)
 
     def state_dict(self):
         """Return the place inside the epoch as a JSON-able dict: what is needed to go on here."""
@@ -181,16 +169,14 @@ class DataLoader:
         if self.shuffle:
             randomness.derived("order", self.seed, epoch).shuffle(order)
         if self._resident is not None:
-            self._order, self._passed_over = self._resident.order(order), 0
-            while first < len(self):
-                places = self._order[first * self.batch_size : (first + 1) * self.batch_size]
-                yield self._resident.batch(places[self._share_of(places)])
-                first, self._passed_over = first + 1 + self._passed_over, 0
-            return
+            order = self._resident.order(order)
         draws = self.shuffle and hasattr(self.data, "draw")
         for index in range(first, len(self)):
             places = order[index * self.batch_size : (index + 1) * self.batch_size]
             share, numbers = self._share_of(places), (self.seed, epoch, index)
+            if self._resident is not None:
+                yield self._resident.batch(places[share])
+                continue
             if draws:
                 batch = self.data.draw(len(places), randomness.derived("draw", *numbers))
                 batch = tuple(array[share] for array in batch)

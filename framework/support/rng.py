@@ -90,19 +90,6 @@ def begin_pass():
     _set_pass(_device["pass"] + 1)
 
 
-def begin_captured_pass():
-    """Have the graph that is captured now count a pass, when it runs."""
-    for array in _passes.values():
-        with array.device:
-            array += 1
-    _device["call"] = 0
-
-
-def count_passes(count):
-    """Count the passes of a graph that has just been launched."""
-    _device["pass"] += count
-
-
 def begin_call():
     """Count the calls of this pass anew: a capture that has just ended was not one."""
     _device["call"] = 0

@@ -12,7 +12,6 @@ from firstlight.distributed.sharding import shares
 from firstlight.fast.cuda.uploads import uploading
 from firstlight.training import checks
 from firstlight.training.agreement import agree
-from firstlight.training.bundles import Bundles
 from firstlight.training.evaluation import evaluate
 
 
@@ -50,7 +49,6 @@ def train_batches(trainer):
     batches = shares(trainer.train_loader, trainer.communicator)
     batches = islice(batches, passed_over, passed_over + count - first)
     ends_window = trainer.accumulation.windows(trainer.epoch, count)
-    trainer.bundles = trainer.bundles or Bundles(trainer)
     with uploading(trainer.device, trainer.dtype) as upload:
         for batch in batches:
             index = trainer.batches_done
@@ -59,9 +57,6 @@ def train_batches(trainer):
             trainer.batch = upload(batch)
             yield trainer.batch, ends_window(index)
             trainer.at_boundary = ends_window(index)
-            trainer.bundles.run()
-            if trainer.batches_done == count:
-                break
     trainer.batch = None
     if trainer.batches_done < count:
         raise ValueError(

@@ -187,7 +187,7 @@ def _prepare(trainer, module, data, val_data, resume):
         LossScale(trainer.optimizer)
     trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
     _use(trainer, module)
-    trainer.passes, trainer.bundles = make_passes(trainer), None
+    trainer.passes = make_passes(trainer)
     trainer.hooks = hook_manager.attach(_of_this_rank(trainer))
     name = trainer.name or checks.as_run_name(type(module).__name__.lower())
     place = None

@@ -5,20 +5,19 @@ from functools import partial
 from firstlight.fast.cuda import kernel
 
 
-def fused_rule(optimizer, counts=None):
+def fused_rule(optimizer):
     """Return the kernel that does what ``optimizer.update`` does on its arrays, or None.
 
-    A class that overrides `update` without a kernel of its own has none. By ``counts``, or those
-    of its loss scale, the kernel knows which steps are left out; see
-    `firstlight.fast.blocked.scaling`.
+    A class that overrides `update` without a kernel of its own has none. The kernel reads from the
+    counts of the loss scale which steps are left out; see `firstlight.fast.blocked.scaling`.
     """
     classes = type(optimizer).__mro__
     owner = next(kind for kind in classes if "update" in vars(kind))
     if vars(owner).get("fused") is None or not kernel.usable(optimizer.flat.data):
         return None
-    if counts is None and optimizer.loss_scale is not None:
-        counts = optimizer.loss_scale.counts
-    return optimizer.fused if counts is None else partial(optimizer.fused, counts=counts)
+    if optimizer.loss_scale is None:
+        return optimizer.fused
+    return partial(optimizer.fused, counts=optimizer.loss_scale.counts)
 
 
 def launch_runs(optimizer, fused, t):

@@ -11,8 +11,9 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks
+from firstlight.checkpoints import resume
 from firstlight.checkpoints.format import Checkpoint
-from firstlight.runs.run import read_records
+from firstlight.runs.run_ids import latest_run, read_records
 from firstlight.testing import TinyNet, tiny_data
 
 
@@ -245,11 +246,11 @@ def test_a_damaged_last_does_not_lead_to_the_middle_of_a_step():
 
     with pytest.raises(KeyboardInterrupt):
         fit("parts", [Fails()], checkpoint=callbacks.ModelCheckpoint())
-    (run,) = (fl.run.latest_run("runs"),)
+    (run,) = (latest_run("runs"),)
     last = run / "checkpoints" / "last.safetensors"
     last.write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="going on from .*best.safetensors"):
-        assert fl.resume.find("last", "runs", "parts").checkpoint.step == 3
+        assert resume.find("last", "runs", "parts").checkpoint.step == 3
 
 
 def test_a_signal_that_comes_when_the_training_has_ended_is_not_its_reason(monkeypatch):

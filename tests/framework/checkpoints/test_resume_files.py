@@ -11,9 +11,11 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks
+from firstlight.checkpoints import resume
 from firstlight.checkpoints.format import Checkpoint
 from firstlight.runs import RunFolder, list_runs
 from firstlight.runs.owner import RunInUse
+from firstlight.runs.status import status
 from firstlight.testing import TinyNet, tiny_data
 
 
@@ -96,7 +98,7 @@ def test_an_epoch_that_was_broken_off_does_not_count():
 def test_a_run_whose_machine_is_gone_is_gone_on_with(changes):
     run = fit("lost", max_steps=4).run
     pretend_running(run, silent=300, **changes)
-    assert fl.resume.status(run.path) == "crashed"
+    assert status(run.path) == "crashed"
     assert fit("lost", resume="auto").run.path == run.path
 
 
@@ -104,9 +106,9 @@ def test_a_run_that_shows_signs_of_life_is_refused_and_may_be_taken_over():
     run = fit("alive", max_steps=4).run
     pretend_running(run, silent=20, hostname="node17")
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    for resume in ("auto", "last"):
+    for place in ("auto", "last"):
         with pytest.raises(RunInUse, match=r"a process of an earlier .*--resume .*/alive/"):
-            fit("alive", resume=resume)
+            fit("alive", resume=place)
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
     assert len(list_runs("runs")) == 1
     assert fit("alive", resume=run.path).run.path == run.path
@@ -192,7 +194,7 @@ def test_of_runs_started_within_a_second_the_later_is_the_newest():
     second = fit("twins", max_steps=4).run
     for run, end in ((first, "ffff"), (second, "0000")):  # random ends in the other order
         run.path.rename(run.path.with_name(f"2026-01-31_10-00-00_{end}"))
-    found = fl.resume.find("last", "runs", "twins")
+    found = resume.find("last", "runs", "twins")
     assert found.checkpoint.step == 4
 
 

@@ -12,6 +12,7 @@ from waiting import until
 import firstlight as fl
 from firstlight import callbacks, nn
 from firstlight.checkpoints.format import Checkpoint
+from firstlight.runs.run_ids import latest_run
 from firstlight.testing import tiny_data
 
 
@@ -200,7 +201,7 @@ def test_restore_best_gives_what_was_validated():
 
 def test_averages_listed_in_another_order_are_still_themselves():
     fit("parts", [callbacks.EMA(0.5), callbacks.SWA(1)], max_steps=6)
-    saved = Checkpoint.load(fl.run.latest_run("runs") / "checkpoints" / "last.safetensors")
+    saved = Checkpoint.load(latest_run("runs") / "checkpoints" / "last.safetensors")
     seen = {}
 
     class Look(fl.Callback):

@@ -5,8 +5,8 @@ import pytest
 from standin import array, installed, module
 from standin.array import METHODS, NAMES, ndarray
 
-import firstlight as fl
 from firstlight.fast.cuda import kernel
+from firstlight.support import backend
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_what_backend_and_ops_take_from_the_module_is_there(cupy):
 
 def test_it_is_strict(monkeypatch):
     with installed(monkeypatch) as counts:
-        x = fl.backend.to_device(np.ones((2, 2), "float32"), "cuda:0")
+        x = backend.to_device(np.ones((2, 2), "float32"), "cuda:0")
         for broken in (
             lambda: np.asarray(x),
             lambda: x + np.ones((2, 2), "float32"),

@@ -8,6 +8,7 @@ from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, models, nn, optim
+from firstlight.support import backend
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 
@@ -256,7 +257,7 @@ def test_the_host_waits_at_log_points_only(name, capture, device):
 
 def test_dropout_differs_from_step_to_step_and_from_layer_to_layer(device):
     layer, other = nn.Dropout(0.5), nn.Dropout(0.5)
-    x = fl.backend.to_device(np.ones((4, 64), "float32"), "cuda:0")
+    x = backend.to_device(np.ones((4, 64), "float32"), "cuda:0")
     fl.rng.begin_pass()
     first, second = layer(x).get(), other(x).get()
     fl.rng.begin_pass()
