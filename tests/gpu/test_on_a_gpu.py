@@ -1,7 +1,6 @@
 """On a real GPU, by ``make gpu-test``: what the stand-in promises, and what only a GPU can tell."""
 
 import os
-import runpy
 from pathlib import Path
 
 import half_precision
