@@ -143,7 +143,7 @@ def test_a_built_firstlight_brings_the_template(tmp_path):
         [*PIP, "install", *offline, "--target", site, source], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    code = "from firstlight import scaffold; assert scaffold.INSTALLED.is_dir(); "
+    code = "from firstlight.tools.cli import scaffold; assert scaffold.INSTALLED.is_dir(); "
     code += "print(scaffold.new_plugin('firstlight-moons'))"
     done = run(site, "-S", "-c", f"import sys; sys.path += {sys.path!r}; {code}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

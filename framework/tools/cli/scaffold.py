@@ -11,8 +11,8 @@ from pathlib import Path
 
 from firstlight import plugins
 
-INSTALLED = Path(__file__).with_name("plugin_template")
-CHECKOUT = Path(__file__).parents[1] / "examples" / "third_party_plugin"
+INSTALLED = Path(__file__).parents[2] / "plugin_template"
+CHECKOUT = Path(__file__).parents[3] / "examples" / "third_party_plugin"
 GENERATED = ("__pycache__", "build", ".pytest_cache", ".ruff_cache")
 
 
