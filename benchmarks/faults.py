@@ -48,7 +48,7 @@ from fault_training import (
 from firstlight.checkpoints.fingerprints import read_fingerprints
 from firstlight.checkpoints.format import Checkpoint
 from firstlight.runs import list_runs
-from firstlight.runs.run import read_records
+from firstlight.runs.records import read_records
 
 FAULTS = {
     "kill": 40,

@@ -32,10 +32,9 @@ from pathlib import Path
 from firstlight.checkpoints.format import EXCEPTION, LAST, Checkpoint, root_of
 from firstlight.runs import owner
 from firstlight.runs.claims import claims
-from firstlight.runs.find import find_run
+from firstlight.runs.find import find_run, start_order
 from firstlight.runs.folder import states
-from firstlight.runs.run_ids import start_order
-from firstlight.runs.status import status
+from firstlight.runs.run_files import read_status
 from firstlight.support.files import is_temporary
 
 
@@ -109,10 +108,10 @@ def find(resume, runs_dir, name):
     if resume == "auto":
         if folders[-1:] != runs[-1:] and claims(folders[-1]):  # begun by another process just now
             owner.claim(folders[-1]).release()
-        if not runs or status(runs[-1]) == "finished":
+        if not runs or read_status(runs[-1]) == "finished":
             return None
         place = _go_on_in(runs[-1] / "checkpoints" / LAST)
-        if status(runs[-1]) != "finished":  # by another process, before this one owned it
+        if read_status(runs[-1]) != "finished":  # by another process, before this one owned it
             return place
         owner.owned[place.run.absolute()].release()
         return None
@@ -160,7 +159,7 @@ def _go_on_in(path, take_over=False):
     run = path.parent.parent
     if path.parent.name != "checkpoints" or not (run / "config.json").is_file():
         return _place(path)
-    if not take_over and status(run) == "running" and not claims(run):
+    if not take_over and read_status(run) == "running" and not claims(run):
         raise owner.refusal(run, "a process of an earlier firstlight")
     try:
         owned = owner.claim(run, take_over=take_over)
@@ -182,7 +181,7 @@ def _go_on_in(path, take_over=False):
 
 def _place(path, run=None):
     found, checkpoint = newest_whole(path)
-    unfinished = run is not None and status(run) != "finished"
+    unfinished = run is not None and read_status(run) != "finished"
     return Place(found, checkpoint, run, unfinished)
 
 

@@ -1,4 +1,4 @@
-"""Runs: the folders that trainings left, to list, compare and keep.
+"""Runs: the folders that trainings write, to list, compare and keep.
 
 Examples
 --------
@@ -7,8 +7,8 @@ Examples
 []
 """
 
+from firstlight.runs.environment import machine_rows
 from firstlight.runs.find import find_run, list_runs
 from firstlight.runs.folder import RunFolder
-from firstlight.runs.machine import machine_rows
 
 __all__ = ["RunFolder", "find_run", "list_runs", "machine_rows"]

@@ -1,4 +1,6 @@
-"""Claims: what the files ``owner.N.json`` of a run's folder tell; see `firstlight.runs.owner`."""
+"""Claims: read the files ``owner.N.json`` of a run's folder; see `firstlight.runs.owner`."""
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -9,18 +11,20 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from firstlight.runs import processes
+from firstlight.support.files import PathLike
 
-HEARTBEAT = 5.0  # seconds between two signs of life
-HEARTBEATS_MISSED = 12  # after which an owner on another machine counts as dead
+HEARTBEAT = 5.0  # seconds
+HEARTBEATS_MISSED = 12  # after so many an owner on another machine counts as dead
 NAME = re.compile(r"owner\.([0-9]{1,9})\.json")
-tokens = set()  # of the claims that this process holds
+tokens: set[str] = set()  # of the claims that this process holds
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a file ``owner.N.json`` tells.
+    """The content of a file ``owner.N.json``.
 
     Attributes
     ----------
@@ -28,21 +32,20 @@ class Claim:
     heard : float
         Time of the last heartbeat, by the clock of the file system.
     token : str or None
-        None where the content cannot be read: it is about to be written.
-    told : dict
-        All of the content.
+        None if the content cannot be read: it is about to be written.
+    content : dict
     """
 
     number: int
     heard: float
     token: str | None
-    told: dict
+    content: dict[str, Any]
 
-    def alive(self, folder):
-        """Return whether the process exists, or None where that is not to be seen from here."""
-        pid, started = self.told.get("pid"), self.told.get("process_started")
-        here = self.told.get("machine") == processes.machine()
-        if not here or self.told.get("folder") != inode(folder):  # a copy tells of its original
+    def alive(self, folder: PathLike) -> bool | None:
+        """Return whether the process exists, or None if that is not visible from this machine."""
+        pid, started = self.content.get("pid"), self.content.get("process_started")
+        here = self.content.get("machine") == processes.machine()
+        if not here or self.content.get("folder") != inode(folder):  # a copy names the original's
             return None
         if pid == os.getpid():
             return self.token in tokens
@@ -50,8 +53,8 @@ class Claim:
             return False
         return None if started is None else True
 
-    def __str__(self):
-        told = self.told
+    def __str__(self) -> str:
+        told = self.content
         if not told:
             return "another process"
         here = told.get("machine") == processes.machine()
@@ -60,8 +63,8 @@ class Claim:
         return f"process {told.get('pid')}{stopped} on {where}, since {told.get('since')}"
 
 
-def claims(folder):
-    """Return the `Claim` of each owner's file in a folder, the newest last."""
+def claims(folder: PathLike) -> list[Claim]:
+    """Return the claims on a folder, the newest last."""
     try:
         names = [name for name in os.listdir(folder) if NAME.fullmatch(name)]
     except OSError:
@@ -73,52 +76,48 @@ def claims(folder):
     return sorted(found, key=lambda claim: claim.number)
 
 
-def silent(seconds):
-    """Return whether an owner that was last heard of so long ago counts as dead.
+def is_silent(seconds: float) -> bool:
+    """Return whether an owner with its last heartbeat so long ago counts as dead.
 
-    A time in the future is of a clock that was ahead.
+    Negative seconds come from a clock that was ahead.
     """
     return abs(seconds) > HEARTBEATS_MISSED * HEARTBEAT
 
 
-def occupied(folder):
-    """Return whether a process fills a run's folder; None where it has no owner's file."""
+def is_occupied(folder: PathLike) -> bool | None:
+    """Return whether a process owns a run's folder; None if there is no claim."""
     found = claims(folder)
     if not found:
         return None
     alive = found[-1].alive(folder)
-    return not silent(time.time() - found[-1].heard) if alive is None else alive
+    return not is_silent(time.time() - found[-1].heard) if alive is None else alive
 
 
-def read(path):
-    """Return the `Claim` in a file; opening it has NFS ask the server, `stat` alone may not."""
+def read(path: Path) -> Claim:
+    """Return the `Claim` in a file; opening it makes NFS ask the server, `stat` may not."""
     with open(path, encoding="utf-8", errors="replace") as file:
         heard, text = os.fstat(file.fileno()).st_mtime, file.read(10_000)
     try:
-        told = {name: value for name, value in json.loads(text).items() if _plain(value)}
-        token = told["token"]
+        content = {name: value for name, value in json.loads(text).items() if _is_plain(value)}
+        token = content["token"]
     except (ValueError, KeyError, AttributeError):
-        told, token = {}, None
-    return Claim(int(NAME.fullmatch(path.name)[1]), heard, token, told)
+        content, token = {}, None
+    return Claim(int(NAME.fullmatch(path.name)[1]), heard, token, content)
 
 
-def content(folder, token):
-    """Return the text of an owner's file, for a claim of this process."""
-    told = {
-        "token": token,
-        **processes.identity(),
-        "folder": inode(folder),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    return json.dumps(told, indent=2) + "\n"
+def claim_text(folder: PathLike, token: str) -> str:
+    """Return the text of the file that claims a folder for this process."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {"token": token, **processes.identity(), "folder": inode(folder), "since": since}
+    return json.dumps(content, indent=2) + "\n"
 
 
-def _plain(value):
+def _is_plain(value):
     return isinstance(value, int) or (isinstance(value, str) and value.isprintable())
 
 
-def file_system_time(folder):
-    """Return the time by the clock that stamps a folder's files: on NFS, the server's."""
+def file_system_time(folder: PathLike) -> float:
+    """Return the time of the clock that stamps a folder's files: on NFS, the server's."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_mtime
@@ -126,8 +125,8 @@ def file_system_time(folder):
         return time.time()
 
 
-def inode(folder):
-    """Return the number of a folder, which tells it from its copies; None where it has none."""
+def inode(folder: PathLike) -> int | None:
+    """Return the inode of a folder, which tells it from its copies; None if there is none."""
     try:
         return os.stat(folder).st_ino
     except OSError:

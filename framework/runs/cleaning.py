@@ -1,23 +1,26 @@
-"""Cleaning: delete runs, and find those that nobody will miss."""
+"""Delete runs, and find those without results."""
+
+from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from firstlight.runs.find import list_runs, run_paths
-from firstlight.runs.run_ids import LATEST, latest_run
-from firstlight.support.files import is_temporary, write_atomically
+from firstlight.runs.find import LATEST, latest_run, list_runs, run_paths
+from firstlight.runs.folder import RunFolder
+from firstlight.support.files import PathLike, is_temporary, write_atomically
 
 
-def size(path):
+def size(path: PathLike) -> int:
     """Return the bytes of all files in a folder, or of a file."""
     path = Path(path)
     files = [path] if path.is_file() else path.rglob("*")
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def remove(runs, runs_dir):
-    """Delete runs, and the folders that are empty then; ``latest`` names the newest of the rest.
+def remove(runs: Sequence[RunFolder], runs_dir: PathLike) -> None:
+    """Delete runs and the folders that are empty then; point ``latest`` to the newest that is left.
 
     Parameters
     ----------
@@ -35,16 +38,15 @@ def remove(runs, runs_dir):
         with contextlib.suppress(OSError):  # there are others in it
             run.path.parent.rmdir()
     latest = Path(runs_dir) / LATEST
-    if not latest.is_file() or latest_run(runs_dir) is not None:
-        return
-    rest = run_paths(runs_dir)
-    if rest:
-        write_atomically(latest, f"{rest[-1].relative_to(runs_dir)}\n")
-    else:
-        latest.unlink()
+    if latest.is_file() and latest_run(runs_dir) is None:
+        rest = run_paths(runs_dir)
+        if rest:
+            write_atomically(latest, f"{rest[-1].relative_to(runs_dir)}\n")
+        else:
+            latest.unlink()
 
 
-def check_removable(runs, runs_dir):
+def check_removable(runs: Sequence[RunFolder], runs_dir: PathLike) -> None:
     """Raise a ValueError unless all are runs of ``runs_dir`` that have ended; see `remove`."""
     place = Path(runs_dir).resolve()
     for run in runs:
@@ -59,18 +61,18 @@ def check_removable(runs, runs_dir):
             raise ValueError(f"{run.label} is still running; stop it first")
 
 
-def link_refused(path):
-    """Return why a link to a run is not deleted."""
+def link_refused(path: Path) -> str:
+    """Return the message that a link to a run is not deleted."""
     return (
         f"{path} is a link to {path.resolve()}, and what links lead to is not deleted; name that "
         f"run itself, or remove the link as a file"
     )
 
 
-def worthless(runs_dir, failed=False):
-    """Return runs that ended badly before the first step or checkpoint, and temporary files.
+def worthless(runs_dir: PathLike, failed: bool = False) -> tuple[list[RunFolder], list[Path]]:
+    """Return runs that did not finish and have no step or checkpoint, and temporary files.
 
-    Runs with a tag or a note are never among them, nor those that still run.
+    Runs that have a tag or a note, or are still running, are never among them.
 
     Parameters
     ----------
@@ -88,9 +90,8 @@ def worthless(runs_dir, failed=False):
             continue
         nothing = not run.checkpoints_there or run.place["step"] == 0
         lost = nothing and run.status != "finished"
-        if (lost or (failed and run.status in ("failed", "crashed"))) and not (
-            run.tags or run.note
-        ):
+        lost = lost or (failed and run.status in ("failed", "crashed"))
+        if lost and not (run.tags or run.note):
             runs.append(run)
         else:
             files += [file for file in run.path.rglob(".*") if is_temporary(file)]

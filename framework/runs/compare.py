@@ -1,19 +1,30 @@
-"""Compare runs: which settings differ, and what came of it."""
+"""Compare runs: the settings, machine and code in which they differ, and their results."""
+
+from __future__ import annotations
+
+import difflib
+import subprocess
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from firstlight.runs.directions import direction
 from firstlight.runs.query import flat
+from firstlight.runs.run import PATCH
+
+if TYPE_CHECKING:
+    from firstlight.runs.folder import RunFolder
 
 WHICH = ("best", "min", "max", "last")
-UNIMPORTANT = ("name", "runs_dir")  # where a run lies is not what makes it
+NOT_COMPARED = ("name", "runs_dir", "facts")  # where a run lies, and what follows from its data
+ALSO_IN_SETTINGS = ("command", "cwd", "seed")  # of the environment
 
 
-def settings(run):
-    """Return the flat settings of a run, but for where it lies and what its data tell."""
-    there = {n: v for n, v in run.config.items() if n not in (*UNIMPORTANT, "facts")}
-    return flat(there)
+def settings(run: RunFolder) -> dict[str, Any]:
+    """Return the flat settings of a run, without its place and facts about its data."""
+    return flat({n: v for n, v in run.config.items() if n not in NOT_COMPARED})
 
 
-def differences(runs, everything=False):
+def differences(runs: Sequence[RunFolder], everything: bool = False) -> dict[str, list]:
     """Return the settings in which runs differ, ``{name: [value of each run]}``.
 
     Parameters
@@ -33,8 +44,10 @@ def differences(runs, everything=False):
     return {n: v for n, v in values.items() if everything or any(one != v[0] for one in v)}
 
 
-def results(runs, which="best", metrics=None):
-    """Return what came of runs, ``{metric: [value of each run]}``; None where a run has none.
+def results(
+    runs: Sequence[RunFolder], which: str = "best", metrics: Sequence[str] | None = None
+) -> dict[str, list[float | None]]:
+    """Return the metrics of runs, ``{metric: [value of each run]}``; None if a run has none.
 
     Parameters
     ----------
@@ -70,8 +83,8 @@ def _value(run, name, which):
     return run.value(name, which if known else "last")
 
 
-def best_indices(name, values, which="best"):
-    """Return the indices of the best of several runs' values of a metric; of equal ones all."""
+def best_indices(name: str, values: Sequence[float | None], which: str = "best") -> list[int]:
+    """Return the indices of the runs whose value of a metric is best; of equal ones all."""
     mode = direction(name) if which in ("best", "last") else which
     if mode is None:
         return []
@@ -80,11 +93,11 @@ def best_indices(name, values, which="best"):
     return [index for index, value in enumerate(values) if there and value == best]
 
 
-def short_labels(runs, most=3):
-    """Return a text for each run by which a reader tells them apart.
+def short_labels(runs: Sequence[RunFolder], most: int = 3) -> list[str]:
+    """Return a short, distinct label for each run.
 
-    The end of its id and the settings in which the runs differ, if these are few; of runs of
-    several names the name too.
+    It is the end of the id, with the name if the names differ, and the settings in which the runs
+    differ, if they are at most ``most``.
     """
     names = {run.name for run in runs}
     labels = [run.id[-4:] if len(names) == 1 else f"{run.name}/{run.id[-4:]}" for run in runs]
@@ -104,3 +117,57 @@ def _short(value):
     if isinstance(value, float):
         return f"{value:.4g}"
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def changed(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return ``{name: (before, after)}`` of two flat dicts; None if one of them lacks the name."""
+    names = dict.fromkeys([*one, *other])
+    return {n: (one.get(n), other.get(n)) for n in names if one.get(n) != other.get(n)}
+
+
+def settings_changed(one: RunFolder, other: RunFolder) -> dict[str, tuple[Any, Any]]:
+    """Return the settings in which two `RunFolder` differ, as `changed` does."""
+    return changed(settings(one), settings(other))
+
+
+def environment_changed(one: RunFolder, other: RunFolder) -> dict[str, tuple[Any, Any]]:
+    """Return differences in machine, packages and code version, as `changed` does."""
+    kept = (
+        {n: v for n, v in run.environment.items() if n not in ALSO_IN_SETTINGS}
+        for run in (one, other)
+    )
+    return changed(*(flat(environment) for environment in kept))
+
+
+def code_changed(one: RunFolder, other: RunFolder) -> list[str]:
+    """Return the lines of a diff of the code of two runs.
+
+    The commits are compared by git, if this is their repository; the uncommitted changes are read
+    from the runs' ``diff.patch``.
+    """
+    commits = [(run.environment.get("git") or {}).get("commit") for run in (one, other)]
+    lines = []
+    if None not in commits and commits[0] != commits[1]:
+        lines += _git_diff(*commits)
+    patches = [_patch(run) for run in (one, other)]
+    names = [f"{run.label}/{PATCH}" for run in (one, other)]
+    lines += difflib.unified_diff(*patches, *names, lineterm="")
+    return lines
+
+
+def _patch(run):
+    try:
+        return (run.path / PATCH).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def _git_diff(one, other):
+    command = ["git", "diff", "--no-color", "--no-ext-diff", "--no-textconv", one, other, "--"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return [f"# the commits cannot be compared here; in their repository: {' '.join(command)}"]
+    return done.stdout.splitlines()

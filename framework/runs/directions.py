@@ -1,4 +1,6 @@
-"""Which direction of a metric is better, by its name: the one place where this is decided."""
+"""Decide by the name of a metric whether smaller or larger values are better."""
+
+from __future__ import annotations
 
 import difflib
 import re
@@ -12,7 +14,7 @@ LARGER = (
     "sensitivity specificity bleu rouge meteor ndcg mrr psnr ssim kappa mcc likelihood "
     "correlation pearson spearman"
 )
-# Words that turn the meaning of the others round, or make it another: loss_scale is no loss.
+# Words that reverse or change the meaning of the others: loss_scale is no loss.
 OTHERWISE = (
     "scale gap drop diff difference delta change std var variance ratio weight neg negative "
     "negated inverse inv minus lr time seconds count"
@@ -22,11 +24,11 @@ OTHER = frozenset(OTHERWISE.split())
 MODES = ("auto", "min", "max")
 
 
-def direction(name):
-    """Return "min" or "max", whether a smaller or larger value is better; None if unknown.
+def direction(name: str) -> str | None:
+    """Return "min" if smaller values are better, "max" if larger ones are, None if unknown.
 
-    Decided by whole words: ``val_loss``, ``test_top5_acc``, ``f1/macro``. If words of both
-    directions are there, the last one counts: ``accuracy_error`` is an error.
+    Whole words decide: ``val_loss``, ``test_top5_acc``, ``f1/macro``. If a name has words of both
+    directions, the last one counts: ``accuracy_error`` is an error.
 
     Examples
     --------
@@ -39,8 +41,8 @@ def direction(name):
     return known[-1] if known and OTHER.isdisjoint(words) else None
 
 
-def resolve_mode(name, mode="auto", ask='mode="max" or mode="min"'):
-    """Return "min" or "max"; "auto" goes by the name.
+def resolve_mode(name: str, mode: str = "auto", ask: str = 'mode="max" or mode="min"') -> str:
+    """Return "min" or "max"; "auto" decides by the name.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def resolve_mode(name, mode="auto", ask='mode="max" or mode="min"'):
         Of a metric.
     mode : {"auto", "min", "max"}
     ask : str
-        What to write where the name does not tell.
+        What to write if the name does not tell.
 
     Raises
     ------
@@ -70,13 +72,13 @@ def resolve_mode(name, mode="auto", ask='mode="max" or mode="min"'):
 
 
 def _words(name):
-    """Return the words of a name; a number at the end of one is left out if nothing is known so."""
+    """Return the words of a name; trailing digits are removed from words that are not known."""
     words = re.findall(r"[a-z0-9]+", name.lower())
     return [word if word in KNOWN else word.rstrip("0123456789") for word in words]
 
 
 def _meant(name):
-    """Return the name with its misspelled words put right, None if none is close to a known one."""
+    """Return the name with misspelled words corrected, None if that does not help."""
     closest = {
         word: difflib.get_close_matches(word, KNOWN, n=1, cutoff=0.75)
         for word in re.findall(r"[A-Za-z]{3,}", name)

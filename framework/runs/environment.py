@@ -1,23 +1,29 @@
-"""What a run ran on: enough to repeat it, and nothing that is secret."""
+"""The environment of a run: machine, packages, code version, command; secrets are masked."""
+
+from __future__ import annotations
 
 import os
 import platform
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from firstlight.runs.masking import MASK, is_secret, masked_text, masked_words
 from firstlight.support import rng
 from firstlight.support.backend import describe_gpu
 from firstlight.support.files import working_directory
 
-# Variables that change what a training does, or tell where it was started.
+# Variables that affect a training, or tell where it was started.
 VARIABLES = ("CUDA_", "CUPY_", "FIRSTLIGHT_", "MKL_", "NVIDIA_", "OMP_", "OPENBLAS_", "SLURM_")
 DIFF_LIMIT = 2**20  # bytes of uncommitted changes that are kept
+# Installed packages that `machine_rows` shows.
+PACKAGES = ("firstlight", "numpy", "cupy-cuda12x", "cupy-cuda13x", "numba")
 
 
-def describe_environment(device):
+def describe_environment(device: str) -> dict[str, Any]:
     """Return a JSON-able description of machine, packages, code version, command and seed.
 
     Parameters
@@ -46,10 +52,47 @@ def describe_environment(device):
     }
 
 
-def uncommitted_changes():
-    """Return the git diff of the working tree to its last commit, "" where there is none.
+def machine_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return ``[(name, text)]``: machine, BLAS, GPU, Python, packages and code version.
 
-    Secrets are masked. After 1 MB it ends, with a line that says so.
+    Parameters
+    ----------
+    environment : dict
+        As ``RunFolder.environment``; missing entries are left out.
+
+    Examples
+    --------
+    >>> from firstlight.runs import machine_rows
+    >>> machine_rows({"python": "3.12.1", "cpu": "Xeon", "cpus_allowed": 2, "cpu_count": 8})
+    [('CPU', 'Xeon, 2 of 8 cores'), ('Python', '3.12.1')]
+    """
+    cores, allowed = environment.get("cpu_count"), environment.get("cpus_allowed")
+    share = f"{allowed} of {cores}" if allowed not in (None, cores) else f"{cores}"
+    cpu, blas, gpu, git = (environment.get(name) for name in ("cpu", "blas", "gpu", "git"))
+    if isinstance(blas, list):  # earlier versions wrote a text
+        form = "{internal_api} {version} ({architecture}, {num_threads} threads)"
+        blas = "; ".join(form.format_map(defaultdict(lambda: None, one)) for one in blas)
+    rows = [
+        ("host", environment.get("hostname")),
+        ("system", environment.get("platform")),
+        ("CPU", f"{cpu}, {share} cores" if cpu else None),
+        ("memory", f"{environment['memory_gb']} GB" if environment.get("memory_gb") else None),
+        ("BLAS", blas),
+        ("GPU", gpu and "{name}, {memory_gb} GB, CUDA {cuda}, driver {driver}".format(**gpu)),
+        ("Python", environment.get("python")),
+    ]
+    packages = environment.get("packages") or {}
+    rows += [(name, packages.get(name)) for name in PACKAGES]
+    if git:
+        branch = f" on {git['branch']}" if git.get("branch") else ""
+        rows.append(("code", git["commit"][:12] + branch + ", changed" * bool(git.get("dirty"))))
+    return [(name, str(text)) for name, text in rows if text]
+
+
+def uncommitted_changes() -> str:
+    """Return the git diff of the working tree to its last commit, "" outside a repository.
+
+    Secrets are masked. It is cut off after 1 MB, with a line that says so.
     """
     try:
         diff = masked_text(_git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"))
@@ -69,9 +112,9 @@ def _variables():
 
 @cache
 def _packages():
-    """Return ``(name, version)`` of all that is installed; of two of a name, the one imported.
+    """Return ``(name, version)`` of all installed packages; of two of a name, the one imported.
 
-    From the names of folders: reading each package's metadata would take 70 ms.
+    The names of folders are read, as importlib.metadata takes 70 ms.
     """
     found = {}
     for place in sys.path:
@@ -94,7 +137,7 @@ def _cpu():
 
 @cache
 def _memory():
-    """Return the machine's main memory in GB, None where the system does not tell."""
+    """Return the machine's main memory in GB, None if unknown."""
     try:
         return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
     except (AttributeError, ValueError, OSError):
@@ -126,7 +169,7 @@ def _code():
 
 
 def _git(*words):
-    """Return what git prints; a repository's own settings start no file system monitor."""
+    """Return git's output; the repository's settings may not start a file system monitor."""
     command = ["git", "-c", "core.fsmonitor=false", *words]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=5

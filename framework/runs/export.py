@@ -1,24 +1,29 @@
-"""Export: records or results of runs as one table, for other programs."""
+"""Export records or results of runs as one table, for other programs."""
 
-import csv
-import io
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from firstlight.runs.query import flat
 from firstlight.support.extras import require
-from firstlight.support.files import replacing, write_atomically
-from firstlight.support.printable import csv_cell
+from firstlight.support.files import PathLike, replacing, write_atomically
+from firstlight.support.printable import as_csv
+
+if TYPE_CHECKING:
+    from firstlight.runs.folder import RunFolder
 
 KINDS = (".csv", ".parquet")
 
 
-def records_table(runs):
+def records_table(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
     """Return all records of runs as a list of dicts, each with the run's name/id as "run"."""
     return [{"run": run.label, **record} for run in runs for record in run.history.records]
 
 
-def results_table(runs):
-    """Return a dict for each run: how it stands, its settings, its last and best values."""
+def results_table(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
+    """Return a dict for each run: its status, settings, last and best values."""
     rows = []
     for run in runs:
         place, settings = run.place, flat(run.config)
@@ -40,21 +45,8 @@ def results_table(runs):
     return rows
 
 
-def as_csv(rows):
-    """Return dicts as the text of a CSV file; what a row lacks stays empty.
-
-    A text that a spreadsheet took for a formula has a ``'`` before it.
-    """
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.writer(text)
-    writer.writerow(map(csv_cell, names))
-    writer.writerows([csv_cell(row.get(name)) for name in names] for row in rows)
-    return text.getvalue()
-
-
-def check(path):
-    """Check that `write` can write such a file, before anything is read for it.
+def check(path: PathLike) -> None:
+    """Check that `write` supports such a file, before anything is read for it.
 
     Raises
     ------
@@ -70,7 +62,7 @@ def check(path):
         require("a Parquet file", "pyarrow", extra="parquet")
 
 
-def write(rows, path):
+def write(rows: Sequence[dict[str, Any]], path: PathLike) -> None:
     """Write dicts to a .csv or .parquet file, whole or not at all; see `check`."""
     check(path)
     if Path(path).suffix == ".csv":
@@ -91,7 +83,7 @@ def _plain(value):
 
 
 def _one_type(values):
-    """Return a column whose values have one type: as they are, as floats, or else as texts."""
+    """Return a column whose values have one type: unchanged, as floats, or as texts."""
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) <= 1 and not kinds & {dict}:
         return values

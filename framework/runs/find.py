@@ -1,13 +1,75 @@
-"""Find runs: all below a folder, or the one that a name means."""
+"""Where runs are: their folders' names, the newest one, and the one that a name means."""
+
+from __future__ import annotations
 
 import os
+import re
+import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 from firstlight.runs.folder import RunFolder
-from firstlight.runs.run_ids import LATEST, latest_run, start_order
+from firstlight.runs.query import Condition, sorted_by
+from firstlight.support.files import PathLike, inside, write_atomically
+
+SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
+ID = re.compile(  # a run's folder; the number is missing in those of earlier versions
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}(Z_(?P<number>[0-9]{1,9}))?_[0-9a-f]{4}"
+)
+LATEST = "latest"  # the file in a runs folder that names its newest run
 
 
-def run_paths(runs_dir="runs"):
+def make_folder(runs_dir: Path, name: str) -> Path:
+    """Make and return the folder of a new run; mkdir lets only one process have it."""
+    parent = runs_dir / name
+    known = [latest_run(runs_dir), *(parent.iterdir() if parent.is_dir() else ())]
+    number = 1 + max((start_order(run)[0] for run in known if run is not None), default=0)
+    while True:
+        stamp = datetime.now(UTC).strftime("%Y-%m-%d_%H-%M-%SZ")
+        path = parent / f"{stamp}_{number:04}_{secrets.token_hex(2)}"
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            if not parent.is_dir():
+                raise
+
+
+def start_order(run: Path) -> tuple[int, str, int]:
+    """Return a key that sorts runs' folders by when they were started.
+
+    The number in an id counts the runs of a folder, so that a clock that was ahead does not
+    matter. Ids of earlier versions have local times and no number, and come first. Two runs that
+    were started at once have one number: the later one wrote its settings later.
+    """
+    found = ID.fullmatch(run.name)
+    number = int(found["number"] or 0) if found else 0
+    try:
+        written = (run / "config.json").stat().st_mtime_ns
+    except OSError:
+        written = 0
+    return number, run.name[:SECOND], written
+
+
+def latest_run(runs_dir: PathLike) -> Path | None:
+    """Return the folder of the newest run, or None if there is none."""
+    try:
+        name = (Path(runs_dir) / LATEST).read_text(encoding="utf-8").strip()
+        path = inside(runs_dir, name)
+    except (OSError, ValueError):
+        return None
+    return path if path.is_dir() else None
+
+
+def point_latest(runs_dir: PathLike, run: Path) -> None:
+    """Write the name of the newest run to ``runs/latest``.
+
+    A file, not a link to the folder: TensorBoard would follow a link and show the run twice.
+    """
+    write_atomically(Path(runs_dir) / LATEST, f"{run.parent.name}/{run.name}\n")
+
+
+def run_paths(runs_dir: PathLike = "runs") -> list[Path]:
     """Return the folders of all runs below ``runs_dir``, the oldest first.
 
     It may be a single run, or hold runs, or hold folders of runs, as ``runs/<name>/<id>``.
@@ -21,18 +83,20 @@ def run_paths(runs_dir="runs"):
     return sorted(found, key=start_order)
 
 
-def list_runs(runs_dir="runs", where=None, sort=None):
+def list_runs(
+    runs_dir: PathLike = "runs", where: str | None = None, sort: str | None = None
+) -> list[RunFolder]:
     """Return all runs below a folder, the oldest first unless sorted otherwise.
 
     Parameters
     ----------
     runs_dir : path-like
     where : str, optional
-        Keep those of which this is true, e.g. ``"val_acc > 0.9 and model.lr < 0.1"``; see
+        Keep the runs that fulfil this, e.g. ``"val_acc > 0.9 and model.lr < 0.1"``; see
         `firstlight.runs.query`.
     sort : str, optional
-        A name as in ``where``: the smallest first, or with a ``-`` before it the largest. Runs
-        that lack it come last.
+        A name as in ``where``, ascending, or descending if it begins with ``-``. Runs that lack
+        it come last.
 
     Returns
     -------
@@ -43,22 +107,20 @@ def list_runs(runs_dir="runs", where=None, sort=None):
     ValueError
         ``where`` or ``sort`` cannot be understood.
     """
-    from firstlight.runs.query import condition, sorted_by
-
     runs = [RunFolder(path) for path in run_paths(runs_dir)]
     if where is not None:
-        runs = condition(where).keep(runs)
+        runs = Condition(where).keep(runs)
     return runs if sort is None else sorted_by(sort, runs)
 
 
-def find_run(name=None, runs_dir="runs"):
+def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFolder:
     """Return the `RunFolder` that a name means.
 
     Parameters
     ----------
     name : path-like, optional
-        A path, or what stands below ``runs_dir``: ``latest``, ``name``, ``name/id``, or an id or
-        its end; of a name alone it is the newest run, of None the latest.
+        A path, or a name below ``runs_dir``: ``latest``, ``name`` (its newest run), ``name/id``,
+        or an id or its end; the latest run by default.
     runs_dir : path-like
 
     Raises
@@ -73,10 +135,8 @@ def find_run(name=None, runs_dir="runs"):
     else:
         found = [path for place in (Path(name), runs_dir / name) for path in run_paths(place)[-1:]]
         if not found and os.sep not in str(name):
-            ends = f"_{name}"
-            found = [
-                p for p in run_paths(runs_dir) if p.name == str(name) or p.name.endswith(ends)
-            ][-1:]
+            every, end = run_paths(runs_dir), f"_{name}"
+            found = [p for p in every if p.name == str(name) or p.name.endswith(end)][-1:]
     for folder in filter(None, found):
         return RunFolder(folder.resolve())
     every = run_paths(runs_dir)
@@ -88,7 +148,7 @@ def find_run(name=None, runs_dir="runs"):
 
 
 def _folders(path):
-    """Return the folders in a folder; what cannot be looked at hides no other."""
+    """Return the folders in a folder; one that cannot be read hides no other."""
     try:
         with os.scandir(path) as entries:
             found = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]

@@ -1,22 +1,29 @@
-"""RunFolder: a run that is there, to look at."""
+"""RunFolder: read the folder of a run."""
+
+from __future__ import annotations
 
 import os
 import warnings
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from firstlight.checkpoints.format import EXCEPTION
 from firstlight.runs.directions import direction
-from firstlight.runs.history import History
-from firstlight.runs.long_history import LongHistory
-from firstlight.runs.marks import read_marks
+from firstlight.runs.history import History, LongHistory
 from firstlight.runs.records import best_values, iterate, read_records
-from firstlight.runs.sound import read_dict, sound_environment
-from firstlight.runs.status import read_summary, status
+from firstlight.runs.run_files import (
+    read_dict,
+    read_environment,
+    read_marks,
+    read_status,
+    read_summary,
+)
+from firstlight.support.files import PathLike
 
 
 class RunFolder:
-    """The folder of one run, finished or not; nothing is read before it is asked for.
+    """The folder of one run, finished or not; each file is read when it is first needed.
 
     Parameters
     ----------
@@ -40,6 +47,8 @@ class RunFolder:
         Of each ``val_...`` the best: ``{"val_loss": {"value": 0.1, "step": 20, "epoch": 2}}``.
     tags : list of str
     note : str
+    place : dict of str to float
+        ``{"step", "epoch", "time"}`` that the run has reached.
 
     Raises
     ------
@@ -54,7 +63,7 @@ class RunFolder:
     FileNotFoundError: runs/mlp-digits/of-last-year is no run: it has no config.json
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         if not os.path.isfile(self.path / "config.json"):
             raise FileNotFoundError(f"{self.path} is no run: it has no config.json")
@@ -63,27 +72,27 @@ class RunFolder:
         self.label = f"{self.name}/{self.id}"
 
     @cached_property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         return read_summary(self.path)
 
     @cached_property
-    def status(self):
-        """How the run stands; see `firstlight.runs.status`."""
-        return status(self.path, self.summary)
+    def status(self) -> str:
+        """The status, e.g. "finished"; see `firstlight.runs.run_files.read_status`."""
+        return read_status(self.path, self.summary)
 
     @cached_property
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """The settings."""
         return read_dict(self.path / "config.json")
 
     @cached_property
-    def environment(self):
-        """What the run ran on."""
-        return sound_environment(read_dict(self.path / "environment.json"))
+    def environment(self) -> dict[str, Any]:
+        """Machine, packages, code version and command of the run."""
+        return read_environment(self.path)
 
     @cached_property
-    def history(self):
+    def history(self) -> History:
         """Everything that was logged, as a `History`."""
         damaged = []
         try:
@@ -103,7 +112,7 @@ class RunFolder:
         return history
 
     @cached_property
-    def metrics(self):
+    def metrics(self) -> dict[str, float]:
         """The last value of each name."""
         if self._ended:
             return self.summary.get("metrics", {})
@@ -111,25 +120,25 @@ class RunFolder:
         return {n: value for n, value in last.items() if n not in ("step", "epoch", "time")}
 
     @cached_property
-    def best(self):
+    def best(self) -> dict[str, dict[str, float]]:
         """The best value of each name that begins with ``val_``."""
         if self._ended:
             return self.summary["best"]
         return best_values(History(self._marked_records))
 
     @cached_property
-    def tags(self):
-        """Words that the user gave the run."""
+    def tags(self) -> list[str]:
+        """The tags of the run."""
         return read_marks(self.path)["tags"]
 
     @cached_property
-    def note(self):
-        """What the user noted about the run."""
+    def note(self) -> str:
+        """The note on the run."""
         return read_marks(self.path)["note"]
 
     @property
-    def place(self):
-        """``{"step", "epoch", "time"}`` that the run has come to; only whole epochs count."""
+    def place(self) -> dict[str, float]:
+        """``{"step", "epoch", "time"}`` that the run has reached; only whole epochs count."""
         if self._ended:
             keys = {"step": "steps", "epoch": "epochs", "time": "duration_s"}
             return {name: self.summary.get(key, 0) for name, key in keys.items()}
@@ -140,16 +149,16 @@ class RunFolder:
         return {"step": last.get("step", 0), "epoch": epoch, "time": last.get("time", 0)}
 
     @property
-    def checkpoints_there(self):
-        """Whether there is a checkpoint from which weights can be taken."""
+    def checkpoints_there(self) -> bool:
+        """Whether there is a checkpoint to take weights from."""
         return bool(checkpoint_files(self.path / "checkpoints"))
 
     @property
-    def resumable(self):
-        """Whether there is a checkpoint from which the training can go on."""
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint from which training can resume."""
         return bool(states(self.path / "checkpoints"))
 
-    def value(self, metric, which="best", mode="auto"):
+    def value(self, metric: str, which: str = "best", mode: str = "auto") -> float:
         """Return one number of a metric: its "best", "min", "max" or "last" value.
 
         Raises
@@ -172,7 +181,7 @@ class RunFolder:
 
     @property
     def _ended(self):
-        """Whether ``summary.json`` tells all, so that no records need to be read."""
+        """Whether ``summary.json`` is complete, so that no records need to be read."""
         return "best" in self.summary and self.status != "running"
 
     @cached_property
@@ -183,19 +192,19 @@ class RunFolder:
         except (OSError, ValueError):  # a damaged run is listed beside the others
             return []
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
 
 
-def checkpoint_files(folder):
-    """Return the checkpoints in a folder; links that lead nowhere, or in a circle, are none."""
+def checkpoint_files(folder: PathLike) -> list[Path]:
+    """Return the checkpoints in a folder, without broken and circular links."""
     try:
         return [path for path in Path(folder).glob("*.safetensors") if path.is_file()]
     except OSError:
         return []
 
 
-def states(folder):
-    """Return the checkpoints in a folder from which a training can go on, the newest first."""
+def states(folder: PathLike) -> list[Path]:
+    """Return the checkpoints in a folder that training can resume from, the newest first."""
     found = [path for path in checkpoint_files(folder) if path.name != EXCEPTION]
     return sorted(found, key=os.path.getmtime, reverse=True)

@@ -1,6 +1,10 @@
-"""Masking: what is secret does not go into a run's folder, which gets copied and handed in."""
+"""Mask secrets before they are written to a run's folder, which may be copied and handed in."""
+
+from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 MASK = "***"
 SECRET = re.compile(
@@ -8,7 +12,7 @@ SECRET = re.compile(
     r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)",
     re.IGNORECASE,
 )
-# A secret's name, = or : behind it, and the value, in quotes or up to the next gap.
+# A secret's name, = or :, and the value, in quotes or up to the next space.
 ASSIGNED = re.compile(
     rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s"',]+)""",
     re.IGNORECASE,
@@ -16,8 +20,8 @@ ASSIGNED = re.compile(
 IN_URL = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
 
 
-def is_secret(name):
-    """Return whether what is called so should be kept secret.
+def is_secret(name: str) -> bool:
+    """Return whether a value of this name should be kept secret.
 
     Examples
     --------
@@ -28,8 +32,8 @@ def is_secret(name):
     return SECRET.search(str(name)) is not None
 
 
-def masked(value):
-    """Return nested settings with ``***`` for what is secret by its name, or is a URL's password.
+def masked(value: Any) -> Any:
+    """Return nested settings with ``***`` for values of secret names and passwords in URLs.
 
     Examples
     --------
@@ -44,8 +48,8 @@ def masked(value):
     return IN_URL.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
 
 
-def masked_text(text):
-    """Return a text, e.g. a piece of code, with ``***`` for what is assigned to secret names.
+def masked_text(text: str) -> str:
+    """Return a text, e.g. code, with ``***`` for values that are assigned to secret names.
 
     Examples
     --------
@@ -58,7 +62,7 @@ def masked_text(text):
     return ASSIGNED.sub(rf"\1{MASK}", IN_URL.sub(rf"\1:{MASK}@", text))
 
 
-def masked_words(words):
+def masked_words(words: Sequence[str]) -> list[str]:
     """Return the words of a command line with secrets masked, in ``--key=abc`` and ``--key abc``.
 
     Examples

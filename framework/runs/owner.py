@@ -1,25 +1,26 @@
-"""Owner: the one process that fills a run's folder.
+"""Owner: the one process that may write to a run's folder.
 
-A process owns a folder while the file ``owner.N.json`` there, with the highest N, bears its token.
-The file tells host, process and its start time, and gets a new time every five seconds: the
-heartbeat. There is no lock that a dead process could leave, and nothing that NFS lacks.
+A process owns a folder while the file ``owner.N.json`` with the highest N contains its token.
+The file names host, process and its start time, and is touched every five seconds: the heartbeat.
+A dead process leaves no lock behind, and nothing is needed that NFS lacks.
 
 ============  ====================================================================================
-free          no such file, or its process is dead: it is looked up by number and start time on
-              its own machine; elsewhere it counts as dead after a minute without a heartbeat
-to claim      make the file of the next number, which the file system lets one process do, and
-              delete the older ones
-to hold       before each file that is replaced, and with each heartbeat, look whether the own file
-              is still there: a process that was stopped, or had lost its network, may have been
-              replaced meanwhile. If it was stopped just after the look, the replacement fails, as
-              the new owner deletes temporary files before it reads anything. Lines that it still
-              appends go to files that the new owner has replaced, or are its own (TensorBoard)
-to release    delete the own file
+free          there is no such file, or its process is dead. On the same machine it is looked up by
+              id and start time; on others it counts as dead after a minute without a heartbeat
+claim         create the file of the next number, which succeeds in one process only, and delete
+              the older ones
+hold          before each file is replaced, and at each heartbeat, check that the own file still
+              exists: a process that was stopped, or had lost its network, may have been replaced
+              meanwhile. If it was stopped just after the check, the replacement fails, as the new
+              owner deletes temporary files before it reads anything. Lines that it still appends
+              go to files that the new owner has replaced, or to its own (TensorBoard)
+release       delete the own file
 ============  ====================================================================================
 """
 
+from __future__ import annotations
+
 import contextlib
-import json
 import os
 import secrets
 import sys
@@ -28,17 +29,18 @@ import time
 from pathlib import Path
 
 from firstlight.runs import claims
-from firstlight.support.files import guards, write_exclusively
+from firstlight.runs.run_files import read_dict
+from firstlight.support.files import PathLike, guards, write_exclusively
 
-owned = {}  # folder -> Owner, of the runs that this process fills
+owned: dict[Path, Owner] = {}  # by folder, the runs that this process owns
 
 
 class RunInUse(RuntimeError):
-    """Another process fills the folder of this run."""
+    """Another process owns the folder of this run."""
 
 
 class RunTakenOver(RuntimeError):
-    """Another process has taken over the run that this one has filled so far."""
+    """Another process has taken over the run of this one."""
 
 
 class Owner:
@@ -47,14 +49,16 @@ class Owner:
     Attributes
     ----------
     folder, path : pathlib.Path
-        The run's folder, and the file in it that says who owns it.
+        The run's folder, and the file in it that names the owner.
+    token : str
+        What the file must contain.
     lost : bool
         Another process has taken over.
     gone : bool
         The folder, or the file, was deleted.
     """
 
-    def __init__(self, folder, path, token):
+    def __init__(self, folder: Path, path: Path, token: str) -> None:
         self.folder, self.path, self.token, self._pid = folder, path, token, os.getpid()
         self.lost = self.gone = False
         self._seen = time.monotonic()
@@ -65,17 +69,17 @@ class Owner:
         threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
 
     @property
-    def inherited(self):
+    def inherited(self) -> bool:
         """Whether this is a forked child, whose parent owns the folder."""
         return os.getpid() != self._pid
 
-    def check(self):
-        """Raise `RunTakenOver` if this is known; looked up only after the process was stopped."""
+    def check(self) -> None:
+        """Raise `RunTakenOver` if that is known; verify only after the process was stopped."""
         if self.lost or time.monotonic() - self._seen > 2 * claims.HEARTBEAT:
             self.verify()
 
-    def verify(self):
-        """Look up whether the folder is still owned by this process.
+    def verify(self) -> None:
+        """Check on the disk that this process still owns the folder.
 
         Raises
         ------
@@ -93,7 +97,9 @@ class Owner:
         except OSError:  # a network that fails for a moment
             return
         others = claims.claims(self.folder)
-        self.lost = bool(others) or self._last_filled_by_another()
+        # A later owner may have released the folder again: the summary has its token.
+        last = read_dict(self.folder / "summary.json").get("owner", self.token)
+        self.lost = bool(others) or last != self.token
         self.gone = not self.lost
         if self.lost:
             who = others[-1] if others else "another process, which has ended since"
@@ -102,16 +108,8 @@ class Owner:
                 "nothing more there"
             )
 
-    def _last_filled_by_another(self):
-        """Return whether ``summary.json`` bears the token of a later owner, which has released."""
-        try:
-            summary = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
-            return summary["owner"] != self.token
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def release(self):
-        """Let other processes have the folder; one that was taken over stays closed to this one."""
+    def release(self) -> None:
+        """Release the folder; one that was taken over stays closed to this process."""
         self._released.set()
         owned.pop(self.folder, None)
         claims.tokens.discard(self.token)
@@ -120,18 +118,18 @@ class Owner:
             with contextlib.suppress(OSError):
                 self.path.unlink()
 
-    def restore(self):
-        """Make the folder and the file again after they were deleted.
+    def restore(self) -> None:
+        """Create the folder and the file again after they were deleted.
 
         Raises
         ------
         OSError
-            They cannot be made.
+            They cannot be created.
         RunTakenOver
             Another process has claimed the folder meanwhile.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = write_exclusively(self.path, claims.content(self.folder, self.token))
+        made = write_exclusively(self.path, claims.claim_text(self.folder, self.token))
         if made and any(one.token != self.token for one in claims.claims(self.folder)):
             self.path.unlink(missing_ok=True)
         self.gone = False
@@ -146,19 +144,19 @@ class Owner:
                 return
 
 
-def claim(folder, *, take_over=False):
-    """Return the `Owner` that makes this process the one to fill a run's folder.
+def claim(folder: PathLike, *, take_over: bool = False) -> Owner:
+    """Make this process the owner of a run's folder, and return the `Owner`.
 
     Parameters
     ----------
     folder : path-like
     take_over : bool
-        Replace an owner that is alive; it notices and stops.
+        Replace an owner that is alive; it notices, and stops.
 
     Raises
     ------
     RunInUse
-        Another process fills it, or was faster.
+        Another process owns it, or was faster.
     OSError
         The folder cannot be written.
     """
@@ -170,12 +168,12 @@ def claim(folder, *, take_over=False):
             _await_death(other, folder)
     number = 1 + max((other.number for other in before), default=0)
     path = folder / f"owner.{number}.json"
-    if not write_exclusively(path, claims.content(folder, token)):
+    if not write_exclusively(path, claims.claim_text(folder, token)):
         faster = claims.claims(folder)
         raise refusal(folder, faster[-1] if faster else "another process")
     others = [other for other in claims.claims(folder) if other.number != number]
     known = {(other.number, other.token) for other in before}
-    for other in others:  # whoever came between wins
+    for other in others:  # a process that came between wins
         if (other.number, other.token) not in known:
             path.unlink(missing_ok=True)
             raise refusal(folder, other)
@@ -186,7 +184,7 @@ def claim(folder, *, take_over=False):
 
 
 def _await_death(other, folder):
-    """Return if an owner is dead, or as soon as that is certain; else raise `RunInUse`."""
+    """Return once an owner is certainly dead; raise `RunInUse` if it is alive."""
     alive = other.alive(folder)
     if alive is False:
         return
@@ -214,8 +212,8 @@ def _await_death(other, folder):
             raise refusal(folder, now)
 
 
-def refusal(folder, who):
-    """Return the error that says who fills a run, and how to take it over."""
+def refusal(folder: PathLike, who: claims.Claim | str) -> RunInUse:
+    """Return the error that names the owner of a run and says how to take it over."""
     return RunInUse(
         f"run {folder} is being filled by {who}; wait until that ends or stop it, or have this "
         f"training take the run over, so that the other one stops: resume={str(folder)!r} "

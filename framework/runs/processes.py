@@ -1,24 +1,25 @@
-"""Processes: which one a number means, also when the system has given the number away again."""
+"""Identify processes across reused process ids, containers and machines."""
+
+from __future__ import annotations
 
 import os
 import platform
 from functools import cache
 from pathlib import Path
 
-DEAD = "ZX"  # states in /proc: waiting to be buried, and gone
+DEAD = "ZX"  # states in /proc: zombie and dead
 
 
-def alive(pid, started=None):
-    """Return whether a process of this machine exists, and not only waits to be buried.
+def alive(pid: int | None, started: str | None = None) -> bool:
+    """Return whether a process of this machine exists and is no zombie.
 
     Parameters
     ----------
     pid : int
     started : str, optional
-        What `start_time` said of it. A process that started at another time has taken over
-        the number.
+        Its `start_time`. A process that started at another time only reuses the id.
     """
-    if not isinstance(pid, int) or pid <= 0:  # to the system: a group of processes
+    if not isinstance(pid, int) or pid <= 0:  # a group of processes
         return False
     try:
         os.kill(pid, 0)
@@ -27,35 +28,31 @@ def alive(pid, started=None):
     except PermissionError:
         pass
     found = _stat(pid)
-    if not found:
-        return True
-    return found[0] not in DEAD and started in (None, found[19])
+    return not found or (found[0] not in DEAD and started in (None, found[19]))
 
 
-def identity():
-    """Return what tells this process from all others, as it stands in files."""
-    pid = os.getpid()
-    host = platform.node()
-    started = start_time(pid)
-    return {"hostname": host, "machine": machine(), "pid": pid, "process_started": started}
+def identity() -> dict[str, str | int | None]:
+    """Return what identifies this process among all others, to be written to a file."""
+    pid, host = os.getpid(), platform.node()
+    return {"hostname": host, "machine": machine(), "pid": pid, "process_started": start_time(pid)}
 
 
-def start_time(pid):
+def start_time(pid: int) -> str | None:
     """Return when a process of this machine started, as an opaque text; None if unknown."""
     found = _stat(pid)
     return found[19] if found else None
 
 
-def stopped(pid):
-    """Return whether a process is stopped (Ctrl-Z, SIGSTOP), where the system tells."""
+def stopped(pid: int | None) -> bool:
+    """Return whether a process is stopped (Ctrl-Z, SIGSTOP); False if the system does not tell."""
     return _stat(pid)[:1] == ["T"]
 
 
 @cache
-def machine():
-    """Return a text that only processes share whose numbers mean the same: host, boot, container.
+def machine() -> str:
+    """Return an id of the space of process ids: host, boot and container.
 
-    Where the system tells neither boot nor container, the text is the host's name alone.
+    If the system tells neither boot nor container, it is the host's name.
     """
     facts = [platform.node()]
     try:
@@ -67,7 +64,7 @@ def machine():
 
 
 def _stat(pid):
-    """Return the fields of Linux' ``/proc/PID/stat`` after the name; [] elsewhere."""
+    """Return the fields of ``/proc/PID/stat`` after the name; [] on systems other than Linux."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

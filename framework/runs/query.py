@@ -1,23 +1,30 @@
-"""Where-expressions: which runs to keep, and in which order, told in words of their own.
+"""Where-expressions: filter and sort runs by what is known of them.
 
-An expression compares what is known of a run with constants::
+An expression compares the metrics, settings and status of a run with constants::
 
     val_acc > 0.9 and model.lr < 0.1
     status == "crashed" or "baseline" in tags
     name in ("mlp-digits", "cnn-digits") and not epochs < 5
 
 It is parsed, never executed: only names, constants, comparisons, ``and``, ``or``, ``not``, ``in``
-and signs are known. A run that lacks a name, or has something there that cannot be compared, does
-not fulfil the comparison.
+and signs are allowed. If a run lacks a name, or its value cannot be compared, the comparison is
+false.
 """
+
+from __future__ import annotations
 
 import ast
 import difflib
-import math
 import operator
 import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-FACTS = {  # what can be asked of a run besides its metrics and settings
+if TYPE_CHECKING:
+    from firstlight.runs.folder import RunFolder
+
+# Names besides those of metrics and settings.
+FACTS: dict[str, Callable[[RunFolder], Any]] = {
     "name": lambda run: run.name,
     "id": lambda run: run.id,
     "status": lambda run: run.status,
@@ -38,49 +45,48 @@ COMPARISONS = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
+SIGNS = {
+    ast.Not: lambda value: not _is_true(value),
+    ast.USub: lambda value: value if value is MISSING else -1 * value,
+    ast.UAdd: lambda value: value,
+}
 MISSING = object()
 
 
-def condition(text):
-    """Return the `Condition` that an expression states.
-
-    Raises
-    ------
-    ValueError
-        It is no expression, or has something in it that is not known here.
-    """
-    try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ValueError(
-            f"where: {text!r} is no expression ({getattr(error, 'msg', error)}); e.g. "
-            '"val_acc > 0.9 and model.lr < 0.1"'
-        ) from error
-    _check(tree.body, text)
-    return Condition(text, tree.body)
-
-
 class Condition:
-    """What runs are chosen by; made by `condition`.
+    """A where-expression, compiled.
 
     Parameters
     ----------
     text : str
-    tree : ast.expr
-        Checked already.
+
+    Attributes
+    ----------
+    names : list of str
+        All names in the expression.
+
+    Raises
+    ------
+    ValueError
+        It is no expression, or contains something that is not allowed.
     """
 
-    def __init__(self, text, tree):
-        self.text, self._tree = text, tree
-        nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Name, ast.Attribute))]
-        inner = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
-        self.names = list(dict.fromkeys(_dotted(n) for n in nodes if id(n) not in inner))
+    def __init__(self, text: str) -> None:
+        self.text, self.names = text.strip(), []
+        try:
+            tree = ast.parse(self.text, mode="eval")
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ValueError(
+                f"where: {text!r} is no expression ({getattr(error, 'msg', error)}); e.g. "
+                '"val_acc > 0.9 and model.lr < 0.1"'
+            ) from error
+        self._value = self._compiled(tree.body)
 
-    def holds(self, run):
+    def holds(self, run: RunFolder) -> bool:
         """Return whether a run fulfils the condition."""
-        return bool(_value(self._tree, run))
+        return bool(self._value(run))
 
-    def keep(self, runs):
+    def keep(self, runs: Sequence[RunFolder]) -> list[RunFolder]:
         """Return the runs that fulfil the condition.
 
         Raises
@@ -89,12 +95,46 @@ class Condition:
             A name that none of the runs has, most likely a misspelled one.
         """
         for name in self.names:
-            known(name, runs, "where")
+            check_known(name, runs, "where")
         return [run for run in runs if self.holds(run)]
 
+    def _compiled(self, node):
+        """Return a function of a run that evaluates a node: a value, or `MISSING`."""
+        if isinstance(node, ast.BoolOp):
+            parts = list(map(self._compiled, node.values))
+            decide = all if isinstance(node.op, ast.And) else any
+            return lambda run: decide(_is_true(part(run)) for part in parts)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, tuple(SIGNS)):
+            operand, apply = self._compiled(node.operand), SIGNS[type(node.op)]
+            return lambda run: apply(operand(run))
+        if isinstance(node, ast.Compare):
+            if not all(type(operation) in COMPARISONS for operation in node.ops):
+                raise ValueError(f"where: {self.text!r}: compare with ==, not with 'is'")
+            parts = list(map(self._compiled, (node.left, *node.comparators)))
+            compare = [COMPARISONS[type(operation)] for operation in node.ops]
 
-def lookup(run, name):
-    """Return what a run has under a name, None where it has nothing.
+            def holds(run):
+                values = [part(run) for part in parts]
+                return all(map(_compare, compare, values, values[1:]))
+
+            return holds
+        if isinstance(node, (ast.Tuple, ast.List)):
+            parts = list(map(self._compiled, node.elts))
+            return lambda run: [part(run) for part in parts]
+        if isinstance(node, ast.Constant):
+            return lambda run: node.value
+        if name := _dotted(node):
+            self.names += [name] * (name not in self.names)
+            return lambda run: _looked_up(run, name)
+        part = ast.get_source_segment(self.text, node) or type(node).__name__
+        raise ValueError(
+            f"where: {self.text!r}: {part!r} is not known here; there are names, numbers, texts in "
+            "quotes, comparisons, and, or, not, in"
+        )
+
+
+def lookup(run: RunFolder, name: str) -> Any:
+    """Return what a run has under a name, None if it has nothing.
 
     Names are those in `FACTS`, of metrics (``val_acc``: the last value; ``best.val_acc`` and
     ``best.val_acc.epoch``), of settings (``model.lr``; ``lr`` where only one ends so) and of the
@@ -119,7 +159,7 @@ def lookup(run, name):
     return settings[ends[0]] if len(ends) == 1 else None
 
 
-def flat(settings, prefix=""):
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     r"""Return nested settings as a flat dict, ``{"model.lr": 0.1}``; texts are on one line.
 
     Examples
@@ -138,22 +178,23 @@ def flat(settings, prefix=""):
 
 
 def _one_line(text):
-    """Return a text, such as what describes a model that a script trained, on one line."""
+    """Return a text, e.g. the representation of a model, on one line."""
     return re.sub(r"(?<=[(\[{])\s+|\s+(?=[)\]}])", "", " ".join(text.split()))
 
 
-def sorted_by(key, runs):
-    """Return runs sorted by a name, descending where a ``-`` is before it; see `list_runs`."""
+def sorted_by(key: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return runs sorted by a name, descending if it begins with ``-``; see `list_runs`."""
     name = key.removeprefix("-")
-    known(name, runs, "sort")
+    check_known(name, runs, "sort")
     values = [(lookup(run, name), run) for run in runs]
-    there = [pair for pair in values if not _lacks(pair[0])]
-    lacking = [run for value, run in values if _lacks(value)]
-    there.sort(key=lambda pair: _sortable(pair[0]), reverse=key.startswith("-"))
-    return [run for _, run in there] + lacking
+    known = [(value, run) for value, run in values if value is not None and value == value]
+    known.sort(key=lambda pair: _sortable(pair[0]), reverse=key.startswith("-"))
+    return [run for _, run in known] + [
+        run for value, run in values if value is None or value != value
+    ]
 
 
-def known(name, runs, who):
+def check_known(name: str, runs: Sequence[RunFolder], who: str) -> None:
     """Raise a ValueError if none of the runs has a name."""
     if not runs or name in FACTS or any(lookup(run, name) is not None for run in runs):
         return
@@ -161,7 +202,7 @@ def known(name, runs, who):
     for run in runs:
         settings = flat(run.config)
         if name in settings:
-            return  # it is there, and None
+            return  # a setting of None
         there += [*run.metrics, *settings, *(f"best.{metric}" for metric in run.best)]
     there = list(dict.fromkeys(there))
     close = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
@@ -169,65 +210,24 @@ def known(name, runs, who):
     raise ValueError(f"{who}: no run has {name!r}; {hint}")
 
 
-def _check(node, text):
-    """Raise a ValueError at the first part of an expression that is not known here."""
-    if isinstance(node, ast.BoolOp):
-        parts = node.values
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub, ast.UAdd)):
-        parts = [node.operand]
-    elif isinstance(node, ast.Compare):
-        for operation in node.ops:
-            if type(operation) not in COMPARISONS:
-                raise ValueError(f"where: {text!r}: compare with ==, not with 'is'")
-        parts = [node.left, *node.comparators]
-    elif isinstance(node, (ast.Tuple, ast.List)):
-        parts = node.elts
-    elif isinstance(node, (ast.Constant, ast.Name)) or _dotted(node):
-        parts = []
-    else:
-        part = ast.get_source_segment(text.strip(), node) or type(node).__name__
-        raise ValueError(
-            f"where: {text!r}: {part!r} is not known here; there are names, numbers, texts in "
-            "quotes, comparisons, and, or, not, in"
-        )
-    for part in parts:
-        _check(part, text)
+def _looked_up(run, name):
+    """Return what a run has under a name; MISSING if it lacks it, None for a setting of None."""
+    found = lookup(run, name)
+    return MISSING if found is None and name not in flat(run.config) else found
 
 
-def _value(node, run):
-    """Return what a part of an expression is for a run; MISSING for a name that it lacks."""
-    if isinstance(node, ast.BoolOp):
-        decide = all if isinstance(node.op, ast.And) else any
-        return decide(_true(_value(part, run)) for part in node.values)
-    if isinstance(node, ast.UnaryOp):
-        value = _value(node.operand, run)
-        if isinstance(node.op, ast.Not):
-            return not _true(value)
-        return MISSING if value is MISSING else (-1 if isinstance(node.op, ast.USub) else 1) * value
-    if isinstance(node, ast.Compare):
-        values = [_value(part, run) for part in (node.left, *node.comparators)]
-        pairs = zip(node.ops, values[:-1], values[1:], strict=True)
-        return all(_compare(operation, a, b) for operation, a, b in pairs)
-    if isinstance(node, (ast.Tuple, ast.List)):
-        return [_value(part, run) for part in node.elts]
-    if isinstance(node, ast.Constant):
-        return node.value
-    found = lookup(run, _dotted(node))
-    return MISSING if found is None and _dotted(node) not in flat(run.config) else found
-
-
-def _compare(operation, a, b):
+def _compare(compare, a, b):
     if a is MISSING or b is MISSING:
         return False
     if isinstance(a, list) and isinstance(b, str):
         a = ",".join(map(str, a))  # model.hidden == "512,256"
     try:
-        return bool(COMPARISONS[type(operation)](a, b))
+        return bool(compare(a, b))
     except TypeError:
         return False
 
 
-def _true(value):
+def _is_true(value):
     return value is not MISSING and bool(value)
 
 
@@ -238,10 +238,6 @@ def _dotted(node):
     if isinstance(node, ast.Attribute) and (before := _dotted(node.value)):
         return f"{before}.{node.attr}"
     return ""
-
-
-def _lacks(value):
-    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _sortable(value):

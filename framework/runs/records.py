@@ -1,13 +1,18 @@
-"""Records: the lines of a run's ``metrics.jsonl``, read again."""
+"""Read the records in a run's ``metrics.jsonl``."""
 
-import csv
-import io
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from firstlight.support.files import write_atomically
-from firstlight.support.printable import csv_cell
+from firstlight.support.files import PathLike, write_atomically
+from firstlight.support.printable import as_csv
+
+if TYPE_CHECKING:
+    from firstlight.runs.history import History
 
 FILE = "metrics.jsonl"
 NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
@@ -16,14 +21,14 @@ CHUNK = 1000  # lines parsed at once
 LONGEST = 2**20  # bytes of a line
 
 
-def read_records(path, *, only="", last=0):
+def read_records(path: PathLike, *, only: str = "", last: int = 0) -> list[dict[str, float]]:
     """Return the records of a run folder as a list; see `iterate`.
 
     Parameters
     ----------
     path : path-like
     only : str
-        Leave out lines without this text, but for the ``last`` ones: much faster than reading all.
+        Skip lines without this text, except the ``last`` ones: much faster than reading all.
     last : int
 
     Raises
@@ -38,16 +43,16 @@ def read_records(path, *, only="", last=0):
     return list(_parsed(numbered, path))
 
 
-def iterate(path, damaged=None):
-    """Yield the records of a run folder; a torn last line, of a killed process, is left out.
+def iterate(path: PathLike, damaged: list[int] | None = None) -> Iterator[dict[str, float]]:
+    """Yield the records of a run folder; a torn last line of a killed process is skipped.
 
-    Values that are no numbers (NaN, infinities) stand as texts in the file, and are floats here.
+    NaN and infinities are texts in the file and become floats.
 
     Parameters
     ----------
     path : path-like
     damaged : list, optional
-        Gets the numbers of lines that are no records, which are then left out.
+        Collects the numbers of lines that are no records, which are then skipped.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def iterate(path, damaged=None):
 def _parsed(numbered, path, damaged=None):
     for chunk in iter(lambda: list(islice(numbered, CHUNK)), []):
         lines = [line for _, line in chunk]
-        try:  # so many lines at once take half the time
+        try:  # one call for all lines takes half the time
             records = json.loads(b"[%s]" % b",".join(lines))
             sound = len(records) == len(lines) and all(map(_is_sound, records))
         except (ValueError, RecursionError):
@@ -93,7 +98,7 @@ def _record(line):
 
 
 def _is_sound(record):
-    """Return whether a value is a record: flat, of numbers, with its place."""
+    """Return whether a value is a record: flat, of numbers, with step and epoch."""
     return (
         type(record) is dict
         and "step" in record
@@ -102,19 +107,13 @@ def _is_sound(record):
     )
 
 
-def write_table(path):
-    """Write the records of a run folder as ``metrics.csv``, without damaged ones."""
-    records = list(iterate(path, damaged=[]))
-    names = list(dict.fromkeys(name for record in records for name in record))
-    table = io.StringIO(newline="")
-    writer = csv.writer(table)
-    writer.writerow(map(csv_cell, names))
-    writer.writerows([csv_cell(record.get(name)) for name in names] for record in records)
-    write_atomically(Path(path) / "metrics.csv", table.getvalue())
+def write_table(path: PathLike) -> None:
+    """Write the records of a run folder to ``metrics.csv``, without damaged ones."""
+    write_atomically(Path(path) / "metrics.csv", as_csv(list(iterate(path, damaged=[]))))
 
 
-def best_values(history):
-    """Return the best value, and its place, of each ``val_`` name whose direction is known."""
+def best_values(history: History) -> dict[str, dict[str, float]]:
+    """Return value, step and epoch of the best of each ``val_`` name whose direction is known."""
     names = [name for name in history if name.startswith("val_") and history.direction(name)]
     found = {name: history.best(name) for name in names}
     return {
@@ -124,7 +123,7 @@ def best_values(history):
 
 
 def _lines_with(content, text, last):
-    """Return the lines that have a text in them, and the last few, without looking at the rest."""
+    """Return the lines that contain a text, and the last few; the others are not split."""
     start = len(content)
     for _ in range(last + 1):
         start = content.rfind(b"\n", 0, start)

@@ -1,4 +1,4 @@
-"""Run: the folder that keeps all there is to know of one training.
+"""Run: write the folder of one training.
 
 ::
 
@@ -6,38 +6,42 @@
     runs/<name>/<id>/
       config.json        settings; those of the command line can be run again
       environment.json   machine, packages, code version, command, seed; secrets masked
-      diff.patch         what was not committed: the code is the commit's with this
-      metrics.jsonl      one record a line, written as it is logged: the truth
+      diff.patch         uncommitted changes of the code
+      metrics.jsonl      one record a line, written when it is logged
       metrics.csv        the same as a table, written at the end
       summary.json       status, final and best metrics, timings
-      owner.N.json       while it is filled: by which process, see `firstlight.runs.owner`
-      plots/             curves.png, curves.svg, and what else is drawn
-      marks.json         tags and a note, where somebody gave them
+      owner.N.json       the process that writes to the folder, see `firstlight.runs.owner`
+      plots/             curves.png, curves.svg and other figures
+      marks.json         tags and a note
       checkpoints/       last.safetensors, best.safetensors
       preprocessing.json classes, columns and scale of the data, see `firstlight.data.preprocessing`
-      tokenizer.json     of text: what turns tokens back into it
-      samples.txt        what the model wrote meanwhile, by the callback text_samples
-      events.out...      what TensorBoard reads
+      tokenizer.json     the tokenizer of a language model
+      samples.txt        texts of the callback text_samples
+      events.out...      TensorBoard's events
 
 No server, no database: a run can be copied, compared and deleted like any folder.
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
 import os
 import platform
 import warnings
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from firstlight.runs import owner
 from firstlight.runs.environment import describe_environment, uncommitted_changes
+from firstlight.runs.find import make_folder, point_latest
 from firstlight.runs.masking import masked
 from firstlight.runs.records import best_values, write_table
-from firstlight.runs.records import read_records as read_records
-from firstlight.runs.run_ids import latest_run as latest_run
-from firstlight.runs.run_ids import make_folder, point_latest
+from firstlight.runs.run_files import read_dict
 from firstlight.support.files import (
+    PathLike,
     forgiving,
     from_here,
     refuse_link,
@@ -46,27 +50,30 @@ from firstlight.support.files import (
     write_json,
 )
 
-TOKENIZER = "tokenizer.json"  # the file in a run's folder that turns its model's tokens into text
-PATCH = "diff.patch"  # the file in a run's folder with what was not committed
+if TYPE_CHECKING:
+    from firstlight.trainer import Trainer
+
+TOKENIZER = "tokenizer.json"  # files in a run's folder
+PATCH = "diff.patch"
 
 
 class Run:
-    """One run's folder, made and filled.
+    """The folder of one run, created and written.
 
     Parameters
     ----------
     runs_dir : path-like
-        Holds all runs; made if missing.
+        Holds all runs; created if missing.
     name : str
-        What is being run; runs of one name stand together.
+        Runs of one name lie in one folder.
     config : dict
         Written to ``config.json``.
     device : str
         Goes into ``environment.json``.
     folder : path-like, optional
-        The folder of a run to go on with; a new one by default.
+        The folder of a run to resume; a new one by default.
     records : list of dict
-        What was logged before; later records of ``folder`` are dropped.
+        Records up to the checkpoint; later records in ``folder`` are dropped.
 
     Attributes
     ----------
@@ -76,17 +83,31 @@ class Run:
     summary : dict
         As in ``summary.json``.
     owner : Owner
-        What keeps other processes from filling the folder meanwhile.
+        The claim that keeps other processes from writing to the folder.
 
     Raises
     ------
     OSError
         The folder cannot be written; the message says what to do.
     RunInUse
-        Another process fills it.
+        Another process owns it.
     """
 
-    def __init__(self, runs_dir, name, config, device="cpu", *, folder=None, records=()):
+    path: Path
+    id: str
+    summary: dict[str, Any]
+    owner: owner.Owner
+
+    def __init__(
+        self,
+        runs_dir: PathLike,
+        name: str,
+        config: dict[str, Any],
+        device: str = "cpu",
+        *,
+        folder: PathLike | None = None,
+        records: Sequence[dict[str, float]] = (),
+    ) -> None:
         self.name = name
         runs_dir = Path(runs_dir).expanduser()
         for parent, inner, _ in os.walk(folder) if folder else ():
@@ -105,7 +126,7 @@ class Run:
             "id": self.id,
             "status": "running",
             "owner": self.owner.token,
-            "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "started": _now(),
             "pid": os.getpid(),
             "hostname": platform.node(),
             "metrics": {},
@@ -113,7 +134,7 @@ class Run:
         self._settings = masked(config), describe_environment(device), uncommitted_changes()
         try:
             if folder:
-                self._go_on(records)
+                self._note_resume(records)
             self._write_all(records)
             if self.path.resolve().is_relative_to(runs_dir.resolve()):
                 point_latest(runs_dir, self.path)
@@ -123,20 +144,16 @@ class Run:
                 raise _unwritable(runs_dir, error) from error
             raise
 
-    def _go_on(self, records):
-        """Keep when a run was first started, and note that it was resumed."""
-        try:
-            before = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            before = {}
-        before = before if isinstance(before, dict) else {}
+    def _note_resume(self, records):
+        """Keep when the run was first started, and note that it was resumed."""
+        before, started = read_dict(self.path / "summary.json"), self.summary["started"]
         step = records[-1]["step"] if records else 0
-        now = {"time": self.summary["started"], "after_record_of_step": step}
+        now = {"time": started, "after_record_of_step": step}
         self.summary["resumed"] = [*before.get("resumed", []), now]
-        self.summary["started"] = before.get("started", self.summary["started"])
+        self.summary["started"] = before.get("started", started)
 
     def _write_all(self, records):
-        """Write all files that a training begins with, and those records."""
+        """Write the files of a training that begins, and its records so far."""
         config, environment, changes = self._settings
         lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
         write_atomically(self.path / "metrics.jsonl", lines)
@@ -145,29 +162,25 @@ class Run:
         self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", environment)
+        (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
         if changes:
             write_atomically(self.path / PATCH, changes)
-        else:
-            (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
         self.write_summary()
 
-    def check(self, trainer, *, now=False):
-        """Stop a training whose run another process has taken over; mend a deleted folder.
+    def check(self, trainer: Trainer, *, now: bool = False) -> None:
+        """Stop a training whose run was taken over; restore a folder that was deleted.
 
         Parameters
         ----------
         trainer : Trainer
         now : bool
-            Look at the folder, instead of relying on the heartbeat, which does so all the time.
+            Check the folder itself, instead of relying on the last heartbeat.
 
         Raises
         ------
         RunTakenOver
         """
-        if now:
-            self.owner.verify()
-        else:
-            self.owner.check()
+        self.owner.verify() if now else self.owner.check()
         if not self.owner.gone:
             return
         if (self.path / "config.json").is_file():
@@ -181,7 +194,7 @@ class Run:
                 "again with all records, but checkpoints and figures written before are gone"
             )
         warnings.warn(what, stacklevel=2)
-        self.owner.gone = False  # told once; where it fails, the next heartbeat finds out
+        self.owner.gone = False  # warn once; if this fails, the next heartbeat finds out
         try:
             self.owner.restore()
             self._write_all(trainer.history.records)
@@ -189,27 +202,27 @@ class Run:
         except OSError as error:
             warnings.warn(f"{self.path} cannot be made again ({error})", stacklevel=2)
 
-    def keep_preprocessing(self, trainer):
-        """Write what other data need to be prepared alike: tokens, classes, columns, scale."""
+    def keep_preprocessing(self, trainer: Trainer) -> None:
+        """Write what the preparation of other data needs: tokenizer, classes, columns, scale."""
         if trainer.tokenizer is not None:
             trainer.tokenizer.save(self.path / TOKENIZER)
         if trainer.preprocessing is not None:
             trainer.preprocessing.save(self.path)
 
     @property
-    def shown(self):
-        """The path as messages show it: from here, if it is below."""
+    def shown(self) -> Path:
+        """The path as messages show it, relative to the working directory if it is below."""
         return from_here(self.path)
 
     @property
-    def checkpoints(self):
-        """Folder for checkpoints."""
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
         return self.path / "checkpoints"
 
-    def record(self, record):
-        """Append a record to ``metrics.jsonl``, past the reach of a killed process.
+    def record(self, record: dict[str, float]) -> None:
+        """Append a record to ``metrics.jsonl`` and flush it, so that it survives a ``kill -9``.
 
-        Where that fails (disk full), a warning says so once and the training goes on.
+        If that fails (disk full), a warning says so once and the training goes on.
         """
         try:
             self._metrics.write(json.dumps(strict(record)) + "\n")
@@ -223,21 +236,21 @@ class Run:
                     stacklevel=2,
                 )
 
-    def leave(self):
-        """Write nothing more, as the run is another process'."""
+    def leave(self) -> None:
+        """Stop writing, as another process has taken over the run."""
         with contextlib.suppress(OSError):
             self._metrics.close()
         self.owner.release()
 
-    def finish(self, trainer, failure=None):
-        """Write ``summary.json`` and ``metrics.csv`` of a training that is over.
+    def finish(self, trainer: Trainer, failure: BaseException | None = None) -> None:
+        """Write ``summary.json`` and ``metrics.csv`` of a training that has ended.
 
-        The run is finished when its stages are; see `firstlight.training.stages`.
+        The run is finished when all its stages are; see `firstlight.training.stages`.
 
         Parameters
         ----------
         trainer : Trainer
-            Its status, counts and history are summed up.
+            Its status, counts and history are written.
         failure : BaseException, optional
             What ended the training.
         """
@@ -246,12 +259,12 @@ class Run:
         except BaseException:
             self.leave()
             raise
-        with contextlib.suppress(OSError):  # it was told when the record was written
+        with contextlib.suppress(OSError):  # `record` has warned
             self._metrics.close()
         history = trainer.history
         self.summary |= {
             "status": trainer.status,
-            "ended": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "ended": _now(),
             "duration_s": round(trainer.elapsed, 3),
             "epochs": trainer.epoch - (not trainer.epoch_done),  # whole ones
             "steps": trainer.step,
@@ -267,7 +280,7 @@ class Run:
         try:
             with forgiving(self.path / "metrics.csv"):
                 write_table(self.path)
-            self.write_summary()  # last: a run that is called finished has all its files
+            self.write_summary()  # last: a finished run has all its files
         except OSError as error:
             warnings.warn(
                 f"the end of the run cannot be written to {self.path} ({error}); its summary.json "
@@ -278,9 +291,13 @@ class Run:
             if not goes_on:
                 self.owner.release()
 
-    def write_summary(self):
+    def write_summary(self) -> None:
         """Write ``summary.json``."""
         write_json(self.path / "summary.json", self.summary)
+
+
+def _now():
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _unwritable(runs_dir, error):

@@ -9,8 +9,11 @@ import secrets
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeAlias
 
 from firstlight.support.scalars import plain_number
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 # What file systems say to a request that they do not know, such as to sync a folder.
 UNSUPPORTED = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}

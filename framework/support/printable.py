@@ -1,17 +1,21 @@
-"""Text that files and users bring along, made safe for terminals, messages and spreadsheets.
+"""Make text from files and users safe for terminals, messages and spreadsheets.
 
-A name with an escape sequence can hide a line of a terminal or rewrite another; a cell that begins
-with ``=`` is a formula to a spreadsheet, which may fetch and send.
+An escape sequence in a name can hide or rewrite lines of a terminal. A cell that begins with ``=``
+is a formula to a spreadsheet, which may send data elsewhere.
 """
 
+import csv
+import io
 import sys
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
-FORMULA = ("=", "+", "-", "@", "\t")  # what spreadsheets take for the beginning of one
+FORMULA = ("=", "+", "-", "@", "\t")  # first characters of a formula
 
 
-def printable(text):
-    r"""Return text without characters that would confuse a terminal, such as escape sequences.
+def printable(text: str) -> str:
+    r"""Replace the unprintable characters of a text, such as escape sequences.
 
     Examples
     --------
@@ -24,15 +28,15 @@ def printable(text):
     return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
-def one_line(text):
+def one_line(text: str) -> str:
     """Return text as `printable` does, on one line."""
     return text if text.isprintable() else " ".join(printable(text).split())
 
 
-def tell(text):
-    """Print text at once; an output that is closed, full or gone is a warning, no exception.
+def tell(text: str) -> None:
+    """Print text and flush; an output that is closed or full causes a warning, no exception.
 
-    Anything with a ``write`` may stand for ``sys.stdout``; what it cannot encode is a "?".
+    ``sys.stdout`` may be any object with a ``write``; what it cannot encode is replaced by "?".
     """
     stream = sys.stdout
     try:
@@ -49,22 +53,32 @@ def tell(text):
         )
 
 
-def is_terminal(stream):
-    """Return whether a stream, or what stands for one, is a terminal."""
+def is_terminal(stream: Any) -> bool:
+    """Return whether a stream, or what replaces one, is a terminal."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):  # None, a Tee; a closed file
         return False
 
 
-def shown(value):
-    """Return a value as messages show it: short, on one line."""
+def shown(value: Any) -> str:
+    """Return the representation of a value, cut off after 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def csv_cell(value):
-    """Return a value for a CSV file: a text that spreadsheets took for a formula gets a ``'``.
+def as_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """Return dicts as the text of a CSV file; names that a row lacks stay empty."""
+    rows, text = list(rows), io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(text)
+    writer.writerow(map(csv_cell, names))
+    writer.writerows([csv_cell(row.get(name)) for name in names] for row in rows)
+    return text.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a value for a CSV file: a text that looks like a formula gets a ``'`` before it.
 
     Examples
     --------
@@ -74,7 +88,7 @@ def csv_cell(value):
     """
     if not isinstance(value, str):
         return value
-    value = value.replace("\r\n", "\n").replace("\r", "\n")  # which csv would not put in quotes
+    value = value.replace("\r\n", "\n").replace("\r", "\n")  # csv would not quote it
     if not value.startswith(FORMULA):
         return value
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fuzzing import CURE, Watch, mutated
 
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 from firstlight.tools.cli import sweep
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.main import main

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from firstlight.runs import find_run, list_runs
 from firstlight.runs.find import run_paths
-from firstlight.runs.query import known
+from firstlight.runs.query import check_known
 from firstlight.tools.cli.errors import Parser, UsageError, nearest
 
 COMMANDS = {  # name: (module, what it does)
@@ -111,6 +111,6 @@ def every(own):
 def checked(name, found, who):
     """Raise a `UsageError` unless one of the runs has a name."""
     try:
-        known(name, found, who)
+        check_known(name, found, who)
     except ValueError as error:
         raise UsageError(str(error)) from error

@@ -2,7 +2,7 @@
 
 import json
 
-from firstlight.runs import changes
+from firstlight.runs import compare
 from firstlight.support.files import strict
 from firstlight.tools.cli import runs, text
 from firstlight.tools.cli.text import tell
@@ -20,9 +20,9 @@ def run(command, words):
     own = parser.parse_args(words)
     a, b = (runs.one(name, own) for name in own.run)
     found = {
-        "settings": changes.settings_changed(a, b),
-        "environment": changes.environment_changed(a, b),
-        "code": changes.code_changed(a, b),
+        "settings": compare.settings_changed(a, b),
+        "environment": compare.environment_changed(a, b),
+        "code": compare.code_changed(a, b),
     }
     if own.json:
         tell(json.dumps(strict({"runs": [a.label, b.label]} | found), indent=2))

@@ -1,6 +1,6 @@
 """``firstlight runs tag`` and ``note``: what somebody says about a run."""
 
-from firstlight.runs import marks
+from firstlight.runs import run_files
 from firstlight.tools.cli import runs
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.text import tell
@@ -31,7 +31,7 @@ def tag(command, words):
         has = f"it has {', '.join(found.tags)}" if found.tags else "it has none"
         raise UsageError(f"{found.label} has no tag {missing[0]}; {has}")
     try:
-        now = marks.tag(found.path, own.tags, away) if own.tags or away else found.tags
+        now = run_files.tag(found.path, own.tags, away) if own.tags or away else found.tags
     except ValueError as error:
         raise UsageError(str(error)) from error
     tell(f"{found.label}: {' '.join(now) or 'no tags'}")
@@ -48,6 +48,6 @@ def note(command, words):
     now = found.note
     if own.text:
         now = " ".join(own.text)
-        marks.note(found.path, now)
+        run_files.note(found.path, now)
     tell(f"{found.label}: {now or 'no note'}")
     return 0

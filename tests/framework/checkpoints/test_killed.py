@@ -7,7 +7,7 @@ import sys
 from waiting import until
 
 from firstlight.runs import list_runs
-from firstlight.runs.run import read_records
+from firstlight.runs.records import read_records
 
 CODE = """
 import signal, sys

@@ -7,8 +7,8 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn
-from firstlight.runs.run import read_records
-from firstlight.runs.status import status
+from firstlight.runs.records import read_records
+from firstlight.runs.run_files import read_status
 from firstlight.support.backend import to_host
 from firstlight.testing import TinyNet, tiny_data
 
@@ -211,7 +211,7 @@ def test_a_run_whose_process_died_reads_as_crashed(finished):
     path = finished.run.path / "summary.json"
     summary = json.loads(path.read_text()) | {"status": "running", "pid": 2**22 + 1}
     path.write_text(json.dumps(summary))
-    assert status(finished.run.path) == "crashed"
+    assert read_status(finished.run.path) == "crashed"
     training = trainer(max_epochs=4)
     training.fit(Net(), data(), resume="auto")
     assert training.run.path == finished.run.path

@@ -13,8 +13,8 @@ import firstlight as fl
 from firstlight import callbacks
 from firstlight.checkpoints import resume
 from firstlight.checkpoints.format import Checkpoint
-from firstlight.runs.run import read_records
-from firstlight.runs.run_ids import latest_run
+from firstlight.runs.find import latest_run
+from firstlight.runs.records import read_records
 from firstlight.testing import TinyNet, tiny_data
 
 

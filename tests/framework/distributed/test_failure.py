@@ -12,7 +12,7 @@ import pytest
 from waiting import until
 
 from firstlight.checkpoints.format import Checkpoint
-from firstlight.runs.run import read_records
+from firstlight.runs.records import read_records
 
 HOLDS = 55  # the step at which a training waits, so as not to end before it is disturbed
 LAST = "job/*/checkpoints/last.safetensors"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firstlight.runs import RunFolder, changes, cleaning, compare, export, list_runs, marks
-from firstlight.runs.run import latest_run
+from firstlight.runs import RunFolder, cleaning, compare, export, list_runs, run_files
+from firstlight.runs.find import latest_run
 
 
 def test_only_what_differs_is_shown(make_run):
@@ -65,11 +65,11 @@ def test_changes_of_settings_machine_and_code(make_run):
         environment = {"packages": {"numpy": version}, "command": [run.id], "git": None}
         (run.path / "environment.json").write_text(json.dumps(environment))
         (run.path / "diff.patch").write_text(patch)
-    assert changes.settings_changed(one, other) == {"seed": (0, 3)}
-    assert changes.environment_changed(one, other) == {"packages.numpy": ("2.0", "2.1")}
-    lines = changes.code_changed(one, other)
+    assert compare.settings_changed(one, other) == {"seed": (0, 3)}
+    assert compare.environment_changed(one, other) == {"packages.numpy": ("2.0", "2.1")}
+    lines = compare.code_changed(one, other)
     assert lines[-2:] == ["-+x = 1", "++x = 2"]
-    assert changes.code_changed(one, one) == []
+    assert compare.code_changed(one, one) == []
 
 
 def test_commits_that_are_not_here_are_named(make_run):
@@ -77,7 +77,7 @@ def test_commits_that_are_not_here_are_named(make_run):
     for run, commit in zip(runs, ("0" * 40, "1" * 40), strict=True):
         environment = {"git": {"commit": commit, "branch": "main", "dirty": False}}
         (run.path / "environment.json").write_text(json.dumps(environment))
-    (line,) = changes.code_changed(*runs)
+    (line,) = compare.code_changed(*runs)
     assert line.startswith("# the commits cannot be compared here; in their repository: git diff")
 
 
@@ -141,7 +141,7 @@ def test_worthless_is_what_ended_badly_with_nothing_to_keep(make_run):
     make_run("a/2", status="running")
     make_run("a/3", status="failed")
     kept = make_run("a/4", status="failed")
-    marks.tag(kept.path, ["look-into-it"])
+    run_files.tag(kept.path, ["look-into-it"])
     resumable = make_run("a/5", status="interrupted")
     broken = make_run("a/6", status="failed")
     for run in (resumable, broken):

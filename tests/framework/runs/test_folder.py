@@ -12,8 +12,9 @@ import pytest
 from waiting import until
 
 import firstlight as fl
-from firstlight.runs import RunFolder, find_run, list_runs, machine_rows, marks
-from firstlight.runs.status import alive, status
+from firstlight.runs import RunFolder, find_run, list_runs, machine_rows, run_files
+from firstlight.runs.processes import alive
+from firstlight.runs.run_files import read_status
 
 
 def test_a_real_run_is_read_as_it_was(line, line_data):
@@ -86,10 +87,10 @@ def test_a_run_on_another_machine_is_judged_by_its_heartbeat(make_run):
     run = make_run("a/1", status="running")
     summary = json.loads((run.path / "summary.json").read_text()) | {"hostname": "elsewhere"}
     (run.path / "summary.json").write_text(json.dumps(summary))
-    assert status(run.path) == "running"
+    assert read_status(run.path) == "running"
     before = time.time() - 61
     os.utime(run.path / "summary.json", (before, before))
-    assert status(run.path) == "crashed"
+    assert read_status(run.path) == "crashed"
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="looks into /proc")
@@ -143,11 +144,11 @@ def test_runs_are_found_by_path_name_id_and_its_end(make_run):
 
 def test_tags_and_notes_are_kept_beside_what_the_training_writes(make_run):
     run = make_run("a/1")
-    assert marks.tag(run.path, ["good", "x"]) == ["good", "x"]
-    assert marks.tag(run.path, ["good"], ["x"]) == ["good"]
-    marks.note(run.path, "the first that works")
+    assert run_files.tag(run.path, ["good", "x"]) == ["good", "x"]
+    assert run_files.tag(run.path, ["good"], ["x"]) == ["good"]
+    run_files.note(run.path, "the first that works")
     again = RunFolder(run.path)
     assert (again.tags, again.note) == (["good"], "the first that works")
     with pytest.raises(ValueError, match="got 'two words'"):
-        marks.tag(run.path, ["two words"])
+        run_files.tag(run.path, ["two words"])
     assert RunFolder(run.path).tags == ["good"]

@@ -17,7 +17,7 @@ import pytest
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.runs import RunFolder, find_run, list_runs
-from firstlight.runs.run_ids import latest_run, start_order
+from firstlight.runs.find import latest_run, start_order
 from firstlight.support.files import write_atomically, write_exclusively
 from firstlight.testing import TinyNet, tiny_data
 from firstlight.tools.sweeps import Trials

@@ -17,7 +17,7 @@ import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.runs import RunFolder, claims, list_runs, owner, processes
 from firstlight.runs.owner import RunInUse, RunTakenOver
-from firstlight.runs.status import status
+from firstlight.runs.run_files import read_status
 from firstlight.testing import TinyNet, tiny_data
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -89,7 +89,7 @@ class At(fl.Callback):
 
 def pretend_owner(run, number=9, **changes):
     """Write the file of an owner on another machine."""
-    told = json.loads(claims.content(run, "0123456789abcdef")) | {"hostname": "node17"}
+    told = json.loads(claims.claim_text(run, "0123456789abcdef")) | {"hostname": "node17"}
     path = run / f"owner.{number}.json"
     path.write_text(json.dumps(told | {"machine": "node17 boot"} | changes))
     return path
@@ -106,7 +106,7 @@ def test_of_two_that_resume_at_once_one_goes_on_and_the_other_is_refused():
     assert refused.returncode == 1
     assert f"run {path} is being filled by process {going_on.pid} on this machine, since" in said
     assert f"--resume {path}" in said
-    assert status(path) == "running"
+    assert read_status(path) == "running"
     Path("go").touch()
     assert (end(going_on), going_on.returncode) == ("", 0)
     run = RunFolder(path)

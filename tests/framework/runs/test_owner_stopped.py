@@ -66,7 +66,7 @@ def test_an_owner_that_claims_again_after_its_file_was_deleted_leaves_it_to_anot
     claimed.path.unlink()
     claimed.verify()
     assert claimed.gone
-    told = json.loads(claims.content(run, "0123456789abcdef"))
+    told = json.loads(claims.claim_text(run, "0123456789abcdef"))
     other = run / "owner.9.json"  # claimed between the look and the new claim
     other.write_text(json.dumps(told | {"hostname": "node17", "machine": "node17 boot"}))
     with pytest.raises(RunTakenOver, match="on host node17"):

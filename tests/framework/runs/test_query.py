@@ -3,7 +3,7 @@
 import pytest
 
 from firstlight.runs import list_runs
-from firstlight.runs.query import condition, lookup
+from firstlight.runs.query import Condition, lookup
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_what_is_no_condition_is_refused(three, text, message):
 def test_attributes_are_names_never_python_attributes(three):
     run = list_runs()[0]
     assert lookup(run, "path") is None
-    assert not condition("path.name == 'x' or __class__ == 1").holds(run)
+    assert not Condition("path.name == 'x' or __class__ == 1").holds(run)
 
 
 def test_no_runs_is_no_error():

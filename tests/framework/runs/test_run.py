@@ -10,7 +10,8 @@ import pytest
 import firstlight as fl
 from firstlight import Trainer
 from firstlight.runs import RunFolder
-from firstlight.runs.run import latest_run, read_records
+from firstlight.runs.find import latest_run
+from firstlight.runs.records import read_records
 from firstlight.support.files import write_atomically
 
 

@@ -8,8 +8,8 @@ import pytest
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.checkpoints.format import Checkpoint
-from firstlight.runs import changes
-from firstlight.runs.run_ids import latest_run
+from firstlight.runs import compare
+from firstlight.runs.find import latest_run
 from firstlight.support.files import inside
 from firstlight.testing import TinyNet, tiny_data
 
@@ -49,7 +49,7 @@ def test_a_commit_is_no_option_of_git(make_run, tmp_path):
     for run, commit in ((one, f"--output={victim}"), (other, "HEAD")):
         environment = {"git": {"commit": commit}}
         (run.path / "environment.json").write_text(json.dumps(environment))
-    assert changes.code_changed(one, other) == []
+    assert compare.code_changed(one, other) == []
     assert victim.read_text() == "mine"
 
 

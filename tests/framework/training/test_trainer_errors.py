@@ -11,7 +11,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import Trainer
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 
 
 def summary():

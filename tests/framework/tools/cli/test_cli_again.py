@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 
-from firstlight.runs.run import latest_run, read_records
+from firstlight.runs.find import latest_run
+from firstlight.runs.records import read_records
 
 
 def test_resume_goes_on_where_a_run_stopped(cli, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.runs import RunFolder, cleaning, list_runs
-from firstlight.runs.long_history import LongHistory
+from firstlight.runs.history import LongHistory
 from firstlight.runs.records import read_records
 from firstlight.testing import TinyNet, tiny_data
 

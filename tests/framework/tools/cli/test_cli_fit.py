@@ -7,7 +7,7 @@ import pytest
 
 from firstlight import Trainer
 from firstlight.models import MLP
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 
 QUICK = ("--trainer.max_epochs", 1, "--trainer.limit_train_batches", 2)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fruit_tables import accuracy, predicted, table
 
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 
 QUICK = ("--model.lr", 0.01, "--trainer.max_epochs", 10)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from waiting import until
 
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 
 
 def run_of(folder):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 from firstlight.tools.cli import predict
 
 

@@ -129,7 +129,7 @@ def test_a_test_that_belongs_to_the_run_fails_it():
 
 def test_metrics_of_a_run_that_another_process_fills_are_given_and_not_kept(trainer, monkeypatch):
     path = trainer.run.path / "owner.3.json"
-    told = json.loads(claims.content(trainer.run.path, "0123"))
+    told = json.loads(claims.claim_text(trainer.run.path, "0123"))
     path.write_text(json.dumps(told | {"pid": 1, "process_started": None}))
     monkeypatch.setattr(claims.Claim, "alive", lambda claim, folder: True)
     before = (trainer.run.path / "summary.json").read_bytes()

@@ -7,7 +7,7 @@ import pytest
 from fruit_tables import accuracy, predicted, table
 
 from firstlight.datasets import load
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 
 
 @pytest.fixture

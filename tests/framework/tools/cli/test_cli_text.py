@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 
 TEXT = "to be, or not to be: that is the question\n" * 60
 BIGRAM = '''

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from firstlight.runs.run import latest_run
+from firstlight.runs.find import latest_run
 from firstlight.tools.cli import trust
 
 PLANTED = """
