@@ -73,9 +73,17 @@ def modules():
 MODULES = modules()
 
 
+def nodes(tree):
+    """Yield the nodes of a file that run: imports for annotations alone do not."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"):
+            yield node
+            yield from nodes(node)
+
+
 def imported(path):
     """Yield the project's modules that a file imports, at its top or within a function."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "firstlight":

@@ -15,7 +15,7 @@ from firstlight.checkpoints import resume
 from firstlight.checkpoints.format import Checkpoint
 from firstlight.runs import RunFolder, list_runs
 from firstlight.runs.owner import RunInUse
-from firstlight.runs.status import status
+from firstlight.runs.run_files import read_status
 from firstlight.testing import TinyNet, tiny_data
 
 
@@ -98,7 +98,7 @@ def test_an_epoch_that_was_broken_off_does_not_count():
 def test_a_run_whose_machine_is_gone_is_gone_on_with(changes):
     run = fit("lost", max_steps=4).run
     pretend_running(run, silent=300, **changes)
-    assert status(run.path) == "crashed"
+    assert read_status(run.path) == "crashed"
     assert fit("lost", resume="auto").run.path == run.path
 
 

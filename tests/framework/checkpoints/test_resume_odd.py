@@ -12,7 +12,7 @@ from waiting import until
 import firstlight as fl
 from firstlight import callbacks, nn
 from firstlight.checkpoints.format import Checkpoint
-from firstlight.runs.run_ids import latest_run
+from firstlight.runs.find import latest_run
 from firstlight.testing import tiny_data
 
 
