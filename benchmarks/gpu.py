@@ -22,7 +22,7 @@ from peers import load_work
 
 from firstlight import Callback, DataLoader, Trainer
 from firstlight.fast import attention, gelu, layer_norm
-from firstlight.fast.cuda.cupy_ops import adam
+from firstlight.fast.cuda.optimizers import adam
 from firstlight.support.backend import device_name, load_cupy, resolve_device, to_device, using
 from firstlight.training.step import make_passes
 

@@ -1,9 +1,9 @@
-"""Adagrad."""
+"""Adagrad: a learning rate for each weight that falls with its past gradients."""
 
 import numpy as np
 
-from firstlight.optim.decay import with_decay
-from firstlight.optim.optimizer import Optimizer
+from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.support.array import Array
 
 
 class Adagrad(Optimizer):
@@ -22,11 +22,11 @@ class Adagrad(Optimizer):
     lr : float
         Learning rate.
     lr_decay : float
-        How fast the learning rate falls besides.
+        Decay of the learning rate with the number of steps.
     weight_decay : float
         L2 penalty, added to the gradient.
     initial_accumulator_value : float
-        What s is before the first step.
+        Initial value of s.
     eps : float
         Keeps the division finite.
 
@@ -41,13 +41,13 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-2,
+        params: Params,
+        lr: float = 1e-2,
         *,
-        lr_decay=0.0,
-        weight_decay=0.0,
-        initial_accumulator_value=0.0,
-        eps=1e-10,
+        lr_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
     ):
         if not initial_accumulator_value >= 0:
             raise ValueError(
@@ -59,7 +59,9 @@ class Adagrad(Optimizer):
         )
         self.state["sum"][...] = initial_accumulator_value
 
-    def update(self, group, t, w, g, total, step, decayed):
+    def update(
+        self, group: Group, t: int, w: Array, g: Array, total: Array, step: Array, decayed: Array
+    ) -> None:
         g = with_decay(group, w, g, out=decayed)
         np.multiply(g, g, out=step)
         total += step

@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 
 from firstlight.fast.compiled import fastest
-from firstlight.fast.cuda import cupy_ops
-from firstlight.optim.decay import with_decay
-from firstlight.optim.optimizer import Optimizer
+from firstlight.fast.cuda import optimizers
+from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.support.array import Array
 
 
 class Adam(Optimizer):
@@ -40,20 +40,38 @@ class Adam(Optimizer):
 
     state_names = ("exp_avg", "exp_avg_sq")
     scratch_rows = 2
-    fused = staticmethod(partial(cupy_ops.adam, decoupled=False))
+    fused = staticmethod(partial(optimizers.adam, decoupled=False))
 
-    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ):
         super().__init__(
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
 
-    def update(self, group, t, w, g, m, v, step, decayed):
+    def update(
+        self,
+        group: Group,
+        t: int,
+        w: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        step: Array,
+        decayed: Array,
+    ) -> None:
         g = with_decay(group, w, g, out=decayed)
         fastest(descend, w)(group, t, w, g, m, v, step)
 
     def _check(self, group):
         super()._check(group)
-        check_betas(type(self).__name__, group["betas"])
+        _check_betas(type(self).__name__, group["betas"])
 
 
 class AdamW(Optimizer):
@@ -75,7 +93,7 @@ class AdamW(Optimizer):
     eps : float
         Keeps the division finite.
     weight_decay : float
-        Share of the weights, times lr, that each step takes away.
+        Fraction of the weights, times lr, that each step subtracts.
 
     References
     ----------
@@ -83,25 +101,35 @@ class AdamW(Optimizer):
     """
 
     state_names = ("exp_avg", "exp_avg_sq")
-    fused = staticmethod(partial(cupy_ops.adam, decoupled=True))
+    fused = staticmethod(partial(optimizers.adam, decoupled=True))
 
-    def __init__(self, params, lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
         super().__init__(
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
 
-    def update(self, group, t, w, g, m, v, step):
+    def update(
+        self, group: Group, t: int, w: Array, g: Array, m: Array, v: Array, step: Array
+    ) -> None:
         if group["weight_decay"]:
             w *= 1 - group["lr"] * group["weight_decay"]
         fastest(descend, w)(group, t, w, g, m, v, step)
 
     def _check(self, group):
         super()._check(group)
-        check_betas(type(self).__name__, group["betas"])
+        _check_betas(type(self).__name__, group["betas"])
 
 
-def descend(group, t, w, g, m, v, step):
-    """Move m and v on by the gradient g, and w by Adam's step; ``step`` is scratch.
+def descend(group: Group, t: int, w: Array, g: Array, m: Array, v: Array, step: Array) -> None:
+    """Update m and v with the gradient g, and w by Adam's step; ``step`` is scratch.
 
     With c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ, the step is written with one division::
 
@@ -123,7 +151,6 @@ def descend(group, t, w, g, m, v, step):
     w -= step
 
 
-def check_betas(who, betas):
-    """Raise a ValueError unless there are two betas in [0, 1)."""
+def _check_betas(who, betas):
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise ValueError(f"{who}: expected two betas in [0, 1), got {betas}")

@@ -1,20 +1,24 @@
-"""Optimizer: walks the flat arrays in blocks; subclasses are an update rule on slices."""
+"""Optimizer: the base class of update rules, which walks the flat arrays in blocks."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from firstlight import fast
 from firstlight.fast.blocked.parallel import even_rows, spread
-from firstlight.fast.cuda.fused_optimizer import fused_rule, launch_runs
-from firstlight.fast.cuda.loss_scale import settle
-from firstlight.optim.groups import make_groups, plain
-from firstlight.optim.matching import misfit
-from firstlight.optim.runs import find_runs
-from firstlight.parameter import flatten
+from firstlight.fast.cuda.loss_scale import LossScale
+from firstlight.fast.cuda.optimizers import fused_rule
+from firstlight.optim._checks import make_groups, misfit, plain
+from firstlight.parameter import Flat, Parameter, flatten
+from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 
-# Elements a block: it stays in the cache for several passes. 10.8 M parameters, an Adam step: 40 ms
-# whole, 24 ms in blocks, 16 ms on two threads; below LARGE, waking them costs what they win.
-BLOCK, LARGE = 131_072, 1_000_000
+Group = dict[str, Any]  # hyper-parameters, and the parameters they apply to as "params"
+Params = Iterable[Parameter] | Iterable[Group]
+
+BLOCK = 131_072  # elements, which stay in the cache for several passes
+LARGE = 1_000_000  # elements; below it, one thread is faster than several
 
 
 class Optimizer:
@@ -72,24 +76,26 @@ class Optimizer:
     array([-0.5,  0. ,  0.5])
     """
 
-    state_names = ()  # names of the flat state arrays, in the order `update` takes them
-    optional_state = {}  # those that exist only if some group sets a hyper-parameter: its name
-    scratch_rows, fused = 1, None  # block-sized scratch arrays; `update` as one kernel, on a GPU
+    state_names: tuple[str, ...] = ()  # of the flat state arrays, in the order `update` takes them
+    optional_state: dict[str, str] = {}  # state arrays that exist only if a hyper-parameter is set
+    scratch_rows: int = 1  # block-sized scratch arrays of `update`
+    fused: Callable[..., None] | None = None  # `update` as one kernel, on a GPU
 
-    def __init__(self, params, defaults):
-        self.param_groups = make_groups(type(self).__name__, params, defaults)
+    def __init__(self, params: Params, defaults: dict[str, Any]):
+        self.param_groups: list[Group] = make_groups(type(self).__name__, params, defaults)
         for group in self.param_groups:
             self._check(group)
-        self.flat = flatten([p for group in self.param_groups for p in group["params"]])
+        self.flat: Flat = flatten([p for group in self.param_groups for p in group["params"]])
         self._check_eps()
-        self.state = {
+        self.state: dict[str, Array] = {
             name: np.zeros_like(self.flat.data) for name in self.state_names if self._needs(name)
         }
-        self.steps, self.loss_scale = 0, None
+        self.steps: int = 0
+        self.loss_scale: LossScale | None = None
         self._missed = [0] * len(self.flat.windows)  # steps each parameter was frozen in
-        self._trained, self._runs, self._frozen = None, [], []
+        self._trained, self._spans, self._frozen = None, [], []
 
-    def update(self, group, t, w, g, *state_and_scratch):
+    def update(self, group: Group, t: int, w: Array, g: Array, *state_and_scratch: Any) -> None:
         """Change the values ``w`` in place; every array is a slice of the same block.
 
         Parameters
@@ -106,71 +112,68 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__}.update is missing")
 
-    def step(self):
+    def step(self) -> None:
         """Update every parameter that is not frozen from its gradient."""
         fused = fused_rule(self)
         if fused is None:
-            settle(self)
-        runs, state = self.trained_runs(), self.state_in_order()
+            self._settle()
+        spans = self.parameter_spans()
+        arrays = [self.flat.data, self.flat.grad, *self.state_in_order()]
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
-        if fused is not None:
-            launch_runs(self, fused, self.steps)
-            runs = []
-        elif self.loss_scale is not None and self.loss_scale.is_bad():
-            runs = []
-        for group, start, stop, missed in runs:
+        if fused is None and self.loss_scale is not None and self.loss_scale.is_bad():
+            spans = []
+        for group, start, stop, missed in spans:
 
             def update(low, high, group=group, start=start, t=self.steps - missed):
                 block = slice(start + low, start + high)
-                self.update(
-                    *(group, t),
-                    self.flat.data[block],
-                    self.flat.grad[block],
-                    *[None if array is None else array[block] for array in state],
-                    *np.empty_like(self.flat.data, shape=(self.scratch_rows, high - low)),
-                )
+                parts = [None if array is None else array[block] for array in arrays]
+                if fused is not None:
+                    fused(group, t, *parts)
+                    return
+                shape = (self.scratch_rows, high - low)
+                self.update(group, t, *parts, *np.empty_like(self.flat.data, shape=shape))
 
             _each_block(update, stop - start, self.flat.data)
         if self.loss_scale is not None:
             self.loss_scale.update()
 
-    def zero_grad(self):
+    def zero_grad(self) -> None:
         """Set every gradient to zero."""
         self.flat.grad[...] = 0
 
-    def spans(self):
-        """Return ``(group, start, stop)`` runs of the flat arrays that are trained, in order."""
-        return [(group, start, stop) for group, start, stop, _ in self.trained_runs()]
+    def spans(self) -> list[tuple[Group, int, int]]:
+        """Return ``(group, start, stop)`` of each trained span of the flat arrays, in order."""
+        return [(group, start, stop) for group, start, stop, _ in self.parameter_spans()]
 
-    def grad_norm(self):
+    def grad_norm(self) -> Array | np.float64:
         """Return the L2 norm of the gradient of all trained parameters, a float64 0-d array."""
         return sum(map(fast.sum_of_squares, self._trained_grads())) ** 0.5
 
-    def scale_grad(self, factor):
+    def scale_grad(self, factor: float | Array) -> None:
         """Multiply the gradient by a factor, a number or a 0-d array, in place and in its dtype."""
         factor = factor.astype(self.flat.grad.dtype) if hasattr(factor, "astype") else factor
         for g in self._trained_grads():
             g *= factor
 
-    def clip_grad(self, limit):
+    def clip_grad(self, limit: float) -> None:
         """Clamp every entry of the gradient to [-limit, limit], in place."""
         for g in self._trained_grads():
             np.clip(g, -limit, limit, out=g)
 
     @property
-    def lr(self):
+    def lr(self) -> float:
         """Learning rate of the first group; setting it sets every group's."""
         return self.param_groups[0]["lr"]
 
     @lr.setter
-    def lr(self, value):
+    def lr(self, value: float) -> None:
         for group in self.param_groups:
             group["lr"] = value
 
-    def state_dict(self):
-        """Return the state: arrays under "arrays", all the rest JSON-able.
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state: arrays under "arrays", everything else JSON-able.
 
         Returns
         -------
@@ -178,9 +181,9 @@ class Optimizer:
             ``optimizer`` (the class's name), ``steps``, ``groups`` (each its hyper-parameters and
             the steps of its parameters), ``loss_scale`` (if there is one) and ``arrays``.
             The arrays are windows, not copies: ``"exp_avg.3"`` is Adam's first moment of the
-            parameter that stands fourth in memory, in its shape.
+            parameter that is fourth in memory, in its shape.
         """
-        settle(self)
+        self._settle()
         taken = iter([self.steps - missed for missed in self._missed])
         groups = [
             {**plain(group), "steps": [next(taken) for _ in group["params"]]}
@@ -191,14 +194,14 @@ class Optimizer:
             state["loss_scale"] = self.loss_scale.state_dict()
         return state | {"arrays": self._state_windows()}
 
-    def load_state_dict(self, state):
-        """Take over what `state_dict` returned, from an optimizer of the same model and groups.
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load what `state_dict` of an optimizer of the same model and groups returned.
 
         Raises
         ------
         ValueError
-            Another optimizer's: its class, groups, names or shapes differ, or a hyper-parameter
-            is bad. Nothing is changed then.
+            The class, groups, names or shapes differ, or a hyper-parameter is bad. Nothing is
+            changed then.
         """
         problem = misfit(self.state_dict(), state)
         if problem:
@@ -236,8 +239,8 @@ class Optimizer:
         switch = self.optional_state.get(name)
         return switch is None or any(group[switch] for group in self.param_groups)
 
-    def state_in_order(self):
-        """Return the state's arrays in the order of ``update``, None for what nobody needs."""
+    def state_in_order(self) -> list[Array | None]:
+        """Return the state arrays in the order of ``update``, None for one that no group needs."""
         for name, switch in self.optional_state.items():
             if name not in self.state and self._needs(name):
                 raise RuntimeError(
@@ -254,10 +257,14 @@ class Optimizer:
         }
 
     def _trained_grads(self):
-        return [self.flat.grad[start:stop] for _, start, stop, _ in self.trained_runs()]
+        return [self.flat.grad[start:stop] for _, start, stop, _ in self.parameter_spans()]
 
-    def trained_runs(self):
-        """Return ``(group, start, stop, missed)`` of each run; found anew when freezing changes."""
+    def parameter_spans(self) -> list[tuple[Group, int, int, int]]:
+        """Return ``(group, start, stop, missed)`` of each contiguous span of the flat arrays.
+
+        The parameters of a span are trained, belong to one group and missed the same number of
+        steps. The spans are found again when freezing changes.
+        """
         flat = self.flat
         trained = [p.requires_grad if p.flat is flat else None for p, _ in flat.windows]
         if trained != self._trained:
@@ -266,10 +273,33 @@ class Optimizer:
                     f"{type(self).__name__}: the model's parameters have moved to other memory "
                     "(model.to(...), or another optimizer was made); make the optimizer afterwards"
                 )
-            settle(self)
-            self._trained, self._runs = trained, find_runs(self, trained)
+            self._settle()
+            self._trained, self._spans = trained, self._find_spans(trained)
             self._frozen = [index for index, is_trained in enumerate(trained) if not is_trained]
-        return self._runs
+        return self._spans
+
+    def _find_spans(self, trained):
+        owners = [group for group in self.param_groups for _ in group["params"]]
+        spans, before = [], None
+        for index, (_, window) in enumerate(self.flat.windows):
+            missed = self._missed[index]
+            here = (id(owners[index]), missed) if trained[index] else None
+            if here and here == before:
+                spans[-1][2] = window.stop  # the padding between stays zero
+            elif here:
+                spans.append([owners[index], window.start, window.stop, missed])
+            before = here
+        return spans
+
+    def _settle(self):
+        """Count the steps that the loss scale skipped as missed; the host waits for the GPU."""
+        if self.loss_scale is None or self._trained is None:  # none since the last time
+            return
+        skipped = self.loss_scale.take_skipped()
+        if skipped:
+            for index in set(range(len(self._missed))) - set(self._frozen):
+                self._missed[index] += skipped
+            self._trained = None
 
     def _check_eps(self):
         for group in self.param_groups:
@@ -280,7 +310,7 @@ class Optimizer:
                 )
 
     def _check(self, group):
-        """Raise a ValueError for hyper-parameters that no rule can take."""
+        """Raise a ValueError for invalid hyper-parameters."""
         for name in ("lr", "weight_decay", "momentum", "lr_decay"):
             if name in group and not group[name] >= 0:
                 raise ValueError(
@@ -288,6 +318,14 @@ class Optimizer:
                 )
         if "eps" in group and not group["eps"] > 0:  # the padding divides 0 by 0 + eps
             raise ValueError(f"{type(self).__name__}: expected eps above 0, got {group['eps']}")
+
+
+def with_decay(group: Group, w: Array, g: Array, out: Array) -> Array:
+    """Return g + weight_decay · w, written into ``out``; g itself if weight_decay is 0."""
+    if not group["weight_decay"]:
+        return g
+    np.multiply(w, group["weight_decay"], out=out)
+    return np.add(out, g, out=out)
 
 
 def _each_block(update, size, flat):

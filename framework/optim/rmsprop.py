@@ -1,9 +1,9 @@
-"""RMSprop."""
+"""RMSprop: the gradient over its root mean square."""
 
 import numpy as np
 
-from firstlight.optim.decay import with_decay
-from firstlight.optim.optimizer import Optimizer
+from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.support.array import Array
 
 
 class RMSprop(Optimizer):
@@ -25,13 +25,13 @@ class RMSprop(Optimizer):
     lr : float
         Learning rate.
     alpha : float
-        α, in [0, 1]: how slowly the running means forget.
+        α, in [0, 1]: decay rate of the running means.
     eps : float
         Keeps the division finite.
     weight_decay : float
         L2 penalty, added to the gradient.
     momentum : float
-        μ; 0 keeps no running sum, and no memory for it.
+        μ; 0 allocates no running sum.
     centered : bool
         Divide by the standard deviation: the mean square less the squared mean.
 
@@ -47,14 +47,14 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-2,
+        params: Params,
+        lr: float = 1e-2,
         *,
-        alpha=0.99,
-        eps=1e-8,
-        weight_decay=0.0,
-        momentum=0.0,
-        centered=False,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        momentum: float = 0.0,
+        centered: bool = False,
     ):
         defaults = {
             "lr": lr,
@@ -66,7 +66,18 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, group, t, w, g, v, mean, buffer, step, decayed):
+    def update(
+        self,
+        group: Group,
+        t: int,
+        w: Array,
+        g: Array,
+        v: Array,
+        mean: Array | None,
+        buffer: Array | None,
+        step: Array,
+        decayed: Array,
+    ) -> None:
         alpha = group["alpha"]
         g = with_decay(group, w, g, out=decayed)
         np.multiply(g, g, out=step)

@@ -1,25 +1,27 @@
 """Learning-rate schedules: functions of the step and the initial learning rate.
 
 ``schedule(step, lr, **settings)`` returns the learning rate of a step (or epoch), counted from 0.
-A schedule knows no past, so that a training that goes on from a checkpoint needs only the step;
-`Plateau`, which watches a metric, is the exception. Names and settings are PyTorch's, except
+A schedule has no state, so that resuming from a checkpoint needs only the step. `Plateau`, which
+monitors a metric, is the exception. Names and settings are PyTorch's, except
 that the length of a schedule is ``total_steps`` everywhere.
 
-`firstlight.callbacks.LRSchedule` applies them; so does a loop of one's own::
+`firstlight.callbacks.LRSchedule` applies them; in a hand-written loop::
 
     optimizer.lr = schedules.cosine(step, 0.1, total_steps=1000)
 """
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from typing import Any
 
 
-def constant(step, lr):
-    """Return lr, whatever the step."""
+def constant(step: int, lr: float) -> float:
+    """Return lr at every step."""
     return lr
 
 
-def step(step, lr, *, step_size, gamma=0.1):
+def step(step: int, lr: float, *, step_size: int, gamma: float = 0.1) -> float:
     """Multiply by gamma every ``step_size`` steps; PyTorch's StepLR.
 
     Formula::
@@ -34,18 +36,18 @@ def step(step, lr, *, step_size, gamma=0.1):
     return lr * gamma ** (step // step_size)
 
 
-def multistep(step, lr, *, milestones, gamma=0.1):
+def multistep(step: int, lr: float, *, milestones: Iterable[int], gamma: float = 0.1) -> float:
     """Multiply by gamma at every step of the list ``milestones``; PyTorch's MultiStepLR."""
     return lr * gamma ** bisect_right(sorted(milestones), step)
 
 
-def exponential(step, lr, *, gamma):
+def exponential(step: int, lr: float, *, gamma: float) -> float:
     """Multiply by gamma at every step: lr · gamma^step; PyTorch's ExponentialLR."""
     return lr * gamma**step
 
 
-def linear(step, lr, *, total_steps, eta_min=0.0):
-    """Go from lr to ``eta_min`` in a straight line, and stay there; PyTorch's LinearLR.
+def linear(step: int, lr: float, *, total_steps: int, eta_min: float = 0.0) -> float:
+    """Decrease linearly from lr to ``eta_min`` and stay there; PyTorch's LinearLR.
 
     Formula, with T = total_steps (``total_iters`` in PyTorch)::
 
@@ -59,10 +61,10 @@ def linear(step, lr, *, total_steps, eta_min=0.0):
     return lr + (eta_min - lr) * min(1, step / total_steps)
 
 
-def cosine(step, lr, *, total_steps, eta_min=0.0):
-    """Go down half a cosine wave, from lr to ``eta_min``; PyTorch's CosineAnnealingLR.
+def cosine(step: int, lr: float, *, total_steps: int, eta_min: float = 0.0) -> float:
+    """Decrease from lr to ``eta_min`` on half a cosine wave; PyTorch's CosineAnnealingLR.
 
-    Formula, with T = total_steps (``T_max`` in PyTorch); beyond T it goes up again::
+    Formula, with T = total_steps (``T_max`` in PyTorch); beyond T it rises again::
 
         eta_min + (lr - eta_min) · (1 + cos(π step / T)) / 2
 
@@ -73,10 +75,10 @@ def cosine(step, lr, *, total_steps, eta_min=0.0):
     return _cosine_between(lr, eta_min, step / total_steps)
 
 
-def warmup(step, lr, *, warmup_steps):
-    """Go up in a straight line, and reach lr at step ``warmup_steps``.
+def warmup(step: int, lr: float, *, warmup_steps: int) -> float:
+    """Increase linearly and reach lr at step ``warmup_steps``.
 
-    Formula; the first step, too, learns something::
+    Formula, whose value at the first step is not 0::
 
         lr · min(1, (step + 1) / (warmup_steps + 1))
 
@@ -88,8 +90,10 @@ def warmup(step, lr, *, warmup_steps):
     return lr * min(1, (step + 1) / (warmup_steps + 1))
 
 
-def warmup_cosine(step, lr, *, total_steps, warmup_steps=0, eta_min=0.0):
-    """Warm up, go down half a cosine wave until ``total_steps``, and stay at ``eta_min``."""
+def warmup_cosine(
+    step: int, lr: float, *, total_steps: int, warmup_steps: int = 0, eta_min: float = 0.0
+) -> float:
+    """Warm up, decrease on half a cosine wave until ``total_steps``, and stay at ``eta_min``."""
     if step < warmup_steps:
         return warmup(step, lr, warmup_steps=warmup_steps)
     if step >= total_steps:
@@ -98,10 +102,18 @@ def warmup_cosine(step, lr, *, total_steps, warmup_steps=0, eta_min=0.0):
     return _cosine_between(lr, eta_min, share)
 
 
-def one_cycle(step, lr, *, total_steps, pct_start=0.3, div_factor=25.0, final_div_factor=1e4):
-    """Go up from ``lr / div_factor`` to lr and then far down, each on half a cosine wave.
+def one_cycle(
+    step: int,
+    lr: float,
+    *,
+    total_steps: int,
+    pct_start: float = 0.3,
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+) -> float:
+    """Increase from ``lr / div_factor`` to lr, then decrease, each on half a cosine wave.
 
-    PyTorch's OneCycleLR with ``max_lr=lr``; the momentum stays as it is.
+    PyTorch's OneCycleLR with ``max_lr=lr``; the momentum is not changed.
 
     Parameters
     ----------
@@ -109,11 +121,11 @@ def one_cycle(step, lr, *, total_steps, pct_start=0.3, div_factor=25.0, final_di
     lr : float
         The peak.
     total_steps : int
-        Length of the cycle; afterwards the last value stays.
+        Length of the cycle; afterwards the last value is kept.
     pct_start : float
-        Share of the steps that go up.
+        Fraction of the steps that increase.
     div_factor, final_div_factor : float
-        The first value is ``lr / div_factor``, the last one ``final_div_factor`` times smaller.
+        The first value is ``lr / div_factor``; the last is ``final_div_factor`` times smaller.
 
     References
     ----------
@@ -130,7 +142,7 @@ def one_cycle(step, lr, *, total_steps, pct_start=0.3, div_factor=25.0, final_di
 class Plateau:
     """Multiply by ``factor`` whenever a metric has stopped improving; PyTorch's ReduceLROnPlateau.
 
-    ``observe`` takes each new value of the metric; calling the object gives the learning rate.
+    ``observe`` takes each new value of the metric; calling the object returns the learning rate.
 
     Parameters
     ----------
@@ -139,12 +151,12 @@ class Plateau:
     factor : float
         In [0, 1).
     patience : int
-        This many values may be no better; the next one reduces.
+        Values without improvement that are tolerated; the next one reduces.
     threshold : float
-        Better means: by this share of the best value's size. (PyTorch multiplies the best value by
-        1 ± threshold; of a negative one, each equal value is better then.)
+        Smallest improvement, relative to the size of the best value. (PyTorch multiplies the best
+        value by 1 ± threshold, so that an equal value counts as better if it is negative.)
     cooldown : int
-        Values to let pass after a reduction.
+        Values to ignore after a reduction.
     min_lr : float
         Lower bound.
 
@@ -158,7 +170,14 @@ class Plateau:
     """
 
     def __init__(
-        self, *, mode="min", factor=0.1, patience=10, threshold=1e-4, cooldown=0, min_lr=0.0
+        self,
+        *,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
     ):
         if mode not in ("min", "max"):
             raise ValueError(f'Plateau: expected mode "min" or "max", got {mode!r}')
@@ -166,13 +185,13 @@ class Plateau:
             raise ValueError(f"Plateau: expected a factor in [0, 1), got {factor}")
         self.mode, self.factor, self.patience = mode, factor, patience
         self.threshold, self.cooldown, self.min_lr = threshold, cooldown, min_lr
-        self.best = None  # no value yet
-        self.bad = 0  # values in a row that were no better
-        self.cooling = 0  # values of the cooldown still to come
-        self.reductions = 0
+        self.best: float | None = None  # no value yet
+        self.bad: int = 0  # values in a row without improvement
+        self.cooling: int = 0  # values of the cooldown still to come
+        self.reductions: int = 0
 
-    def observe(self, value):
-        """Take note of a new value of the metric."""
+    def observe(self, value: float) -> None:
+        """Record a new value of the metric."""
         if self._is_better(value):
             self.best, self.bad = value, 0
         else:
@@ -183,16 +202,16 @@ class Plateau:
             self.reductions += 1
             self.cooling, self.bad = self.cooldown, 0
 
-    def __call__(self, step, lr):
-        """Return the learning rate now; what counts is what was observed, not the step."""
+    def __call__(self, step: int, lr: float) -> float:
+        """Return the current learning rate, which depends on the metric and not on the step."""
         return min(lr, max(lr * self.factor**self.reductions, self.min_lr))
 
-    def state_dict(self):
-        """Return what was learned from the values so far, as a JSON-able dict."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state as a JSON-able dict."""
         return {name: getattr(self, name) for name in ("best", "bad", "cooling", "reductions")}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Load what `state_dict` returned."""
         for name in self.state_dict():
             setattr(self, name, state[name])
 
@@ -203,7 +222,7 @@ class Plateau:
         return value < self.best - margin if self.mode == "min" else value > self.best + margin
 
 
-SCHEDULES = {
+SCHEDULES: dict[str, Callable[..., Any]] = {
     "constant": constant,
     "step": step,
     "multistep": multistep,

@@ -1,14 +1,14 @@
-"""SGD: gradient descent, with momentum if wanted."""
+"""SGD: gradient descent, optionally with momentum."""
 
 import numpy as np
 
-from firstlight.fast.cuda import cupy_ops
-from firstlight.optim.decay import with_decay
-from firstlight.optim.optimizer import Optimizer
+from firstlight.fast.cuda import optimizers
+from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.support.array import Array
 
 
 class SGD(Optimizer):
-    """Go against the gradient, or against a running sum of gradients.
+    """Step against the gradient, or against a running sum of gradients.
 
     Update, with μ = momentum and b = 0 before the first step::
 
@@ -24,9 +24,9 @@ class SGD(Optimizer):
     lr : float
         Learning rate.
     momentum : float
-        μ; 0 keeps no running sum, and no memory for it.
+        μ; 0 allocates no running sum.
     dampening : float
-        Share of each gradient that does not enter the running sum.
+        Fraction of each gradient that does not enter the running sum.
     weight_decay : float
         L2 penalty, added to the gradient.
     nesterov : bool
@@ -40,10 +40,17 @@ class SGD(Optimizer):
 
     state_names = ("momentum_buffer",)
     optional_state = {"momentum_buffer": "momentum"}
-    fused = staticmethod(cupy_ops.sgd)
+    fused = staticmethod(optimizers.sgd)
 
     def __init__(
-        self, params, lr=1e-3, *, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        *,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
     ):
         defaults = {
             "lr": lr,
@@ -54,7 +61,9 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(self, group, t, w, g, buffer, step):
+    def update(
+        self, group: Group, t: int, w: Array, g: Array, buffer: Array | None, step: Array
+    ) -> None:
         lr, momentum = group["lr"], group["momentum"]
         g = with_decay(group, w, g, out=step)
         if not momentum:

@@ -10,8 +10,8 @@ Nothing in firstlight draws from NumPy's global generator. What is random, and w
 ``draw``    samples drawn anew, such as blocks of a text: the same
 ==========  ===============================================================================
 
-On a GPU dropout is drawn there, see `firstlight.fast.cuda.philox`, as a function of the seed and
-the number of the training step.
+On a GPU dropout is drawn there, by Philox, as a function of the seed and the number of the training
+step.
 
 ``init`` and ``dropout`` are streams: they move on with each draw, and `state_dict` saves where
 they stand. The others have no state at all: `derived` makes their generator from

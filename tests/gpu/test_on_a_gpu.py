@@ -5,6 +5,7 @@ from pathlib import Path
 
 import half_precision
 import numpy as np
+import philox
 import pytest
 from device_comparisons import (
     CAPTURE_CASES,
@@ -17,7 +18,7 @@ from layer_table import CASES
 
 import firstlight as fl
 from firstlight import Trainer, models, nn
-from firstlight.fast.cuda import cupy_ops, gemm, kernel, philox
+from firstlight.fast.cuda import cupy_ops, gemm, kernel
 from firstlight.fast.cuda.uploads import uploading
 from firstlight.support.backend import load_cupy, to_device, using
 from firstlight.tools.diagnose.parity import check_parity

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from firstlight.fast.blocked.scaling import next_scale, unscale
+from firstlight.fast.blocked.gradients import next_scale, unscale
 
 torch = pytest.importorskip("torch")
 

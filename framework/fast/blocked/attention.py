@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from firstlight.fast.blocked.dropout import dropout_factors
 from firstlight.fast.blocked.parallel import BLOCK_BYTES, even_rows, spread
 from firstlight.fast.compiled import fastest
 
@@ -49,7 +50,10 @@ def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
 
     def block(first, last):
         n = slice(first, last)
-        options = {} if plain else {"bias": _of(bias, n), "draw": _dropout(seeds, n, dropout, y)}
+        options = {}
+        if not plain:
+            draw = dropout_factors(seeds[n], dropout, y) if dropout else None
+            options = {"bias": _of(bias, n), "draw": draw}
         some(q[n], k[n], v[n], y[n], lse[n], causal, **options)
 
     spread(block, len(q), _samples(q, k))
@@ -84,7 +88,10 @@ def attention_backward(
 
     def block(first, last):
         n = slice(first, last)
-        options = {} if plain else {"bias": _of(bias, n), "draw": _dropout(seeds, n, dropout, y)}
+        options = {}
+        if not plain:
+            draw = dropout_factors(seeds[n], dropout, y) if dropout else None
+            options = {"bias": _of(bias, n), "draw": draw}
         arrays = (array[n] for array in (dy, q, k, v, y, lse, dq, dk, dv))
         some(*arrays, causal, **options)
 
@@ -187,19 +194,3 @@ def _future(like):
     """Return -inf where key j comes after query i, else 0, for as many as ``like`` has queries."""
     t = like.shape[2]
     return np.triu(np.full_like(like, -np.inf, shape=(t, t)), 1)
-
-
-def _dropout(seeds, n, p, like):
-    """Return a function that draws factors 0 or 1/(1 - p); again the same from the same seeds."""
-    if not p:
-        return None
-    generators = [np.random.default_rng(seed) for seed in seeds[n]]
-    scale = 1 / (1 - p) if p < 1 else 0.0
-
-    def draw(shape):
-        kept = np.stack([rng.random(shape[1:], "float32") >= p for rng in generators])
-        factors = np.asarray(kept, like=like).astype(like.dtype)
-        factors *= scale
-        return factors
-
-    return draw

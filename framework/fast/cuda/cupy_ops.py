@@ -1,7 +1,7 @@
 """The operations of `firstlight.fast` on a GPU, under the same names: launches of our kernels.
 
-`firstlight.fast.dispatch` calls them for float32 and float64 arrays that are not NumPy's. Each
-function computes what its namesake computes on the CPU; that one's docstring says what.
+`firstlight.fast.by_array` calls them for float32 and float64 arrays that are not NumPy's. Each
+function computes what its namesake for the CPU computes, and is documented there.
 """
 
 import math
@@ -9,10 +9,9 @@ import math
 import numpy as np
 
 from firstlight.distributed import share
-from firstlight.fast.blocked import dropout, scaling
+from firstlight.fast.blocked import dropout, gradients
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.fast.cuda.kernel import BLOCK, each, launch
-from firstlight.fast.cuda.philox import words_of
 from firstlight.support import rng as randomness
 
 CHUNKS = 64  # of rows, whose sums are added in a second stage
@@ -168,18 +167,19 @@ def dropout_mask(x, p, shape, rng=None):
 
 
 def _draw(p, key, shape, unused):
-    """Return what the kernels draw by; elements count in the whole batch, of all ranks."""
-    if key is None:
-        key = unused, 0
-    step, call = key
+    """Return what the kernels draw by; elements are numbered in the whole batch of all ranks.
+
+    The generator is Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
+    2011, section 3.3), a function of a counter and a key. The state of a GPU's generator could
+    not be saved, and a captured graph repeats the same work; so the counter is the number of the
+    pass (on the device, it grows with each training step), of the call in it and of the element,
+    and the key is the seed.
+    """
+    step, call = (unused, 0) if key is None else key
     first = share.first_row(shape[0]) * math.prod(shape[1:]) & 0xFFFFFFFF
-    return (
-        np.float32(p),
-        step,
-        np.uint32(call),
-        *map(np.uint32, words_of(randomness.current_seed())),
-        np.uint32(first),
-    )
+    seed = randomness.current_seed()
+    words = np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF)
+    return np.float32(p), step, np.uint32(call), *words, np.uint32(first)
 
 
 # --- element by element --------------------------------------------------------------------------
@@ -222,42 +222,15 @@ def take_scaled(x, places, factor):
     return batch
 
 
-# --- optimizers --------------------------------------------------------------------------------
-
-
-def adam(group, t, w, g, m, v, *, decoupled, counts=None):
-    """Take Adam's or AdamW's step on slices of the flat arrays, or, by ``counts``, none."""
-    lr, (beta1, beta2) = group["lr"], group["betas"]
-    numbers = [lr, beta1, beta2, group["eps"], group["weight_decay"]]
-    numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
-    decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
-    arguments = (w, g, m, v, *map(float, numbers), int(decoupled), w.size)
-    launch("optimizers", "adam", w, each(w.size), *arguments, decided, int(counts is not None))
-
-
-def sgd(group, t, w, g, buffer, *, counts=None):
-    """Take SGD's step on slices of the flat arrays, or, by ``counts``, none."""
-    numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
-    arguments = (w, g, g if buffer is None else buffer, *map(float, numbers))
-    arguments += (int(group["nesterov"]), t, w.size)
-    decided = w if counts is None else counts
-    launch("optimizers", "sgd", w, each(w.size), *arguments, decided, int(counts is not None))
-
-
-def corrections(w, counts, lr, beta1, beta2, t):
-    """Return, on the device, whether step t is bad, and Adam's factors for the good steps in t."""
-    found = np.empty_like(w, shape=(3,))
-    numbers = map(np.float64, (lr, beta1, beta2))
-    launch("scaling", "corrections", w, 1, found, counts, *numbers, t, block=1)
-    return found
+# --- loss scale ---------------------------------------------------------------------------------
 
 
 def unscale(g, scale, counts):
-    counts[scaling.BAD] = 0
+    counts[gradients.BAD] = 0
     launch("scaling", "unscale", g, each(g.size), g, scale, counts, g.size)
 
 
-def next_scale(scale, counts, interval=scaling.GROWTH_INTERVAL):
+def next_scale(scale, counts, interval=gradients.GROWTH_INTERVAL):
     launch("scaling", "next_scale", scale, 1, scale, counts, interval, block=1)
 
 

@@ -9,7 +9,7 @@ is halved; after many good steps it is doubled.
 import numpy as np
 
 from firstlight import fast
-from firstlight.fast.blocked.scaling import BAD, GOOD, SKIPPED
+from firstlight.fast.blocked.gradients import BAD, GOOD, SKIPPED
 
 FIRST = 2.0**16
 LEAST = 1e-4  # below it, even gradients that were made smaller are infinite
@@ -36,7 +36,7 @@ class LossScale:
     ----------
     scale : array, shape ()
     counts : array of int32, shape (3,)
-        See `firstlight.fast.blocked.scaling`.
+        See `firstlight.fast.blocked.gradients`.
 
     Raises
     ------
@@ -109,14 +109,3 @@ class LossScale:
 def scaled(optimizer, dy):
     """Return dy times the optimizer's loss scale, or dy where there is none."""
     return dy if optimizer.loss_scale is None else dy * optimizer.loss_scale.scale
-
-
-def settle(optimizer):
-    """Count the steps that were left out as missed by what was trained; the host waits."""
-    if optimizer.loss_scale is None or optimizer._trained is None:  # none since the last time
-        return
-    skipped = optimizer.loss_scale.take_skipped()
-    if skipped:
-        for index in set(range(len(optimizer._missed))) - set(optimizer._frozen):
-            optimizer._missed[index] += skipped
-        optimizer._trained = None

@@ -7,7 +7,7 @@ from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Parameter, callbacks, optim
-from firstlight.fast.blocked.scaling import GOOD, SKIPPED
+from firstlight.fast.blocked.gradients import GOOD, SKIPPED
 from firstlight.fast.cuda.loss_scale import FIRST, LossScale
 from firstlight.support.backend import to_device
 from firstlight.training import trial

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import philox
 import pytest
 from standin import installed, kernels
 
@@ -11,7 +12,6 @@ from firstlight import Trainer, models, nn, optim
 from firstlight.callbacks import ModelCheckpoint
 from firstlight.checkpoints.format import Checkpoint
 from firstlight.data.transforms import Scale
-from firstlight.fast.cuda import philox
 from firstlight.support.backend import load_cupy, resolve_device, to_device, using
 
 needs_kernels = pytest.mark.skipif(

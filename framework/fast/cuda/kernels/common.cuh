@@ -38,7 +38,7 @@ __device__ __forceinline__ Real block_max(Real value) {
 
 // Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): random bits
 // as a function of a counter and a key, without any state. Element i gets word i % 4 of counter
-// (i / 4, step, call, 0) under the key seed. Same in NumPy: firstlight.fast.cuda.philox.
+// (i / 4, step, call, 0) under the key seed. Same in NumPy: tests/support/philox.py.
 __device__ __forceinline__ float philox_uniform(
     unsigned element, unsigned step, unsigned call, unsigned seed0, unsigned seed1) {
     unsigned c[4] = {element / 4, step, call, 0};

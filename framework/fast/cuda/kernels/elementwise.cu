@@ -7,7 +7,7 @@ extern "C" __global__ void fill_kernel(Real* x, Real value, int n) {
 }
 
 // mask = [u ≥ p] for uniform u, drawn from (seed, *step, call, first + element).
-// Twin: firstlight.fast.cuda.philox. Floor: n bytes written, 30 integer operations an element.
+// Twin: tests/support/philox.py. Floor: n bytes written, 30 integer operations an element.
 extern "C" __global__ void dropout_mask(
     unsigned char* mask, float p, const unsigned* step, unsigned call, unsigned seed0,
     unsigned seed1, unsigned first, int n) {

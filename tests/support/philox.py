@@ -1,9 +1,4 @@
-"""Philox: random bits as a function of a counter and a key, in NumPy; the twin of the kernels'.
-
-A GPU has no generator whose state could be saved, and a captured graph repeats the same work. So
-dropout there is a function of numbers: the seed, the pass (which grows with each training step
-and lies on the device), the call within the pass, and the element.
-"""
+"""Philox in NumPy: what the kernels' random numbers are compared with."""
 
 import numpy as np
 
@@ -28,12 +23,6 @@ def philox(counter, key):
     References
     ----------
     Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011, section 3.3.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> [hex(word) for word in philox(np.zeros((4, 1), "uint32"), (0, 0))[:, 0]]
-    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     c = [row.astype("uint64") for row in counter]
     low, key = np.uint64(0xFFFFFFFF), list(key)
@@ -63,10 +52,5 @@ def uniform(count, step, call, seed):
     element = np.arange(count, dtype="uint32")
     zeros = np.zeros_like(element)
     counter = np.stack([element // 4, zeros + np.uint32(step), zeros + np.uint32(call), zeros])
-    words = philox(counter, words_of(seed))[element % 4, element]
+    words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))[element % 4, element]
     return (words >> 8).astype("float32") * np.float32(2.0**-24)
-
-
-def words_of(seed):
-    """Return the two 32-bit words of a seed that are Philox's key."""
-    return seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
