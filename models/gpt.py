@@ -3,12 +3,13 @@
 import numpy as np
 
 from firstlight import nn, optim
-from firstlight.models.gpt_block import Block
 from firstlight.models.gpt_weights import from_gpt2, read_gpt2
 from firstlight.models.sampling import check as check_sampling
 from firstlight.models.sampling import sample
 from firstlight.module import Module, StepOutput
+from firstlight.nn.recompute import replay, run
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.step_output import denominators
 
@@ -228,6 +229,62 @@ class GPT(Module):
                 + (f" after {start} positions in the cache" if start else "")
                 + "; shorten them, or build it with a larger block_size"
             )
+
+    def flops(self, x, y):
+        return 0  # all in the layers
+
+
+class Block(Module):
+    """One layer of a GPT.
+
+    Formula, with causal attention::
+
+        h = x + dropout(attention(norm₁(x)))
+        y = h + feed_forward(norm₂(h))
+
+    Gradient: x and h reach y through the branch and past it, so their gradients add::
+
+        dh = dy + norm₂'(feed_forward'(dy))
+        dx = dh + norm₁'(attention'(dropout'(dh)))
+
+    Parameters
+    ----------
+    n_embd, n_head : int
+        Numbers a position, and heads.
+    dropout : float
+    bias : bool
+    approximate : {"none", "tanh"}
+        Form of GELU.
+    recompute : bool
+        Keep only x for backward, and run forward again then.
+    """
+
+    def __init__(
+        self, n_embd, n_head, *, dropout=0.0, bias=True, approximate="none", recompute=False
+    ):
+        self.recompute = recompute
+        self.ln_1 = nn.LayerNorm(n_embd, bias=bias)
+        self.attn = nn.MultiHeadAttention(n_embd, n_head, dropout, bias, is_causal=True)
+        self.resid_dropout = nn.Dropout(dropout)
+        self.ln_2 = nn.LayerNorm(n_embd, bias=bias)
+        self.mlp = nn.FeedForward(n_embd, None, dropout, bias, approximate=approximate)
+
+    def forward(self, x: Array) -> Array:  # x (N, T, C)
+        return run(self, x)
+
+    def backward(self, dy: Array) -> Array:  # dy (N, T, C)
+        replay(self)
+        dh = dy + self.ln_2.backward(self.mlp.backward(dy))
+        return dh + self.ln_1.backward(self.attn.backward(self.resid_dropout.backward(dh)))
+
+    def extend(self, x, cache):
+        """Return y for positions x that follow those in the cache, in evaluation."""
+        h = x + self.attn.extend(self.ln_1(x), cache)
+        return h + self.mlp(self.ln_2(h))
+
+    def _forward(self, x):
+        h = x + self.resid_dropout(self.attn(self.ln_1(x)))
+        return h + self.mlp(self.ln_2(h))
 
     def flops(self, x, y):
         return 0  # all in the layers

@@ -1,26 +1,24 @@
 """Layers, losses and initialisers; each file shows one forward and its backward."""
 
 from firstlight.nn import init
-from firstlight.nn.attention import MultiHeadAttention
+from firstlight.nn.attention import KeyValueCache, MultiHeadAttention
 from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
 from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.cross_entropy import CrossEntropyLoss
-from firstlight.nn.dropout import Dropout
-from firstlight.nn.dropout2d import Dropout2d
+from firstlight.nn.dropout import Dropout, Dropout2d
 from firstlight.nn.embedding import Embedding
 from firstlight.nn.feedforward import FeedForward, SwiGLU
 from firstlight.nn.gelu import GELU
 from firstlight.nn.groupnorm import GroupNorm
 from firstlight.nn.gru import GRU, GRUCell
 from firstlight.nn.instancenorm import InstanceNorm2d
-from firstlight.nn.kv_cache import KeyValueCache
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.lstm import LSTM, LSTMCell
-from firstlight.nn.patches import PatchEmbedding
+from firstlight.nn.patch_embedding import PatchEmbedding
 from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
 from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
@@ -29,8 +27,7 @@ from firstlight.nn.reshape import Flatten, Identity, Reshape
 from firstlight.nn.rnn import RNN, RNNCell
 from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
-from firstlight.nn.transformer import TransformerEncoderLayer
-from firstlight.nn.transformer_decoder import TransformerDecoderLayer
+from firstlight.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from firstlight.nn.upsample import Upsample
 from firstlight.nn.zeropad2d import ZeroPad2d
 

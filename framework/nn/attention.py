@@ -5,7 +5,7 @@ import numpy as np
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.attention_checks import as_bias, check_inputs, check_sizes
+from firstlight.nn._checks import check_dtype
 from firstlight.nn.linear import Linear
 from firstlight.parameter import Parameter
 
@@ -85,7 +85,7 @@ class MultiHeadAttention(Module):
         rotary=None,
         rng=None,
     ):
-        check_sizes(embed_dim, num_heads, dropout)
+        _check_sizes(embed_dim, num_heads, dropout)
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, float(dropout)
         self.head_dim, self.is_causal, self.rotary = embed_dim // num_heads, is_causal, rotary
         shape = (3 * embed_dim, embed_dim)
@@ -106,9 +106,9 @@ class MultiHeadAttention(Module):
         mask : array, shape (T, S), (N, T, S) or (N, H, T, S), optional
             Boolean: True where a query may look; or floating-point: added to the scores.
         """
-        check_inputs(self, x, context)
+        _check_inputs(self, x, context)
         q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
-        options = {"bias": as_bias(mask, q, k), "causal": self.is_causal}
+        options = {"bias": _as_bias(mask, q, k), "causal": self.is_causal}
         if self.training and self.dropout:
             options |= {"dropout": self.dropout, "seeds": fast.dropout_seeds(x)}
         y = np.empty_like(q, shape=x.shape)  # (N, T, C)
@@ -148,13 +148,13 @@ class MultiHeadAttention(Module):
 
     def weights(self, x, context=None, mask=None):
         """Return the weights p (N, H, T, S) of such a forward, without dropout."""
-        check_inputs(self, x, context)
+        _check_inputs(self, x, context)
         q, k, _ = self._project(x, context)
-        return fast.attention_weights(q, k, bias=as_bias(mask, q, k), causal=self.is_causal)
+        return fast.attention_weights(q, k, bias=_as_bias(mask, q, k), causal=self.is_causal)
 
     def extend(self, x, cache):
         """Return y for positions x (N, T, C) that follow those in a `KeyValueCache`."""
-        check_inputs(self, x, None)
+        _check_inputs(self, x, None)
         q, k, v = self._project(x, None, start=cache.length)
         k, v = cache.append(k, v)  # (N, H, S, D), those before too
         y = np.empty_like(q, shape=x.shape)
@@ -200,3 +200,108 @@ class MultiHeadAttention(Module):
             f"{self.embed_dim}, {self.num_heads}, dropout={self.dropout}, "
             f"bias={self.in_proj_bias is not None}, is_causal={self.is_causal}"
         )
+
+
+class KeyValueCache:
+    """Room for the keys and values of one `MultiHeadAttention` layer.
+
+    Without it, a generated token would cost a forward over all tokens before it.
+
+    Parameters
+    ----------
+    capacity : int
+        Positions that there is room for.
+
+    Attributes
+    ----------
+    length : int
+        Positions taken.
+    """
+
+    def __init__(self, capacity):
+        self.capacity, self.length = capacity, 0
+        self.keys = self.values = None
+
+    def append(self, k, v):
+        """Add positions, k and v of shape (N, H, T, D); return all so far, (N, H, S, D) each.
+
+        Raises
+        ------
+        ValueError
+            There is no room left.
+        """
+        n, h, t, d = k.shape
+        if self.length + t > self.capacity:
+            raise ValueError(
+                f"KeyValueCache: has room for {self.capacity} positions, {self.length} are taken "
+                f"and {t} more came; make it larger"
+            )
+        if self.keys is None:
+            self.keys, self.values = (
+                np.empty_like(k, shape=(n, h, self.capacity, d)) for _ in range(2)
+            )
+        new = slice(self.length, self.length + t)
+        self.keys[:, :, new], self.values[:, :, new] = k, v
+        self.length = new.stop
+        return self.keys[:, :, : new.stop], self.values[:, :, : new.stop]
+
+
+def _check_sizes(embed_dim, num_heads, dropout):
+    """Raise a ValueError unless the heads divide embed_dim and dropout is a probability."""
+    if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
+        fitting = [n for n in range(1, min(max(embed_dim, 0), 64) + 1) if embed_dim % n == 0]
+        raise ValueError(
+            f"MultiHeadAttention: expected embed_dim to be a multiple of num_heads, got "
+            f"{embed_dim} and {num_heads}; with embed_dim={embed_dim}, num_heads may be "
+            f"{', '.join(map(str, fitting)) or 'nothing'}"
+        )
+    if not 0 <= dropout <= 1:
+        raise ValueError(f"MultiHeadAttention: expected dropout from 0 to 1, got {dropout}")
+
+
+def _check_inputs(layer, x, context):
+    """Raise a ValueError or TypeError unless x and the context are (N, T, C) and (N, S, C)."""
+    dtype, width = layer.in_proj_weight.dtype, layer.embed_dim
+    for name, array in (("x", x), ("context", context)):
+        if array is None:
+            continue
+        fits = array.ndim == 3 and array.shape[1] > 0 and array.shape[2] == width
+        if not fits or len(array) != len(x):
+            raise ValueError(
+                f"MultiHeadAttention: expected {name} of shape (samples, positions, {width}) "
+                f"(embed_dim), got shape {array.shape}"
+                + (f" beside x of shape {x.shape}" if name == "context" else "")
+            )
+        check_dtype(layer, array, dtype, name)
+    if layer.is_causal and context is not None and context.shape[1] < x.shape[1]:
+        raise ValueError(
+            f"MultiHeadAttention: is_causal needs as many keys as queries or more, got "
+            f"{context.shape[1]} and {x.shape[1]}"
+        )
+
+
+def _as_bias(mask, q, k):
+    """Return a mask as what is added to the scores, (N or 1, H or 1, T, S); None stays None."""
+    if mask is None:
+        return None
+    n, h, t, s = (*q.shape[:3], k.shape[2])
+    if mask.ndim < 2 or mask.ndim > 4 or mask.shape[-2:] != (t, s):
+        shape = None
+    elif mask.ndim == 3:
+        shape = (mask.shape[0], 1, t, s)
+    else:
+        shape = (*(1, 1), *mask.shape)[-4:]
+    if shape is None or shape[0] not in (1, n) or shape[1] not in (1, h):
+        raise ValueError(
+            f"MultiHeadAttention: expected a mask of shape {(t, s)} (queries, keys), "
+            f"{(n, t, s)} or {(n, h, t, s)}, with 1 for what is alike, got shape {mask.shape}"
+        )
+    if mask.dtype.kind not in "bf":
+        raise TypeError(
+            f"MultiHeadAttention: expected a boolean mask (True: look) or a floating-point one "
+            f"(added to the scores), got {mask.dtype}; write mask.astype(bool)"
+        )
+    mask = np.asarray(mask, like=q)  # to the device of q
+    if mask.dtype.kind == "b":
+        return np.where(mask, 0, -np.inf).astype(q.dtype).reshape(shape)
+    return mask.astype(q.dtype, copy=False).reshape(shape)

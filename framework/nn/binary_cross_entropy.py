@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_reduction, check_same_shape, reduced, share_of
+from firstlight.nn._checks import check_reduction, check_same_shape, gradient_factor, reduced
 from firstlight.parameter import Buffer
 
 
@@ -79,7 +79,7 @@ class BCEWithLogitsLoss(Module):
             w = self._pos_weight(x)
             dx *= 1 + (w - 1) * y
             dx -= w * y
-        dx *= share_of(self, dloss, self._total(x), x.shape)
+        dx *= gradient_factor(self, dloss, self._total(x), x.shape)
         return dx
 
     def metrics(self, prediction, target):

@@ -3,8 +3,7 @@
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.input_checks import check_dtype
-from firstlight.nn.window_arguments import check_channels, check_fits, check_images, pair
+from firstlight.nn._checks import check_channels, check_dtype, check_fits, check_images, pair
 from firstlight.parameter import Parameter
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_arrays, check_reduction, reduced, share_of
+from firstlight.nn._checks import check_arrays, check_reduction, gradient_factor, reduced
 from firstlight.parameter import Buffer
 
 
@@ -140,7 +140,7 @@ class CrossEntropyLoss(Module):
 
     def backward(self, dloss=1.0):
         e, s, t, a, b, counted, total, shape = self.saved()
-        scale = share_of(self, dloss, total, shape[:-1])
+        scale = gradient_factor(self, dloss, total, shape[:-1])
         of_rows = scale
         if np.ndim(scale):  # one for each row
             scale, of_rows = scale.reshape(-1), scale.reshape(-1, 1)  # (N,), (N, 1)

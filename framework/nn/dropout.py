@@ -1,4 +1,4 @@
-"""Dropout: noise that keeps units from relying on each other."""
+"""Dropout and Dropout2d: noise that keeps units from relying on each other."""
 
 from firstlight import fast
 from firstlight.module import Module
@@ -73,6 +73,78 @@ class Dropout(Module):
         y[...] = mask
         y *= 1 / (1 - self.p) if self.p < 1 else 0.0
         y *= x
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class Dropout2d(Module):
+    """Set whole channels of each image to zero with probability p while training.
+
+    Neighbouring pixels of a map tell nearly the same, so that what `Dropout` takes from one the
+    next layer reads from the other; a whole channel is gone for good.
+
+    Formula, with a fresh random m for each sample n and channel c at each call::
+
+        y_nhwc = x_nhwc m_nc        m = 1 / (1 - p) with probability 1 - p, else 0
+
+    Gradient: the same factors, which forward therefore saves::
+
+        dx_nhwc = dy_nhwc m_nc
+
+    Parameters
+    ----------
+    p : float
+        Probability of a zero, from 0 to 1.
+    rng : numpy.random.Generator, optional
+        Where the masks come from; the ``dropout`` stream by default.
+
+    Raises
+    ------
+    ValueError
+        p is not a probability; x is not (N, H, W, C).
+
+    References
+    ----------
+    Tompson et al., "Efficient Object Localization Using Convolutional Networks", 2015, section
+    3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.Dropout2d(0.5, rng=np.random.default_rng(1))
+    >>> layer(np.ones((1, 2, 1, 4)))[0, :, 0]
+    array([[2., 0., 2., 2.],
+           [2., 0., 2., 2.]])
+    """
+
+    def __init__(self, p=0.5, *, rng=None):
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout2d: expected a probability p from 0 to 1, got {p}")
+        self.p = float(p)
+        self.rng = rng
+
+    def forward(self, x):  # x (N, H, W, C)
+        if x.ndim != 4:
+            raise ValueError(
+                f"Dropout2d: expected x of shape (N, H, W, C), got {x.shape}; "
+                "for other shapes use Dropout"
+            )
+        factors = self._draw(x) if self.training and self.p > 0 else None  # (N, 1, 1, C)
+        self.save(x.shape, factors)
+        return x if factors is None else x * factors
+
+    def backward(self, dy):  # dy (N, H, W, C)
+        shape, factors = self.saved()
+        self.check_dy(dy, shape)
+        return dy if factors is None else dy * factors
+
+    def _draw(self, x):
+        kept = fast.dropout_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
+        factors = kept.astype(x.dtype)
+        factors *= 1 / (1 - self.p) if self.p < 1 else 0.0
+        return factors
 
     def extra_repr(self):
         return f"p={self.p}"

@@ -8,7 +8,7 @@ from firstlight import fast
 from firstlight.distributed import share
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.input_checks import check_dtype, no_bias_repr
+from firstlight.nn._checks import check_dtype, no_bias_repr
 from firstlight.parameter import Buffer, Parameter
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
-from firstlight.nn.window_arguments import check_fits, check_images, pair
+from firstlight.nn._checks import check_fits, check_images, pair
 
 
 class MaxPool2d(Module):

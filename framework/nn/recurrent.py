@@ -35,7 +35,7 @@ import numpy as np
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn.input_checks import check_dtype
+from firstlight.nn._checks import check_dtype
 from firstlight.parameter import Parameter
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.nn.loss_checks import check_reduction, check_same_shape, reduced, share_of
+from firstlight.nn._checks import check_reduction, check_same_shape, gradient_factor, reduced
 
 
 class MSELoss(Module):
@@ -52,7 +52,7 @@ class MSELoss(Module):
 
     def backward(self, dloss=1.0):
         (d,) = self.saved()
-        d *= 2 * share_of(self, dloss, total(self, d), d.shape)
+        d *= 2 * gradient_factor(self, dloss, total(self, d), d.shape)
         return d  # (...)
 
     def metrics(self, prediction, target):
@@ -114,7 +114,7 @@ class L1Loss(Module):
     def backward(self, dloss=1.0):
         (d,) = self.saved()
         dx = np.sign(d, out=d)
-        dx *= share_of(self, dloss, total(self, d), d.shape)
+        dx *= gradient_factor(self, dloss, total(self, d), d.shape)
         return dx  # (...)
 
     def metrics(self, prediction, target):
@@ -188,7 +188,7 @@ class HuberLoss(Module):
 
     def backward(self, dloss=1.0):
         (c,) = self.saved()
-        c *= share_of(self, dloss, total(self, c), c.shape)
+        c *= gradient_factor(self, dloss, total(self, c), c.shape)
         return c  # (...)
 
     def metrics(self, prediction, target):

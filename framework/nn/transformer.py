@@ -1,4 +1,6 @@
-"""TransformerEncoderLayer: attention, then a feed-forward, each around a shortcut."""
+"""TransformerEncoderLayer and TransformerDecoderLayer: attention and feed-forward, each residual."""
+
+import numpy as np
 
 from firstlight.module import Module
 from firstlight.nn.attention import MultiHeadAttention
@@ -6,14 +8,80 @@ from firstlight.nn.dropout import Dropout
 from firstlight.nn.gelu import GELU
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
-from firstlight.nn.recompute import replayed, unsaved
+from firstlight.nn.recompute import replay, run
 from firstlight.nn.relu import ReLU
-from firstlight.support.rng import dropout_place
+from firstlight.support.array import Array
 
 ACTIVATIONS = {"relu": ReLU, "gelu": GELU}
 
 
-class TransformerEncoderLayer(Module):
+class _TransformerLayer(Module):
+    """Base of both layers: attention, feed-forward, norms, and recomputation."""
+
+    has_memory = False  # attends to a second sequence too
+
+    def __init__(
+        self,
+        d_model: int,
+        nhead: int,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: str = "relu",
+        layer_norm_eps: float = 1e-5,
+        norm_first: bool = False,
+        bias: bool = True,
+        *,
+        is_causal: bool = False,
+        recompute: bool = False,
+        rng: np.random.Generator | None = None,
+    ):
+        if activation not in ACTIVATIONS:
+            raise ValueError(
+                f"{self._name}: expected activation {' or '.join(ACTIVATIONS)}, got {activation!r}"
+            )
+        self.norm_first, self.recompute = norm_first, recompute
+        self.self_attn = MultiHeadAttention(
+            d_model, nhead, dropout, bias, is_causal=is_causal, rng=rng
+        )
+        if self.has_memory:
+            self.multihead_attn = MultiHeadAttention(d_model, nhead, dropout, bias, rng=rng)
+        self.linear1 = Linear(d_model, dim_feedforward, bias, rng=rng)
+        self.activation = ACTIVATIONS[activation]()
+        self.dropout = Dropout(dropout)
+        self.linear2 = Linear(dim_feedforward, d_model, bias, rng=rng)
+        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        if self.has_memory:
+            self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
+        if self.has_memory:
+            self.dropout3 = Dropout(dropout)
+
+    def backward(self, dy):
+        replay(self)
+        return self._backward(dy)
+
+    def _attend(self, x, mask):
+        return self.dropout1(self.self_attn(x, None, mask))
+
+    def _attend_backward(self, dy):
+        return self.self_attn.backward(self.dropout1.backward(dy))
+
+    def _feed(self, x):
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+
+    def _feed_backward(self, dy):
+        dhidden = self.dropout.backward(self.linear2.backward(dy))
+        return self.linear1.backward(self.activation.backward(dhidden))
+
+    def flops(self, x, y):
+        return 0  # counted by its layers
+
+    def extra_repr(self):
+        return f"norm_first={self.norm_first}"
+
+
+class TransformerEncoderLayer(_TransformerLayer):
     """Let the positions of a sequence look at each other, then let each think by itself.
 
     Formula, with f(x) = W₂ φ(W₁ x) and dropout on every branch; ``norm_first`` (pre-norm) trains
@@ -65,88 +133,103 @@ class TransformerEncoderLayer(Module):
     (3, 5, 8)
     """
 
-    def __init__(
-        self,
-        d_model,
-        nhead,
-        dim_feedforward=2048,
-        dropout=0.1,
-        activation="relu",
-        layer_norm_eps=1e-5,
-        norm_first=False,
-        bias=True,
-        *,
-        is_causal=False,
-        recompute=False,
-        rng=None,
-    ):
-        phi = activation_named("TransformerEncoderLayer", activation)
-        self.norm_first, self.recompute = norm_first, recompute
-        self.self_attn = MultiHeadAttention(
-            d_model, nhead, dropout, bias, is_causal=is_causal, rng=rng
-        )
-        self.linear1 = Linear(d_model, dim_feedforward, bias, rng=rng)
-        self.activation = phi()
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, rng=rng)
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
-        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-
-    def forward(self, x, mask=None):
+    def forward(self, x: Array, mask: Array | None = None) -> Array:
         """Return y for x (N, T, C); the mask is as in `MultiHeadAttention`."""
-        if not self.recompute or self._stack is None:
-            return self._forward(x, mask)
-        self.save(x, mask, dropout_place())
-        with unsaved(self):
-            return self._forward(x, mask)
-
-    def backward(self, dy):
-        """Return dx."""
-        if self.recompute:
-            x, mask, state = self.saved()
-            with replayed(state):
-                self._forward(x, mask)
-        return self._backward(dy)
+        return run(self, x, mask)
 
     def _forward(self, x, mask):
         if self.norm_first:
             h = x + self._attend(self.norm1(x), mask)
-            return h + self._feed(self.norm2(h))
+            return h + self.dropout2(self._feed(self.norm2(h)))
         h = self.norm1(x + self._attend(x, mask))
-        return self.norm2(h + self._feed(h))
+        return self.norm2(h + self.dropout2(self._feed(h)))
 
     def _backward(self, dy):
         if self.norm_first:
-            dh = dy + self.norm2.backward(self._feed_backward(dy))
+            d = self._feed_backward(self.dropout2.backward(dy))
+            dh = dy + self.norm2.backward(d)
             return dh + self.norm1.backward(self._attend_backward(dh))
         u = self.norm2.backward(dy)
-        v = self.norm1.backward(u + self._feed_backward(u))
+        v = self.norm1.backward(u + self._feed_backward(self.dropout2.backward(u)))
         return v + self._attend_backward(v)
 
-    def _attend(self, x, mask):
-        return self.dropout1(self.self_attn(x, None, mask))
 
-    def _attend_backward(self, dy):
-        return self.self_attn.backward(self.dropout1.backward(dy))
+class TransformerDecoderLayer(_TransformerLayer):
+    """Look at the own sequence, then at another one (the memory), then think.
 
-    def _feed(self, x):
-        hidden = self.dropout(self.activation(self.linear1(x)))
-        return self.dropout2(self.linear2(hidden))
+    Formula, with the feed-forward f and dropout on every branch::
 
-    def _feed_backward(self, dy):
-        dhidden = self.linear2.backward(self.dropout2.backward(dy))
-        return self.linear1.backward(self.activation.backward(self.dropout.backward(dhidden)))
+        pre-norm:   a = x + self(norm₁(x))    b = a + cross(norm₂(a), m)    y = b + f(norm₃(b))
+        post-norm:  a = norm₁(x + self(x))    b = norm₂(a + cross(a, m))    y = norm₃(b + f(b))
 
-    def flops(self, x, y):
-        return 0  # all in the layers
+    Gradient: line by line backwards, as in `TransformerEncoderLayer`; the memory m takes part
+    through ``cross`` only, whose backward returns two gradients.
 
-    def extra_repr(self):
-        return f"norm_first={self.norm_first}"
+    Parameters
+    ----------
+    d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias
+        As in `TransformerEncoderLayer`.
+    is_causal : bool
+        Position i of x sees positions 0 ... i of x only; all see the whole memory.
+    recompute, rng
+        As in `TransformerEncoderLayer`.
 
+    Raises
+    ------
+    ValueError
+        As in `TransformerEncoderLayer`.
 
-def activation_named(who, name):
-    """Return the class of an activation, or raise a ValueError that lists them."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"{who}: expected activation {' or '.join(ACTIVATIONS)}, got {name!r}")
-    return ACTIVATIONS[name]
+    References
+    ----------
+    Vaswani et al., 2017, section 3.1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight import nn
+    >>> layer = nn.TransformerDecoderLayer(8, 2, dim_feedforward=16)
+    >>> x, memory = np.ones((3, 5, 8), "float32"), np.ones((3, 9, 8), "float32")
+    >>> y = layer(x, memory)
+    >>> [d.shape for d in layer.backward(y)]
+    [(3, 5, 8), (3, 9, 8)]
+    """
+
+    has_memory = True
+
+    def forward(
+        self,
+        x: Array,
+        memory: Array,
+        mask: Array | None = None,
+        memory_mask: Array | None = None,
+    ) -> Array:
+        """Return y for x (N, T, C) and memory (N, S, C); masks as in `MultiHeadAttention`."""
+        return run(self, x, memory, mask, memory_mask)
+
+    def _forward(self, x, memory, mask, memory_mask):
+        if self.norm_first:
+            a = x + self._attend(self.norm1(x), mask)
+            b = a + self._look(self.norm2(a), memory, memory_mask)
+            return b + self.dropout3(self._feed(self.norm3(b)))
+        a = self.norm1(x + self._attend(x, mask))
+        b = self.norm2(a + self._look(a, memory, memory_mask))
+        return self.norm3(b + self.dropout3(self._feed(b)))
+
+    def _backward(self, dy):
+        if self.norm_first:
+            d = self._feed_backward(self.dropout3.backward(dy))
+            db = dy + self.norm3.backward(d)
+            d, dmemory = self._look_backward(db)
+            da = db + self.norm2.backward(d)
+            return da + self.norm1.backward(self._attend_backward(da)), dmemory
+        u = self.norm3.backward(dy)
+        v = self.norm2.backward(u + self._feed_backward(self.dropout3.backward(u)))
+        d, dmemory = self._look_backward(v)
+        w = self.norm1.backward(v + d)
+        return w + self._attend_backward(w), dmemory
+
+    def _look(self, x, memory, mask):
+        return self.dropout2(self.multihead_attn(x, memory, mask))
+
+    def _look_backward(self, dy):
+        return self.multihead_attn.backward(self.dropout2.backward(dy))

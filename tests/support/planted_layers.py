@@ -3,7 +3,7 @@
 from planting import Net, OwnConv, OwnLayerNorm, PerChannel, Scaled, plant
 
 from firstlight import nn
-from firstlight.models.gpt_block import Block
+from firstlight.models.gpt import Block
 
 
 def linear(*changes, out=64):
