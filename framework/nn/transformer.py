@@ -1,4 +1,4 @@
-"""TransformerEncoderLayer and TransformerDecoderLayer: attention and feed-forward, each residual."""
+"""TransformerEncoderLayer and TransformerDecoderLayer: residual attention and feed-forward."""
 
 import numpy as np
 
