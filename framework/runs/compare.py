@@ -24,7 +24,7 @@ def settings(run: RunFolder) -> dict[str, Any]:
     return flat({n: v for n, v in run.config.items() if n not in NOT_COMPARED})
 
 
-def differences(runs: Sequence[RunFolder], everything: bool = False) -> dict[str, list]:
+def differences(runs: Sequence[RunFolder], everything: bool = False) -> dict[str, list[Any]]:
     """Return the settings in which runs differ, ``{name: [value of each run]}``.
 
     Parameters

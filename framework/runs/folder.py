@@ -64,12 +64,13 @@ class RunFolder:
     """
 
     def __init__(self, path: PathLike) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         if not os.path.isfile(self.path / "config.json"):
             raise FileNotFoundError(f"{self.path} is no run: it has no config.json")
         whole = self.path.absolute()
-        self.name, self.id = whole.parent.name, whole.name
-        self.label = f"{self.name}/{self.id}"
+        self.name: str = whole.parent.name
+        self.id: str = whole.name
+        self.label: str = f"{self.name}/{self.id}"
 
     @cached_property
     def summary(self) -> dict[str, Any]:

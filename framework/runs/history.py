@@ -6,7 +6,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,11 +46,9 @@ class History:
     2
     """
 
-    records: list[dict[str, float]]
-    modes: dict[str, str]
-
     def __init__(self, records: Iterable[dict[str, float]] = ()) -> None:
-        self.records, self.modes = list(records), {}
+        self.records: list[dict[str, float]] = list(records)
+        self.modes: dict[str, str] = {}
 
     def add(self, record: dict[str, float]) -> None:
         """Append a record."""
@@ -75,7 +73,7 @@ class History:
         """Return the steps at which a name was logged, one for each of its values."""
         return self.at(name, "step")
 
-    def at(self, name: str, place: str) -> list:
+    def at(self, name: str, place: str) -> list[Any]:
         """Return the "step", "epoch" or "time" of each value of a name."""
         return [record[place] for record in self._having(name)]
 
@@ -154,8 +152,8 @@ class LongHistory(History):
     """
 
     def __init__(self, records: Iterable[dict[str, float]] = ()) -> None:
-        self.modes, self._count = {}, 0
-        self._rows, self._values = {}, {}  # of each name: indices of its records, its values
+        self.modes: dict[str, str] = {}
+        self._count, self._rows, self._values = 0, {}, {}  # by name: records' indices, values
         for record in records:
             self.add(record)
 
@@ -193,7 +191,7 @@ class LongHistory(History):
             raise self._unknown(name)
         return self._values[name].tolist()
 
-    def at(self, name: str, place: str) -> list:
+    def at(self, name: str, place: str) -> list[Any]:
         """Return the "step", "epoch" or "time" of each value of a name."""
         if name not in self._rows:
             raise self._unknown(name)

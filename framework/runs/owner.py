@@ -59,8 +59,12 @@ class Owner:
     """
 
     def __init__(self, folder: Path, path: Path, token: str) -> None:
-        self.folder, self.path, self.token, self._pid = folder, path, token, os.getpid()
-        self.lost = self.gone = False
+        self.folder: Path = folder
+        self.path: Path = path
+        self.token: str = token
+        self.lost: bool = False
+        self.gone: bool = False
+        self._pid = os.getpid()
         self._seen = time.monotonic()
         self._released = threading.Event()
         owned[folder] = self

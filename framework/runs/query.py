@@ -35,7 +35,7 @@ FACTS: dict[str, Callable[[RunFolder], Any]] = {
     "epochs": lambda run: run.place["epoch"],
     "steps": lambda run: run.place["step"],
 }
-COMPARISONS = {
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -45,7 +45,7 @@ COMPARISONS = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
-SIGNS = {
+SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.Not: lambda value: not _is_true(value),
     ast.USub: lambda value: value if value is MISSING else -1 * value,
     ast.UAdd: lambda value: value,
@@ -72,7 +72,8 @@ class Condition:
     """
 
     def __init__(self, text: str) -> None:
-        self.text, self.names = text.strip(), []
+        self.text: str = text.strip()
+        self.names: list[str] = []
         try:
             tree = ast.parse(self.text, mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

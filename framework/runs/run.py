@@ -38,6 +38,7 @@ from firstlight.runs import owner
 from firstlight.runs.environment import describe_environment, uncommitted_changes
 from firstlight.runs.find import make_folder, point_latest
 from firstlight.runs.masking import masked
+from firstlight.runs.owner import Owner
 from firstlight.runs.records import best_values, write_table
 from firstlight.runs.run_files import read_dict
 from firstlight.support.files import (
@@ -93,11 +94,6 @@ class Run:
         Another process owns it.
     """
 
-    path: Path
-    id: str
-    summary: dict[str, Any]
-    owner: owner.Owner
-
     def __init__(
         self,
         runs_dir: PathLike,
@@ -108,20 +104,20 @@ class Run:
         folder: PathLike | None = None,
         records: Sequence[dict[str, float]] = (),
     ) -> None:
-        self.name = name
+        self.name: str = name
         runs_dir = Path(runs_dir).expanduser()
         for parent, inner, _ in os.walk(folder) if folder else ():
             for one in inner:
                 refuse_link(Path(parent, one))
         try:
             path = Path(folder) if folder else make_folder(runs_dir, name)
-            self.path = path.absolute()  # a script may change its working directory
-            self.owner = owner.owned.get(self.path) or owner.claim(self.path)
+            self.path: Path = path.absolute()  # a script may change its working directory
+            self.owner: Owner = owner.owned.get(self.path) or owner.claim(self.path)
         except OSError as error:
             raise _unwritable(runs_dir, error) from error
-        self.id, self._complained = self.path.name, False
-        self._metrics = None
-        self.summary = {
+        self.id: str = self.path.name
+        self._metrics, self._complained = None, False
+        self.summary: dict[str, Any] = {
             "name": name,
             "id": self.id,
             "status": "running",
