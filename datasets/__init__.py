@@ -3,11 +3,13 @@
 import difflib
 import inspect
 from pathlib import Path
+from typing import Any
 
 from firstlight import hookimpl, plugins
 from firstlight.data.splits import READERS, DataSplits
 from firstlight.datasets.arithmetic import arithmetic
 from firstlight.datasets.arrays import from_arrays
+from firstlight.datasets.corpus import prepare_tokens
 from firstlight.datasets.csv_file import csv
 from firstlight.datasets.digits import digits
 from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
@@ -16,7 +18,8 @@ from firstlight.datasets.polynomial import polynomial
 from firstlight.datasets.prml import prml
 from firstlight.datasets.text import text
 from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
-from firstlight.datasets.token_files import prepare_tokens
+from firstlight.plugins import Registry
+from firstlight.support.files import PathLike
 
 __all__ = [
     "arithmetic",
@@ -37,15 +40,15 @@ __all__ = [
 
 
 @hookimpl
-def register_datasets(registry):
-    """Offer firstlight's own data sets by name."""
-    for function in (digits, mnist, fashion_mnist, kmnist, polynomial, npz, csv):
-        registry.add(function.__name__, function)
-    for function in (text, tiny_shakespeare, arithmetic, prml):
+def register_datasets(registry: Registry) -> None:
+    """Register firstlight's own data sets by name."""
+    of_files = (npz, csv, text)
+    own = (digits, mnist, fashion_mnist, kmnist, polynomial, tiny_shakespeare, arithmetic, prml)
+    for function in (*own, *of_files):
         registry.add(function.__name__, function)
 
 
-def load(name_or_path, **arguments):
+def load(name_or_path: PathLike, **arguments: Any) -> DataSplits:
     """Load a data set by name, or from a file.
 
     Parameters
@@ -54,7 +57,7 @@ def load(name_or_path, **arguments):
         A registered name (``firstlight data`` lists them), ``"package.module:function"``, or the
         path of a .csv, .npz, .npy or .txt file.
     **arguments
-        Those of the data set's function, e.g. `firstlight.datasets.mnist`.
+        Arguments of the data set's function, e.g. `firstlight.datasets.mnist`.
 
     Returns
     -------
@@ -63,9 +66,9 @@ def load(name_or_path, **arguments):
     Raises
     ------
     KeyError
-        No data set bears the name.
+        There is no data set of this name.
     TypeError
-        An argument that the data set does not have, or one it needs is missing.
+        An argument is unknown or missing.
 
     Examples
     --------
@@ -102,7 +105,6 @@ def _check_arguments(name, function, arguments):
                 f"load({name!r}): there is no argument {argument}; {hint}"
                 f"It takes {', '.join(parameters) or 'none'}"
             )
-    missing = [p.name for p in parameters.values() if p.default is p.empty]
-    missing = [argument for argument in missing if argument not in arguments]
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in arguments]
     if missing:
         raise TypeError(f"load({name!r}): it needs {', '.join(missing)}")

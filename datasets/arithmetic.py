@@ -1,13 +1,14 @@
-"""arithmetic: sums, sorting, reversing and copying, to be learned from examples alone."""
+"""arithmetic: sums, sorting, reversing and copying, to be learned from examples."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from firstlight.data.splits import DataSplits
 from firstlight.data.tokenizers import CharTokenizer
-from firstlight.datasets.blocks import IGNORE
+from firstlight.datasets.text import IGNORE
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
 
 
 def arithmetic(
@@ -21,7 +22,7 @@ def arithmetic(
     seed: int = 0,
     batch_size: int = 128,
 ) -> DataSplits:
-    """Make problems with digits, whose answers a model is to write.
+    """Make problems with digits, whose answers a model learns to write.
 
     ========  =============  ================================================================
     addition  ``12+39=150``  from the last digit on, so that a carry is known when it is needed;
@@ -32,9 +33,9 @@ def arithmetic(
     ========  =============  ================================================================
 
     A sample is the whole line, x without its last character and y without its first one; targets
-    before the answer are those that the loss ignores. Training draws new problems for each batch,
-    and never one that is kept for validation or test. Evaluations also tell ``exact``, the share
-    of problems of whose answer every digit is right.
+    before the answer are ignored by the loss. Training draws new problems for each batch, and
+    never one of validation or test. Evaluations also report ``exact``, the share of problems whose
+    answer is right in every digit.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def arithmetic(
     >>> splits.tokenizer.decode(x[0]), y[0].tolist()
     ('20+19=93', [-100, -100, -100, -100, -100, 10, 4, 1])
     """
-    longest = 9 if task == "addition" else 18  # what 64 bits can number
+    longest = 9 if task == "addition" else 18  # 64-bit integers number all problems
     if not 1 <= digits <= longest:
         raise ValueError(f"arithmetic: expected digits from 1 to {longest}, got {digits}")
     if min(val_size, test_size) < 0 or epoch_size < batch_size:
@@ -97,95 +98,84 @@ def arithmetic(
             f"arithmetic: val_size={val_size} and test_size={test_size} leave none of the {count} "
             f"problems of {task} with digits={digits} to train on; make them smaller"
         )
-    rng = randomness.derived("split", seed)
-    kept = rng.choice(count, val_size + test_size, replace=False)
-    lines = Lines(task, digits, reverse)
+    kept = randomness.derived("split", seed).choice(count, val_size + test_size, replace=False)
+    line, rng = (task, digits, reverse), randomness.derived("split", seed, 1)
     return DataSplits(
-        train=FreshProblems(lines, count, kept, epoch_size, seed),
-        val=Problems(lines, kept[:val_size]) if val_size else None,
-        test=Problems(lines, kept[val_size:]) if test_size else None,
+        train=FreshProblems(*line, count=count, kept=kept, epoch_size=epoch_size, rng=rng),
+        val=Problems(*line, kept[:val_size]) if val_size else None,
+        test=Problems(*line, kept[val_size:]) if test_size else None,
         name=f"arithmetic ({task})",
         batch_size=batch_size,
-        tokenizer=lines.tokenizer,
+        tokenizer=_TOKENIZER,
     )
 
 
-class Lines:
-    """Write problems, given by their numbers, as tokens.
-
-    Every problem has a number: the digits of what stands before the ``=``.
-    """
-
-    tokenizer = CharTokenizer("0123456789+=")
-    plus, zero, equals = tokenizer.encode("+0=")
-
-    def __init__(self, task, digits, reverse):
-        self.task, self.digits, self.reverse = task, digits, reverse
-
-    def __call__(self, numbers):
-        """Return ``(tokens, start)``: a line (N, L) for each number, and where answers start."""
-        if self.task == "addition":
-            a, b = np.divmod(numbers, 10**self.digits)  # (N,)
-            answer = self._digits(a + b, self.digits + 1)
-            answer = answer[:, ::-1] if self.reverse else answer
-            plus = np.full((len(numbers), 1), self.plus)
-            parts = [self._digits(a, self.digits), plus, self._digits(b, self.digits)]
-        else:
-            row = self._digits(numbers, self.digits)  # (N, digits)
-            change = {"sorting": np.sort, "reversal": np.fliplr, "copy": np.copy}[self.task]
-            answer, parts = change(row), [row]
-        equals = np.full((len(numbers), 1), self.equals)
-        line = np.hstack([*parts, equals, answer])  # (N, L)
-        return line, line.shape[1] - answer.shape[1]
-
-    def _digits(self, numbers, width):
-        powers = 10 ** np.arange(width - 1, -1, -1)
-        return numbers[:, np.newaxis] // powers % 10 + self.zero  # (N, width)
+_TOKENIZER = CharTokenizer("0123456789+=")
+_PLUS, _ZERO, _EQUALS = _TOKENIZER.encode("+0=")
 
 
 class Problems:
-    """A data set of the problems of certain numbers."""
+    """A data set of the problems with certain numbers: the digits before the ``=``."""
 
-    def __init__(self, lines, numbers):
-        self.lines, self.numbers = lines, numbers
+    def __init__(self, task: str, digits: int, reverse: bool, numbers: Array) -> None:
+        self._task, self._width, self._reverse = task, digits, reverse
+        self.numbers: Array = numbers
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, indices):
+    def __getitem__(self, indices: Array) -> tuple[Array, Array]:
         """Return the problems at an array of indices, ``(x, y)``, each of shape (N, L - 1)."""
-        return self._batch(self.numbers[indices])
+        return self.batch(self.numbers[indices])
 
-    def metrics(self, prediction, batch):
+    def batch(self, numbers: Array) -> tuple[Array, Array]:
+        """Return the problems with certain numbers, ``(x, y)``, each of shape (N, L - 1)."""
+        if self._task == "addition":
+            a, b = np.divmod(numbers, 10**self._width)  # (N,)
+            answer = self._digits(a + b, self._width + 1)
+            answer = answer[:, ::-1] if self._reverse else answer
+            plus = np.full((len(numbers), 1), _PLUS)
+            parts = [self._digits(a, self._width), plus, self._digits(b, self._width)]
+        else:
+            row = self._digits(numbers, self._width)  # (N, digits)
+            change = {"sorting": np.sort, "reversal": np.fliplr, "copy": np.copy}[self._task]
+            answer, parts = change(row), [row]
+        equals = np.full((len(numbers), 1), _EQUALS)
+        line = np.hstack([*parts, equals, answer])  # (N, L)
+        x, y = line[:, :-1], line[:, 1:].copy()
+        y[:, : -answer.shape[1]] = IGNORE
+        return x, y
+
+    def metrics(self, prediction: Array, batch: tuple[Array, ...]) -> dict[str, Array]:
         """Return ``{"exact": share of answers without an error}``.
 
-        Each digit is predicted from the right ones before it; a model that writes digit after
-        digit, always the likeliest, gets the same answers right.
+        Each digit is predicted from the right ones before it. A model that writes digit after
+        digit, always the most likely, gets the same answers right.
         """
         target = batch[1]
         right = (prediction.argmax(axis=-1) == target) | (target == IGNORE)  # (N, L - 1)
         return {"exact": right.all(axis=1).mean()}
 
-    def _batch(self, numbers):
-        line, start = self.lines(numbers)  # (N, L)
-        x, y = line[:, :-1], line[:, 1:].copy()
-        y[:, : start - 1] = IGNORE
-        return x, y
+    def _digits(self, numbers, width):
+        powers = 10 ** np.arange(width - 1, -1, -1)
+        return numbers[:, np.newaxis] // powers % 10 + _ZERO  # (N, width)
 
 
 class FreshProblems(Problems):
-    """Problems drawn anew for each batch, of ``count`` that there are but for those ``kept``."""
+    """Problems drawn for each batch from all ``count``, except those ``kept`` for evaluation."""
 
-    def __init__(self, lines, count, kept, epoch_size, seed):
-        self.count, self.kept = count, kept
-        super().__init__(lines, self._numbers(epoch_size, randomness.derived("split", seed, 1)))
+    def __init__(
+        self, *line: Any, count: int, kept: Array, epoch_size: int, rng: np.random.Generator
+    ) -> None:
+        self._count, self._kept = count, kept
+        super().__init__(*line, self._drawn(epoch_size, rng))
 
-    def draw(self, count, rng):
-        """Return so many problems, each that is not kept as likely as any other."""
-        return self._batch(self._numbers(count, rng))
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return new problems, uniform over those that are not kept."""
+        return self.batch(self._drawn(count, rng))
 
-    def _numbers(self, size, rng):
-        numbers = rng.integers(self.count, size=size)
-        while (again := np.isin(numbers, self.kept)).any():
-            numbers[again] = rng.integers(self.count, size=np.count_nonzero(again))
+    def _drawn(self, size, rng):
+        numbers = rng.integers(self._count, size=size)
+        while (again := np.isin(numbers, self._kept)).any():
+            numbers[again] = rng.integers(self._count, size=np.count_nonzero(again))
         return numbers

@@ -1,6 +1,8 @@
 """from_arrays: split arrays into train, validation and test data."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,36 +12,38 @@ from firstlight.data.splits import DataSplits
 from firstlight.data.transforms import Scale
 from firstlight.datasets.targets import read_targets
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
+from firstlight.support.files import PathLike
 
 
 def from_arrays(
-    x,
-    y=None,
+    x: Any,
+    y: Any = None,
     *,
-    val_size=0.1,
-    test_size=0.1,
-    seed=0,
-    stratify=True,
-    classes=None,
-    regression=None,
-    batch_size=None,
-    transform=None,
-    standardize=False,
-    like=None,
-    name="data",
-):
+    val_size: float = 0.1,
+    test_size: float = 0.1,
+    seed: int = 0,
+    stratify: bool = True,
+    classes: Sequence[str] | None = None,
+    regression: bool | None = None,
+    batch_size: int | None = None,
+    transform: Callable[..., Any] | None = None,
+    standardize: bool = False,
+    like: PathLike | Preprocessing | None = None,
+    name: str = "data",
+) -> DataSplits:
     """Split inputs and targets into train, validation and test data.
 
-    The split follows from ``seed`` alone; each part keeps the samples in their order.
+    The split depends on ``seed`` alone; each part keeps the samples in their order.
 
     Parameters
     ----------
     x : array_like, shape (N, ...)
-        Inputs. uint8 is taken for pixels: samples are divided by 255, unless ``transform`` is
+        Inputs. uint8 values are pixels: samples are divided by 255, unless ``transform`` is
         given. Other integers stay integers, e.g. tokens.
     y : array_like, shape (N,) or (N, K), optional
         Integers 0, 1, ..., strings or one-hot rows are class labels; floats make it a regression,
-        with y of shape (N, 1) or (N, K). What may be both is refused; see
+        with y of shape (N, 1) or (N, K). Ambiguous targets are refused; see
         `firstlight.datasets.targets`.
     val_size, test_size : float
         A fraction below 1, or a number of samples; 0 leaves the split out.
@@ -49,16 +53,16 @@ def from_arrays(
     classes : list of str, optional
         Names of the classes; by default the strings in y, or "0", "1", ...
     regression : bool, optional
-        True takes numbers in y for amounts, False for labels.
+        True reads numbers in y as amounts, False as labels.
     batch_size : int, optional
         32, or all training samples if there are fewer.
     transform : callable, optional
-        ``f(batch, rng) -> batch`` for all three splits; nothing random.
+        ``f(batch, rng) -> batch`` for all three splits; not random.
     standardize : bool
         Give each feature, along the last axis of x, mean 0 and standard deviation 1 over the
         training samples.
     like : path-like or Preprocessing, optional
-        A run's folder: classes and scale are those that its network was trained with.
+        A run's folder, whose classes and scale are used.
     name : str
 
     Returns
@@ -68,8 +72,8 @@ def from_arrays(
     Raises
     ------
     ValueError
-        Sizes that leave nothing to train on; lengths that differ; NaN; labels below 0; targets
-        that may be labels or amounts; what a run does not know, of ``like``.
+        Sizes that leave nothing to train on; lengths that differ; NaN; labels below 0; ambiguous
+        targets; classes that the run of ``like`` does not have.
 
     Examples
     --------
@@ -93,8 +97,16 @@ def from_arrays(
     return prepared(parts, name, classes, batch_size, transform, standardize, like)
 
 
-def prepared(parts, name, classes, batch_size, transform=None, standardize=False, like=None):
-    """Return `DataSplits` of arrays by split, which are scaled as their training part asks for.
+def prepared(
+    parts: dict[str, tuple[Array, ...]],
+    name: str,
+    classes: Sequence[str] | None,
+    batch_size: int | None,
+    transform: Callable[..., Any] | None = None,
+    standardize: bool = False,
+    like: Preprocessing | None = None,
+) -> DataSplits:
+    """Return `DataSplits` of arrays by split, scaled by statistics of the training part.
 
     Parameters
     ----------
@@ -102,7 +114,7 @@ def prepared(parts, name, classes, batch_size, transform=None, standardize=False
     name, classes, batch_size, transform, standardize
         As of `from_arrays`.
     like : Preprocessing or None
-        Whose scale goes before.
+        Its scale takes precedence.
     """
     x = parts["train"][0]
     if like is not None:
@@ -120,19 +132,25 @@ def prepared(parts, name, classes, batch_size, transform=None, standardize=False
         classes=classes,
         batch_size=batch_size,
         transform=transform,
-        info={"target": None} if lacking else {},  # there is one, and these data lack it
+        info={"target": None} if lacking else {},  # the run has a target, these data lack it
     )
 
 
-def as_preprocessing(like):
-    """Return the `Preprocessing` that a path names; None and a `Preprocessing` pass."""
+def as_preprocessing(like: PathLike | Preprocessing | None) -> Preprocessing | None:
+    """Return the `Preprocessing` at a path; None and a `Preprocessing` pass."""
     if isinstance(like, (str, Path)):
         return Preprocessing.load(like)
     return like
 
 
-def targets_like(like, y, name, classes=None, regression=None):
-    """Return targets and classes as `read_targets` does, numbered as a run numbers them."""
+def targets_like(
+    like: Preprocessing | None,
+    y: Array | None,
+    name: str,
+    classes: Sequence[str] | None = None,
+    regression: bool | None = None,
+) -> tuple[Array | None, Sequence[str] | None]:
+    """Return targets and classes as `read_targets` does, with the class numbers of a run."""
     if like is None:
         return (y, classes) if y is None else read_targets(y, name, classes, regression)
     if y is None or like.target == "none":
@@ -145,8 +163,8 @@ def targets_like(like, y, name, classes=None, regression=None):
     return renumbered(y, classes, like.classes, name), like.classes
 
 
-def check_lengths(x, y, name):
-    """Raise a ValueError unless there are samples, with a target for each if there are some."""
+def check_lengths(x: Array, y: Array | None, name: str) -> None:
+    """Raise a ValueError unless there are samples, and as many targets if there are any."""
     fits = x.ndim > 0 and len(x) > 0
     if y is not None:
         fits = fits and y.ndim > 0 and len(x) == len(y)
@@ -155,10 +173,10 @@ def check_lengths(x, y, name):
         raise ValueError(f"{name}: expected as many inputs as targets, and at least one; got {got}")
 
 
-def standardizing(x):
+def standardizing(x: Array) -> Scale:
     """Return the `Scale` that gives each feature of x mean 0 and standard deviation 1.
 
-    Features lie along the last axis; one that never changes becomes 0.
+    Features are along the last axis; a constant one becomes 0.
     """
     features = x.reshape(-1, x.shape[-1] if x.ndim > 1 else 1).T
     mean, std = zip(*map(_moments, features), strict=True)
@@ -169,20 +187,27 @@ def _moments(values):
     """Return mean and standard deviation, both finite, of one feature."""
     values = values.astype("float64")
     if not np.isfinite(values).all():
-        return 0.0, 1.0  # refused when the splits are made, with a message that says where
-    if values.min() == values.max():  # rounding would give it a tiny deviation
+        return 0.0, 1.0  # `ArrayDataset` refuses it, and says where it is
+    if values.min() == values.max():  # its deviation would be a rounding error
         return float(values[0]), 1.0
     size = float(np.abs(values).max())  # no square overflows
     values /= size
     return float(values.mean()) * size, float(values.std()) * size or 1.0
 
 
-def are_labels(y):
+def are_labels(y: Array) -> bool:
     """Return whether targets are class labels: one integer for each sample."""
     return y.ndim == 1 and y.dtype.kind in "biu"
 
 
-def split_indices(count, val_size, test_size, seed, labels=None, name="data"):
+def split_indices(
+    count: int,
+    val_size: float,
+    test_size: float,
+    seed: int,
+    labels: Array | None = None,
+    name: str = "data",
+) -> tuple[Array, Array, Array]:
     """Return the indices of train, validation and test samples, each sorted.
 
     Parameters

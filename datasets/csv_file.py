@@ -1,4 +1,4 @@
-"""csv: the user's own table."""
+"""csv: a table of the user, from a .csv file."""
 
 import re
 import warnings
@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from firstlight.data.splits import DataSplits
+from firstlight.datasets._table import Table, as_number, is_number
 from firstlight.datasets.arrays import as_preprocessing, from_arrays
-from firstlight.datasets.header import as_number, is_number
-from firstlight.datasets.table import Table
-from firstlight.datasets.targets import check_number
+from firstlight.datasets.targets import check_class_count
 
 
 def csv(
@@ -33,7 +32,7 @@ def csv(
     """Load a table of numbers with one target column from a .csv file.
 
     Words or whole numbers in the target column are classes; other numbers make it a regression,
-    with y of shape (N, 1). What may be both is refused: whole numbers that are written 1.0, and
+    with y of shape (N, 1). Ambiguous targets are refused: whole numbers that are written 1.0, and
     more than 20 different ones of which most occur once.
 
     Parameters
@@ -81,11 +80,10 @@ def csv(
     ValueError
         No such column, a line of another length, or a cell that is no number; with its line.
     """
-    like, known = as_preprocessing(like), ()
-    if like is not None:
-        if like.columns is None:
-            raise ValueError(f"{path}: the run was not trained on a table; it has no columns")
-        known = like.columns
+    like = as_preprocessing(like)
+    if like is not None and like.columns is None:
+        raise ValueError(f"{path}: the run was not trained on a table; it has no columns")
+    known = () if like is None else like.columns
     table = Table(Path(path), header, delimiter, decimal, encoding, known)
     names = table.names
     if target is None and like is not None:
@@ -144,7 +142,7 @@ def _inputs(columns, names, target, path):
 
 
 def _run_inputs(like, columns, table, target):
-    """Return where a run's input columns are."""
+    """Return the indices of a run's input columns."""
     path, names, trained = table.path, table.names, ", ".join(like.columns)
     missing = [name for name in like.columns if name not in names]
     if missing:
@@ -187,14 +185,14 @@ def _targets(cells, column, table, regression, like):
     y, classes = _classes(cells)
     if regression is None:
         what = "whole numbers" if numbers else "words"
-        check_number(len(classes), len(y), place, f"{what} as targets")
+        check_class_count(len(classes), len(y), place, f"{what} as targets")
     if numbers:
         _check_spelling(classes, place)
     return y, classes
 
 
 def _are_whole(cells, place):
-    """Return whether all numbers are whole, or raise a ValueError where that is in doubt."""
+    """Return whether all numbers are integers; raise a ValueError if that is ambiguous."""
     different = set(cells)
     if all(cell.lstrip("+-").isdigit() for cell in different):
         return True
@@ -220,7 +218,7 @@ def _check_spelling(classes, place):
 
 
 def _classes(cells):
-    """Return labels and the classes' names, numbers in the order of their size."""
+    """Return labels and the classes' names, in numerical or alphabetical order."""
     names = set(cells)
     by_size = all(is_number(name) for name in names)
     classes = sorted(names, key=(lambda name: (float(name), name)) if by_size else None)
@@ -232,19 +230,13 @@ def _amounts(cells, column, table):
     y = np.empty((len(cells), 1))
     for row, cell in enumerate(cells):
         y[row] = as_number(cell, table.decimal) if is_number(cell, table.decimal) else np.nan
-    good = np.isfinite(y[:, 0])
-    if not good.all():
-        row = int(good.argmin())
-        raise ValueError(
-            f"{table.place(row, column)}: expected a number, got {cells[row]!r}; fill in what is "
-            "missing, or leave out the line"
-        )
+    table.check_finite(y[:, 0], column, cells)
     _check_float32(y, [column], table)
     return y, None
 
 
 def _check_float32(values, columns, table):
-    """Raise a ValueError if most values of a column are the same once they are float32."""
+    """Raise a ValueError if float32 cannot tell most values of a column apart."""
     for column, numbers in zip(columns, values.T, strict=True):
         size = np.abs(numbers).max()
         if np.ptp(numbers) < 1e-4 * size:

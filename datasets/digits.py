@@ -1,4 +1,4 @@
-"""digits: real handwritten digits, small enough to come with the package."""
+"""digits: handwritten digits in a file of the package."""
 
 from pathlib import Path
 

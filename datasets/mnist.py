@@ -1,19 +1,33 @@
 """mnist, fashion_mnist, kmnist: 70,000 grey images of 28 x 28 pixels in ten classes each."""
 
-import os
-
 import numpy as np
 
 from firstlight.data.augment import augmentation
 from firstlight.data.splits import DataSplits
 from firstlight.data.transforms import Scale
-from firstlight.datasets import sources
-from firstlight.datasets.idx import parse_idx, read_content
+from firstlight.datasets.mnist_files import check_belongs, find_files, parse_idx, read_content
 
-_DIGITS = [str(digit) for digit in range(10)]
-_CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker"]
-_CLOTHES += ["Bag", "Ankle boot"]
-_KANA = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
+CLASSES = {
+    "mnist": [str(digit) for digit in range(10)],
+    "fashion_mnist": [
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ],
+    "kmnist": ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+}
+MOMENTS = {  # mean and standard deviation of the training pixels, divided by 255
+    "mnist": (0.1307, 0.3081),
+    "fashion_mnist": (0.2860, 0.3530),
+    "kmnist": (0.1918, 0.3483),
+}
 
 
 def mnist(
@@ -26,14 +40,14 @@ def mnist(
 ) -> DataSplits:
     """Load MNIST: handwritten digits, 60,000 images to train on and 10,000 to test on.
 
-    Images are channels-last, (28, 28, 1), and stay bytes in memory; batches are float32 from
-    0 to 1. They come from a local folder, or are downloaded once into the user's cache folder.
+    Images are channels-last, (28, 28, 1), and uint8 in memory; batches are float32 from 0 to 1.
+    The files are in a local folder, or are downloaded once to the user's cache folder.
 
     Parameters
     ----------
     data_dir : str, optional
         Folder with the four IDX files, raw or .gz, or with a folder "mnist" of them. By default
-        the environment variable FIRSTLIGHT_DATA; where that has none they are downloaded.
+        the environment variable FIRSTLIGHT_DATA; if it has none they are downloaded.
     val_size : int
         How many images at the end of the training set to validate on instead.
     normalize : bool
@@ -60,8 +74,7 @@ def mnist(
     Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document
     recognition", Proc. IEEE 86(11), 1998.
     """
-    moments = (0.1307, 0.3081)
-    return _load("mnist", _DIGITS, moments, data_dir, val_size, normalize, augment, batch_size)
+    return _load("mnist", data_dir, val_size, normalize, augment, batch_size)
 
 
 def fashion_mnist(
@@ -96,9 +109,7 @@ def fashion_mnist(
     H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking machine
     learning algorithms", arXiv:1708.07747, 2017.
     """
-    moments = (0.2860, 0.3530)
-    name = "fashion_mnist"
-    return _load(name, _CLOTHES, moments, data_dir, val_size, normalize, augment, batch_size)
+    return _load("fashion_mnist", data_dir, val_size, normalize, augment, batch_size)
 
 
 def kmnist(
@@ -132,19 +143,19 @@ def kmnist(
     ----------
     T. Clanuwat et al., "Deep learning for classical Japanese literature", arXiv:1812.01718, 2018.
     """
-    moments = (0.1918, 0.3483)
-    return _load("kmnist", _KANA, moments, data_dir, val_size, normalize, augment, batch_size)
+    return _load("kmnist", data_dir, val_size, normalize, augment, batch_size)
 
 
-def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_size):
-    paths = _files(name, data_dir)
+def _load(name, data_dir, val_size, normalize, augment, batch_size):
+    paths = find_files(name, data_dir)
     arrays = [_read(name, file, path) for file, path in paths.items()]
     x, y, x_test, y_test = arrays  # (N, H, W, 1) uint8, (N,) int64, and the same to test on
+    folder, classes = next(iter(paths.values())).parent, CLASSES[name]
     for images, labels, part in ((x, y, "train"), (x_test, y_test, "t10k")):
         if len(images) != len(labels):
             raise ValueError(
                 f"{name}: {len(images)} {part} images, but {len(labels)} {part} labels, in "
-                f"{paths[sources.FILES[0]].parent}; the files do not belong together"
+                f"{folder}; the files do not belong together"
             )
     if not 0 <= val_size < len(x):
         raise ValueError(
@@ -152,7 +163,7 @@ def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_
             f"images, got {val_size}"
         )
     cut = len(x) - val_size
-    scale = Scale(255, *moments) if normalize else Scale(255)
+    scale = Scale(255, *MOMENTS[name]) if normalize else Scale(255)
     return DataSplits(
         train=(x[:cut], y[:cut]),
         val=(x[cut:], y[cut:]) if val_size else None,
@@ -169,50 +180,18 @@ def _load(name, classes, moments, data_dir, val_size, normalize, augment, batch_
             flips=name == "fashion_mnist",
             who=name,
         ),
-        info={"folder": str(paths[sources.FILES[0]].parent)},
+        info={"folder": str(folder)},
     )
-
-
-def _files(name, data_dir):
-    """Return the paths of the four files, downloaded if need be."""
-    folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
-    found = sources.local_files(name, folder) if folder else None
-    if found is not None:
-        return found
-    if data_dir:
-        raise FileNotFoundError(
-            f"{name}: no IDX files in {data_dir}; {sources.how_to_provide(name)}. "
-            "Without data_dir they are downloaded"
-        )
-    try:
-        return sources.downloaded_files(name)
-    except Exception as error:
-        if folder:
-            error.add_note(f"FIRSTLIGHT_DATA={folder} has none of these files")
-        raise
 
 
 def _read(name, file, path):
     content = read_content(path)
     if "images" in file:
         return parse_idx(content, 3, path)[..., np.newaxis]  # (N, H, W, 1)
-    _refuse_other_set(name, file, path, content)
+    check_belongs(name, file, path, content)
     labels = parse_idx(content, 1, path)  # (N,)
     if labels.size and labels.max() > 9:
         raise ValueError(
             f"{path}: expected labels 0 ... 9, got {labels.max()} at position {labels.argmax()}"
         )
     return labels.astype("int64")
-
-
-def _refuse_other_set(name, file, path, content):
-    """Raise a ValueError if a label file is known to be another data set's.
-
-    All sets name their files alike, so that one in the other's place would train without a word.
-    """
-    known = sources.owners(file, path.read_bytes(), content)
-    if known and name not in known:
-        raise ValueError(
-            f"{path}: these are the labels of {known.pop()}, not of {name}; give each data set "
-            f"a folder of its own, e.g. {path.parent / name}"
-        )

@@ -1,11 +1,11 @@
-"""npz: the user's own arrays, from NumPy's files."""
+"""npz: arrays of the user, from an .npz or .npy file."""
 
 from pathlib import Path
 
 import numpy as np
 
 from firstlight.data.splits import DataSplits
-from firstlight.datasets import file_limits
+from firstlight.datasets import _file_limits
 from firstlight.datasets.arrays import (
     are_labels,
     as_preprocessing,
@@ -113,12 +113,11 @@ def npz(
 
 
 def _parts(arrays, x_key, y_key, path, like):
-    """Return ``{"all": (x, y)}``, or that by split if the file has splits; y may be None."""
+    """Return ``{"all": (x, y)}``, or ``(x, y)`` by split if the file has splits; y may be None."""
     if x_key is None and y_key is None:
-        split = {s: (f"x_{s}", f"y_{s}") for s in SPLITS}
-        there = {s: names for s, names in split.items() if {*names} <= arrays.keys()}
+        there = [s for s in SPLITS if {f"x_{s}", f"y_{s}"} <= arrays.keys()]
         if "train" in there and not {"x", "y"} <= arrays.keys():
-            return {s: (arrays[x], arrays[y]) for s, (x, y) in there.items()}
+            return {s: (arrays[f"x_{s}"], arrays[f"y_{s}"]) for s in there}
         x_key, y_key = _guessed(arrays, path, like)
     named = {key for key in (x_key, y_key, "classes") if key is not None}
     others = {name: array for name, array in arrays.items() if name not in named}
@@ -129,7 +128,7 @@ def _parts(arrays, x_key, y_key, path, like):
 
 
 def _guessed(arrays, path, like):
-    """Return the names of x and y, if there is no doubt which they are."""
+    """Return the names of x and y; raise a ValueError if they are ambiguous."""
     if {"x", "y"} <= arrays.keys():
         return "x", "y"
     names = [name for name in arrays if name != "classes"]
@@ -147,7 +146,7 @@ def _guessed(arrays, path, like):
 
 
 def _one(arrays, key, path):
-    """Return the array of a name, or the only one there is."""
+    """Return the array of a name, or the only one."""
     if key is None and len(arrays) == 1:
         return next(iter(arrays.values()))
     if key is None:
@@ -162,7 +161,7 @@ def _contents(arrays):
 
 
 def _with_channels(x, path):
-    """Return images of bytes with their channels last, an axis added where there is none."""
+    """Return uint8 images with channels last; grey ones get an axis of one channel."""
     if x.dtype != np.uint8:
         return x
     if x.ndim == 3:
@@ -176,7 +175,7 @@ def _with_channels(x, path):
 
 
 def _with_targets(parts, name, classes, regression, like):
-    """Return the splits as the file has them with targets read alike, and the classes."""
+    """Return the splits of a file with targets of one kind, and the classes."""
     for x, y in parts.values():
         check_lengths(x, y, name)
     if len({y.shape[1:] for _, y in parts.values()}) > 1:
@@ -190,7 +189,7 @@ def _with_targets(parts, name, classes, regression, like):
 
 
 def _take_val(parts, val_size, seed, name):
-    """Take validation data from the training data, if any are wanted."""
+    """Move validation data out of the training data."""
     x, y = parts["train"]
     labels = y if are_labels(y) else None
     train, val, _ = split_indices(len(x), val_size, 0, seed, labels, name)
@@ -206,12 +205,12 @@ def _read(path):
     try:
         with open(path, "rb") as opened:
             if path.suffix == ".npy":
-                file_limits.check_npy(path)
+                _file_limits.check_npy(path)
                 return {"array": np.load(opened, allow_pickle=False)}
             content = np.load(opened, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds one bare array; name it .npy, and the targets' y_path")
-            file_limits.check_npz(path)
+            _file_limits.check_npz(path)
             return dict(content)
     except Exception as error:  # damaged bytes make NumPy's reader raise many kinds
         reason = str(error)

@@ -1,13 +1,14 @@
-"""polynomial: points on a curve with noise, the sine that polynomials are fitted to first."""
+"""polynomial: noisy points on a curve, to fit polynomials to."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from firstlight.data.splits import DataSplits
 from firstlight.support import rng as randomness
 
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "sine": lambda x: np.sin(2 * np.pi * x),
     "cosine": lambda x: np.cos(2 * np.pi * x),
     "line": lambda x: 2 * x - 1,

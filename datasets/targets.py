@@ -1,30 +1,38 @@
-"""Targets: what the y of a task is taken for, class labels or amounts, by one set of rules.
+"""Targets: decide whether y has class labels or is a regression.
 
 =============================  ====================================================
-y                              is taken for
+y                              is read as
 =============================  ====================================================
 words                          classes, in alphabetical order
 booleans, whole numbers 0...   classes; so are those of shape (N, 1)
 one-hot rows                   classes
-floats                         amounts, of shape (N, K)
-whole floats of few values     nothing: 0.0 and 1.0 may be either
-whole numbers of many values   nothing: most occur once, so they may be amounts
-whole numbers, (N, K)          nothing: several labels, or amounts
+floats                         a regression, of shape (N, K)
+whole floats of few values     ambiguous: 0.0 and 1.0 may be either
+whole numbers of many values   ambiguous: most occur once, so they may be amounts
+whole numbers, (N, K)          ambiguous: several labels, or amounts
 =============================  ====================================================
 
-Where it is nothing, an error asks for ``regression``, which decides.
+If y is ambiguous, an error asks for ``regression``, which decides.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from firstlight.data.labels import is_one_hot, renumbered
-from firstlight.datasets import file_limits
+from firstlight.support.array import Array
 
-FEW = 20  # different values: as many classes are plausible in however small a table
+FEW = 20  # different values that are plausible classes in a table of any size
+CLASSES = 2**16  # that integer labels may stand for, or one for each sample
 
 
-def read_targets(y, name="data", classes=None, regression=None):
-    """Return targets as the Trainer takes them, and the names of the classes.
+def read_targets(
+    y: Array,
+    name: str = "data",
+    classes: Sequence[str] | None = None,
+    regression: bool | None = None,
+) -> tuple[Array, list[str] | None]:
+    """Return targets as the Trainer expects them, and the names of the classes.
 
     Parameters
     ----------
@@ -46,7 +54,7 @@ def read_targets(y, name="data", classes=None, regression=None):
     Raises
     ------
     ValueError
-        What can be taken for both, or for neither.
+        y is ambiguous, or neither.
     """
     if y.dtype.kind == "O" and y.size and all(isinstance(value, str) for value in y.flat):
         y = y.astype(str)
@@ -79,7 +87,7 @@ def read_targets(y, name="data", classes=None, regression=None):
     return y, classes
 
 
-def check_number(count, samples, name, what):
+def check_class_count(count: int, samples: int, name: str, what: str) -> None:
     """Raise a ValueError if most classes would have a single sample."""
     if count > FEW and 2 * count > samples:
         raise ValueError(
@@ -96,7 +104,7 @@ def _words(y, name, classes, regression):
         raise ValueError(f"{name}: expected numbers for a regression, got words, e.g. {_some(y)}")
     found, index = np.unique(y, return_inverse=True)
     if regression is None and classes is None:
-        check_number(len(found), len(y), name, "words as targets")
+        check_class_count(len(found), len(y), name, "words as targets")
     if classes is None:
         return index.astype("int64"), found.tolist()
     return renumbered(index, found.tolist(), list(classes), name), list(classes)
@@ -111,10 +119,13 @@ def _labels(y, name, classes, regression):
     y = y.astype("int64")
     if classes is not None:
         return y, list(classes)
-    if y.size:
-        file_limits.check_classes(y, name)
+    if y.max(initial=0) >= max(CLASSES, len(y)):
+        raise ValueError(
+            f"{name}: label {y.max()} at position {y.argmax()} would mean {y.max() + 1:,} classes; "
+            "number the classes 0, 1, ..., or give float targets for a regression"
+        )
     if regression is None:
-        check_number(len(np.unique(y)), len(y), name, "whole numbers as targets")
+        check_class_count(len(np.unique(y)), len(y), name, "whole numbers as targets")
     return y, [str(k) for k in range(int(y.max(initial=-1)) + 1)]
 
 
@@ -137,9 +148,6 @@ def _is_few_whole(y):
 
 
 def _some(y):
-    return _listed(np.unique(y).tolist())
-
-
-def _listed(values, most=6):
-    shown = ", ".join(map(str, values[:most]))
-    return shown if len(values) <= most else f"{shown}, ... ({len(values):,} in all)"
+    values = np.unique(y).tolist()
+    shown = ", ".join(map(str, values[:6]))
+    return shown if len(values) <= 6 else f"{shown}, ... ({len(values):,} in all)"

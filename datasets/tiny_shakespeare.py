@@ -22,14 +22,14 @@ def tiny_shakespeare(
 ) -> DataSplits:
     """Load Tiny Shakespeare: 1,115,394 characters of plays, 65 different ones.
 
-    The text comes from a local folder, or is downloaded once into the user's cache folder. Batches
-    and splits are those of `text`.
+    The text is in a local folder, or is downloaded once to the user's cache folder. Batches and
+    splits are those of `text`.
 
     Parameters
     ----------
     data_dir : str, optional
         Folder with input.txt, or with a folder "tinyshakespeare" that has it. By default the
-        environment variable FIRSTLIGHT_DATA; where that has none it is downloaded.
+        environment variable FIRSTLIGHT_DATA; if it has none it is downloaded.
     tokenizer : str, optional
         char (the default), byte, bpe, gpt2, or a .json file with one; see `text`.
     vocab_size : int

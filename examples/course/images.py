@@ -3,7 +3,7 @@
 import os
 
 import firstlight as fl
-from firstlight.datasets.sources import local_files
+from firstlight.datasets.mnist_files import local_files
 
 
 def load(**arguments):

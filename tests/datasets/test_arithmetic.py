@@ -5,7 +5,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.datasets import load
-from firstlight.datasets.blocks import IGNORE
+from firstlight.datasets.text import IGNORE
 
 
 def lines(splits, batch):

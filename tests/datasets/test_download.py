@@ -5,7 +5,8 @@ import importlib
 
 import pytest
 
-from firstlight.datasets import load, sources
+from firstlight.datasets import load
+from firstlight.datasets.mnist_files import FILES, SOURCES
 
 tiny_shakespeare = importlib.import_module("firstlight.datasets.tiny_shakespeare")
 FIRST = "train-images-idx3-ubyte"
@@ -27,14 +28,14 @@ def dead(packed, serve):
 @pytest.fixture
 def checksums(monkeypatch, packed):
     """Put the small set's checksums into the table."""
-    sha = tuple(hashlib.sha256(packed[f"{file}.gz"]).hexdigest() for file in sources.FILES)
-    monkeypatch.setitem(sources.SHA256, "mnist", sha)
+    sums = {file: hashlib.sha256(packed[f"{file}.gz"]).hexdigest() for file in FILES}
+    monkeypatch.setitem(SOURCES["mnist"], "sha256", sums)
 
 
 @pytest.fixture
 def mirrors(monkeypatch, checksums):
     """Return a function that sets the mirrors of mnist."""
-    return lambda *urls: monkeypatch.setitem(sources.MIRRORS, "mnist", urls)
+    return lambda *urls: monkeypatch.setitem(SOURCES["mnist"], "mirrors", urls)
 
 
 @pytest.fixture
@@ -89,18 +90,19 @@ def test_a_wrong_checksum_everywhere_is_an_error_and_leaves_nothing(server, mirr
 
 
 def test_every_file_has_a_sha256_and_comes_by_https():
-    assert sources.MIRRORS.keys() == sources.SHA256.keys()
-    for name, mirrors in sources.MIRRORS.items():
-        assert mirrors
-        assert all(mirror.startswith("https://") for mirror in mirrors)
-        assert len(sources.SHA256[name]) == len(sources.FILES)
-        assert all(len(bytes.fromhex(digest)) == 32 for digest in sources.SHA256[name])
+    for source in SOURCES.values():
+        assert source["mirrors"]
+        assert all(mirror.startswith("https://") for mirror in source["mirrors"])
+        assert source["sha256"].keys() == set(FILES)
+        assert source["sha256_unpacked"].keys() <= set(FILES)
+        sums = (*source["sha256"].values(), *source["sha256_unpacked"].values())
+        assert all(len(bytes.fromhex(digest)) == 32 for digest in sums)
     assert tiny_shakespeare.URL.startswith("https://")
     assert len(bytes.fromhex(tiny_shakespeare.SHA256)) == 32
 
 
 def test_a_download_that_breaks_off_leaves_no_half_file(server, mirrors, cache, packed):
-    second = sources.FILES[1]
+    second = FILES[1]
     server.cut.add(f"{second}.gz")
     mirrors(server.url)
     with pytest.raises(OSError, match=f"mnist: {second}.gz could not be downloaded"):
@@ -125,7 +127,7 @@ def test_offline_one_error_says_what_to_put_where(dead, server, mirrors):
     with pytest.raises(OSError, match="could not be downloaded; put these files") as caught:
         load("mnist")
     message = str(caught.value)
-    assert all(file in message for file in sources.FILES)
+    assert all(file in message for file in FILES)
     assert "FIRSTLIGHT_DATA" in message
     assert f"{dead}: " in message
     assert f"{server.url}: 404" in message

@@ -77,7 +77,7 @@ def test_an_array_that_claims_more_than_there_is(tmp_path):
 
 
 def test_a_file_that_unpacks_to_far_more_than_its_size(tmp_path, monkeypatch):
-    monkeypatch.setattr("firstlight.datasets.file_limits.ROOM", 2**20)
+    monkeypatch.setattr("firstlight.datasets._file_limits.ROOM", 2**20)
     np.savez_compressed(tmp_path / "a.npz", x=np.zeros((2**20, 8)), y=np.zeros(2**20, int))
     with little_memory(), pytest.raises(ValueError, match=r"a.npz: .* unpack to 75,.* np.savez "):
         load(tmp_path / "a.npz")

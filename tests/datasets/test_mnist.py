@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from firstlight.datasets import load, sources
-from firstlight.datasets.idx import parse_idx, read_content
+from firstlight.datasets import load, mnist_files
+from firstlight.datasets.mnist_files import parse_idx, read_content
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 T10K_LABELS = "t10k-labels-idx1-ubyte"
@@ -71,7 +71,7 @@ def test_a_folder_without_the_files(tmp_path):
     message = str(caught.value)
     assert f"kmnist: no IDX files in {tmp_path}; put these files, raw or as .gz, into" in message
     assert os.path.join("...", "kmnist") in message
-    assert all(file in message for file in sources.FILES)
+    assert all(file in message for file in mnist_files.FILES)
     assert "FIRSTLIGHT_DATA" in message
 
 
@@ -147,14 +147,14 @@ def test_corrupt_gzip(folder, packed, damage):
 
 def test_another_sets_files_in_the_folder_are_noticed(folder, monkeypatch, contents):
     digest = hashlib.sha256(contents[T10K_LABELS]).hexdigest()
-    monkeypatch.setitem(sources.SHA256, "mnist", ("", "", "", digest))
+    monkeypatch.setitem(mnist_files.SOURCES["mnist"], "sha256", {T10K_LABELS: digest})
     assert len(load("mnist", data_dir=str(folder / "mnist"), val_size=0).train) == 60
     with pytest.raises(ValueError, match="these are the labels of mnist, not of kmnist; give each"):
         load("kmnist", data_dir=str(folder / "mnist"), val_size=0)
 
 
 def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(folder, monkeypatch):
-    monkeypatch.setattr("firstlight.datasets.file_limits.ROOM", 2**20)
+    monkeypatch.setattr("firstlight.datasets._file_limits.ROOM", 2**20)
     bomb = gzip.compress(b"\0\0\x08\x01" + (2**28).to_bytes(4, "big") + bytes(2**28))
     message = broken(folder, LABELS, bomb)
     assert f"{len(bomb):,} bytes unpack to more than" in message
@@ -183,7 +183,7 @@ AUTHORS_MD5 = (
 @pytest.fixture
 def real_data():
     folder = os.environ.get("FIRSTLIGHT_DATA")
-    if not folder or sources.local_files("mnist", folder) is None:
+    if not folder or mnist_files.local_files("mnist", folder) is None:
         pytest.skip("set FIRSTLIGHT_DATA to a folder with mnist/ to read the real MNIST")
 
 
@@ -202,10 +202,10 @@ def test_the_real_mnist():
 @pytest.mark.usefixtures("real_data")
 def test_the_checksums_of_the_real_mnist():
     folder = os.environ["FIRSTLIGHT_DATA"]
-    for file, path in sources.local_files("mnist", folder).items():
-        content, place = read_content(path), sources.FILES.index(file)
-        assert hashlib.sha256(content).hexdigest() == sources.UNPACKED["mnist"][place]
+    for file, path in mnist_files.local_files("mnist", folder).items():
+        content, source = read_content(path), mnist_files.SOURCES["mnist"]
+        assert hashlib.sha256(content).hexdigest() == source["sha256_unpacked"][file]
         if hashlib.md5(path.read_bytes()).hexdigest() in AUTHORS_MD5:
-            assert hashlib.sha256(path.read_bytes()).hexdigest() == sources.SHA256["mnist"][place]
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == source["sha256"][file]
     with pytest.raises(ValueError, match="these are the labels of mnist, not of fashion_mnist"):
         load("fashion_mnist", data_dir=os.path.join(folder, "mnist"))

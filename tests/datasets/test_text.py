@@ -7,8 +7,8 @@ import pytest
 
 import firstlight as fl
 from firstlight.datasets import corpus, load, text
-from firstlight.datasets.blocks import IGNORE, Blocks
 from firstlight.datasets.corpus import Corpus
+from firstlight.datasets.text import IGNORE, Blocks
 
 WORDS = "Tell me, Muse, of the man of many ways; ναῦς ☃ 12\n"
 

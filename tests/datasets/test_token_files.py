@@ -7,7 +7,7 @@ import pytest
 
 from firstlight.data import tokenizers
 from firstlight.datasets import load, prepare_tokens
-from firstlight.datasets.blocks import Blocks
+from firstlight.datasets.text import Blocks
 
 TEXT = "".join(f"line {i}: one, two and {i * i}\n" for i in range(200))
 

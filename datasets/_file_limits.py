@@ -1,54 +1,48 @@
-"""Limits of what files may unpack to and claim, checked before memory is taken."""
+"""Limits of the size that files may unpack to or claim, checked before memory is allocated."""
 
 import zipfile
 from math import prod
+from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import numpy as np
 
 ROOM = 2**28  # bytes that any file may unpack to, 256 MiB
 RATIO = 100  # times its own size that a larger one may unpack to
-CLASSES = 2**16  # that whole numbers in the targets may stand for, or one for each sample
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 
 
-def allowance(path):
-    """Return how many bytes a packed file may unpack to."""
-    return max(ROOM, RATIO * path.stat().st_size)
-
-
-def read_unpacked(file, path):
+def read_unpacked(file: IO[bytes], path: Path) -> bytes:
     """Return the unpacked content of an open file.
 
     Raises
     ------
     ValueError
-        It is larger than `allowance`.
+        It is larger than a file of this size may unpack to.
     """
-    most, pieces, size = allowance(path), [], 0
-    while piece := file.read(2**20):
-        pieces.append(piece)
-        size += len(piece)
-        if size > most:
-            raise ValueError(
-                f"{path}: {path.stat().st_size:,} bytes unpack to more than {most:,}; if this is "
-                "meant to be, unpack the file first"
-            )
-    return b"".join(pieces)
+    size, most = path.stat().st_size, _allowance(path)
+    content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(
+            f"{path}: {size:,} bytes unpack to more than {most:,}; if this is meant to be, unpack "
+            "the file first"
+        )
+    return content
 
 
-def check_npz(path):
+def check_npz(path: Path) -> None:
     """Raise a ValueError unless the arrays of an .npz file have the size that they claim.
 
-    Of each array the header is read, and nothing else: a few bytes can claim any shape, and a
-    small file can unpack to any size.
+    Only the headers are read: a few bytes can claim any shape, and a small file can unpack to any
+    size.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
-        total, most = sum(entry.file_size for entry in entries), allowance(path)
+        total, most = sum(entry.file_size for entry in entries), _allowance(path)
         if total > most:
             raise ValueError(
                 f"its {path.stat().st_size:,} bytes unpack to {total:,}, more than {most:,}; if "
@@ -63,26 +57,15 @@ def check_npz(path):
                     _check_npy(file, entry)
 
 
-def check_npy(path):
+def check_npy(path: Path) -> None:
     """Raise a ValueError unless the array of an .npy file has the size that it claims."""
     with path.open("rb") as file:
         _check_npy(file, SimpleNamespace(filename=path.name, file_size=path.stat().st_size))
 
 
-def check_classes(y, who):
-    """Raise a ValueError if the largest of some labels stands for more classes than there can be.
-
-    Parameters
-    ----------
-    y : array of int
-    who : str
-        Begins the message.
-    """
-    if y.size and y.max() >= max(CLASSES, len(y)):
-        raise ValueError(
-            f"{who}: label {y.max()} at position {y.argmax()} would mean {y.max() + 1:,} classes; "
-            "number the classes 0, 1, ..., or give float targets for a regression"
-        )
+def _allowance(path):
+    """Return how many bytes a packed file may unpack to."""
+    return max(ROOM, RATIO * path.stat().st_size)
 
 
 def _check_npy(file, entry):
