@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from firstlight.runs import list_runs
 from firstlight.tools.cli.report import BY_SCRIPT, rebuilt
 from firstlight.tools.report import gather, read_sections, write_poster
 from firstlight.tools.report.poster import _comparison
@@ -17,11 +18,11 @@ SIZES = {"a0": (841, 1189), "a1": (594, 841)}  # of ISO 216
 
 @pytest.fixture(scope="module")
 def poster(runs_dir):
-    from firstlight.runs import list_runs
+    """Return a function that writes a poster and reads it; pictures take most of its time."""
 
-    def write(path, texts=None, compared=(), **options):
+    def write(path, texts=None, compared=(), pictures=False, **options):
         runs = list_runs(runs_dir)
-        content = gather(runs[0], runs, rebuilt(runs[0].path)[0])
+        content = gather(runs[0], runs, rebuilt(runs[0].path)[0] if pictures else None)
         write_poster(path, content, [runs[i] for i in compared], texts, **options)
         return pypdf.PdfReader(path)
 
@@ -30,13 +31,15 @@ def poster(runs_dir):
 
 @pytest.mark.parametrize(("size", "language"), [("a0", "en"), ("a1", "de")])
 def test_it_is_one_page_of_that_size(poster, tmp_path, size, language):
-    pages = poster(tmp_path / "p.pdf", compared=range(4), size=size, language=language).pages
+    options = {"size": size, "language": language, "pictures": size == "a0"}
+    pages = poster(tmp_path / "p.pdf", compared=range(4), **options).pages
     assert len(pages) == 1
+    assert (len(pages[0].images) > 3) == (size == "a0")
     box = pages[0].mediabox
     found = np.array([float(box.width), float(box.height)]) * MILLIMETRES
     np.testing.assert_allclose(found, SIZES[size], atol=0.01)
     told = pages[0].extract_text()
-    expected = ("Results", "Model") if language == "en" else ("Ergebnisse", "Modell")
+    expected = ("Results", "Model") if language == "en" else ("Ergebnisse", "Einstellungen")
     assert all(word in told for word in expected)
     assert "firstlight fit --config" in told
 
