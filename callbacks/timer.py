@@ -3,7 +3,7 @@
 import time
 
 from firstlight.callback import Callback, Role
-from firstlight.support.limits import parse_duration
+from firstlight.support.arguments import parse_duration
 
 
 class Timer(Callback):

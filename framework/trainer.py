@@ -8,8 +8,8 @@ from firstlight.checkpoints import snapshot
 from firstlight.checkpoints.writer import CheckpointWriter
 from firstlight.distributed import launch
 from firstlight.runs.history import History
+from firstlight.support.arguments import batch_limit, parse_count, parse_duration, parse_interval
 from firstlight.support.backend import resolve_device
-from firstlight.support.limits import batch_limit, parse_count, parse_duration, parse_interval
 from firstlight.training import agreement, checks, hook_manager, loop, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import evaluate

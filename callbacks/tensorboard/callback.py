@@ -9,7 +9,7 @@ from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import panels
 from firstlight.callbacks.tensorboard.events import EventsFile, flatten
 from firstlight.callbacks.tensorboard.panels.panel import Scene
-from firstlight.support.limits import parse_count
+from firstlight.support.arguments import parse_count
 
 
 class TensorBoard(Callback):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from firstlight.support.arguments import for_json
 from firstlight.support.backend import to_host
 from firstlight.support.files import inside, replacing
-from firstlight.support.scalars import for_json
 
 FORMAT = 1
 ANOTHER = "take another one of the run, such as last or best"

@@ -12,8 +12,8 @@ from firstlight.checkpoints.format import LAST, Checkpoint
 from firstlight.runs.history import History
 from firstlight.runs.masking import masked
 from firstlight.support import rng
+from firstlight.support.arguments import for_json
 from firstlight.support.backend import to_host
-from firstlight.support.scalars import for_json
 from firstlight.support.state import entries
 
 

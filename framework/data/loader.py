@@ -14,7 +14,7 @@ from firstlight.data.prefetch import prefetched
 from firstlight.data.resident import resident
 from firstlight.distributed.share import Share
 from firstlight.support import rng as randomness
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 
 class DataLoader:

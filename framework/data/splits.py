@@ -15,7 +15,7 @@ import numpy as np
 from firstlight.data.dataset import ArrayDataset, as_dataset, transform_of
 from firstlight.data.labels import check_labels, counted_classes
 from firstlight.data.loader import DataLoader
-from firstlight.support.limits import parse_count
+from firstlight.support.arguments import parse_count
 
 __all__ = [
     "ArrayDataset",

@@ -7,8 +7,8 @@ import numpy as np
 
 from firstlight.fast.window import Window
 from firstlight.module import Module
+from firstlight.support.arguments import plain_number
 from firstlight.support.array import Array
-from firstlight.support.scalars import plain_number
 
 
 def check_dtype(layer: Module, x: Array, dtype: np.dtype[Any], name: str = "x") -> None:

@@ -9,7 +9,7 @@ from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype
 from firstlight.parameter import Parameter
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 
 class LayerNorm(Module):

@@ -6,7 +6,7 @@ import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 
 class Upsample(Module):

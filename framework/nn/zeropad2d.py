@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 
 class ZeroPad2d(Module):

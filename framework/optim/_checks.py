@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.parameter import Parameter
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 KEYS = ("optimizer", "steps", "groups", "arrays")  # of a saved state
 

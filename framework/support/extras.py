@@ -8,25 +8,25 @@ class MissingPackageError(ImportError):
     """An optional package is not installed; the message says what needs it and how to get it."""
 
 
-def installed(module):
+def installed(module: str) -> bool:
     """Return whether a top-level module can be imported, without importing it."""
     if module in sys.modules:
         return sys.modules[module] is not None
     return find_spec(module) is not None
 
 
-def require(who, *modules, extra, instead=""):
+def require(who: str, *modules: str, extra: str, instead: str = "") -> None:
     """Raise a `MissingPackageError` unless modules can be imported.
 
     Parameters
     ----------
     who : str
-        What needs them, as the message says it.
+        What needs them, for the message.
     *modules : str
     extra : str
         The extra of firstlight that installs them, e.g. "report".
     instead : str
-        What else the user could do.
+        An alternative for the user.
 
     Examples
     --------

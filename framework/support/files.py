@@ -1,4 +1,4 @@
-"""Files that are never half-written."""
+"""Write files atomically, and keep writes inside the folder they belong to."""
 
 import errno
 import json
@@ -7,21 +7,22 @@ import os
 import re
 import secrets
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
-# What file systems say to a request that they do not know, such as to sync a folder.
+# Errors of file systems that lack a request, such as to sync a folder.
 UNSUPPORTED = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
-guards = {}  # folder -> function that raises unless this process may still write there
+guards: dict[Path, Callable[[], None]] = {}  # by folder: raises if this process lost it
 
 
-def write_atomically(path, content):
-    """Write bytes to a file so that a reader finds the old content or the new, never a part.
+def write_atomically(path: PathLike, content: bytes | str) -> None:
+    """Replace a file atomically: a reader finds the old content or the new one.
 
     Parameters
     ----------
@@ -39,18 +40,18 @@ def write_atomically(path, content):
 
 
 @contextmanager
-def replacing(path):
-    """Yield the path of a temporary file; when it is written, it takes the place of ``path``.
+def replacing(path: PathLike) -> Iterator[Path]:
+    """Yield the path of a temporary file that replaces ``path`` at the end.
 
-    It lies in the same folder, is flushed to the disk and then renamed over the path; at any
-    failure the old file stays and the temporary one goes.
+    It is in the same folder, is flushed to the disk and then renamed to the path. After a failure
+    the old file is unchanged and the temporary one is deleted.
 
     Raises
     ------
     OSError
         As the system reports it: no space, no permission.
     RunTakenOver
-        The path lies in the folder of a run that another process has taken over meanwhile.
+        The path is in the folder of a run that another process has taken over.
     """
     path = Path(path)
     temporary = _make_temporary(path)
@@ -58,12 +59,12 @@ def replacing(path):
     try:
         yield temporary
         _sync(temporary, os.O_RDWR)
-        if temporary.stat().st_mode != mode:  # safetensors lets only their owner read its files
+        if temporary.stat().st_mode != mode:  # safetensors sets 0600
             os.chmod(temporary, mode)
         check_guards(path)
         try:
             os.replace(temporary, path)
-        except FileNotFoundError:  # deleted by a new owner, if this process was stopped just here
+        except FileNotFoundError:  # deleted by a new owner while this process was stopped
             check_guards(path)
             raise
     except BaseException:
@@ -72,10 +73,10 @@ def replacing(path):
     _sync_folder(path.parent)
 
 
-def write_exclusively(path, content):
-    """Write a file whole where none exists, and return whether it was this call that made it.
+def write_exclusively(path: PathLike, content: str) -> bool:
+    """Create a file with content, and return whether this call created it.
 
-    Of several processes, on whatever machines, exactly one succeeds, on NFS too. On a file system
+    Of several processes, also on other machines and NFS, exactly one succeeds. On a file system
     without hard links a reader may find the file while it is still empty.
 
     Parameters
@@ -95,7 +96,7 @@ def write_exclusively(path, content):
         _sync(temporary, os.O_RDWR)
         try:
             os.link(temporary, path)
-        except FileExistsError:  # perhaps by our own request, whose answer NFS lost
+        except FileExistsError:  # maybe created by this request, whose reply NFS lost
             return temporary.stat().st_nlink == 2
         except OSError:  # no hard links here
             try:
@@ -110,58 +111,58 @@ def write_exclusively(path, content):
     return True
 
 
-def check_guards(path):
-    """Raise what the guard of a folder above a path raises; see `guards`."""
+def check_guards(path: PathLike) -> None:
+    """Call the guard of a folder above a path, if there is one; see `guards`."""
     if guards:
         for folder in Path(path).absolute().parents:
             if folder in guards:
                 guards[folder]()
 
 
-def no_link(path, flags):
-    """Open a file, but not where a link stands for another one; ``opener=no_link`` of `open`.
+def no_link(path: str, flags: int) -> int:
+    """Open a file unless it is a link; an ``opener`` of `open`.
 
-    A run from another user may have a link where a training appends.
+    In a run from another user, a file that a training appends to may be a link.
     """
     if os.path.islink(path) and (os.path.isfile(path) or not os.path.exists(path)):
         raise OSError(f"{path} is a link to {os.readlink(path)}; remove it")
     return os.open(path, flags, 0o666)
 
 
-def refuse_link(path):
-    """Raise an OSError if a folder in a run's folder is a link: its files would land elsewhere."""
+def refuse_link(path: PathLike) -> None:
+    """Raise an OSError if a folder in a run's folder is a link, which leads out of it."""
     if os.path.islink(path):
         raise OSError(f"{path} is a link to {os.readlink(path)}; put the folder itself there")
 
 
-def from_here(path):
-    """Return an absolute path as messages show it: from the working directory, if it is below."""
+def from_here(path: Path) -> Path:
+    """Return an absolute path relative to the working directory if it is below, for messages."""
     here = working_directory()
     return path.relative_to(here) if here and path.is_relative_to(here) else path
 
 
-def working_directory():
-    """Return the working directory, or None where it was deleted."""
+def working_directory() -> Path | None:
+    """Return the working directory, or None if it was deleted."""
     try:
         return Path.cwd()
     except FileNotFoundError:
         return None
 
 
-def made_room(path):
-    """Return the path of a file that a user asked for, its folder made if it is missing."""
+def made_room(path: PathLike) -> Path:
+    """Create the folder of a file that a user asked for, and return the file's path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def inside(folder, name):
-    """Return the path that a name read from a file means below a folder: a name, never a way out.
+def inside(folder: PathLike, name: Any) -> Path:
+    """Return the path of a name, read from a file, below a folder.
 
     Raises
     ------
     ValueError
-        It is absolute, has ``..`` in it, or is no text.
+        It is absolute, contains ``..``, or is no text.
 
     Examples
     --------
@@ -178,10 +179,10 @@ def inside(folder, name):
 
 
 @contextmanager
-def forgiving(what):
-    """Turn an OSError inside into a warning that ``what`` cannot be written; the training goes on.
+def forgiving(what: PathLike) -> Iterator[list[OSError]]:
+    """Turn an OSError into a warning that ``what`` cannot be written.
 
-    Yields a list, which then holds the error.
+    Yields a list, to which the error is appended.
     """
     problems = []
     try:
@@ -193,8 +194,8 @@ def forgiving(what):
         )
 
 
-def is_temporary(path):
-    """Return whether a file is one that `replacing` or safetensors made, by the form of its name.
+def is_temporary(path: PathLike) -> bool:
+    """Return whether a file has the name of a temporary one of `replacing` or safetensors.
 
     Examples
     --------
@@ -208,19 +209,19 @@ def is_temporary(path):
     return re.fullmatch(f"{ours}|{safetensors}", Path(path).name) is not None
 
 
-def write_json(path, value):
-    """Write a value as readable JSON, atomically; what JSON does not know is written as text."""
+def write_json(path: PathLike, value: Any) -> None:
+    """Write a value as indented JSON, atomically; values that JSON lacks become texts."""
     write_atomically(path, json.dumps(strict(value), indent=2, default=_known) + "\n")
 
 
 def _known(value):
-    """Return a NumPy number as a Python number, and what JSON does not know as text."""
+    """Return a NumPy number as a Python number, other values as text."""
     found = plain_number(value)
     return str(value) if found is value else found
 
 
-def strict(value):
-    """Return a value whose NaN and infinities are texts, as JSON has no numbers for them.
+def strict(value: Any) -> Any:
+    """Return a value with NaN and infinities as texts, as JSON has no numbers for them.
 
     Examples
     --------
@@ -238,7 +239,7 @@ def strict(value):
 
 
 def _make_temporary(path):
-    """Make an empty file beside a path, with the permissions that the user's new files have."""
+    """Create an empty file beside a path, with the permissions of the user's new files."""
     while True:
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
@@ -249,7 +250,7 @@ def _make_temporary(path):
 
 
 def _sync(path, flags):
-    """Wait until a file, or a folder's list of files, is on the disk, where the system can."""
+    """Flush a file, or a folder's list of files, to the disk, if the system can."""
     handle = os.open(path, flags)
     try:
         os.fsync(handle)
@@ -261,7 +262,7 @@ def _sync(path, flags):
 
 
 def _sync_folder(path):
-    """Make a rename last through a power cut, where the system can."""
+    """Flush a rename to the disk, if the system can."""
     if os.name == "nt":
         return
     with suppress(PermissionError):  # a folder that may be written and not listed

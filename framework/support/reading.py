@@ -1,22 +1,25 @@
-"""Read settings that somebody else may have written, JSON or YAML: limits first, work afterwards.
+"""Read JSON and YAML from untrusted files, within limits.
 
-A file of a few hundred bytes can stand for billions of values (YAML's aliases), be nested deeper
-than Python can follow, or give one setting two values, of which a reader silently takes the last.
+A file of a few hundred bytes can expand to billions of values (YAML's aliases), be nested deeper
+than Python can follow, or give one setting two values, of which parsers silently take the last.
 """
 
 import functools
 import json
 from pathlib import Path
+from typing import Any
+
+from firstlight.support.files import PathLike
 
 MOST_JSON = 2**24  # bytes of a file
-MOST_YAML = 2**17  # the same of YAML, whose reader takes seconds for so much
+MOST_YAML = 2**17  # characters of YAML, for which the parser takes seconds
 LONGEST = 400  # characters of a parser's message, which may quote the file
-VALUES = 100_000  # in a YAML file, aliases counted each time
-MOST_BITS = 2**13  # of a whole number
-DEPTH = 50  # of lists and dicts in each other
+VALUES = 100_000  # in a YAML file, with aliases expanded
+MOST_BITS = 2**13  # of an integer
+DEPTH = 50  # of nested lists and dicts
 
 
-def read_json(path):
+def read_json(path: PathLike) -> Any:
     """Return the value in a JSON file.
 
     Raises
@@ -24,15 +27,15 @@ def read_json(path):
     OSError
         As the system reports it.
     ValueError
-        Not JSON, larger or deeper than settings are, or a name is there twice.
+        Not JSON, larger or deeper than the limits, or a name occurs twice.
     """
     return parse_json(read_text(path, MOST_JSON))
 
 
-def read_yaml(path):
+def read_yaml(path: PathLike) -> Any:
     """Return the value in a YAML or JSON file; see `read_json`."""
     text = read_text(path, MOST_JSON)
-    if text[:1] in ("{", "["):  # JSON, most likely, which is read a hundred times faster
+    if text[:1] in ("{", "["):  # most likely JSON, which is parsed a hundred times faster
         try:
             return _json(text)
         except json.JSONDecodeError:
@@ -40,11 +43,11 @@ def read_yaml(path):
     return parse_yaml(text)
 
 
-def read_text(path, most):
-    """Return the text in a UTF-8 file of so many bytes at most."""
+def read_text(path: PathLike, most: int) -> str:
+    """Return the text in a UTF-8 file of at most ``most`` bytes."""
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise ValueError("it is no file")  # a pipe would be waited for, /dev/zero read for ever
+        raise ValueError("it is no file")  # reading a pipe or /dev/zero would not end
     with open(path, "rb") as file:
         content = file.read(min(most, path.stat().st_size) + 1)
     if len(content) > most:
@@ -57,7 +60,7 @@ def read_text(path, most):
         ) from error
 
 
-def parse_json(text):
+def parse_json(text: str) -> Any:
     """Return the value of a JSON text; see `read_json`."""
     try:
         return _json(text)
@@ -74,7 +77,7 @@ def _json(text):
     return found
 
 
-def parse_yaml(text):
+def parse_yaml(text: str) -> Any:
     """Return the value of a YAML text; see `read_json`."""
     import yaml
 
@@ -98,8 +101,8 @@ def parse_yaml(text):
     return found
 
 
-def check_depth(value):
-    """Raise a ValueError if lists and dicts are nested deeper than settings are."""
+def check_depth(value: Any) -> None:
+    """Raise a ValueError if lists and dicts are nested deeper than `DEPTH`."""
     layer = [value]
     for _ in range(DEPTH):
         inner = [v.values() if isinstance(v, dict) else v for v in layer]
@@ -130,7 +133,7 @@ def _loader():
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """SafeLoader that counts values, and refuses names that are there twice."""
+        """SafeLoader that counts values, and refuses duplicate names."""
 
         def __init__(self, stream):
             super().__init__(stream)

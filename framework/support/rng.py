@@ -24,7 +24,7 @@ import random
 
 import numpy as np
 
-from firstlight.support.scalars import plain_number
+from firstlight.support.arguments import plain_number
 
 STREAMS = ("init", "dropout")
 PURPOSES = (*STREAMS, "order", "augment", "split", "draw")

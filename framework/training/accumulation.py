@@ -7,7 +7,7 @@ import numpy as np
 
 from firstlight.distributed import share as sharing
 from firstlight.distributed.sharding import weight_of
-from firstlight.support.limits import parse_count
+from firstlight.support.arguments import parse_count
 from firstlight.training.metrics import added, emptied, on_device
 
 

@@ -3,8 +3,8 @@
 from itertools import islice
 
 from firstlight.distributed.sharding import shares, weight_of
+from firstlight.support.arguments import batch_limit
 from firstlight.support.batches import placed
-from firstlight.support.limits import batch_limit
 from firstlight.training import checks
 from firstlight.training.metrics import MeanMetrics
 

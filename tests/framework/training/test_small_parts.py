@@ -5,7 +5,7 @@ import pytest
 
 from firstlight.runs.history import History, resolve_mode
 from firstlight.support import backend
-from firstlight.support.limits import batch_limit, parse_duration
+from firstlight.support.arguments import batch_limit, parse_duration
 
 
 def history():

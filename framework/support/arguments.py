@@ -1,12 +1,32 @@
-"""Limits of a training: how many batches, how long, how often to validate."""
+"""Check and convert arguments of users: numbers, counts, intervals, durations."""
 
 import re
 from numbers import Integral, Real
+from typing import Any
 
-from firstlight.support.scalars import plain_number
+
+def plain_number(value: Any) -> Any:
+    """Return a NumPy or CuPy scalar or 0-d array as a Python number, other values unchanged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.support.arguments import plain_number
+    >>> plain_number(np.array(0.5)), plain_number(np.int64(3)), plain_number("3")
+    (0.5, 3, '3')
+    """
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
-def batch_limit(name, limit, total):
+def for_json(value: Any) -> Any:
+    """Return a NumPy number as a Python number; the ``default`` of `json.dumps`."""
+    found = plain_number(value)
+    if found is value:
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    return found
+
+
+def batch_limit(name: str, limit: float | None, total: int) -> int:
     """Return how many of ``total`` batches to use.
 
     Parameters
@@ -14,7 +34,7 @@ def batch_limit(name, limit, total):
     name : str
         The setting, for messages.
     limit : int, float or None
-        A count (int), a share of all (float up to 1.0), or None for all.
+        A count (int), a share (float up to 1.0), or None for all.
 
     Raises
     ------
@@ -37,13 +57,13 @@ def batch_limit(name, limit, total):
     return min(limit, total)
 
 
-def parse_count(name, count, least=1, *, optional=False):
-    """Return a whole number of at least ``least``; None passes where it is ``optional``.
+def parse_count(name: str, count: Any, least: int = 1, *, optional: bool = False) -> Any:
+    """Return an integer of at least ``least``; None passes if it is ``optional``.
 
     Raises
     ------
     TypeError, ValueError
-        Not a whole number; too small.
+        Not an integer; too small.
     """
     count = plain_number(count)
     if count is None and optional:
@@ -55,13 +75,13 @@ def parse_count(name, count, least=1, *, optional=False):
     return int(count)
 
 
-def parse_interval(name, interval):
+def parse_interval(name: str, interval: int | str) -> tuple[int, str]:
     """Return ``(n, unit)`` of "every n": 2 and "2 epochs" are (2, "epochs"); also "500 steps".
 
     Raises
     ------
     ValueError
-        Neither a whole number of 1 or more nor such a phrase.
+        Neither an integer of 1 or more nor such a phrase.
     """
     found = re.fullmatch(r"\s*(\d+)\s*(epochs?|steps?)?\s*", str(interval))
     if not found or int(found[1]) < 1:
@@ -71,7 +91,7 @@ def parse_interval(name, interval):
     return int(found[1]), "steps" if (found[2] or "").startswith("step") else "epochs"
 
 
-def parse_duration(name, duration):
+def parse_duration(name: str, duration: float | str | None) -> float | None:
     """Return seconds from a number of seconds or "HH:MM:SS" (also "MM:SS", "DD:HH:MM:SS").
 
     Raises
