@@ -84,7 +84,6 @@ def _as_json(found, reports):
 
 def _print(found, reports):
     from firstlight.tools.cli.text import console as open_console
-    from firstlight.tools.diagnose.show import draw
 
     console = open_console()
     if _followed(found):
@@ -92,7 +91,7 @@ def _print(found, reports):
     for training, report in zip(found.trainings, reports, strict=False):
         if len(reports) > 1:
             console.print(f"\n{training.place}", highlight=False, markup=False)
-        draw(report, console)
+        console.print(report)
 
 
 def _parity(model, data, own):

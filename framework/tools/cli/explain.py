@@ -37,7 +37,5 @@ def run(words):
         write_atomically(own.output, step.to_html())
         tell(f"page: {own.output}")
         return 0
-    from firstlight.tools.diagnose.explain_text import draw
-
-    draw(step, text.console())
+    text.console().print(step)
     return 0

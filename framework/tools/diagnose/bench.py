@@ -1,44 +1,59 @@
-"""Bench: a float64 copy of one module, to be run forwards and backwards again and again alike."""
+"""The bench: a float64 copy of one module whose forward and backward can be repeated exactly."""
 
 import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from firstlight.tools.diagnose.moment import Moment
+from firstlight.module import Module
+from firstlight.parameter import Parameter
+from firstlight.support.array import Array
+from firstlight.tools.diagnose.arrays import (
+    as_float64,
+    is_float,
+    leaves,
+    match_shapes,
+    nested_like,
+    root_mean_square,
+    standard_normal,
+)
+from firstlight.tools.diagnose.module_state import ModuleState, detached_copy
+from firstlight.tools.diagnose.recording import Call
 
-STEPS = (1e-6, 1e-7, 1e-5)  # tried in this order; a corner of forward rarely lies near all
-NOISE = 1e-14  # of sums of products in float64, relative
+STEPS = (1e-6, 1e-7, 1e-5)  # tried in this order; a kink of forward rarely lies near all of them
+ROUNDING = 1e-14  # relative error of sums of products in float64
+
+# Changes a copy before its first run; may return further parameters by name.
+Preparation = Callable[[Module], Mapping[str, Parameter] | None]
 
 
 class UnsupportedError(Exception):
-    """A module that cannot be put on a bench; the message says why."""
+    """The bench cannot run a module; the message says why."""
 
 
 class Bench:
-    """A float64 copy of a module with inputs and a random dy, always with the same random numbers.
+    """A float64 copy of a module with inputs and a random dy; every run has the same randomness.
 
-    The copy's parameters and inputs are moved a little off values that hide mistakes: biases of
-    zero, scales of one, ties and corners. Before anything is measured the copy has run once on
-    other inputs, so that what it wrongly keeps from an earlier forward shows.
+    Parameters and inputs are moved off values that hide mistakes: biases of 0, scales of 1, ties
+    and kinks. The copy runs once on other inputs first, so that a cache that outlives its forward
+    shows.
 
     Parameters
     ----------
     module : Module
         Left as it is.
-    inputs : list
-        Arguments of forward; floating arrays become float64 copies, others pass.
-    training : bool
-        The mode to run in.
+    inputs : sequence
+        Arguments of forward; floating-point arrays become float64 copies.
     prepare : callable, optional
-        Called with the copy before it runs first, e.g. to put stand-ins for its parts; may return
-        further parameters by name.
+        Called with the copy before it runs first, e.g. to replace its parts by stand-ins; may
+        return further parameters by name.
     fresh : bool
-        Run on other inputs neither at first nor before each backward.
+        Do not run on other inputs, neither first nor before each backward.
     nudged : bool
-        Whether the inputs are moved off ties and corners.
+        Whether the inputs are moved off ties and kinks.
     outermost : bool
-        Nobody uses dx: it may be None, or flattened as forward does.
-    seed : int
+        Nothing uses dx: it may be None, or flattened as in forward.
 
     Attributes
     ----------
@@ -46,7 +61,7 @@ class Bench:
         The copy.
     trained : list of (str, Parameter)
     inputs, other_inputs : list
-        Those measured, and those of the run before.
+        The inputs that are measured, and those of the run before.
     passed : list
         The copies of inputs that the latest forward got.
     y, dy : array
@@ -55,40 +70,45 @@ class Bench:
     Raises
     ------
     UnsupportedError
-        Forward does not return one floating array, or not the same one each time.
+        Forward does not return one floating-point array, or not the same one each time.
     """
 
     def __init__(
         self,
-        module,
-        inputs,
+        module: Module,
+        inputs: Sequence[Any],
         *,
-        training=True,
-        prepare=None,
-        fresh=False,
-        nudged=True,
-        outermost=False,
-        seed=0,
+        prepare: Preparation | None = None,
+        fresh: bool = False,
+        nudged: bool = True,
+        outermost: bool = False,
     ):
-        rng = np.random.default_rng(seed)
-        self.training, self.fresh, self.outermost = training, fresh, outermost
-        self.module = unburdened(module).to(dtype="float64")
-        extra = {} if prepare is None else prepare(self.module) or {}
-        self.trained = [(n, p) for n, p in self.module.named_parameters() if p.requires_grad]
+        rng = np.random.default_rng(0)
+        self.fresh: bool = fresh
+        self.outermost: bool = outermost
+        self.module: Module = detached_copy(module).to(dtype="float64")
+        extra = (prepare(self.module) if prepare else None) or {}
+        self.trained: list[tuple[str, Parameter]] = [
+            (name, p) for name, p in self.module.named_parameters() if p.requires_grad
+        ]
         self.trained += extra.items()
         for _, parameter in self.trained:
-            parameter.data[...] += 0.1 * scale_of(parameter.data) * normal(rng, parameter.data)
-        self.other_dy, plain = None, [as_float64(value) for value in inputs]
-        self.inputs = [nudge(rng, value) if nudged else copy.copy(value) for value in plain]
-        self.other_inputs = [rolled(nudge(rng, value)) for value in plain]
-        if not self._run_on_others(rng):  # nudged out of where forward is defined
-            self.inputs, self.other_inputs = plain, [rolled(value) for value in plain]
-            self._run_on_others(rng)
-        self._remember()
-        self.y = self.forward()
-        self.dy = normal(rng, self.y)
+            data = parameter.data
+            data += 0.1 * root_mean_square(data) * standard_normal(rng, data)
+        plain = [as_float64(value) for value in inputs]
+        self.inputs: list[Any] = [nudge(rng, x) if nudged else copy.copy(x) for x in plain]
+        self.other_inputs: list[Any] = [roll_samples(nudge(rng, value)) for value in plain]
+        self.other_dy: Array | None = None
+        self.passed: list[Any] = []
+        if not self._run_on_other_inputs(rng):  # nudged out of where forward is defined
+            self.inputs, self.other_inputs = plain, [roll_samples(value) for value in plain]
+            self._run_on_other_inputs(rng)
+        self.state: ModuleState = ModuleState(self.module)
+        self.y: Array = self.forward()
+        self.dy: Array = standard_normal(rng, self.y)
         if not np.array_equal(self.y, self.forward(), equal_nan=True):
-            self._remember(attributes=True)  # such as a state handed to the next forward
+            # Arrays kept as attributes change the result, e.g. a state for the next forward.
+            self.state = ModuleState(self.module, attributes=True)
             self.y = self.forward()
         if not np.array_equal(self.y, self.forward(), equal_nan=True):
             raise UnsupportedError(
@@ -96,20 +116,26 @@ class Bench:
                 "no seed sets; draw from numpy's global generator or from one kept as an attribute"
             )
 
-    def forward(self, *, keep=False, inputs=None):
-        """Run forward with the same random numbers as always; ``keep`` lets it save."""
-        self.moment.restore()
-        self._start(keep)
-        self.passed = [copy.copy(x) for x in (self.inputs if inputs is None else inputs)]
+    def forward(self, *, keep: bool = False) -> Array:
+        """Run forward from the same state as always; ``keep`` lets it save for backward."""
+        self.state.restore()
+        self._train(keep)
+        self.passed = [copy.copy(x) for x in self.inputs]
         return self._checked(self.module(*self.passed))
 
-    def backward(self, dy=None, *, start=None, between=None):
-        """Run forward and backward, and return the gradients by name: "dx" and each parameter's.
+    def backward(
+        self,
+        dy: Array | None = None,
+        *,
+        start: Mapping[str, Array] | None = None,
+        between: Callable[[], None] | None = None,
+    ) -> dict[str, Any]:
+        """Run forward and backward; return the gradients by name: "dx" and each parameter's.
 
-        Before, both run on the other inputs. ``start``, by name, is what the parameters' gradients
-        hold at first, zeros by default; ``between`` is called after forward.
+        Both run on the other inputs first. ``start`` holds the parameters' gradients at the
+        beginning, by default zeros; ``between`` is called after forward.
         """
-        self._run_on_others()
+        self._run_on_other_inputs()
         for name, parameter in self.trained:
             parameter.grad[...] = 0 if start is None else start[name]
         self.forward(keep=True)
@@ -118,9 +144,7 @@ class Bench:
         dx = self.module.backward(np.array(self.dy if dy is None else dy))
         found = {name: parameter.grad.copy() for name, parameter in self.trained}
         for index, part in enumerate(dx if isinstance(dx, tuple) else (dx,)):
-            found["dx" if index == 0 else f"dx[{index}]"] = (
-                part.copy() if isinstance(part, np.ndarray) else part
-            )
+            found["dx" if index == 0 else f"dx[{index}]"] = copy.copy(part)
         if self.outermost:
             dx, x = found["dx"], self.inputs[0]
             if dx is None:
@@ -129,17 +153,18 @@ class Bench:
                 found["dx"] = np.reshape(dx, x.shape)
         return found
 
-    def values(self, name):
-        """Return the array that a gradient belongs to, or None: integers have no gradient."""
-        if name.startswith("dx"):
-            floats = [x for x in self.inputs if is_float(x)]
-            index = int(name[3:-1]) if name != "dx" else 0
-            first = self.inputs[0]
-            return floats[index] if is_float(first) and index < len(floats) else None
-        return dict(self.trained)[name].data
+    def values(self, name: str) -> Array | None:
+        """Return the array that a gradient belongs to; None for integers, which have none."""
+        if not name.startswith("dx"):
+            return dict(self.trained)[name].data
+        floats = [x for x in self.inputs if is_float(x)]
+        index = int(name[3:-1]) if name != "dx" else 0
+        return floats[index] if is_float(self.inputs[0]) and index < len(floats) else None
 
-    def derivative(self, values, v, dy=None):
-        """Return the derivative of L = Σ dy y along v, as seen by forward alone.
+    def derivative(
+        self, values: Array | list[Array], v: Array | list[Array], dy: Array | None = None
+    ) -> Iterator[tuple[float, float, float]]:
+        """Return the derivative of L = Σ dy y along v, from forward alone.
 
         Several arrays may be moved at once: lists of values and of directions.
 
@@ -164,80 +189,81 @@ class Bench:
                 array[...] = original
             central = float(np.sum(dy * (sides[0] - sides[1]))) / (2 * h)
             gap = float(np.sum(dy * (sides[0] + sides[1] - 2 * middle))) / h
-            yield central, abs(gap), NOISE * size / h
+            yield central, abs(gap), ROUNDING * size / h
 
-    # ------------------------------------------------------------------------- the first run
-
-    def _remember(self, attributes=False):
-        """Have every forward start from the buffers and random numbers of now."""
-        self.moment = Moment(self.module, attributes)
-
-    def _run_on_others(self, rng=None):
-        """Go forward and backward on the other inputs; return whether all was finite."""
+    def _run_on_other_inputs(self, rng=None):
+        """Run forward and backward on the other inputs; return whether the output was finite."""
         if self.fresh:
             return True
-        self._start(keep=True)
+        self._train(keep=True)
         y = self._checked(self.module(*[copy.copy(x) for x in self.other_inputs]))
         if rng is not None:
-            self.other_dy = normal(rng, y)
+            self.other_dy = standard_normal(rng, y)
         self.module.backward(self.other_dy.copy())
         return bool(np.isfinite(y).all())
 
-    def _start(self, keep=False):
-        """Set the mode, and forget what was saved."""
-        if self.training:
-            self.module.train()
-            if not keep:
-                for part in self.module.modules():
-                    part._stack = None
-        else:
-            self.module.eval(keep_backward=keep)
+    def _train(self, keep):
+        self.module.train()
+        if not keep:
+            for part in self.module.modules():
+                part._stack = None
 
-    def _checked(self, y):
+    @staticmethod
+    def _checked(y):
         if not isinstance(y, (np.ndarray, np.floating, float)) or not is_float(np.asarray(y)):
             raise UnsupportedError(f"forward returns a {type(y).__name__}, not one floating array")
-        return np.array(y)  # a copy, as a layer may return the very memory it works in
+        return np.array(y)  # a copy, since a layer may return memory that it writes again
 
 
-def unburdened(module):
-    """Return a copy of a module without what it has saved."""
-    stacks = [(part, part._stack) for part in module.modules()]
-    for part, _ in stacks:
-        part._stack = []
-    try:
-        return copy.deepcopy(module)
-    finally:
-        for part, stack in stacks:
-            part._stack = stack
-
-
-def is_float(value):
-    """Return whether a value is a floating array."""
-    return getattr(getattr(value, "dtype", None), "kind", "") == "f"
-
-
-def as_float64(value):
-    """Return a floating array as a float64 copy, anything else as it is."""
-    return value.astype("float64") if is_float(value) else copy.copy(value)
-
-
-def scale_of(array):
-    """Return the root mean square of an array, 1 where it is all zero."""
-    return float(np.sqrt(np.mean(np.square(array)))) or 1.0 if array.size else 1.0
-
-
-def normal(rng, array):
-    """Return standard normal numbers of an array's shape."""
-    return np.asarray(rng.standard_normal(np.shape(array)))
-
-
-def nudge(rng, value):
-    """Move a floating array by a hundredth of its spread: off ties and corners."""
+def nudge(rng: np.random.Generator, value: Any) -> Any:
+    """Move a floating-point array by 1 % of its spread, off ties and kinks."""
     if not is_float(value) or np.isinf(value).any():  # a mask of -inf stays one
         return value
-    return value + 0.01 * (float(value.std()) or 0.1) * normal(rng, value)
+    return value + 0.01 * (float(value.std()) or 0.1) * standard_normal(rng, value)
 
 
-def rolled(value):
+def roll_samples(value: Any) -> Any:
     """Return other inputs of the same kind: the samples moved on by one."""
     return np.roll(value, 1, axis=0) if isinstance(value, np.ndarray) and value.ndim else value
+
+
+def bench_arguments(call: Call) -> tuple[Module, Sequence[Any], Preparation | None]:
+    """Return the module, inputs and preparation with which a `Bench` can run a recorded call.
+
+    The bench takes several arrays and returns one. Where a module takes or returns nested tuples,
+    such as (y, state), the preparation flattens them. The recorded backward tells which outputs
+    matter, and how their gradients are nested.
+    """
+    if not any(isinstance(value, (tuple, list)) for value in (*call.inputs, call.output)):
+        return call.module, call.inputs, None
+    outputs = leaves(call.output)
+    first = next((y for y in outputs if is_float(y)), None)
+    given = call.backward_inputs if call.undone else (first,)
+    places = match_shapes(leaves(given), outputs)
+    chosen = [place for place in places if place is not None]
+    if first is None or not chosen:
+        return call.module, call.inputs, None  # the bench raises an UnsupportedError
+
+    def prepare(module: Module) -> None:
+        forward, backward = module.forward, module.backward
+
+        def flat_forward(*inputs: Any) -> Array:
+            found = leaves(forward(*nested_like(call.inputs, iter(inputs))))
+            parts = [found[place] for place in chosen]
+            return parts[0] if len(parts) == 1 else np.concatenate([y.ravel() for y in parts])
+
+        def flat_backward(dy: Array) -> Any:
+            shapes = [outputs[place].shape for place in chosen]
+            ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+            parts = np.split(dy.ravel(), ends[:-1])
+            sized = iter([p.reshape(s).copy() for p, s in zip(parts, shapes, strict=True)])
+            values = [
+                leaf if place is None else next(sized)
+                for leaf, place in zip(leaves(given), places, strict=True)
+            ]
+            dx = backward(*nested_like(given, iter(values)))
+            return tuple(leaves(dx)) if isinstance(dx, (tuple, list)) else dx
+
+        module.forward, module.backward = flat_forward, flat_backward
+
+    return call.module, leaves(call.inputs), prepare

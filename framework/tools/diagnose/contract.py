@@ -1,22 +1,28 @@
-"""The contract of backward, beside its numbers: what it must leave alone, add up and undo."""
+"""The contract of backward beside its numbers: what it leaves alone, accumulates and undoes."""
 
 import copy
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
-from firstlight.tools.diagnose.bench import as_float64, is_float, normal, unburdened
+from firstlight.module import Module
+from firstlight.tools.diagnose.arrays import as_float64, is_float, standard_normal
+from firstlight.tools.diagnose.bench import Bench
+from firstlight.tools.diagnose.module_state import float64_copy
+from firstlight.tools.diagnose.recording import wrapped
 
 TIGHT = {"rtol": 1e-8, "atol": 1e-11}
+Violation = tuple[str, str, str]  # kind, explanation and gradient
 
 
-def broken(bench):
-    """Return ``(kind, words, gradient)`` of the first law that is broken on the bench, or None."""
-    return untouched(bench) or accumulates(bench) or undoes_all(bench)
+def first_violation(bench: Bench) -> Violation | None:
+    """Return kind, explanation and gradient of the first law that is broken, or None."""
+    return _changes_in_place(bench) or _does_not_accumulate(bench) or _leaves_saved_values(bench)
 
 
-def untouched(bench):
-    """Inputs and dy stay as they are."""
-
+def _changes_in_place(bench):
     def changed():
         return not all(
             np.array_equal(old, new, equal_nan=is_float(old))
@@ -25,7 +31,7 @@ def untouched(bench):
         )
 
     bench.forward(keep=True)
-    weights = [(name, parameter.data.copy()) for name, parameter in bench.trained]
+    weights = [parameter.data.copy() for _, parameter in bench.trained]
     if changed():
         return "in-place", "forward changes its input in place; others keep it for backward", ""
     dy = bench.dy.copy()
@@ -34,18 +40,17 @@ def untouched(bench):
         return "in-place", "backward changes the input of forward in place", ""
     if not np.array_equal(dy, bench.dy):
         return "in-place", "backward changes dy in place; whoever called may still need it", ""
-    for (name, before), (_, parameter) in zip(weights, bench.trained, strict=True):
+    for (name, parameter), before in zip(bench.trained, weights, strict=True):
         if not np.array_equal(before, parameter.data):
             parameter.data[...] = before
             return "in-place", f"backward changes {name} itself, which only the optimizer does", ""
     return None
 
 
-def accumulates(bench):
-    """Gradients are added to what is there."""
+def _does_not_accumulate(bench):
     rng = np.random.default_rng(6)
     plain = bench.backward()
-    start = {name: normal(rng, p.data) for name, p in bench.trained}
+    start = {name: standard_normal(rng, p.data) for name, p in bench.trained}
     added = bench.backward(start=start)
     for name in start:
         if np.allclose(added[name], start[name] + plain[name], **TIGHT):
@@ -57,27 +62,29 @@ def accumulates(bench):
     return None
 
 
-def undoes_all(bench):
-    """Every forward is undone: each save has its saved."""
+def _leaves_saved_values(bench):
     bench.forward(keep=True)
     bench.module.backward(bench.dy.copy())
     left = [(name, part) for name, part in bench.module.named_modules() if part._stack]
-    if not left or any(name for name, _ in left):  # of a part: told there, or as not called
+    if not left or any(name for name, _ in left):  # a part's: found there, or as not called
         return None
     return "stack", f"{len(left[0][1]._stack)} of what forward saved is left after backward", ""
 
 
-def keeps_only_the_latest(bench):
-    """Return whether the latest of two forwards makes the gradients of the first one wrong."""
-    single = bench.backward()
-    try:
+def keeps_only_the_latest(bench: Bench) -> bool:
+    """Return whether a second forward before backward makes the gradients of the first wrong."""
+
+    def zero_grad():
         for _, parameter in bench.trained:
             parameter.grad[...] = 0
+
+    single = bench.backward()
+    try:
+        zero_grad()
         bench.forward(keep=True)
         bench.module(*[copy.copy(x) for x in bench.other_inputs])
         bench.module.backward(bench.other_dy.copy())
-        for _, parameter in bench.trained:
-            parameter.grad[...] = 0
+        zero_grad()
         dx = bench.module.backward(bench.dy.copy())
     except Exception:
         return True
@@ -87,37 +94,34 @@ def keeps_only_the_latest(bench):
     return not all(np.allclose(one, other, **TIGHT) for one, other in pairs)
 
 
-def changed_between(module, inputs):
-    """Say which part's saved arrays somebody overwrites between its forward and its backward."""
-    twin = unburdened(module).to(dtype="float64").train()
-    kept, found = {}, []
+def overwritten_cache(module: Module, inputs: Sequence[Any]) -> str | None:
+    """Name a part whose saved arrays change between its forward and its backward, or None."""
+    saved: dict[str, list] = {}
+    found: list[str] = []
 
-    def watch(name, part):
-        forward, backward = part.forward, part.backward
-
-        def saving(*given, **named):
-            y = forward(*given, **named)
+    def watch_forward(name: str, part: Module, original: Callable) -> Callable:
+        def forward(*given: Any, **options: Any) -> Any:
+            y = original(*given, **options)
             if part._stack:
                 arrays = [(v, v.copy()) for v in part._stack[-1] if isinstance(v, np.ndarray)]
-                kept.setdefault(name, []).append(arrays)
+                saved.setdefault(name, []).append(arrays)
             return y
 
-        def undoing(*given, **named):
-            for array, before in kept.get(name) and kept[name].pop() or ():
-                if not np.array_equal(array, before) and not found:
-                    found.append(
-                        f"it overwrites what {name} ({type(part).__name__}) kept for backward"
-                    )
-            return backward(*given, **named)
+        return forward
 
-        part.forward, part.backward = saving, undoing
+    def watch_backward(name: str, part: Module, original: Callable) -> Callable:
+        def backward(*given: Any, **options: Any) -> Any:
+            for array, before in saved[name].pop() if saved.get(name) else ():
+                if name and not np.array_equal(array, before):
+                    kind = type(part).__name__
+                    found.append(f"it overwrites what {name} ({kind}) kept for backward")
+            return original(*given, **options)
 
-    for name, part in twin.named_modules():
-        if name:
-            watch(name, part)
-    try:
+        return backward
+
+    twin = float64_copy(module)
+    with wrapped(twin, watch_forward, watch_backward), suppress(Exception):
         y = twin(*[as_float64(value) for value in inputs])
-        twin.backward(normal(np.random.default_rng(0), y))
-    except Exception:
-        return None
-    return found[0] if found else None
+        twin.backward(standard_normal(np.random.default_rng(0), y))
+        return found[0] if found else None
+    return None

@@ -1,27 +1,31 @@
-"""`explain`: one batch forwards and backwards through a model, call by call."""
+"""`explain`: one batch forward and backward through a model, call by call."""
 
 import copy
 import inspect
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from firstlight.data.splits import DataSplits, as_loader
+from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
-from firstlight.tools.diagnose.bench import unburdened
-from firstlight.tools.diagnose.parts import mapped
-from firstlight.tools.diagnose.recording import recording
+from firstlight.tools.diagnose._explain_html import page
+from firstlight.tools.diagnose.arrays import first_samples
+from firstlight.tools.diagnose.recording import Call, recorded_step
+from firstlight.tools.diagnose.rich_text import escaped, marked, plain_text, table
 from firstlight.training import checks
 
 SMALL = 48  # numbers that are printed in full; of larger arrays a corner
 
 
 @dataclass
-class Figures:
-    """What is told of one array.
+class ArraySummary:
+    """Shape, size and values of one array.
 
     Attributes
     ----------
@@ -34,16 +38,32 @@ class Figures:
 
     name: str
     dtype: str
-    shape: tuple
+    shape: tuple[int, ...]
     norm: float
     mean: float
     low: float
     high: float
     corner: str
 
+    @classmethod
+    def of(cls, name: str, array: Any) -> "ArraySummary":
+        """Return the summary of an array."""
+        array = np.asarray(array)
+        numbers = array.astype("float64")
+        norm, mean = float(np.sqrt(np.square(numbers).sum())), float(numbers.mean())
+        low, high = float(numbers.min()), float(numbers.max())
+        shown = array
+        if array.size > SMALL:
+            while shown.ndim > 2:
+                shown = shown[0]
+            shown = shown[:3, :8] if shown.ndim == 2 else shown[:8]
+        corner = np.array2string(shown, precision=3, suppress_small=True, max_line_width=90)
+        corner += " ..." if shown.size < array.size else ""
+        return cls(name, str(array.dtype), array.shape, norm, mean, low, high, corner)
+
 
 @dataclass
-class Part:
+class CallSummary:
     """One call of a module in the step.
 
     Attributes
@@ -52,8 +72,8 @@ class Part:
     depth : int
         How many modules it is inside.
     formula, gradient : str
-        From the docstring; the code of forward and backward where that has none.
-    forward, backward : list of Figures
+        From the docstring; the code of forward and backward if that has none.
+    forward, backward : list of ArraySummary
         x, parameters and y; dy, the parameters' gradients and dx.
     """
 
@@ -62,11 +82,11 @@ class Part:
     depth: int
     formula: str
     gradient: str
-    forward: list = field(default_factory=list)
-    backward: list = field(default_factory=list)
+    forward: list[ArraySummary] = field(default_factory=list)
+    backward: list[ArraySummary] = field(default_factory=list)
 
     @property
-    def title(self):
+    def title(self) -> str:
         """Name and class."""
         return f"{self.name} ({self.type})" if self.name else self.type
 
@@ -80,7 +100,7 @@ class StepThrough:
     model, data, batch : str
     loss : float
     metrics : dict of str to float
-    parts : list of Part
+    parts : list of CallSummary
         In the order of forward; backward goes through them from the last.
     """
 
@@ -88,23 +108,60 @@ class StepThrough:
     data: str
     batch: str
     loss: float
-    metrics: dict
-    parts: list
+    metrics: dict[str, float]
+    parts: list[CallSummary]
 
-    def __str__(self):
-        from firstlight.tools.diagnose.explain_text import as_text
+    @property
+    def results(self) -> str:
+        """The loss and the metrics, on one line."""
+        values = {"loss": self.loss} | self.metrics
+        return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
 
-        return as_text(self)
-
-    def to_html(self):
-        """Return a page of its own, as a string."""
-        from firstlight.tools.diagnose.explain_html import page
-
+    def to_html(self) -> str:
+        """Return an HTML page that needs no other files."""
         return page(self)
 
+    def __str__(self) -> str:
+        return plain_text(self)
 
-def explain(model, data, *, samples=4):
-    """Take a few samples through one training step, and tell what each module does with them.
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.rule import Rule
+
+        where = f" on {escaped(self.data)}" if self.data else ""
+        yield marked(f"[bold]{escaped(self.model)}{where}[/], one step of {self.batch}")
+        yield Rule("forward")
+        for part in self.parts:
+            yield from _lines(console, part, part.formula, part.forward, "cyan")
+        yield Rule(self.results)
+        yield Rule("backward")
+        for part in reversed(self.parts):
+            yield from _lines(console, part, part.gradient, part.backward, "magenta")
+
+
+def _lines(console, part, words, arrays, colour):
+    from rich.padding import Padding
+
+    yield marked(f"\n{'  ' * part.depth}[bold {colour}]{escaped(part.title)}[/]")
+    margin = (0, 0, 0, 2 * part.depth + 2)
+    if words:
+        yield Padding(marked(f"[dim]{escaped(words)}[/]"), margin)
+    if arrays:
+        numbers = table(console)
+        for head in ("", "shape", "norm", "mean", "from", "to"):
+            justify = "left" if head in ("", "shape") else "right"
+            numbers.add_column(head, justify=justify, no_wrap=True)
+        for one in arrays:
+            values = (f"{value:.3g}" for value in (one.norm, one.mean, one.low, one.high))
+            numbers.add_row(one.name, str(one.shape), *values)
+        yield Padding(numbers, margin)
+    for one in arrays:
+        if not one.corner.endswith("..."):
+            gap = "\n" if "\n" in one.corner else " "
+            yield Padding(marked(escaped(f"{one.name} ={gap}{one.corner}")), margin)
+
+
+def explain(model: Module, data: Any, *, samples: int = 4) -> StepThrough:
+    """Run a few samples through one training step; record what each module does with them.
 
     Parameters
     ----------
@@ -137,96 +194,52 @@ def explain(model, data, *, samples=4):
         raise ValueError(f"explain: expected 1 sample or more, got {samples}")
     streams = randomness.state_dict()
     try:
-        return _explain(model, data, samples)
+        dtype = next((p.dtype for p in model.parameters()), np.dtype("float32"))
+        batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
+        batch = first_samples(batch, samples)
+        _, output, tops = recorded_step(model, batch, backward=True)
     finally:
         randomness.load_state_dict(streams)
+    return StepThrough(
+        model=type(model).__name__,
+        data=data.name if isinstance(data, DataSplits) else "",
+        batch=describe_batch(batch),
+        loss=float(output.loss),
+        metrics={name: float(value) for name, value in output.metrics.items()},
+        parts=[_summary(call, depth) for top in tops for depth, call in top.walk()],
+    )
 
 
-def _explain(model, data, samples):
-    twin = unburdened(model).train()
-    dtype = next((p.dtype for p in twin.parameters()), np.dtype("float32"))
-    batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
-    batch = mapped(batch, lambda array: array[:samples])
-    twin.zero_grad()
-    with recording(twin) as tops:
-        output = twin.training_step(batch)
-        checks.training_output(model, output)
-        twin.backward(output.dy)
-    parts = [_part(call, depth) for top in tops for depth, call in top.walk()]
-    name = data.name if isinstance(data, DataSplits) else ""
-    metrics = {key: float(value) for key, value in output.metrics.items()}
-    kind = type(model).__name__
-    return StepThrough(kind, name, describe_batch(batch), float(output.loss), metrics, parts)
-
-
-def _part(call, depth):
+def _summary(call: Call, depth: int) -> CallSummary:
     own = [(n, v) for n, v in vars(call.module).items() if isinstance(v, Parameter)]
     inputs = [("x" if i == 0 else f"input {i + 1}", x) for i, x in enumerate(call.inputs)]
     forward = [*inputs, *((name, p.data) for name, p in own), ("y", call.output)]
     backward = [("dy", call.dy), *((f"{n}.grad", p.grad) for n, p in own), ("dx", call.dx)]
+
+    def summaries(arrays):
+        shown = [(n, a) for n, a in arrays if hasattr(a, "dtype") and np.size(a) > 0]
+        return [ArraySummary.of(name, array) for name, array in shown]
+
     kind = type(call.module)
-    return Part(
-        call.name,
-        call.type,
-        depth,
-        told(kind, "Formula", "forward"),
-        told(kind, "Gradient", "backward"),
-        [figures(name, array) for name, array in forward if is_shown(array)],
-        [figures(name, array) for name, array in backward if is_shown(array)],
-    )
+    formula, gradient = _told(kind, "Formula", "forward"), _told(kind, "Gradient", "backward")
+    arrays = summaries(forward), summaries(backward)
+    return CallSummary(call.name, call.type, depth, formula, gradient, *arrays)
 
 
-def is_shown(value):
-    """Return whether a value is an array, or a number, to be told of."""
-    return hasattr(value, "dtype") and np.size(value) > 0
-
-
-def figures(name, array):
-    """Return the `Figures` of an array."""
-    array = np.asarray(array)
-    numbers = array.astype("float64")
-    return Figures(
-        name,
-        str(array.dtype),
-        array.shape,
-        float(np.sqrt(np.square(numbers).sum())),
-        float(numbers.mean()),
-        float(numbers.min()),
-        float(numbers.max()),
-        corner(array),
-    )
-
-
-def corner(array):
-    """Return an array's numbers as text, of a large one the first row or two."""
-    shown = array
-    if array.size > SMALL:
-        while shown.ndim > 2:
-            shown = shown[0]
-        shown = shown[:3, :8] if shown.ndim == 2 else shown[:8]
-    text = np.array2string(shown, precision=3, suppress_small=True, max_line_width=90)
-    return text + (" ..." if shown.size < array.size else "")
-
-
-def told(kind, head, method):
-    """Return what a class's docstring says under ``head``, or else the code of a method."""
+def _told(kind, head, method):
+    """Return the section ``head`` of a class's docstring, or the code of a method."""
     lines = (inspect.getdoc(kind) or "").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith(head)), None)
     if start is None:
-        return _code(kind, method)
+        try:
+            return textwrap.dedent(inspect.getsource(getattr(kind, method))).strip()
+        except (OSError, TypeError):
+            return ""
     end = start
     while end < len(lines) and lines[end].strip():
         end += 1
     if lines[end - 1].rstrip().endswith("::"):
         while end < len(lines) and (not lines[end].strip() or lines[end].startswith(" ")):
             end += 1
-    return "\n".join(
-        line[:-1] if line.endswith("::") else line for line in lines[start:end]
-    ).strip()
-
-
-def _code(kind, method):
-    try:
-        return textwrap.dedent(inspect.getsource(getattr(kind, method))).strip()
-    except (OSError, TypeError):
-        return ""
+    text = "\n".join(line[:-1] if line.endswith("::") else line for line in lines[start:end])
+    return text.strip()

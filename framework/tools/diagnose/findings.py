@@ -1,8 +1,13 @@
-"""Findings, and the report that collects them."""
+"""Findings of a check, and the report that collects and prints them."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
-KINDS = {  # what each is called, in words
+from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.rich_text import escaped, marked, plain_text, table
+
+KINDS = {  # of findings, and how each is called in a report
     "not-registered": "part not registered",
     "sign": "wrong sign",
     "transpose": "missing transpose",
@@ -49,7 +54,7 @@ KINDS = {  # what each is called, in words
     "overfit": "does not learn one batch",
 }
 
-LOOK = {
+LOOK = {  # what to look at next, where one sentence serves all findings of a kind
     "not-registered": "the attribute named: attributes, lists, tuples and dicts register parts",
     "sign": "the sign of each term, and whether a - became a + in the derivation",
     "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
@@ -71,30 +76,25 @@ LOOK = {
     "raises": "the shapes of that line",
 }
 
-CAUSES = (
-    "input-scale",
-    "target-scale",
-    "initial-loss",
-    "softmax",
-    "labels",
-    "dead-units",
-    "saturated-units",
-    "vanishing",
-    "exploding",
-    "not-trained",
-    "label-noise",
-    "symmetry",
-)
-CONSEQUENCES = {kind: {"overfit", "lr-high", "lr-low"} for kind in CAUSES} | {
+LEARNING = {"overfit", "lr-high", "lr-low"}
+CONSEQUENCES = {  # kinds that follow from another
     "input-scale": {"initial-loss", "saturated-units", "dead-units", "overfit", "lr-high"},
     "saturated-units": {"vanishing", "overfit", "lr-low"},
-    "exploding": {"initial-loss", "overfit", "lr-high", "lr-low"},
+    "exploding": {"initial-loss", *LEARNING},
+    **dict.fromkeys(("target-scale", "initial-loss", "softmax", "labels", "label-noise"), LEARNING),
+    **dict.fromkeys(("dead-units", "vanishing", "not-trained", "symmetry"), LEARNING),
+}
+MARKS = {  # of a verdict in the table, with colours
+    "ok": "[green]ok[/]",
+    "wrong": "[bold red]WRONG[/]",
+    "note": "[yellow]note[/]",
+    "skipped": "[dim]-[/]",
 }
 
 
 @dataclass
 class Finding:
-    """One thing that is wrong, or for a note: worth knowing.
+    """One thing that is wrong, or as a note: worth knowing.
 
     Attributes
     ----------
@@ -105,12 +105,12 @@ class Finding:
         "training_step", "data", "optimizer".
     type : str
         Class of the module, "" for what is none.
-    gradient : str
-        "dx", a parameter's name, or "".
     message : str
         One sentence.
     next : str
         What to look at next.
+    gradient : str
+        "dx", a parameter's name, or "".
     note : bool
         A note does not count as a finding.
     """
@@ -123,9 +123,16 @@ class Finding:
     gradient: str = ""
     note: bool = False
 
+    @classmethod
+    def of_call(
+        cls, call: Call, kind: str, message: str, look: str = "", note: bool = False
+    ) -> "Finding":
+        """Return a finding about the module of a recorded call."""
+        return cls(kind, call.name, call.type, message, look, note=note)
+
     @property
-    def place(self):
-        """Where it is, in words."""
+    def place(self) -> str:
+        """The module's name and class, or another place."""
         if not self.type:
             return self.where
         return f"{self.where} ({self.type})" if self.where else self.type
@@ -133,7 +140,7 @@ class Finding:
 
 @dataclass
 class Check:
-    """One line of the report's table: what was looked at, and the verdict.
+    """One line of the report's table: what was checked, and the verdict.
 
     Attributes
     ----------
@@ -149,7 +156,7 @@ class Check:
 
 @dataclass
 class Report:
-    """What a check found; prints as a table with one sentence for each finding.
+    """The result of a check; prints as a table with one sentence for each finding.
 
     Attributes
     ----------
@@ -162,50 +169,56 @@ class Report:
 
     model: str
     data: str = ""
-    checks: list = field(default_factory=list)
-    all: list = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    all: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
-    kinds: list = field(default_factory=list, repr=False)  # of each line's findings
+    kinds: list[tuple[Check, set[str]]] = field(default_factory=list, repr=False)  # of each line
 
     @property
-    def findings(self):
-        """What is wrong."""
+    def findings(self) -> list[Finding]:
+        """The findings without the notes."""
         return [one for one in self.all if not one.note]
 
     @property
-    def notes(self):
-        """What is worth knowing."""
+    def notes(self) -> list[Finding]:
+        """The notes."""
         return [one for one in self.all if one.note]
 
     @property
-    def ok(self):
-        """Whether nothing is wrong."""
+    def ok(self) -> bool:
+        """Whether there are no findings."""
         return not self.findings
 
-    def add(self, group, subject, findings=(), detail="", verdict=None):
-        """Add a line to the table, with what was found there; the verdict is made of that."""
+    def add(
+        self,
+        group: str,
+        subject: str,
+        findings: Iterable[Finding | None] = (),
+        detail: str = "",
+        verdict: str | None = None,
+    ) -> None:
+        """Add a line to the table with its findings, which make the verdict unless it is given."""
         findings = [one for one in findings if one is not None]
         found = "wrong" if any(not f.note for f in findings) else "note" if findings else "ok"
-        verdict = verdict or found
-        self.checks.append(Check(group, subject, verdict, detail))
+        self.checks.append(Check(group, subject, verdict or found, detail))
         self.kinds.append((self.checks[-1], {one.kind for one in findings}))
         self.all += findings
 
-    def drop_consequences(self):
-        """Leave out what follows from something else that was found."""
+    def skip(self, group: str, subject: str, why: str) -> None:
+        """Add a line about a check that was not made."""
+        self.checks.append(Check(group, subject, "skipped", why))
+
+    def drop_consequences(self) -> None:
+        """Remove the findings that follow from others."""
         kinds = {one.kind for one in self.findings}
         follows = {result for kind in kinds for result in CONSEQUENCES.get(kind, ())}
         self.all = [one for one in self.all if one.kind not in follows]
         for line, found in self.kinds:
             if found and found <= follows:
-                line.verdict = "skipped"  # neither well nor the place to look
+                line.verdict = "skipped"  # neither right nor the place to look
 
-    def skip(self, group, subject, why):
-        """Add a line about something that was not looked at."""
-        self.checks.append(Check(group, subject, "skipped", why))
-
-    def to_dict(self):
-        """Return everything as JSON-able dicts and lists."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as dicts and lists for JSON."""
         return {
             "model": self.model,
             "data": self.data,
@@ -216,7 +229,28 @@ class Report:
             "checks": [asdict(one) for one in self.checks],
         }
 
-    def __str__(self):
-        from firstlight.tools.diagnose.show import as_text
+    def __str__(self) -> str:
+        return plain_text(self)
 
-        return as_text(self)
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        lines = table(console)
+        for head in ("", "checked", "verdict", "detail"):
+            lines.add_column(head, overflow="fold")
+        group = None
+        for line in self.checks:
+            shown = line.group if line.group != group else ""
+            mark = MARKS[line.verdict]
+            lines.add_row(shown, escaped(line.subject), mark, escaped(line.detail))
+            group = line.group
+        yield lines
+        for one in self.findings:
+            yield marked(f"[bold red]{KINDS[one.kind]}[/], {escaped(one.place)}")
+            yield marked(f"  {escaped(one.message)}")
+            if one.next:
+                yield marked(f"  look at: {escaped(one.next)}")
+        for one in self.notes:
+            yield marked(f"[yellow]note[/]: {escaped(one.message)}")
+        count = len(self.findings)
+        verdict = f"{count} finding{'s' * (count > 1)}" if count else "nothing wrong"
+        where = f" on {escaped(self.data)}" if self.data else ""
+        yield marked(f"{escaped(self.model)}{where}: {verdict}, {self.seconds:.1f} s")

@@ -1,87 +1,91 @@
-"""Judge each gradient of a module on the bench: whether backward agrees with forward."""
+"""Comparison of backward with forward on the bench, one gradient at a time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from firstlight.tools.diagnose.bench import normal, scale_of
+from firstlight.support.array import Array
+from firstlight.tools.diagnose.arrays import root_mean_square, standard_normal
+from firstlight.tools.diagnose.bench import Bench
 
-RTOL = 5e-6  # largest error, relative to the size that such a derivative usually has
-MANY = 4  # gradients, to be looked at together first
-DIRECTIONS = 4  # looked at before a gradient is called wrong
+RTOL = 5e-6  # largest error, relative to the typical size of such a derivative
+MANY = 4  # more gradients than that are compared all together first
+DIRECTIONS = 4  # that are tried before a gradient is called wrong
 
 
 @dataclass
 class Gradient:
-    """One gradient, and what was found out about it.
+    """One gradient, and how it compares with differences of forward.
 
     Attributes
     ----------
     name : str
         "dx", or a parameter's name.
-    values, analytic : array
-        What it is the gradient of; what backward says. None where backward returned nothing.
+    values : array or None
+        What it is the gradient of.
+    analytic : array or None
+        What backward returned.
     status : str
         "ok"; "wrong"; "shape", another one than its values'; "missing", returned as None; or
-        "unclear", where corners of forward lie too close.
-    error, latest : float
-        The largest relative error seen, of one that is ok along agreeing directions only; and that
-        of the latest such.
+        "unclear", too close to kinks of forward.
+    error : float
+        The largest relative error; of a gradient that is ok, along agreeing directions only.
+    latest : float
+        The relative error along the latest agreeing direction.
     probes : list of (array, float, float)
-        Direction, derivative along it by forward, and the error to be forgiven.
+        Direction, derivative along it by forward, and the tolerated error.
     """
 
     name: str
-    values: np.ndarray
-    analytic: np.ndarray | None
+    values: Array | None
+    analytic: Any
     status: str = "ok"
     error: float = 0.0
     latest: float = 0.0
-    probes: list = field(default_factory=list)
+    probes: list[tuple[Array, float, float]] = field(default_factory=list)
 
-    def explains(self, candidate, tolerance=1e-3):
-        """Return whether another gradient would agree with forward in every direction."""
+    def explains(self, candidate: Array, tolerance: float = 1e-3) -> bool:
+        """Return whether another gradient would agree with forward along every direction."""
         if np.shape(candidate) != self.values.shape:
             return False
-        for v, numeric, forgiven in self.probes:
-            size = usual_size(candidate, v) + abs(numeric)
-            if not abs(float((candidate * v).sum()) - numeric) <= tolerance * size + forgiven:
+        for v, numeric, tolerated in self.probes:
+            size = typical_size(candidate, v) + abs(numeric)
+            if not abs(float((candidate * v).sum()) - numeric) <= tolerance * size + tolerated:
                 return False
         return bool(self.probes)
 
 
-def usual_size(gradient, v):
-    """Return what Σ gradient v is about for a random v."""
+def typical_size(gradient: Array, v: Array) -> float:
+    """Return the typical size of Σ gradient v for a random v."""
     return float(np.sqrt(np.square(gradient * v).sum()))
 
 
-def judged(bench, seed=1):
-    """Return a `Gradient` for dx and each parameter of what is on the bench."""
-    rng = np.random.default_rng(seed)
-    gradients = in_order(bench.backward())
-    if len(gradients) > MANY:
-        found = [Gradient(name, bench.values(name), g) for name, g in gradients]
-        if all_right(bench, found, rng):
-            return found
-    return [judge(bench, name, g, rng) for name, g in gradients]
+def compare_gradients(bench: Bench) -> list[Gradient]:
+    """Return a `Gradient` for dx and each parameter of the bench's module, dx first."""
+    rng = np.random.default_rng(1)
+    pairs = sorted(bench.backward().items(), key=lambda pair: not pair[0].startswith("dx"))
+    gradients = [Gradient(name, bench.values(name), found) for name, found in pairs]
+    if len(gradients) <= MANY or not _agree_together(bench, gradients, rng):
+        for gradient in gradients:
+            compare(bench, gradient, rng)
+    return gradients
 
 
-def all_right(bench, gradients, rng):
-    """Return whether many gradients agree with forward along one direction through all of them.
+def _agree_together(bench, gradients, rng):
+    """Return whether all gradients agree with forward along one direction through all of them.
 
-    Each has the same weight in it, so that none is lost among larger ones; where they do not
-    agree, each must be looked at alone.
+    Each has the same weight in it, so that no small one is lost among larger ones.
     """
     gradients = [one for one in gradients if one.values is not None]
     if any(np.shape(one.analytic) != one.values.shape for one in gradients):
         return False
-    directions = []
+    directions, claimed = [], 0.0
     for one in gradients:
-        v = normal(rng, one.values) * scale_of(one.values)
-        directions.append(v / (usual_size(one.analytic, v) or 1.0))
-    claimed = sum(
-        float((one.analytic * v).sum()) for one, v in zip(gradients, directions, strict=True)
-    )
+        v = standard_normal(rng, one.values) * root_mean_square(one.values)
+        directions.append(v / (typical_size(one.analytic, v) or 1.0))
+        claimed += float((one.analytic * directions[-1]).sum())
     scale = len(gradients) ** 0.5
     for central, _, rounding in bench.derivative([one.values for one in gradients], directions):
         error = abs(claimed - central)
@@ -92,49 +96,56 @@ def all_right(bench, gradients, rng):
     return False
 
 
-def in_order(gradients):
-    """Return ``(name, gradient)`` pairs, dx first."""
-    return sorted(gradients.items(), key=lambda pair: not pair[0].startswith("dx"))
+def agrees(bench: Bench, name: str) -> bool:
+    """Return whether a gradient of the bench's module agrees with forward."""
+    gradient = Gradient(name, bench.values(name), bench.backward()[name])
+    compare(bench, gradient, np.random.default_rng(2))
+    return gradient.status == "ok"
 
 
-def judge(bench, name, analytic, rng):
-    """Return the `Gradient` of one name, compared along random directions."""
-    values = bench.values(name)
-    found = Gradient(name, values, analytic)
-    if values is None:
-        return found
-    if analytic is None:
-        allowed = not all(part.needs_dx for part in bench.module.modules())
-        found.status = "ok" if allowed else "missing"
-    elif np.shape(analytic) != values.shape:
-        found.status = "shape"
-    if analytic is None or found.status == "shape":
-        return found
+def compare(bench: Bench, gradient: Gradient, rng: np.random.Generator) -> None:
+    """Set the status and error of a gradient, compared along random directions."""
+    if gradient.values is None:
+        return
+    if gradient.analytic is None:
+        if all(part.needs_dx for part in bench.module.modules()):
+            gradient.status = "missing"
+        return
+    if np.shape(gradient.analytic) != gradient.values.shape:
+        gradient.status = "shape"
+        return
     verdicts, agreeing = [], 0.0
     while len(verdicts) < DIRECTIONS:
-        verdicts.append(probe(bench, found, rng))
+        verdicts.append(probe(bench, gradient, rng))
         if verdicts[-1] == "ok":
-            agreeing = max(agreeing, found.latest)
+            agreeing = max(agreeing, gradient.latest)
         if verdicts == ["ok"]:
-            return found
+            return
     wrong, ok = verdicts.count("wrong"), verdicts.count("ok")
-    found.status = "wrong" if wrong >= 2 and not ok else "ok" if ok >= 2 else "unclear"
-    if found.status == "ok":
-        found.error = agreeing  # the others were too close to corners
-    return found
+    gradient.status = "wrong" if wrong >= 2 and not ok else "ok" if ok >= 2 else "unclear"
+    if gradient.status == "ok":
+        gradient.error = agreeing  # the other directions were too close to kinks
 
 
-def probe(bench, gradient, rng, shaped=None, dy=None, analytic=None):
-    """Compare one gradient along one more random direction: "ok", "wrong" or "unclear".
+def probe(
+    bench: Bench,
+    gradient: Gradient,
+    rng: np.random.Generator,
+    *,
+    shaped: Callable[[Array], Array] | None = None,
+    dy: Array | None = None,
+    analytic: Array | None = None,
+) -> str:
+    """Compare a gradient along one more random direction: "ok", "wrong" or "unclear".
 
-    ``shaped`` changes the direction; ``dy``, and the gradient that belongs to it, replace the
-    bench's.
+    ``shaped`` changes the direction; ``dy``, and the gradient ``analytic`` that belongs to it,
+    replace the bench's.
     """
     values = gradient.values
     g = gradient.analytic if analytic is None else analytic
-    v = normal(rng, values) * scale_of(values)
+    v = standard_normal(rng, values) * root_mean_square(values)
     v = v if shaped is None else shaped(v)
-    claimed, size = float((g * v).sum()), usual_size(g, v)
+    claimed, size = float((g * v).sum()), typical_size(g, v)
     seen = []
     for central, gap, rounding in bench.derivative(values, v, dy):
         seen.append((central, gap))
@@ -150,5 +161,5 @@ def probe(bench, gradient, rng, shaped=None, dy=None, analytic=None):
     gradient.error = max(gradient.error, error / scale)
     spread = max(centrals) - min(centrals)
     if spread > 0.2 * error or seen[0][1] > 0.5 * error:
-        return "unclear"  # a corner: left and right of it forward has different slopes
+        return "unclear"  # a kink: forward has different slopes to the left and right of it
     return "wrong"

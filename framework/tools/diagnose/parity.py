@@ -1,27 +1,32 @@
-"""Parity: one training step on the CPU and on a GPU, layer by layer, and where they part.
+"""Parity of the CPU and a GPU: one training step on both, compared layer by layer.
 
 The same module with the same weights gets the same batch on both, in float32 and in float64. Each
 layer's output, its dx, and the gradients of all parameters are compared. In float64 both must
-agree to many digits: a layer that does not computes something else. In float32 rounding differs,
-and more so the deeper the network.
+agree to many digits; a layer that does not computes something else. In float32 rounding differs,
+the more so the deeper the network.
 """
 
 import copy
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+from firstlight.module import Module
 from firstlight.support import rng
 from firstlight.support.backend import load_cupy, resolve_device, to_host, using
 from firstlight.support.batches import placed
 from firstlight.support.state import children
+from firstlight.tools.diagnose.arrays import Batch
+from firstlight.tools.diagnose.module_state import disable_dropout
+from firstlight.tools.diagnose.recording import all_calls, recording
 
-TOLERANCE = {"float32": 1e-3, "float64": 1e-9}  # of the largest number of an array
+TOLERANCE = {"float32": 1e-3, "float64": 1e-9}  # relative to the largest number of an array
 
 
 @dataclass
 class Difference:
-    """How far two arrays are apart.
+    """The difference of two arrays.
 
     Attributes
     ----------
@@ -31,7 +36,7 @@ class Difference:
     what : str
         "output", "dx", or "gradient", of a parameter.
     error : float
-        Largest difference, as a share of the largest number on the CPU; of a gradient, of the
+        Largest difference, relative to the largest number on the CPU; of a gradient, to the
         largest in all gradients.
     """
 
@@ -41,18 +46,18 @@ class Difference:
     error: float
 
     @property
-    def differs(self):
-        """Whether that is more than rounding explains."""
+    def differs(self) -> bool:
+        """Whether the error is more than rounding explains."""
         return not self.error <= TOLERANCE[self.dtype]
 
-    def __str__(self):
+    def __str__(self) -> str:
         mark = "DIFFERS" if self.differs else "ok"
         return f"{self.dtype}  {self.layer:<32} {self.what:<24} {self.error:.1e}  {mark}"
 
 
 @dataclass
 class Parity:
-    """What `check_parity` found.
+    """The result of `check_parity`.
 
     Attributes
     ----------
@@ -62,15 +67,15 @@ class Parity:
     device : str
     """
 
-    differences: list
+    differences: list[Difference]
     device: str
 
     @property
-    def first(self):
+    def first(self) -> Difference | None:
         """The first difference that rounding does not explain, or None."""
         return next((d for d in self.differences if d.differs), None)
 
-    def __str__(self):
+    def __str__(self) -> str:
         worst = max(self.differences, key=lambda d: d.error / TOLERANCE[d.dtype])
         if self.first is None:
             return (
@@ -85,11 +90,11 @@ class Parity:
         )
 
 
-def check_parity(module, batch, *, device="cuda"):
+def check_parity(module: Module, batch: Batch, *, device: str = "cuda") -> Parity:
     """Run one training step on the CPU and on a GPU, and compare them layer by layer.
 
-    Dropout is left out, as the two draw other numbers: layers with a number ``p`` or ``dropout``
-    have it set to 0 in the copies that run. The module itself stays as it is.
+    The copies that run have no dropout, since the devices draw other numbers: layers with a number
+    ``p`` or ``dropout`` have it set to 0. The module itself stays as it is.
 
     Parameters
     ----------
@@ -113,58 +118,58 @@ def check_parity(module, batch, *, device="cuda"):
         raise RuntimeError('check_parity: "cpu" against the CPU compares nothing; use "cuda"')
     differences = []
     for dtype in ("float64", "float32"):
-        expected = _step(module, batch, "cpu", dtype)
-        found = _step(module, batch, device, dtype)
+        expected = _step_arrays(module, batch, "cpu", dtype)
+        found = _step_arrays(module, batch, device, dtype)
         largest = max(_largest(a) for (_, what), a in expected.items() if what == "gradient")
         for (layer, what), array in expected.items():
-            # Of gradients that are zero but for rounding, as before a BatchNorm, the size of all
-            # others tells what is much.
+            # A gradient that is zero but for rounding, as before a BatchNorm, is small beside the
+            # others.
             scale = largest if what == "gradient" else _largest(array)
             error = _error(array, found[layer, what], scale or 1.0)
             differences.append(Difference(dtype, layer, what, error))
     return Parity(differences, device)
 
 
-def _step(module, batch, device, dtype):
+def _step_arrays(module, batch, device, dtype):
     """Return outputs, dx and gradients of a step by ``(layer, what)``, as NumPy arrays."""
     twin = copy.deepcopy(module).to(device="cpu", dtype=dtype).train()
-    for part in twin.modules():
-        for name in ("p", "dropout"):
-            if isinstance(getattr(part, name, None), float):
-                setattr(part, name, 0.0)
-    start, seen = rng.state_dict(), {}
+    disable_dropout(twin, any_p=True)
+    start = rng.state_dict()
     try:
         with using(device):
             twin.to(device=device)
             twin.zero_grad()
-            for name, part in twin.named_modules():
-                if not list(children(part)) and part is not getattr(twin, "loss", None):
-                    _listen(part, f"{name} ({type(part).__name__})", seen)
-            output = twin.training_step(placed(batch, device, dtype))
-            twin.backward(output.dy)
-            seen["(the step)", "loss"] = np.array(to_host(output.loss))
+            with recording(twin) as tops:
+                output = twin.training_step(placed(batch, device, dtype))
+                twin.backward(output.dy)
+            loss = getattr(twin, "loss", None)
+            layers = [
+                call
+                for call in all_calls(tops)
+                if not list(children(call.module)) and call.module is not loss
+            ]
+            found = _numbered((call.label, "output", call.output) for call in layers)
+            layers = [call for call in reversed(layers) if call.undone]
+            found |= _numbered((call.label, "dx", call.dx) for call in layers)
+            found["(the step)", "loss"] = np.array(to_host(output.loss))
             for name, parameter in twin.named_parameters():
-                seen[f"{name}", "gradient"] = np.array(to_host(parameter.grad))
+                found[name, "gradient"] = np.array(to_host(parameter.grad))
             if device != "cpu":
                 load_cupy().cuda.get_current_stream().synchronize()
     finally:
         rng.load_state_dict(start)
-    return seen
+    return found
 
 
-def _listen(part, name, seen):
-    """Have a layer's forward and backward leave copies of what they return."""
-    forward, backward, calls = part.forward, part.backward, {"output": 0, "dx": 0}
-
-    def keep(what, result):
-        calls[what] += 1
-        number = f" {calls[what]}" if calls[what] > 1 else ""
-        if hasattr(result, "dtype"):
-            seen[name, what + number] = np.array(to_host(result))
-        return result
-
-    part.forward = lambda *inputs: keep("output", forward(*inputs))
-    part.backward = lambda *inputs: keep("dx", backward(*inputs))
+def _numbered(arrays):
+    """Return ``{(layer, what): array}`` of ``(layer, what, array)``, repeated names numbered."""
+    count, found = Counter(), {}
+    for layer, what, array in arrays:
+        count[layer] += 1
+        number = f" {count[layer]}" if count[layer] > 1 else ""
+        if hasattr(array, "dtype"):
+            found[layer, what + number] = np.array(to_host(array))
+    return found
 
 
 def _largest(array):

@@ -1,14 +1,26 @@
-"""Recording: who called whom in one forward and backward, with which arrays."""
+"""Recording of a forward and backward: which module called which, with which arrays."""
 
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
 
 import numpy as np
+
+from firstlight.module import Module
+from firstlight.parameter import Parameter
+from firstlight.support.step_output import StepOutput
+from firstlight.tools.diagnose.arrays import Batch, as_float64, map_arrays
+from firstlight.tools.diagnose.module_state import detached_copy, float64_copy
+from firstlight.training import checks
+
+Wrapper = Callable[[str, Module, Callable], Callable]
 
 
 @dataclass
 class Call:
-    """One call of a module's forward, and what its backward did.
+    """One call of a module's forward, and of the backward that belongs to it.
 
     Attributes
     ----------
@@ -16,98 +28,133 @@ class Call:
         As in `Module.named_modules`; empty for the model itself.
     module : Module
     inputs, output
-        Copies of what forward got and returned.
-    parent : Call or None
-        The call that this one was made within.
+        Copies of the arguments and the result of forward; the output is None if it raised.
     parts : list of Call
         The calls made within this one, in order.
-    dy, dx
-        Copies of what backward got first, and returned.
-    handed : tuple
-        Copies of all that backward got.
+    backward_inputs : tuple
+        Copies of the arguments of backward.
+    dx
+        A copy of the result of backward.
     undone : bool
         Whether backward was called.
     """
 
     name: str
-    module: object
-    inputs: tuple = ()
-    output: object = None
-    parent: object = None
-    parts: list = field(default_factory=list)
-    dy: object = None
-    handed: tuple = ()
-    dx: object = None
+    module: Module
+    inputs: tuple[Any, ...] = ()
+    output: Any = None
+    parts: list["Call"] = field(default_factory=list)
+    backward_inputs: tuple[Any, ...] = ()
+    dx: Any = None
     undone: bool = False
 
     @property
-    def type(self):
+    def type(self) -> str:
         """The class of the module."""
         return type(self.module).__name__
 
-    def walk(self, depth=0):
+    @property
+    def label(self) -> str:
+        """The module's name and class, e.g. "body.2 (Linear)"."""
+        return f"{self.name} ({self.type})" if self.name else self.type
+
+    @property
+    def dy(self) -> Any:
+        """The first argument of backward."""
+        return self.backward_inputs[0] if self.backward_inputs else None
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether the module has parameters of its own, not only in its parts."""
+        return any(isinstance(value, Parameter) for value in vars(self.module).values())
+
+    def walk(self, depth: int = 0) -> Iterator[tuple[int, "Call"]]:
         """Yield ``(depth, call)`` for this call and all within."""
         yield depth, self
         for part in self.parts:
             yield from part.walk(depth + 1)
 
 
+def all_calls(tops: list[Call]) -> list[Call]:
+    """Return the outermost calls and all within, in the order in which they began."""
+    return [call for top in tops for _, call in top.walk()]
+
+
 @contextmanager
-def recording(module):
-    """Watch every module below ``module`` inside the block; yields the list of outermost calls."""
-    tops, stack, open_calls = [], [], {}
-    watched = list(module.named_modules())
-    own = [
-        {k: vars(part)[k] for k in ("forward", "backward") if k in vars(part)}
-        for _, part in watched
-    ]
-    for name, part in watched:
-        part.forward = _forward(part.forward, name, part, tops, stack, open_calls)
-        part.backward = _backward(part.backward, part, open_calls)
-    try:
-        yield tops
-    finally:
-        for (_, part), before in zip(watched, own, strict=True):
-            for phase in ("forward", "backward"):
-                vars(part).pop(phase, None)
-            vars(part).update(before)
+def wrapped(module: Module, forward: Wrapper, backward: Wrapper) -> Iterator[None]:
+    """Replace forward and backward of all modules inside the block.
+
+    Each wrapper gets a module's name, the module and the method, and returns the new method.
+    """
+    with ExitStack() as stack:
+        for name, part in list(module.named_modules()):
+            for method, wrapper in (("forward", forward), ("backward", backward)):
+                new = wrapper(name, part, getattr(part, method))
+                stack.enter_context(mock.patch.object(part, method, new))
+        yield
 
 
-def _forward(forward, name, part, tops, stack, open_calls):
-    def watching(*inputs, **named):
-        parent = stack[-1] if stack else None
-        call = Call(name, part, tuple(copied(value) for value in inputs), parent=parent)
-        (parent.parts if parent else tops).append(call)
-        stack.append(call)
-        try:
-            output = forward(*inputs, **named)
-        finally:
-            stack.pop()
-        call.output = copied(output)
-        open_calls.setdefault(id(part), []).append(call)
-        return output
+@contextmanager
+def recording(module: Module) -> Iterator[list[Call]]:
+    """Record all calls inside the block; yields the list of the outermost ones."""
+    tops: list[Call] = []
+    running: list[Call] = []
+    waiting: dict[Module, list[Call]] = {}
 
-    return watching
+    def record_forward(name: str, part: Module, original: Callable) -> Callable:
+        def forward(*inputs: Any, **options: Any) -> Any:
+            call = Call(name, part, copied(inputs))
+            (running[-1].parts if running else tops).append(call)
+            running.append(call)
+            try:
+                output = original(*inputs, **options)
+            finally:
+                running.pop()
+            call.output = copied(output)
+            waiting.setdefault(part, []).append(call)
+            return output
 
+        return forward
 
-def _backward(backward, part, open_calls):
-    def watching(*inputs, **named):
-        waiting = open_calls.get(id(part))
-        call = waiting.pop() if waiting else None
-        if call is not None:
-            call.undone = True
-            call.handed = copied(inputs)
-            call.dy = call.handed[0] if inputs else None
-        dx = backward(*inputs, **named)
-        if call is not None:
+    def record_backward(name: str, part: Module, original: Callable) -> Callable:
+        def backward(*inputs: Any, **options: Any) -> Any:
+            call = waiting[part].pop() if waiting.get(part) else Call(name, part)
+            call.undone, call.backward_inputs = True, copied(inputs)
+            dx = original(*inputs, **options)
             call.dx = copied(dx)
-        return dx
+            return dx
 
-    return watching
+        return backward
+
+    with wrapped(module, record_forward, record_backward):
+        yield tops
 
 
-def copied(value):
-    """Return a copy of an array, or of a tuple or list of arrays; anything else as it is."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    return type(value)(map(copied, value)) if type(value) in (tuple, list) else value
+def recorded_step(
+    model: Module,
+    batch: Batch,
+    *,
+    float64: bool = False,
+    backward: bool = False,
+    may_fail: bool = False,
+) -> tuple[Module, StepOutput | None, list[Call]]:
+    """Run a training step on a copy; return the copy, its output and the outermost calls.
+
+    ``may_fail``: the output of a step that raises is None.
+    """
+    twin, output = detached_copy(model).train(), None
+    if float64:
+        twin, batch = float64_copy(model), map_arrays(batch, as_float64)
+    twin.zero_grad()
+    with recording(twin) as tops, np.errstate(all="ignore"), suppress(*[Exception] * may_fail):
+        output = twin.training_step(batch)
+        if backward:
+            checks.training_output(model, output)
+            twin.backward(output.dy)
+    return twin, output, tops
+
+
+def copied(value: Any) -> Any:
+    """Return a value with all its arrays copied, NumPy's or CuPy's."""
+    is_array = "dtype", "copy"
+    return map_arrays(value, lambda x: x.copy() if all(hasattr(x, a) for a in is_array) else x)

@@ -1,60 +1,68 @@
-"""The verdict on one module: its gradients judged on the bench, and a guess at what is wrong."""
+"""The verdict on one module: its gradients compared on the bench, and the likely mistake."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from firstlight.tools.diagnose import contract, tuples
-from firstlight.tools.diagnose.bench import Bench, UnsupportedError, is_float
-from firstlight.tools.diagnose.gradients import Gradient, judged, probe
-from firstlight.tools.diagnose.guess import UNKNOWN, guess
-from firstlight.tools.diagnose.shapes import explain_error
+from firstlight.module import Module
+from firstlight.tools.diagnose import contract
+from firstlight.tools.diagnose.arrays import is_float
+from firstlight.tools.diagnose.bench import (
+    Bench,
+    Preparation,
+    UnsupportedError,
+    bench_arguments,
+)
+from firstlight.tools.diagnose.gradients import Gradient, compare_gradients, probe
+from firstlight.tools.diagnose.hypotheses import UNKNOWN, explain_gradient
+from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.shape_errors import explain_error
 
-TIED = 0.7  # different values among the inputs, as a share, below which many are equal
-
-
-def form_of(call):
-    """Return the module, inputs and preparation for the bench, of a `Call`."""
-    try:
-        return call.module, *tuples.plain(call)
-    except UnsupportedError:
-        return call.module, call.inputs, None  # the bench says so
+TIED = 0.7  # share of distinct values among the inputs, below which many are equal
 
 
 class Verdict:
-    """What the bench says of one module.
+    """The comparison of one module's backward with its forward.
+
+    Parameters
+    ----------
+    module : Module
+        Left as it is.
+    inputs : sequence
+        Arguments of its forward.
+    prepare : callable, optional
+        See `Bench`.
+    outermost : bool
+        See `Bench`.
 
     Attributes
     ----------
     wrong : list of Gradient
     problem : (str, str, str) or None
-        Kind, words and gradient of what is wrong beside, or instead.
+        Kind, explanation and gradient of a broken contract or an exception.
     detail : str
-        For the table.
+        For the report's table.
     not_judged : bool
         It could not be put on a bench.
+    bench : Bench or None
     """
 
-    def __init__(self, module, inputs, prepare=None, outermost=False):
-        self.wrong, self.problem, self.detail, self.bench = [], None, "", None
-        self.not_judged = False
-
-        def remake(inputs=inputs, **options):
-            return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
-
-        self.remake = remake
+    def __init__(
+        self,
+        module: Module,
+        inputs: Sequence[Any],
+        prepare: Preparation | None = None,
+        outermost: bool = False,
+    ):
+        self.wrong: list[Gradient] = []
+        self.problem: contract.Violation | None = None
+        self.detail: str = ""
+        self.not_judged: bool = False
+        self.bench: Bench | None = None
+        self._arguments = module, inputs, prepare, outermost
         try:
-            self.bench = remake()
-            gradients = judged(self.bench)
-            self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
-            named = [g.name for g in gradients if g.values is not None]
-            names = ", ".join(named) if len(named) < 6 else f"{len(named)} gradients"
-            worst = max((g.error for g in gradients), default=0.0)
-            unclear = [g.name for g in gradients if g.status == "unclear"]
-            self.detail = f"{names}: error {worst:.0e}" if names else "no gradients"
-            if unclear:
-                self.detail += f"; {', '.join(unclear)} too close to corners"
-            self.problem = contract.broken(self.bench)
-            if self.ok and prepare is None:
-                self.problem = at_ties(remake, inputs)
+            self._judge()
         except UnsupportedError as error:
             self.detail, self.not_judged = str(error), True
         except Exception as error:
@@ -62,35 +70,77 @@ class Verdict:
             self.problem = (*explain_error(error, samples), "")
             self.detail = self.problem[1]
 
+    @classmethod
+    def of_call(
+        cls, call: Call, stand_ins: Preparation | None = None, outermost: bool = False
+    ) -> "Verdict":
+        """Return the verdict on a recorded call, optionally with stand-ins for its parts."""
+        module, inputs, flatten = bench_arguments(call)
+        if stand_ins is None:
+            return cls(module, inputs, flatten, outermost)
+
+        def prepare(module):
+            parameters = stand_ins(module)
+            if flatten is not None:
+                flatten(module)
+            return parameters
+
+        return cls(module, inputs, prepare, outermost)
+
     @property
-    def ok(self):
+    def ok(self) -> bool:
+        """Whether backward is right."""
         return not self.wrong and self.problem is None
 
-    def explained(self):
-        """Return ``(kind, words, gradient)`` of the first thing that is wrong."""
-        if self.problem is None:
-            guesses = [(g, *guess(self.bench, g, self.remake)) for g in self.wrong[:4]]
-            first, kind, words = next((one for one in guesses if one[2] != UNKNOWN), guesses[0])
-            also = [g.name for g in self.wrong if g is not first]
-            return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
-        return self.problem
+    def remake(self, inputs: Sequence[Any] | None = None, **options: bool) -> Bench:
+        """Put the module on a new bench, optionally with other inputs and options."""
+        module, own, prepare, outermost = self._arguments
+        inputs = own if inputs is None else inputs
+        return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
 
+    def explained(self, gradient: Gradient | None = None) -> contract.Violation:
+        """Return kind, explanation and gradient of the first thing that is wrong."""
+        if self.problem is not None:
+            return self.problem
+        found = [
+            (g, *explain_gradient(self.bench, g, self.remake))
+            for g in ([gradient] if gradient else self.wrong[:4])
+        ]
+        first, kind, words = next((one for one in found if one[2] != UNKNOWN), found[0])
+        also = [g.name for g in self.wrong if g is not first and gradient is None]
+        return kind, words + (f" ({', '.join(also)} too)" if also else ""), first.name
 
-def at_ties(remake, inputs):
-    """Return ``(kind, words, gradient)`` if backward is wrong where many inputs are equal, or None.
+    def _judge(self):
+        self.bench = self.remake()
+        gradients = compare_gradients(self.bench)
+        self.wrong = [g for g in gradients if g.status in ("wrong", "missing", "shape")]
+        names = [g.name for g in gradients if g.values is not None]
+        listed = ", ".join(names) if len(names) < 6 else f"{len(names)} gradients"
+        worst = max((g.error for g in gradients), default=0.0)
+        unclear = [g.name for g in gradients if g.status == "unclear"]
+        self.detail = f"{listed}: error {worst:.0e}" if names else "no gradients"
+        if unclear:
+            self.detail += f"; {', '.join(unclear)} too close to corners"
+        self.problem = contract.first_violation(self.bench)
+        *_, prepare, _ = self._arguments
+        if self.ok and prepare is None:
+            self.problem = self._at_ties()
 
-    There forward has corners, but not along the direction in which all inputs move alike: the
-    largest of equal numbers moves as they do, whichever of them backward chooses.
-    """
-    x = inputs[0] if inputs else None
-    if not is_float(x) or not x.size or len(np.unique(x)) > TIED * x.size:
-        return None
-    bench = remake(nudged=False)
-    dx = bench.backward().get("dx")
-    if not isinstance(dx, np.ndarray) or dx.shape != x.shape:
-        return None
-    gradient, rng = Gradient("dx", bench.values("dx"), dx), np.random.default_rng(13)
-    if probe(bench, gradient, rng, shaped=np.ones_like) != "wrong":
-        return None
-    words = "of equal inputs, such as zeros after a ReLU, several get a dy that belongs to one"
-    return "term", words, "dx"
+    def _at_ties(self):
+        """Return a problem if backward is wrong where many inputs are equal, or None.
+
+        There forward has kinks, but not along the direction in which all inputs move alike: the
+        largest of equal numbers moves as they do, whichever of them backward chooses.
+        """
+        x = self._arguments[1][0] if self._arguments[1] else None
+        if not is_float(x) or not x.size or len(np.unique(x)) > TIED * x.size:
+            return None
+        bench = self.remake(nudged=False)
+        dx = bench.backward().get("dx")
+        if not isinstance(dx, np.ndarray) or dx.shape != x.shape:
+            return None
+        gradient, rng = Gradient("dx", bench.values("dx"), dx), np.random.default_rng(13)
+        if probe(bench, gradient, rng, shaped=np.ones_like) != "wrong":
+            return None
+        words = "of equal inputs, such as zeros after a ReLU, several get a dy that belongs to one"
+        return "term", words, "dx"

@@ -5,8 +5,8 @@ import pytest
 
 import firstlight as fl
 from firstlight import nn, optim
-from firstlight.tools.diagnose import check, samples
-from firstlight.tools.diagnose.last_layer import activation
+from firstlight.tools.diagnose import check, data_checks
+from firstlight.tools.diagnose.outputs import activation
 
 
 class Net(fl.Module):
@@ -64,14 +64,14 @@ LABELS = {
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_that_neighbours_cannot_tell_are_no_noise(name):
     x, y = LABELS[name]
-    assert samples.noise(x, y.astype("int64")) is None
+    assert data_checks.label_noise(x, y.astype("int64")) is None
 
 
 @pytest.mark.parametrize("classes", [2, 10])
 def test_shuffled_labels_of_images_are_noise(classes):
-    x, y = samples.first(fl.datasets.load("digits").train)
-    assert samples.noise(x, y % classes) is None
-    found = samples.noise(x, np.random.default_rng(0).permutation(y % classes))
+    x, y = data_checks.first_samples_of(fl.datasets.load("digits").train)
+    assert data_checks.label_noise(x, y % classes) is None
+    found = data_checks.label_noise(x, np.random.default_rng(0).permutation(y % classes))
     assert "belong to other samples" in found.message
 
 

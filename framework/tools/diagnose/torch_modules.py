@@ -1,20 +1,31 @@
-"""Twins: PyTorch's module for each of our layers, and how arrays go in and come out.
+"""PyTorch's module for each of our layers, and how arrays go in and come out.
 
-A class of one's own that bears a layer's name and has its attributes has the same twin.
+A user's class with the name and the attributes of a layer has the same module.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from firstlight.module import Module
 
 
 class NoTwinError(Exception):
     """PyTorch has no module that computes the same; the message says why."""
 
 
+def call_alone(module: Any, x: Any, *others: Any) -> Any:
+    """Call a module that takes x alone."""
+    if any(other is not None for other in others):
+        raise NoTwinError("forward got more than x")
+    return module(x)
+
+
 @dataclass
 class Twin:
-    """A PyTorch module, and what surrounds it.
+    """A PyTorch module, called like the layer that it is compared with.
 
     Attributes
     ----------
@@ -22,24 +33,23 @@ class Twin:
         In training mode and float64, with parameters of its own.
     call : callable
         ``call(module, *tensors)`` returns the output as our layer does.
-    images : bool
-        Whether channels come last here, and second there.
+    channels_first : bool
+        Whether the module's channels are the second axis; ours are the last.
     """
 
-    module: object
-    call: object
-    images: bool = False
+    module: Any
+    call: Callable[..., Any] = call_alone
+    channels_first: bool = False
 
-    def __call__(self, *arrays):
+    def __call__(self, x: Any, *others: Any) -> Any:
         """Return the output, a tensor in our layout."""
-        first, *others = arrays
-        moved = self.images and first.ndim > 2
-        y = self.call(self.module, first.movedim(-1, 1) if moved else first, *others)
+        moved = self.channels_first and x.ndim > 2
+        y = self.call(self.module, x.movedim(-1, 1) if moved else x, *others)
         return y.movedim(1, -1) if moved and y.ndim > 2 else y
 
 
-def twin_of(module):
-    """Return the `Twin` of a module.
+def torch_module(layer: Module) -> Twin:
+    """Return PyTorch's module of a layer, with the layer's parameters.
 
     Raises
     ------
@@ -48,38 +58,29 @@ def twin_of(module):
     """
     import torch
 
-    name = type(module).__name__
+    name = type(layer).__name__
     if name not in MAKERS:
-        what = "drawn at random" if "Dropout" in name else "no twin in PyTorch"
-        raise NoTwinError(what)
+        raise NoTwinError("drawn at random" if "Dropout" in name else "no twin in PyTorch")
     try:
-        made = MAKERS[name](torch.nn, module)
+        made = MAKERS[name](torch.nn, layer)
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise NoTwinError(f"not built as torch.nn.{name} is ({error})") from error
-    twin = made if isinstance(made, Twin) else Twin(made, plain, name in CHANNELS)
+    twin = made if isinstance(made, Twin) else Twin(made, channels_first=name in CHANNELS)
     twin.module = twin.module.double().train()
-    state = module.to_torch()
-    theirs = {n: t for n, t in twin.module.state_dict().items() if "num_batches" not in n}
-    if {n: t.shape for n, t in state.items()} != {n: t.shape for n, t in theirs.items()}:
+    state = layer.to_torch()
+    theirs = {n: t.shape for n, t in twin.module.state_dict().items() if "num_batches" not in n}
+    if {n: t.shape for n, t in state.items()} != theirs:
         raise NoTwinError(f"other parameters than torch.nn.{name} has")
     twin.module.load_state_dict(state, strict=False)
     return twin
 
 
-def plain(twin, x, *others):
-    """Call a module that takes x alone."""
-    if any(other is not None for other in others):
-        raise NoTwinError("forward got more than x")
-    return twin(x)
+# --- one function a kind of layer: (torch.nn, our layer) -> PyTorch's module, or a Twin ----------
 
 
-# --- one function a kind of layer: (torch.nn, our module) -> PyTorch's module, or a Twin ---------
-
-
-def convolution(torch_nn, own):
-    """Return the twin of Conv2d."""
+def _convolution(torch_nn, own):
     window = own.window
-    alike = window.before == window.after  # not so where "same" meets an even kernel
+    alike = window.before == window.after  # not if "same" meets an even kernel
     return torch_nn.Conv2d(
         own.in_channels,
         own.out_channels,
@@ -92,9 +93,8 @@ def convolution(torch_nn, own):
     )
 
 
-def transposed_convolution(torch_nn, own):
-    """Return the twin of ConvTranspose2d, whose window lies on y."""
-    window = own.window
+def _transposed_convolution(torch_nn, own):
+    window = own.window  # it lies on y
     return torch_nn.ConvTranspose2d(
         own.in_channels,
         own.out_channels,
@@ -108,8 +108,7 @@ def transposed_convolution(torch_nn, own):
     )
 
 
-def pooling(torch_nn, own):
-    """Return the twin of MaxPool2d or AvgPool2d."""
+def _pooling(torch_nn, own):
     window, name = own.window, type(own).__name__
     options = {"ceil_mode": window.ceil_mode}
     if name == "MaxPool2d":
@@ -119,49 +118,46 @@ def pooling(torch_nn, own):
     return getattr(torch_nn, name)(window.kernel, window.stride, window.before, **options)
 
 
-def global_pooling(torch_nn, own):
-    """Return the twin of GlobalAvgPool2d."""
+def _global_pooling(torch_nn, own):
     pool = torch_nn.AdaptiveAvgPool2d(1)
-    return Twin(pool, lambda twin, x: twin(x).flatten(1), images=True)
+    return Twin(pool, lambda twin, x: twin(x).flatten(1), channels_first=True)
 
 
-def without_bias(own):
+def _without_bias(own):
     """Return the option of a normalisation that has a weight alone."""
     return {"bias": False} if own.bias is None and own.weight is not None else {}
 
 
-def normalisation(torch_nn, own):
-    """Return the twin of BatchNorm1d, BatchNorm2d or InstanceNorm2d."""
+def _normalisation(torch_nn, own):
     return getattr(torch_nn, type(own).__name__)(
         own.num_features,
         eps=own.eps,
         momentum=own.momentum,
         affine=own.weight is not None,
         track_running_stats=own.running_mean is not None,
-        **without_bias(own),
+        **_without_bias(own),
     )
 
 
-def attention(torch_nn, own):
-    """Return the twin of MultiHeadAttention without dropout."""
+def _attention(torch_nn, own):
     if own.rotary is not None:
         raise NoTwinError("PyTorch's attention has no rotary positions")
     heads = own.num_heads
-    twin = torch_nn.MultiheadAttention(
+    module = torch_nn.MultiheadAttention(
         own.embed_dim, heads, bias=own.in_proj_bias is not None, batch_first=True
     )
 
     def call(twin, x, context=None, mask=None):
         source = x if context is None else context
-        looks = additive(mask, own.is_causal, (len(x), x.shape[1], source.shape[1]))
-        looks = None if looks is None else looks.repeat_interleave(heads, 0)
-        return twin(x, source, source, attn_mask=looks, need_weights=False)[0]
+        added = _additive_mask(mask, own.is_causal, (len(x), x.shape[1], source.shape[1]))
+        added = None if added is None else added.repeat_interleave(heads, 0)
+        return twin(x, source, source, attn_mask=added, need_weights=False)[0]
 
-    return Twin(twin, call)
+    return Twin(module, call)
 
 
-def additive(mask, causal, shape):
-    """Return what is added to the scores (N, T, S) as a tensor, or None; no mask of each head."""
+def _additive_mask(mask, causal, shape):
+    """Return what is added to the scores (N, T, S) as a tensor, or None."""
     import torch
 
     if mask is None and not causal:
@@ -178,53 +174,45 @@ def additive(mask, causal, shape):
     return added + mask
 
 
-def recurrent(torch_nn, own):
-    """Return the twin of RNN, GRU or LSTM."""
-    twin = getattr(torch_nn, type(own).__name__)(
+def _recurrent(torch_nn, own):
+    module = getattr(torch_nn, type(own).__name__)(
         own.input_size,
         own.hidden_size,
         own.num_layers,
         bias=hasattr(own, "bias_ih_l0") and own.bias_ih_l0 is not None,
         batch_first=True,
     )
-    return Twin(twin, lambda twin, x, state=None: twin(x, state)[0])
+    return Twin(module, lambda twin, x, state=None: twin(x, state)[0])
 
 
-def cell(torch_nn, own):
-    """Return the twin of RNNCell, GRUCell or LSTMCell."""
-
+def _cell(torch_nn, own):
     def call(twin, x, state=None):
         new = twin(x, state)
         return new[0] if isinstance(new, tuple) else new
 
-    bias = own.bias_ih is not None
-    return Twin(
-        getattr(torch_nn, type(own).__name__)(own.input_size, own.hidden_size, bias=bias), call
-    )
+    kind, bias = getattr(torch_nn, type(own).__name__), own.bias_ih is not None
+    return Twin(kind(own.input_size, own.hidden_size, bias=bias), call)
 
 
-MAKERS = {
+MAKERS: dict[str, Callable[[Any, Any], Any]] = {
     "Linear": lambda t, o: t.Linear(*reversed(o.weight.shape), bias=o.bias is not None),
-    "Conv2d": convolution,
-    "ConvTranspose2d": transposed_convolution,
-    "MaxPool2d": pooling,
-    "AvgPool2d": pooling,
+    "Conv2d": _convolution,
+    "ConvTranspose2d": _transposed_convolution,
+    **dict.fromkeys(("MaxPool2d", "AvgPool2d"), _pooling),
     "AdaptiveAvgPool2d": lambda t, o: t.AdaptiveAvgPool2d(o.output_size),
-    "GlobalAvgPool2d": global_pooling,
-    "BatchNorm1d": normalisation,
-    "BatchNorm2d": normalisation,
-    "InstanceNorm2d": normalisation,
+    "GlobalAvgPool2d": _global_pooling,
+    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "InstanceNorm2d"), _normalisation),
     "GroupNorm": lambda t, o: t.GroupNorm(
-        o.num_groups, o.num_channels, o.eps, o.weight is not None, **without_bias(o)
+        o.num_groups, o.num_channels, o.eps, o.weight is not None, **_without_bias(o)
     ),
     "LayerNorm": lambda t, o: t.LayerNorm(
         o.normalized_shape, o.eps, o.weight is not None, o.bias is not None
     ),
     "RMSNorm": lambda t, o: t.RMSNorm(o.normalized_shape, o.eps, o.weight is not None),
     "Embedding": lambda t, o: t.Embedding(o.num_embeddings, o.embedding_dim, o.padding_idx),
-    "MultiHeadAttention": attention,
-    **dict.fromkeys(("RNN", "GRU", "LSTM"), recurrent),
-    **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"), cell),
+    "MultiHeadAttention": _attention,
+    **dict.fromkeys(("RNN", "GRU", "LSTM"), _recurrent),
+    **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"), _cell),
     "Upsample": lambda t, o: t.Upsample(o.size, o.scale_factor, o.mode, o.align_corners),
     "ZeroPad2d": lambda t, o: t.ZeroPad2d(o.padding),
     "ReLU": lambda t, o: t.ReLU(),

@@ -1,6 +1,11 @@
-"""A step-through as a page of HTML that needs nothing beside itself."""
+"""The HTML page of a step-through; it needs no other files."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from firstlight.tools.diagnose.explaining import ArraySummary, CallSummary, StepThrough
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75em; margin: 2em auto; padding: 0 1em;
@@ -22,45 +27,35 @@ details { font-size: 13px; color: #555; } details pre { color: #222; }
 """
 
 
-def page(step):
+def page(step: "StepThrough") -> str:
     """Return the page as a string."""
     where = f" on {step.data}" if step.data else ""
     title = escape(f"{step.model}{where}, step by step")
-    values = [
-        f"loss {step.loss:.4g}",
-        *(f"{key} {value:.4g}" for key, value in step.metrics.items()),
-    ]
-    body = [
+    sections = [
         f"<h1>{title}</h1><p>One training step of a batch {escape(step.batch)}.</p>",
         "<h2>Forward</h2>",
         *(_section(part, part.formula, part.forward, "forward") for part in step.parts),
-        f'<p class="loss">{escape(", ".join(values))}</p>',
+        f'<p class="loss">{escape(step.results)}</p>',
         "<h2>Backward</h2>",
         *(_section(part, part.gradient, part.backward, "back") for part in reversed(step.parts)),
     ]
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>'
-        + "\n".join(body)
-        + "</body></html>\n"
-    )
+    body = "\n".join(sections)
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
 
-def _section(part, words, figures, kind):
+def _section(part: "CallSummary", words: str, arrays: "Sequence[ArraySummary]", kind: str) -> str:
     name = escape(part.name or part.type)
     title = f"{name} <span>{escape(part.type)}</span>" if part.name else name
     formula = f"<pre>{escape(words)}</pre>" if words else ""
     heads = "".join(f"<th>{head}</th>" for head in ("", "shape", "norm", "mean", "from", "to"))
-    rows = "".join(_row(one) for one in figures)
-    values = "\n\n".join(f"{one.name} =\n{one.corner}" for one in figures)
-    margin = f"margin-left:{1.5 * part.depth}em"
+    rows = ""
+    for one in arrays:
+        numbers = "".join(f"<td>{v:.4g}</td>" for v in (one.norm, one.mean, one.low, one.high))
+        rows += f"<tr><td>{escape(one.name)}</td><td>{one.dtype} {one.shape}</td>{numbers}</tr>"
+    values = "\n\n".join(f"{one.name} =\n{one.corner}" for one in arrays)
     return (
-        f'<section class="{kind}" style="{margin}"><h3>{title}</h3>{formula}'
-        f"<table><tr>{heads}</tr>{rows}</table>"
+        f'<section class="{kind}" style="margin-left:{1.5 * part.depth}em">'
+        f"<h3>{title}</h3>{formula}<table><tr>{heads}</tr>{rows}</table>"
         f"<details><summary>values</summary><pre>{escape(values)}</pre></details></section>"
     )
-
-
-def _row(one):
-    numbers = "".join(f"<td>{v:.4g}</td>" for v in (one.norm, one.mean, one.low, one.high))
-    return f"<tr><td>{escape(one.name)}</td><td>{one.dtype} {one.shape}</td>{numbers}</tr>"

@@ -1,0 +1,104 @@
+"""Checks of evaluation: repeatable, independent of the batch, and on average like training."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.support.array import Array
+from firstlight.tools.diagnose.arrays import as_float64, is_float
+from firstlight.tools.diagnose.findings import Finding, Report
+from firstlight.tools.diagnose.module_state import ModuleState, float64_copy
+from firstlight.tools.diagnose.recording import Call, all_calls
+
+DRAWS = 200  # of random masks, for their mean
+AWAY = 0.08  # of the mean, from which on evaluation is another function than training
+
+
+def check_evaluation(top: Call, report: Report) -> None:
+    """Add a line about modules whose evaluation depends on chance or on the rest of the batch."""
+    findings, seen = [], set()
+    for call in all_calls([top]):
+        if call.name in seen or (call.parts and call is not top):
+            continue
+        seen.add(call.name)
+        try:
+            problem = evaluation_problem(call.module, call.inputs)
+            if problem is None and not call.parts:
+                problem = other_mean(call.module, call.inputs)
+        except (ValueError, TypeError, RuntimeError):
+            continue
+        if problem:
+            look = "that forward looks at self.training, which eval() sets to False"
+            findings.append(Finding.of_call(call, "eval", f"{call.label}: {problem}", look))
+    findings.sort(key=lambda one: not one.where)
+    report.add("health", "evaluation", findings[:1])
+
+
+def evaluation_problem(module: Module, inputs: Sequence[Any]) -> str | None:
+    """Say what a module's evaluation wrongly depends on; None if it is right."""
+    twin = float64_copy(module).eval()
+    inputs = [as_float64(x) for x in inputs]
+
+    def run():
+        return first_array(twin(*[copy.copy(x) for x in inputs]))
+
+    def same(one, other):
+        return np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+    first = run()
+    state = ModuleState(twin, attributes=True)
+    second = run()
+    if first is None or not first.ndim:
+        return None
+    if buffers := state.changed_buffers():
+        return (
+            f"each evaluation changes {', '.join(buffers)}; running statistics are of the training "
+            "data, and stay as they are"
+        )
+    if not same(first, second):
+        if state.changed_attributes():
+            state.restore()
+            if same(second, run()):
+                return (
+                    "evaluated twice it gives two results: what it keeps in "
+                    f"{', '.join(state.changed_attributes())} enters the next forward"
+                )
+        return "evaluated twice it gives two results; something random stays on after eval()"
+    untracked = any(getattr(part, "running_mean", 0) is None for part in module.modules())
+    single = len(inputs) == 1 and inputs[0].ndim > 1 and len(inputs[0]) == len(first) > 1
+    if single and not untracked:
+        one = first_array(twin(inputs[0][:1].copy()))
+        if not np.allclose(one, first[:1], rtol=1e-6, atol=1e-9, equal_nan=True):
+            return "evaluated, a sample's result depends on the others in the batch"
+    return None
+
+
+def first_array(y: Any) -> Array | None:
+    """Return a forward's result, the first of several; None if it is not an array."""
+    y = y[0] if isinstance(y, (tuple, list)) and y else y
+    return y if isinstance(y, np.ndarray) else None
+
+
+def other_mean(module: Module, inputs: Sequence[Any]) -> str | None:
+    """Say how far random training, averaged over many masks, is from evaluation; None if close."""
+    x = inputs[0] if len(inputs) == 1 else None
+    if not is_float(x) or x.ndim < 2:
+        return None
+    twin = float64_copy(module)
+    ones = np.ones((min(len(x), 8), *x.shape[1:]))
+    expected = float(first_array(twin.eval()(ones.copy())).mean())
+    draws = []
+    for _ in range(DRAWS):
+        draws.append(first_array(twin.train()(ones.copy())).mean())
+        if len(draws) == 2 and draws[0] == draws[1]:
+            return None  # nothing random about it
+    mean, error = float(np.mean(draws)), float(np.std(draws) / DRAWS**0.5)
+    if abs(mean - expected) <= max(AWAY * abs(expected), 6 * error):
+        return None
+    return (
+        f"for ones it gives {mean:.2f} in training, averaged over its masks, and {expected:.2f} "
+        "evaluated: what follows sees another scale; divide by 1 - p in training"
+    )
