@@ -76,7 +76,7 @@ class Worker:
                 env={
                     **os.environ,
                     **dict.fromkeys(THREADS, str(threads)),
-                    # as firstlight has it where it is imported first, before NumPy
+                    # as the firstlight command sets it
                     "OPENBLAS_THREAD_TIMEOUT": "20",
                     "FIRSTLIGHT_COMPILED": "1" if peer.endswith("-fast") else "0",
                 },

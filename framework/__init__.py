@@ -1,23 +1,51 @@
 """firstlight: neural networks from scratch on NumPy and CuPy."""
 
 import importlib
+from typing import TYPE_CHECKING, Any
 
-from firstlight.training import waiting  # noqa: F401  first: it imports NumPy with a setting of its own
-
-# isort: split
-from firstlight import nn, optim
-from firstlight.callback import Callback, Role
-from firstlight.checkpoints.format import Checkpoint
-from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
-from firstlight.hookspecs import hookimpl
-from firstlight.module import Module, StepOutput
-from firstlight.parameter import Buffer, Parameter
-from firstlight.runs.history import History
-from firstlight.support.array import Array
-from firstlight.support.rng import seed_everything
-from firstlight.trainer import Trainer
+if TYPE_CHECKING:
+    from firstlight import nn, optim
+    from firstlight.callback import Callback, Role
+    from firstlight.checkpoints.format import Checkpoint
+    from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
+    from firstlight.hookspecs import hookimpl
+    from firstlight.module import Module, StepOutput
+    from firstlight.parameter import Buffer, Parameter
+    from firstlight.runs.history import History
+    from firstlight.support.array import Array
+    from firstlight.support.rng import seed_everything
+    from firstlight.trainer import Trainer
 
 __version__ = "0.1.0"
+
+# Where the public names are. Each is imported when it is first used, so that the command line can
+# set NumPy's environment before NumPy is imported.
+PLACES = {
+    "Array": "support.array",
+    "ArrayDataset": "data.splits",
+    "Buffer": "parameter",
+    "Callback": "callback",
+    "Checkpoint": "checkpoints.format",
+    "DataLoader": "data.splits",
+    "DataSplits": "data.splits",
+    "History": "runs.history",
+    "Module": "module",
+    "Parameter": "parameter",
+    "Role": "callback",
+    "StepOutput": "module",
+    "Trainer": "trainer",
+    "hookimpl": "hookspecs",
+    "seed_everything": "support.rng",
+}
+SHORT_NAMES = {
+    "augment": "data.augment",
+    "diagnose": "tools.diagnose",
+    "figures": "tools.figures",
+    "report": "tools.report",
+    "rng": "support.rng",
+    "sweeps": "tools.sweeps",
+    "tokenizers": "data.tokenizers",
+}
 
 __all__ = [
     "Array",
@@ -40,21 +68,12 @@ __all__ = [
 ]
 
 
-# What is public by a shorter name than that of its place.
-SHORT_NAMES = {
-    "augment": "data.augment",
-    "diagnose": "tools.diagnose",
-    "figures": "tools.figures",
-    "report": "tools.report",
-    "rng": "support.rng",
-    "sweeps": "tools.sweeps",
-    "tokenizers": "data.tokenizers",
-    "transforms": "data.transforms",
-}
-
-
-def __getattr__(name):
-    """Import a sub-package such as ``firstlight.datasets`` when it is first used."""
+def __getattr__(name: str) -> Any:
+    """Import a public name, or a sub-package such as ``firstlight.datasets``, on first use."""
+    if name in PLACES:
+        value = getattr(importlib.import_module(f"firstlight.{PLACES[name]}"), name)
+        globals()[name] = value
+        return value
     if name.startswith("_"):
         raise AttributeError(name)
     module = f"firstlight.{SHORT_NAMES.get(name, name)}"
@@ -64,3 +83,7 @@ def __getattr__(name):
         if error.name != module:
             raise
         raise AttributeError(f"module 'firstlight' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *SHORT_NAMES})

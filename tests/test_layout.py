@@ -1,7 +1,14 @@
 """Who may import whom; docs/architecture.md shows it as a picture."""
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+from firstlight import PLACES
 
 ROOT = Path(__file__).parents[1]
 LESSONS = {"support", "parameter", "module"}
@@ -121,3 +128,30 @@ def test_no_module_is_named_like_a_function_beside_it():
             defined = ast.walk(ast.parse(path.read_text()))
             functions = {node.name for node in defined if isinstance(node, ast.FunctionDef)}
             assert not functions & {other.stem for other in path.parent.glob("*.py")}, name
+
+
+ALONE = """
+import os, sys
+import numpy, threadpoolctl, pluggy
+
+for name in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        try:
+            __import__(name)
+        except ModuleNotFoundError as error:
+            os._exit(error.name.startswith("firstlight"))
+        finally:
+            os._exit("firstlight" not in sys.modules or name not in sys.modules)
+    if os.waitpid(child, 0)[1]:
+        print(name)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_every_package_can_be_the_first_to_be_imported():
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    names = sorted(packages | {f"firstlight.{place}" for place in PLACES.values()})
+    command = [sys.executable, "-c", ALONE, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [], done.stderr

@@ -26,7 +26,6 @@ from firstlight.fast.blocked import (
     gradients,
     indexing,
     layernorm,
-    memory,
     pooling,
     samples,
     softmax,
@@ -97,5 +96,3 @@ sigmoid = elementwise.sigmoid
 sigmoid_into = elementwise.sigmoid_into
 taps_of = resizing.taps_of
 zero_where = elementwise.zero_where
-
-memory.keep_freed_memory()

@@ -21,8 +21,8 @@ from firstlight.support.backend import using
 from firstlight.support.batches import describe_batch
 from firstlight.training import checks, hook_failures, hook_manager
 from firstlight.training.agreement import agree
+from firstlight.training.process import blas_threads, kept_memory
 from firstlight.training.step import make_passes
-from firstlight.training.threads import blas_threads
 
 DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "tensorboard")
 NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
@@ -38,6 +38,7 @@ def training(trainer, module, data, val_data, resume=None):
         together(trainer.communicator),
         using(trainer.device),
         precision(trainer.precision),
+        kept_memory(),
     ):
         with _training(trainer, module, data, val_data, resume) as hook:
             yield hook
@@ -106,6 +107,7 @@ def evaluating(trainer, module, checkpoint):
         together(trainer.communicator),
         using(trainer.device),
         precision(trainer.precision),
+        kept_memory(),
         _evaluating(trainer, module, checkpoint),
     ):
         yield lambda data, split: as_loader(suited(data, kept), split)
