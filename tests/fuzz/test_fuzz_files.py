@@ -24,7 +24,7 @@ from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.names import load_config
 from firstlight.tools.report import read_sections
 from firstlight.tools.sweeps import load_spec
-from firstlight.tools.sweeps.space import Choice, sample
+from firstlight.tools.sweeps.space import Choice
 
 pytestmark = pytest.mark.slow
 WATCH = Watch()
@@ -87,8 +87,10 @@ def read_sweep(path):
         if name in theirs and not same(getattr(spec, name), theirs[name]):
             raise Accepted(name)
     assert 1 <= spec.trials <= 100_000
-    for name, value in sample(spec.space, 0, 1).items():
-        one = spec.space[name]
+    optuna = pytest.importorskip("optuna")
+    trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
+    for name, one in spec.space.items():
+        value = one.suggest(trial, name)
         assert value in one.values if isinstance(one, Choice) else one.min <= value <= one.max
 
 

@@ -1,16 +1,25 @@
 """``firstlight sweep``: many trainings with other settings each."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firstlight.support.files import forgiving, from_here, write_atomically
 from firstlight.tools.cli import text, trust
 from firstlight.tools.cli.errors import Parser, UsageError
 from firstlight.tools.cli.text import tell
 
+if TYPE_CHECKING:
+    import argparse
+
+    from firstlight.tools.sweeps.spec import SweepSpec
+    from firstlight.tools.sweeps.trials import Trial, Trials
+
 DESCRIPTION = """\
 Train with many settings, and tell which were best. The file says which, for example:
 
-  method: random              # or grid, or tpe (needs firstlight[optuna])
+  method: random              # or grid, or tpe
   trials: 50
   metric: val_loss
   fit: {model: mlp, data: digits, trainer: {max_epochs: 15}}
@@ -18,16 +27,19 @@ Train with many settings, and tell which were best. The file says which, for exa
     model.lr: {min: 1e-4, max: 1e-1, log: true}
     model.hidden: ["32", "64,64"]
 
-The runs lie in runs/<name>/, as any others: firstlight runs list --where "name == '<name>'".
-The same command goes on with a sweep that was broken off; several may work on one at a time, on
-this machine or others that share the folder. With the folder of a sweep, it goes on with that."""
+The runs lie in runs/<name>/, like any others: firstlight runs list --where "name == '<name>'".
+The same command resumes a sweep that was interrupted, and so does one with the sweep's folder.
+Several processes may work on one sweep, on this machine or others that share the folder.
+The search is Optuna's (firstlight[optuna]): optuna-dashboard runs/<name>/optuna.journal."""
 USAGE = "firstlight sweep FILE [--jobs N] [--trials N] [--runs_dir DIR]"
 SHOWN = 10  # trials in the final table
 
 
-def run(words):
-    """Run a sweep; returns the exit code."""
+def run(words: list[str]) -> int:
+    """Run a sweep; return the exit code."""
     from firstlight.tools.sweeps.driver import Driver
+    from firstlight.tools.sweeps.results import best_trial
+    from firstlight.tools.sweeps.trials import import_optuna
 
     parser = Parser("sweep", DESCRIPTION, usage=USAGE)
     parser.add_argument("file", metavar="FILE", help="what to search (YAML), or a sweep's folder")
@@ -38,6 +50,7 @@ def run(words):
     parser.add_argument("--trust", action="store_true", help=trust.HELP)
     own = parser.parse_args(words)
     spec, runs_dir = described(own)
+    import_optuna()
     try:
         code = check(spec, runs_dir, own)
         driver = Driver(spec, runs_dir, lambda t: tell(line(spec, t), flush=True), own.trust)
@@ -50,20 +63,17 @@ def run(words):
     try:
         driver.run()
     except KeyboardInterrupt:
-        tell(f"interrupted; go on with: firstlight sweep {from_here(driver.folder)}")
+        tell(f"interrupted; resume with: firstlight sweep {from_here(driver.folder)}")
         return 130
     trials = driver.trials.all()
     elsewhere = sum(trial.status == "running" for trial in trials)
     if elsewhere:
         tell(f"{elsewhere} trials are still running in other processes")
-    tell(write_results(spec, driver.folder, trials))
-    from firstlight.tools.sweeps.results import best_trial
-
-    done = best_trial(spec, trials) is not None
-    return 0 if done or elsewhere else 1
+    tell(write_results(driver.trials))
+    return 0 if elsewhere or best_trial(spec, trials) is not None else 1
 
 
-def described(own):
+def described(own: argparse.Namespace) -> tuple[SweepSpec, str | Path]:
     """Return the `SweepSpec` and the folder of all runs."""
     from firstlight.tools.sweeps.spec import load_spec, spec_of
 
@@ -76,24 +86,32 @@ def described(own):
         raise UsageError(str(error)) from error
 
 
-def check(spec, runs_dir, own):
+def check(
+    spec: SweepSpec, runs_dir: str | Path, own: argparse.Namespace
+) -> dict[str, dict[str, str]]:
     """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs.
 
-    Returns what code the sweep names, as `firstlight.tools.cli.trust.remember` takes it.
+    Returns the code that the sweep names, as `firstlight.tools.cli.trust.remember` takes it.
     """
-    from firstlight.tools.sweeps.space import Choice, sample
+    from firstlight.tools.sweeps.space import Range
     from firstlight.tools.sweeps.worker import settings_of
 
-    usual, code, folder = sample(spec.space, spec.seed, 1), {}, Path(runs_dir) / spec.name
-    for name, one in spec.space.items():
-        for value in one.values if isinstance(one, Choice) else (one.min, one.max):
-            settings = settings_of(spec, usual | {name: value}, runs_dir, folder, own.trust)
+    values = {
+        name: (one.min, one.max) if isinstance(one, Range) else one.values
+        for name, one in spec.space.items()
+    }
+    usual, code = {name: some[0] for name, some in values.items()}, {}
+    for name, some in values.items():
+        for value in some:
+            settings = settings_of(
+                spec, usual | {name: value}, runs_dir, Path(runs_dir) / spec.name, own.trust
+            )
             code |= settings.code
     return code
 
 
-def line(spec, trial):
-    """Return what is told of a trial that is over."""
+def line(spec: SweepSpec, trial: Trial) -> str:
+    """Return the line that is printed when a trial has ended."""
     value = trial.value(spec.metric, spec.mode)
     parts = [f"trial {trial.number}/{spec.trials}", f"{trial.status:<8}"]
     if value is not None:
@@ -106,19 +124,22 @@ def line(spec, trial):
     return "  ".join(parts)
 
 
-def write_results(spec, folder, trials):
-    """Write table, best settings and plots, and return what is told of them."""
+def write_results(trials: Trials) -> str:
+    """Write table, best settings and plots; return the text that is printed of them."""
     import yaml
 
+    from firstlight.runs.export import as_csv
     from firstlight.tools.sweeps import results
 
-    write_atomically(folder / "results.csv", results.table_csv(spec, trials))
-    best, order = results.best_trial(spec, trials), results.ranked(spec, trials)
+    spec, folder, every = trials.spec, trials.folder, trials.all()
+    write_atomically(folder / "results.csv", as_csv(results.results_table(spec, every)))
+    best, order = results.best_trial(spec, every), results.ranked(spec, every)
     if best is None:
         place = from_here(folder / "trials")
         return f"no trial has a finite {spec.metric}; their output is in {place}"
-    config = yaml.safe_dump(results.rerun_config(best.run), sort_keys=False, allow_unicode=True)
-    write_atomically(folder / "best.yaml", config)
+    config = {n: v for n, v in best.run.config.items() if n not in ("facts", "name", "runs_dir")}
+    text_of_best = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    write_atomically(folder / "best.yaml", text_of_best)
     tested = [name for name in best.run.metrics if name.startswith("test_")]
     rows = [["", "trial", "run", "status", spec.metric, *tested, *spec.searched]]
     for place, trial in enumerate(order[:SHOWN], 1):
@@ -126,37 +147,37 @@ def write_results(spec, folder, trials):
         parameters = [text.number(trial.parameters[name]) for name in spec.searched]
         value = text.number(trial.value(spec.metric, spec.mode))
         rows.append([place, trial.number, trial.run.id, trial.status, value, *metrics, *parameters])
-    values, parameters = results.explored(spec, trials)
-    shares = results.importance(values, parameters)
+    shares = results.importance(trials)
     told = [
         f"the best of {len(order)} trials, by {spec.metric}",
         text.table(rows, right=(0, 1, *range(4, len(rows[0])))),
         "",
-        *explained(spec, shares),
+    ]
+    known = [(name, share) for name, share in shares.items() if share == share]
+    if known:
+        bars = [(name, f"{share:.0%}", "█" * round(20 * share)) for name, share in known]
+        told += [
+            f"how much each setting matters for the best {spec.metric} (PED-ANOVA)",
+            text.table(bars, indent="  ", right=(1,)),
+            "",
+        ]
+    told += [
         f"table: {from_here(folder / 'results.csv')}",
-        *(f"plot: {from_here(path)}" for path in plots(spec, folder / "plots", values, parameters)),
+        *(f"plot: {from_here(path)}" for path in plots(trials, every, shares)),
         f"the best once more: firstlight fit --config {from_here(folder / 'best.yaml')}",
     ]
     return "\n".join(told)
 
 
-def explained(spec, shares):
-    """Return lines that say which settings explain the results, where that can be told."""
-    there = [(name, share) for name, share in shares.items() if share == share]
-    if not there:
-        return []
-    rows = [(name, f"{share:.0%}", "█" * round(20 * share)) for name, share in there]
-    title = f"how much of the differences in {spec.metric} each setting explains by itself"
-    return [title, text.table(rows, indent="  ", right=(1,)), ""]
-
-
-def plots(spec, folder, values, parameters):
+def plots(trials: Trials, every: list[Trial], shares: dict[str, float]) -> list[Path]:
     """Draw the figures of a sweep as PNG and SVG; return the paths of the PNG files."""
     import numpy as np
 
     from firstlight.tools import figures
-    from firstlight.tools.sweeps import importance
+    from firstlight.tools.sweeps.results import explored
 
+    spec, folder = trials.spec, trials.folder / "plots"
+    values, parameters = explored(spec, every)
     if len(values) < 2 or not parameters:
         return []
     log = [name for name in parameters if getattr(spec.space[name], "log", False)]
@@ -166,7 +187,7 @@ def plots(spec, folder, values, parameters):
     options = {"metric": spec.metric, "mode": spec.mode, "log": log}
     made = {
         "parallel_coordinates": figures.parallel_coordinates(values, parameters, **options),
-        "importance": figures.importance_bars(importance(values, parameters), metric=spec.metric),
+        "importance": figures.importance_bars(shares, metric=spec.metric),
         "slices": figures.slices(values, parameters, **options),
         "progress": figures.search_progress(
             values, metric=spec.metric, mode=spec.mode, log=spec.metric in log

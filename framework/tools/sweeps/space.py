@@ -1,19 +1,23 @@
-"""The space that is searched: for each setting the values it may take."""
+"""The search space of a sweep: the values that each setting may take."""
 
-import itertools
+from __future__ import annotations
+
 import json
 import math
 import re
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from firstlight.support.printable import shown
 
+if TYPE_CHECKING:
+    import optuna
+
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 MOST = 100_000  # values of a range with steps, and combinations of a grid
-LARGEST = 1e18  # below what whole numbers of 64 bits can hold
+LARGEST = 1e18  # whole numbers of 64 bits hold it
 KEYS = ("value", "values", "min", "max", "log", "step")
+PLAIN = (str, int, float, bool, type(None))  # what Optuna stores as it is
 
 
 @dataclass(frozen=True)
@@ -25,31 +29,36 @@ class Choice:
     values : tuple
     """
 
-    values: tuple
+    values: tuple[Any, ...]
 
     @property
-    def count(self):
-        """How many values there are."""
+    def count(self) -> int:
+        """Number of values."""
         return len(self.values)
 
-    def grid(self):
-        """Return all values."""
-        return list(self.values)
+    def grid(self) -> list[Any]:
+        """Return all values, as Optuna stores them."""
+        return [v if isinstance(v, PLAIN) else json.dumps(v, default=str) for v in self.values]
 
-    def draw(self, rng):
-        """Return one of them, each as likely as the others."""
-        return self.values[int(rng.integers(len(self.values)))]
+    def suggest(self, trial: optuna.Trial, name: str) -> Any:
+        """Return the value that Optuna suggests for a trial."""
+        return self.restored(trial.suggest_categorical(name, self.grid()))
+
+    def restored(self, stored: Any) -> Any:
+        """Return the value that Optuna has stored as ``stored``."""
+        pairs = zip(self.grid(), self.values, strict=True)
+        return next((value for plain, value in pairs if plain == stored), stored)
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number from ``min`` to ``max``, both included; whole if both are, or if ``step`` is too.
+    """A number from ``min`` to ``max``, both included; whole if both and ``step`` are.
 
     Parameters
     ----------
     min, max : int or float
     log : bool
-        Each factor is as likely as the others, e.g. 0.001 ... 0.01 as 0.01 ... 0.1.
+        Draw uniformly on a logarithmic scale.
     step : int or float, optional
         Only values at this distance, from ``min`` on.
     """
@@ -60,40 +69,38 @@ class Range:
     step: int | float | None = None
 
     @property
-    def count(self):
-        """How many values there are, None of a range without steps."""
+    def count(self) -> int | None:
+        """Number of values, None of a range without steps."""
         if self.step is None and not (self.whole and not self.log):
             return None
         return math.floor((self.max - self.min) / (self.step or 1) + 1e-9) + 1
 
     @property
-    def whole(self):
+    def whole(self) -> bool:
         """Whether the values are whole numbers."""
         return all(isinstance(v, int) for v in (self.min, self.max, self.step or 1))
 
-    def grid(self):
-        """Return all values, or None of a range without steps."""
-        if self.count is None:
-            return None
-        values = [self.min + index * (self.step or 1) for index in range(self.count)]
-        return values if self.whole else [float(f"{value:.12g}") for value in values]
+    def grid(self) -> list[int | float]:
+        """Return all values of a range with steps."""
+        return [self._at(index) for index in range(self.count)]
 
-    def draw(self, rng):
-        """Return one value."""
-        if self.step is not None:
-            values = self.grid()
-            return values[int(rng.integers(len(values)))]
-        if self.log:
-            low, high = math.log(self.min - 0.5 * self.whole), math.log(self.max + 0.5 * self.whole)
-            value = math.exp(rng.uniform(low, high))
-            value = min(max(value, self.min), self.max)
-            return round(value) if self.whole else float(f"{value:.4g}")
+    def suggest(self, trial: optuna.Trial, name: str) -> int | float:
+        """Return the value that Optuna suggests for a trial."""
+        last = self.max if self.step is None else self._at(self.count - 1)
         if self.whole:
-            return int(rng.integers(self.min, self.max + 1))
-        return float(f"{rng.uniform(self.min, self.max):.4g}")
+            return trial.suggest_int(name, self.min, last, step=self.step or 1, log=self.log)
+        return trial.suggest_float(name, self.min, last, step=self.step, log=self.log)
+
+    def restored(self, stored: int | float) -> int | float:
+        """Return the value that Optuna has stored, which is the same."""
+        return stored
+
+    def _at(self, index: int) -> int | float:
+        value = self.min + index * (self.step or 1)
+        return value if self.whole else float(f"{value:.12g}")
 
 
-def parse_parameter(name, said):
+def parse_parameter(name: str, said: Any) -> Choice | Range:
     """Return the `Choice` or `Range` that a sweep's file gives for a setting.
 
     A list, or ``{values: [...]}``, or ``{value: ...}``, or ``{min: ..., max: ...}`` with ``log:
@@ -129,7 +136,8 @@ def parse_parameter(name, said):
         values = [said["value"]] if "value" in said else said["values"]
         if not isinstance(values, (list, tuple)) or not values:
             raise ValueError(f"{who}: expected a list of values, got {shown(values)}")
-        return Choice(tuple(_freeze(_number(value)) for value in values))
+        numbers = (_number(value) for value in values)
+        return Choice(tuple(tuple(v) if isinstance(v, list) else v for v in numbers))
     if "min" not in said or "max" not in said:
         raise ValueError(f"{who}: a range needs both min and max")
     found = Range(
@@ -157,8 +165,14 @@ def parse_parameter(name, said):
     return found
 
 
-def grid_size(space):
-    """Return how many combinations there are; see `grid`."""
+def grid_size(space: dict[str, Choice | Range]) -> int:
+    """Return the number of combinations of a grid.
+
+    Raises
+    ------
+    ValueError
+        A range without steps has no end of values; or there are more than 100,000 combinations.
+    """
     for name, one in space.items():
         if one.count is None:
             raise ValueError(
@@ -170,39 +184,16 @@ def grid_size(space):
                 f"parameters: {name}: {one.count:,} values are more than {MOST:,}; give it a step, "
                 "or take method: random"
             )
-    return math.prod(one.count for one in space.values())
-
-
-def grid(space, most=None):
-    """Return every combination, ``[{name: value}]``, or the first so many.
-
-    The last name changes fastest.
-
-    Raises
-    ------
-    ValueError
-        A range without steps has no end of values; or there are more than 100,000.
-    """
-    size = grid_size(space)
-    if min(size, most or size) > MOST:
+    size = math.prod(one.count for one in space.values())
+    if size > MOST:
         raise ValueError(
             f"parameters: a grid of {size:,} combinations, more than {MOST:,}; take fewer values, "
-            "say how many trials, or take method: random"
+            "or take method: random"
         )
-    values = [one.grid() for one in space.values()]
-    return [
-        dict(zip(space, chosen, strict=True))
-        for chosen in itertools.islice(itertools.product(*values), most)
-    ]
+    return size
 
 
-def sample(space, seed, number):
-    """Return the combination ``{name: value}`` of a trial; it follows from seed and number."""
-    rng = np.random.default_rng([seed, number])
-    return {name: one.draw(rng) for name, one in space.items()}
-
-
-def label(value):
+def label(value: Any) -> str:
     """Return a value as texts and axes show it: lists as ``64,64``, and what is no text as JSON."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
@@ -211,12 +202,8 @@ def label(value):
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _number(value):
+def _number(value: Any) -> Any:
     """Return a text such as "1e-4", which YAML takes for one, as the number it means."""
     if not isinstance(value, str) or not NUMBER.fullmatch(value):
         return value
     return int(value) if re.fullmatch(r"[-+]?\d+", value) else float(value)
-
-
-def _freeze(value):
-    return tuple(value) if isinstance(value, list) else value

@@ -1,15 +1,15 @@
-"""What a sweep searches, and how: the file that describes it.
+"""The description of a sweep: the YAML file that a user writes, and its copy in the folder.
 
 ::
 
     name: digits-lr            # of the runs; the file's name by default
-    method: random             # grid, random, or tpe (Optuna)
-    trials: 50                 # of random and tpe
+    method: random             # grid, random, or tpe
+    trials: 50                 # in all; a grid has its own number
     metric: val_loss           # its best value over the epochs counts
     goal: minimize             # or maximize; by default as the metric's name suggests
     jobs: 2                    # trainings at a time
-    seed: 0                    # of the search, not of the trainings
-    pruner: median             # of tpe: median, hyperband or none
+    seed: 0                    # of the sampler, not of the trainings
+    pruner: median             # or hyperband, or none; by default median with tpe, else none
     fit:                       # what all trainings share, as in a file for firstlight fit --config
       model: mlp
       data: digits
@@ -20,14 +20,18 @@
       seed: [0, 1, 2]
 """
 
+from __future__ import annotations
+
 import difflib
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from firstlight.runs.directions import resolve_mode
 from firstlight.support.printable import shown
 from firstlight.support.reading import read_json, read_yaml
-from firstlight.tools.sweeps.space import MOST, Choice, grid_size, parse_parameter
+from firstlight.tools.sweeps.space import MOST, Choice, Range, grid_size, parse_parameter
 from firstlight.training import checks
 
 FILE = "sweep.json"  # in the folder of a sweep
@@ -48,15 +52,20 @@ class SweepSpec:
         As `firstlight.tools.sweeps.space.parse_parameter` reads it.
     method : {"grid", "random", "tpe"}
     trials : int, optional
-        How many; of a grid all there are, or the first so many.
+        How many; of a grid all combinations, or so many of them.
     metric : str
     goal : {"minimize", "maximize"}, optional
     jobs : int
     seed : int
-    pruner : {"median", "hyperband", "none"}
-        Of "tpe" only.
+    pruner : {"median", "hyperband", "none"}, optional
+        "median" for method "tpe", else "none".
     fit : dict
         Settings of every training.
+
+    Attributes
+    ----------
+    space : dict of str to (Choice or Range)
+        The parsed ``parameters``.
 
     Raises
     ------
@@ -65,33 +74,33 @@ class SweepSpec:
     """
 
     name: str
-    parameters: dict
+    parameters: dict[str, Any]
     method: str = "random"
     trials: int | None = None
     metric: str = "val_loss"
     goal: str | None = None
     jobs: int = 1
     seed: int = 0
-    pruner: str = "median"
-    fit: dict = field(default_factory=dict)
+    pruner: str | None = None
+    fit: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        if self.pruner is None:
+            self.pruner = "median" if self.method == "tpe" else "none"
         for key in ("name", "method", "metric", "goal", "pruner"):
             value = getattr(self, key)
             if not (isinstance(value, str) or (key == "goal" and value is None)):
                 raise ValueError(f"{key}: expected a text, got {shown(value)}")
         checks.run_name(self.name)
-        for key, choices in (("method", METHODS), ("pruner", PRUNERS)):
+        if self.goal is None:
+            mode = resolve_mode(self.metric, ask="goal: maximize or goal: minimize")
+            self.goal = {"min": "minimize", "max": "maximize"}[mode]
+        for key, choices in (("method", METHODS), ("pruner", PRUNERS), ("goal", GOALS)):
             if getattr(self, key) not in choices:
                 raise ValueError(
                     f"{key}: expected one of {', '.join(choices)}, got {shown(getattr(self, key))}"
                 )
-        if self.goal is None:
-            mode = resolve_mode(self.metric, ask="goal: maximize or goal: minimize")
-            self.goal = next(goal for goal, means in GOALS.items() if means == mode)
-        if self.goal not in GOALS:
-            raise ValueError(f"goal: expected minimize or maximize, got {shown(self.goal)}")
-        for key, least in (("trials", 1), ("jobs", 1), ("seed", 0)):
+        for key, least, most in (("trials", 1, MOST), ("jobs", 1, JOBS), ("seed", 0, None)):
             value = getattr(self, key)
             if key == "trials" and value is None:
                 continue
@@ -99,6 +108,8 @@ class SweepSpec:
                 raise ValueError(
                     f"{key}: expected a whole number from {least} on, got {shown(value)}"
                 )
+            if most is not None and value > most:
+                raise ValueError(f"{key}: expected {most:,} at most, got {value:,}")
         for key in ("fit", "parameters"):
             if not isinstance(getattr(self, key), dict):
                 raise ValueError(
@@ -106,7 +117,9 @@ class SweepSpec:
                 )
         if not self.parameters:
             raise ValueError("parameters: there is nothing to search; name at least one setting")
-        self.space = {name: parse_parameter(name, said) for name, said in self.parameters.items()}
+        self.space: dict[str, Choice | Range] = {
+            name: parse_parameter(name, said) for name, said in self.parameters.items()
+        }
         for name in ("name", "runs_dir"):
             if name in self.space or name in self.fit:
                 raise ValueError(f"{name}: the sweep decides where its runs lie")
@@ -114,38 +127,30 @@ class SweepSpec:
             whole = grid_size(self.space)
             self.trials = whole if self.trials is None else min(self.trials, whole)
         elif self.trials is None:
-            raise ValueError(f"trials: say how many, as method {self.method} could go on for ever")
-        for key, most in (("trials", MOST), ("jobs", JOBS)):
-            if getattr(self, key) > most:
-                value = getattr(self, key)
-                raise ValueError(f"{key}: expected {most:,} at most, got {value:,}")
+            raise ValueError(f"trials: say how many, as method {self.method} has no end")
 
     @property
-    def mode(self):
+    def mode(self) -> str:
         """Return "min" or "max"."""
         return GOALS[self.goal]
 
     @property
-    def searched(self):
+    def searched(self) -> list[str]:
         """Return the names of the settings that take more than one value."""
-        return [
-            name
-            for name, one in self.space.items()
-            if not (isinstance(one, Choice) and len(one.values) == 1)
-        ]
+        return [n for n, one in self.space.items() if isinstance(one, Range) or one.count > 1]
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         """Return what `SweepSpec` takes, as JSON can hold it."""
         return asdict(self)
 
-    def changed(self, other):
+    def changed(self, other: SweepSpec) -> list[str]:
         """Return the names of what makes this another search than ``other``."""
         same = ("parameters", "method", "metric", "goal", "seed", "fit")
         mine, yours = self.as_dict(), other.as_dict()
         return [key for key in same if mine[key] != yours[key]]
 
 
-def spec_of(folder, **more):
+def spec_of(folder: str | os.PathLike[str], **more: Any) -> SweepSpec:
     """Return the `SweepSpec` that a sweep's folder keeps; ``more`` as in `load_spec`.
 
     Raises
@@ -157,16 +162,15 @@ def spec_of(folder, **more):
     """
     path = Path(folder) / FILE
     try:
-        said = read_json(path) | {key: value for key, value in more.items() if value is not None}
-        return SweepSpec(**said)
+        return SweepSpec(**read_json(path) | _given(more))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{folder} is no sweep: it has no {FILE}") from error
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}; restore it, or begin the sweep anew") from error
+        raise ValueError(f"{path}: {error}; restore it, or start the sweep again") from error
 
 
-def load_spec(path, **more):
-    """Return the `SweepSpec` in a YAML file; what is in ``more`` and not None goes before it.
+def load_spec(path: str | os.PathLike[str], **more: Any) -> SweepSpec:
+    """Return the `SweepSpec` in a YAML file; settings in ``more`` that are not None replace its.
 
     Raises
     ------
@@ -176,20 +180,20 @@ def load_spec(path, **more):
     path = Path(path)
     try:
         said = read_yaml(path)
+        if not isinstance(said, dict):
+            raise ValueError(f"expected a sweep's settings by name, got {shown(said)}")
+        known = list(SweepSpec.__dataclass_fields__)
+        for key in said:
+            if key not in known:
+                close = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+                raise ValueError(f"{shown(key)} is not known; {hint}")
+        return SweepSpec(**{"name": path.stem, "parameters": {}} | said | _given(more))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    if not isinstance(said, dict):
-        raise ValueError(f"{path}: expected a sweep's settings by name, got {shown(said)}")
-    known = list(SweepSpec.__dataclass_fields__)
-    for key in said:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise ValueError(f"{path}: {shown(key)} is not known; {hint}")
-    said = {"name": path.stem, "parameters": {}} | said
-    try:
-        return SweepSpec(**said | {key: value for key, value in more.items() if value is not None})
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value is not None}

@@ -1,50 +1,61 @@
-"""Worker: the process that trains one trial: ``python -m firstlight.tools.sweeps.worker FILE``."""
+"""The process that trains one trial: ``python -m firstlight.tools.sweeps.worker FOLDER NUMBER``."""
 
-import json
+from __future__ import annotations
+
+import os
 import sys
+import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from firstlight.callback import Callback
 from firstlight.runs.processes import identity
-from firstlight.support.files import inside
 from firstlight.tools.cli import fit, trust
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.names import Names
-from firstlight.tools.sweeps.spec import spec_of
-from firstlight.tools.sweeps.trials import note
+from firstlight.tools.sweeps.spec import SweepSpec
+from firstlight.tools.sweeps.trials import Trials
+
+if TYPE_CHECKING:
+    from firstlight.trainer import Trainer
 
 
 class SweepTrial(Callback):
-    """Notes which run a trial is, and gives it up where that is not worth going on with.
+    """Keeps Optuna informed about a training: its run, its metric, and whether to prune it.
 
     Parameters
     ----------
-    path : path-like
-        The trial's file.
-    metric : str
-        What to report.
-    pruner : object with ``report(value, epoch)``, optional
-        Returns whether to give up.
+    trials : Trials
+    number : int
+        Of the trial.
     """
 
-    def __init__(self, path, metric, pruner=None):
-        self.path, self.metric, self.pruner = path, metric, pruner
+    def __init__(self, trials: Trials, number: int) -> None:
+        self.trials: Trials = trials
+        self.number: int = number
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Note the run."""
-        note(self.path, run=trainer.run.id)
+        self.trials.note(self.number, run=trainer.run.id)
 
-    def on_train_epoch_end(self, trainer):
-        """Report the metric, and stop if it does not promise enough."""
-        if self.pruner is None or self.metric not in trainer.metrics:
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
+        """Report the metric, and stop a training that the pruner gives up."""
+        metric = self.trials.spec.metric
+        if metric not in trainer.metrics:
             return
-        if self.pruner.report(trainer.metrics[self.metric], trainer.epoch):
-            trainer.stop(f"pruned: {self.metric} is behind that of other trials at this epoch")
+        if self.trials.report(self.number, trainer.metrics[metric], trainer.epoch):
+            trainer.stop(f"pruned: {metric} is behind that of other trials at this epoch")
 
 
-def settings_of(spec, parameters, runs_dir, folder=None, trusted=False):
+def settings_of(
+    spec: SweepSpec,
+    parameters: dict[str, Any],
+    runs_dir: str | os.PathLike[str],
+    folder: str | os.PathLike[str] | None = None,
+    trusted: bool = False,
+) -> Arguments:
     """Return the `Arguments` of a trial.
 
     Parameters
@@ -53,7 +64,7 @@ def settings_of(spec, parameters, runs_dir, folder=None, trusted=False):
     parameters : dict
     runs_dir : path-like
     folder : path-like, optional
-        The sweep's, if it is begun already.
+        The sweep's, if it exists already.
     trusted : bool
         Whether code that the sweep names may run, though this user's commands have not made it.
 
@@ -82,27 +93,19 @@ def settings_of(spec, parameters, runs_dir, folder=None, trusted=False):
     return settings
 
 
-def run(path, trusted=False):
-    """Train the trial that a file describes; returns the exit code."""
-    path = Path(path)
-    folder = path.parents[1]
-    note(path, **identity())
-    told = json.loads(path.read_text(encoding="utf-8"))
-    spec = spec_of(folder)
+def run(folder: str | os.PathLike[str], number: int, trusted: bool = False) -> int:
+    """Train one trial of the sweep in a folder; return the exit code."""
+    trials, folder = Trials(folder), Path(folder)
+    trials.note(number, owner={**identity(), "time": time.time()})
+    trial = trials.get(number)
     try:
-        settings = settings_of(spec, told["parameters"], folder.parent, folder, trusted)
-        pruner = None
-        if told.get("optuna") is not None:
-            from firstlight.tools.sweeps.optuna_sampler import Pruner
-
-            pruner = Pruner(spec, folder, told["optuna"])
-        resume = inside(folder, told["resume"]) if told["resume"] else None
-        return fit.train(settings, resume, [SweepTrial(path, spec.metric, pruner)])
+        settings = settings_of(trials.spec, trial.parameters, folder.parent, folder, trusted)
+        return fit.train(settings, trial.resume, [SweepTrial(trials, number)])
     except (Exception, UsageError) as error:
-        note(path, error=f"{type(error).__name__}: {error}")
+        trials.note(number, error=f"{type(error).__name__}: {error}")
         raise
 
 
 if __name__ == "__main__":
     warnings.simplefilter("default")
-    sys.exit(run(sys.argv[1], "--trust" in sys.argv[2:]))
+    sys.exit(run(sys.argv[1], int(sys.argv[2]), "--trust" in sys.argv[3:]))

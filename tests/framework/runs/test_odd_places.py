@@ -1,7 +1,6 @@
 """Runs on odd file systems, under odd clocks, and in folders that go away meanwhile."""
 
 import errno
-import json
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ from firstlight.runs import RunFolder, find_run, list_runs
 from firstlight.runs.find import latest_run, start_order
 from firstlight.support.files import write_atomically, write_exclusively
 from firstlight.testing import TinyNet, tiny_data
-from firstlight.tools.sweeps import Trials
+from firstlight.tools.sweeps import SweepSpec, Trials
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="of POSIX systems")
 
@@ -126,35 +125,27 @@ def test_without_hard_links_trials_and_runs_have_one_owner_too(monkeypatch, code
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "link", refuse)
-    trials = Trials("runs/sweep")
-    assert trials.take(1, {"lr": 0.1}).parameters == {"lr": 0.1}
-    assert trials.take(1, {"lr": 0.2}) is None
+    Path("runs/sweep").mkdir(parents=True)
+    spec = SweepSpec("sweep", {"lr": [0.1]}, trials=1)
+    trials = Trials("runs/sweep", spec)
+    assert trials.take().parameters == {"lr": 0.1}
+    assert Trials("runs/sweep", spec).take() is None
     assert [trial.parameters for trial in trials.all()] == [{"lr": 0.1}]
     assert RunFolder(fit().run.path).status == "finished"
     assert fit(resume="last", max_epochs=5).step == 15
 
 
-def test_a_trial_whose_file_was_never_filled_is_taken_after_a_minute():
-    trials = Trials("runs/sweep")
-    trials.path.mkdir(parents=True)
-    lost = trials.path / "0001.1.json"
-    lost.touch()
-    assert (trials.latest(1), trials.take(1, {})) == (None, None)
-    for age in (61, -3600):  # also by a clock that was ahead
-        os.utime(lost, (time.time() - age,) * 2)
-        taken = trials.take(1, {"lr": 0.1})
-        assert (taken.attempt, trials.latest(1).attempt) == (2, 2)
-        taken.path.unlink()
-
-
-def test_files_of_others_in_a_sweep_are_left_alone():
-    trials = Trials("runs/sweep")
-    trials.take(1, {})
-    for name, text in (("a.b.json", "{}"), ("0002.1.json", "[]"), ("0003.1.json", '{"run": 3}')):
-        (trials.path / name).write_text(text)
-    told = {"run": "../../elsewhere", "parameters": {}}
-    (trials.path / "0004.1.json").write_text(json.dumps(told))
-    assert [trial.number for trial in trials.all()] == [1]
+def test_facts_of_others_in_a_sweep_lead_nowhere_else():
+    Path("runs/sweep").mkdir(parents=True)
+    trials = Trials("runs/sweep", SweepSpec("sweep", {"lr": [0.1]}, trials=9))
+    for facts in ({"run": "../../elsewhere"}, {"run": 3}, {"attempt": "../x"}, {"owner": [1]}):
+        number = trials.take(range(9)).number
+        trials.note(number, **facts)
+        trial = trials.get(number)
+        assert (trial.run, trial.resume) == (None, None)
+        assert trial.log.parent == Path("runs/sweep/trials")
+        assert trial.status in ("deleted", "running", "crashed")
+        assert trials.take(set(range(9)) - {number}).number in (number, number + 1)
 
 
 @POSIX

@@ -13,7 +13,7 @@ from firstlight.support.extras import installed
 from firstlight.tools.cli.main import main
 
 ROOT = Path(__file__).parents[3]
-SWEEP = "{method: tpe, trials: 2, metric: val_loss, fit: {}, parameters: {model.lr: [0.1, 0.01]}}"
+SWEEP = "{trials: 2, metric: val_loss, fit: {}, parameters: {model.lr: [0.1, 0.01]}}"
 WITHOUT = (
     "import runpy, sys\n"
     "sys.modules[sys.argv[1]], sys.argv = None, sys.argv[2:]\n"
@@ -28,7 +28,7 @@ WITHOUT = (
         ("report", "jinja2", "a report or poster", "report"),
         ("poster", "fpdf", "a report or poster", "report"),
         ("tensorboard .", "tensorboard", "this command", "tensorboard"),
-        ("sweep s.yaml", "optuna", "method tpe", "optuna"),
+        ("sweep s.yaml", "optuna", "a sweep", "optuna"),
         ("runs export latest -o x.parquet", "pyarrow", "a Parquet file", "parquet"),
         ("fit --model gpt --data t.txt --data.tokenizer gpt2", "tiktoken", "tokenizer", "gpt2"),
     ],

@@ -4,10 +4,12 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from firstlight.runs import list_runs
-from firstlight.tools.sweeps import SweepSpec, Trials
+from firstlight.tools.sweeps import SweepSpec, Trials, importance
+from firstlight.tools.sweeps.trials import Trial
 
 optuna = pytest.importorskip("optuna")
 
@@ -35,9 +37,10 @@ def test_a_sweep_by_optuna(tmp_path):
     study = optuna.load_study(study_name="s", storage=optuna.storages.JournalStorage(backend))
     assert len(study.trials) == 6
     for trial in trials:
-        known = study.trials[trial.told["optuna"]]
+        known = study.trials[trial.number - 1]
+        assert known.user_attrs["run"] == trial.run.id
         assert trial.run.config["model"]["lr"] == pytest.approx(known.params["model.lr"])
-        assert trial.run.config["model"]["hidden"] == trial.parameters["model.hidden"]
+        assert trial.run.config["model"]["hidden"] == list(trial.parameters["model.hidden"])
         state = {"finished": "COMPLETE", "pruned": "PRUNED"}[trial.status]
         assert known.state.name == state
         losses = trial.run.history["val_loss"]
@@ -48,87 +51,161 @@ def test_a_sweep_by_optuna(tmp_path):
 
 
 @pytest.fixture
-def study(tmp_path):
-    """A sampler of a study, and a spec with which to make others."""
-    from firstlight.tools.sweeps.optuna_sampler import OptunaSampler
-
+def trials(tmp_path):
+    """Trials of a study that nobody trains."""
     parameters = {"x": {"min": -1.0, "max": 1.0}, "n": {"min": 1, "max": 9}, "c": ["a", [1, 2]]}
     spec = SweepSpec("s", parameters, method="tpe", trials=40, metric="val_loss")
-    return OptunaSampler(spec, tmp_path), spec
+    return Trials(tmp_path, spec)
 
 
-class Over:
-    """A trial that is over."""
+@pytest.fixture
+def end(monkeypatch):
+    """End a trial with a result, as if its run said so."""
+    results = {}
+    monkeypatch.setattr(
+        Trial, "status", property(lambda trial: results.get(trial.number, ["running"])[0])
+    )
+    monkeypatch.setattr(Trial, "value", lambda trial, metric, mode: results[trial.number][1])
 
-    status = "finished"
+    def end(trials, number, value, status="finished"):
+        results[number] = status, value
+        trials.tell()
 
-    def __init__(self, number, value, status="finished"):
-        self.told, self.status, self._value = {"optuna": number}, status, value
-
-    def value(self, metric, mode):
-        return self._value
+    return end
 
 
-def test_suggestions_learn_from_results(study):
-    sampler, _ = study
+def test_suggestions_learn_from_results(trials, end):
     drawn = []
     for number in range(1, 41):
-        parameters, facts = sampler.ask(number)
+        parameters = trials.take().parameters
         drawn.append(parameters["x"])
-        sampler.tell([Over(facts["optuna"], (parameters["x"] - 0.5) ** 2)])
+        end(trials, number, (parameters["x"] - 0.5) ** 2)
     far = [abs(x - 0.5) for x in drawn]
     assert sum(far[20:]) / 20 < 0.45  # by chance alone it would be 0.625
     assert type(parameters["n"]) is int
-    assert parameters["c"] in ("a", [1, 2])
+    assert parameters["c"] in ("a", (1, 2))
+    assert trials.take() is None
+    shares = importance(trials)
+    assert max(shares, key=shares.get) == "x"
+    assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_the_same_seed_suggests_the_same(study, tmp_path):
-    from firstlight.tools.sweeps.optuna_sampler import OptunaSampler
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_the_same_seed_suggests_the_same(tmp_path, method):
+    parameters = {"x": {"min": -1.0, "max": 1.0}, "c": ["a", [1, 2]]}
+    drawn = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / name).mkdir()
+        spec = SweepSpec(name, parameters, method=method, trials=3, seed=seed)
+        trials = Trials(tmp_path / name, spec)
+        drawn.append([trials.take().parameters for _ in range(3)])
+    assert drawn[0] == drawn[1]
+    assert len({one["x"] for two in drawn[1:] for one in two}) == 6
 
-    sampler, spec = study
-    (tmp_path / "other").mkdir()
-    other = OptunaSampler(spec, tmp_path / "other")
-    assert sampler.ask(1)[0] == other.ask(1)[0]
-    assert sampler.ask(2)[0] != sampler.ask(3)[0]
+
+def test_a_grid_is_every_combination_once(tmp_path):
+    parameters = {"b": {"min": 0, "max": 1, "step": 0.5}, "a": [1, [2, 3]], "c": [True, None]}
+    spec = SweepSpec("s", parameters, method="grid", seed=3)
+    two = Trials(tmp_path, spec), Trials(tmp_path, spec)  # two processes, by turns
+    taken = [two[number % 2].take().parameters for number in range(spec.trials)]
+    expected = {(b, a, c) for b in (0.0, 0.5, 1.0) for a in (1, (2, 3)) for c in (True, None)}
+    assert len(taken) == 12
+    assert {(one["b"], one["a"], one["c"]) for one in taken} == expected
+    assert two[0].take() is None
 
 
-def test_failures_and_what_is_no_number_are_told_once(study):
-    sampler, _ = study
-    numbers = [sampler.ask(n)[1]["optuna"] for n in (1, 2, 3, 4)]
-    over = [
-        Over(numbers[0], None),
-        Over(numbers[1], None, "failed"),
-        Over(numbers[2], 0.5, "running"),
-        Over(numbers[3], 0.5),
-    ]
-    sampler.tell(over)
-    sampler.tell(over)
-    states = [trial.state.name for trial in sampler._study.trials]
+def test_failures_and_what_is_no_number_are_told(trials, end):
+    for _ in range(4):
+        trials.take()
+    end(trials, 1, None)
+    end(trials, 2, None, "failed")
+    end(trials, 4, 0.5)
+    trials.tell()
+    states = [trial.state.name for trial in trials.study.trials]
     assert states == ["FAIL", "FAIL", "RUNNING", "COMPLETE"]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_divergence_is_told_as_the_worst_result(study, bad):
-    sampler, _ = study
-    sampler.tell([Over(sampler.ask(n)[1]["optuna"], v) for n, v in ((1, bad), (2, 0.5), (3, 0.7))])
-    assert [trial.value for trial in sampler._study.trials] == [math.inf, 0.5, 0.7]
-    assert sampler._study.best_value == 0.5
-    sampler.ask(4)  # it can go on from there
+def test_divergence_is_told_as_the_worst_result(trials, end, bad):
+    for value in (bad, 0.5, 0.7):
+        end(trials, trials.take().number, value)
+    assert [trial.value for trial in trials.study.trials] == [math.inf, 0.5, 0.7]
+    assert trials.study.best_value == 0.5
+    trials.take()  # it can continue from there
 
 
-def test_a_trial_behind_the_others_is_pruned(study, tmp_path):
-    from firstlight.tools.sweeps.optuna_sampler import Pruner
-
-    sampler, spec = study
+def test_a_trial_behind_the_others_is_pruned(trials, end, tmp_path):
     for number in range(1, 8):
-        _, facts = sampler.ask(number)
-        pruner = Pruner(spec, tmp_path, facts["optuna"])
-        assert not any(pruner.report(1 / epoch - 0.1 * number, epoch) for epoch in (1, 2, 3))
-        sampler.tell([Over(facts["optuna"], 0.1)])
-    _, facts = sampler.ask(8)
-    bad = Pruner(spec, tmp_path, facts["optuna"])
-    assert not bad.report(float("nan"), 1)  # too early to tell
-    assert bad.report(9.0, 2)
-    again = Pruner(spec, tmp_path, facts["optuna"])  # after a restart: epoch 2 is known
-    assert not again.report(9.0, 2)
-    assert again.report(9.0, 3)
+        trials.take()
+        assert not any(trials.report(number, 1 / e - 0.1 * number, e) for e in (1, 2, 3))
+        end(trials, number, 0.1)
+    trials.take()
+    assert not trials.report(8, float("nan"), 1)  # too early to tell
+    assert trials.report(8, 9.0, 2)
+    again = Trials(tmp_path, trials.spec)  # after a restart: epoch 2 is known
+    assert not again.report(8, 9.0, 2)
+    assert again.report(8, 9.0, 3)
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "none"])
+def test_other_pruners(tmp_path, end, pruner):
+    parameters = {"x": {"min": 0.0, "max": 1.0}}
+    trials = Trials(tmp_path, SweepSpec("s", parameters, trials=99, pruner=pruner))
+    pruned = 0
+    for number in range(1, 13):
+        trials.take()
+        if any(trials.report(number, number, epoch) for epoch in range(1, 10)):
+            pruned += 1
+        end(trials, number, number)
+    assert (pruned > 0) == (pruner == "hyperband")
+
+
+def test_importance_finds_what_matters(tmp_path):
+    rng = np.random.default_rng(0)
+    parameters = {
+        "lr": {"min": 1e-4, "max": 1e-1, "log": True},
+        "idle": ["a", "b"],
+        "width": [16, 64, 256],
+        "same": [1],
+    }
+    trials = Trials(tmp_path, SweepSpec("s", parameters, trials=99))
+    nothing = importance(trials)
+    assert list(nothing) == ["lr", "idle", "width"]
+    assert all(math.isnan(share) for share in nothing.values())
+    trials.study.sampler = optuna.samplers.RandomSampler(seed=0)
+    for number in range(60):
+        trial = trials.study.ask()
+        x = {name: one.suggest(trial, name) for name, one in trials.spec.space.items()}
+        loss = abs(math.log10(x["lr"]) + 2.5) + 0.3 * (x["width"] == 16) + 0.05 * rng.normal()
+        trials.study.tell(trial, loss if number else math.inf)  # one diverged
+    shares = importance(trials)
+    assert list(shares)[:2] == ["lr", "width"]
+    assert shares["lr"] > 0.5
+    assert shares["idle"] < 0.05
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_a_damaged_journal_is_named(trials, tmp_path):
+    trials.take()
+    journal = tmp_path / "optuna.journal"
+    lines = journal.read_text().splitlines()
+    for wrong in ("{", '{"op_code": 99}', "[]"):
+        journal.write_text("\n".join([*lines[:3], wrong, *lines[3:]]) + "\n")
+        with pytest.raises(ValueError, match=r"optuna\.journal: damaged \(.*remove the damaged"):
+            Trials(tmp_path, trials.spec)
+
+
+def test_a_journal_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "optuna.journal").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="is a link to"):
+        Trials(tmp_path / "s", SweepSpec("s", {"x": [1]}, trials=1))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_sweep_of_an_earlier_version_is_refused(tmp_path):
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "trials" / "0001.1.json").write_text("{}")
+    with pytest.raises(ValueError, match="a sweep of an earlier version of firstlight, which this"):
+        Trials(tmp_path, SweepSpec("s", {"x": [1]}, trials=1))
+    assert not (tmp_path / "optuna.journal").exists()

@@ -1,4 +1,4 @@
-"""What a sweep searches: files, values, grids and draws."""
+"""The description of a sweep: files, values, grids, and what Optuna draws from them."""
 
 from collections import Counter
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from firstlight.tools.sweeps import SweepSpec, load_spec
-from firstlight.tools.sweeps.space import Choice, Range, grid, label, parse_parameter, sample
+from firstlight.tools.sweeps.space import Choice, Range, grid_size, label, parse_parameter
+
+optuna = pytest.importorskip("optuna")
 
 
 @pytest.mark.parametrize(
@@ -51,32 +53,22 @@ def test_what_is_no_parameter_is_refused(said, message):
     assert message in str(error.value)
 
 
-def test_a_grid_is_every_combination_once():
-    space = {
-        "a": Choice((1, 2)),
-        "b": Range(0, 1, step=0.5),
-        "c": Range(3, 4),
-    }
-    found = grid(space)
-    assert len(found) == 2 * 3 * 2 == len({tuple(one.values()) for one in found})
-    assert found[0] == {"a": 1, "b": 0.0, "c": 3}
-    assert found[-1] == {"a": 2, "b": 1.0, "c": 4}
+def test_the_values_of_a_grid():
+    assert grid_size({"a": Choice((1, 2)), "b": Range(0, 1, step=0.5), "c": Range(3, 4)}) == 12
     assert Range(0.1, 0.3, step=0.1).grid() == [0.1, 0.2, 0.3]
+    assert Range(1, 8, step=3).grid() == [1, 4, 7]
+    assert Choice((1, "a", (1, 2), None)).grid() == [1, "a", "[1, 2]", None]
     with pytest.raises(ValueError, match="b: a grid needs values, or a range with a step"):
-        grid({"b": Range(0.0, 1.0)})
+        grid_size({"b": Range(0.0, 1.0)})
 
 
-def test_a_grid_too_large_to_hold_is_refused_and_its_beginning_is_not():
-    space = {name: Range(1, 1000) for name in "abcd"}
-    with pytest.raises(ValueError, match="a grid of 1,000,000,000,000 combinations, more than"):
-        grid(space)
-    assert grid(space, 1001)[1000] == {"a": 1, "b": 1, "c": 2, "d": 1}
+def test_a_grid_too_large_to_hold_is_refused():
     with pytest.raises(ValueError, match="a: 1,000,000,000 values are more than 100,000; give it"):
-        grid({"a": Range(1, 10**9)}, 5)
+        grid_size({"a": Range(1, 10**9)})
     spec = {"name": "s", "method": "grid", "parameters": {n: [*range(1000)] for n in "abcd"}}
-    with pytest.raises(ValueError, match="trials: expected 100,000 at most, got 1,000,000,000,000"):
-        SweepSpec(**spec)
-    assert SweepSpec(**spec, trials=10).trials == 10
+    for trials in (None, 10):
+        with pytest.raises(ValueError, match="a grid of 1,000,000,000,000 combinations, more than"):
+            SweepSpec(**spec, trials=trials)
 
 
 def test_draws_cover_the_space_as_they_should():
@@ -85,29 +77,24 @@ def test_draws_cover_the_space_as_they_should():
         "plain": Range(0.0, 2.0),
         "whole": Range(1, 4),
         "whole_log": Range(1, 64, log=True),
-        "step": Range(0, 1, step=0.5),
-        "choice": Choice(("a", "b")),
+        "step": Range(0, 1.2, step=0.5),  # ends at 1.0
+        "choice": Choice(("a", (1, 2))),
     }
-    drawn = [sample(space, 0, number) for number in range(2000)]
-    columns = {name: [one[name] for one in drawn] for name in space}
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trials = [study.ask() for _ in range(1000)]
+    columns = {name: [one.suggest(trial, name) for trial in trials] for name, one in space.items()}
     assert abs(np.mean(np.log10(columns["log"])) + 2.5) < 0.1
     assert min(columns["log"]) >= 1e-4
     assert max(columns["log"]) <= 1e-1
     assert abs(np.mean(columns["plain"]) - 1) < 0.05
     counts = Counter(columns["whole"])
     assert set(counts) == {1, 2, 3, 4}
-    assert min(counts.values()) > 400
+    assert min(counts.values()) > 200
     assert {type(v) for v in columns["whole_log"]} == {int}
     assert {min(columns["whole_log"]), max(columns["whole_log"])} == {1, 64}
     assert set(columns["step"]) == {0.0, 0.5, 1.0}
-    assert min(Counter(columns["choice"]).values()) > 900
-
-
-def test_a_trial_draws_the_same_in_whatever_order():
-    space = {"a": Range(0.0, 1.0), "b": Choice((1, 2, 3))}
-    assert sample(space, 1, 7) == sample(space, 1, 7)
-    assert sample(space, 1, 7) != sample(space, 1, 8)
-    assert sample(space, 1, 7) != sample(space, 2, 7)
+    assert min(Counter(columns["choice"]).values()) > 400
+    assert set(columns["choice"]) == {"a", (1, 2)}
 
 
 def test_a_file_is_read_and_flags_go_before_it(tmp_path):
@@ -123,6 +110,18 @@ def test_a_file_is_read_and_flags_go_before_it(tmp_path):
     assert load_spec(file).mode == "max"
     assert load_spec(file).changed(spec) == ["parameters", "metric", "goal"]
     assert load_spec(file).searched == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "pruner"),
+    [
+        ({"method": "tpe"}, "median"),
+        ({"method": "random"}, "none"),
+        ({"method": "random", "pruner": "hyperband"}, "hyperband"),
+    ],
+)
+def test_only_tpe_prunes_unless_told(settings, pruner):
+    assert SweepSpec("s", {"lr": [1]}, trials=1, **settings).pruner == pruner
 
 
 @pytest.mark.parametrize(
@@ -147,7 +146,10 @@ def test_a_file_is_read_and_flags_go_before_it(tmp_path):
         ("trials: x\nparameters: {lr: [1]}", "trials: expected a whole number"),
         ("jobs: 0\ntrials: 1\nparameters: {lr: [1]}", "jobs: expected a whole number from 1"),
         ("method: bayes\nparameters: {lr: [1]}", "expected one of grid, random, tpe, got 'bayes'"),
-        ("goal: up\ntrials: 1\nparameters: {lr: [1]}", "expected minimize or maximize, got 'up'"),
+        (
+            "goal: up\ntrials: 1\nparameters: {lr: [1]}",
+            "one of minimize, maximize, got 'up'",
+        ),
         ("name: a/b\nparameters: {lr: [1]}", "name: expected letters a to z, digits"),
         ("trials: 1\nparameters: {runs_dir: [1]}", "the sweep decides where its runs lie"),
         ("method: grid\nparameters: {a: {min: 0.0, max: 1.0}}", "a grid needs values"),

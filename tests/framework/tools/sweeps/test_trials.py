@@ -1,27 +1,29 @@
 """Who has taken which trial, and what came of it."""
 
 import json
-import os
 import platform
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from waiting import until
 
-from firstlight.tools.sweeps import SweepSpec, Trials, best_trial, importance, results_table
+from firstlight.runs.processes import identity
+from firstlight.tools.sweeps import SweepSpec, Trials, best_trial, results_table
 from firstlight.tools.sweeps.results import explored, ranked
-from firstlight.tools.sweeps.trials import note
+
+pytest.importorskip("optuna")
 
 DEAD = 2**22
+SPEC = SweepSpec("sweep", {"lr": {"min": 0.1, "max": 1.0}, "hidden": [[64, 32]]}, trials=24)
 
 
 @pytest.fixture
 def trials(tmp_path):
-    return Trials(tmp_path / "runs" / "sweep")
+    (tmp_path / "runs" / "sweep").mkdir(parents=True)
+    return Trials(tmp_path / "runs" / "sweep", SPEC)
 
 
 @pytest.fixture
@@ -46,22 +48,27 @@ def run(trials):
 RACE = """
 import sys, time
 from pathlib import Path
-from firstlight.tools.sweeps import Trials
+from firstlight.tools.sweeps import SweepSpec, Trials
 
-trials = Trials(sys.argv[1])
+trials = Trials(sys.argv[1], SweepSpec("sweep", {"lr": {"min": 0.1, "max": 1.0}}, trials=24))
 Path(sys.argv[1], sys.argv[2]).touch()
 while not Path(sys.argv[1], "start").exists():
     time.sleep(0.001)
-print([n for n in range(1, 101) if trials.take(n, {"by": sys.argv[2]}) is not None])
+taken = []
+while (trial := trials.take()) is not None:
+    taken.append(trial.number)
+print(taken)
+sys.stdout.flush()
+sys.stdin.read()  # whoever ends has given its trials up
 """
 
 
 def test_of_several_processes_one_gets_a_trial(trials):
-    trials.folder.mkdir(parents=True)
     names = list("abcd")
     every = [
         subprocess.Popen(
             [sys.executable, "-c", RACE, str(trials.folder), name],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -69,15 +76,18 @@ def test_of_several_processes_one_gets_a_trial(trials):
     ]
     until(lambda: all((trials.folder / name).exists() for name in names), *every)
     (trials.folder / "start").touch()
-    won = [json.loads(process.communicate()[0]) for process in every]
-    assert sorted(sum(won, [])) == list(range(1, 101))
-    by = {trial.number: trial.parameters["by"] for trial in trials.all()}
-    assert by == {n: name for name, numbers in zip(names, won, strict=True) for n in numbers}
-    assert len(list(trials.path.iterdir())) == 100  # and nothing left over
+    won = [json.loads(process.stdout.readline()) for process in every]
+    assert sorted(sum(won, [])) == list(range(1, 25))
+    assert {trial.status for trial in trials.all()} == {"running"}
+    assert len({trial.parameters["lr"] for trial in trials.all()}) == 24
+    assert not list(trials.folder.glob("*.lock"))
+    for process in every:
+        process.communicate()
+    assert {trial.status for trial in trials.all()} == {"crashed"}
 
 
 def test_a_trial_stands_as_its_run_does(trials, run):
-    assert trials.latest(1) is None
+    assert trials.all() == []
     cases = {
         "finished": run("a"),
         "pruned": run("b", stopped="pruned: behind"),
@@ -86,62 +96,87 @@ def test_a_trial_stands_as_its_run_does(trials, run):
         "crashed": run("e", status="running"),
         "deleted": "gone",
     }
-    for number, identity in enumerate(cases.values(), 1):
-        note(trials.take(number, {}).path, run=identity)
+    fill(trials, cases.values())
     assert [trial.status for trial in trials.all()] == list(cases)
-    assert trials.latest(3).error == "ValueError: no"
+    assert trials.get(3).error == "ValueError: no"
+    trials.tell()
+    states = [trial.state.name for trial in trials.study.trials]
+    assert states == ["COMPLETE", "PRUNED", "FAIL", "RUNNING", "RUNNING", "RUNNING"]
+    assert [trial.status for trial in trials.all()] == list(cases)
 
 
 def test_a_trial_without_a_run_is_dead_with_its_process(trials):
-    path = trials.take(1, {}).path
-    assert trials.latest(1).status == "running"
-    note(path, pid=DEAD)
-    assert trials.latest(1).status == "crashed"
-    note(path, machine="elsewhere")
-    assert trials.latest(1).status == "running"
-    before = time.time() - 61
-    os.utime(path, (before, before))
-    assert trials.latest(1).status == "crashed"
-    note(path, error="UsageError: no argument")
-    assert trials.latest(1).status == "failed"
+    trials.take()
+    assert trials.get(1).status == "running"
+    owner = identity()
+    for seconds, changed, status in (
+        (0, {"pid": DEAD}, "crashed"),
+        (0, {"machine": "elsewhere"}, "running"),
+        (61, {"machine": "elsewhere"}, "crashed"),
+        (-3600, {"machine": "elsewhere"}, "crashed"),  # a clock that was ahead
+    ):
+        trials.note(1, owner=owner | changed | {"time": time.time() - seconds})
+        assert trials.get(1).status == status
+    trials.note(1, error="UsageError: no argument")
+    assert trials.get(1).status == "failed"
 
 
-def test_what_was_broken_off_is_taken_up_once(trials, run):
-    first = trials.take(1, {"lr": 0.1})
-    note(first.path, run=run("a", status="interrupted", checkpoint=True))
-    before = trials.latest(1)
-    again = trials.take(1, before.parameters, before)
-    assert (again.attempt, again.told["resume"], again.parameters) == (2, "a", {"lr": 0.1})
-    assert trials.take(1, before.parameters, before) is None
-    note(again.path, run="a")
-    assert [trial.attempt for trial in trials.all()] == [2]
+def test_what_was_interrupted_is_resumed_once(trials, run):
+    first = trials.take()
+    assert trials.take().number == 2
+    trials.note(1, run=run("a", status="interrupted", checkpoint=True))
+    again = trials.take()
+    assert (again.number, again.attempt, again.parameters) == (1, 2, first.parameters)
+    assert (again.run, again.resume, again.status) == (None, trials.folder / "a", "running")
+    assert trials.take().number == 3
+    trials.note(1, owner=None)  # killed before it had a run: the checkpoint is still known
+    once_more = trials.take()
+    assert (once_more.number, once_more.attempt) == (1, 3)
+    assert once_more.resume == trials.folder / "a"
+    trials.note(1, run="a")
+    assert [trial.attempt for trial in trials.all()] == [3, 1, 1]
+    assert trials.take(passed_over=[1]).number == 4
 
 
-def test_a_run_without_a_checkpoint_is_begun_anew(trials, run):
-    note(trials.take(1, {}).path, run=run("a", status="running"))
-    assert trials.take(1, {}, trials.latest(1)).told["resume"] is None
+def test_a_run_without_a_checkpoint_is_started_again(trials, run):
+    trials.take()
+    trials.note(1, run=run("a", status="running"))
+    again = trials.take()
+    assert (again.number, again.attempt, again.resume) == (1, 2, None)
 
 
-def test_numbers_beyond_four_digits_stay_in_order(trials):
-    for number in (10000, 2, 1):
-        trials.take(number, {})
-    assert [trial.number for trial in trials.all()] == [1, 2, 10000]
+def test_a_trial_whose_process_was_killed_while_it_took_it_is_completed(trials):
+    trials.study.ask()  # neither settings nor an owner
+    assert (trials.get(1).status, trials.get(1).parameters) == ("crashed", {})
+    taken = trials.take()
+    assert (taken.number, taken.attempt, set(taken.parameters)) == (1, 1, {"lr", "hidden"})
+
+
+def test_a_lock_that_a_dead_process_left_is_taken_over(trials):
+    (trials.folder / "trials.lock").touch()
+    trials._lock.grace_period = 0.2
+    assert trials.take().number == 1
+    assert not (trials.folder / "trials.lock").exists()
+
+
+def fill(trials, runs):
+    """Give the first trials runs."""
+    for number, name in enumerate(runs, 1):
+        trials.take(range(number))
+        trials.note(number, run=name)
 
 
 @pytest.fixture
 def searched(trials, run):
-    """A sweep of five trials and its spec."""
-    values = {"a": 0.3, "b": 0.1, "c": float("nan"), "d": 0.05, "e": 0.2}
-    for number, (identity, value) in enumerate(values.items(), 1):
-        stopped = "pruned: behind" if identity == "d" else None
-        value = "NaN" if value != value else value
-        note(
-            trials.take(number, {"lr": number / 10, "hidden": [64, 32]}).path,
-            run=run(identity, best=value, stopped=stopped),
-        )
-    trials.take(6, {"lr": 0.6, "hidden": [64, 32]})
-    parameters = {"lr": {"min": 0.1, "max": 1.0}, "hidden": [[64, 32]]}
-    return SweepSpec("sweep", parameters, trials=6), trials.all()
+    """A sweep of five trials with results and one without, and its spec."""
+    values = {"a": 0.3, "b": 0.1, "c": "NaN", "d": 0.05, "e": 0.2}
+    runs = [
+        run(identity, best=value, stopped="pruned: behind" if identity == "d" else None)
+        for identity, value in values.items()
+    ]
+    fill(trials, runs)
+    trials.take()
+    return SPEC, trials.all()
 
 
 def test_the_best_is_a_trial_that_was_finished(searched):
@@ -154,9 +189,8 @@ def test_the_best_is_a_trial_that_was_finished(searched):
 @pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity"])
 def test_a_trial_that_diverged_is_the_last_whatever_is_better(trials, run, mode, bad):
-    for number, value in enumerate([0.3, bad, 0.1, 0.2], 1):
-        found = run(f"r{number}", best=value, metrics={"val_loss": value})
-        note(trials.take(number, {"lr": number / 10}).path, run=found)
+    values = [0.3, bad, 0.1, 0.2]
+    fill(trials, [run(f"r{v}", best=v, metrics={"val_loss": v}) for v in values])
     goal = {"min": "minimize", "max": "maximize"}[mode]
     spec = SweepSpec("sweep", {"lr": {"min": 0.1, "max": 1.0}}, trials=4, goal=goal)
     order = [trial.number for trial in ranked(spec, trials.all())]
@@ -164,7 +198,7 @@ def test_a_trial_that_diverged_is_the_last_whatever_is_better(trials, run, mode,
     assert best_trial(spec, trials.all()).number == order[0]
     values, _ = explored(spec, trials.all())
     assert values.tolist() == [0.3, np.inf if mode == "min" else -np.inf, 0.1, 0.2]
-    assert best_trial(spec, [trials.latest(2)]) is None
+    assert best_trial(spec, [trials.get(2)]) is None
 
 
 def test_the_table_has_a_row_for_each_trial(searched):
@@ -172,8 +206,9 @@ def test_the_table_has_a_row_for_each_trial(searched):
     rows = results_table(spec, trials)
     assert [row["trial"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[1] == {
-        **{"trial": 2, "run": "b", "status": "finished", "val_loss": 0.1, "lr": "0.2"},
-        **{"hidden": "64,32", "test_acc": 0.9, "epochs": 0, "time": 0, "error": None},
+        **{"trial": 2, "run": "b", "status": "finished", "val_loss": 0.1, "error": None},
+        **{"lr": f"{trials[1].parameters['lr']:.4g}", "hidden": "64,32"},
+        **{"test_acc": 0.9, "epochs": 0, "time": 0},
     }
     assert (rows[5]["run"], rows[5]["val_loss"]) == (None, None)
 
@@ -181,38 +216,4 @@ def test_the_table_has_a_row_for_each_trial(searched):
 def test_only_what_varies_and_has_a_result_is_explored(searched):
     values, parameters = explored(*searched)
     np.testing.assert_array_equal(values, [0.3, 0.1, np.inf, 0.05, 0.2])
-    assert parameters == {"lr": [0.1, 0.2, 0.3, 0.4, 0.5]}
-
-
-def test_importance_finds_what_matters():
-    rng = np.random.default_rng(0)
-    lr = 10 ** rng.uniform(-4, -1, 120)
-    width = rng.choice([16, 64, 256], 120)
-    idle = rng.choice(["a", "b"], 120)
-    loss = np.abs(np.log10(lr) + 2.5) + 0.2 * (width == 16) + 0.05 * rng.normal(size=120)
-    loss[3] = 1e9  # a training that diverged must not count for everything
-    found = importance(
-        loss, {"idle": list(idle), "width": list(width), "lr": list(lr), "flag": [True, False] * 60}
-    )
-    assert list(found)[0] == "lr"
-    assert found["lr"] > 0.5
-    assert max(found["idle"], found["flag"]) < 0.05 < found["width"] + 0.05
-
-
-def test_equal_results_share_a_rank_in_whatever_order_they_came():
-    values, setting = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0], [0, 1] * 4
-    assert importance(values, {"a": setting}) == importance(values[::-1], {"a": setting})
-    assert importance(values, {"a": setting})["a"] == 0
-
-
-def test_importance_says_where_there_is_too_little_to_tell():
-    found = importance([1.0, 2.0, 3.0], {"a": [1, 2, 3]})
-    assert np.isnan(found["a"])
-    found = importance(np.arange(12.0), {"a": list("abcdefghijkl"), "same": [1] * 12})
-    assert np.isnan(list(found.values())).all()
-
-
-def test_a_damaged_file_is_passed_over(trials):
-    trials.take(1, {})
-    Path(trials.path / "0002.1.json").write_text("")
-    assert [trial.number for trial in trials.all()] == [1]
+    assert parameters == {"lr": [trial.parameters["lr"] for trial in searched[1][:5]]}
