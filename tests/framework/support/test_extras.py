@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import firstlight
+from firstlight import tools
 from firstlight.support.extras import installed
 from firstlight.tools.cli.main import main
 
@@ -40,7 +40,7 @@ def test_a_command_names_it_and_leaves_nothing(
     (tmp_path / "t.txt").write_text("to be or not to be " * 99)
     for name in [name for name in sys.modules if name.startswith("firstlight.tools.report")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr(firstlight, "report", raising=False)
+    monkeypatch.delattr(tools, "report", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert main(command.split()) == 1
     err = capsys.readouterr().err
