@@ -1,5 +1,7 @@
-"""Data: the splits of a task, and loaders from whatever holds data."""
+"""Data: data sets, loaders, the splits of a task."""
 
-from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
+from firstlight.data.dataset import ArrayDataset
+from firstlight.data.loader import DataLoader
+from firstlight.data.splits import DataSplits
 
 __all__ = ["ArrayDataset", "DataLoader", "DataSplits"]

@@ -1,40 +1,46 @@
-"""ArrayDataset: samples in memory, checked once when they come in."""
+"""ArrayDataset: samples in memory, checked when they are given."""
+
+from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
+
+from firstlight.data.transforms import Transform
+from firstlight.support.array import Array
 
 
 class ArrayDataset:
     """Samples held in arrays whose first axis counts them.
 
-    A *data set* is anything with ``len()`` that gives a whole batch, a tuple of arrays, when it
-    is indexed with an array of indices. This is the one for data that fits in memory. Others may
-    have more to offer::
+    A *data set* is any object with ``len()`` that returns a batch, a tuple of arrays, when it is
+    indexed with an array of indices. This one is for data that fits in memory. Others may have
+    further methods::
 
-        draw(count, rng)              new samples for training, in place of those by index
-        weight(batch)                 what a batch counts in an evaluation, where the step does not
-                                      tell denominators; its samples if not given
+        draw(count, rng)              new samples for training, instead of samples by index
+        weight(batch)                 the weight of a batch in an evaluation, if the step gives no
+                                      denominators; by default its samples
         metrics(prediction, batch)    further means over a batch, by name, for an evaluation
 
     Parameters
     ----------
     *arrays : array_like, shape (N, ...)
         Usually inputs x and targets y. float64 becomes float32, the dtype of models; pass
-        ``dtype`` for another. Integers (labels, pixels, tokens) stay as they are.
+        ``dtype`` for another. Integers (labels, pixels, tokens) do not change.
     name : str
         Used in messages.
     dtype : str
         Dtype of floating arrays; with a ``transform`` x keeps its own, so that nothing is rounded
         before it is scaled.
     transform : callable, optional
-        ``f(batch, rng) -> batch``, applied to whatever is taken out by index, with None as rng:
-        what scales the inputs, nothing random.
+        ``f(batch, rng) -> batch``, applied to samples taken by index, with None as rng: scales
+        the inputs, not random.
 
     Attributes
     ----------
     arrays : tuple of array
-        The samples as they are kept, before the transform.
+        The samples before the transform.
 
     Raises
     ------
@@ -52,12 +58,21 @@ class ArrayDataset:
     (5, [(2, 3), (2,)])
     """
 
-    def __init__(self, *arrays, name="data", dtype="float32", transform=None):
+    def __init__(
+        self,
+        *arrays: Any,
+        name: str = "data",
+        dtype: str = "float32",
+        transform: Transform | None = None,
+    ) -> None:
         if not arrays:
             raise ValueError(f"{name}: expected one or more arrays, got none")
-        self.name, self.dtype, self.transform = name, dtype, transform
+        self.name: str = name
+        self.dtype: str = dtype
+        self.transform: Transform | None = transform
         dtypes = [None if transform is not None and i == 0 else dtype for i in range(len(arrays))]
-        self.arrays = tuple(map(self._checked, arrays, range(len(arrays)), dtypes))
+        checked = map(self._checked, arrays, range(len(arrays)), dtypes)
+        self.arrays: tuple[Array, ...] = tuple(checked)
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) > 1:
             raise ValueError(
@@ -67,13 +82,13 @@ class ArrayDataset:
         if lengths[0] == 0:
             raise ValueError(f"{name} is empty: expected at least one sample")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.arrays[0])
 
-    def __getitem__(self, indices):
-        """Return samples as a network gets them: ``(x, y)``, or ``(x,)`` of a lone array.
+    def __getitem__(self, indices: Any) -> tuple[Array, ...]:
+        """Return transformed samples: ``(x, y)``, or ``(x,)`` if there is one array.
 
-        Indices are what arrays take: an array of integers, a slice, a mask, one integer.
+        Indices are those of arrays: an array of integers, a slice, a mask, one integer.
         """
         batch = tuple(array[indices] for array in self.arrays)
         if self.transform is None:
@@ -81,7 +96,7 @@ class ArrayDataset:
         x, *others = self.transform(batch, None)
         return (x.astype(self.dtype, copy=False) if x.dtype.kind == "f" else x, *others)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shapes = ", ".join(f"{array.dtype} {array.shape}" for array in self.arrays)
         return f"ArrayDataset({self.name}: {shapes})"
 
@@ -100,7 +115,7 @@ class ArrayDataset:
         if array.ndim == 0:
             raise ValueError(f"{self.name}: array {position} is a single number, not samples")
         if array.dtype.kind == "f":
-            with np.errstate(over="ignore"):  # what is beyond float32 becomes infinity, see below
+            with np.errstate(over="ignore"):  # values beyond float32 become infinity, see below
                 array = array.astype(dtype or array.dtype, copy=False)
             self._check_finite(array, position)
         return array
@@ -120,43 +135,45 @@ class ArrayDataset:
 
 
 class TransformedDataset:
-    """Another's data set, whose samples go through a transform.
+    """A data set of another class, whose samples go through a transform.
 
     Parameters
     ----------
     data : data set
     transform : callable
-        ``f(batch, rng) -> batch``; nothing random, as for `ArrayDataset`.
+        ``f(batch, rng) -> batch``; not random, as for `ArrayDataset`.
     name : str
         Used in messages.
     """
 
-    def __init__(self, data, transform, name="data"):
-        self.data, self.transform, self.name = data, transform, getattr(data, "name", name)
-        for offer in ("weight", "metrics"):
-            if hasattr(data, offer):
-                setattr(self, offer, getattr(data, offer))
+    def __init__(self, data: Any, transform: Transform, name: str = "data") -> None:
+        self.data: Any = data
+        self.transform: Transform = transform
+        self.name: str = getattr(data, "name", name)
+        for method in ("weight", "metrics"):
+            if hasattr(data, method):
+                setattr(self, method, getattr(data, method))
         if hasattr(data, "draw"):
-            self.draw = self._draw
+            self.draw: Any = self._draw
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, indices):
-        """Return samples as a network gets them."""
+    def __getitem__(self, indices: Any) -> Any:
+        """Return transformed samples."""
         return self.transform(self.data[indices], None)
 
     def _draw(self, count, rng):
         return self.transform(self.data.draw(count, rng), None)
 
 
-def transform_of(data):
-    """Return what a data set applies to its samples; None for nothing, or nothing of ours."""
+def transform_of(data: Any) -> Transform | None:
+    """Return the transform of a data set, None if it has none, or is of another class."""
     return data.transform if isinstance(data, (ArrayDataset, TransformedDataset)) else None
 
 
-def with_transform(data, transform, name="data"):
-    """Return a data set whose samples go through a transform; None leaves it as it is.
+def with_transform(data: Any, transform: Transform | None, name: str = "data") -> Any:
+    """Return a data set whose samples go through a transform; None changes nothing.
 
     Raises
     ------
@@ -178,10 +195,10 @@ def with_transform(data, transform, name="data"):
     return data
 
 
-def as_dataset(data, name="data", transform=None):
-    """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass as they are.
+def as_dataset(data: Any, name: str = "data", transform: Transform | None = None) -> Any:
+    """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass unchanged.
 
-    Their samples then go through the ``transform``, if one is given.
+    Their samples go through the ``transform``, if one is given.
 
     Raises
     ------

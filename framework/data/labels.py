@@ -1,18 +1,25 @@
-"""Labels: class indices in data sets, checked once on the host, counted, and renumbered."""
+"""Labels: check class indices of data sets, count them, and renumber them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-FEW = 20  # classes: as many are plausible in however few samples
+from firstlight.support.array import Array
+
+FEW = 20  # classes that are plausible in any number of samples
 
 
-def check_labels(data, classes, name, split):
-    """Raise unless labels, if a data set has some, are indices of the classes.
+def check_labels(data: Any, classes: Sequence[str] | None, name: str, split: str) -> None:
+    """Raise unless the labels of a data set, if it has any, are indices of the classes.
 
     Parameters
     ----------
     data : data set
     classes : list of str or None
-        None where none are named.
+        None if they have no names.
     name, split : str
         Used in messages.
 
@@ -49,8 +56,8 @@ def check_labels(data, classes, name, split):
         )
 
 
-def counted_classes(splits):
-    """Return "0", "1", ... if the targets of all splits are labels, and few enough; else None.
+def counted_classes(splits: Sequence[Any]) -> list[str] | None:
+    """Return "0", "1", ... if the targets of all splits are labels of few classes; else None.
 
     Parameters
     ----------
@@ -65,24 +72,24 @@ def counted_classes(splits):
     return [str(k) for k in range(count)] if few else None
 
 
-def are_counted(classes):
-    """Return whether classes are called "0", "1", ..., as those are that nobody named."""
+def are_counted(classes: list[str]) -> bool:
+    """Return whether classes are called "0", "1", ..., as classes without names are."""
     return classes == [str(k) for k in range(len(classes))]
 
 
-def is_one_hot(y):
+def is_one_hot(y: Array) -> bool:
     """Return whether each row of targets (N, K) has one 1, and 0 elsewhere."""
     values = y.astype(bool)
     return y.shape[1] > 1 and bool((values.sum(axis=1) == 1).all() and (y == values).all())
 
 
-def renumbered(y, names, classes, who):
-    """Return labels that count through ``names`` as labels that count through ``classes``.
+def renumbered(y: Array, names: Sequence[str], classes: Sequence[str], who: str) -> Array:
+    """Map labels that are indices of ``names`` to indices of ``classes``.
 
     Raises
     ------
     ValueError
-        A class that occurs has no place in ``classes``; it is named.
+        A class that occurs is not in ``classes``; it is named.
 
     Examples
     --------

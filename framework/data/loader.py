@@ -1,50 +1,58 @@
-"""DataLoader: decides order and batches, and knows its place.
+"""DataLoader: batches of a data set, in an order that can be resumed.
 
-Nothing here has hidden random state: the order of an epoch follows from (seed, epoch), a random
-transform from (seed, epoch, batch). So a loader's place is three numbers, and any batch of any
-epoch can be made again alone.
+There is no hidden random state: the order of an epoch depends on (seed, epoch), a random transform
+on (seed, epoch, batch). So the state of a loader is three numbers, and any batch of any epoch can
+be made on its own.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.data._prefetch import prefetched
+from firstlight.data._resident import resident
 from firstlight.data.dataset import as_dataset, transform_of
-from firstlight.data.prefetch import prefetched
-from firstlight.data.resident import resident
+from firstlight.data.transforms import Transform
 from firstlight.distributed.share import Share
 from firstlight.support import rng as randomness
 from firstlight.support.arguments import plain_number
 
+if TYPE_CHECKING:
+    from firstlight.distributed.communicator import Communicator
+
 
 class DataLoader:
-    """Iterate over a data set in batches; each iteration is one epoch, the next one.
+    """Iterate over a data set in batches; each iteration is the next epoch.
 
-    Leaving an iteration early ends that epoch: iterating again starts the next one. To go on in
-    the middle instead, hand `state_dict` to `load_state_dict`.
+    Leaving an iteration early ends that epoch: iterating again starts the next one. To resume
+    within an epoch, pass `state_dict` to `load_state_dict`.
 
     Parameters
     ----------
     data : data set, array, or tuple of arrays
     batch_size : int
     shuffle : bool
-        A new order each epoch; of a data set that can ``draw``, new samples.
+        A new order each epoch; new samples if the data set can ``draw``.
     drop_last : bool
         Leave out a last batch that is not full.
     transform : callable, optional
-        ``f(batch, rng) -> batch``, applied to each batch, e.g. random changes of images. What
-        the data set applies to its samples by itself, their scaling, goes before.
+        ``f(batch, rng) -> batch``, applied to each batch, e.g. random changes of images. The
+        data set's own transform, such as scaling, is applied first.
     prefetch : int
-        Batches made ahead by a second thread; worth it for slow transforms.
+        Batches made in advance by a thread; useful for slow transforms.
     seed : int, optional
         Fixes order and transforms; the current seed of `firstlight.seed_everything` by default.
 
     Attributes
     ----------
     epoch : int
-        The epoch under way, or the next one.
+        The current epoch, or the next one.
     batch : int
-        Batches of it that were handed out.
+        The number of its batches that were returned.
 
     Raises
     ------
@@ -62,16 +70,16 @@ class DataLoader:
 
     def __init__(
         self,
-        data,
-        batch_size=32,
+        data: Any,
+        batch_size: int = 32,
         *,
-        shuffle=False,
-        drop_last=False,
-        transform=None,
-        prefetch=0,
-        seed=None,
-    ):
-        self.data = as_dataset(data)
+        shuffle: bool = False,
+        drop_last: bool = False,
+        transform: Transform | None = None,
+        prefetch: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        self.data: Any = as_dataset(data)
         if len(self.data) == 0:
             raise ValueError(f"DataLoader: {self._name} is empty; expected at least one sample")
         batch_size = plain_number(batch_size)
@@ -89,24 +97,28 @@ class DataLoader:
                 f"DataLoader: samples of {self._name} go through {transform!r} already; leave out "
                 "transform"
             )
-        self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
-        self.transform, self.prefetch = transform, prefetch
-        self.seed = randomness.current_seed() if seed is None else seed
-        self.epoch = self.batch = 0
-        self.shared_by = None  # a Communicator: batches are then its rank's shares of batches
+        self.batch_size: int = batch_size
+        self.shuffle: bool = shuffle
+        self.drop_last: bool = drop_last
+        self.transform: Transform | None = transform
+        self.prefetch: int = prefetch
+        self.seed: int = randomness.current_seed() if seed is None else seed
+        self.epoch: int = 0
+        self.batch: int = 0
+        self.shared_by: Communicator | None = None  # if set, batches are this rank's shares
         self._resident = None  # the samples on a GPU
-        self._begun = False  # whether the epoch named above is, or was, under way
+        self._begun = False  # whether `epoch` has begun
 
-    def __len__(self):
+    def __len__(self) -> int:
         full, rest = divmod(len(self.data), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
-    def samples(self, index):
-        """Return how many samples the batch with an index (from 0) has."""
+    def samples(self, index: int) -> int:
+        """Return the number of samples in the batch with an index (from 0)."""
         return min(self.batch_size, len(self.data) - index * self.batch_size)
 
-    def __iter__(self):
-        """Hand out the batches of the next epoch; after `load_state_dict`, those still left."""
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches of the next epoch; after `load_state_dict`, the remaining ones."""
         if self._begun:
             self.epoch, self.batch = self.epoch + 1, 0
         self._begun = True
@@ -115,15 +127,15 @@ class DataLoader:
             self.batch += 1
             yield batch
 
-    def keep_on(self, device):
-        """Keep the samples on a device from now on, if they fit and no transform needs the host.
+    def keep_on(self, device: str) -> None:
+        """Keep the samples on a device, if they fit and no transform needs the host.
 
-        Batches then come from there; the Trainer calls this.
+        The Trainer calls this; batches are then made on the device.
         """
         self._resident = resident(self.data, self.transform, device)
 
-    def state_dict(self):
-        """Return the place inside the epoch as a JSON-able dict: what is needed to go on here."""
+    def state_dict(self) -> dict[str, int]:
+        """Return the position in the epoch as a JSON-able dict, to resume from."""
         return {
             "seed": self.seed,
             "epoch": self.epoch,
@@ -132,13 +144,13 @@ class DataLoader:
             "samples": len(self.data),
         }
 
-    def load_state_dict(self, state):
-        """Go to a place that `state_dict` returned; the next iteration starts there.
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Restore a position of `state_dict`; the next iteration starts there.
 
         Raises
         ------
         ValueError
-            The place is in the middle of an epoch of other data, or of another batch size.
+            The position is within an epoch of other data, or of another batch size.
         """
         mine = (self.batch_size, len(self.data))
         saved = (state["batch_size"], state["samples"])
@@ -151,7 +163,7 @@ class DataLoader:
         self.seed, self.epoch, self.batch = state["seed"], state["epoch"], state["batch"]
         self._begun = self.batch >= len(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"DataLoader({self._name}, {len(self)} batches of {self.batch_size})"
 
     @property
@@ -159,7 +171,7 @@ class DataLoader:
         return getattr(self.data, "name", type(self.data).__name__)
 
     def _share_of(self, places):
-        """Return which samples of a batch are made here: this rank's, or all."""
+        """Return the slice of a batch's samples that this rank makes."""
         if self.shared_by is None:
             return slice(None)
         return Share.of(len(places), self.shared_by).rows

@@ -1,13 +1,15 @@
-"""Preprocessing: what data go through on their way to a run's network, kept in the run's folder.
+"""Preprocessing: class numbers, columns and scale of training data, kept in the run's folder.
 
-Classes get their numbers, and inputs their scale, from the data that a network is trained on.
-Other data must get the same ones, whichever of the classes occur in them. So each run that was
-trained on `DataSplits` keeps them in ``preprocessing.json``. ``firstlight test`` and ``predict``
-apply them; data sets do with ``like=``, the run's folder.
+They are fitted to the data that a network is trained on, and must be the same for other data. A
+run that was trained on `DataSplits` keeps them in ``preprocessing.json``. ``firstlight test`` and
+``predict`` apply them; data sets do with ``like=``, the run's folder.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,8 @@ from firstlight.data.dataset import ArrayDataset
 from firstlight.data.labels import are_counted, renumbered
 from firstlight.data.splits import DataSplits
 from firstlight.data.transforms import Scale
-from firstlight.support.files import write_json
+from firstlight.support.array import Array
+from firstlight.support.files import PathLike, write_json
 from firstlight.support.reading import read_json
 
 FILE = "preprocessing.json"  # the file in a run's folder
@@ -24,14 +27,14 @@ KINDS = ("classes", "values", "tokens", "none")
 
 @dataclass
 class Preprocessing:
-    """What is fitted on training data and applied to all others.
+    """Class numbers, columns and scale, fitted to training data and applied to other data.
 
     Attributes
     ----------
     input_shape : tuple of int
         Of one sample.
     target : {"classes", "values", "tokens", "none"}
-        What is learned; "values" is a regression, "none" has inputs only.
+        "values" is a regression, "none" has inputs only.
     classes : list of str or None
         In the order of their numbers.
     columns, target_column : list of str, str, or None
@@ -40,7 +43,7 @@ class Preprocessing:
         Whether x is uint8 before it is scaled.
     transform : firstlight.data.transforms.Scale or None
     unknown : str
-        What else the data go through, which no file can keep; "" for nothing.
+        The representation of a transform that no file can keep; "" for none.
 
     Examples
     --------
@@ -53,18 +56,18 @@ class Preprocessing:
     Scale(high=16.0, mean=0.3053, std=0.3761)
     """
 
-    input_shape: tuple
+    input_shape: tuple[int, ...]
     target: str = "none"
-    classes: list | None = None
-    columns: list | None = None
+    classes: list[str] | None = None
+    columns: list[str] | None = None
     target_column: str | None = None
     bytes: bool = False
-    transform: object = None
+    transform: Scale | None = None
     unknown: str = ""
 
     @classmethod
-    def of(cls, splits):
-        """Return what is in `DataSplits`."""
+    def of(cls, splits: DataSplits) -> Preprocessing:
+        """Return the preprocessing of `DataSplits`."""
         sample, info = splits.train[np.arange(1)], splits.info
         columns, column = info.get("columns"), info.get("target")
         target = "tokens" if splits.tokenizer is not None else "none"
@@ -83,8 +86,8 @@ class Preprocessing:
         )
 
     @classmethod
-    def load(cls, path):
-        """Return what a run's folder, or the file itself, keeps.
+    def load(cls, path: PathLike) -> Preprocessing:
+        """Read the preprocessing in a run's folder, or in the file itself.
 
         Raises
         ------
@@ -107,11 +110,11 @@ class Preprocessing:
                 "restore the file, or delete it to have it made from the run's own data"
             ) from error
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write ``preprocessing.json`` into a folder, atomically."""
         write_json(Path(path) / FILE, self.to_dict())
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return a JSON-able dict."""
         scale = self.transform
         if scale is not None:
@@ -128,8 +131,8 @@ class Preprocessing:
         return {"inputs": inputs, "target": target}
 
     @classmethod
-    def from_dict(cls, content):
-        """Return what `to_dict` wrote."""
+    def from_dict(cls, content: dict[str, Any]) -> Preprocessing:
+        """Return the preprocessing of a dict of `to_dict`."""
         inputs, target = content["inputs"], content["target"]
         if target["kind"] not in KINDS:
             raise ValueError(f"unknown kind of target {target['kind']!r}")
@@ -151,8 +154,8 @@ class Preprocessing:
             unknown=str(inputs.get("unknown", "")),
         )
 
-    def differences(self, other):
-        """Return what is not alike in another one, as texts."""
+    def differences(self, other: Preprocessing) -> list[str]:
+        """Return the names of the entries that differ from another one's."""
         mine, theirs = self.to_dict(), other.to_dict()
         return [
             f"{part} {name}"
@@ -162,12 +165,12 @@ class Preprocessing:
         ]
 
     @classmethod
-    def of_run(cls, folder):
-        """Return what a run's folder keeps, or None if it keeps nothing."""
+    def of_run(cls, folder: PathLike) -> Preprocessing | None:
+        """Read the preprocessing in a run's folder, None if it has none."""
         return cls.load(folder) if (Path(folder) / FILE).is_file() else None
 
-    def check_resumed(self, folder):
-        """Raise a ValueError if the run to go on from had other classes, columns or scale."""
+    def check_resumed(self, folder: PathLike) -> None:
+        """Raise a ValueError if the run to resume has other classes, columns or scale."""
         kept = self.of_run(folder)
         different = [] if kept is None else kept.differences(self)
         if different:
@@ -177,8 +180,8 @@ class Preprocessing:
                 f"like={str(folder)!r}, or start anew"
             )
 
-    def check_inputs(self, x, who):
-        """Raise a ValueError if raw inputs cannot be this network's: their shape, or bytes."""
+    def check_inputs(self, x: Array, who: str) -> None:
+        """Raise a ValueError if untransformed inputs have another shape, or dtype uint8."""
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"{who}: expected samples of shape {self.input_shape}, as the run was trained on, "
@@ -191,8 +194,8 @@ class Preprocessing:
                 "its scale would not fit"
             )
 
-    def applied_to(self, splits):
-        """Return splits whose labels and scale are the run's, whatever they were made with.
+    def applied_to(self, splits: DataSplits) -> DataSplits:
+        """Return splits with the class numbers and the scale of the run.
 
         Raises
         ------
@@ -224,7 +227,7 @@ class Preprocessing:
         )
 
     def _applied(self, data, own, who):
-        """Return one split's arrays with the run's labels, as they are before they are scaled."""
+        """Return the arrays of one split with the run's labels, before scaling."""
         if type(data) is not ArrayDataset:
             raise ValueError(
                 f"{who}: its classes or its scale are not the run's, and its samples are no arrays "
@@ -238,18 +241,18 @@ class Preprocessing:
         return (x, *others)
 
 
-def suited(data, kept):
-    """Return splits with a network's classes and scale, if there is something to change in them.
+def suited(data: Any, kept: Preprocessing | None) -> Any:
+    """Return splits with a network's classes and scale, if they differ.
 
-    Arrays that no scale was fitted on are taken as the network gets them, and labels without
-    names as its numbers of the classes. What is no `DataSplits` of arrays stays as it is.
+    Arrays without a fitted scale are taken as scaled, and labels without names as the network's
+    class numbers. Data other than `DataSplits` of arrays pass unchanged.
 
     Parameters
     ----------
     data
-        As the Trainer is given it.
+        As given to the Trainer.
     kept : Preprocessing or None
-        What the network was trained with.
+        Of the network's training data.
     """
     if kept is None or not isinstance(data, DataSplits):
         return data

@@ -1,40 +1,37 @@
-"""Data: the splits of a task, and loaders from whatever holds data.
+"""DataSplits: the train, validation and test data of a task; loaders from any form of data.
 
 A *data set* (`firstlight.data.dataset`) holds samples, a *loader* (`firstlight.data.loader`) makes
 batches of them, *splits* are the train, validation and test sets of one task. `Trainer.fit`,
-`validate`, `test` and `predict` take any of these, and plain arrays; the two functions below sort
-that out.
+`validate`, `test` and `predict` accept any of these, and plain arrays.
 """
+
+from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firstlight.data.dataset import ArrayDataset, as_dataset, transform_of
 from firstlight.data.labels import check_labels, counted_classes
 from firstlight.data.loader import DataLoader
+from firstlight.data.transforms import Transform
 from firstlight.support.arguments import parse_count
 
-__all__ = [
-    "ArrayDataset",
-    "DataLoader",
-    "DataSplits",
-    "as_dataset",
-    "as_loader",
-    "train_and_val_loaders",
-]
+if TYPE_CHECKING:
+    from firstlight.data.tokenizers import Tokenizer
 
 SPLITS = ("train", "val", "test")
 SHOWN = 6  # names of classes in a line
 READERS = {".csv": "csv", ".npz": "npz", ".npy": "npz", ".txt": "text"}  # data sets of files
-BATCH_SIZE = 32  # of plain arrays and of splits that name no other, if there are that many samples
+BATCH_SIZE = 32  # by default, if there are that many samples
 
 
 @dataclass(repr=False)
 class DataSplits:
-    """Train, validation and test data of one task, and how to batch them.
+    """Train, validation and test data of one task, with their batch size and transforms.
 
     Attributes
     ----------
@@ -42,21 +39,21 @@ class DataSplits:
         Arrays become an `ArrayDataset`.
     name : str
     input_shape : tuple of int, optional
-        Shape of one sample as the model gets it, e.g. (28, 28, 1); by default that of the first
-        training sample.
+        Shape of one transformed sample, e.g. (28, 28, 1); by default that of the first training
+        sample.
     classes : list of str or None
         Names of the classes; None for regression and for text.
     batch_size : int, optional
         32, or all training samples if there are fewer.
     transform : callable or None
-        ``f(batch, rng) -> batch``: what scales the samples of all three splits, whether they are
-        taken out by a loader or by index; nothing random.
+        ``f(batch, rng) -> batch``: scales the samples of all three splits, whether they are taken
+        by a loader or by index; not random.
     augment : callable or None
-        ``f(batch, rng) -> batch``: random changes of training batches, which are scaled already.
+        ``f(batch, rng) -> batch``: random changes of training batches, after the transform.
     info : dict
-        What else there is to say, e.g. the source; JSON-able.
+        Further facts, e.g. the source; JSON-able.
     tokenizer : firstlight.data.tokenizers.Tokenizer, optional
-        Of text: what turns x back into it. A run keeps it as ``tokenizer.json``.
+        Decodes x to text. A run keeps it as ``tokenizer.json``.
 
     Raises
     ------
@@ -75,20 +72,20 @@ class DataSplits:
     ((3,), 2, None)
     """
 
-    train: object
-    val: object = None
-    test: object = None
+    train: Any
+    val: Any = None
+    test: Any = None
     name: str = "data"
-    input_shape: tuple | None = None
-    classes: list | None = None
+    input_shape: tuple[int, ...] | None = None
+    classes: list[str] | None = None
     batch_size: int | None = None
-    transform: object = None
-    augment: object = None
-    info: dict = field(default_factory=dict)
-    tokenizer: object = None
+    transform: Transform | None = None
+    augment: Transform | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    tokenizer: Tokenizer | None = None
 
-    def __post_init__(self):
-        """Turn arrays into data sets, and check the labels once, here on the host."""
+    def __post_init__(self) -> None:
+        """Turn arrays into data sets, and check the labels."""
         if self.train is None:
             raise TypeError(f"{self.name}: expected training data, got None")
         for split in SPLITS:
@@ -110,15 +107,14 @@ class DataSplits:
         size = parse_count(f"{self.name}: batch_size", self.batch_size, optional=True)
         self.batch_size = size or min(BATCH_SIZE, len(self.train))
 
-    def loader(self, split, *, training=True):
-        """Return the `DataLoader` of "train" (shuffled), "val" or "test", or None without one.
+    def loader(self, split: str, *, training: bool = True) -> DataLoader | None:
+        """Return the `DataLoader` of "train" (shuffled), "val" or "test"; None if it is missing.
 
         Parameters
         ----------
         split : {"train", "val", "test"}
         training : bool, optional
-            False goes through the training samples in order, each as it is; by default "train"
-            is shuffled and augmented.
+            False returns the training samples in order and not augmented.
         """
         if split not in SPLITS:
             raise ValueError(f'{self.name}: expected split "train", "val" or "test", got {split!r}')
@@ -134,19 +130,19 @@ class DataSplits:
             transform=self.augment if training else None,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = [f"{len(d)} {s}" for s in SPLITS if (d := getattr(self, s)) is not None]
         return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {self.kind})"
 
     @property
-    def kind(self):
-        """What is to be learned, in two words: regression, or how many classes or tokens."""
+    def kind(self) -> str:
+        """The kind of target: "regression", "10 classes" or "65 tokens"."""
         if self.tokenizer is not None:
             return f"{self.tokenizer.vocab_size} tokens"
         return "regression" if self.classes is None else f"{len(self.classes)} classes"
 
-    def describe_target(self):
-        """Return one line that says what the targets were taken for.
+    def describe_target(self) -> str:
+        """Return one line about the kind of target.
 
         Examples
         --------
@@ -177,7 +173,7 @@ class DataSplits:
         check_alike(self.train, data, f"{self.name}: {split}")
 
 
-def check_alike(one, other, name):
+def check_alike(one: Any, other: Any, name: str) -> None:
     """Raise a ValueError if x is uint8 in one data set, and not in the other."""
     arrays = [data.arrays[0] for data in (one, other) if type(data) is ArrayDataset]
     if len({array.dtype == np.uint8 for array in arrays}) > 1:
@@ -187,14 +183,14 @@ def check_alike(one, other, name):
         )
 
 
-def train_and_val_loaders(data, val_data=None):
-    """Return ``(train_loader, val_loader or None)`` from what a user gave to ``fit``.
+def train_and_val_loaders(data: Any, val_data: Any = None) -> tuple[Any, Any]:
+    """Return ``(train_loader, val_loader or None)`` of the arguments of ``fit``.
 
     Parameters
     ----------
     data, val_data
-        `DataSplits`, an array, a tuple of arrays, a data set, or a loader. ``val_data`` goes
-        before the validation data of the splits.
+        `DataSplits`, an array, a tuple of arrays, a data set, or a loader. ``val_data`` takes
+        precedence over the validation data of the splits.
     """
     train = as_loader(data, "train")
     if val_data is not None:
@@ -205,15 +201,15 @@ def train_and_val_loaders(data, val_data=None):
     return train, data.loader("val") if isinstance(data, DataSplits) else None
 
 
-def as_loader(data, split):
-    """Return a loader of whatever holds data.
+def as_loader(data: Any, split: str) -> Any:
+    """Return a loader of any form of data.
 
     Parameters
     ----------
     data
-        `DataSplits`, which give their split; an array, a tuple of arrays or a data set, which
-        are shuffled for "train" only; or a loader, which passes as it is: a `DataLoader`, a list
-        of batches (tuples), or anything else with ``len()`` that iterates over batches.
+        `DataSplits`, of which one split is used; an array, a tuple of arrays or a data set, which
+        are shuffled for "train" only; or a loader, which passes unchanged: a `DataLoader`, a list
+        of batches (tuples), or any other iterable over batches with ``len()``.
     split : {"train", "val", "test"}
 
     Raises
@@ -221,7 +217,7 @@ def as_loader(data, split):
     ValueError
         The splits have no such split.
     TypeError
-        The data is nothing of this kind.
+        The data is of no such form.
     """
     if isinstance(data, DataSplits):
         loader = data.loader(split)
@@ -241,18 +237,18 @@ def as_loader(data, split):
     return DataLoader(found, size, shuffle=training, drop_last=training and drops_last(found, size))
 
 
-def unshuffled(loader):
-    """Return a loader of the same batches each epoch; one that is not ours passes as it is."""
+def unshuffled(loader: Any) -> Any:
+    """Return a loader of the same batches each epoch; one of another class passes unchanged."""
     if not isinstance(loader, DataLoader):
         return loader
     return DataLoader(loader.data, loader.batch_size, transform=loader.transform)
 
 
-def drops_last(data, batch_size):
-    """Tell whether to leave out a last batch that is not full.
+def drops_last(data: Any, batch_size: int) -> bool:
+    """Return whether to leave out a last batch that is not full.
 
-    It is where it would be a lone sample, of which BatchNorm has no variance, or where samples
-    are drawn anew each time, so that none is lost.
+    It is left out if it has one sample, of which BatchNorm has no variance, or if samples are
+    drawn, so that none is lost.
     """
     return hasattr(data, "draw") or (len(data) > batch_size and len(data) % batch_size == 1)
 
@@ -268,7 +264,7 @@ def _warn_of_bytes(data, name):
 
 
 def _is_loader(data):
-    if isinstance(data, list):  # batches made beforehand; other lists are values to be refused
+    if isinstance(data, list):  # of batches; other lists are refused
         return bool(data) and all(isinstance(batch, (tuple, dict)) for batch in data)
     return (
         hasattr(data, "__iter__")

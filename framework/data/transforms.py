@@ -1,15 +1,24 @@
-"""Transforms: what happens to a batch on its way from the data set to the model.
+"""Transforms: functions that change a batch between the data set and the model.
 
-A transform is any ``f(batch, rng) -> batch``. The batch is a tuple of arrays, x first. ``rng`` is
-a generator of that batch's own, so random transforms draw the same numbers however often, and in
-whichever thread, a batch is made.
+A transform is any ``f(batch, rng) -> batch``. The batch is a tuple of arrays, x first. Each batch
+has a generator ``rng`` of its own, so that random transforms draw the same numbers each time the
+batch is made, in any thread.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from firstlight.support.array import Array
+
+Transform: TypeAlias = Callable[[Any, Any], Any]
+
 
 class Scale:
-    """Map the inputs x of a batch to float32 with a wanted range or mean.
+    """Map the inputs x of a batch to float32 with a given range or mean.
 
     Formula::
 
@@ -18,7 +27,7 @@ class Scale:
     Parameters
     ----------
     high : float
-        What 1 is to stand for; 255 brings bytes to 0 ... 1.
+        The value that becomes 1; 255 maps bytes to 0 ... 1.
     mean, std : float or array_like
         Of x / high; arrays go along the last axis (channels, features).
 
@@ -36,16 +45,18 @@ class Scale:
     array([[0. , 0.5, 1. ]], dtype=float32)
     """
 
-    def __init__(self, high=255.0, mean=0.0, std=1.0):
+    def __init__(self, high: float = 255.0, mean: Any = 0.0, std: Any = 1.0) -> None:
         if not high > 0 or not np.all(np.asarray(std) > 0):
             raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
-        self.high, self.mean, self.std = high, mean, std
+        self.high: float = high
+        self.mean: Any = mean
+        self.std: Any = std
         # one product and one sum for each value: y = x * factor + shift
         with np.errstate(over="ignore", under="ignore"):  # `_scaled_wide` needs neither
             self._factor = _plain((1 / (high * np.asarray(std, "float64"))).astype("float32"))
             self._shift = _plain((-np.asarray(mean, "float64") / std).astype("float32"))
 
-    def __call__(self, batch, rng):
+    def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
         """Return the batch with scaled x; ``rng`` is not used."""
         x, *others = batch
         if x.dtype.itemsize > 4 or (x.dtype.itemsize == 4 and x.dtype.kind != "f"):
@@ -57,7 +68,7 @@ class Scale:
         return (x, *others)
 
     def _scaled_wide(self, x):
-        """Scale numbers that float32 cannot hold, e.g. unix seconds, before they are rounded."""
+        """Scale wide numbers, e.g. unix seconds, before they are rounded to float32."""
         high, mean, std = (
             _beside(x, _plain(np.asarray(n, "float64"))) for n in (self.high, self.mean, self.std)
         )
@@ -67,17 +78,17 @@ class Scale:
         return x.astype("float32")
 
     @property
-    def factor(self):
-        """What x is multiplied by, if that is one number and nothing is added; else None."""
+    def factor(self) -> float | None:
+        """The factor of x, if it is one number and nothing is added; else None."""
         alone = isinstance(self._factor, float) and not np.any(self._shift)
         return self._factor if alone else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Scale(high={self.high}, mean={self.mean}, std={self.std})"
 
 
 def _plain(values):
-    """Return one number as a Python float, which meets arrays of any device; others as they are."""
+    """Return a 0-d array as a Python float, which fits arrays of any device."""
     return float(values) if values.ndim == 0 else values
 
 

@@ -1,9 +1,9 @@
-"""Augmentation: random changes of training batches that leave their meaning as it is.
+"""Augmentation: random changes of training batches that keep their meaning.
 
 Each is a transform ``f(batch, rng) -> batch`` (see `firstlight.data.transforms`) of images
-(N, H, W, C), for the whole batch at once, every image with random numbers of its own. The
-generator is the batch's own, so that the same batch of the same epoch is always augmented alike:
-after a resume, and with prefetching.
+(N, H, W, C), for the whole batch at once, every image with random numbers of its own. Each batch
+has a generator of its own, so that the same batch of the same epoch is always augmented alike,
+also after a resume and with prefetching.
 """
 
 from firstlight.data.augment.affine import RandomAffine

@@ -1,13 +1,16 @@
-"""RandomAffine: images turned, shifted, scaled and sheared."""
+"""RandomAffine: rotate, shift, scale and shear images."""
+
+from typing import Any
 
 import numpy as np
 
-from firstlight.data.augment.checks import interval
+from firstlight.data.augment._checks import interval
 from firstlight.data.augment.resample import Warp
+from firstlight.support.array import Array
 
 
 class RandomAffine(Warp):
-    """Turn, shear, scale and shift each image by its own random amounts, about its centre.
+    """Rotate, shear, scale and shift each image about its centre by random amounts of its own.
 
     Formula, for a pixel at p = (column, row) of the result, centre m, angle θ (clockwise), shears
     α, β, scale s and shift t::
@@ -51,24 +54,35 @@ class RandomAffine(Warp):
     (2, 8, 8, 1)
     """
 
-    def __init__(self, degrees, translate=None, scale=None, shear=None, fill=0.0):
-        self.degrees = interval("RandomAffine", "degrees", degrees)
-        self.translate = (0.0, 0.0) if translate is None else tuple(translate)
+    def __init__(
+        self,
+        degrees: float | tuple[float, float],
+        translate: tuple[float, float] | None = None,
+        scale: tuple[float, float] | None = None,
+        shear: Any = None,
+        fill: float = 0.0,
+    ) -> None:
+        self.degrees: tuple[float, float] = interval("RandomAffine", "degrees", degrees)
+        self.translate: tuple[float, ...] = (0.0, 0.0) if translate is None else tuple(translate)
         if len(self.translate) != 2 or not all(0 <= share <= 1 for share in self.translate):
             raise ValueError(
                 "RandomAffine: expected translate as two shares from 0 to 1, of width and "
                 f"height, got {translate}"
             )
-        self.scale = interval("RandomAffine", "scale", (1, 1) if scale is None else scale)
+        self.scale: tuple[float, float] = interval(
+            "RandomAffine", "scale", (1, 1) if scale is None else scale
+        )
         if self.scale[0] <= 0:
             raise ValueError(f"RandomAffine: expected scale above 0, got {scale}")
         four = np.size(shear) == 4
         across, down = (shear[:2], shear[2:]) if four else (shear or 0.0, 0.0)
-        self.shear = interval("RandomAffine", "shear", across)
-        self.shear_y = interval("RandomAffine", "shear", down)
-        self.fill = fill
+        self.shear: tuple[float, float] = interval("RandomAffine", "shear", across)
+        self.shear_y: tuple[float, float] = interval("RandomAffine", "shear", down)
+        self.fill: float = fill
 
-    def move(self, rows, columns, shape, rng):  # rows, columns (N, H, W)
+    def move(
+        self, rows: Array, columns: Array, shape: tuple[int, ...], rng: Any
+    ) -> tuple[Array, Array]:
         n, height, width, _ = shape
 
         def drawn(low, high):
@@ -89,7 +103,7 @@ class RandomAffine(Warp):
         y = rows - middle_y - (shift_y * height).astype("float32")
         return a * y - c * x + middle_y, d * x - b * y + middle_x
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"RandomAffine(degrees={self.degrees}, translate={self.translate}, "
             f"scale={self.scale}, shear={(*self.shear, *self.shear_y)}, fill={self.fill:g})"

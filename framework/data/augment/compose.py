@@ -1,10 +1,14 @@
-"""Compose: one transform after the other."""
+"""Compose: apply transforms in order."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from firstlight.data.augment.resample import Warp, warped
+from firstlight.data.transforms import Transform
 
 
 class Compose:
-    """Apply transforms in order; warps that follow each other share one resampling.
+    """Apply transforms in order; consecutive warps share one resampling.
 
     Parameters
     ----------
@@ -26,9 +30,9 @@ translate=(0.0, 0.0), scale=(1.0, 1.0), shear=(-0.0, 0.0, -0.0, 0.0), fill=0), \
 ElasticTransform(alpha=34, sigma=4, fill=0))
     """
 
-    def __init__(self, transforms):
-        self.transforms = list(transforms)
-        self._steps = []  # functions, and lists of neighbouring warps
+    def __init__(self, transforms: Iterable[Transform]) -> None:
+        self.transforms: list[Transform] = list(transforms)
+        self._steps = []  # functions, and lists of consecutive warps
         for transform in self.transforms:
             if not callable(transform):
                 raise TypeError(
@@ -41,7 +45,7 @@ ElasticTransform(alpha=34, sigma=4, fill=0))
             else:
                 self._steps.append([transform] if isinstance(transform, Warp) else transform)
 
-    def __call__(self, batch, rng):
+    def __call__(self, batch: Any, rng: Any) -> Any:
         """Return the transformed batch."""
         for step in self._steps:
             if isinstance(step, list):
@@ -51,5 +55,5 @@ ElasticTransform(alpha=34, sigma=4, fill=0))
                 batch = step(batch, rng)
         return batch
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Compose({', '.join(map(repr, self.transforms))})"

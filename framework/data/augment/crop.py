@@ -1,19 +1,22 @@
-"""RandomCrop: a random part of each image, or the image a little beside its place."""
+"""RandomCrop: cut out a random part of each image, or shift the image."""
+
+from typing import Any
 
 import numpy as np
 
-from firstlight.data.augment.checks import check_images
+from firstlight.data.augment._checks import check_images
+from firstlight.support.array import Array
 
 
 class RandomCrop:
-    """Cut a part out of each image, at a random place of its own.
+    """Cut a part out of each image at a random place.
 
     Parameters
     ----------
     size : int or (int, int), optional
         Height and width of the part; by default those of the image.
     padding : int
-        Pixels added on all sides before; with the default size, the farthest a pixel moves.
+        Pixels added on all sides first; with the default size, the largest shift.
     fill : float
         Value of these pixels.
 
@@ -24,21 +27,26 @@ class RandomCrop:
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from typing import Any
+
+    import numpy as np
     >>> from firstlight.data.augment import RandomCrop
     >>> x = np.ones((2, 32, 32, 3), "float32")
     >>> RandomCrop(28, padding=2)((x,), np.random.default_rng(0))[0].shape
     (2, 28, 28, 3)
     """
 
-    def __init__(self, size=None, padding=0, fill=0.0):
+    def __init__(
+        self, size: int | tuple[int, int] | None = None, padding: int = 0, fill: float = 0.0
+    ) -> None:
         if padding < 0:
             raise ValueError(f"RandomCrop: expected padding of 0 or more, got {padding}")
-        self.size = (size, size) if isinstance(size, int) else size
-        self.padding, self.fill = padding, fill
+        self.size: tuple[int, int] | None = (size, size) if isinstance(size, int) else size
+        self.padding: int = padding
+        self.fill: float = fill
 
-    def __call__(self, batch, rng):
-        """Return the batch with cut images; all else stays as it is."""
+    def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
+        """Return the batch with cut images; the rest is unchanged."""
         x, *others = batch
         check_images("RandomCrop", x)
         n, *whole, _ = x.shape
@@ -59,5 +67,5 @@ class RandomCrop:
         image = np.arange(n)[:, None, None]
         return (x[image, rows[:, :, None], columns[:, None, :]], *others)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"RandomCrop(size={self.size}, padding={self.padding}, fill={self.fill:g})"

@@ -1,12 +1,15 @@
-"""ElasticTransform: images bent as handwriting bends."""
+"""ElasticTransform: distort images by a smooth random field."""
+
+from typing import Any
 
 import numpy as np
 
 from firstlight.data.augment.resample import Warp
+from firstlight.support.array import Array
 
 
 class ElasticTransform(Warp):
-    """Move each pixel a little, neighbours alike: a smooth random field of displacements.
+    """Displace the pixels of each image by a smooth random field.
 
     Formula, with noise u uniform in ±1 for each pixel and direction, and a Gaussian G of standard
     deviation σ (zero beyond the image)::
@@ -20,7 +23,7 @@ class ElasticTransform(Warp):
     alpha : float
         α, in pixels; the displacements' standard deviation is about 0.16 α / σ.
     sigma : float
-        σ, in pixels; large ones move whole strokes, small ones tear them.
+        σ, in pixels; large values move whole strokes, small ones tear them.
     fill : float
         Value outside the image.
 
@@ -31,9 +34,9 @@ class ElasticTransform(Warp):
 
     Notes
     -----
-    The field lies on the result's pixels. After another warp in a `Compose` it bends the moved
-    image; before one it is moved with it in theory, which for random fields makes no difference.
-    torchvision's ``alpha`` is twice as large for the same displacements.
+    The field is defined on the result's pixels, also if another warp follows in a `Compose`: for
+    random fields the order makes no difference. For the same displacements torchvision's ``alpha``
+    is twice as large.
 
     References
     ----------
@@ -49,15 +52,19 @@ class ElasticTransform(Warp):
     (2, 28, 28, 1)
     """
 
-    def __init__(self, alpha=34.0, sigma=4.0, fill=0.0):
+    def __init__(self, alpha: float = 34.0, sigma: float = 4.0, fill: float = 0.0) -> None:
         if not alpha >= 0 or not sigma > 0:
             raise ValueError(
                 "ElasticTransform: expected alpha of 0 or more and sigma above 0, got "
                 f"alpha={alpha}, sigma={sigma}"
             )
-        self.alpha, self.sigma, self.fill = alpha, sigma, fill
+        self.alpha: float = alpha
+        self.sigma: float = sigma
+        self.fill: float = fill
 
-    def move(self, rows, columns, shape, rng):  # rows, columns (N, H, W)
+    def move(
+        self, rows: Array, columns: Array, shape: tuple[int, ...], rng: Any
+    ) -> tuple[Array, Array]:
         n, height, width, _ = shape
         u = rng.random((2, n, height, width), dtype="float32")  # 0 ... 1
         u -= np.float32(0.5)
@@ -66,13 +73,13 @@ class ElasticTransform(Warp):
         d = down @ (u.reshape(-1, width) @ across.T).reshape(u.shape)  # (2, N, H, W)
         return rows + d[0], columns + d[1]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"ElasticTransform(alpha={self.alpha:g}, sigma={self.sigma:g}, fill={self.fill:g})"
 
 
-def gaussian_matrix(size, sigma):
-    """Return the matrix (size, size) that smooths a column by a Gaussian, zero beyond its ends."""
-    offsets = np.arange(-size + 1, size)  # all that occur: (2 size - 1,)
+def gaussian_matrix(size: int, sigma: float) -> Array:
+    """Return the matrix (size, size) that convolves a column, zero-padded, with a Gaussian."""
+    offsets = np.arange(-size + 1, size)  # (2 size - 1,)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2)
     whole = np.exp(-0.5 * (np.arange(-int(5 * sigma) - 1, int(5 * sigma) + 2) / sigma) ** 2).sum()
     places = np.arange(size)[:, None] - np.arange(size)[None, :] + size - 1  # (size, size)

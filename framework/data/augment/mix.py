@@ -1,23 +1,27 @@
-"""MixUp and CutMix: two images in one, with a share of both labels."""
+"""MixUp and CutMix: combine two images, and their labels in proportion."""
+
+from typing import Any
 
 import numpy as np
 
-from firstlight.data.augment.checks import check_images
+from firstlight.data.augment._checks import check_images
+from firstlight.support.array import Array
 
 
 class _Mix:
-    """What both have in common: partners, the share λ, and soft targets."""
+    """Base class: arguments and soft targets."""
 
-    def __init__(self, *, alpha=1.0, num_classes=None):
+    def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None) -> None:
         name = type(self).__name__
         if not alpha > 0:
             raise ValueError(f"{name}: expected alpha above 0, got {alpha}")
         if num_classes is not None and num_classes < 1:
             raise ValueError(f"{name}: expected num_classes of 1 or more, got {num_classes}")
-        self.alpha, self.num_classes = alpha, num_classes
+        self.alpha: float = alpha
+        self.num_classes: int | None = num_classes
 
     def _targets(self, y):
-        """Return class probabilities (N, C) of class indices (N,), or y if it is those already."""
+        """Return class probabilities (N, C) of class indices (N,); probabilities pass unchanged."""
         name = type(self).__name__
         if y.ndim == 2 and y.dtype.kind == "f":
             return y
@@ -37,12 +41,12 @@ class _Mix:
             )
         return (y[:, None] == np.arange(self.num_classes)).astype("float32")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}(alpha={self.alpha:g}, num_classes={self.num_classes})"
 
 
 class MixUp(_Mix):
-    """Blend each image with its neighbour in the batch, and their labels alike.
+    """Blend each image and its label with those of its neighbour in the batch.
 
     Formula, with one λ ~ Beta(α, α) for the batch, and n' the sample before n::
 
@@ -51,9 +55,9 @@ class MixUp(_Mix):
     Parameters
     ----------
     alpha : float
-        α; 1 draws λ uniformly from 0 ... 1, small ones leave most batches nearly as they are.
+        α; 1 draws λ uniformly from 0 ... 1, small values change most batches little.
     num_classes : int, optional
-        C; class indices become probabilities (N, C). Not needed for targets that are some.
+        C; class indices become probabilities (N, C). Not needed if targets are probabilities.
 
     Raises
     ------
@@ -62,8 +66,8 @@ class MixUp(_Mix):
 
     Notes
     -----
-    The batches are shuffled, so that a neighbour is as good as a random sample. The accuracy of
-    a training epoch then compares the likeliest class only.
+    The batches are shuffled, so a neighbour is a random sample. The accuracy of a training epoch
+    compares the most likely class only.
 
     References
     ----------
@@ -71,7 +75,9 @@ class MixUp(_Mix):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from typing import Any
+
+    import numpy as np
     >>> from firstlight.data.augment import MixUp
     >>> x, y = np.zeros((2, 4, 4, 1), "float32"), np.array([0, 1])
     >>> x, y = MixUp(num_classes=2)((x, y), np.random.default_rng(0))
@@ -79,7 +85,7 @@ class MixUp(_Mix):
     ((2, 2), array([1., 1.], dtype=float32))
     """
 
-    def __call__(self, batch, rng):
+    def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
         """Return the blended batch ``(x, y)``; x may be anything but integers."""
         x, y = batch
         if x.dtype.kind != "f":
@@ -90,7 +96,7 @@ class MixUp(_Mix):
 
 
 class CutMix(_Mix):
-    """Paste a rectangle of its neighbour into each image, and give the label its area's share.
+    """Paste a rectangle of its neighbour into each image, and mix the labels by area.
 
     Formula, with one λ ~ Beta(α, α) for the batch and a rectangle of (1 - λ) of the area around a
     random centre, cut off at the border; λ' is the share that is left of the image itself::
@@ -102,7 +108,7 @@ class CutMix(_Mix):
     alpha : float
         α; see `MixUp`.
     num_classes : int, optional
-        C; class indices become probabilities (N, C). Not needed for targets that are some.
+        C; class indices become probabilities (N, C). Not needed if targets are probabilities.
 
     Raises
     ------
@@ -116,7 +122,9 @@ class CutMix(_Mix):
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from typing import Any
+
+    import numpy as np
     >>> from firstlight.data.augment import CutMix
     >>> x = np.stack([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
     >>> x, y = CutMix(num_classes=2)((x, np.array([0, 1])), np.random.default_rng(0))
@@ -124,7 +132,7 @@ class CutMix(_Mix):
     True
     """
 
-    def __call__(self, batch, rng):
+    def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
         """Return the batch ``(x, y)`` with rectangles pasted in."""
         x, y = batch
         check_images("CutMix", x)

@@ -1,18 +1,19 @@
-"""Recipes: augmentations by name, with amounts that suit small images.
+"""Recipes: augmentations by name, with amounts for small images.
 
 ========== =====================================================================================
-``affine``  turned by up to 10 degrees, shifted by up to 7 % (2 of 28 pixels), scaled by 0.9 to
+``affine``  rotated by up to 10 degrees, shifted by up to 7 % (2 of 28 pixels), scaled by 0.9 to
             1.1, sheared by up to 10 degrees
-``elastic`` bent as handwriting bends: alpha 24 and sigma 4 for 28 pixels, so mostly within 2
+``elastic`` distorted like handwriting: alpha 24 and sigma 4 for 28 pixels, mostly within 2
 ``crop``    shifted by whole pixels, up to a fourteenth of the height (2 of 28)
-``erase``   in one of two images a rectangle of 2 to 15 % of the area hidden
-``flip``    one of two images mirrored, left for right
-``mixup``   blended with another image, labels alike (alpha 0.2)
-``cutmix``  a rectangle of another image pasted in, labels by area (alpha 1)
+``erase``   with probability 1/2, a rectangle of 2 to 15 % of the area is overwritten
+``flip``    mirrored with probability 1/2, left for right
+``mixup``   blended with another image and its label (alpha 0.2)
+``cutmix``  a rectangle of another image pasted in, labels mixed by area (alpha 1)
 ========== =====================================================================================
 """
 
 import difflib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,24 +24,33 @@ from firstlight.data.augment.elastic import ElasticTransform
 from firstlight.data.augment.erasing import RandomErasing
 from firstlight.data.augment.flip import RandomHorizontalFlip
 from firstlight.data.augment.mix import CutMix, MixUp
+from firstlight.data.transforms import Transform
 
-RECIPES = ("affine", "elastic", "crop", "erase", "flip", "mixup", "cutmix")
+RECIPES: tuple[str, ...] = ("affine", "elastic", "crop", "erase", "flip", "mixup", "cutmix")
 
 
-def augmentation(names, *, scale, shape, classes, flips=True, who="augment"):
-    """Return a transform that augments scaled images by the recipes named, or None without names.
+def augmentation(
+    names: Sequence[str],
+    *,
+    scale: Transform,
+    shape: Sequence[int],
+    classes: int,
+    flips: bool = True,
+    who: str = "augment",
+) -> Compose | None:
+    """Return a transform that augments scaled images by named recipes, None without names.
 
     Parameters
     ----------
     names : sequence of str
         Of `RECIPES`, applied in this order.
     scale : callable
-        What the images went through: it tells which number is black.
+        The transform of the images, which gives the value of black.
     shape : (int, int, int)
         Height, width and channels of an image.
     classes : int
     flips : bool
-        False refuses ``flip``: mirrored letters and digits are no letters and digits.
+        False refuses ``flip``, for letters and digits.
     who : str
         Used in messages.
 
@@ -52,7 +62,7 @@ def augmentation(names, *, scale, shape, classes, flips=True, who="augment"):
     Raises
     ------
     ValueError
-        An unknown name, a name given twice, or a flip where there shall be none.
+        An unknown name, a duplicate name, or a flip that is refused.
     TypeError
         One string instead of a sequence of them.
 

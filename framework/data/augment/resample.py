@@ -1,67 +1,68 @@
-"""Bilinear resampling: images read at places between their pixels."""
+"""Bilinear resampling: read images at positions between their pixels."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from firstlight.data.augment.checks import check_images
+from firstlight.data.augment._checks import check_images
+from firstlight.support.array import Array
 
 
 class Warp:
-    """Base class of transforms that move pixels: they say where from, this reads the values.
+    """Base class of transforms that move pixels.
 
-    Subclasses write `move`. Neighbouring warps in a `Compose` are done in one resampling: each
-    resampling blurs, and costs.
+    Subclasses implement `move`. Consecutive warps in a `Compose` share one resampling: each
+    resampling blurs, and takes time.
 
     Attributes
     ----------
     fill : float
-        Value of what lies outside the image; black after a `Scale` is not always 0.
+        Value outside the image; black after a `Scale` is not always 0.
     """
 
-    fill = 0.0
+    fill: float = 0.0
 
-    def move(self, rows, columns, shape, rng):
-        """Return ``(rows, columns)``, moved to where these values shall come from.
+    def move(
+        self, rows: Array, columns: Array, shape: tuple[int, ...], rng: Any
+    ) -> tuple[Array, Array]:
+        """Return ``(rows, columns)`` of the positions that the values are read from.
 
         Parameters
         ----------
         rows, columns : array, shape (N, H, W), float32
-            A place for each pixel of the result, in pixels; ``rows[n, i, j]`` is i at first.
+            A position for each pixel of the result, in pixels; initially ``rows[n, i, j]`` is i.
         shape : tuple of int
             (N, H, W, C) of the images.
         rng : numpy.random.Generator
         """
         raise NotImplementedError(f"{type(self).__name__}.move is missing")
 
-    def __call__(self, batch, rng):
-        """Return the batch with its images x moved; all else stays as it is."""
+    def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
+        """Return the batch with its images x moved; the rest is unchanged."""
         x, *others = batch
         return (warped(x, [self], rng), *others)
 
 
-def warped(x, warps, rng):
-    """Return images moved by several warps, the first one first, in one resampling.
+def warped(x: Array, warps: Sequence[Warp], rng: Any) -> Array:
+    """Return images moved by several warps in order, in one resampling.
 
-    All have the ``fill`` of the first one. The last warp moves the places first: from
+    All have the ``fill`` of the first one. The last warp moves the positions first: from
     y₁(p) = x(q₁(p)) and y₂(p) = y₁(q₂(p)) follows y₂(p) = x(q₁(q₂(p))).
     """
     check_images(type(warps[0]).__name__, x)
-    rows, columns = grid(x.shape)
+    _, height, width, _ = x.shape
+    rows = np.arange(height, dtype="float32")[None, :, None]  # (1, H, 1)
+    columns = np.arange(width, dtype="float32")[None, None, :]  # (1, 1, W)
     for warp in reversed(warps):
         rows, columns = warp.move(rows, columns, x.shape, rng)
     return resample(x, rows, columns, warps[0].fill)
 
 
-def grid(shape):
-    """Return ``(rows, columns)`` of the pixels of images (N, H, W, C), (1, H, 1) and (1, 1, W)."""
-    _, height, width, _ = shape
-    rows = np.arange(height, dtype="float32")[None, :, None]  # (1, H, 1)
-    return rows, np.arange(width, dtype="float32")[None, None, :]  # (1, 1, W)
-
-
-def resample(x, rows, columns, fill=0.0):
+def resample(x: Array, rows: Array, columns: Array, fill: float = 0.0) -> Array:
     """Return images whose pixel (i, j) is x read at (rows[i, j], columns[i, j]).
 
-    Formula, with r, c whole and 0 ≤ f, g < 1 the rest of row and column::
+    Formula, with r, c the integer parts of row and column and 0 ≤ f, g < 1 the rest::
 
         y = (1 - f) [(1 - g) x[r, c]   + g x[r, c+1]]
           +      f  [(1 - g) x[r+1, c] + g x[r+1, c+1]]
@@ -70,9 +71,9 @@ def resample(x, rows, columns, fill=0.0):
     ----------
     x : array, shape (N, H, W, C), floating
     rows, columns : array, shape (N, H, W)
-        Or what broadcasts to it.
+        Or broadcastable to it.
     fill : float
-        Stands for all pixels outside x.
+        Value of all pixels outside x.
 
     Returns
     -------
@@ -80,8 +81,8 @@ def resample(x, rows, columns, fill=0.0):
 
     Notes
     -----
-    x gets a border of one pixel, and places beyond go onto it: then no place is special, and four
-    flat look-ups fetch all neighbours. At whole places f and g are 0 and y is exactly x.
+    x is padded by one pixel, and positions beyond are clipped to the border: then no position is
+    special, and four flat look-ups fetch all neighbours. At integer positions y is exactly x.
     """
     n, height, width, channels = x.shape
     border = ((0, 0), (1, 1), (1, 1), (0, 0))

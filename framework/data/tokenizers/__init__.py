@@ -1,4 +1,4 @@
-"""Tokenizers: from text to integers and back, one a file.
+"""Tokenizers: turn text into integers and back.
 
 ========  =====================================================================================
 ``char``  one token a character of the corpus; the smallest to read and to learn
@@ -7,11 +7,12 @@
 ``gpt2``  GPT-2's own 50,257 tokens, by the package tiktoken
 ========  =====================================================================================
 
-`make` builds one by name, `load` reads one that `Tokenizer.save` wrote; a run keeps its own as
-``tokenizer.json``, so that its model's text can be read for ever.
+`make` builds one by name, `load` reads one that `Tokenizer.save` wrote. A run keeps its tokenizer
+as ``tokenizer.json``.
 """
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 from firstlight.data.tokenizers.bpe import BPETokenizer
@@ -19,6 +20,7 @@ from firstlight.data.tokenizers.byte import ByteTokenizer
 from firstlight.data.tokenizers.char import CharTokenizer
 from firstlight.data.tokenizers.gpt2 import GPT2Tokenizer
 from firstlight.data.tokenizers.tokenizer import Tokenizer
+from firstlight.support.files import PathLike
 from firstlight.support.reading import read_json
 
 __all__ = [
@@ -31,25 +33,27 @@ __all__ = [
     "make",
 ]
 
-KINDS = {kind.name: kind for kind in (CharTokenizer, ByteTokenizer, BPETokenizer, GPT2Tokenizer)}
+KINDS: dict[str, type[Tokenizer]] = {
+    kind.name: kind for kind in (CharTokenizer, ByteTokenizer, BPETokenizer, GPT2Tokenizer)
+}
 
 
-def make(name, texts, vocab_size=512):
-    """Return a tokenizer by name, or from a file, made for a corpus where it needs one.
+def make(name: str, texts: Iterable[str], vocab_size: int = 512) -> Tokenizer:
+    """Return a tokenizer by name or from a file, trained on a corpus if it needs one.
 
     Parameters
     ----------
     name : str
         "char", "byte", "bpe", "gpt2", or the path of a .json file that `Tokenizer.save` wrote.
     texts : iterable of str
-        The corpus in pieces; gone through once by "char" and "bpe".
+        The corpus in pieces; read once, by "char" and "bpe" only.
     vocab_size : int
-        Tokens that "bpe" is to have, at most.
+        The most tokens of "bpe".
 
     Raises
     ------
     ValueError
-        No tokenizer bears the name.
+        There is no tokenizer of this name.
 
     Examples
     --------
@@ -74,7 +78,7 @@ def make(name, texts, vocab_size=512):
     return KINDS[name]()
 
 
-def load(path):
+def load(path: PathLike) -> Tokenizer:
     """Return the tokenizer in a file that `Tokenizer.save` wrote.
 
     Raises
@@ -82,14 +86,14 @@ def load(path):
     FileNotFoundError
         There is no such file.
     ValueError
-        It holds something else.
+        It is no tokenizer.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"tokenizer: there is no file {path}")
     try:
         state = read_json(path)
         made = KINDS[state.pop("kind")](**state)
-        if made.state_dict() != state:  # e.g. characters twice, or in another order
+        if made.state_dict() != state:  # e.g. duplicate or unsorted characters
             raise ValueError("it is damaged: a tokenizer made of it is another one")
         return made
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -1,16 +1,21 @@
 """BPETokenizer: byte-pair encoding, trained from scratch."""
 
+from __future__ import annotations
+
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from firstlight.data.tokenizers.tokenizer import Tokenizer, utf8
+from firstlight.support.array import Array
 
-# Text is cut into words first, and no token goes beyond one: English endings, letters, digits,
-# other signs, each with the space before it, and white space. GPT-2's rule in Python's letters.
+# Text is split into words first, and no token spans two: English endings, letters, digits,
+# other signs, each with the space before it, and white space. GPT-2's rule in Python's classes.
 WORDS = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+",
 )
@@ -28,8 +33,8 @@ class BPETokenizer(Tokenizer):
             (a, b) = the pair that stands side by side most often
             merges[a, b] = new, and every a b becomes new
 
-    A text is encoded by the same merges, in the same order. Any text can be written, as every
-    byte is a token. Bytes that are no UTF-8, such as a model may produce, are decoded as U+FFFD.
+    A text is encoded by the same merges, in the same order. Any text can be encoded, as every
+    byte is a token. Bytes that are not UTF-8, which a model may produce, are decoded as U+FFFD.
 
     Parameters
     ----------
@@ -43,8 +48,8 @@ class BPETokenizer(Tokenizer):
     Raises
     ------
     ValueError
-        A pair with a token that does not exist yet, or that is there twice; tokens that are
-        longer, or more, than any text makes them.
+        A pair with a token that does not exist yet, or a duplicate pair; tokens longer, or more,
+        than the limits.
 
     References
     ----------
@@ -62,10 +67,11 @@ class BPETokenizer(Tokenizer):
     ['s', 'lo', 'low']
     """
 
-    name = "bpe"
+    name: str = "bpe"
 
-    def __init__(self, merges):
-        self.merges, self._bytes, total = {}, [bytes([value]) for value in range(256)], 0
+    def __init__(self, merges: Iterable[Sequence[int]]) -> None:
+        self.merges: dict[tuple[int, int], int] = {}
+        self._bytes, total = [bytes([value]) for value in range(256)], 0
         for left, right in merges:
             new = len(self._bytes)
             if type(left) is not int or type(right) is not int:
@@ -86,15 +92,15 @@ class BPETokenizer(Tokenizer):
                 )
             self.merges[left, right] = new
             self._bytes.append(self._bytes[left] + self._bytes[right])
-        self.vocab_size = len(self._bytes)
-        self._word = lru_cache(2**17)(self._encode_word)  # most words of a text come again
+        self.vocab_size: int = len(self._bytes)
+        self._word = lru_cache(2**17)(self._encode_word)  # most words are frequent
 
     @classmethod
-    def train(cls, texts, vocab_size):
-        """Learn merges from an iterable of texts, until there are so many tokens.
+    def train(cls, texts: Iterable[str], vocab_size: int) -> BPETokenizer:
+        """Learn merges from texts until there are ``vocab_size`` tokens.
 
-        Training ends sooner when no pair occurs twice. Only the words that a merge changes are
-        counted anew, so that Tiny Shakespeare takes seconds.
+        Training ends sooner if no pair occurs twice. Only the words that a merge changes are
+        counted again, so that Tiny Shakespeare takes seconds.
 
         Raises
         ------
@@ -136,20 +142,20 @@ class BPETokenizer(Tokenizer):
             del pairs[best], places[best]
         return cls(merges)
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         utf8("BPETokenizer", text)
         words = WORDS.findall(text)
         return np.array([token for word in words for token in self._word(word)], "int64")
 
-    def decode(self, tokens):
+    def decode(self, tokens: Any) -> str:
         tokens = self.check_tokens(tokens).tolist()
         return b"".join(self._bytes[token] for token in tokens).decode("utf-8", "replace")
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {"merges": [list(pair) for pair in self.merges]}
 
     def _encode_word(self, word):
-        """Return the tokens of a word: of all pairs in it the one merged first, again and again."""
+        """Return the tokens of a word, applying its earliest merge repeatedly."""
         tokens = list(word.encode("utf-8"))
         while len(tokens) > 1:
             pair = min(pairwise(tokens), key=lambda pair: self.merges.get(pair, self.vocab_size))
@@ -160,7 +166,7 @@ class BPETokenizer(Tokenizer):
 
 
 def _merged(tokens, pair, new):
-    """Return tokens with each occurrence of a pair, from the left, as one new token."""
+    """Replace each occurrence of a pair, from the left, by a new token."""
     result, index = [], 0
     while index < len(tokens):
         if tokens[index] == pair[0] and tokens[index + 1 : index + 2] == [pair[1]]:

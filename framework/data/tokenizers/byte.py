@@ -1,16 +1,18 @@
 """ByteTokenizer: one token a byte."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.data.tokenizers.tokenizer import Tokenizer, utf8
+from firstlight.support.array import Array
 
 
 class ByteTokenizer(Tokenizer):
-    """Take the bytes of a text's UTF-8 for its tokens.
+    """Use the UTF-8 bytes of a text as its tokens.
 
-    Any text can be written, with 256 tokens, and nothing is trained; but a character outside
-    ASCII takes two to four tokens. Bytes that are no UTF-8, such as a model may produce, are
-    decoded as U+FFFD.
+    Any text can be encoded with 256 tokens, without training, but a character outside ASCII takes
+    two to four tokens. Bytes that are not UTF-8, which a model may produce, are decoded as U+FFFD.
 
     Examples
     --------
@@ -21,11 +23,11 @@ class ByteTokenizer(Tokenizer):
     'aé'
     """
 
-    name = "byte"
-    vocab_size = 256
+    name: str = "byte"
+    vocab_size: int = 256
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         return np.frombuffer(utf8("ByteTokenizer", text), "uint8").astype("int64")
 
-    def decode(self, tokens):
+    def decode(self, tokens: Any) -> str:
         return self.check_tokens(tokens).astype("uint8").tobytes().decode("utf-8", "replace")

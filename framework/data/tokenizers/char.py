@@ -1,8 +1,14 @@
 """CharTokenizer: one token a character."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 
 from firstlight.data.tokenizers.tokenizer import Tokenizer
+from firstlight.support.array import Array
 from firstlight.support.printable import shown
 
 
@@ -32,28 +38,28 @@ class CharTokenizer(Tokenizer):
     ('ehlo', array([1, 3, 2, 0]))
     """
 
-    name = "char"
+    name: str = "char"
 
-    def __init__(self, characters):
+    def __init__(self, characters: str) -> None:
         if not isinstance(characters, str):
             raise TypeError(
                 f"CharTokenizer: expected characters in one text, got {shown(characters)}"
             )
-        self.characters = "".join(sorted(set(characters)))
+        self.characters: str = "".join(sorted(set(characters)))
         if not self.characters:
             raise ValueError("CharTokenizer: expected one or more characters, got none")
-        self.vocab_size = len(self.characters)
+        self.vocab_size: int = len(self.characters)
         self._points = _code_points(self.characters)  # (V,)  rising
 
     @classmethod
-    def train(cls, texts):
-        """Make a tokenizer of all characters in an iterable of texts."""
+    def train(cls, texts: Iterable[str]) -> CharTokenizer:
+        """Make a tokenizer of all characters in texts."""
         return cls("".join(set().union(*map(set, texts))))
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         points = _code_points(text)  # (T,)
         tokens = np.searchsorted(self._points, points)  # (T,)
-        tokens[tokens == self.vocab_size] = 0  # beyond the last; found out in the next line
+        tokens[tokens == self.vocab_size] = 0  # beyond the last; refused below
         wrong = np.flatnonzero(self._points[tokens] != points)
         if wrong.size:
             character = text[wrong[0]]
@@ -64,10 +70,10 @@ class CharTokenizer(Tokenizer):
             )
         return tokens
 
-    def decode(self, tokens):
+    def decode(self, tokens: Any) -> str:
         return "".join(self.characters[i] for i in self.check_tokens(tokens).tolist())
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {"characters": self.characters}
 
 

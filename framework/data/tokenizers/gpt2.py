@@ -1,16 +1,19 @@
 """GPT2Tokenizer: the tokens of GPT-2, by tiktoken."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.data.tokenizers.tokenizer import Tokenizer, utf8
+from firstlight.support.array import Array
 from firstlight.support.extras import require
 
 
 class GPT2Tokenizer(Tokenizer):
     """Encode as GPT-2 does: 50,257 tokens, byte-pair encoding by the package tiktoken.
 
-    tiktoken is not installed by default (``pip install "firstlight[gpt2]"``), and downloads the
-    vocabulary when it is used first; it keeps it in the folder TIKTOKEN_CACHE_DIR, if that is set.
+    tiktoken is not installed by default (``pip install "firstlight[gpt2]"``). It downloads the
+    vocabulary at its first use, to the folder TIKTOKEN_CACHE_DIR if that is set.
 
     Raises
     ------
@@ -24,9 +27,9 @@ class GPT2Tokenizer(Tokenizer):
     Radford et al., "Language Models are Unsupervised Multitask Learners", 2019, section 2.2.
     """
 
-    name = "gpt2"
+    name: str = "gpt2"
 
-    def __init__(self):
+    def __init__(self) -> None:
         instead = 'train a vocabulary with tokenizer "bpe"'
         require("tokenizer gpt2", "tiktoken", extra="gpt2", instead=instead)
         import tiktoken
@@ -39,11 +42,11 @@ class GPT2Tokenizer(Tokenizer):
                 "TIKTOKEN_CACHE_DIR to a folder that has it from another machine, or train one "
                 f'with tokenizer "bpe"\n{error}'
             ) from error
-        self.vocab_size = self._encoding.n_vocab
+        self.vocab_size: int = self._encoding.n_vocab
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         utf8("GPT2Tokenizer", text)
         return np.array(self._encoding.encode_ordinary(text), "int64")
 
-    def decode(self, tokens):
+    def decode(self, tokens: Any) -> str:
         return self._encoding.decode(self.check_tokens(tokens).tolist())

@@ -1,37 +1,42 @@
-"""Tokenizer: what every tokenizer can do."""
+"""Tokenizer: the base class of tokenizers."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
-from firstlight.support.files import write_json
+from firstlight.support.array import Array
+from firstlight.support.files import PathLike, write_json
 
 
 class Tokenizer:
     """Base class of tokenizers: text becomes tokens, integers from 0 to ``vocab_size`` - 1.
 
-    For every text that a tokenizer can write, ``decode(encode(text)) == text``.
+    For every text that a tokenizer can encode, ``decode(encode(text)) == text``.
 
     Attributes
     ----------
     name : str
-        How `firstlight.data.tokenizers.make` calls it.
+        Its name in `firstlight.data.tokenizers.make`.
     vocab_size : int
-        How many different tokens there are.
+        The number of different tokens.
     """
 
-    name = ""
-    vocab_size = 0
+    name: str = ""
+    vocab_size: int = 0
 
-    def encode(self, text):
+    def encode(self, text: str) -> Array:
         """Return a text's tokens, an int64 array of shape (T,).
 
         Raises
         ------
         ValueError
-            The text has a character that cannot be written; the message says which and where.
+            The text has a character that cannot be encoded; the message names it and its place.
         """
         raise NotImplementedError
 
-    def decode(self, tokens):
+    def decode(self, tokens: Any) -> str:
         """Return the text of tokens, an array or list of integers.
 
         Raises
@@ -41,19 +46,19 @@ class Tokenizer:
         """
         raise NotImplementedError
 
-    def state_dict(self):
-        """Return the arguments that make this tokenizer again, as a JSON-able dict."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the constructor's arguments as a JSON-able dict."""
         return {}
 
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Write the tokenizer to a .json file, which `firstlight.tokenizers.load` reads."""
         write_json(path, {"kind": self.name, **self.state_dict()})
 
-    def same_as(self, other):
+    def same_as(self, other: Tokenizer) -> bool:
         """Return whether another tokenizer gives every text the same tokens."""
         return (self.name, self.state_dict()) == (other.name, other.state_dict())
 
-    def check_tokens(self, tokens):
+    def check_tokens(self, tokens: Any) -> Array:
         """Return tokens as a flat array of integers, or raise a ValueError or TypeError."""
         tokens = np.asarray(tokens)
         if tokens.size == 0:
@@ -71,12 +76,12 @@ class Tokenizer:
             )
         return tokens
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.vocab_size} tokens)"
 
 
-def utf8(who, text):
-    """Return a text's bytes, or raise a ValueError that says which character has none."""
+def utf8(who: str, text: str) -> bytes:
+    """Return a text's bytes, or raise a ValueError that names a character without any."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -9,7 +9,7 @@ import pytest
 from waiting import until
 
 import firstlight as fl
-from firstlight.data.prefetch import prefetched
+from firstlight.data._prefetch import prefetched
 
 N = 23
 

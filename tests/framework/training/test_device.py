@@ -109,7 +109,7 @@ def test_data_on_the_device_and_batches_from_the_host_train_the_same(
     uploads = []
     results = []
     for share in (0.25, 0.0):
-        monkeypatch.setattr("firstlight.data.resident.SHARE", share)
+        monkeypatch.setattr("firstlight.data._resident.SHARE", share)
         fl.seed_everything(0)
         module, source = Net(), loader(transform, prefetch=2)
         before = device.uploads

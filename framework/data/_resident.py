@@ -1,9 +1,14 @@
-"""Samples that live on a GPU, where a batch is gathered without the host's help."""
+"""Samples kept on a GPU, where batches are gathered without the host."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from firstlight import fast
 from firstlight.data.dataset import ArrayDataset
+from firstlight.support.array import Array
 from firstlight.support.backend import free_memory, to_device
 
 SHARE = 0.25  # of the GPU's free memory, at most
@@ -20,17 +25,17 @@ class Resident:
     device : str
     """
 
-    def __init__(self, data, transform, device):
+    def __init__(self, data: ArrayDataset, transform: Any, device: str) -> None:
         self.device = device
         self.transforms = [t for t in (data.transform, transform) if t is not None]
         self.arrays = [to_device(array, device) for array in data.arrays]
 
-    def order(self, places):
+    def order(self, places: Array) -> Array:
         """Return an epoch's order, an array of int, on the device."""
         return to_device(places.astype("int64", copy=False), self.device)
 
-    def batch(self, places):
-        """Return the samples at an array of indices that lies on the device."""
+    def batch(self, places: Array) -> tuple[Array, ...]:
+        """Return the samples at an array of indices on the device."""
         x, *others = self.arrays
         others = tuple(np.take(array, places, axis=0) for array in others)
         first, *more = self.transforms or [None]
@@ -44,11 +49,11 @@ class Resident:
         return batch
 
 
-def resident(data, transform, device):
+def resident(data: Any, transform: Any, device: str) -> Resident | None:
     """Return a `Resident` of a data set, or None if it must stay on the host.
 
-    That is where a transform draws random numbers or is not ours, where samples are drawn anew or
-    read from a file, and where they would take more than `SHARE` of the free memory.
+    It must if a transform is random or not a `Scale`, if samples are drawn or read from a file, or
+    if they would take more than `SHARE` of the free memory.
     """
     if device == "cpu" or type(data) is not ArrayDataset:
         return None

@@ -1,22 +1,24 @@
-"""Prefetching: a second thread makes the next batches while the first one trains."""
+"""Prefetching: a thread makes the next batches during training."""
 
 import queue
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 _END = object()
 
 
-def prefetched(items, ahead):
-    """Yield from an iterator that a thread keeps up to ``ahead`` items in front of.
+def prefetched(items: Iterator[Any], ahead: int) -> Iterator[Any]:
+    """Yield the items of an iterator, up to ``ahead`` of which a thread makes in advance.
 
-    Order and values are the same as without; an exception in the thread is raised here; the
-    thread ends when the consumer stops early.
+    Order and values do not change. An exception in the thread is raised here. The thread ends when
+    the consumer stops early.
 
     Parameters
     ----------
     items : iterator
     ahead : int
-        0 makes each item when it is asked for, without a thread.
+        0 makes each item when it is requested, without a thread.
     """
     if ahead < 1:
         yield from items
@@ -45,6 +47,6 @@ def prefetched(items, ahead):
             yield item
     finally:
         stop.set()
-        while not ready.empty():  # makes room for the one item the thread may be waiting to put
+        while not ready.empty():  # the thread may be waiting to put one more item
             ready.get_nowait()
         thread.join()

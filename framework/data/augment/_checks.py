@@ -1,7 +1,11 @@
-"""What augmentations ask of their arguments and of a batch."""
+"""Check the arguments of augmentations, and their batches."""
+
+from typing import Any
+
+from firstlight.support.array import Array
 
 
-def check_images(who, x):
+def check_images(who: str, x: Array) -> None:
     """Raise unless x is floating-point images, (N, H, W, C)."""
     if x.ndim != 4:
         raise ValueError(
@@ -15,7 +19,7 @@ def check_images(who, x):
         )
 
 
-def interval(who, name, value, low=None):
+def interval(who: str, name: str, value: Any, low: float | None = None) -> tuple[float, float]:
     """Return ``(from, to)`` of a number d, which means (-d, d), or of a pair.
 
     Raises
@@ -34,7 +38,7 @@ def interval(who, name, value, low=None):
     return float(pair[0]), float(pair[1])
 
 
-def check_probability(who, name, value):
+def check_probability(who: str, name: str, value: float) -> None:
     """Raise a ValueError unless a probability is from 0 to 1."""
     if not 0 <= value <= 1:
         raise ValueError(f"{who}: expected {name} from 0 to 1, got {value}")
