@@ -52,11 +52,11 @@ ALLOWED = {
     "__main__": {"tools"},
 }
 EXCEPTIONS = {
-    "firstlight.data.loader -> firstlight.distributed.share": "a loader draws for its rank only",
-    "firstlight.fast.blocked.dropout -> firstlight.distributed.share": "masks of one process",
-    "firstlight.fast.cuda.cupy_ops -> firstlight.distributed.share": "masks of one process",
-    "firstlight.nn.batchnorm -> firstlight.distributed.share": "moments of all ranks",
-    "firstlight.nn.instancenorm -> firstlight.distributed.share": "moments of all ranks",
+    "firstlight.data.loader -> firstlight.distributed.sharding": "a loader draws for its rank only",
+    "firstlight.fast.blocked.dropout -> firstlight.distributed.sharding": "masks of one process",
+    "firstlight.fast.cuda.cupy_ops -> firstlight.distributed.sharding": "masks of one process",
+    "firstlight.nn.batchnorm -> firstlight.distributed.sharding": "moments of all ranks",
+    "firstlight.nn.instancenorm -> firstlight.distributed.sharding": "moments of all ranks",
     "firstlight.support.import_paths -> firstlight.data.splits": "what a data set is",
     "firstlight.checkpoints.resume_check -> firstlight.trainer": "it trains twice",
     "firstlight.runs.history -> firstlight.tools.figures.curves": "History.plot",

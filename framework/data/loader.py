@@ -17,7 +17,7 @@ from firstlight.data._prefetch import prefetched
 from firstlight.data._resident import resident
 from firstlight.data.dataset import as_dataset, transform_of
 from firstlight.data.transforms import Transform
-from firstlight.distributed.share import Share
+from firstlight.distributed.sharding import Shard
 from firstlight.support import rng as randomness
 from firstlight.support.arguments import plain_number
 
@@ -105,7 +105,7 @@ class DataLoader:
         self.seed: int = randomness.current_seed() if seed is None else seed
         self.epoch: int = 0
         self.batch: int = 0
-        self.shared_by: Communicator | None = None  # if set, batches are this rank's shares
+        self.shared_by: Communicator | None = None  # if set, batches are this rank's shards
         self._resident = None  # the samples on a GPU
         self._begun = False  # whether `epoch` has begun
 
@@ -174,7 +174,7 @@ class DataLoader:
         """Return the slice of a batch's samples that this rank makes."""
         if self.shared_by is None:
             return slice(None)
-        return Share.of(len(places), self.shared_by).rows
+        return Shard.of(len(places), self.shared_by).rows
 
     def _batches(self, epoch, first):
         order = np.arange(len(self.data))

@@ -8,8 +8,7 @@ change: ``Trainer(strategy="auto")`` sees it. The page "On a cluster" tells how.
 `communicator`     what ranks can do together, and the one process that is alone
 `mpi`, `nccl`      the same over MPI (NumPy arrays) and over NCCL (arrays on GPUs)
 `launch`           who started this process, and as which rank
-`share`            which samples of a batch are this rank's, and random numbers for them
-`sharding`         batches cut into shares
+`sharding`         the samples of a batch that each rank computes, their random numbers and statistics
 `reduction`        the gradient summed over ranks
 `agreement`        stopping, saving and comparing at a step's boundary, all ranks alike
 `failure`          one rank that fails ends them all

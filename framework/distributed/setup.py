@@ -1,6 +1,6 @@
 """Setup: ranks start a training from the same state, or not at all."""
 
-from firstlight.distributed import share
+from firstlight.distributed import sharding
 from firstlight.support import rng
 from firstlight.support.state import named_leaves
 
@@ -16,7 +16,7 @@ def start_alike(trainer):
     RuntimeError
         Ranks have other parameters, data or settings than rank 0; the message names one.
     """
-    share.take(None)
+    sharding.set_current(None)
     communicator = trainer.communicator
     if communicator.size == 1:
         return

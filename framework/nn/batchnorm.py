@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from firstlight import fast
-from firstlight.distributed import share
+from firstlight.distributed import sharding
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype, no_bias_repr
@@ -43,7 +43,9 @@ class _BatchNorm(Module):
         self._check(x)
         use_batch = self.training or self.running_mean is None
         if use_batch:
-            mean, var, n = share.moments(*fast.channel_moments(x), math.prod(x.shape[:-1]))  # (C,)
+            mean, var, n = sharding.moments(
+                *fast.channel_moments(x), math.prod(x.shape[:-1])
+            )  # (C,)
             if self.training and self.running_mean is not None:
                 self._track(mean, var, n)
         else:
@@ -69,7 +71,7 @@ class _BatchNorm(Module):
             scale = self.weight.data * rstd
         if n is None:  # constants
             return dy * scale
-        db, dw = share.sums(db, dw)  # every sample of the batch moved mean and variance
+        db, dw = sharding.sums(db, dw)  # every sample of the batch moved mean and variance
         slope = -scale * rstd * dw / n  # (C,) of x
         return fast.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
 
@@ -88,7 +90,7 @@ class _BatchNorm(Module):
                 f"{self._name}: expected x of shape {layouts}, channels last, got {x.shape}; "
                 "build it with num_features=x.shape[-1]"
             )
-        if self.training and share.current() is None and x.size <= self.num_features:
+        if self.training and sharding.current() is None and x.size <= self.num_features:
             raise ValueError(
                 f"{self._name}: expected more than 1 value per channel when training, got x of "
                 f"shape {x.shape}; use larger batches, or drop_last=True in the DataLoader"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from firstlight import fast
-from firstlight.distributed import share
+from firstlight.distributed import sharding
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype, no_bias_repr
@@ -133,7 +133,7 @@ class InstanceNorm2d(Module):
         """Move the running statistics; n / (n - 1) makes the variance unbiased."""
         for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
             running.data *= 1 - self.momentum
-            running.data += self.momentum * share.row_mean(new)
+            running.data += self.momentum * sharding.row_mean(new)
 
     def _check(self, x, own):
         if x.ndim != 4 or x.shape[-1] != self.num_features:
@@ -149,7 +149,7 @@ class InstanceNorm2d(Module):
         if (
             self.training
             and self.running_mean is not None
-            and share.current() is None
+            and sharding.current() is None
             and not len(x)
         ):
             raise ValueError(

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from firstlight.distributed import share as sharing
+from firstlight.distributed import sharding
 from firstlight.distributed.sharding import weight_of
 from firstlight.support.arguments import parse_count
 from firstlight.training.metrics import added, emptied, on_device
@@ -81,7 +81,7 @@ class Accumulation:
         Of a batch that several ranks share, each adds D_r dW_r. The sums over the ranks are
         exchanged once for each window: those of the gradients, and that of the D_r.
         """
-        share, samples = sharing.current(), weight_of(batch)
+        share, samples = sharding.current(), weight_of(batch)
         if share is None and self.is_alone(ends_window):
             module.backward(dy)
             return

@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from firstlight.distributed.sharding import shares, weight_of
+from firstlight.distributed.sharding import shards, weight_of
 from firstlight.support.arguments import batch_limit
 from firstlight.support.batches import placed
 from firstlight.training import checks
@@ -77,5 +77,5 @@ def limited_batches(trainer, loader, stage):
     Of several ranks each gets its share.
     """
     count = batch_limit(f"limit_{stage}_batches", trainer.limits[stage], len(loader))
-    for batch in islice(shares(loader, trainer.communicator), count):
+    for batch in islice(shards(loader, trainer.communicator), count):
         yield placed(batch, trainer.device, trainer.dtype)

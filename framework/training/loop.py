@@ -8,7 +8,7 @@ import warnings
 from itertools import islice
 
 from firstlight.checkpoints import snapshot
-from firstlight.distributed.sharding import shares
+from firstlight.distributed.sharding import shards
 from firstlight.fast.cuda.uploads import uploading
 from firstlight.training import checks
 from firstlight.training.agreement import agree
@@ -46,7 +46,7 @@ def train_batches(trainer):
             "order each time, the training differs from one that was not broken off",
             stacklevel=3,
         )
-    batches = shares(trainer.train_loader, trainer.communicator)
+    batches = shards(trainer.train_loader, trainer.communicator)
     batches = islice(batches, passed_over, passed_over + count - first)
     ends_window = trainer.accumulation.windows(trainer.epoch, count)
     with uploading(trainer.device, trainer.dtype) as upload:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from firstlight.distributed import share
+from firstlight.distributed import sharding
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 
@@ -24,14 +24,14 @@ def dropout_mask(
         `firstlight.fast.cuda.cupy_ops.dropout_mask`.
     """
     rng = randomness.stream("dropout") if rng is None else rng
-    draws = share.integers16(rng, shape)  # twice as fast as floats
+    draws = sharding.integers16(rng, shape)  # twice as fast as floats
     return np.asarray(draws >= round(p * 2**16), like=x)
 
 
 def dropout_seeds(x: Array) -> Array:
     """Return a seed for each sample of x, from which attention draws its dropout."""
     draw = randomness.stream("dropout").integers
-    return share.drawn(lambda rows: draw(2**63, size=rows), len(x))
+    return sharding.draw_rows(lambda rows: draw(2**63, size=rows), len(x))
 
 
 def dropout_factors(seeds: Array, p: float, like: Array) -> Callable[[tuple[int, ...]], Array]:

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from firstlight.distributed import share
+from firstlight.distributed import sharding
 from firstlight.fast.blocked import dropout, gradients
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.fast.cuda.kernel import BLOCK, each, launch
@@ -176,7 +176,7 @@ def _draw(p, key, shape, unused):
     and the key is the seed.
     """
     step, call = (unused, 0) if key is None else key
-    first = share.first_row(shape[0]) * math.prod(shape[1:]) & 0xFFFFFFFF
+    first = sharding.first_row(shape[0]) * math.prod(shape[1:]) & 0xFFFFFFFF
     seed = randomness.current_seed()
     words = np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF)
     return np.float32(p), step, np.uint32(call), *words, np.uint32(first)

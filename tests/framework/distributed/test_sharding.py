@@ -1,13 +1,12 @@
-"""Shares of a batch: who has which samples, and the random numbers for just these."""
+"""Shards of a batch: who has which samples, and the random numbers for just these."""
 
 import numpy as np
 import pytest
 from standin import installed, kernels
 
 from firstlight import DataLoader, nn
-from firstlight.distributed import Communicator, share
-from firstlight.distributed.sharding import cut, shares
-from firstlight.distributed.share import Share
+from firstlight.distributed import Communicator, sharding
+from firstlight.distributed.sharding import Shard, cut, shards
 from firstlight.support import rng
 from firstlight.support.backend import to_device
 
@@ -20,15 +19,15 @@ class Rank(Communicator):
 
 
 @pytest.fixture(autouse=True)
-def _no_share_left():
+def _no_shard_left():
     yield
-    share.take(None)
+    sharding.set_current(None)
 
 
 @pytest.mark.parametrize("whole", [1, 2, 5, 24, 77])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
 def test_every_sample_counts_once(whole, size):
-    parts = [Share.of(whole, Rank(rank, size)) for rank in range(size)]
+    parts = [Shard.of(whole, Rank(rank, size)) for rank in range(size)]
     counted = [sample for part in parts for sample in range(part.start, part.stop)]
     assert counted == list(range(whole))
     weights = [part.weight for part in parts]
@@ -54,26 +53,26 @@ def test_ranks_draw_the_rows_of_one_process(before, shape, size):
     )
     per_sample = shape[0] // 7
     for rank in range(size):
-        own, part = generator(), Share.of(7, Rank(rank, size))
-        share.take(part)
+        own, part = generator(), Shard.of(7, Rank(rank, size))
+        sharding.set_current(part)
         rows = slice(part.rows.start * per_sample, part.rows.stop * per_sample)
-        mine = share.integers16(own, (rows.stop - rows.start, *shape[1:]))
+        mine = sharding.integers16(own, (rows.stop - rows.start, *shape[1:]))
         np.testing.assert_array_equal(mine, expected[rows])
         np.testing.assert_array_equal(own.random(8, dtype="float32"), after)
 
 
 def test_a_generator_that_cannot_leap_draws_what_others_have():
-    share.take(Share.of(6, Rank(1, 2)))
+    sharding.set_current(Shard.of(6, Rank(1, 2)))
     own = np.random.Generator(np.random.MT19937(1))
-    mine = share.integers16(own, (3, 4))
+    mine = sharding.integers16(own, (3, 4))
     other = np.random.Generator(np.random.MT19937(1))
     expected = other.integers(2**16, size=(6, 4), dtype="uint16")
     np.testing.assert_array_equal(mine, expected[3:])
 
 
 def test_rows_that_are_not_samples_are_drawn_by_every_rank():
-    share.take(Share.of(6, Rank(1, 2)))
-    mine = share.integers16(np.random.default_rng(0), (4, 2))
+    sharding.set_current(Shard.of(6, Rank(1, 2)))
+    mine = sharding.integers16(np.random.default_rng(0), (4, 2))
     expected = np.random.default_rng(0).integers(2**16, size=(4, 2), dtype="uint16")
     np.testing.assert_array_equal(mine, expected)
 
@@ -85,8 +84,8 @@ def test_dropout_is_that_of_the_whole_batch(layer):
     whole = layer(x)
     for rank in range(3):
         rng.seed_everything(1)
-        part = Share.of(10, Rank(rank, 3))
-        share.take(part)
+        part = Shard.of(10, Rank(rank, 3))
+        sharding.set_current(part)
         np.testing.assert_array_equal(layer(x[part.rows]), whole[part.rows])
 
 
@@ -118,8 +117,8 @@ def test_masks_on_gpus_are_those_of_the_whole_batch(name, size, monkeypatch):
         whole = passes(slice(None))
         assert (whole[0] == 0).any() or name == "attention"
         for rank in range(size):
-            part = Share.of(10, Rank(rank, size))
-            share.take(part)
+            part = Shard.of(10, Rank(rank, size))
+            sharding.set_current(part)
             for found, expected in zip(passes(part.rows), whole, strict=True):
                 np.testing.assert_allclose(found, expected[part.rows], rtol=1e-5, atol=1e-5)
 
@@ -132,8 +131,8 @@ def test_data_on_a_gpu_are_shared_too(monkeypatch):
         for rank in range(3):
             loader = DataLoader((x,), 4, shuffle=True, seed=1)
             loader.keep_on("cuda:0")
-            for (found,), expected in zip(shares(loader, Rank(rank, 3)), whole, strict=True):
-                np.testing.assert_array_equal(found.get(), expected[share.current().rows])
+            for (found,), expected in zip(shards(loader, Rank(rank, 3)), whole, strict=True):
+                np.testing.assert_array_equal(found.get(), expected[sharding.current().rows])
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])
@@ -152,19 +151,19 @@ def test_a_loader_reads_only_its_share(prefetch):
     whole = [x for (x,) in DataLoader(Counting(), 4, shuffle=True, seed=1)]
     found = []
     for rank in range(3):
-        data, before = Counting(), share.current()
+        data, before = Counting(), sharding.current()
         loader = DataLoader(data, 4, shuffle=True, seed=1, prefetch=prefetch)
         batches = []
-        for (x,) in shares(loader, Rank(rank, 3)):
-            assert share.current().whole == len(whole[len(batches)])
-            assert len(x) == share.current().rows.stop - share.current().rows.start
+        for (x,) in shards(loader, Rank(rank, 3)):
+            assert sharding.current().whole == len(whole[len(batches)])
+            assert len(x) == sharding.current().rows.stop - sharding.current().rows.start
             batches.append(x)
-        assert share.current() is before is None
+        assert sharding.current() is before is None
         assert loader.shared_by is None
         assert len(data.read) == sum(map(len, batches)) < 11
         found.append(batches)
     for index, expected in enumerate(whole):
-        parts = [Share.of(len(expected), Rank(rank, 3)) for rank in range(3)]
+        parts = [Shard.of(len(expected), Rank(rank, 3)) for rank in range(3)]
         joined = np.concatenate(
             [found[rank][index][: part.weight] for rank, part in enumerate(parts)]
         )
@@ -172,12 +171,12 @@ def test_a_loader_reads_only_its_share(prefetch):
 
 
 def test_batches_of_any_loader_are_cut():
-    part = Share.of(6, Rank(1, 2))
+    part = Shard.of(6, Rank(1, 2))
     batch = {"x": np.arange(12).reshape(6, 2), "pair": (np.arange(6), np.array(3.0))}
     mine = cut(batch, part)
     np.testing.assert_array_equal(mine["x"], [[6, 7], [8, 9], [10, 11]])
     np.testing.assert_array_equal(mine["pair"][0], [3, 4, 5])
     assert mine["pair"][1] == 3.0
     given = [(np.arange(6),), (np.arange(4),)]
-    assert [list(x) for (x,) in shares(given, Rank(1, 2))] == [[3, 4, 5], [2, 3]]
-    assert list(shares(given, Rank(0, 1))) == given
+    assert [list(x) for (x,) in shards(given, Rank(1, 2))] == [[3, 4, 5], [2, 3]]
+    assert list(shards(given, Rank(0, 1))) == given
