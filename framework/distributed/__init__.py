@@ -1,17 +1,16 @@
 """Training on several processes at once, by data parallelism.
 
-Each process, a *rank*, computes its part of every batch; the gradient is the sum over all of
-them, so that N ranks compute what one does. Started by ``mpiexec`` or ``srun``, a script needs no
-change: ``Trainer(strategy="auto")`` sees it. The page "On a cluster" tells how.
+Each process, a *rank*, computes its shard of every batch; the gradient is summed over all of them,
+so that N ranks compute what one does. Started by ``mpiexec`` or ``srun``, a script needs no change:
+``Trainer(strategy="auto")`` finds the other ranks. See the page "On a cluster".
 
 =================  ===============================================================================
-`communicator`     what ranks can do together, and the one process that is alone
+`communicator`     what ranks can do together; by itself, one process alone
 `mpi`, `nccl`      the same over MPI (NumPy arrays) and over NCCL (arrays on GPUs)
-`launch`           who started this process, and as which rank
-`sharding`         the samples of a batch that each rank computes, their random numbers and statistics
-`reduction`        the gradient summed over ranks
-`agreement`        stopping, saving and comparing at a step's boundary, all ranks alike
-`failure`          one rank that fails ends them all
+`launch`           which launcher started this process, and as which rank
+`setup`            checks that all ranks train the same, and gives them rank 0's state
+`sharding`         each rank's samples of a batch, and random numbers and statistics for them
+`failure`          an exception on one rank ends all of them
 =================  ===============================================================================
 """
 

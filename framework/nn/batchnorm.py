@@ -43,9 +43,8 @@ class _BatchNorm(Module):
         self._check(x)
         use_batch = self.training or self.running_mean is None
         if use_batch:
-            mean, var, n = sharding.moments(
-                *fast.channel_moments(x), math.prod(x.shape[:-1])
-            )  # (C,)
+            n = math.prod(x.shape[:-1])
+            mean, var, n = sharding.moments(*fast.channel_moments(x), n)  # (C,)
             if self.training and self.running_mean is not None:
                 self._track(mean, var, n)
         else:
