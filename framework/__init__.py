@@ -45,6 +45,7 @@ SHORT_NAMES = {
     "rng": "support.rng",
     "sweeps": "tools.sweeps",
     "tokenizers": "data.tokenizers",
+    "transforms": "data.transforms",
 }
 
 __all__ = [

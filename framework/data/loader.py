@@ -8,6 +8,7 @@ be made on its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from firstlight.distributed.communicator import Communicator
 
 
+@dataclass(eq=False, repr=False)
 class DataLoader:
     """Iterate over a data set in batches; each iteration is the next epoch.
 
@@ -68,26 +70,29 @@ class DataLoader:
     [4, 4, 2]
     """
 
-    def __init__(
-        self,
-        data: Any,
-        batch_size: int = 32,
-        *,
-        shuffle: bool = False,
-        drop_last: bool = False,
-        transform: Transform | None = None,
-        prefetch: int = 0,
-        seed: int | None = None,
-    ) -> None:
-        self.data: Any = as_dataset(data)
+    data: Any
+    batch_size: int = 32
+    _: KW_ONLY
+    shuffle: bool = False
+    drop_last: bool = False
+    transform: Transform | None = None
+    prefetch: int = 0
+    seed: int | None = None
+    epoch: int = field(default=0, init=False)
+    batch: int = field(default=0, init=False)
+    shared_by: Communicator | None = field(default=None, init=False)  # batches are its rank's shards
+
+    def __post_init__(self) -> None:
+        """Turn the data into a data set, and check the settings."""
+        self.data, self.batch_size = as_dataset(self.data), plain_number(self.batch_size)
         if len(self.data) == 0:
             raise ValueError(f"DataLoader: {self._name} is empty; expected at least one sample")
-        batch_size = plain_number(batch_size)
-        if not (isinstance(batch_size, Integral) and 1 <= batch_size <= len(self.data)):
+        if not (isinstance(self.batch_size, Integral) and 1 <= self.batch_size <= len(self.data)):
             raise ValueError(
                 f"DataLoader: expected a batch_size from 1 to {len(self.data)}, the number of "
-                f"samples in {self._name}, got {batch_size}"
+                f"samples in {self._name}, got {self.batch_size}"
             )
+        transform = self.transform
         if transform is not None and not callable(transform):
             raise TypeError(
                 f"DataLoader: expected transform to be f(batch, rng) -> batch, got {transform!r}"
@@ -97,15 +102,7 @@ class DataLoader:
                 f"DataLoader: samples of {self._name} go through {transform!r} already; leave out "
                 "transform"
             )
-        self.batch_size: int = batch_size
-        self.shuffle: bool = shuffle
-        self.drop_last: bool = drop_last
-        self.transform: Transform | None = transform
-        self.prefetch: int = prefetch
-        self.seed: int = randomness.current_seed() if seed is None else seed
-        self.epoch: int = 0
-        self.batch: int = 0
-        self.shared_by: Communicator | None = None  # if set, batches are this rank's shards
+        self.seed = randomness.current_seed() if self.seed is None else self.seed
         self._resident = None  # the samples on a GPU
         self._begun = False  # whether `epoch` has begun
 

@@ -8,6 +8,7 @@ batch is made, in any thread.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from firstlight.support.array import Array
 Transform: TypeAlias = Callable[[Any, Any], Any]
 
 
+@dataclass(eq=False)
 class Scale:
     """Map the inputs x of a batch to float32 with a given range or mean.
 
@@ -45,12 +47,15 @@ class Scale:
     array([[0. , 0.5, 1. ]], dtype=float32)
     """
 
-    def __init__(self, high: float = 255.0, mean: Any = 0.0, std: Any = 1.0) -> None:
+    high: float = 255.0
+    mean: Any = 0.0
+    std: Any = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the numbers, and prepare them for `__call__`."""
+        high, mean, std = self.high, self.mean, self.std
         if not high > 0 or not np.all(np.asarray(std) > 0):
             raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
-        self.high: float = high
-        self.mean: Any = mean
-        self.std: Any = std
         # one product and one sum for each value: y = x * factor + shift
         with np.errstate(over="ignore", under="ignore"):  # `_scaled_wide` needs neither
             self._factor = _plain((1 / (high * np.asarray(std, "float64"))).astype("float32"))
@@ -82,9 +87,6 @@ class Scale:
         """The factor of x, if it is one number and nothing is added; else None."""
         alone = isinstance(self._factor, float) and not np.any(self._shift)
         return self._factor if alone else None
-
-    def __repr__(self) -> str:
-        return f"Scale(high={self.high}, mean={self.mean}, std={self.std})"
 
 
 def _plain(values):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firstlight.data.augment import RandomAffine
-from firstlight.data.augment.resample import resample
+from firstlight.data.augment.warps import resample
 
 torch = pytest.importorskip("torch")
 

@@ -6,14 +6,10 @@ has a generator of its own, so that the same batch of the same epoch is always a
 also after a resume and with prefetching.
 """
 
-from firstlight.data.augment.affine import RandomAffine
-from firstlight.data.augment.compose import Compose
-from firstlight.data.augment.crop import RandomCrop
-from firstlight.data.augment.elastic import ElasticTransform
-from firstlight.data.augment.erasing import RandomErasing
-from firstlight.data.augment.flip import RandomHorizontalFlip
 from firstlight.data.augment.mix import CutMix, MixUp
 from firstlight.data.augment.recipes import RECIPES, augmentation
+from firstlight.data.augment.regions import RandomCrop, RandomErasing, RandomHorizontalFlip
+from firstlight.data.augment.warps import Compose, ElasticTransform, RandomAffine
 
 __all__ = [
     "RECIPES",

@@ -1,5 +1,6 @@
 """MixUp and CutMix: combine two images, and their labels in proportion."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,17 +9,20 @@ from firstlight.data.augment._checks import check_images
 from firstlight.support.array import Array
 
 
+@dataclass(eq=False, kw_only=True)
 class _Mix:
     """Base class: arguments and soft targets."""
 
-    def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None) -> None:
+    alpha: float = 1.0
+    num_classes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check both."""
         name = type(self).__name__
-        if not alpha > 0:
-            raise ValueError(f"{name}: expected alpha above 0, got {alpha}")
-        if num_classes is not None and num_classes < 1:
-            raise ValueError(f"{name}: expected num_classes of 1 or more, got {num_classes}")
-        self.alpha: float = alpha
-        self.num_classes: int | None = num_classes
+        if not self.alpha > 0:
+            raise ValueError(f"{name}: expected alpha above 0, got {self.alpha}")
+        if self.num_classes is not None and self.num_classes < 1:
+            raise ValueError(f"{name}: expected num_classes of 1 or more, got {self.num_classes}")
 
     def _targets(self, y):
         """Return class probabilities (N, C) of class indices (N,); probabilities pass unchanged."""
@@ -40,9 +44,6 @@ class _Mix:
                 f"{y.min()} to {y.max()}"
             )
         return (y[:, None] == np.arange(self.num_classes)).astype("float32")
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(alpha={self.alpha:g}, num_classes={self.num_classes})"
 
 
 class MixUp(_Mix):
@@ -75,9 +76,7 @@ class MixUp(_Mix):
 
     Examples
     --------
-    >>> from typing import Any
-
-    import numpy as np
+    >>> import numpy as np
     >>> from firstlight.data.augment import MixUp
     >>> x, y = np.zeros((2, 4, 4, 1), "float32"), np.array([0, 1])
     >>> x, y = MixUp(num_classes=2)((x, y), np.random.default_rng(0))
@@ -122,9 +121,7 @@ class CutMix(_Mix):
 
     Examples
     --------
-    >>> from typing import Any
-
-    import numpy as np
+    >>> import numpy as np
     >>> from firstlight.data.augment import CutMix
     >>> x = np.stack([np.zeros((4, 4, 1)), np.ones((4, 4, 1))])
     >>> x, y = CutMix(num_classes=2)((x, np.array([0, 1])), np.random.default_rng(0))

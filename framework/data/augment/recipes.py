@@ -17,13 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from firstlight.data.augment.affine import RandomAffine
-from firstlight.data.augment.compose import Compose
-from firstlight.data.augment.crop import RandomCrop
-from firstlight.data.augment.elastic import ElasticTransform
-from firstlight.data.augment.erasing import RandomErasing
-from firstlight.data.augment.flip import RandomHorizontalFlip
 from firstlight.data.augment.mix import CutMix, MixUp
+from firstlight.data.augment.regions import RandomCrop, RandomErasing, RandomHorizontalFlip
+from firstlight.data.augment.warps import Compose, ElasticTransform, RandomAffine
 from firstlight.data.transforms import Transform
 
 RECIPES: tuple[str, ...] = ("affine", "elastic", "crop", "erase", "flip", "mixup", "cutmix")
@@ -71,7 +67,7 @@ def augmentation(
     >>> from firstlight.data.augment import augmentation
     >>> from firstlight.data.transforms import Scale
     >>> augmentation(("crop",), scale=Scale(255), shape=(28, 28, 1), classes=10)
-    Compose(RandomCrop(size=None, padding=2, fill=0))
+    Compose(RandomCrop(size=None, padding=2, fill=0.0))
     """
     if isinstance(names, str):
         raise TypeError(f"{who}: expected augment as a tuple of names, got {names!r}; add a comma")

@@ -16,10 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from firstlight.data.tokenizers.bpe import BPETokenizer
-from firstlight.data.tokenizers.byte import ByteTokenizer
-from firstlight.data.tokenizers.char import CharTokenizer
 from firstlight.data.tokenizers.gpt2 import GPT2Tokenizer
-from firstlight.data.tokenizers.tokenizer import Tokenizer
+from firstlight.data.tokenizers.tokenizer import ByteTokenizer, CharTokenizer, Tokenizer
 from firstlight.support.files import PathLike
 from firstlight.support.reading import read_json
 

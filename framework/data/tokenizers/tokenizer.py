@@ -1,13 +1,15 @@
-"""Tokenizer: the base class of tokenizers."""
+"""Tokenizer, the base class of tokenizers, and those of single characters and bytes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.support.files import PathLike, write_json
+from firstlight.support.printable import shown
 
 
 class Tokenizer:
@@ -80,6 +82,96 @@ class Tokenizer:
         return f"{type(self).__name__}({self.vocab_size} tokens)"
 
 
+class CharTokenizer(Tokenizer):
+    """Number the different characters of a corpus, in the order of their code points.
+
+    Parameters
+    ----------
+    characters : str
+        The vocabulary; repeated characters count once.
+
+    Attributes
+    ----------
+    characters : str
+        Sorted: token i is ``characters[i]``.
+
+    Raises
+    ------
+    ValueError
+        No characters; or, when encoding, a character that is not in the vocabulary.
+
+    Examples
+    --------
+    >>> from firstlight.data.tokenizers import CharTokenizer
+    >>> tokenizer = CharTokenizer("hello")
+    >>> tokenizer.characters, tokenizer.encode("hole")
+    ('ehlo', array([1, 3, 2, 0]))
+    """
+
+    name: str = "char"
+
+    def __init__(self, characters: str) -> None:
+        if not isinstance(characters, str):
+            raise TypeError(
+                f"CharTokenizer: expected characters in one text, got {shown(characters)}"
+            )
+        self.characters: str = "".join(sorted(set(characters)))
+        if not self.characters:
+            raise ValueError("CharTokenizer: expected one or more characters, got none")
+        self.vocab_size: int = len(self.characters)
+        self._points = _code_points(self.characters)  # (V,)  rising
+
+    @classmethod
+    def train(cls, texts: Iterable[str]) -> CharTokenizer:
+        """Make a tokenizer of all characters in texts."""
+        return cls("".join(set().union(*map(set, texts))))
+
+    def encode(self, text: str) -> Array:
+        points = _code_points(text)  # (T,)
+        tokens = np.searchsorted(self._points, points)  # (T,)
+        tokens[tokens == self.vocab_size] = 0  # beyond the last; refused below
+        wrong = np.flatnonzero(self._points[tokens] != points)
+        if wrong.size:
+            character = text[wrong[0]]
+            raise ValueError(
+                f"CharTokenizer: {character!r} (U+{ord(character):04X}) at position {wrong[0]} is "
+                f"none of the {self.vocab_size} characters of the vocabulary; leave it out, or "
+                'train with tokenizer "byte" or "bpe", which write any text'
+            )
+        return tokens
+
+    def decode(self, tokens: Any) -> str:
+        return "".join(self.characters[i] for i in self.check_tokens(tokens).tolist())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"characters": self.characters}
+
+
+class ByteTokenizer(Tokenizer):
+    """Use the UTF-8 bytes of a text as its tokens.
+
+    Any text can be encoded with 256 tokens, without training, but a character outside ASCII takes
+    two to four tokens. Bytes that are not UTF-8, which a model may produce, are decoded as U+FFFD.
+
+    Examples
+    --------
+    >>> from firstlight.data.tokenizers import ByteTokenizer
+    >>> ByteTokenizer().encode("aé")
+    array([ 97, 195, 169])
+    >>> ByteTokenizer().decode([97, 195, 169])
+    'aé'
+    """
+
+    name: str = "byte"
+    vocab_size: int = 256
+
+    def encode(self, text: str) -> Array:
+        return np.frombuffer(utf8("ByteTokenizer", text), "uint8").astype("int64")
+
+    def decode(self, tokens: Any) -> str:
+        return self.check_tokens(tokens).astype("uint8").tobytes().decode("utf-8", "replace")
+
+
 def utf8(who: str, text: str) -> bytes:
     """Return a text's bytes, or raise a ValueError that names a character without any."""
     try:
@@ -89,3 +181,7 @@ def utf8(who: str, text: str) -> bytes:
             f"{who}: half a surrogate pair, {text[error.start]!a}, at position {error.start} of "
             "the text is no character; was the text decoded with errors='surrogateescape'?"
         ) from None
+
+
+def _code_points(text):
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

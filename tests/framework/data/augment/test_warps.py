@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from firstlight.data.augment import Compose, ElasticTransform, RandomAffine
-from firstlight.data.augment.elastic import gaussian_matrix
-from firstlight.data.augment.resample import resample
+from firstlight.data.augment.warps import gaussian_matrix, resample
 
 
 @pytest.fixture
