@@ -55,6 +55,8 @@ class DataLoader:
         The current epoch, or the next one.
     batch : int
         The number of its batches that were returned.
+    shared_by : Communicator or None
+        If set, batches are the shards of its rank.
 
     Raises
     ------
@@ -80,7 +82,7 @@ class DataLoader:
     seed: int | None = None
     epoch: int = field(default=0, init=False)
     batch: int = field(default=0, init=False)
-    shared_by: Communicator | None = field(default=None, init=False)  # batches are its rank's shards
+    shared_by: Communicator | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Turn the data into a data set, and check the settings."""
