@@ -6,7 +6,6 @@ import images
 
 import firstlight as fl
 from firstlight import figures
-from firstlight.tools.figures.album import album
 
 data = images.load()
 small = data.name == "digits"
@@ -19,6 +18,6 @@ print(f"test accuracy {trainer.test(net, data, checkpoint='best')['test_acc']:.4
 folder = Path("course") / "cnn"
 folder.mkdir(parents=True, exist_ok=True)
 scores = trainer.predict(net, data)
-for name, figure in album(net, data.test, scores, data.classes):
+for name, figure in figures.album(net, data.test, scores, data.classes):
     figures.save(figure, folder / f"{name}.png")
     print(folder / f"{name}.png")

@@ -107,7 +107,7 @@ class History:
     def plot(self, *, title: str = "") -> Figure:
         """Return a matplotlib Figure of all curves; a notebook shows it, ``savefig`` writes it.
 
-        See `firstlight.tools.figures.curves`.
+        See `firstlight.tools.figures.learning_curves`.
         """
         from firstlight.tools.figures import curves
 

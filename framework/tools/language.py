@@ -1,16 +1,16 @@
-"""Language: the small texts in figures and reports, in English or German.
+"""Language: the short texts in figures and reports, in English or German.
 
-A figure is made of ``say("epoch")``, and whoever wants it in German makes it inside of
-``with speaking("de")``. Headings, by which sections of a report are found, are in
-`firstlight.tools.report.words`.
+Figures use ``say("epoch")``, which is German inside ``with speaking("de")``. The headings of a
+report are in `firstlight.tools.report.sections`.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 LANGUAGES = ("en", "de")
 
-GERMAN = {
+GERMAN: dict[str, str] = {
     # curves
     "loss": "Verlust",
     "accuracy": "Genauigkeit",
@@ -80,11 +80,11 @@ GERMAN = {
     ),
 }
 
-_language = ContextVar("language", default="en")
+_language: ContextVar[str] = ContextVar("language", default="en")
 
 
-def say(text):
-    """Return a text in the language that is spoken; one that is not known as it is.
+def say(text: str) -> str:
+    """Return a text in the current language, unchanged if it has no translation.
 
     Examples
     --------
@@ -97,8 +97,8 @@ def say(text):
 
 
 @contextmanager
-def speaking(language):
-    """Speak a language inside of ``with``.
+def speaking(language: str) -> Iterator[None]:
+    """Set the current language inside the block.
 
     Raises
     ------
@@ -112,8 +112,8 @@ def speaking(language):
         _language.reset(token)
 
 
-def checked(language):
-    """Return a language that is known; raise a ValueError for others."""
+def checked(language: str) -> str:
+    """Return a known language; raise a ValueError for others."""
     if language not in LANGUAGES:
         raise ValueError(f"language: expected one of {', '.join(LANGUAGES)}, got {language!r}")
     return language

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firstlight.support.backend import to_host
-from firstlight.tools.figures.labels import as_labels, ignored_by
-from firstlight.tools.figures.mistakes import worst_mistakes
+from firstlight.tools.figures.classification import as_labels, ignored_by, worst_mistakes
 from firstlight.training.metrics import as_probabilities
 
 PROBE = 64  # samples of the first batch that panels may look at again and again

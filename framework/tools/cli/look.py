@@ -15,8 +15,7 @@ first layer, saliency, occlusion, feature maps. PNG files go to the run's folder
 
 def run(words):
     """Draw and say where; returns the exit code."""
-    from firstlight.tools.figures import save
-    from firstlight.tools.figures.album import album
+    from firstlight.tools.figures import album, save
 
     parser = past_run.parser("look", DESCRIPTION)
     parser.add_argument("--output", metavar="DIR", help="another folder for the pictures")

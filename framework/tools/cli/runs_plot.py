@@ -50,7 +50,7 @@ def curves(name, found, axis):
     UsageError
         None of them has it, or only as the one number of a test.
     """
-    from firstlight.tools.figures.curves import along_epochs
+    from firstlight.tools.figures.learning_curves import along_epochs
 
     labelled = zip(found, short_labels(found), strict=True)
     having = [(run, label) for run, label in labelled if name in run.history]

@@ -158,3 +158,15 @@ def copied(value: Any) -> Any:
     """Return a value with all its arrays copied, NumPy's or CuPy's."""
     is_array = "dtype", "copy"
     return map_arrays(value, lambda x: x.copy() if all(hasattr(x, a) for a in is_array) else x)
+
+
+def recorded_evaluation(module: Module, *inputs: Any) -> list[Call]:
+    """Run a module in evaluation mode; return all calls, its own first. Its mode is set back."""
+    training = module.training
+    module.eval()
+    try:
+        with recording(module) as tops:
+            module(*inputs)
+    finally:
+        module.train(training)
+    return all_calls(tops)

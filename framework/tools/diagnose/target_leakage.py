@@ -7,7 +7,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.arrays import is_integer
 from firstlight.tools.diagnose.findings import Finding
 from firstlight.tools.diagnose.module_state import float64_copy
-from firstlight.tools.diagnose.recording import Call, all_calls, recording
+from firstlight.tools.diagnose.recording import Call, recorded_evaluation
 
 SEQUENCES = 3
 ALIKE = 0.99  # share of the positions
@@ -57,13 +57,10 @@ def looks_ahead(first: list[Call], second: list[Call], middle: int) -> Call:
 
 def evaluation_calls(model: Module, tokens: Array) -> list[Call]:
     """Return all calls of an evaluation, the model's own first; none if it raises."""
-    twin = float64_copy(model).eval()
-    with recording(twin) as tops:
-        try:
-            twin(tokens)
-        except Exception:
-            return []
-    return all_calls(tops[:1])
+    try:
+        return recorded_evaluation(float64_copy(model), tokens)
+    except Exception:
+        return []
 
 
 def changes(one: Array, two: Array, middle: int) -> bool:

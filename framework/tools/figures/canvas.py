@@ -1,21 +1,35 @@
-"""What all figures are made of: a page, and many small pictures on one pair of axes.
+"""The canvas of all figures: pages, panels, and many small pictures on one pair of axes.
 
-matplotlib is imported when the first figure is made, and used through its objects only: no
-pyplot, no settings of the user's changed.
+matplotlib is imported when the first figure is made, and only its objects are used: no pyplot, and
+the user's settings stay as they are.
 """
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.support.array import Array
 from firstlight.support.backend import to_host
+from firstlight.support.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 CELL = 0.95  # inches of a picture's longer side
 TITLE = 0.2  # inches of the line above it
 GAP = 0.08
-NOTHING = "white"  # between the pictures
 
 
-def page(width, height, title=""):
-    """Return an empty matplotlib Figure of so many inches, with a title line."""
+def page(width: float, height: float, title: str = "") -> Figure:
+    """Return an empty figure of a size in inches, with a title line above."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height + (0.45 if title else 0)), layout="constrained")
@@ -24,13 +38,44 @@ def page(width, height, title=""):
     return figure
 
 
-def plain(text):
+def panels(
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    title: str = "",
+    *,
+    margin: tuple[float, float] = (0.0, 0.0),
+    **shared: Any,
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure and the axes of its panels, row by row.
+
+    ``size`` is a panel's in inches, and ``margin`` is added to that of all; ``shared`` are
+    matplotlib's ``sharex`` and ``sharey``.
+    """
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = page(columns * size[0] + margin[0], rows * size[1] + margin[1], title)
+    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel()
+    for unused in axes[count:]:
+        unused.set_visible(False)
+    return figure, list(axes[:count])
+
+
+def tidy(axes: Axes, *, grid: float = 0.3, letters: float | None = None) -> None:
+    """Draw a pale grid and no frame above and to the right; set the tick labels' size."""
+    axes.grid(alpha=grid)
+    axes.spines[["top", "right"]].set_visible(False)
+    if letters is not None:
+        axes.tick_params(labelsize=letters)
+
+
+def plain(text: object) -> str:
     """Return a text, such as a metric's name, in which ``$`` begins no formula."""
     return str(text).replace("$", r"\$")
 
 
-def as_pictures(images):
-    """Return images (N, H, W, C) as grey values (N, H, W), or as colours (N, H, W, 3) of 0 ... 1.
+def as_pictures(images: Array) -> Array:
+    """Return images (N, H, W, C) as grey values (N, H, W), or as colours (N, H, W, 3) in [0, 1].
 
     Raises
     ------
@@ -49,21 +94,31 @@ def as_pictures(images):
     return (images - low) / ((high - low) or 1.0)
 
 
-def size_of(count, columns, shape, titles=None):
-    """Return the inches (width, height) that `draw` needs for pictures of shape (H, W, ...)."""
+def size_of(
+    count: int, columns: int, shape: Sequence[int], titles: Sequence[str] | None = None
+) -> tuple[float, float]:
+    """Return width and height in inches that `draw` needs for pictures of shape (H, W, ...)."""
     columns, inch = min(count, columns), CELL / max(shape[:2])
     rows = -(-count // columns)
     height = rows * (shape[0] * inch + GAP) + sum(title_lines(titles, rows, columns)) * TITLE
     return columns * (shape[1] * inch + GAP), height
 
 
-def title_lines(titles, rows, columns):
+def title_lines(titles: Sequence[str] | None, rows: int, columns: int) -> list[int]:
     """Return for each row of pictures the lines of its longest title, 0 if all are empty."""
     lines = [title.count("\n") + 1 if title else 0 for title in titles or ()]
     return [max(lines[row * columns : (row + 1) * columns], default=0) for row in range(rows)]
 
 
-def draw(axes, pictures, *, columns=8, titles=None, cmap="gray", limits=None):
+def draw(
+    axes: Axes,
+    pictures: Array,
+    *,
+    columns: int = 8,
+    titles: Sequence[str] | None = None,
+    cmap: str = "gray",
+    limits: tuple[float, float] | None = None,
+) -> AxesImage:
     """Draw pictures row by row, each under its title, and return matplotlib's image.
 
     Parameters
@@ -72,18 +127,17 @@ def draw(axes, pictures, *, columns=8, titles=None, cmap="gray", limits=None):
     pictures : array, shape (N, H, W) or (N, H, W, 3)
     columns : int
     titles : list of str, optional
-        One for each picture; empty ones take no room where a whole row has none.
+        One for each picture; a row without titles leaves no space for them.
     cmap : str
     limits : (float, float), optional
-        Values at the ends of the colour map; by default the smallest and the largest there are.
+        Values at the ends of the colour map; by default the smallest and the largest.
     """
     from matplotlib import colormaps
 
     count, height, width = pictures.shape[:3]
     columns = min(count, columns)
     pixel = CELL / max(height, width)  # inches
-    gap = max(1, round(GAP / pixel))
-    line = round(TITLE / pixel)
+    gap, line = max(1, round(GAP / pixel)), round(TITLE / pixel)
     lines = np.array(title_lines(titles, -(-count // columns), columns)) * line  # pixels
     tops = np.cumsum(lines + height + gap) - height - gap
     whole = np.full((tops[-1] + height, columns * (width + gap) - gap, *pictures.shape[3:]), np.nan)
@@ -92,44 +146,32 @@ def draw(axes, pictures, *, columns=8, titles=None, cmap="gray", limits=None):
         top, left = tops[row], column * (width + gap)
         whole[top : top + height, left : left + width] = picture
         if titles is not None and titles[index]:
-            axes.text(
-                left + (width - 1) / 2,
-                top - 0.5 - 0.15 * line,
-                plain(titles[index]),
-                ha="center",
-                va="bottom",
-                fontsize=8,
-            )
+            x, y = left + (width - 1) / 2, top - 0.5 - 0.15 * line
+            axes.text(x, y, plain(titles[index]), ha="center", va="bottom", fontsize=8)
     low, high = limits or (float(np.nanmin(pictures)), float(np.nanmax(pictures)))
     if whole.ndim == 3:
         whole = np.where(np.isnan(whole), 1.0, whole)  # white
-    colours = colormaps[cmap].with_extremes(bad=NOTHING)
+    colours = colormaps[cmap].with_extremes(bad="white")  # between the pictures
     image = axes.imshow(whole, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
     axes.set_axis_off()
     return image
 
 
-def scale_beside(figure, image, label):
-    """Draw the colour scale of an image, thin, to the right of all axes."""
+def scale_beside(figure: Figure, image: AxesImage, label: str) -> None:
+    """Draw the thin colour scale of an image to the right of all axes."""
     bar = figure.colorbar(image, ax=figure.axes, fraction=0.04, pad=0.02, aspect=30)
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
 
 
-def save(figure, path):
-    """Write a figure as PNG (or what the path's ending says), whole or not at all."""
-    from pathlib import Path
-
-    from firstlight.support.files import write_atomically
-
+def save(figure: Figure, path: str | PathLike[str]) -> None:
+    """Write a figure atomically, as PNG or what the path's ending says."""
     write_atomically(path, as_bytes(figure, Path(path).suffix[1:] or "png"))
 
 
-def as_bytes(figure, kind="png", dpi=150):
+def as_bytes(figure: Figure, kind: str = "png", dpi: int = 150) -> bytes:
     """Return a figure as the bytes of a file: "png", "svg" or "pdf"."""
-    import io
-
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=dpi, facecolor="white")
     return content.getvalue()

@@ -5,7 +5,7 @@ import math
 from firstlight.runs.compare import short_labels
 from firstlight.runs.directions import direction
 from firstlight.tools.figures import overlay
-from firstlight.tools.figures.curves import along_epochs
+from firstlight.tools.figures.learning_curves import along_epochs
 from firstlight.tools.report.seeds import differing, grouped, spread
 
 COLUMNS = 5  # differing settings that have room beside the results

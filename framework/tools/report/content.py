@@ -11,8 +11,8 @@ from firstlight.runs import RunFolder
 from firstlight.runs.query import flat
 from firstlight.support.summary import human
 from firstlight.tools import figures
-from firstlight.tools.figures.album import album
-from firstlight.tools.figures.curves import metrics_of
+from firstlight.tools.figures.classification import album
+from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import say, speaking
 from firstlight.tools.report import background
 from firstlight.tools.report.seeds import same_experiment, spread

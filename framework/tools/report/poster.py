@@ -2,7 +2,7 @@
 
 from firstlight.support.files import write_atomically
 from firstlight.tools.figures import curves
-from firstlight.tools.figures.curves import metrics_of
+from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import speaking
 from firstlight.tools.report.blocks import Code, Figure, Heading, Line, Table, Text
 from firstlight.tools.report.comparison import compare, most_telling

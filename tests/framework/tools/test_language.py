@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from firstlight.tools import figures
 from firstlight.tools.language import GERMAN, say, speaking
 
-ROOT = Path(__file__).parents[3] / "framework"
+TOOLS = Path(__file__).parents[3] / "framework" / "tools"
 
 
 def made():
@@ -59,7 +59,7 @@ def test_german_figures_have_no_english_words():
 def said():
     """Return the texts that are said anywhere in figures and reports."""
     found = set()
-    for path in [*(ROOT / "figures").glob("*.py"), *(ROOT / "report").glob("*.py")]:
+    for path in [*(TOOLS / "figures").glob("*.py"), *(TOOLS / "report").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say"
             if called and isinstance(node.args[0], ast.Constant):

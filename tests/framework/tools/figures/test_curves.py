@@ -5,7 +5,7 @@ import pytest
 
 from firstlight.runs.history import History
 from firstlight.tools.figures import curves, histograms, predictions
-from firstlight.tools.figures.curves import along_epochs
+from firstlight.tools.figures.learning_curves import along_epochs
 
 
 def records(losses=(1.0, 0.4, 0.2, 0.3)):

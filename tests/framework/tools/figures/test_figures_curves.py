@@ -17,7 +17,7 @@ def test_each_curve_has_a_panel_and_a_wild_one_does_not_flatten_the_others(tmp_p
     curves = np.stack([SINE, 100 * SINE, 0 * SINE, SINE, SINE])
     titles = list("abcde")
     figure = figures.fitted_curves(GRID, SINE, GRID, curves, titles, truth=SINE, columns=4)
-    shown = [axes for axes in figure.axes if axes.axison]
+    shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title() for axes in shown] == titles
     for axes, curve in zip(shown, curves, strict=True):
         np.testing.assert_array_equal(lines(axes)["fit"].get_ydata(), curve)

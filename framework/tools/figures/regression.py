@@ -1,13 +1,74 @@
-"""Figures of curve fitting: fitted curves, errors, coefficients, and how fits scatter."""
+"""Figures of regression: predictions, fitted curves, errors, coefficients, bias and variance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firstlight.tools.figures.canvas import page
+from firstlight.support.array import Array
+from firstlight.tools.figures.canvas import page, panels, tidy
+from firstlight.tools.language import say
 
-TRUTH = "tab:green"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TRUTH, PALE = "tab:green", 0.25
 
 
-def fitted_curves(x, t, grid, curves, titles, *, truth=None, columns=4, title=""):
+def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -> Figure:
+    """Show predictions: over x if that is one number, else against the targets.
+
+    Parameters
+    ----------
+    x : array, shape (N, ...)
+    target, predicted : array, shape (N,) or (N, 1)
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        Not as many targets and predictions as inputs, or several for each.
+    """
+    x, target, predicted = (np.asarray(array) for array in (x, target, predicted))
+    if not len(x) == target.size == predicted.size:
+        raise ValueError(
+            f"predictions: expected one target and one prediction for each of {len(x)} inputs, "
+            f"got shapes {target.shape} and {predicted.shape}"
+        )
+    target, predicted = target.ravel(), predicted.ravel()
+    figure = page(4.6, 3.2, title)
+    axes = figure.add_subplot()
+    if x.size == len(x):
+        order = np.argsort(x.ravel())
+        axes.plot(x.ravel(), target, "o", color="tab:blue", markersize=3, label=say("data"))
+        axes.plot(x.ravel()[order], predicted[order], color="tab:orange", label=say("prediction"))
+        axes.set(xlabel="x", ylabel="y")
+        axes.legend(fontsize=8, frameon=False)
+    else:
+        ends = [min(target.min(), predicted.min()), max(target.max(), predicted.max())]
+        axes.plot(ends, ends, color="tab:gray", linewidth=0.8)
+        axes.plot(target, predicted, "o", color="tab:blue", markersize=3, alpha=0.6)
+        axes.set(xlabel=say("target"), ylabel=say("prediction"))
+    tidy(axes)
+    return figure
+
+
+def fitted_curves(
+    x: Array,
+    t: Array,
+    grid: Array,
+    curves: Array,
+    titles: Sequence[str],
+    *,
+    truth: Array | None = None,
+    columns: int = 4,
+    title: str = "",
+) -> Figure:
     """Show fitted curves, each in a panel of its own, with the points they were fitted to.
 
     Parameters
@@ -15,7 +76,7 @@ def fitted_curves(x, t, grid, curves, titles, *, truth=None, columns=4, title=""
     x, t : array, shape (N,)
         The points.
     grid : array, shape (G,)
-        Where the curves are drawn.
+        The x of the curves.
     curves : array, shape (K, G)
     titles : list of str
         One for each curve.
@@ -44,29 +105,32 @@ def fitted_curves(x, t, grid, curves, titles, *, truth=None, columns=4, title=""
         raise ValueError(
             f"fitted_curves: expected {len(curves)} titles, one a curve, got {len(titles)}"
         )
-    columns = min(columns, len(curves))
-    rows = -(-len(curves) // columns)
-    figure = page(2.6 * columns, 2.2 * rows, title)
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    # A wild curve leaves the panel rather than flattening all others.
+    figure, axes_of = panels(len(curves), columns, (2.6, 2.2), title, sharex=True, sharey=True)
+    # A wild curve leaves its panel and does not flatten all others.
     seen = np.concatenate([np.ravel(t), np.ravel(truth) if truth is not None else []])
     margin = 0.4 * (np.ptp(seen) or 1.0)
-    for index, axes in enumerate(panels.flat):
-        if index >= len(curves):
-            axes.set_axis_off()
-            continue
+    for axes, curve, name in zip(axes_of, curves, titles, strict=True):
         if truth is not None:
             axes.plot(grid, truth, color=TRUTH, lw=1.2, label="truth")
-        axes.plot(grid, curves[index], color="tab:red", lw=1.6, label="fit")
+        axes.plot(grid, curve, color="tab:red", lw=1.6, label="fit")
         axes.plot(x, t, "o", mfc="none", mec="tab:blue", ms=5, label="data")
-        axes.set_title(titles[index], fontsize=10)
+        axes.set_title(name, fontsize=10)
         axes.set_ylim(seen.min() - margin, seen.max() + margin)
-        _plain(axes)
-    panels.flat[0].legend(fontsize=8, frameon=False)
+        tidy(axes, grid=PALE, letters=8)
+    axes_of[0].legend(fontsize=8, frameon=False)
     return figure
 
 
-def error_curves(values, errors, *, xlabel, ylabel="$E_{RMS}$", best=None, log=False, title=""):
+def error_curves(
+    values: Array,
+    errors: Mapping[str, Array],
+    *,
+    xlabel: str,
+    ylabel: str = "$E_{RMS}$",
+    best: float | None = None,
+    log: bool = False,
+    title: str = "",
+) -> Figure:
     """Show errors over one setting: the U-curve of a degree or ridge sweep, a learning curve.
 
     Parameters
@@ -105,17 +169,17 @@ def error_curves(values, errors, *, xlabel, ylabel="$E_{RMS}$", best=None, log=F
     if log:
         axes.set_yscale("log")
     else:
-        # Beyond what is worth reading, a curve leaves the picture.
+        # A curve leaves the figure beyond four times the median error.
         finite = np.concatenate([np.ravel(error) for error in errors.values()])
         axes.set_ylim(0, min(finite.max() * 1.05, np.median(finite) * 4) or None)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(fontsize=9, frameon=False)
-    _plain(axes)
+    tidy(axes, grid=PALE, letters=8)
     return figure
 
 
-def coefficients(weights, titles, *, title=""):
-    """Show the coefficients of several fits, each a panel of bars on a scale of decades.
+def coefficients(weights: Sequence[Array], titles: Sequence[str], *, title: str = "") -> Figure:
+    """Show the coefficients of several fits as bars, a panel each, on a logarithmic scale.
 
     Parameters
     ----------
@@ -133,9 +197,8 @@ def coefficients(weights, titles, *, title=""):
             f"coefficients: expected one title for each of one or more fits, got {len(titles)} "
             f"titles for {len(weights)} fits"
         )
-    figure = page(2.4 * len(weights), 2.6, title)
-    panels = figure.subplots(1, len(weights), sharey=True, squeeze=False)[0]
-    for axes, w, name in zip(panels, weights, titles, strict=True):
+    figure, axes_of = panels(len(weights), len(weights), (2.4, 2.6), title, sharey=True)
+    for axes, w, name in zip(axes_of, weights, titles, strict=True):
         colours = ["tab:blue" if value >= 0 else "tab:red" for value in w]
         axes.bar(range(len(w)), w, color=colours)
         axes.axhline(0, color="black", lw=0.8)
@@ -144,18 +207,27 @@ def coefficients(weights, titles, *, title=""):
         axes.set_xlabel("power of x")
         axes.set_xlim(-0.7, max(len(w), 4) - 0.3)
         axes.set_xticks(range(0, max(len(w), 2), 1 if len(w) < 8 else 3))
-        _plain(axes)
-    panels[0].set_ylabel("coefficient")
-    low, high = panels[0].get_ylim()
+        tidy(axes, grid=PALE, letters=8)
+    axes_of[0].set_ylabel("coefficient")
+    low, high = axes_of[0].get_ylim()
     decades = int(np.ceil(np.log10(max(-low, high, 10))))
     step = max(1, decades // 3)
     ticks = [10.0**power for power in range(step, decades + 1, step)]
-    panels[0].set_yticks([-tick for tick in ticks[::-1]] + [0] + ticks)
+    axes_of[0].set_yticks([-tick for tick in ticks[::-1]] + [0] + ticks)
     return figure
 
 
-def spread(grid, predictions, titles, *, truth, columns=3, shown=20, title=""):
-    """Show how fits to different noise scatter (variance), and where their mean lies (bias).
+def spread(
+    grid: Array,
+    predictions: Sequence[Array],
+    titles: Sequence[str],
+    *,
+    truth: Array,
+    columns: int = 3,
+    shown: int = 20,
+    title: str = "",
+) -> Figure:
+    """Show how fits to different noise scatter (variance), and their mean (bias).
 
     Parameters
     ----------
@@ -167,7 +239,7 @@ def spread(grid, predictions, titles, *, truth, columns=3, shown=20, title=""):
     columns : int
         Panels in a row.
     shown : int
-        Fits that are drawn; the mean is that of all.
+        Number of fits that are drawn; the mean is that of all.
     title : str
 
     Returns
@@ -179,26 +251,15 @@ def spread(grid, predictions, titles, *, truth, columns=3, shown=20, title=""):
             f"spread: expected one title for each of one or more panels, got {len(titles)} titles "
             f"for {len(predictions)} panels"
         )
-    columns = min(columns, len(predictions))
-    rows = -(-len(predictions) // columns)
-    figure = page(3.0 * columns, 2.4 * rows, title)
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    figure, axes_of = panels(len(titles), columns, (3.0, 2.4), title, sharex=True, sharey=True)
     margin = 0.5 * (np.ptp(truth) or 1.0)
-    for axes, curves, name in zip(panels, predictions, titles, strict=False):
+    for axes, curves, name in zip(axes_of, predictions, titles, strict=True):
         curves = np.asarray(curves)
         axes.plot(grid, curves[:shown].T, color="tab:red", lw=0.7, alpha=0.35)
         axes.plot(grid, curves.mean(axis=0), color="tab:red", lw=2, label="mean of the fits")
         axes.plot(grid, truth, color=TRUTH, lw=2, ls="--", label="truth")
         axes.set_title(name, fontsize=10)
         axes.set_ylim(np.min(truth) - margin, np.max(truth) + margin)
-        _plain(axes)
-    for axes in panels[len(predictions) :]:
-        axes.set_axis_off()
-    panels[0].legend(fontsize=8, frameon=False)
+        tidy(axes, grid=PALE, letters=8)
+    axes_of[0].legend(fontsize=8, frameon=False)
     return figure
-
-
-def _plain(axes):
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)

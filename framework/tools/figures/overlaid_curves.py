@@ -1,22 +1,33 @@
-"""overlay: curves of several runs in one picture, smoothed if wished."""
+"""Curves of several runs in one figure, optionally smoothed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firstlight.tools.figures.canvas import page, plain
+from firstlight.support.array import Array
+from firstlight.tools.figures.canvas import page, plain, tidy
 from firstlight.tools.language import say
 
-LABELLED = 12  # curves up to which each has a colour and a name of its own
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Curve = tuple[Sequence[float], Sequence[float]]  # x and y
+
+LABELLED = 12  # with more curves they have no names, and colours by their order
 
 
-def smoothed(values, weight):
-    """Return values smoothed as TensorBoard does: a moving average that forgets exponentially.
+def smoothed(values: Sequence[float], weight: float) -> Array:
+    """Return values smoothed as in TensorBoard: an exponential moving average.
 
     Parameters
     ----------
     values : array, shape (N,)
-        What is not finite is passed over, and stays as it is.
+        Values that are not finite are left out, and stay as they are.
     weight : float
-        Of what came before, from 0 (as it is) to below 1.
+        Of the values before, from 0 (no smoothing) to below 1.
 
     Returns
     -------
@@ -44,7 +55,14 @@ def smoothed(values, weight):
     return result
 
 
-def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
+def overlay(
+    panels: Mapping[str, Mapping[str, Curve]],
+    *,
+    x_label: str = "step",
+    smoothing: float = 0.0,
+    log: bool = False,
+    title: str = "",
+) -> Figure:
     """Draw curves of several runs over each other, a panel for each metric.
 
     Parameters
@@ -53,7 +71,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
         By metric, by run: arrays of shape (N,).
     x_label : str
     smoothing : float
-        See `smoothed`; the curves as they are stay behind, pale.
+        See `smoothed`; the unsmoothed curves stay behind, pale.
     log : bool
         Logarithmic values.
     title : str
@@ -65,7 +83,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
     Raises
     ------
     ValueError
-        There is nothing to draw.
+        There are no curves.
 
     Examples
     --------
@@ -101,8 +119,7 @@ def overlay(panels, *, x_label="step", smoothing=0.0, log=False, title=""):
                 axes.plot(x, y, color=colour[name], linewidth=0.8, alpha=0.25)
             axes.plot(x, smoothed(y, smoothing), label=plain(name), **style)
         axes.set_ylabel(plain(metric))
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
         if log:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")

@@ -1,12 +1,19 @@
-"""curves: how a training went."""
+"""Learning curves: loss and metrics of one training, learning rate, gradient and time."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firstlight.runs.history import History
-from firstlight.tools.figures.canvas import page, plain
+from firstlight.tools.figures.canvas import panels, plain, tidy
 from firstlight.tools.language import say
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 3.9, 2.7  # inches of one panel
 COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
@@ -14,7 +21,14 @@ WORDS = {"acc": "accuracy", "lr": "learning rate", "grad_norm": "gradient norm"}
 STAGES = {"train": "training", "val": "validation"}
 
 
-def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
+def curves(
+    history: History | Iterable[Mapping[str, Any]],
+    *,
+    shares: Mapping[str, float] | None = None,
+    columns: int = 2,
+    title: str = "",
+    size: tuple[float, float] = (WIDTH, HEIGHT),
+) -> Figure:
     """Show loss and metrics of training and validation, learning rate, gradient and time.
 
     One panel for each of these that was logged; the epoch of the best validation is marked.
@@ -23,7 +37,7 @@ def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
     ----------
     history : History, or list of its records
     shares : dict of str to float, optional
-        Which part of the time went into what, as `firstlight.callbacks.Throughput` finds it.
+        Shares of the time by activity, from `firstlight.callbacks.Throughput`.
     columns : int
         Panels side by side.
     title : str
@@ -48,26 +62,21 @@ def curves(history, *, shares=None, columns=2, title="", size=(WIDTH, HEIGHT)):
     history = history if isinstance(history, History) else History(history)
     metrics = metrics_of(history)
     others = [name for name in ("lr", "grad_norm") if name in history]
-    panels = [
+    drawings = [
         *(partial(_draw_metric, history=history, name=name) for name in metrics),
         *(partial(_draw_other, history=history, name=name) for name in others),
         *([partial(_draw_time, shares=shares)] if shares else []),
     ]
-    if not panels:
+    if not drawings:
         raise ValueError("curves: nothing was logged that could be drawn")
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = page(columns * size[0], rows * size[1], title)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    for axes, draw in zip(grid.flat, panels, strict=False):
+    figure, grid = panels(len(drawings), columns, size, title)
+    for axes, draw in zip(grid, drawings, strict=True):
         draw(axes)
     return figure
 
 
-def metrics_of(history):
-    """Return what was measured in training or validation, loss first: ``["loss", "acc"]``."""
+def metrics_of(history: Iterable[str]) -> list[str]:
+    """Return the metrics of training and validation, loss first: ``["loss", "acc"]``."""
     found = [
         name.partition("_")[2]
         for name in history
@@ -76,7 +85,7 @@ def metrics_of(history):
     return sorted(dict.fromkeys(found), key=lambda name: name != "loss")
 
 
-def along_epochs(history, name):
+def along_epochs(history: History, name: str) -> tuple[list[float], list[float]]:
     """Return ``(epochs, values)`` of a name; steps within an epoch are fractions of it."""
     ends, per_epoch = {}, None
     if "epoch_seconds" in history:
@@ -93,8 +102,10 @@ def along_epochs(history, name):
     return places, history[name]
 
 
-def thinned(x, y, most=4000):
-    """Return a curve of so many points at most that looks the same: the extremes of each part.
+def thinned(
+    x: Sequence[float], y: Sequence[float], most: int = 4000
+) -> tuple[list[float], list[float]]:
+    """Return a curve of at most ``most`` points that looks the same: the extremes of each part.
 
     Examples
     --------
@@ -137,7 +148,11 @@ def _draw_metric(axes, history, name):
             fontsize=8,
             color=COLOURS["val"],
         )
-    _frame(axes, WORDS.get(name, plain(name)), logarithmic=_is_loss(name) and _spans_decades(axes))
+    _frame(
+        axes,
+        WORDS.get(name, plain(name)),
+        logarithmic=name.endswith("loss") and _spans_decades(axes),
+    )
     if axes.get_legend_handles_labels()[0]:
         axes.legend(fontsize=8, frameon=False)
 
@@ -167,15 +182,9 @@ def _frame(axes, title, logarithmic=False):
     axes.set_title(say(title), fontsize=10)
     axes.set_xlabel(say("epoch"), fontsize=8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes, letters=8)
     if logarithmic:
         axes.set_yscale("log")
-
-
-def _is_loss(name):
-    return name.endswith("loss")
 
 
 def _spans_decades(axes):

@@ -1,0 +1,266 @@
+"""Figures of a classifier: confusion matrix, most confident mistakes, and an album of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.support.array import Array
+from firstlight.support.backend import to_host
+from firstlight.tools.figures.attribution import (
+    input_gradient,
+    occlusion,
+    occlusion_map,
+    saliency,
+)
+from firstlight.tools.figures.canvas import page, plain
+from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
+from firstlight.tools.figures.weights import filters, first_weights
+from firstlight.tools.language import say
+from firstlight.training.metrics import as_probabilities
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+IGNORED = -100  # the target that `CrossEntropyLoss` leaves out by default
+WRITTEN = 20  # with more classes no counts are written into the cells
+LONG = 9  # letters of a class's name above an image
+SHOWN = 10  # images in saliency and occlusion
+LAYERS = 8  # whose feature maps are shown, at most
+
+
+def as_labels(who: str, target: Array) -> Array:
+    """Return class labels as a NumPy array of int64, in which products cannot overflow.
+
+    Raises
+    ------
+    TypeError
+        They are not integers.
+    """
+    target = np.asarray(to_host(target))
+    if target.dtype.kind not in "biu":
+        raise TypeError(
+            f"{who}: expected integer class labels, got {target.dtype}; cast with y.astype('int64')"
+        )
+    return target.astype("int64")
+
+
+def ignored_by(module: Module) -> int:
+    """Return the label that a module's loss leaves out."""
+    return getattr(getattr(module, "loss", None), "ignore_index", IGNORED)
+
+
+def confusion_counts(
+    target: Array, predicted: Array, classes: int, *, ignore_index: int = IGNORED
+) -> Array:
+    """Return how often class i was taken for class j, shape (classes, classes).
+
+    Parameters
+    ----------
+    target, predicted : array of int, shape (N,)
+    classes : int
+    ignore_index : int
+        Samples with this target are left out.
+
+    Raises
+    ------
+    TypeError
+        Labels that are not integers.
+    ValueError
+        Not as many predictions as targets, or labels outside 0 ... classes - 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from firstlight.tools.figures import confusion_counts
+    >>> confusion_counts(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    target, predicted = (as_labels("confusion_counts", y) for y in (target, predicted))
+    if target.shape != predicted.shape or target.ndim != 1:
+        raise ValueError(
+            "confusion_counts: expected as many predicted classes as targets, each of shape (N,), "
+            f"got {predicted.shape} and {target.shape}"
+        )
+    counts = target != ignore_index  # (N,)
+    target, predicted = target[counts], predicted[counts]
+    both = np.concatenate([target, predicted])
+    if both.size and (both.min() < 0 or both.max() >= classes):
+        raise ValueError(
+            f"confusion_counts: expected classes from 0 to {classes - 1}, got {both.min()} to "
+            f"{both.max()}"
+        )
+    return np.bincount(target * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") -> Figure:
+    """Show how often each class (rows) was taken for which (columns).
+
+    A cell's shade is its share of the row, on a scale that shows small shares; the counts are
+    written in, except zeros.
+
+    Parameters
+    ----------
+    counts : array of int, shape (C, C)
+        From `confusion_counts`.
+    names : list of str
+        Of the C classes.
+    title : str
+        By default the accuracy.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        Counts that are not square, or not as many names.
+    """
+    from matplotlib.colors import PowerNorm
+
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or counts.shape != (len(names), len(names)):
+        raise ValueError(
+            f"confusion_matrix: expected counts of shape {(len(names),) * 2} for {len(names)} "
+            f"names, got {counts.shape}"
+        )
+    total, right = counts.sum(), np.trace(counts)
+    said = say("{share} right, {wrong} of {total} wrong")
+    share, wrong = f"{right / max(total, 1):.2%}", f"{total - right:,}"
+    title = title or said.format(share=share, wrong=wrong, total=f"{total:,}")
+    side = max(3.6, 0.46 * min(len(names), WRITTEN + 10) + 1.2)
+    figure = page(side, side, title)
+    axes = figure.add_subplot()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (C, C)
+    norm = PowerNorm(0.4, 0, 1)
+    axes.imshow(shares, cmap="Blues", norm=norm)
+    if len(names) <= WRITTEN:
+        for i, j in np.argwhere(counts > 0):
+            colour = "white" if norm(shares[i, j]) > 0.6 else "black"
+            size = 8 if counts[i, j] < 10_000 else 6.5
+            axes.text(j, i, counts[i, j], ha="center", va="center", fontsize=size, color=colour)
+        inches = 0.08 * max(len(str(name)) for name in names)
+        long = inches > (side - 1.2) / len(names)
+        names = [plain(name) for name in names]
+        axes.set_xticks(range(len(names)), names, rotation=90 if long else 0)
+        axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel(say("taken for"))
+    axes.set_ylabel(say("is"))
+    axes.tick_params(length=0, labelsize=9)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def worst_mistakes(
+    target: Array, probabilities: Array, count: int = 24, *, ignore_index: int = IGNORED
+) -> Array:
+    """Return the indices of wrong predictions, those of the highest probability first.
+
+    Parameters
+    ----------
+    target : array of int, shape (N,)
+    probabilities : array, shape (N, C)
+    count : int
+        The largest number of indices.
+    ignore_index : int
+        Samples with this target are left out.
+    """
+    target, probabilities = as_labels("worst_mistakes", target), np.asarray(probabilities)
+    if probabilities.ndim != 2 or target.shape != probabilities.shape[:1]:
+        raise ValueError(
+            "mistakes: expected targets (N,) and probabilities (N, C), got shapes "
+            f"{target.shape} and {probabilities.shape}"
+        )
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero((predicted != target) & (target != ignore_index))
+    return wrong[np.argsort(-confidence[wrong], kind="stable")[:count]]
+
+
+def mistakes(
+    images: Array,
+    target: Array,
+    probabilities: Array,
+    names: Sequence[str],
+    *,
+    columns: int = 8,
+    title: str = "",
+) -> Figure:
+    """Show images with their class, the predicted class, and its probability.
+
+    Parameters
+    ----------
+    images : array, shape (N, H, W, C)
+        E.g. those that `worst_mistakes` chose.
+    target : array of int, shape (N,)
+    probabilities : array, shape (N, C)
+    names : list of str
+        Of the C classes.
+    columns : int
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    target, probabilities = np.asarray(target), np.asarray(probabilities)
+    names = [str(name) if len(str(name)) <= LONG else f"{str(name)[: LONG - 1]}…" for name in names]
+    line = "\n" if max(map(len, names)) > 3 else " "  # long names get a line each
+    titles = [
+        f"{names[label]}{line}→ {names[row.argmax()]}  {row.max():.0%}"
+        for label, row in zip(target, probabilities, strict=True)
+    ]
+    title = title or say("Most confident mistakes: is → taken for, how surely")
+    return image_grid(images, titles, columns=columns, title=title)
+
+
+def album(
+    module: Module, data: Any, scores: Array, classes: Sequence[str]
+) -> Iterator[tuple[str, Figure]]:
+    """Yield ``(name, figure)`` of all figures that suit a trained classifier and its data.
+
+    Without images (H, W, C) that is the confusion matrix alone; `feature_maps` need layers whose
+    output is images.
+
+    Parameters
+    ----------
+    module : Module
+    data : data set
+        Of batches (x, y) with class indices y.
+    scores : array, shape (N, C)
+        The module's output for all of it.
+    classes : list of str
+    """
+    y, ignored = as_labels("album", data[np.arange(len(scores))][1]), ignored_by(module)
+    predicted = scores.argmax(axis=1)
+    counts = confusion_counts(y, predicted, len(classes), ignore_index=ignored)
+    yield "confusion_matrix", confusion_matrix(counts, classes)
+
+    def images(indices):
+        return data[np.asarray(indices)][0]
+
+    x = images([0])
+    if x.ndim != 4 or x.shape[3] not in (1, 3):
+        return
+    probabilities = as_probabilities(scores)
+    wrong = worst_mistakes(y, probabilities, ignore_index=ignored)
+    if len(wrong):
+        yield "mistakes", mistakes(images(wrong), y[wrong], probabilities[wrong], classes)
+    with suppress(ValueError):  # a first layer that does not see whole images, e.g. a row at a time
+        yield "filters", filters(first_weights(module, x.shape[1:]))
+    shown = []
+    for label in np.unique(y[y != ignored])[:SHOWN]:  # one image a class, rightly predicted if any
+        here = np.flatnonzero(y == label)
+        right = here[predicted[here] == label]
+        shown.append(int(right[0] if len(right) else here[0]))
+    x, names = images(shown), [str(classes[label]) for label in y[shown]]
+    yield "saliency", saliency(x, input_gradient(module, x, y[shown]), names)
+    yield "occlusion", occlusion(x, occlusion_map(module, x, y[shown]), names)
+    for name, maps in list(image_outputs(module, x[:1]).items())[:LAYERS]:
+        title = f"{name}: {maps.shape[3]} maps of {maps.shape[1]} x {maps.shape[2]}"
+        yield f"feature_maps_{name}", feature_maps(maps[0], title=title)
