@@ -1,6 +1,12 @@
 """Parameter, Buffer, and the flat arrays that a whole model's parameters live on."""
 
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
 import numpy as np
+
+from firstlight.support.array import Array
 
 ALIGNMENT = 64  # bytes; every window starts on a cache line, padding stays zero for ever
 
@@ -26,29 +32,29 @@ class Parameter:
         False for a frozen parameter: the optimizer leaves it alone.
     """
 
-    def __init__(self, data, *, torch_axes=None):
+    def __init__(self, data: Array, *, torch_axes: tuple[int, ...] | None = None):
         self._data = data
         self._grad = np.zeros_like(data)  # on the same device as data
-        self.requires_grad = True
-        self.torch_axes = torch_axes
-        self.flat = None  # the Flat this is a window of, once there is one
+        self.requires_grad: bool = True
+        self.torch_axes: tuple[int, ...] | None = torch_axes
+        self.flat: Flat | None = None  # the Flat this is a window of, once there is one
 
     @property
-    def data(self):
+    def data(self) -> Array:
         """The values; write into them with ``p.data[...] = values``."""
         return self._data
 
     @data.setter
-    def data(self, value):
+    def data(self, value: Array) -> Array:
         self._refuse_rebinding("data", value is self._data)
 
     @property
-    def grad(self):
+    def grad(self) -> Array:
         """The gradient; add to it with ``p.grad += dw``."""
         return self._grad
 
     @grad.setter
-    def grad(self, value):
+    def grad(self, value: Array) -> Array:
         self._refuse_rebinding("grad", value is self._grad)
 
     def _refuse_rebinding(self, name, same):
@@ -58,19 +64,19 @@ class Parameter:
                 f"write into it with p.{name}[...] = values"
             )
 
-    def bind(self, data, grad, flat=None):
+    def bind(self, data: Array, grad: Array, flat: Flat | None = None) -> None:
         """Move to other memory: the arrays given become this parameter's data and grad."""
         self._data, self._grad, self.flat = data, grad, flat
 
-    def __array_ufunc__(self, ufunc, *_, **__):
+    def __array_ufunc__(self, ufunc: Any, *_: Any, **__: Any) -> NoReturn:
         """Refuse to be an operand: ``x @ self.weight`` is meant to be ``x @ self.weight.data``."""
         self._refuse_arithmetic(ufunc.__name__)
 
-    def __array_function__(self, function, *_, **__):
+    def __array_function__(self, function: Any, *_: Any, **__: Any) -> NoReturn:
         """Refuse to be an argument of NumPy's functions."""
         self._refuse_arithmetic(function.__name__)
 
-    def __array__(self, *_, **__):
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse to become an array by itself, which would hold this object."""
         self._refuse_arithmetic("array")
 
@@ -80,26 +86,26 @@ class Parameter:
             "e.g. x @ self.weight.data, and add to self.weight.grad in backward"
         )
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Leave the flat arrays behind when copied or pickled; a copy has memory of its own."""
         return {**vars(self), "flat": None}
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of the values."""
         return self._data.shape
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of values."""
         return self._data.size
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         """Dtype of the values."""
         return self._data.dtype
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         frozen = "" if self.requires_grad else ", frozen"
         return f"Parameter(shape={self.shape}, dtype={self.dtype}{frozen})"
 
@@ -107,12 +113,12 @@ class Parameter:
 class Buffer:
     """An array that is part of a model's state but is not trained, e.g. a running mean."""
 
-    torch_axes = None
+    torch_axes: tuple[int, ...] | None = None
 
-    def __init__(self, data):
-        self.data = data
+    def __init__(self, data: Array):
+        self.data: Array = data
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Buffer(shape={self.data.shape}, dtype={self.data.dtype})"
 
 
@@ -126,16 +132,17 @@ class Flat:
         In the order given; the slices are disjoint and rising.
     """
 
-    def __init__(self, parameters):
+    def __init__(self, parameters: list[Parameter]):
         first = parameters[0]
         align = ALIGNMENT // first.dtype.itemsize
-        self.windows, end = [], 0
+        self.windows: list[tuple[Parameter, slice]] = []
+        end = 0
         for parameter in parameters:
             start = -(-end // align) * align
             end = start + parameter.size
             self.windows.append((parameter, slice(start, end)))
-        self.data = np.zeros_like(first.data, shape=(end,))
-        self.grad = np.zeros_like(first.data, shape=(end,))
+        self.data: Array = np.zeros_like(first.data, shape=(end,))
+        self.grad: Array = np.zeros_like(first.data, shape=(end,))
         for parameter, window in self.windows:
             data = self.data[window].reshape(parameter.shape)
             grad = self.grad[window].reshape(parameter.shape)
@@ -143,7 +150,7 @@ class Flat:
             parameter.bind(data, grad, self)
 
 
-def flatten(parameters):
+def flatten(parameters: list[Parameter]) -> Flat:
     """Lay parameters out on one flat array of values and one of gradients.
 
     Optimizer, gradient norm, averaging and checkpoints then each work on one array.

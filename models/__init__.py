@@ -1,5 +1,7 @@
 """Models: networks that are ready to train, by class or by name."""
 
+from typing import Any
+
 from firstlight.hookspecs import hookimpl
 from firstlight.models.cnn import CNN
 from firstlight.models.gpt import GPT
@@ -14,7 +16,7 @@ __all__ = ["CNN", "GPT", "MLP", "RNN", "LeNet5", "Polynomial", "ResNet", "ViT"]
 
 
 @hookimpl
-def register_models(registry):
+def register_models(registry: Any) -> None:
     """Offer firstlight's own models by name."""
     registry.add("cnn", CNN)
     registry.add("gpt", GPT)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from firstlight import nn
+from firstlight import nn, optim
 from firstlight.models.mlp import ACTIVATIONS, adam, choice
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 NORMS = {"batch": nn.BatchNorm2d}
 
@@ -88,8 +89,9 @@ class CNN(Module):
         check_images("CNN", input_shape)
         phi = choice("activation", activation, ACTIVATIONS)
         norm_layer = choice("norm", norm, NORMS) if norm else None
-        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
-        self.lr, self.weight_decay = lr, weight_decay
+        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.lr = lr
+        self.weight_decay = weight_decay
         layers, width = [], input_shape[-1]
         for index, size in enumerate(channels, 1):
             # Nobody uses the gradient of the pixels, so the first layer need not compute it.
@@ -99,30 +101,30 @@ class CNN(Module):
                 layers.append(nn.MaxPool2d(2))
                 layers += [nn.Dropout(dropout)] if dropout else []
             width = size
-        self.features = nn.Sequential(*layers)
-        self.flatten = nn.Flatten()
+        self.features: nn.Sequential = nn.Sequential(*layers)
+        self.flatten: nn.Flatten = nn.Flatten()
         width, layers = output_size("CNN", self.features, input_shape), []
         for size in hidden:
             layers += [nn.Linear(width, size), phi()]
             layers += [nn.Dropout(hidden_dropout)] if hidden_dropout else []
             width = size
-        self.head = nn.Sequential(*layers, nn.Linear(width, num_classes))
+        self.head: nn.Sequential = nn.Sequential(*layers, nn.Linear(width, num_classes))
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         x = self.features(x)  # (N, H', W', C')
         x = self.flatten(x)  # (N, H'·W'·C')
         return self.head(x)  # (N, classes)
 
-    def backward(self, dy):  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
         dx = self.head.backward(dy)  # (N, H'·W'·C')
         dx = self.flatten.backward(dx)  # (N, H', W', C')
         return self.features.backward(dx)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         return adam(self)
 
 
-def check_images(who, input_shape):
+def check_images(who: str, input_shape: tuple[int, ...]) -> None:
     """Raise a ValueError unless samples have the shape of images, (H, W, C)."""
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise ValueError(
@@ -131,7 +133,7 @@ def check_images(who, input_shape):
         )
 
 
-def output_size(who, features, input_shape):
+def output_size(who: str, features: nn.Sequential, input_shape: tuple[int, ...]) -> int:
     """Return how many values a stack of layers makes of one image.
 
     Raises

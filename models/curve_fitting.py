@@ -4,11 +4,13 @@ Each returns plain arrays; `firstlight.tools.figures` draws them (`error_curves`
 `coefficients`, `spread`).
 """
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from firstlight.models.least_squares import column, least_squares, powers, rms_error
+from firstlight.support.array import Array
 
 
 class Sweep(NamedTuple):
@@ -27,15 +29,21 @@ class Sweep(NamedTuple):
     values: np.ndarray
     train: np.ndarray
     val: np.ndarray
-    weights: list
+    weights: list[Array]
 
     @property
-    def best(self):
+    def best(self) -> int:
         """The index of the lowest validation error."""
         return int(np.argmin(self.val))
 
 
-def degree_sweep(train, val, degrees=range(10), *, ridge=0.0):
+def degree_sweep(
+    train: tuple[Any, Any],
+    val: tuple[Any, Any],
+    degrees: Iterable[int] = range(10),
+    *,
+    ridge: float = 0.0,
+) -> Sweep:
     """Fit polynomials of several degrees.
 
     Parameters
@@ -64,7 +72,9 @@ def degree_sweep(train, val, degrees=range(10), *, ridge=0.0):
     return _sweep(degrees, fits, train, val)
 
 
-def ridge_sweep(train, val, log_ridges, *, degree=9):
+def ridge_sweep(
+    train: tuple[Any, Any], val: tuple[Any, Any], log_ridges: Any, *, degree: int = 9
+) -> Sweep:
     """Fit polynomials of one degree under penalties of several strengths, λ = exp(log_ridges)."""
     log_ridges = np.asarray(log_ridges, np.float64)
     phi = powers(train[0], degree)
@@ -77,7 +87,16 @@ def _sweep(values, fits, train, val):
     return Sweep(values, np.array(errors[0]), np.array(errors[1]), fits)
 
 
-def learning_curve(train, val, sizes, *, degree, ridge=0.0, repeats=50, rng):
+def learning_curve(
+    train: tuple[Any, Any],
+    val: tuple[Any, Any],
+    sizes: Iterable[int],
+    *,
+    degree: int,
+    ridge: float = 0.0,
+    repeats: int = 50,
+    rng: np.random.Generator,
+) -> tuple[Array, Array]:
     """Fit ever more points, drawn at random from all of them.
 
     Parameters
@@ -132,7 +151,17 @@ class BiasVariance(NamedTuple):
     variance: float
 
 
-def bias_variance(function, x, grid, *, degree, ridge=0.0, noise=0.3, repeats=200, rng):
+def bias_variance(
+    function: Callable[[Array], Array],
+    x: Any,
+    grid: Any,
+    *,
+    degree: int,
+    ridge: float = 0.0,
+    noise: float = 0.3,
+    repeats: int = 200,
+    rng: np.random.Generator,
+) -> BiasVariance:
     """Fit the same points with new noise many times, and take the error apart.
 
     Formula, with f_l the fit to data set l, f̄ their mean, h the true function (Bishop's

@@ -1,5 +1,7 @@
 """GPT: a language model that predicts the next token, after nanoGPT."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight import nn, optim
@@ -102,20 +104,25 @@ class GPT(Module):
                 "GPT: expected vocab_size and block_size of 1 or more, "
                 f"got {vocab_size} and {block_size}"
             )
-        self.vocab_size, self.block_size = vocab_size, block_size
-        self.lr, self.weight_decay, self.betas = lr, weight_decay, betas
-        self.wte = nn.Embedding(vocab_size, width)
-        self.wpe = nn.Embedding(block_size, width)
-        self.drop = nn.Dropout(dropout)
+        self.vocab_size = vocab_size
+        self.block_size = block_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.betas = betas
+        self.wte: nn.Embedding = nn.Embedding(vocab_size, width)
+        self.wpe: nn.Embedding = nn.Embedding(block_size, width)
+        self.drop: nn.Dropout = nn.Dropout(dropout)
         options = {"dropout": dropout, "bias": bias, "approximate": approximate}
-        self.h = [Block(width, heads, recompute=recompute, **options) for _ in range(layers)]
-        self.ln_f = nn.LayerNorm(width, bias=bias)
-        self.lm_head = nn.Linear(width, vocab_size, bias=False)
+        self.h: list[Block] = [
+            Block(width, heads, recompute=recompute, **options) for _ in range(layers)
+        ]
+        self.ln_f: nn.LayerNorm = nn.LayerNorm(width, bias=bias)
+        self.lm_head: nn.Linear = nn.Linear(width, vocab_size, bias=False)
         self.lm_head.weight = self.wte.weight
-        self.loss = nn.CrossEntropyLoss()
+        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss()
         self._initialise()
 
-    def forward(self, tokens):  # tokens (N, T)
+    def forward(self, tokens: Array) -> Array:  # tokens (N, T)
         self._check(tokens)
         places = np.arange(tokens.shape[1], like=tokens)  # (T,)
         x = self.drop(self.wte(tokens) + self.wpe(places))  # (N, T, C)
@@ -123,7 +130,7 @@ class GPT(Module):
             x = block(x)
         return self.lm_head(self.ln_f(x))  # (N, T, V)
 
-    def backward(self, dy):  # dy (N, T, V)
+    def backward(self, dy: Array) -> None:  # dy (N, T, V)
         dx = self.ln_f.backward(self.lm_head.backward(dy))  # (N, T, C)
         for block in reversed(self.h):
             dx = block.backward(dx)
@@ -131,14 +138,14 @@ class GPT(Module):
         self.wpe.backward(dx.sum(axis=0))
         self.wte.backward(dx)
 
-    def validation_step(self, batch):
+    def validation_step(self, batch: Any) -> StepOutput:
         """Return the loss of a batch (x, y), both (N, T); the trainer reports its mean."""
         x, y = batch
         logits = self(x)
         loss, told = self.loss(logits, y), denominators(self.loss, logits, y)
         return StepOutput(loss, prediction=logits, denominators=told)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         """AdamW, with decay for matrices only."""
         matrices = [p for p in self.parameters() if p.data.ndim > 1]
         vectors = [p for p in self.parameters() if p.data.ndim == 1]
@@ -146,8 +153,15 @@ class GPT(Module):
         return optim.AdamW(groups, lr=self.lr, betas=self.betas, weight_decay=self.weight_decay)
 
     def generate(
-        self, tokens, max_new_tokens, *, temperature=1.0, top_k=None, top_p=None, seed=None
-    ):
+        self,
+        tokens: Array,
+        max_new_tokens: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Array:
         """Continue sequences, token by token.
 
         Keys and values of earlier tokens are kept, until the block is full; from then on each
@@ -186,11 +200,11 @@ class GPT(Module):
             self.train(was_training)
         return tokens
 
-    def make_caches(self):
+    def make_caches(self) -> list[nn.KeyValueCache]:
         """Return an empty `KeyValueCache` for each block, for `extend`."""
         return [nn.KeyValueCache(self.block_size) for _ in self.h]
 
-    def extend(self, tokens, caches):
+    def extend(self, tokens: Array, caches: list[nn.KeyValueCache]) -> Array:
         """Return the logits (N, V) after tokens (N, T) that follow those in the caches."""
         start = caches[0].length
         self._check(tokens, start)
@@ -200,7 +214,7 @@ class GPT(Module):
             x = block.extend(x, cache)
         return self.lm_head(self.ln_f(x[:, -1]))
 
-    def load_gpt2(self, weights):
+    def load_gpt2(self, weights: Any) -> "GPT":
         """Copy in weights named and laid out as nanoGPT's, or GPT-2's of Hugging Face.
 
         Parameters
@@ -230,7 +244,7 @@ class GPT(Module):
                 + "; shorten them, or build it with a larger block_size"
             )
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the layers
 
 
@@ -260,14 +274,25 @@ class Block(Module):
     """
 
     def __init__(
-        self, n_embd, n_head, *, dropout=0.0, bias=True, approximate="none", recompute=False
+        self,
+        n_embd: int,
+        n_head: int,
+        *,
+        dropout: float = 0.0,
+        bias: bool = True,
+        approximate: str = "none",
+        recompute: bool = False,
     ):
         self.recompute = recompute
-        self.ln_1 = nn.LayerNorm(n_embd, bias=bias)
-        self.attn = nn.MultiHeadAttention(n_embd, n_head, dropout, bias, is_causal=True)
-        self.resid_dropout = nn.Dropout(dropout)
-        self.ln_2 = nn.LayerNorm(n_embd, bias=bias)
-        self.mlp = nn.FeedForward(n_embd, None, dropout, bias, approximate=approximate)
+        self.ln_1: nn.LayerNorm = nn.LayerNorm(n_embd, bias=bias)
+        self.attn: nn.MultiHeadAttention = nn.MultiHeadAttention(
+            n_embd, n_head, dropout, bias, is_causal=True
+        )
+        self.resid_dropout: nn.Dropout = nn.Dropout(dropout)
+        self.ln_2: nn.LayerNorm = nn.LayerNorm(n_embd, bias=bias)
+        self.mlp: nn.FeedForward = nn.FeedForward(
+            n_embd, None, dropout, bias, approximate=approximate
+        )
 
     def forward(self, x: Array) -> Array:  # x (N, T, C)
         return run(self, x)
@@ -277,7 +302,7 @@ class Block(Module):
         dh = dy + self.ln_2.backward(self.mlp.backward(dy))
         return dh + self.ln_1.backward(self.attn.backward(self.resid_dropout.backward(dh)))
 
-    def extend(self, x, cache):
+    def extend(self, x: Array, cache: nn.KeyValueCache) -> Array:
         """Return y for positions x that follow those in the cache, in evaluation."""
         h = x + self.attn.extend(self.ln_1(x), cache)
         return h + self.mlp(self.ln_2(h))
@@ -286,7 +311,7 @@ class Block(Module):
         h = x + self.resid_dropout(self.attn(self.ln_1(x)))
         return h + self.mlp(self.ln_2(h))
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the layers
 
 

@@ -16,8 +16,11 @@ Hugging Face keeps the last four transposed, (in, out), as its Conv1D does; nano
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from firstlight.support.array import Array
 
 RENAMED = {
     "attn.in_proj_": "attn.c_attn.",
@@ -29,7 +32,7 @@ CONV1D = re.compile(r"(c_attn|c_proj|c_fc)\.weight$")
 MASKS = re.compile(r"\.attn\.(bias|masked_bias)$")  # constants, not weights
 
 
-def read_gpt2(weights):
+def read_gpt2(weights: Any) -> dict[str, Array]:
     """Return weights as a dict of NumPy arrays: from a dict, or a path of a .safetensors file."""
     if isinstance(weights, (str, Path)):
         from safetensors.numpy import load_file
@@ -41,7 +44,7 @@ def read_gpt2(weights):
     }
 
 
-def from_gpt2(ours, theirs):
+def from_gpt2(ours: dict[str, Array], theirs: dict[str, Array]) -> dict[str, Array]:
     """Return GPT-2's weights under our names, in our layout.
 
     Parameters
@@ -78,7 +81,7 @@ def from_gpt2(ours, theirs):
     return found
 
 
-def to_gpt2(ours, layout="huggingface"):
+def to_gpt2(ours: dict[str, Array], layout: str = "huggingface") -> dict[str, Array]:
     """Return our weights as Hugging Face or nanoGPT name them and lay them out.
 
     Parameters

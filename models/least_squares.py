@@ -4,10 +4,14 @@ The same problem that gradient descent solves step by step, `firstlight.models.P
 others; here in one stroke, and therefore its oracle.
 """
 
+from typing import Any
+
 import numpy as np
 
+from firstlight.support.array import Array
 
-def powers(x, degree):
+
+def powers(x: Any, degree: int) -> Array:
     """Return the powers 1, x, …, x^M of points as columns: the design matrix of a polynomial.
 
     Parameters
@@ -38,7 +42,7 @@ def powers(x, degree):
     return np.vander(column("powers", x), degree + 1, increasing=True)
 
 
-def least_squares(phi, t, *, ridge=0.0, method="svd"):
+def least_squares(phi: Any, t: Any, *, ridge: float = 0.0, method: str = "svd") -> Array:
     """Return the weights w for which Φw comes closest to t.
 
     Formula (Bishop's eq. 1.2, and with λ = ridge eq. 1.4)::
@@ -126,7 +130,7 @@ def _by_qr(phi, t, ridge):
     return np.linalg.solve(r, q.T @ t)  # (M,)
 
 
-def rms_error(w, x, t):
+def rms_error(w: Array, x: Any, t: Any) -> float:
     """Return the root mean square of polynomial(x) - t, in the units of t.
 
     Formula (Bishop's eq. 1.3, where E is the sum of squares without penalty)::
@@ -143,7 +147,7 @@ def rms_error(w, x, t):
     return float(np.sqrt(np.mean(rest**2)))
 
 
-def column(who, values):
+def column(who: str, values: Any) -> Array:
     """Return values of shape (N,) or (N, 1) as float64 of shape (N,).
 
     Raises

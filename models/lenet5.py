@@ -1,9 +1,10 @@
 """LeNet5: the convolutional network that read cheques."""
 
-from firstlight import nn
+from firstlight import nn, optim
 from firstlight.models.cnn import check_images, output_size
 from firstlight.models.mlp import adam
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class LeNet5(Module):
@@ -56,9 +57,10 @@ class LeNet5(Module):
         weight_decay: float = 0.0,
     ):
         check_images("LeNet5", input_shape)
-        self.loss = nn.CrossEntropyLoss()
-        self.lr, self.weight_decay = lr, weight_decay
-        self.features = nn.Sequential(
+        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss()
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.features: nn.Sequential = nn.Sequential(
             nn.Conv2d(input_shape[-1], 6, 5, padding=2, needs_dx=False),
             nn.Tanh(),
             nn.AvgPool2d(2),
@@ -66,9 +68,9 @@ class LeNet5(Module):
             nn.Tanh(),
             nn.AvgPool2d(2),
         )
-        self.flatten = nn.Flatten()
+        self.flatten: nn.Flatten = nn.Flatten()
         width = output_size("LeNet5", self.features, input_shape)
-        self.head = nn.Sequential(
+        self.head: nn.Sequential = nn.Sequential(
             nn.Linear(width, 120),
             nn.Tanh(),
             nn.Linear(120, 84),
@@ -76,15 +78,15 @@ class LeNet5(Module):
             nn.Linear(84, num_classes),
         )
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         x = self.features(x)  # (N, H', W', 16)
         x = self.flatten(x)  # (N, H'·W'·16)
         return self.head(x)  # (N, classes)
 
-    def backward(self, dy):  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
         dx = self.head.backward(dy)  # (N, H'·W'·16)
         dx = self.flatten.backward(dx)  # (N, H', W', 16)
         return self.features.backward(dx)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         return adam(self)

@@ -1,7 +1,10 @@
 """MLP: the multi-layer perceptron."""
 
+from typing import Any
+
 from firstlight import nn, optim
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -96,8 +99,11 @@ class MLP(Module):
             raise ValueError(
                 f"label_smoothing: expected 0 for task {task!r}, got {label_smoothing}"
             )
-        self.loss = make_loss(label_smoothing=label_smoothing) if label_smoothing else make_loss()
-        self.lr, self.weight_decay = lr, weight_decay
+        self.loss: nn.CrossEntropyLoss | nn.MSELoss = (
+            make_loss(label_smoothing=label_smoothing) if label_smoothing else make_loss()
+        )
+        self.lr = lr
+        self.weight_decay = weight_decay
         layers, width = [], in_features
         for size in hidden:
             # Nobody uses the gradient of the pixels, so the first layer need not compute it.
@@ -110,26 +116,26 @@ class MLP(Module):
                 layers.append(nn.Dropout(dropout))
             width = size
         head = nn.Linear(width, out_features, init_weight=init_weight, needs_dx=bool(layers))
-        self.body = nn.Sequential(*layers, head)
+        self.body: nn.Sequential = nn.Sequential(*layers, head)
 
-    def forward(self, x):  # x (N, ...)
+    def forward(self, x: Array) -> Array:  # x (N, ...)
         return self.body(x.reshape(len(x), -1))  # (N, I) -> (N, O)
 
-    def backward(self, dy):  # dy (N, O)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, O)
         return self.body.backward(dy)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         return adam(self)
 
 
-def adam(model):
+def adam(model: Any) -> optim.Optimizer:
     """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam where nothing decays."""
     if model.weight_decay:
         return optim.AdamW(model.parameters(), lr=model.lr, weight_decay=model.weight_decay)
     return optim.Adam(model.parameters(), lr=model.lr)
 
 
-def choice(name, value, choices):
+def choice(name: str, value: str, choices: dict[str, Any]) -> Any:
     """Return ``choices[value]``, or raise a ValueError that lists the choices."""
     if value not in choices:
         raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")

@@ -53,18 +53,19 @@ class PlainMLP:
     (True, [0, 1])
     """
 
-    def __init__(self, sizes, seed=0):
+    def __init__(self, sizes: list[int], seed: int = 0):
         if len(sizes) < 2:
             raise ValueError(f"PlainMLP: expected sizes such as [64, 32, 10], got {sizes}")
         rng = random.Random(seed)
-        self.weights, self.biases = [], []
+        self.weights: list[list[list[float]]] = []
+        self.biases: list[list[float]] = []
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             bound = 1 / math.sqrt(inputs)
             rows = [[rng.uniform(-bound, bound) for _ in range(inputs)] for _ in range(outputs)]
             self.weights.append(rows)
             self.biases.append([rng.uniform(-bound, bound) for _ in range(outputs)])
 
-    def forward(self, x):
+    def forward(self, x: list[float]) -> list[list[float]]:
         """Return the outputs of all layers, [h⁰, h¹, …, z^L], for one sample."""
         outputs = [x]
         for layer, (rows, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
@@ -78,7 +79,14 @@ class PlainMLP:
             outputs.append(z if last else [max(value, 0.0) for value in z])
         return outputs
 
-    def backward(self, outputs, delta, d_weights, d_biases, scale):
+    def backward(
+        self,
+        outputs: list[list[float]],
+        delta: list[float],
+        d_weights: list[list[list[float]]],
+        d_biases: list[list[float]],
+        scale: float,
+    ) -> None:
         """Add scale times the gradients of one sample, from δ^L = ``delta`` back to layer 1."""
         for layer in reversed(range(len(self.weights))):
             below, rows = outputs[layer], self.weights[layer]
@@ -94,7 +102,9 @@ class PlainMLP:
                 # ReLU: where it put out 0, nothing went on.
                 delta = [d if h > 0 else 0.0 for d, h in zip(back, below, strict=True)]
 
-    def gradients(self, batch, labels):
+    def gradients(
+        self, batch: list[list[float]], labels: list[int]
+    ) -> tuple[float, list[list[list[float]]], list[list[float]]]:
         """Return the mean loss of a batch and its gradients, shaped as weights and biases."""
         d_weights = [[[0.0] * len(row) for row in rows] for rows in self.weights]
         d_biases = [[0.0] * len(bias) for bias in self.biases]
@@ -107,23 +117,23 @@ class PlainMLP:
             self.backward(outputs, delta, d_weights, d_biases, 1 / len(batch))
         return loss, d_weights, d_biases
 
-    def step(self, batch, labels, lr):
+    def step(self, batch: list[list[float]], labels: list[int], lr: float) -> float:
         """Take one step of gradient descent, w ← w - lr dw, and return the loss before it."""
         loss, d_weights, d_biases = self.gradients(batch, labels)
         for rows, d_rows in zip(self.weights, d_weights, strict=True):
             for row, d_row in zip(rows, d_rows, strict=True):
-                descend(row, d_row, lr)
+                _descend(row, d_row, lr)
         for bias, d_bias in zip(self.biases, d_biases, strict=True):
-            descend(bias, d_bias, lr)
+            _descend(bias, d_bias, lr)
         return loss
 
-    def predict(self, batch):
+    def predict(self, batch: list[list[float]]) -> list[int]:
         """Return the most probable class of each sample."""
         scores = [self.forward(x)[-1] for x in batch]
         return [max(range(len(z)), key=z.__getitem__) for z in scores]
 
 
-def softmax(z):
+def softmax(z: list[float]) -> list[float]:
     """Return exp(z_c) / Σ_k exp(z_k); the largest z is taken off first, so that exp stays finite.
 
     Examples
@@ -135,7 +145,7 @@ def softmax(z):
     return [power / sum(powers) for power in powers]
 
 
-def descend(values, gradients, lr):
+def _descend(values, gradients, lr):
     """Take lr times the gradients off the values, in place."""
     for i, gradient in enumerate(gradients):
         values[i] -= lr * gradient

@@ -5,6 +5,7 @@ import numpy as np
 from firstlight import nn, optim
 from firstlight.module import Module
 from firstlight.support import backend
+from firstlight.support.array import Array
 
 
 class Polynomial(Module):
@@ -50,12 +51,14 @@ class Polynomial(Module):
     def __init__(self, degree: int = 3, *, lr: float = 0.03, weight_decay: float = 0.0):
         if degree < 0:
             raise ValueError(f"Polynomial: expected a degree of 0 or more, got {degree}")
-        self.degree, self.lr, self.weight_decay = degree, lr, weight_decay
+        self.degree = degree
+        self.lr = lr
+        self.weight_decay = weight_decay
         # Degree 0 keeps one feature, always zero, so that only the bias is left to learn.
-        self.line = nn.Linear(max(degree, 1), 1, needs_dx=False)
-        self.loss = nn.MSELoss()
+        self.line: nn.Linear = nn.Linear(max(degree, 1), 1, needs_dx=False)
+        self.loss: nn.MSELoss = nn.MSELoss()
 
-    def features(self, x):
+    def features(self, x: Array) -> Array:
         """Return φ(x), shape (N, M), for x of shape (N, 1)."""
         if x.ndim != 2 or x.shape[1] != 1:
             raise ValueError(
@@ -66,16 +69,16 @@ class Polynomial(Module):
         u = 2 * x - 1  # (N, 1)
         return np.concatenate([u**power for power in range(1, self.degree + 1)], axis=1)  # (N, M)
 
-    def forward(self, x):  # x (N, 1)
+    def forward(self, x: Array) -> Array:  # x (N, 1)
         return self.line(self.features(x))  # (N, 1)
 
-    def backward(self, dy):  # dy (N, 1)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, 1)
         return self.line.backward(dy)  # None
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         return optim.Adam(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
 
-    def coefficients(self):
+    def coefficients(self) -> Array:
         """Return the weights of 1, x, …, x^M, float64 of shape (M + 1,), as on the board.
 
         Formula: (2x - 1)^k multiplied out, by Horner's rule.

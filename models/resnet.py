@@ -1,9 +1,10 @@
 """ResNet: many layers that each add to what is there already."""
 
-from firstlight import nn
+from firstlight import nn, optim
 from firstlight.models.cnn import check_images
 from firstlight.models.mlp import adam
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class ResNet(Module):
@@ -67,33 +68,34 @@ class ResNet(Module):
             )
         if min(input_shape[:2]) < 4:
             raise ValueError(f"ResNet: expected images of 4 x 4 or more, got {input_shape}")
-        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
-        self.lr, self.weight_decay = lr, weight_decay
-        self.stem = nn.Sequential(
-            conv3x3(input_shape[-1], width, needs_dx=False), nn.BatchNorm2d(width), nn.ReLU()
+        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.stem: nn.Sequential = nn.Sequential(
+            _conv3x3(input_shape[-1], width, needs_dx=False), nn.BatchNorm2d(width), nn.ReLU()
         )
         blocks, channels = [], width
         for stage in range(3):
             for index in range((depth - 2) // 6):
                 before, channels = channels, width * 2**stage
                 blocks.append(Block(before, channels, stride=2 if stage and index == 0 else 1))
-        self.blocks = nn.Sequential(*blocks)
-        self.pool = nn.GlobalAvgPool2d()
-        self.head = nn.Linear(channels, num_classes)
+        self.blocks: nn.Sequential = nn.Sequential(*blocks)
+        self.pool: nn.GlobalAvgPool2d = nn.GlobalAvgPool2d()
+        self.head: nn.Linear = nn.Linear(channels, num_classes)
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         x = self.stem(x)  # (N, H, W, w)
         x = self.blocks(x)  # (N, H/4, W/4, 4w)
         x = self.pool(x)  # (N, 4w)
         return self.head(x)  # (N, classes)
 
-    def backward(self, dy):  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
         dx = self.head.backward(dy)  # (N, 4w)
         dx = self.pool.backward(dx)  # (N, H/4, W/4, 4w)
         dx = self.blocks.backward(dx)  # (N, H, W, w)
         return self.stem.backward(dx)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         return adam(self)
 
 
@@ -115,17 +117,18 @@ class Block(Module):
         Of the first convolution.
     """
 
-    def __init__(self, in_channels, out_channels, stride=1):
-        self.stride, self.in_channels, self.out_channels = stride, in_channels, out_channels
-        self.conv1, self.norm1 = (
-            conv3x3(in_channels, out_channels, stride),
-            nn.BatchNorm2d(out_channels),
-        )
-        self.relu1 = nn.ReLU()
-        self.conv2, self.norm2 = conv3x3(out_channels, out_channels), nn.BatchNorm2d(out_channels)
-        self.relu2 = nn.ReLU()
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
+        self.stride = stride
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.conv1: nn.Conv2d = _conv3x3(in_channels, out_channels, stride)
+        self.norm1: nn.BatchNorm2d = nn.BatchNorm2d(out_channels)
+        self.relu1: nn.ReLU = nn.ReLU()
+        self.conv2: nn.Conv2d = _conv3x3(out_channels, out_channels)
+        self.norm2: nn.BatchNorm2d = nn.BatchNorm2d(out_channels)
+        self.relu2: nn.ReLU = nn.ReLU()
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         self.save(x.shape)
         y = self.norm1(self.conv1(x))  # (N, H/s, W/s, C')
         y = self.relu1(y)
@@ -133,7 +136,7 @@ class Block(Module):
         y[..., : self.in_channels] += x[:, :: self.stride, :: self.stride]
         return self.relu2(y)
 
-    def backward(self, dy):  # dy (N, H/s, W/s, C')
+    def backward(self, dy: Array) -> Array:  # dy (N, H/s, W/s, C')
         (shape,) = self.saved()
         dy = self.relu2.backward(dy)
         dx = self.conv2.backward(self.norm2.backward(dy))
@@ -143,7 +146,7 @@ class Block(Module):
         return dx.reshape(shape)
 
 
-def conv3x3(in_channels, out_channels, stride=1, *, needs_dx=True):
+def _conv3x3(in_channels, out_channels, stride=1, *, needs_dx=True):
     """Return a 3x3 convolution without bias, which the normalisation behind it would undo."""
     conv = nn.Conv2d(
         in_channels, out_channels, 3, stride=stride, padding=1, bias=False, needs_dx=needs_dx

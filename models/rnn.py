@@ -7,6 +7,7 @@ import numpy as np
 from firstlight import nn, optim
 from firstlight.models.mlp import choice
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -72,14 +73,15 @@ class RNN(Module):
                 f"got {tuple(input_shape)}; for flat features use an MLP"
             )
         layer = choice("kind", kind, KINDS)
-        self.input_shape, self.lr = tuple(input_shape), lr
+        self.input_shape: tuple[int, ...] = tuple(input_shape)
+        self.lr = lr
         # Nobody uses the gradient of the pixels, so the first layer need not compute it.
         width = math.prod(input_shape[1:])
-        self.recurrent = layer(width, hidden, num_layers, needs_dx=False)
-        self.head = nn.Linear(hidden, num_classes)
-        self.loss = nn.CrossEntropyLoss()
+        self.recurrent: nn.RNN | nn.GRU | nn.LSTM = layer(width, hidden, num_layers, needs_dx=False)
+        self.head: nn.Linear = nn.Linear(hidden, num_classes)
+        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss()
 
-    def forward(self, x):  # x (N, T, ...)
+    def forward(self, x: Array) -> Array:  # x (N, T, ...)
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"RNN: expected x of shape (N, {', '.join(map(str, self.input_shape))}), "
@@ -89,11 +91,11 @@ class RNN(Module):
         self.save(h.shape)
         return self.head(h[:, -1])  # (N, classes)
 
-    def backward(self, dy):  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
         (shape,) = self.saved()
         dh = np.zeros_like(dy, shape=shape)  # (N, T, H)
         dh[:, -1] = self.head.backward(dy)
         return self.recurrent.backward(dh)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         return optim.Adam(self.parameters(), lr=self.lr)

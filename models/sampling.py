@@ -2,8 +2,17 @@
 
 import numpy as np
 
+from firstlight.support.array import Array
 
-def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
+
+def sample(
+    logits: Array,
+    rng: np.random.Generator,
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Array:
     """Draw a token for each row of logits.
 
     Parameters
@@ -67,7 +76,7 @@ def sample(logits, rng, *, temperature=1.0, top_k=None, top_p=None):
     return order[np.arange(len(p)), rank]
 
 
-def check(temperature, top_k, top_p):
+def check(temperature: float, top_k: int | None, top_p: float | None) -> None:
     """Raise a ValueError unless the settings make sense."""
     if not 0 <= temperature < np.inf:
         raise ValueError(f"generate: expected temperature of 0 or more, got {temperature}")

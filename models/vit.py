@@ -6,6 +6,7 @@ from firstlight import nn, optim
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 POOLS = ("mean", "token")
 # As large as what the patches become. With the usual 0.02 the network first has to find out that
@@ -99,23 +100,26 @@ class ViT(Module):
         weight_decay: float = 0.05,
         label_smoothing: float = 0.0,
     ):
-        self.input_shape = tuple(input_shape)
+        self.input_shape: tuple[int, ...] = tuple(input_shape)
         height, width, channels, patch_size = _sizes(self.input_shape, patch_size)
         if pool not in POOLS:
             raise ValueError(f"ViT: expected pool {' or '.join(POOLS)}, got {pool!r}")
         if depth < 1:
             raise ValueError(f"ViT: expected depth of 1 or more, got {depth}")
-        self.lr, self.weight_decay = lr, weight_decay
+        self.lr = lr
+        self.weight_decay = weight_decay
         # Nobody uses the gradient of the pixels, so the first layer need not compute it.
-        self.patches = nn.PatchEmbedding(channels, embed_dim, patch_size, needs_dx=False)
+        self.patches: nn.PatchEmbedding = nn.PatchEmbedding(
+            channels, embed_dim, patch_size, needs_dx=False
+        )
         count = height * width // patch_size**2  # T
-        self.class_token = None
+        self.class_token: None = None
         if pool == "token":
-            self.class_token = Parameter(init.normal((embed_dim,), std=POSITION_STD))
+            self.class_token: Parameter = Parameter(init.normal((embed_dim,), std=POSITION_STD))
             count += 1
-        self.positions = Parameter(init.normal((count, embed_dim), std=POSITION_STD))
-        self.dropout = nn.Dropout(dropout)
-        self.layers = nn.Sequential(
+        self.positions: Parameter = Parameter(init.normal((count, embed_dim), std=POSITION_STD))
+        self.dropout: nn.Dropout = nn.Dropout(dropout)
+        self.layers: nn.Sequential = nn.Sequential(
             *(
                 nn.TransformerEncoderLayer(
                     embed_dim,
@@ -129,11 +133,11 @@ class ViT(Module):
                 for _ in range(depth)
             )
         )
-        self.norm = nn.LayerNorm(embed_dim)
-        self.head = nn.Linear(embed_dim, out_features)
-        self.loss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.norm: nn.LayerNorm = nn.LayerNorm(embed_dim)
+        self.head: nn.Linear = nn.Linear(embed_dim, out_features)
+        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
 
-    def forward(self, x):  # x (N, H, W, channels)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, channels)
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"ViT: expected images of shape (N, {', '.join(map(str, self.input_shape))}) "
@@ -149,7 +153,7 @@ class ViT(Module):
         self.save(h.shape)
         return self.head(self.norm(pooled))  # (N, out_features)
 
-    def backward(self, dy):  # dy (N, out_features)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, out_features)
         (shape,) = self.saved()
         dpooled = self.norm.backward(self.head.backward(dy))  # (N, C)
         dh = np.zeros_like(dpooled, shape=shape)  # (N, T, C)
@@ -164,7 +168,7 @@ class ViT(Module):
             dh = dh[:, 1:]
         return self.patches.backward(dh)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
         """AdamW, with decay for matrices only."""
         matrices, others = [], [self.positions]
         for parameter in self.parameters():
@@ -173,7 +177,7 @@ class ViT(Module):
         groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
         return optim.AdamW(groups, lr=self.lr, weight_decay=self.weight_decay)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the layers
 
 

@@ -16,23 +16,36 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from firstlight.fast import window
 from firstlight.fast.blocked import attention as attention_tiles
 from firstlight.fast.blocked import (
     channels,
     convolution,
     dropout,
-    elementwise,
     gradients,
     indexing,
     layernorm,
     pooling,
-    samples,
     softmax,
 )
 from firstlight.fast.blocked import gelu as gelu_blocks
-from firstlight.fast.blocked import resize as resizing
-from firstlight.fast.cuda import cupy_images, cupy_ops, gemm, kernel
+from firstlight.fast.blocked.attention import attention_weights as attention_weights
+from firstlight.fast.blocked.channels import channel_map as channel_map
+from firstlight.fast.blocked.elementwise import blockwise as blockwise
+from firstlight.fast.blocked.elementwise import sigmoid as sigmoid
+from firstlight.fast.blocked.elementwise import sigmoid_into as sigmoid_into
+from firstlight.fast.blocked.elementwise import zero_where as zero_where
+from firstlight.fast.blocked.gelu import erf as erf
+from firstlight.fast.blocked.pooling import avg_pool2d as avg_pool2d
+from firstlight.fast.blocked.pooling import avg_pool2d_dx as avg_pool2d_dx
+from firstlight.fast.blocked.resize import resize as resize
+from firstlight.fast.blocked.resize import taps_of as taps_of
+from firstlight.fast.blocked.samples import sample_dots as sample_dots
+from firstlight.fast.blocked.samples import sample_map as sample_map
+from firstlight.fast.blocked.samples import sample_moments as sample_moments
+from firstlight.fast.cuda import cupy_images, cupy_ops, kernel
+from firstlight.fast.cuda.gemm import matmul as matmul
+from firstlight.fast.cuda.gemm import precision as precision
+from firstlight.fast.window import Window as Window
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,7 +67,7 @@ def by_array(on_host: F, on_device: Callable[..., Any], dtype: str | None = None
     return chosen
 
 
-# One form for the CPU, one for the GPU.
+# A form for the CPU, and one for a GPU; those imported by name above have one form for both.
 add_by_index = by_array(indexing.add_by_index, cupy_ops.add_by_index)
 attention = by_array(attention_tiles.attention, cupy_ops.attention)
 attention_backward = by_array(attention_tiles.attention_backward, cupy_ops.attention_backward)
@@ -77,22 +90,3 @@ softmax_parts_dx = by_array(softmax.softmax_parts_dx, cupy_ops.softmax_parts_dx)
 sum_of_squares = by_array(gradients.sum_of_squares, cupy_ops.sum_of_squares)
 take_scaled = by_array(indexing.take_scaled, cupy_ops.take_scaled, "float32")
 unscale = by_array(gradients.unscale, cupy_ops.unscale)
-
-# One form for both.
-Window = window.Window
-attention_weights = attention_tiles.attention_weights
-avg_pool2d = pooling.avg_pool2d
-avg_pool2d_dx = pooling.avg_pool2d_dx
-blockwise = elementwise.blockwise
-channel_map = channels.channel_map
-erf = gelu_blocks.erf
-matmul = gemm.matmul
-precision = gemm.precision
-resize = resizing.resize
-sample_dots = samples.sample_dots
-sample_map = samples.sample_map
-sample_moments = samples.sample_moments
-sigmoid = elementwise.sigmoid
-sigmoid_into = elementwise.sigmoid_into
-taps_of = resizing.taps_of
-zero_where = elementwise.zero_where

@@ -1,6 +1,7 @@
 """Window: where the kernel of a convolution or a pooling goes on an image."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -24,21 +25,21 @@ class Axis(NamedTuple):
     out: int
 
     @property
-    def span(self):
+    def span(self) -> int:
         """Pixels from the first that any window sees to the last."""
         return (self.out - 1) * self.stride + (self.taps - 1) * self.dilation + 1
 
-    def seen_at(self, tap):
+    def seen_at(self, tap: int) -> slice:
         """Return the pixels that all windows see with one tap, counted from the first zero."""
         start = tap * self.dilation
         return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
 
-    def part(self, windows):
+    def part(self, windows: slice) -> "Axis":
         """Return the Axis of some of the windows, a slice of them."""
         before = self.before - windows.start * self.stride
         return self._replace(before=before, out=windows.stop - windows.start)
 
-    def inside(self, tap, size):
+    def inside(self, tap: int, size: int) -> tuple[slice, slice]:
         """Return which windows see one of ``size`` pixels with a tap, and which: two slices."""
         offset = tap * self.dilation - self.before
         first = max(0, -(offset // self.stride))
@@ -46,7 +47,7 @@ class Axis(NamedTuple):
         pixels = slice(offset + first * self.stride, offset + stop * self.stride, self.stride)
         return slice(first, stop), pixels
 
-    def back(self, size):
+    def back(self, size: int) -> Iterator[tuple[slice, list[int], "Axis"]]:
         """Yield ``(pixels, taps, Axis on dy)``: the windows on dy that make up dx, ``size`` long.
 
         Pixel i of x is under tap k of window o where i + before = stride · o + dilation · k, so
@@ -79,14 +80,14 @@ class Window(NamedTuple):
         Whether a last window that reaches over the end counts, if it begins before that end.
     """
 
-    kernel: tuple
-    stride: tuple
-    dilation: tuple
-    before: tuple
-    after: tuple
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    before: tuple[int, int]
+    after: tuple[int, int]
     ceil_mode: bool = False
 
-    def out(self, axis, size):
+    def out(self, axis: int, size: int) -> int:
         """Return how many windows fit on axis 0 or 1 of an image of ``size`` pixels."""
         stride, room = self.stride[axis], size + self.around(axis)
         if not self.ceil_mode:
@@ -94,17 +95,17 @@ class Window(NamedTuple):
         steps = -(-room // stride)
         return steps + (steps * stride < size + self.before[axis])
 
-    def least(self, axis):
+    def least(self, axis: int) -> int:
         """Return how many pixels an image needs on an axis for one window to fit."""
         missing = self.stride[axis] - 1 if self.ceil_mode else 0
         return -self.around(axis) - missing
 
-    def around(self, axis):
+    def around(self, axis: int) -> int:
         """Return the zeros before and after, less the pixels that one window reaches over."""
         extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1
         return self.before[axis] + self.after[axis] - extent
 
-    def axes(self, image):
+    def axes(self, image: tuple[int, int]) -> tuple[Axis, Axis]:
         """Return the vertical and horizontal `Axis` on an image (H, W)."""
         return tuple(
             Axis(

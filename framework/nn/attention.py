@@ -1,13 +1,18 @@
 """MultiHeadAttention: every position looks at the others and takes a weighted mean of them."""
 
+from typing import Any
+
 import numpy as np
+from numpy.random import Generator
 
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype
 from firstlight.nn.linear import Linear
+from firstlight.nn.positions import RotaryPositions
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 
 class MultiHeadAttention(Module):
@@ -76,26 +81,30 @@ class MultiHeadAttention(Module):
 
     def __init__(
         self,
-        embed_dim,
-        num_heads,
-        dropout=0.0,
-        bias=True,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
         *,
-        is_causal=False,
-        rotary=None,
-        rng=None,
+        is_causal: bool = False,
+        rotary: RotaryPositions | None = None,
+        rng: Generator | None = None,
     ):
         _check_sizes(embed_dim, num_heads, dropout)
-        self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, float(dropout)
-        self.head_dim, self.is_causal, self.rotary = embed_dim // num_heads, is_causal, rotary
+        self.embed_dim = embed_dim
+        self.num_heads = num_heads
+        self.dropout: float = float(dropout)
+        self.head_dim: int = embed_dim // num_heads
+        self.is_causal = is_causal
+        self.rotary = rotary
         shape = (3 * embed_dim, embed_dim)
-        self.in_proj_weight = Parameter(init.xavier_uniform(shape, rng=rng))
-        self.in_proj_bias = Parameter(init.zeros(shape[:1])) if bias else None
-        self.out_proj = Linear(embed_dim, embed_dim, bias, rng=rng)
+        self.in_proj_weight: Parameter = Parameter(init.xavier_uniform(shape, rng=rng))
+        self.in_proj_bias: Parameter | None = Parameter(init.zeros(shape[:1])) if bias else None
+        self.out_proj: Linear = Linear(embed_dim, embed_dim, bias, rng=rng)
         if bias:
             self.out_proj.bias.data[...] = 0
 
-    def forward(self, x, context=None, mask=None):
+    def forward(self, x: Array, context: Array | None = None, mask: Array | None = None) -> Array:
         """Return y (N, T, C).
 
         Parameters
@@ -116,7 +125,7 @@ class MultiHeadAttention(Module):
         self.save(x, context, q, k, v, y, lse, options)
         return self.out_proj(y)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         """Return dx; if forward was given a context, the pair (dx, dcontext)."""
         x, context, q, k, v, y, lse, options = self.saved()
         self.check_dy(dy, x.shape)
@@ -146,13 +155,13 @@ class MultiHeadAttention(Module):
             )
         return gradients[0] if context is None else tuple(gradients)
 
-    def weights(self, x, context=None, mask=None):
+    def weights(self, x: Array, context: Array | None = None, mask: Array | None = None) -> Array:
         """Return the weights p (N, H, T, S) of such a forward, without dropout."""
         _check_inputs(self, x, context)
         q, k, _ = self._project(x, context)
         return fast.attention_weights(q, k, bias=_as_bias(mask, q, k), causal=self.is_causal)
 
-    def extend(self, x, cache):
+    def extend(self, x: Array, cache: "KeyValueCache") -> Array:
         """Return y for positions x (N, T, C) that follow those in a `KeyValueCache`."""
         _check_inputs(self, x, None)
         q, k, v = self._project(x, None, start=cache.length)
@@ -191,11 +200,11 @@ class MultiHeadAttention(Module):
             views += list(split.transpose(2, 0, 3, 1, 4))  # (N, T, 3, H, D) -> 3 x (N, H, T, D)
         return views
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         n, t, c = x.shape
         return 6 * n * t * c * c + 4 * n * t * t * c  # as self-attention; out_proj counts its own
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.embed_dim}, {self.num_heads}, dropout={self.dropout}, "
             f"bias={self.in_proj_bias is not None}, is_causal={self.is_causal}"
@@ -218,11 +227,13 @@ class KeyValueCache:
         Positions taken.
     """
 
-    def __init__(self, capacity):
-        self.capacity, self.length = capacity, 0
-        self.keys = self.values = None
+    def __init__(self, capacity: int):
+        self.capacity = capacity
+        self.length: int = 0
+        self.keys: Array | None = None
+        self.values: Array | None = None
 
-    def append(self, k, v):
+    def append(self, k: Array, v: Array) -> tuple[Array, Array]:
         """Add positions, k and v of shape (N, H, T, D); return all so far, (N, H, S, D) each.
 
         Raises

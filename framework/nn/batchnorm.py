@@ -10,22 +10,23 @@ from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype, no_bias_repr
 from firstlight.parameter import Buffer, Parameter
+from firstlight.support.array import Array
 
 
 class _BatchNorm(Module):
     """What both share, which is all but the number of axes of x; the maths: see `BatchNorm1d`."""
 
-    layouts = {}  # number of axes of x: what they are
+    layouts: dict[int, str] = {}  # number of axes of x: what they are
 
     def __init__(
         self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=True,
-        track_running_stats=True,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
         *,
-        bias=True,
+        bias: bool = True,
     ):
         if num_features < 1:
             raise ValueError(
@@ -33,13 +34,17 @@ class _BatchNorm(Module):
             )
         if momentum is None or not 0 <= momentum <= 1:
             raise ValueError(f"{self._name}: expected a momentum from 0 to 1, got {momentum}")
-        self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
-        self.weight = Parameter(init.ones((num_features,))) if affine else None
-        self.bias = Parameter(init.zeros((num_features,))) if affine and bias else None
-        self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
-        self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
+        self.num_features = num_features
+        self.eps: float = float(eps)
+        self.momentum: float = float(momentum)
+        shape, has_bias = (num_features,), affine and bias
+        self.weight: Parameter | None = Parameter(init.ones(shape)) if affine else None
+        self.bias: Parameter | None = Parameter(init.zeros(shape)) if has_bias else None
+        tracked = track_running_stats
+        self.running_mean: Buffer | None = Buffer(init.zeros(shape)) if tracked else None
+        self.running_var: Buffer | None = Buffer(init.ones(shape)) if tracked else None
 
-    def forward(self, x):  # x (N, ..., C)
+    def forward(self, x: Array) -> Array:  # x (N, ..., C)
         self._check(x)
         use_batch = self.training or self.running_mean is None
         if use_batch:
@@ -57,7 +62,7 @@ class _BatchNorm(Module):
         shift = -mean * scale if self.bias is None else self.bias.data - mean * scale  # (C,)
         return fast.channel_map(shift, (x, scale))  # (N, ..., C)
 
-    def backward(self, dy):  # dy (N, ..., C)
+    def backward(self, dy: Array) -> Array:  # dy (N, ..., C)
         x, mean, rstd, n = self.saved()
         self.check_dy(dy, x.shape)
         db, dw = fast.channel_dots(dy, x, mean)  # (C,) each
@@ -98,10 +103,10 @@ class _BatchNorm(Module):
         if state is not None:
             check_dtype(self, x, state.data.dtype)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 4 * y.size
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.weight is not None}, "
@@ -171,7 +176,7 @@ class BatchNorm1d(_BatchNorm):
            [ 1.]], dtype=float32)
     """
 
-    layouts = {2: "N", 3: "N, L"}
+    layouts: dict[int, str] = {2: "N", 3: "N, L"}
 
 
 class BatchNorm2d(_BatchNorm):
@@ -210,4 +215,4 @@ class BatchNorm2d(_BatchNorm):
     array([-1.,  1.], dtype=float32)
     """
 
-    layouts = {4: "N, H, W"}
+    layouts: dict[int, str] = {4: "N, H, W"}

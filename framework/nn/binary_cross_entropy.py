@@ -1,11 +1,15 @@
 """BCEWithLogitsLoss: sigmoid and binary cross-entropy in one, for yes-or-no questions."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn._checks import check_reduction, check_same_shape, gradient_factor, reduced
 from firstlight.parameter import Buffer
+from firstlight.support.array import Array
 
 
 class BCEWithLogitsLoss(Module):
@@ -54,12 +58,14 @@ class BCEWithLogitsLoss(Module):
     array([-0.25,  0.  ])
     """
 
-    def __init__(self, *, pos_weight=None, reduction="mean"):
+    def __init__(self, *, pos_weight: ArrayLike | None = None, reduction: str = "mean"):
         check_reduction("BCEWithLogitsLoss", reduction)
-        self.pos_weight = None if pos_weight is None else Buffer(np.array(pos_weight, "float64"))
+        self.pos_weight: Buffer | None = (
+            None if pos_weight is None else Buffer(np.array(pos_weight, "float64"))
+        )
         self.reduction = reduction
 
-    def forward(self, prediction, target):  # both (...)
+    def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
         self._check(prediction, target)
         x, y = prediction, target.astype(prediction.dtype, copy=False)
         losses = np.log1p(np.exp(-np.abs(x)))  # (...)
@@ -70,7 +76,7 @@ class BCEWithLogitsLoss(Module):
         self.save(x, y)
         return reduced(self, losses, self._total(x))
 
-    def backward(self, dloss=1.0):
+    def backward(self, dloss: Any = 1.0) -> Array:
         x, y = self.saved()
         dx = fast.sigmoid(x)  # (...)
         if self.pos_weight is None:
@@ -82,11 +88,11 @@ class BCEWithLogitsLoss(Module):
         dx *= gradient_factor(self, dloss, self._total(x), x.shape)
         return dx
 
-    def metrics(self, prediction, target):
+    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{"acc": share of values on the right side of σ(x) = 0.5}``."""
         return {"acc": ((prediction > 0) == (target > 0.5)).mean()}
 
-    def denominators(self, prediction, target):
+    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return what loss and metrics are divided by: the number of values.
 
         The D of a sum is None.
@@ -108,6 +114,6 @@ class BCEWithLogitsLoss(Module):
                 f"{target.max()}; map them to 0 and 1, or use CrossEntropyLoss for class indices"
             )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         weight = "" if self.pos_weight is None else f"pos_weight={self.pos_weight.data.tolist()}, "
         return f"{weight}reduction={self.reduction!r}"

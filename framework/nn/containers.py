@@ -1,6 +1,10 @@
 """Sequential and Residual: modules made of modules."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class Sequential(Module):
@@ -27,7 +31,7 @@ class Sequential(Module):
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Module):
         for index, layer in enumerate(layers):
             if not isinstance(layer, Module):
                 raise TypeError(
@@ -37,26 +41,26 @@ class Sequential(Module):
             setattr(self, str(index), layer)  # gives the layer its name
         self.layers = layers
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Any) -> Any:
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
         return dy
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the layers
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.layers)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Module]:
         return iter(self.layers)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Any:
         layers = self.layers[index]
         return Sequential(*layers) if isinstance(index, slice) else layers
 
@@ -87,10 +91,10 @@ class Residual(Module):
     He et al., "Deep Residual Learning for Image Recognition", 2015, eq. 1.
     """
 
-    def __init__(self, body):
+    def __init__(self, body: Module):
         self.body = body
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Any:
         y = self.body(x)
         if y.shape != x.shape:
             raise ValueError(
@@ -99,5 +103,5 @@ class Residual(Module):
             )
         return x + y
 
-    def backward(self, dy):
+    def backward(self, dy: Any) -> Any:
         return dy + self.body.backward(dy)

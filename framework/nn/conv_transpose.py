@@ -1,12 +1,15 @@
 """ConvTranspose2d: a convolution backwards, from small images to large ones."""
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight import fast
+from firstlight.fast.window import Window
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_channels, check_dtype, check_images, pair
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 
 class ConvTranspose2d(Module):
@@ -77,21 +80,23 @@ class ConvTranspose2d(Module):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups=1,
-        bias=True,
-        dilation=1,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        output_padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | tuple[int, int] = 1,
         *,
-        needs_dx=True,
-        rng=None,
+        needs_dx: bool = True,
+        rng: Generator | None = None,
     ):
         check_channels("ConvTranspose2d", in_channels, out_channels, groups)
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.groups = groups
         self.needs_dx = needs_dx
         kernel = pair("ConvTranspose2d", "kernel_size", kernel_size, 1)
         stride = pair("ConvTranspose2d", "stride", stride, 1)
@@ -104,17 +109,19 @@ class ConvTranspose2d(Module):
                 f"output_padding={extra} with stride={stride} and dilation={dilation}"
             )
         after = tuple(p - e for p, e in zip(padding, extra, strict=True))
-        self.window = fast.Window(kernel, stride, dilation, padding, after)  # on y, not on x
+        self.window: Window = fast.Window(
+            kernel, stride, dilation, padding, after
+        )  # on y, not on x
         bound = (kernel[0] * kernel[1] * out_channels // groups) ** -0.5
         shape = (in_channels, *kernel, out_channels // groups)
-        self.weight = Parameter(
+        self.weight: Parameter = Parameter(
             init.uniform(shape, -bound, bound, rng=rng), torch_axes=(0, 3, 1, 2)
         )
-        self.bias = (
+        self.bias: Parameter | None = (
             Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
         )
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         check_images("ConvTranspose2d", x, self.in_channels)
         check_dtype(self, x, self.weight.dtype)
         image = self._image(x)  # (oh, ow)
@@ -124,7 +131,7 @@ class ConvTranspose2d(Module):
             y += self.bias.data
         return y  # (N, oh, ow, O)
 
-    def backward(self, dy):  # dy (N, oh, ow, O)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
         (x,) = self.saved()
         self.check_dy(dy, (len(x), *self._image(x), self.out_channels))
         self.weight.grad += fast.conv2d_dw(dy, x, self.window, self.groups)  # (C, kh, kw, O)
@@ -148,10 +155,10 @@ class ConvTranspose2d(Module):
             )
         return image
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 2 * np.size(x) * self.weight.size // self.in_channels
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         kernel, stride, dilation, padding, after = self.window[:5]
         extra = tuple(p - a for p, a in zip(padding, after, strict=True))
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={kernel}, stride={stride}"]

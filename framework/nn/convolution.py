@@ -1,10 +1,16 @@
 """Conv2d: the same small kernel at every place of an image."""
 
+from collections.abc import Callable
+
+from numpy.random import Generator
+
 from firstlight import fast
+from firstlight.fast.window import Window
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_channels, check_dtype, check_fits, check_images, pair
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 
 class Conv2d(Module):
@@ -85,39 +91,42 @@ class Conv2d(Module):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups=1,
-        bias=True,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
         *,
-        init_weight=None,
-        needs_dx=True,
-        rng=None,
+        init_weight: Callable[..., Array] | None = None,
+        needs_dx: bool = True,
+        rng: Generator | None = None,
     ):
         check_channels("Conv2d", in_channels, out_channels, groups)
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.padding, self.needs_dx = padding, needs_dx
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.groups = groups
+        self.padding = padding
+        self.needs_dx = needs_dx
         kernel = pair("Conv2d", "kernel_size", kernel_size, 1)
         stride = pair("Conv2d", "stride", stride, 1)
         dilation = pair("Conv2d", "dilation", dilation, 1)
-        before, after = zeros_around(padding, kernel, stride, dilation)
-        self.window = fast.Window(kernel, stride, dilation, before, after)
+        before, after = _zeros_around(padding, kernel, stride, dilation)
+        self.window: Window = fast.Window(kernel, stride, dilation, before, after)
         bound = (kernel[0] * kernel[1] * in_channels // groups) ** -0.5
         shape = (out_channels, *kernel, in_channels // groups)
         if init_weight is None:
             weight = init.uniform(shape, -bound, bound, rng=rng)
         else:
             weight = init_weight(shape, rng=rng)
-        self.weight = Parameter(weight, torch_axes=(0, 3, 1, 2))
-        self.bias = (
+        self.weight: Parameter = Parameter(weight, torch_axes=(0, 3, 1, 2))
+        self.bias: Parameter | None = (
             Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
         )
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         check_images("Conv2d", x, self.in_channels)
         check_dtype(self, x, self.weight.dtype)
         check_fits("Conv2d", x, self.window)
@@ -125,7 +134,7 @@ class Conv2d(Module):
         bias = None if self.bias is None else self.bias.data
         return fast.conv2d(x, self.weight.data, bias, self.window, self.groups)  # (N, oh, ow, O)
 
-    def backward(self, dy):  # dy (N, oh, ow, O)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
         (x,) = self.saved()
         image = x.shape[1:3]  # (H, W)
         out = tuple(self.window.out(axis, image[axis]) for axis in (0, 1))  # (oh, ow)
@@ -137,10 +146,10 @@ class Conv2d(Module):
             return None
         return fast.conv2d_dx(dy, self.weight.data, self.window, image, self.groups)  # (N, H, W, C)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 2 * y.size * self.weight.size // self.out_channels
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         kernel, stride, dilation, _, _ = self.window[:5]
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={kernel}, stride={stride}"]
         parts += [f"padding={self.padding!r}"] if self.padding else []
@@ -150,7 +159,7 @@ class Conv2d(Module):
         return ", ".join(parts)
 
 
-def zeros_around(padding, kernel, stride, dilation):
+def _zeros_around(padding, kernel, stride, dilation):
     """Return the zeros (above, left) and (below, right) that a padding argument stands for."""
     if padding == "valid":
         return (0, 0), (0, 0)

@@ -1,11 +1,15 @@
 """CrossEntropyLoss: softmax and negative log-likelihood in one, for classification."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn._checks import check_arrays, check_reduction, gradient_factor, reduced
 from firstlight.parameter import Buffer
+from firstlight.support.array import Array
 
 
 class CrossEntropyLoss(Module):
@@ -82,22 +86,32 @@ class CrossEntropyLoss(Module):
            [ 0.25, -0.25]])
     """
 
-    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    def __init__(
+        self,
+        weight: ArrayLike | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ):
         check_reduction("CrossEntropyLoss", reduction)
         if not 0 <= label_smoothing <= 1:
             raise ValueError(
                 f"CrossEntropyLoss: expected label_smoothing from 0 to 1, got {label_smoothing}"
             )
-        self.weight = None if weight is None else Buffer(np.array(weight, "float64"))
+        self.weight: Buffer | None = None if weight is None else Buffer(np.array(weight, "float64"))
         if weight is not None and self.weight.data.ndim != 1:
             raise ValueError(
                 "CrossEntropyLoss: expected weight with one number for each class, shape (C,), "
                 f"got shape {self.weight.data.shape}"
             )
-        self.ignore_index, self.reduction = ignore_index, reduction
+        self.ignore_index = ignore_index
+        self.reduction = reduction
         self.label_smoothing = label_smoothing
 
-    def forward(self, prediction, target):  # prediction (..., C), target (...) or (..., C)
+    def forward(
+        self, prediction: Array, target: Array
+    ) -> Array:  # prediction (..., C), target (...) or (..., C)
         self._check(prediction, target)
         if target.shape == prediction.shape:
             return self._forward_probabilities(prediction, target)
@@ -138,7 +152,7 @@ class CrossEntropyLoss(Module):
         losses = (g_sum * np.log(s) - g_x).reshape(prediction.shape[:-1])
         return reduced(self, losses, total)
 
-    def backward(self, dloss=1.0):
+    def backward(self, dloss: Any = 1.0) -> Array:
         e, s, t, a, b, counted, total, shape = self.saved()
         scale = gradient_factor(self, dloss, total, shape[:-1])
         of_rows = scale
@@ -160,7 +174,7 @@ class CrossEntropyLoss(Module):
         dx[~counted] = 0
         return dx.reshape(shape)  # (..., C)
 
-    def metrics(self, prediction, target):
+    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{"acc": share of rows that count whose largest logit is the right one}``.
 
         Of probabilities the likeliest class is the right one.
@@ -172,7 +186,7 @@ class CrossEntropyLoss(Module):
         right = (prediction.argmax(axis=-1) == target) & counted
         return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
 
-    def denominators(self, prediction, target):
+    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return what loss and metrics are divided by: ``{"loss": D, "acc": rows that count}``.
 
         The D of a sum is None.
@@ -256,7 +270,7 @@ class CrossEntropyLoss(Module):
                 "label to leave out"
             )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         weight = "" if self.weight is None else f"weight of {self.weight.data.size} classes, "
         return (
             f"{weight}ignore_index={self.ignore_index}, reduction={self.reduction!r}, "

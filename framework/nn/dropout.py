@@ -1,7 +1,10 @@
 """Dropout and Dropout2d: noise that keeps units from relying on each other."""
 
+from numpy.random import Generator
+
 from firstlight import fast
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class Dropout(Module):
@@ -45,18 +48,18 @@ class Dropout(Module):
     array([1., 1., 1., 1., 1., 1.])
     """
 
-    def __init__(self, p=0.5, *, rng=None):
+    def __init__(self, p: float = 0.5, *, rng: Generator | None = None):
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: expected a probability p from 0 to 1, got {p}")
-        self.p = float(p)
+        self.p: float = float(p)
         self.rng = rng
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         mask = self._draw(x) if self.training and self.p > 0 else None
         self.save(x.shape, mask)
         return self._apply(mask, x)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         shape, mask = self.saved()
         self.check_dy(dy, shape)
         return self._apply(mask, dy)
@@ -74,7 +77,7 @@ class Dropout(Module):
         y *= 1 / (1 - self.p) if self.p < 1 else 0.0
         y *= x
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"p={self.p}"
 
 
@@ -119,13 +122,13 @@ class Dropout2d(Module):
            [2., 0., 2., 2.]])
     """
 
-    def __init__(self, p=0.5, *, rng=None):
+    def __init__(self, p: float = 0.5, *, rng: Generator | None = None):
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout2d: expected a probability p from 0 to 1, got {p}")
-        self.p = float(p)
+        self.p: float = float(p)
         self.rng = rng
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         if x.ndim != 4:
             raise ValueError(
                 f"Dropout2d: expected x of shape (N, H, W, C), got {x.shape}; "
@@ -135,7 +138,7 @@ class Dropout2d(Module):
         self.save(x.shape, factors)
         return x if factors is None else x * factors
 
-    def backward(self, dy):  # dy (N, H, W, C)
+    def backward(self, dy: Array) -> Array:  # dy (N, H, W, C)
         shape, factors = self.saved()
         self.check_dy(dy, shape)
         return dy if factors is None else dy * factors
@@ -146,5 +149,5 @@ class Dropout2d(Module):
         factors *= 1 / (1 - self.p) if self.p < 1 else 0.0
         return factors
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -1,11 +1,13 @@
 """Embedding: a table of vectors, looked up by index."""
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
 
 
 class Embedding(Module):
@@ -51,7 +53,14 @@ class Embedding(Module):
     (2, 3, 4)
     """
 
-    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, rng=None):
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        rng: Generator | None = None,
+    ):
         if num_embeddings < 1 or embedding_dim < 1:
             raise ValueError(
                 "Embedding: expected num_embeddings and embedding_dim of 1 or more, "
@@ -62,20 +71,21 @@ class Embedding(Module):
                 f"Embedding: expected padding_idx inside the table of {num_embeddings} rows, "
                 f"got {padding_idx}"
             )
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx: int | None = None if padding_idx is None else padding_idx % num_embeddings
         rng = randomness.stream("init") if rng is None else rng
         weight = rng.standard_normal((num_embeddings, embedding_dim), "float32")
         if padding_idx is not None:
             weight[padding_idx] = 0
-        self.weight = Parameter(weight)
+        self.weight: Parameter = Parameter(weight)
 
-    def forward(self, x):  # x (...), integers
+    def forward(self, x: Array) -> Array:  # x (...), integers
         self._check(x)
         self.save(x)
         return np.take(self.weight.data, x, axis=0)  # (..., D)
 
-    def backward(self, dy):  # dy (..., D)
+    def backward(self, dy: Array) -> None:  # dy (..., D)
         (x,) = self.saved()
         self.check_dy(dy, (*x.shape, self.embedding_dim))
         rows = dy.reshape(-1, self.embedding_dim)  # (N, D)
@@ -95,9 +105,9 @@ class Embedding(Module):
                     "and number from 0"
                 )
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # copies only
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"

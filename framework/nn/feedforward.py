@@ -1,10 +1,13 @@
 """FeedForward and SwiGLU: what a Transformer does to each position by itself."""
 
+from numpy.random import Generator
+
 from firstlight.module import Module
 from firstlight.nn.dropout import Dropout
 from firstlight.nn.gelu import GELU
 from firstlight.nn.linear import Linear
 from firstlight.nn.sigmoid import SiLU
+from firstlight.support.array import Array
 
 
 class FeedForward(Module):
@@ -36,23 +39,30 @@ class FeedForward(Module):
     """
 
     def __init__(
-        self, embed_dim, hidden=None, dropout=0.0, bias=True, *, approximate="none", rng=None
+        self,
+        embed_dim: int,
+        hidden: int | None = None,
+        dropout: float = 0.0,
+        bias: bool = True,
+        *,
+        approximate: str = "none",
+        rng: Generator | None = None,
     ):
         hidden = 4 * embed_dim if hidden is None else hidden
-        self.linear1 = Linear(embed_dim, hidden, bias, rng=rng)
-        self.activation = GELU(approximate)
-        self.linear2 = Linear(hidden, embed_dim, bias, rng=rng)
-        self.dropout = Dropout(dropout)
+        self.linear1: Linear = Linear(embed_dim, hidden, bias, rng=rng)
+        self.activation: GELU = GELU(approximate)
+        self.linear2: Linear = Linear(hidden, embed_dim, bias, rng=rng)
+        self.dropout: Dropout = Dropout(dropout)
 
-    def forward(self, x):  # x (..., C)
+    def forward(self, x: Array) -> Array:  # x (..., C)
         h = self.activation(self.linear1(x))  # (..., hidden)
         return self.dropout(self.linear2(h))  # (..., C)
 
-    def backward(self, dy):  # dy (..., C)
+    def backward(self, dy: Array) -> Array:  # dy (..., C)
         dh = self.linear2.backward(self.dropout.backward(dy))  # (..., hidden)
         return self.linear1.backward(self.activation.backward(dh))
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the layers
 
 
@@ -82,24 +92,31 @@ class SwiGLU(Module):
     Shazeer, "GLU Variants Improve Transformer", 2020, eq. 6.
     """
 
-    def __init__(self, embed_dim, hidden=None, bias=False, *, rng=None):
+    def __init__(
+        self,
+        embed_dim: int,
+        hidden: int | None = None,
+        bias: bool = False,
+        *,
+        rng: Generator | None = None,
+    ):
         hidden = 8 * embed_dim // 3 if hidden is None else hidden
-        self.linear1 = Linear(embed_dim, hidden, bias, rng=rng)
-        self.linear2 = Linear(hidden, embed_dim, bias, rng=rng)
-        self.linear3 = Linear(embed_dim, hidden, bias, rng=rng)
-        self.activation = SiLU()
+        self.linear1: Linear = Linear(embed_dim, hidden, bias, rng=rng)
+        self.linear2: Linear = Linear(hidden, embed_dim, bias, rng=rng)
+        self.linear3: Linear = Linear(embed_dim, hidden, bias, rng=rng)
+        self.activation: SiLU = SiLU()
 
-    def forward(self, x):  # x (..., C)
+    def forward(self, x: Array) -> Array:  # x (..., C)
         gate, u = self.activation(self.linear1(x)), self.linear3(x)  # (..., hidden)
         self.save(gate, u)
         return self.linear2(gate * u)
 
-    def backward(self, dy):  # dy (..., C)
+    def backward(self, dy: Array) -> Array:  # dy (..., C)
         gate, u = self.saved()
         g = self.linear2.backward(dy)  # (..., hidden)
         dx = self.linear3.backward(g * gate)
         dx += self.linear1.backward(self.activation.backward(g * u))
         return dx
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the layers

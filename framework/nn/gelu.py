@@ -2,6 +2,7 @@
 
 from firstlight import fast
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class GELU(Module):
@@ -42,20 +43,20 @@ class GELU(Module):
     array([-0.1587,  0.    ,  1.9545])
     """
 
-    def __init__(self, approximate="none"):
+    def __init__(self, approximate: str = "none"):
         if approximate not in ("none", "tanh"):
             raise ValueError(f'GELU: expected approximate "none" or "tanh", got {approximate!r}')
         self.approximate = approximate
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         y, slope = fast.gelu(x, self.approximate, slope=self._stack is not None)
         self.save(slope)  # dy/dx, which shares most of its work with y
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (slope,) = self.saved()
         self.check_dy(dy, slope.shape)
         return dy * slope
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"

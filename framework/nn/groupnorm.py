@@ -9,6 +9,7 @@ from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype, no_bias_repr
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 
 class GroupNorm(Module):
@@ -65,17 +66,28 @@ class GroupNorm(Module):
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, *, bias=True):
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+    ):
         if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
             raise ValueError(
                 "GroupNorm: expected num_groups of 1 or more that divides num_channels, "
                 f"got {num_groups} groups of {num_channels} channels"
             )
-        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, float(eps)
-        self.weight = Parameter(init.ones((num_channels,))) if affine else None
-        self.bias = Parameter(init.zeros((num_channels,))) if affine and bias else None
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.eps: float = float(eps)
+        shape, has_bias = (num_channels,), affine and bias
+        self.weight: Parameter | None = Parameter(init.ones(shape)) if affine else None
+        self.bias: Parameter | None = Parameter(init.zeros(shape)) if has_bias else None
 
-    def forward(self, x):  # x (N, ..., C)
+    def forward(self, x: Array) -> Array:  # x (N, ..., C)
         self._check(x)
         mean, var = self._of_groups(*fast.sample_moments(x))  # (N, C) each
         rstd = 1 / np.sqrt(var + self.eps)  # (N, C)
@@ -86,7 +98,7 @@ class GroupNorm(Module):
             shift += self.bias.data
         return fast.sample_map(shift, (x, scale))  # (N, ..., C)
 
-    def backward(self, dy):  # dy (N, ..., C)
+    def backward(self, dy: Array) -> Array:  # dy (N, ..., C)
         x, mean, rstd = self.saved()
         self.check_dy(dy, x.shape)
         g, g_x_hat = fast.sample_dots(dy, x, mean)  # sums over positions, (N, C) each
@@ -122,10 +134,10 @@ class GroupNorm(Module):
         if self.weight is not None:
             check_dtype(self, x, self.weight.dtype)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 7 * y.size
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, "
             f"affine={self.weight is not None}" + no_bias_repr(self)

@@ -1,9 +1,12 @@
 """GRU and GRUCell: a recurrent network that mixes old and new."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight import fast
 from firstlight.nn.recurrent import Cell, Recurrent
+from firstlight.support.array import Array
 
 
 class GRUCell(Cell):
@@ -64,10 +67,12 @@ class GRUCell(Cell):
     (2, 5)
     """
 
-    gates = 3
+    gates: int = 3
 
     @staticmethod
-    def step(a, b, state):  # (N, 3 H), (N, 3 H), (h,)
+    def step(
+        a: Array, b: Array, state: tuple[Array, ...]
+    ) -> tuple[tuple[Array, ...], Any]:  # (N, 3 H), (N, 3 H), (h,)
         (h,) = state
         size = h.shape[1]
         gates = fast.sigmoid(a[:, : 2 * size] + b[:, : 2 * size])  # (N, 2 H)
@@ -82,7 +87,7 @@ class GRUCell(Cell):
         return (new,), (gates, n, b_n, h)
 
     @staticmethod
-    def undo(dstate, kept):
+    def undo(dstate: Any, kept: Any) -> tuple[Array, Array, Any]:
         (dh,), (gates, n, b_n, h) = dstate, kept
         size = h.shape[1]
         r, z = gates[:, :size], gates[:, size:]
@@ -140,4 +145,4 @@ class GRU(Recurrent):
     (2, 7, 5)
     """
 
-    cell = GRUCell
+    cell: type[Cell] = GRUCell

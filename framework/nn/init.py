@@ -13,8 +13,10 @@ is (out, in), or (out, kernel height, kernel width, in) for a convolution; one o
 import math
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
 
 GAINS = {
     "linear": 1.0,
@@ -25,17 +27,37 @@ GAINS = {
 }
 
 
-def uniform(shape, low=0.0, high=1.0, *, rng=None):
+def uniform(
+    shape: tuple[int, ...],
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    rng: Generator | None = None,
+) -> Array:
     """Draw from the uniform distribution on [low, high), as float32."""
     return _generator(rng).uniform(low, high, shape).astype("float32")
 
 
-def normal(shape, mean=0.0, std=1.0, *, rng=None):
+def normal(
+    shape: tuple[int, ...],
+    mean: float = 0.0,
+    std: float = 1.0,
+    *,
+    rng: Generator | None = None,
+) -> Array:
     """Draw from the normal distribution, as float32."""
     return _generator(rng).normal(mean, std, shape).astype("float32")
 
 
-def trunc_normal(shape, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
+def trunc_normal(
+    shape: tuple[int, ...],
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    *,
+    rng: Generator | None = None,
+) -> Array:
     """Draw from the normal distribution cut off at a and b, which are values, not multiples of std.
 
     Raises
@@ -61,22 +83,24 @@ def trunc_normal(shape, mean=0.0, std=1.0, a=-2.0, b=2.0, *, rng=None):
     return values.astype("float32")
 
 
-def constant(shape, value, *, rng=None):
+def constant(shape: tuple[int, ...], value: float, *, rng: Generator | None = None) -> Array:
     """Fill with one value, as float32; ``rng`` is not used."""
     return np.full(shape, value, "float32")
 
 
-def zeros(shape, *, rng=None):
+def zeros(shape: tuple[int, ...], *, rng: Generator | None = None) -> Array:
     """Fill with zeros, as float32; ``rng`` is not used."""
     return constant(shape, 0)
 
 
-def ones(shape, *, rng=None):
+def ones(shape: tuple[int, ...], *, rng: Generator | None = None) -> Array:
     """Fill with ones, as float32; ``rng`` is not used."""
     return constant(shape, 1)
 
 
-def xavier_uniform(shape, gain=1.0, *, rng=None):
+def xavier_uniform(
+    shape: tuple[int, ...], gain: float = 1.0, *, rng: Generator | None = None
+) -> Array:
     """Draw uniformly with variance gain² · 2 / (fan_in + fan_out).
 
     A compromise between keeping the variance of signals (1 / fan_in) and of gradients
@@ -91,12 +115,21 @@ def xavier_uniform(shape, gain=1.0, *, rng=None):
     return uniform(shape, -bound, bound, rng=rng)
 
 
-def xavier_normal(shape, gain=1.0, *, rng=None):
+def xavier_normal(
+    shape: tuple[int, ...], gain: float = 1.0, *, rng: Generator | None = None
+) -> Array:
     """Draw normally with variance gain² · 2 / (fan_in + fan_out); see `xavier_uniform`."""
     return normal(shape, 0.0, _xavier_std(shape, gain), rng=rng)
 
 
-def kaiming_uniform(shape, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
+def kaiming_uniform(
+    shape: tuple[int, ...],
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    *,
+    rng: Generator | None = None,
+) -> Array:
     """Draw uniformly with variance gain² / fan, He's rule for ReLU networks.
 
     ReLU halves the mean square of a signal; gain² = 2 makes up for it.
@@ -120,12 +153,19 @@ def kaiming_uniform(shape, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, r
     return uniform(shape, -bound, bound, rng=rng)
 
 
-def kaiming_normal(shape, a=0.0, mode="fan_in", nonlinearity="leaky_relu", *, rng=None):
+def kaiming_normal(
+    shape: tuple[int, ...],
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    *,
+    rng: Generator | None = None,
+) -> Array:
     """Draw normally with variance gain² / fan; see `kaiming_uniform`."""
     return normal(shape, 0.0, _kaiming_std(shape, a, mode, nonlinearity), rng=rng)
 
 
-def orthogonal(shape, gain=1.0, *, rng=None):
+def orthogonal(shape: tuple[int, ...], gain: float = 1.0, *, rng: Generator | None = None) -> Array:
     """Make a random matrix whose rows (or columns, if fewer) are orthogonal, of length gain.
 
     The QR decomposition of a normal matrix; the signs of R's diagonal go into Q, without which
@@ -145,7 +185,7 @@ def orthogonal(shape, gain=1.0, *, rng=None):
     return (gain * q).reshape(shape).astype("float32")
 
 
-def gain(nonlinearity, param=None):
+def gain(nonlinearity: str, param: float | None = None) -> float:
     """Return PyTorch's recommended factor for the layer before an activation.
 
     Parameters
@@ -173,7 +213,7 @@ def gain(nonlinearity, param=None):
     return GAINS[nonlinearity]
 
 
-def fans(shape):
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return ``(fan_in, fan_out)`` of a weight (out, in) or (out, kh, kw, in).
 
     Raises

@@ -10,6 +10,7 @@ from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype, no_bias_repr
 from firstlight.parameter import Buffer, Parameter
+from firstlight.support.array import Array
 
 
 class InstanceNorm2d(Module):
@@ -73,13 +74,13 @@ class InstanceNorm2d(Module):
 
     def __init__(
         self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=False,
-        track_running_stats=False,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
         *,
-        bias=True,
+        bias: bool = True,
     ):
         if num_features < 1:
             raise ValueError(
@@ -87,13 +88,17 @@ class InstanceNorm2d(Module):
             )
         if not 0 <= momentum <= 1:
             raise ValueError(f"InstanceNorm2d: expected a momentum from 0 to 1, got {momentum}")
-        self.num_features, self.eps, self.momentum = num_features, float(eps), float(momentum)
-        self.weight = Parameter(init.ones((num_features,))) if affine else None
-        self.bias = Parameter(init.zeros((num_features,))) if affine and bias else None
-        self.running_mean = Buffer(init.zeros((num_features,))) if track_running_stats else None
-        self.running_var = Buffer(init.ones((num_features,))) if track_running_stats else None
+        self.num_features = num_features
+        self.eps: float = float(eps)
+        self.momentum: float = float(momentum)
+        shape, has_bias = (num_features,), affine and bias
+        self.weight: Parameter | None = Parameter(init.ones(shape)) if affine else None
+        self.bias: Parameter | None = Parameter(init.zeros(shape)) if has_bias else None
+        tracked = track_running_stats
+        self.running_mean: Buffer | None = Buffer(init.zeros(shape)) if tracked else None
+        self.running_var: Buffer | None = Buffer(init.ones(shape)) if tracked else None
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         own = self.training or self.running_mean is None
         self._check(x, own)
         if own:
@@ -112,7 +117,7 @@ class InstanceNorm2d(Module):
             shift += self.bias.data
         return fast.sample_map(shift, (x, scale))  # (N, H, W, C)
 
-    def backward(self, dy):  # dy (N, H, W, C)
+    def backward(self, dy: Array) -> Array:  # dy (N, H, W, C)
         x, mean, rstd, own = self.saved()
         self.check_dy(dy, x.shape)
         total, dot = fast.sample_dots(dy, x, mean)  # Σ dy and Σ dy (x - mean), (N, C) each
@@ -160,10 +165,10 @@ class InstanceNorm2d(Module):
         if state is not None:
             check_dtype(self, x, state.data.dtype)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 4 * y.size
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.weight is not None}, "

@@ -10,6 +10,7 @@ from firstlight.nn import init
 from firstlight.nn._checks import check_dtype
 from firstlight.parameter import Parameter
 from firstlight.support.arguments import plain_number
+from firstlight.support.array import Array
 
 
 class LayerNorm(Module):
@@ -63,13 +64,21 @@ class LayerNorm(Module):
            [ 1., -1.]], dtype=float32)
     """
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
-        self.normalized_shape, self.eps = _as_shape(normalized_shape), float(eps)
-        self.weight = Parameter(init.ones(self.normalized_shape)) if elementwise_affine else None
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ):
+        shape = _as_shape(normalized_shape)
+        self.normalized_shape: tuple[int, ...] = shape
+        self.eps: float = float(eps)
         has_bias = elementwise_affine and bias
-        self.bias = Parameter(init.zeros(self.normalized_shape)) if has_bias else None
+        self.weight: Parameter | None = Parameter(init.ones(shape)) if elementwise_affine else None
+        self.bias: Parameter | None = Parameter(init.zeros(shape)) if has_bias else None
 
-    def forward(self, x):  # x (..., *normalized_shape)
+    def forward(self, x: Array) -> Array:  # x (..., *normalized_shape)
         _check(self, x)
         y, x_hat, rstd = fast.layer_norm(
             x.reshape(-1, self._width), *self._affine(), eps=self.eps
@@ -77,7 +86,7 @@ class LayerNorm(Module):
         self.save(x_hat, rstd, x.shape)
         return y.reshape(x.shape)
 
-    def backward(self, dy):  # dy (..., *normalized_shape)
+    def backward(self, dy: Array) -> Array:  # dy (..., *normalized_shape)
         x_hat, rstd, shape = self.saved()
         self.check_dy(dy, shape)
         weight, _ = self._affine()
@@ -96,10 +105,10 @@ class LayerNorm(Module):
         """Return w and b as vectors, None where there is none."""
         return [p if p is None else p.data.reshape(-1) for p in (self.weight, self.bias)]
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 7 * y.size
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.normalized_shape}, eps={self.eps}, "
             f"elementwise_affine={self.weight is not None}, bias={self.bias is not None}"
@@ -152,13 +161,19 @@ class RMSNorm(Module):
     array([[0.2, 1.4]], dtype=float32)
     """
 
-    def __init__(self, normalized_shape, eps=None, elementwise_affine=True):
-        self.normalized_shape = _as_shape(normalized_shape)
-        self.eps = None if eps is None else float(eps)
-        self.axes = tuple(range(-len(self.normalized_shape), 0))
-        self.weight = Parameter(init.ones(self.normalized_shape)) if elementwise_affine else None
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+    ):
+        shape = _as_shape(normalized_shape)
+        self.normalized_shape: tuple[int, ...] = shape
+        self.eps: float | None = None if eps is None else float(eps)
+        self.axes: tuple[int, ...] = tuple(range(-len(shape), 0))
+        self.weight: Parameter | None = Parameter(init.ones(shape)) if elementwise_affine else None
 
-    def forward(self, x):  # x (..., *normalized_shape)
+    def forward(self, x: Array) -> Array:  # x (..., *normalized_shape)
         _check(self, x)
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
         x_hat = np.square(x)
@@ -167,7 +182,7 @@ class RMSNorm(Module):
         self.save(x_hat, rrms)
         return x_hat if self.weight is None else x_hat * self.weight.data
 
-    def backward(self, dy):  # dy (..., *normalized_shape)
+    def backward(self, dy: Array) -> Array:  # dy (..., *normalized_shape)
         x_hat, rrms = self.saved()
         self.check_dy(dy, x_hat.shape)
         rows = tuple(range(dy.ndim - len(self.axes)))
@@ -181,10 +196,10 @@ class RMSNorm(Module):
         dx *= rrms
         return dx  # (..., *normalized_shape)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 5 * y.size
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
         )

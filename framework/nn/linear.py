@@ -1,10 +1,15 @@
 """Linear: the matrix product at the heart of every network."""
 
+from collections.abc import Callable
+
+from numpy.random import Generator
+
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 
 class Linear(Module):
@@ -56,26 +61,34 @@ class Linear(Module):
     """
 
     def __init__(
-        self, in_features, out_features, bias=True, *, init_weight=None, needs_dx=True, rng=None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        init_weight: Callable[..., Array] | None = None,
+        needs_dx: bool = True,
+        rng: Generator | None = None,
     ):
         if in_features < 1 or out_features < 1:
             raise ValueError(
                 "Linear: expected in_features and out_features of 1 or more, "
                 f"got {in_features} and {out_features}"
             )
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features = in_features
+        self.out_features = out_features
         self.needs_dx = needs_dx
         bound = in_features**-0.5
         if init_weight is None:
             weight = init.uniform((out_features, in_features), -bound, bound, rng=rng)
         else:
             weight = init_weight((out_features, in_features), rng=rng)
-        self.weight = Parameter(weight)
-        self.bias = (
+        self.weight: Parameter = Parameter(weight)
+        self.bias: Parameter | None = (
             Parameter(init.uniform((out_features,), -bound, bound, rng=rng)) if bias else None
         )
 
-    def forward(self, x):  # x (..., I)
+    def forward(self, x: Array) -> Array:  # x (..., I)
         self._check(x)
         self.save(x)
         y = fast.matmul(x.reshape(-1, self.in_features), self.weight.data.T)  # (N, O)
@@ -83,7 +96,7 @@ class Linear(Module):
             y += self.bias.data
         return y.reshape(*x.shape[:-1], self.out_features)  # (..., O)
 
-    def backward(self, dy):  # dy (..., O)
+    def backward(self, dy: Array) -> Array | None:  # dy (..., O)
         (x,) = self.saved()
         self.check_dy(dy, (*x.shape[:-1], self.out_features))
         rows = dy.reshape(-1, self.out_features)  # (N, O)
@@ -108,8 +121,8 @@ class Linear(Module):
             )
         check_dtype(self, x, self.weight.dtype)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 2 * y.size * self.in_features
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}, bias={self.bias is not None}"

@@ -1,8 +1,11 @@
 """LSTM and LSTMCell: a recurrent network with a memory that gates open and close."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.nn.recurrent import Cell, Recurrent
+from firstlight.support.array import Array
 
 
 class LSTMCell(Cell):
@@ -65,10 +68,13 @@ class LSTMCell(Cell):
     (2, 5)
     """
 
-    gates, parts = 4, 2
+    gates: int = 4
+    parts: int = 2
 
     @staticmethod
-    def step(a, b, state):  # (N, 4 H), (N, 4 H), (h, c)
+    def step(
+        a: Array, b: Array, state: tuple[Array, ...]
+    ) -> tuple[tuple[Array, ...], Any]:  # (N, 4 H), (N, 4 H), (h, c)
         _, c = state
         gates = np.add(a, b, out=b)  # (N, 4 H)
         # All four at once, by σ(x) = ½ + ½ tanh(x/2): half the passes of σ by exp.
@@ -87,7 +93,7 @@ class LSTMCell(Cell):
         return (o * tanh, new), (gates, c, tanh)
 
     @staticmethod
-    def undo(dstate, kept):
+    def undo(dstate: Any, kept: Any) -> tuple[Array, Array, Any]:
         (dh, dc), (gates, c, tanh) = dstate, kept
         i, f, g, o = _blocks(gates)
         through_h = np.square(tanh)
@@ -150,7 +156,7 @@ class LSTM(Recurrent):
     (2, 7, 5)
     """
 
-    cell = LSTMCell
+    cell: type[Cell] = LSTMCell
 
 
 def _blocks(gates):  # (N, 4 H) -> four views (N, H)

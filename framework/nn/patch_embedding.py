@@ -1,7 +1,10 @@
 """PatchEmbedding: an image as a sequence of patches, the words of a Vision Transformer."""
 
+from numpy.random import Generator
+
 from firstlight.module import Module
 from firstlight.nn.linear import Linear
+from firstlight.support.array import Array
 
 
 class PatchEmbedding(Module):
@@ -39,14 +42,24 @@ class PatchEmbedding(Module):
     (2, 6, 16)
     """
 
-    def __init__(self, in_channels, embed_dim, patch_size, *, needs_dx=True, rng=None):
+    def __init__(
+        self,
+        in_channels: int,
+        embed_dim: int,
+        patch_size: int,
+        *,
+        needs_dx: bool = True,
+        rng: Generator | None = None,
+    ):
         if patch_size < 1:
             raise ValueError(f"PatchEmbedding: expected patch_size of 1 or more, got {patch_size}")
-        self.in_channels, self.patch_size, self.needs_dx = in_channels, patch_size, needs_dx
+        self.in_channels = in_channels
+        self.patch_size = patch_size
+        self.needs_dx = needs_dx
         pixels = patch_size * patch_size * in_channels
-        self.proj = Linear(pixels, embed_dim, needs_dx=needs_dx, rng=rng)
+        self.proj: Linear = Linear(pixels, embed_dim, needs_dx=needs_dx, rng=rng)
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         p = self.patch_size
         if x.ndim != 4 or x.shape[1] % p or x.shape[2] % p or x.shape[3] != self.in_channels:
             raise ValueError(
@@ -58,7 +71,7 @@ class PatchEmbedding(Module):
         grid = x.reshape(n, h // p, p, w // p, p, c).swapaxes(2, 3)  # (N, H/P, W/P, P, P, C)
         return self.proj(grid.reshape(n, h // p * (w // p), p * p * c))  # (N, HW/P², D)
 
-    def backward(self, dy):  # dy (N, HW/P², D)
+    def backward(self, dy: Array) -> Array | None:  # dy (N, HW/P², D)
         (shape,) = self.saved()
         n, h, w, c = shape
         p = self.patch_size
@@ -67,8 +80,8 @@ class PatchEmbedding(Module):
             return None
         return dx.reshape(n, h // p, w // p, p, p, c).swapaxes(2, 3).reshape(shape)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # all in the projection
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.in_channels}, patch_size={self.patch_size}"

@@ -3,8 +3,10 @@
 import numpy as np
 
 from firstlight import fast
+from firstlight.fast.window import Window
 from firstlight.module import Module
 from firstlight.nn._checks import check_fits, check_images, pair
+from firstlight.support.array import Array
 
 
 class MaxPool2d(Module):
@@ -49,24 +51,34 @@ class MaxPool2d(Module):
     (array([5.]), array([0., 1., 0., 0.]))
     """
 
-    def __init__(self, kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False):
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        *,
+        ceil_mode: bool = False,
+    ):
         dilation = pair("MaxPool2d", "dilation", dilation, 1)
-        self.window = pooling_window("MaxPool2d", kernel_size, stride, padding, dilation, ceil_mode)
+        self.window: Window = _pooling_window(
+            "MaxPool2d", kernel_size, stride, padding, dilation, ceil_mode
+        )
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         check_images("MaxPool2d", x)
         check_fits("MaxPool2d", x, self.window)
         y, place = fast.max_pool2d(x, self.window)  # (N, oh, ow, C) each
         self.save(place, x.shape[1:3])
         return y
 
-    def backward(self, dy):  # dy (N, oh, ow, C)
+    def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
         place, image = self.saved()
         self.check_dy(dy, place.shape)
         return fast.max_pool2d_dx(dy, place, self.window, image)  # (N, H, W, C)
 
-    def extra_repr(self):
-        return window_repr(self.window)
+    def extra_repr(self) -> str:
+        return _window_repr(self.window)
 
 
 class AvgPool2d(Module):
@@ -109,26 +121,33 @@ class AvgPool2d(Module):
     """
 
     def __init__(
-        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+        self,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] | None = None,
+        padding: int | tuple[int, int] = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
     ):
-        self.window = pooling_window("AvgPool2d", kernel_size, stride, padding, (1, 1), ceil_mode)
-        self.count_include_pad = bool(count_include_pad)
+        self.window: Window = _pooling_window(
+            "AvgPool2d", kernel_size, stride, padding, (1, 1), ceil_mode
+        )
+        self.count_include_pad: bool = bool(count_include_pad)
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         check_images("AvgPool2d", x)
         check_fits("AvgPool2d", x, self.window)
         y = fast.avg_pool2d(x, self.window, self.count_include_pad)  # (N, oh, ow, C)
         self.save(y.shape, x.shape[1:3])
         return y
 
-    def backward(self, dy):  # dy (N, oh, ow, C)
+    def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
         shape, image = self.saved()
         self.check_dy(dy, shape)
         return fast.avg_pool2d_dx(dy, self.window, image, self.count_include_pad)  # (N, H, W, C)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         left_out = "" if self.count_include_pad else ", count_include_pad=False"
-        return window_repr(self.window) + left_out
+        return _window_repr(self.window) + left_out
 
 
 class AdaptiveAvgPool2d(Module):
@@ -159,18 +178,18 @@ class AdaptiveAvgPool2d(Module):
     (5, 2, 2, 3)
     """
 
-    def __init__(self, output_size):
-        self.output_size = pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
+    def __init__(self, output_size: int | tuple[int, int]):
+        self.output_size: tuple[int, int] = pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
 
-    def forward(self, x):  # x (N, H, W, C)
-        check_pixels("AdaptiveAvgPool2d", x)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
+        _check_pixels("AdaptiveAvgPool2d", x)
         self.save(x)
         y = np.empty_like(x, order="C", shape=(len(x), *self.output_size, x.shape[3]))
         for m, n, pixels in self._cells(x):
             y[:, m, n] = x[pixels].mean(axis=(1, 2))  # (N, C)
         return y  # (N, oh, ow, C)
 
-    def backward(self, dy):  # dy (N, oh, ow, C)
+    def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
         (x,) = self.saved()
         self.check_dy(dy, (len(x), *self.output_size, x.shape[3]))
         dx = np.zeros_like(x, order="C")
@@ -189,7 +208,7 @@ class AdaptiveAvgPool2d(Module):
             for n, xs in enumerate(columns):
                 yield m, n, (slice(None), ys, xs)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.output_size}"
 
 
@@ -218,12 +237,12 @@ class GlobalAvgPool2d(Module):
     (5, 3)
     """
 
-    def forward(self, x):  # x (N, H, W, C)
-        check_pixels("GlobalAvgPool2d", x)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
+        _check_pixels("GlobalAvgPool2d", x)
         self.save(x.shape)
         return x.mean(axis=(1, 2))  # (N, C)
 
-    def backward(self, dy):  # dy (N, C)
+    def backward(self, dy: Array) -> Array:  # dy (N, C)
         (shape,) = self.saved()
         self.check_dy(dy, (shape[0], shape[3]))
         share = dy * (1 / (shape[1] * shape[2]))  # (N, C)
@@ -232,7 +251,7 @@ class GlobalAvgPool2d(Module):
         return dx  # (N, H, W, C)
 
 
-def pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
+def _pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
     """Return the `ops.Window` of a pooling layer's arguments."""
     kernel = pair(who, "kernel_size", kernel_size, 1)
     stride = kernel if stride is None else pair(who, "stride", stride, 1)
@@ -245,14 +264,14 @@ def pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
     return fast.Window(kernel, stride, dilation, padding, padding, bool(ceil_mode))
 
 
-def check_pixels(who, x):
+def _check_pixels(who, x):
     """Raise a ValueError unless x is (N, H, W, C) with a pixel at least."""
     check_images(who, x)
     if 0 in x.shape[1:3]:
         raise ValueError(f"{who}: expected x with pixels, got shape {x.shape}")
 
 
-def window_repr(window):
+def _window_repr(window):
     """Return what a pooling layer shows of its window."""
     parts = [f"kernel_size={window.kernel}, stride={window.stride}"]
     parts += [f"padding={window.before}"] if any(window.before) else []

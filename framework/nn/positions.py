@@ -6,6 +6,7 @@ Learned positions are an `Embedding` of 0, 1, 2, ... that is added to x.
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class SinusoidalPositions(Module):
@@ -40,26 +41,26 @@ class SinusoidalPositions(Module):
             [0.84, 0.54, 0.01, 1.  ]]])
     """
 
-    def __init__(self, embed_dim):
-        check_even("SinusoidalPositions", "embed_dim", embed_dim)
+    def __init__(self, embed_dim: int):
+        _check_even("SinusoidalPositions", "embed_dim", embed_dim)
         self.embed_dim = embed_dim
 
-    def forward(self, x):  # x (..., T, C)
+    def forward(self, x: Array) -> Array:  # x (..., T, C)
         if x.ndim < 2 or x.shape[-1] != self.embed_dim:
             raise ValueError(
                 f"SinusoidalPositions: expected x of shape (..., positions, {self.embed_dim}), "
                 f"got shape {x.shape}"
             )
         self.save(x.shape)
-        cos, sin = waves(x.shape[-2], self.embed_dim, 0, x)  # (T, C/2) each
+        cos, sin = _waves(x.shape[-2], self.embed_dim, 0, x)  # (T, C/2) each
         return x + np.stack([sin, cos], axis=-1).reshape(x.shape[-2:])
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (shape,) = self.saved()
         self.check_dy(dy, shape)
         return dy
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.embed_dim}"
 
 
@@ -101,11 +102,12 @@ class RotaryPositions(Module):
            [0.54, 0.84]])
     """
 
-    def __init__(self, head_dim, base=10000.0):
-        check_even("RotaryPositions", "head_dim", head_dim)
-        self.head_dim, self.base = head_dim, float(base)
+    def __init__(self, head_dim: int, base: float = 10000.0):
+        _check_even("RotaryPositions", "head_dim", head_dim)
+        self.head_dim = head_dim
+        self.base: float = float(base)
 
-    def forward(self, x):  # x (..., T, D)
+    def forward(self, x: Array) -> Array:  # x (..., T, D)
         if x.ndim < 2 or x.shape[-1] != self.head_dim:
             raise ValueError(
                 f"RotaryPositions: expected x of shape (..., positions, {self.head_dim}), "
@@ -114,14 +116,14 @@ class RotaryPositions(Module):
         self.save(x.shape)
         return self.turn(x)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (shape,) = self.saved()
         self.check_dy(dy, shape)
         return self.turn(dy, back=True)
 
-    def turn(self, x, start=0, *, back=False):
+    def turn(self, x: Array, start: int = 0, *, back: bool = False) -> Array:
         """Return x (..., T, D) turned, or turned back; its first position is ``start``."""
-        cos, sin = waves(x.shape[-2], self.head_dim, start, x, self.base)  # (T, D/2) each
+        cos, sin = _waves(x.shape[-2], self.head_dim, start, x, self.base)  # (T, D/2) each
         if back:
             sin = -sin
         half = self.head_dim // 2
@@ -131,14 +133,14 @@ class RotaryPositions(Module):
         np.add(high * cos, low * sin, out=y[..., half:])
         return y
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 3 * y.size
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.head_dim}, base={self.base}"
 
 
-def waves(count, width, start, like, base=10000.0):
+def _waves(count, width, start, like, base=10000.0):
     """Return cos(t ω_i) and sin(t ω_i), (count, width/2) each, for t from ``start`` on."""
     # In float64, for angles of thousands need the digits.
     t = np.arange(start, start + count, dtype="float64", like=like)[:, None]  # (count, 1)
@@ -146,7 +148,7 @@ def waves(count, width, start, like, base=10000.0):
     return (f(angles).astype(like.dtype) for f in (np.cos, np.sin))
 
 
-def check_even(who, name, size):
+def _check_even(who, name, size):
     """Raise a ValueError unless a size is even."""
     if size < 2 or size % 2:
         raise ValueError(f"{who}: expected an even {name}, for pairs of numbers, got {size}")

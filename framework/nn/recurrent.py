@@ -30,13 +30,17 @@ References
 Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.random import Generator
 
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
 from firstlight.nn._checks import check_dtype
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 
 
 class Cell(Module):
@@ -52,28 +56,43 @@ class Cell(Module):
         The new state, left by forward; dL/d(old state), left by backward.
     """
 
-    gates, parts = 1, 1
+    weight_ih: Parameter
+    weight_hh: Parameter
+    bias_ih: Parameter | None
+    bias_hh: Parameter | None
+    gates: int = 1
+    parts: int = 1
+    state: Any
+    dstate: Any
 
     @staticmethod
-    def step(a, b, state):
+    def step(a: Array, b: Array, state: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
         """Return the new state, a tuple, and what `undo` needs of it."""
         raise NotImplementedError
 
     @staticmethod
-    def undo(dstate, kept):
+    def undo(dstate: Any, kept: Any) -> tuple[Array, Array, Any]:
         """Return da, db, and dL/d(old state) without the path through b."""
         raise NotImplementedError
 
-    def __init__(self, input_size, hidden_size, bias=True, *, rng=None):
-        check_sizes(self, input_size, hidden_size)
-        self.input_size, self.hidden_size = input_size, hidden_size
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        *,
+        rng: Generator | None = None,
+    ):
+        _check_sizes(self, input_size, hidden_size)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
         rows = self.gates * hidden_size
-        weights = initial_weights(rows, input_size, hidden_size, bias, rng)
+        weights = _initial_weights(rows, input_size, hidden_size, bias, rng)
         self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = weights
 
-    def forward(self, x, state=None):  # x (N, I)
-        check_input(self, x, 2, self.weight_ih)
-        old = parts_of(self, state, x, (len(x), self.hidden_size))
+    def forward(self, x: Array, state: Any = None) -> Array:  # x (N, I)
+        _check_input(self, x, 2, self.weight_ih)
+        old = _parts_of(self, state, x, (len(x), self.hidden_size))
         a = fast.matmul(x, self.weight_ih.data.T)  # (N, G H)
         b = fast.matmul(old[0], self.weight_hh.data.T)  # (N, G H)
         if self.bias_ih is not None:
@@ -84,10 +103,10 @@ class Cell(Module):
         self.state = new if self.parts > 1 else new[0]
         return new[0]  # (N, H)
 
-    def backward(self, dy, dstate=None):  # dy (N, H)
+    def backward(self, dy: Array, dstate: Any = None) -> Array:  # dy (N, H)
         x, h, kept = self.saved()
         self.check_dy(dy, h.shape)
-        dnew = list(parts_of(self, dstate, x, h.shape))
+        dnew = list(_parts_of(self, dstate, x, h.shape))
         dnew[0] = dnew[0] + dy
         da, db, dold = self.undo(dnew, kept)  # (N, G H) twice
         fast.matmul(da.T, x, out=self.weight_ih.grad, accumulate=True)
@@ -99,10 +118,10 @@ class Cell(Module):
         self.dstate = dold if self.parts > 1 else dold[0]
         return fast.matmul(da, self.weight_ih.data)  # (N, I)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 2 * len(x) * (self.weight_ih.size + self.weight_hh.size)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}, bias={self.bias_ih is not None}"
 
 
@@ -117,26 +136,38 @@ class Recurrent(Module):
         The last state, left by forward; dL/d(first state), left by backward.
     """
 
-    cell = Cell
+    cell: type[Cell] = Cell
+    state: Any
+    dstate: Any
 
     def __init__(
-        self, input_size, hidden_size, num_layers=1, *, bias=True, needs_dx=True, rng=None
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bias: bool = True,
+        needs_dx: bool = True,
+        rng: Generator | None = None,
     ):
-        check_sizes(self, input_size, hidden_size)
+        _check_sizes(self, input_size, hidden_size)
         if num_layers < 1:
             raise ValueError(f"{self._name}: expected num_layers of 1 or more, got {num_layers}")
-        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.parts, self.needs_dx = self.cell.parts, needs_dx
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.parts: int = self.cell.parts
+        self.needs_dx = needs_dx
         for layer in range(num_layers):
             width = hidden_size if layer else input_size
             rows = self.cell.gates * hidden_size
-            weights = initial_weights(rows, width, hidden_size, bias, rng)
+            weights = _initial_weights(rows, width, hidden_size, bias, rng)
             for name, weight in zip(self._names(layer), weights, strict=True):
                 setattr(self, name, weight)
 
-    def forward(self, x, state=None):  # x (N, T, I)
-        check_input(self, x, 3, self.weight_ih_l0)
-        first = parts_of(self, state, x, (self.num_layers, len(x), self.hidden_size))
+    def forward(self, x: Array, state: Any = None) -> Array:  # x (N, T, I)
+        _check_input(self, x, 3, self.weight_ih_l0)
+        first = _parts_of(self, state, x, (self.num_layers, len(x), self.hidden_size))
         y = np.asarray(x.transpose(1, 0, 2), order="C", like=x)  # (T, N, I), each step one piece
         last = []
         for layer in range(self.num_layers):
@@ -165,10 +196,10 @@ class Recurrent(Module):
         self.save(x, h, kept)
         return h[1:], state
 
-    def backward(self, dy, dstate=None):  # dy (N, T, H)
+    def backward(self, dy: Array, dstate: Any = None) -> Array | None:  # dy (N, T, H)
         n, steps = self.saved()
         self.check_dy(dy, (n, steps, self.hidden_size))
-        dlast = parts_of(self, dstate, dy, (self.num_layers, n, self.hidden_size))
+        dlast = _parts_of(self, dstate, dy, (self.num_layers, n, self.hidden_size))
         dy, dfirst = dy.transpose(1, 0, 2), []  # (T, N, H)
         for layer in reversed(range(self.num_layers)):
             dy, start = self._backward(layer, dy, tuple(part[layer] for part in dlast))
@@ -187,8 +218,8 @@ class Recurrent(Module):
             da[t], db[t], dstate = self.cell.undo(dstate, kept.pop())
             dstate = (dstate[0] + fast.matmul(db[t], w_hh.data), *dstate[1:])
         same = da[0] is db[0]
-        da = joined(da)  # (T N, G H), all steps in one product again
-        db = da if same else joined(db)
+        da = _joined(da)  # (T N, G H), all steps in one product again
+        db = da if same else _joined(db)
         fast.matmul(da.T, x.reshape(len(da), x.shape[2]), out=w_ih.grad, accumulate=True)
         fast.matmul(db.T, h[:-1].reshape(len(db), h.shape[2]), out=w_hh.grad, accumulate=True)
         if b_ih is not None:
@@ -208,18 +239,18 @@ class Recurrent(Module):
         parts = tuple(np.stack(part) for part in zip(*states, strict=True))
         return parts if self.parts > 1 else parts[0]
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         weights = [w for layer in range(self.num_layers) for w in self._weights(layer)[:2]]
         return 2 * x.shape[0] * x.shape[1] * sum(weight.size for weight in weights)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
             f"bias={self.bias_ih_l0 is not None}"
         )
 
 
-def joined(steps):
+def _joined(steps):
     """Return the arrays (N, G H) of all steps one below the other, (T N, G H)."""
     if isinstance(steps[0], np.ndarray):
         return np.concatenate(steps)
@@ -230,7 +261,7 @@ def joined(steps):
     return whole.reshape(-1, whole.shape[2])
 
 
-def check_sizes(layer, input_size, hidden_size):
+def _check_sizes(layer, input_size, hidden_size):
     """Raise a ValueError unless both sizes are positive."""
     if input_size < 1 or hidden_size < 1:
         raise ValueError(
@@ -239,7 +270,7 @@ def check_sizes(layer, input_size, hidden_size):
         )
 
 
-def initial_weights(rows, inputs, hidden, bias, rng):
+def _initial_weights(rows, inputs, hidden, bias, rng):
     """Return W_ih, W_hh, b_ih and b_hh, uniform in ±1/√H as in PyTorch."""
     shapes = [(rows, inputs), (rows, hidden), (rows,), (rows,)]
     bound = hidden**-0.5
@@ -249,7 +280,7 @@ def initial_weights(rows, inputs, hidden, bias, rng):
     ]
 
 
-def check_input(layer, x, axes, weight):
+def _check_input(layer, x, axes, weight):
     """Raise a ValueError or TypeError unless x is (N, I), or (N, T, I) with a step."""
     name, width = type(layer).__name__, layer.input_size
     if x.ndim != axes or x.shape[-1] != width or 0 in x.shape[1:]:
@@ -261,7 +292,7 @@ def check_input(layer, x, axes, weight):
     check_dtype(layer, x, weight.dtype)
 
 
-def parts_of(layer, state, like, shape):
+def _parts_of(layer, state, like, shape):
     """Return a state, or its gradient, as a tuple of its parts; zeros for None."""
     if state is None:
         return tuple(np.zeros_like(like, shape=shape) for _ in range(layer.parts))

@@ -1,9 +1,12 @@
 """MSELoss, L1Loss, HuberLoss: how far predictions are from numbers."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.module import Module
 from firstlight.nn._checks import check_reduction, check_same_shape, gradient_factor, reduced
+from firstlight.support.array import Array
 
 
 class MSELoss(Module):
@@ -41,29 +44,29 @@ class MSELoss(Module):
     array([0., 3.])
     """
 
-    def __init__(self, *, reduction="mean"):
+    def __init__(self, *, reduction: str = "mean"):
         check_reduction("MSELoss", reduction)
         self.reduction = reduction
 
-    def forward(self, prediction, target):  # both (...)
-        d = difference(self, prediction, target)  # (...)
+    def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
+        d = _difference(self, prediction, target)  # (...)
         self.save(d)
-        return reduced(self, d * d, total(self, d))
+        return reduced(self, d * d, _total(self, d))
 
-    def backward(self, dloss=1.0):
+    def backward(self, dloss: Any = 1.0) -> Array:
         (d,) = self.saved()
-        d *= 2 * gradient_factor(self, dloss, total(self, d), d.shape)
+        d *= 2 * gradient_factor(self, dloss, _total(self, d), d.shape)
         return d  # (...)
 
-    def metrics(self, prediction, target):
+    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{}``: the loss says it all."""
         return {}
 
-    def denominators(self, prediction, target):
+    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{"loss": D}``, the number of values; None as D of a sum."""
         return {"loss": prediction.size if self.reduction == "mean" else None}
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}"
 
 
@@ -102,30 +105,30 @@ class L1Loss(Module):
     array([0. , 0.5])
     """
 
-    def __init__(self, *, reduction="mean"):
+    def __init__(self, *, reduction: str = "mean"):
         check_reduction("L1Loss", reduction)
         self.reduction = reduction
 
-    def forward(self, prediction, target):  # both (...)
-        d = difference(self, prediction, target)  # (...)
+    def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
+        d = _difference(self, prediction, target)  # (...)
         self.save(d)
-        return reduced(self, np.abs(d), total(self, d))
+        return reduced(self, np.abs(d), _total(self, d))
 
-    def backward(self, dloss=1.0):
+    def backward(self, dloss: Any = 1.0) -> Array:
         (d,) = self.saved()
         dx = np.sign(d, out=d)
-        dx *= gradient_factor(self, dloss, total(self, d), d.shape)
+        dx *= gradient_factor(self, dloss, _total(self, d), d.shape)
         return dx  # (...)
 
-    def metrics(self, prediction, target):
+    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{}``: the loss says it all."""
         return {}
 
-    def denominators(self, prediction, target):
+    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{"loss": D}``, the number of values; None as D of a sum."""
         return {"loss": prediction.size if self.reduction == "mean" else None}
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}"
 
 
@@ -172,44 +175,45 @@ class HuberLoss(Module):
     array([0.25, 0.5 ])
     """
 
-    def __init__(self, *, reduction="mean", delta=1.0):
+    def __init__(self, *, reduction: str = "mean", delta: float = 1.0):
         check_reduction("HuberLoss", reduction)
         if not delta > 0:
             raise ValueError(f"HuberLoss: expected a delta above 0, got {delta}")
-        self.reduction, self.delta = reduction, delta
+        self.reduction = reduction
+        self.delta = delta
 
-    def forward(self, prediction, target):  # both (...)
-        d = difference(self, prediction, target)  # (...)
+    def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
+        d = _difference(self, prediction, target)  # (...)
         c = np.clip(d, -self.delta, self.delta, out=np.empty_like(d))
         self.save(c)
         d -= c / 2
         d *= c
-        return reduced(self, d, total(self, d))
+        return reduced(self, d, _total(self, d))
 
-    def backward(self, dloss=1.0):
+    def backward(self, dloss: Any = 1.0) -> Array:
         (c,) = self.saved()
-        c *= gradient_factor(self, dloss, total(self, c), c.shape)
+        c *= gradient_factor(self, dloss, _total(self, c), c.shape)
         return c  # (...)
 
-    def metrics(self, prediction, target):
+    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{}``: the loss says it all."""
         return {}
 
-    def denominators(self, prediction, target):
+    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{"loss": D}``, the number of values; None as D of a sum."""
         return {"loss": prediction.size if self.reduction == "mean" else None}
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}, delta={self.delta}"
 
 
-def difference(loss, prediction, target):
+def _difference(loss, prediction, target):
     """Return prediction - target in prediction's dtype, after checking both."""
     check_same_shape(type(loss).__name__, prediction, target)
     d = np.empty_like(prediction)  # an array also for one number, of which NumPy makes a scalar
     return np.subtract(prediction, target, out=d, dtype=d.dtype)
 
 
-def total(loss, d):
+def _total(loss, d):
     """Return what the sum is divided by."""
     return d.size if loss.reduction == "mean" else 1

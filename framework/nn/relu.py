@@ -9,6 +9,7 @@ import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class ReLU(Module):
@@ -34,12 +35,12 @@ class ReLU(Module):
     array([0., 0., 2.])
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         y = fast.blockwise(self._forward, x)
         self.save(y)  # the next layer keeps y anyway, so this costs no memory
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
         self.check_dy(dy, y.shape)
         return fast.blockwise(self._backward, y, dy)
@@ -81,14 +82,14 @@ class LeakyReLU(Module):
     array([-0.1,  0. ,  2. ])
     """
 
-    def __init__(self, negative_slope=0.01):
-        self.negative_slope = float(negative_slope)
+    def __init__(self, negative_slope: float = 0.01):
+        self.negative_slope: float = float(negative_slope)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         self.save(x)
         return fast.blockwise(self._forward, x)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (x,) = self.saved()
         self.check_dy(dy, x.shape)
         return fast.blockwise(self._backward, x, dy)
@@ -103,7 +104,7 @@ class LeakyReLU(Module):
         dx += self.negative_slope
         dx *= dy
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
 
 
@@ -137,15 +138,15 @@ class ELU(Module):
     array([-0.632,  0.   ,  2.   ])
     """
 
-    def __init__(self, alpha=1.0):
-        self.alpha = float(alpha)
+    def __init__(self, alpha: float = 1.0):
+        self.alpha: float = float(alpha)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         y = fast.blockwise(self._forward, x)
         self.save(x, y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x, y = self.saved()
         self.check_dy(dy, x.shape)
         return fast.blockwise(self._backward, x, y, dy)
@@ -163,5 +164,5 @@ class ELU(Module):
             dx += np.multiply(x > 0, 1 - self.alpha, dtype=dx.dtype)
         dx *= dy
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"alpha={self.alpha}"

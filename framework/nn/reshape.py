@@ -6,6 +6,7 @@ A layer behind them with ``needs_dx=False`` hands back None; so do they.
 import math
 
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class Flatten(Module):
@@ -34,10 +35,10 @@ class Flatten(Module):
     (32, 64)
     """
 
-    def __init__(self, start_dim=1):
+    def __init__(self, start_dim: int = 1):
         self.start_dim = start_dim
 
-    def forward(self, x):  # x (N, ...)
+    def forward(self, x: Array) -> Array:  # x (N, ...)
         if not -x.ndim <= self.start_dim < x.ndim:
             raise ValueError(
                 f"Flatten: expected x with an axis {self.start_dim} (start_dim), "
@@ -48,17 +49,17 @@ class Flatten(Module):
         self.save(x.shape, y.shape)
         return y
 
-    def backward(self, dy):  # dy (N, features)
+    def backward(self, dy: Array | None) -> Array | None:  # dy (N, features)
         x_shape, y_shape = self.saved()
         if dy is None:
             return None
         self.check_dy(dy, y_shape)
         return dy.reshape(x_shape)  # (N, ...)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}"
 
 
@@ -88,7 +89,7 @@ class Reshape(Module):
     (32, 8, 8, 1)
     """
 
-    def __init__(self, *shape):
+    def __init__(self, *shape: int):
         if any(size < -1 for size in shape) or shape.count(-1) > 1:
             raise ValueError(
                 f"Reshape: expected sizes of 0 or more and at most one -1, got {shape}; "
@@ -96,12 +97,12 @@ class Reshape(Module):
             )
         self.shape = shape
 
-    def forward(self, x):  # x (N, ...)
+    def forward(self, x: Array) -> Array:  # x (N, ...)
         y = x.reshape(*x.shape[:1], *self._sample_shape(x))  # (N, *shape)
         self.save(x.shape, y.shape)
         return y
 
-    def backward(self, dy):  # dy (N, *shape)
+    def backward(self, dy: Array | None) -> Array | None:  # dy (N, *shape)
         x_shape, y_shape = self.saved()
         if dy is None:
             return None
@@ -121,10 +122,10 @@ class Reshape(Module):
             )
         return shape
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return ", ".join(map(str, self.shape))
 
 
@@ -144,15 +145,15 @@ class Identity(Module):
     Identity()
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         self.save(x.shape)
         return x
 
-    def backward(self, dy):
+    def backward(self, dy: Array | None) -> Array | None:
         (shape,) = self.saved()
         if dy is not None:
             self.check_dy(dy, shape)
         return dy
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0

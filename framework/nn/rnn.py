@@ -1,8 +1,11 @@
 """RNN and RNNCell: the plain recurrent network."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.nn.recurrent import Cell, Recurrent
+from firstlight.support.array import Array
 
 
 class RNNCell(Cell):
@@ -58,12 +61,14 @@ class RNNCell(Cell):
     """
 
     @staticmethod
-    def step(a, b, state):  # (N, H), (N, H), (h,)
+    def step(
+        a: Array, b: Array, state: tuple[Array, ...]
+    ) -> tuple[tuple[Array, ...], Any]:  # (N, H), (N, H), (h,)
         h = np.tanh(a + b)  # (N, H)
         return (h,), h
 
     @staticmethod
-    def undo(dstate, kept):
+    def undo(dstate: Any, kept: Any) -> tuple[Array, Array, Any]:
         (dh,), h = dstate, kept
         da = np.square(h)
         np.subtract(1, da, out=da)
@@ -121,4 +126,4 @@ class RNN(Recurrent):
     (2, 1, 5)
     """
 
-    cell = RNNCell
+    cell: type[Cell] = RNNCell

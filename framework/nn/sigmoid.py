@@ -9,6 +9,7 @@ import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class Sigmoid(Module):
@@ -30,12 +31,12 @@ class Sigmoid(Module):
     array([0. , 0.5, 1. ])
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         y = fast.sigmoid(x)
         self.save(y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
         self.check_dy(dy, y.shape)
         return fast.blockwise(self._backward, y, dy)
@@ -66,12 +67,12 @@ class Tanh(Module):
     array([-1.,  0.,  1.])
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         y = fast.blockwise(self._forward, x)
         self.save(y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
         self.check_dy(dy, y.shape)
         return fast.blockwise(self._backward, y, dy)
@@ -111,13 +112,13 @@ class SiLU(Module):
     array([-0.269,  0.   ,  1.762])
     """
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         s = np.empty_like(x, order="C")
         y = fast.blockwise(self._forward, x, s)
         self.save(x, s)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         x, s = self.saved()
         self.check_dy(dy, x.shape)
         return fast.blockwise(self._backward, x, s, dy)
@@ -169,14 +170,15 @@ class Softplus(Module):
     array([0.00e+00, 6.93e-01, 1.00e+04])
     """
 
-    def __init__(self, beta=1.0, threshold=20.0):
-        self.beta, self.threshold = float(beta), float(threshold)
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0):
+        self.beta: float = float(beta)
+        self.threshold: float = float(threshold)
 
-    def forward(self, x):
+    def forward(self, x: Array) -> Array:
         self.save(x)
         return fast.blockwise(self._forward, x)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (x,) = self.saved()
         self.check_dy(dy, x.shape)
         return fast.blockwise(self._backward, x, dy)
@@ -196,5 +198,5 @@ class Softplus(Module):
         dx *= dy
         np.copyto(dx, dy, where=z > self.threshold, casting="same_kind")
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"

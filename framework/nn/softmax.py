@@ -3,6 +3,7 @@
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.support.array import Array
 
 
 class Softmax(Module):
@@ -34,17 +35,17 @@ class Softmax(Module):
            [1. , 0. ]])
     """
 
-    def __init__(self, dim=-1):
+    def __init__(self, dim: int = -1):
         self.dim = dim
 
-    def forward(self, x):
-        y = centered(self, x)
+    def forward(self, x: Array) -> Array:
+        y = _centered(self, x)
         np.exp(y, out=y)
         y /= y.sum(axis=self.dim, keepdims=True)
         self.save(y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
         self.check_dy(dy, y.shape)
         dx = dy * y
@@ -53,7 +54,7 @@ class Softmax(Module):
         dx *= y
         return dx
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"dim={self.dim}"
 
 
@@ -81,17 +82,17 @@ class LogSoftmax(Module):
     array([[     0., -20000.]])
     """
 
-    def __init__(self, dim=-1):
+    def __init__(self, dim: int = -1):
         self.dim = dim
 
-    def forward(self, x):
-        y = centered(self, x)
+    def forward(self, x: Array) -> Array:
+        y = _centered(self, x)
         if y.size:
             y -= np.log(np.exp(y).sum(axis=self.dim, keepdims=True))
         self.save(y)
         return y
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
         self.check_dy(dy, y.shape)
         dx = np.exp(y)
@@ -99,11 +100,11 @@ class LogSoftmax(Module):
         np.subtract(dy, dx, out=dx)
         return dx
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"dim={self.dim}"
 
 
-def centered(layer, x):
+def _centered(layer, x):
     """Return x - m in new memory; a ValueError unless x has the layer's axis."""
     if not -x.ndim <= layer.dim < x.ndim:
         who = type(layer).__name__

@@ -1,6 +1,8 @@
 """TransformerEncoderLayer and TransformerDecoderLayer: residual attention and feed-forward."""
 
-import numpy as np
+from typing import Any
+
+from numpy.random import Generator
 
 from firstlight.module import Module
 from firstlight.nn.attention import MultiHeadAttention
@@ -18,7 +20,7 @@ ACTIVATIONS = {"relu": ReLU, "gelu": GELU}
 class _TransformerLayer(Module):
     """Base of both layers: attention, feed-forward, norms, and recomputation."""
 
-    has_memory = False  # attends to a second sequence too
+    has_memory: bool = False  # attends to a second sequence too
 
     def __init__(
         self,
@@ -33,31 +35,35 @@ class _TransformerLayer(Module):
         *,
         is_causal: bool = False,
         recompute: bool = False,
-        rng: np.random.Generator | None = None,
+        rng: Generator | None = None,
     ):
         if activation not in ACTIVATIONS:
             raise ValueError(
                 f"{self._name}: expected activation {' or '.join(ACTIVATIONS)}, got {activation!r}"
             )
-        self.norm_first, self.recompute = norm_first, recompute
-        self.self_attn = MultiHeadAttention(
+        self.norm_first = norm_first
+        self.recompute = recompute
+        self.self_attn: MultiHeadAttention = MultiHeadAttention(
             d_model, nhead, dropout, bias, is_causal=is_causal, rng=rng
         )
         if self.has_memory:
-            self.multihead_attn = MultiHeadAttention(d_model, nhead, dropout, bias, rng=rng)
-        self.linear1 = Linear(d_model, dim_feedforward, bias, rng=rng)
-        self.activation = ACTIVATIONS[activation]()
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias, rng=rng)
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias)
+            self.multihead_attn: MultiHeadAttention = MultiHeadAttention(
+                d_model, nhead, dropout, bias, rng=rng
+            )
+        self.linear1: Linear = Linear(d_model, dim_feedforward, bias, rng=rng)
+        self.activation: ReLU | GELU = ACTIVATIONS[activation]()
+        self.dropout: Dropout = Dropout(dropout)
+        self.linear2: Linear = Linear(dim_feedforward, d_model, bias, rng=rng)
+        self.norm1: LayerNorm = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.norm2: LayerNorm = LayerNorm(d_model, layer_norm_eps, bias=bias)
         if self.has_memory:
-            self.norm3 = LayerNorm(d_model, layer_norm_eps, bias=bias)
-        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
+            self.norm3: LayerNorm = LayerNorm(d_model, layer_norm_eps, bias=bias)
+        self.dropout1: Dropout = Dropout(dropout)
+        self.dropout2: Dropout = Dropout(dropout)
         if self.has_memory:
-            self.dropout3 = Dropout(dropout)
+            self.dropout3: Dropout = Dropout(dropout)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Any:
         replay(self)
         return self._backward(dy)
 
@@ -74,10 +80,10 @@ class _TransformerLayer(Module):
         dhidden = self.dropout.backward(self.linear2.backward(dy))
         return self.linear1.backward(self.activation.backward(dhidden))
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0  # counted by its layers
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"norm_first={self.norm_first}"
 
 
@@ -194,7 +200,7 @@ class TransformerDecoderLayer(_TransformerLayer):
     [(3, 5, 8), (3, 9, 8)]
     """
 
-    has_memory = True
+    has_memory: bool = True
 
     def forward(
         self,

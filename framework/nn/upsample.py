@@ -1,12 +1,14 @@
 """Upsample: larger (or smaller) images, by copying or by interpolating pixels."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from firstlight import fast
 from firstlight.module import Module
 from firstlight.support.arguments import plain_number
+from firstlight.support.array import Array
 
 
 class Upsample(Module):
@@ -63,7 +65,13 @@ class Upsample(Module):
     array([0., 1., 3., 4.])
     """
 
-    def __init__(self, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    def __init__(
+        self,
+        size: int | tuple[int, int] | None = None,
+        scale_factor: float | tuple[float, float] | None = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+    ):
         if (size is None) == (scale_factor is None):
             raise ValueError(
                 "Upsample: expected one of size and scale_factor, "
@@ -73,12 +81,13 @@ class Upsample(Module):
             raise ValueError(f'Upsample: expected mode "nearest" or "bilinear", got {mode!r}')
         if align_corners is not None and mode == "nearest":
             raise ValueError('Upsample: align_corners is for mode="bilinear"; leave it out')
-        self.size = None if size is None else _pair("size", size)
-        self.scale_factor = None if scale_factor is None else _pair("scale_factor", scale_factor)
-        self.mode, self.align_corners = mode, align_corners
+        self.size: Any = _pair("size", size)
+        self.scale_factor: Any = _pair("scale_factor", scale_factor)
+        self.mode = mode
+        self.align_corners = align_corners
         self._known = {}  # taps
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         if x.ndim != 4 or 0 in x.shape[1:3]:
             raise ValueError(
                 f"Upsample: expected x of shape (N, H, W, C) with pixels, got {x.shape}"
@@ -88,7 +97,7 @@ class Upsample(Module):
         self.save(y.shape, rows[1], columns[1])
         return y
 
-    def backward(self, dy):  # dy (N, H', W', C)
+    def backward(self, dy: Array | None) -> Array | None:  # dy (N, H', W', C)
         shape, rows, columns = self.saved()
         if dy is None:
             return None
@@ -109,20 +118,20 @@ class Upsample(Module):
             )
         key = old, new, scale, x.dtype.name, type(x)
         if key not in self._known:  # copied to a GPU once: no graph can have a copy from the host
-            weights = axis_weights(*key[:4], self.mode, self.align_corners)
+            weights = _axis_weights(*key[:4], self.mode, self.align_corners)
             self._known[key] = [_like(x, a, *fast.taps_of(a)) for a in (weights, weights.T)]
         return self._known[key]
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0 if self.mode == "nearest" else 3 * (y[:, :, :1].size * x.shape[2] + y.size)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         what = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
         return f"{what}, mode={self.mode!r}, align_corners={self.align_corners}"
 
 
 @lru_cache(maxsize=64)
-def axis_weights(old, new, scale, dtype, mode, align_corners):
+def _axis_weights(old, new, scale, dtype, mode, align_corners):
     """Return A for an axis, on the host: (new, old)."""
     i = np.arange(new, dtype="float32" if mode == "nearest" else "float64")
     if old == new:
@@ -149,6 +158,8 @@ def _like(x, weights, taps, seen):
 
 
 def _pair(name, value):
+    if value is None:
+        return None
     value = plain_number(value)
     pair = (value, value) if isinstance(value, (int, float)) else tuple(value)
     if len(pair) != 2 or not all(each > 0 for each in pair):

@@ -4,6 +4,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.support.arguments import plain_number
+from firstlight.support.array import Array
 
 
 class ZeroPad2d(Module):
@@ -39,7 +40,7 @@ class ZeroPad2d(Module):
            [0., 1., 1.]])
     """
 
-    def __init__(self, padding):
+    def __init__(self, padding: int | tuple[int, int, int, int]):
         padding = plain_number(padding)
         sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
         if len(sides) != 4 or min(sides) < 0:
@@ -49,7 +50,7 @@ class ZeroPad2d(Module):
             )
         self.padding = sides
 
-    def forward(self, x):  # x (N, H, W, C)
+    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         if x.ndim != 4:
             raise ValueError(f"ZeroPad2d: expected x of shape (N, H, W, C), got {x.shape}")
         left, right, top, bottom = self.padding
@@ -57,7 +58,7 @@ class ZeroPad2d(Module):
         self.save(x.shape, y.shape)
         return y
 
-    def backward(self, dy):  # dy (N, H', W', C)
+    def backward(self, dy: Array | None) -> Array | None:  # dy (N, H', W', C)
         (_, h, w, _), y_shape = self.saved()
         if dy is None:
             return None
@@ -65,8 +66,8 @@ class ZeroPad2d(Module):
         left, _, top, _ = self.padding
         return dy[:, top : top + h, left : left + w]  # (N, H, W, C)
 
-    def flops(self, x, y):
+    def flops(self, x: Array, y: Array) -> int:
         return 0
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.padding}"

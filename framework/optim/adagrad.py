@@ -36,8 +36,8 @@ class Adagrad(Optimizer):
     Optimization", 2011, eq. 1 with diagonal G.
     """
 
-    state_names = ("sum",)
-    scratch_rows = 2
+    state_names: tuple[str, ...] = ("sum",)
+    scratch_rows: int = 2
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """Adam and AdamW."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -38,9 +39,9 @@ class Adam(Optimizer):
     Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
     """
 
-    state_names = ("exp_avg", "exp_avg_sq")
-    scratch_rows = 2
-    fused = staticmethod(partial(optimizers.adam, decoupled=False))
+    state_names: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
+    scratch_rows: int = 2
+    fused: Callable[..., None] | None = staticmethod(partial(optimizers.adam, decoupled=False))
 
     def __init__(
         self,
@@ -100,8 +101,8 @@ class AdamW(Optimizer):
     Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2.
     """
 
-    state_names = ("exp_avg", "exp_avg_sq")
-    fused = staticmethod(partial(optimizers.adam, decoupled=True))
+    state_names: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
+    fused: Callable[..., None] | None = staticmethod(partial(optimizers.adam, decoupled=True))
 
     def __init__(
         self,

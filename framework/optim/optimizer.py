@@ -227,7 +227,7 @@ class Optimizer:
         if self.loss_scale is not None and "loss_scale" in state:
             self.loss_scale.load_state_dict(state["loss_scale"])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         groups = [
             ", ".join(f"{k}={v}" for k, v in group.items() if k != "params")
             + f", {len(group['params'])} parameters"

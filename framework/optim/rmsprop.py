@@ -41,9 +41,9 @@ class RMSprop(Optimizer):
     "Generating Sequences With Recurrent Neural Networks", 2013, eq. 38-45.
     """
 
-    state_names = ("square_avg", "grad_avg", "momentum_buffer")
-    optional_state = {"grad_avg": "centered", "momentum_buffer": "momentum"}
-    scratch_rows = 2
+    state_names: tuple[str, ...] = ("square_avg", "grad_avg", "momentum_buffer")
+    optional_state: dict[str, str] = {"grad_avg": "centered", "momentum_buffer": "momentum"}
+    scratch_rows: int = 2
 
     def __init__(
         self,

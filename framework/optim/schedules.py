@@ -183,8 +183,12 @@ class Plateau:
             raise ValueError(f'Plateau: expected mode "min" or "max", got {mode!r}')
         if not 0 <= factor < 1:
             raise ValueError(f"Plateau: expected a factor in [0, 1), got {factor}")
-        self.mode, self.factor, self.patience = mode, factor, patience
-        self.threshold, self.cooldown, self.min_lr = threshold, cooldown, min_lr
+        self.mode = mode
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.cooldown = cooldown
+        self.min_lr = min_lr
         self.best: float | None = None  # no value yet
         self.bad: int = 0  # values in a row without improvement
         self.cooling: int = 0  # values of the cooldown still to come

@@ -1,5 +1,7 @@
 """SGD: gradient descent, optionally with momentum."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from firstlight.fast.cuda import optimizers
@@ -38,9 +40,9 @@ class SGD(Optimizer):
     eq. 1-4, with the learning rate outside b as in PyTorch.
     """
 
-    state_names = ("momentum_buffer",)
-    optional_state = {"momentum_buffer": "momentum"}
-    fused = staticmethod(optimizers.sgd)
+    state_names: tuple[str, ...] = ("momentum_buffer",)
+    optional_state: dict[str, str] = {"momentum_buffer": "momentum"}
+    fused: Callable[..., None] | None = staticmethod(optimizers.sgd)
 
     def __init__(
         self,

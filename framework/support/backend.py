@@ -5,14 +5,18 @@ a CuPy array is a CuPy array), so the same line of a layer runs on both.
 """
 
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
+
+from firstlight.support.array import Array
 
 FLOATS = ("float16", "float32", "float64")
 
 
-def resolve_device(device):
+def resolve_device(device: str) -> str:
     """Turn ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` into a device that works.
 
     ``"auto"`` takes the GPU where one is usable (not merely importable), else the CPU.
@@ -57,17 +61,17 @@ def _gpu_problem(index):
     return None
 
 
-def gpu_count():
+def gpu_count() -> int:
     """Return how many GPUs this process sees."""
     return load_cupy().cuda.runtime.getDeviceCount()
 
 
-def use_device(device):
+def use_device(device: str) -> None:
     """Make a GPU, "cuda:N", the one that this thread works on from now on."""
     load_cupy().cuda.Device(_index(device)).use()
 
 
-def describe_gpu(device):
+def describe_gpu(device: str) -> dict[str, Any] | None:
     """Return ``{"name", "memory_gb", "driver", "cuda"}`` of a device, None of the CPU."""
     if device == "cpu":
         return None
@@ -81,7 +85,7 @@ def describe_gpu(device):
     }
 
 
-def load_cupy():
+def load_cupy() -> Any:
     """Return the module cupy; the one place that imports it."""
     import cupy
 
@@ -89,7 +93,7 @@ def load_cupy():
 
 
 @contextmanager
-def using(device):
+def using(device: str) -> Iterator[None]:
     """Make a GPU and a stream of its own the current ones, which a CUDA graph can be captured on.
 
     Nothing changes for "cpu". The stream's work begins after what was launched before, such as
@@ -114,24 +118,24 @@ def using(device):
 _streams = {}
 
 
-def forget():
+def forget() -> None:
     """Drop the streams; for tests that change what CuPy is."""
     _streams.clear()
 
 
-def device_name(device):
+def device_name(device: str) -> str:
     """Return what the maker calls a device, such as "NVIDIA H200"; "cpu" for the CPU."""
     if device == "cpu":
         return "cpu"
     return load_cupy().cuda.runtime.getDeviceProperties(_index(device))["name"].decode()
 
 
-def free_memory(device):
+def free_memory(device: str) -> int:
     """Return how many bytes of a GPU's memory are free."""
     return load_cupy().cuda.Device(_index(device)).mem_info[0]
 
 
-def to_device(array, device):
+def to_device(array: Any, device: str) -> Array:
     """Return the array on a device (as `resolve_device` names it), copied only if needed.
 
     CuPy copies through pinned memory of its own, and the host does not wait for it.
@@ -147,12 +151,12 @@ def _index(device):
     return int(device.partition(":")[2])
 
 
-def to_host(array):
+def to_host(array: Any) -> Array:
     """Return the array in the CPU's memory, as a NumPy array."""
     return array.get() if hasattr(array, "get") else np.asarray(array)
 
 
-def float_dtype(dtype):
+def float_dtype(dtype: Any) -> np.dtype[Any]:
     """Return ``dtype`` as a NumPy floating dtype, or raise a TypeError that lists the choices."""
     try:
         found = np.dtype(dtype)

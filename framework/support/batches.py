@@ -1,11 +1,14 @@
 """Batches: arrays, or tuples, lists and dicts of arrays."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from firstlight.support.backend import to_device
 
 
-def placed(batch, device, dtype, send=None):
+def placed(batch: Any, device: str, dtype: Any, send: Callable[[Any], Any] | None = None) -> Any:
     """Return the batch on a device, with floating arrays cast to the model's dtype.
 
     ``send`` copies an array to a GPU, if not `to_device`.
@@ -35,14 +38,14 @@ def _as_array(part):
     )
 
 
-def sample_count(batch):
+def sample_count(batch: Any) -> int:
     """Return how many samples a batch holds: the length of its first array."""
     while isinstance(batch, (tuple, dict)):
         batch = batch[0] if isinstance(batch, tuple) else next(iter(batch.values()))
     return len(batch)
 
 
-def describe_batch(batch):
+def describe_batch(batch: Any) -> str:
     """Return a short text such as ``(float32 (32, 64), int64 (32,))``."""
     if isinstance(batch, (tuple, list)):
         return f"({', '.join(describe_batch(part) for part in batch)})"

@@ -1,24 +1,32 @@
 """Generation: a language model goes on with a text, undisturbed by the training it is in."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.support.array import Array
 from firstlight.support.backend import to_device, to_host
+
+if TYPE_CHECKING:
+    from firstlight.module import Module
 
 
 def write_text(
-    module,
-    tokenizer,
-    prompt=None,
+    module: Module,
+    tokenizer: Any,
+    prompt: str | None = None,
     *,
-    max_new_tokens=200,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
-    seed=0,
-    device="cpu",
-):
+    max_new_tokens: int = 200,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> str:
     """Return a prompt and how a model goes on with it.
 
     The model comes back as it was: in the same mode, and with every forward it still has to undo.
@@ -57,7 +65,7 @@ def write_text(
     return tokenizer.decode(to_host(written)[0])
 
 
-def prompt_tokens(tokenizer, prompt=None):
+def prompt_tokens(tokenizer: Any, prompt: str | None = None) -> Array:
     """Return the tokens of a prompt, shape (1, T); see `write_text`."""
     if prompt:
         return tokenizer.encode(prompt)[np.newaxis]
@@ -67,7 +75,7 @@ def prompt_tokens(tokenizer, prompt=None):
         return np.zeros((1, 1), "int64")
 
 
-def check_generates(module):
+def check_generates(module: Module) -> None:
     """Raise a TypeError unless a module can generate."""
     if not callable(getattr(module, "generate", None)):
         raise TypeError(
@@ -77,7 +85,7 @@ def check_generates(module):
 
 
 @contextmanager
-def undisturbed(module):
+def undisturbed(module: Module) -> Iterator[None]:
     """Put a module into evaluation mode, and all its parts back to where they were."""
     before = [(part, part.training, part._stack) for part in module.modules()]
     module.eval()

@@ -8,16 +8,32 @@ product of the gradient with v, and from forward alone, as a central difference:
 Two forward passes along a random v test every element of the gradient at once.
 """
 
+from __future__ import annotations
+
 import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
+
+if TYPE_CHECKING:
+    from firstlight.module import Module
 
 STEP = 1e-6  # h: the difference is off by about h², and by 1e-16 / h through rounding
 
 
-def check_gradients(module, x, *others, seed=0, directions=3, rtol=1e-6, atol=1e-8):
+def check_gradients(
+    module: Module,
+    x: Array,
+    *others: Any,
+    seed: int = 0,
+    directions: int = 3,
+    rtol: float = 1e-6,
+    atol: float = 1e-8,
+) -> None:
     """Raise an AssertionError unless backward agrees with forward.
 
     Everything happens on a float64 copy of the module, in the mode (training or evaluation)
@@ -85,7 +101,7 @@ def check_gradients(module, x, *others, seed=0, directions=3, rtol=1e-6, atol=1e
 class _Check:
     """A float64 copy of a module, its inputs and dy, to be run again and again alike."""
 
-    def __init__(self, module, inputs, rng):
+    def __init__(self, module: Module, inputs: Any, rng: Generator) -> Any:
         self.name = type(module).__name__
         self.module = copy.deepcopy(module).to(dtype="float64")
         self.modes = [child.training for child in module.modules()]
@@ -104,14 +120,14 @@ class _Check:
         y = self.forward()
         self.dy = float(rng.standard_normal()) if np.ndim(y) == 0 else _normal(rng, y)
 
-    def forward(self):
+    def forward(self) -> Any:
         """Run forward; every time with the same random numbers."""
         randomness.load_state_dict(self.streams)
         for generator, start in self.generators:
             generator.state = start
         return self.module(*self.inputs)
 
-    def difference(self, values, v):
+    def difference(self, values: Any, v: Array) -> Any:
         """Return the central difference of L along v, from x or a parameter's values."""
         original = values.copy()
         sides = []
@@ -121,7 +137,7 @@ class _Check:
         values[...] = original
         return float(np.sum(sides[0] - sides[1])) / (2 * STEP)
 
-    def gradients(self):
+    def gradients(self) -> Any:
         """Run forward and backward twice; return a list of (name, values, gradient)."""
         before = [copy.deepcopy(value) for value in (*self.inputs, self.dy)]
         self.module.zero_grad()
@@ -145,7 +161,7 @@ class _Check:
             *((f"{name}.grad", parameter.data, gradient) for name, parameter, gradient in once),
         ]
 
-    def fail(self, message):
+    def fail(self, message: str) -> Any:
         """Raise the AssertionError that names the module."""
         raise AssertionError(f"check_gradients: {self.name}: {message}")
 

@@ -1,12 +1,18 @@
 """The check that every module and parameter is registered: trained, saved, switched to eval."""
 
+from __future__ import annotations
+
 import gc
 import types
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support import state
+
+if TYPE_CHECKING:
+    from firstlight.module import Module
 
 DEPTH = 2  # objects inside an object that are searched; containers do not count
 CURE = "keep modules and parameters as attributes, or in lists, tuples and dicts"
@@ -21,7 +27,7 @@ PLAIN = frozenset((bool, int, float, str, type(None)))
 COLLECTIONS = (list, tuple, dict, set, frozenset)
 
 
-def check(root, parts):
+def check(root: Module, parts: list[tuple[str, Module]]) -> None:
     """Raise unless each module and parameter that a module holds is registered under one name.
 
     Registered is what is an attribute, or in a list, tuple or dict at any depth.
@@ -64,12 +70,12 @@ def check(root, parts):
         _check_class(type(root).__name__, prefix, kind, known)
 
 
-def is_part(value):
+def is_part(value: Any) -> bool:
     """Return whether a value is a module, a parameter or a buffer."""
     return isinstance(value, (Parameter, Buffer)) or state.is_module(value)
 
 
-def hidden(value, known, root, depth=DEPTH):
+def hidden(value: Any, known: set[int], root: Module, depth: int = DEPTH) -> Any:
     """Return a part that is not ``known`` and that a value refers to, or None.
 
     A module that contains the root is no part of it, but what the value belongs to.

@@ -21,10 +21,13 @@ The seed is 0 until somebody chooses another: the same script gives the same num
 """
 
 import random
+from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight.support.arguments import plain_number
+from firstlight.support.array import Array
 
 STREAMS = ("init", "dropout")
 PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
@@ -35,7 +38,7 @@ _device = {"pass": 0, "call": 0, "capturing": False}
 _passes = {}  # for each GPU the number of the pass, in its memory
 
 
-def seed_everything(seed=None):
+def seed_everything(seed: int | None = None) -> int:
     """Start all random streams again from one seed.
 
     Parameters
@@ -73,29 +76,29 @@ def seed_everything(seed=None):
     return _seed
 
 
-def current_seed():
+def current_seed() -> int:
     """Return the seed that `seed_everything` set last."""
     return _seed
 
 
-def stream(name):
+def stream(name: str) -> Generator:
     """Return the process-wide generator for a purpose, ``"init"`` or ``"dropout"``."""
     if _device["capturing"]:
         raise RuntimeError(f"numbers of the {name!r} stream come from the host")
     return _streams[name]
 
 
-def begin_pass():
+def begin_pass() -> None:
     """Count a training step's forward and backward on a GPU, whose dropout depends on it."""
     _set_pass(_device["pass"] + 1)
 
 
-def begin_call():
+def begin_call() -> None:
     """Count the calls of this pass anew: a capture that has just ended was not one."""
     _device["call"] = 0
 
 
-def device_key(x):
+def device_key(x: Any) -> tuple[Array, int]:
     """Return what the next random numbers on the device of x are a function of.
 
     Returns
@@ -113,22 +116,22 @@ def device_key(x):
     return _passes[device], _device["call"]
 
 
-def dropout_place():
+def dropout_place() -> tuple[Any, int]:
     """Return where dropout stands: the host's stream, and the calls of this pass on a GPU."""
     return _streams["dropout"].bit_generator.state, _device["call"]
 
 
-def go_to(place):
+def go_to(place: Any) -> None:
     """Let dropout go on from where `dropout_place` found it."""
     _streams["dropout"].bit_generator.state, _device["call"] = place
 
 
-def capturing(on):
+def capturing(on: bool) -> None:
     """Refuse numbers from the host, which a captured graph would repeat, while it is captured."""
     _device["capturing"] = on
 
 
-def forget_devices():
+def forget_devices() -> None:
     """Drop what lies on GPUs; for tests that change what CuPy is."""
     _passes.clear()
 
@@ -140,7 +143,7 @@ def _set_pass(number):
             array.fill(number)
 
 
-def derived(purpose, seed, *numbers):
+def derived(purpose: str, seed: int, *numbers: int) -> Generator:
     """Make the generator that belongs to a purpose, a seed and, e.g., an epoch and a batch.
 
     Parameters
@@ -159,7 +162,7 @@ def derived(purpose, seed, *numbers):
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
-def state_dict():
+def state_dict() -> dict[str, Any]:
     """Return where everything random stands, as a JSON-able dict.
 
     The global generators of Python and NumPy are in it too: firstlight never draws from them,
@@ -176,7 +179,7 @@ def state_dict():
     }
 
 
-def load_state_dict(state):
+def load_state_dict(state: dict[str, Any]) -> None:
     """Put everything random back to where `state_dict` found it."""
     global _seed
     _seed = state["seed"]

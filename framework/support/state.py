@@ -1,18 +1,25 @@
 """A module's tree and its state: walking, copying out and in, PyTorch's layout at the border."""
 
+from __future__ import annotations
+
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support import backend, registration
+from firstlight.support.array import Array
+
+if TYPE_CHECKING:
+    from firstlight.module import Module
 
 CONTAINERS = (list, tuple, dict)
 
 
-def entries(module):
+def entries(module: Module) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, value)`` of a module's attributes; lists, tuples, dicts item by item."""
     for name, value in vars(module).items():
         if isinstance(value, CONTAINERS):
@@ -22,7 +29,7 @@ def entries(module):
             yield name, value
 
 
-def items(name, container, above=()):
+def items(name: str, container: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, item)`` of a list, tuple or dict, and of those inside it, at any depth."""
     if any(container is outer for outer in above):  # a list that contains itself
         return
@@ -34,7 +41,7 @@ def items(name, container, above=()):
             yield f"{name}.{key}", item
 
 
-def children(module):
+def children(module: Module) -> Iterator[tuple[str, Module]]:
     """Yield ``(name, child)`` for the modules directly below this one, each once."""
     seen = set()
     for name, value in entries(module):
@@ -43,13 +50,15 @@ def children(module):
             yield name, value
 
 
-def is_module(value):
+def is_module(value: Any) -> bool:
     """Return whether a value is a `Module`, a class that this file cannot import."""
     kind = type(value)
     return hasattr(kind, "named_modules") and hasattr(kind, "saved")  # PyTorch's has no `saved`
 
 
-def walk_modules(module, prefix, seen, above=()):
+def walk_modules(
+    module: Module, prefix: str, seen: set[int], above: tuple[Any, ...] = ()
+) -> Iterator[tuple[str, Module]]:
     """Yield ``(name, module)`` depth first; what was seen already is left out."""
     if any(module is outer for outer in above):
         raise ValueError(
@@ -65,7 +74,7 @@ def walk_modules(module, prefix, seen, above=()):
         yield from walk_modules(child, path, seen, (*above, module))
 
 
-def walk_leaves(module, kind):
+def walk_leaves(module: Module, kind: type) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, leaf)`` for all `Parameter` or `Buffer` objects, each once.
 
     Raises
@@ -83,12 +92,12 @@ def walk_leaves(module, kind):
                 yield (f"{prefix}.{name}" if prefix else name), value
 
 
-def named_leaves(module):
+def named_leaves(module: Module) -> dict[str, Parameter | Buffer]:
     """Return all parameters and buffers by name."""
     return {**dict(walk_leaves(module, Parameter)), **dict(walk_leaves(module, Buffer))}
 
 
-def move(module, device, dtype):
+def move(module: Module, device: str | None, dtype: Any) -> None:
     """Give every parameter and buffer new arrays on ``device`` and of ``dtype``, where needed."""
 
     def moved(array):
@@ -104,7 +113,7 @@ def move(module, device, dtype):
             parameter.bind(data, grad)
 
 
-def collect(module):
+def collect(module: Module) -> dict[str, Array]:
     """Return copies of all parameters and buffers as contiguous NumPy arrays by name."""
     return {
         name: np.array(backend.to_host(leaf.data), order="C")
@@ -112,7 +121,7 @@ def collect(module):
     }
 
 
-def restore(module, arrays, *, strict=True):
+def restore(module: Module, arrays: Mapping[str, Any], *, strict: bool = True) -> None:
     """Copy arrays into a module's parameters and buffers, by name.
 
     Nothing is written unless everything fits.
@@ -186,7 +195,7 @@ def _names_message(who, missing, unexpected):
     )
 
 
-def to_torch(module):
+def to_torch(module: Module) -> dict[str, Any]:
     """Return the state as a dict of torch tensors, in PyTorch's layout."""
     import torch
 
@@ -199,7 +208,7 @@ def to_torch(module):
     }
 
 
-def from_torch(module, tensors, *, strict=True):
+def from_torch(module: Module, tensors: Mapping[str, Any], *, strict: bool = True) -> Module:
     """Load a PyTorch twin's ``state_dict()``; accepts tensors or arrays. Returns the module."""
     if not isinstance(tensors, Mapping):
         raise TypeError(

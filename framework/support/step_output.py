@@ -1,6 +1,7 @@
 """StepOutput: what a step of a module returns; and what is said where its loss is missing."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -23,14 +24,14 @@ class StepOutput:
         accumulated, evaluated or shared by ranks add up, and are divided by, these numbers.
     """
 
-    loss: object
-    dy: object = None
-    metrics: dict = field(default_factory=dict)
-    prediction: object = None
-    denominators: dict = field(default_factory=dict)
+    loss: Any
+    dy: Any = None
+    metrics: dict[str, Any] = field(default_factory=dict)
+    prediction: Any = None
+    denominators: dict[str, Any] = field(default_factory=dict)
 
 
-def no_loss(model, loss):
+def no_loss(model: str, loss: Any) -> Exception:
     """Return the exception for a ``self.loss`` that is no `Module`: missing, a class, a function.
 
     Parameters
@@ -62,7 +63,7 @@ def no_loss(model, loss):
     )
 
 
-def denominators(loss, prediction, target):
+def denominators(loss: Any, prediction: Any, target: Any) -> dict[str, Any]:
     """Return the denominators that a loss tells of the very forward that it has, or ``{}``.
 
     Examples

@@ -1,11 +1,14 @@
 """Summary of a model: shapes, parameters, FLOPs and memory of every module, as a table."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support import rng, state
+from firstlight.support.array import Array
 
 
 @dataclass
@@ -33,14 +36,14 @@ class Row:
     label: str
     depth: int
     type: str
-    output_shape: tuple | None = None
+    output_shape: tuple[Any, ...] | None = None
     parameters: int = 0
     trainable: int = 0
     parameter_bytes: int = 0
     flops: int = 0
     activation_bytes: int = 0
 
-    def cells(self):
+    def cells(self) -> tuple[str, ...]:
         """Return the row's texts in the table."""
         return (
             "  " * self.depth + self.label,
@@ -62,35 +65,35 @@ class Summary:
         Without modules that did not run and have no parameters, such as losses.
     """
 
-    input_shape: tuple
-    rows: list
+    input_shape: tuple[int, ...]
+    rows: list[Row]
 
     @property
-    def parameters(self):
+    def parameters(self) -> int:
         """Number of parameters."""
         return sum(row.parameters for row in self.rows)
 
     @property
-    def trainable(self):
+    def trainable(self) -> int:
         """Number of parameters that are not frozen."""
         return sum(row.trainable for row in self.rows)
 
     @property
-    def parameter_bytes(self):
+    def parameter_bytes(self) -> int:
         """Memory of the parameters, without gradients and optimizer state."""
         return sum(row.parameter_bytes for row in self.rows)
 
     @property
-    def flops(self):
+    def flops(self) -> int:
         """Floating-point operations of one forward of the batch."""
         return sum(row.flops for row in self.rows)
 
     @property
-    def activation_bytes(self):
+    def activation_bytes(self) -> int:
         """Memory of all modules' outputs in one forward of the batch."""
         return sum(row.activation_bytes for row in self.rows)
 
-    def __str__(self):
+    def __str__(self) -> str:
         heads = ("Name", "Type", "Output shape", "Parameters", "FLOPs")
         table = [heads, *(row.cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -113,7 +116,7 @@ class Summary:
         return "\n".join([head, rule, *body, rule, *totals])
 
 
-def summarize(module, x):
+def summarize(module: Module, x: Array) -> Summary:
     """Run x through a module once, in evaluation mode, and record what every module inside does.
 
     The module is left as it was: its mode, what it saved for backward, its buffers, and the
@@ -159,7 +162,7 @@ def summarize(module, x):
     return Summary(tuple(x.shape), rows)
 
 
-def human(number, unit=""):
+def human(number: float, unit: str = "") -> str:
     """Write a number with four digits and a prefix: ``6.423 M``, ``397.5 KiB``.
 
     Parameters
@@ -199,7 +202,7 @@ def _count_parameters(pairs):
 
 
 @contextmanager
-def undisturbed(module):
+def undisturbed(module: Module) -> Iterator[None]:
     """Put back the attributes of all modules, and the random streams, at the end."""
     streams = rng.state_dict()
     before = [(part, dict(vars(part))) for part in module.modules()]
@@ -234,12 +237,12 @@ def _recording(part, row, memory):
 class _Memory:
     """Tells memory that was seen already from new; a view is the memory that it looks at."""
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: Mapping[str, Any]):
         self.seen = {}  # keeps the arrays alive, so that no id is used twice
         for array in arrays:
             self.new_bytes(array)
 
-    def new_bytes(self, array):
+    def new_bytes(self, array: Any) -> int:
         owner = array
         while getattr(owner, "base", None) is not None:
             owner = owner.base

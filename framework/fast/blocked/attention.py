@@ -11,17 +11,30 @@ and the s keys that these see.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from firstlight.fast.blocked.dropout import dropout_factors
 from firstlight.fast.blocked.parallel import BLOCK_BYTES, even_rows, spread
 from firstlight.fast.compiled import fastest
+from firstlight.support.array import Array
 
 QUERIES = 64  # in a tile, at least: fewer make slow matrix products
 
 
-def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
+def attention(
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    *,
+    bias: Array | None = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    seeds: Any = None,
+) -> Array:
     """Compute y = softmax(q kᵀ/√D + bias) v; see `firstlight.nn.MultiHeadAttention`.
 
     Parameters
@@ -60,7 +73,16 @@ def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
     return lse
 
 
-def attend(q, k, v, y, lse, causal, bias=None, draw=None):
+def attend(
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    lse: Array,
+    causal: bool,
+    bias: Array | None = None,
+    draw: Callable[..., Array] | None = None,
+) -> None:
     """Do what `attention` does, in this thread."""
     hidden = _future(y) if causal else None
     small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
@@ -75,8 +97,21 @@ def attend(q, k, v, y, lse, causal, bias=None, draw=None):
 
 
 def attention_backward(
-    dy, q, k, v, y, lse, dq, dk, dv, *, bias=None, causal=False, dropout=0.0, seeds=None
-):
+    dy: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+    *,
+    bias: Array | None = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    seeds: Any = None,
+) -> None:
     """Compute the gradients for `attention` into dq, dk and dv, which may be views.
 
     With the weights p and dp = dy vᵀ (derivation: docs/derivations.md)::
@@ -98,7 +133,20 @@ def attention_backward(
     spread(block, len(q), _samples(q, k))
 
 
-def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal, bias=None, draw=None):
+def attend_backward(
+    dy: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+    causal: bool,
+    bias: Array | None = None,
+    draw: Callable[..., Array] | None = None,
+) -> None:
     """Do what `attention_backward` does, in this thread."""
     hidden = _future(y) if causal else None
     v_turned = _turned(v)
@@ -124,7 +172,9 @@ def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal, bias=None, draw=Non
             dk[:, :, keys] += ds.swapaxes(-1, -2) @ scaled_q
 
 
-def attention_weights(q, k, *, bias=None, causal=False):
+def attention_weights(
+    q: Array, k: Array, *, bias: Array | None = None, causal: bool = False
+) -> Array:
     """Return the weights softmax(q kᵀ/√D + bias) of all heads, shape (N, H, T, S)."""
     scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
     whole, hidden = slice(None), _future(scores) if causal else None

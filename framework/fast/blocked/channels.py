@@ -13,9 +13,10 @@ import numpy as np
 
 from firstlight.fast.blocked.parallel import rows_per_block, spread
 from firstlight.fast.cuda.gemm import matmul
+from firstlight.support.array import Array
 
 
-def channel_moments(x):
+def channel_moments(x: Array) -> tuple[Array, Array]:
     """Return mean and (biased) variance of each channel, over all axes but the last.
 
     A block's squares are summed around its own mean while it is in the cache: the mean square
@@ -47,7 +48,7 @@ def channel_moments(x):
     return mean, _fold(squares, x) / n
 
 
-def channel_sums(x):
+def channel_sums(x: Array) -> Array:
     """Return Σ x of each channel, over all axes but the last.
 
     This is a product with ones, which BLAS makes on all cores: 0.07 ms for 5.5 MB, of which blocks
@@ -62,7 +63,7 @@ def channel_sums(x):
     return _fold(_column_sums(_rows(x)), x)
 
 
-def channel_dots(dy, x, mean):
+def channel_dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """Return Σ dy and Σ dy (x - mean) of each channel, over all axes but the last.
 
     Examples
@@ -82,7 +83,7 @@ def channel_dots(dy, x, mean):
     return tuple(_fold(sum(part), x) for part in zip(*parts, strict=True))
 
 
-def channel_map(shift, *terms):
+def channel_map(shift: Array, *terms: tuple[Array, Array]) -> Array:
     """Return Σ scale · x + shift over pairs (x, scale); scale and shift have a value a channel.
 
     Examples

@@ -20,9 +20,11 @@ from firstlight.fast.blocked import depthwise
 from firstlight.fast.blocked.patches import over_samples, patches, tiles
 from firstlight.fast.blocked.scratch import scratch
 from firstlight.fast.compiled import fastest
+from firstlight.fast.window import Axis, Window
+from firstlight.support.array import Array
 
 
-def conv2d(x, w, bias, window, groups=1):
+def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int = 1) -> Array:
     """Return the convolution of images with kernels.
 
     Parameters
@@ -50,18 +52,20 @@ def conv2d(x, w, bias, window, groups=1):
     """
     rows, columns = window.axes(x.shape[1:3])
     y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
-    if is_depthwise(w, groups):
+    if _is_depthwise(w, groups):
         fastest(depthwise.correlate, x, w)(x, w[..., 0], rows, columns, y, bias)
         return y
     biases = [None] * groups if bias is None else np.split(bias, groups)
-    parts = zip(*by_group(groups, x, y), np.split(w, groups), biases, strict=True)
+    parts = zip(*_by_group(groups, x, y), np.split(w, groups), biases, strict=True)
     write = fastest(correlate, x, w)
     for part, out, kernels, b in parts:
         write(part, kernels.reshape(len(kernels), -1).T, rows, columns, out, b)
     return y
 
 
-def conv2d_dx(dy, w, window, image, groups=1):
+def conv2d_dx(
+    dy: Array, w: Array, window: Window, image: tuple[int, int], groups: int = 1
+) -> Array:
     """Return dL/dx for images of (H, W) pixels; this is also a transposed convolution.
 
     Parameters
@@ -78,17 +82,17 @@ def conv2d_dx(dy, w, window, image, groups=1):
     """
     rows, columns = window.axes(image)
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
-    if is_depthwise(w, groups):
+    if _is_depthwise(w, groups):
         depthwise.give_back(dy, w[..., 0], rows, columns, dx)
         return dx
-    parts = zip(*by_group(groups, dy, dx), np.split(w, groups), strict=True)
+    parts = zip(*_by_group(groups, dy, dx), np.split(w, groups), strict=True)
     write = fastest(give_back, dy, w)
     for part, part_dx, kernels in parts:
         write(part, kernels, rows, columns, part_dx)
     return dx
 
 
-def conv2d_dw(x, dy, window, groups=1):
+def conv2d_dw(x: Array, dy: Array, window: Window, groups: int = 1) -> Array:
     """Return dL/dW.
 
     Parameters
@@ -108,33 +112,35 @@ def conv2d_dw(x, dy, window, groups=1):
     add_up = fastest(gradient, x, dy)
     sums = [
         add_up(part, part_dy, rows, columns)
-        for part, part_dy in zip(*by_group(groups, x, dy), strict=True)
+        for part, part_dy in zip(*_by_group(groups, x, dy), strict=True)
     ]
     dw = np.concatenate(sums) if groups > 1 else sums[0]
     return dw.reshape(dy.shape[3], rows.taps, columns.taps, -1)
 
 
-def is_depthwise(w, groups):
+def _is_depthwise(w, groups):
     """Return whether each of several channels has one kernel of its own."""
     return 1 < groups == len(w) and w.shape[3] == 1
 
 
-def by_group(groups, *images):
+def _by_group(groups, *images):
     """Return for each array of images (N, H, W, C) the list of its groups of channels."""
     return [np.split(image, groups, axis=3) for image in images]
 
 
-def correlate(x, kernels, rows, columns, y, bias=None):
+def correlate(
+    x: Array, kernels: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None = None
+) -> None:
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
     kernels = np.asarray(kernels, order="C", like=kernels)  # (kh · kw · C, O)
 
     def multiply(start, stop):
-        correlate_some(x[start:stop], kernels, rows, columns, y[start:stop], bias)
+        _correlate_some(x[start:stop], kernels, rows, columns, y[start:stop], bias)
 
     over_samples(multiply, x, y.size * len(kernels))
 
 
-def correlate_some(x, kernels, rows, columns, y, bias):
+def _correlate_some(x, kernels, rows, columns, y, bias):
     """Do what `correlate` does, in this thread."""
     out = kernels.shape[1]
     line_bias = None if bias is None else np.tile(bias, columns.out)  # long runs add faster
@@ -149,17 +155,17 @@ def correlate_some(x, kernels, rows, columns, y, bias):
             part[...] = whole
 
 
-def give_back(dy, w, rows, columns, dx):
+def give_back(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
     """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
     kernels = np.asarray(w.transpose(1, 2, 0, 3), order="C", like=w)  # (kh, kw, O, C)
 
     def add_up(start, stop):
-        give_back_some(dy[start:stop], kernels, rows, columns, dx[start:stop])
+        _give_back_some(dy[start:stop], kernels, rows, columns, dx[start:stop])
 
     over_samples(add_up, dy, dy.size * w[0].size)
 
 
-def give_back_some(dy, kernels, rows, columns, dx):
+def _give_back_some(dy, kernels, rows, columns, dx):
     """Do what `give_back` does, in this thread: a product and an addition for each tap."""
     across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
     pixel_bytes = dy.itemsize * (dy.shape[3] + 2 * dx.shape[3])  # of dy, the share and dx
@@ -176,16 +182,16 @@ def give_back_some(dy, kernels, rows, columns, dx):
                 images[:, ys, xs] += share[:, windows, seen]
 
 
-def gradient(x, dy, rows, columns):
+def gradient(x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
     """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C): with O as columns, as BLAS is faster."""
 
     def add_up(start, stop):
-        return gradient_of_some(x[start:stop], dy[start:stop], rows, columns)
+        return _gradient_of_some(x[start:stop], dy[start:stop], rows, columns)
 
     return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps * x.shape[3])).T
 
 
-def gradient_of_some(x, dy, rows, columns):
+def _gradient_of_some(x, dy, rows, columns):
     """Return P(x)ᵀ dy, of shape (kh · kw · C, O)."""
     out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
     dw = np.zeros_like(x, order="C", shape=(size, out))

@@ -14,31 +14,35 @@ import numpy as np
 
 from firstlight.fast.blocked.patches import framed, over_samples
 from firstlight.fast.compiled import fastest
+from firstlight.fast.window import Axis
+from firstlight.support.array import Array
 
 FEW_SAMPLES = 4
 
 
-def correlate(x, w, rows, columns, y, bias=None):
+def correlate(
+    x: Array, w: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None = None
+) -> None:
     """Write x (N, H, W, C) under the kernels (C, kh, kw) + bias into y, which may have gaps."""
     repeated = np.tile(w.transpose(1, 2, 0), columns.out)  # (kh, kw, ow · C)
     repeated_bias = None if bias is None else np.tile(bias, columns.out)
 
     def multiply(start, stop):
-        correlate_some(x[start:stop], repeated, rows, columns, y[start:stop], repeated_bias)
+        _correlate_some(x[start:stop], repeated, rows, columns, y[start:stop], repeated_bias)
 
     over_samples(multiply, x, y.size * rows.taps * columns.taps)
 
 
-def correlate_some(x, repeated, rows, columns, y, bias):
+def _correlate_some(x, repeated, rows, columns, y, bias):
     """Do what `correlate` does, in this thread."""
-    for samples, runs in line_runs(x, rows, columns):
+    for samples, runs in _line_runs(x, rows, columns):
         lines = np.einsum("nmijq,ijq->nmq", runs, repeated)  # (n, oh, ow · C)
         if bias is not None:
             lines += bias
         y[samples] = lines.reshape(y[samples].shape)
 
 
-def give_back(dy, w, rows, columns, dx):
+def give_back(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
     """Write dL/dx: convolutions of dy with the kernels turned by 180°, see `Axis.back`."""
     write = fastest(correlate, dy, w)
     dx[...] = 0  # pixels between the windows, if there are any
@@ -48,27 +52,27 @@ def give_back(dy, w, rows, columns, dx):
             write(dy, turned, row_axis, column_axis, dx[:, ys, xs])
 
 
-def gradient(x, dy, rows, columns):
+def gradient(x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
     """Return dL/dW (C, kh, kw): dW[c, i, j] = Σ x · dy over all pixels, x moved by i and j."""
 
     def add_up(start, stop):
-        dw = gradient_of_some(x[start:stop], dy[start:stop], rows, columns)
+        dw = _gradient_of_some(x[start:stop], dy[start:stop], rows, columns)
         return dw.reshape(rows.taps, columns.taps, columns.out, -1).sum(axis=2)
 
     return sum(over_samples(add_up, x, dy.size * rows.taps * columns.taps)).transpose(2, 0, 1)
 
 
-def gradient_of_some(x, dy, rows, columns):
+def _gradient_of_some(x, dy, rows, columns):
     """Return dL/dW (kh, kw, ow · C), not yet summed over the places of a line."""
     length = columns.out * x.shape[3]
     dw = np.zeros_like(x, order="C", shape=(rows.taps, columns.taps, length))
-    for samples, runs in line_runs(x, rows, columns):
+    for samples, runs in _line_runs(x, rows, columns):
         part = dy[samples].reshape(*runs.shape[:2], -1)  # (n, oh, ow · C)
         dw += np.einsum("nmijq,nmq->ijq", runs, part)
     return dw
 
 
-def line_runs(x, rows, columns):
+def _line_runs(x, rows, columns):
     """Yield ``(samples, runs)``, runs (n, oh, kh, kw, ow · C): the line that each tap sees."""
     seen = framed(x, rows, columns)
     for first in range(0, len(x), FEW_SAMPLES):

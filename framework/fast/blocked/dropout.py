@@ -3,15 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight.distributed import sharding
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 
 
-def dropout_mask(
-    x: Array, p: float, shape: tuple[int, ...], rng: np.random.Generator | None = None
-) -> Array:
+def dropout_mask(x: Array, p: float, shape: tuple[int, ...], rng: Generator | None = None) -> Array:
     """Return a mask, on the device of x, that is False with probability p.
 
     Parameters

@@ -8,9 +8,12 @@ import numpy as np
 
 from firstlight.fast.blocked.parallel import spread_rows
 from firstlight.fast.compiled import fastest
+from firstlight.support.array import Array
 
 
-def layer_norm(x, weight, bias, eps):
+def layer_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
     """Compute x̂ = (x - mean) r and y = w x̂ + b for each row; see `firstlight.nn.LayerNorm`.
 
     Parameters
@@ -42,7 +45,7 @@ def layer_norm(x, weight, bias, eps):
     return y, x_hat, rstd
 
 
-def standardise(x, x_hat, rstd, eps):
+def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
     """Write x̂ (n, D) and r (n, 1) for a block of rows."""
     width = x.shape[1]
     mean = (x @ np.full_like(x, 1 / width, shape=(width,)))[:, None]
@@ -53,7 +56,9 @@ def standardise(x, x_hat, rstd, eps):
     x_hat *= rstd
 
 
-def layer_norm_backward(dy, x_hat, rstd, weight):
+def layer_norm_backward(
+    dy: Array, x_hat: Array, rstd: Array, weight: Array | None
+) -> tuple[Array, Array, Array]:
     """Compute dx, dw and db for `layer_norm`.
 
     Returns
@@ -73,7 +78,7 @@ def layer_norm_backward(dy, x_hat, rstd, weight):
     return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
 
 
-def differentiate(dy, x_hat, rstd, w, dx):
+def differentiate(dy: Array, x_hat: Array, rstd: Array, w: Array, dx: Array) -> tuple[Array, Array]:
     """Write dx (n, D) for a block of rows and return its shares in dw and db (D,).
 
     With w/D in place of the weight, means of g = dy w and of g x̂ are products with a vector.

@@ -15,18 +15,22 @@ below 1 MB in all, one thread is the faster.
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
+
+from firstlight.support.array import Array
 
 BLOCK_BYTES = 2**19  # of one array in a block, for a few passes over two or three such arrays
 
 _jobs = {}
 
 
-def spread(function, count, block):
+def spread(function: Callable[[int, int], Any], count: int, block: int) -> list[Any]:
     """Call ``function(start, stop)`` for each block of 0 ... count, on all cores.
 
     Which thread takes which block is chance, so that no call may depend on another's; what they
@@ -73,7 +77,7 @@ def spread(function, count, block):
     return results
 
 
-def spread_rows(function, x):
+def spread_rows(function: Callable[[int, int], Any], x: Array) -> list[Any]:
     """Call ``function(start, stop)`` for blocks of the rows of x, on all cores.
 
     An array that is not NumPy's, such as one on a GPU, is a single block.
@@ -84,7 +88,7 @@ def spread_rows(function, x):
     return spread(function, count, even_rows(count, x.nbytes // count))
 
 
-def even_rows(count, row_bytes):
+def even_rows(count: int, row_bytes: int) -> int:
     """Return how many of ``count`` rows make a block, such that all threads get equally many."""
     blocks, threads = -(-count // rows_per_block(row_bytes)), workers()
     if blocks > 1:
@@ -92,12 +96,12 @@ def even_rows(count, row_bytes):
     return max(1, -(-count // max(blocks, 1)))
 
 
-def rows_per_block(row_bytes):
+def rows_per_block(row_bytes: int) -> int:
     """Return how many rows of so many bytes make a block for `spread`."""
     return max(1, BLOCK_BYTES // row_bytes)
 
 
-def workers():
+def workers() -> int:
     """Return how many threads `spread` would use now: as many as BLAS, 1 within a block."""
     if threading.current_thread() is not threading.main_thread():
         return 1

@@ -18,10 +18,15 @@ Where such a run is short, as with grey images, the matrix is filled transposed:
 a line of the image.
 """
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 
 from firstlight.fast.blocked.parallel import spread
 from firstlight.fast.blocked.scratch import scratch
+from firstlight.fast.window import Axis
+from firstlight.support.array import Array
 
 PATCH_BYTES = 2**20  # of the matrix of patches: half of a core's L2 cache
 SHORT_RUN = 16  # values: below it the matrix is filled transposed
@@ -29,7 +34,9 @@ CHUNKS = 4  # of a batch; always as many, so that a sum over them is the same on
 FEW = 2**22  # multiplications: so few are over before a second thread has begun
 
 
-def patches(x, rows, columns, width):
+def patches(
+    x: Array, rows: Axis, columns: Axis, width: int
+) -> Iterator[tuple[slice, slice, Array]]:
     """Yield ``(samples, lines, matrix)``, a few samples at a time.
 
     Parameters
@@ -50,10 +57,10 @@ def patches(x, rows, columns, width):
     view = framed(x, rows, columns)
     # BLAS packs the other factor anew for each product, which many rows must make up for.
     for samples, lines in tiles(view, row_bytes, least=2 * width):
-        yield samples, lines, as_matrix(view[samples, lines])
+        yield samples, lines, _as_matrix(view[samples, lines])
 
 
-def as_matrix(view):
+def _as_matrix(view):
     """Copy windows (n, lines, ow, kh, kw, C) into a matrix (places, kh · kw · C)."""
     kh, kw, channels = view.shape[3:]
     size = kh * kw * channels
@@ -66,7 +73,7 @@ def as_matrix(view):
     return matrix.reshape(size, -1).T if short else matrix.reshape(-1, size)
 
 
-def framed(x, rows, columns):
+def framed(x: Array, rows: Axis, columns: Axis) -> Array:
     """Return the windows on images, a view (N, oh, ow, kh, kw, C).
 
     Where they reach over the edge, the images are first copied into a frame of zeros.
@@ -74,12 +81,12 @@ def framed(x, rows, columns):
     inside = rows.before == columns.before == 0
     if not inside or rows.span > x.shape[1] or columns.span > x.shape[2]:
         frame = scratch("frame", (len(x), rows.span, columns.span, x.shape[3]), x)
-        fill_frame(frame, x, rows.before, columns.before)
+        _fill_frame(frame, x, rows.before, columns.before)
         x = frame
     return windows(x, rows, columns)
 
 
-def windows(x, rows, columns):
+def windows(x: Array, rows: Axis, columns: Axis) -> Array:
     """Return all windows of images (N, H, W, C) as a view (N, oh, ow, kh, kw, C)."""
     extents = [(axis.taps - 1) * axis.dilation + 1 for axis in (rows, columns)]
     view = np.lib.stride_tricks.sliding_window_view(x, extents, axis=(1, 2))
@@ -87,13 +94,13 @@ def windows(x, rows, columns):
     return view[:, : rows.out, : columns.out].transpose(0, 1, 2, 4, 5, 3)
 
 
-def fill_frame(frame, x, top, left):
+def _fill_frame(frame, x, top, left):
     """Put images into a frame, ``top`` lines down and ``left`` to the right, and 0 around them.
 
     Negative numbers move them out of the frame, and what is outside is left out.
     """
-    lines, lines_of_x = overlap(frame.shape[1], x.shape[1], top)
-    places, places_of_x = overlap(frame.shape[2], x.shape[2], left)
+    lines, lines_of_x = _overlap(frame.shape[1], x.shape[1], top)
+    places, places_of_x = _overlap(frame.shape[2], x.shape[2], left)
     frame[:, : lines.start] = 0
     frame[:, lines.stop :] = 0
     frame[:, lines, : places.start] = 0
@@ -101,14 +108,14 @@ def fill_frame(frame, x, top, left):
     frame[:, lines, places] = x[:, lines_of_x, places_of_x]
 
 
-def overlap(outer, inner, before):
+def _overlap(outer, inner, before):
     """Return what ``before ... before + inner`` and ``0 ... outer`` share, in indices of both."""
     start = min(max(before, 0), outer)
     stop = max(min(before + inner, outer), start)
     return slice(start, stop), slice(start - before, stop - before)
 
 
-def tiles(images, pixel_bytes, least=1):
+def tiles(images: Array, pixel_bytes: int, least: int = 1) -> Iterator[tuple[slice, slice]]:
     """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) that make up `PATCH_BYTES`.
 
     They are whole images, unless a single one is larger, and have about ``least`` pixels or more.
@@ -124,7 +131,7 @@ def tiles(images, pixel_bytes, least=1):
             yield slice(first, min(first + few, count)), slice(top, min(top + some, height))
 
 
-def over_samples(function, x, multiplications):
+def over_samples(function: Callable[[int, int], Any], x: Array, multiplications: int) -> list[Any]:
     """Call ``function(start, stop)`` for chunks of the batch, on all cores if there is much to do.
 
     Returns the results in the order of the chunks.

@@ -9,9 +9,11 @@ import numpy as np
 
 from firstlight.fast.blocked.elementwise import zero_where
 from firstlight.fast.blocked.parallel import spread_rows
+from firstlight.fast.window import Window
+from firstlight.support.array import Array
 
 
-def max_pool2d(x, window):
+def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     """Return the largest value of each window, and its place there.
 
     Parameters
@@ -33,8 +35,8 @@ def max_pool2d(x, window):
 
     def find(start, stop):
         best, found = y[start:stop], place[start:stop]
-        frame = framed(x[start:stop], rows, columns, -np.inf)
-        for number, pixels in at_places(frame, rows, columns):
+        frame = _framed(x[start:stop], rows, columns, -np.inf)
+        for number, pixels in _at_places(frame, rows, columns):
             if number == 0:
                 best[...] = pixels
                 continue
@@ -42,25 +44,25 @@ def max_pool2d(x, window):
             np.maximum(found, better, out=found)  # numbers rise: the last one that was better
             np.maximum(best, pixels, out=best)
         if not isinstance(x, np.ndarray) or np.isnan(best.max(initial=0)):
-            for number, pixels in at_places(frame, rows, columns):
+            for number, pixels in _at_places(frame, rows, columns):
                 found[...] = np.where(np.isnan(pixels), number, found)
 
     if any(window.before):  # where nothing is larger than what is around the image
-        above, left = first_inside(rows, x)[:, None, None], first_inside(columns, x)[:, None]
+        above, left = _first_inside(rows, x)[:, None, None], _first_inside(columns, x)[:, None]
         place += (above * columns.taps + left).astype(number_type)
     spread_rows(find, y)
     return y, place
 
 
-def first_inside(axis, like):
+def _first_inside(axis, like):
     """Return the first place of each window that lies in the image and not before it, (out,)."""
     outside = axis.before - np.arange(axis.out, like=like) * axis.stride
     return np.clip(-(-outside // axis.dilation), 0, axis.taps - 1)
 
 
-def max_pool2d_dx(dy, place, window, image):
+def max_pool2d_dx(dy: Array, place: Array, window: Window, image: tuple[int, int]) -> Array:
     """Return dL/dx for images (H, W): dy, where the largest value of each window was."""
-    return spread_out(
+    return _spread_out(
         lambda number, block, out: zero_where(out, dy[block], place[block] != number),
         dy,
         window,
@@ -68,16 +70,16 @@ def max_pool2d_dx(dy, place, window, image):
     )
 
 
-def avg_pool2d(x, window, count_include_pad=True):
+def avg_pool2d(x: Array, window: Window, count_include_pad: bool = True) -> Array:
     """Return the mean of each window (N, oh, ow, C), of zeros around the image too by default."""
     rows, columns = window.axes(x.shape[1:3])
-    share = shares(window, x, x.shape[1:3], count_include_pad)
+    share = _shares(window, x, x.shape[1:3], count_include_pad)
     y = np.zeros_like(x, order="C", shape=(len(x), rows.out, columns.out, x.shape[3]))
 
     def add_up(start, stop):
         total = y[start:stop]
-        frame = framed(x[start:stop], rows, columns, 0)
-        for _, pixels in at_places(frame, rows, columns):
+        frame = _framed(x[start:stop], rows, columns, 0)
+        for _, pixels in _at_places(frame, rows, columns):
             total += pixels
         total *= share
 
@@ -85,15 +87,17 @@ def avg_pool2d(x, window, count_include_pad=True):
     return y
 
 
-def avg_pool2d_dx(dy, window, image, count_include_pad=True):
+def avg_pool2d_dx(
+    dy: Array, window: Window, image: tuple[int, int], count_include_pad: bool = True
+) -> Array:
     """Return dL/dx for images (H, W): to each pixel of a window an equal share of its dy."""
-    share = shares(window, dy, image, count_include_pad)
-    return spread_out(
+    share = _shares(window, dy, image, count_include_pad)
+    return _spread_out(
         lambda number, block, out: np.multiply(dy[block], share, out=out), dy, window, image
     )
 
 
-def shares(window, like, image, count_include_pad):
+def _shares(window, like, image, count_include_pad):
     """Return 1 over the number of pixels that a window counts, one for all or (oh, ow, 1).
 
     What a last window of ``ceil_mode`` sees beyond the zeros around the image never counts.
@@ -114,10 +118,10 @@ def shares(window, like, image, count_include_pad):
     return 1 / (np.reshape(down, (-1, 1, 1)) * np.reshape(across, (-1, 1)))
 
 
-def spread_out(part, dy, window, image):
+def _spread_out(part, dy, window, image):
     """Return dx, to whose pixels ``part(place, samples, out)`` of their windows' dy was added."""
     rows, columns = window.axes(image)
-    size = framed_size(image, rows, columns)
+    size = _framed_size(image, rows, columns)
     apart = window.kernel == window.stride and window.dilation == (1, 1)  # one window a pixel
     all_seen = apart and size == (rows.span, columns.span)
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, dy.shape[3]))
@@ -129,20 +133,20 @@ def spread_out(part, dy, window, image):
         if not all_seen:
             frame[...] = 0
         given = None if apart else np.empty_like(dy[block])
-        for number, pixels in at_places(frame, rows, columns):
+        for number, pixels in _at_places(frame, rows, columns):
             if apart:
                 part(number, block, pixels)
             else:
                 part(number, block, given)
                 pixels += given
         if size != image:
-            dx[block] = inside(frame, rows, columns, image)
+            dx[block] = _inside(frame, rows, columns, image)
 
     spread_rows(put, dy)
     return dx
 
 
-def at_places(frame, rows, columns):
+def _at_places(frame, rows, columns):
     """Yield ``(i · kw + j, pixels)``: what all windows see at their place (i, j), a view."""
     for i in range(rows.taps):
         for j in range(columns.taps):
@@ -150,17 +154,17 @@ def at_places(frame, rows, columns):
             yield i * columns.taps + j, frame[:, lines, places]
 
 
-def framed(x, rows, columns, value):
+def _framed(x, rows, columns, value):
     """Return the images with ``value`` around them, as far as windows see; x itself if nowhere."""
-    size = framed_size(x.shape[1:3], rows, columns)
+    size = _framed_size(x.shape[1:3], rows, columns)
     if size == x.shape[1:3]:
         return x
     frame = np.full_like(x, value, order="C", shape=(len(x), *size, x.shape[3]))
-    inside(frame, rows, columns, x.shape[1:3])[...] = x
+    _inside(frame, rows, columns, x.shape[1:3])[...] = x
     return frame
 
 
-def framed_size(image, rows, columns):
+def _framed_size(image, rows, columns):
     """Return height and width of images (H, W) with what windows see around them."""
     return tuple(
         max(axis.span, axis.before + pixels)
@@ -168,7 +172,7 @@ def framed_size(image, rows, columns):
     )
 
 
-def inside(frame, rows, columns, image):
+def _inside(frame, rows, columns, image):
     """Return the images (H, W) in a frame, a view."""
     (top, left), (height, width) = (rows.before, columns.before), image
     return frame[:, top : top + height, left : left + width]

@@ -1,13 +1,16 @@
 """Resizing of images along an axis: each new pixel is a weighted sum of a few old ones."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.fast.blocked.parallel import spread_rows
+from firstlight.support.array import Array
 
 SMALL = 60  # old pixels along an axis, up to which the product is faster
 
 
-def taps_of(weights):
+def taps_of(weights: Array) -> tuple[list[tuple[Array, Array | None]], Array | None]:
     """Return ``(taps, seen)``, by which `resize` multiplies with a matrix of few weights a row.
 
     Parameters
@@ -33,7 +36,7 @@ def taps_of(weights):
     return taps, None if count.all() else count > 0
 
 
-def resize(x, rows, columns):
+def resize(x: Array, rows: tuple[Any, ...], columns: tuple[Any, ...]) -> Array:
     """Return images x (N, H, W, C) with rows and columns multiplied by a matrix each.
 
     Whole matrices are multiplied only where they are small, which is faster then, and the images

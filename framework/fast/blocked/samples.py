@@ -11,9 +11,10 @@ import math
 import numpy as np
 
 from firstlight.fast.blocked.parallel import rows_per_block, spread
+from firstlight.support.array import Array
 
 
-def sample_moments(x):
+def sample_moments(x: Array) -> tuple[Array, Array]:
     """Return mean and (biased) variance of each channel of each sample, both (N, C).
 
     Examples
@@ -35,7 +36,7 @@ def sample_moments(x):
     return _join(_spread(moments, maps))
 
 
-def sample_dots(dy, x, mean):
+def sample_dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     """Return Σ dy and Σ dy (x - mean) of each channel of each sample, both (N, C).
 
     Examples
@@ -56,7 +57,7 @@ def sample_dots(dy, x, mean):
     return _join(_spread(dots, maps))
 
 
-def sample_map(shift, *terms):
+def sample_map(shift: Array, *terms: tuple[Array, Array]) -> Array:
     """Return Σ scale · x + shift over pairs (x, scale); scale and shift are (N, C).
 
     Examples

@@ -9,10 +9,12 @@ import threading
 
 import numpy as np
 
+from firstlight.support.array import Array
+
 _kept = threading.local()
 
 
-def scratch(name, shape, like):
+def scratch(name: str, shape: tuple[int, ...], like: Array) -> Array:
     """Return an uninitialised array, in memory that the same name had before in this thread.
 
     Parameters

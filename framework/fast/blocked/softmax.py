@@ -1,9 +1,15 @@
 """Softmax of rows and its logarithm at one place, in the parts that cross-entropy is made of."""
 
+from typing import Any
+
 import numpy as np
 
+from firstlight.support.array import Array
 
-def softmax_parts(x, t, counted, b=None):
+
+def softmax_parts(
+    x: Array, t: Array, counted: Array, b: Array | None = None
+) -> tuple[Array, Array, Array, Array, Array | None]:
     """Return the parts of softmax and of the log-probability at t.
 
     Parameters
@@ -48,7 +54,7 @@ def softmax_parts(x, t, counted, b=None):
     return e, s, np.log(s), x_t, b_x
 
 
-def softmax_parts_dx(e, s, t, a, scale):
+def softmax_parts_dx(e: Array, s: Array, t: Array, a: Array, scale: Any) -> Array:
     """Turn e of `softmax_parts` into scale · a (e/s - [c = t]), in place, and return it."""
     rows = np.arange(len(t), like=e)  # (N,)
     e *= (scale * a / s)[:, None]

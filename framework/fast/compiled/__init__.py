@@ -11,12 +11,16 @@ another file (`blas`, `frame`, `tile`), touch it too.
 import importlib.util
 import logging
 import os
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
-log = logging.getLogger("firstlight")
+from firstlight.support.array import Array
+
+log: logging.Logger = logging.getLogger("firstlight")
 
 
-def fastest(function, *arrays):
+def fastest(function: Callable[..., Any], *arrays: Array) -> Callable[..., Any]:
     """Return the compiled twin of a function, or the function itself where there is none.
 
     Parameters

@@ -13,25 +13,37 @@ from numba import njit
 from firstlight.fast.blocked.scratch import scratch
 from firstlight.fast.compiled.blas import multiply
 from firstlight.fast.compiled.gelu import exp
+from firstlight.support.array import Array
 
 QUERIES = 64  # in a tile
 HOW = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 
 
-def attend(q, k, v, y, lse, causal):
+def attend(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: bool) -> None:
     """Compute y and lse; see `firstlight.fast.blocked.attention`."""
-    q, k, v = (by_rows(x) for x in (q, k, v))
+    q, k, v = (_by_rows(x) for x in (q, k, v))
     tile = scratch("scores", (min(QUERIES, q.shape[2]) * k.shape[2],), q)
-    whole = by_rows(y)
+    whole = _by_rows(y)
     _attend(q, k, v, whole, lse[..., 0], causal, tile)
     if whole is not y:
         y[...] = whole
 
 
-def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal):
+def attend_backward(
+    dy: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+    causal: bool,
+) -> None:
     """Compute dq, dk and dv."""
-    inputs = [by_rows(x) for x in (dy, q, k, v)]
-    outputs = [by_rows(x) for x in (dq, dk, dv)]
+    inputs = [_by_rows(x) for x in (dy, q, k, v)]
+    outputs = [_by_rows(x) for x in (dq, dk, dv)]
     size = min(QUERIES, q.shape[2]) * k.shape[2]
     tiles = scratch("scores", (2, size), q)
     _attend_backward(*inputs, lse[..., 0], *outputs, causal, tiles)
@@ -40,7 +52,7 @@ def attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal):
             out[...] = found
 
 
-def by_rows(x):
+def _by_rows(x):
     """Return x, or a copy of it, so that BLAS can take its last two axes as a matrix."""
     down, right = x.strides[-2:]
     fits = right == x.itemsize and down >= x.shape[-1] * x.itemsize

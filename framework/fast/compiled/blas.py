@@ -10,6 +10,8 @@ import llvmlite.binding
 import numpy as np
 from numba import njit, types
 
+from firstlight.support.array import Array
+
 SYMBOL = "scipy_cblas_sgemm64_"  # in the OpenBLAS of NumPy's wheels; it takes 64-bit integers
 BY_ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112  # CBLAS' numbers
 
@@ -33,7 +35,7 @@ _sgemm = types.ExternalFunction(
 
 
 @njit(nogil=True, cache=True)
-def multiply(a, b, share, out):
+def multiply(a: Array, b: Array, share: float, out: Array) -> None:
     """Set out (m, n) to a (m, k) b (k, n) + share · out.
 
     a and b are contiguous along one of their axes, out along its rows.

@@ -6,6 +6,7 @@ The loops are in `firstlight.fast.compiled.tiles`; here is how the batch is spli
 say where everything is.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,18 +17,28 @@ from firstlight.fast.blocked.patches import CHUNKS, over_samples
 from firstlight.fast.blocked.scratch import scratch
 from firstlight.fast.compiled import tiles
 from firstlight.fast.compiled.frame import Frame, as_numbers, layout, offsets, table
+from firstlight.fast.window import Axis
+from firstlight.support.array import Array
 
 LONG_SUM = 192  # places whose share of dW is added up in registers
 LARGE = 2**17  # numbers of dW: then each thread makes some rows of it, and not one of its own
 
 
-def correlate(x, kernels, rows, columns, y, bias=None, by_channel=False):
+def correlate(
+    x: Array,
+    kernels: Array,
+    rows: Axis,
+    columns: Axis,
+    y: Array,
+    bias: Array | None = None,
+    by_channel: bool = False,
+) -> None:
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
     some = correlation(x, kernels, rows, columns, y, bias, by_channel)
     over_samples(some, x, y.size * len(kernels))
 
 
-def give_back(dy, w, rows, columns, dx):
+def give_back(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
     """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
     row_parts, column_parts = list(rows.back(dx.shape[1])), list(columns.back(dx.shape[2]))
     if len(row_parts) < rows.stride or len(column_parts) < columns.stride:
@@ -46,7 +57,15 @@ def give_back(dy, w, rows, columns, dx):
     over_samples(some, dy, dy.size * w[0].size)
 
 
-def correlation(x, kernels, rows, columns, y, bias=None, by_channel=False):
+def correlation(
+    x: Array,
+    kernels: Array,
+    rows: Axis,
+    columns: Axis,
+    y: Array,
+    bias: Array | None = None,
+    by_channel: bool = False,
+) -> Callable[[int, int], None]:
     """Return the function ``f(begin, stop)`` that does what `correlate` does, to some samples."""
     out = y.shape[3]
     whole = tiles.filled(out)
@@ -103,7 +122,7 @@ def _rest(count, size):
     return (count - 1) % size + 1
 
 
-def gradient(x, dy, rows, columns, by_channel=False):
+def gradient(x: Array, dy: Array, rows: Axis, columns: Axis, by_channel: bool = False) -> Array:
     """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C), or with ``by_channel`` (C, kh · kw)."""
     out, whole = dy.shape[3], tiles.filled(dy.shape[3])
     size = rows.taps * columns.taps * (1 if by_channel else x.shape[3])

@@ -4,14 +4,18 @@ What a compiled convolution reads is copied here first. There it is in the cache
 padding and the stride, the windows find their numbers at distances that a table tells.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, types
 from numpy.lib.stride_tricks import as_strided
 
+from firstlight.fast.window import Axis
+from firstlight.support.array import Array
+
 _address = types.CPointer(types.float32)
-copy = types.ExternalFunction("memcpy", types.voidptr(_address, _address, types.uintp))
+copy: Any = types.ExternalFunction("memcpy", types.voidptr(_address, _address, types.uintp))
 
 FRAME_BYTES = 2**18  # half of a core's L2 cache
 FEW_PLACES = 192  # of small images together, where a single one has too few
@@ -20,9 +24,9 @@ FEW_PLACES = 192  # of small images together, where a single one has too few
 class Images(NamedTuple):
     """Images (N, H, W, C) as a row of numbers, which may have gaps."""
 
-    numbers: np.ndarray
-    steps: tuple  # from a sample, line, pixel or channel to the next
-    shape: tuple
+    numbers: Array
+    steps: tuple[int, ...]  # from a sample, line, pixel or channel to the next
+    shape: tuple[int, ...]
 
 
 class Frame(NamedTuple):
@@ -37,13 +41,13 @@ class Frame(NamedTuple):
     memory : array, shape (samples, lines that are seen, pixels, channels)
     """
 
-    rows: tuple
-    columns: tuple
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
     lines: int
-    memory: np.ndarray
+    memory: Array
 
 
-def as_numbers(images):
+def as_numbers(images: Array) -> Images:
     """Return `Images` for an array: itself, unless the channels of a pixel have gaps.
 
     One that is to be written must have none; those that `np.empty` makes, and their views, do not.
@@ -57,7 +61,9 @@ def as_numbers(images):
     return Images(as_strided(images, (last + 1,), (images.itemsize,)), steps, images.shape)
 
 
-def layout(count, rows, columns, channels):
+def layout(
+    count: int, rows: Axis, columns: Axis, channels: int
+) -> tuple[int, tuple[int, int, int, int]]:
     """Return how many lines of windows, and memory of which shape, a frame is for.
 
     Parameters
@@ -80,7 +86,9 @@ def layout(count, rows, columns, channels):
     return lines, (samples, rows._replace(out=lines).span, columns.span, channels)
 
 
-def table(shape, rows, columns, multiple=1, /, **counts):
+def table(
+    shape: tuple[int, ...], rows: Axis, columns: Axis, multiple: int = 1, /, **counts: int
+) -> Array:
     """Return where numbers are in a frame that differ in some of their indices.
 
     Parameters
@@ -110,7 +118,7 @@ def table(shape, rows, columns, multiple=1, /, **counts):
     return offsets(tuple(counts.values()), [steps[name] for name in counts], multiple)
 
 
-def offsets(counts, steps, multiple=1):
+def offsets(counts: tuple[int, ...], steps: Sequence[int], multiple: int = 1) -> Array:
     """Return where all tuples of indices up to ``counts`` are, given the steps of each index.
 
     Examples
@@ -126,7 +134,9 @@ def offsets(counts, steps, multiple=1):
 
 
 @njit(nogil=True, cache=True)
-def fill(frame, images, sample, stop, top, height):
+def fill(
+    frame: Frame, images: Images, sample: int, stop: int, top: int, height: int
+) -> tuple[int, int]:
     """Copy what windows see of images into the memory of the frame.
 
     Parameters

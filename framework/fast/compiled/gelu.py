@@ -1,11 +1,13 @@
 """GELU and its derivative in one pass; the formulas are those of `firstlight.fast.blocked.gelu`."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from firstlight.fast.blocked.gelu import CUBIC, LARGEST, LARGEST_TANH, ROOT, TANH_OF
+from firstlight.support.array import Array
 
 T6, T5, T4, T3, T2, T1, T0 = (np.float32(c) for c in TANH_OF)
 MOST, MOST_TANH = np.float32(LARGEST), np.float32(LARGEST_TANH)
@@ -28,12 +30,12 @@ P5, P4, P3, P2, P1, P0 = (
 )  # fmt: skip
 
 
-def exact_float32(x, y, dydx):
+def exact_float32(x: Array, y: Array, dydx: Array | None) -> None:
     """Write y = x Φ(x) and, unless ``dydx`` is None, Φ + x φ."""
     _exact(x, y, y if dydx is None else dydx, dydx is not None)
 
 
-def tanh(x, y, dydx):
+def tanh(x: Array, y: Array, dydx: Array | None) -> None:
     """Write y = x s and, unless ``dydx`` is None, s + x s (1 - s) 2u'."""
     _tanh(x, y, y if dydx is None else dydx, dydx is not None)
 
@@ -66,7 +68,7 @@ def _tanh(x, y, dydx, slope):
 
 
 @njit(error_model="numpy")
-def exp(x):
+def exp(x: Any) -> Any:
     """Return exp(x) to 5e-7; for x below -87.3, where it is no normal number, 0.
 
     With n the whole number next to x / ln 2 and r = x - n ln 2, exp(x) = 2ⁿ exp(r). 2ⁿ has the

@@ -5,12 +5,14 @@ import math
 import numpy as np
 from numba import njit
 
+from firstlight.support.array import Array
+
 GROUP = 32  # rows
 ADD_IN_ANY_ORDER = {"contract", "reassoc", "nsz"}  # sums in the lanes of a vector
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
-def standardise(x, x_hat, rstd, eps):
+def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
     """Write x̂ and r for a block of rows."""
     n, width = x.shape
     for i in range(n):
@@ -28,7 +30,7 @@ def standardise(x, x_hat, rstd, eps):
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
-def differentiate(dy, x_hat, rstd, w, dx):
+def differentiate(dy: Array, x_hat: Array, rstd: Array, w: Array, dx: Array) -> tuple[Array, Array]:
     """Write dx for a block of rows and return its shares in dw and db."""
     n, width = dy.shape
     dw, db = np.zeros(width, np.float32), np.zeros(width, np.float32)

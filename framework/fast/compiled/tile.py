@@ -16,15 +16,17 @@ Dukhan, "The Indirect Convolution Algorithm", 2019. Goto & van de Geijn, "Anatom
 High-Performance Matrix Multiplication", 2008, section 5.
 """
 
+from collections.abc import Callable
+
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-NUMBER, OFFSET, LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+_NUMBER, _OFFSET, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 
 
-def tile_of(places, channels, by_channel=False):
+def tile_of(places: int, channels: int, by_channel: bool = False) -> Callable[..., None]:
     """Return the compiled tile for so many places and channels; see the top of this file.
 
     Parameters
@@ -88,8 +90,8 @@ class _Vectors:
     """LLVM's instructions on vectors of so many numbers."""
 
     def __init__(self, builder, size):
-        self.builder, self.kind = builder, ir.VectorType(NUMBER, size)
-        self.first_lane = ir.Constant(ir.VectorType(LANE, size), [0] * size)
+        self.builder, self.kind = builder, ir.VectorType(_NUMBER, size)
+        self.first_lane = ir.Constant(ir.VectorType(_LANE, size), [0] * size)
         function = ir.FunctionType(self.kind, [self.kind] * 3)
         name = f"llvm.fmuladd.v{size}f32"
         self.multiply_add = builder.module.declare_intrinsic(name, fnty=function)
@@ -104,7 +106,7 @@ class _Vectors:
         return self.after(array.data, offset)
 
     def entry(self, table, index):
-        index = OFFSET(index) if isinstance(index, int) else index
+        index = _OFFSET(index) if isinstance(index, int) else index
         return self.builder.load(self.at(table, index))
 
     def load(self, pointer):
@@ -113,7 +115,7 @@ class _Vectors:
     def repeat(self, pointer):
         """Load one number as all those of a vector."""
         empty = ir.Constant(self.kind, ir.Undefined)
-        one = self.builder.insert_element(empty, self.builder.load(pointer), LANE(0))
+        one = self.builder.insert_element(empty, self.builder.load(pointer), _LANE(0))
         return self.builder.shuffle_vector(one, empty, self.first_lane)
 
     def store(self, value, pointer):

@@ -5,12 +5,14 @@ Channels are taken 16 at a time, or 8 where no more are left; those that there a
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from firstlight.fast.compiled.frame import copy, fill
+from firstlight.fast.compiled.frame import Frame, Images, copy, fill
 from firstlight.fast.compiled.tile import tile_of
+from firstlight.support.array import Array
 
 WIDE, WIDE_PLACES = 16, 6  # channels and places of a tile
 NARROW, NARROW_PLACES = 8, 8
@@ -20,19 +22,19 @@ _wide_by_channel = tile_of(WIDE_PLACES, WIDE, by_channel=True)
 _narrow_by_channel = tile_of(NARROW_PLACES, NARROW, by_channel=True)
 
 
-def filled(channels):
+def filled(channels: int) -> int:
     """Return a number of channels that fills tiles."""
     return -(-channels // NARROW) * NARROW
 
 
-def multiple_for(channels):
+def multiple_for(channels: int) -> int:
     """Return what the number of places must be a multiple of, to fill tiles."""
     wide, narrow = divmod(filled(channels), WIDE)
     return math.lcm(WIDE_PLACES if wide else 1, NARROW_PLACES if narrow else 1)
 
 
 @njit(nogil=True, cache=True)
-def arrange(kernels, weights):
+def arrange(kernels: Array, weights: Array) -> None:
     """Write kernels (K, O) in the order in which tiles read them: K rows of 16 at a time."""
     size, out = kernels.shape
     whole = len(weights) // size
@@ -45,7 +47,21 @@ def arrange(kernels, weights):
 
 
 @njit(nogil=True, cache=True)
-def correlate(frame, x, begin, stop, taps, terms, weights, bias, x_at, y_at, part, y, by_channel):
+def correlate(
+    frame: Frame,
+    x: Images,
+    begin: int,
+    stop: int,
+    taps: Array,
+    terms: Any,
+    weights: Array,
+    bias: Array,
+    x_at: tuple[Array, Array],
+    y_at: tuple[Array, Array],
+    part: Array,
+    y: Images,
+    by_channel: bool,
+) -> None:
     """Write samples ``begin`` to ``stop`` of y = P(x) kernels + bias.
 
     Parameters
@@ -111,7 +127,20 @@ def _leave_out(part, whole, y, first, samples, lines):
 
 
 @njit(nogil=True, cache=True)
-def gradient(frame, x, begin, stop, terms, lines_at, step, most, part, dy, dw, by_channel):
+def gradient(
+    frame: Frame,
+    x: Images,
+    begin: int,
+    stop: int,
+    terms: Any,
+    lines_at: Array,
+    step: int,
+    most: int,
+    part: Array,
+    dy: Images,
+    dw: Array,
+    by_channel: bool,
+) -> Array:
     """Add P(x)ᵀ dy of samples ``begin`` to ``stop`` to dw.
 
     Parameters

@@ -12,12 +12,14 @@ from firstlight.fast.blocked import pooling
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.fast.cuda.kernel import each, launch
+from firstlight.fast.window import Window
+from firstlight.support.array import Array
 
 PATCH_BYTES = 24 << 20  # of a matrix of patches: about half of an H100's L2 cache
 PLACES = 256  # in a window, at most, for the kernels that keep a place in a byte
 
 
-def conv2d(x, w, bias, window, groups=1):
+def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int = 1) -> Array:
     rows, columns = window.axes(x.shape[1:3])
     y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
     kernels = contiguous(w).reshape(len(w), -1)  # (O, K)
@@ -30,7 +32,7 @@ def conv2d(x, w, bias, window, groups=1):
     return y
 
 
-def conv2d_dw(x, dy, window, groups=1):
+def conv2d_dw(x: Array, dy: Array, window: Window, groups: int = 1) -> Array:
     rows, columns = window.axes(x.shape[1:3])
     out, size = dy.shape[3], rows.taps * columns.taps * (x.shape[3] // groups)
     dw = np.zeros_like(x, order="C", shape=(out, size))
@@ -42,7 +44,9 @@ def conv2d_dw(x, dy, window, groups=1):
     return dw.reshape(out, rows.taps, columns.taps, -1)
 
 
-def conv2d_dx(dy, w, window, image, groups=1):
+def conv2d_dx(
+    dy: Array, w: Array, window: Window, image: tuple[int, int], groups: int = 1
+) -> Array:
     rows, columns = window.axes(image)
     channels, size = w.shape[3], w[0].size
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * channels))
@@ -58,7 +62,7 @@ def conv2d_dx(dy, w, window, image, groups=1):
     return dx
 
 
-def max_pool2d(x, window):
+def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     if math.prod(window.kernel) > PLACES:
         return pooling.max_pool2d(x, window)
     rows, columns = window.axes(x.shape[1:3])
@@ -72,7 +76,7 @@ def max_pool2d(x, window):
     return y, place
 
 
-def max_pool2d_dx(dy, place, window, image):
+def max_pool2d_dx(dy: Array, place: Array, window: Window, image: tuple[int, int]) -> Array:
     if math.prod(window.kernel) > PLACES:
         return pooling.max_pool2d_dx(dy, place, window, image)
     rows, columns = window.axes(image)

@@ -5,14 +5,17 @@ function computes what its namesake for the CPU computes, and is documented ther
 """
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from firstlight.distributed import sharding
 from firstlight.fast.blocked import dropout, gradients
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.fast.cuda.kernel import BLOCK, each, launch
 from firstlight.support import rng as randomness
+from firstlight.support.array import Array
 
 CHUNKS = 64  # of rows, whose sums are added in a second stage
 
@@ -20,7 +23,7 @@ CHUNKS = 64  # of rows, whose sums are added in a second stage
 # --- sums over rows --------------------------------------------------------------------------
 
 
-def column_sums(x, other=None):
+def column_sums(x: Array, other: Array | None = None) -> Array:
     """Return Σ x over the rows of x (N, C), or Σ x · other."""
     rows, columns = x.shape
     if not rows:
@@ -40,22 +43,22 @@ def column_sums(x, other=None):
     return total
 
 
-def sum_of_squares(x):
+def sum_of_squares(x: Array) -> Array:
     blocks = min(CHUNKS, each(x.size))
     partial = np.empty_like(x, shape=(blocks * BLOCK,), dtype="float64")
     launch("sums", "square_sums", x, blocks, x, partial, np.int64(x.size))
     return partial.sum()
 
 
-def channel_sums(x):
+def channel_sums(x: Array) -> Array:
     return column_sums(_rows(x))
 
 
-def channel_dots(dy, x, mean):
+def channel_dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     return column_sums(_rows(dy)), column_sums(_rows(dy), _rows(x - mean))
 
 
-def channel_moments(x):
+def channel_moments(x: Array) -> tuple[Array, Array]:
     rows = _rows(x)
     mean = column_sums(rows) / len(rows)
     centered = rows - mean
@@ -65,7 +68,9 @@ def channel_moments(x):
 # --- rows --------------------------------------------------------------------------------------
 
 
-def layer_norm(x, weight, bias, eps):
+def layer_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
     x = contiguous(x)
     x_hat, rstd = np.empty_like(x), np.empty_like(x, shape=(len(x), 1))
     y = x_hat if weight is None else np.empty_like(x)
@@ -77,7 +82,9 @@ def layer_norm(x, weight, bias, eps):
     return y, x_hat, rstd
 
 
-def layer_norm_backward(dy, x_hat, rstd, weight):
+def layer_norm_backward(
+    dy: Array, x_hat: Array, rstd: Array, weight: Array | None
+) -> tuple[Array, Array, Array]:
     dy = contiguous(dy)
     dx = np.empty_like(x_hat)
     w, has_w = (rstd, 0) if weight is None else (weight, 1)
@@ -87,7 +94,9 @@ def layer_norm_backward(dy, x_hat, rstd, weight):
     return dx, column_sums(dy, x_hat), column_sums(dy)
 
 
-def softmax_parts(x, t, counted, b=None):
+def softmax_parts(
+    x: Array, t: Array, counted: Array, b: Array | None = None
+) -> tuple[Array, Array, Array, Array, Array | None]:
     x, t = contiguous(x), t.astype("int64", copy=False)
     e, vectors = np.empty_like(x), np.empty_like(x, shape=(3, len(x)))
     s, log_s, x_t = vectors
@@ -101,7 +110,7 @@ def softmax_parts(x, t, counted, b=None):
     return e, s, log_s, x_t, b_x
 
 
-def softmax_parts_dx(e, s, t, a, scale):
+def softmax_parts_dx(e: Array, s: Array, t: Array, a: Array, scale: Any) -> Array:
     on_device = np.empty_like(e, shape=(1,))
     on_device[...] = scale
     if e.size:
@@ -113,7 +122,17 @@ def softmax_parts_dx(e, s, t, a, scale):
 # --- attention ---------------------------------------------------------------------------------
 
 
-def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
+def attention(
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    *,
+    bias: Array | None = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    seeds: Any = None,
+) -> Array:
     q, k, v = contiguous(q), contiguous(k), contiguous(v)
     scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
     lse = np.empty_like(q, shape=(*q.shape[:3], 1))
@@ -125,8 +144,21 @@ def attention(q, k, v, y, *, bias=None, causal=False, dropout=0.0, seeds=None):
 
 
 def attention_backward(
-    dy, q, k, v, y, lse, dq, dk, dv, *, bias=None, causal=False, dropout=0.0, seeds=None
-):
+    dy: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    y: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+    *,
+    bias: Array | None = None,
+    causal: bool = False,
+    dropout: float = 0.0,
+    seeds: Any = None,
+) -> None:
     dy, q, k, v = contiguous(dy), contiguous(q), contiguous(k), contiguous(v)
     scores, dp = matmul(q, k.swapaxes(-1, -2)), matmul(dy, v.swapaxes(-1, -2))  # (N, H, T, S)
     extra = _softmax_arguments(q, k, lse, bias, causal, dropout, seeds)
@@ -152,12 +184,12 @@ def _softmax_arguments(q, k, unused, bias, causal, p, key):
 # --- random numbers, by place --------------------------------------------------------------------
 
 
-def dropout_seeds(x):
+def dropout_seeds(x: Array) -> tuple[Array, int]:
     """Return what a layer's dropout is drawn from: the pass, on the device, and the call."""
     return randomness.device_key(x)
 
 
-def dropout_mask(x, p, shape, rng=None):
+def dropout_mask(x: Array, p: float, shape: tuple[int, ...], rng: Generator | None = None) -> Array:
     if rng is not None:  # a generator of the user's own, on the host
         return dropout.dropout_mask(x, p, shape, rng)
     mask = np.empty_like(x, order="C", shape=shape, dtype="bool")
@@ -185,7 +217,7 @@ def _draw(p, key, shape, unused):
 # --- element by element --------------------------------------------------------------------------
 
 
-def gelu(x, approximate="none", *, slope=True):
+def gelu(x: Array, approximate: str = "none", *, slope: bool = True) -> tuple[Array, Array | None]:
     x = contiguous(x)
     y = np.empty_like(x)
     dydx = np.empty_like(x) if slope else None
@@ -196,7 +228,7 @@ def gelu(x, approximate="none", *, slope=True):
     return y, dydx
 
 
-def add_by_index(table, indices, values, skip=None):
+def add_by_index(table: Array, indices: Array, values: Array, skip: int | None = None) -> None:
     rows, width = table.shape
     if skip is not None:
         values = values * (indices != skip)[:, None].astype(values.dtype)
@@ -212,7 +244,7 @@ def add_by_index(table, indices, values, skip=None):
     table += column_sums(partial.reshape(chunks, -1)).reshape(table.shape)
 
 
-def take_scaled(x, places, factor):
+def take_scaled(x: Array, places: Any, factor: float) -> Array:
     shape = (len(places), *x.shape[1:])
     batch = np.empty_like(x, order="C", shape=shape, dtype="float32")
     if batch.size:
@@ -225,19 +257,19 @@ def take_scaled(x, places, factor):
 # --- loss scale ---------------------------------------------------------------------------------
 
 
-def unscale(g, scale, counts):
+def unscale(g: Array, scale: Array, counts: Array) -> None:
     counts[gradients.BAD] = 0
     launch("scaling", "unscale", g, each(g.size), g, scale, counts, g.size)
 
 
-def next_scale(scale, counts, interval=gradients.GROWTH_INTERVAL):
+def next_scale(scale: Array, counts: Array, interval: int = gradients.GROWTH_INTERVAL) -> None:
     launch("scaling", "next_scale", scale, 1, scale, counts, interval, block=1)
 
 
 # --- shapes ------------------------------------------------------------------------------------
 
 
-def contiguous(x):
+def contiguous(x: Array) -> Array:
     """Return x, or a contiguous copy."""
     return x if x.flags.c_contiguous else x.copy()
 

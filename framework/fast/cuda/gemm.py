@@ -11,10 +11,12 @@ factor and A the second, and a matrix that we see transposed needs no copy, only
 
 import ctypes
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
+from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy
 
 TYPES = {"float16": 2, "float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_16F, _32F, _64F
@@ -28,7 +30,7 @@ _state = {"precision": "32", "library": None, "handles": {}}
 
 
 @contextmanager
-def precision(name):
+def precision(name: str) -> Iterator[None]:
     """Choose how float32 products are made on a GPU, while the context lasts.
 
     Parameters
@@ -45,7 +47,7 @@ def precision(name):
         _state["precision"] = before
 
 
-def matmul(a, b, out=None, *, accumulate=False):
+def matmul(a: Array, b: Array, out: Array | None = None, *, accumulate: bool = False) -> Array:
     """Return a @ b.
 
     Parameters
@@ -193,13 +195,13 @@ def _library():
     return _state["library"] or None
 
 
-def load_library():
+def load_library() -> ctypes.CDLL:
     """Return cuBLAS, the same file that CuPy uses."""
     from cuda.pathfinder import load_nvidia_dynamic_lib
 
     return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
 
 
-def forget():
+def forget() -> None:
     """Drop the library and its handles; for tests that change what CuPy is."""
     _state.update(library=None, handles={})

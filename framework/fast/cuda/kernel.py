@@ -6,9 +6,11 @@ share stands in ``kernels/common.cuh``, which is put in front of them.
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy
 
 FOLDER = Path(__file__).with_name("kernels")
@@ -18,17 +20,17 @@ BLOCK = 256  # threads
 _functions, _problem = {}, []
 
 
-def source(name):
+def source(name: str) -> str:
     """Return the CUDA C++ of ``kernels/<name>.cu``, with what all files share."""
     return (FOLDER / "common.cuh").read_text() + (FOLDER / f"{name}.cu").read_text()
 
 
-def options(dtype):
+def options(dtype: str) -> tuple[str, ...]:
     """Return the compiler's options for a dtype, "float32" or "float64"."""
     return ("--std=c++17", f"-DReal={REAL[dtype]}")
 
 
-def usable(x, dtype=None):
+def usable(x: Array, dtype: str | None = None) -> bool:
     """Return whether there are kernels for an array: on a GPU, float32 or float64.
 
     ``dtype`` is that of the kernel's numbers, where it is not the array's.
@@ -50,7 +52,14 @@ def usable(x, dtype=None):
     return True
 
 
-def launch(file, function, like, grid, *args, block=BLOCK):
+def launch(
+    file: str,
+    function: str,
+    like: Array,
+    grid: int | tuple[int, ...],
+    *args: Any,
+    block: int = BLOCK,
+) -> None:
     """Run a kernel.
 
     Parameters
@@ -73,7 +82,7 @@ def launch(file, function, like, grid, *args, block=BLOCK):
     _function(file, function, dtype.name)(grid, (block,), tuple(passed))
 
 
-def each(count, per_thread=1):
+def each(count: int, per_thread: int = 1) -> int:
     """Return the grid in which each thread has ``per_thread`` of ``count`` elements."""
     return max(1, -(-count // (BLOCK * per_thread)))
 
@@ -87,7 +96,7 @@ def _function(file, function, dtype):
     return _functions[key]
 
 
-def forget():
+def forget() -> None:
     """Drop what was compiled; for tests that change what CuPy is."""
     _functions.clear()
     _problem.clear()

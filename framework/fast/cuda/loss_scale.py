@@ -6,10 +6,18 @@ the optimizer steps. If something became infinite on its way, that step is left 
 is halved; after many good steps it is doubled.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from firstlight import fast
 from firstlight.fast.blocked.gradients import BAD, GOOD, SKIPPED
+from firstlight.support.array import Array
+
+if TYPE_CHECKING:
+    from firstlight.optim.optimizer import Optimizer
 
 FIRST = 2.0**16
 LEAST = 1e-4  # below it, even gradients that were made smaller are infinite
@@ -48,37 +56,38 @@ class LossScale:
     Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
     """
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: Optimizer):
         gradient = optimizer.flat.grad
         if gradient.dtype == "float16":
             raise ValueError(
                 'precision "16" rounds the factors of products only and keeps weights in float32, '
                 'but the module is float16; make it float32: module.to(dtype="float32")'
             )
-        self.scale = np.full_like(gradient, FIRST, shape=(1,)).reshape(())  # () is None to CuPy
-        self.counts = np.zeros_like(gradient, shape=(3,), dtype="int32")
+        one = np.full_like(gradient, FIRST, shape=(1,))  # CuPy takes a shape of () for None
+        self.scale: Array = one.reshape(())
+        self.counts: Array = np.zeros_like(gradient, shape=(3,), dtype="int32")
         optimizer.loss_scale, self._optimizer = self, optimizer
 
-    def unscale(self):
+    def unscale(self) -> None:
         """Divide the gradient by the scale, and note whether it is finite."""
         fast.unscale(self._optimizer.flat.grad, self.scale, self.counts)
 
-    def update(self):
+    def update(self) -> None:
         """Choose the next step's scale."""
         fast.next_scale(self.scale, self.counts)
 
-    def is_bad(self):
+    def is_bad(self) -> bool:
         """Return whether this step must be left out; the host waits for the answer."""
         return bool(self.counts[BAD])
 
-    def take_skipped(self):
+    def take_skipped(self) -> int:
         """Return how many steps were left out since the last call; the host waits."""
         skipped = int(self.counts[SKIPPED])
         if skipped:
             self.counts[SKIPPED] = 0
         return skipped
 
-    def value(self):
+    def value(self) -> float:
         """Return the scale as a float; the host waits for it.
 
         Raises
@@ -95,17 +104,17 @@ class LossScale:
             )
         return value
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the scale and the good steps since it changed."""
         return {"scale": float(self.scale), "good_steps": int(self.counts[GOOD])}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back what `state_dict` returned."""
         self.scale[...] = state["scale"]
         self.counts[...] = 0
         self.counts[GOOD] = state["good_steps"]
 
 
-def scaled(optimizer, dy):
+def scaled(optimizer: Optimizer, dy: Any) -> Any:
     """Return dy times the optimizer's loss scale, or dy where there is none."""
     return dy if optimizer.loss_scale is None else dy * optimizer.loss_scale.scale

@@ -16,16 +16,19 @@ event      recorded                                who waits for it
 Batches that are on the GPU already pass unchanged.
 """
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
+from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy, to_device
 from firstlight.support.batches import placed
 
 
 @contextmanager
-def uploading(device, dtype):
+def uploading(device: str, dtype: Any) -> Iterator[Callable[[Any], Any]]:
     """Yield a function that puts a batch on a device, floating arrays as ``dtype``.
 
     What it returned is overwritten two batches later. Copies are over when the context ends.
@@ -50,29 +53,29 @@ class Uploads:
         Of floating arrays.
     """
 
-    def __init__(self, device, dtype):
-        self.device, self.dtype = device, dtype
+    def __init__(self, device: str, dtype: Any):
+        self._device, self._dtype = device, dtype
         self._slots, self._turn, self._stream = [], 0, None
         self._part = None  # the number of the next array in the batch under way; None before any
 
-    def __call__(self, batch):
+    def __call__(self, batch: Any) -> Any:
         """Return the batch, whose copies the work that is launched next will wait for."""
         self._part = None
-        found = placed(batch, self.device, self.dtype, self._send)
+        found = placed(batch, self._device, self._dtype, self._send)
         if self._part is not None:
             copied = self._slots[self._turn].copied
             copied.record(self._stream)
             load_cupy().cuda.get_current_stream().wait_event(copied)
         return found
 
-    def finish(self):
+    def finish(self) -> None:
         """Wait until the pinned memory is free."""
         for slot in self._slots:
             slot.copied.synchronize()
 
     def _send(self, array):
         if not isinstance(array, np.ndarray):
-            return to_device(array, self.device)
+            return to_device(array, self._device)
         if self._part is None:
             self._take_turn()
         pinned, there = self._slots[self._turn].memory(self._part, array.nbytes, self._stream)
@@ -100,10 +103,11 @@ class Slot:
 
     def __init__(self):
         cuda = load_cupy().cuda
-        self.copied, self.used = (cuda.Event(disable_timing=True) for _ in range(2))
+        self.copied: Any = cuda.Event(disable_timing=True)
+        self.used: Any = cuda.Event(disable_timing=True)
         self._parts = []  # (pinned, on the GPU), arrays of bytes
 
-    def memory(self, part, size, stream):
+    def memory(self, part: int, size: int, stream: Any) -> tuple[Array, Array]:
         """Return ``size`` bytes of pinned memory and of the GPU's, for an array of the batch."""
         if part == len(self._parts):
             self._parts.append(None)
