@@ -3,8 +3,7 @@
 import numpy as np
 
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard.callback import TensorBoard
-from firstlight.callbacks.tensorboard.events import EventsFile
+from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.support.backend import to_host
 from firstlight.support.files import forgiving
 
@@ -95,7 +94,6 @@ class ConfusionMatrix(Callback):
             save(confusion_matrix(np.asarray(self._counts), names), path)
         if problems:
             return
-        if any(isinstance(callback, TensorBoard) for callback in trainer.callbacks):
-            events = EventsFile(trainer.run.path)
-            events.image(f"confusion_matrix/{stage}", path.read_bytes(), trainer.step)
-            events.close()
+        writer = writer_of(trainer)
+        if writer is not None:
+            writer.add_png(f"confusion_matrix/{stage}", path.read_bytes(), trainer.step)

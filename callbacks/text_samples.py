@@ -3,8 +3,7 @@
 import os
 
 from firstlight.callback import Callback
-from firstlight.callbacks.tensorboard.callback import TensorBoard
-from firstlight.callbacks.tensorboard.events import EventsFile
+from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.support.files import check_guards, forgiving, no_link
 from firstlight.support.generation import check_generates, prompt_tokens, write_text
 from firstlight.support.printable import printable, tell
@@ -79,7 +78,7 @@ class TextSamples(Callback):
             "top_p": top_p,
             "seed": seed,
         }
-        self._events, self._size, self._last_step = None, 0, 0
+        self._size = self._last_step = 0
 
     def on_fit_start(self, trainer, module):
         """Check that there is what it takes; after a restart, drop samples of later steps."""
@@ -96,8 +95,6 @@ class TextSamples(Callback):
         path = self._path(trainer)
         if path is not None and path.exists() and path.stat().st_size > self._size:
             os.truncate(path, self._size)
-        if path is not None and any(isinstance(c, TensorBoard) for c in trainer.callbacks):
-            self._events = EventsFile(trainer.run.path)
 
     def on_train_batch_end(self, trainer, module):
         """Write a sample, if it is time to."""
@@ -108,9 +105,6 @@ class TextSamples(Callback):
         """Write a last sample, unless the training failed."""
         if trainer.status == "finished" and self._last_step != trainer.step:
             self._sample(trainer, module)
-        if self._events is not None:
-            self._events.close()
-            self._events = None
 
     def state_dict(self):
         """Return how long ``samples.txt`` is."""
@@ -134,8 +128,9 @@ class TextSamples(Callback):
                 with open(path, "a", encoding="utf-8", opener=no_link) as file:
                     file.write(f"--- step {trainer.step}\n{text}\n")
                 self._size = path.stat().st_size
-        if self._events is not None:
-            self._events.text("samples", text, trainer.step)
+        writer = writer_of(trainer)
+        if writer is not None:
+            writer.add_plain_text("samples", text, trainer.step)
 
     @staticmethod
     def _path(trainer):

@@ -4,8 +4,7 @@ import warnings
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.stopwatch import Stopwatch
-from firstlight.callbacks.tensorboard.callback import TensorBoard
-from firstlight.callbacks.tensorboard.events import EventsFile
+from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.distributed.sharding import whole_of
 from firstlight.hookspecs import hookimpl
 from firstlight.support.printable import tell
@@ -126,10 +125,9 @@ class Throughput(Callback):
         )
         if trainer.run is not None:
             trainer.run.summary["time_shares"] = {p: round(s, 4) for p, s in shares.items()}
-            if any(isinstance(callback, TensorBoard) for callback in trainer.callbacks):
-                events = EventsFile(trainer.run.path)
-                events.text("time", self._table(total), trainer.step)
-                events.close()
+            writer = writer_of(trainer)
+            if writer is not None:
+                writer.add_plain_text("time", self._table(total), trainer.step)
         for part, share in shares.items():
             often = self._watch.calls[part] > 1  # what works at the end only is not in the way
             if part not in OWN and often and share > MUCH and total >= 1:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firstlight import distributed
 from firstlight.checkpoints import snapshot
@@ -15,6 +16,10 @@ from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import evaluate
 from firstlight.training.means import TrainingMeans
 from firstlight.training.prediction import predict
+from firstlight.training.summary_writer import summary_writer
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 
 class Trainer:
@@ -278,6 +283,11 @@ class Trainer:
         if self.run is not None:
             self.run.record(record)
         self.hooks.hook.on_log(trainer=self, record=record)
+
+    @property
+    def tensorboard(self) -> "SummaryWriter":
+        """TensorboardX's ``SummaryWriter`` on the run, for own figures, images, texts and audio."""
+        return summary_writer(self.callbacks, self.run)
 
     def save_checkpoint(self, path):
         """Write everything that the next step depends on to a file; see `Checkpoint`."""

@@ -1,4 +1,4 @@
-"""TensorBoard: the callback, the panels it shows, and the files that it writes."""
+"""TensorBoard: the callback, the panels it shows, and the writer of its files."""
 
 from firstlight.callbacks.tensorboard.callback import TensorBoard
 

@@ -3,13 +3,34 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import devnull
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard import panels
-from firstlight.callbacks.tensorboard.events import EventsFile, flatten
-from firstlight.callbacks.tensorboard.panels.panel import Scene
+from firstlight.callbacks.tensorboard.scene import Scene
+from firstlight.hookspecs import hookimpl
+from firstlight.module import Module, StepOutput
 from firstlight.support.arguments import parse_count
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+    from firstlight.callbacks.tensorboard.writer import Writer
+    from firstlight.trainer import Trainer
+
+PANELS = {
+    "graph": panels.ModelGraph,
+    "histograms": panels.Parameters,
+    "gradients": panels.Gradients,
+    "activations": panels.Activations,
+    "images": panels.Pictures,
+    "pr_curves": panels.PRCurves,
+    "embeddings": panels.Embeddings,
+}
 
 
 class TensorBoard(Callback):
@@ -24,9 +45,11 @@ class TensorBoard(Callback):
         test_loss        loss/test        of `Trainer.test` after the training
         lr               lr               all other names stay as they are
 
-    The settings of the run and how it ended go to the HPARAMS tab. All else is switched on and
-    off below; what each part has cost is kept in ``summary.json`` as ``tensorboard_seconds``. A
+    The settings of the run and how it ended go to the HPARAMS tab. The parameters switch on the
+    rest; the time that each part takes is kept in ``summary.json`` as ``tensorboard_seconds``. A
     Trainer that keeps no run (``runs_dir=None``) writes nothing.
+
+    Own figures, images, texts and audio go through `summary_writer`, or `Trainer.tensorboard`.
 
     Parameters
     ----------
@@ -35,17 +58,18 @@ class TensorBoard(Callback):
     histograms : bool
         The values of each parameter.
     gradients : bool
-        The gradients of each parameter, from which an epoch's last step was made.
+        The gradients of each parameter in an epoch's last step.
     activations : bool
-        What each layer gives for the same few samples.
+        The output of each layer for the same few samples.
     images : bool
-        Samples, filters of the first layer, mistakes, confusion matrix, attention: what there is.
+        Samples, filters of the first layer, mistakes, confusion matrix, attention, as far as they
+        suit model and data.
     pr_curves : bool
         Precision against recall for each class of the validation data.
     embeddings : bool
         Validation samples where the trained model's last layer finds them (PROJECTOR tab).
     every_n_epochs : int
-        Epochs between two of them; curves are always whole.
+        Epochs between two records of all this; curves have every record.
 
     Examples
     --------
@@ -66,47 +90,53 @@ class TensorBoard(Callback):
         pr_curves: bool = False,
         embeddings: bool = False,
         every_n_epochs: int = 1,
-    ):
+    ) -> None:
         self.graph, self.histograms, self.gradients = graph, histograms, gradients
         self.activations, self.images, self.pr_curves = activations, images, pr_curves
         self.embeddings = embeddings
         self.every_n_epochs = parse_count("TensorBoard: every_n_epochs", every_n_epochs)
-        wanted = {
-            "graph": panels.ModelGraph,
-            "histograms": panels.Parameters,
-            "gradients": panels.Gradients,
-            "activations": panels.Activations,
-            "images": panels.Pictures,
-            "pr_curves": panels.PRCurves,
-            "embeddings": panels.Embeddings,
-        }
-        self._panels = {name: kind() for name, kind in wanted.items() if getattr(self, name)}
+        self._panels = {name: kind() for name, kind in PANELS.items() if getattr(self, name)}
         self._needs_scores = any(panel.needs_scores for panel in self._panels.values())
         self._samples = 0
-        self._events = self._scene = None
+        self._folder: Path | None = None
+        self._writer: Writer | None = None
+        self._scene: Scene | None = None
         self._seconds = Counter()
 
-    def on_fit_start(self, trainer, module):
+    @property
+    def summary_writer(self) -> "SummaryWriter":
+        """TensorboardX's ``SummaryWriter`` on the latest run; without a run it writes nothing.
+
+        After a training it opens a new events file, which is closed with the writer.
+        """
+        if self._folder is None:
+            from tensorboardX import SummaryWriter
+
+            return SummaryWriter(devnull, write_to_disk=False)
+        return self._open()
+
+    def on_fit_start(self, trainer: "Trainer", module: Module) -> None:
         """Open an events file in the run folder, and write the settings."""
-        if trainer.run is not None:
-            self._events = EventsFile(trainer.run.path)
-            self._scene, self._seconds = Scene(self._events, trainer, module), Counter()
-            self._samples = max((p.needs_samples for p in self._panels.values()), default=0)
-            if trainer.step:
-                self._events.go_on_after(trainer.step)
-            config = json.loads((trainer.run.path / "config.json").read_text(encoding="utf-8"))
-            if isinstance(config.get("callbacks"), dict):
-                config["callbacks"].pop("tensorboard", None)  # how one watches changes no result
-            self._events.session_start(flatten(config))
+        self._folder = self._writer = None
+        if trainer.run is None:
+            return
+        self._folder = trainer.run.path
+        self._open(purge_step=trainer.step + 1 if trainer.step else None)
+        self._scene, self._seconds = Scene(self._writer, trainer, module), Counter()
+        self._samples = max((p.needs_samples for p in self._panels.values()), default=0)
+        config = json.loads((trainer.run.path / "config.json").read_text(encoding="utf-8"))
+        if isinstance(config.get("callbacks"), dict):
+            config["callbacks"].pop("tensorboard", None)  # how one watches changes no result
+        self._writer.add_settings(config)
 
-    def on_log(self, record):
+    def on_log(self, record: Mapping[str, Any]) -> None:
         """Write all values of a record."""
-        if self._events is not None:
+        if self._scene is not None:
             with self._on_account("curves"):
-                self._events.scalars(record)
+                self._writer.add_record(record)
 
-    def on_before_optimizer_step(self, trainer):
-        """Write what is to be seen of an epoch's last step."""
+    def on_before_optimizer_step(self, trainer: "Trainer") -> None:
+        """Write what panels show of an epoch's last step."""
         if (
             self._scene is not None
             and trainer.batches_done == trainer.epoch_batches
@@ -116,15 +146,17 @@ class TensorBoard(Callback):
                 self._scene.see(trainer.batch)
             self._show("before_step")
 
-    def on_validation_start(self, stage):
-        """Collect anew."""
+    def on_validation_start(self, stage: str) -> None:
+        """Clear the scores of the validation before."""
         if self._scene is not None and stage == "val":
             self._scene.forget_scores()
             if self._scene.samples:
                 self._samples = 0  # those of the first validation are enough
 
-    def on_validation_batch_end(self, trainer, output, batch, stage):
-        """Collect what panels need."""
+    def on_validation_batch_end(
+        self, trainer: "Trainer", output: StepOutput, batch: Any, stage: str
+    ) -> None:
+        """Gather what panels need."""
         if self._scene is None or stage != "val" or not self._panels:
             return
         with self._on_account("collecting"):
@@ -134,42 +166,64 @@ class TensorBoard(Callback):
             if self._needs_scores and self._due(trainer):
                 self._scene.collect(batch, output.prediction)
 
-    def on_train_epoch_end(self, trainer):
-        """Write what is to be seen of an epoch."""
+    def on_train_epoch_end(self, trainer: "Trainer") -> None:
+        """Write what panels show of an epoch."""
         if self._scene is not None and self._due(trainer):
             self._show("epoch_end")
 
-    def on_validation_end(self, trainer, stage, metrics):
+    @hookimpl(trylast=True)  # other callbacks write their results first
+    def on_validation_end(
+        self, trainer: "Trainer", stage: str, metrics: Mapping[str, float]
+    ) -> None:
         """Add the results of a test to the latest run, in an events file of their own."""
-        if stage == "test" and self._events is None and trainer.run is not None:
-            events = EventsFile(trainer.run.path)
-            events.scalars({"step": trainer.step, **metrics})
-            events.close()
+        if stage == "test" and self._scene is None and trainer.run is not None:
+            self._folder = trainer.run.path
+            self._open().add_record({"step": trainer.step, **metrics})
+            self._close()
 
-    def on_fit_end(self, trainer):
+    @hookimpl(trylast=True)
+    def on_fit_end(self, trainer: "Trainer") -> None:
         """Write how the training ended, and close the file."""
-        if self._events is not None:
-            if trainer.status == "finished":
-                self._show("end")
-            events, self._events, self._scene = self._events, None, None
-            events.session_end(trainer.status)
-            events.close()
-            if trainer.run is not None:  # else another process has taken it over
-                trainer.run.summary["tensorboard_seconds"] = {
-                    name: round(seconds, 4) for name, seconds in self._seconds.items()
-                }
+        if self._scene is None:
+            return
+        if trainer.status == "finished":
+            self._show("end")
+        self._scene = None
+        self._writer.add_end(trainer.status)
+        self._close()
+        if trainer.run is not None:  # else another process has taken it over
+            trainer.run.summary["tensorboard_seconds"] = {
+                name: round(seconds, 4) for name, seconds in self._seconds.items()
+            }
 
-    def _due(self, trainer):
+    def _open(self, purge_step: int | None = None) -> "Writer":
+        if self._writer is None:
+            from firstlight.callbacks.tensorboard.writer import Writer
+
+            self._writer = Writer(self._folder, purge_step)
+        return self._writer
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._writer = None
+
+    def _due(self, trainer: "Trainer") -> bool:
         return (trainer.epoch - 1) % self.every_n_epochs == 0
 
-    def _show(self, moment):
-        """Have all panels do what they do at a moment."""
+    def _show(self, moment: str) -> None:
+        """Call a method of all panels."""
         for name, panel in self._panels.items():
             with self._on_account(name):
                 getattr(panel, moment)(self._scene)
 
     @contextmanager
-    def _on_account(self, name):
+    def _on_account(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self._seconds[name] += time.perf_counter() - start
+
+
+def writer_of(trainer: "Trainer") -> "Writer | None":
+    """Return the writer of a trainer's `TensorBoard` callback; None without one, or a run."""
+    found = next((c for c in trainer.callbacks if isinstance(c, TensorBoard)), None)
+    return None if found is None or trainer.run is None else found.summary_writer

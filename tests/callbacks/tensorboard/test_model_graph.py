@@ -7,7 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import models, nn
-from firstlight.callbacks.tensorboard.events import model_graph
+from firstlight.callbacks.tensorboard.graph import model_graph
 from firstlight.support import rng
 
 IMAGES = np.random.default_rng(0).random((2, 8, 8, 1)).astype("float32")

@@ -10,7 +10,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import TensorBoard
-from firstlight.callbacks.tensorboard.events import EventsFile, flatten, tag
+from firstlight.callbacks.tensorboard.writer import Writer, flatten, tag
 from firstlight.support.backend import to_host
 
 reader = pytest.importorskip(
@@ -108,10 +108,10 @@ def test_histograms_hold_the_parameters_after_each_epoch(fit, line):
 
 
 def test_histograms_leave_out_what_is_not_finite(tmp_path):
-    events = EventsFile(tmp_path)
-    events.histogram("some", np.array([1.0, np.nan, np.inf, 3.0], dtype=np.float32), 1)
-    events.histogram("none", np.array([np.nan]), 1)
-    events.histogram("empty", np.empty((0, 3)), 1)
+    events = Writer(tmp_path)
+    events.add_values("some", np.array([1.0, np.nan, np.inf, 3.0], dtype=np.float32), 1)
+    events.add_values("none", np.array([np.nan]), 1)
+    events.add_values("empty", np.empty((0, 3)), 1)
     events.close()
     found = read(tmp_path)
     assert found.Tags()["histograms"] == ["some"]
@@ -159,8 +159,8 @@ def test_results_of_a_test_join_the_run_in_a_file_of_their_own(fit, line_data):
 
 def test_two_files_of_the_same_second_do_not_collide(tmp_path):
     for value in (1.0, 2.0, 3.0):
-        events = EventsFile(tmp_path)
-        events.scalars({"step": int(value), "epoch": 1, "time": 0.1, "lr": value})
+        events = Writer(tmp_path)
+        events.add_record({"step": int(value), "epoch": 1, "time": 0.1, "lr": value})
         events.close()
     assert len(list(tmp_path.iterdir())) == 3
     found = [read(path).Scalars("lr")[0].value for path in tmp_path.iterdir()]
@@ -176,15 +176,50 @@ def test_without_a_run_nothing_is_written(fit, line_data, tmp_path):
 def test_a_killed_process_loses_nothing(tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from firstlight.callbacks.tensorboard.events import EventsFile\n"
-        "events = EventsFile(sys.argv[1])\n"
+        "from firstlight.callbacks.tensorboard.writer import Writer\n"
+        "writer = Writer(sys.argv[1])\n"
         "for step in range(500):\n"
-        "    events.scalars({'step': step, 'lr': step / 10})\n"
+        "    writer.add_record({'step': step, 'lr': step / 10})\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)])
     assert done.returncode == -signal.SIGKILL
     assert [step for step, _ in curve(read(tmp_path), "lr")] == list(range(500))
+
+
+class Own(fl.Callback):
+    """Adds what users add by `Trainer.tensorboard`."""
+
+    def on_train_epoch_end(self, trainer):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(2, 1), dpi=50)
+        figure.add_subplot().plot([1, 2])
+        trainer.tensorboard.add_figure("own/figure", figure, trainer.step)
+        trainer.tensorboard.add_text("own/text", f"epoch {trainer.epoch}", trainer.step)
+
+
+def test_users_have_the_writer_of_the_run(fit):
+    trainer = fit(Own(), TensorBoard(), max_epochs=2)
+    trainer.tensorboard.add_scalar("own/afterwards", 3.0, trainer.step)
+    events = read(trainer.run.path)
+    assert [event.step for event in events.Images("own/figure")] == [3, 6]
+    (_, last) = events.Tensors("own/text/text_summary")
+    assert last.tensor_proto.string_val[0] == b"epoch 2"
+    assert curve(events, "own/afterwards") == [(6, 3.0)]
+    assert len(list(trainer.run.path.glob("events.out.tfevents.*"))) == 2
+    assert len(curve(events, "loss/val")) == 2
+
+
+def test_without_a_run_the_writer_writes_nothing(fit, tmp_path):
+    fit(Own(), TensorBoard(), runs_dir=None)
+    fit(Own(), runs_dir=None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_callback_the_writer_is_an_error_with_a_cure(fit):
+    with pytest.raises(RuntimeError, match="no callback writes for TensorBoard; add one"):
+        fit(Own())
 
 
 def test_importing_it_does_not_import_tensorboardx():

@@ -74,7 +74,7 @@ def test_labels_that_the_loss_ignores_are_left_out(fit, digits, ignored):
     assert set(tags["images"]) == pictures
     table = np.array(read(trainer).Tensors("pr_curves/1")[-1].tensor_proto.float_val)
     assert table.reshape(6, -1)[:4, 0].sum() == (y != ignored).sum()
-    labels = (trainer.run.path / "projector/labels.tsv").read_text().splitlines()
+    labels = (trainer.run.path / "00006/embedding/metadata.tsv").read_text().splitlines()
     assert [label == "-" for label in labels] == (y == ignored).tolist()
 
 
@@ -141,16 +141,16 @@ def test_precision_and_recall_count_the_whole_validation(fit):
 
 def test_embeddings_are_what_the_last_layer_gets(fit, digits):
     trainer = fit(mlp(), embeddings=True)
-    folder = trainer.run.path / "projector"
-    vectors = np.loadtxt(folder / "vectors.tsv", delimiter="\t")
+    folder = trainer.run.path / "00010" / "embedding"
+    vectors = np.loadtxt(folder / "tensors.tsv", delimiter="\t")
     x, y = digits.val[np.arange(90)]  # all of it, and once, though there were two validations
     module = trainer.module.eval()
     h = x.reshape(90, -1)
     for layer in module.body[:-1]:
         h = layer(h)
     np.testing.assert_allclose(vectors, h, rtol=1e-4, atol=1e-5)
-    assert (folder / "labels.tsv").read_text().split() == [str(label) for label in y]
-    assert (folder / "images.png").is_file()
+    assert (folder / "metadata.tsv").read_text().split() == [str(label) for label in y]
+    assert (folder / "sprite.png").is_file()
 
 
 def test_a_vision_transformer_shows_where_its_heads_look(fit):
@@ -175,7 +175,7 @@ def test_a_language_model_shows_where_its_heads_look_and_what_it_writes(fit):
     trainer.fit(model, data)
     tags = read(trainer).Tags()
     assert tags["images"] == ["attention/h.0.attn"]
-    assert "samples" in tags["tensors"]
+    assert "samples/text_summary" in tags["tensors"]
     assert not any(tag.startswith("pr_curves") for tag in tags["tensors"])
 
 
@@ -218,7 +218,7 @@ def test_a_model_that_cannot_be_traced_is_a_warning_and_trains(line, line_data):
 
 def test_the_profile_is_a_text(fit):
     trainer = fit(mlp(), others=[Throughput()])
-    (event,) = read(trainer).Tensors("time")
+    (event,) = read(trainer).Tensors("time/text_summary")
     text = event.tensor_proto.string_val[0].decode()
     assert all(word in text for word in ("share", "calls", "forward", "backward", "TensorBoard"))
 
@@ -237,7 +237,7 @@ def test_a_tensorboard_server_shows_all_of_it(fit, server):
     found = {kind: ask(f"plugin/{kind}/tags")[name] for kind in ("histograms", "images", "text")}
     assert {tag.partition("/")[0] for tag in found["histograms"]} == set(LAYERS)
     assert "mistakes/val" in found["images"]
-    assert list(found["text"]) == ["time"]
+    assert list(found["text"]) == ["time/text_summary"]
     assert "update_ratio/body.0.weight" not in ask("plugin/scalars/tags")[name]  # under 50 steps
     curves = ask(f"plugin/pr_curves/pr_curves?tag=pr_curves/3&run={name}")[name]
     assert [entry["step"] for entry in curves] == [5, 10]

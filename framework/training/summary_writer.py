@@ -1,0 +1,31 @@
+"""The TensorBoard writer that `Trainer.tensorboard` gives to users' own figures and texts."""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
+
+def summary_writer(callbacks: Iterable[Any], run: Any) -> "SummaryWriter":
+    """Return tensorboardX's ``SummaryWriter`` of the callback that has one.
+
+    If no run is kept, as on all ranks but the first, it writes nothing.
+
+    Raises
+    ------
+    RuntimeError
+        A run is kept, but no callback writes for TensorBoard.
+    """
+    for callback in callbacks:
+        if hasattr(type(callback), "summary_writer"):
+            return callback.summary_writer
+    if run is not None:
+        raise RuntimeError(
+            "Trainer.tensorboard: no callback writes for TensorBoard; add one: "
+            'Trainer(callbacks=["tensorboard"])'
+        )
+    from tensorboardX import SummaryWriter
+
+    return SummaryWriter(os.devnull, write_to_disk=False)
