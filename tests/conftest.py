@@ -11,6 +11,10 @@ from standin import installed
 import firstlight
 from firstlight.support.backend import resolve_device
 
+# One process a core (pytest -n auto): a second thread of BLAS would only wait for the others. Tests
+# of threads ask for two of them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
 
 

@@ -31,6 +31,7 @@ parameters:
 
 def sweep(*words, cwd, text=SWEEP, **environment):
     (cwd / "s.yaml").write_text(text)
+    chosen = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
     return subprocess.Popen(
         [sys.executable, "-m", "firstlight", "sweep", *map(str, words)],
         stdout=subprocess.PIPE,
@@ -38,7 +39,7 @@ def sweep(*words, cwd, text=SWEEP, **environment):
         text=True,
         encoding="utf-8",
         cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **environment},
+        env={**chosen, "PYTHONIOENCODING": "utf-8", **environment},
         start_new_session=True,
     )
 
