@@ -4,8 +4,8 @@ A file of a few hundred bytes can expand to billions of values (YAML's aliases),
 than Python can follow, or give one setting two values, of which parsers silently take the last.
 """
 
-import functools
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,11 @@ def parse_yaml(text: str) -> Any:
     if len(text) > MOST_YAML:
         raise ValueError(f"it has more than {MOST_YAML:,} characters; write so much as JSON")
     try:
-        found = yaml.load(text, Loader=_loader())
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is not None:
+            _count_values(node, {}, loader)
+        found = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split()).replace(' in "<unicode string>"', "")
         reason = reason if len(reason) <= LONGEST else reason[:LONGEST] + "..."
@@ -128,53 +132,45 @@ def _unique(pairs):
     return found
 
 
-@functools.cache
-def _loader():
+def _count_values(node, counts, loader):
+    """Return the number of values in a YAML node, with aliases expanded; raise if it is refused.
+
+    An alias is the node that it names; ``counts`` has None for nodes that are being counted.
+    """
+    if node in counts:
+        if counts[node] is None:
+            raise _yaml_error("an alias stands inside what it names", node)
+        return counts[node]
+    counts[node], inner = None, ()
+    if node.id == "mapping":
+        _check_duplicates(node)
+        inner = chain.from_iterable(node.value)
+    elif node.id == "sequence":
+        inner = node.value
+    elif node.tag == "tag:yaml.org,2002:int":
+        bits = loader.construct_yaml_int(node).bit_length()
+        if bits > MOST_BITS:  # Python would not print it
+            raise ValueError(f"a whole number of {bits:,} bits")
+    count = 1 + sum(_count_values(part, counts, loader) for part in inner)
+    if count > VALUES:
+        raise _yaml_error(f"it has more than {VALUES:,} values, aliases counted", node)
+    counts[node] = count
+    return count
+
+
+def _check_duplicates(node):
+    seen = {}
+    for key, _ in node.value:
+        if key.id == "scalar":
+            first = seen.setdefault((key.tag, key.value), key)
+            if first is not key:
+                line = first.start_mark.line + 1
+                raise _yaml_error(
+                    f"{key.value!r} is there twice, in line {line} too; leave one out", key
+                )
+
+
+def _yaml_error(what, node):
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        """SafeLoader that counts values, and refuses duplicate names."""
-
-        def __init__(self, stream):
-            super().__init__(stream)
-            self.sizes = {}  # node -> values in it
-
-        def compose_node(self, parent, index):
-            alias = self.check_event(yaml.AliasEvent)
-            node = super().compose_node(parent, index)
-            if alias and node not in self.sizes:
-                raise self.error("an alias stands inside what it names", node)
-            if not alias:
-                parts = node.value if not isinstance(node, yaml.ScalarNode) else ()
-                flat = (n for part in parts for n in (part if isinstance(part, tuple) else (part,)))
-                self.sizes[node] = 1 + sum(self.sizes[n] for n in flat)
-            if self.sizes[node] > VALUES:
-                raise self.error(f"it has more than {VALUES:,} values, aliases counted", node)
-            return node
-
-        def construct_yaml_int(self, node):
-            number = super().construct_yaml_int(node)
-            if number.bit_length() > MOST_BITS:  # Python would not print it
-                raise ValueError(f"a whole number of {number.bit_length():,} bits")
-            return number
-
-        def compose_mapping_node(self, anchor):
-            node = super().compose_mapping_node(anchor)
-            seen = {}
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode):
-                    first = seen.setdefault((key.tag, key.value), key)
-                    if first is not key:
-                        line = first.start_mark.line + 1
-                        raise self.error(
-                            f"{key.value!r} is there twice, in line {line} too; leave one out", key
-                        )
-            return node
-
-        @staticmethod
-        def error(what, node):
-            where = f"line {node.start_mark.line + 1}"
-            return yaml.composer.ComposerError(None, None, f"{where}: {what}")
-
-    Loader.add_constructor("tag:yaml.org,2002:int", Loader.construct_yaml_int)
-    return Loader
+    return yaml.YAMLError(f"line {node.start_mark.line + 1}: {what}")
