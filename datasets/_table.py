@@ -7,6 +7,7 @@ one by one, so that an error names the line.
 import codecs
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ MISSING = {"", "-", "?", "na", "n/a", "nan", "null", "none"}
 BLANK = ' \t\r\n",;|'  # the only characters of lines without content
 
 
+@dataclass(eq=False, repr=False)
 class Table:
     """A .csv file whose columns are known, and whose cells can be read.
 
@@ -49,35 +51,34 @@ class Table:
         It is empty, or its first lines are ambiguous.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        header: bool | None,
-        delimiter: str | None,
-        decimal: str,
-        encoding: str,
-        known: Sequence[str] = (),
-    ) -> None:
+    path: Path
+    header: bool | None
+    delimiter: str | None
+    decimal: str
+    encoding: str
+    known: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Read the first lines, and decide what they leave open."""
+        path, decimal, delimiter = self.path, self.decimal, self.delimiter
         if not path.is_file():
             raise FileNotFoundError(f"csv: there is no file {path}")
         if decimal not in (".", ","):
             raise ValueError(f"csv: expected decimal . or , got {decimal!r}")
         if delimiter is not None and len(delimiter) != 1:
             raise ValueError(f"csv: expected one character as delimiter, got {delimiter!r}")
-        self.path, self.decimal, self.encoding = path, decimal, encoding
-        first = list(islice(Lines(path, encoding), INSPECTED))
+        first = list(islice(Lines(path, self.encoding), INSPECTED))
         if not first:
             raise ValueError(f"{path} is empty: expected a line for each sample")
         self.delimiter = delimiter or find_delimiter(first)
         rows = [self._cells(line) for line in first]
         place = f"{path}, line 1"
-        if header is None:
-            header = bool(known) and set(known) <= set(rows[0])
-            header = header or has_header(rows, decimal, place)
-        self.header = header
-        self.names = rows[0] if header else [str(i) for i in range(len(rows[0]))]
+        if self.header is None:
+            known = bool(self.known) and set(self.known) <= set(rows[0])
+            self.header = known or has_header(rows, decimal, place)
+        self.names: list[str] = rows[0] if self.header else [str(i) for i in range(len(rows[0]))]
         _check_names(self.names, place)
-        if header and len(rows) == 1:
+        if self.header and len(rows) == 1:
             raise ValueError(f"{path} is empty: it has a header, and no line for a sample")
 
     def read(

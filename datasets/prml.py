@@ -6,21 +6,8 @@ from firstlight.data.splits import DataSplits
 from firstlight.support.array import Array
 
 X: Array = np.linspace(0, 1, 10)
-T: Array = np.array(
-    [
-        "0.349486",
-        "0.830839",
-        "1.007332",
-        "0.971507",
-        "0.133066",
-        "0.166823",
-        "-0.848307",
-        "-0.445686",
-        "-0.563567",
-        "0.261502",
-    ],
-    float,
-)
+_FIRST = [0.349486, 0.830839, 1.007332, 0.971507, 0.133066]
+T: Array = np.array([*_FIRST, 0.166823, -0.848307, -0.445686, -0.563567, 0.261502])
 
 
 def prml(*, n_test: int = 100, batch_size: int | None = None) -> DataSplits:

@@ -1,5 +1,6 @@
 """text: a text of the user, to train a language model on."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,7 @@ def text(
     return _split(tokens, made, block_size, val_fraction, batch_size, name)
 
 
+@dataclass(eq=False, repr=False)
 class Blocks:
     """Samples of T tokens and, as targets, the same block one token later.
 
@@ -114,20 +116,21 @@ class Blocks:
     ([[10, 11, 12], [13, 14, 15]], [[11, 12, 13], [14, 15, -100]])
     """
 
-    def __init__(
-        self, tokens: Array, block_size: int, name: str = "text", vocab_size: int | None = None
-    ) -> None:
-        if block_size < 1:
-            raise ValueError(f"{name}: expected block_size of 1 or more, got {block_size}")
-        if len(tokens) <= block_size:
+    tokens: Array
+    block_size: int
+    name: str = "text"
+    vocab_size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the block size and the number of tokens."""
+        size, count = self.block_size, len(self.tokens)
+        if size < 1:
+            raise ValueError(f"{self.name}: expected block_size of 1 or more, got {size}")
+        if count <= size:
             raise ValueError(
-                f"{name}: expected more than {block_size} tokens, one block of block_size and the "
-                f"token after it, got {len(tokens)}; give more text, or a smaller block_size"
+                f"{self.name}: expected more than {size} tokens, one block of block_size and the "
+                f"token after it, got {count}; give more text, or a smaller block_size"
             )
-        self.tokens: Array = tokens
-        self.block_size: int = block_size
-        self.name: str = name
-        self.vocab_size: int | None = vocab_size
 
     def __len__(self) -> int:
         return -(-(len(self.tokens) - 1) // self.block_size)

@@ -26,6 +26,7 @@ import secrets
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from firstlight.runs import claims
@@ -43,6 +44,7 @@ class RunTakenOver(RuntimeError):
     """Another process has taken over the run of this one."""
 
 
+@dataclass(eq=False)
 class Owner:
     """The claim of this process on a run's folder; made by `claim`.
 
@@ -58,18 +60,19 @@ class Owner:
         The folder, or the file, was deleted.
     """
 
-    def __init__(self, folder: Path, path: Path, token: str) -> None:
-        self.folder: Path = folder
-        self.path: Path = path
-        self.token: str = token
-        self.lost: bool = False
-        self.gone: bool = False
-        self._pid = os.getpid()
-        self._seen = time.monotonic()
+    folder: Path
+    path: Path
+    token: str
+    lost: bool = False
+    gone: bool = False
+
+    def __post_init__(self) -> None:
+        """Register the claim in this process, and start its heartbeat."""
+        self._pid, self._seen = os.getpid(), time.monotonic()
         self._released = threading.Event()
-        owned[folder] = self
-        claims.tokens.add(token)
-        guards[folder] = self.verify
+        owned[self.folder] = self
+        claims.tokens.add(self.token)
+        guards[self.folder] = self.verify
         threading.Thread(target=self._beat, name="firstlight-heartbeat", daemon=True).start()
 
     @property
