@@ -24,7 +24,6 @@ from firstlight import Callback, DataLoader, Trainer
 from firstlight.fast import attention, gelu, layer_norm
 from firstlight.fast.cuda.optimizers import adam
 from firstlight.support.backend import device_name, load_cupy, resolve_device, to_device, using
-from firstlight.training.step import make_passes
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -104,7 +103,6 @@ def ours(work, batch, arguments, precision, device, data, captured):
 
     with using(device):
         on_device = [tuple(to_device(part, device) for part in pair) for pair in data]
-        trainer.passes = make_passes(trainer)
 
     def turn(steps):
         with using(device), at_precision(precision):
@@ -112,7 +110,7 @@ def ours(work, batch, arguments, precision, device, data, captured):
             stream.synchronize()
             start = time.perf_counter()
             for index in range(steps):
-                trainer.passes(on_device[index % len(on_device)], True)
+                trainer.loop.step(on_device[index % len(on_device)], True)
                 trainer.optimizer.step()
                 trainer.optimizer.zero_grad()
             stream.synchronize()

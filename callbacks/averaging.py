@@ -166,7 +166,7 @@ class SWA(Callback):
 
     def on_train_batch_end(self, trainer):
         """Add the weights after an epoch's last step, before they are validated."""
-        if trainer.batches_done == trainer.epoch_batches:
+        if trainer.progress.batches_done == trainer.epoch_batches:
             self._add(trainer)
 
     def on_train_epoch_end(self, trainer):

@@ -8,7 +8,7 @@ from firstlight.data.loader import DataLoader
 from firstlight.data.splits import drops_last
 from firstlight.hookspecs import hookimpl
 from firstlight.support.printable import tell
-from firstlight.training.trial import trial, trial_batches, trial_step
+from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
 STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
 
@@ -101,7 +101,7 @@ class BatchSizeFinder(Callback):
         most = max(first, min(self.max_val, samples // STEPS_AN_EPOCH))
         while size <= most:
             try:
-                with trial(trainer):
+                with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
                     self.rates[size] = self._rate(trainer, size)
             except MemoryError:  # CuPy's OutOfMemoryError is one too
                 break
@@ -117,15 +117,17 @@ class BatchSizeFinder(Callback):
         self.batch_size = min(good)
 
     def _rate(self, trainer, size):
-        batches = trial_batches(trainer, _resized(trainer.train_loader, size))
-        trial_step(trainer, next(batches))
+        training = trainer.module, trainer.optimizer
+        loader = _resized(trainer.train_loader, size)
+        batches = endless_batches(loader, trainer.device, trainer.dtype)
+        dry_step(*training, next(batches))
         start = time.perf_counter()
         for _ in range(self.steps_per_trial):
-            trial_step(trainer, next(batches))
+            dry_step(*training, next(batches))
         return size * self.steps_per_trial / (time.perf_counter() - start)
 
     def _use(self, trainer):
-        trainer.train_loader = _resized(trainer.train_loader, self.batch_size)
+        trainer.data.train_loader = _resized(trainer.train_loader, self.batch_size)
 
 
 def _resized(loader, batch_size):

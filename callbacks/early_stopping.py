@@ -117,12 +117,12 @@ class EarlyStopping(Callback):
 
     def on_save_checkpoint(self, trainer, checkpoint):
         """Add the best weights."""
-        prefix = f"{callback_key(trainer, self)}/"
+        prefix = f"{callback_key(trainer.callbacks, self)}/"
         checkpoint.arrays |= {prefix + n: a for n, a in (self._best_weights or {}).items()}
 
     def on_load_checkpoint(self, trainer, checkpoint):
         """Take the best weights back."""
-        prefix = f"{callback_key(trainer, self)}/"
+        prefix = f"{callback_key(trainer.callbacks, self)}/"
         found = {
             name.removeprefix(prefix): array
             for name, array in checkpoint.arrays.items()

@@ -10,7 +10,7 @@ from firstlight.callback import Callback, Role
 from firstlight.hookspecs import hookimpl
 from firstlight.support.files import forgiving
 from firstlight.support.printable import tell
-from firstlight.training.trial import trial, trial_batches, trial_step
+from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
 SMOOTHING = 0.98  # weight of the past in the running mean of the losses
 SKIP_BEGIN, SKIP_END = 10, 1  # points that the suggestion does not look at
@@ -89,7 +89,7 @@ class LRFinder(Callback):
         """Search, unless the training is resumed."""
         if trainer.step > 0:
             return
-        with trial(trainer):
+        with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
             self.search = self._search(trainer)
         suggestion = self.search.suggestion
         if suggestion is None:
@@ -112,9 +112,11 @@ class LRFinder(Callback):
         space = np.geomspace if self.mode == "exponential" else np.linspace
         tried, losses, mean, best = [], [], 0.0, math.inf
         lrs = space(self.min_lr, self.max_lr, self.num_training).tolist()
-        for count, (lr, batch) in enumerate(zip(lrs, trial_batches(trainer), strict=False), 1):
+        batches = endless_batches(trainer.train_loader, trainer.device, trainer.dtype)
+        for count, (lr, batch) in enumerate(zip(lrs, batches, strict=False), 1):
             trainer.optimizer.lr = lr
-            mean = SMOOTHING * mean + (1 - SMOOTHING) * trial_step(trainer, batch)
+            loss = dry_step(trainer.module, trainer.optimizer, batch)
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
             smooth = mean / (1 - SMOOTHING**count)  # the mean of the losses so far, not of a 0 too
             if not math.isfinite(smooth):
                 break

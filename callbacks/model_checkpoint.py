@@ -95,7 +95,7 @@ class ModelCheckpoint(Callback):
         self._last, self._last_time = (None, False), time.monotonic()
         like = [c for c in trainer.callbacks if isinstance(c, ModelCheckpoint)]
         self.prefix = f"{like.index(self) + 1}/" if like[0] is not self else ""
-        resumed = trainer.place is not None and trainer.run is not None
+        resumed = trainer.checkpointing.place is not None and trainer.run is not None
         self._ahead = recover(self, trainer) if resumed else None
 
     def on_log(self, trainer, record):
@@ -117,14 +117,14 @@ class ModelCheckpoint(Callback):
     @hookimpl(tryfirst=True)
     def on_validation_start(self, trainer):
         """Save before the last validation, so that the decision to stop outlives a kill in it."""
-        if trainer.status == "running" and trainer.should_stop and trainer.at_boundary:
+        if trainer.status == "running" and trainer.should_stop and trainer.progress.at_boundary:
             self._save_last(trainer)
-            trainer.save_requested()
+            trainer.checkpointing.write_requested()
 
     def on_train_epoch_end(self, trainer):
         """Save, now that all values of the epoch are known."""
         self.monitor.require(trainer, "ModelCheckpoint")
-        if trainer.cut_short is None:  # an interrupt after the last step saved these too early
+        if trainer.checkpointing.cut_short is None:  # else an interrupt saved these too early
             for name in [name for name, step in self.named().items() if step == trainer.step]:
                 self._save(trainer, name)
         if trainer.epoch % self.every_n_epochs == 0 or self._last[0] == trainer.step:
@@ -133,13 +133,13 @@ class ModelCheckpoint(Callback):
     @hookimpl(tryfirst=True)  # before others tidy up
     def on_fit_end(self, trainer):
         """Save what was not saved yet, unless an optimizer step was cut in half."""
-        if trainer.at_boundary:
+        if trainer.progress.at_boundary:
             if trainer.step or trainer.status == "finished":
                 self._save_last(trainer)
-            trainer.save_requested()
+            trainer.checkpointing.write_requested()
         elif trainer.optimizer is not None and trainer.optimizer.steps == trainer.step:
             self._save(trainer, EXCEPTION)
-            trainer.save_requested()
+            trainer.checkpointing.write_requested()
         if self._ahead is not None and trainer.status == "finished":
             warnings.warn(
                 f"{BEST} is the state of step {self._ahead}, from a continuation that was broken "
@@ -181,7 +181,10 @@ class ModelCheckpoint(Callback):
 
     def _save_last(self, trainer):
         # A step may be saved twice: before its epoch's end and, unless that was cut short, after.
-        place = trainer.step, trainer.epoch_done and trainer.cut_short is None
+        place = (
+            trainer.step,
+            trainer.progress.epoch_done and trainer.checkpointing.cut_short is None,
+        )
         if self.save_last and place != self._last:
             self._save(trainer, LAST)
         self._last, self._last_time = place, time.monotonic()

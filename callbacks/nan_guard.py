@@ -128,7 +128,7 @@ def culprit(module):
 def _way_back(trainer):
     if trainer.run is None:
         return "there is no checkpoint, as this training keeps no run"
-    trainer.writer.close()  # waits for one that is being written
+    trainer.checkpointing.writer.close()  # waits for one that is being written
     if not (trainer.run.checkpoints / "last.safetensors").is_file():
         return "there is no checkpoint yet"
     return f"the last good checkpoint is {trainer.run.shown / 'checkpoints' / 'last.safetensors'}"

@@ -57,8 +57,8 @@ class ProgressBar(Callback):
         for record in trainer.history.records:  # of a training that goes on
             self._monitor.update(record)
         self._display = open_display()
-        if trainer.target_line is not None:
-            self._display.line(trainer.target_line)
+        if trainer.data.target_line is not None:
+            self._display.line(trainer.data.target_line)
         if trainer.run is not None:
             self._display.line(f"run: {trainer.run.shown}")
         per_second, between = self.refresh_per_second, self.seconds_between_lines
@@ -78,12 +78,14 @@ class ProgressBar(Callback):
         if self._pace_from is None:
             self._pace_from = trainer.step, trainer.elapsed
         if time.perf_counter() >= self._next_draw:
-            self._draw(trainer, trainer.batch_idx + 1)
+            self._draw(trainer, trainer.progress.batch_idx + 1)
 
     def on_validation_batch_end(self, trainer, batch_idx):
         """Redraw, if it is time to."""
         if self._display is not None and time.perf_counter() >= self._next_draw:
-            self._draw(trainer, trainer.batch_idx + 1, f"validating, batch {batch_idx + 1}")
+            self._draw(
+                trainer, trainer.progress.batch_idx + 1, f"validating, batch {batch_idx + 1}"
+            )
 
     def on_log(self, record):
         """Collect what is logged in this epoch."""
@@ -126,7 +128,7 @@ class ProgressBar(Callback):
         rate = (trainer.step - self._epoch_first_step) / (now - self._epoch_started)
         total = trainer.epoch_batches
         texts = [f"{done:>{len(str(total))}}/{total}"]
-        means = trainer.means.so_far()
+        means = trainer.progress.means.so_far()
         texts += [f"{name} {value_text(name, value)}" for name, value in means.items()]
         texts += [f"{rate:.0f} it/s" if rate >= 10 else f"{rate:.2g} it/s"]
         texts += [text for text in (doing or self._time_left(trainer),) if text]

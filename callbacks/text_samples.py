@@ -83,12 +83,12 @@ class TextSamples(Callback):
     def on_fit_start(self, trainer, module):
         """Check that there is what it takes; after a restart, drop samples of later steps."""
         check_generates(module)
-        if trainer.tokenizer is None:
+        if trainer.data.tokenizer is None:
             raise TypeError(
                 "TextSamples: the data have no tokenizer; pass DataSplits(..., tokenizer=...), as "
                 "firstlight.datasets.text makes them"
             )
-        prompt_tokens(trainer.tokenizer, self.prompt)
+        prompt_tokens(trainer.data.tokenizer, self.prompt)
         self._last_step = trainer.step
         if trainer.step == 0:
             self._size = 0
@@ -116,7 +116,7 @@ class TextSamples(Callback):
 
     def _sample(self, trainer, module):
         text = write_text(
-            module, trainer.tokenizer, self.prompt, device=trainer.device, **self.settings
+            module, trainer.data.tokenizer, self.prompt, device=trainer.device, **self.settings
         )
         self._last_step = trainer.step
         if self.echo:

@@ -52,11 +52,14 @@ class Throughput(Callback):
         step = timed("forward", kind.training_step)
         module.__class__ = type(kind.__name__, (kind,), {"training_step": step})
         trainer.accumulation.backward = timed("backward", trainer.accumulation.backward)
-        trainer.passes = self._counting(trainer.passes)
         trainer.optimizer.step = timed("optimizer", trainer.optimizer.step)
         for hook in HOOKS:
             for impl in trainer.hooks.impls(hook):
                 impl.function = timed(display_name(impl.plugin.callback), impl.function)
+
+    def on_train_batch_start(self, batch):
+        """Count the samples of every batch."""
+        self._samples += whole_of(batch)
 
     def on_train_batch_end(self, trainer):
         """Count the step, and log if it is time."""
@@ -93,15 +96,6 @@ class Throughput(Callback):
         self._steps = self._samples = 0
         self._logged = (0, 0, 0.0)  # steps, samples, seconds
         self._validation_start, self._validated = None, 0.0  # seconds
-
-    def _counting(self, passes):
-        """Return the trainer's passes, made to count the samples of every batch."""
-
-        def counting(batch, ends_window):
-            self._samples += whole_of(batch)
-            return passes(batch, ends_window)
-
-        return counting
 
     def _end_validation(self):
         if self._validation_start is not None:

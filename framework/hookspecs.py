@@ -6,11 +6,17 @@ callbacks: a method of that name on a `firstlight.Module` is an error when `Trai
 
 Firing order of ``Trainer.fit``, validated once an epoch::
 
+    setup                              stage="fit"; before the optimizer is made
     on_fit_start
     for each epoch
         on_train_epoch_start
         for each optimizer step
+            for each batch of its accumulation window
+                on_train_batch_start
+                on_before_backward
+                on_after_backward
             on_before_optimizer_step
+            on_before_zero_grad
             on_log                     every log_every_n_steps steps
             on_train_batch_end
         on_validation_start
@@ -21,6 +27,23 @@ Firing order of ``Trainer.fit``, validated once an epoch::
         on_train_epoch_end
     on_exception                       only when something raised
     on_fit_end                         always
+    teardown                           stage="fit"; always, after the run folder is complete
+
+``Trainer.test``, and ``Trainer.predict``::
+
+    setup                              stage="test"         setup      stage="predict"
+    on_validation_start                stage="test"
+    on_test_start                                           on_predict_start
+    for each batch                                          for each batch
+        on_validation_batch_end        stage="test"
+        on_test_batch_end                                       on_predict_batch_end
+    on_validation_end                  stage="test"
+    on_test_end                                             on_predict_end
+    teardown                           stage="test"         teardown   stage="predict"
+
+``Trainer.validate`` fires ``setup`` and ``teardown`` with ``stage="validate"`` around the hooks of
+a validation. The hooks of a validation fire in tests too, with ``stage="test"``; a callback that
+means validations only compares ``stage`` with "val".
 
 ``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever somebody saves or loads one.
 Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
@@ -56,6 +79,20 @@ def register_callbacks(registry):
 
 
 @hookspec
+def setup(trainer, module, stage):
+    """A stage is about to start: "fit", "validate", "test" or "predict"; change the module now.
+
+    Module and data are on the device. At "fit" there is no optimizer yet, nor a run folder, and
+    nothing has been restored from a checkpoint.
+    """
+
+
+@hookspec
+def teardown(trainer, module, stage):
+    """The stage is over, well or not; every callback's is called."""
+
+
+@hookspec
 def on_fit_start(trainer, module):
     """Training is about to start: module, optimizer, data and run folder are ready."""
 
@@ -69,8 +106,32 @@ def on_train_epoch_start(trainer, module):
 
 
 @hookspec
+def on_train_batch_start(trainer, module, batch, batch_idx):
+    """A batch is on the device, and its forward is next; ``trainer.skip_epoch()`` leaves it out."""
+
+
+@hookspec
+def on_before_backward(trainer, module, loss):
+    """The forward of a batch is done; ``loss`` is its mean loss, on the device.
+
+    On a GPU this hook and `on_after_backward` turn ``capture`` off: nothing can be called between
+    forward and backward in a CUDA graph.
+    """
+
+
+@hookspec
+def on_after_backward(trainer, module):
+    """The backward of a batch is done; ``grad`` holds the sum of the window so far."""
+
+
+@hookspec
 def on_before_optimizer_step(trainer, module, optimizer):
     """All gradients of the step are there: change them, or the learning rate, now."""
+
+
+@hookspec
+def on_before_zero_grad(trainer, module, optimizer):
+    """The optimizer has updated the parameters; the gradients are still there."""
 
 
 @hookspec
@@ -99,6 +160,39 @@ def on_validation_batch_end(trainer, module, output, batch, batch_idx, stage):
 @hookspec
 def on_validation_end(trainer, module, stage, metrics):
     """An evaluation is over; ``metrics`` has its means, e.g. {"val_loss": 0.1, "val_acc": 0.97}."""
+
+
+# ------------------------------------------------------------------------- testing, and predicting
+
+
+@hookspec
+def on_test_start(trainer, module):
+    """A test is about to start; `on_validation_start` was called with ``stage="test"``."""
+
+
+@hookspec
+def on_test_batch_end(trainer, module, output, batch, batch_idx):
+    """One batch was tested; ``output`` is the `StepOutput`, prediction included."""
+
+
+@hookspec
+def on_test_end(trainer, module, metrics):
+    """A test is over; ``metrics`` has its means, e.g. {"test_loss": 0.1, "test_acc": 0.97}."""
+
+
+@hookspec
+def on_predict_start(trainer, module):
+    """A prediction is about to start."""
+
+
+@hookspec
+def on_predict_batch_end(trainer, module, output, batch, batch_idx):
+    """One batch was predicted; ``output`` is what ``predict_step`` returned, as NumPy arrays."""
+
+
+@hookspec
+def on_predict_end(trainer, module, predictions):
+    """A prediction is over; ``predictions`` are those of all batches, joined."""
 
 
 # --------------------------------------------------------------------------- records, checkpoints

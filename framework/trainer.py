@@ -1,25 +1,38 @@
 """Trainer: the loop, on one screen in `Trainer.fit`."""
 
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firstlight import distributed
-from firstlight.checkpoints import snapshot
-from firstlight.checkpoints.writer import CheckpointWriter
+from firstlight.checkpoints.snapshot import read_weights
+from firstlight.data.preprocessing import Preprocessing, suited
+from firstlight.data.splits import as_loader
 from firstlight.distributed import launch
-from firstlight.runs.history import History
-from firstlight.support.arguments import batch_limit, parse_count, parse_duration, parse_interval
+from firstlight.distributed.setup import start_alike
+from firstlight.runs.run import Run
+from firstlight.support import rng
 from firstlight.support.backend import resolve_device
-from firstlight.training import agreement, checks, hook_manager, loop, setup, stages
+from firstlight.support.arguments import parse_count
+from firstlight.training import checks, hook_manager, setup, stages
 from firstlight.training.accumulation import Accumulation
-from firstlight.training.evaluation import evaluate
-from firstlight.training.means import TrainingMeans
-from firstlight.training.prediction import predict
-from firstlight.training.summary_writer import summary_writer
+from firstlight.training.evaluation import Evaluator
+from firstlight.training.interrupt import Interrupt, SharedInterrupt
+from firstlight.training.limits import Limits
+from firstlight.training.loop import Loop
+from firstlight.training.metrics import TrainingMeans
+from firstlight.training.progress import Progress
 
 if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+    from types import SimpleNamespace
+
+    from firstlight.checkpoints.snapshot import Checkpointing
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
+    from firstlight.optim import Optimizer
+    from firstlight.runs.history import History
+    from firstlight.training.hook_manager import HookManager
 
 
 class Trainer:
@@ -74,16 +87,12 @@ class Trainer:
 
     Attributes
     ----------
-    step, epoch : int
-        Optimizer steps done; the epoch under way, counted from 1.
-    module, optimizer, run, history
-        What is trained, with what, where it is kept, what was logged.
-    metrics : dict of str to float
-        The latest value of everything that was logged.
-    status : str
-        "idle", "running", "finished", "interrupted" or "failed".
-    stop_reason : str or None
-        Why `stop` was called, if it was.
+    module, optimizer, run
+        What is trained, with what, and where it is kept.
+    data : firstlight.training.setup.TrainingData
+        Loaders, tokenizer, classes and preprocessing of the training.
+    progress : firstlight.training.progress.Progress
+        The state of the training apart from its arrays.
     """
 
     def __init__(
@@ -110,10 +119,9 @@ class Trainer:
         default_callbacks: bool = True,
         runs_dir: str | Path | None = "runs",
         name: str | None = None,
-    ):
+    ) -> None:
         few = int(fast_dev_run) or overfit_batches
-        self.overfit = bool(overfit_batches)
-        self.limits = {
+        batches = {
             "train": few or limit_train_batches,
             "val": few or limit_val_batches,
             "test": int(fast_dev_run) or limit_test_batches,
@@ -124,40 +132,32 @@ class Trainer:
             val_every = 1
         elif max_epochs is None and max_steps is None and max_time is None:
             max_epochs = 20
-        for stage, limit in self.limits.items():
-            batch_limit(f"limit_{stage}_batches", limit, 1)  # a bad one is an error here
-        self.max_epochs = parse_count("max_epochs", max_epochs, 0, optional=True)
-        self.max_steps = parse_count("max_steps", max_steps, 0, optional=True)
-        self.max_time = parse_duration("max_time", max_time)
+        self.limits = Limits(
+            max_epochs, max_steps, max_time, batches, val_every, overfit=bool(overfit_batches)
+        )
         self.accumulation = Accumulation(accumulate_grad_batches)
-        self.val_every, self.val_unit = parse_interval("val_every", val_every)
-        self.log_every_n_steps = parse_count("log_every_n_steps", log_every_n_steps)
-        self.communicator = distributed.communicator(strategy, device)
-        self.device = launch.device_of_rank(resolve_device(device), self.communicator)
-        self.precision, self.capture = checks.precision(precision, self.device), capture
-        self.is_global_zero, self.seed = self.communicator.rank == 0, seed
-        self.runs_dir, self.name = runs_dir, checks.run_name(name)
-        self.callbacks = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
-        self.config, self.hooks = {}, hook_manager.attach(self.callbacks)
-        self.module = self.optimizer = self.run = self.train_loader = self.val_loader = None
-        self.tokenizer = self.classes = self.preprocessing = self.target_line = None
-        self.passes = self.next_stage = self.fitted = None
-        self.reset()
+        self.log_every_n_steps: int = parse_count("log_every_n_steps", log_every_n_steps)
+        self.communicator: Communicator = distributed.communicator(strategy, device)
+        self.device: str = launch.device_of_rank(resolve_device(device), self.communicator)
+        self.precision: str = checks.precision(precision, self.device)
+        self.capture: bool = capture
+        self.seed: int | None = seed
+        self.runs_dir: str | Path | None = runs_dir
+        self.name: str | None = checks.run_name(name)
+        self.callbacks: list[Any] = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
+        self.config: dict[str, Any] = {}
+        self.next_stage: str | None = None  # what follows `fit` and belongs to its run: "test"
+        self.module: Module | None = None
+        self.optimizer: Optimizer | None = None
+        self.run: Run | None = None
+        self.loop: Loop | None = None
+        self.data = setup.TrainingData()
+        self.progress = self._at_start()
+        self.hooks: HookManager = hook_manager.attach(self.callbacks).bind(self, None)
 
-    def reset(self):
-        """Forget all progress; `fit` does so before it starts."""
-        self.status = "idle"
-        self.step = self.epoch = self.batch_idx = 0
-        self.batch, self.batches_done, self.epoch_done = None, 0, True
-        self.requested, self.writer = {}, CheckpointWriter()
-        self.skips_step, self.at_boundary, self.told_not_finite = False, True, False
-        self.owes_validation, self.cut_short, self.place = False, None, None
-        self.history, self.metrics, self.stop_reason = History(), {}, None
-        self.means = TrainingMeans(self.communicator)
-        self.started, self.agreed_elapsed = time.perf_counter(), None
-        self.interrupt = agreement.interrupt(self.communicator)
-
-    def fit(self, module, data, val_data=None, *, resume=None):
+    def fit(
+        self, module: "Module", data: Any, val_data: Any = None, *, resume: str | Path | None = None
+    ) -> "History":
         """Train a module.
 
         Parameters
@@ -166,44 +166,39 @@ class Trainer:
         data, val_data : DataSplits, (x, y) tuple, data set or loader
             ``val_data`` is optional, and not needed where ``data`` holds validation data.
         resume : {"auto", "last", "best"} or path-like, optional
-            Go on from a checkpoint as if nothing had happened; see `firstlight.checkpoints.resume`.
+            Continue from a checkpoint as if nothing had happened; see
+            `firstlight.checkpoints.resume`.
 
         Returns
         -------
         History
             Everything that was logged.
         """
-        with setup.training(self, module, data, val_data, resume) as hook:
-            while not loop.is_over(self):
-                loop.begin_epoch(self, hook)
-                for batch, ends_window in loop.train_batches(self):
-                    output = self.passes(batch, ends_window)  # forward, loss, backward
+        with self._running(module, data, val_data, resume) as (loop, hook):
+            while not loop.is_over():
+                loop.begin_epoch()
+                for batch, ends_window in loop.batches():
+                    output = loop.step(batch, ends_window)  # forward, loss, backward
                     if not ends_window:
                         continue
-                    hook.on_before_optimizer_step(
-                        trainer=self, module=module, optimizer=self.optimizer
-                    )
-                    if loop.is_skipped(self):
-                        if self.should_stop:
-                            break
-                        continue
-                    self.optimizer.step()
-                    self.optimizer.zero_grad()
-                    loop.count_step(self)
-                    hook.on_train_batch_end(
-                        trainer=self,
-                        module=module,
-                        output=output,
-                        batch=batch,
-                        batch_idx=self.batch_idx,
-                    )
-                    loop.end_step(self)
+                    hook.on_before_optimizer_step(optimizer=self.optimizer)
+                    if not loop.step_is_skipped():
+                        self.optimizer.step()
+                        hook.on_before_zero_grad(optimizer=self.optimizer)
+                        self.optimizer.zero_grad()
+                        loop.count_step()
+                        hook.on_train_batch_end(
+                            output=output, batch=batch, batch_idx=self.progress.batch_idx
+                        )
+                        loop.end_step()
                     if self.should_stop:
                         break
-                loop.end_epoch(self, hook)
+                loop.end_epoch()
         return self.history
 
-    def validate(self, module, data, *, checkpoint=None):
+    def validate(
+        self, module: "Module", data: Any, *, checkpoint: str | Path | None = None
+    ) -> dict[str, float]:
         """Return the means of loss and metrics on validation data, e.g. ``{"val_loss": 0.1}``.
 
         Parameters
@@ -213,99 +208,282 @@ class Trainer:
         checkpoint : {"best", "last"} or path-like, optional
             Load these weights first; "best" and "last" are those of the latest `fit`.
         """
-        with setup.evaluating(self, module, checkpoint) as load:
-            return evaluate(self, load(data, "val"), "val")
+        with self.evaluating(module, checkpoint, "validate") as (evaluator, load):
+            return evaluator.evaluate(load(data, "val"), "val")
 
-    def test(self, module, data, *, checkpoint=None):
+    def test(
+        self, module: "Module", data: Any, *, checkpoint: str | Path | None = None
+    ) -> dict[str, float]:
         """Return the means on test data, and add them to the module's run; see `validate`."""
         run = self.run if module is self.module else None
-        with stages.stage(run, "test") as add, setup.evaluating(self, module, checkpoint) as load:
-            metrics = evaluate(self, load(data, "test"), "test")
+        with (
+            stages.stage(run, "test") as add,
+            self.evaluating(module, checkpoint, "test") as (evaluator, load),
+        ):
+            metrics = evaluator.evaluate(load(data, "test"), "test")
             add(metrics)
         return metrics
 
-    def predict(self, module, data, *, checkpoint=None):
+    def predict(self, module: "Module", data: Any, *, checkpoint: str | Path | None = None) -> Any:
         """Return what ``predict_step`` says about all samples, as NumPy arrays; see `validate`."""
-        with setup.evaluating(self, module, checkpoint) as load:
-            return predict(self, load(data, "test"))
+        with self.evaluating(module, checkpoint, "predict") as (evaluator, load):
+            return evaluator.predict(load(data, "test"))
 
-    # --- what callbacks and modules may use ---------------------------------------------------
+    # --- set-up ------------------------------------------------------------------------------
 
-    @property
-    def should_stop(self):
-        """Whether to stop now: somebody asked, or steps or time are used up."""
-        return (
-            self.stop_reason is not None
-            or self.interrupted
-            or (self.max_steps is not None and self.step >= self.max_steps)
-            or (self.max_time is not None and self.elapsed >= self.max_time)
-        )
+    @contextmanager
+    def _running(
+        self, module: "Module", data: Any, val_data: Any, resume: str | Path | None
+    ) -> Iterator[tuple[Loop, "SimpleNamespace"]]:
+        """Set a training up, yield its loop and hooks, and end it well on every way out."""
+        with setup.computing(self.communicator, self.device, self.precision):
+            checks.module(module)
+            hook_manager.refuse_on_modules(module, self.callbacks)
+            self.progress, self.run, self.loop = self._at_start(), None, None
+            if self.seed is not None:
+                rng.seed_everything(self.seed)
+            self.data = setup.TrainingData.of(data, val_data, self.device, self.limits.overfit)
+            if self.epoch_batches == 0 and self.max_epochs is None:
+                raise ValueError(
+                    "limit_train_batches leaves no batch to train on, and no max_epochs ends"
+                )
+            self._use(module.to(device=self.device).train())
+            with self.hooks.stage(self, module, "fit"):
+                self.optimizer = setup.make_optimizer(module, self.precision)
+                self.loop = Loop(self, self._evaluator())
+                self._open_run(resume)
+                self.progress.status = "running"
+                with self.loop.running():
+                    yield self.loop, self.hooks.calls
+            self.communicator.barrier()  # nobody leaves while rank 0 still writes
 
-    @property
-    def interrupted(self):
-        """Whether Ctrl-C or another signal asked to stop; see `firstlight.training.interrupt`."""
-        return self.interrupt.requested
+    def _open_run(self, resume: str | Path | None) -> None:
+        """Restore the checkpoint to resume from, and open the run's folder."""
+        name, place = self.name or checks.as_run_name(type(self.module).__name__.lower()), None
+        if resume is not None:
+            found = self.data, self.communicator, resume, self.runs_dir, name
+            place = setup.restore(self.loop.checkpointing, *found)
+        compared = {
+            "optimizer": repr(self.optimizer),
+            "max_epochs and max_steps": (self.max_epochs, self.max_steps),
+            "accumulate_grad_batches": self.accumulation.schedule,
+        }
+        start_alike(*(self.communicator, self.module, compared), self.train_loader, self.val_loader)
+        if self.runs_dir is not None and self.is_global_zero:
+            self.run = Run(
+                self.runs_dir,
+                name,
+                self.config or setup.describe(self),
+                self.device,
+                folder=None if place is None else place.run,
+                records=self.history.records,
+            )
+            if self.communicator.size > 1:
+                self.run.summary["ranks"] = self.communicator.size
+            self.run.keep_preprocessing(self)
 
-    @property
-    def elapsed(self):
-        """Seconds since the training started; of several ranks, as they last agreed."""
-        own = time.perf_counter() - self.started
-        return own if self.agreed_elapsed is None else self.agreed_elapsed
+    @contextmanager
+    def evaluating(
+        self, module: "Module", checkpoint: str | Path | None, stage: str
+    ) -> Iterator[tuple[Evaluator, Callable[[Any, str], Any]]]:
+        """Set an evaluation up, and leave every part of the module in its mode.
 
-    @property
-    def epoch_batches(self):
-        """Training batches an epoch, within the limit."""
-        return batch_limit("limit_train_batches", self.limits["train"], len(self.train_loader))
+        Yields the `Evaluator`, and ``load(data, split)``, whose loader prepares data as those that
+        the module, or the run of the checkpoint, was trained with.
+        """
+        kept = None
+        if checkpoint is not None and checkpoint not in ("best", "last"):
+            kept = Preprocessing.of_run(Path(checkpoint).parent.parent)
+        elif self.loop is not None and module is self.loop.module:
+            kept = self.data.preprocessing
+        with setup.computing(self.communicator, self.device, self.precision):
+            checks.module(module)
+            with setup.modes_kept(module):
+                self._use(module.to(device=self.device))
+                with self.hooks.stage(self, module, stage):
+                    if checkpoint is not None:
+                        read = read_weights(checkpoint, self.run) if self.is_global_zero else None
+                        read = self.communicator.gather(read)[0]
+                        module.load_state_dict(read.model)
+                        self.hooks.calls.on_load_checkpoint(checkpoint=read)
+                    yield (
+                        self._evaluator(),
+                        lambda data, split: as_loader(suited(data, kept), split),
+                    )
 
-    @property
-    def total_steps(self):
-        """Optimizer steps that the training will make, or None if only time limits it."""
-        if self.max_epochs is None:
-            return self.max_steps
-        by_epochs = self.accumulation.steps(self.max_epochs, self.epoch_batches)
-        return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
+    def _use(self, module: "Module") -> None:
+        """Take a module, and attach the callbacks of this rank."""
+        self.module = module
+        attached = setup.callbacks_of_rank(self.callbacks, self.communicator.rank)
+        self.hooks = hook_manager.attach(attached).bind(self, module)
 
-    def stop(self, reason):
+    def _evaluator(self) -> Evaluator:
+        where = self.limits, self.communicator, self.device, self.dtype
+        return Evaluator(self.module, self.hooks.calls, *where)
+
+    def _at_start(self) -> Progress:
+        alone = self.communicator.size == 1
+        interrupt = Interrupt() if alone else SharedInterrupt()
+        return Progress(TrainingMeans(self.communicator), interrupt)
+
+    # --- what callbacks and modules may call --------------------------------------------------
+
+    def stop(self, reason: str) -> None:
         """Ask the training to stop after this step; the reason goes into ``summary.json``."""
-        self.stop_reason = reason
+        self.progress.stop_reason = reason
 
-    def skip_step(self):
-        """Leave this optimizer step out; to be called in ``on_before_optimizer_step``."""
-        self.skips_step = True
+    def skip_step(self) -> None:
+        """Leave this optimizer step out; call it in ``on_before_optimizer_step`` or earlier."""
+        self.progress.skips_step = True
 
-    def log(self, values):
+    def skip_epoch(self) -> None:
+        """Leave out the rest of this epoch's batches; validation and the next epoch follow.
+
+        A step under way is still made; in ``on_train_batch_start`` the batch is left out, and with
+        it the gradients of an accumulation window that is still open.
+        """
+        self.progress.skips_epoch = True
+
+    def log(self, values: dict[str, float]) -> None:
         """Log named values (floats) at the present step: to history, run folder and loggers."""
-        place = {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4)}
+        place = self.progress.place()
         values = checks.loggable(values, reserved=place)
         record = place | values
-        self.metrics |= values
+        self.progress.metrics.update(values)
         self.history.add(record)
         if self.run is not None:
             self.run.record(record)
-        self.hooks.hook.on_log(trainer=self, record=record)
+        self.hooks.calls.on_log(record=record)
 
-    @property
-    def tensorboard(self) -> "SummaryWriter":
-        """TensorboardX's ``SummaryWriter`` on the run, for own figures, images, texts and audio."""
-        return summary_writer(self.callbacks, self.run)
-
-    def save_checkpoint(self, path):
+    def save_checkpoint(self, path: str | Path) -> None:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
-        snapshot.save(self, path)
+        self.checkpointing.save(path)
 
-    def request_checkpoint(self, path, *, weights_only=False):
-        """Have a checkpoint written once every callback is through with this step or epoch.
+    def request_checkpoint(self, path: str | Path, *, weights_only: bool = False) -> None:
+        """Request a checkpoint, to be written when every callback has run at this step or epoch.
 
-        So `fit` can go on from it exactly. It is written in the background; a file that cannot
+        `fit` can then resume from it exactly. It is written in the background; a file that cannot
         be written is a warning, and is tried again with the next one.
         """
-        self.requested[Path(path)] = weights_only
+        self.progress.requested[Path(path)] = weights_only
 
-    def save_requested(self):
-        """Write the requested checkpoints now; the loop does so when the time has come."""
-        snapshot.write_requested(self)
+    def announce(self, stage: str | None) -> None:
+        """Name the stage that follows `fit` and belongs to its run, such as "test"."""
+        self.next_stage = stage
 
-    def describe(self):
+    def leave_run(self) -> None:
+        """Write nothing more into the run's folder, which another process fills."""
+        self.run.leave()
+        self.run = None
+
+    def describe(self) -> str:
         """Return a text that lists each hook with the callbacks that will run there, in order."""
         order = hook_manager.listing(hook_manager.attach(self.callbacks))
         return "\n".join(f"{hook:<26}{', '.join(names)}" for hook, names in order.items())
+
+    # --- what callbacks and modules may read --------------------------------------------------
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether to stop now: a callback or a signal asked, or steps or time are used up."""
+        progress = self.progress
+        return (
+            progress.stop_reason is not None
+            or progress.interrupt.requested
+            or self.limits.are_reached(progress)
+        )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or another signal asked to stop; see `firstlight.training.interrupt`."""
+        return self.progress.interrupt.requested
+
+    @property
+    def epoch_batches(self) -> int:
+        """Training batches an epoch, within the limit."""
+        return self.limits.count("train", len(self.data.train_loader))
+
+    @property
+    def total_steps(self) -> int | None:
+        """Optimizer steps that the training will make, or None if only time limits it."""
+        return self.limits.total_steps(self.accumulation, self.epoch_batches)
+
+    @property
+    def is_global_zero(self) -> bool:
+        """Whether this is rank 0, which writes and shows."""
+        return self.communicator.rank == 0
+
+    @property
+    def dtype(self) -> Any:
+        """Data type of the module's parameters."""
+        return next((parameter.dtype for parameter in self.module.parameters()), "float32")
+
+    @property
+    def checkpointing(self) -> "Checkpointing":
+        """What saves and restores the training; from `fit` on."""
+        return self.loop.checkpointing
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.progress.step
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way or just over, counted from 1."""
+        return self.progress.epoch
+
+    @property
+    def status(self) -> str:
+        """One of "idle", "running", "finished", "interrupted" and "failed"."""
+        return self.progress.status
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why `stop` was called; None if it was not."""
+        return self.progress.stop_reason
+
+    @property
+    def interrupt(self) -> Interrupt:
+        """Signals that ask the training to stop."""
+        return self.progress.interrupt
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the training started; of several ranks, as they last agreed."""
+        return self.progress.elapsed
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Latest value of everything that was logged."""
+        return self.progress.metrics
+
+    @property
+    def history(self) -> "History":
+        """Everything that was logged."""
+        return self.progress.history
+
+    @property
+    def max_epochs(self) -> int | None:
+        """Epochs to train."""
+        return self.limits.max_epochs
+
+    @property
+    def max_steps(self) -> int | None:
+        """Optimizer steps to make."""
+        return self.limits.max_steps
+
+    @property
+    def max_time(self) -> float | None:
+        """Seconds to train."""
+        return self.limits.max_time
+
+    @property
+    def train_loader(self) -> Any:
+        """Loader of the training batches."""
+        return self.data.train_loader
+
+    @property
+    def val_loader(self) -> Any:
+        """Loader of the validation batches; None without validation."""
+        return self.data.val_loader

@@ -58,7 +58,6 @@ EXCEPTIONS = {
     "firstlight.nn.batchnorm -> firstlight.distributed.sharding": "moments of all ranks",
     "firstlight.nn.instancenorm -> firstlight.distributed.sharding": "moments of all ranks",
     "firstlight.support.import_paths -> firstlight.data.splits": "what a data set is",
-    "firstlight.checkpoints.resume_check -> firstlight.trainer": "it trains twice",
     "firstlight.runs.history -> firstlight.tools.figures": "History.plot",
 }
 

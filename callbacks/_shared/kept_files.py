@@ -42,14 +42,14 @@ def recover(owner, trainer):
     ----------
     owner : ModelCheckpoint
     trainer : Trainer
-        About to go on from ``trainer.place``.
+        About to go on from ``trainer.checkpointing.place``.
 
     Returns
     -------
     int or None
         The step of a best state that is later than the checkpoint.
     """
-    place, named = trainer.place, owner.named()
+    place, named = trainer.checkpointing.place, owner.named()
     here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
     held = {name for name, step in named.items() if place.holds(owner.prefix + name, step)}
     if place.run is None:
@@ -57,13 +57,15 @@ def recover(owner, trainer):
             _copy(there / name, here / name)
     else:
         last = trainer.run.checkpoints / place.path.name
-        trainer.writer.note(last, trainer.step, {here / name: named[name] for name in held})
+        trainer.checkpointing.writer.note(
+            last, trainer.step, {here / name: named[name] for name in held}
+        )
         if owner.top_k > 0:
             _delete_fallen(here, named, trainer.step)
     again = [name for name in named.keys() - held if named[name] == place.checkpoint.step]
     if again:  # the state itself, of a process that was killed before it had written them all
         whole = place.checkpoint.weights() if owner.save_weights_only else place.checkpoint
-        trainer.writer.write({here / name: whole for name in again})
+        trainer.checkpointing.writer.write({here / name: whole for name in again})
     for name in named.keys() - {*held, *again, BEST}:
         owner.forget(name)
         if place.run is not None:  # else the old run may have gone on without it
@@ -73,7 +75,7 @@ def recover(owner, trainer):
 
 
 def _recover_best(owner, trainer, held):
-    place, step = trainer.place, owner.monitor.step
+    place, step = trainer.checkpointing.place, owner.monitor.step
     here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
     found, _ = Checkpoint.identity(there / BEST) or (-1, None)
     if found > step and place.run is not None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.training.trial import trial
+from firstlight.training.dry_runs import dry_run
 
 PHASES = ("forward", "backward")
 
@@ -23,18 +23,18 @@ def first_not_finite(trainer):
         E.g. ``"the forward of body.3 (Linear)"``; None if all is finite this time: the fault is
         in an earlier batch of an accumulated step, or in the parameters alone.
     """
-    bad = _where_in_batch(trainer.batch)
+    bad = _where_in_batch(trainer.progress.batch)
     if bad:
         return bad
     found = []
-    with trial(trainer):
+    with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
         watched = list(trainer.module.named_modules())
         own = [{n: vars(part)[n] for n in PHASES if n in vars(part)} for _, part in watched]
         try:
             for name, part in watched:
                 for phase in PHASES:
                     setattr(part, phase, _watching(getattr(part, phase), phase, name, part, found))
-            output = trainer.module.training_step(trainer.batch)
+            output = trainer.module.training_step(trainer.progress.batch)
             if not found:
                 trainer.module.backward(output.dy)
         finally:

@@ -78,12 +78,12 @@ class WeightAverage:
         if self._leads(trainer):
             checkpoint.model |= self._named(trainer, average)
             kind, beside = "training", training
-        prefix = f"{callback_key(trainer, self.owner)}/{kind}/"
+        prefix = f"{callback_key(trainer.callbacks, self.owner)}/{kind}/"
         checkpoint.arrays |= {prefix + n: a for n, a in self._named(trainer, beside).items()}
 
     def load(self, trainer, checkpoint):
         """Note what stands beside a checkpoint's model, for a training that goes on from it."""
-        key = callback_key(trainer, self.owner)
+        key = callback_key(trainer.callbacks, self.owner)
         average, training = (
             {
                 name.removeprefix(f"{key}/{kind}/"): array

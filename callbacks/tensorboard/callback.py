@@ -139,11 +139,11 @@ class TensorBoard(Callback):
         """Write what panels show of an epoch's last step."""
         if (
             self._scene is not None
-            and trainer.batches_done == trainer.epoch_batches
+            and trainer.progress.batches_done == trainer.epoch_batches
             and self._due(trainer)
         ):
             if trainer.val_loader is None:
-                self._scene.see(trainer.batch)
+                self._scene.see(trainer.progress.batch)
             self._show("before_step")
 
     def on_validation_start(self, stage: str) -> None:

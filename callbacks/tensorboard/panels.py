@@ -144,7 +144,7 @@ class Pictures(Panel):
     def _attention(scene: Scene) -> "Iterator[tuple[str, Figure]]":
         from firstlight.tools import figures
 
-        tokenizer = scene.trainer.tokenizer
+        tokenizer = scene.trainer.data.tokenizer
         x = scene.x[:1] if tokenizer is None else scene.x[:1, :TOKENS]
         for name, weights in list(figures.attention_weights(scene.module, x).items())[:LAYERS]:
             count = weights.shape[2]

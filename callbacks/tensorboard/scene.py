@@ -65,7 +65,7 @@ class Scene:
 
     def class_names(self, count: int) -> list[str]:
         """Return the names of the classes, or their numbers."""
-        names = self.trainer.classes
+        names = self.trainer.data.classes
         return list(map(str, names if names is not None else range(count)))
 
     def names_of(self, target: Array) -> list[str]:

@@ -1,154 +1,170 @@
 """Snapshots: from a training to a `Checkpoint` and back."""
 
+from __future__ import annotations
+
 import json
-import time
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firstlight.checkpoints.format import LAST, Checkpoint
-from firstlight.runs.history import History
+from firstlight.checkpoints.writer import CheckpointWriter
 from firstlight.runs.masking import masked
 from firstlight.support import rng
 from firstlight.support.arguments import for_json
 from firstlight.support.backend import to_host
 from firstlight.support.state import entries
 
-
-def take(trainer):
-    """Return a `Checkpoint` of a training, with what callbacks add to it; arrays are copies."""
-    optimizer = trainer.optimizer.state_dict()
-    arrays = {name: np.array(to_host(a)) for name, a in optimizer.pop("arrays").items()}
-    optimizer = _plain(f"{type(trainer.optimizer).__name__}.state_dict", optimizer)
-    checkpoint = Checkpoint(
-        model=trainer.module.state_dict(),
-        optimizer=optimizer | {"arrays": arrays},
-        step=trainer.step,
-        epoch=trainer.epoch,
-        progress={
-            "epoch_done": trainer.epoch_done,
-            "batches_done": trainer.batches_done,
-            "elapsed": trainer.elapsed,
-            "means": trainer.means.state_dict(),
-            "metrics": dict(trainer.metrics),
-            "history": list(trainer.history.records),
-            "owes_validation": trainer.owes_validation,
-            "stop_reason": trainer.stop_reason,
-        },
-        loaders={
-            "train": _train_place(trainer),
-            "val": _place(trainer.val_loader, over=True),
-        },
-        rng=rng.state_dict()
-        | {"modules": {n: g.bit_generator.state for n, g in generators(trainer.module)}},
-        callbacks=callback_states(trainer.callbacks),
-        config=masked(trainer.config),
-    )
-    trainer.hooks.hook.on_save_checkpoint(
-        trainer=trainer, module=trainer.module, checkpoint=checkpoint
-    )
-    checkpoint.extra = _plain("on_save_checkpoint: checkpoint.extra", checkpoint.extra)
-    return checkpoint
+if TYPE_CHECKING:
+    from firstlight.checkpoints.resume import Place
+    from firstlight.module import Module
+    from firstlight.runs.run import Run
+    from firstlight.trainer import Trainer
 
 
-def save(trainer, path):
-    """Write a `Checkpoint` of a training; of several ranks, the first does so."""
-    if trainer.is_global_zero:
-        take(trainer).save(path)
+class Checkpointing:
+    """Saves and restores one training.
 
+    Parameters
+    ----------
+    trainer : Trainer
+        Module, data, optimizer and hooks are set.
 
-def write_requested(trainer):
-    """Have the checkpoints written that callbacks asked for; of several ranks, by the first."""
-    requested, trainer.requested = trainer.requested, {}
-    if not requested or not trainer.is_global_zero:
-        return
-    whole = trainer.cut_short or take(trainer)
-    trainer.writer.write(
-        {path: _variant(trainer, whole, path, weights) for path, weights in requested.items()}
-    )
-
-
-def _variant(trainer, whole, path, weights_only):
-    """Return what a file is to hold: all, the weights, or how an epoch that was cut short closed.
-
-    *last* is the state before that, whether or not it was written before.
+    Attributes
+    ----------
+    writer : CheckpointWriter
+    place : Place or None
+        The checkpoint that the training was restored from, until it starts.
+    cut_short : Checkpoint or None
+        The state after the last step of an epoch that a stop cuts short.
     """
-    if weights_only:
-        return whole.weights()
-    if trainer.cut_short is None or path.name == LAST:
-        return whole
-    return replace(whole, progress=whole.progress | {"closing": dict(trainer.metrics)})
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.progress = trainer, trainer.progress
+        self.module, self.optimizer, self.data = trainer.module, trainer.optimizer, trainer.data
+        self.hook = trainer.hooks.calls
+        self.writer = CheckpointWriter()
+        self.place: Place | None = None
+        self.cut_short: Checkpoint | None = None
+
+    def take(self) -> Checkpoint:
+        """Return a `Checkpoint` of the training, with what callbacks add to it."""
+        optimizer = self.optimizer.state_dict()
+        arrays = {name: np.array(to_host(a)) for name, a in optimizer.pop("arrays").items()}
+        optimizer = _plain(f"{type(self.optimizer).__name__}.state_dict", optimizer)
+        checkpoint = Checkpoint(
+            model=self.module.state_dict(),
+            optimizer=optimizer | {"arrays": arrays},
+            step=self.progress.step,
+            epoch=self.progress.epoch,
+            progress=self.progress.state_dict(),
+            loaders={
+                "train": self._train_position(),
+                "val": _position(self.data.val_loader, over=True),
+            },
+            rng=rng.state_dict()
+            | {"modules": {n: g.bit_generator.state for n, g in generators(self.module)}},
+            callbacks=callback_states(self.trainer.callbacks),
+            config=masked(self.trainer.config),
+        )
+        self.hook.on_save_checkpoint(checkpoint=checkpoint)
+        checkpoint.extra = _plain("on_save_checkpoint: checkpoint.extra", checkpoint.extra)
+        return checkpoint
+
+    def save(self, path: Path | str) -> None:
+        """Write a `Checkpoint` of the training now (rank 0 only)."""
+        if self.trainer.is_global_zero:
+            self.take().save(path)
+
+    def write_requested(self) -> None:
+        """Write the requested checkpoints in the background (rank 0 only)."""
+        requested = self.progress.take_requests()
+        if not requested or not self.trainer.is_global_zero:
+            return
+        whole = self.cut_short or self.take()
+        self.writer.write(
+            {path: self._variant(whole, path, weights) for path, weights in requested.items()}
+        )
+
+    def _variant(self, whole, path, weights_only):
+        """Return a file's content: all, the weights, or the state with the closing metrics.
+
+        The closing metrics belong to an epoch that was cut short; *last* is the state before them.
+        """
+        if weights_only:
+            return whole.weights()
+        if self.cut_short is None or path.name == LAST:
+            return whole
+        return replace(whole, progress=whole.progress | {"closing": dict(self.progress.metrics)})
+
+    def epoch_is_through(self) -> bool:
+        """Return whether no batch of the epoch is left to train."""
+        done = self.progress.batches_done == self.trainer.epoch_batches
+        return done or self.progress.skips_epoch
+
+    def restore(self, place: Place) -> None:
+        """Restore the state of a checkpoint; the training is ready to start.
+
+        A stop that was decided then holds only if its run did not come to its end.
+
+        Raises
+        ------
+        ValueError
+            The checkpoint is of weights only, or of another model, optimizer or data.
+        """
+        self.place, checkpoint = place, place.checkpoint
+        if not checkpoint.optimizer:
+            raise ValueError("the checkpoint holds weights only; a training cannot go on from it")
+        self.module.load_state_dict(checkpoint.model)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        kept = {} if place.unfinished else {"stop_reason": None}
+        self.progress.load_state_dict(checkpoint.step, checkpoint.epoch, checkpoint.progress | kept)
+        for callback, state in _with_states(self.trainer.callbacks, checkpoint.callbacks):
+            callback.load_state_dict(state)
+        self.hook.on_load_checkpoint(checkpoint=checkpoint)
+        for loader, position in (  # after the callbacks, which may have put in another loader
+            (self.data.train_loader, checkpoint.loaders["train"]),
+            (self.data.val_loader, checkpoint.loaders["val"]),
+        ):
+            if position and hasattr(loader, "load_state_dict"):
+                loader.load_state_dict(position)
+        rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
+        for name, generator in generators(self.module):
+            if name in checkpoint.rng["modules"]:
+                generator.bit_generator.state = checkpoint.rng["modules"][name]
+
+    def _train_position(self):
+        """Return the training loader's position: after the batches trained, not those drawn."""
+        over = self.progress.epoch_done or self.epoch_is_through()
+        position = _position(self.data.train_loader, over)
+        if over or "batch" not in position:
+            return position
+        return position | {"batch": self.progress.batches_done}
 
 
-def restore(trainer, checkpoint):
-    """Put a training that is ready to start where a checkpoint was taken.
-
-    A stop that was decided then is not restored: `firstlight.checkpoints.resume` tells whether it
-    holds.
-
-    Raises
-    ------
-    ValueError
-        The checkpoint is of weights only, or of another model, optimizer or data.
-    """
-    if not checkpoint.optimizer:
-        raise ValueError("the checkpoint holds weights only; a training cannot go on from it")
-    trainer.module.load_state_dict(checkpoint.model)
-    trainer.optimizer.load_state_dict(checkpoint.optimizer)
-    trainer.step, trainer.epoch = checkpoint.step, checkpoint.epoch
-    progress = checkpoint.progress
-    trainer.epoch_done = progress["epoch_done"]
-    trainer.batches_done = progress["batches_done"]
-    trainer.owes_validation = progress["owes_validation"]
-    trainer.started = time.perf_counter() - progress["elapsed"]
-    trainer.means.load_state_dict(progress["means"])
-    trainer.metrics = dict(progress["metrics"])
-    trainer.history = History(progress["history"])
-    for callback, state in _with_states(trainer.callbacks, checkpoint.callbacks):
-        callback.load_state_dict(state)
-    trainer.hooks.hook.on_load_checkpoint(
-        trainer=trainer, module=trainer.module, checkpoint=checkpoint
-    )
-    for loader, place in (  # after the callbacks, which may have put in another loader
-        (trainer.train_loader, checkpoint.loaders["train"]),
-        (trainer.val_loader, checkpoint.loaders["val"]),
-    ):
-        if place and hasattr(loader, "load_state_dict"):
-            loader.load_state_dict(place)
-    rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
-    for name, generator in generators(trainer.module):
-        if name in checkpoint.rng["modules"]:
-            generator.bit_generator.state = checkpoint.rng["modules"][name]
-
-
-def generators(module):
-    """Yield ``(name, generator)`` for the random generators that modules keep for themselves."""
+def generators(module: Module) -> Iterator[tuple[str, np.random.Generator]]:
+    """Yield ``(name, generator)`` for the random generators that modules keep as attributes."""
     for prefix, owner in module.named_modules():
         for name, value in entries(owner):
             if isinstance(value, np.random.Generator):
                 yield f"{prefix}.{name}", value
 
 
-def _train_place(trainer):
-    """Return the training loader's place: after the batches trained, not those handed out."""
-    over = trainer.epoch_done or trainer.batches_done == trainer.epoch_batches
-    place = _place(trainer.train_loader, over)
-    return place if over or "batch" not in place else place | {"batch": trainer.batches_done}
-
-
-def _place(loader, over):
-    """Return where a loader stands; at the start of its next epoch if this one is over."""
+def _position(loader, over):
+    """Return a loader's position; the start of its next epoch if this one is over."""
     if not hasattr(loader, "state_dict"):
         return {}
-    place = _plain(f"{type(loader).__name__}.state_dict", loader.state_dict())
-    if over and place.get("batch"):
-        place |= {"epoch": place["epoch"] + 1, "batch": 0}
-    return place
+    position = _plain(f"{type(loader).__name__}.state_dict", loader.state_dict())
+    if over and position.get("batch"):
+        position |= {"epoch": position["epoch"] + 1, "batch": 0}
+    return position
 
 
-def callback_states(callbacks):
+def callback_states(callbacks: Iterable[Any]) -> dict[str, Any]:
     """Return the state of each callback that has one, by class name and place among its like."""
     states = {
         name: _plain(f"callback {type(callback).__name__}.state_dict", callback.state_dict())
@@ -158,7 +174,7 @@ def callback_states(callbacks):
 
 
 def _plain(who, state):
-    """Return a copy of a JSON-able state, which is written later, when the state has moved on."""
+    """Return a copy of a JSON-able state, which is written later, when the state has changed."""
     try:
         return json.loads(json.dumps(state, default=for_json))
     except TypeError as error:
@@ -168,9 +184,9 @@ def _plain(who, state):
         ) from error
 
 
-def callback_key(trainer, callback):
-    """Return the name under which a checkpoint keeps what belongs to a callback."""
-    return next(name for name, other in _named(trainer.callbacks) if other is callback)
+def callback_key(callbacks: Iterable[Any], callback: object) -> str:
+    """Return the name under which a checkpoint keeps what belongs to one of the callbacks."""
+    return next(name for name, other in _named(callbacks) if other is callback)
 
 
 def _with_states(callbacks, states):
@@ -196,37 +212,29 @@ def _named(callbacks):
             yield f"{name}.{seen[name]}", callback
 
 
-def load_weights(trainer, module, which):
-    """Load the weights of a checkpoint into a module; of several ranks, the first reads it.
+def read_weights(which: Path | str, run: Run | None) -> Checkpoint:
+    """Read the checkpoint of a module's weights.
 
     Parameters
     ----------
-    trainer : Trainer
-    module : Module
     which : {"best", "last"} or path-like
-        "best" and "last" are those of the trainer's latest run.
+    run : Run or None
+        The run that "best" and "last" are of.
 
     Raises
     ------
     FileNotFoundError
         There is no such checkpoint; the message lists those there are.
     ValueError
-        Damaged, or of another model.
+        Damaged.
     """
-    read = _read_weights(trainer, which) if trainer.is_global_zero else None
-    checkpoint = trainer.communicator.gather(read)[0]
-    module.load_state_dict(checkpoint.model)
-    trainer.hooks.hook.on_load_checkpoint(trainer=trainer, module=module, checkpoint=checkpoint)
-
-
-def _read_weights(trainer, which):
     path = Path(which)
     if which in ("best", "last"):
-        if trainer.run is None:
+        if run is None:
             raise FileNotFoundError(
                 f"checkpoint={which!r}: this trainer has kept no run; give the path of a file"
             )
-        path = trainer.run.checkpoints / f"{which}.safetensors"
+        path = run.checkpoints / f"{which}.safetensors"
     if not path.is_file():
         there = sorted(p.name for p in path.parent.glob("*.safetensors"))
         raise FileNotFoundError(

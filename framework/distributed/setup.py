@@ -1,15 +1,35 @@
 """Setup: ranks start a training from the same state, or not at all."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from firstlight.distributed import sharding
 from firstlight.support import rng
 from firstlight.support.state import named_leaves
 
+if TYPE_CHECKING:
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
 
-def start_alike(trainer):
+
+def start_alike(
+    communicator: Communicator, module: Module, compared: dict[str, Any], *loaders: Any
+) -> None:
     """Check that all ranks are about to train the same, and give them rank 0's state.
 
     Parameters, buffers and random streams become rank 0's, so that it does not matter whether a
     script has seeded them.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    module : Module
+    compared : dict
+        Settings by name.
+    *loaders : loader or None
+        Of the training and validation data.
 
     Raises
     ------
@@ -17,19 +37,15 @@ def start_alike(trainer):
         Ranks have other parameters, data or settings than rank 0; the message names one.
     """
     sharding.set_current(None)
-    communicator = trainer.communicator
     if communicator.size == 1:
         return
-    leaves = named_leaves(trainer.module)
+    leaves = named_leaves(module)
     mine = {
         "parameters": {
             name: (leaf.data.shape, str(leaf.data.dtype)) for name, leaf in leaves.items()
         },
-        "optimizer": repr(trainer.optimizer),
-        "training data": _described(trainer.train_loader),
-        "validation data": _described(trainer.val_loader),
-        "max_epochs and max_steps": (trainer.max_epochs, trainer.max_steps),
-        "accumulate_grad_batches": trainer.accumulation.schedule,
+        **dict(zip(("training data", "validation data"), map(_described, loaders), strict=True)),
+        **compared,
     }
     for rank, theirs in enumerate(communicator.gather(mine)):
         for what, value in mine.items():
@@ -44,7 +60,7 @@ def start_alike(trainer):
     rng.load_state_dict(communicator.gather(rng.state_dict())[0])
 
 
-def shared_place(communicator, find):
+def shared_place(communicator: Communicator, find: Callable[[], Any]) -> Any:
     """Return the place to resume from that rank 0 finds; its files need not be seen by others."""
     return communicator.gather(find() if communicator.rank == 0 else None)[0]
 

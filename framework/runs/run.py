@@ -200,10 +200,10 @@ class Run:
 
     def keep_preprocessing(self, trainer: Trainer) -> None:
         """Write what the preparation of other data needs: tokenizer, classes, columns, scale."""
-        if trainer.tokenizer is not None:
-            trainer.tokenizer.save(self.path / TOKENIZER)
-        if trainer.preprocessing is not None:
-            trainer.preprocessing.save(self.path)
+        if trainer.data.tokenizer is not None:
+            trainer.data.tokenizer.save(self.path / TOKENIZER)
+        if trainer.data.preprocessing is not None:
+            trainer.data.preprocessing.save(self.path)
 
     @property
     def shown(self) -> Path:
@@ -262,7 +262,7 @@ class Run:
             "status": trainer.status,
             "ended": _now(),
             "duration_s": round(trainer.elapsed, 3),
-            "epochs": trainer.epoch - (not trainer.epoch_done),  # whole ones
+            "epochs": trainer.epoch - (not trainer.progress.epoch_done),  # whole ones
             "steps": trainer.step,
             "stopped": trainer.stop_reason or trainer.interrupt.signal,
             "best": best_values(history),

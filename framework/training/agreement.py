@@ -1,77 +1,57 @@
-"""Agreement: what ranks see differently (signals, clocks) is settled at a step's boundary.
+"""Agreement: what ranks see differently (signals, clocks, requests) is settled between steps.
 
-A signal may reach one rank only, and no two clocks are alike; but either all ranks make the next
-step or none. So each rank tells what it knows after every step, in one message of four numbers,
-and all act on the largest of each.
+A signal may reach one rank only, and clocks differ, but either all ranks make the next step or
+none. So after every step the ranks exchange what they know, in one message, and act alike.
 """
 
-import time
+from __future__ import annotations
+
 from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from firstlight.checkpoints.fingerprints import fingerprint
-from firstlight.training.interrupt import SIGNALS, Interrupt
+
+if TYPE_CHECKING:
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
 
 
-class SharedInterrupt(Interrupt):
-    """Signals that count only once all ranks know of them.
+class Agreement(NamedTuple):
+    """What all ranks know after an exchange.
 
     Attributes
     ----------
-    heard : int
-        Number of the signal that came to this rank; 0 for none.
+    signal : int
+        Number of a signal that reached a rank; 0 for none.
+    stop_reason : str or None
+        The reason of the lowest rank that stops.
+    saves, skips_epoch : bool
+        Some rank requested a checkpoint; some rank skips the rest of the epoch.
+    elapsed : float
+        Seconds, by the slowest clock.
     """
 
-    def __init__(self):
-        super().__init__()
-        self.heard = 0
-
-    def note(self, number):
-        """Remember a signal, for the next agreement."""
-        self.heard = int(number)
-
-    @property
-    def asked(self):
-        """Whether a signal has come to this rank, agreed upon or not."""
-        return self.heard > 0
+    signal: int
+    stop_reason: str | None
+    saves: bool
+    skips_epoch: bool
+    elapsed: float
 
 
-def interrupt(communicator):
-    """Return the `Interrupt` of a training on so many ranks."""
-    return Interrupt() if communicator.size == 1 else SharedInterrupt()
-
-
-def agree(trainer):
-    """Let all ranks know, before the first step and after each, whether to stop, and the time.
-
-    Before somebody saves a checkpoint the training means are summed up over all ranks; now and
-    then the ranks are compared, see `check_alike`.
-    """
-    communicator = trainer.communicator
-    if communicator.size == 1:
-        return
-    heard, stops = trainer.interrupt.heard, trainer.stop_reason is not None
-    clock = time.perf_counter() - trainer.started
-    told = np.array([heard, stops, bool(trainer.requested), clock], "float64")
+def agree(communicator: Communicator, mine: Agreement) -> Agreement:
+    """Exchange what each rank knows; every rank returns the same."""
+    told = [mine.signal, mine.stop_reason is not None, mine.saves, mine.skips_epoch, mine.elapsed]
+    told = np.array(told, "float64")
     communicator.allreduce_(told, "max")
-    signal, stops, saves, trainer.agreed_elapsed = (float(value) for value in told)
-    if stops:
-        _agree_on_reason(trainer)
-    if signal:
-        Interrupt.note(trainer.interrupt, next(one for one in SIGNALS if one == int(signal)))
-    if saves or trainer.should_stop:
-        trainer.means.share()
-    if trainer.step % communicator.check_every == 0:
-        check_alike(trainer)
+    signal, stops, saves, skips_epoch, elapsed = told.tolist()
+    reasons = communicator.gather(mine.stop_reason) if stops else [None]
+    reason = next((one for one in reasons if one is not None), None)
+    return Agreement(int(signal), reason, bool(saves), bool(skips_epoch), elapsed)
 
 
-def _agree_on_reason(trainer):
-    reasons = trainer.communicator.gather(trainer.stop_reason)
-    trainer.stop_reason = next(reason for reason in reasons if reason is not None)
-
-
-def check_alike(trainer):
+def check_alike(communicator: Communicator, module: Module, step: int) -> None:
     """Compare the ranks' parameters and buffers, which must be the same bytes everywhere.
 
     Raises
@@ -79,7 +59,7 @@ def check_alike(trainer):
     RuntimeError
         They are not; the message names the ranks that differ from most, and what differs.
     """
-    prints = trainer.communicator.gather(fingerprint(trainer.module))
+    prints = communicator.gather(fingerprint(module))
     keys = [tuple(one.values()) for one in prints]
     if len(set(keys)) == 1:
         return
@@ -88,7 +68,7 @@ def check_alike(trainer):
     right = prints[keys.index(usual)]
     names = [name for name in right if prints[odd[0]].get(name) != right[name]]
     raise RuntimeError(
-        f"rank {', '.join(map(str, odd))} of {len(keys)} has diverged: after step {trainer.step} "
+        f"rank {', '.join(map(str, odd))} of {len(keys)} has diverged: after step {step} "
         f"{len(names)} of {len(right)} parameters and buffers differ from the other ranks', first "
         f"{names[0]}; every rank must make the same change to the model: a callback or module that "
         "acts on one rank alone, or on that rank's own samples, is the likely cause"

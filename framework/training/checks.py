@@ -1,9 +1,7 @@
 """Checks of what a user's Module hands to the Trainer; each message says what to write."""
 
-import math
 import re
 import unicodedata
-import warnings
 
 from firstlight.fast.cuda.gemm import COMPUTE
 from firstlight.module import Module
@@ -11,7 +9,6 @@ from firstlight.optim import Optimizer
 from firstlight.support.step_output import StepOutput
 
 TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
-LOSSES = ("train_loss_step", "train_loss", "val_loss")
 
 # Letters that are not spelled by leaving out their marks.
 GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
@@ -114,24 +111,6 @@ def all_undone(root):
                 f"step were not undone; {type(root).__name__}.backward must call the backward of "
                 "every layer that its forward calls, in reverse order"
             )
-
-
-def finite_loss(trainer, record):
-    """Warn, once a training, if a loss of a record is NaN or infinite: nothing will be learned.
-
-    The losses are looked at where they are logged, as on a GPU each look would make a step wait.
-    """
-    bad = [name for name in LOSSES if not math.isfinite(record.get(name, 0.0))]
-    guarded = any(getattr(callback, "guards_loss", False) for callback in trainer.callbacks)
-    if not bad or trainer.told_not_finite or guarded:
-        return
-    trainer.told_not_finite = True
-    warnings.warn(
-        f"{bad[0]} is {record[bad[0]]} at step {trainer.step}, epoch {trainer.epoch}, and the "
-        'training goes on; callbacks=["nan_guard"] (--callback nan_guard) stops at the first such '
-        "step and names the layer, `firstlight check` looks for the cause; often lr is too high",
-        stacklevel=2,
-    )
 
 
 def loggable(values, reserved):

@@ -1,81 +1,200 @@
-"""Evaluation: one pass over data without learning."""
+"""Evaluation and prediction: one pass over data without learning."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from firstlight.distributed.sharding import shards, weight_of
-from firstlight.support.arguments import batch_limit
-from firstlight.support.batches import placed
+from firstlight.support.backend import to_host
+from firstlight.support.batches import placed, sample_count
 from firstlight.training import checks
 from firstlight.training.metrics import MeanMetrics
 
+if TYPE_CHECKING:
+    from types import SimpleNamespace
 
-def evaluate(trainer, loader, stage, *, may_stop=False):
-    """Return the means of loss and metrics over all that counts, e.g. ``{"val_loss": 0.1}``.
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
+    from firstlight.training.interrupt import Interrupt
+    from firstlight.training.limits import Limits
 
-    Batches weigh by what their values are divided by, see `StepOutput.denominators`; where a step
-    does not tell, by the data set's ``weight``, or else by their samples. A data set may have
-    metrics of its own; see `firstlight.data.dataset`.
+
+class Evaluator:
+    """Applies a module to data: means of loss and metrics, or predictions.
 
     Parameters
     ----------
-    trainer : Trainer
-        Whose module is evaluated, and whose callbacks are called.
-    loader : iterable of batches
-    stage : {"val", "test"}
-        Prefix of the names.
-    may_stop : bool
-        Return None when the trainer is interrupted meanwhile.
-
-    Raises
-    ------
-    ValueError
-        Nothing counts in any batch.
+    module : Module
+    hook : namespace of callables
+        See `firstlight.training.hook_manager.HookManager.bind`.
+    limits : Limits
+    communicator : Communicator
+        Of several ranks each gets its share of every batch.
+    device, dtype : str
+        Where batches are put, floating arrays as ``dtype``.
     """
-    module, hook, means = trainer.module, trainer.hooks.hook, MeanMetrics()
-    place = loader.state_dict() if hasattr(loader, "state_dict") else None
-    data = getattr(loader, "data", None)
-    module.eval()
-    hook.on_validation_start(trainer=trainer, module=module, stage=stage)
-    for index, batch in enumerate(limited_batches(trainer, loader, stage)):
-        if may_stop and trainer.interrupted:
-            if place is not None:
-                loader.load_state_dict(place)  # the next one is this one again
-            module.train()
-            return None
-        weight = weight_of(batch)
-        if weight == 0:  # fewer samples than ranks
-            continue
-        output = module.validation_step(batch)
-        checks.step_output(module, output, "validation_step")
-        values = {"loss": output.loss, **output.metrics}
-        if hasattr(data, "metrics"):
-            own = data.metrics(output.prediction, batch)
-            checks.metrics(f"{type(data).__name__}.metrics", own)
-            values |= own
-        weight = data.weight(batch) if hasattr(data, "weight") else weight
-        if weight:
-            means.add(values, weight, output.denominators)
-        hook.on_validation_batch_end(
-            trainer=trainer,
-            module=module,
-            output=output,
-            batch=batch,
-            batch_idx=index,
-            stage=stage,
+
+    def __init__(
+        self,
+        module: Module,
+        hook: SimpleNamespace,
+        limits: Limits,
+        communicator: Communicator,
+        device: str,
+        dtype: str,
+    ) -> None:
+        self.module, self.hook, self.limits = module, hook, limits
+        self.communicator, self.device, self.dtype = communicator, device, dtype
+
+    def evaluate(
+        self, loader: Iterable[Any], stage: str, interrupt: Interrupt | None = None
+    ) -> dict[str, float] | None:
+        """Return the means of loss and metrics over all that counts, e.g. ``{"val_loss": 0.1}``.
+
+        Batches weigh by what their values are divided by, see `StepOutput.denominators`; where a
+        step does not tell, by the data set's ``weight``, or else by their samples. A data set may
+        have metrics of its own; see `firstlight.data.dataset`.
+
+        Parameters
+        ----------
+        loader : iterable of batches
+        stage : {"val", "test"}
+            Prefix of the names.
+        interrupt : Interrupt, optional
+            Return None if it is requested meanwhile; the loader is put back to its position.
+
+        Raises
+        ------
+        ValueError
+            Nothing counts in any batch.
+        """
+        module, hook, means = self.module, self.hook, MeanMetrics()
+        place = loader.state_dict() if hasattr(loader, "state_dict") else None
+        data = getattr(loader, "data", None)
+        module.eval()
+        hook.on_validation_start(stage=stage)
+        if stage == "test":
+            hook.on_test_start()
+        for index, batch in enumerate(self.batches(loader, stage)):
+            if interrupt is not None and interrupt.requested:
+                if place is not None:
+                    loader.load_state_dict(place)  # the next one is this one again
+                module.train()
+                return None
+            weight = weight_of(batch)
+            if weight == 0:  # fewer samples than ranks
+                continue
+            output = module.validation_step(batch)
+            checks.step_output(module, output, "validation_step")
+            values = {"loss": output.loss, **output.metrics}
+            if hasattr(data, "metrics"):
+                own = data.metrics(output.prediction, batch)
+                checks.metrics(f"{type(data).__name__}.metrics", own)
+                values |= own
+            weight = data.weight(batch) if hasattr(data, "weight") else weight
+            if weight:
+                means.add(values, weight, output.denominators)
+            seen = {"output": output, "batch": batch, "batch_idx": index}
+            hook.on_validation_batch_end(**seen, stage=stage)
+            if stage == "test":
+                hook.on_test_batch_end(**seen)
+        means = means.over(self.communicator)
+        if means.is_void("loss"):
+            raise ValueError(checks.nothing_counts(f"the {stage} data"))
+        metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
+        hook.on_validation_end(stage=stage, metrics=metrics)
+        if stage == "test":
+            hook.on_test_end(metrics=metrics)
+        return metrics
+
+    def predict(self, loader: Iterable[Any]) -> Any:
+        """Return the module's predictions for all batches, joined, as NumPy arrays.
+
+        Parameters
+        ----------
+        loader : iterable of batches
+
+        Returns
+        -------
+        array, or dict or tuple of arrays
+            As ``predict_step`` returns them, with all samples along the first axis.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is nothing to predict; ``predict_step`` returned something else, not one value
+            for each sample, or arrays that do not fit together.
+        """
+        module, parts = self.module, []
+        who = f"{type(module).__name__}.predict_step"
+        module.eval()
+        self.hook.on_predict_start()
+        for index, batch in enumerate(self.batches(loader, "predict")):
+            predicted = _checked(who, module.predict_step(batch), batch)
+            parts.append(predicted)
+            self.hook.on_predict_batch_end(output=predicted, batch=batch, batch_idx=index)
+        by_batch = zip(*self.communicator.gather(parts), strict=True)  # of each batch, by rank
+        parts = [part for ranks in by_batch for part in ranks]
+        if not parts:
+            raise ValueError(
+                "predict: there is no batch to predict; the data are empty, or "
+                "limit_predict_batches leaves nothing of them"
+            )
+        predictions = _join(who, parts)
+        self.hook.on_predict_end(predictions=predictions)
+        return predictions
+
+    def batches(self, loader: Iterable[Any], stage: str) -> Iterator[Any]:
+        """Yield the loader's batches within the stage's limit, on the device."""
+        count = self.limits.count(stage, len(loader))
+        for batch in islice(shards(loader, self.communicator), count):
+            yield placed(batch, self.device, self.dtype)
+
+
+def _checked(who, said, batch):
+    """Return what a predict_step said as NumPy arrays, with one entry for each sample."""
+    if isinstance(said, dict) and said:
+        return {name: _checked(f"{who}[{name!r}]", one, batch) for name, one in said.items()}
+    if isinstance(said, (tuple, list)) and said:
+        return tuple(_checked(f"{who}[{i}]", one, batch) for i, one in enumerate(said))
+    if not hasattr(said, "dtype"):
+        raise TypeError(
+            f"{who} returned {type(said).__name__}; end it with: return y, an array with one entry "
+            "for each sample, or a dict or tuple of such arrays"
         )
-    means = means.over(trainer.communicator)
-    if means.is_void("loss"):
-        raise ValueError(checks.nothing_counts(f"the {stage} data"))
-    metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
-    hook.on_validation_end(trainer=trainer, module=module, stage=stage, metrics=metrics)
-    return metrics
+    count = sample_count(batch)
+    if said.shape[:1] != (count,):
+        raise ValueError(
+            f"{who}: expected {count} entries along the first axis, one for each sample of the "
+            f"batch, got shape {said.shape}; reshape it, e.g. y.reshape({count}, ...)"
+        )
+    return to_host(said)[: weight_of(batch)]
 
 
-def limited_batches(trainer, loader, stage):
-    """Yield the loader's batches, as many as the trainer's limit allows, on its device.
+def _join(who, parts):
+    """Return the parts of all batches as one array, dict or tuple."""
+    first = parts[0]
+    kinds = {_kind(part) for part in parts}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{who}: expected the same for each batch, got {' and '.join(sorted(kinds))}; to join "
+            "arrays of different widths, pad them to one width there, or predict with one batch"
+        )
+    if isinstance(first, dict):
+        return {name: _join(f"{who}[{name!r}]", [part[name] for part in parts]) for name in first}
+    if isinstance(first, tuple):
+        return tuple(_join(f"{who}[{i}]", [p[i] for p in parts]) for i in range(len(first)))
+    return np.concatenate(parts)
 
-    Of several ranks each gets its share.
-    """
-    count = batch_limit(f"limit_{stage}_batches", trainer.limits[stage], len(loader))
-    for batch in islice(shards(loader, trainer.communicator), count):
-        yield placed(batch, trainer.device, trainer.dtype)
+
+def _kind(part):
+    """Return in words what parts must have in common to be joined."""
+    if isinstance(part, dict):
+        return f"a dict of {', '.join(map(str, part))}"
+    if isinstance(part, tuple):
+        return f"a tuple of {len(part)}"
+    return f"arrays of shape (N{''.join(f', {n}' for n in part.shape[1:])})"

@@ -1,13 +1,22 @@
-"""Failures in hooks: which callback raised, and what a training goes on from."""
+"""Failures in hooks: which callback raised, and which failures a training survives."""
+
+from __future__ import annotations
 
 import functools
 import inspect
 import traceback
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pluggy import HookImpl
+
+    from firstlight.training.hook_manager import HookManager
 
 
-def display_name(callback):
+def display_name(callback: object) -> str:
     """Return how messages name a callback: its class, and the package if it is not ours."""
     if inspect.ismodule(callback):
         return callback.__name__
@@ -18,7 +27,7 @@ def display_name(callback):
     )
 
 
-def call_all(manager, hook, **arguments):
+def call_all(manager: HookManager, hook: str, **arguments: Any) -> list[BaseException]:
     """Call every implementation of a hook, even if some raise; return the exceptions.
 
     A wrapper surrounds those that come after it, but gets no results and no exceptions.
@@ -39,7 +48,7 @@ def call_all(manager, hook, **arguments):
     return failures
 
 
-def blame(manager, exception):
+def blame(manager: HookManager, exception: BaseException) -> None:
     """Add a note to an exception that names the callback whose hook raised it, if one did."""
     callback, hook = _raised_by(manager, exception)
     if callback is not None:
@@ -71,7 +80,7 @@ def _raised_by(manager, exception):
     return found
 
 
-def forgiven(manager, impl):
+def forgiven(manager: HookManager, impl: HookImpl) -> Callable[..., Any]:
     """Return a watcher's hook whose exceptions are one warning; those of others' hooks pass on."""
     function, slot = impl.function, impl.plugin
 
@@ -95,7 +104,7 @@ def forgiven(manager, impl):
     return hook
 
 
-def note_failures(error, failures):
+def note_failures(error: BaseException, failures: Iterable[BaseException]) -> None:
     """Add to an exception what else went wrong in the hooks that dealt with it."""
     for failure in failures:
         if failure is not error:
@@ -104,8 +113,8 @@ def note_failures(error, failures):
 
 
 @contextmanager
-def collecting(failures, manager):
-    """Let nothing pass but add it to a list: what follows must run, after a Ctrl-C even."""
+def collecting(failures: list[BaseException], manager: HookManager) -> Iterator[None]:
+    """Collect any exception in a list: what follows must run, even after a Ctrl-C."""
     try:
         yield
     except BaseException as failure:

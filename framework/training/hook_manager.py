@@ -5,14 +5,25 @@ whose name is misspelled, never fills an argument that has a default, and refuse
 are equal. So every object is checked here before pluggy sees it.
 """
 
+from __future__ import annotations
+
 import difflib
 import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from firstlight import hookspecs
 from firstlight.callback import Callback, Role
-from firstlight.training.hook_failures import display_name, forgiven
+from firstlight.training.hook_failures import blame, call_all, display_name, forgiven, note_failures
+
+if TYPE_CHECKING:
+    from firstlight.module import Module
+    from firstlight.trainer import Trainer
 
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firstlight_spec")]
 
@@ -38,24 +49,66 @@ class HookManager(pluggy.PluginManager):
     ----------
     names : list of str
         Of all hooks.
+    calls : namespace of callables
+        The hooks, bound to a trainer and a module; see `bind`.
     """
 
-    names = HOOKS
+    names: list[str] = HOOKS
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("firstlight")
         self.add_hookspecs(hookspecs)
+        self.calls: SimpleNamespace = SimpleNamespace()
 
-    def parse_hookimpl_opts(self, plugin, name):
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> dict[str, Any] | None:
         """Return pluggy's options for a slot's method."""
         return plugin.options.get(name)
 
-    def impls(self, hook):
+    def impls(self, hook: str) -> list[pluggy.HookImpl]:
         """Return the implementations of a hook in call order."""
         return list(reversed(getattr(self.hook, hook).get_hookimpls()))
 
+    def implementers(self, hook: str) -> list[str]:
+        """Return the names of the callbacks that implement a hook, in call order."""
+        return [display_name(impl.plugin.callback) for impl in self.impls(hook)]
 
-def attach(callbacks):
+    def bind(self, trainer: Trainer, module: Module | None) -> HookManager:
+        """Make ``calls.on_log(record=...)`` call that hook with this trainer and module.
+
+        Implementers are looked up here, once: a hook without any is a function that does nothing.
+        """
+        for name in self.names:
+            relay = getattr(self.hook, name)
+            used = partial(relay, trainer=trainer, module=module)
+            setattr(self.calls, name, used if relay.get_hookimpls() else _no_call)
+        return self
+
+    @contextmanager
+    def stage(self, trainer: Trainer, module: Module, stage: str) -> Iterator[None]:
+        """Call ``setup`` first and every ``teardown`` last, even if something raises."""
+        failure = None
+        try:
+            self.calls.setup(stage=stage)
+            yield
+        except BaseException as error:
+            failure = error
+            blame(self, error)
+            raise
+        finally:
+            arguments = {"trainer": trainer, "module": module, "stage": stage}
+            broken = call_all(self, "teardown", **arguments)
+            if failure is not None:
+                note_failures(failure, broken)
+            elif broken:
+                note_failures(broken[0], broken)
+                raise broken[0]
+
+
+def _no_call(**_: object) -> None:
+    """Do nothing: nobody implements the hook."""
+
+
+def attach(callbacks: Iterable[object]) -> HookManager:
     """Register callbacks, ordered by role and then as listed.
 
     Parameters
@@ -82,14 +135,14 @@ def attach(callbacks):
     manager = HookManager()
     for position, callback in reversed(list(enumerate(ordered))):  # last registered, first called
         manager.register(_Slot(callback), name=f"{position}:{display_name(callback)}")
-    for hook in set(HOOKS) - {"on_fit_start"}:
+    for hook in set(HOOKS) - {"setup", "on_fit_start"}:
         for impl in manager.impls(hook):
             if getattr(impl.plugin.callback, "watcher", False) and not impl.wrapper:
                 impl.function = forgiven(manager, impl)
     return manager
 
 
-def implemented(plugin):
+def implemented(plugin: object) -> dict[str, dict[str, Any]]:
     """Return ``{name: pluggy options}`` of what an object or module implements as a hook.
 
     On a `Callback` the name of a method decides, on anything else ``@firstlight.hookimpl``.
@@ -104,7 +157,7 @@ def implemented(plugin):
     return found
 
 
-def check(plugin):
+def check(plugin: object) -> None:
     """Raise a ValueError unless all that looks like a hook in an object or module is one.
 
     That is: a misspelled name, a method without its ``@firstlight.hookimpl``, an argument that
@@ -130,7 +183,7 @@ def check(plugin):
             raise ValueError(f"{display_name(plugin)}.{name} is not a hook; {_hint(hook)}")
 
 
-def refuse_on_modules(module, callbacks):
+def refuse_on_modules(module: Module, callbacks: Iterable[object]) -> None:
     """Raise a TypeError if a module has a method that looks like a hook: none would be called.
 
     A module that is one of the callbacks, by ``@firstlight.hookimpl``, may have them.
@@ -147,10 +200,9 @@ def refuse_on_modules(module, callbacks):
             )
 
 
-def listing(manager):
-    """Return ``{hook: [callback names in call order]}`` for the hooks somebody implements."""
-    order = {h: [display_name(impl.plugin.callback) for impl in manager.impls(h)] for h in HOOKS}
-    return {hook: names for hook, names in order.items() if names}
+def listing(manager: HookManager) -> dict[str, list[str]]:
+    """Return ``{hook: [callback names in call order]}`` for the hooks that have implementers."""
+    return {hook: names for hook in HOOKS if (names := manager.implementers(hook))}
 
 
 def _attributes(plugin):

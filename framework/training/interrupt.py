@@ -1,4 +1,4 @@
-"""Signals: asked to stop, a training stops after the step under way, and says so.
+"""Interrupts: signals that stop a training after the step under way.
 
 ========================  ==================================================================
 Ctrl-C (SIGINT)           the first stops after the step, the second at once
@@ -6,14 +6,15 @@ SIGTERM                   stops after the step: a cluster is about to take the m
 SIGUSR1                   the same: what Slurm sends ahead with ``--signal=USR1@60``
 ========================  ==================================================================
 
-A child that is forked meanwhile, by a callback or a loader, gets the handlers of before: it trains
-nothing, and must end when it is told to.
+A child that is forked meanwhile, by a callback or a loader, gets the previous handlers back: it
+trains nothing, and must end when it is told to.
 """
 
 import os
 import signal
 import threading
 from functools import cache
+from typing import Self
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
@@ -31,16 +32,18 @@ class Interrupt:
     ----------
     requested : bool
     ending : bool
-        Set while the training is brought to its end, which nothing may break off.
+        Set while the training ends; further signals are ignored then.
     signal : str or None
         Name of the signal that came.
     """
 
-    def __init__(self):
-        self.requested, self.ending, self.signal = False, False, None
+    def __init__(self) -> None:
+        self.requested: bool = False
+        self.ending: bool = False
+        self.signal: str | None = None
         self._previous = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             _watch_forks()
             _open.append(self)
@@ -49,19 +52,19 @@ class Interrupt:
             self._previous = {one: signal.signal(one, self._handle) for one in ours}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self in _open:
             _open.remove(self)
         while self._previous:
             signal.signal(*self._previous.popitem())
 
     @property
-    def asked(self):
+    def asked(self) -> bool:
         """Whether a signal has come to this process."""
         return self.requested
 
-    def note(self, number):
-        """Take a signal as the wish to stop after this step."""
+    def note(self, number: int) -> None:
+        """Request a stop after this step."""
         self.requested, self.signal = True, signal.Signals(number).name
 
     def _handle(self, number, _frame):
@@ -81,7 +84,7 @@ class Interrupt:
 
 @cache
 def _watch_forks():
-    """Have children of this process get the handlers of before; once is enough."""
+    """Give children of this process the previous handlers; once is enough."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_leave_all)
 
@@ -101,3 +104,30 @@ def _leave_all():
     while _open:
         _open[-1].__exit__()
     _let_go()
+
+
+class SharedInterrupt(Interrupt):
+    """An `Interrupt` of several ranks: a signal counts once all ranks know of it.
+
+    Attributes
+    ----------
+    heard : int
+        Number of the signal that came to this rank; 0 for none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: int = 0
+
+    def note(self, number: int) -> None:
+        """Remember a signal, for the next agreement."""
+        self.heard = int(number)
+
+    def agree_on(self, number: int) -> None:
+        """Request the stop, on every rank, that a signal to one of them asks for."""
+        super().note(next(one for one in SIGNALS if one == number))
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come to this rank, agreed upon or not."""
+        return self.heard > 0

@@ -1,163 +1,318 @@
-"""The parts of the loop in `Trainer.fit`: epochs and batches, counting, logging, saving.
+"""Loop: what `Trainer.fit` calls between its lines, and how a training ends."""
 
-``trainer.at_boundary`` tells whether a training could go on exactly from here: after a step, an
-epoch's start or its end, when all callbacks are through with it; not within.
-"""
+from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from firstlight.checkpoints import snapshot
+from firstlight.checkpoints.snapshot import Checkpointing
 from firstlight.distributed.sharding import shards
 from firstlight.fast.cuda.uploads import uploading
-from firstlight.training import checks
-from firstlight.training.agreement import agree
-from firstlight.training.evaluation import evaluate
+from firstlight.runs import owner
+from firstlight.support.batches import describe_batch
+from firstlight.training import checks, hook_failures
+from firstlight.training.agreement import Agreement, agree, check_alike
+from firstlight.training.step import make_step
+from firstlight.training.process import blas_threads
+
+if TYPE_CHECKING:
+    from firstlight.trainer import Trainer
+    from firstlight.training.evaluation import Evaluator
+
+LOSSES = ("train_loss_step", "train_loss", "val_loss")
 
 
-def begin_epoch(trainer, hook):
-    """Start the next epoch, or go on with one in the middle of which a checkpoint was made."""
-    trainer.module.train()
-    trainer.epoch_started = trainer.elapsed
-    if trainer.epoch_done:
-        trainer.at_boundary = False
-        trainer.epoch, trainer.epoch_done = trainer.epoch + 1, False
-        hook.on_train_epoch_start(trainer=trainer, module=trainer.module)
-        trainer.at_boundary = True
-    elif trainer.owes_validation:
-        trainer.at_boundary = False
-        validate_by_steps(trainer)
-        trainer.at_boundary = True
-        save_requested(trainer)
+class Loop:
+    """One training under way: its epochs, batches and boundaries; it alone writes `Progress`.
 
+    Parameters
+    ----------
+    trainer : Trainer
+        Module, data, optimizer and hooks are set.
+    evaluator : Evaluator
+        Of the same module.
 
-def train_batches(trainer):
-    """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
-    first, count = trainer.batches_done, trainer.epoch_batches
-    if first == count or trainer.interrupted or (first and trainer.should_stop):
-        return  # the last two: resumed where only the epoch's end was missing
-    # A loader of ours starts at the batch it was told; of others the first ones are passed over.
-    knows_its_place = hasattr(trainer.train_loader, "load_state_dict")
-    passed_over = 0 if knows_its_place else first
-    if passed_over and not isinstance(trainer.train_loader, (list, tuple)):
+    Attributes
+    ----------
+    step : EagerStep or CapturedStep
+        Forward, loss and backward of a batch.
+    checkpointing : Checkpointing
+    """
+
+    def __init__(self, trainer: Trainer, evaluator: Evaluator) -> None:
+        self.trainer, self.module, self.optimizer = trainer, trainer.module, trainer.optimizer
+        self.progress, self.limits, self.data = trainer.progress, trainer.limits, trainer.data
+        self.hook, self.communicator = trainer.hooks.calls, trainer.communicator
+        self.checkpointing = Checkpointing(trainer)
+        self.evaluator = evaluator
+        self.step = make_step(
+            *(self.module, self.optimizer, trainer.accumulation, self.progress.means),
+            trainer.hooks,
+            device=trainer.device,
+            capture=trainer.capture,
+            ranks=self.communicator.size,
+        )
+        guards = (getattr(callback, "guards_loss", False) for callback in trainer.callbacks)
+        self._warns_of_loss = not any(guards)
+
+    # --- the whole training ------------------------------------------------------------------
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Start the training, and end it well on every way out.
+
+        Each callback's ``on_fit_end`` is called, and the run folder says how the training ended.
+        An exception passes on, with notes that say where it arose.
+        """
+        trainer, progress, failure = self.trainer, self.progress, None
+        batch_size = getattr(self.data.train_loader, "batch_size", 1)
+        with progress.interrupt, blas_threads(self.module, batch_size):
+            try:
+                self.hook.on_fit_start()
+                self.checkpointing.place = None  # with the checkpoint's arrays
+                self._agree()
+                yield
+                if trainer.run is not None:
+                    trainer.run.check(trainer, now=True)
+                progress.interrupt.ending = True  # a signal that comes now ends nothing
+                progress.status = "interrupted" if trainer.interrupted else "finished"
+            except BaseException as error:
+                failure = error
+                self._fail(error)
+                raise
+            finally:
+                broken = self._end(failure)
+                if failure is None and broken is not None:
+                    raise broken
+
+    def is_over(self) -> bool:
+        """Return whether the training ends here: interrupted, past the last epoch, or stopped.
+
+        An epoch that a resumed training finds open is ended even if no further step may be made. A
+        resume with fewer epochs may be past the last one.
+        """
+        progress, max_epochs = self.progress, self.limits.max_epochs
+        if progress.interrupt.requested:
+            return True
+        if max_epochs is not None and progress.epoch + progress.epoch_done > max_epochs:
+            return True
+        return progress.epoch_done and self.trainer.should_stop
+
+    def _fail(self, error):
+        """Note where an exception arose, and tell the callbacks."""
+        trainer, progress, run = self.trainer, self.progress, self.trainer.run
+        if run is not None and (isinstance(error, owner.RunTakenOver) or run.owner.inherited):
+            trainer.leave_run()
+        progress.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        hook_failures.blame(trainer.hooks, error)
+        if progress.batch is not None:
+            error.add_note(
+                f"while training {type(self.module).__name__}, epoch {progress.epoch}, "
+                f"batch {progress.batch_idx} {describe_batch(progress.batch)}"
+            )
+        if isinstance(error, Exception):
+            failures = self._call_all("on_exception", exception=error)
+            hook_failures.note_failures(error, failures)
+
+    def _end(self, failure):
+        """Call every ``on_fit_end``, write what is still to be written; return what went wrong."""
+        trainer, progress = self.trainer, self.progress
+        progress.interrupt.ending = True  # a further Ctrl-C must not interrupt this
+        broken = self._call_all("on_fit_end")
+        with hook_failures.collecting(broken, trainer.hooks):
+            self.checkpointing.writer.close()
+        failure = failure or next(iter(broken), None)
+        if broken and failure is broken[0]:
+            by_hand = isinstance(failure, KeyboardInterrupt)
+            progress.status = "interrupted" if by_hand else "failed"
+        if trainer.run is not None:
+            with hook_failures.collecting(broken, trainer.hooks):
+                trainer.run.finish(trainer, failure)
+        failure = failure or next(iter(broken), None)
+        if failure is not None:
+            hook_failures.note_failures(failure, broken)
+        return failure
+
+    def _call_all(self, hook, **arguments):
+        who = {"trainer": self.trainer, "module": self.module}
+        return hook_failures.call_all(self.trainer.hooks, hook, **who, **arguments)
+
+    # --- epochs ------------------------------------------------------------------------------
+
+    def begin_epoch(self) -> None:
+        """Start the next epoch, or continue one in the middle of which a checkpoint was made."""
+        progress = self.progress
+        self.module.train()
+        progress.epoch_started = progress.elapsed
+        if progress.epoch_done:
+            progress.at_boundary = progress.skips_epoch = False
+            progress.epoch, progress.epoch_done = progress.epoch + 1, False
+            self.hook.on_train_epoch_start()
+            progress.at_boundary = True
+        elif progress.owes_validation:
+            progress.at_boundary = False
+            self._validate_by_steps()
+            progress.at_boundary = True
+            self._write_requested()
+
+    def end_epoch(self) -> None:
+        """Validate, log the epoch and tell the callbacks.
+
+        An epoch that is interrupted, even before or in its validation, stays open: resuming
+        finishes it. Checkpoints of one that is cut short by a stop hold the state after its last
+        step: a resume ends it again, or, if it may go on, continues as if it had not been cut.
+        """
+        trainer, progress = self.trainer, self.progress
+        progress.at_boundary = True
+        if progress.interrupt.requested:
+            return
+        checks.all_undone(self.module)
+        if trainer.run is not None and not self.checkpointing.epoch_is_through():
+            self.checkpointing.cut_short = self.checkpointing.take()
+        metrics = {}
+        if self._validation_due("epochs", progress.epoch):
+            metrics = self.evaluator.evaluate(self.data.val_loader, "val", progress.interrupt)
+            if metrics is None:
+                return
+        progress.at_boundary = False
+        record = progress.means.of_epoch() | metrics
+        seconds = round(progress.elapsed - progress.epoch_started, 4)
+        self._log(record | {"lr": self.optimizer.lr, "epoch_seconds": seconds})
+        progress.epoch_done, progress.batches_done = True, 0
+        self.hook.on_train_epoch_end()
+        progress.at_boundary = True
+        self._agree()
+        self._write_requested()
+
+    # --- batches and steps -------------------------------------------------------------------
+
+    def batches(self) -> Iterator[tuple[Any, bool]]:
+        """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
+        progress, loader = self.progress, self.data.train_loader
+        first, count = progress.batches_done, self.trainer.epoch_batches
+        if first == count or progress.interrupt.requested or progress.skips_epoch:
+            return
+        if first and self.trainer.should_stop:  # resumed where only the epoch's end was missing
+            return
+        # Loaders of ours start at the batch they were told; the first ones of others are discarded.
+        discarded = 0 if hasattr(loader, "load_state_dict") else first
+        if discarded and not isinstance(loader, (list, tuple)):
+            warnings.warn(
+                f"{type(loader).__name__} has no state_dict and load_state_dict, so its first "
+                f"{first} batches are passed over; unless it gives the same ones in the same order "
+                "each time, the training differs from one that was not broken off",
+                stacklevel=3,
+            )
+        batches = islice(shards(loader, self.communicator), discarded, discarded + count - first)
+        ends_window = self.trainer.accumulation.windows(progress.epoch, count)
+        with uploading(self.trainer.device, self.trainer.dtype) as upload:
+            for index, batch in enumerate(batches, first):
+                progress.at_boundary = False
+                progress.batch_idx, progress.batches_done = index, index + 1
+                progress.batch = upload(batch)
+                self.hook.on_train_batch_start(batch=progress.batch, batch_idx=index)
+                if not progress.skips_epoch:
+                    yield progress.batch, ends_window(index)
+                    progress.at_boundary = ends_window(index)
+                if progress.skips_epoch:
+                    if not progress.at_boundary:
+                        self.optimizer.zero_grad()  # of the window that is left open
+                    break
+        progress.batch = None
+        if progress.batches_done < count and not progress.skips_epoch:
+            raise ValueError(
+                f"the training loader promised {count} batches (its len()) and gave "
+                f"{progress.batches_done}; a generator, for one, can be gone through once only"
+            )
+
+    def step_is_skipped(self) -> bool:
+        """Return whether a callback asked to leave this step out, and drop its gradient then."""
+        skips, self.progress.skips_step = self.progress.skips_step, False
+        if skips:
+            self.optimizer.zero_grad()
+        return skips
+
+    def count_step(self) -> None:
+        """Count an optimizer step, and log the training means when they are due."""
+        progress = self.progress
+        progress.step += 1
+        if progress.step == 1:
+            checks.all_undone(self.module)
+        if progress.step % self.trainer.log_every_n_steps == 0:
+            record = progress.means.of_window() | {"lr": self.optimizer.lr}
+            if self.optimizer.loss_scale is not None:
+                record["loss_scale"] = self.optimizer.loss_scale.value()
+            self._log(record)
+
+    def end_step(self) -> None:
+        """Validate and save where that is due; ranks agree on it."""
+        self._validate_by_steps()
+        self._agree()
+        if self.trainer.run is not None:
+            self.trainer.run.check(self.trainer)
+        self._write_requested()
+
+    # --- at a boundary -----------------------------------------------------------------------
+
+    def _validation_due(self, unit, count):
+        return self.data.val_loader is not None and self.limits.validation_due(unit, count)
+
+    def _validate_by_steps(self):
+        """Validate if that is due after this step; if it is interrupted, it stays owed."""
+        if self._validation_due("steps", self.progress.step):
+            interrupt = self.progress.interrupt
+            metrics = self.evaluator.evaluate(self.data.val_loader, "val", interrupt)
+            self.progress.owes_validation = metrics is None
+            if metrics is not None:
+                self._log(metrics)
+            self.module.train()
+
+    def _log(self, record):
+        """Log a record, and warn, once a training, if a loss in it is not finite.
+
+        Losses are checked where they are logged: on a GPU each check would make a step wait.
+        """
+        self.trainer.log(record)
+        bad = [name for name in LOSSES if not math.isfinite(record.get(name, 0.0))]
+        if not bad or not self._warns_of_loss:
+            return
+        self._warns_of_loss = False
         warnings.warn(
-            f"{type(trainer.train_loader).__name__} has no state_dict and load_state_dict, so "
-            f"its first {first} batches are passed over; unless it gives the same ones in the same "
-            "order each time, the training differs from one that was not broken off",
+            f"{bad[0]} is {record[bad[0]]} at step {self.progress.step}, epoch "
+            f"{self.progress.epoch}, and the training goes on; "
+            'callbacks=["nan_guard"] (--callback nan_guard) stops at the first such step and names '
+            "the layer, `firstlight check` looks for the cause; often lr is too high",
             stacklevel=3,
         )
-    batches = shards(trainer.train_loader, trainer.communicator)
-    batches = islice(batches, passed_over, passed_over + count - first)
-    ends_window = trainer.accumulation.windows(trainer.epoch, count)
-    with uploading(trainer.device, trainer.dtype) as upload:
-        for batch in batches:
-            index = trainer.batches_done
-            trainer.at_boundary = False
-            trainer.batch_idx, trainer.batches_done = index, index + 1
-            trainer.batch = upload(batch)
-            yield trainer.batch, ends_window(index)
-            trainer.at_boundary = ends_window(index)
-    trainer.batch = None
-    if trainer.batches_done < count:
-        raise ValueError(
-            f"the training loader promised {count} batches (its len()) and gave "
-            f"{trainer.batches_done}; a generator, for one, can be gone through once only"
-        )
 
+    def _agree(self):
+        """Agree with the other ranks, before the first step and after each, on what follows.
 
-def is_skipped(trainer):
-    """Return whether a callback asked to leave this step out, and drop its gradient then."""
-    skips, trainer.skips_step = trainer.skips_step, False
-    if skips:
-        trainer.optimizer.zero_grad()
-    return skips
-
-
-def count_step(trainer):
-    """Count an optimizer step, and log the training means when they are due."""
-    trainer.step += 1
-    if trainer.step == 1:
-        checks.all_undone(trainer.module)
-    if trainer.step % trainer.log_every_n_steps == 0:
-        record = trainer.means.of_window() | {"lr": trainer.optimizer.lr}
-        if trainer.optimizer.loss_scale is not None:
-            record["loss_scale"] = trainer.optimizer.loss_scale.value()
-        trainer.log(record)
-        checks.finite_loss(trainer, record)
-
-
-def validate_by_steps(trainer):
-    """Validate if that is due after this step; broken off, it is made when resuming."""
-    if _validation_due(trainer, "steps", trainer.step):
-        metrics = evaluate(trainer, trainer.val_loader, "val", may_stop=True)
-        trainer.owes_validation = metrics is None
-        if metrics is not None:
-            trainer.log(metrics)
-            checks.finite_loss(trainer, metrics)
-        trainer.module.train()
-
-
-def is_over(trainer):
-    """Return whether the training ends here: interrupted, past the last epoch, or told to stop.
-
-    An epoch that a resumed training finds open is ended even if no further step may be made. A
-    resume with fewer epochs may be past the last one.
-    """
-    if trainer.interrupted:
-        return True
-    if trainer.max_epochs is not None and trainer.epoch + trainer.epoch_done > trainer.max_epochs:
-        return True
-    return trainer.epoch_done and trainer.should_stop
-
-
-def end_step(trainer):
-    """Validate and save where that is due; ranks agree on it."""
-    validate_by_steps(trainer)
-    agree(trainer)
-    if trainer.run is not None:
-        trainer.run.check(trainer)
-    save_requested(trainer)
-
-
-def end_epoch(trainer, hook):
-    """Validate, log the epoch and tell the callbacks.
-
-    An epoch that is interrupted, before or in its validation even, stays open: resuming
-    finishes it. Checkpoints of one that is cut short by a stop hold the state after its last
-    step: a resume ends it again, or, if it may go on, continues as if it had not been cut.
-    """
-    trainer.at_boundary = True
-    if trainer.interrupted:
-        return
-    checks.all_undone(trainer.module)
-    if trainer.run is not None and trainer.batches_done < trainer.epoch_batches:
-        trainer.cut_short = snapshot.take(trainer)
-    metrics = {}
-    if _validation_due(trainer, "epochs", trainer.epoch):
-        metrics = evaluate(trainer, trainer.val_loader, "val", may_stop=True)
-        if metrics is None:
+        Before a checkpoint is saved the training means are summed over all ranks; now and then
+        the ranks are compared, see `firstlight.training.agreement.check_alike`.
+        """
+        communicator, progress = self.communicator, self.progress
+        if communicator.size == 1:
             return
-    trainer.at_boundary = False
-    record = trainer.means.of_epoch() | metrics
-    seconds = round(trainer.elapsed - trainer.epoch_started, 4)
-    trainer.log(record | {"lr": trainer.optimizer.lr, "epoch_seconds": seconds})
-    checks.finite_loss(trainer, record)
-    trainer.epoch_done, trainer.batches_done = True, 0
-    hook.on_train_epoch_end(trainer=trainer, module=trainer.module)
-    trainer.at_boundary = True
-    agree(trainer)
-    save_requested(trainer)
+        own = progress.clock()
+        heard, saves = progress.interrupt.heard, bool(progress.requested)
+        mine = Agreement(heard, progress.stop_reason, saves, progress.skips_epoch, own)
+        agreed = agree(communicator, mine)
+        progress.agreed_elapsed = agreed.elapsed
+        progress.stop_reason, progress.skips_epoch = agreed.stop_reason, agreed.skips_epoch
+        if agreed.signal:
+            progress.interrupt.agree_on(agreed.signal)
+        if agreed.saves or self.trainer.should_stop:
+            progress.means.share()
+        if progress.step % communicator.check_every == 0:
+            check_alike(communicator, self.module, progress.step)
 
-
-def save_requested(trainer):
-    """Write the checkpoints that callbacks asked for; after an epoch's last step, at its end."""
-    if trainer.requested and (trainer.epoch_done or trainer.batches_done < trainer.epoch_batches):
-        trainer.save_requested()
-
-
-def _validation_due(trainer, unit, count):
-    return (
-        trainer.val_loader is not None
-        and trainer.val_unit == unit
-        and count % trainer.val_every == 0
-    )
+    def _write_requested(self):
+        """Write requested checkpoints; those of an epoch's last step are written at its end."""
+        progress, checkpointing = self.progress, self.checkpointing
+        if progress.requested and (progress.epoch_done or not checkpointing.epoch_is_through()):
+            checkpointing.write_requested()

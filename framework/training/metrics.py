@@ -1,6 +1,21 @@
-"""MeanMetrics: means over many batches that leave the numbers where they are until asked."""
+"""Means of losses and metrics over many batches; sums stay on the device until they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from firstlight.support.array import Array
+from firstlight.training.checks import nothing_counts
+
+if TYPE_CHECKING:
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.support.step_output import StepOutput
+
+Values = dict[str, "float | Array"]
+Denominators = dict[str, "float | Array | None"]
 
 
 class MeanMetrics:
@@ -30,16 +45,17 @@ class MeanMetrics:
     ({'loss': 1.75, 'acc': 0.5}, 40)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._totals, self._weights = {}, {}  # name -> Σ d v, and Σ d
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget everything added so far; sums on a device keep their place in its memory."""
-        self.weight, self._names = 0, {}  # the names there are, in order
+        self.weight: int = 0
+        self._names = {}  # in order of appearance
         self._totals, self._weights = emptied(self._totals), emptied(self._weights)
 
-    def add(self, values, weight, denominators=None):
+    def add(self, values: Values, weight: int, denominators: Denominators | None = None) -> None:
         """Add the values of one batch.
 
         Parameters
@@ -63,7 +79,9 @@ class MeanMetrics:
         self.add_values(values, weight, denominators)
         self.count(values, weight, denominators)
 
-    def add_values(self, values, weight, denominators=None):
+    def add_values(
+        self, values: Values, weight: int, denominators: Denominators | None = None
+    ) -> None:
         """Add what is on the device to the sums; `count` adds what the host knows."""
         told = denominators or {}
         for name, value in values.items():
@@ -77,7 +95,9 @@ class MeanMetrics:
                 added(self._weights, name, denominator)
             added(self._totals, name, _product(value, denominator))
 
-    def count(self, names, weight, denominators=None):
+    def count(
+        self, names: Iterable[str], weight: int, denominators: Denominators | None = None
+    ) -> None:
         """Count a batch whose values a captured graph has added."""
         self.weight += weight
         told = denominators or {}
@@ -87,7 +107,7 @@ class MeanMetrics:
             if not on_device(denominator):
                 added(self._weights, name, weight if denominator is None else denominator)
 
-    def merge(self, other):
+    def merge(self, other: MeanMetrics) -> None:
         """Add everything that another MeanMetrics has summed up."""
         self.weight += other.weight
         for name in other._names:
@@ -95,7 +115,7 @@ class MeanMetrics:
             added(self._totals, name, other._totals[name])
             added(self._weights, name, other._weights[name])
 
-    def over(self, communicator):
+    def over(self, communicator: Communicator) -> MeanMetrics:
         """Return the sums of all ranks together, added in their order."""
         if communicator.size == 1:
             return self
@@ -106,7 +126,7 @@ class MeanMetrics:
             total.merge(part)
         return total
 
-    def compute(self):
+    def compute(self) -> dict[str, float]:
         """Return the means as a dict of str to float; the one place that waits for the device.
 
         Values whose batches had nothing that counts are left out.
@@ -114,23 +134,103 @@ class MeanMetrics:
         weights = {name: float(self._weights[name]) for name in self._names}
         return {n: float(self._totals[n] / weight) for n, weight in weights.items() if weight}
 
-    def is_void(self, name):
+    def is_void(self, name: str) -> bool:
         """Return whether nothing counts in the batches that had a value; waits for the device."""
         return name in self._names and float(self._weights[name]) == 0
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the sums as a JSON-able dict; floats keep every bit."""
         sums = {n: [float(self._totals[n]), float(self._weights[n])] for n in self._names}
         return {"weight": self.weight, "sums": sums}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.weight, self._names = state["weight"], dict.fromkeys(state["sums"])
         self._totals = {name: total for name, (total, _) in state["sums"].items()}
         self._weights = {name: weight for name, (_, weight) in state["sums"].items()}
 
 
-def as_probabilities(scores):
+class TrainingMeans:
+    """Accumulate what training steps report, and compute the means for two kinds of record.
+
+    Everything stays on the device, and on its rank, until a mean is read.
+
+    Parameters
+    ----------
+    communicator : Communicator
+    """
+
+    def __init__(self, communicator: Communicator) -> None:
+        self._communicator = communicator
+        self._window, self._epoch = MeanMetrics(), MeanMetrics()
+        self._own = self._window if communicator.size == 1 else MeanMetrics()
+
+    def add(self, output: StepOutput, samples: int) -> None:
+        """Take in a step's `StepOutput` for a number of samples; 0 leaves it out."""
+        if samples:
+            values = {"loss": output.loss, **output.metrics}
+            self._own.add(values, samples, output.denominators)
+
+    def share(self) -> None:
+        """Sum the means over the ranks; all of them must call it."""
+        if self._own is not self._window:
+            self._window.merge(self._own.over(self._communicator))
+            self._own.reset()
+
+    def add_values(self, output: StepOutput, samples: int) -> None:
+        """Add what a step has on the device to the sums alone; `count` counts it."""
+        values = {"loss": output.loss, **output.metrics}
+        self._window.add_values(values, samples, output.denominators)
+
+    def count(self, output: StepOutput, samples: int) -> None:
+        """Count a step whose values were added."""
+        self._window.count(("loss", *output.metrics), samples, output.denominators)
+
+    def of_window(self) -> dict[str, float]:
+        """Return ``{"train_loss_step": ...}``, the means since the last call, and reset them."""
+        self.share()
+        means = self._window.compute()
+        self._close_window()
+        return {f"train_{name}_step": value for name, value in means.items()}
+
+    def of_epoch(self) -> dict[str, float]:
+        """Return ``{"train_loss": ...}``, the means over the whole epoch, and reset them.
+
+        Raises
+        ------
+        ValueError
+            Nothing counts in the whole epoch.
+        """
+        self.share()
+        self._close_window()
+        if self._epoch.is_void("loss"):
+            raise ValueError(nothing_counts("the training batches of this epoch"))
+        means = self._epoch.compute()
+        self._epoch.reset()
+        return {f"train_{name}": value for name, value in means.items()}
+
+    def so_far(self) -> dict[str, float]:
+        """Return the means over the epoch so far, of this rank's share alone; changes nothing."""
+        total = MeanMetrics()
+        for part in dict.fromkeys((self._epoch, self._window, self._own)):
+            total.merge(part)
+        return total.compute()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all sums as a JSON-able dict."""
+        return {"window": self._window.state_dict(), "epoch": self._epoch.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._window.load_state_dict(state["window"])
+        self._epoch.load_state_dict(state["epoch"])
+
+    def _close_window(self):
+        self._epoch.merge(self._window)
+        self._window.reset()
+
+
+def as_probabilities(scores: Array) -> Array:
     """Return the softmax of scores of shape (N, C), unless they are probabilities already.
 
     Rows that hold NaN or inf become NaN.
@@ -142,12 +242,12 @@ def as_probabilities(scores):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def on_device(value):
+def on_device(value: object) -> bool:
     """Return whether a value is an array on a GPU."""
     return hasattr(value, "get")
 
 
-def added(sums, name, amount):
+def added(sums: Values, name: str, amount: float | Array) -> None:
     """Add an amount to the sum of that name; on a device in place, as graphs need it."""
     total = sums.get(name, 0)
     if on_device(amount) and not on_device(total):
@@ -160,7 +260,7 @@ def added(sums, name, amount):
     sums[name] = total
 
 
-def emptied(sums):
+def emptied(sums: Values) -> Values:
     """Return the sums that are on a device, as 0."""
     there = {name: total for name, total in sums.items() if on_device(total)}
     for total in there.values():

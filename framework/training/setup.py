@@ -1,146 +1,99 @@
-"""What surrounds a training or an evaluation: preparing it, and ending it well."""
+"""Set-up of fit, validate, test and predict: callbacks, data, optimizer, resuming, run folder."""
+
+from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from firstlight import plugins
 from firstlight.checkpoints import resume as resuming
-from firstlight.checkpoints import snapshot
-from firstlight.data.preprocessing import Preprocessing, suited
-from firstlight.data.splits import DataSplits, as_loader, train_and_val_loaders, unshuffled
+from firstlight.data.preprocessing import Preprocessing
+from firstlight.data.splits import DataSplits, train_and_val_loaders, unshuffled
 from firstlight.distributed.failure import together
-from firstlight.distributed.setup import shared_place, start_alike
-from firstlight.fast.cuda.gemm import precision
+from firstlight.distributed.setup import shared_place
+from firstlight.fast.cuda.gemm import precision as product_precision
 from firstlight.fast.cuda.loss_scale import LossScale
 from firstlight.runs import owner
-from firstlight.runs.run import TOKENIZER, Run
+from firstlight.runs.run import TOKENIZER
 from firstlight.support import rng
 from firstlight.support.backend import using
-from firstlight.support.batches import describe_batch
-from firstlight.training import checks, hook_failures, hook_manager
-from firstlight.training.agreement import agree
-from firstlight.training.process import blas_threads, kept_memory
-from firstlight.training.step import make_passes
+from firstlight.training import checks, hook_manager
+from firstlight.training.process import kept_memory
+
+if TYPE_CHECKING:
+    from firstlight.checkpoints.resume import Place
+    from firstlight.checkpoints.snapshot import Checkpointing
+    from firstlight.data.tokenizers.tokenizer import Tokenizer
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
+    from firstlight.optim import Optimizer
+    from firstlight.trainer import Trainer
 
 DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "tensorboard")
 NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
 
 
-@contextmanager
-def training(trainer, module, data, val_data, resume=None):
-    """Prepare a training on the trainer's device and yield its hooks; see `_training`.
+@dataclass
+class TrainingData:
+    """The data of one training.
 
-    Of several ranks, one that fails ends all.
+    Attributes
+    ----------
+    train_loader, val_loader
+        Loaders of batches; ``val_loader`` may be None. A callback may replace ``train_loader``
+        before the epoch starts.
+    tokenizer : Tokenizer or None
+    classes : list of str or None
+    preprocessing : Preprocessing or None
+        What was fitted on the training data.
+    target_line : str or None
+        Describes the target of tables.
     """
-    with (
-        together(trainer.communicator),
-        using(trainer.device),
-        precision(trainer.precision),
-        kept_memory(),
-    ):
-        with _training(trainer, module, data, val_data, resume) as hook:
-            yield hook
-        trainer.communicator.barrier()  # nobody leaves while the first still writes
+
+    train_loader: Any = None
+    val_loader: Any = None
+    tokenizer: Tokenizer | None = None
+    classes: list[str] | None = None
+    preprocessing: Preprocessing | None = None
+    target_line: str | None = None
+
+    @classmethod
+    def of(cls, data: Any, val_data: Any, device: str, overfit: bool) -> TrainingData:
+        """Make the loaders of what a user gave to `Trainer.fit`."""
+        train_loader, val_loader = train_and_val_loaders(data, val_data)
+        splits = data if isinstance(data, DataSplits) else None
+        for loader in (train_loader, val_loader):
+            if hasattr(loader, "keep_on"):
+                loader.keep_on(device)
+        if overfit:
+            train_loader = unshuffled(train_loader)
+        if overfit or val_loader is train_loader:
+            val_loader = copy.copy(train_loader)  # it has a position of its own
+        return cls(
+            train_loader,
+            val_loader,
+            tokenizer=getattr(data, "tokenizer", None),
+            classes=getattr(data, "classes", None),
+            preprocessing=Preprocessing.of(splits) if splits else None,
+            target_line=splits.describe_target() if splits else None,
+        )
 
 
 @contextmanager
-def _training(trainer, module, data, val_data, resume):
-    """Prepare a training and yield its hooks; whatever happens inside, end it well.
-
-    On every way out each callback's ``on_fit_end`` is called, and the run folder says how it
-    ended. An exception passes on, with notes that say where it arose.
-    """
-    _prepare(trainer, module, data, val_data, resume)
-    failure = None
-    batch_size = getattr(trainer.train_loader, "batch_size", 1)
-    with trainer.interrupt, blas_threads(module, batch_size):
-        try:
-            trainer.hooks.hook.on_fit_start(trainer=trainer, module=module)
-            trainer.place = None  # with the checkpoint's arrays
-            agree(trainer)
-            yield trainer.hooks.hook
-            if trainer.run is not None:
-                trainer.run.check(trainer, now=True)
-            trainer.interrupt.ending = True  # a signal that comes now has not ended the training
-            trainer.status = "interrupted" if trainer.interrupted else "finished"
-        except BaseException as error:
-            failure = error
-            _fail(trainer, error)
-            raise
-        finally:
-            broken = _end(trainer, failure)
-            if failure is None and broken is not None:
-                raise broken
-
-
-def _end(trainer, failure):
-    """Call every ``on_fit_end``, write what is still to be written; return what went wrong."""
-    trainer.interrupt.ending = True  # a further Ctrl-C must not break this off
-    broken = hook_failures.call_all(
-        trainer.hooks, "on_fit_end", trainer=trainer, module=trainer.module
-    )
-    with hook_failures.collecting(broken, trainer.hooks):
-        trainer.writer.close()
-    failure = failure or next(iter(broken), None)
-    if broken and failure is broken[0]:
-        by_hand = isinstance(failure, KeyboardInterrupt)
-        trainer.status = "interrupted" if by_hand else "failed"
-    if trainer.run is not None:
-        with hook_failures.collecting(broken, trainer.hooks):
-            trainer.run.finish(trainer, failure)
-    failure = failure or next(iter(broken), None)
-    if failure is not None:
-        hook_failures.note_failures(failure, broken)
-    return failure
-
-
-@contextmanager
-def evaluating(trainer, module, checkpoint):
-    """Prepare an evaluation outside a training; of several ranks, one that fails ends all.
-
-    Yields ``load(data, split)``, whose loader prepares data as the module's own were.
-    """
-    kept = _kept_preprocessing(trainer, module, checkpoint)
-    with (
-        together(trainer.communicator),
-        using(trainer.device),
-        precision(trainer.precision),
-        kept_memory(),
-        _evaluating(trainer, module, checkpoint),
-    ):
-        yield lambda data, split: as_loader(suited(data, kept), split)
-
-
-def _kept_preprocessing(trainer, module, checkpoint):
-    """Return the `Preprocessing` that a module, or the checkpoint of a run, was trained with."""
-    if checkpoint is not None and checkpoint not in ("best", "last"):
-        return Preprocessing.of_run(Path(checkpoint).parent.parent)
-    return trainer.preprocessing if module is trainer.fitted else None
-
-
-@contextmanager
-def _evaluating(trainer, module, checkpoint):
-    """Prepare an evaluation, and leave every part in the mode it had."""
-    checks.module(module)
-    module.to(device=trainer.device)
-    modes = [(part, part.training) for part in module.modules()]
-    _use(trainer, module)
-    trainer.hooks = hook_manager.attach(_of_this_rank(trainer))
-    try:
-        if checkpoint is not None:
-            snapshot.load_weights(trainer, module, checkpoint)
+def computing(communicator: Communicator, device: str, precision: str) -> Iterator[None]:
+    """Compute on a device, in a precision; of several ranks, one that fails ends all."""
+    with together(communicator), using(device), product_precision(precision), kept_memory():
         yield
-    except Exception as error:
-        hook_failures.blame(trainer.hooks, error)
-        raise
-    finally:
-        for part, mode in modes:
-            part.training, part._stack = mode, [] if modes[0][1] else None
 
 
-def resolve_callbacks(callbacks, default_callbacks, runs_dir):
+def resolve_callbacks(
+    callbacks: Iterable[object] | None, default_callbacks: bool, runs_dir: Path | str | None
+) -> list[object]:
     """Return the list of callback objects: those given, by name too, and the default ones."""
     if isinstance(callbacks, str) or not hasattr(callbacks or [], "__iter__"):
         raise TypeError(f"callbacks: expected a list of callbacks or names, got {callbacks!r}")
@@ -150,7 +103,6 @@ def resolve_callbacks(callbacks, default_callbacks, runs_dir):
             wanted = runs_dir is not None or name not in NEED_RUN
             if wanted and not any(isinstance(item, _named(name)) for item in found):
                 found.append(_named(name)())
-    hook_manager.attach(found)  # a bad callback is an error here, not when training starts
     return found
 
 
@@ -158,71 +110,44 @@ def _named(name):
     return plugins.registry("callback").get(name)
 
 
-def _prepare(trainer, module, data, val_data, resume):
-    checks.module(module)
-    hook_manager.refuse_on_modules(module, trainer.callbacks)
-    trainer.reset()
-    trainer.run = None
-    if trainer.seed is not None:
-        rng.seed_everything(trainer.seed)
-    module.to(device=trainer.device).train()
-    trainer.train_loader, trainer.val_loader = train_and_val_loaders(data, val_data)
-    trainer.tokenizer = getattr(data, "tokenizer", None)
-    trainer.classes = getattr(data, "classes", None)
-    splits = isinstance(data, DataSplits)
-    trainer.preprocessing = Preprocessing.of(data) if splits else None
-    trainer.target_line = data.describe_target() if splits else None
-    trainer.fitted = module
-    for loader in (trainer.train_loader, trainer.val_loader):
-        if hasattr(loader, "keep_on"):
-            loader.keep_on(trainer.device)
-    if trainer.overfit:
-        trainer.train_loader = unshuffled(trainer.train_loader)
-        trainer.val_loader = copy.copy(trainer.train_loader)
-    elif trainer.val_loader is trainer.train_loader:
-        trainer.val_loader = copy.copy(trainer.train_loader)  # it has a place of its own
-    if trainer.epoch_batches == 0 and trainer.max_epochs is None:
-        raise ValueError("limit_train_batches leaves no batch to train on, and no max_epochs ends")
-    trainer.optimizer = module.configure_optimizer()
-    checks.optimizer(module, trainer.optimizer)
-    if trainer.precision == "16":
-        LossScale(trainer.optimizer)
-    trainer.optimizer.zero_grad()  # whatever an earlier, broken-off training left
-    _use(trainer, module)
-    trainer.passes = make_passes(trainer)
-    trainer.hooks = hook_manager.attach(_of_this_rank(trainer))
-    name = trainer.name or checks.as_run_name(type(module).__name__.lower())
-    place = None
-    if resume is not None:
-        find = partial(resuming.find, resume, trainer.runs_dir, name)
-        place = trainer.place = shared_place(trainer.communicator, find)
-    if place is not None:
-        _restore(trainer, place)
-    start_alike(trainer)
-    if trainer.runs_dir is not None and trainer.is_global_zero:
-        trainer.run = Run(
-            trainer.runs_dir,
-            name,
-            trainer.config or _config(trainer),
-            trainer.device,
-            folder=None if place is None else place.run,
-            records=trainer.history.records,
-        )
-        if trainer.communicator.size > 1:
-            trainer.run.summary["ranks"] = trainer.communicator.size
-        trainer.run.keep_preprocessing(trainer)
-    trainer.status = "running"
+def callbacks_of_rank(callbacks: Iterable[object], rank: int) -> list[object]:
+    """Return the callbacks to call on a rank: those with ``rank_zero_only`` on rank 0 only."""
+    return [c for c in callbacks if rank == 0 or not getattr(c, "rank_zero_only", False)]
 
 
-def _restore(trainer, place):
-    """Put the training where a checkpoint was taken; where that fails, leave its run free."""
+def make_optimizer(module: Module, precision: str) -> Optimizer:
+    """Return the module's optimizer, with gradients of zero and the loss scale of "16"."""
+    optimizer = module.configure_optimizer()
+    checks.optimizer(module, optimizer)
+    if precision == "16":
+        LossScale(optimizer)
+    optimizer.zero_grad()  # whatever an earlier training left that was interrupted
+    return optimizer
+
+
+def restore(
+    checkpointing: Checkpointing,
+    data: TrainingData,
+    communicator: Communicator,
+    resume: Path | str,
+    runs_dir: Path | str | None,
+    name: str,
+) -> Place | None:
+    """Restore the checkpoint that ``resume`` names, and return its place; None for a new start.
+
+    If that fails, the run is left to others, and the message says what was resumed.
+    """
+    place = shared_place(communicator, partial(resuming.find, resume, runs_dir, name))
+    if place is None:
+        return None
+    folder = place.path.parent.parent
     try:
-        _check_tokenizer(trainer.tokenizer, place.path.parent.parent / TOKENIZER)
-        snapshot.restore(trainer, place.checkpoint)
-        if trainer.preprocessing is not None:
-            trainer.preprocessing.check_resumed(place.path.parent.parent)
+        _check_tokenizer(data.tokenizer, folder / TOKENIZER)
+        checkpointing.restore(place)
+        if data.preprocessing is not None:
+            data.preprocessing.check_resumed(folder)
     except BaseException as error:
-        if place.run is not None and trainer.is_global_zero:
+        if place.run is not None and communicator.rank == 0:
             owner.owned[place.run.absolute()].release()
         if isinstance(error, ValueError):
             error.add_note(
@@ -230,12 +155,11 @@ def _restore(trainer, place):
                 "of its run; its settings are in config.json beside the checkpoints"
             )
         raise
-    if place.unfinished:
-        trainer.stop_reason = place.checkpoint.progress.get("stop_reason")
+    return place
 
 
 def _check_tokenizer(tokenizer, kept):
-    """Raise a ValueError if the run to go on from took the same tokens for other text."""
+    """Raise a ValueError if the resumed run's tokenizer encodes text differently."""
     if tokenizer is None or not kept.is_file():
         return
     from firstlight.data import tokenizers
@@ -247,20 +171,19 @@ def _check_tokenizer(tokenizer, kept):
         )
 
 
-def _of_this_rank(trainer):
-    """Return the callbacks to be called here: on ranks but the first, without those that show."""
-    if trainer.is_global_zero:
-        return trainer.callbacks
-    return [c for c in trainer.callbacks if not getattr(c, "rank_zero_only", False)]
+@contextmanager
+def modes_kept(module: Module) -> Iterator[None]:
+    """Put every part of a module back into its mode (train or eval) when the context ends."""
+    modes = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training, part._stack = mode, [] if modes[0][1] else None
 
 
-def _use(trainer, module):
-    trainer.module = module
-    trainer.dtype = next((parameter.dtype for parameter in module.parameters()), "float32")
-
-
-def _config(trainer):
-    """Describe a training that was set up in Python, for ``config.json``."""
+def describe(trainer: Trainer) -> dict[str, Any]:
+    """Return the ``config.json`` of a training that was set up in Python."""
     return {
         "model": repr(trainer.module),
         "optimizer": repr(trainer.optimizer),
@@ -271,30 +194,7 @@ def _config(trainer):
             "max_steps": trainer.max_steps,
             "max_time": trainer.max_time,
             "accumulate_grad_batches": trainer.accumulation.schedule,
-            "limits": trainer.limits,
+            "limits": trainer.limits.batches,
             "device": trainer.device,
         },
     }
-
-
-def _fail(trainer, error):
-    run = trainer.run
-    if run is not None and (isinstance(error, owner.RunTakenOver) or run.owner.inherited):
-        run.leave()
-        trainer.run = None  # nothing that runs from now on may write there
-    trainer.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-    hook_failures.blame(trainer.hooks, error)
-    if trainer.batch is not None:
-        error.add_note(
-            f"while training {type(trainer.module).__name__}, epoch {trainer.epoch}, "
-            f"batch {trainer.batch_idx} {describe_batch(trainer.batch)}"
-        )
-    if isinstance(error, Exception):
-        failures = hook_failures.call_all(
-            trainer.hooks,
-            "on_exception",
-            trainer=trainer,
-            module=trainer.module,
-            exception=error,
-        )
-        hook_failures.note_failures(error, failures)

@@ -1,17 +1,22 @@
-"""Passes: forward, loss and backward of a batch; on a GPU recorded once, and replayed as a graph.
+"""Steps: forward, loss and backward of a batch, launch by launch or as a CUDA graph.
 
-A network's pass is some fifty launches on a GPU, and to small ones the host's part in each takes
-longer than the GPU's. A CUDA graph launches them all at once. What is captured must be the same
-work each time: the batch is copied into arrays that stay where they are, the means are summed up
-on the device, and dropout depends on the number of the step, which lies there too. The optimizer's
-step, one kernel, gets learning rate and step by value and follows outside, after the callbacks.
+A network's forward and backward are some fifty launches on a GPU, and in small ones the host's part
+in each takes longer than the GPU's. A CUDA graph launches them all at once. What is captured must
+be the same work each time: the batch is copied into arrays that stay in place, the means are summed
+on the device, and dropout depends on the number of the step, which is on the device too. The
+optimizer's step, one kernel, takes learning rate and step by value and follows outside the graph,
+after the callbacks.
 
 A batch's shape, and every number that a module keeps as an attribute, belong to a graph: when one
 of them changes, another graph is captured, and after `MOST` no more. Whatever cannot be captured
 runs launch by launch, and the log says why.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from firstlight.checkpoints.snapshot import generators
 from firstlight.distributed.sharding import weight_of
@@ -22,144 +27,157 @@ from firstlight.support.backend import load_cupy
 from firstlight.support.batches import sample_count
 from firstlight.training import checks
 
+if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from firstlight.optim import Optimizer
+    from firstlight.support.step_output import StepOutput
+    from firstlight.training.accumulation import Accumulation
+    from firstlight.training.hook_manager import HookManager
+    from firstlight.training.metrics import TrainingMeans
+
 MOST = 16  # graphs
 PLAIN = (bool, int, float, str, type(None))
 
 log = logging.getLogger("firstlight")
 
 
-def make_passes(trainer):
-    """Return what a training's passes go through: captured on a GPU, unless told otherwise."""
-    if trainer.device == "cpu":
-        return Passes(trainer)
-    return CapturedPasses(trainer)
-
-
-class Passes:
-    """Forward, loss and backward of a batch; the gradients and the means are added up.
+class EagerStep:
+    """Forward, loss and backward of a batch; gradients and means are accumulated.
 
     Parameters
     ----------
-    trainer : Trainer
+    module : Module
+    optimizer : Optimizer
+    accumulation : Accumulation
+    means : TrainingMeans
+    hook : namespace of callables
+        See `firstlight.training.hook_manager.HookManager.bind`.
     """
 
-    def __init__(self, trainer):
-        self.trainer, self.module = trainer, trainer.module
+    def __init__(
+        self,
+        module: Module,
+        optimizer: Optimizer,
+        accumulation: Accumulation,
+        means: TrainingMeans,
+        hook: SimpleNamespace,
+    ) -> None:
+        self.module, self.optimizer = module, optimizer
+        self.accumulation, self.means, self.hook = accumulation, means, hook
 
-    def __call__(self, batch, ends_window):
-        """Return the batch's `StepOutput`; ``ends_window`` tells that the optimizer steps next."""
-        trainer, module = self.trainer, self.module
+    def __call__(self, batch: Any, ends_window: bool) -> StepOutput:
+        """Return the batch's `StepOutput`; if it ``ends_window``, the optimizer steps next."""
+        module, optimizer, hook = self.module, self.optimizer, self.hook
         output = module.training_step(batch)
         checks.training_output(module, output)
-        dy = scaled(trainer.optimizer, output.dy)
-        trainer.accumulation.backward(module, trainer.optimizer, dy, output, batch, ends_window)
+        hook.on_before_backward(loss=output.loss)
+        dy = scaled(optimizer, output.dy)
+        self.accumulation.backward(module, optimizer, dy, output, batch, ends_window)
         self._unscale(ends_window)
-        trainer.means.add(output, weight_of(batch))
+        hook.on_after_backward()
+        self.means.add(output, weight_of(batch))
         return output
 
     def _unscale(self, ends_window):
-        if ends_window and self.trainer.optimizer.loss_scale is not None:
-            self.trainer.optimizer.loss_scale.unscale()
+        if ends_window and self.optimizer.loss_scale is not None:
+            self.optimizer.loss_scale.unscale()
 
 
-class CapturedPasses(Passes):
-    """The same on a GPU: the first pass of each kind is made launch by launch, then captured.
+class CapturedStep(EagerStep):
+    """The same on a GPU: the first batch of each kind runs launch by launch, then a graph does.
 
-    What a pass returns is overwritten by the next one.
+    What a step returns is overwritten by the next one.
 
     Attributes
     ----------
-    graphs : dict
-        The captured passes by their kind.
+    graphs : dict of tuple to Graph
+        The captured steps by their cache key.
     reason : str or None
         Why nothing (more) is captured.
     """
 
-    def __init__(self, trainer):
-        super().__init__(trainer)
-        self.graphs, self._seen = {}, set()
-        self.reason = _objection(trainer)
-        self._modules = list(self.module.modules())
-        if self.reason is not None and trainer.capture:
-            log.warning("passes are not captured: %s", self.reason)
+    def __init__(self, *collaborators: Any, reason: str | None) -> None:
+        super().__init__(*collaborators)
+        self.graphs: dict[tuple, Graph] = {}
+        self.reason: str | None = reason
+        self._seen, self._modules = set(), list(self.module.modules())
 
-    def __call__(self, batch, ends_window):
-        """Return the batch's `StepOutput`."""
+    def __call__(self, batch: Any, ends_window: bool) -> StepOutput:
+        """Return the batch's `StepOutput`; if it ``ends_window``, the optimizer steps next."""
         rng.begin_pass()
-        trainer, samples = self.trainer, sample_count(batch)
-        alone = trainer.accumulation.is_alone(ends_window)
-        kind = None if self.reason is not None else self._kind(batch, alone)
-        if kind in self._seen and kind not in self.graphs:
-            self._capture(kind, batch, alone)
-        if kind not in self.graphs or self.reason is not None:
-            self._note(kind)
+        alone = self.accumulation.is_alone(ends_window)
+        key = None if self.reason is not None else self._key(batch, alone)
+        if key in self._seen and key not in self.graphs:
+            self._capture(key, batch, alone)
+        if key not in self.graphs or self.reason is not None:
+            self._note(key)
             return super().__call__(batch, ends_window)
-        output = self.graphs[kind](batch)
-        trainer.means.count(output, samples)
-        trainer.accumulation.count(trainer.optimizer, output, samples, ends_window)
+        output, samples = self.graphs[key](batch), sample_count(batch)
+        self.means.count(output, samples)
+        self.accumulation.count(self.optimizer, output, samples, ends_window)
         self._unscale(ends_window)
         return output
 
-    def make(self, batch, alone):
-        """Go forward and backward; a batch that is not ``alone`` counts by its denominator."""
-        trainer, samples = self.trainer, sample_count(batch)
+    def _work(self, batch, alone):
+        """Run forward and backward; a batch that is not ``alone`` counts by its denominator."""
+        samples = sample_count(batch)
         output = self.module.training_step(batch)
-        dy = scaled(trainer.optimizer, output.dy)
-        self.module.backward(dy if alone else trainer.accumulation.weighted(dy, output, samples))
-        trainer.means.add_values(output, samples)
+        dy = scaled(self.optimizer, output.dy)
+        self.module.backward(dy if alone else self.accumulation.weighted(dy, output, samples))
+        self.means.add_values(output, samples)
         return output
 
-    def _note(self, kind):
-        if kind is not None and self.reason is None:
-            self._seen.add(kind)
+    def _note(self, key):
+        if key is not None and self.reason is None:
+            self._seen.add(key)
             if len(self._seen) > MOST:
                 self._give_up(f"more than {MOST} kinds: shapes or attributes keep changing")
 
-    def _kind(self, batch, alone):
-        """Return all that a graph of this pass would hold fast; None if it is no tuple."""
+    def _key(self, batch, alone):
+        """Return the captured graph's cache key: shapes, dtypes and every constant baked in.
+
+        None if the batch is not a tuple.
+        """
         if not isinstance(batch, tuple):
             return None
         shapes = tuple((part.shape, part.dtype.char) for part in batch)
-        return shapes, alone, self.facts()
-
-    def facts(self):
-        """Return the numbers that modules keep as attributes, which a graph holds fast."""
-        return tuple(
+        constants = tuple(
             value
             for module in self._modules
             for value in vars(module).values()
             if isinstance(value, PLAIN)
         )
+        return shapes, alone, constants
 
-    def _capture(self, kind, batch, alone):
+    def _capture(self, key, batch, alone):
         fixed = tuple(part.copy() for part in batch)
-        found = captured(lambda: self.make(fixed, alone), self.module)
-        graph, output, pool, reason = found
+        graph, output, pool, reason = captured(lambda: self._work(fixed, alone), self.module)
         if reason is not None:
             self._give_up(reason)
             return
-        self.graphs[kind] = Graph(graph, fixed, output, pool)
+        self.graphs[key] = Graph(graph, fixed, output, pool)
 
     def _give_up(self, reason):
         self.reason = reason
-        log.warning("passes are no longer captured: %s", reason)
+        log.warning("steps are no longer captured: %s", reason)
 
 
 class Graph:
-    """One captured pass, with all the memory that it works in."""
+    """One captured step, with all the memory that it works in."""
 
-    def __init__(self, graph, batch, output, pool):
+    def __init__(self, graph: Any, batch: tuple, output: StepOutput, pool: Any) -> None:
         self.graph, self.batch, self.output, self.pool = graph, batch, output, pool
 
-    def __call__(self, batch):
-        """Run the pass on another batch of the same shapes."""
+    def __call__(self, batch: tuple) -> StepOutput:
+        """Run the step on another batch of the same shapes."""
         for fixed, part in zip(self.batch, batch, strict=True):
             fixed[...] = part
         self.graph.launch(load_cupy().cuda.get_current_stream())
         return self.output
 
 
-def captured(work, module):
+def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, str | None]:
     """Capture what ``work()`` launches instead of doing it.
 
     Returns
@@ -175,7 +193,7 @@ def captured(work, module):
     cupy = load_cupy()
     stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool(_fresh_memory)
     cupy.get_default_memory_pool().free_all_blocks()  # a graph has memory of its own
-    result, reason = None, "broken off"
+    result, reason = None, "interrupted"
     own = [(g, g.bit_generator.state) for _, g in generators(module)]
     rng.capturing(True)
     stream.begin_capture()
@@ -231,13 +249,36 @@ def _ended(stream):
         return None, f"{type(error).__name__}: {error}"
 
 
-def _objection(trainer):
-    """Return why a training's passes cannot be captured, or None."""
-    kind = type(trainer.module)
-    if not trainer.capture:
+def make_step(
+    module: Module,
+    optimizer: Optimizer,
+    accumulation: Accumulation,
+    means: TrainingMeans,
+    hooks: HookManager,
+    *,
+    device: str,
+    capture: bool,
+    ranks: int,
+) -> EagerStep:
+    """Return the step of a training: captured on a GPU, unless something speaks against it."""
+    collaborators = module, optimizer, accumulation, means, hooks.calls
+    if device == "cpu":
+        return EagerStep(*collaborators)
+    reason = _objection(type(module), hooks, capture, ranks)
+    if reason is not None and capture:
+        log.warning("steps are not captured: %s", reason)
+    return CapturedStep(*collaborators, reason=reason)
+
+
+def _objection(kind, hooks, capture, ranks):
+    """Return why the steps of a training cannot be captured, or None."""
+    if not capture:
         return "capture=False"
-    if trainer.communicator.size > 1:
-        return "several ranks share each batch, and exchange gradients within a pass"
+    if ranks > 1:
+        return "several ranks share each batch, and exchange gradients within a step"
+    for name in ("on_before_backward", "on_after_backward"):
+        if implementers := hooks.implementers(name):
+            return f"{implementers[0]} has {name}, which cannot run inside a graph"
     if kind.capturable is None and kind.training_step is not Module.training_step:
         return (
             f"{kind.__name__} overrides training_step; if that does the same work each time, "

@@ -114,7 +114,7 @@ def test_swa_counts_an_epoch_whose_last_step_is_left_out():
         role = fl.Role.EDITOR
 
         def on_before_optimizer_step(self, trainer):
-            if trainer.batch_idx == 2:
+            if trainer.progress.batch_idx == 2:
                 trainer.skip_step()
 
     watch, average = Watch(), SWA(start_epoch=1)

@@ -159,7 +159,7 @@ class Clock:
     def perf_counter(self):
         return self.now
 
-    def step(self, trainer, batch):
+    def step(self, module, optimizer, batch):
         size = len(batch[0])
         if size > self.limit:
             raise MemoryError
@@ -170,7 +170,7 @@ class Clock:
 
 def search(monkeypatch, clock, samples=12_000, **options):
     monkeypatch.setattr(module_of_sizes, "time", clock)
-    monkeypatch.setattr(module_of_sizes, "trial_step", clock.step)
+    monkeypatch.setattr(module_of_sizes, "dry_step", clock.step)
     finder = BatchSizeFinder(**options)
     x, y = np.zeros((samples, 3), "float32"), np.zeros(samples, int)
     trainer = fl.Trainer(max_epochs=1, callbacks=[finder], default_callbacks=False, runs_dir=None)

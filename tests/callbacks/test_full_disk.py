@@ -24,7 +24,7 @@ class FromEpoch(fl.Callback):
 
     def on_train_epoch_start(self, trainer):
         if trainer.epoch == self.epoch:
-            trainer.writer.close()
+            trainer.checkpointing.writer.close()
             self.action(trainer)
 
 
@@ -148,7 +148,7 @@ def test_the_best_files_so_far_stay_until_their_successor_is_written(line, line_
 
         def on_train_epoch_end(self, trainer):
             trainer.log({"score": float(trainer.epoch)})
-            trainer.writer.close()  # each epoch's file is written before the next
+            trainer.checkpointing.writer.close()  # each epoch's file is written before the next
             if trainer.epoch == 3:
                 monkeypatch.setattr(os, "open", refuse)
 

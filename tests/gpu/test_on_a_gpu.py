@@ -131,8 +131,8 @@ def test_mnist_is_learned_as_on_the_cpu(precision):
     )
     model = models.MLP(784, 10)
     trainer.fit(model, splits)
-    assert trainer.passes.reason is None
-    assert trainer.passes.graphs
+    assert trainer.loop.step.reason is None
+    assert trainer.loop.step.graphs
     assert trainer.test(model, splits)["test_acc"] > 0.97
 
 

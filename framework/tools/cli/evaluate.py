@@ -21,7 +21,7 @@ def run(command, words):
     metrics = evaluate(model, splits, checkpoint=path)
     of_run = path.parent == folder / "checkpoints"
     tell(f"{folder.parent.name}/{folder.name}, {path.stem if of_run else path} weights")
-    limited = "" if trainer.limits[split] is None else "part of "
+    limited = "" if trainer.limits.batches[split] is None else "part of "
     tell(f"{splits.name} {kind} data, {limited}{len(getattr(splits, split)):,} samples")
     tell(text.table(text.measured(metrics), indent="  "))
     return 0

@@ -111,19 +111,20 @@ def train(settings, resume=None, callbacks=()):
     splits = settings.data.make_data()
     facts = facts_of(splits)
     model = settings.model.make_model(facts)
-    trainer.config = settings.config | {"facts": facts}
+    trainer.config.update(settings.config, facts=facts)
     trainer.config["trainer"] = settings.config["trainer"] | {"max_epochs": trainer.max_epochs}
-    trainer.next_stage = None if splits.test is None else "test"
+    trainer.announce(None if splits.test is None else "test")
     say(head(settings, model, splits, trainer))
+    interrupted = False
     try:
         trainer.fit(model, splits, resume=resume)
     except KeyboardInterrupt:
-        trainer.status = "interrupted"
+        interrupted = True
     except Exception as error:
         if trainer.run is not None:
             error.add_note(f"run: {trainer.run.shown}")
         raise
-    if trainer.status == "interrupted":
+    if interrupted or trainer.status == "interrupted":
         say("interrupted; " + farewell(trainer, general["runs_dir"]))
         return 130
     if splits.test is not None:

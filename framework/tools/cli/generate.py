@@ -8,7 +8,6 @@ from firstlight.support.generation import check_generates, prompt_tokens, write_
 from firstlight.support.printable import printable
 from firstlight.tools.cli import past_run
 from firstlight.tools.cli.errors import UsageError
-from firstlight.training import setup
 
 DESCRIPTION = """\
 Have a run's language model go on with a text.
@@ -42,7 +41,7 @@ def run(words):
         prompt_tokens(tokenizer, own.prompt)
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
-    with setup.evaluating(trainer, model, past_run.checkpoint_path(folder, own.checkpoint)):
+    with trainer.evaluating(model, past_run.checkpoint_path(folder, own.checkpoint), "predict"):
         text = write_text(
             model,
             tokenizer,

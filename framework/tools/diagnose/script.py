@@ -20,7 +20,6 @@ from firstlight.tools.diagnose.findings import Finding
 from firstlight.tools.diagnose.hand_written_loops import Loop, Observer, StopObserving, observing
 from firstlight.tools.diagnose.module_state import detached_copy
 from firstlight.trainer import Trainer
-from firstlight.training import hook_manager
 
 CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree")  # audit events
 
@@ -153,9 +152,8 @@ class _Script:
             fresh = detached_copy(module) if isinstance(module, Module) else module
             self.trainings.append(Training(fresh, splits, f"Trainer.fit in line {self._line()}"))
             self.fitted.append(module)
-            trainer.callbacks, trainer.hooks = [], hook_manager.attach([])
-            trainer.runs_dir, trainer.max_epochs, trainer.max_steps = None, 1, 1
-            trainer.limits = dict.fromkeys(trainer.limits, 1)
+            where = {"device": trainer.device, "precision": trainer.precision}
+            Trainer.__init__(trainer, **where, max_steps=1, fast_dev_run=True)
             with observer.paused():
                 return fit(trainer, module, data, val_data)
 

@@ -15,7 +15,7 @@ class KeepSecond(fl.Callback):
 
     def on_train_epoch_start(self, trainer):
         if trainer.epoch == 3:
-            trainer.writer.close()  # it writes in the background
+            trainer.checkpointing.writer.close()  # it writes in the background
             folder = trainer.run.checkpoints
             shutil.copy(folder / "last.safetensors", folder.parent / "second.safetensors")
 

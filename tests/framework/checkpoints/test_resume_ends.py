@@ -32,7 +32,7 @@ class KillAt(fl.Callback):
 
     def _look(self, hook, trainer):
         if hook == self._hook and trainer.step == self._step and trainer.status != "idle":
-            trainer.writer.close()
+            trainer.checkpointing.writer.close()
             self._left = trainer.run.path.with_name("left")
             shutil.copytree(trainer.run.path, self._left)
             raise Killed
@@ -190,7 +190,7 @@ def test_a_time_that_was_used_up_stays_so(monkeypatch):
 
         def on_before_optimizer_step(self, trainer):
             if trainer.step == 7:  # the eighth step is the last
-                trainer.started -= 1000
+                trainer.progress.started -= 1000
 
     whole = fit("whole", [Clock()], max_time=900)
     assert whole.step == 8

@@ -96,7 +96,7 @@ def test_a_best_that_is_lost_is_copied_from_the_k_best(damage):
 def test_an_older_best_counts_as_what_it_is(tmp_path):
     class Keep(fl.Callback):
         def on_train_epoch_start(self, trainer):
-            trainer.writer.close()
+            trainer.checkpointing.writer.close()
             if trainer.epoch == 2:
                 shutil.copy(trainer.run.checkpoints / "best.safetensors", tmp_path / "old")
 

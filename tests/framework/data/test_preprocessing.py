@@ -72,7 +72,7 @@ def test_unknown_classes_are_named(trained):
 def test_what_is_prepared_already_is_left_alone(trained):
     trainer, net = trained
     x, y = samples(90, seed=2)
-    scaled = trainer.preprocessing.transform((x, y), None)[0]
+    scaled = trainer.data.preprocessing.transform((x, y), None)[0]
     for given in ((scaled, y), fl.DataSplits((scaled, y), test=(scaled, y))):
         assert trainer.test(net, given)["test_acc"] > 0.95
 

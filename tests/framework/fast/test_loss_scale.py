@@ -10,7 +10,7 @@ from firstlight import Parameter, callbacks, optim
 from firstlight.fast.blocked.gradients import GOOD, SKIPPED
 from firstlight.fast.cuda.loss_scale import FIRST, LossScale
 from firstlight.support.backend import to_device
-from firstlight.training import trial
+from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 
@@ -134,7 +134,7 @@ def test_nan_guard_leaves_overflow_to_the_loss_scale(device):
     assert history["loss_scale"][-1] < FIRST
 
 
-def test_a_trial_leaves_the_scale_as_it_was(device):
+def test_a_dry_run_leaves_the_scale_as_it_was(device):
     seen = []
 
     class Tries(fl.Callback):
@@ -142,9 +142,11 @@ def test_a_trial_leaves_the_scale_as_it_was(device):
             if trainer.step == 1:
                 scale = trainer.optimizer.loss_scale
                 seen.append([float(scale.scale), scale.counts.get()[[GOOD, SKIPPED]].tolist()])
-                with trial.trial(trainer):
-                    for batch, _ in zip(trial.trial_batches(trainer), range(3), strict=False):
-                        trial.trial_step(trainer, batch)
+                training = trainer.module, trainer.optimizer
+                batches = endless_batches(trainer.train_loader, trainer.device, "float32")
+                with dry_run(*training, trainer.train_loader):
+                    for batch, _ in zip(batches, range(3), strict=False):
+                        dry_step(*training, batch)
                 seen.append([float(scale.scale), scale.counts.get()[[GOOD, SKIPPED]].tolist()])
 
     _, history = fit(Net(), callbacks=[Tries()])

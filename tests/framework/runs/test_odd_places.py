@@ -46,7 +46,7 @@ def fit(*callbacks, resume=None, name="odd", **settings):
 @pytest.mark.parametrize("step", [1, 5, 12])
 def test_a_run_that_is_deleted_while_it_trains_is_made_again(step):
     def delete(trainer):
-        trainer.writer.close()
+        trainer.checkpointing.writer.close()
         shutil.rmtree(trainer.run.path)
 
     with pytest.warns(UserWarning, match="was deleted while it trains; it is made again"):
@@ -64,7 +64,7 @@ def test_a_run_that_is_deleted_while_it_trains_is_made_again(step):
 
 def test_a_runs_folder_that_is_no_folder_any_more_is_a_warning():
     def replace(trainer):
-        trainer.writer.close()
+        trainer.checkpointing.writer.close()
         shutil.rmtree("runs")
         Path("runs").write_text("a file")
 

@@ -31,7 +31,7 @@ class Wait(fl.Callback):
     "Hold the training at a step until a file allows it to go on."
     def on_train_batch_end(self, trainer):
         if trainer.step == 7:
-            trainer.writer.close()  # the checkpoint of step 6 is there
+            trainer.checkpointing.writer.close()  # the checkpoint of step 6 is there
             print("waiting", flush=True)
             while not Path("go").exists():
                 time.sleep(0.01)
@@ -143,7 +143,7 @@ def test_a_training_whose_run_is_taken_over_stops_and_leaves_the_folder_alone(re
     seen = {}
 
     def take(trainer):
-        trainer.writer.close()
+        trainer.checkpointing.writer.close()
         trainer.run.owner.path.unlink()
         pretend_owner(trainer.run.path)
         seen["path"], seen["before"] = trainer.run.path, content(trainer.run.path)
@@ -158,7 +158,7 @@ def test_a_checkpoint_that_was_being_written_while_the_run_was_taken_over_is_dro
     seen = {}
 
     def take(trainer):
-        trainer.writer.close()
+        trainer.checkpointing.writer.close()
         trainer.run.owner.path.unlink()
         pretend_owner(trainer.run.path)
         seen["path"] = trainer.run.path

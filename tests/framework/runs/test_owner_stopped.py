@@ -81,7 +81,7 @@ class TakenOverInVain(fl.Callback):
     def on_train_batch_end(self, trainer):
         if trainer.step != 5:
             return
-        trainer.writer.close()
+        trainer.checkpointing.writer.close()
         other = fl.Trainer(default_callbacks=False, name="other")
         with pytest.raises(ValueError, match="names do not match"):
             other.fit(fl.models.MLP(64, 10), fl.datasets.load("digits"), resume=trainer.run.path)

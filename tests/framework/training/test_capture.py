@@ -88,7 +88,7 @@ def test_recomputing_draws_the_same_masks_again(device):
 
     states = [trained(make(recompute), tokens())[1] for recompute in (True, False)]
     trainer, _, _ = trained(make(True), tokens())
-    assert trainer.passes.graphs
+    assert trainer.loop.step.graphs
     for key, array in states[0].items():
         np.testing.assert_array_equal(array, states[1][key], err_msg=key)
 
@@ -97,8 +97,8 @@ def test_recomputing_draws_the_same_masks_again(device):
 def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name, device):
     make, data, settings = CASES[name]
     trainer, state, losses = trained(make, data, **settings)
-    assert trainer.passes.reason is None
-    assert trainer.passes.graphs, "nothing was captured"
+    assert trainer.loop.step.reason is None
+    assert trainer.loop.step.graphs, "nothing was captured"
     other, expected, expected_losses = trained(make, data, capture=False, **settings)
     assert not other.passes.graphs
     assert losses == expected_losses
@@ -128,7 +128,7 @@ def test_a_number_of_a_module_that_changes_belongs_to_the_graph(device):
 
     trainer, state, _ = trained(Net, images(), callbacks=[Rising()])
     _, expected, _ = trained(Net, images(), callbacks=[Rising()], capture=False)
-    assert len(trainer.passes.graphs) >= 3
+    assert len(trainer.loop.step.graphs) >= 3
     for key, array in state.items():
         np.testing.assert_array_equal(array, expected[key], err_msg=key)
 
@@ -199,7 +199,7 @@ class Own(Net):
 def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, device, caplog):
     with caplog.at_level(logging.WARNING, "firstlight"):
         trainer, state, losses = trained(make, images(80), max_epochs=2)
-    assert reason in trainer.passes.reason
+    assert reason in trainer.loop.step.reason
     assert sum(reason in record.getMessage() for record in caplog.records) == 1
     _, expected, expected_losses = trained(make, images(80), max_epochs=2, capture=False)
     assert losses == expected_losses
@@ -226,7 +226,7 @@ def test_a_capture_that_is_broken_off_is_ended(device):
 def test_without_our_products_there_are_no_graphs(device, monkeypatch, caplog):
     monkeypatch.setattr("firstlight.fast.cuda.gemm.load_library", lambda: 1 / 0)
     trainer, _, _ = trained(Net, images())
-    assert "cuBLAS" in trainer.passes.reason
+    assert "cuBLAS" in trainer.loop.step.reason
 
 
 class Watch(fl.Callback):

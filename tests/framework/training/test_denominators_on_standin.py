@@ -102,7 +102,7 @@ def test_captured_steps_count_as_others_and_do_not_wait(name, accumulate, monkey
         )
         module = make()
         history = trainer.fit(module, fl.DataLoader(splits(target()), 4))
-        assert bool(trainer.passes.graphs) == capture
+        assert bool(trainer.loop.step.graphs) == capture
         steps = len(waits) // 3
         assert [len(set(waits[i * steps : (i + 1) * steps])) for i in range(3)] == [1, 1, 1]
         return module.state_dict(), history["train_loss"]

@@ -187,8 +187,8 @@ def test_our_models_train_on_a_device_as_graphs(name, device):
         source = rng.integers(0, 9, (8, 5)), rng.integers(0, 9, (8, 5))
     trainer, history = fit(MODELS[name](), source, device="cuda", max_epochs=3)
     assert np.isfinite(history["train_loss"]).all()
-    assert trainer.passes.reason is None
-    assert trainer.passes.graphs
+    assert trainer.loop.step.reason is None
+    assert trainer.loop.step.graphs
 
 
 def test_precisions_are_named_and_need_a_gpu(device):

@@ -196,7 +196,7 @@ def test_dict_batches_with_own_steps(line, line_data, quiet):
 def test_a_callback_may_skip_steps(line, line_data, quiet):
     class Skip(fl.Callback):
         def on_before_optimizer_step(self, trainer):
-            if trainer.batch_idx == 1:
+            if trainer.progress.batch_idx == 1:
                 trainer.skip_step()
 
     model = line()

@@ -34,7 +34,7 @@ class Fail(fl.Callback):
         if how == "diverge":
             module.body.layers[0].weight.data[0, 0] += 1e-6
         if how == "clock":
-            trainer.started -= 2000
+            trainer.progress.started -= 2000
         if how == "stop":
             trainer.stop("seen enough")
 
@@ -46,7 +46,7 @@ trainer = fl.Trainer(
 )
 trainer.communicator.check_every = 5
 if how == "clock":
-    trainer.max_steps, trainer.max_time = None, 1999
+    trainer.limits.max_steps, trainer.limits.max_time = None, 1999
 rank = trainer.communicator.rank
 if how == "outside" and rank == 1:
     raise OSError("no data on this node")

@@ -112,7 +112,7 @@ def test_a_test_that_a_script_adds_and_that_fails_leaves_the_run_finished(traine
 
 def test_a_test_that_belongs_to_the_run_fails_it():
     trainer = fl.Trainer(max_epochs=1, default_callbacks=False, name="staged")
-    trainer.next_stage = "test"
+    trainer.announce("test")
     trainer.fit(TinyNet(), tiny_data())
     assert RunFolder(trainer.run.path).status == "running"  # between training and test
 

@@ -1,4 +1,4 @@
-"""Trials leave no trace, whatever happens inside."""
+"""Dry runs change nothing, whatever happens inside."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import firstlight as fl
 from firstlight import nn
 from firstlight.support import rng
 from firstlight.testing import tiny_data
-from firstlight.training.trial import trial, trial_batches, trial_step
+from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
 
 class Net(fl.Module):
@@ -33,7 +33,7 @@ class Net(fl.Module):
         return fl.optim.Adam(self.parameters(), lr=0.1)
 
 
-class Trial(fl.Callback):
+class DryRun(fl.Callback):
     role = fl.Role.WRITER
 
     def __init__(self, at_step, action):
@@ -47,7 +47,7 @@ class Trial(fl.Callback):
 
     def _try(self, trainer):
         if trainer.step == self.at_step:
-            with trial(trainer):
+            with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
                 self.action(trainer)
 
 
@@ -62,23 +62,24 @@ def bytes_after(*callbacks):
 
 
 def train_a_little(trainer):
-    for _, batch in zip(range(7), trial_batches(trainer), strict=False):
-        trial_step(trainer, batch)
+    batches = endless_batches(trainer.train_loader, trainer.device, "float32")
+    for _, batch in zip(range(7), batches, strict=False):
+        dry_step(trainer.module, trainer.optimizer, batch)
     trainer.optimizer.lr = 99.0
 
 
 @pytest.mark.parametrize("at_step", [0, 2, 4])
-def test_steps_in_a_trial_change_nothing(at_step):
-    assert bytes_after(Trial(at_step, train_a_little)) == bytes_after()
+def test_steps_in_a_dry_run_change_nothing(at_step):
+    assert bytes_after(DryRun(at_step, train_a_little)) == bytes_after()
 
 
-def test_the_same_steps_without_a_trial_change_much():
-    class NoTrial(Trial):
+def test_the_same_steps_without_a_dry_run_change_much():
+    class Plain(DryRun):
         def _try(self, trainer):
             if trainer.step == self.at_step:
                 self.action(trainer)
 
-    assert bytes_after(NoTrial(2, train_a_little))[0] != bytes_after()[0]
+    assert bytes_after(Plain(2, train_a_little))[0] != bytes_after()[0]
 
 
 def test_a_forward_that_is_not_undone_and_an_error():
@@ -86,9 +87,10 @@ def test_a_forward_that_is_not_undone_and_an_error():
         trainer.module(np.ones((4, 3), "float32"))
         raise KeyError("inside")
 
-    class Tolerant(Trial):
+    class Tolerant(DryRun):
         def _try(self, trainer):
-            with pytest.raises(KeyError, match="inside"), trial(trainer):
+            training = trainer.module, trainer.optimizer, trainer.train_loader
+            with pytest.raises(KeyError, match="inside"), dry_run(*training):
                 fail(trainer)
 
     assert bytes_after(Tolerant(0, fail)) == bytes_after()

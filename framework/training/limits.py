@@ -1,0 +1,71 @@
+"""Limits: how long a training lasts, how many batches it sees, how often it validates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from firstlight.support.arguments import batch_limit, parse_count, parse_duration, parse_interval
+
+if TYPE_CHECKING:
+    from firstlight.training.accumulation import Accumulation
+    from firstlight.training.progress import Progress
+
+
+@dataclass
+class Limits:
+    """The limits of a training, checked when they are made.
+
+    Attributes
+    ----------
+    max_epochs, max_steps : int or None
+    max_time : float or None
+        Seconds, or "HH:MM:SS" as an argument.
+    batches : dict of str to int, float or None
+        Limit of the batches of "train", "val", "test" and "predict": a count or a share.
+    val_every : int or str
+        Epochs between validations; "500 steps" counts steps.
+    overfit : bool
+        Train and validate on the same few batches.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A bad limit.
+    """
+
+    max_epochs: int | None
+    max_steps: int | None
+    max_time: float | None
+    batches: dict[str, float | None]
+    val_every: int | str = 1
+    overfit: bool = False
+
+    def __post_init__(self) -> None:
+        for stage in self.batches:
+            self.count(stage, 1)
+        self.max_epochs = parse_count("max_epochs", self.max_epochs, 0, optional=True)
+        self.max_steps = parse_count("max_steps", self.max_steps, 0, optional=True)
+        self.max_time = parse_duration("max_time", self.max_time)
+        self.val_every, self.val_unit = parse_interval("val_every", self.val_every)
+
+    def count(self, stage: str, total: int) -> int:
+        """Return how many of a stage's ``total`` batches to use."""
+        return batch_limit(f"limit_{stage}_batches", self.batches[stage], total)
+
+    def are_reached(self, progress: Progress) -> bool:
+        """Return whether the steps or the time are used up."""
+        return (self.max_steps is not None and progress.step >= self.max_steps) or (
+            self.max_time is not None and progress.elapsed >= self.max_time
+        )
+
+    def total_steps(self, accumulation: Accumulation, epoch_batches: int) -> int | None:
+        """Return the optimizer steps of the whole training; None if only time limits it."""
+        if self.max_epochs is None:
+            return self.max_steps
+        by_epochs = accumulation.steps(self.max_epochs, epoch_batches)
+        return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
+
+    def validation_due(self, unit: str, count: int) -> bool:
+        """Return whether to validate after ``count`` "epochs" or "steps"."""
+        return self.val_unit == unit and count % self.val_every == 0

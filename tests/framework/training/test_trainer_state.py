@@ -1,0 +1,57 @@
+"""Who holds and who writes the state of a training: read from the source."""
+
+import ast
+from dataclasses import fields
+from pathlib import Path
+
+from firstlight.training.progress import Progress
+
+ROOT = Path(__file__).parents[3]
+TRAINER = ROOT / "framework" / "trainer.py"
+# `Trainer` takes the requests of callbacks; the loop and the class itself do all else.
+WRITERS = {TRAINER, *(ROOT / "framework/training" / f"{name}.py" for name in ("loop", "progress"))}
+
+
+def assigned(tree):
+    """Yield the attributes that a tree assigns, as ``(what they are of, name)``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            yield ast.unparse(node.value), node.attr
+
+
+def sources():
+    for top in ("framework", "models", "callbacks", "datasets"):
+        for path in (ROOT / top).rglob("*.py"):
+            yield path, ast.parse(path.read_text())
+
+
+def trainer_attributes():
+    (trainer,) = (n for n in ast.parse(TRAINER.read_text()).body if isinstance(n, ast.ClassDef))
+    return {name for owner, name in assigned(trainer) if owner == "self"}
+
+
+def test_a_trainer_has_at_most_20_attributes():
+    assert len(trainer_attributes()) <= 20
+
+
+def test_nobody_else_assigns_an_attribute_of_a_trainer():
+    found = [
+        f"{path.relative_to(ROOT)}: {owner}.{name}"
+        for path, tree in sources()
+        if path != TRAINER
+        for owner, name in assigned(tree)
+        if owner.split(".")[-1] == "trainer"
+    ]
+    assert found == []
+
+
+def test_the_loop_alone_writes_progress():
+    names = {field.name for field in fields(Progress)}
+    found = [
+        f"{path.relative_to(ROOT)}: {owner}.{name}"
+        for path, tree in sources()
+        if path not in WRITERS
+        for owner, name in assigned(tree)
+        if owner.split(".")[-1] == "progress" and name in names
+    ]
+    assert found == []
