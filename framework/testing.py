@@ -117,7 +117,7 @@ class RecordingCallback(Callback):
     >>> from firstlight.testing import RecordingCallback, tiny_trainer
     >>> recorder = RecordingCallback()
     >>> _ = tiny_trainer([recorder], max_epochs=1)
-    >>> recorder.calls[0].hook, recorder.names().count("on_train_batch_end")
+    >>> recorder.calls[1].hook, recorder.names().count("on_train_batch_end")
     ('on_fit_start', 3)
     """
 

@@ -23,19 +23,18 @@ from firstlight.training.limits import Limits
 from firstlight.training.loop import Loop
 from firstlight.training.metrics import TrainingMeans
 from firstlight.training.progress import Progress
+from firstlight.training.state import TrainingState
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
-    from firstlight.checkpoints.snapshot import Checkpointing
     from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
-    from firstlight.optim import Optimizer
     from firstlight.runs.history import History
     from firstlight.training.hook_manager import HookManager
 
 
-class Trainer:
+class Trainer(TrainingState):
     """Train, validate, test and apply a `Module`.
 
     Parameters
@@ -85,14 +84,8 @@ class Trainer:
     name : str, optional
         What to call the run; the module's class by default.
 
-    Attributes
-    ----------
-    module, optimizer, run
-        What is trained, with what, and where it is kept.
-    data : firstlight.training.setup.TrainingData
-        Loaders, tokenizer, classes and preprocessing of the training.
-    progress : firstlight.training.progress.Progress
-        The state of the training apart from its arrays.
+    What callbacks read and call (``trainer.step``, ``trainer.log`` …) is in
+    `firstlight.training.state.TrainingState`.
     """
 
     def __init__(
@@ -147,11 +140,7 @@ class Trainer:
         self.callbacks: list[Any] = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config: dict[str, Any] = {}
         self.next_stage: str | None = None  # what follows `fit` and belongs to its run: "test"
-        self.module: Module | None = None
-        self.optimizer: Optimizer | None = None
-        self.run: Run | None = None
-        self.loop: Loop | None = None
-        self.data = setup.TrainingData()
+        super().__init__()
         self.progress = self._at_start()
         self.hooks: HookManager = hook_manager.attach(self.callbacks).bind(self, None)
 
@@ -326,47 +315,6 @@ class Trainer:
         interrupt = Interrupt() if alone else SharedInterrupt()
         return Progress(TrainingMeans(self.communicator), interrupt)
 
-    # --- what callbacks and modules may call --------------------------------------------------
-
-    def stop(self, reason: str) -> None:
-        """Ask the training to stop after this step; the reason goes into ``summary.json``."""
-        self.progress.stop_reason = reason
-
-    def skip_step(self) -> None:
-        """Leave this optimizer step out; call it in ``on_before_optimizer_step`` or earlier."""
-        self.progress.skips_step = True
-
-    def skip_epoch(self) -> None:
-        """Leave out the rest of this epoch's batches; validation and the next epoch follow.
-
-        A step under way is still made; in ``on_train_batch_start`` the batch is left out, and with
-        it the gradients of an accumulation window that is still open.
-        """
-        self.progress.skips_epoch = True
-
-    def log(self, values: dict[str, float]) -> None:
-        """Log named values (floats) at the present step: to history, run folder and loggers."""
-        place = self.progress.place()
-        values = checks.loggable(values, reserved=place)
-        record = place | values
-        self.progress.metrics.update(values)
-        self.history.add(record)
-        if self.run is not None:
-            self.run.record(record)
-        self.hooks.calls.on_log(record=record)
-
-    def save_checkpoint(self, path: str | Path) -> None:
-        """Write everything that the next step depends on to a file; see `Checkpoint`."""
-        self.checkpointing.save(path)
-
-    def request_checkpoint(self, path: str | Path, *, weights_only: bool = False) -> None:
-        """Request a checkpoint, to be written when every callback has run at this step or epoch.
-
-        `fit` can then resume from it exactly. It is written in the background; a file that cannot
-        be written is a warning, and is tried again with the next one.
-        """
-        self.progress.requested[Path(path)] = weights_only
-
     def announce(self, stage: str | None) -> None:
         """Name the stage that follows `fit` and belongs to its run, such as "test"."""
         self.next_stage = stage
@@ -380,110 +328,3 @@ class Trainer:
         """Return a text that lists each hook with the callbacks that will run there, in order."""
         order = hook_manager.listing(hook_manager.attach(self.callbacks))
         return "\n".join(f"{hook:<26}{', '.join(names)}" for hook, names in order.items())
-
-    # --- what callbacks and modules may read --------------------------------------------------
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether to stop now: a callback or a signal asked, or steps or time are used up."""
-        progress = self.progress
-        return (
-            progress.stop_reason is not None
-            or progress.interrupt.requested
-            or self.limits.are_reached(progress)
-        )
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C or another signal asked to stop; see `firstlight.training.interrupt`."""
-        return self.progress.interrupt.requested
-
-    @property
-    def epoch_batches(self) -> int:
-        """Training batches an epoch, within the limit."""
-        return self.limits.count("train", len(self.data.train_loader))
-
-    @property
-    def total_steps(self) -> int | None:
-        """Optimizer steps that the training will make, or None if only time limits it."""
-        return self.limits.total_steps(self.accumulation, self.epoch_batches)
-
-    @property
-    def is_global_zero(self) -> bool:
-        """Whether this is rank 0, which writes and shows."""
-        return self.communicator.rank == 0
-
-    @property
-    def dtype(self) -> Any:
-        """Data type of the module's parameters."""
-        return next((parameter.dtype for parameter in self.module.parameters()), "float32")
-
-    @property
-    def checkpointing(self) -> "Checkpointing":
-        """What saves and restores the training; from `fit` on."""
-        return self.loop.checkpointing
-
-    @property
-    def step(self) -> int:
-        """Optimizer steps done."""
-        return self.progress.step
-
-    @property
-    def epoch(self) -> int:
-        """The epoch under way or just over, counted from 1."""
-        return self.progress.epoch
-
-    @property
-    def status(self) -> str:
-        """One of "idle", "running", "finished", "interrupted" and "failed"."""
-        return self.progress.status
-
-    @property
-    def stop_reason(self) -> str | None:
-        """Why `stop` was called; None if it was not."""
-        return self.progress.stop_reason
-
-    @property
-    def interrupt(self) -> Interrupt:
-        """Signals that ask the training to stop."""
-        return self.progress.interrupt
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the training started; of several ranks, as they last agreed."""
-        return self.progress.elapsed
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Latest value of everything that was logged."""
-        return self.progress.metrics
-
-    @property
-    def history(self) -> "History":
-        """Everything that was logged."""
-        return self.progress.history
-
-    @property
-    def max_epochs(self) -> int | None:
-        """Epochs to train."""
-        return self.limits.max_epochs
-
-    @property
-    def max_steps(self) -> int | None:
-        """Optimizer steps to make."""
-        return self.limits.max_steps
-
-    @property
-    def max_time(self) -> float | None:
-        """Seconds to train."""
-        return self.limits.max_time
-
-    @property
-    def train_loader(self) -> Any:
-        """Loader of the training batches."""
-        return self.data.train_loader
-
-    @property
-    def val_loader(self) -> Any:
-        """Loader of the validation batches; None without validation."""
-        return self.data.val_loader

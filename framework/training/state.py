@@ -1,0 +1,200 @@
+"""TrainingState: what callbacks see of a trainer, and what they may ask of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firstlight.training import checks
+from firstlight.training.setup import TrainingData
+
+if TYPE_CHECKING:
+    from firstlight.checkpoints.snapshot import Checkpointing
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
+    from firstlight.optim import Optimizer
+    from firstlight.runs.history import History
+    from firstlight.runs.run import Run
+    from firstlight.training.accumulation import Accumulation
+    from firstlight.training.hook_manager import HookManager
+    from firstlight.training.interrupt import Interrupt
+    from firstlight.training.limits import Limits
+    from firstlight.training.loop import Loop
+    from firstlight.training.progress import Progress
+
+
+class TrainingState:
+    """The state of a trainer: what it trains, with what, where it is, where it is kept.
+
+    Attributes
+    ----------
+    module, optimizer, run
+        What is trained, with what, and where it is kept; None before `Trainer.fit`.
+    data : TrainingData
+        Loaders, tokenizer, classes and preprocessing of the training.
+    loop : Loop or None
+        The latest training.
+    progress : Progress
+        Where the training is.
+    hooks : HookManager
+        The callbacks of this rank.
+    """
+
+    limits: Limits
+    accumulation: Accumulation
+    communicator: Communicator
+    progress: Progress
+    hooks: HookManager
+
+    def __init__(self) -> None:
+        self.module: Module | None = None
+        self.optimizer: Optimizer | None = None
+        self.run: Run | None = None
+        self.loop: Loop | None = None
+        self.data = TrainingData()
+
+    def stop(self, reason: str) -> None:
+        """Ask the training to stop after this step; the reason goes into ``summary.json``."""
+        self.progress.stop_reason = reason
+
+    def skip_step(self) -> None:
+        """Leave this optimizer step out; call it in ``on_before_optimizer_step`` or earlier."""
+        self.progress.skips_step = True
+
+    def skip_epoch(self) -> None:
+        """Leave out the rest of this epoch's batches; validation and the next epoch follow.
+
+        A step under way is still made; in ``on_train_batch_start`` the batch is left out, and with
+        it the gradients of an accumulation window that is still open.
+        """
+        self.progress.skips_epoch = True
+
+    def log(self, values: dict[str, float]) -> None:
+        """Log named values (floats) at the present step: to history, run folder and loggers."""
+        place = self.progress.place()
+        values = checks.loggable(values, reserved=place)
+        record = place | values
+        self.progress.metrics.update(values)
+        self.history.add(record)
+        if self.run is not None:
+            self.run.record(record)
+        self.hooks.calls.on_log(record=record)
+
+    def save_checkpoint(self, path: str | Path) -> None:
+        """Write everything that the next step depends on to a file; see `Checkpoint`."""
+        self.checkpointing.save(path)
+
+    def request_checkpoint(self, path: str | Path, *, weights_only: bool = False) -> None:
+        """Request a checkpoint, to be written when every callback has run at this step or epoch.
+
+        `fit` can then resume from it exactly. It is written in the background; a file that cannot
+        be written is a warning, and is tried again with the next one.
+        """
+        self.progress.requested[Path(path)] = weights_only
+
+    # --- what callbacks and modules may read --------------------------------------------------
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether to stop now: a callback or a signal asked, or steps or time are used up."""
+        progress = self.progress
+        return (
+            progress.stop_reason is not None
+            or progress.interrupt.requested
+            or self.limits.are_reached(progress)
+        )
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or another signal asked to stop; see `firstlight.training.interrupt`."""
+        return self.progress.interrupt.requested
+
+    @property
+    def epoch_batches(self) -> int:
+        """Training batches an epoch, within the limit."""
+        return self.limits.count("train", len(self.data.train_loader))
+
+    @property
+    def total_steps(self) -> int | None:
+        """Optimizer steps that the training will make, or None if only time limits it."""
+        return self.limits.total_steps(self.accumulation, self.epoch_batches)
+
+    @property
+    def is_global_zero(self) -> bool:
+        """Whether this is rank 0, which writes and shows."""
+        return self.communicator.rank == 0
+
+    @property
+    def dtype(self) -> Any:
+        """Data type of the module's parameters."""
+        return next((parameter.dtype for parameter in self.module.parameters()), "float32")
+
+    @property
+    def checkpointing(self) -> Checkpointing:
+        """What saves and restores the training; from `fit` on."""
+        return self.loop.checkpointing
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.progress.step
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way or just over, counted from 1."""
+        return self.progress.epoch
+
+    @property
+    def status(self) -> str:
+        """One of "idle", "running", "finished", "interrupted" and "failed"."""
+        return self.progress.status
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why `stop` was called; None if it was not."""
+        return self.progress.stop_reason
+
+    @property
+    def interrupt(self) -> Interrupt:
+        """Signals that ask the training to stop."""
+        return self.progress.interrupt
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the training started; of several ranks, as they last agreed."""
+        return self.progress.elapsed
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Latest value of everything that was logged."""
+        return self.progress.metrics
+
+    @property
+    def history(self) -> History:
+        """Everything that was logged."""
+        return self.progress.history
+
+    @property
+    def max_epochs(self) -> int | None:
+        """Epochs to train."""
+        return self.limits.max_epochs
+
+    @property
+    def max_steps(self) -> int | None:
+        """Optimizer steps to make."""
+        return self.limits.max_steps
+
+    @property
+    def max_time(self) -> float | None:
+        """Seconds to train."""
+        return self.limits.max_time
+
+    @property
+    def train_loader(self) -> Any:
+        """Loader of the training batches."""
+        return self.data.train_loader
+
+    @property
+    def val_loader(self) -> Any:
+        """Loader of the validation batches; None without validation."""
+        return self.data.val_loader
