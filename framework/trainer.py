@@ -13,8 +13,8 @@ from firstlight.distributed import launch
 from firstlight.distributed.setup import start_alike
 from firstlight.runs.run import Run
 from firstlight.support import rng
-from firstlight.support.backend import resolve_device
 from firstlight.support.arguments import parse_count
+from firstlight.support.backend import resolve_device
 from firstlight.training import checks, hook_manager, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import Evaluator

@@ -16,8 +16,8 @@ from firstlight.runs import owner
 from firstlight.support.batches import describe_batch
 from firstlight.training import checks, hook_failures
 from firstlight.training.agreement import Agreement, agree, check_alike
-from firstlight.training.step import make_step
 from firstlight.training.process import blas_threads
+from firstlight.training.step import make_step
 
 if TYPE_CHECKING:
     from firstlight.trainer import Trainer

@@ -153,7 +153,7 @@ class _Script:
             self.trainings.append(Training(fresh, splits, f"Trainer.fit in line {self._line()}"))
             self.fitted.append(module)
             where = {"device": trainer.device, "precision": trainer.precision}
-            Trainer.__init__(trainer, **where, max_steps=1, fast_dev_run=True)
+            Trainer.__init__(trainer, **where, fast_dev_run=True)
             with observer.paused():
                 return fit(trainer, module, data, val_data)
 
