@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.training import checks
 from firstlight.training.setup import TrainingData
+from firstlight.training.summary_writer import summary_writer
 
 if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
+
     from firstlight.checkpoints.snapshot import Checkpointing
     from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
@@ -40,6 +43,7 @@ class TrainingState:
         The callbacks of this rank.
     """
 
+    callbacks: list[Any]
     limits: Limits
     accumulation: Accumulation
     communicator: Communicator
@@ -79,6 +83,11 @@ class TrainingState:
         if self.run is not None:
             self.run.record(record)
         self.hooks.calls.on_log(record=record)
+
+    @property
+    def tensorboard(self) -> SummaryWriter:
+        """TensorboardX's ``SummaryWriter`` on the run, for own figures, images, texts and audio."""
+        return summary_writer(self.callbacks, self.run)
 
     def save_checkpoint(self, path: str | Path) -> None:
         """Write everything that the next step depends on to a file; see `Checkpoint`."""
