@@ -1,19 +1,25 @@
-"""Communicator: what the processes of a training can do together; by itself, one that is alone."""
+"""The communicator: what the ranks of a training can do together; by itself, a single rank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from firstlight.support.array import Array
 
 
 class Communicator:
     """The processes of a training, its *ranks*, seen from one of them; here there is only one.
 
-    Every rank must make the same calls in the same order: each waits for all others.
+    Every rank must make the same calls in the same order: each call waits for all ranks.
 
     Attributes
     ----------
     name : str
         "single", "mpi" or "nccl".
     rank, size : int
-        Which one this is, from 0, and how many there are.
+        The index of this rank, from 0, and the number of ranks.
     local_rank : int
-        Which one on this machine; chooses the GPU.
+        The index among the ranks of this machine; chooses the GPU.
     check_every : int
         Steps between two comparisons of the ranks' parameters.
 
@@ -25,30 +31,32 @@ class Communicator:
     (0, 1, ['here'])
     """
 
-    name = "single"
-    rank, size, local_rank = 0, 1, 0
-    check_every = 200
+    name: str = "single"
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    check_every: int = 200
 
-    def allreduce_(self, array, op="sum"):
+    def allreduce_(self, array: Array, op: str = "sum") -> None:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
 
-    def allreduce_gradient_(self, array):
+    def allreduce_gradient_(self, array: Array) -> None:
         """Replace the gradient by the sum over all ranks', in place, in 16 bits if so chosen."""
         self.allreduce_(array)
 
-    def bcast_(self, array):
+    def bcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place."""
 
-    def gather(self, value):
+    def gather(self, value: Any) -> list[Any]:
         """Return a list of every rank's value, any Python object, on every rank."""
         return [value]
 
-    def barrier(self):
-        """Wait until every rank has come here."""
+    def barrier(self) -> None:
+        """Wait until every rank has called it."""
 
-    def abort(self, code=1):
+    def abort(self, code: int = 1) -> None:
         """End the processes of all ranks at once, with an exit code."""
         raise SystemExit(code)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}(rank {self.rank} of {self.size})"

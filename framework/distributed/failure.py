@@ -1,19 +1,23 @@
-"""Failure: a rank that fails takes all others with it, after it has said why.
+"""Failure of one rank: it says why, then ends all ranks.
 
-The others wait for it in the midst of a sum, and would for ever. A rank that is killed cannot say
-anything; ``mpiexec`` sees it go and ends the others, and so does
-``srun --kill-on-bad-exit=1``.
+The others wait for it in the middle of a sum, and would wait for ever. A rank that is killed cannot
+say anything; ``mpiexec`` notices and ends the others, and so does ``srun --kill-on-bad-exit=1``.
 """
+
+from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_communicator = None  # of the job that this process is a part of, if it has several
+from firstlight.distributed.communicator import Communicator
+
+_communicator = None  # of the job that this process belongs to, if it has several ranks
 
 
-def end_together(communicator):
-    """Have an exception that nobody catches end all ranks."""
+def end_together(communicator: Communicator) -> None:
+    """Let an uncaught exception end all ranks."""
     global _communicator
     _communicator = communicator
     before = sys.excepthook
@@ -25,8 +29,8 @@ def end_together(communicator):
     sys.excepthook = hook
 
 
-def leave(code):
-    """Return an exit code; where this process is one of several, end all of them with it."""
+def leave(code: int) -> int:
+    """Return an exit code; if it is not 0 and there are several ranks, end all of them with it."""
     if _communicator is None or code == 0:
         return code
     for stream in (sys.stdout, sys.stderr):
@@ -37,8 +41,8 @@ def leave(code):
 
 
 @contextmanager
-def together(communicator):
-    """Let an exception inside end all ranks, with its traceback first; alone, it passes on."""
+def together(communicator: Communicator) -> Iterator[None]:
+    """Let an exception inside print its traceback and end all ranks; with one rank, pass it on."""
     try:
         yield
     except BaseException as error:
@@ -50,9 +54,9 @@ def together(communicator):
         raise
 
 
-def _code(error):
+def _code(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, SystemExit) and isinstance(error.code, int):
-        return error.code or 1  # whoever leaves early, even content, leaves the others waiting
+        return error.code or 1  # an early exit, even with code 0, would deadlock the other ranks
     return 1

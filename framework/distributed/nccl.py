@@ -1,31 +1,27 @@
-"""NCCLCommunicator: GPUs that exchange arrays by NCCL; MPI starts them and carries all else.
+"""The communicator over NCCL, for GPUs; MPI starts the ranks and carries everything else.
 
-The calls are those of `cupy.cuda.nccl`. NCCL knows neither who takes part nor when one of them is
-gone: ranks find each other by an id that MPI carries from rank 0, and a watchdog ends the job when
-an exchange fails or does not end.
+The calls are those of `cupy.cuda.nccl`. NCCL knows neither who takes part nor when one of them has
+died: ranks find each other by an id that MPI carries from rank 0, and a watchdog ends the job if an
+exchange fails or does not end.
 """
+
+from __future__ import annotations
 
 import sys
 import threading
 import time
+from typing import Any
 
 from firstlight.distributed.communicator import Communicator
+from firstlight.support.array import Array
 
 TIMEOUT = 600.0  # seconds that an exchange may take
-PAUSE = 1.0  # seconds between two looks of the watchdog
-TYPES = {  # of NumPy: the name of NCCL's
-    "float16": "NCCL_FLOAT16",
-    "float32": "NCCL_FLOAT32",
-    "float64": "NCCL_FLOAT64",
-    "int32": "NCCL_INT32",
-    "int64": "NCCL_INT64",
-    "uint8": "NCCL_UINT8",
-}
-OPS = {"sum": "NCCL_SUM", "max": "NCCL_MAX"}
+PAUSE = 1.0  # seconds between two checks of the watchdog
+DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8")
 
 
-def nccl_problem():
-    """Say what stands in the way of NCCL, or None."""
+def nccl_problem() -> str | None:
+    """Return why NCCL cannot be used, or None."""
     try:
         from cupy.cuda import nccl
     except ImportError:
@@ -38,8 +34,8 @@ def nccl_problem():
 class NCCLCommunicator(Communicator):
     """Ranks with a GPU each: CuPy arrays by NCCL, NumPy arrays and objects by MPI.
 
-    The connection is made with the first array, when every rank has chosen its GPU. An exchange
-    is put into the present stream and not waited for.
+    The ranks connect with the first array, when each has chosen its GPU. An exchange is put into
+    the current stream and not waited for.
 
     Parameters
     ----------
@@ -52,39 +48,28 @@ class NCCLCommunicator(Communicator):
 
     name = "nccl"
 
-    def __init__(self, world):
+    def __init__(self, world: Communicator) -> None:
         self._world, self._connection, self._pending = world, None, None
         self.rank, self.size, self.local_rank = world.rank, world.size, world.local_rank
+        self.gather, self.barrier, self.abort = world.gather, world.barrier, world.abort
 
-    def allreduce_(self, array, op="sum"):
+    def allreduce_(self, array: Array, op: str = "sum") -> None:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
         if not hasattr(array, "get"):
             self._world.allreduce_(array, op)
             return
         from cupy.cuda import nccl
 
-        self._exchange("allReduce", array, getattr(nccl, OPS[op]))
+        self._exchange("allReduce", array, getattr(nccl, f"NCCL_{op.upper()}"))
 
-    def bcast_(self, array):
+    def bcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place."""
-        if not hasattr(array, "get"):
+        if hasattr(array, "get"):
+            self._exchange("broadcast", array, 0)
+        else:
             self._world.bcast_(array)
-            return
-        self._exchange("broadcast", array, 0)
 
-    def gather(self, value):
-        """Return a list of every rank's value, any Python object, on every rank."""
-        return self._world.gather(value)
-
-    def barrier(self):
-        """Wait until every rank has come here."""
-        self._world.barrier()
-
-    def abort(self, code=1):
-        """End the processes of all ranks at once, with an exit code."""
-        self._world.abort(code)
-
-    def _exchange(self, call, array, what):
+    def _exchange(self, call: str, array: Array, what: int) -> None:
         """Let NCCL work on an array in place; ``what`` is its operation, or the root."""
         import cupy
         from cupy.cuda import nccl
@@ -94,20 +79,20 @@ class NCCLCommunicator(Communicator):
             self._exchange(call, copy, what)
             array[...] = copy
             return
-        if array.dtype.name not in TYPES:
+        if array.dtype.name not in DTYPES:
             raise TypeError(
-                f"NCCLCommunicator: expected one of {', '.join(TYPES)}, got {array.dtype}"
+                f"NCCLCommunicator: expected one of {', '.join(DTYPES)}, got {array.dtype}"
             )
         if self._connection is None:
             self._connect(nccl)
-        kind, stream = getattr(nccl, TYPES[array.dtype.name]), cupy.cuda.get_current_stream()
-        place = array.data.ptr
+        kind = getattr(nccl, f"NCCL_{array.dtype.name.upper()}")
+        place, stream = array.data.ptr, cupy.cuda.get_current_stream()
         getattr(self._connection, call)(place, place, array.size, kind, what, stream.ptr)
         done = cupy.cuda.Event(disable_timing=True)
         done.record(stream)
         self._pending = done, time.monotonic()
 
-    def _connect(self, nccl):
+    def _connect(self, nccl: Any) -> None:
         import cupy
 
         unique_id = nccl.get_unique_id() if self.rank == 0 else None
@@ -120,8 +105,8 @@ class NCCLCommunicator(Communicator):
             daemon=True,
         ).start()
 
-    def _watch(self, device):
-        """End the job when an exchange has failed, or takes longer than a dead rank's would."""
+    def _watch(self, device: int) -> None:
+        """End the job if an exchange has failed, or takes too long: another rank may have died."""
         import cupy
 
         cupy.cuda.Device(device).use()  # a new thread is on GPU 0, and would take memory there
