@@ -1,6 +1,6 @@
-"""Reports and posters of runs; the extra ``report`` installs what they are made with.
+"""Reports and posters of runs; they need the extra ``report``.
 
-Without it the import fails: a script learns that before it trains.
+Without it the import fails, so that a script fails before it trains.
 """
 
 from firstlight.support.extras import require

@@ -1,40 +1,127 @@
-"""Comparison: what several runs have to do with each other, for reports and posters."""
+"""Comparison of several runs: which belong together, which settings differ, which is best."""
 
 import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from firstlight.runs import RunFolder
 from firstlight.runs.compare import short_labels
 from firstlight.runs.directions import direction
+from firstlight.runs.query import flat
 from firstlight.tools.figures import overlay
 from firstlight.tools.figures.learning_curves import along_epochs
-from firstlight.tools.report.seeds import differing, grouped, spread
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = 5  # differing settings that have room beside the results
-DECADES = 30  # largest in smallest loss, from which a scale is logarithmic
+DECADES = 30  # largest over smallest loss, from which on a scale is logarithmic
+ASIDE = ("seed", "name", "runs_dir")  # settings that make no other experiment
+WATCHING = ("tensorboard", "plots", "progress_bar", "throughput", "timer", "layer_monitor")
 
 
-def ranked(runs):
+@dataclass
+class Spread:
+    """A metric over several runs.
+
+    Attributes
+    ----------
+    mean, std : float
+        ``std`` is the sample's (n - 1), NaN of a single run.
+    count : int
+    """
+
+    mean: float
+    std: float
+    count: int
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return f"{self.mean:.4g}"
+        digits = 4 if self.std == 0 else min(max(1 - math.floor(math.log10(self.std)), 0), 8)
+        return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
+
+
+def settings(run: RunFolder) -> dict[str, Any]:
+    """Return the settings that make a run's experiment, by flat name: all but the seed.
+
+    Callbacks that only watch are left out too, and so are facts that follow from the data.
+    """
+    return {
+        name: value
+        for name, value in flat(run.config).items()
+        if name not in ASIDE
+        and not name.startswith("facts.")
+        and name.split(".")[:2] not in [["callbacks", watcher] for watcher in WATCHING]
+    }
+
+
+def same_experiment(run: RunFolder, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return the finished runs that differ from one in the seed only; the newest of each seed."""
+    mine = settings(run)
+    found = {
+        other.config.get("seed"): other
+        for other in runs
+        if other.status == "finished" and settings(other) == mine
+    }
+    if run.status == "finished":
+        found[run.config.get("seed")] = run
+    return list(found.values())
+
+
+def grouped(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
+    """Return lists of runs of one experiment each, in the order of the runs."""
+    groups: dict[str, list[RunFolder]] = {}
+    for run in runs:
+        groups.setdefault(repr(sorted(settings(run).items(), key=repr)), []).append(run)
+    return list(groups.values())
+
+
+def differing(runs: Sequence[RunFolder]) -> dict[str, list[Any]]:
+    """Return ``{setting: [value of each run]}`` of those settings that differ."""
+    every = [settings(run) for run in runs]
+    names = dict.fromkeys(name for found in every for name in found)
+    rows = {name: [found.get(name) for found in every] for name in names}
+    return {n: v for n, v in rows.items() if any(value != v[0] for value in v)}
+
+
+def spread(runs: Sequence[RunFolder], name: str, which: str = "best") -> Spread | None:
+    """Return the `Spread` of a metric over those runs that have it, or None."""
+    values = []
+    for run in runs:
+        try:
+            values.append(run.value(name, which))
+        except KeyError:
+            continue
+    values = [value for value in values if math.isfinite(value)]
+    if not values:
+        return None
+    std = statistics.stdev(values) if len(values) > 1 else math.nan
+    return Spread(statistics.fmean(values), std, len(values))
+
+
+def ranked(runs: Sequence[RunFolder]) -> list[RunFolder]:
     """Return runs, the best first: by validation loss, or else by the first ``val_...`` there is.
 
     Those that have none come last. A metric whose name does not tell its direction ranks nothing.
     """
+
+    def finite(run, name):
+        return name in run.best and math.isfinite(run.best[name]["value"])
+
     names = dict.fromkeys(["val_loss", *(name for run in runs for name in run.best)])
-    names = [name for name in names if direction(name)]
-    name = next((name for name in names if any(_finite(run, name) for run in runs)), None)
-    if name is None:
-        return list(runs)
-    sign = -1 if direction(name) == "max" else 1
-    return sorted(
-        runs,
-        key=lambda run: sign * run.best[name]["value"] if _finite(run, name) else math.inf,
-    )
+    for name in names:
+        if direction(name) and any(finite(run, name) for run in runs):
+            sign = -1 if direction(name) == "max" else 1
+            values = {r.path: sign * r.best[name]["value"] for r in runs if finite(r, name)}
+            return sorted(runs, key=lambda run: values.get(run.path, math.inf))
+    return list(runs)
 
 
-def _finite(run, name):
-    return name in run.best and math.isfinite(run.best[name]["value"])
-
-
-def compare(runs):
-    """Return what a comparison tells of several runs.
+def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """Return what a report tells of several runs.
 
     Returns
     -------
@@ -59,24 +146,21 @@ def compare(runs):
         for group in grouped(runs)
     ]
     rows = differing([group["runs"][0] for group in groups])
+    seeds = {tuple(group["seeds"]) for group in groups}
+    logged = [name for name in metrics if any(name in run.history for run in runs)]
     return {
         "runs": runs,
         "groups": groups,
         "metrics": metrics,
         "differing": rows,
         "beside": len(rows) <= COLUMNS,
-        "seeds": len({tuple(group["seeds"]) for group in groups}) > 1
-        or any(len(group["seeds"]) > 1 for group in groups),
-        "figures": {
-            name: together(runs, name)
-            for name in metrics
-            if any(name in run.history for run in runs)
-        },
+        "seeds": len(seeds) > 1 or any(len(group) > 1 for group in seeds),
+        "figures": {name: together(runs, name) for name in logged},
     }
 
 
-def together(runs, name):
-    """Return a figure of one value of all runs that logged it, along the epochs."""
+def together(runs: Sequence[RunFolder], name: str) -> "Figure":
+    """Return a figure of one metric of all runs that logged it, along the epochs."""
     lines = {
         label: along_epochs(run.history, name)
         for run, label in zip(runs, short_labels(runs), strict=True)
@@ -87,21 +171,21 @@ def together(runs, name):
     return overlay({name: lines}, x_label="epoch", log=log and max(values) > DECADES * min(values))
 
 
-def most_telling(columns, room, width):
-    """Return the names of those columns that tell most rows apart, as many as there is room for.
+def most_telling(
+    columns: dict[str, list[str]], room: float, width: Callable[[list[str]], float]
+) -> list[str]:
+    """Return the names of the columns that distinguish most rows, as many as have room.
 
     Parameters
     ----------
     columns : dict of str to list of str
     room : float
     width : callable
-        How much room a column takes. The most telling one is always among those returned.
+        The room that a column takes. The most telling one is always among those returned.
     """
     chosen = []
     for name in sorted(columns, key=lambda name: -len(set(columns[name]))):
-        room -= width(columns[name])
-        if room >= 0 or not chosen:
+        if not chosen or room >= width(columns[name]):
+            room -= width(columns[name])
             chosen.append(name)
-        else:
-            room += width(columns[name])
     return [name for name in columns if name in chosen]

@@ -1,36 +1,45 @@
-"""Content: everything that a report or a poster tells of one run."""
+"""The content of a report or poster: everything that it tells of one run."""
 
 import json
-import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.data.splits import DataSplits
+from firstlight.module import Module
 from firstlight.runs import RunFolder
 from firstlight.runs.query import flat
-from firstlight.support.summary import human
+from firstlight.support.summary import Summary
 from firstlight.tools import figures
-from firstlight.tools.figures.classification import album
 from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import say, speaking
-from firstlight.tools.report import background
-from firstlight.tools.report.seeds import same_experiment, spread
+from firstlight.tools.report import provenance
+from firstlight.tools.report.comparison import same_experiment, spread
+from firstlight.trainer import Trainer
 
-SAMPLES = 24  # images shown of the data
-HISTOGRAMS = 16  # parameters shown, at most
-WRITTEN = 1500  # characters of what a language model wrote
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SAMPLES = 24  # images of the data
+HISTOGRAMS = 16  # parameters in the histograms, at most
+WRITTEN = 1500  # characters of a language model's text
+
+Rebuilt = tuple[Module, DataSplits, Trainer, "str | PathLike[str] | None"]
 
 
 @dataclass
 class Content:
-    """What there is to tell of one run; what there is not is empty.
+    """The content of a report on one run; what a run does not have is empty.
 
     Attributes
     ----------
     run : RunFolder
     facts : list of (str, str)
-        The few numbers that stand at the top.
+        The few numbers at the top.
     settings : dict of str to value
     metrics : list of dict
         Rows with "name", "best", "epoch", "last", "spread" (over seeds).
@@ -40,61 +49,98 @@ class Content:
     summary : firstlight.support.summary.Summary or None
         Of the model.
     structure : str
-        The model as it describes itself, where a script made it.
+        The model's repr, if a script made the run.
     written : str
-        Of a language model.
+        The text of a language model.
     gradients : list of dict
-        Rows of ``gradients.json``, where a gradient check left one.
+        Rows of ``gradients.json``, if a gradient check wrote it.
     timing, environment, packages : list of (str, str)
         The last are those that the run does not depend on.
     commands : list of str
-        That make the run again.
+        They reproduce the run.
     missing : str
         Why there are no pictures of the model, if there are none.
     problem : str
         How a run ended that did not finish.
     """
 
-    run: object
-    facts: list = field(default_factory=list)
-    settings: dict = field(default_factory=dict)
-    metrics: list = field(default_factory=list)
-    seeds: list = field(default_factory=list)
-    figures: dict = field(default_factory=dict)
-    summary: object = None
+    run: RunFolder
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    seeds: list[Any] = field(default_factory=list)
+    figures: "dict[str, Figure]" = field(default_factory=dict)
+    summary: Summary | None = None
     structure: str = ""
     written: str = ""
-    gradients: list = field(default_factory=list)
-    timing: list = field(default_factory=list)
-    environment: list = field(default_factory=list)
-    packages: list = field(default_factory=list)
-    commands: list = field(default_factory=list)
+    gradients: list[dict[str, Any]] = field(default_factory=list)
+    timing: list[tuple[str, str]] = field(default_factory=list)
+    environment: list[tuple[str, str]] = field(default_factory=list)
+    packages: list[tuple[str, str]] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
     missing: str = ""
     problem: str = ""
 
 
-def gather(run, others=(), rebuilt=None, *, split="test", language="en", missing=""):
+def gather(
+    run: RunFolder,
+    others: Sequence[RunFolder] = (),
+    rebuilt: Rebuilt | None = None,
+    *,
+    split: str = "test",
+    language: str = "en",
+    missing: str = "",
+) -> Content:
     """Return the `Content` of a run.
 
     Parameters
     ----------
     run : RunFolder
     others : list of RunFolder
-        Among which those of the same experiment with other seeds are found.
+        Among them are those of the same experiment with other seeds.
     rebuilt : (Module, DataSplits, Trainer, Path), optional
         The run's model with its data, and the checkpoint with its weights; without, there are no
         pictures of them.
     split : {"train", "val", "test"}
-        The samples of confusion matrix and mistakes, if there are such.
+        The samples of confusion matrix and mistakes, if the data have such.
     language : {"en", "de"}
     missing : str
         Why there is no ``rebuilt``.
     """
+    same = same_experiment(run, others)
     with speaking(language):
-        return _gather(run, others, rebuilt, split, missing)
+        content = Content(
+            run,
+            settings=_settings(run),
+            metrics=[_metric(run, same, name) for name in _names(run)],
+            seeds=sorted((one.config.get("seed") for one in same), key=str),
+            written=_written(run),
+            gradients=_rows(run.path / "gradients.json"),
+            timing=provenance.timing(run),
+            commands=provenance.commands(run),
+        )
+        content.environment, content.packages = provenance.environment(run)
+        if isinstance(run.config.get("model"), str):
+            content.structure = run.config["model"]
+        if run.status not in ("finished", "running"):
+            error = run.summary.get("error", "")
+            content.problem = say(run.status) + (f": {error}" if error else "")
+        if missing:
+            said = say("There are no pictures of the model and its data: {why}")
+            content.missing = said.format(why=say(missing))
+        if metrics_of(run.history):
+            shares = run.summary.get("time_shares")
+            drawn = figures.curves(run.history, shares=shares, columns=3, size=(3.2, 2.4))
+            content.figures["curves"] = drawn
+        if rebuilt is not None:
+            _add_model(content, *rebuilt, split)
+        content.facts = _facts(content)
+    return content
 
 
-def of_trainer(trainer, data, others=(), **options):
+def of_trainer(
+    trainer: Trainer, data: DataSplits, others: Sequence[RunFolder] = (), **options: str
+) -> Content:
     """Return the `Content` of the run that a script has just made, with pictures of its model.
 
     Parameters
@@ -102,7 +148,7 @@ def of_trainer(trainer, data, others=(), **options):
     trainer : Trainer
         After its ``fit``.
     data : DataSplits
-        What it was trained on.
+        The data of the training.
     others, options
         As in `gather`.
 
@@ -121,49 +167,26 @@ def of_trainer(trainer, data, others=(), **options):
     return gather(run, others, (trainer.module, data, trainer, best), **options)
 
 
-def _gather(run, others, rebuilt, split, missing):
-    content = Content(run)
-    if run.status not in ("finished", "running"):
-        error = run.summary.get("error", "")
-        content.problem = say(run.status) + (f": {error}" if error else "")
-    if missing:
-        said = say("There are no pictures of the model and its data: {why}")
-        content.missing = said.format(why=say(missing))
-    model = run.config.get("model")
-    content.structure = model if isinstance(model, str) else ""
-    content.settings = {
+def _settings(run):
+    by_script = isinstance(run.config.get("model"), str)
+    return {
         name: value
         for name, value in flat(run.config).items()
-        if not (name.startswith("facts.") or (name == "model" and content.structure))
+        if not (name.startswith("facts.") or (name == "model" and by_script))
         and value not in (None, [], {})
     }
-    same = same_experiment(run, others)
-    content.seeds = sorted((one.config.get("seed") for one in same), key=str)
-    content.metrics = [_metric(run, same, name) for name in _names(run)]
-    content.environment, content.packages = background.environment(run)
-    content.commands = background.commands(run)
-    content.timing = background.timing(run)
-    content.written = _written(run)
-    content.gradients = _rows(run.path / "gradients.json")
-    shares = run.summary.get("time_shares")
-    if metrics_of(run.history):
-        content.figures["curves"] = figures.curves(
-            run.history, shares=shares, columns=3, size=(3.2, 2.4)
-        )
-    if rebuilt is not None:
-        _look(content, *rebuilt, split)
-    parameters = content.summary and content.summary.parameters
-    content.facts = _facts(content, parameters)
-    return content
 
 
 def _names(run):
-    """Return the metrics to tell of: those of tests and validations, and the training's."""
-    names = [*run.metrics, *run.history]
-    wanted = [n for n in dict.fromkeys(names) if n.startswith(("test_", "val_", "train_"))]
-    order = ("test_", "val_", "train_")
-    wanted.sort(key=lambda n: next(i for i, stage in enumerate(order) if n.startswith(stage)))
-    return [name for name in wanted if not name.endswith("_step")]
+    """Return the metrics of tests, validations and trainings, in this order."""
+    names = [name for name in dict.fromkeys([*run.metrics, *run.history])]
+    stages = ("test_", "val_", "train_")
+    return [
+        name
+        for stage in stages
+        for name in names
+        if name.startswith(stage) and not name.endswith("_step")
+    ]
 
 
 def _metric(run, same, name):
@@ -171,36 +194,34 @@ def _metric(run, same, name):
     ranked = logged and run.history.direction(name)
     last = run.history[name][-1] if logged else run.metrics[name]
     best = run.history.best(name) if ranked else {name: last}
-    return {
-        "name": name,
-        "best": best[name],
-        "epoch": best.get("epoch"),
-        "last": last,
-        "spread": spread(same, name, "best" if ranked else "last"),
-    }
+    over_seeds = spread(same, name, "best" if ranked else "last")
+    epoch = best.get("epoch")
+    return {"name": name, "best": best[name], "epoch": epoch, "last": last, "spread": over_seeds}
 
 
-def _facts(content, parameters):
-    run = content.run
-    rows = [(_in_words(row["name"]), f"{row['best']:.4g}") for row in content.metrics]
-    rows = [row for row in rows if row[0].startswith(("test", "val"))][:2]
-    if parameters:
-        rows.append(("parameters", f"{parameters:,}"))
-    place = run.place
-    rows.append(("epochs", f"{place['epoch']:,}"))
-    rows.append(("steps", f"{place['step']:,}"))
-    rows.append(("time", background.duration(place["time"])))
-    rows.append(("status", say(run.status)))
+def _facts(content):
+    run, place = content.run, content.run.place
+    measured = [row for row in content.metrics if row["name"].startswith(("test", "val"))][:2]
+    rows = [(_in_words(row["name"]), f"{row['best']:.4g}") for row in measured]
+    if content.summary and content.summary.parameters:
+        rows.append(("parameters", f"{content.summary.parameters:,}"))
+    rows += [
+        ("epochs", f"{place['epoch']:,}"),
+        ("steps", f"{place['step']:,}"),
+        ("time", provenance.duration(place["time"])),
+        ("status", say(run.status)),
+    ]
     return [(say(name), value) for name, value in rows]
 
 
 def _in_words(name):
     """Return ``test accuracy`` for ``test_acc``."""
-    return re.sub(r" acc$", " accuracy", name.replace("_", " "))
+    words = name.replace("_", " ")
+    return words + "uracy" if words.endswith(" acc") else words
 
 
-def _look(content, model, splits, trainer, checkpoint, split):
-    """Add what is seen by running the model on its data."""
+def _add_model(content, model, splits, trainer, checkpoint, split):
+    """Add the model's summary and the figures that need its predictions."""
     split = next(s for s in (split, "val", "train") if getattr(splits, s) is not None)
     data, loader = getattr(splits, split), splits.loader(split, training=False)
     x = next(iter(loader))[0][:SAMPLES]
@@ -211,21 +232,21 @@ def _look(content, model, splits, trainer, checkpoint, split):
         content.figures["sample"] = figures.image_grid(x, titles, columns=12)
     if splits.tokenizer is None:
         scores = trainer.predict(model, loader, checkpoint=checkpoint)
-        _look_at_predictions(content, model, data, splits, scores)
+        content.figures.update(_prediction_figures(model, data, splits, scores))
     content.summary = model.summary(x[:1])
     parameters = {n: p.data for n, p in model.named_parameters() if p.size > 1}
     chosen = dict(list(parameters.items())[:HISTOGRAMS])
     content.figures["histograms"] = figures.histograms(chosen)
 
 
-def _look_at_predictions(content, model, data, splits, scores):
+def _prediction_figures(model, data, splits, scores) -> "Iterable[tuple[str, Figure]]":
     if splits.classes is not None and scores.shape[1:] == (len(splits.classes),):
-        pictures = album(model, data, scores, splits.classes)
-        content.figures |= dict(takewhile(lambda pair: pair[0] != "occlusion", pictures))
-        return
+        pictures = figures.album(model, data, scores, splits.classes)
+        return takewhile(lambda pair: pair[0] != "occlusion", pictures)
     rows = data[np.arange(len(scores))]
     if len(rows) == 2 and rows[1].size == scores.size == len(scores):
-        content.figures["fit"] = figures.predictions(rows[0], rows[1], scores)
+        return [("fit", figures.predictions(rows[0], rows[1], scores))]
+    return []
 
 
 def _written(run):
@@ -242,8 +263,3 @@ def _rows(path):
     except (OSError, ValueError):
         return []
     return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else []
-
-
-def memory(number):
-    """Return a number of bytes in words."""
-    return human(number, "B")

@@ -1,24 +1,39 @@
-"""write_report: one HTML file that needs nothing else, about one run or several."""
+"""The report: one HTML file about one run or several, which needs no other files."""
 
+import io
 import re
+from collections.abc import Sequence
 from functools import partial
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from firstlight.runs import RunFolder
 from firstlight.support.files import write_atomically
+from firstlight.support.summary import human
 from firstlight.tools.language import speaking
-from firstlight.tools.report.background import duration
 from firstlight.tools.report.comparison import compare
-from firstlight.tools.report.content import memory
+from firstlight.tools.report.content import Content
 from firstlight.tools.report.markdown import as_html
-from firstlight.tools.report.sections import Texts
-from firstlight.tools.report.words import words
+from firstlight.tools.report.provenance import duration
+from firstlight.tools.report.sections import Texts, words
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).with_name("templates")
 FIGURES = ("confusion_matrix", "mistakes", "fit", "filters", "saliency", "histograms")
 HIGHEST = 640  # pixels of a figure
 
 
-def write_report(path, content, runs=(), texts=None, language="en"):
+def write_report(
+    path: str | PathLike[str],
+    content: Content,
+    runs: Sequence[RunFolder] = (),
+    texts: Texts | None = None,
+    language: str = "en",
+) -> None:
     """Write a report as one HTML file: no other files, no requests, no JavaScript.
 
     Parameters
@@ -29,7 +44,7 @@ def write_report(path, content, runs=(), texts=None, language="en"):
     runs : list of RunFolder
         Two or more make the report begin with their comparison.
     texts : Texts, optional
-        Words of one's own, from `read_sections`.
+        The user's texts, from `read_sections`.
     language : {"en", "de"}
 
     Raises
@@ -48,8 +63,8 @@ def write_report(path, content, runs=(), texts=None, language="en"):
     )
     texts = texts or Texts()
     html = partial(as_html, folder=texts.folder)
-    environment.filters |= {"html": html, "svg": as_svg, "memory": memory, "brief": brief}
-    environment.filters["duration"] = duration
+    environment.filters |= {"html": html, "svg": as_svg, "brief": brief, "duration": duration}
+    environment.filters["memory"] = partial(human, unit="B")
     with speaking(language):
         comparison = compare(runs) if len(runs) > 1 else None
     page = environment.get_template("report.html.j2").render(
@@ -66,15 +81,13 @@ def write_report(path, content, runs=(), texts=None, language="en"):
     write_atomically(path, page)
 
 
-def names_of(runs):
-    """Return what runs are called, each name once."""
+def names_of(runs: Sequence[RunFolder]) -> str:
+    """Return the distinct names of runs."""
     return ", ".join(dict.fromkeys(run.name for run in runs))
 
 
-def as_svg(figure, label):
-    """Return a matplotlib figure as an SVG element, its names apart from those of others."""
-    import io
-
+def as_svg(figure: "Figure", label: str) -> "Markup":
+    """Return a matplotlib figure as an SVG element, whose ids do not clash with others'."""
     from markupsafe import Markup, escape
     from matplotlib import rc_context
 
@@ -92,8 +105,8 @@ def as_svg(figure, label):
     return Markup(svg.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))
 
 
-def brief(value):
-    """Return a value as tables show it."""
+def brief(value: Any) -> str:
+    """Return a value as text for a table."""
     if value is None:
         return "–"
     if isinstance(value, bool):

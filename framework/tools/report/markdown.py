@@ -1,16 +1,22 @@
-"""Markdown in the texts of a report, as HTML, and of a poster, as blocks.
+"""Markdown texts as HTML for a report, and as blocks for a poster.
 
-markdown-it-py reads it: CommonMark with tables. Raw HTML in it is shown, not used; pictures are
-files beside the text, and become part of the page. Formulas, ``$...$`` and ``$$...$$``, are shown
-as they are written, with every sign in them.
+markdown-it-py parses it: CommonMark with tables. Raw HTML is shown as text; pictures are files
+beside the text, and are embedded in the page. Formulas, ``$...$`` and ``$$...$$``, are shown
+verbatim.
 """
 
 import base64
 import re
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from firstlight.tools.report.blocks import ESCAPE, Code, Line, Picture, Table, Text
+from firstlight.tools.report.blocks import ESCAPE, Block, Code, Line, Picture, Table, Text
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
 
 KINDS = {
     ".png": "image/png",
@@ -19,13 +25,11 @@ KINDS = {
     ".gif": "image/gif",
     ".svg": "image/svg+xml",
 }
-
-
 FORMULAS = {"math_inline": "$", "math_inline_double": "$$", "math_block": "$$"}
 
 
-def reader():
-    """Return what reads Markdown."""
+def reader() -> "MarkdownIt":
+    """Return the Markdown parser."""
     from markdown_it import MarkdownIt
     from mdit_py_plugins.dollarmath import dollarmath_plugin
 
@@ -37,13 +41,13 @@ def reader():
     return markdown
 
 
-def as_html(text, folder="."):
-    """Return Markdown as HTML, its pictures from a folder inside of it.
+def as_html(text: str, folder: str | PathLike[str] = ".") -> "Markup":
+    """Return Markdown as HTML, with its pictures from a folder embedded.
 
     Raises
     ------
     ValueError
-        A picture that is not there, or from the web.
+        A picture that does not exist, or is from the web.
     """
     from markupsafe import Markup
 
@@ -58,23 +62,23 @@ def as_html(text, folder="."):
     return Markup(markdown.renderer.render(tokens, markdown.options, context))
 
 
-def as_blocks(text, folder="."):
+def as_blocks(text: str, folder: str | PathLike[str] = ".") -> list[Block]:
     """Return Markdown as the blocks of a poster: texts, tables, code and pictures.
 
     Raises
     ------
     ValueError
-        A picture that is not there, from the web, or of a kind that has no place on a poster.
+        A picture that does not exist, is from the web, or of a kind that a poster cannot have.
     """
     from markdown_it.tree import SyntaxTreeNode
 
-    found = []
+    found: list[Block] = []
     _collect(SyntaxTreeNode(reader().parse(text)).children, found, Path(folder))
     return found
 
 
-def as_line(text):
-    r"""Return Markdown as one line in the marks that fpdf2 knows.
+def as_line(text: str) -> str:
+    r"""Return Markdown as one line with the marks of fpdf2.
 
     Examples
     --------
@@ -86,13 +90,13 @@ def as_line(text):
     return " ".join(line if isinstance(line, str) else line.text for line in lines)
 
 
-def picture(source, folder):
-    """Return the path of a picture that a text names.
+def picture(source: str, folder: str | PathLike[str]) -> Path:
+    """Return the path of a picture in a text.
 
     Raises
     ------
     ValueError
-        It is from the web, is not there, or is none of the kinds that can be shown.
+        It is from the web, does not exist, or is of another kind than `KINDS`.
     """
     path = Path(folder) / unquote(source)
     if re.match(r"[a-z]+://|//|data:", source, re.IGNORECASE):
@@ -138,7 +142,7 @@ def _collect(nodes, found, folder, level=0, marker=""):
 
 
 def _formula(kind, content):
-    """Return a formula as it was written, on one line."""
+    """Return a formula verbatim, on one line."""
     return " ".join(f"{FORMULAS[kind]}{content}{FORMULAS[kind]}".split())
 
 
@@ -163,8 +167,8 @@ def _picture(source, folder):
     return Picture(path)
 
 
-def escaped(text):
-    """Return a text in which fpdf2 finds no marks."""
+def escaped(text: str) -> str:
+    """Return a text whose marks fpdf2 shows as text."""
     return re.sub(r"\*\*|__|~~|--", lambda mark: ESCAPE + mark[0], text)
 
 
@@ -179,7 +183,7 @@ def _plain(node):
 
 
 def _marked(node):
-    """Return the text of an inline node with the marks that fpdf2 knows, pictures left out."""
+    """Return the text of an inline node with the marks of fpdf2, without pictures."""
     if node.type in ("text", "code_inline"):
         dashes = node.content.replace("--", "–") if node.type == "text" else node.content
         return escaped(dashes)

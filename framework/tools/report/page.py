@@ -1,28 +1,29 @@
-"""Page: a poster's page; places blocks in two columns, and draws them."""
+"""The page of a poster: it places blocks in two columns, and draws them."""
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from firstlight.tools.report.blocks import ACCENT, DARK, ESCAPE, GREY, LINE, MILLIMETRES, Heading
+from firstlight.tools.report.blocks import (
+    ACCENT,
+    DARK,
+    ESCAPE,
+    GREY,
+    LINE,
+    MILLIMETRES,
+    Block,
+    Colour,
+    Heading,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIZES = {"a0": (841, 1189), "a1": (594, 841)}  # millimetres, as ISO 216 rounds them
 MARGIN, GUTTER, FOOT = 34, 26, 26
-LETTERS = (
-    56,
-    52,
-    48,
-    44,
-    40,
-    38,
-    36,
-    34,
-    32,
-    30,
-    28,
-    26,
-    24,
-)  # points on A0, the largest that fit are used
+LETTERS = (56, 52, 48, 44, *range(40, 23, -2))  # points on A0; the largest that fit are used
 GAPS = 8, 45  # between two blocks, at least and at most
 TITLE, LEAD = 96, 40  # points
 TALLEST = 330
@@ -45,18 +46,21 @@ class Page:
         Share of the column's width that figures take.
     """
 
-    def __init__(self, size, title, lead, foot):
+    def __init__(self, size: str, title: str, lead: str, foot: str):
         from fpdf import FPDF
         from matplotlib import get_data_path
 
-        self.size = SIZES[size]
-        self.scale = self.size[0] / SIZES["a0"][0]
-        self.width, self.bottom = SIZES["a0"][0], self.size[1] / self.scale
-        self._pdf = FPDF(unit="mm", format=self.size)
+        self.scale: float = SIZES[size][0] / SIZES["a0"][0]
+        self.width: float = SIZES["a0"][0]
+        self.bottom: float = SIZES[size][1] / self.scale
+        self.letters: float = LETTERS[0]
+        self.figures: float = 1.0
+        self.column: float = (self.width - 2 * MARGIN - GUTTER) / 2
+        self._pdf = FPDF(unit="mm", format=SIZES[size])
         self._pdf.set_auto_page_break(False)
         self._pdf.MARKDOWN_ESCAPE_CHARACTER = ESCAPE
-        self._pdf.MARKDOWN_LINK_REGEX = re.compile("(?!)")  # paper has no links: f[i](x) is shown
-        self._pdf.str_alias_nb_pages = None  # nor is {nb} a number of pages
+        self._pdf.MARKDOWN_LINK_REGEX = re.compile("(?!)")  # no links: f[i](x) is text
+        self._pdf.str_alias_nb_pages = None  # {nb} is text, not the number of pages
         self._pdf.set_margin(0)
         self._pdf.c_margin = 0
         fonts = Path(get_data_path()) / "fonts" / "ttf"
@@ -65,18 +69,16 @@ class Page:
         self._pdf.add_font("Mono", "", fonts / "DejaVuSansMono.ttf")
         self._pdf.add_page()
         self._pdf.set_title(title)
-        self.title, self.lead, self.foot = title, lead, foot
-        self.letters, self.figures, self.tallest = LETTERS[0], 1.0, TALLEST
-        self._drawn, self._columns, self._heights = [], None, {}
-        self.column = (self.width - 2 * MARGIN - GUTTER) / 2
-        whole = self.width - 2 * MARGIN
-        self._title = min(TITLE, TITLE * whole / self.text_width(title, TITLE, bold=True))
-        self.top = MARGIN + (self._title * LINE * MILLIMETRES)
-        self.top += self.text_height(lead, whole, LEAD) + 14
-        self._room = self.bottom - self.top - FOOT - MARGIN / 2
+        self._texts = title, lead, foot
+        self._drawn, self._columns, self._heights = [], [], {}
+        self._whole = self.width - 2 * MARGIN
+        self._title = min(TITLE, TITLE * self._whole / self.text_width(title, TITLE, bold=True))
+        self._top = MARGIN + (self._title * LINE * MILLIMETRES)
+        self._top += self.text_height(lead, self._whole, LEAD) + 14
+        self._room = self.bottom - self._top - FOOT - MARGIN / 2
 
-    def place(self, blocks, figures):
-        """Find the largest letters with which all blocks fit; return whether there are any.
+    def place(self, blocks: Sequence[Block], figures: Sequence[float]) -> bool:
+        """Place the blocks with the largest letters with which all fit; return whether they do.
 
         ``figures`` are the shares of a column's width that figures may take, the widest first.
         """
@@ -84,8 +86,8 @@ class Page:
             return False
         return any(self._fits(blocks, size, share) for size in LETTERS for share in figures)
 
-    def as_pdf(self):
-        """Draw what was placed, and return the bytes of a PDF file."""
+    def as_pdf(self) -> bytes:
+        """Draw the placed blocks, and return the bytes of a PDF file."""
         from pypdf import PdfReader, PdfWriter, Transformation
 
         from firstlight.tools.figures.canvas import as_bytes
@@ -105,44 +107,50 @@ class Page:
         writer.write(content)
         return content.getvalue()
 
-    # --- what blocks use: text, lines, figures; lengths in millimetres of A0
+    # --- for blocks: text, lines, figures; lengths in millimetres of A0
 
-    def text(self, text, x, y, width, letters, **how):
+    def scaled(self, size: Sequence[float], width: float) -> tuple[float, float]:
+        """Return the size of a figure or picture in a column of a width, not above `TALLEST`."""
+        wide, high = size
+        factor = min(width / wide, TALLEST / high) * self.figures
+        return wide * factor, high * factor
+
+    def text(self, text: str, x: float, y: float, width: float, letters: float, **how: Any) -> None:
         """Write a text into a box, from its upper left corner; ``how`` as in `_cell`."""
         self._pdf.set_xy(x * self.scale, y * self.scale)
         self._cell(text, width, letters, **how)
 
-    def text_height(self, text, width, letters, **how):
-        """Return the height that a text needs in a width; ``how`` as in `_cell`."""
+    def text_height(self, text: str, width: float, letters: float, **how: Any) -> float:
+        """Return the height of a text in a width; ``how`` as in `_cell`."""
         asked = text, width, letters, *how.items()
         if asked not in self._heights:
             height = self._cell(text, width, letters, dry_run=True, output="HEIGHT", **how)
             self._heights[asked] = height / self.scale
         return self._heights[asked]
 
-    def text_width(self, text, letters, bold=False):
+    def text_width(self, text: str, letters: float, bold: bool = False) -> float:
         """Return the width of a text on one line."""
         self._pdf.set_font("DejaVu", "B" if bold else "", letters * self.scale)
         return self._pdf.get_string_width(text) / self.scale
 
-    def line(self, x, y, width, colour, thickness):
+    def line(self, x: float, y: float, width: float, colour: Colour, thickness: float) -> None:
         """Draw a line from (x, y) to the right."""
         self._pdf.set_draw_color(*colour)
         self._pdf.set_line_width(thickness * self.scale)
         self._pdf.line(*(self.scale * value for value in (x, y, x + width, y)))
 
-    def bar(self, x, y, width, height, colour):
+    def bar(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         """Draw a filled rectangle from its upper left corner."""
         self._pdf.set_fill_color(*colour)
         self._pdf.rect(*(self.scale * value for value in (x, y, width, height)), style="F")
 
-    def picture(self, path, x, y, width, height):
-        """Place the picture in a file."""
+    def picture(self, path: Path, x: float, y: float, width: float, height: float) -> None:
+        """Draw the picture in a file."""
         x, y, width, height = (self.scale * value for value in (x, y, width, height))
         self._pdf.image(path, x, y, width, height)
 
-    def figure(self, figure, x, y, width, height):
-        """Place a matplotlib figure; it is drawn at the end."""
+    def figure(self, figure: "Figure", x: float, y: float, width: float, height: float) -> None:
+        """Place a matplotlib figure; `as_pdf` draws it."""
         self._drawn.append((figure, x, y, width, height))
 
     def _cell(
@@ -192,7 +200,7 @@ class Page:
         return sum(heights) + GAPS[0] * max(len(heights) - 1, 0)
 
     def _draw(self, column, x):
-        heights, y = [block.height(self, self.column) for block in column], self.top
+        heights, y = [block.height(self, self.column) for block in column], self._top
         gaps = sum(not isinstance(block, Heading) for block in column[:-1])
         spare = (self._room - self._filled(heights)) / max(gaps, 1)
         wide = min(GAPS[0] + spare, GAPS[1])
@@ -201,14 +209,12 @@ class Page:
             y += height + (GAPS[0] if isinstance(block, Heading) else wide)
 
     def _frame(self):
-        whole = self.width - 2 * MARGIN
+        (title, lead, foot), whole = self._texts, self._whole
         self.bar(0, 0, self.width, 12, ACCENT)
-        self.text(self.title, MARGIN, MARGIN - 6, whole, self._title, bold=True)
-        self.text(
-            self.lead, MARGIN, MARGIN + self._title * LINE * MILLIMETRES, whole, LEAD, colour=GREY
-        )
+        self.text(title, MARGIN, MARGIN - 6, whole, self._title, bold=True)
+        below = MARGIN + self._title * LINE * MILLIMETRES
+        self.text(lead, MARGIN, below, whole, LEAD, colour=GREY)
         self.line(MARGIN, self.bottom - FOOT - 4, whole, GREY, 0.5)
-        letters = min(24, 24 * whole / max(self.text_width(self.foot, 24), 1))
-        self.text(
-            self.foot, MARGIN, self.bottom - FOOT + 2, whole, letters, colour=GREY, markdown=False
-        )
+        letters = min(24, 24 * whole / max(self.text_width(foot, 24), 1))
+        y = self.bottom - FOOT + 2
+        self.text(foot, MARGIN, y, whole, letters, colour=GREY, markdown=False)

@@ -1,31 +1,47 @@
-"""write_poster: one page of A0 or A1 with texts, tables, and figures as vectors."""
+"""The poster: one page of A0 or A1 with texts, tables, and figures as vectors."""
 
+from collections.abc import Iterator, Sequence
+from os import PathLike
+
+from firstlight.runs import RunFolder
 from firstlight.support.files import write_atomically
 from firstlight.tools.figures import curves
 from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import speaking
-from firstlight.tools.report.blocks import Code, Figure, Heading, Line, Table, Text
+from firstlight.tools.report.blocks import Block, Code, Figure, Heading, Line, Table, Text
 from firstlight.tools.report.comparison import compare, most_telling
+from firstlight.tools.report.content import Content
 from firstlight.tools.report.html import brief, names_of
 from firstlight.tools.report.markdown import as_blocks, as_line, escaped
 from firstlight.tools.report.page import SIZES, Page
-from firstlight.tools.report.sections import Texts
-from firstlight.tools.report.words import words
+from firstlight.tools.report.sections import Texts, words
 
 WIDE, NARROW = (1.0, 0.9), (0.8, 0.7, 0.6)  # figures, in widths of a column
-LARGER = 1.3  # letters in figures, than in a report
+LARGER = 1.3  # letters in figures, relative to a report
 LAYERS = 16  # rows of the model's table
 RUNS = 12  # rows of a comparison
-LETTERS = 75  # in a row of it, so that they stay large enough
+LETTERS = 75  # in a row of it, for a readable size
 LONG = 60  # characters of a setting
-SPARE = ("histograms", "saliency", "filters", "sample")  # left out, in this order, for want of room
+SPARE = (
+    "histograms",
+    "saliency",
+    "filters",
+    "sample",
+)  # left out in this order
 
 
-def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
+def write_poster(
+    path: str | PathLike[str],
+    content: Content,
+    runs: Sequence[RunFolder] = (),
+    texts: Texts | None = None,
+    language: str = "en",
+    size: str = "a0",
+) -> None:
     """Write a poster of a run as PDF.
 
-    Letters are as large as the room allows; figures for which there is no room are left out.
-    Where there are no pictures of the model, settings, time and machine fill their place.
+    Letters are as large as the room allows; figures for which there is no room are left out. If
+    there are no pictures of the model, settings, time and machine fill their place.
 
     Parameters
     ----------
@@ -35,7 +51,7 @@ def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
     runs : list of RunFolder
         Two or more are compared.
     texts : Texts, optional
-        Words of one's own, from `read_sections`.
+        The user's texts, from `read_sections`.
     language : {"en", "de"}
     size : {"a0", "a1"}
 
@@ -64,7 +80,9 @@ def write_poster(path, content, runs=(), texts=None, language="en", size="a0"):
     )
 
 
-def _parts(content, runs, texts, say):
+def _parts(
+    content: Content, runs: Sequence[RunFolder], texts: Texts, say: dict[str, str]
+) -> Iterator[tuple[str, Block]]:
     """Yield ``(name, block)`` of everything there is to show, in reading order."""
 
     def headed(name, blocks, title=None):
@@ -78,7 +96,7 @@ def _parts(content, runs, texts, say):
 
     def figure(name):
         if name in content.figures:
-            yield name, Figure(enlarged(content.figures[name]), say[name])
+            yield name, Figure(_enlarged(content.figures[name]), say[name])
 
     yield from text("question")
     yield from text("data")
@@ -96,14 +114,14 @@ def _parts(content, runs, texts, say):
     yield from text("method")
     yield from text("results") or headed("results", [])
     yield "results", _metrics(content, say)
-    if content.problem:  # why pictures are missing is told on the terminal, not on the wall
+    if content.problem:  # why pictures are missing is printed on the terminal only
         yield "results", Text([Line(escaped(content.problem))])
     if len(runs) > 1:
         yield from _comparison(compare(runs), say)
     if metrics_of(content.run.history):
         columns = 2 if content.summary else 1
         drawn = curves(content.run.history, columns=columns, size=(6.4 / columns, 2.4))
-        yield "curves", Figure(enlarged(drawn), say["curves"])
+        yield "curves", Figure(_enlarged(drawn), say["curves"])
     for name in ("confusion_matrix", "mistakes", "fit", "filters", "saliency", "histograms"):
         yield from figure(name)
     for other in texts.others():
@@ -120,7 +138,7 @@ def _parts(content, runs, texts, say):
 
 
 def _metrics(content, say):
-    """Return the table of what was reached, of tests and validations."""
+    """Return the table of the metrics of tests and validations."""
     several = len(content.seeds) > 1
     heads = [say["metric"], say["best"], *([f"{say['mean']} (n = {len(content.seeds)})"] * several)]
     rows = [
@@ -132,7 +150,7 @@ def _metrics(content, say):
 
 
 def _comparison(found, say):
-    """Yield the table of the best runs, with what tells them apart, and a figure of all."""
+    """Yield the table of the best runs with the settings that differ, and a figure of all."""
     metrics = [name for name in found["metrics"] if name.startswith("test_")] or found["metrics"]
     metrics, groups, rows = metrics[:2], found["groups"], found["differing"]
     labels = [g["label"] + f" ×{len(g['runs'])}" * (len(g["runs"]) > 1) for g in groups[:RUNS]]
@@ -156,7 +174,7 @@ def _comparison(found, say):
         yield "comparison", Text([Line(escaped(" ".join(notes)))])
     name = "val_loss" if "val_loss" in found["figures"] else next(iter(found["figures"]), None)
     if name is not None:
-        yield "comparison", Figure(enlarged(found["figures"][name]), name)
+        yield "comparison", Figure(_enlarged(found["figures"][name]), name)
 
 
 def _width(column):
@@ -164,8 +182,8 @@ def _width(column):
     return max(map(len, column)) + 2
 
 
-def enlarged(figure):
-    """Return the figure with letters that can be read from some steps away."""
+def _enlarged(figure):
+    """Return the figure with letters that can be read from a distance."""
     from matplotlib.text import Text as Letters
 
     for text in figure.findobj(Letters):
@@ -173,6 +191,6 @@ def enlarged(figure):
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             labels = axis.get_ticklabels()
-            if labels:  # those that are made anew when it is drawn
+            if labels:  # those of a later draw
                 axis.set_tick_params(labelsize=labels[0].get_fontsize())
     return figure

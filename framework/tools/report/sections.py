@@ -1,22 +1,90 @@
-"""Sections: the texts of a report or poster, from a Markdown file."""
+"""Sections of a report or poster: the texts of a Markdown file, and the headings."""
 
 import re
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 
-from firstlight.tools.report.words import WORDS
+from firstlight.tools.language import LANGUAGES, checked
+
+WORDS = {  # in English and German
+    "report": ("Report", "Bericht"),
+    "comparison": ("Comparison", "Vergleich"),
+    "question": ("Question", "Fragestellung"),
+    "settings": ("Settings", "Einstellungen"),
+    "differing": ("What differs", "Was sich unterscheidet"),
+    "data": ("Data", "Daten"),
+    "model": ("Model", "Modell"),
+    "method": ("Method", "Vorgehen"),
+    "results": ("Results", "Ergebnisse"),
+    "conclusion": ("Conclusion", "Fazit"),
+    "curves": ("Learning curves", "Lernkurven"),
+    "confusion_matrix": ("Confusion matrix", "Konfusionsmatrix"),
+    "mistakes": ("Worst mistakes", "Schlimmste Fehler"),
+    "filters": ("What the first layer looks for", "Wonach die erste Schicht sucht"),
+    "histograms": ("Parameters", "Parameter"),
+    "fit": ("Predictions", "Vorhersagen"),
+    "saliency": ("Where a pixel counts", "Wo ein Pixel zählt"),
+    "sample": ("A sample", "Eine Stichprobe"),
+    "text": ("What it writes", "Was es schreibt"),
+    "gradients": ("Gradient check", "Gradientenprüfung"),
+    "timing": ("Time", "Zeit"),
+    "environment": ("Environment", "Umgebung"),
+    "packages": ("Other packages", "Andere Pakete"),
+    "also_differing": ("These differ too:", "Auch hierin unterscheiden sie sich:"),
+    "shown_of": ("The best {shown} of {count}.", "Die besten {shown} von {count}."),
+    "reproduce": ("How to reproduce", "Wiederholen"),
+    "run": ("Run", "Lauf"),
+    "runs": ("Runs", "Läufe"),
+    "metric": ("Metric", "Maß"),
+    "value": ("Value", "Wert"),
+    "best": ("Best", "Bester"),
+    "last": ("Last", "Letzter"),
+    "epoch": ("epoch", "Epoche"),
+    "seeds": ("Seeds", "Seeds"),
+    "mean": ("Mean ± std", "Mittel ± Std."),
+    "layer": ("Layer", "Schicht"),
+    "type": ("Type", "Art"),
+    "output": ("Output shape", "Ausgabe"),
+    "parameters": ("Parameters", "Parameter"),
+    "share": ("Share", "Anteil"),
+    "best_run": ("The best run", "Der beste Lauf"),
+    "training": ("training", "Training"),
+    "validation": ("validation", "Validierung"),
+    "spread_note": (
+        "Each metric's best value; over several seeds mean ± standard deviation.",
+        "Der beste Wert jedes Maßes; über mehrere Seeds Mittel ± Standardabweichung.",
+    ),
+    "no_metrics": ("Nothing was measured.", "Es wurde nichts gemessen."),
+    "one_seed": (
+        "One seed only: the spread over seeds is not known.",
+        "Nur ein Seed: die Streuung über Seeds ist nicht bekannt.",
+    ),
+}
+
+
+def words(language: str) -> dict[str, str]:
+    """Return the headings of a language by name.
+
+    Raises
+    ------
+    ValueError
+        Neither "en" nor "de".
+    """
+    index = LANGUAGES.index(checked(language))
+    return {name: both[index] for name, both in WORDS.items()}
 
 
 @dataclass
 class Section:
-    """A heading and what stands below it.
+    """A heading and the text below it.
 
     Attributes
     ----------
     title : str
     name : str or None
-        The part of a report it belongs to, e.g. "question" or "conclusion", if its title is the
-        heading of one, in English or German.
+        The part of a report with this heading in English or German, e.g. "question" or
+        "conclusion".
     text : str
         Markdown.
     """
@@ -28,34 +96,34 @@ class Section:
 
 @dataclass
 class Texts:
-    """All texts of a file: the title (``# ...``), what follows it, and sections (``## ...``).
+    """The texts of a file: the title (``# ...``), a lead, and sections (``## ...``).
 
-    Pictures in them are looked for in ``folder``.
+    ``folder`` has the pictures that they name.
     """
 
     title: str = ""
     lead: str = ""
-    sections: list = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     folder: Path = Path()
 
-    def take(self, name):
+    def take(self, name: str) -> Section | None:
         """Return the section of this name, or None."""
         return next((section for section in self.sections if section.name == name), None)
 
-    def others(self):
+    def others(self) -> list[Section]:
         """Return the sections with titles of their own."""
         return [section for section in self.sections if section.name is None]
 
 
-def read_sections(path):
-    """Return the `Texts` of a Markdown file; of None, empty ones.
+def read_sections(path: str | PathLike[str] | None) -> Texts:
+    """Return the `Texts` of a Markdown file; empty ones for None.
 
     Raises
     ------
     OSError
         It cannot be read.
     ValueError
-        It is not text in UTF-8, or a section is there twice.
+        It is not text in UTF-8, or has a section twice.
     """
     texts = Texts()
     if path is None:

@@ -8,8 +8,7 @@ from firstlight.runs import list_runs
 from firstlight.tools.cli.report import BY_SCRIPT, rebuilt
 from firstlight.tools.report import gather, read_sections, write_poster
 from firstlight.tools.report.poster import _comparison
-from firstlight.tools.report.sections import Section, Texts
-from firstlight.tools.report.words import words
+from firstlight.tools.report.sections import Section, Texts, words
 
 pypdf = pytest.importorskip("pypdf")
 MILLIMETRES = 25.4 / 72

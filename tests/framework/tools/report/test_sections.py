@@ -3,7 +3,7 @@
 import pytest
 
 from firstlight.tools.report import read_sections
-from firstlight.tools.report.words import WORDS, words
+from firstlight.tools.report.sections import WORDS, words
 
 
 def write(tmp_path, text):

@@ -8,7 +8,13 @@ import pytest
 
 from firstlight.runs import RunFolder
 from firstlight.tools.report import gather
-from firstlight.tools.report.seeds import Spread, differing, grouped, same_experiment, spread
+from firstlight.tools.report.comparison import (
+    Spread,
+    differing,
+    grouped,
+    same_experiment,
+    spread,
+)
 
 
 def test_seeds_belong_together_and_other_settings_do_not(runs):

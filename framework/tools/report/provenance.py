@@ -1,4 +1,4 @@
-"""Background: how long a run took, what it ran on, and what makes it again."""
+"""Provenance of a run: its times, its machine and packages, and the commands to reproduce it."""
 
 import importlib.metadata
 import re
@@ -6,12 +6,12 @@ import shlex
 
 import numpy as np
 
-from firstlight.runs import machine_rows
+from firstlight.runs import RunFolder, machine_rows
 from firstlight.tools.language import say
 
 
-def duration(seconds):
-    """Return seconds as people write them: ``2 min 5 s``."""
+def duration(seconds: float) -> str:
+    """Return seconds as text, e.g. ``2 min 5 s``."""
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes, seconds = divmod(round(seconds), 60)
@@ -19,8 +19,8 @@ def duration(seconds):
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
 
 
-def timing(run):
-    """Return ``[(name, text)]`` of times, rates and where the time went."""
+def timing(run: RunFolder) -> list[tuple[str, str]]:
+    """Return ``[(name, text)]`` of times, rates and shares of the time."""
     rows = [("in all", duration(run.place["time"]))] if run.place["time"] else []
     if run.summary.get("stopped"):
         rows.append(("stopped", run.summary["stopped"]))
@@ -34,8 +34,8 @@ def timing(run):
     return [(say(name), value) for name, value in rows]
 
 
-def environment(run):
-    """Return what a training depends on, and the other packages that were installed."""
+def environment(run: RunFolder) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return ``[(name, text)]`` of machine and dependencies, and of the other packages."""
     rows = [(say(name), text) for name, text in machine_rows(run.environment)]
     told = {name for name, _ in rows}
     packages = run.environment.get("packages") or {}
@@ -46,14 +46,14 @@ def environment(run):
     return [(name, str(value)) for name, value in rows if value], others
 
 
-def dependencies():
-    """Return the names of the packages that this one cannot do without."""
+def dependencies() -> list[str]:
+    """Return the names of the packages that firstlight needs."""
     lines = importlib.metadata.requires("firstlight") or []
     return [re.match(r"[\w.-]+", line)[0].lower() for line in lines if "extra ==" not in line]
 
 
-def commands(run):
-    """Return what makes the run again: from its settings, or as it was started."""
+def commands(run: RunFolder) -> list[str]:
+    """Return the commands that reproduce a run: from its settings, or as it was started."""
     git = run.environment.get("git")
     lines = [f"git checkout {git['commit'][:12]}"] if git and not git.get("dirty") else []
     if isinstance(run.config.get("model"), dict):
