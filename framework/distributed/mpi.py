@@ -61,9 +61,10 @@ class MPICommunicator(Communicator):
         self.wire_dtype: str | None = wire_dtype
         self._mpi, self._world = MPI, MPI.COMM_WORLD
         self._ops = {"sum": MPI.SUM, "max": MPI.MAX}
-        self.rank, self.size = self._world.rank, self._world.size
+        self.rank: int = self._world.rank
+        self.size: int = self._world.size
         node = self._world.Split_type(MPI.COMM_TYPE_SHARED)
-        self.local_rank = node.rank
+        self.local_rank: int = node.rank
         node.Free()
         if self.size > 1:
             failure.end_together(self)

@@ -50,8 +50,9 @@ class NCCLCommunicator(Communicator):
 
     def __init__(self, world: Communicator) -> None:
         self._world, self._connection, self._pending = world, None, None
-        self.rank, self.size, self.local_rank = world.rank, world.size, world.local_rank
-        self.gather, self.barrier, self.abort = world.gather, world.barrier, world.abort
+        self.rank: int = world.rank
+        self.size: int = world.size
+        self.local_rank: int = world.local_rank
 
     def allreduce_(self, array: Array, op: str = "sum") -> None:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
@@ -68,6 +69,18 @@ class NCCLCommunicator(Communicator):
             self._exchange("broadcast", array, 0)
         else:
             self._world.bcast_(array)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return a list of every rank's value, any Python object, on every rank."""
+        return self._world.gather(value)
+
+    def barrier(self) -> None:
+        """Wait until every rank has called it."""
+        self._world.barrier()
+
+    def abort(self, code: int = 1) -> None:
+        """End the processes of all ranks at once, with an exit code."""
+        self._world.abort(code)
 
     def _exchange(self, call: str, array: Array, what: int) -> None:
         """Let NCCL work on an array in place; ``what`` is its operation, or the root."""
