@@ -10,7 +10,7 @@ from firstlight.checkpoints.snapshot import read_weights
 from firstlight.data.preprocessing import Preprocessing, suited
 from firstlight.data.splits import as_loader
 from firstlight.distributed import launch
-from firstlight.distributed.setup import start_alike
+from firstlight.distributed.synchronization import synchronize
 from firstlight.runs.run import Run
 from firstlight.support import rng
 from firstlight.support.arguments import parse_count
@@ -257,7 +257,7 @@ class Trainer(TrainingState):
             "max_epochs and max_steps": (self.max_epochs, self.max_steps),
             "accumulate_grad_batches": self.accumulation.schedule,
         }
-        start_alike(*(self.communicator, self.module, compared), self.train_loader, self.val_loader)
+        synchronize(self.communicator, self.module, compared, self.train_loader, self.val_loader)
         if self.runs_dir is not None and self.is_global_zero:
             self.run = Run(
                 self.runs_dir,

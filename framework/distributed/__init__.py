@@ -8,7 +8,7 @@ so that N ranks compute what one does. Started by ``mpiexec`` or ``srun``, a scr
 `communicator`     what ranks can do together; by itself, one process alone
 `mpi`, `nccl`      the same over MPI (NumPy arrays) and over NCCL (arrays on GPUs)
 `launch`           which launcher started this process, and as which rank
-`setup`            checks that all ranks train the same, and gives them rank 0's state
+`synchronization`  checks that all ranks train the same, and gives them rank 0's state
 `sharding`         each rank's samples of a batch, and random numbers and statistics for them
 `failure`          an exception on one rank ends all of them
 =================  ===============================================================================

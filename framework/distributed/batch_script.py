@@ -34,19 +34,19 @@ exit "$code"
 
 
 def batch_script(
-    command,
+    command: list[str],
     *,
-    job_name,
-    nodes,
-    ranks_per_node,
-    cpus_per_task,
-    gpus_per_node,
-    time,
-    notice,
-    mpi,
-    options,
-    setup,
-):
+    job_name: str,
+    nodes: int,
+    ranks_per_node: int,
+    cpus_per_task: int,
+    gpus_per_node: int,
+    time: str,
+    notice: int,
+    mpi: str,
+    options: list[str],
+    setup: list[str],
+) -> str:
     """Return the text of a script for ``sbatch``.
 
     Parameters

@@ -16,7 +16,7 @@ from firstlight.distributed.communicator import Communicator
 _communicator = None  # of the job that this process belongs to, if it has several ranks
 
 
-def end_together(communicator: Communicator) -> None:
+def install_excepthook(communicator: Communicator) -> None:
     """Let an uncaught exception end all ranks."""
     global _communicator
     _communicator = communicator
@@ -24,12 +24,12 @@ def end_together(communicator: Communicator) -> None:
 
     def hook(kind, error, trace):
         before(kind, error, trace)
-        leave(_code(error))
+        end_all_ranks(_code(error))
 
     sys.excepthook = hook
 
 
-def leave(code: int) -> int:
+def end_all_ranks(code: int) -> int:
     """Return an exit code; if it is not 0 and there are several ranks, end all of them with it."""
     if _communicator is None or code == 0:
         return code
@@ -41,7 +41,7 @@ def leave(code: int) -> int:
 
 
 @contextmanager
-def together(communicator: Communicator) -> Iterator[None]:
+def ending_all_ranks(communicator: Communicator) -> Iterator[None]:
     """Let an exception inside print its traceback and end all ranks; with one rank, pass it on."""
     try:
         yield
@@ -50,7 +50,7 @@ def together(communicator: Communicator) -> Iterator[None]:
             error.add_note(f"on rank {communicator.rank} of {communicator.size}")
             # In one piece: other ranks may be writing, too.
             sys.stderr.write("".join(traceback.format_exception(error)))
-            leave(_code(error))
+            end_all_ranks(_code(error))
         raise
 
 

@@ -67,7 +67,7 @@ class MPICommunicator(Communicator):
         self.local_rank: int = node.rank
         node.Free()
         if self.size > 1:
-            failure.end_together(self)
+            failure.install_excepthook(self)
 
     def allreduce_(self, array: Array, op: str = "sum") -> None:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,7 @@ from firstlight import plugins
 from firstlight.checkpoints import resume as resuming
 from firstlight.data.preprocessing import Preprocessing
 from firstlight.data.splits import DataSplits, train_and_val_loaders, unshuffled
-from firstlight.distributed.failure import together
-from firstlight.distributed.setup import shared_place
+from firstlight.distributed.failure import ending_all_ranks
 from firstlight.fast.cuda.gemm import precision as product_precision
 from firstlight.fast.cuda.loss_scale import LossScale
 from firstlight.runs import owner
@@ -87,7 +85,7 @@ class TrainingData:
 @contextmanager
 def computing(communicator: Communicator, device: str, precision: str) -> Iterator[None]:
     """Compute on a device, in a precision; of several ranks, one that fails ends all."""
-    with together(communicator), using(device), product_precision(precision), kept_memory():
+    with ending_all_ranks(communicator), using(device), product_precision(precision), kept_memory():
         yield
 
 
@@ -137,7 +135,8 @@ def restore(
 
     If that fails, the run is left to others, and the message says what was resumed.
     """
-    place = shared_place(communicator, partial(resuming.find, resume, runs_dir, name))
+    found = resuming.find(resume, runs_dir, name) if communicator.rank == 0 else None
+    place = communicator.gather(found)[0]  # the other ranks need not see the files
     if place is None:
         return None
     folder = place.path.parent.parent

@@ -10,7 +10,7 @@ import sys
 import traceback
 import warnings
 
-from firstlight.distributed.failure import leave
+from firstlight.distributed.failure import end_all_ranks
 from firstlight.distributed.launch import launched
 from firstlight.support.extras import MissingPackageError
 from firstlight.support.files import working_directory
@@ -97,10 +97,10 @@ def main(argv=None):
         except UsageError as error:
             _fail(f"{who}: {error}", error, debug)
             print(f"see {who} --help", file=sys.stderr)
-            return leave(2)
+            return end_all_ranks(2)
         except KeyboardInterrupt:
             print(f"{who}: interrupted", file=sys.stderr)
-            return leave(130)
+            return end_all_ranks(130)
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             leave_output()
             return 0
@@ -108,7 +108,7 @@ def main(argv=None):
             if isinstance(error, OSError) and working_directory() is None:
                 error.add_note("the working directory was deleted; change to another one")
             _fail(f"{who} failed: {_message(error)}", error, debug)
-            return leave(1)
+            return end_all_ranks(1)
 
 
 def leave_output():

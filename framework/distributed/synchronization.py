@@ -1,8 +1,7 @@
-"""Setup: ranks start a training from the same state, or not at all."""
+"""Synchronization: all ranks start a training from the same state, or none does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from firstlight.distributed import sharding
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from firstlight.module import Module
 
 
-def start_alike(
+def synchronize(
     communicator: Communicator, module: Module, compared: dict[str, Any], *loaders: Any
 ) -> None:
     """Check that all ranks are about to train the same, and give them rank 0's state.
@@ -60,12 +59,7 @@ def start_alike(
     rng.load_state_dict(communicator.gather(rng.state_dict())[0])
 
 
-def shared_place(communicator: Communicator, find: Callable[[], Any]) -> Any:
-    """Return the place to resume from that rank 0 finds; its files need not be seen by others."""
-    return communicator.gather(find() if communicator.rank == 0 else None)[0]
-
-
-def _described(loader):
+def _described(loader: Any) -> tuple[str, int, Any] | None:
     if loader is None:
         return None
     place = loader.state_dict() if hasattr(loader, "state_dict") else None
