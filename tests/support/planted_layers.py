@@ -157,7 +157,7 @@ LAYERS = {
         dense(
             nn.batchnorm._BatchNorm,
             ("fast.channel_map(-scale * db / n - slope * mean", "fast.channel_map(-slope * mean"),
-            ("layouts = {}", "layouts = {2: 'N'}"),
+            ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
         "term",
@@ -166,7 +166,7 @@ LAYERS = {
         dense(
             nn.batchnorm._BatchNorm,
             ("slope = -scale * rstd * dw / n", "slope = 0 * scale"),
-            ("layouts = {}", "layouts = {2: 'N'}"),
+            ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
         "term",
@@ -175,7 +175,7 @@ LAYERS = {
         dense(
             nn.batchnorm._BatchNorm,
             ("self.weight.grad += dw", "self.weight.grad += db"),
-            ("layouts = {}", "layouts = {2: 'N'}"),
+            ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
         "term",
