@@ -1,8 +1,8 @@
-"""Import paths: classes and functions named by where they are, ``package.module:Class``.
+"""Import classes and functions by their paths, ``package.module:Class``.
 
-Only what can be a model, a data set or a callback is taken, and that is looked at before anything
-is called: a subclass of `Module` or `Callback`, or a function that returns one or `DataSplits`.
-``os:system`` is none of these.
+Only models, data sets and callbacks are accepted, which is checked before anything is called: a
+subclass of `Module` or `Callback`, or a function that returns one or `DataSplits`. ``os:system``
+is none of these.
 """
 
 import contextlib
@@ -12,28 +12,29 @@ import runpy
 import sysconfig
 import typing
 from pathlib import Path
+from typing import Any
 
 
 class UnknownNameError(KeyError):
-    """No registered thing bears a name."""
+    """Nothing is registered under a name."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.args[0]  # KeyError would show the message in quotes
 
 
-def import_target(path, kind="object"):
-    """Return what ``"package.module:Class"`` or ``"path/file.py:Class"`` names.
+def import_target(path: str, kind: str = "object") -> Any:
+    """Import the object at ``"package.module:Class"`` or ``"path/file.py:Class"``.
 
     Parameters
     ----------
     path : str
     kind : {"model", "dataset", "callback", "object"}
-        What it must be fit for; any object is.
+        What it must be usable as; "object" accepts anything.
 
     Raises
     ------
     UnknownNameError
-        There is no such thing, or it is nothing of this kind.
+        There is no such object, or it is not of this kind.
     """
     module_name, _, attribute = path.rpartition(":")
     try:
@@ -51,11 +52,11 @@ def import_target(path, kind="object"):
     return target
 
 
-def fits(target, kind):
-    """Return whether an object can be a model, a data set or a callback; calls nothing.
+def fits(target: Any, kind: str) -> bool:
+    """Return whether an object can be a model, a data set or a callback; nothing is called.
 
-    A function that makes a model or a data set may leave out what it returns, unless it is of
-    Python itself or of an installed package: there it would be any function at all.
+    A function that returns a model or a data set needs no annotation, unless it belongs to Python
+    itself or to an installed package.
     """
     wanted = _wanted(kind)
     if inspect.isclass(target):
@@ -68,7 +69,7 @@ def fits(target, kind):
     return inspect.isclass(returned) and issubclass(returned, wanted)
 
 
-EXPECTED = {
+EXPECTED: dict[str, str] = {
     "model": "a subclass of firstlight.Module, or a function that returns one (-> fl.Module)",
     "callback": "a subclass of firstlight.Callback, or a class with @firstlight.hookimpl methods",
     "dataset": "a function that returns firstlight.DataSplits (-> fl.DataSplits)",
@@ -88,14 +89,14 @@ def _has_hooks(target):
 
 
 def _returned(function):
-    """Return what a function says it returns, None if it says nothing."""
+    """Return the annotation of a function's result, None if it has none."""
     with contextlib.suppress(NameError, TypeError, AttributeError):
         return typing.get_type_hints(function).get("return")
     return function.__annotations__.get("return")  # a text that cannot be resolved
 
 
 def _is_installed(function):
-    """Return whether a function is of the standard library, or of an installed package."""
+    """Return whether a function belongs to the standard library or an installed package."""
     file = Path(function.__code__.co_filename).resolve()
     paths = sysconfig.get_paths()
     roots = {Path(paths[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
