@@ -138,7 +138,6 @@ class Driver:
                 trial = self.trials.get(number)
             self.on_trial_end(trial)
             self._check(trial)
-        self.trials.tell()
 
     def _check(self, trial: Trial) -> None:
         """Raise a RuntimeError if a trial shows that the sweep leads nowhere."""

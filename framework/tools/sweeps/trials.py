@@ -243,11 +243,6 @@ class Trials:
             )
             return self.get(number)
 
-    def tell(self) -> None:
-        """Tell Optuna the results of all trials that are over."""
-        with self._locked():
-            self._tell()
-
     def note(self, number: int, **facts: Any) -> None:
         """Keep facts with a trial: ``owner``, ``attempt``, ``run``, ``resume`` or ``error``."""
         handle = self._handle(number)
@@ -272,6 +267,7 @@ class Trials:
                 self._lock.release()
 
     def _tell(self) -> None:
+        """Tell Optuna the results of all trials that are over."""
         for trial in self.all():
             if trial.over or trial.status not in STATES:
                 continue

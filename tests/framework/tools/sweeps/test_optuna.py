@@ -69,7 +69,7 @@ def end(monkeypatch):
 
     def end(trials, number, value, status="finished"):
         results[number] = status, value
-        trials.tell()
+        trials._tell()
 
     return end
 
@@ -120,7 +120,7 @@ def test_failures_and_what_is_no_number_are_told(trials, end):
     end(trials, 1, None)
     end(trials, 2, None, "failed")
     end(trials, 4, 0.5)
-    trials.tell()
+    trials._tell()
     states = [trial.state.name for trial in trials.study.trials]
     assert states == ["FAIL", "FAIL", "RUNNING", "COMPLETE"]
 

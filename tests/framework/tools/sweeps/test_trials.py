@@ -99,7 +99,7 @@ def test_a_trial_stands_as_its_run_does(trials, run):
     fill(trials, cases.values())
     assert [trial.status for trial in trials.all()] == list(cases)
     assert trials.get(3).error == "ValueError: no"
-    trials.tell()
+    trials._tell()
     states = [trial.state.name for trial in trials.study.trials]
     assert states == ["COMPLETE", "PRUNED", "FAIL", "RUNNING", "RUNNING", "RUNNING"]
     assert [trial.status for trial in trials.all()] == list(cases)
