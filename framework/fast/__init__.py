@@ -38,7 +38,7 @@ from firstlight.fast.blocked.gelu import erf as erf
 from firstlight.fast.blocked.pooling import avg_pool2d as avg_pool2d
 from firstlight.fast.blocked.pooling import avg_pool2d_dx as avg_pool2d_dx
 from firstlight.fast.blocked.resize import resize as resize
-from firstlight.fast.blocked.resize import taps_of as taps_of
+from firstlight.fast.blocked.resize import resize_taps as resize_taps
 from firstlight.fast.blocked.samples import sample_dots as sample_dots
 from firstlight.fast.blocked.samples import sample_map as sample_map
 from firstlight.fast.blocked.samples import sample_moments as sample_moments

@@ -1,4 +1,4 @@
-"""Window: where the kernel of a convolution or a pooling goes on an image."""
+"""Window: the positions of the kernel of a convolution or pooling on an image."""
 
 import math
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ class Axis(NamedTuple):
     Attributes
     ----------
     before : int
-        Zeros in front of the image; if negative, pixels of it that are left out.
+        Zeros before the image; if negative, pixels that are cropped.
     taps, stride, dilation : int
-        Pixels a window sees; steps from window to window, and from pixel to pixel in it.
+        Pixels of a window; steps from window to window, and from pixel to pixel in a window.
     out : int
         Number of windows.
     """
@@ -26,21 +26,21 @@ class Axis(NamedTuple):
 
     @property
     def span(self) -> int:
-        """Pixels from the first that any window sees to the last."""
+        """Number of pixels from the first to the last that any window sees."""
         return (self.out - 1) * self.stride + (self.taps - 1) * self.dilation + 1
 
     def seen_at(self, tap: int) -> slice:
-        """Return the pixels that all windows see with one tap, counted from the first zero."""
+        """Return the pixels under one tap in all windows, counted from the first zero."""
         start = tap * self.dilation
         return slice(start, start + (self.out - 1) * self.stride + 1, self.stride)
 
     def part(self, windows: slice) -> "Axis":
-        """Return the Axis of some of the windows, a slice of them."""
+        """Return the Axis of a slice of the windows."""
         before = self.before - windows.start * self.stride
         return self._replace(before=before, out=windows.stop - windows.start)
 
     def inside(self, tap: int, size: int) -> tuple[slice, slice]:
-        """Return which windows see one of ``size`` pixels with a tap, and which: two slices."""
+        """Return the windows whose tap is on one of ``size`` pixels, and these pixels."""
         offset = tap * self.dilation - self.before
         first = max(0, -(offset // self.stride))
         stop = max(first, min(self.out, (size - 1 - offset) // self.stride + 1))
@@ -48,13 +48,12 @@ class Axis(NamedTuple):
         return slice(first, stop), pixels
 
     def back(self, size: int) -> Iterator[tuple[slice, list[int], "Axis"]]:
-        """Yield ``(pixels, taps, Axis on dy)``: the windows on dy that make up dx, ``size`` long.
+        """Yield ``(pixels, taps, Axis on dy)``: the windows on dy whose sums are dx, ``size`` long.
 
         Pixel i of x is under tap k of window o where i + before = stride · o + dilation · k, so
         dx_i = Σ dy_o w_k over those pairs. For stride 1 that is a convolution of dy with the
-        kernel's taps in reverse. For stride s the pixels that leave the same rest when divided
-        by s are under the same taps, and there are s such convolutions, each with its share of
-        the taps and stride 1.
+        reversed taps. For stride s, pixels with the same index modulo s are under the same taps:
+        there are s such convolutions, each with some of the taps and stride 1.
         """
         for first in range(min(self.stride, size)):
             pixels = slice(first, size, self.stride)  # of x
@@ -75,9 +74,9 @@ class Window(NamedTuple):
     ----------
     kernel, stride, dilation : (int, int)
     before, after : (int, int)
-        Zeros above and to the left of the image, below and to the right.
+        Zeros above and left of the image, and below and right of it.
     ceil_mode : bool
-        Whether a last window that reaches over the end counts, if it begins before that end.
+        If True, a last window that extends over the end counts if it begins before the end.
     """
 
     kernel: tuple[int, int]
@@ -88,7 +87,7 @@ class Window(NamedTuple):
     ceil_mode: bool = False
 
     def out(self, axis: int, size: int) -> int:
-        """Return how many windows fit on axis 0 or 1 of an image of ``size`` pixels."""
+        """Return the number of windows on axis 0 or 1 of an image of ``size`` pixels."""
         stride, room = self.stride[axis], size + self.around(axis)
         if not self.ceil_mode:
             return room // stride + 1
@@ -96,12 +95,12 @@ class Window(NamedTuple):
         return steps + (steps * stride < size + self.before[axis])
 
     def least(self, axis: int) -> int:
-        """Return how many pixels an image needs on an axis for one window to fit."""
+        """Return the least number of pixels on an axis for which one window fits."""
         missing = self.stride[axis] - 1 if self.ceil_mode else 0
         return -self.around(axis) - missing
 
     def around(self, axis: int) -> int:
-        """Return the zeros before and after, less the pixels that one window reaches over."""
+        """Return the number of zeros before and after, minus the extent of a window."""
         extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1
         return self.before[axis] + self.after[axis] - extent
 

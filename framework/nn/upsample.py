@@ -119,7 +119,7 @@ class Upsample(Module):
         key = old, new, scale, x.dtype.name, type(x)
         if key not in self._known:  # copied to a GPU once: no graph can have a copy from the host
             weights = _axis_weights(*key[:4], self.mode, self.align_corners)
-            self._known[key] = [_like(x, a, *fast.taps_of(a)) for a in (weights, weights.T)]
+            self._known[key] = [_like(x, a, *fast.resize_taps(a)) for a in (weights, weights.T)]
         return self._known[key]
 
     def flops(self, x: Array, y: Array) -> int:

@@ -1,12 +1,11 @@
 """Scaled dot-product attention in tiles of queries, whose scores stay in the cache.
 
-The T x S scores never exist as a whole: a tile of them is made, turned into y, and forgotten;
-backward makes it again from q, k and the logarithm of each row's sum. A causal tile leaves out
-the keys that come after its last query. Softmax goes without subtracting the row's largest score
-where no score is large, for that only guards against overflow, and finding it takes NumPy four
-times as long as ``exp``.
+The T x S scores are never stored as a whole. Forward computes them tile by tile; backward
+recomputes each tile from q, k and the logarithm of each row's sum. A causal tile skips the keys
+after its last query. The largest score of a row is subtracted only where a score is large: that
+guards against overflow, and finding it takes NumPy four times as long as ``exp``.
 
-Legend: N samples, H heads, T queries, S keys, D numbers a head; a tile has n samples, t queries
+Legend: N samples, H heads, T queries, S keys, D numbers per head; a tile has n samples, t queries
 and the s keys that these see.
 """
 
@@ -21,7 +20,7 @@ from firstlight.fast.blocked.parallel import BLOCK_BYTES, even_rows, spread
 from firstlight.fast.compiled import fastest
 from firstlight.support.array import Array
 
-QUERIES = 64  # in a tile, at least: fewer make slow matrix products
+QUERIES = 64  # least number in a tile: fewer make slow matrix products
 
 
 def attention(
@@ -42,15 +41,15 @@ def attention(
     q : array, shape (N, H, T, D)
     k, v : array, shape (N, H, S, D)
     y : array, shape (N, H, T, D)
-        Where the result goes; like all of these, it may be a view.
+        Output; like the inputs, it may be a view.
     bias : array, shape (N or 1, H or 1, T, S), optional
-        Added to the scores; -inf where a query must not look.
+        Added to the scores; -inf where a query must not attend.
     causal : bool
         The last query sees all keys, the one before it all but the last, and so on.
     dropout : float
-        Share of the weights that become zero; the others are scaled up.
+        Probability that a weight becomes zero; the others are scaled up.
     seeds : array of int, shape (N,), optional
-        What each sample's dropout is drawn from.
+        Seed of each sample's dropout.
 
     Returns
     -------
@@ -66,10 +65,10 @@ def attention(
         options = {}
         if not plain:
             draw = dropout_factors(seeds[n], dropout, y) if dropout else None
-            options = {"bias": _of(bias, n), "draw": draw}
+            options = {"bias": _bias_of(bias, n), "draw": draw}
         some(q[n], k[n], v[n], y[n], lse[n], causal, **options)
 
-    spread(block, len(q), _samples(q, k))
+    spread(block, len(q), _samples_per_block(q, k))
     return lse
 
 
@@ -83,13 +82,13 @@ def attend(
     bias: Array | None = None,
     draw: Callable[..., Array] | None = None,
 ) -> None:
-    """Do what `attention` does, in this thread."""
+    """Compute `attention` for some samples, in this thread."""
     hidden = _future(y) if causal else None
     small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
     for rows, keys, _, scores in _tiles(q, k, causal):
         exp, shift = _exp(scores, bias, rows, keys, hidden, small)  # (n, H, t, s)
         total = (exp @ np.ones_like(exp, shape=exp.shape[-1]))[..., None]  # (n, H, t, 1)
-        np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where nothing is seen
+        np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where every key is masked
         lse[:, :, rows] = np.log(total) + shift
         if draw is not None:
             exp *= draw(exp.shape)
@@ -126,11 +125,11 @@ def attention_backward(
         options = {}
         if not plain:
             draw = dropout_factors(seeds[n], dropout, y) if dropout else None
-            options = {"bias": _of(bias, n), "draw": draw}
+            options = {"bias": _bias_of(bias, n), "draw": draw}
         arrays = (array[n] for array in (dy, q, k, v, y, lse, dq, dk, dv))
         some(*arrays, causal, **options)
 
-    spread(block, len(q), _samples(q, k))
+    spread(block, len(q), _samples_per_block(q, k))
 
 
 def attend_backward(
@@ -147,15 +146,15 @@ def attend_backward(
     bias: Array | None = None,
     draw: Callable[..., Array] | None = None,
 ) -> None:
-    """Do what `attention_backward` does, in this thread."""
+    """Compute `attention_backward` for some samples, in this thread."""
     hidden = _future(y) if causal else None
-    v_turned = _turned(v)
+    v_transposed = _transposed(v)
     for rows, keys, scaled_q, p in _tiles(q, k, causal):
         _add_bias(p, bias, rows, keys, hidden)
         p -= lse[:, :, rows]
         np.exp(p, out=p)  # (n, H, t, s)
         g = dy[:, :, rows]  # (n, H, t, D)
-        ds = g @ v_turned[..., keys]  # (n, H, t, s)  dp so far
+        ds = g @ v_transposed[..., keys]  # (n, H, t, s)  dp so far
         kept = p
         if draw is not None:
             mask = draw(p.shape)
@@ -184,13 +183,13 @@ def attention_weights(
     return exp
 
 
-def _of(bias, n):
-    """Return the bias of the samples n, from one for each sample or one for all."""
+def _bias_of(bias, n):
+    """Return the bias of the samples n; a bias for all samples is returned as it is."""
     return bias[n] if bias is not None and len(bias) > 1 else bias
 
 
-def _samples(q, k):
-    """Return how many samples make a block."""
+def _samples_per_block(q, k):
+    """Return the number of samples in a block."""
     if not isinstance(q, np.ndarray):
         return len(q)
     return even_rows(len(q), q.shape[1] * q.shape[2] * k.shape[2] * q.dtype.itemsize)
@@ -203,16 +202,16 @@ def _tiles(q, k, causal):
     if isinstance(q, np.ndarray):
         fitting = BLOCK_BYTES // (q.shape[1] * keys * q.dtype.itemsize)
         step = -(-queries // -(-queries // max(QUERIES, fitting)))  # tiles of equal size
-    k_turned = _turned(k)
+    k_transposed = _transposed(k)
     for start in range((queries - 1) // step * step, -1, -step):
         rows = slice(start, min(start + step, queries))
         seen = slice(0, keys - queries + rows.stop if causal else keys)
         scaled_q = q[:, :, rows] * q.shape[-1] ** -0.5  # (n, H, t, D)
-        yield rows, seen, scaled_q, scaled_q @ k_turned[..., seen]
+        yield rows, seen, scaled_q, scaled_q @ k_transposed[..., seen]
 
 
-def _turned(x):
-    """Return x (n, H, s, D) as (n, H, D, s): small products are twice as fast with it laid out."""
+def _transposed(x):
+    """Return x (n, H, s, D) as a contiguous (n, H, D, s), which makes small products faster."""
     x = x.swapaxes(-1, -2)
     return np.asarray(x, order="C", like=x)
 
@@ -227,7 +226,7 @@ def _exp(scores, bias, rows, keys, hidden, small):
         _add_bias(scores, bias, rows, keys, hidden)
         shift = scores.max(axis=-1, keepdims=True)
         lowest = float(np.finfo(scores.dtype).min) / 2
-        np.maximum(shift, lowest, out=shift)  # it is -inf where nothing is seen
+        np.maximum(shift, lowest, out=shift)  # -inf where every key is masked
         scores -= shift
     return np.exp(scores, out=scores), shift
 
@@ -241,6 +240,6 @@ def _add_bias(scores, bias, rows, keys, hidden):
 
 
 def _future(like):
-    """Return -inf where key j comes after query i, else 0, for as many as ``like`` has queries."""
+    """Return the causal mask (T, T): -inf where key j comes after query i, else 0."""
     t = like.shape[2]
     return np.triu(np.full_like(like, -np.inf, shape=(t, t)), 1)

@@ -26,7 +26,7 @@ TANH_OF = (
     0.036334149153840964,
     0.7978842683971492,
 )
-LARGEST = 9.0  # Φ(9) is 1 and Φ(-9) 0 in float32, and powers of larger numbers would overflow
+LARGEST = 9.0  # Φ(±9) is 1 and 0 in float32; powers of larger numbers would overflow
 LARGEST_EXACT, LARGEST_TANH = 40.0, 10.0  # likewise, for any dtype
 
 # erf(x) = 1 - t P(t) exp(-x²) with t = 1/(1 + p x), x ≥ 0: error below 1.5e-7
@@ -203,7 +203,7 @@ def _erf_hastings(x):
 
 def _erf_cody(x):
     size = np.abs(x)
-    inner = np.minimum(size, 0.5)  # each form only sees numbers that it is made for
+    inner = np.minimum(size, 0.5)  # each formula gets only numbers of its own range
     square = inner * inner
     inner *= _polynomial(CODY_A, square) / _polynomial(CODY_B, square)
     outer = np.clip(size, 0.5, 6.0)  # erf(6) is 1 to the last digit

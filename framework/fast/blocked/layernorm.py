@@ -1,7 +1,7 @@
-"""LayerNorm in blocks of rows: every pass goes over numbers that are still in the cache.
+"""LayerNorm in blocks of rows, so that every pass reads from the cache.
 
-Sums over rows and columns are products with a vector of ones, which BLAS makes four times as fast
-as ``sum`` does. x of 2048 x 384 float32 on two threads, forward and backward: 2.4 ms.
+Sums over rows and columns are products with a vector of ones, in which BLAS is four times as fast
+as ``sum``.
 """
 
 import numpy as np
@@ -79,9 +79,9 @@ def layer_norm_backward(
 
 
 def differentiate(dy: Array, x_hat: Array, rstd: Array, w: Array, dx: Array) -> tuple[Array, Array]:
-    """Write dx (n, D) for a block of rows and return its shares in dw and db (D,).
+    """Write dx (n, D) for a block of rows and return its contributions to dw and db (D,).
 
-    With w/D in place of the weight, means of g = dy w and of g x̂ are products with a vector.
+    With w/D in place of the weight, the means of g = dy w and of g x̂ are products with a vector.
     """
     ones, share = np.ones_like(dy, shape=dy.shape[:1]), w / len(w)
     scratch = dy * x_hat

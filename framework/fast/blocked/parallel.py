@@ -1,16 +1,14 @@
-"""Work on all cores: a function called for blocks of rows that are small enough for the cache.
+"""Threads: call a function for blocks of rows that fit in the cache, on all cores.
 
 NumPy's element-wise functions use one core, and on large arrays each pass goes through memory.
-They release Python's lock, though, and so does BLAS: threads that take block after block, with
-several passes over each while it is in the cache, win twice. There are as many threads as BLAS
-may use at the time, and within a block BLAS has one: cores are never asked for twice, and
-OPENBLAS_NUM_THREADS and the like hold for both. Only the main thread hands work out; others,
-such as a loader's that makes batches ahead, are busy beside it already.
+They release the GIL, and so does BLAS. Threads that process block after block, with several passes
+over each while it is in the cache, therefore gain twice. There are as many threads as BLAS may use
+at the time, and within a block BLAS has one: cores are not oversubscribed, and OPENBLAS_NUM_THREADS
+and the like apply to both. Only the main thread distributes work; other threads, such as a
+loader's, run beside it already.
 
-Handing work over takes 100 us, and each time that two threads want Python's lock at once one of
-them sleeps for 50 us. So blocks must not be too small. Sigmoid of 2048 x 1536 float32: 3.6 ms
-whole, 2.9 ms in blocks of 128 KB, on two threads 4.2 ms in blocks of 64 KB and 1.6 ms of 1 MB;
-below 1 MB in all, one thread is the faster.
+Distributing work takes 100 µs, and a thread that waits for the GIL sleeps for 50 µs. So blocks must
+not be too small, and arrays below 1 MB are faster on one thread.
 """
 
 import os
@@ -25,7 +23,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 
-BLOCK_BYTES = 2**19  # of one array in a block, for a few passes over two or three such arrays
+BLOCK_BYTES = 2**19  # of one array in a block; a few passes read two or three such arrays
 
 _jobs = {}
 
@@ -33,20 +31,20 @@ _jobs = {}
 def spread(function: Callable[[int, int], Any], count: int, block: int) -> list[Any]:
     """Call ``function(start, stop)`` for each block of 0 ... count, on all cores.
 
-    Which thread takes which block is chance, so that no call may depend on another's; what they
-    return is in order, so that sums over it are the same each time.
+    The threads take blocks in no fixed order, so calls must not depend on each other. The results
+    are in the order of the blocks, so that sums over them are reproducible.
 
     Parameters
     ----------
     function : callable
         ``f(start, stop)``; called in several threads at once.
     count, block : int
-        How many rows there are, and how many make a block; the last one may be smaller.
+        Rows in all, and rows in a block; the last block may be smaller.
 
     Returns
     -------
     list
-        What the calls returned, in the order of the blocks.
+        Results of the calls, in the order of the blocks.
 
     Examples
     --------
@@ -61,7 +59,7 @@ def spread(function: Callable[[int, int], Any], count: int, block: int) -> list[
     results, left = [None] * len(starts), iter(enumerate(starts))
 
     def work():
-        for index, start in left:  # the iterator hands each block to one thread only
+        for index, start in left:  # the iterator gives each block to one thread only
             results[index] = function(start, min(start + block, count))
 
     ended = SimpleQueue()
@@ -80,7 +78,7 @@ def spread(function: Callable[[int, int], Any], count: int, block: int) -> list[
 def spread_rows(function: Callable[[int, int], Any], x: Array) -> list[Any]:
     """Call ``function(start, stop)`` for blocks of the rows of x, on all cores.
 
-    An array that is not NumPy's, such as one on a GPU, is a single block.
+    An array of another library, such as one on a GPU, is a single block.
     """
     count = len(x)
     if not isinstance(x, np.ndarray) or x.nbytes <= BLOCK_BYTES:
@@ -89,7 +87,7 @@ def spread_rows(function: Callable[[int, int], Any], x: Array) -> list[Any]:
 
 
 def even_rows(count: int, row_bytes: int) -> int:
-    """Return how many of ``count`` rows make a block, such that all threads get equally many."""
+    """Return the number of rows in a block for which all threads get equally many blocks."""
     blocks, threads = -(-count // rows_per_block(row_bytes)), workers()
     if blocks > 1:
         blocks = -(-blocks // threads) * threads
@@ -97,12 +95,12 @@ def even_rows(count: int, row_bytes: int) -> int:
 
 
 def rows_per_block(row_bytes: int) -> int:
-    """Return how many rows of so many bytes make a block for `spread`."""
+    """Return the number of rows of ``row_bytes`` bytes in a block for `spread`."""
     return max(1, BLOCK_BYTES // row_bytes)
 
 
 def workers() -> int:
-    """Return how many threads `spread` would use now: as many as BLAS, 1 within a block."""
+    """Return the number of threads that `spread` uses now: those of BLAS, 1 within a block."""
     if threading.current_thread() is not threading.main_thread():
         return 1
     return max((library.num_threads for library in _libraries()), default=1)
@@ -132,7 +130,7 @@ def _set_threads(counts):
 
 
 def _jobs_for(threads):
-    """Return the queue of jobs of as many threads, less the main one."""
+    """Return the job queue of ``threads - 1`` worker threads, started on first use."""
     if threads not in _jobs:
         _jobs[threads] = SimpleQueue()
         for number in range(1, threads):
@@ -150,8 +148,8 @@ def _serve(jobs):
             ended.put(failure)
         else:
             ended.put(None)
-        del work, ended  # the arrays that they hold
+        del work, ended  # they hold arrays
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_jobs.clear)  # a forked process has no threads of ours
+    os.register_at_fork(after_in_child=_jobs.clear)  # a forked process does not have these threads

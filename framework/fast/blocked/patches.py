@@ -1,21 +1,19 @@
-"""Patches: what a convolution sees of an image, laid out as the rows of a matrix (im2col).
+"""Patches: the windows of a convolution as the rows of a matrix (im2col).
 
-A 2 × 2 window has four places on a 3 × 3 image. Each becomes a row::
+A 2 × 2 window has four positions on a 3 × 3 image. Each becomes a row::
 
-    a b c        a b  d e        place (0, 0)
-    d e f   ->   b c  e f        place (0, 1)
-    g h i        d e  g h        place (1, 0)
-                 e f  h i        place (1, 1)
+    a b c        a b  d e        position (0, 0)
+    d e f   ->   b c  e f        position (0, 1)
+    g h i        d e  g h        position (1, 0)
+                 e f  h i        position (1, 1)
 
-and a convolution is the product of this matrix with the kernels, one a column. The matrix holds
-each pixel kh · kw times. Whole, it would be far larger than the cache, and than x, y and the
-weights together; so it is made for a few samples (or a few lines of one) at a time, multiplied
-while it is in the cache, and overwritten by the next. 32 -> 64 channels, 3 × 3, 26 × 26, batch
-64, one core: the products alone take 8.6 ms, with patches of 0.7 MB in all 10.0, of 5 MB 11.2.
+and a convolution is the product of this matrix with the kernels as columns. The matrix holds each
+pixel kh · kw times and would be far larger than the cache. So it is built for a few samples (or a
+few lines of one) at a time, multiplied while it is in the cache, and overwritten.
 
-Images are channels-last, so that the kw pixels of a line of the window are one run of memory.
-Where such a run is short, as with grey images, the matrix is filled transposed: then the run is
-a line of the image.
+Images are channels-last, so that the kw pixels of a line of the window are contiguous. If that is
+short, as with grey images, the matrix is filled transposed, so that a line of the image is
+contiguous.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,9 +27,9 @@ from firstlight.fast.window import Axis
 from firstlight.support.array import Array
 
 PATCH_BYTES = 2**20  # of the matrix of patches: half of a core's L2 cache
-SHORT_RUN = 16  # values: below it the matrix is filled transposed
-CHUNKS = 4  # of a batch; always as many, so that a sum over them is the same on any machine
-FEW = 2**22  # multiplications: so few are over before a second thread has begun
+SHORT_RUN = 16  # contiguous values below which the matrix is filled transposed
+CHUNKS = 4  # of a batch, on any machine, so that sums over them are reproducible
+FEW = 2**22  # multiplications; fewer are done before a second thread has started
 
 
 def patches(
@@ -51,11 +49,11 @@ def patches(
     samples, lines : slice
         ``y[samples, lines]`` is contiguous in a new y of shape (N, rows.out, columns.out, ...).
     matrix : array, shape (places, kh · kw · C)
-        One row for each pixel of ``y[samples, lines]``; overwritten by the next one.
+        One row for each pixel of ``y[samples, lines]``; overwritten by the next matrix.
     """
     row_bytes = rows.taps * columns.taps * x.shape[3] * x.dtype.itemsize
     view = framed(x, rows, columns)
-    # BLAS packs the other factor anew for each product, which many rows must make up for.
+    # BLAS packs the other factor again for each product, which pays off with many rows only.
     for samples, lines in tiles(view, row_bytes, least=2 * width):
         yield samples, lines, _as_matrix(view[samples, lines])
 
@@ -76,7 +74,7 @@ def _as_matrix(view):
 def framed(x: Array, rows: Axis, columns: Axis) -> Array:
     """Return the windows on images, a view (N, oh, ow, kh, kw, C).
 
-    Where they reach over the edge, the images are first copied into a frame of zeros.
+    If windows extend over the edge, the images are copied into a frame of zeros first.
     """
     inside = rows.before == columns.before == 0
     if not inside or rows.span > x.shape[1] or columns.span > x.shape[2]:
@@ -95,9 +93,9 @@ def windows(x: Array, rows: Axis, columns: Axis) -> Array:
 
 
 def _fill_frame(frame, x, top, left):
-    """Put images into a frame, ``top`` lines down and ``left`` to the right, and 0 around them.
+    """Copy images into a frame, ``top`` lines down and ``left`` to the right, with 0 around them.
 
-    Negative numbers move them out of the frame, and what is outside is left out.
+    Negative numbers move them out of the frame; pixels outside are cropped.
     """
     lines, lines_of_x = _overlap(frame.shape[1], x.shape[1], top)
     places, places_of_x = _overlap(frame.shape[2], x.shape[2], left)
@@ -109,14 +107,14 @@ def _fill_frame(frame, x, top, left):
 
 
 def _overlap(outer, inner, before):
-    """Return what ``before ... before + inner`` and ``0 ... outer`` share, in indices of both."""
+    """Return the overlap of ``before ... before + inner`` and ``0 ... outer``, as two slices."""
     start = min(max(before, 0), outer)
     stop = max(min(before + inner, outer), start)
     return slice(start, stop), slice(start - before, stop - before)
 
 
 def tiles(images: Array, pixel_bytes: int, least: int = 1) -> Iterator[tuple[slice, slice]]:
-    """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) that make up `PATCH_BYTES`.
+    """Yield ``(samples, lines)``, slices of images (N, oh, ow, ...) of about `PATCH_BYTES`.
 
     They are whole images, unless a single one is larger, and have about ``least`` pixels or more.
     """
@@ -131,8 +129,8 @@ def tiles(images: Array, pixel_bytes: int, least: int = 1) -> Iterator[tuple[sli
             yield slice(first, min(first + few, count)), slice(top, min(top + some, height))
 
 
-def over_samples(function: Callable[[int, int], Any], x: Array, multiplications: int) -> list[Any]:
-    """Call ``function(start, stop)`` for chunks of the batch, on all cores if there is much to do.
+def over_chunks(function: Callable[[int, int], Any], x: Array, multiplications: int) -> list[Any]:
+    """Call ``function(start, stop)`` for chunks of the batch, on all cores if that pays off.
 
     Returns the results in the order of the chunks.
     """

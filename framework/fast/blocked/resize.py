@@ -7,30 +7,30 @@ import numpy as np
 from firstlight.fast.blocked.parallel import spread_rows
 from firstlight.support.array import Array
 
-SMALL = 60  # old pixels along an axis, up to which the product is faster
+SMALL = 60  # old pixels along an axis up to which the matrix product is faster
 
 
-def taps_of(weights: Array) -> tuple[list[tuple[Array, Array | None]], Array | None]:
-    """Return ``(taps, seen)``, by which `resize` multiplies with a matrix of few weights a row.
+def resize_taps(weights: Array) -> tuple[list[tuple[Array, Array | None]], Array | None]:
+    """Return ``(taps, seen)``, a sparse form of a matrix for `resize`.
 
     Parameters
     ----------
     weights : numpy.ndarray, shape (new, old)
-        Those of a row that are not 0 are neighbours.
+        The non-zero weights of a row are adjacent.
 
     Returns
     -------
     taps : list of (array of int, array or None), shape (new,) each
         An old pixel and its weight, for each new one; None where all weights are 1.
     seen : array of bool, or None
-        The new pixels that look at any old one, unless all do.
+        The new pixels with any weight; None if all have.
     """
     used = weights != 0
     first, count = used.argmax(axis=1), used.sum(axis=1)  # (new,)
     taps, rows, most = [], np.arange(len(weights)), count.max()
     for n in range(most):
-        places = first + np.clip(count - 1, 0, n)  # a row with fewer takes its last several times,
-        halvings = np.clip(n + 2 - count, 0, most - count)  # in parts: 0 · inf would be NaN
+        places = first + np.clip(count - 1, 0, n)  # a row with fewer repeats its last one,
+        halvings = np.clip(n + 2 - count, 0, most - count)  # in halves, as 0 · inf would be NaN
         factors = np.ldexp(weights[rows, places], -halvings)
         taps.append((places, None if (factors == 1).all() else factors))
     return taps, None if count.all() else count > 0
@@ -39,14 +39,14 @@ def taps_of(weights: Array) -> tuple[list[tuple[Array, Array | None]], Array | N
 def resize(x: Array, rows: tuple[Any, ...], columns: tuple[Any, ...]) -> Array:
     """Return images x (N, H, W, C) with rows and columns multiplied by a matrix each.
 
-    Whole matrices are multiplied only where they are small, which is faster then, and the images
-    finite: as 0 · NaN is NaN, one such pixel would spoil all others.
+    Dense products are used only if the matrices are small and the images finite: as 0 · NaN is
+    NaN, one such pixel would spread to all others.
 
     Parameters
     ----------
     x : array, shape (N, H, W, C)
     rows, columns : (weights, taps, seen)
-        A matrix (H', H) or (W', W), and what `taps_of` returns for it.
+        A matrix (H', H) or (W', W), and the result of `resize_taps` for it.
     """
     matrices = rows[0], columns[0]
     y = np.empty_like(x, order="C", shape=(len(x), *map(len, matrices), x.shape[3]))

@@ -1,9 +1,8 @@
-"""Sums and maps by sample and channel of channels-last arrays: what GroupNorm is made of.
+"""Sums and affine maps by sample and channel of channels-last arrays, as GroupNorm needs them.
 
-As in `firstlight.fast.blocked.channels` the last two axes are taken as one long row, (N, H, W, C)
-as N maps of H rows of W C numbers. Samples are taken a block at a time, so that all passes over a
-block find it in the cache, on all cores. GroupNorm of (64, 24, 24, 64), forward and backward: 10.4
-ms on two threads, against 18.7 in whole-array passes.
+As in `firstlight.fast.blocked.channels`, the last two axes are treated as one long row,
+(N, H, W, C) as N maps of H rows of W C numbers. All passes are made over a block of samples while
+it is in the cache, on all cores.
 """
 
 import math
@@ -95,7 +94,7 @@ def _repeat(vectors, maps):  # (N, C) -> (N, 1, W C)
 
 
 def _row_sums(maps):  # (N, R, W C) -> (N, W C)
-    if not isinstance(maps, np.ndarray):  # no product, which tensor cores would round
+    if not isinstance(maps, np.ndarray):  # a product would be rounded by tensor cores
         return maps.sum(axis=1)
     return (np.ones_like(maps, shape=(1, maps.shape[1])) @ maps)[:, 0]
 
@@ -115,7 +114,7 @@ def _join(parts):
 
 
 def _spread(function, maps):
-    """Call ``function(start, stop)`` for blocks of samples; no samples are one empty block."""
+    """Call ``function(start, stop)`` for blocks of samples; an empty batch is one empty block."""
     if not isinstance(maps, np.ndarray):
         return [function(0, len(maps))]
     block = rows_per_block(max(1, maps.itemsize * math.prod(maps.shape[1:])))

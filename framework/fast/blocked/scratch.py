@@ -1,7 +1,6 @@
-"""Scratch memory: arrays that are written and read within one call, and need not be made anew.
+"""Scratch memory: temporaries that are reused from call to call, one set per thread.
 
-Memory that is fresh from the system is handed over page by page, each one cleared first: for
-patches of a megabyte that takes as long as filling them. Each thread keeps its own.
+The system clears new memory page by page, which for patches of 1 MB takes as long as filling them.
 """
 
 import math
@@ -15,15 +14,15 @@ _kept = threading.local()
 
 
 def scratch(name: str, shape: tuple[int, ...], like: Array) -> Array:
-    """Return an uninitialised array, in memory that the same name had before in this thread.
+    """Return an uninitialised array in the memory that this thread keeps under a name.
 
     Parameters
     ----------
     name : str
-        What it is for. What an earlier call with this name returned is overwritten.
+        Purpose. The array of an earlier call with this name is overwritten.
     shape : tuple of int
     like : array
-        Whose dtype, and device, it has.
+        Sets the dtype and the device.
 
     Returns
     -------
@@ -39,7 +38,7 @@ def scratch(name: str, shape: tuple[int, ...], like: Array) -> Array:
     ... )
     ((2, 5), True)
     """
-    if not isinstance(like, np.ndarray):  # CuPy has a pool of its own
+    if not isinstance(like, np.ndarray):  # CuPy has its own memory pool
         return np.empty_like(like, order="C", shape=shape)
     size = math.prod(shape)
     buffer = vars(_kept).get((name, like.dtype))

@@ -1,4 +1,4 @@
-"""Softmax of rows and its logarithm at one place, in the parts that cross-entropy is made of."""
+"""Softmax of rows and its logarithm at the target, as cross-entropy needs them."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ def softmax_parts(
     x : array, shape (N, C)
         Logits.
     t : array of int, shape (N,)
-        A class for each row.
+        Target class of each row.
     counted : array of bool, shape (N,)
-        Which rows count.
+        True for rows that are not ignored.
     b : array, shape (C,), optional
-        A weight for each class.
+        Weight of each class.
 
     Returns
     -------
     e : array, shape (N, C)
-        exp(x - max). Rows that do not count are taken for zeros, whatever is in them.
+        exp(x - max). Ignored rows are treated as zeros.
     s, log_s, x_t : array, shape (N,)
         Σ e, its logarithm, and x - max at t.
     b_x : array, shape (N,), or None
@@ -40,7 +40,7 @@ def softmax_parts(
     [array([[1., 1.]]), array([2.]), array([0.6931]), array([0.])]
     """
     rows = np.arange(len(t), like=x)  # (N,)
-    largest = x.max(axis=1, keepdims=True)  # (N, 1)  taken off, exp cannot overflow
+    largest = x.max(axis=1, keepdims=True)  # (N, 1)  subtracted so that exp cannot overflow
     if isinstance(counted, np.ndarray) and counted.all():
         x = x - largest  # (N, C)
     else:
@@ -49,13 +49,13 @@ def softmax_parts(
         x[~counted] = 0
     x_t = x[rows, t]  # (N,)
     b_x = None if b is None else _dot(x, b)  # (N,)
-    e = np.exp(x, out=x)  # (N, C)  x is gone
+    e = np.exp(x, out=x)  # (N, C)  overwrites x
     s = e.sum(axis=1)  # (N,)
     return e, s, np.log(s), x_t, b_x
 
 
 def softmax_parts_dx(e: Array, s: Array, t: Array, a: Array, scale: Any) -> Array:
-    """Turn e of `softmax_parts` into scale · a (e/s - [c = t]), in place, and return it."""
+    """Overwrite e of `softmax_parts` with scale · a (e/s - [c = t]), and return it."""
     rows = np.arange(len(t), like=e)  # (N,)
     e *= (scale * a / s)[:, None]
     e[rows, t] -= scale * a
@@ -63,7 +63,7 @@ def softmax_parts_dx(e: Array, s: Array, t: Array, a: Array, scale: Any) -> Arra
 
 
 def _dot(x, b):
-    """Return x @ b with 0 · (-inf) = 0, which classes of weight 0 may have."""
+    """Return x @ b with 0 · (-inf) = 0, for logits of -inf of classes with weight 0."""
     if not (isinstance(b, np.ndarray) and b.all()):
         x = np.where(b != 0, x, 0)
     return x @ b

@@ -1,11 +1,11 @@
-"""Compiled twins of functions that NumPy takes many passes for; used where numba is installed.
+"""Compiled forms of functions that need many passes in NumPy; used if numba is installed.
 
-``pip install "firstlight[fast]"`` brings numba. Each file here has functions of the same names and
-arguments as the file of NumPy functions that it stands in for, and the tests compare them.
-FIRSTLIGHT_COMPILED=0 leaves them unused.
+``pip install "firstlight[fast]"`` installs numba. Each file has functions of the same names and
+arguments as the file of NumPy functions that it replaces, and the tests compare them.
+FIRSTLIGHT_COMPILED=0 disables them.
 
-Numba keeps compiled code until the file of the function changes. After a change to what it calls in
-another file (`blas`, `frame`, `tile`), touch it too.
+Numba caches compiled code until the file of the function changes. After a change to a function that
+it calls in another file (`blas`, `frame`, `tile`), touch the caller's file too.
 """
 
 import importlib.util
@@ -21,15 +21,15 @@ log: logging.Logger = logging.getLogger("firstlight")
 
 
 def fastest(function: Callable[..., Any], *arrays: Array) -> Callable[..., Any]:
-    """Return the compiled twin of a function, or the function itself where there is none.
+    """Return the compiled form of a function, or the function itself if there is none.
 
     Parameters
     ----------
     function : callable
-        A function of ``firstlight.fast.NAME``; its twin has its name, without leading underscores,
+        A function of a module NAME; the compiled one has its name, without leading underscores,
         in ``firstlight.fast.compiled.NAME``.
     *arrays : array
-        What it will be called with; twins are for NumPy's float32 arrays.
+        Its arguments; only NumPy's float32 arrays have compiled forms.
     """
     if not all(type(x).__module__ == "numpy" and x.dtype == "float32" for x in arrays):
         return function

@@ -1,4 +1,4 @@
-"""Adam's step in one pass: 535,818 parameters in 0.29 ms, against 0.80 ms by NumPy's thirteen."""
+"""Adam's step in one pass, for which NumPy needs thirteen."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from firstlight.support.array import Array
 def descend(
     group: dict[str, Any], t: int, w: Array, g: Array, m: Array, v: Array, step: Array
 ) -> None:
-    """Do as `firstlight.optim.adam.descend` does, to the last bit."""
+    """Compute `firstlight.optim.adam.descend`, equal to the last bit."""
     beta1, beta2 = group["betas"]
     number = w.dtype.type
     _descend(

@@ -1,8 +1,8 @@
 """Attention without bias and dropout: all heads of some samples in one compiled call.
 
 The formulas are those of `firstlight.fast.blocked.attention`. A tile of scores is multiplied,
-turned into weights row by row, and multiplied again, with nothing in between but the cache; of a
-causal tile only the keys that a row sees are turned.
+converted to weights row by row, and multiplied again while it is in the cache. In a causal tile,
+only the keys that a row sees are converted.
 """
 
 import math
@@ -53,7 +53,7 @@ def attend_backward(
 
 
 def _by_rows(x):
-    """Return x, or a copy of it, so that BLAS can take its last two axes as a matrix."""
+    """Return x, or a copy whose last two axes BLAS can read as a matrix."""
     down, right = x.strides[-2:]
     fits = right == x.itemsize and down >= x.shape[-1] * x.itemsize
     return x if fits else np.array(x, order="C")

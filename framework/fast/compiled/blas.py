@@ -1,7 +1,7 @@
-"""BLAS for compiled functions: the product of matrices that NumPy itself calls.
+"""BLAS for compiled functions: NumPy's own matrix product, called by its address.
 
-A compiled loop that went back to Python for each product would ask for Python's lock each time,
-and its threads would wait for each other. Called by its address, BLAS needs no lock.
+A compiled loop that called Python for each product would need the GIL each time, and its threads
+would wait for each other.
 """
 
 import ctypes
@@ -52,7 +52,7 @@ def multiply(a: Array, b: Array, share: float, out: Array) -> None:
 
 @njit(nogil=True, cache=True)
 def _form(matrix):
-    """Return whether BLAS has to transpose a matrix, and how far its lines are apart."""
+    """Return the transposition flag and the leading dimension of a matrix."""
     down, right = matrix.strides[0] // matrix.itemsize, matrix.strides[1] // matrix.itemsize
     if right == 1:
         return AS_IT_IS, max(down, matrix.shape[1])

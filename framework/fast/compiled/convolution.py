@@ -1,9 +1,8 @@
-"""Convolutions tile by tile, without patches: each tile finds what its windows see in a frame.
+"""Convolutions tile by tile, without patches: each tile reads its windows from a padded frame.
 
-dx is the same convolution once more, of dy with turned kernels (`Axis.back`). dW is made of such
-tiles too: of 6 numbers that a window sees by 16 channels, summed over the places of the window.
-The loops are in `firstlight.fast.compiled.tiles`; here is how the batch is split, and which tables
-say where everything is.
+dx is the same convolution, of dy with rotated kernels (`Axis.back`). dW is made of such tiles too:
+6 numbers of a window by 16 channels, summed over the positions of the window. This file splits the
+batch and makes the tables of offsets; the loops are in `firstlight.fast.compiled.tiles`.
 """
 
 from collections.abc import Callable
@@ -13,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 
 from firstlight.fast.blocked.parallel import spread
-from firstlight.fast.blocked.patches import CHUNKS, over_samples
+from firstlight.fast.blocked.patches import CHUNKS, over_chunks
 from firstlight.fast.blocked.scratch import scratch
 from firstlight.fast.compiled import tiles
 from firstlight.fast.compiled.frame import Frame, as_numbers, layout, offsets, table
 from firstlight.fast.window import Axis
 from firstlight.support.array import Array
 
-LONG_SUM = 192  # places whose share of dW is added up in registers
-LARGE = 2**17  # numbers of dW: then each thread makes some rows of it, and not one of its own
+LONG_SUM = 192  # positions whose contribution to dW is summed in registers
+LARGE = 2**17  # numbers of dW above which each thread makes some of its rows
 
 
 def correlate(
@@ -35,11 +34,11 @@ def correlate(
 ) -> None:
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
     some = correlation(x, kernels, rows, columns, y, bias, by_channel)
-    over_samples(some, x, y.size * len(kernels))
+    over_chunks(some, x, y.size * len(kernels))
 
 
-def give_back(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
-    """Write Σ_ij of dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
+def input_gradient(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
+    """Write Σ_ij dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
     row_parts, column_parts = list(rows.back(dx.shape[1])), list(columns.back(dx.shape[2]))
     if len(row_parts) < rows.stride or len(column_parts) < columns.stride:
         dx[...] = 0  # pixels between the windows
@@ -54,7 +53,7 @@ def give_back(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None
         for part in parts:
             part(start, stop)
 
-    over_samples(some, dy, dy.size * w[0].size)
+    over_chunks(some, dy, dy.size * w[0].size)
 
 
 def correlation(
@@ -66,7 +65,7 @@ def correlation(
     bias: Array | None = None,
     by_channel: bool = False,
 ) -> Callable[[int, int], None]:
-    """Return the function ``f(begin, stop)`` that does what `correlate` does, to some samples."""
+    """Return a function ``f(begin, stop)`` that computes `correlate` for some samples."""
     out = y.shape[3]
     whole = tiles.filled(out)
     weights, start = np.empty(len(kernels) * whole, x.dtype), np.zeros(whole, x.dtype)
@@ -89,7 +88,7 @@ def correlation(
 
 
 class _Plan(NamedTuple):
-    """How a chunk is taken, see `tiles.correlate`; ``memory`` is the shape of that of a frame."""
+    """Arguments of `tiles.correlate` for a chunk; ``memory`` is the shape of a frame's memory."""
 
     lines: int
     memory: tuple
@@ -104,7 +103,7 @@ class _Plan(NamedTuple):
 def _plan(count, rows, columns, channels, whole, steps, by_channel):
     lines, memory = layout(count, rows, columns, channels)
     taps, terms = {"rows": rows.taps, "columns": columns.taps}, 1 if by_channel else channels
-    if columns.dilation == 1 and not by_channel:  # the pixels on a line of a window are one run
+    if columns.dilation == 1 and not by_channel:  # the pixels on a line of a window are contiguous
         taps, terms = {"rows": rows.taps}, columns.taps * channels
     taps = table(memory, rows, columns, **taps)
     samples, width, multiple = memory[0], columns.out, tiles.multiple_for(whole)
@@ -118,11 +117,13 @@ def _plan(count, rows, columns, channels, whole, steps, by_channel):
 
 
 def _rest(count, size):
-    """Return how many are in the last part of a count that is taken in parts of a size."""
+    """Return the size of the last part of a count that is split into parts of ``size``."""
     return (count - 1) % size + 1
 
 
-def gradient(x: Array, dy: Array, rows: Axis, columns: Axis, by_channel: bool = False) -> Array:
+def weight_gradient(
+    x: Array, dy: Array, rows: Axis, columns: Axis, by_channel: bool = False
+) -> Array:
     """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C), or with ``by_channel`` (C, kh · kw)."""
     out, whole = dy.shape[3], tiles.filled(dy.shape[3])
     size = rows.taps * columns.taps * (1 if by_channel else x.shape[3])
@@ -142,7 +143,7 @@ def gradient(x: Array, dy: Array, rows: Axis, columns: Axis, by_channel: bool = 
         return dw
 
     if size * whole < LARGE:
-        return sum(over_samples(some, x, dy.size * size))[:size, :out].T
+        return sum(over_chunks(some, x, dy.size * size))[:size, :out].T
     dw = np.empty((out, size), x.dtype)
 
     def some_rows(first, stop):

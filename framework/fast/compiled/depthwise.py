@@ -1,4 +1,4 @@
-"""Depthwise convolution in compiled tiles, in which each channel of y sees only its own of x."""
+"""Depthwise convolution in compiled tiles."""
 
 from firstlight.fast.compiled import convolution
 from firstlight.fast.window import Axis
@@ -13,7 +13,7 @@ def correlate(
     convolution.correlate(x, kernels, rows, columns, y, bias, by_channel=True)
 
 
-def gradient(x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
+def weight_gradient(x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
     """Return dL/dW (C, kh, kw)."""
-    dw = convolution.gradient(x, dy, rows, columns, by_channel=True)
+    dw = convolution.weight_gradient(x, dy, rows, columns, by_channel=True)
     return dw.reshape(-1, rows.taps, columns.taps)

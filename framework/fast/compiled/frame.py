@@ -1,7 +1,7 @@
-"""Frames: a few images, or some lines of one, within the zeros that their windows reach over.
+"""Frames: a few images, or some lines of one, with their padding.
 
-What a compiled convolution reads is copied here first. There it is in the cache, and whatever the
-padding and the stride, the windows find their numbers at distances that a table tells.
+A compiled convolution copies its input here first. The frame is in the cache, and a table holds the
+offsets of the windows' numbers, whatever the padding and the stride.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ _address = types.CPointer(types.float32)
 copy: Any = types.ExternalFunction("memcpy", types.voidptr(_address, _address, types.uintp))
 
 FRAME_BYTES = 2**18  # half of a core's L2 cache
-FEW_PLACES = 192  # of small images together, where a single one has too few
+FEW_PLACES = 192  # window positions below which several small images share a frame
 
 
 class Images(NamedTuple):
-    """Images (N, H, W, C) as a row of numbers, which may have gaps."""
+    """Images (N, H, W, C) as a flat array of numbers, which may have gaps."""
 
     numbers: Array
     steps: tuple[int, ...]  # from a sample, line, pixel or channel to the next
@@ -30,14 +30,14 @@ class Images(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """Some lines of windows on some images, and memory for what they see.
+    """Some lines of windows on some images, and memory for their pixels.
 
     Attributes
     ----------
     rows, columns : tuple
         The windows, as in `firstlight.fast.window.Axis`.
     lines : int
-        How many lines of windows see them.
+        Number of lines of windows.
     memory : array, shape (samples, lines that are seen, pixels, channels)
     """
 
@@ -48,9 +48,9 @@ class Frame(NamedTuple):
 
 
 def as_numbers(images: Array) -> Images:
-    """Return `Images` for an array: itself, unless the channels of a pixel have gaps.
+    """Return `Images` for an array: a view, unless the channels of a pixel have gaps.
 
-    One that is to be written must have none; those that `np.empty` makes, and their views, do not.
+    An array to be written must have none, as is true of `np.empty` and its views.
     """
     steps = tuple([step // images.itemsize for step in images.strides])
     if images.flags.c_contiguous:
@@ -64,7 +64,7 @@ def as_numbers(images: Array) -> Images:
 def layout(
     count: int, rows: Axis, columns: Axis, channels: int
 ) -> tuple[int, tuple[int, int, int, int]]:
-    """Return how many lines of windows, and memory of which shape, a frame is for.
+    """Return the number of lines of windows in a frame, and the shape of its memory.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def layout(
         Samples.
     rows, columns : firstlight.fast.window.Axis
     channels : int
-        May be more than those of x; what the others hold is chance.
+        May be more than those of x; the others are not initialised.
     """
     line_bytes = 4 * columns.span * channels
     image_bytes, places = line_bytes * rows.span, rows.out * columns.out
@@ -89,18 +89,18 @@ def layout(
 def table(
     shape: tuple[int, ...], rows: Axis, columns: Axis, multiple: int = 1, /, **counts: int
 ) -> Array:
-    """Return where numbers are in a frame that differ in some of their indices.
+    """Return the offsets in a frame of numbers that differ in some of their indices.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the memory of the frame.
+        Shape of the frame's memory.
     rows, columns : firstlight.fast.window.Axis
     multiple : int
-        The table's length is a multiple of it; the last place is repeated as often as that takes.
+        The table is padded to a multiple of it with its last offset.
     **counts : int
-        How many there are of each index, the outermost first: "samples", the "lines" and "places"
-        of windows, the "rows" and "columns" within a window, and "channels".
+        Size of each index, the outermost first: "samples", the "lines" and "places" of windows,
+        the "rows" and "columns" within a window, and "channels".
 
     Returns
     -------
@@ -119,7 +119,7 @@ def table(
 
 
 def offsets(counts: tuple[int, ...], steps: Sequence[int], multiple: int = 1) -> Array:
-    """Return where all tuples of indices up to ``counts`` are, given the steps of each index.
+    """Return the offsets of all tuples of indices below ``counts``, given the step of each index.
 
     Examples
     --------
@@ -137,21 +137,21 @@ def offsets(counts: tuple[int, ...], steps: Sequence[int], multiple: int = 1) ->
 def fill(
     frame: Frame, images: Images, sample: int, stop: int, top: int, height: int
 ) -> tuple[int, int]:
-    """Copy what windows see of images into the memory of the frame.
+    """Copy the pixels that windows see into the memory of the frame.
 
     Parameters
     ----------
     frame : Frame
     images : Images
     sample, stop : int
-        The first image, and the one at which to stop.
+        The first image, and the one after the last.
     top, height : int
-        The first line of windows, and how many of them there are.
+        The first line of windows, and the number of lines.
 
     Returns
     -------
     samples, lines : int
-        Of how many images, and for how many lines of windows.
+        Number of images, and of lines of windows.
     """
     memory, (numbers, steps, (_, image_lines, width, channels)) = frame.memory, images
     (above, _, stride, _, _), left = frame.rows, frame.columns[0]

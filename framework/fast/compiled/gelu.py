@@ -44,14 +44,14 @@ def tanh(x: Array, y: Array, dydx: Array | None) -> None:
 def _exact(x, y, dydx, slope):
     for i in range(x.size):
         a = x[i]
-        low = -MOST if a < -MOST else a  # unlike min and max these keep NaN at no cost
+        low = -MOST if a < -MOST else a  # unlike min and max, this keeps NaN at no cost
         near = MOST if low > MOST else low
         square = near * near
         u = ((((T6 * square + T5) * square + T4) * square + T3) * square + T2) * square + T1
         cdf = ONE / (ONE + exp(-TWO * near * (u * square + T0)))
         if slope:
             dydx[i] = cdf + near * exp(-HALF * square) * DENSITY
-        y[i] = low * cdf  # which never is quite 0
+        y[i] = low * cdf  # cdf is never exactly 0
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
@@ -69,10 +69,10 @@ def _tanh(x, y, dydx, slope):
 
 @njit(error_model="numpy")
 def exp(x: Any) -> Any:
-    """Return exp(x) to 5e-7; for x below -87.3, where it is no normal number, 0.
+    """Return exp(x) to 5e-7; 0 for x below -87.3, where the result would be subnormal.
 
-    With n the whole number next to x / ln 2 and r = x - n ln 2, exp(x) = 2ⁿ exp(r). 2ⁿ has the
-    bits of n + 127 as its exponent.
+    With n = x / ln 2 rounded and r = x - n ln 2, exp(x) = 2ⁿ exp(r). The exponent bits of 2ⁿ are
+    n + 127.
 
     References
     ----------

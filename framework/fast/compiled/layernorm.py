@@ -1,4 +1,4 @@
-"""LayerNorm's passes over a row, as two loops each; see `firstlight.fast.blocked.layernorm`."""
+"""LayerNorm's passes over a row as two loops each; see `firstlight.fast.blocked.layernorm`."""
 
 import math
 
@@ -31,10 +31,10 @@ def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
 def differentiate(dy: Array, x_hat: Array, rstd: Array, w: Array, dx: Array) -> tuple[Array, Array]:
-    """Write dx for a block of rows and return its shares in dw and db."""
+    """Write dx for a block of rows and return its contributions to dw and db."""
     n, width = dy.shape
     dw, db = np.zeros(width, np.float32), np.zeros(width, np.float32)
-    for start in range(0, n, GROUP):  # sums of sums lose fewer digits
+    for start in range(0, n, GROUP):  # partial sums are more accurate
         group_dw, group_db = np.zeros(width, np.float32), np.zeros(width, np.float32)
         for i in range(start, min(start + GROUP, n)):
             shift, stretch = np.float32(0), np.float32(0)

@@ -1,14 +1,13 @@
-"""A tile of a product, added up in registers: what compiled convolutions are made of.
+"""A tile of a product, summed in registers: the kernel of compiled convolutions.
 
-A tile is a few places by 16 (or 8) channels of y, whose sums stay in the registers of the core
-until they are complete. Which numbers of x meet which weights is a table of offsets::
+A tile is a few positions by 16 (or 8) channels of y, whose sums stay in the core's registers until
+they are complete. A table of offsets tells which numbers of x are multiplied with which weights::
 
     y[p, :] = start[p, :] + Σ_t Σ_r x[x_at[p] + tap_at[t] + r · x_step] w[t, r, :]
 
-so that windows, strides and frames are all the same to it, and no patch is ever copied. For each
-step of the sums, a core loads 16 weights and multiplies them with one number for each of 6
-places: 2 loads of vectors and 6 of numbers for 12 multiplications of vectors, as many as it can do
-meanwhile. 3 × 3 from 32 to 64 channels on 26 × 26 pixels: 95 GFLOP/s a core, of BLAS on patches 67.
+so that windows, strides and frames need no special code, and no patch is copied. For each step of
+the sums, a core loads 16 weights and multiplies them with one number for each of 6 positions: 2
+vector loads and 6 scalar loads for 12 vector multiplications, which take as long.
 
 References
 ----------
@@ -27,14 +26,14 @@ _NUMBER, _OFFSET, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 
 
 def tile_of(places: int, channels: int, by_channel: bool = False) -> Callable[..., None]:
-    """Return the compiled tile for so many places and channels; see the top of this file.
+    """Return the compiled tile for a number of positions and channels; see the module docstring.
 
     Parameters
     ----------
     places, channels : int
-        Their product, in vectors of the machine, should fill its registers: 12 of AVX2's 16.
+        Their product, in vectors, should fill the registers: 12 of AVX2's 16.
     by_channel : bool
-        Whether each channel of y sees only its own channel of x, which then is a vector as well.
+        If True, each channel of y sees only its own channel of x, which is a vector then.
 
     Returns
     -------
@@ -66,7 +65,7 @@ def tile_of(places: int, channels: int, by_channel: bool = False) -> Callable[..
 def _write(
     code, places, by_channel, x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at
 ):
-    """Write the instructions of a tile, of which the two loops are carried out as such."""
+    """Emit the instructions of a tile; its two loops are not unrolled."""
     load_x = code.load if by_channel else code.repeat
     multiply, loop = code.builder.mul, lambda count: cgutils.for_range(code.builder, count)
     sums = [
@@ -87,7 +86,7 @@ def _write(
 
 
 class _Vectors:
-    """LLVM's instructions on vectors of so many numbers."""
+    """LLVM instructions on vectors of ``size`` numbers."""
 
     def __init__(self, builder, size):
         self.builder, self.kind = builder, ir.VectorType(_NUMBER, size)
@@ -113,7 +112,7 @@ class _Vectors:
         return self.builder.load(self.builder.bitcast(pointer, self.kind.as_pointer()), align=4)
 
     def repeat(self, pointer):
-        """Load one number as all those of a vector."""
+        """Load one number into all lanes of a vector."""
         empty = ir.Constant(self.kind, ir.Undefined)
         one = self.builder.insert_element(empty, self.builder.load(pointer), _LANE(0))
         return self.builder.shuffle_vector(one, empty, self.first_lane)

@@ -1,7 +1,7 @@
 """Loops over tiles: the compiled part of a convolution, for a chunk of the batch.
 
-Channels are taken 16 at a time, or 8 where no more are left; those that there are not are 0. With
-``by_channel``, each kernel has one channel, and sees only the channel of x that has its number.
+Channels are processed 16 at a time, or 8 if no more are left; missing ones are 0. With
+``by_channel``, each kernel has one channel and sees only the channel of x with its number.
 """
 
 import math
@@ -23,12 +23,12 @@ _narrow_by_channel = tile_of(NARROW_PLACES, NARROW, by_channel=True)
 
 
 def filled(channels: int) -> int:
-    """Return a number of channels that fills tiles."""
+    """Round a number of channels up to one that fills tiles."""
     return -(-channels // NARROW) * NARROW
 
 
 def multiple_for(channels: int) -> int:
-    """Return what the number of places must be a multiple of, to fill tiles."""
+    """Return the number whose multiples are numbers of positions that fill tiles."""
     wide, narrow = divmod(filled(channels), WIDE)
     return math.lcm(WIDE_PLACES if wide else 1, NARROW_PLACES if narrow else 1)
 
@@ -69,14 +69,13 @@ def correlate(
     frame : Frame
     x, y : Images
     taps : array of int64
-        Where the taps of a window are; ``terms`` numbers follow on each.
+        Offsets of the taps of a window; each has ``terms`` consecutive numbers.
     weights, bias : array
-        From `arrange`; with as many numbers as channels that fill tiles.
+        From `arrange`; their channels fill tiles.
     x_at, y_at : (array, array)
-        Where the windows of a frame are in its memory, and in y: those of a whole frame, and those
-        of the last one.
+        Offsets of the windows in a frame's memory and in y: for a whole frame, and for the last.
     part : array
-        Memory for what a frame gives of y, where its channels do not fill tiles.
+        Memory for the part of y of a frame if its channels do not fill tiles.
     """
     memory, (_, height, _, out), whole = frame.memory.reshape(-1), y.shape, len(bias)
     size = len(taps) * terms
@@ -114,7 +113,7 @@ def _write(x, x_at, taps, terms, w, bias, channels, y, y_at, by_channel):
 
 @njit(nogil=True, cache=True)
 def _leave_out(part, whole, y, first, samples, lines):
-    """Write those channels of a part that y has, into y from number ``first`` on."""
+    """Copy the channels that y has from a part into y, from number ``first`` on."""
     _, _, width, out = y.shape
     at = 0
     for sample in range(samples):
@@ -148,12 +147,11 @@ def gradient(
     frame : Frame
     x, dy : Images
     terms : array of int64
-        Where the numbers of a window are: one for each row of dw.
+        Offsets of the numbers of a window, one for each row of dw.
     lines_at : array of int64
-        Where the first windows are of each line of a frame; the others of the line are ``step``
-        numbers apart.
+        Offset of the first window of each line of a frame; the next ones are ``step`` apart.
     most : int
-        Lines that are added up at a time; `part` is memory for 16 channels of as many of dy.
+        Lines that are summed at a time; `part` is memory for 16 channels of as many lines of dy.
     dw : array, shape (terms, channels that fill tiles)
     """
     memory, (_, height, width, _), whole = frame.memory.reshape(-1), dy.shape, dw.shape[1]
@@ -177,7 +175,7 @@ def gradient(
 
 @njit(nogil=True, cache=True)
 def _take(dy, sample, line, o, channels, part, place):
-    """Copy channels of a line of dy, from number ``o`` on, into a part from a place on."""
+    """Copy channels of a line of dy, from number ``o`` on, into a part from a position on."""
     _, _, width, out = dy.shape
     first = sample * dy.steps[0] + line * dy.steps[1] + o
     for index in range(width):

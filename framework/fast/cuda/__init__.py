@@ -1,1 +1,1 @@
-"""Faster forms on a GPU: our kernels and products, graphs, uploads, samples that live there."""
+"""Faster forms on a GPU: CUDA kernels, cuBLAS products, loss scale and uploads."""

@@ -1,7 +1,7 @@
 """Convolution and pooling on a GPU; see `firstlight.fast.cuda.cupy_ops`.
 
-A convolution is one product of patches and kernels, the patches of as many samples at a time as
-stay in the GPU's L2 cache. Groups are convolutions side by side.
+A convolution is a product of patches and kernels, for as many samples at a time as have patches
+that fit in the GPU's L2 cache. Groups are separate convolutions.
 """
 
 import math
@@ -11,12 +11,12 @@ import numpy as np
 from firstlight.fast.blocked import pooling
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.gemm import matmul
-from firstlight.fast.cuda.kernel import each, launch
+from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.fast.window import Window
 from firstlight.support.array import Array
 
-PATCH_BYTES = 24 << 20  # of a matrix of patches: about half of an H100's L2 cache
-PLACES = 256  # in a window, at most, for the kernels that keep a place in a byte
+PATCH_BYTES = 24 << 20  # of a matrix of patches: half of an H100's L2 cache
+PLACES = 256  # most positions in a window for the kernels that store one in a byte
 
 
 def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int = 1) -> Array:
@@ -57,7 +57,7 @@ def conv2d_dx(
             matrix = matmul(part.reshape(-1, part.shape[3]), kernels[of_y])  # (places, K)
             given = np.empty_like(dy, order="C", shape=(len(part), *image, channels))
             numbers = (*_geometry(channels, image, rows, columns), given.size)
-            launch("convolution", "col2im", dx, each(given.size), matrix, given, *numbers)
+            launch("convolution", "col2im", dx, blocks_for(given.size), matrix, given, *numbers)
             dx[samples, :, :, of_x] = given
     return dx
 
@@ -72,7 +72,7 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     place = np.empty_like(x, order="C", shape=shape, dtype="uint8")
     if y.size:
         numbers = (*_geometry(x.shape[3], x.shape[1:3], rows, columns), y.size)
-        launch("pooling", "max_pool", x, each(y.size), x, y, place, *numbers)
+        launch("pooling", "max_pool", x, blocks_for(y.size), x, y, place, *numbers)
     return y, place
 
 
@@ -83,12 +83,14 @@ def max_pool2d_dx(dy: Array, place: Array, window: Window, image: tuple[int, int
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, dy.shape[3]))
     if dx.size:
         numbers = (*_geometry(dy.shape[3], image, rows, columns), dx.size)
-        launch("pooling", "max_pool_dx", dx, each(dx.size), contiguous(dy), place, dx, *numbers)
+        launch(
+            "pooling", "max_pool_dx", dx, blocks_for(dx.size), contiguous(dy), place, dx, *numbers
+        )
     return dx
 
 
 def _groups(groups, channels, out):
-    """Yield the channels of x and of y that belong together, as slices."""
+    """Yield the channels of x and of y of each group, as slices."""
     for group in range(groups):
         yield tuple(
             slice(group * (size // groups), (group + 1) * (size // groups))
@@ -105,7 +107,7 @@ def _patches(x, rows, columns):
         places = len(part) * rows.out * columns.out
         matrix = np.empty_like(x, order="C", shape=(places, size))
         numbers = (*_geometry(x.shape[3], x.shape[1:3], rows, columns), matrix.size)
-        launch("convolution", "im2col", x, each(matrix.size), part, matrix, *numbers)
+        launch("convolution", "im2col", x, blocks_for(matrix.size), part, matrix, *numbers)
         yield samples, matrix
 
 
@@ -115,7 +117,7 @@ def _some(x, rows, columns, size):
 
 
 def _geometry(channels, image, *axes):
-    """Return the numbers by which the kernels know where windows are."""
+    """Return the numbers from which the kernels compute the position of windows."""
     numbers = [channels]
     for size, axis in zip(image, axes, strict=True):
         numbers += [size, axis.out, axis.taps, axis.stride, axis.dilation, axis.before]

@@ -13,11 +13,11 @@ from numpy.random import Generator
 from firstlight.distributed import sharding
 from firstlight.fast.blocked import dropout, gradients
 from firstlight.fast.cuda.gemm import matmul
-from firstlight.fast.cuda.kernel import BLOCK, each, launch
+from firstlight.fast.cuda.kernel import BLOCK, blocks_for, launch
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 
-CHUNKS = 64  # of rows, whose sums are added in a second stage
+CHUNKS = 64  # of rows; their sums are added in a second stage
 
 
 # --- sums over rows --------------------------------------------------------------------------
@@ -31,7 +31,7 @@ def column_sums(x: Array, other: Array | None = None) -> Array:
     chunk = max(32, -(-rows // CHUNKS))
     chunks = -(-rows // chunk)
     partial = np.empty_like(x, shape=(chunks, columns))
-    grid = (each(columns), chunks)
+    grid = (blocks_for(columns), chunks)
     if other is None:
         launch("sums", "column_sums", x, grid, x, partial, rows, columns, chunk)
     else:
@@ -39,12 +39,14 @@ def column_sums(x: Array, other: Array | None = None) -> Array:
     if chunks == 1:
         return partial[0]
     total = np.empty_like(x, shape=(columns,))
-    launch("sums", "column_sums", x, (each(columns), 1), partial, total, chunks, columns, chunks)
+    launch(
+        "sums", "column_sums", x, (blocks_for(columns), 1), partial, total, chunks, columns, chunks
+    )
     return total
 
 
 def sum_of_squares(x: Array) -> Array:
-    blocks = min(CHUNKS, each(x.size))
+    blocks = min(CHUNKS, blocks_for(x.size))
     partial = np.empty_like(x, shape=(blocks * BLOCK,), dtype="float64")
     launch("sums", "square_sums", x, blocks, x, partial, np.int64(x.size))
     return partial.sum()
@@ -181,25 +183,25 @@ def _softmax_arguments(q, k, unused, bias, causal, p, key):
     return (bias if has_bias else unused, *sizes, *_draw(p, key, shape, unused))
 
 
-# --- random numbers, by place --------------------------------------------------------------------
+# --- random numbers, by position -----------------------------------------------------------------
 
 
 def dropout_seeds(x: Array) -> tuple[Array, int]:
-    """Return what a layer's dropout is drawn from: the pass, on the device, and the call."""
+    """Return the key of a layer's dropout: the number of the pass, on the device, and the call."""
     return randomness.device_key(x)
 
 
 def dropout_mask(x: Array, p: float, shape: tuple[int, ...], rng: Generator | None = None) -> Array:
-    if rng is not None:  # a generator of the user's own, on the host
+    if rng is not None:  # a generator of the user, on the host
         return dropout.dropout_mask(x, p, shape, rng)
     mask = np.empty_like(x, order="C", shape=shape, dtype="bool")
     arguments = _draw(p, randomness.device_key(x), shape, None)
-    launch("elementwise", "dropout_mask", x, each(mask.size), mask, *arguments, mask.size)
+    launch("elementwise", "dropout_mask", x, blocks_for(mask.size), mask, *arguments, mask.size)
     return mask
 
 
 def _draw(p, key, shape, unused):
-    """Return what the kernels draw by; elements are numbered in the whole batch of all ranks.
+    """Return the kernels' arguments for random numbers; elements count in the batch of all ranks.
 
     The generator is Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
     2011, section 3.3), a function of a counter and a key. The state of a GPU's generator could
@@ -224,7 +226,7 @@ def gelu(x: Array, approximate: str = "none", *, slope: bool = True) -> tuple[Ar
     name = "gelu_tanh" if approximate == "tanh" else "gelu_exact"
     if x.size:
         arguments = (x, y, dydx if slope else y, int(slope), x.size)
-        launch("gelu", name, x, each(x.size), *arguments)
+        launch("gelu", name, x, blocks_for(x.size), *arguments)
     return y, dydx
 
 
@@ -250,7 +252,7 @@ def take_scaled(x: Array, places: Any, factor: float) -> Array:
     if batch.size:
         name = "gather_bytes" if x.dtype == np.uint8 else "gather_reals"
         arguments = (x, places, batch, float(factor), math.prod(x.shape[1:]), batch.size)
-        launch("gather", name, batch, each(batch.size), *arguments)
+        launch("gather", name, batch, blocks_for(batch.size), *arguments)
     return batch
 
 
@@ -259,7 +261,7 @@ def take_scaled(x: Array, places: Any, factor: float) -> Array:
 
 def unscale(g: Array, scale: Array, counts: Array) -> None:
     counts[gradients.BAD] = 0
-    launch("scaling", "unscale", g, each(g.size), g, scale, counts, g.size)
+    launch("scaling", "unscale", g, blocks_for(g.size), g, scale, counts, g.size)
 
 
 def next_scale(scale: Array, counts: Array, interval: int = gradients.GROWTH_INTERVAL) -> None:

@@ -1,12 +1,12 @@
-"""Matrix products: NumPy's on the CPU, and on a GPU cuBLAS, called without CuPy in between.
+"""Matrix products: NumPy's on the CPU, cuBLAS by ctypes on a GPU.
 
 CuPy's own product cannot be captured into a CUDA graph, copies transposed operands of more than
-two axes, and costs the host three times as much. So the library that CuPy loads is called here by
-ctypes, with a handle and a workspace of our own for each stream. Where it cannot be had, CuPy's
-product does the work, uncaptured.
+two axes, and takes three times as long on the host. So the library that CuPy loads is called by
+ctypes, with its own handle and workspace for each stream. If it is missing, CuPy's product is used,
+without capture.
 
-cuBLAS thinks in columns. Row-major C (m, n) is, read by columns, Cᵀ = Bᵀ Aᵀ; so B is the first
-factor and A the second, and a matrix that we see transposed needs no copy, only another letter.
+cuBLAS is column-major. Row-major C (m, n) is column-major Cᵀ = Bᵀ Aᵀ; so B is the first factor and
+A the second, and a transposed matrix needs no copy, only another flag.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from firstlight.support.backend import load_cupy
 
 TYPES = {"float16": 2, "float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_16F, _32F, _64F
 COMPUTE = {"32": 68, "tf32": 77, "bf16": 75, "16": 68}  # cublasComputeType_t: 32F, FAST_TF32, ...
-OURS = ("float32", "float64")  # half precision is of factors only
+OURS = ("float32", "float64")  # half precision is for factors only
 COMPUTE_64F = 70
 DEFAULT_ALGORITHM = -1
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
@@ -31,14 +31,14 @@ _state = {"precision": "32", "library": None, "handles": {}}
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Choose how float32 products are made on a GPU, while the context lasts.
+    """Set the precision of float32 products on a GPU within the context.
 
     Parameters
     ----------
     name : {"32", "tf32", "bf16", "16"}
-        Numbers stay float32 in memory, and sums are float32. "tf32" and "bf16" round the factors
-        to 10 and 7 bits of fraction on their way into the tensor cores. "16" rounds copies of
-        them to half precision before, so that what is too large for it becomes infinite.
+        Arrays and sums are float32 in all cases. "tf32" and "bf16" round the factors to 10 and 7
+        bits of fraction in the tensor cores. "16" rounds copies of them to half precision, where
+        values that are too large become infinite.
     """
     before, _state["precision"] = _state["precision"], name
     try:
@@ -56,9 +56,9 @@ def matmul(a: Array, b: Array, out: Array | None = None, *, accumulate: bool = F
     b : array, shape (..., K, N)
         One of the two may be a vector.
     out : array, shape (..., M, N), optional
-        Where the result goes.
+        Output.
     accumulate : bool
-        Add the product to what ``out`` holds.
+        Add the product to ``out`` instead of overwriting it.
 
     Examples
     --------
@@ -107,13 +107,13 @@ def _on_device(a, b, out, accumulate):
 
 
 def _rounded(x):
-    """Return a factor, of precision "16" a copy of half the size."""
+    """Return a factor; with precision "16" a float16 copy."""
     halves = _state["precision"] == "16" and x.dtype == "float32"
     return x.astype("float16") if halves else x
 
 
 def _operand(x, batch):
-    """Return x, or a copy that cuBLAS can read, and how: transposed, leading dimension, stride."""
+    """Return x or a copy that cuBLAS can read, with its layout (see `_layout`)."""
     if x.ndim > 2 and x.shape[:-2] != batch:
         x = np.broadcast_to(x, (*batch, *x.shape[-2:])).copy()
     layout = _layout(x)
@@ -165,7 +165,7 @@ def _gemm(left, right, out, shape, accumulate):
 
 
 def _handle():
-    """Return the handle of the current device and stream; its workspace is ours."""
+    """Return the handle of the current device and stream, with its own workspace."""
     cupy = load_cupy()
     stream = cupy.cuda.get_current_stream().ptr
     key = cupy.cuda.runtime.getDevice(), stream
@@ -174,7 +174,7 @@ def _handle():
         workspace = cupy.empty(WORKSPACE, "uint8")
         at, size = ctypes.c_void_p(workspace.data.ptr), ctypes.c_size_t(WORKSPACE)
         _check(library.cublasCreate_v2(ctypes.byref(handle)), "cublasCreate")
-        # In this order: setting the stream takes the workspace away.
+        # In this order: setting the stream removes the workspace.
         _check(library.cublasSetStream_v2(handle, ctypes.c_void_p(stream)), "cublasSetStream")
         _check(library.cublasSetWorkspace_v2(handle, at, size), "cublasSetWorkspace")
         _state["handles"][key] = handle, workspace
@@ -203,5 +203,5 @@ def load_library() -> ctypes.CDLL:
 
 
 def forget() -> None:
-    """Drop the library and its handles; for tests that change what CuPy is."""
+    """Clear the library and its handles, for tests that replace CuPy."""
     _state.update(library=None, handles={})

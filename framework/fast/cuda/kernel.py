@@ -1,7 +1,7 @@
-"""Our CUDA kernels: ``kernels/*.cu``, compiled when first used, and launched.
+"""CUDA kernels: compile ``kernels/*.cu`` on first use, and launch them.
 
-Each file is compiled once for float and once for double, which it calls ``Real``. What all files
-share stands in ``kernels/common.cuh``, which is put in front of them.
+Each file is compiled once for float and once for double, which it calls ``Real``. Common code is in
+``kernels/common.cuh``, which is prepended to each file.
 """
 
 import warnings
@@ -21,19 +21,19 @@ _functions, _problem = {}, []
 
 
 def source(name: str) -> str:
-    """Return the CUDA C++ of ``kernels/<name>.cu``, with what all files share."""
+    """Return the CUDA C++ of ``kernels/<name>.cu`` with the common code."""
     return (FOLDER / "common.cuh").read_text() + (FOLDER / f"{name}.cu").read_text()
 
 
 def options(dtype: str) -> tuple[str, ...]:
-    """Return the compiler's options for a dtype, "float32" or "float64"."""
+    """Return the compiler options for a dtype, "float32" or "float64"."""
     return ("--std=c++17", f"-DReal={REAL[dtype]}")
 
 
 def usable(x: Array, dtype: str | None = None) -> bool:
-    """Return whether there are kernels for an array: on a GPU, float32 or float64.
+    """Return True if there are kernels for an array: on a GPU, float32 or float64.
 
-    ``dtype`` is that of the kernel's numbers, where it is not the array's.
+    ``dtype`` is that of the kernel's numbers, if it differs from the array's.
     """
     dtype = x.dtype.name if dtype is None else dtype
     if isinstance(x, np.ndarray) or dtype not in REAL or _problem:
@@ -66,11 +66,11 @@ def launch(
     ----------
     file, function : str
     like : array
-        Whose dtype ``Real`` is.
+        Its dtype is ``Real``.
     grid : int or tuple of int
         Blocks.
     *args : array, int or float
-        Contiguous arrays; an int becomes int, a float Real, NumPy's scalars stay what they are.
+        Contiguous arrays; an int is passed as int, a float as Real, NumPy's scalars as they are.
     block : int
         Threads in a block.
     """
@@ -82,8 +82,8 @@ def launch(
     _function(file, function, dtype.name)(grid, (block,), tuple(passed))
 
 
-def each(count: int, per_thread: int = 1) -> int:
-    """Return the grid in which each thread has ``per_thread`` of ``count`` elements."""
+def blocks_for(count: int, per_thread: int = 1) -> int:
+    """Return the number of blocks in which each thread has ``per_thread`` of ``count`` elements."""
     return max(1, -(-count // (BLOCK * per_thread)))
 
 
@@ -97,6 +97,6 @@ def _function(file, function, dtype):
 
 
 def forget() -> None:
-    """Drop what was compiled; for tests that change what CuPy is."""
+    """Clear the cache of compiled kernels, for tests that replace CuPy."""
     _functions.clear()
     _problem.clear()

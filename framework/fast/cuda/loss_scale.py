@@ -1,9 +1,9 @@
-"""LossScale: keeps half-precision gradients between what is too small and what is too large.
+"""LossScale: keeps half-precision gradients within their range.
 
-Half precision ends at 65,504 above and at 6e-8 below, where gradients often are. So the loss's
-gradient is multiplied by a large number before backward, and the parameters' divided by it before
-the optimizer steps. If something became infinite on its way, that step is left out and the scale
-is halved; after many good steps it is doubled.
+The range of half precision is 6e-8 to 65,504, and gradients are often smaller. So the gradient of
+the loss is multiplied by a large number before backward, and the parameters' gradients are divided
+by it before the optimizer steps. If a gradient overflows, the step is skipped and the scale is
+halved; after many good steps it is doubled.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from firstlight.optim.optimizer import Optimizer
 
 FIRST = 2.0**16
-LEAST = 1e-4  # below it, even gradients that were made smaller are infinite
+LEAST = 1e-4  # below it, even gradients that were scaled down are infinite
 
 
 class LossScale:
-    """The scale of a training's gradients, on its device, where it is decided without the host.
+    """Scale of a training's gradients, kept and updated on its device without the host.
 
     Steps, with s = 2¹⁶ at first (as `torch.amp.GradScaler`)::
 
         dy ← s dy                            before backward
         g ← g / s                            after it
-        w, m, v as they are, s ← s / 2       if any g is not finite: the step is left out
+        w, m, v unchanged, s ← s / 2         if any g is not finite: the step is skipped
         s ← 2 s                              after 2000 other steps in a row
 
-    Steps that were left out do not count in Adam's bias correction.
+    Skipped steps do not count in Adam's bias correction.
 
     Parameters
     ----------
     optimizer : Optimizer
-        Whose gradients are scaled; it has this object as its ``loss_scale`` from now on.
+        Its gradients are scaled; its ``loss_scale`` becomes this object.
 
     Attributes
     ----------
@@ -73,27 +73,27 @@ class LossScale:
         fast.unscale(self._optimizer.flat.grad, self.scale, self.counts)
 
     def update(self) -> None:
-        """Choose the next step's scale."""
+        """Set the scale of the next step."""
         fast.next_scale(self.scale, self.counts)
 
     def is_bad(self) -> bool:
-        """Return whether this step must be left out; the host waits for the answer."""
+        """Return True if this step must be skipped; synchronizes with the host."""
         return bool(self.counts[BAD])
 
     def take_skipped(self) -> int:
-        """Return how many steps were left out since the last call; the host waits."""
+        """Return the number of steps skipped since the last call; synchronizes with the host."""
         skipped = int(self.counts[SKIPPED])
         if skipped:
             self.counts[SKIPPED] = 0
         return skipped
 
     def value(self) -> float:
-        """Return the scale as a float; the host waits for it.
+        """Return the scale as a float; synchronizes with the host.
 
         Raises
         ------
         FloatingPointError
-            It has become so small that no scale would help.
+            It has become so small that no scale can help.
         """
         value = float(self.scale)
         if value < LEAST:
@@ -109,12 +109,12 @@ class LossScale:
         return {"scale": float(self.scale), "good_steps": int(self.counts[GOOD])}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take back what `state_dict` returned."""
+        """Load what `state_dict` returned."""
         self.scale[...] = state["scale"]
         self.counts[...] = 0
         self.counts[GOOD] = state["good_steps"]
 
 
 def scaled(optimizer: Optimizer, dy: Any) -> Any:
-    """Return dy times the optimizer's loss scale, or dy where there is none."""
+    """Return dy times the optimizer's loss scale; dy itself if there is none."""
     return dy if optimizer.loss_scale is None else dy * optimizer.loss_scale.scale

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.fast.cuda import kernel
-from firstlight.fast.cuda.kernel import each, launch
+from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.support.array import Array
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def adam(
     numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
     decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
     arguments = (w, g, m, v, *map(float, numbers), int(decoupled), w.size)
-    launch("optimizers", "adam", w, each(w.size), *arguments, decided, int(counts is not None))
+    launch(
+        "optimizers", "adam", w, blocks_for(w.size), *arguments, decided, int(counts is not None)
+    )
 
 
 def sgd(
@@ -65,7 +67,7 @@ def sgd(
     arguments = (w, g, g if buffer is None else buffer, *map(float, numbers))
     arguments += (int(group["nesterov"]), t, w.size)
     decided = w if counts is None else counts
-    launch("optimizers", "sgd", w, each(w.size), *arguments, decided, int(counts is not None))
+    launch("optimizers", "sgd", w, blocks_for(w.size), *arguments, decided, int(counts is not None))
 
 
 def corrections(w: Array, counts: Array, lr: float, beta1: float, beta2: float, t: int) -> Array:

@@ -1,11 +1,11 @@
-"""Uploads: batches on their way to a GPU, each copied there while the one before is computed.
+"""Uploads: copy each batch to the GPU while the previous one is computed.
 
-The host is ahead of a GPU: it launches a step's work and does not wait. So the next batch can be
-copied meanwhile, on a stream of its own and from pinned memory, which the system may not move; the
-GPU fetches it without the host. There are two slots, which take turns. Events keep the order:
+The host launches the work of a step and does not wait for it. Meanwhile it copies the next batch,
+on a separate stream and from pinned memory, which the GPU reads without the host. Two slots
+alternate. Events keep the order:
 
 =========  ======================================  ===========================================
-event      recorded                                who waits for it
+event      recorded                                what waits for it
 =========  ======================================  ===========================================
 ``copied`` after a slot's copies                   the GPU's work, before it uses the batch; and
                                                    the host, two batches later, before it fills
@@ -31,7 +31,8 @@ from firstlight.support.batches import placed
 def uploading(device: str, dtype: Any) -> Iterator[Callable[[Any], Any]]:
     """Yield a function that puts a batch on a device, floating arrays as ``dtype``.
 
-    What it returned is overwritten two batches later. Copies are over when the context ends.
+    A returned batch is overwritten two batches later. All copies are complete when the context
+    ends.
     """
     if device == "cpu":
         yield lambda batch: placed(batch, device, dtype)
@@ -44,22 +45,22 @@ def uploading(device: str, dtype: Any) -> Iterator[Callable[[Any], Any]]:
 
 
 class Uploads:
-    """Puts batches on a GPU.
+    """Copies batches to a GPU.
 
     Parameters
     ----------
     device : str
     dtype : str or numpy.dtype
-        Of floating arrays.
+        Dtype of floating arrays.
     """
 
     def __init__(self, device: str, dtype: Any):
         self._device, self._dtype = device, dtype
         self._slots, self._turn, self._stream = [], 0, None
-        self._part = None  # the number of the next array in the batch under way; None before any
+        self._part = None  # index of the next array of the current batch; None before the first
 
     def __call__(self, batch: Any) -> Any:
-        """Return the batch, whose copies the work that is launched next will wait for."""
+        """Return the batch on the GPU; work launched next waits for its copies."""
         self._part = None
         found = placed(batch, self._device, self._dtype, self._send)
         if self._part is not None:
@@ -69,7 +70,7 @@ class Uploads:
         return found
 
     def finish(self) -> None:
-        """Wait until the pinned memory is free."""
+        """Wait until all copies from pinned memory are complete."""
         for slot in self._slots:
             slot.copied.synchronize()
 
@@ -99,7 +100,7 @@ class Uploads:
 
 
 class Slot:
-    """Memory for one batch, pinned and on the GPU, with the events that guard it."""
+    """Memory for one batch, pinned and on the GPU, with the events that protect it."""
 
     def __init__(self):
         cuda = load_cupy().cuda
@@ -108,7 +109,7 @@ class Slot:
         self._parts = []  # (pinned, on the GPU), arrays of bytes
 
     def memory(self, part: int, size: int, stream: Any) -> tuple[Array, Array]:
-        """Return ``size`` bytes of pinned memory and of the GPU's, for an array of the batch."""
+        """Return ``size`` bytes of pinned memory and of GPU memory for an array of the batch."""
         if part == len(self._parts):
             self._parts.append(None)
         if self._parts[part] is None or len(self._parts[part][0]) < size:
@@ -116,7 +117,9 @@ class Slot:
             room = max(size, 1)
             pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(room), "uint8", room)
             there = cupy.empty(room, "uint8")
-            self.used.record(cupy.cuda.get_current_stream())  # whose memory it may just have been
+            self.used.record(
+                cupy.cuda.get_current_stream()
+            )  # the memory may just have been in use there
             stream.wait_event(self.used)
             self._parts[part] = pinned, there
         pinned, there = self._parts[part]

@@ -29,8 +29,8 @@ def random(*shape):
 
 
 CONVOLUTION = (
-    *(convolution.correlate, convolution.gradient, convolution.give_back),
-    *(depthwise.correlate, depthwise.gradient),
+    *(convolution.correlate, convolution.weight_gradient, convolution.input_gradient),
+    *(depthwise.correlate, depthwise.weight_gradient),
 )
 
 
