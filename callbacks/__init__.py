@@ -24,6 +24,7 @@ from firstlight.callbacks.text_samples import TextSamples
 from firstlight.callbacks.throughput import Throughput
 from firstlight.callbacks.timer import Timer
 from firstlight.hookspecs import hookimpl
+from firstlight.plugins import Registry
 
 __all__ = [
     "EMA",
@@ -54,7 +55,7 @@ __all__ = [
 
 
 @hookimpl
-def register_callbacks(registry):
+def register_callbacks(registry: Registry) -> None:
     """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
     registry.add("batch_size_finder", BatchSizeFinder)
     registry.add("check", Check)

@@ -1,12 +1,136 @@
-"""EMA and SWA: train as ever, but validate, test and finish with an average of the weights."""
+"""EMA and SWA: train as usual, but validate, test and finish with an average of the weights."""
 
 import sys
+from typing import Any
+
+import numpy as np
 
 from firstlight.callback import Callback, Role
-from firstlight.callbacks._shared.weight_average import WeightAverage
+from firstlight.checkpoints.format import Checkpoint
+from firstlight.checkpoints.snapshot import callback_key
+from firstlight.optim.optimizer import BLOCK
+from firstlight.support.arguments import parse_count
+from firstlight.support.array import Array
+from firstlight.support.backend import to_host
+from firstlight.trainer import Trainer
 
 
-class EMA(Callback):
+class WeightAverage(Callback):
+    """Base class of averages of all trained weights that can change places with them.
+
+    Attributes
+    ----------
+    averaged : int
+        States averaged so far.
+    array : array or None
+        Laid out as the optimizer's ``flat.data``: the average or, while that is shown, the
+        training's weights. None before the first state.
+    shown : bool
+        Whether the module holds the average at present.
+    """
+
+    role = Role.EDITOR  # before readers, which then find the training's weights in place again
+
+    def __init__(self) -> None:
+        self.averaged: int = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self.array: Array | None = None
+        self.shown: bool = False
+        self._scratch = None
+        self._loaded = {}, {}  # average and training's weights of the latest checkpoint read
+
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Start without an average, or with the one of the checkpoint."""
+        average, training = self._loaded
+        self._reset()
+        if not (trainer.step and average):
+            self.averaged = 0
+            return
+        weights = trainer.optimizer.flat.data
+        held = weights.copy()
+        trainer.module.load_state_dict(average, strict=False)
+        self.array = weights.copy()
+        weights[...] = held
+        trainer.module.load_state_dict(training, strict=False)
+
+    def on_validation_start(self, trainer: Trainer) -> None:
+        """Put the average into the module."""
+        if trainer.status == "running":
+            self._show(trainer, True)
+
+    def on_validation_end(self, trainer: Trainer) -> None:
+        """Put the training's weights back, to the last bit."""
+        if trainer.status == "running":
+            self._show(trainer, False)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Leave the average in the module, unless the training failed."""
+        self._show(trainer, trainer.status != "failed")
+
+    def on_save_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
+        """Make the average the checkpoint's model, and add the training's weights.
+
+        An average that is not the first one listed is added itself.
+        """
+        if self.array is None:
+            return
+        weights = trainer.optimizer.flat.data
+        average, training = (weights, self.array) if self.shown else (self.array, weights)
+        kind, added = "average", average
+        if self._is_first(trainer):
+            checkpoint.model |= _named(trainer, average)
+            kind, added = "training", training
+        prefix = f"{callback_key(trainer.callbacks, self)}/{kind}/"
+        checkpoint.arrays |= {prefix + n: a for n, a in _named(trainer, added).items()}
+
+    def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
+        """Keep what a resumed training needs."""
+        key = callback_key(trainer.callbacks, self)
+        average, training = (
+            {
+                name.removeprefix(f"{key}/{kind}/"): array
+                for name, array in checkpoint.arrays.items()
+                if name.startswith(f"{key}/{kind}/")
+            }
+            for kind in ("average", "training")
+        )
+        average |= {name: checkpoint.model[name] for name in training}
+        self._loaded = average, training
+
+    def _move(self, trainer: Trainer, share: float) -> None:
+        """Move the average by a share of the way to the weights; the first is a copy of them."""
+        weights = trainer.optimizer.flat.data  # (size,)
+        self.averaged += 1
+        if self.array is None:
+            self.array = weights.copy()
+            return
+        if self._scratch is None:
+            self._scratch = np.empty_like(weights, shape=(min(BLOCK, weights.size),))
+        for low in range(0, weights.size, BLOCK):  # blocks stay in the cache, as in `Optimizer`
+            average = self.array[low : low + BLOCK]
+            move = self._scratch[: average.size]
+            np.subtract(weights[low : low + BLOCK], average, out=move)
+            move *= share
+            average += move
+
+    def _show(self, trainer: Trainer, shown: bool) -> None:
+        """Have the module hold the average, or the training's weights."""
+        if self.array is None or shown == self.shown or not self._is_first(trainer):
+            return
+        weights = trainer.optimizer.flat.data
+        held = weights.copy()
+        weights[...] = self.array
+        self.array[...] = held
+        self.shown = shown
+
+    def _is_first(self, trainer: Trainer) -> bool:
+        """Return whether this is the first average listed: two cannot both be in the module."""
+        return next(c for c in trainer.callbacks if isinstance(c, WeightAverage)) is self
+
+
+class EMA(WeightAverage):
     """Keep an exponential moving average of the weights, and finish with it.
 
     Formula, after each optimizer step, for weights w and their average a::
@@ -14,17 +138,16 @@ class EMA(Callback):
         a ← w                         at step max(1, start_step), the first
         a ← a + (1 - d_t) · (w - a)   at the t-th later one, d_t = min(decay, (1 + t) / (10 + t))
 
-    so a step that lies 1 / (1 - decay) steps back has about a third of the newest one's influence.
-    The decay warms up, because the average would else consist of the first weights for that long:
-    with 0.999, at the end of a training of 1,000 steps still to 37 %.
+    so a step 1 / (1 - decay) steps back has about a third of the newest one's influence. The decay
+    warms up; without it, the first weights would dominate the average for that long: with 0.999,
+    they would still be 37 % of it after 1,000 steps.
 
-    The training goes on with its own weights. Validations see the average, and when the training
-    is over (not if it failed) the average stays in the module. A checkpoint has the average as its
-    model, so that whoever loads it tests what was validated; the training's weights stand beside
-    it, for a resume.
+    The training keeps its own weights. Validations see the average, and the module has it when the
+    training has ended without failure. A checkpoint's model is the average, so that loading it
+    restores what was validated; it also holds the training's weights, for a resume.
 
-    Only parameters are averaged: running statistics (BatchNorm) stay those of the training. Of
-    several averages, the one listed first is validated and kept.
+    Only parameters are averaged: running statistics (BatchNorm) stay those of the training. If
+    there are several averages, the first one listed is validated and kept.
 
     Parameters
     ----------
@@ -56,61 +179,31 @@ class EMA(Callback):
     >>> average = EMA(decay=0.99)
     """
 
-    role = Role.EDITOR  # before readers, which then find the training's weights in place again
-
-    def __init__(self, decay: float = 0.999, start_step: int = 0, warmup: bool = True):
+    def __init__(self, decay: float = 0.999, start_step: int = 0, warmup: bool = True) -> None:
+        super().__init__()
         if not 0 <= decay < 1:
             raise ValueError(f"EMA: expected a decay in [0, 1), got {decay}; try 0.999")
-        if start_step < 0:
-            raise ValueError(f"EMA: expected a start_step of 0 or more, got {start_step}")
-        self.decay, self.start_step, self.warmup = decay, start_step, warmup
-        self.averaged = 0
-        self.average = WeightAverage(self)
+        self.decay = decay
+        self.start_step: int = parse_count("EMA: start_step", start_step, 0)
+        self.warmup = warmup
 
-    def on_fit_start(self, trainer):
-        """Start anew, or go on with a loaded average."""
-        self.average.start(trainer)
-        if self.average.array is None:
-            self.averaged = 0
-
-    def on_train_batch_end(self, trainer):
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Move the average towards the weights."""
         if trainer.step >= self.start_step:
             warm = (1 + self.averaged) / (10 + self.averaged) if self.warmup else 1.0
-            self.average.add(trainer, 1 - min(self.decay, warm))
-            self.averaged += 1
+            self._move(trainer, 1 - min(self.decay, warm))
 
-    def on_validation_start(self, trainer):
-        """Put the average into the module."""
-        self.average.show(trainer, True)
-
-    def on_validation_end(self, trainer):
-        """Put the training's weights back."""
-        self.average.show(trainer, False)
-
-    def on_fit_end(self, trainer):
-        """Finish with the average."""
-        self.average.finish(trainer)
-
-    def on_save_checkpoint(self, trainer, checkpoint):
-        """Add the average."""
-        self.average.save(trainer, checkpoint)
-
-    def on_load_checkpoint(self, trainer, checkpoint):
-        """Note what a resumed training needs."""
-        self.average.load(trainer, checkpoint)
-
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the decay, which tells that the model is an average, and the steps averaged."""
         return {"decay": self.decay, "averaged": self.averaged}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.averaged = state.get("averaged", sys.maxsize)  # written before there was a warm-up
 
 
-class SWA(Callback):
-    """Average the weights that the last epochs end with, all alike, and finish with it.
+class SWA(WeightAverage):
+    """Average the weights at the end of the last epochs, all alike, and finish with the average.
 
     Formula, at the end of each epoch from ``start_epoch`` on, the n-th of them::
 
@@ -119,9 +212,9 @@ class SWA(Callback):
     It gains most where the weights still move: with a learning rate that stays high or goes up
     and down from ``start_epoch`` on, which `LRSchedule` does.
 
-    Validations, the end of the training, and checkpoints use the average as they do in `EMA`;
-    running statistics (BatchNorm) stay those of the training here, too, and fit the average
-    worse, as it is farther from the weights.
+    Validations, the end of the training, and checkpoints use the average as in `EMA`. Running
+    statistics (BatchNorm) stay those of the training here too; they fit the average worse, because
+    it is farther from the weights.
 
     Parameters
     ----------
@@ -149,59 +242,42 @@ class SWA(Callback):
     >>> average = SWA(start_epoch=15)  # of 20
     """
 
-    role = Role.EDITOR
+    def __init__(self, start_epoch: int = 10) -> None:
+        super().__init__()
+        self.start_epoch: int = parse_count("SWA: start_epoch", start_epoch)
+        self._epoch = 0
 
-    def __init__(self, start_epoch: int = 10):
-        if start_epoch < 1:
-            raise ValueError(f"SWA: expected a start_epoch of 1 or more, got {start_epoch}")
-        self.start_epoch = start_epoch
-        self.averaged = self._epoch = 0
-        self.average = WeightAverage(self)
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Start without an average, or with the one of the checkpoint."""
+        super().on_fit_start(trainer)
+        if self.array is None:
+            self._epoch = 0
 
-    def on_fit_start(self, trainer):
-        """Start anew, or go on with a loaded average."""
-        self.average.start(trainer)
-        if self.average.array is None:
-            self.averaged = self._epoch = 0
-
-    def on_train_batch_end(self, trainer):
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Add the weights after an epoch's last step, before they are validated."""
         if trainer.progress.batches_done == trainer.epoch_batches:
-            self._add(trainer)
+            self.on_train_epoch_end(trainer)
 
-    def on_train_epoch_end(self, trainer):
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Add the weights if the epoch's last step was left out, or the epoch cut short."""
-        self._add(trainer)
+        if self.start_epoch <= trainer.epoch != self._epoch:
+            self._epoch = trainer.epoch
+            self._move(trainer, 1 / (self.averaged + 1))
 
-    def on_validation_start(self, trainer):
-        """Put the average into the module."""
-        self.average.show(trainer, True)
-
-    def on_validation_end(self, trainer):
-        """Put the training's weights back."""
-        self.average.show(trainer, False)
-
-    def on_fit_end(self, trainer):
-        """Finish with the average."""
-        self.average.finish(trainer)
-
-    def on_save_checkpoint(self, trainer, checkpoint):
-        """Add the average."""
-        self.average.save(trainer, checkpoint)
-
-    def on_load_checkpoint(self, trainer, checkpoint):
-        """Note what a resumed training needs."""
-        self.average.load(trainer, checkpoint)
-
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return how many epochs are averaged, and which was the last."""
         return {"averaged": self.averaged, "epoch": self._epoch}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.averaged, self._epoch = state["averaged"], state["epoch"]
 
-    def _add(self, trainer):
-        if self.start_epoch <= trainer.epoch != self._epoch:
-            self.averaged, self._epoch = self.averaged + 1, trainer.epoch
-            self.average.add(trainer, 1 / self.averaged)
+
+def _named(trainer: Trainer, flat: Array) -> dict[str, Array]:
+    """Return copies of a flat array's windows by parameter name, as NumPy arrays."""
+    windows = {id(parameter): window for parameter, window in trainer.optimizer.flat.windows}
+    return {
+        name: np.array(to_host(flat[windows[id(parameter)]])).reshape(parameter.shape)
+        for name, parameter in trainer.module.named_parameters()
+        if id(parameter) in windows
+    }

@@ -1,25 +1,29 @@
-"""BatchSizeFinder: tries out batch sizes, and takes the one that gets through most samples."""
+"""BatchSizeFinder: try batch sizes, and train with the one of the highest throughput."""
 
 import copy
 import time
+from typing import Any
 
 from firstlight.callback import Callback, Role
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.data.loader import DataLoader
 from firstlight.data.splits import drops_last
 from firstlight.hookspecs import hookimpl
+from firstlight.support.arguments import parse_count
 from firstlight.support.printable import tell
+from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
 STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
 
 
 class BatchSizeFinder(Callback):
-    """Before the training, double the batch size as long as that is faster and fits in memory.
+    """Before the training, double the batch size while that is faster and fits in memory.
 
-    Each size makes a few optimizer steps; the fastest by samples per second is used, the smaller
-    one where two differ by less than a tenth. The training then starts from the very same
-    weights and random numbers as without this callback, and a resumed one keeps the size it had.
-    A larger batch mostly needs a larger learning rate: see `LRFinder`, listed after this.
+    Each size makes a few optimizer steps. The size with the most samples per second is used; if
+    two differ by less than a tenth, the smaller one. Weights and random numbers are then what they
+    were before, and a resumed training keeps its batch size. A larger batch usually needs a larger
+    learning rate: list `LRFinder` after this callback.
 
     Parameters
     ----------
@@ -28,14 +32,14 @@ class BatchSizeFinder(Callback):
     max_val : int
         No size above this one is tried, nor one that leaves fewer than 20 steps an epoch.
     steps_per_trial : int
-        Steps for each size, after one that does not count.
+        Measured steps for each size, after one to warm up.
 
     Attributes
     ----------
     rates : dict of int to float
         Samples per second by batch size, of the latest search.
     batch_size : int or None
-        What was found.
+        The size in use.
 
     Raises
     ------
@@ -52,21 +56,20 @@ class BatchSizeFinder(Callback):
 
     role = Role.WRITER
 
-    def __init__(self, init_val: int = 16, max_val: int = 8192, steps_per_trial: int = 3):
+    def __init__(self, init_val: int = 16, max_val: int = 8192, steps_per_trial: int = 3) -> None:
         if not 1 <= init_val <= max_val:
             raise ValueError(
                 f"BatchSizeFinder: expected 1 <= init_val <= max_val, got init_val={init_val}, "
                 f"max_val={max_val}"
             )
-        if steps_per_trial < 1:
-            raise ValueError(
-                f"BatchSizeFinder: expected steps_per_trial of 1 or more, got {steps_per_trial}"
-            )
-        self.init_val, self.max_val, self.steps_per_trial = init_val, max_val, steps_per_trial
-        self.rates, self.batch_size = {}, None
+        self.init_val = init_val
+        self.max_val = max_val
+        self.steps_per_trial: int = parse_count("BatchSizeFinder: steps_per_trial", steps_per_trial)
+        self.rates: dict[int, float] = {}
+        self.batch_size: int | None = None
 
     @hookimpl(tryfirst=True)
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Search, unless the training is resumed."""
         if trainer.step > 0:
             return
@@ -81,20 +84,20 @@ class BatchSizeFinder(Callback):
         shown = ", ".join(f"{size}: {rate:,.0f}" for size, rate in self.rates.items())
         tell(f"BatchSizeFinder: samples/s by batch size {shown}; takes {self.batch_size}")
 
-    def on_load_checkpoint(self, trainer, checkpoint):
-        """Give a training that is resumed the batch size it had."""
+    def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
+        """Give a resumed training the batch size it had."""
         if self.batch_size is not None and trainer.status != "running" and checkpoint.optimizer:
             self._use(trainer)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the batch size found."""
         return {"batch_size": self.batch_size}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.batch_size = state["batch_size"]
 
-    def _search(self, trainer):
+    def _search(self, trainer: Trainer) -> None:
         self.rates = {}
         samples = len(trainer.train_loader.data)
         size = first = min(self.init_val, samples)
@@ -116,7 +119,7 @@ class BatchSizeFinder(Callback):
         good = [size for size, rate in self.rates.items() if rate > 0.9 * max(self.rates.values())]
         self.batch_size = min(good)
 
-    def _rate(self, trainer, size):
+    def _rate(self, trainer: Trainer, size: int) -> float:
         training = trainer.module, trainer.optimizer
         loader = _resized(trainer.train_loader, size)
         batches = endless_batches(loader, trainer.device, trainer.dtype)
@@ -126,11 +129,11 @@ class BatchSizeFinder(Callback):
             dry_step(*training, next(batches))
         return size * self.steps_per_trial / (time.perf_counter() - start)
 
-    def _use(self, trainer):
+    def _use(self, trainer: Trainer) -> None:
         trainer.data.train_loader = _resized(trainer.train_loader, self.batch_size)
 
 
-def _resized(loader, batch_size):
+def _resized(loader: DataLoader, batch_size: int) -> DataLoader:
     """Return a loader of the same kind with batches of another size."""
     resized = copy.copy(loader)
     resized.batch_size = batch_size

@@ -1,31 +1,38 @@
-"""Check: look a network over when its training starts, and keep an eye on it."""
+"""Check: find mistakes in a network before it is trained, and watch its training."""
 
 import warnings
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firstlight.callback import Callback
+from firstlight.module import Module
+from firstlight.support.arguments import parse_choice, parse_count
 from firstlight.support.files import write_json
+from firstlight.trainer import Trainer
+
+if TYPE_CHECKING:
+    from firstlight.tools.diagnose import Report
 
 
 class Check(Callback):
     """Check backward, data and loss before the training, and weights and gradients during it.
 
-    What is found before is that of ``firstlight check``; its table is kept in the run folder as
-    ``gradients.json``, for ``firstlight report``. During the training, every so many steps:
-    gradients that are zero or not finite, and updates that are large beside the weights.
+    Before the training it runs ``firstlight check``, and keeps the table of gradients in the run
+    folder as ``gradients.json``, for ``firstlight report``. During the training, every
+    ``every_n_steps`` steps, it looks for gradients that are zero or not finite, and for updates
+    that are large compared with the weights.
 
     Parameters
     ----------
     action : {"warn", "raise"}
-        What to do with findings: a warning each, or a ValueError with all of them, which ends the
-        training before its first step. What is found during the training is always a warning, and
-        so is a check that fails itself.
+        What to do with findings before the training: a warning each, or a ValueError with all of
+        them. Findings during the training are always warnings, and so is a check that fails itself.
     train : bool
-        Try to learn a few samples by heart, too; takes some seconds.
+        Also try to overfit a few samples, which takes some seconds.
     every_n_steps : int
-        Steps between looks during the training.
+        Steps between two checks during the training.
 
     Attributes
     ----------
@@ -49,15 +56,16 @@ class Check(Callback):
 
     watcher = True
 
-    def __init__(self, action: str = "warn", *, train: bool = True, every_n_steps: int = 100):
-        if action not in ("warn", "raise"):
-            raise ValueError(f'Check: expected action "warn" or "raise", got {action!r}')
-        if every_n_steps < 1:
-            raise ValueError(f"Check: expected every_n_steps of 1 or more, got {every_n_steps}")
-        self.action, self.train, self.every_n_steps = action, train, every_n_steps
-        self.report, self._told, self._before = None, set(), None
+    def __init__(
+        self, action: str = "warn", *, train: bool = True, every_n_steps: int = 100
+    ) -> None:
+        self.action: str = parse_choice("Check: action", action, ("warn", "raise"))
+        self.train = train
+        self.every_n_steps: int = parse_count("Check: every_n_steps", every_n_steps)
+        self.report: Report | None = None
+        self._told, self._before = set(), None
 
-    def on_fit_start(self, trainer, module):
+    def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Check the model on the training data."""
         from firstlight.tools.diagnose import check
 
@@ -80,8 +88,8 @@ class Check(Callback):
         for one in self.report.findings:
             warnings.warn(f"Check: {one.message}; look at {one.next}", stacklevel=2)
 
-    def on_before_optimizer_step(self, trainer, module):
-        """Look at the gradients; remember the weights, to see how far they move."""
+    def on_before_optimizer_step(self, trainer: Trainer, module: Module) -> None:
+        """Check the gradients; keep the weights, to see how far they move."""
         self._before = None
         if trainer.step % self.every_n_steps:
             return
@@ -94,7 +102,7 @@ class Check(Callback):
             elif trainer.step and not parameter.grad.any():
                 self._tell(name, f"the gradient of {name} is all zero at step {trainer.step + 1}")
 
-    def on_train_batch_end(self, trainer, module):
+    def on_train_batch_end(self, trainer: Trainer, module: Module) -> None:
         """Compare the step with the weights it changed."""
         if self._before is None:
             return
@@ -108,7 +116,7 @@ class Check(Callback):
                     "size: the learning rate is high",
                 )
 
-    def _tell(self, name, message):
+    def _tell(self, name: str, message: str) -> None:
         if name not in self._told:  # once for each parameter
             self._told.add(name)
             warnings.warn(f"Check: {message}", stacklevel=2)

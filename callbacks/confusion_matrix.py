@@ -1,20 +1,25 @@
-"""ConfusionMatrix: which classes the validation took for which, as a picture."""
+"""ConfusionMatrix: draw which classes a validation confuses."""
+
+from typing import Any
 
 import numpy as np
 
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard.callback import writer_of
+from firstlight.module import Module
 from firstlight.support.backend import to_host
 from firstlight.support.files import forgiving
+from firstlight.support.step_output import StepOutput
+from firstlight.trainer import Trainer
 
 
 class ConfusionMatrix(Callback):
     """Draw the confusion matrix of the latest validation when the training ends.
 
     It goes to ``plots/confusion_matrix_val.png`` in the run folder, and to TensorBoard's images
-    if there is a `TensorBoard` callback; that of a `Trainer.test` afterwards to
-    ``confusion_matrix_test.png``. Nothing is computed twice: it counts what validations predict
-    anyway, but for labels that the loss ignores. A Trainer that keeps no run draws nothing.
+    if there is a `TensorBoard` callback; that of `Trainer.test` goes to
+    ``confusion_matrix_test.png``. It counts the predictions of the validation, so nothing is
+    computed twice; labels that the loss ignores are left out. Without a run nothing is drawn.
 
     Parameters
     ----------
@@ -24,8 +29,7 @@ class ConfusionMatrix(Callback):
     Raises
     ------
     ValueError
-        The model predicts something else than scores (N, C) for labels (N,), or there are not
-        as many names.
+        The model does not predict scores (N, C) for labels (N,), or there are not C names.
 
     Examples
     --------
@@ -36,20 +40,20 @@ class ConfusionMatrix(Callback):
 
     watcher = True
 
-    def __init__(self, classes: list[str] | None = None):
+    def __init__(self, classes: list[str] | None = None) -> None:
         self.classes = classes
         self._counts = None
 
-    def on_fit_start(self):
-        """Forget an earlier training."""
+    def on_fit_start(self) -> None:
+        """Clear the counts of an earlier training."""
         self._counts = None
 
-    def on_validation_start(self):
+    def on_validation_start(self) -> None:
         """Count from zero."""
         self._counts = None
 
-    def on_validation_batch_end(self, module, output, batch):
-        """Count what was taken for what."""
+    def on_validation_batch_end(self, module: Module, output: StepOutput, batch: Any) -> None:
+        """Count each pair of label and prediction."""
         scores = output.prediction
         target = batch[1] if isinstance(batch, tuple) and len(batch) == 2 else None
         if getattr(scores, "ndim", 0) != 2 or getattr(target, "ndim", 0) != 1:
@@ -71,18 +75,18 @@ class ConfusionMatrix(Callback):
         counts = confusion_counts(target, predicted, classes, ignore_index=ignored_by(module))
         self._counts = counts if self._counts is None else self._counts + counts
 
-    def on_validation_end(self, trainer, stage):
-        """Add up what several ranks counted, and draw that of a test at once."""
+    def on_validation_end(self, trainer: Trainer, stage: str) -> None:
+        """Add up the counts of all ranks, and draw those of a test."""
         counts = [c for c in trainer.communicator.gather(self._counts) if c is not None]
         self._counts = sum(counts) if counts else None
         if stage == "test":
             self._draw(trainer, stage)
 
-    def on_fit_end(self, trainer):
-        """Draw that of the latest validation."""
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Draw the counts of the latest validation."""
         self._draw(trainer, "val")
 
-    def _draw(self, trainer, stage):
+    def _draw(self, trainer: Trainer, stage: str) -> None:
         if self._counts is None or trainer.run is None:
             return
         from firstlight.tools.figures import confusion_matrix, save

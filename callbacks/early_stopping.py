@@ -1,11 +1,15 @@
-"""EarlyStopping: ends a training that no longer gets better."""
+"""EarlyStopping: end a training that no longer improves."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.monitor import Monitor
+from firstlight.checkpoints.format import Checkpoint
 from firstlight.checkpoints.snapshot import callback_key
+from firstlight.module import Module
+from firstlight.support.arguments import parse_count
+from firstlight.trainer import Trainer
 
 
 class EarlyStopping(Callback):
@@ -16,8 +20,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     monitor : str
-        The logged value to watch; "auto" takes ``val_loss`` if it
-        is logged, else ``train_loss``.
+        The logged value to watch; "auto" takes ``val_loss`` if it is logged, else ``train_loss``.
     patience : int
         How many validations in a row without an improvement to wait for.
     min_delta : float
@@ -62,31 +65,29 @@ class EarlyStopping(Callback):
         stopping_threshold: float | None = None,
         divergence_threshold: float | None = None,
         restore_best: bool = False,
-    ):
-        if patience < 1:
-            raise ValueError(f"EarlyStopping: expected a patience of 1 or more, got {patience}")
-        self.monitor = Monitor(monitor, mode, min_delta)
-        self.patience = patience
+    ) -> None:
+        self.monitor: Monitor = Monitor(monitor, mode, min_delta)
+        self.patience: int = parse_count("EarlyStopping: patience", patience)
         self.stopping_threshold = stopping_threshold
         self.divergence_threshold = divergence_threshold
         self.restore_best = restore_best
-        self.waited = 0
+        self.waited: int = 0
         self._best_weights = self._validated = None
 
-    def on_fit_start(self, trainer):
-        """Start anew, or go on after a restart."""
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Reset the counts, unless the training is resumed."""
         self.monitor.start(trainer, "EarlyStopping")
         if trainer.step == 0:
             self.monitor.reset()
             self.waited = 0
             self._best_weights = None
 
-    def on_validation_start(self, trainer, module):
+    def on_validation_start(self, trainer: Trainer, module: Module) -> None:
         """Keep the weights that are about to be validated."""
         if self.restore_best and trainer.status == "running":
             self._validated = module.state_dict()
 
-    def on_log(self, trainer, record):
+    def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """Compare with the thresholds, and count the validations without an improvement."""
         better = self.monitor.update(record)
         if better is None:
@@ -105,23 +106,23 @@ class EarlyStopping(Callback):
         if self.waited >= self.patience and trainer.stop_reason is None:
             trainer.stop(self._reason(record[self.monitor.followed]))
 
-    def on_train_epoch_end(self, trainer):
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Raise if the monitored value should have been logged by now."""
         self.monitor.require(trainer, "EarlyStopping")
 
-    def on_fit_end(self, trainer):
-        """Give the module its best weights."""
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Restore the best weights."""
         if trainer.status == "finished" and self._best_weights is not None:
             trainer.module.load_state_dict(self._best_weights)
         self._best_weights = None
 
-    def on_save_checkpoint(self, trainer, checkpoint):
+    def on_save_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
         """Add the best weights."""
         prefix = f"{callback_key(trainer.callbacks, self)}/"
         checkpoint.arrays |= {prefix + n: a for n, a in (self._best_weights or {}).items()}
 
-    def on_load_checkpoint(self, trainer, checkpoint):
-        """Take the best weights back."""
+    def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
+        """Keep the best weights of the checkpoint."""
         prefix = f"{callback_key(trainer.callbacks, self)}/"
         found = {
             name.removeprefix(prefix): array
@@ -130,16 +131,16 @@ class EarlyStopping(Callback):
         }
         self._best_weights = found or None
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the best value and the count."""
         return self.monitor.state_dict() | {"waited": self.waited}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.monitor.load_state_dict(state)
         self.waited = state["waited"]
 
-    def _threshold_reason(self, value):
+    def _threshold_reason(self, value: float) -> str | None:
         sign = -1 if self.monitor.direction == "max" else 1
         goal, limit = self.stopping_threshold, self.divergence_threshold
         if goal is not None and sign * value <= sign * goal:
@@ -148,7 +149,7 @@ class EarlyStopping(Callback):
             return f"has gone beyond {limit:g} (now {value:.4g})"
         return None
 
-    def _reason(self, value):
+    def _reason(self, value: float) -> str:
         times = f"{self.waited} validation{'s' * (self.waited > 1)}"
         now = "" if math.isfinite(value) else f"now {value}, "
         return (

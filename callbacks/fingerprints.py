@@ -1,19 +1,22 @@
-"""Fingerprints: keeps hashes of the parameters, to find where two runs part."""
+"""Fingerprints: record hashes of the parameters, to find where two runs diverge."""
 
 import contextlib
 import json
 
 from firstlight.callback import Callback
 from firstlight.checkpoints.fingerprints import FILE, fingerprint, read_fingerprints
+from firstlight.module import Module
+from firstlight.support.arguments import parse_count
 from firstlight.support.files import forgiving, no_link, write_atomically
+from firstlight.trainer import Trainer
 
 
 class Fingerprints(Callback):
     """Write a hash of each parameter and buffer into the run's ``fingerprints.jsonl``.
 
     ``firstlight runs diverge A B`` then finds the first step, and the parameters, in which two
-    runs differ that should be the same: after a change that ought to change nothing, on another
-    machine, after a resume. A Trainer that keeps no run writes nothing.
+    runs differ that should be the same: after a refactoring, on another machine, after a resume.
+    Without a run nothing is written.
 
     Parameters
     ----------
@@ -34,16 +37,12 @@ class Fingerprints(Callback):
     rank_zero_only = True
     watcher = True
 
-    def __init__(self, every_n_steps: int = 100):
-        if every_n_steps < 1:
-            raise ValueError(
-                f"Fingerprints: expected every_n_steps of 1 or more, got {every_n_steps}"
-            )
-        self.every_n_steps = every_n_steps
+    def __init__(self, every_n_steps: int = 100) -> None:
+        self.every_n_steps: int = parse_count("Fingerprints: every_n_steps", every_n_steps)
         self._file = None
 
-    def on_fit_start(self, trainer, module):
-        """Open the file; after a restart, what came later than the checkpoint is dropped."""
+    def on_fit_start(self, trainer: Trainer, module: Module) -> None:
+        """Open the file; drop records later than the checkpoint of a resumed training."""
         if trainer.run is None:
             return
         path = trainer.run.path / FILE
@@ -52,24 +51,24 @@ class Fingerprints(Callback):
             write_atomically(path, "".join(_line(step, hashes) for step, hashes in kept.items()))
         self._file = open(path, "a", encoding="utf-8", opener=no_link)  # noqa: SIM115
         if trainer.step == 0:
-            self._note(trainer, module)
+            self._record(trainer, module)
 
-    def on_train_batch_end(self, trainer, module):
-        """Note the hashes if it is time."""
+    def on_train_batch_end(self, trainer: Trainer, module: Module) -> None:
+        """Record the hashes if they are due."""
         if trainer.step % self.every_n_steps == 0:
-            self._note(trainer, module)
+            self._record(trainer, module)
 
-    def on_fit_end(self):
+    def on_fit_end(self) -> None:
         """Close the file."""
         self._close()
 
-    def _close(self):
+    def _close(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # what is still unwritten was told of already
+            with contextlib.suppress(OSError):  # the warning about unwritten records was given
                 self._file.close()
             self._file = None
 
-    def _note(self, trainer, module):
+    def _record(self, trainer: Trainer, module: Module) -> None:
         if self._file is None:
             return
         with forgiving(self._file.name) as problems:
@@ -79,5 +78,5 @@ class Fingerprints(Callback):
             self._close()
 
 
-def _line(step, hashes):
+def _line(step: int, hashes: dict[str, str]) -> str:
     return json.dumps({"step": step, "hashes": hashes}) + "\n"

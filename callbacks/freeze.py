@@ -1,8 +1,12 @@
-"""Freeze: leaves parts of a model untrained, for a while or for good."""
+"""Freeze: leave parts of a model untrained, until an epoch or to the end."""
 
 import difflib
 
 from firstlight.callback import Callback, Role
+from firstlight.module import Module
+from firstlight.parameter import Parameter
+from firstlight.support.arguments import parse_count
+from firstlight.trainer import Trainer
 
 
 class Freeze(Callback):
@@ -18,7 +22,7 @@ class Freeze(Callback):
         Names of sub-modules, as ``module.named_modules()`` gives them; a text may hold several,
         separated by commas.
     until_epoch : int, optional
-        The epoch (counted from 1) from whose start on they are trained; None never trains them.
+        The first epoch (counted from 1) that trains them; None never does.
 
     Raises
     ------
@@ -40,39 +44,39 @@ class Freeze(Callback):
 
     role = Role.EDITOR
 
-    def __init__(self, modules: str | list[str], until_epoch: int | None = None):
+    def __init__(self, modules: str | list[str], until_epoch: int | None = None) -> None:
         names = modules.split(",") if isinstance(modules, str) else modules
-        self.modules = [name.strip() for name in names if name.strip()]
+        self.modules: list[str] = [name.strip() for name in names if name.strip()]
         if not self.modules:
             raise ValueError('Freeze: name the sub-modules to freeze, e.g. Freeze("body.0")')
-        if until_epoch is not None and until_epoch < 1:
-            raise ValueError(f"Freeze: expected until_epoch of 1 or more, got {until_epoch}")
-        self.until_epoch = until_epoch
+        self.until_epoch: int | None = parse_count(
+            "Freeze: until_epoch", until_epoch, optional=True
+        )
         self._frozen = []  # only these are unfrozen again, not what was frozen before
 
-    def on_fit_start(self, trainer, module):
-        """Freeze; after a restart only if the time is not over."""
+    def on_fit_start(self, trainer: Trainer, module: Module) -> None:
+        """Freeze, unless a resumed training has reached the epoch."""
         parameters = self._find(module)
         if self.until_epoch is None or trainer.epoch < self.until_epoch:
             self._frozen = [p for p in parameters if p.requires_grad]
             for parameter in self._frozen:
                 parameter.requires_grad = False
 
-    def on_train_epoch_start(self, trainer):
-        """Unfreeze when the epoch has come."""
+    def on_train_epoch_start(self, trainer: Trainer) -> None:
+        """Unfreeze at the epoch."""
         if self.until_epoch is not None and trainer.epoch >= self.until_epoch:
             self._unfreeze()
 
-    def on_fit_end(self):
+    def on_fit_end(self) -> None:
         """Leave the module as trainable as it was."""
         self._unfreeze()
 
-    def _unfreeze(self):
+    def _unfreeze(self) -> None:
         for parameter in self._frozen:
             parameter.requires_grad = True
         self._frozen = []
 
-    def _find(self, module):
+    def _find(self, module: Module) -> list[Parameter]:
         parts = {name: part for name, part in module.named_modules() if name}
         found = {}
         for name in self.modules:

@@ -1,8 +1,10 @@
-"""GradientClip: keeps a step's gradient from being too large."""
+"""GradientClip: limit the size of a step's gradient."""
 
 import numpy as np
 
-from firstlight import Callback, Role
+from firstlight.callback import Callback, Role
+from firstlight.optim.optimizer import Optimizer
+from firstlight.support.array import Array
 
 
 class GradientClip(Callback):
@@ -41,16 +43,17 @@ class GradientClip(Callback):
 
     role = Role.EDITOR
 
-    def __init__(self, max_norm: float | None = None, clip_value: float | None = None):
+    def __init__(self, max_norm: float | None = None, clip_value: float | None = None) -> None:
         for name, limit in {"max_norm": max_norm, "clip_value": clip_value}.items():
             if limit is not None and not limit > 0:
                 raise ValueError(f"GradientClip: expected {name} above 0, got {limit}")
         if max_norm is None and clip_value is None:
             raise ValueError("GradientClip: set max_norm, e.g. 1.0, or clip_value, or both")
-        self.max_norm, self.clip_value = max_norm, clip_value
-        self.last_norm = None
+        self.max_norm = max_norm
+        self.clip_value = clip_value
+        self.last_norm: Array | None = None
 
-    def on_before_optimizer_step(self, optimizer):
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradient in place."""
         if self.clip_value is not None:
             optimizer.clip_grad(self.clip_value)

@@ -1,16 +1,18 @@
-"""LambdaCallback: a callback made of plain functions."""
+"""LambdaCallback: a callback made of functions."""
 
 import difflib
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from firstlight.callback import Callback
 from firstlight.training.hook_manager import HOOKS
 
-EVENTS = [name for name in HOOKS if name.startswith("on_")]
+EVENTS: list[str] = [name for name in HOOKS if name.startswith("on_")]
 
 
 class LambdaCallback(Callback):
-    """Call functions at hooks, without a class of one's own.
+    """Call functions at hooks, without a class for them.
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ class LambdaCallback(Callback):
     ValueError
         No hook bears a name.
     TypeError
-        No functions, or something else than a function, lambda or method.
+        No functions, or a value that is not a function, lambda or method.
 
     Examples
     --------
@@ -32,7 +34,7 @@ class LambdaCallback(Callback):
     LambdaCallback(on_train_epoch_end)
     """
 
-    def __init__(self, **functions):
+    def __init__(self, **functions: Callable[..., Any]) -> None:
         if not functions:
             raise TypeError(
                 "LambdaCallback: expected functions by the name of a hook, got none; "
@@ -51,5 +53,5 @@ class LambdaCallback(Callback):
             setattr(self, name, function)
         self._names = tuple(functions)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"LambdaCallback({', '.join(self._names)})"

@@ -1,8 +1,11 @@
-"""LayerMonitor: how large gradients are, and how far each step moves each parameter."""
+"""LayerMonitor: log the gradient's norm, and the relative size of each parameter's update."""
 
 import numpy as np
 
 from firstlight.callback import Callback, Role
+from firstlight.module import Module
+from firstlight.optim.optimizer import Optimizer
+from firstlight.trainer import Trainer
 
 
 class LayerMonitor(Callback):
@@ -13,8 +16,9 @@ class LayerMonitor(Callback):
         grad_norm              ‖g‖ of all parameters together, before any clipping
         update_ratio/<name>    ‖Δw‖ / ‖w‖ of one parameter in this step
 
-    A ratio near 1e-3 is healthy, as a rule of thumb; far below, a layer hardly learns, far above,
-    the learning rate is too high. A parameter that is all zeros, as biases are at first, has none.
+    As a rule of thumb, a ratio near 1e-3 is healthy: far below it a layer hardly learns, far above
+    it the learning rate is too high. A parameter that is all zeros, as biases are at first, has no
+    ratio.
 
     Parameters
     ----------
@@ -37,19 +41,21 @@ class LayerMonitor(Callback):
     role = Role.WRITER
     watcher = True
 
-    def __init__(self, update_ratios: bool = True):
+    def __init__(self, update_ratios: bool = True) -> None:
         self.update_ratios = update_ratios
         self._before, self._norm = {}, None
 
-    def on_before_optimizer_step(self, trainer, module, optimizer):
-        """Measure the gradient, and keep what the step will change."""
+    def on_before_optimizer_step(
+        self, trainer: Trainer, module: Module, optimizer: Optimizer
+    ) -> None:
+        """Measure the gradient, and keep the parameters that the step will change."""
         if (trainer.step + 1) % trainer.log_every_n_steps == 0:
             self._norm = optimizer.grad_norm()
             if self.update_ratios:
                 self._before = {n: p.data.copy() for n, p in module.named_parameters()}
 
-    def on_train_batch_end(self, trainer, module):
-        """Log if it is time."""
+    def on_train_batch_end(self, trainer: Trainer, module: Module) -> None:
+        """Log if the step was measured."""
         if self._norm is None:
             return
         values = {"grad_norm": float(self._norm)}

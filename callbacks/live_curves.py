@@ -1,19 +1,21 @@
-"""LiveCurves: the curves of a training in a notebook, while it runs."""
+"""LiveCurves: draw the curves of a training in a notebook while it runs."""
 
 import time
 
 from firstlight.callback import Callback
+from firstlight.runs.history import History
+from firstlight.trainer import Trainer
 
 
 class LiveCurves(Callback):
-    """Draw the curves below a notebook's cell, and draw them anew after each epoch.
+    """Draw the curves below a notebook's cell, and update them after each epoch.
 
-    Needs IPython, as any notebook has it; elsewhere it is an error to ask for it.
+    It needs a notebook or IPython.
 
     Parameters
     ----------
     every_seconds : float
-        Draw no more often than that; the end is always drawn.
+        Shortest time between two updates; the end is always drawn.
 
     Raises
     ------
@@ -29,12 +31,12 @@ class LiveCurves(Callback):
     rank_zero_only = True
     watcher = True
 
-    def __init__(self, every_seconds: float = 1.0):
+    def __init__(self, every_seconds: float = 1.0) -> None:
         self.every_seconds = every_seconds
         self._handle, self._drawn = None, 0.0
 
-    def on_fit_start(self):
-        """Check that there is something to draw on."""
+    def on_fit_start(self) -> None:
+        """Check that this is a notebook or IPython."""
         try:
             from IPython import get_ipython
         except ImportError:
@@ -46,16 +48,16 @@ class LiveCurves(Callback):
             )
         self._handle, self._drawn = None, 0.0
 
-    def on_train_epoch_end(self, trainer):
-        """Draw, if it is time to."""
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
+        """Draw if ``every_seconds`` have passed."""
         if self._handle is None or time.perf_counter() - self._drawn >= self.every_seconds:
             self._draw(trainer.history)
 
-    def on_fit_end(self, trainer):
-        """Draw the end."""
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Draw the final curves."""
         self._draw(trainer.history)
 
-    def _draw(self, history):
+    def _draw(self, history: History) -> None:
         if not any("epoch_seconds" in record for record in history.records):
             return
         from IPython.display import SVG, display

@@ -1,27 +1,30 @@
-"""LossSpike: notices a loss that jumps."""
+"""LossSpike: detect a loss that jumps."""
 
 import math
 import statistics
 import warnings
 from collections import deque
-from typing import Literal
+from typing import Any, Literal
 
 from firstlight.callback import Callback
+from firstlight.support.arguments import parse_choice, parse_count
+from firstlight.support.step_output import StepOutput
+from firstlight.trainer import Trainer
 
 
 class LossSpike(Callback):
     """Warn, stop or raise when a step's loss is far above those of the steps before.
 
-    A loss is a spike when it lies more than ``threshold`` standard deviations above the median of
-    the last ``window`` losses, and by that median's size at least; the deviation is 1.4826 times
-    the median distance from the median, which earlier spikes leave alone. The message names step
-    and batch; ``loss_spike`` is logged. A loss that stays up is reported when it jumps, not at
-    every step. On a GPU each step waits for the loss. What is not finite is for `NaNGuard`.
+    A loss is a spike if it exceeds the median of the last ``window`` losses by more than
+    ``threshold`` standard deviations, and by more than the median itself. The standard deviation is
+    estimated as 1.4826 times the median absolute deviation, which earlier spikes do not affect. The
+    message names step and batch; ``loss_spike`` is logged. A loss that stays high is reported once.
+    On a GPU each step waits for the loss. `NaNGuard` detects losses that are not finite.
 
     Parameters
     ----------
     window : int
-        Losses to compare with; nothing is a spike before there are as many.
+        Losses to compare with; before there are as many, nothing is a spike.
     threshold : float
         In standard deviations.
     action : {"warn", "stop", "raise"}
@@ -48,27 +51,24 @@ class LossSpike(Callback):
         window: int = 50,
         threshold: float = 6.0,
         action: Literal["warn", "stop", "raise"] = "warn",
-    ):
-        if window < 2:
-            raise ValueError(f"LossSpike: expected a window of 2 or more losses, got {window}")
+    ) -> None:
         if not threshold > 0:
             raise ValueError(f"LossSpike: expected a threshold above 0, got {threshold}")
-        if action not in ("warn", "stop", "raise"):
-            raise ValueError(
-                f'LossSpike: expected action "warn", "stop" or "raise", got {action!r}'
-            )
-        self.window, self.threshold, self.action = window, threshold, action
-        self.spikes, self._losses = [], deque(maxlen=window)
+        self.window: int = parse_count("LossSpike: window", window, 2)
+        self.threshold = threshold
+        self.action: str = parse_choice("LossSpike: action", action, ("warn", "stop", "raise"))
+        self.spikes: list[int] = []
+        self._losses = deque(maxlen=window)
         self._up = False  # whether the latest loss was far above
 
-    def on_fit_start(self, trainer):
-        """Start anew, or go on after a restart."""
+    def on_fit_start(self, trainer: Trainer) -> None:
+        """Reset the losses, unless the training is resumed."""
         if trainer.step == 0:
             self.spikes, self._up = [], False
             self._losses.clear()
 
-    def on_train_batch_end(self, trainer, output, batch_idx):
-        """Compare the loss with those before."""
+    def on_train_batch_end(self, trainer: Trainer, output: StepOutput, batch_idx: int) -> None:
+        """Compare the loss with the losses before."""
         loss = float(output.loss)
         if not math.isfinite(loss):
             return
@@ -81,17 +81,17 @@ class LossSpike(Callback):
                 self._act(trainer, loss, usual, batch_idx)
         self._losses.append(loss)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the window and the spikes."""
         return {"spikes": list(self.spikes), "losses": list(self._losses), "up": self._up}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.spikes = list(state["spikes"])
         self._losses = deque(state["losses"], maxlen=self.window)
         self._up = state["up"]
 
-    def _act(self, trainer, loss, usual, batch_idx):
+    def _act(self, trainer: Trainer, loss: float, usual: float, batch_idx: int) -> None:
         self.spikes.append(trainer.step)
         trainer.log({"loss_spike": loss})
         message = (

@@ -1,47 +1,52 @@
-"""LRFinder: tries out learning rates, from far too small to far too large."""
+"""LRFinder: the learning-rate range test."""
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from firstlight.callback import Callback, Role
 from firstlight.hookspecs import hookimpl
+from firstlight.support.arguments import parse_choice, parse_count
 from firstlight.support.files import forgiving
 from firstlight.support.printable import tell
+from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SMOOTHING = 0.98  # weight of the past in the running mean of the losses
 SKIP_BEGIN, SKIP_END = 10, 1  # points that the suggestion does not look at
 
 
 class LRFinder(Callback):
-    """Before the training, raise the learning rate step by step until the loss explodes.
+    """Before the training, raise the learning rate at each step until the loss diverges.
 
-    The suggestion is where the smoothed loss falls fastest over the logarithm of the learning
-    rate. The training then starts with it, from the very same weights, batches and random
-    numbers as without this callback. A picture goes to the run's ``plots/lr_finder.png``. A
-    training that is resumed has its learning rate already; nothing is tried then.
+    The suggestion is the learning rate at which the smoothed loss falls fastest over the logarithm
+    of the learning rate. The training starts with it; weights, batches and random numbers are what
+    they were before. A figure goes to the run's ``plots/lr_finder.png``. A resumed training keeps
+    its learning rate.
 
     Parameters
     ----------
     min_lr, max_lr : float
-        Where to begin and end.
+        First and last learning rate.
     num_training : int
-        Steps to make.
+        Steps.
     mode : {"exponential", "linear"}
         How the learning rate grows.
     early_stop_threshold : float, optional
-        Stop once the smoothed loss is so many times the best; None never stops early.
+        Stop when the smoothed loss is this many times the best; None never stops early.
     update : bool
-        Whether to use the suggestion, or only to report it. Parameter groups keep their
-        proportions.
+        Whether to use the suggestion, or only to report it. The ratios between the learning rates
+        of parameter groups stay.
 
     Attributes
     ----------
     search : LRSearch or None
-        What was found in the latest training.
+        Result of the latest search.
 
     Raises
     ------
@@ -68,24 +73,22 @@ class LRFinder(Callback):
         mode: Literal["exponential", "linear"] = "exponential",
         early_stop_threshold: float | None = 4.0,
         update: bool = True,
-    ):
+    ) -> None:
         if not 0 < min_lr < max_lr:
             raise ValueError(
                 f"LRFinder: expected 0 < min_lr < max_lr, got min_lr={min_lr}, max_lr={max_lr}"
             )
-        if num_training < SKIP_BEGIN + SKIP_END + 3:
-            raise ValueError(
-                f"LRFinder: expected num_training of {SKIP_BEGIN + SKIP_END + 3} or more, "
-                f"got {num_training}"
-            )
-        if mode not in ("exponential", "linear"):
-            raise ValueError(f'LRFinder: expected mode "exponential" or "linear", got {mode!r}')
-        self.min_lr, self.max_lr, self.num_training = min_lr, max_lr, num_training
-        self.mode, self.early_stop_threshold, self.update = mode, early_stop_threshold, update
-        self.search = None
+        self.min_lr = min_lr
+        self.max_lr = max_lr
+        least = SKIP_BEGIN + SKIP_END + 3
+        self.num_training: int = parse_count("LRFinder: num_training", num_training, least)
+        self.mode: str = parse_choice("LRFinder: mode", mode, ("exponential", "linear"))
+        self.early_stop_threshold = early_stop_threshold
+        self.update = update
+        self.search: LRSearch | None = None
 
     @hookimpl(tryfirst=True)  # before schedules, which start from the learning rate they find
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Search, unless the training is resumed."""
         if trainer.step > 0:
             return
@@ -108,7 +111,7 @@ class LRFinder(Callback):
                 path.parent.mkdir(exist_ok=True)
                 save(self.search.plot(), path)
 
-    def _search(self, trainer):
+    def _search(self, trainer: Trainer) -> "LRSearch":
         space = np.geomspace if self.mode == "exponential" else np.linspace
         tried, losses, mean, best = [], [], 0.0, math.inf
         lrs = space(self.min_lr, self.max_lr, self.num_training).tolist()
@@ -144,11 +147,11 @@ class LRSearch:
     0.01
     """
 
-    lrs: list
-    losses: list
+    lrs: list[float]
+    losses: list[float]
 
     @property
-    def suggestion(self):
+    def suggestion(self) -> float | None:
         """The learning rate where the loss falls fastest; None if it never falls."""
         lrs = self.lrs[SKIP_BEGIN : len(self.lrs) - SKIP_END]
         losses = self.losses[SKIP_BEGIN : len(self.losses) - SKIP_END]
@@ -158,7 +161,7 @@ class LRSearch:
         steepest = int(slopes.argmin())
         return lrs[steepest] if slopes[steepest] < 0 else None
 
-    def plot(self):
+    def plot(self) -> "Figure":
         """Return a matplotlib figure of the loss over the learning rate."""
         from matplotlib.figure import Figure
 

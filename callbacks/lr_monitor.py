@@ -1,10 +1,11 @@
-"""LRMonitor: logs the learning rate of every parameter group."""
+"""LRMonitor: log the learning rate of every parameter group."""
 
 from firstlight.callback import Callback
+from firstlight.trainer import Trainer
 
 
 class LRMonitor(Callback):
-    """Log the hyper-parameters that schedules move, for each parameter group.
+    """Log the hyper-parameters that schedules change, for each parameter group.
 
     The Trainer logs the first group's learning rate as ``lr``. This adds ``lr.0``, ``lr.1`` …
     where there are several groups, every ``log_every_n_steps`` steps and with each epoch.
@@ -28,19 +29,20 @@ class LRMonitor(Callback):
     rank_zero_only = True
     watcher = True
 
-    def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False):
-        self.log_momentum, self.log_weight_decay = log_momentum, log_weight_decay
+    def __init__(self, log_momentum: bool = False, log_weight_decay: bool = False) -> None:
+        self.log_momentum = log_momentum
+        self.log_weight_decay = log_weight_decay
 
-    def on_train_batch_end(self, trainer):
-        """Log if it is time."""
+    def on_train_batch_end(self, trainer: Trainer) -> None:
+        """Log every ``log_every_n_steps`` steps."""
         if trainer.step % trainer.log_every_n_steps == 0:
             self._log(trainer)
 
-    def on_train_epoch_end(self, trainer):
-        """Log."""
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
+        """Log at the end of an epoch."""
         self._log(trainer)
 
-    def _log(self, trainer):
+    def _log(self, trainer: Trainer) -> None:
         values = {}
         for index, group in enumerate(trainer.optimizer.param_groups):
             end = f".{index}" if len(trainer.optimizer.param_groups) > 1 else ""

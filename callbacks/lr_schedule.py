@@ -3,12 +3,13 @@
 import difflib
 import inspect
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from firstlight.callback import Callback, Role
 from firstlight.callbacks._shared.hyper_parameter import HyperParameter
 from firstlight.callbacks._shared.monitor import Monitor
 from firstlight.optim import schedules
+from firstlight.trainer import Trainer
 
 
 class LRSchedule(Callback):
@@ -108,7 +109,7 @@ class LRSchedule(Callback):
         threshold: float | None = None,
         cooldown: int | None = None,
         min_lr: float | None = None,
-    ):
+    ) -> None:
         _one_of("schedule", schedule, list(schedules.SCHEDULES))
         _one_of("interval", interval, ["step", "epoch"])
         self.schedule, self.param, self.interval = schedule, param, interval
@@ -144,7 +145,7 @@ class LRSchedule(Callback):
         self.plateau = self._new_plateau()
         self._loaded, self._target = False, None
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Note where each value starts, unless that came with a checkpoint."""
         if self.schedule == "plateau":
             self.monitor.start(trainer, "LRSchedule")
@@ -166,45 +167,45 @@ class LRSchedule(Callback):
         if not self._target.in_optimizer:
             self._apply(trainer)
 
-    def on_train_epoch_start(self, trainer):
+    def on_train_epoch_start(self, trainer: Trainer) -> None:
         """Set the learning rates for the epoch, or for its first step."""
         self._apply(trainer)
 
-    def on_before_optimizer_step(self, trainer):
+    def on_before_optimizer_step(self, trainer: Trainer) -> None:
         """Set the learning rates for the step."""
         if self.interval == "step" and self._target.in_optimizer:
             self._apply(trainer)
 
-    def on_train_batch_end(self, trainer):
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Set what the next forward uses."""
         if self.interval == "step" and not self._target.in_optimizer:
             self._apply(trainer)
 
-    def on_log(self, trainer, record):
+    def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """Show the plateau each new value."""
         if self.plateau is not None and self.monitor.name in record:
             self.plateau.observe(record[self.monitor.name])
             if not self._target.in_optimizer:
                 self._apply(trainer)
 
-    def on_train_epoch_end(self, trainer):
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Raise if the value to watch should have been logged by now."""
         if self.plateau is not None:
             self.monitor.require(trainer, "LRSchedule")
 
-    def on_fit_end(self):
+    def on_fit_end(self) -> None:
         """Leave the model as it was."""
         if self._target is not None and not self._target.in_optimizer:
             self._target.values = self.initial
         self._target = None
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return where each value started, and what the plateau has seen."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
         return {"param": self.param, "initial": self.initial, "plateau": plateau}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned; the next `fit` goes on from there."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned; the next `fit` goes on from there."""
         if state["param"] != self.param:
             raise ValueError(
                 f"LRSchedule: the checkpoint has a schedule of {state['param']} in this place, "
@@ -216,7 +217,7 @@ class LRSchedule(Callback):
             self.plateau.load_state_dict(state["plateau"])
         self._loaded = True
 
-    def _refuse_company(self, trainer):
+    def _refuse_company(self, trainer: Trainer):
         """Raise if an earlier schedule moves the same number of the model: one undoes the other."""
         for other in trainer.callbacks:
             if other is self:
@@ -233,7 +234,7 @@ class LRSchedule(Callback):
             return None
         return schedules.Plateau(mode=self.mode, **self.settings)
 
-    def _timed_rate(self, trainer):
+    def _timed_rate(self, trainer: Trainer):
         """Return the schedule as a function of time and initial lr, and the time it starts at."""
         function, settings = schedules.SCHEDULES[self.schedule], dict(self.settings)
         takes = inspect.signature(function).parameters
@@ -245,7 +246,7 @@ class LRSchedule(Callback):
             settings["total_steps"] = max(1, self._total(trainer) - start)
         return partial(function, **settings), start
 
-    def _total(self, trainer):
+    def _total(self, trainer: Trainer):
         planned = trainer.total_steps if self.interval == "step" else trainer.max_epochs
         total = self.settings.get("total_steps", planned)
         if total is None:
@@ -255,7 +256,7 @@ class LRSchedule(Callback):
             )
         return total
 
-    def _apply(self, trainer):
+    def _apply(self, trainer: Trainer):
         time = trainer.step if self.interval == "step" else trainer.epoch - 1
         self._target.values = [self._value(time, initial) for initial in self.initial]
 

@@ -2,13 +2,14 @@
 
 import time
 import warnings
-from typing import Literal
+from typing import Any, Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.kept_files import name_of, recover, step_of
 from firstlight.callbacks._shared.monitor import Monitor
-from firstlight.checkpoints.format import BEST, EXCEPTION, LAST
+from firstlight.checkpoints.format import BEST, EXCEPTION, LAST, Checkpoint
 from firstlight.hookspecs import hookimpl
+from firstlight.trainer import Trainer
 
 
 class ModelCheckpoint(Callback):
@@ -68,7 +69,7 @@ class ModelCheckpoint(Callback):
         every_n_steps: int | None = None,
         every_seconds: float | None = None,
         save_weights_only: bool = False,
-    ):
+    ) -> None:
         if top_k < -1:
             raise ValueError(f"ModelCheckpoint: expected top_k of -1 or more, got {top_k}")
         for name, value in (
@@ -86,7 +87,7 @@ class ModelCheckpoint(Callback):
         self._last, self._last_time, self.prefix = (None, False), 0.0, ""
         self._ahead = None  # step of a best state that is later than the resumed one
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Reset the state; after a resume, verify the files that it names."""
         self.monitor.start(trainer, "ModelCheckpoint")
         if trainer.step == 0:
@@ -98,7 +99,7 @@ class ModelCheckpoint(Callback):
         resumed = trainer.checkpointing.place is not None and trainer.run is not None
         self._ahead = recover(self, trainer) if resumed else None
 
-    def on_log(self, trainer, record):
+    def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """Save a new best."""
         if self.monitor.update(record) and self.top_k != 0:
             self._ahead = None
@@ -107,7 +108,7 @@ class ModelCheckpoint(Callback):
         if self.top_k not in (0, 1) and followed in record and record[followed] == record[followed]:
             self._keep(trainer, record["step"], record["epoch"], record[followed])
 
-    def on_train_batch_end(self, trainer):
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Save within an epoch, if it is time."""
         by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0
         by_time = self.every_seconds and time.monotonic() - self._last_time >= self.every_seconds
@@ -115,13 +116,13 @@ class ModelCheckpoint(Callback):
             self._save_last(trainer)
 
     @hookimpl(tryfirst=True)
-    def on_validation_start(self, trainer):
+    def on_validation_start(self, trainer: Trainer) -> None:
         """Save before the last validation, so that the decision to stop outlives a kill in it."""
         if trainer.status == "running" and trainer.should_stop and trainer.progress.at_boundary:
             self._save_last(trainer)
             trainer.checkpointing.write_requested()
 
-    def on_train_epoch_end(self, trainer):
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Save, now that all values of the epoch are known."""
         self.monitor.require(trainer, "ModelCheckpoint")
         if trainer.checkpointing.cut_short is None:  # else an interrupt saved these too early
@@ -131,7 +132,7 @@ class ModelCheckpoint(Callback):
             self._save_last(trainer)
 
     @hookimpl(tryfirst=True)  # before others tidy up
-    def on_fit_end(self, trainer):
+    def on_fit_end(self, trainer: Trainer) -> None:
         """Save what was not saved yet, unless an optimizer step was cut in half."""
         if trainer.progress.at_boundary:
             if trainer.step or trainer.status == "finished":
@@ -151,7 +152,7 @@ class ModelCheckpoint(Callback):
             message = self.monitor.missing(trainer, "ModelCheckpoint")
             warnings.warn(f"{message}; best.safetensors was not written", stacklevel=2)
 
-    def on_save_checkpoint(self, trainer, checkpoint):
+    def on_save_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
         """Name the files that the state refers to."""
         if trainer.run is not None:
             checkpoint.files |= {
@@ -168,18 +169,18 @@ class ModelCheckpoint(Callback):
         """Count a file no longer among the k best."""
         self._kept = [item for item in self._kept if item[1] != name]
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the best values so far, and the files that hold them."""
         return {**self.monitor.state_dict(), "kept": self._kept}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned, unless another value is monitored now."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, unless another value is monitored now."""
         self.monitor.load_state_dict(state)
         if self.monitor.followed == state["followed"]:
             self._kept = [list(item) for item in state["kept"]]
         self.named()  # raises where the state names what cannot be ours
 
-    def _save_last(self, trainer):
+    def _save_last(self, trainer: Trainer):
         # A step may be saved twice: before its epoch's end and, unless that was cut short, after.
         place = (
             trainer.step,
@@ -189,12 +190,12 @@ class ModelCheckpoint(Callback):
             self._save(trainer, LAST)
         self._last, self._last_time = place, time.monotonic()
 
-    def _save(self, trainer, name):
+    def _save(self, trainer: Trainer, name):
         if trainer.run is not None:
             path = trainer.run.checkpoints / self.prefix / name
             trainer.request_checkpoint(path, weights_only=self.save_weights_only)
 
-    def _keep(self, trainer, step, epoch, value):
+    def _keep(self, trainer: Trainer, step, epoch, value):
         """Let a state take its place among the k best; one falls out.
 
         Its file is deleted when it is in no state any more, *last* included.

@@ -1,12 +1,16 @@
 """NaNGuard: notices a loss or gradient that is no number before it ruins the weights."""
 
 import warnings
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from firstlight.callback import Callback, Role
 from firstlight.callbacks._shared.nan_search import first_not_finite
+from firstlight.module import Module
+from firstlight.optim.optimizer import Optimizer
+from firstlight.support.step_output import StepOutput
+from firstlight.trainer import Trainer
 
 
 class NaNGuard(Callback):
@@ -48,7 +52,9 @@ class NaNGuard(Callback):
     guards_loss = True
     role = Role.WRITER  # before clipping, which spreads one NaN over the whole gradient
 
-    def __init__(self, action: Literal["stop", "skip", "raise"] = "stop", max_skips: int = 10):
+    def __init__(
+        self, action: Literal["stop", "skip", "raise"] = "stop", max_skips: int = 10
+    ) -> None:
         if action not in ("stop", "skip", "raise"):
             raise ValueError(f'NaNGuard: expected action "stop", "skip" or "raise", got {action!r}')
         if max_skips < 1:
@@ -56,12 +62,14 @@ class NaNGuard(Callback):
         self.action, self.max_skips = action, max_skips
         self.skipped = self._in_a_row = 0
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Start anew, or go on after a restart."""
         if trainer.step == 0:
             self.skipped = self._in_a_row = 0
 
-    def on_before_optimizer_step(self, trainer, module, optimizer):
+    def on_before_optimizer_step(
+        self, trainer: Trainer, module: Module, optimizer: Optimizer
+    ) -> None:
         """Look at the gradient."""
         if optimizer.loss_scale is not None:
             return
@@ -75,7 +83,7 @@ class NaNGuard(Callback):
                 what = f"the gradient's norm is {norm:.3g}, and its square overflows"
             self._act(trainer, f"step {trainer.step + 1}: {what}; {where}")
 
-    def on_train_batch_end(self, trainer, module, output):
+    def on_train_batch_end(self, trainer: Trainer, module: Module, output: StepOutput) -> None:
         """Look at the loss."""
         if np.isfinite(output.loss):
             self._in_a_row = 0
@@ -86,15 +94,15 @@ class NaNGuard(Callback):
                 f"{culprit(module)}",
             )
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the counts."""
         return {"skipped": self.skipped, "in_a_row": self._in_a_row}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
-    def _act(self, trainer, what):
+    def _act(self, trainer: Trainer, what):
         self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
         message = f"NaNGuard: {what}; {_way_back(trainer)}"
         if self.action == "raise":
@@ -107,7 +115,7 @@ class NaNGuard(Callback):
             trainer.stop(message)
 
 
-def culprit(module):
+def culprit(module: Module):
     """Say which parameter is the first whose values, or else whose gradient, are not finite."""
     owners = {}
     for _, part in module.named_modules():
@@ -125,7 +133,7 @@ def culprit(module):
     return "every parameter and its gradient are finite, so look at the loss, or lower lr"
 
 
-def _way_back(trainer):
+def _way_back(trainer: Trainer):
     if trainer.run is None:
         return "there is no checkpoint, as this training keeps no run"
     trainer.checkpointing.writer.close()  # waits for one that is being written

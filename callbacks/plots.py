@@ -1,7 +1,9 @@
-"""Plots: the curves of a training as pictures in its run folder."""
+"""Plots: draw the curves of a training into its run folder."""
 
 from firstlight.callback import Callback
+from firstlight.support.arguments import parse_choice
 from firstlight.support.files import forgiving
+from firstlight.trainer import Trainer
 
 KINDS = ("png", "svg", "pdf")
 EPOCHS = 2  # a curve needs two points
@@ -10,9 +12,9 @@ EPOCHS = 2  # a curve needs two points
 class Plots(Callback):
     """Draw loss, metrics, learning rate, gradient norm and time when the training ends.
 
-    They go to ``plots/curves.png`` and ``plots/curves.svg`` in the run folder, also when it was
-    interrupted or failed. Nothing is drawn of a training of less than two epochs, or without a
-    run folder.
+    They go to ``plots/curves.png`` and ``plots/curves.svg`` in the run folder, also if the training
+    was interrupted or failed. Nothing is drawn of a training of less than two epochs, or without
+    a run.
 
     Parameters
     ----------
@@ -31,14 +33,13 @@ class Plots(Callback):
 
     watcher = True
 
-    def __init__(self, formats: tuple[str, ...] = ("png", "svg")):
-        for kind in formats:
-            if kind not in KINDS:
-                raise ValueError(f"Plots: expected formats of {', '.join(KINDS)}, got {kind!r}")
-        self.formats = tuple(formats)
+    def __init__(self, formats: tuple[str, ...] = ("png", "svg")) -> None:
+        self.formats: tuple[str, ...] = tuple(
+            parse_choice("Plots: formats", kind, KINDS) for kind in formats
+        )
 
-    def on_fit_end(self, trainer):
-        """Draw."""
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Draw the curves."""
         epochs = sum("epoch_seconds" in record for record in trainer.history.records)
         if trainer.run is None or epochs < EPOCHS:
             return

@@ -1,11 +1,13 @@
 """ProgressBar: shows how a training gets on, on a terminal and in a log file."""
 
 import time
+from typing import Any
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.monitor import Monitor
 from firstlight.callbacks._shared.progress_display import open_display
 from firstlight.callbacks._shared.progress_text import EpochTable, duration, in_order, value_text
+from firstlight.trainer import Trainer
 
 ALL_ROWS = 100  # so many epochs have a row each; later ones, one row a second at most
 
@@ -39,7 +41,9 @@ class ProgressBar(Callback):
     rank_zero_only = True
     watcher = True
 
-    def __init__(self, refresh_per_second: float = 10.0, seconds_between_lines: float = 30.0):
+    def __init__(
+        self, refresh_per_second: float = 10.0, seconds_between_lines: float = 30.0
+    ) -> None:
         if not (refresh_per_second > 0 and seconds_between_lines > 0):
             raise ValueError(
                 "ProgressBar: expected refresh_per_second and seconds_between_lines above 0, "
@@ -50,7 +54,7 @@ class ProgressBar(Callback):
         self._display = None
         self._forget()
 
-    def on_fit_start(self, trainer):
+    def on_fit_start(self, trainer: Trainer) -> None:
         """Open the display."""
         self._forget()
         self._table.validates = trainer.val_loader is not None
@@ -67,32 +71,32 @@ class ProgressBar(Callback):
         self._epoch_first_step = trainer.step
         self._epoch_started = time.perf_counter()  # a resumed epoch has no start of its own
 
-    def on_train_epoch_start(self, trainer):
+    def on_train_epoch_start(self, trainer: Trainer) -> None:
         """Start the epoch's clock."""
         self._values = {}
         self._epoch_started = time.perf_counter()
         self._epoch_first_step = trainer.step
 
-    def on_train_batch_end(self, trainer):
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Redraw, if it is time to; only then are the values brought from the device."""
         if self._pace_from is None:
             self._pace_from = trainer.step, trainer.elapsed
         if time.perf_counter() >= self._next_draw:
             self._draw(trainer, trainer.progress.batch_idx + 1)
 
-    def on_validation_batch_end(self, trainer, batch_idx):
+    def on_validation_batch_end(self, trainer: Trainer, batch_idx: int) -> None:
         """Redraw, if it is time to."""
         if self._display is not None and time.perf_counter() >= self._next_draw:
             self._draw(
                 trainer, trainer.progress.batch_idx + 1, f"validating, batch {batch_idx + 1}"
             )
 
-    def on_log(self, record):
+    def on_log(self, record: dict[str, Any]) -> None:
         """Collect what is logged in this epoch."""
         self._monitor.update(record)
         self._values |= record
 
-    def on_train_epoch_end(self, trainer):
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Print the epoch's row."""
         now = time.perf_counter()
         values = {**self._values, "epoch": epoch_number(trainer), "step": trainer.step}
@@ -102,11 +106,11 @@ class ProgressBar(Callback):
             self._print_row(trainer)
             self._next_row = now + 1
 
-    def on_exception(self, exception):
+    def on_exception(self, exception: BaseException) -> None:
         """Remember what went wrong."""
         self._failure = exception
 
-    def on_fit_end(self, trainer):
+    def on_fit_end(self, trainer: Trainer) -> None:
         """Close the display, and say how the training ended and how long it took."""
         if self._display is None:
             return
@@ -123,7 +127,7 @@ class ProgressBar(Callback):
         self._epoch_first_step = 0
         self._pace_from = None  # step and time after the first step, which sets much up
 
-    def _draw(self, trainer, done, doing=""):
+    def _draw(self, trainer: Trainer, done, doing=""):
         now = time.perf_counter()
         rate = (trainer.step - self._epoch_first_step) / (now - self._epoch_started)
         total = trainer.epoch_batches
@@ -135,7 +139,7 @@ class ProgressBar(Callback):
         self._display.draw(epoch_number(trainer), done, total, texts)
         self._next_draw = now + self._interval
 
-    def _time_left(self, trainer):
+    def _time_left(self, trainer: Trainer):
         left = []
         step, seconds = self._pace_from
         if trainer.total_steps is not None and trainer.step > step:
@@ -145,12 +149,12 @@ class ProgressBar(Callback):
             left.append(trainer.max_time - trainer.elapsed)
         return f"{duration(max(0, min(left)))} left" if left else ""
 
-    def _print_row(self, trainer):
+    def _print_row(self, trainer: Trainer):
         if self._row is not None:
             self._display.epoch(self._table, self._row, self._monitor.epoch == trainer.epoch)
             self._row = None
 
-    def _ending(self, trainer):
+    def _ending(self, trainer: Trainer):
         best, how = self._monitor, trainer.status
         if how == "finished" and trainer.stop_reason:
             yield f"stopped early: {trainer.stop_reason.removeprefix('early stopping: ')}"
@@ -168,7 +172,7 @@ class ProgressBar(Callback):
         )
 
 
-def epoch_number(trainer):
+def epoch_number(trainer: Trainer):
     """Return e.g. " 3/10", or "3" where the number of epochs is not limited."""
     total = trainer.max_epochs
     return f"{trainer.epoch:>{len(str(total))}}/{total}" if total else str(trainer.epoch)

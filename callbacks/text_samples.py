@@ -1,22 +1,27 @@
-"""TextSamples: what a language model writes, while it learns."""
+"""TextSamples: show what a language model writes while it is trained."""
 
 import os
+from pathlib import Path
+from typing import Any
 
 from firstlight.callback import Callback
 from firstlight.callbacks.tensorboard.callback import writer_of
+from firstlight.module import Module
+from firstlight.support.arguments import parse_count
 from firstlight.support.files import check_guards, forgiving, no_link
 from firstlight.support.generation import check_generates, prompt_tokens, write_text
 from firstlight.support.printable import printable, tell
+from firstlight.trainer import Trainer
 
 SAMPLES = "samples.txt"
 
 
 class TextSamples(Callback):
-    """Have the model go on with a prompt every n steps and at the end, and show what it writes.
+    """Have the model continue a prompt every n steps and at the end, and show the text.
 
     The text goes to the screen, to ``samples.txt`` in the run folder, and to TensorBoard's texts
-    if there is a `TensorBoard` callback. It is drawn with random numbers of its own, the same at
-    each step, and the training goes on as if nothing had happened.
+    if there is a `TensorBoard` callback. It is sampled with random numbers of its own, the same at
+    each step, so the training is not affected.
 
     The model needs a method ``generate``, see `firstlight.support.generation.write_text`, and the
     data a tokenizer, as `firstlight.datasets.text` gives them one.
@@ -24,19 +29,19 @@ class TextSamples(Callback):
     Parameters
     ----------
     prompt : str, optional
-        What to go on with; a line break by default.
+        The text to continue; a line break by default.
     every_n_steps : int
         Steps between two samples.
     max_new_tokens : int
-        How much to write.
+        Tokens to write.
     temperature : float
-        Below 1 prefers what is likely, above 1 what is not.
+        Below 1, likely tokens are preferred; above 1, the distribution is flatter.
     top_k : int, optional
-        Choose among so many of the likeliest tokens only.
+        Sample only from this many of the likeliest tokens.
     top_p : float, optional
-        Choose among the likeliest tokens that have this share of the probability together.
+        Sample only from the likeliest tokens that together have this probability.
     seed : int
-        Of the choices.
+        Of the sampling.
     echo : bool
         Show the samples on the screen too.
 
@@ -66,13 +71,12 @@ class TextSamples(Callback):
         top_p: float | None = None,
         seed: int = 0,
         echo: bool = True,
-    ):
-        for name, value in (("every_n_steps", every_n_steps), ("max_new_tokens", max_new_tokens)):
-            if value < 1:
-                raise ValueError(f"TextSamples: expected {name} of 1 or more, got {value}")
-        self.prompt, self.every_n_steps, self.echo = prompt, every_n_steps, echo
-        self.settings = {
-            "max_new_tokens": max_new_tokens,
+    ) -> None:
+        self.prompt = prompt
+        self.every_n_steps: int = parse_count("TextSamples: every_n_steps", every_n_steps)
+        self.echo = echo
+        self.settings: dict[str, Any] = {
+            "max_new_tokens": parse_count("TextSamples: max_new_tokens", max_new_tokens),
             "temperature": temperature,
             "top_k": top_k,
             "top_p": top_p,
@@ -80,8 +84,8 @@ class TextSamples(Callback):
         }
         self._size = self._last_step = 0
 
-    def on_fit_start(self, trainer, module):
-        """Check that there is what it takes; after a restart, drop samples of later steps."""
+    def on_fit_start(self, trainer: Trainer, module: Module) -> None:
+        """Check model and data; drop samples later than the checkpoint of a resumed training."""
         check_generates(module)
         if trainer.data.tokenizer is None:
             raise TypeError(
@@ -96,25 +100,25 @@ class TextSamples(Callback):
         if path is not None and path.exists() and path.stat().st_size > self._size:
             os.truncate(path, self._size)
 
-    def on_train_batch_end(self, trainer, module):
-        """Write a sample, if it is time to."""
+    def on_train_batch_end(self, trainer: Trainer, module: Module) -> None:
+        """Write a sample if one is due."""
         if trainer.step % self.every_n_steps == 0:
             self._sample(trainer, module)
 
-    def on_fit_end(self, trainer, module):
+    def on_fit_end(self, trainer: Trainer, module: Module) -> None:
         """Write a last sample, unless the training failed."""
         if trainer.status == "finished" and self._last_step != trainer.step:
             self._sample(trainer, module)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return how long ``samples.txt`` is."""
         return {"size": self._size}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
         self._size = state["size"]
 
-    def _sample(self, trainer, module):
+    def _sample(self, trainer: Trainer, module: Module) -> None:
         text = write_text(
             module, trainer.data.tokenizer, self.prompt, device=trainer.device, **self.settings
         )
@@ -133,5 +137,5 @@ class TextSamples(Callback):
             writer.add_plain_text("samples", text, trainer.step)
 
     @staticmethod
-    def _path(trainer):
+    def _path(trainer: Trainer) -> Path | None:
         return None if trainer.run is None else trainer.run.path / SAMPLES

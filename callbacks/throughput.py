@@ -1,13 +1,16 @@
 """Throughput: how fast a training is, and where its time goes."""
 
 import warnings
+from typing import Any
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.stopwatch import Stopwatch
 from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.distributed.sharding import whole_of
 from firstlight.hookspecs import hookimpl
+from firstlight.module import Module
 from firstlight.support.printable import tell
+from firstlight.trainer import Trainer
 from firstlight.training.hook_manager import HOOKS, display_name
 
 REST = "data"  # loading batches, and the loop itself
@@ -37,12 +40,12 @@ class Throughput(Callback):
     rank_zero_only = True
     watcher = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._watch = None
         self._forget()
 
     @hookimpl(trylast=True)
-    def on_fit_start(self, trainer, module):
+    def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Start the clocks, when all others are ready."""
         self._forget()
         self._watch = Stopwatch(REST)
@@ -57,11 +60,11 @@ class Throughput(Callback):
             for impl in trainer.hooks.impls(hook):
                 impl.function = timed(display_name(impl.plugin.callback), impl.function)
 
-    def on_train_batch_start(self, batch):
+    def on_train_batch_start(self, batch: Any) -> None:
         """Count the samples of every batch."""
         self._samples += whole_of(batch)
 
-    def on_train_batch_end(self, trainer):
+    def on_train_batch_end(self, trainer: Trainer) -> None:
         """Count the step, and log if it is time."""
         self._steps += 1
         if trainer.step % trainer.log_every_n_steps == 0:
@@ -69,18 +72,18 @@ class Throughput(Callback):
             trainer.log(_rates(*[n - b for n, b in zip(now, self._logged, strict=True)]))
             self._logged = now
 
-    def on_validation_start(self, trainer):
+    def on_validation_start(self, trainer: Trainer) -> None:
         """Note when a validation starts."""
         if self._watch is not None:
             self._validation_start = self._watch.lap().total()
             self._watch.rest("validation")
 
-    def on_validation_end(self, trainer):
+    def on_validation_end(self, trainer: Trainer) -> None:
         """Leave its time out of the rates."""
         if self._watch is not None:
             self._end_validation()
 
-    def on_fit_end(self, trainer, module):
+    def on_fit_end(self, trainer: Trainer, module: Module) -> None:
         """Take the clocks away and tell what they show."""
         if self._watch is None:
             return
@@ -107,7 +110,7 @@ class Throughput(Callback):
         """Return steps, samples and seconds, those of validations left out."""
         return self._steps, self._samples, self._watch.lap().total() - self._validated
 
-    def _report(self, trainer):
+    def _report(self, trainer: Trainer):
         rates = _rates(*self._totals())
         total = self._watch.seconds.total()
         shares = {part: s / total for part, s in self._watch.seconds.most_common()}

@@ -1,10 +1,11 @@
 """layer_outputs: what every layer of a model gives for a batch."""
 
+from firstlight.module import Module
 from firstlight.support import state
 from firstlight.support.summary import undisturbed
 
 
-def layer_outputs(module, x):
+def layer_outputs(module: Module, x):
     """Run a module in evaluation mode, and return the outputs of its layers.
 
     The module is left as it was.

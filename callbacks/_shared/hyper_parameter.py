@@ -3,7 +3,9 @@
 import difflib
 from numbers import Real
 
+from firstlight.module import Module
 from firstlight.nn import Dropout
+from firstlight.trainer import Trainer
 
 
 class HyperParameter:
@@ -30,7 +32,7 @@ class HyperParameter:
         There is no such number.
     """
 
-    def __init__(self, who, trainer, name):
+    def __init__(self, who, trainer: Trainer, name) -> None:
         groups = trainer.optimizer.param_groups
         self.in_optimizer = name in groups[0]
         self._places = self._find(groups, trainer.module, name)
@@ -59,7 +61,7 @@ class HyperParameter:
         mine, theirs = ({(id(m), key) for m, _, _, key in p._places} for p in (self, other))
         return not self.in_optimizer and bool(mine & theirs)
 
-    def _find(self, groups, module, name):
+    def _find(self, groups, module: Module, name):
         """Return ``(owner, get, put, key)`` of each place."""
         if self.in_optimizer:
             return [(group, group.__getitem__, group.__setitem__, name) for group in groups]

@@ -6,6 +6,7 @@ import warnings
 
 from firstlight.checkpoints.format import BEST, Checkpoint
 from firstlight.support.files import replacing
+from firstlight.trainer import Trainer
 
 
 def name_of(epoch, step):
@@ -30,7 +31,7 @@ def step_of(name):
     return int(found[1])
 
 
-def recover(owner, trainer):
+def recover(owner, trainer: Trainer):
     """Verify the files that a restored state names, and bring them into a new run's folder.
 
     What is missing or another one is written again if the checkpoint is that state; the best one
@@ -74,7 +75,7 @@ def recover(owner, trainer):
     return _recover_best(owner, trainer, held) if lost else None
 
 
-def _recover_best(owner, trainer, held):
+def _recover_best(owner, trainer: Trainer, held):
     place, step = trainer.checkpointing.place, owner.monitor.step
     here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
     found, _ = Checkpoint.identity(there / BEST) or (-1, None)

@@ -2,10 +2,12 @@
 
 import difflib
 import math
+from typing import Any
 
 from firstlight.callbacks.lambda_callback import LambdaCallback
 from firstlight.module import Module
 from firstlight.runs.directions import resolve_mode
+from firstlight.trainer import Trainer
 
 # What "auto" follows: the first of these that is logged. Not val_acc, which on a small validation
 # set is coarse: on digits, the best state by val_loss tests at 0.981, by val_acc at 0.974.
@@ -45,7 +47,7 @@ class Monitor:
     (0.5, 1)
     """
 
-    def __init__(self, name="auto", mode="auto", min_delta=0.0):
+    def __init__(self, name="auto", mode="auto", min_delta=0.0) -> None:
         self.name, self.mode, self.min_delta = name, mode, abs(min_delta)
         self.reset()
         self.direction  # noqa: B018, a bad or unknown one is an error here
@@ -60,7 +62,7 @@ class Monitor:
         """Return "min" or "max", whether a smaller or larger value is better."""
         return resolve_mode(self.followed or AUTO[0], self.mode)
 
-    def update(self, record):
+    def update(self, record: dict[str, Any]):
         """Look at a record; return whether it is the best so far, None if it lacks the value."""
         if self.name == "auto":
             self._choose(record)
@@ -82,7 +84,7 @@ class Monitor:
             return value > self.best + self.min_delta
         return value < self.best - self.min_delta
 
-    def start(self, trainer, owner):
+    def start(self, trainer: Trainer, owner):
         """Tell the history the mode, and raise a ValueError if the value can never be logged.
 
         To be called in ``on_fit_start``.
@@ -99,7 +101,7 @@ class Monitor:
         if without and not _others_may_log(trainer):
             raise ValueError(f"{owner}: monitor={self.name!r} will not be logged; {NEEDS_DATA}")
 
-    def require(self, trainer, owner):
+    def require(self, trainer: Trainer, owner):
         """Raise a ValueError if the value should have been logged by now, at an epoch's end.
 
         A validation that is due later is waited for, unless its names are known: without steps
@@ -122,7 +124,7 @@ class Monitor:
         if not waits or self.name not in (_names_to_come(trainer) or [self.name]):
             raise ValueError(self.missing(trainer, owner))
 
-    def missing(self, trainer, owner):
+    def missing(self, trainer: Trainer, owner):
         """Return the message for a value that nobody logged."""
         cure = (
             f"; {NEEDS_DATA}" if self.name.startswith("val_") and trainer.val_loader is None else ""
@@ -141,7 +143,7 @@ class Monitor:
             return "never a finite value"
         return f"best {self.best:.4g} in epoch {self.epoch}"
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Return the best and what it is the best of, JSON-able."""
         return {
             "followed": self.followed,
@@ -150,13 +152,13 @@ class Monitor:
             "step": self.step,
         }
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned, unless it is of another value."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned, unless it is of another value."""
         if self.name in ("auto", state["followed"]):
             self.followed = state["followed"]
             self.best, self.epoch, self.step = state["best"], state["epoch"], state["step"]
 
-    def _choose(self, record):
+    def _choose(self, record: dict[str, Any]):
         """Let "auto" move up to a better value; what was best of the former no longer counts."""
         for name in AUTO:
             if name == self.followed:
@@ -167,13 +169,13 @@ class Monitor:
                 return
 
 
-def _others_may_log(trainer):
+def _others_may_log(trainer: Trainer):
     """Return whether a callback that is none of ours may log values of any name."""
     ours = [type(c).__module__.startswith("firstlight.callbacks") for c in trainer.callbacks]
     return not all(ours) or any(isinstance(c, LambdaCallback) for c in trainer.callbacks)
 
 
-def _names_to_come(trainer):
+def _names_to_come(trainer: Trainer):
     """Return the names that the first validation will log; empty where they are not known."""
     kind, data = type(trainer.module), getattr(trainer.val_loader, "data", None)
     own = kind.training_step is Module.training_step, kind.validation_step is Module.validation_step

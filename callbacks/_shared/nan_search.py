@@ -1,13 +1,16 @@
 """Find the first layer in which a number stopped being one."""
 
+from typing import Any
+
 import numpy as np
 
+from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run
 
 PHASES = ("forward", "backward")
 
 
-def first_not_finite(trainer):
+def first_not_finite(trainer: Trainer):
     """Go through the latest batch again, and say where a value first is NaN or infinite.
 
     Forward, loss and backward are made again with every module watched, and leave no trace.
@@ -61,7 +64,7 @@ def _watching(function, phase, name, part, found):
     return watching
 
 
-def _where_in_batch(batch, place="the batch"):
+def _where_in_batch(batch: Any, place="the batch"):
     """Return where a batch, of arrays in tuples and dicts, has a value that is not finite."""
     parts = {}
     if isinstance(batch, dict):

@@ -20,7 +20,7 @@ class LiveDisplay:
 
     live = True
 
-    def __init__(self, stream):
+    def __init__(self, stream) -> None:
         from rich.console import Console
         from rich.live import Live
         from rich.text import Text

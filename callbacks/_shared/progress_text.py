@@ -71,7 +71,7 @@ class EpochTable:
         Names and widths of those shown, once there is a first row.
     """
 
-    def __init__(self, validates=False):
+    def __init__(self, validates=False) -> None:
         self.validates = validates
         self.columns = {}
         self._names = []

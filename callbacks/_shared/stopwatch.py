@@ -28,7 +28,7 @@ class Stopwatch:
     (8, ['rest', 'double'], 1)
     """
 
-    def __init__(self, rest):
+    def __init__(self, rest) -> None:
         self.seconds, self.calls = Counter({rest: 0.0}), Counter()
         self._running, self._since = [rest], time.perf_counter()
 

@@ -40,7 +40,7 @@ class Node:
     parameters: int = 0
 
 
-def model_graph(module, x):
+def model_graph(module: Module, x):
     """Return the nodes of a model, in the order in which they ran.
 
     Layers with parameters of their own, or without layers inside, are one node each. The model
@@ -92,7 +92,7 @@ def model_graph(module, x):
 class _Trace:
     """The nodes so far, and the part of the model that is running."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.nodes, self.names, self.scopes = [], set(), [""]
 
     def add(self, name, op, inputs, shape, parameters=0):
@@ -202,7 +202,7 @@ def _stands_alone(part):
     return own or not any(True for _ in state.children(part))
 
 
-def _parts(module, name, seen):
+def _parts(module: Module, name, seen):
     """Yield ``(name, module)`` of all that become nodes or hold them; each module once."""
     if id(module) in seen:
         return

@@ -1,6 +1,8 @@
 """Check and convert arguments of users: numbers, counts, intervals, durations."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -73,6 +75,22 @@ def parse_count(name: str, count: Any, least: int = 1, *, optional: bool = False
     if count < least:
         raise ValueError(f"{name}: expected {least} or more, got {count}")
     return int(count)
+
+
+def parse_choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return a value that is one of the choices.
+
+    Raises
+    ------
+    ValueError
+        It is not; the message suggests the closest one.
+    """
+    if value in choices:
+        return value
+    *others, last = [f'"{choice}"' for choice in choices]
+    close = difflib.get_close_matches(str(value), choices, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"{name}: expected {', '.join(others)} or {last}, got {value!r}{hint}")
 
 
 def parse_interval(name: str, interval: int | str) -> tuple[int, str]:

@@ -71,7 +71,7 @@ class Progress:
     batch_idx: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     history: History = field(default_factory=History)
-    started: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=lambda: time.perf_counter())
     epoch_started: float = 0.0
     agreed_elapsed: float | None = None
 

@@ -125,7 +125,7 @@ def test_swa_counts_an_epoch_whose_last_step_is_left_out():
 
 def test_blocks_make_no_difference(monkeypatch):
     whole = tiny_trainer([EMA(0.7)]).module.state_dict()
-    monkeypatch.setattr("firstlight.callbacks._shared.weight_average.BLOCK", 7)
+    monkeypatch.setattr("firstlight.callbacks.averaging.BLOCK", 7)
     assert same(tiny_trainer([EMA(0.7)]).module.state_dict(), whole)
 
 
@@ -268,8 +268,8 @@ def test_early_stopping_restores_the_weights_that_were_validated():
     [
         (lambda: EMA(1.0), r"EMA: expected a decay in \[0, 1\), got 1.0"),
         (lambda: EMA(float("nan")), "got nan"),
-        (lambda: EMA(0.9, start_step=-1), "start_step of 0 or more, got -1"),
-        (lambda: SWA(0), "SWA: expected a start_epoch of 1 or more, got 0"),
+        (lambda: EMA(0.9, start_step=-1), "start_step: expected 0 or more, got -1"),
+        (lambda: SWA(0), "SWA: start_epoch: expected 1 or more, got 0"),
     ],
 )
 def test_bad_settings(make, message):

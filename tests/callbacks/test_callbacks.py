@@ -138,7 +138,7 @@ def test_a_callback_that_raises_is_named_and_all_end_hooks_run(line, line_data, 
     assert trainer.status == "failed"
     summary = json.loads((trainer.run.path / "summary.json").read_text())
     assert (summary["status"], summary["error"]) == ("failed", "RuntimeError: boom")
-    assert trainer.callbacks[-1]._events is None  # TensorBoard closed its file
+    assert trainer.callbacks[-1]._writer is None  # TensorBoard closed its file
     assert trainer.callbacks[3]._display is None  # so did the progress display
 
 

@@ -139,7 +139,7 @@ def test_it_waits_for_a_validation_that_comes_later(fit):
 
 
 def test_patience_of_less_than_one_is_an_error():
-    with pytest.raises(ValueError, match="expected a patience of 1 or more, got 0"):
+    with pytest.raises(ValueError, match="patience: expected 1 or more, got 0"):
         EarlyStopping(patience=0)
 
 

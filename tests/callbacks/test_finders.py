@@ -138,8 +138,8 @@ def test_no_suggestion_where_the_loss_only_rises():
     [
         ({"min_lr": 0.0}, "expected 0 < min_lr < max_lr, got min_lr=0.0"),
         ({"min_lr": 2.0, "max_lr": 1.0}, "expected 0 < min_lr < max_lr"),
-        ({"num_training": 5}, "expected num_training of 14 or more, got 5"),
-        ({"mode": "log"}, 'expected mode "exponential" or "linear", got \'log\''),
+        ({"num_training": 5}, "num_training: expected 14 or more, got 5"),
+        ({"mode": "log"}, 'mode: expected "exponential" or "linear", got \'log\''),
     ],
 )
 def test_bad_options_of_lr_finder(options, message):
@@ -231,7 +231,7 @@ def test_a_resumed_training_keeps_its_size(monkeypatch):
 def test_bad_options_of_batch_size_finder(line, line_data):
     with pytest.raises(ValueError, match="expected 1 <= init_val <= max_val, got init_val=9"):
         BatchSizeFinder(init_val=9, max_val=8)
-    with pytest.raises(ValueError, match="expected steps_per_trial of 1 or more, got 0"):
+    with pytest.raises(ValueError, match="steps_per_trial: expected 1 or more, got 0"):
         BatchSizeFinder(steps_per_trial=0)
     x, y = (array.astype("float32") for array in line_data)
     trainer = fl.Trainer(callbacks=[BatchSizeFinder()], default_callbacks=False, runs_dir=None)

@@ -1,6 +1,7 @@
 """Fingerprints in the run folder, and `firstlight runs diverge`."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import firstlight as fl
 from firstlight.callbacks import Fingerprints, ModelCheckpoint
 from firstlight.checkpoints.fingerprints import fingerprint, first_difference, read_fingerprints
+from firstlight.runs.find import latest_run
 from firstlight.testing import TinyNet, check_callback, tiny_data
 from firstlight.tools.cli.main import main
 
@@ -43,13 +45,13 @@ def test_one_a_step_and_one_before_the_first():
     found = read_fingerprints(trainer.run.path)
     assert list(found) == [0, 4, 8]
     last = fit("b", every=9).module
-    assert read_fingerprints(fl.run.latest_run("runs"))[9] == fingerprint(last)
+    assert read_fingerprints(latest_run("runs"))[9] == fingerprint(last)
 
 
 def test_a_resumed_run_has_each_step_once():
     fit("whole")
     fit("parts", max_steps=4)
-    path = fl.run.latest_run("runs") / "fingerprints.jsonl"
+    path = latest_run("runs") / "fingerprints.jsonl"
     with path.open("a") as file:
         # Of a process that was killed, and had come further than its last checkpoint.
         file.write('{"step": 5, "hashes": {}}\n{"step": 99, "hashes": {}}\n{"step": 6, "ha')
@@ -61,7 +63,7 @@ def test_a_resumed_run_has_each_step_once():
 
 
 def sorted_runs(*names):
-    return [max(path for path in (fl.run.Path("runs") / name).iterdir()) for name in names]
+    return [max(path for path in (Path("runs") / name).iterdir()) for name in names]
 
 
 def test_the_first_difference():
@@ -84,7 +86,7 @@ def test_the_command_names_step_and_parameter(capsys):
     assert main(["runs", "diverge", "a", "a"]) == 0
     assert "agree at all 10 steps they share, the last is step 9" in capsys.readouterr().out
     fit("c", Nudge(0), every=3, seed=1)  # another order of the batches
-    path = fl.run.latest_run("runs") / "fingerprints.jsonl"
+    path = latest_run("runs") / "fingerprints.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
     assert main(["runs", "diverge", "a", "c"]) == 1
     assert "differ first at step 3; they never agree" in capsys.readouterr().out
@@ -111,5 +113,5 @@ def test_wrong_use(words, message, capsys):
 
 
 def test_bad_interval():
-    with pytest.raises(ValueError, match="expected every_n_steps of 1 or more, got 0"):
+    with pytest.raises(ValueError, match="every_n_steps: expected 1 or more, got 0"):
         Fingerprints(0)

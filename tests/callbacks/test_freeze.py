@@ -94,5 +94,5 @@ def test_names_that_are_none(names, message):
 def test_bad_settings():
     with pytest.raises(ValueError, match="name the sub-modules to freeze"):
         Freeze(" , ")
-    with pytest.raises(ValueError, match="expected until_epoch of 1 or more, got 0"):
+    with pytest.raises(ValueError, match="until_epoch: expected 1 or more, got 0"):
         Freeze("body", until_epoch=0)

@@ -4,6 +4,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import LambdaCallback
+from firstlight.training.hook_manager import implemented
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_functions_of_all_kinds_are_called_with_the_arguments_they_take(fit):
 
 def test_only_the_given_hooks_are_registered(quiet):
     callback = LambdaCallback(on_log=lambda record: None, on_fit_end=lambda trainer: None)
-    assert fl.hooks.implemented(callback) == {"on_log": {}, "on_fit_end": {}}
+    assert implemented(callback) == {"on_log": {}, "on_fit_end": {}}
     described = fl.Trainer(callbacks=[callback], **quiet).describe().splitlines()
     assert [line.split() for line in described] == [
         ["on_log", "LambdaCallback"],

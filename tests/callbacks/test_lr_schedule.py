@@ -167,12 +167,12 @@ def test_state_takes_a_new_callback_to_the_same_rates(schedule, line, line_data,
     hook_args = {"trainer": trainer}
     found = []
     for epoch in (3, 4):
-        trainer.epoch = epoch
+        trainer.progress.epoch = epoch
         second.on_train_epoch_start(**hook_args)
         for _ in range(3):
             second.on_before_optimizer_step(**hook_args)
             found.append([trainer.optimizer.lr])
-            trainer.step += 1
+            trainer.progress.step += 1
         second.on_log(trainer, {"val_loss": 1e9})
     assert found == whole.found[6:]
 

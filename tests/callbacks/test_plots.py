@@ -23,7 +23,7 @@ def test_curves_are_drawn_as_png_and_svg():
 def test_formats_can_be_chosen():
     trainer = tiny_trainer([Plots(formats=("pdf",))], runs_dir="runs")
     assert plots(trainer) == ["curves.pdf"]
-    with pytest.raises(ValueError, match="expected formats of png, svg, pdf, got 'jpg'"):
+    with pytest.raises(ValueError, match='formats: expected "png", "svg" or "pdf", got'):
         Plots(formats=("jpg",))
 
 

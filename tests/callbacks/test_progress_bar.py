@@ -51,7 +51,7 @@ class Clock:
 def clock(monkeypatch):
     """What the display and the Trainer take for the time."""
     clock = Clock()
-    for module in ("firstlight.callbacks.progress_bar", "firstlight.trainer"):
+    for module in ("firstlight.callbacks.progress_bar", "firstlight.training.progress"):
         monkeypatch.setattr(f"{module}.time", clock)
     return clock
 

@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 import firstlight as fl
+from firstlight.support.printable import tell
 from firstlight.testing import TinyNet, tiny_data
 
 
@@ -102,5 +103,5 @@ def test_an_output_that_cannot_be_written_is_a_warning(make, more, monkeypatch):
 def test_what_cannot_be_encoded_is_a_question_mark(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", stream)
-    fl.printable.tell("größe\u2603")
+    tell("größe\u2603")
     assert stream.buffer.getvalue() == b"gr??e?\n"

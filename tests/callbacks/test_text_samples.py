@@ -175,7 +175,7 @@ def test_what_it_needs(text, line, line_data, quiet):
     with pytest.raises(ValueError, match=r"'!' \(U\+0021\) at position 2 is none of the"):
         fit(text, TextSamples("fo!"), runs_dir=None)
     for wrong in ({"every_n_steps": 0}, {"max_new_tokens": -1}):
-        with pytest.raises(ValueError, match="TextSamples: expected .* of 1 or more, got"):
+        with pytest.raises(ValueError, match="TextSamples: .*: expected 1 or more, got"):
             TextSamples(**wrong)
 
 

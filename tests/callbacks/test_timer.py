@@ -82,5 +82,5 @@ def test_bad_input():
         Timer(0)
     with pytest.raises(ValueError, match="expected seconds or \"HH:MM:SS\", got 'soon'"):
         Timer("soon")
-    with pytest.raises(ValueError, match='expected stage "train" or "val", got \'test\''):
+    with pytest.raises(ValueError, match='stage: expected "train" or "val", got \'test\''):
         Timer().time_elapsed("test")

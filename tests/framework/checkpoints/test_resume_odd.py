@@ -208,7 +208,7 @@ def test_averages_listed_in_another_order_are_still_themselves():
         def on_fit_start(self, trainer, module):
             seen["weights"] = module.state_dict()
             both = trainer.callbacks[:2]
-            seen["averages"] = {type(c).__name__: c.average.array.copy() for c in both}
+            seen["averages"] = {type(c).__name__: c.array.copy() for c in both}
 
     look = [callbacks.SWA(1), callbacks.EMA(0.5), Look()]
     resumed = fit("parts", look, max_steps=6, resume="last")
