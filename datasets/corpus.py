@@ -5,7 +5,6 @@ A token file ``corpus.npy`` has the tokens, two bytes each (four if the vocabula
 of the corpus.
 """
 
-import codecs
 import re
 import sysconfig
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from firstlight.data.tokenizers import Tokenizer
 from firstlight.support.array import Array
 from firstlight.support.files import PathLike, replacing
 
-CHUNK = 2**22  # bytes read at a time
+CHUNK = 2**22  # characters read at a time
 BEFORE_SPACE = re.compile(r".*\S(?=\s)", re.DOTALL)  # up to the last end of a word
 NOT_OURS = {"site-packages", "dist-packages", "test", "tests", "__pycache__"}
 
@@ -186,23 +185,16 @@ def _write_header(file, count, dtype):
 
 def _decoded(path):
     """Yield the text of a file in chunks, without a byte-order mark at its start."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open(path, "rb") as file:
-        if file.read(3) != codecs.BOM_UTF8:
-            file.seek(0)
-        more = True
-        while more:
-            begin = file.tell() - len(decoder.getstate()[0])  # bytes of half a character wait
-            chunk = file.read(CHUNK)
-            more = bool(chunk)
-            try:
-                yield decoder.decode(chunk, final=not more)
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"text: {path} is not UTF-8: byte 0x{error.object[error.start]:02x} at "
-                    f"position {begin + error.start} ({error.reason}); save it as UTF-8, or leave "
-                    "it out"
-                ) from None
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        try:
+            while chunk := file.read(CHUNK):
+                yield chunk
+        except UnicodeDecodeError as error:
+            begin = file.buffer.tell() - len(error.object)
+            raise ValueError(
+                f"text: {path} is not UTF-8: byte 0x{error.object[error.start]:02x} at position "
+                f"{begin + error.start} ({error.reason}); save it as UTF-8, or leave it out"
+            ) from None
 
 
 def _pieces(chunks):

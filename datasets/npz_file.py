@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firstlight.data.splits import DataSplits
+from firstlight.data.splits import SPLITS, DataSplits
 from firstlight.datasets import _file_limits
 from firstlight.datasets.arrays import (
     are_labels,
@@ -16,7 +16,6 @@ from firstlight.datasets.arrays import (
     targets_like,
 )
 
-SPLITS = ("train", "val", "test")
 CHANNELS = (1, 2, 3, 4)
 
 

@@ -1,7 +1,5 @@
 """Samples kept on a GPU, where batches are gathered without the host."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """ArrayDataset: samples in memory, checked when they are given."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

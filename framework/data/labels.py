@@ -1,7 +1,5 @@
 """Labels: check class indices of data sets, count them, and renumber them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

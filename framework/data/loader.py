@@ -5,8 +5,6 @@ on (seed, epoch, batch). So the state of a loader is three numbers, and any batc
 be made on its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
@@ -82,7 +80,7 @@ class DataLoader:
     seed: int | None = None
     epoch: int = field(default=0, init=False)
     batch: int = field(default=0, init=False)
-    shared_by: Communicator | None = field(default=None, init=False)
+    shared_by: "Communicator | None" = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Turn the data into a data set, and check the settings."""

@@ -5,8 +5,6 @@ has a generator ``rng`` of its own, so that random transforms draw the same numb
 batch is made, in any thread.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias

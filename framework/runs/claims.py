@@ -1,7 +1,5 @@
 """Claims: read the files ``owner.N.json`` of a run's folder; see `firstlight.runs.owner`."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Delete runs, and find those without results."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Sequence

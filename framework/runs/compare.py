@@ -1,18 +1,14 @@
 """Compare runs: the settings, machine and code in which they differ, and their results."""
 
-from __future__ import annotations
-
 import difflib
 import subprocess
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from firstlight.runs.directions import direction
+from firstlight.runs.folder import RunFolder
 from firstlight.runs.query import flat
 from firstlight.runs.run import PATCH
-
-if TYPE_CHECKING:
-    from firstlight.runs.folder import RunFolder
 
 WHICH = ("best", "min", "max", "last")
 NOT_COMPARED = ("name", "runs_dir", "facts")  # where a run lies, and what follows from its data

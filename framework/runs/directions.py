@@ -1,7 +1,5 @@
 """Decide by the name of a metric whether smaller or larger values are better."""
 
-from __future__ import annotations
-
 import difflib
 import re
 

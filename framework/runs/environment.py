@@ -1,7 +1,5 @@
 """The environment of a run: machine, packages, code version, command; secrets are masked."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

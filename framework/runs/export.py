@@ -1,18 +1,14 @@
 """Export records or results of runs as one table, for other programs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from firstlight.runs.folder import RunFolder
 from firstlight.runs.query import flat
 from firstlight.support.extras import require
 from firstlight.support.files import PathLike, replacing, write_atomically
 from firstlight.support.printable import as_csv
-
-if TYPE_CHECKING:
-    from firstlight.runs.folder import RunFolder
 
 KINDS = (".csv", ".parquet")
 

@@ -1,7 +1,5 @@
 """Where runs are: their folders' names, the newest one, and the one that a name means."""
 
-from __future__ import annotations
-
 import os
 import re
 import secrets

@@ -1,7 +1,5 @@
 """RunFolder: read the folder of a run."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Mask secrets before they are written to a run's folder, which may be copied and handed in."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

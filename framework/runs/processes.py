@@ -1,7 +1,5 @@
 """Identify processes across reused process ids, containers and machines."""
 
-from __future__ import annotations
-
 import os
 import platform
 from functools import cache

@@ -11,17 +11,14 @@ and signs are allowed. If a run lacks a name, or its value cannot be compared, t
 false.
 """
 
-from __future__ import annotations
-
 import ast
 import difflib
 import operator
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from firstlight.runs.folder import RunFolder
+from firstlight.runs.folder import RunFolder
 
 # Names besides those of metrics and settings.
 FACTS: dict[str, Callable[[RunFolder], Any]] = {

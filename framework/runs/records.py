@@ -1,18 +1,13 @@
 """Read the records in a run's ``metrics.jsonl``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from firstlight.runs.history import History
 from firstlight.support.files import PathLike, write_atomically
 from firstlight.support.printable import as_csv
-
-if TYPE_CHECKING:
-    from firstlight.runs.history import History
 
 FILE = "metrics.jsonl"
 NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}

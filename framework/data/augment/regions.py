@@ -1,7 +1,5 @@
 """Regions: crop, mirror, and erase parts of images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

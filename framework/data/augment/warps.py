@@ -1,7 +1,5 @@
 """Warps: move pixels, with bilinear resampling between them; and `Compose`, which joins warps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
