@@ -5,7 +5,8 @@ The path through `check`, file by file:
 1. `checking` runs the checks below in order and collects their lines and findings in the
    `Report` of `findings`.
 2. `data_checks`: scales, balance of classes, contradicting labels, samples in two splits.
-3. `training_step`: one step is recorded (`recording`); exceptions and losses that are not finite.
+3. `training_step`: one step is recorded (`recorded_calls`); exceptions, losses that are not
+   finite.
 4. `outputs`: labels, initial loss and last layer against the loss, which `loss_view` shows as a
    function of the output. `target_leakage`: language models that see their targets.
 5. `backward`: the search for the innermost wrong module. Each module gets a `verdict`: on a

@@ -16,7 +16,7 @@ from firstlight.tools.diagnose import contract
 from firstlight.tools.diagnose.arrays import as_float64, standard_normal
 from firstlight.tools.diagnose.findings import LOOK, Finding, Report
 from firstlight.tools.diagnose.module_state import detached_copy, float64_copy
-from firstlight.tools.diagnose.recording import Call, all_calls, recording
+from firstlight.tools.diagnose.recorded_calls import Call, all_calls, recording
 from firstlight.tools.diagnose.stand_ins import HANDED_DY, with_stand_ins
 from firstlight.tools.diagnose.verdict import Verdict
 
@@ -53,7 +53,7 @@ def _add_line(report, name, verdict, findings):
         message = f"the backward of {name} was not judged: {verdict.detail}"
         report.all.append(Finding("random", "", name, message, note=True))
     elif not verdict.ok and not findings:
-        report.add("backward", name, [], "wrong by what it is made of", verdict="wrong")
+        report.add("backward", name, [], "wrong because of its parts", verdict="wrong")
     else:
         report.add("backward", name, findings, verdict.detail)
 

@@ -19,7 +19,7 @@ from firstlight.tools.diagnose.arrays import (
     standard_normal,
 )
 from firstlight.tools.diagnose.module_state import ModuleState, detached_copy
-from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.recorded_calls import Call
 
 STEPS = (1e-6, 1e-7, 1e-5)  # tried in this order; a kink of forward rarely lies near all of them
 ROUNDING = 1e-14  # relative error of sums of products in float64

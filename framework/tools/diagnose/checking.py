@@ -35,7 +35,7 @@ from firstlight.tools.diagnose.backward import check_backward, recorded_call
 from firstlight.tools.diagnose.findings import LOOK, Finding, Report
 from firstlight.tools.diagnose.loss_view import LossView
 from firstlight.tools.diagnose.module_state import float64_copy
-from firstlight.tools.diagnose.recording import Call, all_calls, recorded_step
+from firstlight.tools.diagnose.recorded_calls import Call, all_calls, recorded_step
 
 NEEDED = (
     "derive the class from firstlight.Module, keep what is trained as firstlight.Parameter(array), "
@@ -43,7 +43,7 @@ NEEDED = (
 )
 TOKENS, ENOUGH = 2000, 8  # of a batch with more tokens, this many sequences are checked
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that is usual elsewhere
-OVERFIT = "one batch by heart"
+OVERFIT = "overfit one batch"
 
 
 def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) -> Report:
@@ -177,7 +177,7 @@ class _Run:
         if self.torch:
             torch_comparison.compare_with_torch(recorded_call(model, inputs), report)
         if wrong or not self.train:
-            report.skip("training", OVERFIT, "backward is wrong" if wrong else "not asked for")
+            report.skip("training", OVERFIT, "backward is wrong" if wrong else "not requested")
         else:
             self.check_training(batch)
 
@@ -195,8 +195,8 @@ class _Run:
         ]
         report.add("step", "outputs and labels", found)
         if target_leakage.predicts_next_token(x, y):
-            found = target_leakage.target_leakage(model, x, y)
-            report.add("step", "targets not in sight", [found])
+            found = target_leakage.find_leakage(model, x, y)
+            report.add("step", "target leakage", [found])
         if is_float(y):
             report.add("step", "scale of the targets", [data_checks.target_scale(y, loss)])
         found = outputs.initial_loss(model, batch, loss, None if y is None else prediction)

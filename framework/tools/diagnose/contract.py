@@ -11,7 +11,7 @@ from firstlight.module import Module
 from firstlight.tools.diagnose.arrays import as_float64, is_float, standard_normal
 from firstlight.tools.diagnose.bench import Bench
 from firstlight.tools.diagnose.module_state import float64_copy
-from firstlight.tools.diagnose.recording import wrapped
+from firstlight.tools.diagnose.recorded_calls import wrapped
 
 TIGHT = {"rtol": 1e-8, "atol": 1e-11}
 Violation = tuple[str, str, str]  # kind, explanation and gradient
@@ -39,7 +39,7 @@ def _changes_in_place(bench):
     if changed():
         return "in-place", "backward changes the input of forward in place", ""
     if not np.array_equal(dy, bench.dy):
-        return "in-place", "backward changes dy in place; whoever called may still need it", ""
+        return "in-place", "backward changes dy in place; the caller may still need it", ""
     for (name, parameter), before in zip(bench.trained, weights, strict=True):
         if not np.array_equal(before, parameter.data):
             parameter.data[...] = before
@@ -56,9 +56,9 @@ def _does_not_accumulate(bench):
         if np.allclose(added[name], start[name] + plain[name], **TIGHT):
             continue
         if np.allclose(added[name], plain[name], **TIGHT):
-            words = "it replaces what is in grad instead of adding to it"
+            words = "it overwrites grad instead of adding to it"
             return "not-accumulated", words, name
-        return "not-accumulated", "it depends on what was in grad before", name
+        return "not-accumulated", "it depends on the earlier values of grad", name
     return None
 
 
@@ -68,7 +68,8 @@ def _leaves_saved_values(bench):
     left = [(name, part) for name, part in bench.module.named_modules() if part._stack]
     if not left or any(name for name, _ in left):  # a part's: found there, or as not called
         return None
-    return "stack", f"{len(left[0][1]._stack)} of what forward saved is left after backward", ""
+    count = len(left[0][1]._stack)
+    return "stack", f"{count} of the values that forward saved are left after backward", ""
 
 
 def keeps_only_the_latest(bench: Bench) -> bool:

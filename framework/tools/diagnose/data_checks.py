@@ -65,7 +65,7 @@ def imbalance(counts: Array, samples: int) -> Finding | None:
     most, least = int(counts.argmax()), int(np.where(counts > 0, counts, counts.max() + 1).argmin())
     message = (
         f"class {most} has {counts[most]:,} samples and class {least} {counts[least]:,}: "
-        f"always saying {most} is right for {counts[most] / total:.0%}"
+        f"always predicting {most} is right for {counts[most] / total:.0%}"
     )
     look = "CrossEntropyLoss(weight=...), more samples of the rare ones, and metrics per class"
     return Finding("imbalance", "data", "", message, look)
@@ -124,7 +124,7 @@ def overlap(x: Array, val: Array) -> Finding | None:
         return None
     message = (
         f"{shared} of {len(val)} validation samples are among {len(x)} training samples: the "
-        "validation loss flatters"
+        "validation loss is too optimistic"
     )
     look = "split before shuffling, augmenting or duplicating; remove duplicates first"
     return Finding("overlap", "data", "", message, look)
@@ -176,8 +176,7 @@ def target_scale(y: Array, loss: float) -> Finding | None:
     if (size > 50 or spread > 15) and float(loss) > 50:
         message = (
             f"the targets are large, {y.mean():.3g} on average with a spread of {spread:.3g}, the "
-            f"loss therefore {float(loss):.3g}: a fresh network gives numbers near 1, and has far "
-            "to go"
+            f"loss therefore {float(loss):.3g}: the outputs of a fresh network are near 1"
         )
         return Finding("target-scale", "data", "", message, look)
     if 0 < spread < 0.003:

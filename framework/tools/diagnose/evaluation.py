@@ -11,7 +11,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.arrays import as_float64, is_float
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.module_state import ModuleState, float64_copy
-from firstlight.tools.diagnose.recording import Call, all_calls
+from firstlight.tools.diagnose.recorded_calls import Call, all_calls
 
 DRAWS = 200  # of random masks, for their mean
 AWAY = 0.08  # of the mean, from which on evaluation is another function than training
@@ -55,24 +55,24 @@ def evaluation_problem(module: Module, inputs: Sequence[Any]) -> str | None:
         return None
     if buffers := state.changed_buffers():
         return (
-            f"each evaluation changes {', '.join(buffers)}; running statistics are of the training "
-            "data, and stay as they are"
+            f"each evaluation changes {', '.join(buffers)}; running statistics are those of the "
+            "training data, and must not change"
         )
     if not same(first, second):
         if state.changed_attributes():
             state.restore()
             if same(second, run()):
                 return (
-                    "evaluated twice it gives two results: what it keeps in "
+                    "two evaluations give different results: what it keeps in "
                     f"{', '.join(state.changed_attributes())} enters the next forward"
                 )
-        return "evaluated twice it gives two results; something random stays on after eval()"
+        return "two evaluations give different results; something random stays active after eval()"
     untracked = any(getattr(part, "running_mean", 0) is None for part in module.modules())
     single = len(inputs) == 1 and inputs[0].ndim > 1 and len(inputs[0]) == len(first) > 1
     if single and not untracked:
         one = first_array(twin(inputs[0][:1].copy()))
         if not np.allclose(one, first[:1], rtol=1e-6, atol=1e-9, equal_nan=True):
-            return "evaluated, a sample's result depends on the others in the batch"
+            return "in evaluation, a sample's result depends on the others in the batch"
     return None
 
 
@@ -99,6 +99,6 @@ def other_mean(module: Module, inputs: Sequence[Any]) -> str | None:
     if abs(mean - expected) <= max(AWAY * abs(expected), 6 * error):
         return None
     return (
-        f"for ones it gives {mean:.2f} in training, averaged over its masks, and {expected:.2f} "
-        "evaluated: what follows sees another scale; divide by 1 - p in training"
+        f"for inputs of 1 its mean is {mean:.2f} in training, over many masks, and {expected:.2f} "
+        "in evaluation: later layers see another scale; divide by 1 - p in training"
     )

@@ -16,7 +16,7 @@ from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
 from firstlight.tools.diagnose._explain_html import page
 from firstlight.tools.diagnose.arrays import first_samples
-from firstlight.tools.diagnose.recording import Call, recorded_step
+from firstlight.tools.diagnose.recorded_calls import Call, recorded_step
 from firstlight.tools.diagnose.rich_text import escaped, marked, plain_text, table
 from firstlight.training import checks
 

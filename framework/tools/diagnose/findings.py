@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.recorded_calls import Call
 from firstlight.tools.diagnose.rich_text import escaped, marked, plain_text, table
 
 KINDS = {  # of findings, and how each is called in a report
@@ -14,7 +14,7 @@ KINDS = {  # of findings, and how each is called in a report
     "batch-sum": "missing sum over the batch",
     "factor": "wrong factor",
     "batch-factor": "factor of the batch size",
-    "forward": "another forward than PyTorch's",
+    "forward": "forward differs from PyTorch's",
     "term": "wrong or forgotten term",
     "zero": "gradient never written",
     "not-called": "a part's backward is not called",
@@ -22,9 +22,9 @@ KINDS = {  # of findings, and how each is called in a report
     "overwritten-cache": "overwritten cache",
     "stale-mask": "stale mask",
     "in-place": "input modified in place",
-    "chain-rule": "dy not used as the chain rule says",
+    "chain-rule": "chain rule violated",
     "shape": "wrong shape",
-    "dtype": "other dtype",
+    "dtype": "changed dtype",
     "stack": "stack not empty",
     "raises": "raises an exception",
     "random": "forward is not repeatable",
@@ -36,7 +36,7 @@ KINDS = {  # of findings, and how each is called in a report
     "labels": "labels do not fit the outputs",
     "softmax": "activation before the loss",
     "mask": "loss ignores the mask",
-    "leak": "targets in sight of the model",
+    "leak": "target leakage",
     "shift": "train and validation differ",
     "overlap": "train and validation overlap",
     "label-noise": "label noise",
@@ -46,12 +46,12 @@ KINDS = {  # of findings, and how each is called in a report
     "not-trained": "parameter not trained",
     "dead-units": "dead units",
     "saturated-units": "saturated units",
-    "symmetry": "units that stay alike",
+    "symmetry": "symmetric units",
     "vanishing": "vanishing gradients",
     "exploding": "exploding gradients",
     "lr-high": "learning rate too high",
     "lr-low": "learning rate too low",
-    "overfit": "does not learn one batch",
+    "overfit": "does not overfit one batch",
 }
 
 LOOK = {  # what to look at next, where one sentence serves all findings of a kind

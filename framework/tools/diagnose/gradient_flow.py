@@ -10,7 +10,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.arrays import Batch, as_float64, is_float, leaves
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.module_state import float64_copy
-from firstlight.tools.diagnose.recording import Call, all_calls, recorded_step
+from firstlight.tools.diagnose.recorded_calls import Call, all_calls, recorded_step
 from firstlight.tools.diagnose.units import symmetric_units
 
 DTYPE_LOOK = (
@@ -28,7 +28,7 @@ def check_flow(model: Module, batch: Batch, report: Report) -> None:
     own = [top for top in tops if top.name == ""]
     calls = [call for call in all_calls(own) if not call.parts]
     report.add("health", "gradients by depth", *by_depth(twin, calls))
-    report.add("health", "units that differ", [symmetric_units(twin)])
+    report.add("health", "symmetric units", [symmetric_units(twin)])
     report.add("health", "dtypes", [changed_dtype(calls)])
 
 
@@ -56,12 +56,12 @@ def by_depth(model: Module, calls: Sequence[Call]) -> tuple[list[Finding], str]:
         if low[1] < VANISHED * at_end:
             words = f"{what} {low[0]} is {at_end / low[1]:.1g} times smaller than that of {last}"
             look = "the activation (ReLU, GELU), the initial weights, normalisation, shortcuts"
-            message = f"{words}: it fades on the way back"
+            message = f"{words}: it vanishes on the way back"
             return [Finding("vanishing", low[0], "", message, look)], ""
         if high[1] > at_end / VANISHED:
             words = f"{what} {high[0]} is {high[1] / at_end:.1g} times larger than that of {last}"
             look = "the initial weights, normalisation, gradient_clip"
-            message = f"{words}: it grows on the way back"
+            message = f"{words}: it explodes on the way back"
             return [Finding("exploding", high[0], "", message, look)], ""
     detail = f"first to last {weights[0][1] / (weights[-1][1] or 1):.2g}" if weights else ""
     return [], detail
@@ -132,12 +132,12 @@ def _through_time(call, ratio, each):
     words = f"at the first step of {call.label} the last output's gradient is"
     if ratio < VANISHED:
         message = (
-            f"{words} {ratio:.1g} of what it is at the last, {each:.2g} times a step: it fades"
+            f"{words} {ratio:.1g} of what it is at the last, {each:.2g} times a step: it vanishes"
         )
         look = "weights between the steps of norm 1 (nn.init.orthogonal), tanh, a GRU or an LSTM"
         return Finding.of_call(call, "vanishing", message, look, note=each > PER_STEP)
     if ratio > 1 / VANISHED:
-        message = f"{words} {ratio:.1g} times that at the last, {each:.2g} a step: it grows"
+        message = f"{words} {ratio:.1g} times that at the last, {each:.2g} a step: it explodes"
         look = "weights between the steps of norm 1, gradient_clip, tanh, a GRU or an LSTM"
         return Finding.of_call(call, "exploding", message, look)
     return None

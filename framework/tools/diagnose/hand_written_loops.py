@@ -4,6 +4,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
@@ -23,39 +24,37 @@ class StopObserving(BaseException):
     """Ends a script whose loop has been observed for long enough."""
 
 
+@dataclass
 class Loop:
     """What is known of one module that a loop trains.
 
-    Parameters
-    ----------
-    module : Module
-
     Attributes
     ----------
-    fresh : Module
-        A copy from before its first forward.
+    module, fresh : Module
+        Itself, and a copy from before its first forward.
     batches : list of (array, array or None)
         Inputs, and the targets that the loss compared the outputs with.
     loss : Module or None
     optimizer : Optimizer or None
+    backwards : int
     updates, unzeroed : int
         Backwards after the weights had changed; those which found the gradients of before.
-    backwards : int
+    x, y, target : array or None
+        Of the latest forward.
     """
 
-    def __init__(self, module: Module):
-        self.module: Module = module
-        self.fresh: Module = detached_copy(module)
-        self.batches: list[tuple[Array, Array | None]] = []
-        self.loss: Module | None = None
-        self.optimizer: Optimizer | None = None
-        self.updates: int = 0
-        self.unzeroed: int = 0
-        self.backwards: int = 0
-        self.x: Array | None = None
-        self.y: Any = None
-        self.target: Array | None = None
-        self._before: tuple[list[Array], list[Array]] | None = None
+    module: Module
+    fresh: Module
+    batches: list[tuple[Array, Array | None]] = field(default_factory=list)
+    loss: Module | None = None
+    optimizer: Optimizer | None = None
+    backwards: int = 0
+    updates: int = 0
+    unzeroed: int = 0
+    x: Array | None = None
+    y: Any = None
+    target: Array | None = None
+    _before: tuple[list[Array], list[Array]] | None = None
 
     def forward(self, x: Array, y: Any) -> None:
         """Note the input and the output of a forward."""
@@ -150,7 +149,7 @@ class Observer:
 
     def _forward(self, module, inputs, call):
         if id(module) not in self._loops and module.training and module.parameters():
-            self._loops[id(module)] = Loop(module)
+            self._loops[id(module)] = Loop(module, detached_copy(module))
         y = call()
         loop = self._loops.get(id(module))
         if loop is not None and inputs and module.training:

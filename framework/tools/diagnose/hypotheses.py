@@ -17,12 +17,13 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.bench import Bench
 from firstlight.tools.diagnose.gradients import Gradient, probe
 from firstlight.tools.diagnose.rerun_hypotheses import (
+    Explanation,
     Remake,
     backward_draws_random_numbers,
     forgotten_parameter,
-    handed_through,
     not_linear_in_dy,
     other_slope,
+    passed_through,
     repeated_index,
     same_for_other_inputs,
     some_samples,
@@ -30,7 +31,6 @@ from firstlight.tools.diagnose.rerun_hypotheses import (
 )
 from firstlight.tools.diagnose.shape_errors import explain_shapes
 
-Explanation = tuple[str, str]  # kind of a finding, and what is wrong
 UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"
 GROUPS = 12  # into which an axis is divided, to see where a gradient is wrong
 FITS = 1e-3  # relative
@@ -59,7 +59,7 @@ def explain_gradient(bench: Bench, wrong: Gradient, remake: Remake) -> Explanati
         stale_cache,
         same_for_other_inputs,
         factor,
-        handed_through,
+        passed_through,
         some_samples,
         transposed,
         transposed_parameter,
@@ -127,7 +127,7 @@ def explain_factor(c: float | None, bench: Bench, wrong: Gradient) -> Explanatio
     if wrong.values.size == 1:  # a single number is always some multiple of another
         return None
     how = "small" if small else "large"
-    return "factor", f"it {sign} {ratio:.4g} times too {how}, everywhere alike"
+    return "factor", f"it {sign} {ratio:.4g} times too {how}, in all entries"
 
 
 def counts(bench: Bench) -> Iterator[tuple[int, str, str]]:
@@ -140,7 +140,7 @@ def counts(bench: Bench) -> Iterator[tuple[int, str, str]]:
         for shape in shapes:
             for k in range(2, len(shape) + 1):
                 if shape[0] == n:
-                    yield math.prod(shape[:k]), "the samples times their places", "batch-factor"
+                    yield math.prod(shape[:k]), "the samples times their positions", "batch-factor"
     yield 2, "the exponent of a square", "factor"
     for shape in shapes:
         for k in range(1, len(shape)):
@@ -205,8 +205,8 @@ def missing_term(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation |
         if wrong.explains(wrong.analytic + c * term):
             what = f"{abs(c):.3g} · {name}" if abs(abs(c) - 1) > FITS else name
             if c > 0:
-                return "term", f"the term {what} is forgotten: added, it would be right"
-            return "term", f"the term {what} is too much: subtracted, it would be right"
+                return "term", f"the term {what} is missing: with it, it would be right"
+            return "term", f"the term {what} does not belong there: without it, it would be right"
     return None
 
 
@@ -257,7 +257,7 @@ def missing_constant(bench: Bench, wrong: Gradient, remake: Remake) -> Explanati
         if axes and all(probe(bench, wrong, rng, shaped=centred) == "ok" for _ in range(2)):
             named = " and ".join(map(str, axes))
             return "term", (
-                f"what is missing is constant along axis {named}: the term that comes through a "
-                "sum or mean there is forgotten"
+                f"the missing part is constant along axis {named}: the term through a sum or mean "
+                "there is forgotten"
             )
     return None

@@ -10,7 +10,7 @@ from firstlight.tools.diagnose.arrays import Batch, batch_parts, is_float, map_a
 from firstlight.tools.diagnose.findings import Finding
 from firstlight.tools.diagnose.loss_view import LossView
 from firstlight.tools.diagnose.module_state import detached_copy
-from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.recorded_calls import Call
 
 MANY = 64  # distinct values, for what they have in common to be no coincidence
 BEYOND = 0.05  # share of the targets that no output can reach

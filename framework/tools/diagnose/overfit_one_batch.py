@@ -63,10 +63,10 @@ def run_trial(
     held = {id(value) for part in twin.modules() for value in vars(part).values()}
     optimizer = twin.configure_optimizer()
     if id(optimizer) in held:
-        raise LookupError("the model keeps an optimizer made before, which serves no copy of it")
+        raise LookupError("the model keeps an optimizer made earlier, which trains no copy of it")
     own = {id(p) for p in twin.parameters()}
     if not any(id(p) in own for group in optimizer.param_groups for p in group["params"]):
-        raise LookupError("configure_optimizer of a copy gives an optimizer of other parameters")
+        raise LookupError("configure_optimizer of a copy returns an optimizer of other parameters")
     optimizer.zero_grad()
     for group in optimizer.param_groups:
         group["lr"] *= factor
@@ -102,7 +102,7 @@ def run_trial(
 
 def check_overfitting(model: Module, batch: Batch, report: Report) -> None:
     """Add lines about overfitting a few samples, and about the learning rate."""
-    subject, x = "one batch by heart", batch_parts(batch)[0]
+    subject, x = "overfit one batch", batch_parts(batch)[0]
     batch = first_samples(batch, 2 if not is_float(x) and x.ndim > 1 else 8)
     guessing = loss_of_guessing(model, batch)
     trial = run_trial(model, batch, goal=0.1 * guessing if guessing else 0.0)
@@ -111,13 +111,11 @@ def check_overfitting(model: Module, batch: Batch, report: Report) -> None:
         report.skip("training", subject, f"too slow: {steps} steps in {SECONDS} s")
         return
     detail = f"loss {start:.3g} to {end:.2g} in {steps} steps"
-    report.add("training", subject, [verdict(model, batch, trial, guessing)], detail)
+    report.add("training", subject, [overfit_finding(model, batch, trial, guessing)], detail)
     report.add("training", "update to weight", [], f"{trial.update_ratio:.1e} a step")
     findings = []
     if names := trial.untrained:
-        message = (
-            f"{', '.join(names)} got a gradient and did not move: the optimizer does not have it"
-        )
+        message = f"{', '.join(names)} got a gradient and did not move: not in the optimizer"
         look = "configure_optimizer: self.parameters() gives all"
         findings = [Finding("not-trained", names[0], "", message, look)]
     report.add("training", "all parameters move", findings)
@@ -140,7 +138,9 @@ def loss_of_guessing(model: Module, batch: Batch) -> float | None:
     return float(y.var())
 
 
-def verdict(model: Module, batch: Batch, trial: Trial, guessing: float | None) -> Finding | None:
+def overfit_finding(
+    model: Module, batch: Batch, trial: Trial, guessing: float | None
+) -> Finding | None:
     """Return the finding about a trial that did not overfit, or None."""
     start, end, highest = trial.losses[0], trial.end, max(trial.losses)
     scale = max(guessing or 0.0, start)
@@ -149,7 +149,7 @@ def verdict(model: Module, batch: Batch, trial: Trial, guessing: float | None) -
         return None
     went = f"the loss of one batch goes from {start:.3g} to {end:.3g}"
     if finite and high:
-        went += f", by way of {highest:.3g}"
+        went += f", with a peak of {highest:.3g}"
 
     def other(factor):
         """Return the final and the highest loss with another learning rate."""
@@ -185,14 +185,12 @@ def verdict(model: Module, batch: Batch, trial: Trial, guessing: float | None) -
     uphill = np.diff(run_trial(model, batch, 1e-3, steps=12).losses)
     if len(uphill) > 5 and (uphill > 0).all():
         message = (
-            f"the optimizer goes uphill: {went}, and it rises in each step with a thousandth of "
-            "the learning rate too"
+            f"the optimizer goes uphill: {went}, and it also rises in each step with a thousandth "
+            "of the learning rate"
         )
         look = "the sign of the step: w -= lr * gradient goes downhill"
         return Finding("sign", "optimizer", "", message, look)
-    message = (
-        f"it does not learn a few samples by heart: {went}, and no other learning rate cures it"
-    )
+    message = f"it does not overfit a few samples: {went}, and no other learning rate helps"
     look = "whether the labels belong to the inputs, the loss, and the network's size"
     unsure = guessing is None  # it may have learned them before
     return Finding("overfit", "", type(model).__name__, message, look, note=unsure)

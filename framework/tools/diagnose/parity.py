@@ -19,7 +19,7 @@ from firstlight.support.batches import placed
 from firstlight.support.state import children
 from firstlight.tools.diagnose.arrays import Batch
 from firstlight.tools.diagnose.module_state import disable_dropout
-from firstlight.tools.diagnose.recording import all_calls, recording
+from firstlight.tools.diagnose.recorded_calls import all_calls, recording
 
 TOLERANCE = {"float32": 1e-3, "float64": 1e-9}  # relative to the largest number of an array
 

@@ -15,6 +15,7 @@ from firstlight.tools.diagnose.arrays import is_float, is_integer
 from firstlight.tools.diagnose.bench import Bench
 from firstlight.tools.diagnose.gradients import Gradient, agrees, probe
 
+Explanation = tuple[str, str]  # kind of a finding, and what is wrong
 Remake = Callable[..., Bench]
 SAMPLES = 12  # that are tried one by one
 SHOWN = 1e-3  # relative difference of slopes that counts
@@ -22,7 +23,7 @@ SHOWN = 1e-3  # relative difference of slopes that counts
 
 def backward_draws_random_numbers(
     bench: Bench, wrong: Gradient, remake: Remake
-) -> tuple[str, str] | None:
+) -> Explanation | None:
     """Backward draws random numbers of its own: a mask that forward never saw."""
     states = []
 
@@ -34,10 +35,10 @@ def backward_draws_random_numbers(
     note()
     if states[0] == states[1]:
         return None
-    return "stale-mask", "backward draws a random mask anew, not the one that forward used"
+    return "stale-mask", "backward draws a new random mask instead of the one of forward"
 
 
-def not_linear_in_dy(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def not_linear_in_dy(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """It is not proportional to dy."""
     other = bench.backward(-2 * bench.dy)[wrong.name]
     if np.allclose(other, -2 * wrong.analytic, rtol=1e-6, atol=1e-12):
@@ -49,16 +50,16 @@ def not_linear_in_dy(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str
     return "chain-rule", "it is not proportional to dy; every term has dy as a factor, once"
 
 
-def stale_cache(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def stale_cache(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """It is right without an earlier forward, of which something is left."""
     if not agrees(remake(fresh=True), wrong.name):
         return None
     if is_masked(wrong.analytic, bench.dy):
         return "stale-mask", "backward uses the mask of an earlier forward"
-    return "overwritten-cache", "backward uses what an earlier forward kept, not the latest one"
+    return "overwritten-cache", "backward uses values of an earlier forward, not of the latest one"
 
 
-def same_for_other_inputs(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def same_for_other_inputs(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """A mask stays the same for other inputs and random numbers, where the right one changes."""
     inputs, streams = bench.inputs, bench.state.streams
     try:
@@ -69,11 +70,11 @@ def same_for_other_inputs(bench: Bench, wrong: Gradient, remake: Remake) -> tupl
     finally:
         bench.inputs, bench.state.streams = inputs, streams
     if changed and is_masked(wrong.analytic, bench.dy):
-        return "stale-mask", "backward uses one and the same mask for ever"
+        return "stale-mask", "backward uses the same mask for every forward"
     return None
 
 
-def forgotten_parameter(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def forgotten_parameter(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """Dx stays the same when a parameter changes, but forward's slope does not."""
     for name, parameter in bench.trained if wrong.name.startswith("dx") else ():
         original = parameter.data.copy()
@@ -96,7 +97,7 @@ def slope_changes_alone(bench: Bench, wrong: Gradient) -> bool:
     return abs(after - before) > 1e-3 * (abs(after) + abs(before))
 
 
-def some_samples(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def some_samples(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """Only some samples of the batch count."""
     y = bench.y
     if wrong.name.startswith("dx") or np.ndim(y) < 2 or len(y) != len(bench.inputs[0]):
@@ -113,7 +114,7 @@ def some_samples(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, st
     return None
 
 
-def repeated_index(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def repeated_index(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """It is right if each index occurs once: `grad[i] += dy` keeps one of those that are equal."""
     indices = bench.inputs[0]
     if wrong.name == "dx" or not is_integer(indices):
@@ -126,17 +127,17 @@ def repeated_index(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, 
         return None
     return "not-accumulated", (
         "an index that occurs twice counts once: grad[i] += dy overwrites, np.add.at(grad, i, dy) "
-        "adds them all"
+        "adds both"
     )
 
 
-def handed_through(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def passed_through(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """Dx is dy, or a multiple of it: nothing of forward's slope is in it."""
     if wrong.name != "dx" or len(slopes(wrong.analytic, bench.dy)) != 1:
         return None
     if any(True for _ in children(bench.module)):
-        return "term", "it is dy, handed through: what its parts give back is forgotten"
-    return "chain-rule", "it is dy, handed through: the derivative of forward is forgotten"
+        return "term", "it is dy, passed through: what its parts return is forgotten"
+    return "chain-rule", "it is dy, passed through: the derivative of forward is forgotten"
 
 
 def slopes(dx: Array, dy: Array) -> Array:
@@ -151,7 +152,7 @@ def is_masked(dx: Array, dy: Array) -> bool:
     return len(slopes(dx, dy)) == 2 and 0 in slopes(dx, dy)
 
 
-def other_slope(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str] | None:
+def other_slope(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation | None:
     """The slope of an elementwise layer differs from the one that backward uses."""
     x, y, dy = bench.inputs[0], bench.y, bench.dy
     if wrong.name != "dx" or bench.trained or not is_float(x) or np.shape(y) != x.shape:
@@ -181,6 +182,6 @@ def other_slope(bench: Bench, wrong: Gradient, remake: Remake) -> tuple[str, str
         for side, word in ((original < 0, "x < 0"), (original > 0, "x > 0")):
             where = f" It is wrong for {word} only." if (bad <= side).all() else where
     return "term", (
-        f"the derivative of forward is another: at x = {original[worst]:.3g} the slope is "
+        f"the derivative of forward differs: at x = {original[worst]:.3g} the slope is "
         f"{right[worst]:.3g}, and backward multiplies dy by {used[worst]:.3g}.{where}".rstrip(".")
     )

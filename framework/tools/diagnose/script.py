@@ -127,16 +127,16 @@ class _Script:
             ):
                 exec(code, vars(module))
         except StopObserving:
-            self.ended = "its loop was watched for some steps only"
+            self.ended = "its loop was observed for its first steps only"
         except _WouldWriteFile as stop:
-            self.ended = f"it was followed until it would write {stop}"
+            self.ended = f"it ran until it would write {stop}"
         except Exception as error:
             if not self.trainings and not observer.trained:
                 raise
             frames = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in frames if frame.filename == str(self.path)]
             self.ended = (
-                f"it was followed to line {lines[-1] if lines else '?'}, which raises "
+                f"it ran to line {lines[-1] if lines else '?'}, which raises "
                 f"{type(error).__name__}: {error}"
             )
         finally:

@@ -20,7 +20,7 @@ from firstlight.tools.diagnose.arrays import (
     nested_like,
 )
 from firstlight.tools.diagnose.bench import Preparation
-from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.recorded_calls import Call
 
 RANK = 2
 HANDED_DY = ".handed_dy"  # in the names of the parameters b

@@ -7,7 +7,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.arrays import is_integer
 from firstlight.tools.diagnose.findings import Finding
 from firstlight.tools.diagnose.module_state import float64_copy
-from firstlight.tools.diagnose.recording import Call, recorded_evaluation
+from firstlight.tools.diagnose.recorded_calls import Call, recorded_evaluation
 
 SEQUENCES = 3
 ALIKE = 0.99  # share of the positions
@@ -22,10 +22,10 @@ def predicts_next_token(x: Array, y: Array) -> bool:
     return bool((x == y).all() or np.mean(x[:, 1:] == y[:, :-1]) >= ALIKE)
 
 
-def target_leakage(model: Module, x: Array, y: Array) -> Finding | None:
+def find_leakage(model: Module, x: Array, y: Array) -> Finding | None:
     """Return a finding about targets that the model can copy, or None."""
     if (x == y).all():
-        message = "the targets are the inputs: to predict the next token they are one place ahead"
+        message = "the targets equal the inputs: next tokens are one position further on"
         return Finding("leak", "data", "", message, "x = tokens[:-1], y = tokens[1:]")
     x, middle = x[:SEQUENCES], x.shape[1] // 2
     other = x.copy()
@@ -34,10 +34,10 @@ def target_leakage(model: Module, x: Array, y: Array) -> Finding | None:
     if not first or not second or not changes(first[0].output, second[0].output, middle):
         return None
     message = (
-        f"what the model says at place {middle - 1} changes with the tokens after it, which it is "
-        "to predict"
+        f"the output at position {middle - 1} changes with the tokens after it, which it has to "
+        "predict"
     )
-    look = "the causal mask of attention; no layer may look ahead"
+    look = "the causal mask of attention; no layer may see later positions"
     return Finding.of_call(looks_ahead(first, second, middle), "leak", message, look)
 
 

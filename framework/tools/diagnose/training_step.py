@@ -11,7 +11,7 @@ from firstlight.tools.diagnose.backward import Search
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.loss_view import LossView
 from firstlight.tools.diagnose.module_state import ModuleState, detached_copy
-from firstlight.tools.diagnose.recording import Call, all_calls, recorded_step
+from firstlight.tools.diagnose.recorded_calls import Call, all_calls, recorded_step
 from firstlight.tools.diagnose.shape_errors import source_line
 from firstlight.tools.diagnose.units import TINY
 from firstlight.tools.diagnose.verdict import Verdict

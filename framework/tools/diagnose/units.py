@@ -15,7 +15,7 @@ from firstlight.tools.diagnose.arrays import (
 )
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.module_state import detached_copy
-from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.recorded_calls import Call
 
 TINY = 4  # samples of a batch, too few for BatchNorm's statistics
 MANY = 0.6  # share of a layer's values
@@ -55,7 +55,7 @@ def check_units(calls: list[Call], report: Report) -> None:
             if share > MANY:
                 message = (
                     f"{share:.0%} of the values of {what} are at the flat ends of the "
-                    "activation, where its slope is nearly zero"
+                    "activation, where its slope is almost zero"
                 )
                 look = "the scale of the inputs, and of the weights before it"
                 saturated.append(Finding.of_call(call, "saturated-units", message, look))

@@ -16,7 +16,7 @@ from firstlight.tools.diagnose.bench import (
 )
 from firstlight.tools.diagnose.gradients import Gradient, compare_gradients, probe
 from firstlight.tools.diagnose.hypotheses import UNKNOWN, explain_gradient
-from firstlight.tools.diagnose.recording import Call
+from firstlight.tools.diagnose.recorded_calls import Call
 from firstlight.tools.diagnose.shape_errors import explain_error
 
 TIED = 0.7  # share of distinct values among the inputs, below which many are equal
@@ -120,7 +120,7 @@ class Verdict:
         unclear = [g.name for g in gradients if g.status == "unclear"]
         self.detail = f"{listed}: error {worst:.0e}" if names else "no gradients"
         if unclear:
-            self.detail += f"; {', '.join(unclear)} too close to corners"
+            self.detail += f"; {', '.join(unclear)} too close to kinks"
         self.problem = contract.first_violation(self.bench)
         *_, prepare, _ = self._arguments
         if self.ok and prepare is None:

@@ -34,7 +34,7 @@ def attention_weights(module: Module, x: Array) -> dict[str, Array]:
     dict of str to array, shape (N, H, T, S)
         By the layers' names, in the order in which they ran.
     """
-    from firstlight.tools.diagnose.recording import recorded_evaluation
+    from firstlight.tools.diagnose.recorded_calls import recorded_evaluation
 
     return {
         call.name or "attention": to_host(call.module.weights(*call.inputs))

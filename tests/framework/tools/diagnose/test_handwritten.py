@@ -264,7 +264,7 @@ def test_the_whole_is_not_called_ok_where_a_part_is_wrong():
     wrong = changed(Dense, backward=lambda self, dy: -Dense.backward(self, dy))
     report = check(between(wrong(32, 32)), digits(), train=False)
     verdicts = {line.subject: (line.verdict, line.detail) for line in report.checks}
-    assert verdicts["Net, the whole"] == ("wrong", "wrong by what it is made of")
+    assert verdicts["Net, the whole"] == ("wrong", "wrong because of its parts")
 
 
 def test_what_cannot_be_judged_is_said():

@@ -132,7 +132,7 @@ def test_a_loop_by_hand_gives_its_own_samples_loss_and_optimizer(write):
 def test_a_long_loop_is_watched_for_some_steps_only(write):
     source = LOOP.replace("range(0, 320, 32)", "list(range(0, 320, 32)) * 10_000")
     ((training,), ended) = trainings(write(source))
-    assert ended == "its loop was watched for some steps only"
+    assert ended == "its loop was observed for its first steps only"
     assert len(training.data[0]) == 320
 
 
@@ -158,7 +158,7 @@ def test_every_fit_is_checked_and_nothing_is_written(write, cli, tmp_path):
     code, out, _ = cli("check", path, "--", "--epochs", "3")
     assert code == 1
     assert "2 trainings: Trainer.fit in line 28; Trainer.fit in line 28" in out
-    assert "it was followed until it would write results.txt" in out
+    assert "it ran until it would write results.txt" in out
     assert out.count("Net on digits") == 2
     assert "wrong sign, body.2 (Wrong)" in out
     assert [one.name for one in tmp_path.iterdir()] == ["train.py"]
@@ -176,7 +176,7 @@ def test_a_script_that_fails_after_a_fit_says_where(write):
         write(TWO.replace("results[activation]", "results[nothing]")), ["x", "1"]
     )
     assert len(found) == 1
-    assert ended.startswith("it was followed to line 31, which raises NameError")
+    assert ended.startswith("it ran to line 31, which raises NameError")
 
 
 def test_classes_of_plain_numpy_are_told_what_they_need(write, cli):
