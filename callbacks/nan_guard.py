@@ -1,37 +1,41 @@
-"""NaNGuard: notices a loss or gradient that is no number before it ruins the weights."""
+"""NaNGuard: detect a loss or gradient that is not finite before it reaches the weights."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
 from firstlight.callback import Callback, Role
-from firstlight.callbacks._shared.nan_search import first_not_finite
 from firstlight.module import Module
 from firstlight.optim.optimizer import Optimizer
+from firstlight.support.arguments import parse_choice, parse_count
 from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
+from firstlight.training.dry_runs import dry_run
+
+PHASES = ("forward", "backward")
 
 
 class NaNGuard(Callback):
     """Stop, skip the step or raise when gradient or loss is NaN or infinite.
 
-    The gradient is looked at before the optimizer steps, so that the weights stay as they were
-    before the bad step; by its norm, which is finite only if every entry is, and whose square
-    must be, as optimizers take squares. The loss is looked at after the step, for the case that it
-    alone is not finite. The message names the step, the layer in whose forward or backward a bad
-    value first appears (the batch goes through once more to find it, unless the training goes on),
-    or else the first parameter with a bad value or gradient, and the checkpoint to go on from. On a
-    GPU each step waits for the result. With ``precision="16"`` the loss scale leaves such steps
-    out; only the loss is looked at then.
+    The gradient is checked before the optimizer steps, so that the weights stay as they were. Its
+    norm is finite only if every entry is, and the norm's square must be finite too, because
+    optimizers square gradients. The loss is checked after the step, in case only the loss is not
+    finite. The message names the step, the layer in whose forward or backward the first bad value
+    appears (the batch runs again to find it, unless bad steps are skipped), or else the first
+    parameter with a bad value or gradient, and the checkpoint to resume from. On a GPU each step
+    waits for the result. With ``precision="16"`` the loss scale leaves bad steps out, so only the
+    loss is checked.
 
     Parameters
     ----------
     action : {"stop", "skip", "raise"}
-        "stop" leaves the step out and ends the training, "skip" leaves the step out, warns and
-        goes on, "raise" raises a FloatingPointError.
+        "stop" leaves the step out and ends the training, "skip" leaves the step out and warns,
+        "raise" raises a FloatingPointError.
     max_skips : int
-        With "skip": raise when more than so many steps in a row are bad.
+        With "skip": raise if more steps than this in a row are bad.
 
     Attributes
     ----------
@@ -55,22 +59,20 @@ class NaNGuard(Callback):
     def __init__(
         self, action: Literal["stop", "skip", "raise"] = "stop", max_skips: int = 10
     ) -> None:
-        if action not in ("stop", "skip", "raise"):
-            raise ValueError(f'NaNGuard: expected action "stop", "skip" or "raise", got {action!r}')
-        if max_skips < 1:
-            raise ValueError(f"NaNGuard: expected max_skips of 1 or more, got {max_skips}")
-        self.action, self.max_skips = action, max_skips
-        self.skipped = self._in_a_row = 0
+        self.action: str = parse_choice("NaNGuard: action", action, ("stop", "skip", "raise"))
+        self.max_skips: int = parse_count("NaNGuard: max_skips", max_skips)
+        self.skipped: int = 0
+        self._in_a_row = 0
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Start anew, or go on after a restart."""
+        """Reset the counts, unless the training is resumed."""
         if trainer.step == 0:
             self.skipped = self._in_a_row = 0
 
     def on_before_optimizer_step(
         self, trainer: Trainer, module: Module, optimizer: Optimizer
     ) -> None:
-        """Look at the gradient."""
+        """Check the gradient."""
         if optimizer.loss_scale is not None:
             return
         norm, largest = float(optimizer.grad_norm()), np.finfo(optimizer.flat.grad.dtype).max
@@ -84,7 +86,7 @@ class NaNGuard(Callback):
             self._act(trainer, f"step {trainer.step + 1}: {what}; {where}")
 
     def on_train_batch_end(self, trainer: Trainer, module: Module, output: StepOutput) -> None:
-        """Look at the loss."""
+        """Check the loss."""
         if np.isfinite(output.loss):
             self._in_a_row = 0
         else:
@@ -102,7 +104,7 @@ class NaNGuard(Callback):
         """Restore what `state_dict` returned."""
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
-    def _act(self, trainer: Trainer, what):
+    def _act(self, trainer: Trainer, what: str) -> None:
         self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
         message = f"NaNGuard: {what}; {_way_back(trainer)}"
         if self.action == "raise":
@@ -115,8 +117,8 @@ class NaNGuard(Callback):
             trainer.stop(message)
 
 
-def culprit(module: Module):
-    """Say which parameter is the first whose values, or else whose gradient, are not finite."""
+def culprit(module: Module) -> str:
+    """Return which parameter is the first whose values, or else whose gradient, are not finite."""
     owners = {}
     for _, part in module.named_modules():
         for value in vars(part).values():
@@ -133,7 +135,83 @@ def culprit(module: Module):
     return "every parameter and its gradient are finite, so look at the loss, or lower lr"
 
 
-def _way_back(trainer: Trainer):
+def first_not_finite(trainer: Trainer) -> str | None:
+    """Return where the latest batch first has a NaN or an infinity on its way through the model.
+
+    Forward, loss and backward run again with every module watched, and leave no trace.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Before its optimizer step, so that the weights are still those of the batch's forward.
+
+    Returns
+    -------
+    str or None
+        E.g. ``"the forward of body.3 (Linear)"``. None if all is finite this time: the first bad
+        value was in an earlier batch of an accumulated step, or is in the parameters alone.
+    """
+    bad = _where_in_batch(trainer.progress.batch)
+    if bad:
+        return bad
+    found = []
+    with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
+        watched = list(trainer.module.named_modules())
+        own = [{n: vars(part)[n] for n in PHASES if n in vars(part)} for _, part in watched]
+        try:
+            for name, part in watched:
+                for phase in PHASES:
+                    setattr(part, phase, _watching(getattr(part, phase), phase, name, part, found))
+            output = trainer.module.training_step(trainer.progress.batch)
+            if not found:
+                trainer.module.backward(output.dy)
+        finally:
+            for (_, part), before in zip(watched, own, strict=True):
+                for phase in PHASES:
+                    vars(part).pop(phase, None)
+                vars(part).update(before)
+    return found[0] if found else None
+
+
+def _watching(
+    function: Callable[..., Any], phase: str, name: str, part: Module, found: list[str]
+) -> Callable[..., Any]:
+    """Return the function, made to add its name to ``found`` if it has the first bad result.
+
+    Inner modules return before those that contain them, so the innermost is named.
+    """
+    place = f"{name} ({type(part).__name__})" if name else type(part).__name__
+
+    def watching(*inputs):
+        result = function(*inputs)
+        if not found and not _all_finite(result):
+            found.append(f"the {phase} of {place}")
+        return result
+
+    return watching
+
+
+def _where_in_batch(batch: Any, place: str = "the batch") -> str | None:
+    """Return where a batch, of arrays in tuples and dicts, has a value that is not finite."""
+    parts = {}
+    if isinstance(batch, dict):
+        parts = {f"{place}[{key!r}]": part for key, part in batch.items()}
+    elif isinstance(batch, tuple):
+        parts = {f"{place}[{index}]": part for index, part in enumerate(batch)}
+    elif not _all_finite(batch):
+        return place
+    return next(filter(None, (_where_in_batch(b, p) for p, b in parts.items())), None)
+
+
+def _all_finite(value: Any) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, tuple):
+        return all(map(_all_finite, value))
+    return getattr(value, "dtype", np.dtype(float)).kind != "f" or bool(np.isfinite(value).all())
+
+
+def _way_back(trainer: Trainer) -> str:
     if trainer.run is None:
         return "there is no checkpoint, as this training keeps no run"
     trainer.checkpointing.writer.close()  # waits for one that is being written

@@ -1,31 +1,37 @@
-"""ProgressBar: shows how a training gets on, on a terminal and in a log file."""
+"""ProgressBar: show the progress of a training, on a terminal or in a log file."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.monitor import Monitor
-from firstlight.callbacks._shared.progress_display import open_display
-from firstlight.callbacks._shared.progress_text import EpochTable, duration, in_order, value_text
+from firstlight.callbacks._shared.progress_display import (
+    EpochTable,
+    duration,
+    in_order,
+    open_display,
+    value_text,
+)
 from firstlight.trainer import Trainer
 
-ALL_ROWS = 100  # so many epochs have a row each; later ones, one row a second at most
+ALL_ROWS = 100  # epochs with a row each; later epochs have at most one row a second
 
 
 class ProgressBar(Callback):
     """Show the epoch under way as a bar, and each finished epoch as a row of a table.
 
-    On a terminal the bar is redrawn a few times a second; elsewhere (log files, batch jobs, CI)
-    there is a plain line for each epoch, and one now and then in between. An asterisk marks
-    every epoch that was the best so far. Values beside the bar are means over the epoch so far
-    (of this rank's share); those in the table are means over the whole epoch.
+    On a terminal the bar is redrawn a few times a second. Elsewhere (log files, batch jobs, CI)
+    each epoch has a plain line, and long epochs have more. An asterisk marks every epoch that was
+    the best so far. Values beside the bar are means over the epoch so far (over this rank's
+    samples); those in the table are means over the whole epoch.
 
     Parameters
     ----------
     refresh_per_second : float
-        How often to redraw the bar at most.
+        Highest rate of redrawing the bar.
     seconds_between_lines : float
-        Without a terminal: how often to print a line during an epoch.
+        Without a terminal: seconds between two lines during an epoch.
 
     Raises
     ------
@@ -72,27 +78,27 @@ class ProgressBar(Callback):
         self._epoch_started = time.perf_counter()  # a resumed epoch has no start of its own
 
     def on_train_epoch_start(self, trainer: Trainer) -> None:
-        """Start the epoch's clock."""
+        """Start measuring the epoch."""
         self._values = {}
         self._epoch_started = time.perf_counter()
         self._epoch_first_step = trainer.step
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
-        """Redraw, if it is time to; only then are the values brought from the device."""
+        """Redraw if the bar is due; only then are values copied from the device."""
         if self._pace_from is None:
             self._pace_from = trainer.step, trainer.elapsed
         if time.perf_counter() >= self._next_draw:
             self._draw(trainer, trainer.progress.batch_idx + 1)
 
     def on_validation_batch_end(self, trainer: Trainer, batch_idx: int) -> None:
-        """Redraw, if it is time to."""
+        """Redraw if the bar is due."""
         if self._display is not None and time.perf_counter() >= self._next_draw:
             self._draw(
                 trainer, trainer.progress.batch_idx + 1, f"validating, batch {batch_idx + 1}"
             )
 
     def on_log(self, record: dict[str, Any]) -> None:
-        """Collect what is logged in this epoch."""
+        """Keep the latest values of this epoch."""
         self._monitor.update(record)
         self._values |= record
 
@@ -107,11 +113,11 @@ class ProgressBar(Callback):
             self._next_row = now + 1
 
     def on_exception(self, exception: BaseException) -> None:
-        """Remember what went wrong."""
+        """Keep the exception for the last line."""
         self._failure = exception
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Close the display, and say how the training ended and how long it took."""
+        """Close the display, and print how the training ended and how long it took."""
         if self._display is None:
             return
         self._print_row(trainer)
@@ -120,14 +126,14 @@ class ProgressBar(Callback):
         for line in self._ending(trainer):
             display.line(line)
 
-    def _forget(self):
+    def _forget(self) -> None:
         self._table, self._monitor = EpochTable(), Monitor()
         self._values, self._row, self._failure = {}, None, None
         self._next_draw = self._next_row = self._epoch_started = 0.0
         self._epoch_first_step = 0
         self._pace_from = None  # step and time after the first step, which sets much up
 
-    def _draw(self, trainer: Trainer, done, doing=""):
+    def _draw(self, trainer: Trainer, done: int, doing: str = "") -> None:
         now = time.perf_counter()
         rate = (trainer.step - self._epoch_first_step) / (now - self._epoch_started)
         total = trainer.epoch_batches
@@ -139,7 +145,7 @@ class ProgressBar(Callback):
         self._display.draw(epoch_number(trainer), done, total, texts)
         self._next_draw = now + self._interval
 
-    def _time_left(self, trainer: Trainer):
+    def _time_left(self, trainer: Trainer) -> str:
         left = []
         step, seconds = self._pace_from
         if trainer.total_steps is not None and trainer.step > step:
@@ -149,12 +155,12 @@ class ProgressBar(Callback):
             left.append(trainer.max_time - trainer.elapsed)
         return f"{duration(max(0, min(left)))} left" if left else ""
 
-    def _print_row(self, trainer: Trainer):
+    def _print_row(self, trainer: Trainer) -> None:
         if self._row is not None:
             self._display.epoch(self._table, self._row, self._monitor.epoch == trainer.epoch)
             self._row = None
 
-    def _ending(self, trainer: Trainer):
+    def _ending(self, trainer: Trainer) -> Iterator[str]:
         best, how = self._monitor, trainer.status
         if how == "finished" and trainer.stop_reason:
             yield f"stopped early: {trainer.stop_reason.removeprefix('early stopping: ')}"
@@ -172,7 +178,7 @@ class ProgressBar(Callback):
         )
 
 
-def epoch_number(trainer: Trainer):
+def epoch_number(trainer: Trainer) -> str:
     """Return e.g. " 3/10", or "3" where the number of epochs is not limited."""
     total = trainer.max_epochs
     return f"{trainer.epoch:>{len(str(total))}}/{total}" if total else str(trainer.epoch)

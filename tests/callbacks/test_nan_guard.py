@@ -215,7 +215,7 @@ def test_the_count_survives_a_restart():
 
 
 def test_bad_settings():
-    with pytest.raises(ValueError, match='expected action "stop", "skip" or "raise", got \'halt\''):
+    with pytest.raises(ValueError, match='action: expected "stop", "skip" or "raise", got'):
         NaNGuard("halt")
-    with pytest.raises(ValueError, match="expected max_skips of 1 or more, got 0"):
+    with pytest.raises(ValueError, match="max_skips: expected 1 or more, got 0"):
         NaNGuard("skip", max_skips=0)

@@ -3,7 +3,7 @@
 import pytest
 
 from firstlight.callbacks import ProgressBar
-from firstlight.callbacks._shared.progress_text import EpochTable, bar_line
+from firstlight.callbacks._shared.progress_display import EpochTable, bar_line
 
 
 def test_a_new_value_makes_a_new_header():

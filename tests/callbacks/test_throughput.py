@@ -5,7 +5,7 @@ import json
 import pytest
 
 import firstlight as fl
-from firstlight.callbacks._shared import stopwatch
+from firstlight.callbacks import throughput
 from firstlight.callbacks.throughput import Throughput
 from firstlight.testing import TinyNet, check_callback, tiny_data, tiny_trainer
 
@@ -38,7 +38,7 @@ class Tick(fl.Callback):
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(stopwatch, "time", clock)
+    monkeypatch.setattr(throughput, "time", clock)
     return clock
 
 
