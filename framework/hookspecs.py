@@ -75,6 +75,11 @@ def register_callbacks(registry):
     """Offer callbacks by name: ``registry.add("early_stopping", EarlyStopping)``."""
 
 
+@hookspec
+def register_commands(registry):
+    """Offer commands of ``firstlight`` by name: ``registry.add("moons", Moons, "draw moons")``."""
+
+
 # ---------------------------------------------------------------------------- the whole training
 
 

@@ -1,7 +1,7 @@
 """Plugins: what is installed, found through the entry-point group ``firstlight``.
 
-Installing a plugin makes its models, data sets and callbacks available by name; it changes no
-run until it is asked for. firstlight's own come in through the same door.
+Installing a plugin makes its models, data sets, callbacks and commands available by name; it
+changes no run until it is asked for. firstlight's own come in through the same door.
 
 An entry point names a module, object or class (which is called without arguments) with
 ``register_...`` hooks. One that breaks is named in a warning and skipped; asking for a name that
@@ -20,6 +20,7 @@ import inspect
 import os
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firstlight.support.import_paths import UnknownNameError, import_target
@@ -32,6 +33,7 @@ REGISTRARS = {
     "model": "register_models",
     "dataset": "register_datasets",
     "callback": "register_callbacks",
+    "command": "register_commands",
 }
 
 
@@ -68,44 +70,67 @@ class Plugin:
 
 
 class Registry:
-    """Names of one kind ("model", "dataset" or "callback") and what they stand for."""
+    """Names of one kind ("model", "dataset", "callback" or "command") and what they stand for.
+
+    Attributes
+    ----------
+    summaries : dict of str to str
+        One line about each name, in the order they were added; "" if none was given.
+    """
 
     def __init__(self, kind, plugins=()):
         self.kind = kind
         self.plugins = plugins
+        self.summaries: dict[str, str] = {}
         self._targets = {}  # name -> (target, Plugin)
         self._adding = None  # the Plugin whose register hook runs
 
-    def add(self, name, target):
+    def add(self, name: str, target: Callable | str, summary: str = "") -> None:
         """Offer a class or function under a name.
+
+        Parameters
+        ----------
+        name : str
+            The name of a command may be two words, such as "runs list".
+        target : class, function or str
+            A str is an import path, ``"package.module:Class"``, imported when it is asked for.
+        summary : str
+            One line for lists; by default they show the first sentence of the docstring.
 
         Raises
         ------
         TypeError
             The name is not a string, or the target cannot be called.
         """
-        if not isinstance(name, str) or not callable(target):
+        is_path = isinstance(target, str) and ":" in target
+        if not isinstance(name, str) or not (is_path or callable(target)):
             raise TypeError(
                 f"registry.add: expected a name and a class or function, got {name!r}, {target!r}"
             )
-        if not re.fullmatch(r"[\w.-]+", name):
+        second = r"( [\w.-]+)?" if self.kind == "command" else ""
+        if not re.fullmatch(r"[\w.-]+" + second, name):
             raise ValueError(f"registry.add: expected letters, digits and . _ -, got {name!r}")
         if name in self._targets:
             by = self._targets[name][1]
             whose = f" of plugin {self._adding}" if self._adding else ""
+            cure = (
+                "choose another"
+                if self.kind == "command"
+                else ("name the class as package.module:Class instead")
+            )
             _complain(
                 f"{self.kind} {name!r}{whose} is left out: {by or 'something else'} offers that "
-                "name already; name the class as package.module:Class instead"
+                f"name already; {cure}"
             )
             return
-        self._targets[name] = (target, self._adding)
+        self._targets[name], self.summaries[name] = (target, self._adding), summary
         if self._adding is not None:
             self._adding.offers.setdefault(self.kind, []).append(name)
 
     def withdraw(self, plugin):
         """Take back everything a plugin offered."""
         for name in plugin.offers.pop(self.kind, ()):
-            del self._targets[name]
+            del self._targets[name], self.summaries[name]
 
     def names(self):
         """Return all names, sorted."""
@@ -121,7 +146,8 @@ class Registry:
             match, all names, and the plugins that are broken.
         """
         if name in self._targets:
-            return self._targets[name][0]
+            target = self._targets[name][0]
+            return import_target(target) if isinstance(target, str) else target
         if ":" in name:
             return import_target(name, self.kind)
         close = difflib.get_close_matches(name, self._targets, n=1)
@@ -154,8 +180,13 @@ def discover():
 
 
 def registry(kind):
-    """Return the registry of "model", "dataset" or "callback"."""
+    """Return the registry of "model", "dataset", "callback" or "command"."""
     return discover()[0][kind]
+
+
+def others_installed() -> bool:
+    """Return whether a plugin that is not firstlight's own is installed; imports none."""
+    return any(plugin.distribution != OWN for plugin, _ in _installed())
 
 
 def _installed():
@@ -214,8 +245,8 @@ def _load(point, plugin, registries):
     plugin.hooks = sorted(methods)
     if not methods:
         raise ValueError(
-            f"{point.value} implements no hook; mark register_models, register_datasets or "
-            "register_callbacks with @firstlight.hookimpl"
+            f"{point.value} implements no hook; mark register_models, register_datasets, "
+            "register_callbacks or register_commands with @firstlight.hookimpl"
         )
     for kind, hook in REGISTRARS.items():
         if hook in methods:

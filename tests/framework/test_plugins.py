@@ -127,7 +127,7 @@ BROKEN = {
         "def register_models(registry): pass",
         "unmarked.register_models would never be called; mark it with @firstlight.hookimpl",
     ),
-    "empty": ("", "empty implements no hook; mark register_models, register_datasets or"),
+    "empty": ("", "empty implements no hook; mark register_models, register_datasets,"),
     "from_the_future": (
         "FIRSTLIGHT_API = 2",
         "it is written for plugin API 2, this firstlight has 1",

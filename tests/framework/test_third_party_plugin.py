@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import firstlight
-from firstlight.tools.cli.scaffold import CHECKOUT, new_plugin
+from firstlight.tools.cli.commands._scaffold import CHECKOUT, new_plugin
 
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -54,8 +54,22 @@ def check_listed(site, name, cwd):
         "model": [f"{name}_net"],
         "dataset": [name],
         "callback": [f"{name}_best"],
+        "command": [name],
     }
-    assert plugin["hooks"] == ["register_callbacks", "register_datasets", "register_models"]
+    hooks = [f"register_{kind}" for kind in ("callbacks", "commands", "datasets", "models")]
+    assert plugin["hooks"] == hooks
+
+
+def check_command(site, name, cwd):
+    """The command line has the plugin's command, and its help."""
+    shown = run(site, "-m", "firstlight", cwd=cwd).stdout
+    assert f"\n  {name:<12} draw the {name} as text\n" in shown
+    drawn = run(site, "-m", "firstlight", name, "--samples", "50", cwd=cwd)
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    assert {"o", "+"} <= set(drawn.stdout)
+    wrong = run(site, "-m", "firstlight", name, "--sample", "50", cwd=cwd)
+    assert wrong.returncode == 2
+    assert f"firstlight {name}: unrecognized arguments: --sample=50" in wrong.stderr
 
 
 def check_trained(site, name, cwd):
@@ -83,7 +97,7 @@ def check_own_tests_pass(site, source, cwd):
     # An own cache folder, and none of this suite's settings: the plugin brings its own.
     done = run(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", source, cwd=source)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 @pytest.fixture(params=["the example", "a scaffolded one"])
@@ -98,6 +112,7 @@ def test_it_is_found_trains_by_name_and_passes_its_tests(plugin, tmp_path):
     source, name = plugin
     install_by_hand(source, tmp_path / "site")
     check_listed(tmp_path / "site", name, tmp_path)
+    check_command(tmp_path / "site", name, tmp_path)
     check_trained(tmp_path / "site", name, tmp_path)
     check_own_tests_pass(tmp_path / "site", source, tmp_path)
 
@@ -143,7 +158,8 @@ def test_a_built_firstlight_brings_the_template(tmp_path):
         [*PIP, "install", *offline, "--target", site, source], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    code = "from firstlight.tools.cli import scaffold; assert scaffold.INSTALLED.is_dir(); "
+    code = "from firstlight.tools.cli.commands import _scaffold as scaffold; "
+    code += "assert scaffold.INSTALLED.is_dir(); "
     code += "print(scaffold.new_plugin('firstlight-moons'))"
     done = run(site, "-S", "-c", f"import sys; sys.path += {sys.path!r}; {code}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

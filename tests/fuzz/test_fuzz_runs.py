@@ -14,7 +14,7 @@ import pytest
 from fuzzing import CURE, Watch, mutated
 
 from firstlight.runs.find import latest_run
-from firstlight.tools.cli import sweep
+from firstlight.tools.cli.commands import sweep
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.main import main
 from firstlight.tools.sweeps import load_spec

@@ -1,7 +1,7 @@
 """The plugin is installed, its parts keep firstlight's laws, and they work together."""
 
 import numpy as np
-from firstlight_rings import RingsBest, RingsNet, load_rings
+from firstlight_rings import RingsBest, RingsDraw, RingsNet, load_rings
 
 import firstlight as fl
 from firstlight import plugins
@@ -15,6 +15,7 @@ def test_firstlight_finds_the_plugin():
     assert registries["model"].get("rings_net") is RingsNet
     assert registries["dataset"].get("rings") is load_rings
     assert registries["callback"].get("rings_best") is RingsBest
+    assert registries["command"].get("rings") is RingsDraw
 
 
 def test_gradients():
@@ -38,3 +39,10 @@ def test_they_train_together(capsys):
     trainer.fit(RingsNet(), load_rings())
     assert trainer.test(trainer.module, load_rings())["test_acc"] > 0.97
     assert "best epoch" in capsys.readouterr().out
+
+
+def test_the_command_draws_both_rings(capsys):
+    assert RingsDraw()("rings", ["--samples", "200"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 21
+    assert {"o", "+"} <= set("".join(lines))

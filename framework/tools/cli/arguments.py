@@ -1,26 +1,35 @@
-"""Phase two: jsonargparse reads the typed arguments of what was named; objects are made of them."""
+"""Typed arguments: jsonargparse reads those of what is named, and objects are made of them."""
+
+from __future__ import annotations
 
 import argparse
 import contextlib
 import csv
 import inspect
 import json
-import re
 import sys
 import types
 import typing
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from firstlight import plugins
 from firstlight.data.splits import DataSplits
+from firstlight.support.printable import shown
 from firstlight.tools.cli import trust
-from firstlight.tools.cli.errors import UsageError, nearest, shown
+from firstlight.tools.cli.errors import UsageError, nearest, usage_errors
 from firstlight.tools.cli.facts import FACTS
 from firstlight.tools.cli.names import Names, prefix
 from firstlight.tools.cli.text import summary
 from firstlight.trainer import Trainer
 from firstlight.training import checks
 
-OWN_FLAGS = {"callbacks", "seed", "runs_dir", "name"}  # of the Trainer: general flags here
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from firstlight.module import Module
+
+GIVEN = {"callbacks", "seed", "runs_dir", "name"}  # arguments of the Trainer with other options
 
 
 class Choice:
@@ -31,45 +40,67 @@ class Choice:
     kind, name : str
         E.g. "dataset" and "digits", or "package.module:function".
     skip : collection of str
-        Arguments that flags cannot set.
+        Arguments that options cannot set.
+
+    Attributes
+    ----------
+    head : str
+        What its options begin with, e.g. "model" for ``--model.lr``.
+    kinds : dict of str to type
+        The type of each argument, by option, e.g. ``"model.lr"``.
+    required : list of str
+        Options of the arguments that have a type and no default.
+    unset : list of str
+        Options of the arguments that are not passed on if they are None.
+    values : dict of str to value
     """
 
-    def __init__(self, kind, name, skip=()):
+    def __init__(self, kind: str, name: str, skip: Collection[str] = ()) -> None:
         if ":" in name and "" not in sys.path:
             sys.path.insert(0, "")  # a module of one's own in the present folder, as python -m does
         try:
-            self.target = Trainer if kind == "trainer" else plugins.registry(kind).get(name)
+            self.target: Callable = (
+                Trainer if kind == "trainer" else plugins.registry(kind).get(name)
+            )
         except plugins.UnknownNameError as error:
             raise UsageError(str(error)) from error
-        self.kind, self.name, self.skip, self.values = kind, name, skip, {}
-        self.unset = set()  # arguments that None stands for the lack of
+        self.kind, self.name, self.skip = kind, name, skip
         self.head = {"model": "model", "dataset": "data"}.get(kind, prefix(name))
+        self.kinds: dict[str, Any] = {}
+        self.required: list[str] = []
+        self.unset: list[str] = []
+        self.values: dict[str, Any] = {}
 
-    def __str__(self):
+    def __str__(self) -> str:
         return " ".join(dict.fromkeys((self.kind.removesuffix("set"), self.name)))
 
-    def add_to(self, parser):
-        """Add a group of arguments to a jsonargparse parser; returns ``{flag: type}``."""
+    def add_to(self, parser: ArgumentParser) -> None:
+        """Add a group of arguments to jsonargparse's parser."""
         group = parser.add_argument_group(str(self), summary(self.target))
         parameters = inspect.signature(self.target).parameters
-        is_class, kinds = inspect.isclass(self.target), {}
+        is_class, hints = inspect.isclass(self.target), {}
         with contextlib.suppress(NameError, TypeError):  # annotations that cannot be resolved
-            kinds |= typing.get_type_hints(self.target.__init__ if is_class else self.target)
-        self.unset = {n for n, p in parameters.items() if p.default is p.empty and n not in kinds}
+            hints = typing.get_type_hints(self.target.__init__ if is_class else self.target)
         facts = [name for name in FACTS if self.kind == "model" and name in parameters]
-        self.unset.update(facts)
         for name in facts:
             kind, text = FACTS[name]
-            kinds[name], text = kind | None, f"{text}; from the data if not given."
+            hints[name] = kind | None
+            text = f"{text}; from the data if not given."
             flag = f"--{self.head}.{name}"
-            group.add_argument(flag, type=kinds[name], default=argparse.SUPPRESS, help=text)
+            group.add_argument(flag, type=hints[name], default=argparse.SUPPRESS, help=text)
         add = group.add_class_arguments if is_class else group.add_function_arguments
         options = {"as_group": False, "fail_untyped": False, "skip": {*self.skip, *facts}}
         flags = add(self.target, self.head, **options) + [f"{self.head}.{name}" for name in facts]
-        return {flag: kinds.get(flag.rpartition(".")[2], typing.Any) for flag in flags}
+        for flag in flags:
+            name = flag.rpartition(".")[2]
+            self.kinds[flag] = hints.get(name, Any)
+            if name in facts:
+                self.unset.append(flag)
+            elif name in parameters and parameters[name].default is inspect.Parameter.empty:
+                (self.required if name in hints else self.unset).append(flag)
 
-    def make(self, **more):
-        """Call the target; values it refuses are a usage error (of data: files may be at fault)."""
+    def make(self, **more: Any) -> Any:
+        """Call the target; values it refuses are a usage error, but not of data: files may be."""
         try:
             return self.target(**self.values, **more)
         except (TypeError, ValueError) as error:
@@ -77,21 +108,18 @@ class Choice:
                 raise
             raise UsageError(f"{self}: {error}") from error
         except MemoryError as error:
-            raise UsageError(
-                f"{self}: too large for this machine; choose less ({error})"
-            ) from error
+            message = f"{self}: too large for this machine; choose less ({error})"
+            raise UsageError(message) from error
 
-    def make_model(self, facts):
-        """Return the model; what the user did not set and the data tell comes from ``facts``."""
+    def make_model(self, facts: Mapping[str, Any]) -> Module:
+        """Return the model; arguments that the user did not set come from ``facts``."""
         wanted = inspect.signature(self.target).parameters.keys() - self.values
         model = self.make(**{name: value for name, value in facts.items() if name in wanted})
-        try:
+        with usage_errors(f"{self}: ", (TypeError,)):
             checks.module(model)
-        except TypeError as error:
-            raise UsageError(f"{self}: {error}") from error
         return model
 
-    def make_data(self):
+    def make_data(self) -> DataSplits:
         """Return the `DataSplits`."""
         splits = self.make()
         if not isinstance(splits, DataSplits):
@@ -110,31 +138,38 @@ class Arguments:
     names : Names
         With the values from config files.
     general : dict of str to (type, default, help)
-        Flags beside those of what is named.
+        Options beside those of what is named.
     fixed : collection of str
-        Arguments of the Trainer that flags cannot set.
+        Arguments of the Trainer that options cannot set.
 
     Attributes
     ----------
     model, data, trainer : Choice
     callbacks : list of Choice
     general, config : dict
-        Values of the general flags; every value, as `firstlight.tools.cli.names` reads it.
+        Values of the general options; every value, in the form that `Names` reads.
+    parser : jsonargparse.ArgumentParser
     """
 
-    def __init__(self, names, general=(), fixed=OWN_FLAGS):
-        from jsonargparse import ArgumentParser
-
+    def __init__(
+        self,
+        names: Names,
+        general: Mapping[str, tuple[Any, Any, str]] | None = None,
+        fixed: Collection[str] = GIVEN,
+    ) -> None:
         names.check_trust()  # before anything is imported
         self.names = names
-        self.data, self.model, self.trainer = Choice("dataset", names.data, {"name"}), None, None
+        self.data = Choice("dataset", names.data, {"name"})
+        self.model = self.trainer = None
         if names.model:
             self.model = Choice("model", names.model, {"name"})
             self.trainer = Choice("trainer", "trainer", fixed)
         self.callbacks = [Choice("callback", name) for name in names.callbacks]
         chosen = [self.model, self.data, *self.callbacks, self.trainer]
-        self.choices = [one for one in chosen if one]
-        self.general = dict(general)
+        self.choices: list[Choice] = [one for one in chosen if one]
+        self.general: dict[str, Any] = dict(general or {})
+        self.config: dict[str, Any] = {}
+        self.parser = _parser()
         taken = {"config", *self.general}
         for one in self.choices:
             if one.head in taken:
@@ -143,19 +178,15 @@ class Arguments:
                     "has; give one of the two another name"
                 )
             taken.add(one.head)
-        self.parser = ArgumentParser(
-            usage=argparse.SUPPRESS, exit_on_error=False, allow_abbrev=False, add_help=False,
-            print_config=None,
-        )  # fmt: skip
-        self.parser.add_argument("--config", action="config", help=argparse.SUPPRESS)
         for name, (kind, default, text) in self.general.items():
             self.parser.add_argument(f"--{name}", type=kind, default=default, help=text)
-        self.kinds = {name: kind for name, (kind, _, _) in self.general.items()}
+        self.kinds: dict[str, Any] = {name: kind for name, (kind, _, _) in self.general.items()}
         for one in self.choices:
-            self.kinds |= one.add_to(self.parser)
+            one.add_to(self.parser)
+            self.kinds |= one.kinds
 
-    def parse(self, words, known=()):
-        """Read words (``--flag=value``) over the values of config files; fills all attributes.
+    def parse(self, words: Iterable[str], known: Iterable[str] = ()) -> None:
+        """Read words (``--option=value``) over the values of config files; fill all attributes.
 
         Raises
         ------
@@ -165,36 +196,32 @@ class Arguments:
         """
         from jsonargparse import ArgumentError
 
+        typed: dict[str, tuple[Any, str]] = {}
         for word in words:
-            if word.startswith("--data.path="):
-                self.names.choose_path(word.partition("=")[2])
-        given, argv = dict(self.names.values), []
+            if not word.startswith("--"):
+                raise UsageError(f"unexpected {word!r}; arguments begin with two dashes")
+            flag, equals, value = word[2:].partition("=")
+            switch = bool in members(self.kinds.get(flag))
+            typed[flag] = (value if equals else "true" if switch else None), ""
+        if typed.get("data.path", (None,))[0] is not None:
+            self.names.choose_path(typed["data.path"][0])
+        given = self.names.values | typed
         for one in self.choices:
             value, source = given.pop(one.head, (None, ""))
             if value is not None:
                 message = f"expected its arguments by name, got {shown(value)}"
-                raise UsageError(f"{source}: {one.head}: {message}")
+                raise UsageError(f"{placed(one.head, source)}: {message}")
         for flag, (value, source) in given.items():
-            if source and self._argument(flag) is None:
+            if self._argument(flag) is None:
                 raise UsageError(self._unknown(flag, source, known))
             trust.check(self._code({flag: value}), source, self.names.trusted)
-            if value is None and flag in self.kinds and not nullable(self.kinds[flag]):
-                text = inspect.formatannotation(self.kinds[flag])
-                raise UsageError(f"{source}: {flag}: expected {text}, got None")
-        easy = {flag: eased(value, self.kinds.get(flag)) for flag, (value, _) in given.items()}
-        for word in words:
-            flag, equals, value = word.removeprefix("--").partition("=")
-            if word.startswith("--") and flag in self.kinds:
-                given[flag] = (value if equals else None), ""
-                if not equals and bool in members(self.kinds[flag]):
-                    value, equals = "true", "="  # a switch
-                word = f"--{flag}" + (f"={eased(value, self.kinds[flag])}" if equals else "")
-            argv.append(word)
+            if value is None and (flag in typed or not nullable(self.kinds.get(flag, Any))):
+                raise UsageError(self._expected(flag, source, "nothing" if flag in typed else None))
         try:
-            found = self.parser.parse_args([f"--config={json.dumps(easy, default=str)}", *argv])
+            found = self._read(self.parser, given, typed)
         except ArgumentError as error:
-            raise UsageError(self._explain(str(error), given, known)) from None
-        for flag in [f"{one.head}.{name}" for one in self.choices for name in one.unset]:
+            raise UsageError(self._explained(error, given, typed)) from None
+        for flag in (flag for one in self.choices for flag in one.unset):
             if found.get(flag) is None:
                 found.pop(flag, None)
         values = self.parser.instantiate(found).as_dict()
@@ -208,45 +235,52 @@ class Arguments:
         self.config |= {"trainer": plain.get("trainer", {}), **self.general}
 
     @property
-    def code(self):
-        """What of the settings runs code that has no registered name; see `trust`."""
+    def code(self) -> dict[str, Any]:
+        """The settings that run code without a registered name; see `trust`."""
         said = Names()
         said.add(self.config)  # as it will be read again
         named = {one.name: trust.origin(one.name) for one in self.choices if ":" in one.name}
         return named | self._code({flag: value for flag, (value, _) in said.values.items()})
 
     def _code(self, values):
-        """Return those of some flags' values that could have something imported."""
+        """Return those of some options' values that could have something imported."""
         kinds = {flag: self.kinds.get(self._argument(flag), int) for flag in values}
         return {flag: value for flag, value in values.items() if trust.is_code(value, kinds[flag])}
 
     def _argument(self, flag):
-        """Return the argument that a flag sets, or sets a part of; None if there is none."""
+        """Return the argument that an option sets, or sets a part of; None if there is none."""
         if flag in self.kinds:
             return flag
         return next((one for one in self.kinds if flag.startswith(f"{one}.")), None)
 
-    def _explain(self, message, given, known):
-        """Return jsonargparse's message as one line about one argument."""
-        wrong = re.match("unrecognized arguments: (--)?([^ =]*)", message)
-        if wrong and not wrong[1]:
-            return f"unexpected {wrong[2]!r}; arguments begin with two dashes"
-        pattern = r'Parser key "(.*?)"|Option \'(.*?)\'|required: ([^ ,]*)|argument --(.*?):'
-        found = wrong or re.search(pattern, message)
-        if found is None:
-            return " ".join(message.split())
-        flag = next((name for name in found.groups() if name and name != "--"), None)
-        if flag is None:
-            return " ".join(message.split())
-        value, source = given.get(flag, (None, ""))
-        if flag not in self.kinds:
-            return self._unknown(flag, source, known)
-        text = inspect.formatannotation(self.kinds[flag])
+    def _read(self, parser, given, typed) -> Namespace:
+        """Return what jsonargparse makes of the given values."""
+        easy = {flag: eased(value, self.kinds.get(flag)) for flag, (value, _) in given.items()}
+        files = {flag: value for flag, value in easy.items() if flag not in typed}
+        words = [f"--{flag}={easy[flag]}" for flag in typed]
+        return parser.parse_args([f"--config={json.dumps(files, default=str)}", *words])
+
+    def _explained(self, error, given, typed):
+        """Return one line about the first argument that is refused or missing."""
+        from jsonargparse import ArgumentError
+
+        for argument in dict.fromkeys(map(self._argument, given)):
+            own = {flag: given[flag] for flag in given if self._argument(flag) == argument}
+            parser = _parser()
+            parser.add_argument(f"--{argument}", type=self.kinds[argument])
+            try:
+                self._read(parser, own, [flag for flag in own if flag in typed])
+            except ArgumentError:
+                flag = argument if argument in own else next(iter(own))
+                return self._expected(argument, own[flag][1], shown(own[flag][0]))
+        required = (flag for one in self.choices for flag in one.required if flag not in given)
+        flag = next(required, None)
+        return " ".join(str(error).split()) if flag is None else self._expected(flag, "", "nothing")
+
+    def _expected(self, flag, source, got):
+        text = inspect.formatannotation(self.kinds[self._argument(flag)])
         example = " (such as 512,256)" if text.startswith("tuple[int, ...]") else ""
-        place = f"{source}: {flag}" if source else f"--{flag}"
-        return (
-            f"{place}: expected {text}{example}, got {'nothing' if value is None else shown(value)}"
-        )
+        return f"{placed(flag, source)}: expected {text}{example}, got {got}"
 
     def _unknown(self, flag, source, known):
         head, dot, _ = flag.partition(".")
@@ -260,19 +294,36 @@ class Arguments:
         return f"{source}: " * bool(source) + f"{who} {dashes}{flag}{hint}"
 
 
-def nullable(kind):
+def placed(flag: str, source: str) -> str:
+    """Return an option as messages name it: with two dashes, or with the file it is from."""
+    return f"{source}: {flag}" if source else f"--{flag}"
+
+
+def _parser() -> ArgumentParser:
+    """Return a parser of jsonargparse that raises its errors and reads settings as ``--config``."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        usage=argparse.SUPPRESS, exit_on_error=False, allow_abbrev=False, add_help=False,
+        print_config=None,
+    )  # fmt: skip
+    parser.add_argument("--config", action="config", help=argparse.SUPPRESS)
+    return parser
+
+
+def nullable(kind: Any) -> bool:
     """Return whether None is a value of a type."""
     return kind is typing.Any or type(None) in members(kind)
 
 
-def members(kind):
+def members(kind: Any) -> tuple[Any, ...]:
     """Return the types of a union, or the type alone."""
     union = typing.get_origin(kind) in (typing.Union, types.UnionType)
     return typing.get_args(kind) if union else (kind,)
 
 
-def eased(value, kind):
-    """Let ``512,256`` or 512 be a list where one is wanted, and ``none`` be null.
+def eased(value: Any, kind: Any) -> Any:
+    """Rewrite ``512,256`` or 512 as a list where one is expected, and ``none`` as null.
 
     Examples
     --------

@@ -1,11 +1,8 @@
-"""What the command line says when it is used wrongly."""
+"""Errors of the command line."""
 
-import argparse
 import difflib
-
-from firstlight.support.printable import shown
-
-__all__ = ["HelpShown", "Parser", "UsageError", "nearest", "shown"]
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UsageError(Exception):
@@ -16,28 +13,18 @@ class HelpShown(Exception):
     """The help was asked for and shown; ends the command with exit code 0."""
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse's parser of one sub-command; its errors are `UsageError`."""
-
-    def __init__(self, command, description, **options):
-        super().__init__(
-            prog=f"firstlight {command}",
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-            **options,
-        )
-
-    def exit(self, status=0, message=None):
-        """Raise instead of ending the process; argparse calls this after a help."""
-        raise HelpShown
-
-    def error(self, message):
-        """Raise instead of ending the process."""
-        raise UsageError(message)
+@contextmanager
+def usage_errors(
+    prefix: str = "", kinds: tuple[type[Exception], ...] = (ValueError,)
+) -> Iterator[None]:
+    """Turn errors of some kinds, raised within ``with``, into a `UsageError`."""
+    try:
+        yield
+    except kinds as error:
+        raise UsageError(f"{prefix}{error}") from error
 
 
-def nearest(name, known):
+def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean ...?"`` with the known name most like this one, or ""."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""

@@ -1,10 +1,13 @@
-"""Facts: what a data set tells about the model that fits it."""
+"""Facts: the arguments of a model that follow from the data."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-FACTS = {  # model arguments that the data fill in where the user does not
+from firstlight.data.splits import DataSplits
+
+FACTS: dict[str, tuple[Any, str]] = {  # taken from the data where the user does not set them
     "in_features": (int, "Values in one sample"),
     "input_shape": (tuple[int, ...], "Shape of one sample"),
     "in_channels": (int, "Last axis of one sample"),
@@ -16,8 +19,8 @@ FACTS = {  # model arguments that the data fill in where the user does not
 }
 
 
-def facts_of(splits):
-    """Return values for the model arguments in `FACTS`, as far as the data tell them.
+def facts_of(splits: DataSplits) -> dict[str, Any]:
+    """Return the values of those `FACTS` that follow from the data.
 
     For a regression the outputs are the width of y, otherwise the classes. Text has tokens.
     """

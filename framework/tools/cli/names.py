@@ -1,6 +1,6 @@
-"""Phase one: the names of model, data and callbacks, from flags and config files.
+"""The names of model, data and callbacks, from options and config files; read first.
 
-A config file (YAML or JSON) says what the flags say::
+A config file (YAML or JSON) has the same settings as the options::
 
     model: {name: mlp, hidden: [512, 256]}     # or only: model: mlp
     data: {name: mnist, batch_size: 64}
@@ -9,23 +9,31 @@ A config file (YAML or JSON) says what the flags say::
     trainer: {max_epochs: 10}
     seed: 1
 
-Later files go before earlier ones, flags before files. Naming another model or data set drops
-what was said about the one before.
+Later files override earlier ones, and options override files. Naming another model or data set
+drops the settings of the one before.
 """
 
 import re
+from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from firstlight import plugins
 from firstlight.data.splits import READERS
+from firstlight.support.printable import shown
 from firstlight.support.reading import read_yaml
 from firstlight.tools.cli import trust
-from firstlight.tools.cli.errors import UsageError, shown
+from firstlight.tools.cli.command import Command, option
+from firstlight.tools.cli.errors import UsageError, usage_errors
+
+MODEL, DATA = "mlp", "digits"  # used where neither a model nor data are named
 
 
 @dataclass
 class Names:
-    """What is named, and what config files say of it.
+    """The names of model, data and callbacks, and the settings that config files give them.
 
     Attributes
     ----------
@@ -41,12 +49,12 @@ class Names:
 
     model: str | None = None
     data: str | None = None
-    callbacks: list = field(default_factory=list)
-    values: dict = field(default_factory=dict)
-    sources: dict = field(default_factory=dict)
+    callbacks: list[str] = field(default_factory=list)
+    values: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     trusted: bool = False
 
-    def choose(self, kind, name, source=""):
+    def choose(self, kind: str, name: str, source: str = "") -> None:
         """Choose "model", "data" or a "callback" by name; a file of data is data too."""
         if not isinstance(name, str) or "\0" in name:
             place = f"{source}: {kind}" if source else f"--{kind}"
@@ -65,7 +73,16 @@ class Names:
         if path:
             self.choose_path(path, source)
 
-    def choose_path(self, path, source=""):
+    def choose_defaults(self) -> None:
+        """Choose model or data of the same name as the other, or ours, where one is not named."""
+        if self.model is None:
+            same = self.data in plugins.registry("model").names()
+            self.choose("model", self.data if same else MODEL)
+        if self.data is None:
+            same = self.model in plugins.registry("dataset").names()
+            self.choose("data", self.model if same else DATA)
+
+    def choose_path(self, path: str, source: str = "") -> None:
         """Choose the data's file; drop files that belong to another one, such as y_path."""
         before = self.values.get("data.path", (path,))[0]
         if resolved(before) != resolved(path):
@@ -73,19 +90,19 @@ class Names:
             self.values = {f: v for f, v in self.values.items() if not beside.fullmatch(f)}
         self.values["data.path"] = path, source
 
-    def check_trust(self):
+    def check_trust(self) -> None:
         """Raise a `UsageError` if a file names code that the user did not agree to run."""
         for name in filter(None, (self.model, self.data, *self.callbacks)):
             if ":" in name:
                 trust.check({name: trust.origin(name)}, self.sources.get(name, ""), self.trusted)
 
-    def add_file(self, path):
-        """Lay the config in a file, or in a run's folder, over what is there."""
+    def add_file(self, path: str) -> None:
+        """Add the config in a file, or in a run's folder; it overrides what is set."""
         folder = Path(path) if Path(path).is_dir() else Path(path).parent
         self.add(load_config(path), trust.Source(Path(path).name, folder))
 
-    def add(self, config, source=""):
-        """Lay a config (nested dict) over what is there."""
+    def add(self, config: Mapping[str, Any], source: str = "") -> None:
+        """Add a config (nested dict); it overrides what is set."""
         for key, value in config.items():
             key = key.replace("-", "_")
             if key in ("model", "data"):
@@ -116,7 +133,7 @@ class Names:
         self.values.update({f"{head}.{name}": (v, source) for name, v in arguments.items()})
 
 
-def load_config(path):
+def load_config(path: str) -> dict[str, Any]:
     """Return the nested dict in a YAML or JSON file, or in the config.json of a run's folder.
 
     Raises
@@ -126,11 +143,10 @@ def load_config(path):
     """
     file = Path(path) / "config.json" if Path(path).is_dir() else Path(path)
     try:
-        config = read_yaml(file)
+        with usage_errors(f"--config {path}: "):
+            config = read_yaml(file)
     except OSError as error:
         raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise UsageError(f"--config {path}: {error}") from error
     config = {} if config is None else config
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
@@ -142,13 +158,13 @@ def load_config(path):
     return {key: value for key, value in config.items() if key != "facts"}
 
 
-def resolved(path):
-    """Return what tells whether two settings name the same file; None stays None."""
+def resolved(path: object) -> Path | None:
+    """Return the absolute path of a file, by which two settings are compared; None stays None."""
     return None if path is None else Path(str(path)).expanduser().resolve()
 
 
-def prefix(name):
-    """Return what the flags of a named thing begin with: for a class path, its class.
+def prefix(name: str) -> str:
+    """Return what the options of a model, data set or callback begin with: its name or class.
 
     Examples
     --------
@@ -157,3 +173,35 @@ def prefix(name):
     ('Stop', 'my_callback')
     """
     return re.sub(r"\W", "_", name.rpartition(":")[2])
+
+
+class NamesCommand(Command):
+    """A command that takes a model, data and config files by name."""
+
+    typed = late_help = True
+
+    options = (
+        option("--model NAME", lambda: f"{known('model')} (default: {MODEL})"),
+        option(
+            "--data NAME",
+            lambda: f"{known('dataset')}, or a .csv, .npz or .txt file (default: {DATA})",
+        ),
+        option("--config FILE", "YAML or JSON with settings, or a run; may be repeated", []),
+        trust.OPTION,
+    )
+
+    def names(self, args: Namespace) -> Names:
+        """Return the names and settings that config files and options give."""
+        names = Names(trusted=args.trust)
+        for path in args.config:
+            names.add_file(path)
+        for kind in ("model", "data"):
+            if getattr(args, kind) is not None:
+                names.choose(kind, getattr(args, kind))
+        return names
+
+
+def known(kind: str) -> str:
+    """Return the names of a kind for a help, and the other ways to name one."""
+    names = ", ".join(plugins.registry(kind).names())
+    return f"{names}; or module:{'function' if kind == 'dataset' else 'Class'}"

@@ -1,62 +1,103 @@
-"""Find a run's folder, and rebuild its model and data."""
+"""Past runs: their folders, models and data, rebuilt for the commands that evaluate them."""
+
+from __future__ import annotations
 
 import contextlib
 import inspect
+import warnings
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from firstlight.data.preprocessing import FILE
+from firstlight.data.preprocessing import FILE, Preprocessing
+from firstlight.data.splits import SPLITS, DataSplits
 from firstlight.runs import find_run
 from firstlight.runs.run import TOKENIZER
+from firstlight.support.printable import shown
 from firstlight.support.reading import read_json
 from firstlight.support.rng import seed_everything
-from firstlight.tools.cli import run_data, trust
-from firstlight.tools.cli.arguments import Arguments
-from firstlight.tools.cli.errors import Parser, UsageError, shown
+from firstlight.tools.cli import trust
+from firstlight.tools.cli.arguments import Arguments, Choice
+from firstlight.tools.cli.command import RUNS_DIR, Command, option
+from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.facts import FACTS, facts_of
-from firstlight.tools.cli.names import Names
+from firstlight.tools.cli.names import Names, resolved
 from firstlight.trainer import Trainer
 
+if TYPE_CHECKING:
+    from firstlight.module import Module
+
 SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
-OWN_FLAGS = ("data", "runs_dir", "checkpoint", "trust")
+OWN_OPTIONS = ("data", "runs_dir", "checkpoint", "trust")
+SIZES = ("val_size", "test_size")
+PLACES = ("target", "columns")  # of the run's own table; others have the run's names
 
 
-EVALUATING = """\
+class RunCommand(Command):
+    """A command on the model of a run."""
+
+    usage = "[RUN] [arguments]"
+    typed = True
+    epilog = "further arguments:\n  --trainer.device cpu|cuda|auto"
+    options = (
+        option("run", "folder of the run, or name, or name/id (default: the latest)", nargs="?"),
+        option("--checkpoint best|last|FILE", "which weights (default: best)"),
+        RUNS_DIR,
+        trust.OPTION,
+    )
+
+
+class RunDataCommand(RunCommand):
+    """A command on the model of a run, and on data."""
+
+    epilog = """\
 further arguments:
   --data.ARGUMENT VALUE   other arguments of the data
   --trainer.device cpu|cuda|auto
   --trainer.limit_val_batches, --trainer.limit_test_batches int|float
                           evaluate only so many batches, or this share of them"""
+    on_data: bool = True
+
+    options = (option("--data NAME", "other data than the run's; of a file all samples"),)
+
+    def rebuild(self, args: Namespace) -> tuple[Path, Module, DataSplits, Trainer, Path]:
+        """Return folder, model, data, Trainer and checkpoint of the run that options name."""
+        folder = find(args.run, args.runs_dir)
+        path = checkpoint_path(folder, args.checkpoint)
+        return folder, *rebuild(folder, args.data, args.rest, args.trust), path
 
 
-def parser(command, description, *, on_data=True):
-    """Return a parser with the flags of a command on runs, that needs their data or not."""
-    made = Parser(
-        command,
-        description,
-        usage=f"firstlight {command} [RUN] [arguments]",
-        epilog=EVALUATING if on_data else "further arguments:\n  --trainer.device cpu|cuda|auto",
-    )
-    add = made.add_argument
-    add("run", nargs="?", help="folder of the run, or name, or name/id (default: the latest)")
-    add("--checkpoint", metavar="best|last|FILE", help="which weights (default: best)")
-    if on_data:
-        add("--data", metavar="NAME", help="other data than the run's; of a file all samples")
-    add("--runs_dir", metavar="DIR", default="runs", help="folder that keeps all runs")
-    add("--trust", action="store_true", help=trust.HELP)
-    return made
-
-
-def find(name, runs_dir):
+def find(name: str | None, runs_dir: str) -> Path:
     """Return the folder of a run; see `firstlight.runs.find_run`."""
-    try:
+    with usage_errors(kinds=(FileNotFoundError,)):
         return find_run(name, runs_dir).path
-    except FileNotFoundError as error:
-        raise UsageError(str(error)) from error
 
 
-def rebuild(folder, data, words, trusted=False):
-    """Return ``(model, splits, trainer)`` of a run, with the data and device that flags ask for.
+def chosen_split(splits: DataSplits, split: str) -> Any:
+    """Return the data of a split, which must be there."""
+    data = getattr(splits, split)
+    if data is None:
+        there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
+        raise UsageError(f"data {splits.name} has no {split} split; choose --split {there}")
+    return data
+
+
+def checkpoint_path(folder: Path, which: str | None) -> Path:
+    """Return the file of a checkpoint: "best", "last" or a path; None is the best there is."""
+    if which in ("best", "last"):
+        return folder / "checkpoints" / f"{which}.safetensors"
+    if which is not None:
+        return Path(which)
+    best = folder / "checkpoints" / "best.safetensors"
+    return best if best.is_file() else best.with_name("last.safetensors")
+
+
+def rebuild(
+    folder: Path, data: str | None, words: Iterable[str], trusted: bool = False
+) -> tuple[Module, DataSplits, Trainer]:
+    """Return model, data and Trainer of a run, with the data and device that options ask for.
 
     Parameters
     ----------
@@ -64,36 +105,39 @@ def rebuild(folder, data, words, trusted=False):
     data : str or None
         Name of other data than the run's.
     words : list of str
-        ``--data.*`` and those in `SETTABLE`, as ``--flag=value``.
+        ``--data.*`` and those in `SETTABLE`, as ``--option=value``.
     trusted : bool
         Whether code that the run names may run, though this user's commands have not made it.
     """
-    arguments, config = _settings(folder, data, words, OWN_FLAGS, trusted)
-    own = partial(_settings, folder, None, [], OWN_FLAGS, trusted)
-    with _named(folder):
-        splits = run_data.make(folder, arguments.data, config.get("data", {}), words, own)
+    arguments, config = _settings(folder, data, words, OWN_OPTIONS, trusted)
+    own = partial(_settings, folder, None, [], OWN_OPTIONS, trusted)
+    with _located(folder):
+        splits = _data(folder, arguments.data, config.get("data", {}), words, own)
         facts = {**facts_of(splits), **config["facts"]}
         return _model(arguments, facts), splits, _trainer(arguments)
 
 
-def rebuild_model(folder, words, known, trusted=False):
-    """Return ``(model, trainer)`` of a run, without its data; see `rebuild`.
+def rebuild_model(
+    folder: Path, words: Iterable[str], known: Iterable[str], trusted: bool = False
+) -> tuple[Module, Trainer]:
+    """Return model and Trainer of a run, without its data; see `rebuild`.
 
-    Flags in ``known`` are offered for one that is misspelled.
+    Options in ``known`` are suggested for one that is misspelled.
     """
     arguments, config = _settings(folder, None, words, known, trusted)
-    with _named(folder):
+    with _located(folder):
         return _model(arguments, config["facts"]), _trainer(arguments)
 
 
 @contextlib.contextmanager
-def _named(folder):
-    """Have errors say which file the settings are from."""
+def _located(folder: Path) -> Iterator[None]:
+    """Add to errors which file the settings are from."""
     file = folder / "config.json"
     try:
-        yield
-    except UsageError as error:
-        raise UsageError(f"{file}: {error}") from error
+        with usage_errors(f"{file}: ", (UsageError,)):
+            yield
+    except UsageError:
+        raise
     except Exception as error:
         kept = f"; classes and scale: {folder / FILE}" if (folder / FILE).is_file() else ""
         error.add_note(f"settings: {file}{kept}")
@@ -101,31 +145,12 @@ def _named(folder):
 
 
 def _settings(folder, data, words, known, trusted):
-    """Return the `Arguments` of a run with what flags ask for, and its config; seeds as it did."""
+    """Return the `Arguments` of a run with what options ask for, and its config; set its seed."""
     for word in words:
         if word.startswith("--model."):
             flag = word.partition("=")[0]
             raise UsageError(f"unknown argument {flag}; a run's model is rebuilt as it was")
-    try:
-        config = read_json(folder / "config.json")
-        if not isinstance(config, dict) or "model" not in config:
-            raise ValueError("it does not hold the settings of a run")
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{folder / 'config.json'} cannot be used: {error}; restore it, or train again"
-        ) from error
-    if not isinstance(config.get("model"), dict) or "name" not in config["model"]:
-        raise UsageError(
-            f"run {folder} was made by a script, so its model cannot be built from config.json; "
-            "evaluate it there: Trainer().test(module, data, checkpoint=...)"
-        )
-    for part in ("trainer", "facts"):
-        if not isinstance(config.setdefault(part, {}), dict):
-            raise UsageError(
-                f"{folder / 'config.json'}: {part}: expected settings by name, got "
-                f"{shown(config[part])}"
-            )
-    config["facts"] = {name: config["facts"][name] for name in FACTS if name in config["facts"]}
+    config = _config(folder / "config.json")
     names = Names(trusted=trusted)
     trainer = {"device": "cpu" if config["trainer"].get("device", "cpu") == "cpu" else "auto"}
     said = {"model": config["model"], "data": config.get("data", {}), "trainer": trainer}
@@ -142,6 +167,28 @@ def _settings(folder, data, words, known, trusted):
     return arguments, config
 
 
+def _config(file: Path) -> dict[str, Any]:
+    """Return the settings of a run that the command line has made."""
+    try:
+        config = read_json(file)
+        if not isinstance(config, dict) or "model" not in config:
+            raise ValueError("it does not hold the settings of a run")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be used: {error}; restore it, or train again") from error
+    if not isinstance(config.get("model"), dict) or "name" not in config["model"]:
+        raise UsageError(
+            f"run {file.parent} was made by a script, so its model cannot be built from "
+            "config.json; evaluate it there: Trainer().test(module, data, checkpoint=...)"
+        )
+    for part in ("trainer", "facts"):
+        value = config.setdefault(part, {})
+        if not isinstance(value, dict):
+            message = f"expected settings by name, got {shown(value)}"
+            raise UsageError(f"{file}: {part}: {message}")
+    config["facts"] = {name: config["facts"][name] for name in FACTS if name in config["facts"]}
+    return config
+
+
 def _model(arguments, facts):
     shape = tuple(facts.get("input_shape", ()))
     return arguments.model.make_model({**facts, "input_shape": shape})
@@ -151,11 +198,66 @@ def _trainer(arguments):
     return arguments.trainer.make(runs_dir=None, default_callbacks=False)
 
 
-def checkpoint_path(folder, which):
-    """Return the file of a checkpoint: "best", "last" or a path; None is the best there is."""
-    if which in ("best", "last"):
-        return folder / "checkpoints" / f"{which}.safetensors"
-    if which is not None:
-        return Path(which)
-    best = folder / "checkpoints" / "best.safetensors"
-    return best if best.is_file() else best.with_name("last.safetensors")
+def _data(folder: Path, data: Choice, config: Any, words: Iterable[str], own) -> DataSplits:
+    """Return data with the run's classes, columns and scale.
+
+    A file that is not the run's own is not split, unless sizes are given: all of its samples are
+    evaluated, whichever split is asked for.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    data : Choice
+        The data to load.
+    config : dict
+        The settings of the run's own data, from ``config.json``.
+    words : list of str
+        Options that the user gave.
+    own : callable
+        Returns the run's own `Arguments`, for an old run that keeps no preprocessing.
+    """
+    takes = inspect.signature(data.target).parameters
+    mine = config if isinstance(config, Mapping) else {"name": config}
+    identities = [(data.name, data.values), (mine.get("name"), mine)]
+    one, another = ((name, resolved(values.get("path"))) for name, values in identities)
+    other = one != another
+    like = _kept(folder, own, other)
+    given = {word.removeprefix("--data.").partition("=")[0].replace("-", "_") for word in words}
+    if "like" in takes and "like" not in given:
+        data.values["like"] = like
+    if other:
+        data.values = {n: v for n, v in data.values.items() if n not in PLACES or n in given}
+    elif moved := {n for n in (*SIZES, "seed") if n in given and data.values[n] != mine.get(n)}:
+        flags = ", ".join(f"--data.{name}" for name in sorted(moved))
+        warnings.warn(
+            f"{flags}: the run's data are split otherwise than they were for its training, so that "
+            "it may be evaluated on samples that it was trained on; leave out what splits them",
+            stacklevel=2,
+        )
+    whole = other and "path" in takes and takes.keys() >= set(SIZES) and given.isdisjoint(SIZES)
+    if whole:
+        data.values |= dict.fromkeys(SIZES, 0)
+    splits = data.make_data()
+    if like is not None and "like" not in takes:
+        splits = like.applied_to(splits)
+    if whole:
+        for split in SPLITS:
+            setattr(splits, split, getattr(splits, split) or splits.train)
+    return splits
+
+
+def _kept(folder, own, other):
+    """Return the `Preprocessing` of a run; of an old run that keeps none, that of its data.
+
+    None is for an old run whose own data are loaded, which makes it again.
+    """
+    found = Preprocessing.of_run(folder)
+    if found is not None or not other:
+        return found
+    message = (
+        f"run {folder} keeps no {FILE}, from which other data would get its classes and scale, "
+        "and its own data cannot be loaded: "
+    )
+    with usage_errors(message, (OSError, ValueError)):
+        return Preprocessing.of(own()[0].data.make_data())

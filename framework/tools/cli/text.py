@@ -1,33 +1,82 @@
-"""Tables and summaries as plain text."""
+"""Text that the commands print: tables, numbers, durations, lines of bars."""
 
 import math
 import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from firstlight.support.printable import one_line, printable
+from firstlight.support.printable import is_terminal, one_line, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
-def tell(*parts, **options):
-    """Print, without what would confuse a terminal: names and notes may come from anybody."""
-    print(*(printable(str(part)) for part in parts), **options)
+class Table(str):
+    """A table as plain text, in aligned columns; `tell` draws it with rich on a terminal.
+
+    Attributes
+    ----------
+    rows : list of list of str
+    head : bool
+        Whether the first row has the columns' names.
+    right : collection of int
+        The columns that are aligned at the right.
+    """
+
+    rows: list[list[str]]
+    head: bool
+    right: Collection[int]
+
+    def on_terminal(self) -> Any:
+        """Return rich's table: names in bold, and long cells folded to the terminal's width."""
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        drawn = RichTable(box=None, show_header=self.head, pad_edge=False, padding=(0, 2, 0, 0))
+        for index, cell in enumerate(self.rows[0]):
+            side = "right" if index in self.right else "left"
+            drawn.add_column(Text(cell if self.head else ""), justify=side, overflow="fold")
+        for row in self.rows[self.head :]:
+            drawn.add_row(*map(Text, row))
+        return drawn
 
 
-def table(rows, indent="", right=()):
-    """Return rows of strings as aligned columns; those whose index is in ``right`` at the right."""
-    rows = [[one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def table(
+    rows: Iterable[Iterable[object]],
+    indent: str = "",
+    right: Collection[int] = (),
+    head: bool = False,
+) -> Table:
+    """Return rows of cells as a `Table`; each line of the plain text begins with ``indent``."""
+    cells = [[one_line(str(cell)) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
         "  ".join(
             cell.rjust(width) if index in right else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        for row in rows
+        for row in cells
     )
-    return "\n".join(indent + line.rstrip() for line in lines)
+    made = Table("\n".join(indent + line.rstrip() for line in lines))
+    made.rows, made.head, made.right = cells, head, right
+    return made
 
 
-def sparkline(values, width=40):
+def tell(*parts: object, **options: Any) -> None:
+    """Print parts without what would confuse a terminal: names and notes may come from anybody.
+
+    The options are those of `print`; a `Table` is printed alone.
+    """
+    (part,) = parts if len(parts) == 1 else ("",)
+    if isinstance(part, Table) and is_terminal(sys.stdout):
+        console().print(part.on_terminal())
+    else:
+        print(*(printable(str(part)) for part in parts), **options)
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
     """Return values as a line of bars, the mean of each ``1 / width`` of them; gaps for NaN.
 
     Examples
@@ -51,7 +100,7 @@ def sparkline(values, width=40):
     )
 
 
-def number(value):
+def number(value: object) -> str:
     """Return a value for a table: four significant digits, long counts in full, "-" for None.
 
     Examples
@@ -69,8 +118,8 @@ def number(value):
     return str(value)
 
 
-def brief(text, most=48):
-    """Return a text of so many characters at most; of a longer one its two ends.
+def brief(text: str, most: int = 48) -> str:
+    """Shorten a text to ``most`` characters: keep its two ends.
 
     Examples
     --------
@@ -82,7 +131,7 @@ def brief(text, most=48):
     return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
-def took(seconds):
+def took(seconds: float | None) -> str:
     """Return a duration as people say it: ``4.2 s``, ``3:05 min``, ``2:00 h``."""
     seconds = float(seconds or 0)
     if seconds < 60:
@@ -93,7 +142,7 @@ def took(seconds):
     return f"{minutes // 60}:{minutes % 60:02d} h"
 
 
-def summary(target):
+def summary(target: Callable) -> str:
     """Return the first sentence of a docstring, on one line and without the class's name."""
     doc = (target.__doc__ or "").strip().split("\n\n")[0]
     text = " ".join(doc.replace("`", "").split())
@@ -101,7 +150,7 @@ def summary(target):
     return rest if colon and name == getattr(target, "__name__", None) else text
 
 
-def console():
+def console() -> "Console":
     """Return rich's console on standard output; a reader that has gone is a BrokenPipeError."""
     from rich.console import Console
 
@@ -112,7 +161,7 @@ def console():
     return Raising(file=sys.stdout)
 
 
-def measured(metrics):
+def measured(metrics: Mapping[str, float]) -> list[tuple[str, str]]:
     """Return ``(words, number)`` pairs: ``{"test_acc": 0.97}`` reads test accuracy 0.9700."""
     return [
         (name.replace("_", " ").replace(" acc", " accuracy"), f"{value:.4f}")

@@ -1,12 +1,11 @@
-"""Trust: code that files name runs only where the user agrees.
+"""Trust: code that files name runs only if the user agrees.
 
-What the user types now is theirs. A config file or a run's folder may come from anybody: what it
-names by where it is, ``module:Class`` or ``file.py:Class``, is imported with ``--trust`` only.
+What the user types is trusted. A config file or a run's folder may come from anybody: what it
+names by import path, ``module:Class`` or ``file.py:Class``, is imported with ``--trust`` only.
 Runs and sweeps that this user's own commands have made need no flag: a record of each lies in the
 user's own state folder, outside the run, so that nothing in a run's folder can grant it.
 """
 
-import collections.abc
 import hashlib
 import importlib.util
 import json
@@ -15,19 +14,23 @@ import re
 import sys
 import types
 import typing
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from firstlight.support.files import write_json
-from firstlight.tools.cli.errors import UsageError, shown
+from firstlight.support.printable import shown
+from firstlight.tools.cli.command import option
+from firstlight.tools.cli.errors import UsageError
 
-HELP = "run code that config files or the run name: module:Class, or a file of Python"
+OPTION = option("--trust", "run code that config files or the run name, e.g. module:Class", False)
 PLAIN = (int, float, str, bool, type(None), Ellipsis)
-SEQUENCES = (list, tuple, collections.abc.Sequence)
+SEQUENCES = (list, tuple, Sequence)
 HOLDING = (*SEQUENCES, dict, typing.Union, types.UnionType)
 
 
 class Source(str):
-    """Where a setting comes from, as messages name it: a file's name, or "" if it was typed.
+    """The origin of a setting as messages name it: a file's name, or "" if it was typed.
 
     Attributes
     ----------
@@ -35,15 +38,15 @@ class Source(str):
         The folder of the run, or sweep, that the file belongs to.
     """
 
-    __slots__ = ("folder",)
+    folder: str | os.PathLike[str] | None
 
-    def __new__(cls, text, folder=None):
+    def __new__(cls, text: str, folder: str | os.PathLike[str] | None = None) -> "Source":
         made = super().__new__(cls, text)
         made.folder = folder
         return made
 
 
-def check(code, source, given):
+def check(code: Mapping[str, Any], source: str, given: bool) -> None:
     """Raise a `UsageError` unless code that a file names may run.
 
     Parameters
@@ -66,10 +69,10 @@ def check(code, source, given):
             )
 
 
-def origin(name):
+def origin(name: str) -> str:
     """Return the file that ``module:Class`` would be imported from, without importing it.
 
-    Of a module within packages the outermost package's: finding others would run its code.
+    For a module within packages it is the outermost package's: finding the others runs its code.
     """
     module = name.rpartition(":")[0]
     if module.endswith(".py"):
@@ -81,18 +84,15 @@ def origin(name):
         found = None
     finally:
         sys.path = before
-    places = (
-        [found.origin]
-        if found and found.origin
-        else getattr(found, "submodule_search_locations", None)
-    )
+    of_package = getattr(found, "submodule_search_locations", None)
+    places = [found.origin] if found and found.origin else of_package
     return os.pathsep.join(str(Path(place).resolve()) for place in places or ())
 
 
-def is_code(value, kind):
-    """Return whether a value from a file could have jsonargparse import something.
+def is_code(value: Any, kind: Any) -> bool:
+    """Return whether a value from a file could make jsonargparse import something.
 
-    It imports what is said for an argument that takes a class or a function, or has no type.
+    It imports the values of arguments that take a class or a function, or have no type.
 
     Examples
     --------
@@ -112,15 +112,15 @@ def is_code(value, kind):
     return not re.fullmatch(r"[\w+-]*|[-+\d.e]+", str(value)) or Path(value).exists()
 
 
-def remember(folder, code):
-    """Note that this user's own command fills a run's, or sweep's, folder with this code."""
+def remember(folder: str | os.PathLike[str], code: Mapping[str, Any]) -> None:
+    """Record that this user's own command has made a run's, or sweep's, folder with this code."""
     if code:
         record = _record(folder)
         record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_json(record, {"folder": str(Path(folder).resolve()), "code": code})
 
 
-def recorded(folder):
+def recorded(folder: str | os.PathLike[str] | None) -> dict[str, Any]:
     """Return the code that `remember` noted for a folder; {} for another user's."""
     if folder is None:
         return {}

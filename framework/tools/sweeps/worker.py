@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.callback import Callback
 from firstlight.runs.processes import identity
-from firstlight.tools.cli import fit, trust
+from firstlight.tools.cli import trust
 from firstlight.tools.cli.arguments import Arguments
+from firstlight.tools.cli.commands import fit
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.names import Names
 from firstlight.tools.sweeps.spec import SweepSpec

@@ -5,7 +5,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.testing import TinyNet, tiny_data
-from firstlight.tools.cli.predict import describe
+from firstlight.tools.cli.commands.predict import describe
 
 DATA = tiny_data().train
 COUNT = len(DATA)

@@ -2,13 +2,12 @@
 
 import json
 import sys
-import types
 
 import pytest
 
 import firstlight
-from firstlight.tools.cli import main as command_line
-from firstlight.tools.cli import tensorboard
+from firstlight.tools.cli.commands import tensorboard
+from firstlight.tools.cli.commands.plugins import Models
 
 COMMANDS = ("fit", "validate", "test", "predict", "look")
 COMMANDS += ("generate", "data", "models", "plugins", "tensorboard")
@@ -183,11 +182,10 @@ def test_tensorboard_refuses(refused, started):
 def test_warnings_are_one_line(cli, monkeypatch, recwarn):
     import warnings
 
-    def run(words):
+    def run(self, args):
         warnings.simplefilter("always")
         warnings.warn("mind the gap", stacklevel=1)
         return 0
 
-    module = types.SimpleNamespace(run=run)
-    monkeypatch.setattr(command_line.importlib, "import_module", lambda name: module)
+    monkeypatch.setattr(Models, "run", run)
     assert cli("models") == (0, "", "warning: mind the gap\n")

@@ -1,7 +1,5 @@
 """The parts of the command line: words, values, facts, tables."""
 
-import re
-from pathlib import Path
 from typing import Optional
 
 import numpy as np
@@ -9,12 +7,17 @@ import pytest
 
 from firstlight import DataSplits
 from firstlight.data.tokenizers import CharTokenizer
-from firstlight.tools import cli
-from firstlight.tools.cli import check
+from firstlight.plugins import Registry
 from firstlight.tools.cli.arguments import eased
+from firstlight.tools.cli.commands import register_commands
+from firstlight.tools.cli.commands.check import Check
+from firstlight.tools.cli.commands.slurm import Slurm
 from firstlight.tools.cli.facts import FACTS, facts_of
-from firstlight.tools.cli.main import SWITCHES, joined
+from firstlight.tools.cli.registry import find
 from firstlight.tools.cli.text import summary, table
+
+OWN = Registry("command")
+register_commands(OWN)
 
 
 class Model:
@@ -45,20 +48,26 @@ def test_lists_and_none_are_easy_to_write(value, kind, easy):
 
 def test_flags_and_their_values_are_one_word():
     words = ["a", "--x", "-1", "--y-z=b-c=d", "--json", "e", "--w", "--help"]
+    joined = Check().make_parser("check").normalized
     assert joined(words) == ["a", "--x=-1", "--y_z=b-c=d", "--json", "e", "--w", "--help"]
     assert joined(["--empty", "", "-h", "b"]) == ["--empty=", "-h", "b"]
     assert joined(["--torch", "False", "a"]) == ["--torch=False", "a"]
+    assert joined(["--torch", "a", "--", "--x", "b"]) == ["--torch=true", "a", "--", "--x", "b"]
 
 
-def test_every_flag_without_a_value_is_known_as_such():
-    sources = Path(cli.__file__).parent.glob("*.py")
-    calls = [call for path in sources for call in re.findall(r"add\w*\([^()]*\)", path.read_text())]
-    switches = {re.search(r"--\w+", call)[0] for call in calls if "store_true" in call}
-    assert switches
-    assert switches <= set(SWITCHES)
-    assert {f"--{name}" for name, (kind, *_) in check.OPTIONS.items() if kind is bool} <= set(
-        SWITCHES
-    )
+def test_declared_options_are_found_by_either_spelling():
+    joined = Slurm().make_parser("slurm").normalized
+    assert joined(["--gpus_per_node", "4", "--job-name", "a"]) == [
+        "--gpus-per-node=4",
+        "--job-name=a",
+    ]
+
+
+@pytest.mark.parametrize("command", OWN.summaries)
+def test_every_command_has_a_class_with_a_help(command):
+    kind, name, rest = find(command.split())
+    assert (name, rest) == (command, [])
+    assert kind.__doc__
 
 
 def test_what_data_tell():

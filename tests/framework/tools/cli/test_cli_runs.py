@@ -7,7 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.runs.find import latest_run
-from firstlight.tools.cli import predict
+from firstlight.tools.cli.commands import predict
 
 
 @pytest.fixture

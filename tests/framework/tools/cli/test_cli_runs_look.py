@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firstlight.runs import RunFolder, list_runs
-from firstlight.tools.cli import runs_plot
+from firstlight.tools.cli.commands import runs_plot
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_list_as_json_has_everything(cli, ids):
             ["plot", "latest", "-m", "test_acc"],
             "-m: test_acc is one number a run, no curve; see it",
         ),
-        (["plot", "latest", "-o", "x.gif"], "a file that ends in .png, .svg, .pdf, got x.gif"),
+        (["plot", "latest", "-o", "x.gif"], "a name that ends in .png, .svg or .pdf, got x.gif"),
         (["plot", "latest", "--smooth", "1"], "a weight from 0 to below 1, got 1.0"),
         (["export", "latest", "-o", "x.xls"], "ends in .csv or .parquet, got 'x.xls'"),
     ],

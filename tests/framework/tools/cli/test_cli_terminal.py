@@ -132,7 +132,7 @@ def test_a_warning_and_a_traceback_are_made_safe_too(cli, tmp_path, capsys):
 
 
 def test_the_command_line_prints_through_one_door():
-    for path in sorted(Path(main.__file__).parent.glob("*.py")):
+    for path in sorted(Path(main.__file__).parent.rglob("*.py")):
         allowed = {"text.py": 1, "generate.py": 1}.get(path.name, 0)
         calls = [
             node

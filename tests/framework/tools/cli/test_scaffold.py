@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from firstlight.tools.cli.scaffold import CHECKOUT, new_plugin
+from firstlight.tools.cli.commands._scaffold import CHECKOUT, new_plugin
 
 
 def files(folder):
@@ -20,6 +20,7 @@ def test_a_new_plugin_has_the_files_of_the_example_under_its_own_names(tmp_path)
         "src/firstlight_two_moons/__init__.py",
         "src/firstlight_two_moons/best.py",
         "src/firstlight_two_moons/data.py",
+        "src/firstlight_two_moons/draw.py",
         "src/firstlight_two_moons/net.py",
         "tests/test_two_moons.py",
     }
@@ -48,7 +49,7 @@ def test_what_tests_and_builds_leave_behind_is_not_copied(tmp_path, monkeypatch)
     for rubbish in ("src/firstlight_moons/__pycache__", "build/lib", "src/x.egg-info"):
         (template / rubbish).mkdir(parents=True)
         (template / rubbish / "left.py").write_text("")
-    monkeypatch.setattr("firstlight.tools.cli.scaffold.INSTALLED", template)
+    monkeypatch.setattr("firstlight.tools.cli.commands._scaffold.INSTALLED", template)
     copy = new_plugin("firstlight-suns", tmp_path)
     assert not [name for name in files(copy) if "left" in name]
 

@@ -10,7 +10,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.runs import RunFolder, list_runs
-from firstlight.tools.cli.report import NO_CHECKPOINT, rebuilt
+from firstlight.tools.cli.commands.report import NO_CHECKPOINT, rebuilt
 from firstlight.tools.report import gather, of_trainer, read_sections, write_report
 from firstlight.tools.report.comparison import compare
 from firstlight.tools.report.html import brief

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from firstlight.runs import list_runs
-from firstlight.tools.cli.report import BY_SCRIPT, rebuilt
+from firstlight.tools.cli.commands.report import BY_SCRIPT, rebuilt
 from firstlight.tools.report import gather, read_sections, write_poster
 from firstlight.tools.report.poster import _comparison
 from firstlight.tools.report.sections import Section, Texts, words

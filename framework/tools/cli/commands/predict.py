@@ -1,54 +1,53 @@
-"""``firstlight predict``: what a run's model says about each sample."""
+"""``firstlight predict``: the predictions of a run's model for each sample."""
 
 import csv
 import io
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from firstlight.data.splits import SPLITS
+from firstlight.support.array import Array
 from firstlight.support.batches import sample_count
 from firstlight.support.files import write_atomically
 from firstlight.support.printable import csv_cell
-from firstlight.tools.cli import past_run
+from firstlight.tools.cli.command import SPLIT, file_name, option
 from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.past_run import RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
 from firstlight.training.metrics import as_probabilities
 
-DESCRIPTION = """\
-Write a run's predictions: for classification the class and its probability, for regression the
-values. CSV goes to the screen if no file is given; .npz keeps all classes' probabilities."""
+
+class Predict(RunDataCommand):
+    """Write a run's predictions: class and probability, or the values of a regression.
+
+    CSV goes to standard output if no file is given; .npz keeps all classes' probabilities.
+    """
+
+    options = (option("--output FILE", ".csv or .npz", type=file_name(".csv", ".npz")), SPLIT)
+
+    def run(self, args: Namespace) -> int:
+        """Predict and write."""
+        output, split = args.output, args.split
+        _, model, splits, trainer, path = self.rebuild(args)
+        if splits.tokenizer is not None:
+            raise UsageError(
+                f"{splits.name} is text; what the model writes shows firstlight generate"
+            )
+        data, batches = chosen_split(splits, split), splits.loader(split, training=False)
+        columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
+        write(columns, output)
+        if output is not None:
+            tell(f"{len(data):,} predictions ({splits.name} {split} data): {output}")
+        return 0
 
 
-def run(words):
-    """Predict and write; returns the exit code."""
-    parser = past_run.parser("predict", DESCRIPTION)
-    parser.add_argument("--output", metavar="FILE", help=".csv or .npz")
-    parser.add_argument(
-        "--split", choices=SPLITS, default="test", help="which samples (default: test)"
-    )
-    own, words = parser.parse_known_args(words)
-    output, split = own.output, own.split
-    if output is not None and Path(output).suffix not in (".csv", ".npz"):
-        raise UsageError(f"--output: expected a name that ends in .csv or .npz, got {output}")
-    folder = past_run.find(own.run, own.runs_dir)
-    model, splits, trainer = past_run.rebuild(folder, own.data, words, own.trust)
-    if splits.tokenizer is not None:
-        raise UsageError(f"{splits.name} is text; what the model writes shows firstlight generate")
-    data = getattr(splits, split)
-    if data is None:
-        there = ", ".join(name for name in SPLITS if getattr(splits, name) is not None)
-        raise UsageError(f"data {splits.name} has no {split} split; choose --split {there}")
-    batches = splits.loader(split, training=False)
-    path = past_run.checkpoint_path(folder, own.checkpoint)
-    columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
-    write(columns, output)
-    if output is not None:
-        tell(f"{len(data):,} predictions ({splits.name} {split} data): {output}")
-    return 0
-
-
-def describe(predicted, data, classes):
+def describe(
+    predicted: Array | dict[str, Array] | tuple[Array, ...],
+    data: Any,
+    classes: Sequence[object] | None,
+) -> dict[str, Array]:
     """Return the columns to write, arrays by name.
 
     Parameters
@@ -79,8 +78,8 @@ def describe(predicted, data, classes):
     }
 
 
-def write(columns, output):
-    """Write columns as .npz, as .csv, or as CSV on the screen if ``output`` is None."""
+def write(columns: dict[str, Array], output: str | None) -> None:
+    """Write columns as .npz, as .csv, or as CSV to standard output if ``output`` is None."""
     if output is not None and output.endswith(".npz"):
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **columns)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstlight.support.files import forgiving, from_here, write_atomically
 from firstlight.tools.cli import text, trust
-from firstlight.tools.cli.errors import Parser, UsageError
+from firstlight.tools.cli.command import Command, option
+from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
 
 if TYPE_CHECKING:
-    import argparse
-
     from firstlight.tools.sweeps.spec import SweepSpec
     from firstlight.tools.sweeps.trials import Trial, Trials
 
 DESCRIPTION = """\
-Train with many settings, and tell which were best. The file says which, for example:
+Train with many settings, and print which were best. The file says which, for example:
 
   method: random              # or grid, or tpe
   trials: 50
@@ -31,64 +31,62 @@ The runs lie in runs/<name>/, like any others: firstlight runs list --where "nam
 The same command resumes a sweep that was interrupted, and so does one with the sweep's folder.
 Several processes may work on one sweep, on this machine or others that share the folder.
 The search is Optuna's (firstlight[optuna]): optuna-dashboard runs/<name>/optuna.journal."""
-USAGE = "firstlight sweep FILE [--jobs N] [--trials N] [--runs_dir DIR]"
 SHOWN = 10  # trials in the final table
 
 
-def run(words: list[str]) -> int:
-    """Run a sweep; return the exit code."""
-    from firstlight.tools.sweeps.driver import Driver
-    from firstlight.tools.sweeps.results import best_trial
-    from firstlight.tools.sweeps.trials import import_optuna
+class Sweep(Command):
+    """Train with many settings, and print which were best."""
 
-    parser = Parser("sweep", DESCRIPTION, usage=USAGE)
-    parser.add_argument("file", metavar="FILE", help="what to search (YAML), or a sweep's folder")
-    parser.add_argument("--jobs", type=int, metavar="N", help="trainings at a time (default: 1)")
-    parser.add_argument("--trials", type=int, metavar="N", help="how many in all")
-    text_of_dir = "folder that keeps all runs (default: runs)"
-    parser.add_argument("--runs_dir", metavar="DIR", help=text_of_dir)
-    parser.add_argument("--trust", action="store_true", help=trust.HELP)
-    own = parser.parse_args(words)
-    spec, runs_dir = described(own)
-    import_optuna()
-    try:
-        code = check(spec, runs_dir, own)
-        driver = Driver(spec, runs_dir, lambda t: tell(line(spec, t), flush=True), own.trust)
-        with forgiving("the note that this sweep is yours"):
-            trust.remember(driver.folder, code)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    jobs = f", {spec.jobs} at a time" * (spec.jobs > 1)
-    tell(f"{spec.name}: {spec.trials} trials, {spec.method}{jobs}, {spec.goal} {spec.metric}")
-    try:
-        driver.run()
-    except KeyboardInterrupt:
-        tell(f"interrupted; resume with: firstlight sweep {from_here(driver.folder)}")
-        return 130
-    trials = driver.trials.all()
-    elsewhere = sum(trial.status == "running" for trial in trials)
-    if elsewhere:
-        tell(f"{elsewhere} trials are still running in other processes")
-    tell(write_results(driver.trials))
-    return 0 if elsewhere or best_trial(spec, trials) is not None else 1
+    description = DESCRIPTION
+    options = (
+        option("file", "what to search (YAML), or a sweep's folder", metavar="FILE"),
+        option("--jobs N", "trainings at a time (default: 1)", type=int),
+        option("--trials N", "how many in all", type=int),
+        option("--runs_dir DIR", "folder that keeps all runs (default: runs)"),
+        trust.OPTION,
+    )
+
+    def run(self, args: Namespace) -> int:
+        """Run the sweep, and print its results."""
+        from firstlight.tools.sweeps.driver import Driver
+        from firstlight.tools.sweeps.results import best_trial
+        from firstlight.tools.sweeps.trials import import_optuna
+
+        spec, runs_dir = described(args)
+        import_optuna()
+        with usage_errors():
+            code = check(spec, runs_dir, args)
+            driver = Driver(spec, runs_dir, lambda t: tell(line(spec, t), flush=True), args.trust)
+            with forgiving("the note that this sweep is yours"):
+                trust.remember(driver.folder, code)
+        jobs = f", {spec.jobs} at a time" * (spec.jobs > 1)
+        tell(f"{spec.name}: {spec.trials} trials, {spec.method}{jobs}, {spec.goal} {spec.metric}")
+        try:
+            driver.run()
+        except KeyboardInterrupt:
+            tell(f"interrupted; resume with: firstlight sweep {from_here(driver.folder)}")
+            return 130
+        trials = driver.trials.all()
+        elsewhere = sum(trial.status == "running" for trial in trials)
+        if elsewhere:
+            tell(f"{elsewhere} trials are still running in other processes")
+        for part in write_results(driver.trials):
+            tell(part)
+        return 0 if elsewhere or best_trial(spec, trials) is not None else 1
 
 
-def described(own: argparse.Namespace) -> tuple[SweepSpec, str | Path]:
+def described(args: Namespace) -> tuple[SweepSpec, str | Path]:
     """Return the `SweepSpec` and the folder of all runs."""
     from firstlight.tools.sweeps.spec import load_spec, spec_of
 
-    more, path = {"jobs": own.jobs, "trials": own.trials}, Path(own.file)
-    try:
+    more, path = {"jobs": args.jobs, "trials": args.trials}, Path(args.file)
+    with usage_errors(kinds=(FileNotFoundError, ValueError)):
         if path.is_dir():
-            return spec_of(path, **more), own.runs_dir or path.absolute().parent
-        return load_spec(path, **more), own.runs_dir or "runs"
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(str(error)) from error
+            return spec_of(path, **more), args.runs_dir or path.absolute().parent
+        return load_spec(path, **more), args.runs_dir or "runs"
 
 
-def check(
-    spec: SweepSpec, runs_dir: str | Path, own: argparse.Namespace
-) -> dict[str, dict[str, str]]:
+def check(spec: SweepSpec, runs_dir: str | Path, args: Namespace) -> dict[str, dict[str, str]]:
     """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs.
 
     Returns the code that the sweep names, as `firstlight.tools.cli.trust.remember` takes it.
@@ -104,7 +102,7 @@ def check(
     for name, some in values.items():
         for value in some:
             settings = settings_of(
-                spec, usual | {name: value}, runs_dir, Path(runs_dir) / spec.name, own.trust
+                spec, usual | {name: value}, runs_dir, Path(runs_dir) / spec.name, args.trust
             )
             code |= settings.code
     return code
@@ -124,8 +122,8 @@ def line(spec: SweepSpec, trial: Trial) -> str:
     return "  ".join(parts)
 
 
-def write_results(trials: Trials) -> str:
-    """Write table, best settings and plots; return the text that is printed of them."""
+def write_results(trials: Trials) -> list[str]:
+    """Write table, best settings and plots; return the parts that are printed of them."""
     import yaml
 
     from firstlight.runs.export import as_csv
@@ -136,7 +134,7 @@ def write_results(trials: Trials) -> str:
     best, order = results.best_trial(spec, every), results.ranked(spec, every)
     if best is None:
         place = from_here(folder / "trials")
-        return f"no trial has a finite {spec.metric}; their output is in {place}"
+        return [f"no trial has a finite {spec.metric}; their output is in {place}"]
     config = {n: v for n, v in best.run.config.items() if n not in ("facts", "name", "runs_dir")}
     text_of_best = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
     write_atomically(folder / "best.yaml", text_of_best)
@@ -150,7 +148,7 @@ def write_results(trials: Trials) -> str:
     shares = results.importance(trials)
     told = [
         f"the best of {len(order)} trials, by {spec.metric}",
-        text.table(rows, right=(0, 1, *range(4, len(rows[0])))),
+        text.table(rows, right=(0, 1, *range(4, len(rows[0]))), head=True),
         "",
     ]
     known = [(name, share) for name, share in shares.items() if share == share]
@@ -166,7 +164,7 @@ def write_results(trials: Trials) -> str:
         *(f"plot: {from_here(path)}" for path in plots(trials, every, shares)),
         f"the best once more: firstlight fit --config {from_here(folder / 'best.yaml')}",
     ]
-    return "\n".join(told)
+    return told
 
 
 def plots(trials: Trials, every: list[Trial], shares: dict[str, float]) -> list[Path]:

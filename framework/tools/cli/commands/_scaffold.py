@@ -1,22 +1,23 @@
-"""Scaffold: the files of a new plugin package, from a working one.
+"""The files of a new plugin package, copied from a working one.
 
 The template is ``examples/third_party_plugin``, a package that is installed and tested as it is;
 pyproject.toml puts a copy into the installed firstlight.
 """
 
 import keyword
+import os
 import re
 import sys
 from pathlib import Path
 
 from firstlight import plugins
 
-INSTALLED = Path(__file__).parents[2] / "plugin_template"
-CHECKOUT = Path(__file__).parents[3] / "examples" / "third_party_plugin"
+INSTALLED = Path(__file__).parents[3] / "plugin_template"
+CHECKOUT = Path(__file__).parents[4] / "examples" / "third_party_plugin"
 GENERATED = ("__pycache__", "build", ".pytest_cache", ".ruff_cache")
 
 
-def new_plugin(name, directory="."):
+def new_plugin(name: str, directory: str | os.PathLike[str] = ".") -> Path:
     """Write a plugin package with a model, a data set and a callback to start from.
 
     Parameters

@@ -1,0 +1,44 @@
+"""The commands of ``firstlight``, one a file: their names, and what each does.
+
+They are registered as a plugin registers its own; the module of one is imported when it runs.
+"""
+
+from firstlight.hookspecs import hookimpl
+from firstlight.plugins import Registry
+
+
+@hookimpl
+def register_commands(registry: Registry) -> None:
+    """Offer firstlight's own commands, in the order of ``firstlight --help``."""
+
+    def add(name: str, target: str, summary: str) -> None:
+        registry.add(name, f"{__name__}.{target}", summary)
+
+    add("fit", "fit:Fit", "train a model on a data set")
+    add("validate", "evaluate:Validate", "evaluate a run's model on validation data")
+    add("test", "evaluate:Test", "evaluate a run's model on test data")
+    add("check", "check:Check", "find what is wrong with a model's backward, data or training")
+    add("explain", "explain:Explain", "go through one step of a model, layer by layer")
+    add("predict", "predict:Predict", "write a run's predictions to a file")
+    add("slurm", "slurm:Slurm", "write a batch script that trains on a cluster")
+    add("sweep", "sweep:Sweep", "train with many settings, and tell which are best")
+    add("runs", "runs:Runs", "list, compare, plot, tag and delete runs")
+    add("runs list", "runs_list:List", "all runs, or those of which something is true")
+    add("runs show", "runs_list:Show", "one run: settings, results, how it went")
+    add("runs compare", "runs_compare:Compare", "what differs between runs, and what came of it")
+    add("runs plot", "runs_plot:Plot", "curves of several runs in one picture, or on the terminal")
+    add("runs diff", "runs_compare:Diff", "settings, machine and code of two runs, line by line")
+    add("runs tag", "runs_keep:Tag", "give a run tags, or take them away")
+    add("runs note", "runs_keep:Note", "note something about a run")
+    add("runs rm", "runs_keep:Remove", "delete runs")
+    add("runs gc", "runs_keep:Collect", "delete what failed before there was anything to keep")
+    add("runs export", "runs_export:Export", "records or results as CSV or Parquet")
+    add("runs diverge", "runs_compare:Diverge", "find the step at which two runs part")
+    add("look", "look:Look", "draw what a run's model has learned")
+    add("generate", "generate:Generate", "have a run's language model write text")
+    add("data", "data:Data", "list data sets, or show one")
+    add("models", "plugins:Models", "list models")
+    add("plugins", "plugins:Plugins", "list plugins, or start a new one")
+    add("tensorboard", "tensorboard:Tensorboard", "look at runs in TensorBoard")
+    add("report", "report:Report", "write a page about a run, or compare several")
+    add("poster", "report:Poster", "make a poster of a run, A0 or A1")

@@ -1,0 +1,39 @@
+"""``firstlight validate`` and ``firstlight test``: evaluate a run's model."""
+
+from argparse import Namespace
+
+from firstlight.tools.cli import text
+from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.past_run import RunDataCommand
+from firstlight.tools.cli.text import tell
+
+
+class Test(RunDataCommand):
+    """Evaluate a run's model on test data."""
+
+    split: str = "test"
+    kind: str = "test"
+
+    def run(self, options: Namespace) -> int:
+        """Evaluate and print a small table."""
+        folder, model, splits, trainer, path = self.rebuild(options)
+        if splits.info.get("target", "") is None:
+            raise UsageError(
+                f"{splits.name} has no targets to compare with; use firstlight predict"
+            )
+        evaluate = trainer.validate if self.split == "val" else trainer.test
+        metrics = evaluate(model, splits, checkpoint=path)
+        of_run = path.parent == folder / "checkpoints"
+        tell(f"{folder.parent.name}/{folder.name}, {path.stem if of_run else path} weights")
+        limited = "" if trainer.limits.batches[self.split] is None else "part of "
+        samples = len(getattr(splits, self.split))
+        tell(f"{splits.name} {self.kind} data, {limited}{samples:,} samples")
+        tell(text.table(text.measured(metrics), indent="  "))
+        return 0
+
+
+class Validate(Test):
+    """Evaluate a run's model on validation data."""
+
+    split = "val"
+    kind = "validation"

@@ -1,0 +1,54 @@
+"""``firstlight generate``: what a run's language model writes."""
+
+import sys
+from argparse import Namespace
+
+from firstlight.data import tokenizers
+from firstlight.runs.run import TOKENIZER
+from firstlight.support.generation import check_generates, prompt_tokens, write_text
+from firstlight.support.printable import printable
+from firstlight.tools.cli import past_run
+from firstlight.tools.cli.command import at_least_one, option
+from firstlight.tools.cli.errors import UsageError, usage_errors
+
+
+class Generate(past_run.RunCommand):
+    """Have a run's language model continue a text.
+
+    firstlight generate --prompt "To be," --temperature 0.8 --top_k 50
+    """
+
+    options = (
+        option("--prompt TEXT", "what to continue (default: a line break)"),
+        option("--max_new_tokens N", "how much to write", 200, type=at_least_one),
+        option("--temperature T", "below 1 prefers what is likely", 0.8),
+        option("--top_k K", "choose among the K likeliest tokens only", type=int),
+        option("--top_p P", "choose among the likeliest, of probability P together", type=float),
+        option("--seed N", "of the choices", 0),
+    )
+
+    def run(self, args: Namespace) -> int:
+        """Generate and print."""
+        folder = past_run.find(args.run, args.runs_dir)
+        if not (folder / TOKENIZER).is_file():
+            raise UsageError(f"run {folder} is not of text: it has no {TOKENIZER}")
+        tokenizer = tokenizers.load(folder / TOKENIZER)
+        model, trainer = past_run.rebuild_model(folder, args.rest, vars(args), args.trust)
+        with usage_errors(kinds=(TypeError, ValueError)):
+            check_generates(model)
+            prompt_tokens(tokenizer, args.prompt)
+        path = past_run.checkpoint_path(folder, args.checkpoint)
+        with trainer.evaluating(model, path, "predict"):
+            text = write_text(
+                model,
+                tokenizer,
+                args.prompt,
+                max_new_tokens=args.max_new_tokens,
+                temperature=args.temperature,
+                top_k=args.top_k,
+                top_p=args.top_p,
+                seed=args.seed,
+                device=trainer.device,
+            )
+        print(printable(text) if sys.stdout.isatty() else text)  # a file gets it as it is
+        return 0

@@ -1,0 +1,134 @@
+"""``firstlight report`` and ``firstlight poster``: pages and posters of runs."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from firstlight.data.splits import SPLITS
+from firstlight.runs import RunFolder, list_runs
+from firstlight.support.files import from_here
+from firstlight.tools.cli import past_run, trust
+from firstlight.tools.cli.command import RUNS_DIR, WHERE, Command, file_name, option
+from firstlight.tools.cli.commands import runs
+from firstlight.tools.cli.errors import UsageError, usage_errors
+from firstlight.tools.cli.text import tell
+
+TEXTS = """\
+The Markdown file has "# Title" and sections, "## Question", "## Data", "## Model", "## Method",
+"## Results", "## Conclusion" (or German: "## Fragestellung", ...), or with headings of your own."""
+NO_CHECKPOINT = "the run has no checkpoint; it ended before the first, or kept none."
+BY_SCRIPT = "the run was made by a script, and only the script can build its model."
+ADVICE = (
+    "To have them, let the script end with content = firstlight.report.of_trainer(trainer, data) "
+    "and firstlight.report.write_report(path, content) or write_poster(path, content)."
+)
+
+
+class SheetCommand(Command):
+    """A command that writes one file about runs.
+
+    Attributes
+    ----------
+    suffix : str
+        The ending of the file's name.
+    """
+
+    usage = "[RUN ...] [arguments]"
+    epilog = TEXTS
+    suffix: str
+    options = (
+        option("runs", "folders of runs, or name, or name/id (default: the latest)", nargs="*"),
+        option("--text FILE.md", "words of your own, in Markdown"),
+        *WHERE,
+        option("--split", "whose mistakes", "test", choices=SPLITS),
+        option("--language", "of headings and figures", "en", choices=("en", "de")),
+        RUNS_DIR,
+        trust.OPTION,
+    )
+
+    def run(self, args: Namespace) -> int:
+        """Gather what there is of the runs, and write it."""
+        from firstlight.tools import report  # raises if a package is missing
+
+        given = args.runs or args.where is not None or args.sort is not None
+        chosen = runs.chosen(args) if given else [runs.one(None, args)]
+        try:
+            with usage_errors("--text: "):
+                texts = report.read_sections(args.text)
+        except OSError as error:
+            raise UsageError(f"--text: {args.text} cannot be read ({error.strerror})") from error
+        best = report.ranked(chosen)[0]
+        model, why = rebuilt(best.path, args.trust)
+        others = chosen if len(chosen) > 1 else list_runs(args.runs_dir)
+        content = report.gather(
+            best, others, model, split=args.split, language=args.language, missing=why
+        )
+        path = Path(args.output or best.path / f"{self.name}{self.suffix}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.write(path, content, chosen, texts, args)
+        advice = ADVICE if why == BY_SCRIPT else ""
+        for line in filter(None, (content.problem, content.missing, advice)):
+            tell(line)
+        tell(from_here(path))
+        return 0
+
+    def write(
+        self, path: Path, content: Any, chosen: list[RunFolder], texts: Any, args: Namespace
+    ) -> None:
+        """Write the file."""
+        raise NotImplementedError
+
+
+class Report(SheetCommand):
+    """Write one HTML file about a run: question, data, model, curves, results over seeds, confusion
+    matrix, worst mistakes, filters, time, environment, and the command that makes it again. Of
+    several runs it compares them first. It needs no other file, and prints well.
+    """
+
+    suffix = ".html"
+    options = (
+        option("-o, --output FILE", "(default: in the run's folder)", type=file_name(suffix)),
+    )
+
+    def write(
+        self, path: Path, content: Any, chosen: list[RunFolder], texts: Any, args: Namespace
+    ) -> None:
+        """Write the file."""
+        from firstlight.tools import report
+
+        report.write_report(path, content, chosen, texts, args.language)
+
+
+class Poster(SheetCommand):
+    """Make a poster of a run, one page of PDF with figures that stay sharp at any size: an A0 page
+    by default. The best of several runs is shown.
+    """
+
+    suffix = ".pdf"
+    options = (
+        option("-o, --output FILE", "(default: in the run's folder)", type=file_name(suffix)),
+        option("--size", "of the page", "a0", choices=("a0", "a1")),
+    )
+
+    def write(
+        self, path: Path, content: Any, chosen: list[RunFolder], texts: Any, args: Namespace
+    ) -> None:
+        """Write the file."""
+        from firstlight.tools import report
+
+        report.write_poster(path, content, chosen, texts, args.language, args.size)
+
+
+def rebuilt(folder: Path, trusted: bool = False) -> tuple[tuple | None, str]:
+    """Return ``((model, splits, trainer, checkpoint), "")``, or None and the reason."""
+    try:
+        path = past_run.checkpoint_path(folder, None)
+        if not path.is_file():
+            return None, NO_CHECKPOINT
+        if not isinstance(RunFolder(folder).config.get("model"), dict):
+            return None, BY_SCRIPT
+        return (*past_run.rebuild(folder, None, [], trusted), path), ""
+    except (UsageError, ValueError, RuntimeError, OSError, ImportError) as error:
+        return None, str(error).splitlines()[0]

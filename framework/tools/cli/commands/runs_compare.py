@@ -1,0 +1,148 @@
+"""``firstlight runs compare``, ``diff`` and ``diverge``: in what runs differ."""
+
+import json
+from argparse import Namespace
+
+from firstlight.checkpoints.fingerprints import first_difference, read_fingerprints
+from firstlight.runs import RunFolder, compare
+from firstlight.support.files import strict
+from firstlight.tools.cli import text
+from firstlight.tools.cli.command import JSON, option
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen, one
+from firstlight.tools.cli.errors import UsageError, usage_errors
+from firstlight.tools.cli.text import tell
+
+SIDE_BY_SIDE = 4  # runs up to which each has a column
+SHOWN = 8  # names of parameters
+
+
+class Compare(RunsCommand):
+    """Compare runs: the settings in which they differ, and their results. A * marks the best."""
+
+    options = (
+        *RUNS,
+        option("--metrics NAME,...", "which (default: losses and scores)"),
+        option("--which", "of a metric's values over the epochs", "best", choices=compare.WHICH),
+        option("--all", "also settings that do not differ", False),
+        JSON,
+    )
+
+    def run(self, args: Namespace) -> int:
+        """Print the comparison."""
+        found = chosen(args, least=2)
+        differing = compare.differences(found, everything=args.all)
+        try:
+            names = args.metrics.split(",") if args.metrics else None
+            results = compare.results(found, args.which, names)
+        except KeyError as error:
+            raise UsageError(error.args[0]) from error
+        if args.json:
+            labels = [run.label for run in found]
+            tell(json.dumps(strict({"runs": labels, "settings": differing, "results": results})))
+            return 0
+        if not differing:
+            tell("the settings are the same")
+        tell(text.table(_compared(found, differing, results, args.which), head=True))
+        return 0
+
+
+def _compared(found, differing, results, which):
+    """Return the rows of the comparison: each run is a column, or, of many, a row."""
+    marks = {name: [text.number(value) for value in values] for name, values in results.items()}
+    for name, values in results.items():
+        best = compare.best_indices(name, values, which)
+        if len(best) < sum(v is not None for v in values):
+            marks[name] = [t + " *" * (i in best) for i, t in enumerate(marks[name])]
+    titles = {name: f"{which} {name}" * (name[:5] != "test_") or name for name in results}
+    cells = {n: [text.brief(text.number(v)) for v in values] for n, values in differing.items()}
+    status = [run.status for run in found]
+    if set(status) != {"finished"}:
+        cells = {"status": status, **cells}
+    cells |= {titles[name]: values for name, values in marks.items()}
+    one_name = len({run.name for run in found}) == 1
+    labels = [run.id if one_name else run.label for run in found]
+    if len(found) <= SIDE_BY_SIDE:
+        return [["", *labels], *([name, *values] for name, values in cells.items())]
+    return [["run", *cells], *zip(labels, *cells.values(), strict=True)]
+
+
+class PairCommand(RunsCommand):
+    """A command on two runs."""
+
+    options = (option("run", "the two runs", nargs=2, metavar="RUN"), JSON)
+
+    def run(self, args: Namespace) -> int:
+        """Find the runs, and compare them."""
+        a, b = (one(name, args) for name in args.run)
+        return self.compare(a, b, args.json)
+
+    def compare(self, a: RunFolder, b: RunFolder, as_json: bool) -> int:
+        """Compare two runs; return the exit code."""
+        raise NotImplementedError
+
+
+class Diff(PairCommand):
+    """Show how run B differs from run A: settings, machine and packages, and code, as a diff of the
+    commits and of what was not committed.
+    """
+
+    def compare(self, a: RunFolder, b: RunFolder, as_json: bool) -> int:
+        """Print the differences."""
+        found = {
+            "settings": compare.settings_changed(a, b),
+            "environment": compare.environment_changed(a, b),
+            "code": compare.code_changed(a, b),
+        }
+        if as_json:
+            tell(json.dumps(strict({"runs": [a.label, b.label]} | found), indent=2))
+            return 0
+        tell(f"--- {a.label}\n+++ {b.label}")
+        for title, changes in found.items():
+            tell(f"\n{title}:{'' if changes else ' the same'}")
+            if changes and title == "code":
+                tell("\n".join(changes))
+            elif changes:
+                pairs = ((name, *map(text.number, pair)) for name, pair in changes.items())
+                rows = [(name, before, "->", after) for name, before, after in pairs]
+                tell(text.table(rows, indent="  "))
+        return 0
+
+
+class Diverge(PairCommand):
+    """Find the first step, and the parameters, in which two runs differ that should be the same.
+
+    Both must have been trained with --callback fingerprints. The exit code is 0 if they agree, 1
+    if they differ.
+    """
+
+    def compare(self, a: RunFolder, b: RunFolder, as_json: bool) -> int:
+        """Print where they differ."""
+        with usage_errors(kinds=(FileNotFoundError, ValueError)):
+            first, second = read_fingerprints(a.path), read_fingerprints(b.path)
+        common = sorted(first.keys() & second.keys())
+        if not common:
+            raise UsageError(
+                "the two runs have no step in common; train both with the same interval"
+            )
+        found = first_difference(first, second)
+        if as_json:
+            step, names = found or (None, [])
+            tell(json.dumps({"steps": common, "diverges_at": step, "parameters": names}))
+        else:
+            tell(_diverged(common, found, total=len(first[common[0]])))
+        return 1 if found else 0
+
+
+def _diverged(common, found, total):
+    """Return the outcome as text."""
+    if found is None:
+        last = common[-1]
+        return f"the runs agree at all {len(common)} steps they share, the last is step {last}"
+    step, names = found
+    before = [s for s in common if s < step]
+    since = f"they still agree at step {before[-1]}" if before else "they never agree"
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (
+        f"the runs differ first at step {step}; {since}\n"
+        f"{len(names)} of {total} parameters and buffers differ: {', '.join(names[:SHOWN])}{more}"
+    )

@@ -1,0 +1,128 @@
+"""``firstlight runs tag``, ``note``, ``rm`` and ``gc``: mark runs, and delete them."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from firstlight.runs import RunFolder, cleaning, run_files
+from firstlight.runs.find import run_paths
+from firstlight.tools.cli import text
+from firstlight.tools.cli.command import option
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen, one
+from firstlight.tools.cli.errors import UsageError, usage_errors
+from firstlight.tools.cli.text import tell
+
+
+class Tag(RunsCommand):
+    """Give a run tags, take others away, and show those it has then. They can be asked for:
+    firstlight runs list --where "'baseline' in tags".
+    """
+
+    options = (
+        option("run", "which run"),
+        option("tags", "tags to give it", nargs="*", metavar="TAG"),
+        option("--remove TAG,...", "tags to take away"),
+    )
+
+    def run(self, args: Namespace) -> int:
+        """Change the tags, and print them."""
+        found = one(args.run, args)
+        away = args.remove.split(",") if args.remove else []
+        missing = [word for word in away if word not in found.tags]
+        if missing:
+            has = f"it has {', '.join(found.tags)}" if found.tags else "it has none"
+            raise UsageError(f"{found.label} has no tag {missing[0]}; {has}")
+        tags = found.tags
+        if args.tags or away:
+            with usage_errors():
+                tags = run_files.tag(found.path, args.tags, away)
+        tell(f"{found.label}: {' '.join(tags) or 'no tags'}")
+        return 0
+
+
+class Note(RunsCommand):
+    """Note something about a run, or show what was noted; "" takes the note away."""
+
+    options = (option("run", "which run"), option("text", "the note", nargs="*"))
+
+    def run(self, args: Namespace) -> int:
+        """Write the note, and print it."""
+        found = one(args.run, args)
+        note = found.note
+        if args.text:
+            note = " ".join(args.text)
+            run_files.note(found.path, note)
+        tell(f"{found.label}: {note or 'no note'}")
+        return 0
+
+
+class Deletion(RunsCommand):
+    """A command that deletes runs, after a question."""
+
+    options = (option("--yes", "do not ask", False),)
+
+    def find(self, args: Namespace) -> tuple[list[RunFolder], list[Path]]:
+        """Return the runs, and single files, to delete."""
+        raise NotImplementedError
+
+    def run(self, args: Namespace) -> int:
+        """Ask, and delete."""
+        found, files = self.find(args)
+        if not found and not files:
+            tell("there is nothing to delete")
+            return 0
+        freed = sum(cleaning.size(path) for path in [*(run.path for run in found), *files])
+        what = f"{len(found)} run{'s' * (len(found) != 1)}" + f", {len(files)} files" * bool(files)
+        what += f", {freed / 1e6:,.1f} MB"
+        if not args.yes and not sys.stdin.isatty():
+            raise UsageError(f"{what}: there is nobody to ask here; delete with --yes")
+        with usage_errors():
+            cleaning.check_removable(found, args.runs_dir)
+        rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]
+        tell(text.table([*rows, *((file, "left over", "") for file in files)]))
+        if not args.yes and input(f"delete {what}? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 1
+        cleaning.remove(found, args.runs_dir)
+        for file in files:
+            file.unlink(missing_ok=True)
+        tell(f"deleted: {what}")
+        return 0
+
+
+class Remove(Deletion):
+    """Delete runs, after a question; --yes answers it."""
+
+    options = RUNS
+
+    def find(self, args: Namespace) -> tuple[list[RunFolder], list[Path]]:
+        """Return the runs that are named or chosen."""
+        found = chosen(args)
+        _check_named(args, found)
+        return found, []
+
+
+class Collect(Deletion):
+    """Delete runs that crashed, failed or were interrupted before their first step or checkpoint,
+    and files that were left half-written; after a question, which --yes answers. What has a tag or
+    a note stays.
+    """
+
+    options = (option("--failed", "all failed and crashed runs, with checkpoints too", False),)
+
+    def find(self, args: Namespace) -> tuple[list[RunFolder], list[Path]]:
+        """Return the runs, and single files, that are of no use."""
+        return cleaning.worthless(args.runs_dir, args.failed)
+
+
+def _check_named(args, found):
+    """Refuse links, and folders of runs: runs would be deleted that were not named."""
+    paths = {run.path for run in found}
+    links = [path for path in run_paths(args.runs_dir) if path.is_symlink()]
+    for name in args.runs:
+        named = [Path(name), Path(args.runs_dir) / name]
+        named += [path for path in links if path.name == name or path.name.endswith(f"_{name}")]
+        for path in named:
+            if path.is_symlink():
+                raise UsageError(cleaning.link_refused(path))
+        if Path(name).is_dir() and Path(name).resolve() not in paths:
+            raise UsageError(f"{name} is a folder of runs; name the runs to delete, or use --where")

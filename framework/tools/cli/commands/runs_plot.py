@@ -1,0 +1,88 @@
+"""``firstlight runs plot``: curves of several runs, as a picture or on the terminal."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from firstlight.runs import RunFolder
+from firstlight.runs.compare import short_labels
+from firstlight.support import files
+from firstlight.tools.cli import text
+from firstlight.tools.cli.command import checked, file_name, option
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen
+from firstlight.tools.cli.errors import UsageError, nearest
+from firstlight.tools.cli.text import tell
+
+WEIGHT = checked(float, lambda weight: 0 <= weight < 1, "a weight from 0 to below 1")
+AXES = {"step": "step", "epoch": "epoch", "time": "time (s)"}
+
+
+class Plot(RunsCommand):
+    """Plot metrics of runs over each other: into a file with -o, else as lines on the terminal."""
+
+    options = (
+        *RUNS,
+        option("-m, --metric NAME,...", "which", "val_loss"),
+        option("-x, --axis", "along which", "epoch", choices=AXES),
+        option("--smooth WEIGHT", "of what came before, 0 ... 1", 0.0, type=WEIGHT),
+        option("--log", "logarithmic values", False),
+        option("-o, --output FILE", "an image", type=file_name(".png", ".svg", ".pdf")),
+    )
+
+    def run(self, args: Namespace) -> int:
+        """Plot into a file, or on the terminal."""
+        found = chosen(args)
+        panels = {name: curves(name, found, args.axis) for name in args.metric.split(",")}
+        if args.output is None:
+            for index, (name, lines) in enumerate(panels.items()):
+                tell("\n" * bool(index), end="")
+                tell(text.table(_drawn(name, lines, args.smooth), right=(2, 3, 4), head=True))
+            return 0
+        from firstlight.tools.figures import overlay, save
+
+        x_label = AXES[args.axis]
+        figure = overlay(panels, x_label=x_label, smoothing=args.smooth, log=args.log)
+        save(figure, files.made_room(args.output))
+        tell(args.output)
+        return 0
+
+
+def curves(
+    name: str, found: Sequence[RunFolder], axis: str
+) -> dict[str, tuple[Sequence[float], Sequence[float]]]:
+    """Return ``{run: (x, y)}`` of a metric, of the runs that have it.
+
+    Raises
+    ------
+    UsageError
+        None of them has it, or only as the one number of a test.
+    """
+    from firstlight.tools.figures.learning_curves import along_epochs
+
+    labelled = zip(found, short_labels(found), strict=True)
+    having = [(run, label) for run, label in labelled if name in run.history]
+    if not having and any(name in run.metrics for run in found):
+        raise UsageError(
+            f"-m: {name} is one number a run, no curve; "
+            f"see it with: firstlight runs compare --metrics {name} RUN RUN ..."
+        )
+    if not having:
+        there = list(dict.fromkeys(key for run in found for key in run.history))
+        hint = nearest(name, there) or f"; there are {', '.join(there)}"
+        raise UsageError(f"-m: nothing was logged as {name}{hint if there else ''}")
+    if axis == "epoch":
+        return {label: along_epochs(run.history, name) for run, label in having}
+    return {label: (run.history.at(name, axis), run.history[name]) for run, label in having}
+
+
+def _drawn(name, lines, smooth):
+    """Return rows with the curves of a metric as lines of bars."""
+    from firstlight.runs.history import History
+    from firstlight.tools.figures import smoothed
+
+    rows = [[name, "", "first", "last", "best"]]
+    for label, (_, y) in lines.items():
+        history = History([{name: value} for value in y])
+        best = text.number(history.best(name)[name]) if history.direction(name) else ""
+        bars = text.sparkline(list(smoothed(y, smooth)))
+        rows.append([label, bars, *map(text.number, (y[0], y[-1])), best])
+    return rows

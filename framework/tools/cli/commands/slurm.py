@@ -1,0 +1,103 @@
+"""``firstlight slurm``: a batch script for Slurm around another command."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+
+from firstlight.distributed.batch_script import batch_script
+from firstlight.support.files import write_atomically
+from firstlight.tools.cli.command import Command, at_least_one, checked, option
+from firstlight.tools.cli.commands.fit import Fit
+from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.text import tell
+
+COMMANDS = ("fit", "test", "validate")
+OF_SBATCH = ("partition", "account", "mem")
+TIME = checked(str, re.compile(r"(\d+-)?\d+(:\d{2}){0,2}").fullmatch, "HH:MM:SS or D-HH:MM:SS")
+
+
+def _word(text):
+    """Return an option's value that sbatch and the shell take as one word."""
+    if not re.fullmatch(r"[\w.,:%+-]+", text):
+        raise ArgumentTypeError(f"{text!r} cannot be an option of sbatch")
+    return text
+
+
+class Slurm(Command):
+    """Write a complete batch script that trains on a cluster, from what follows `fit`.
+
+      firstlight slurm --nodes 2 --gpus-per-node 4 --time 08:00:00 fit --model cnn --data mnist
+      sbatch firstlight.sbatch
+
+    The training is asked to stop before its time is up, saves, and is queued again until it is
+    done.
+    """
+
+    usage = "[options] fit [arguments of fit]"
+
+    options = (
+        option("--nodes N", "how many", 1, type=at_least_one),
+        option("--ntasks-per-node N", "processes (default: the GPUs, or 1)", type=at_least_one),
+        option("--cpus-per-task N", "cores, and BLAS threads, of each", 4, type=at_least_one),
+        option("--gpus-per-node N", "0 for none", 0, type=checked(int, (0).__le__, "0 or more")),
+        option("--time LIMIT", "HH:MM:SS or D-HH:MM:SS", "01:00:00", type=TIME),
+        option("--notice SECONDS", "to stop and save, before the limit", 120, type=at_least_one),
+        option("--job-name NAME", "of the job", "firstlight", type=_word),
+        *(option(f"--{name}", "as sbatch takes it", type=_word) for name in OF_SBATCH),
+        option("--mpi KIND", "as srun takes it; srun --mpi=list tells", "pmix", type=_word),
+        option("--setup LINE", "of the shell, e.g. module load openmpi; may be repeated", []),
+        option("--output FILE", 'to write; "-" shows it', "firstlight.sbatch"),
+    )
+
+    def __call__(self, name: str, words: list[str]) -> int:
+        """Parse the words before the command that the job runs; the others are its own."""
+        words = self.make_parser(name).normalized(words)
+        cut = next((i for i, word in enumerate(words) if word in COMMANDS), len(words))
+        self.job = words[cut:]
+        return super().__call__(name, words[:cut])
+
+    def run(self, args: Namespace) -> int:
+        """Write the script."""
+        if not self.job:
+            message = f"expected the command to run, one of {', '.join(COMMANDS)}, at the end"
+            raise UsageError(message)
+        command, *rest = self.job
+        if command == "fit" and not any(word.startswith("--resume") for word in rest):
+            rest = ["--resume=auto", *rest]
+        if args.gpus_per_node and not any(w.startswith("--trainer.device") for w in rest):
+            rest = ["--trainer.device=cuda", *rest]
+        if command == "fit":  # a mistake is told now, not when the job's turn has come
+            with contextlib.redirect_stdout(io.StringIO()):
+                Fit()("fit", [*rest, "--print_config"])
+        given = {name: getattr(args, name) for name in OF_SBATCH}
+        text = batch_script(
+            ["firstlight", command, *rest],
+            job_name=args.job_name,
+            nodes=args.nodes,
+            ranks_per_node=args.ntasks_per_node or args.gpus_per_node or 1,
+            cpus_per_task=args.cpus_per_task,
+            gpus_per_node=args.gpus_per_node,
+            time=args.time,
+            notice=args.notice,
+            mpi=args.mpi,
+            options=[f"--{name}={value}" for name, value in given.items() if value],
+            setup=args.setup or _environment(),
+        )
+        if args.output == "-":
+            tell(text, end="")
+            return 0
+        write_atomically(Path(args.output), text)
+        tell(f"written: {args.output}\nstart it: sbatch {shlex.quote(args.output)}")
+        return 0
+
+
+def _environment():
+    """Return the line that activates this process's virtual environment, if it has one."""
+    if sys.prefix == sys.base_prefix:
+        return []
+    return [f". {shlex.quote(os.path.join(sys.prefix, 'bin', 'activate'))}"]
