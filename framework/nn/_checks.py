@@ -17,17 +17,17 @@ def check_dtype(layer: Module, x: Array, dtype: np.dtype[Any], name: str = "x") 
     Parameters
     ----------
     layer : Module
-        Named in the message.
+        Its class is named in the message.
     x : array
     dtype : numpy.dtype
     name : str
-        What the layer calls the input.
+        Name of the input.
     """
     if x.dtype != dtype:
         cure = f"cast it with {name}.astype({dtype.name!r}), or the model with .to(dtype=...)"
         if x.dtype == "uint8":
             cure = (
-                "bytes are pixels that nobody has scaled: take samples from splits, by loader or "
+                "bytes are unscaled pixels: take samples from splits, by loader or "
                 f"index, which scale them, or write {name}.astype({dtype.name!r}) / 255"
             )
         raise TypeError(

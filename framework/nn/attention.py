@@ -1,4 +1,4 @@
-"""MultiHeadAttention: every position looks at the others and takes a weighted mean of them."""
+"""MultiHeadAttention, and KeyValueCache for generation."""
 
 from typing import Any
 
@@ -16,44 +16,44 @@ from firstlight.support.array import Array
 
 
 class MultiHeadAttention(Module):
-    """Mix the positions of a sequence, each head by weights of its own.
+    """Attend: each position takes a weighted mean of all positions, per head.
 
-    Formula, for one sample and head, with D = C / num_heads numbers of q, k and v each, and c
-    the context, x itself unless another is given::
+    Formula, for one sample and head, with D = C / num_heads, and the context c, which is x unless
+    given::
 
         q = x W_qᵀ + b_q      k = c W_kᵀ + b_k      v = c W_vᵀ + b_v
         s = q kᵀ/√D + mask                          scores, (T, S)
         p = softmax(s)                              weights: row i sums to 1
-        y = [p v of all heads side by side] W_oᵀ + b_o
+        y = concat(p v of all heads) W_oᵀ + b_o
 
     Gradient, with g = dL/d(p v), from the last line back (derivation: docs/derivations.md)::
 
         dv = pᵀ g      dp = g vᵀ      ds_ij = p_ij (dp_ij - Σ_j p_ij dp_ij)
         dq = ds k/√D                  dk = dsᵀ q/√D
 
-    and from dq, dk, dv to x, c and the weights as in `Linear`; gradients of the paths that meet
-    in x add.
+    and from dq, dk, dv to x, c and the weights as in `Linear`; the gradients of all paths to x
+    add.
 
     Parameters
     ----------
     embed_dim, num_heads : int
-        C, a multiple of the number of heads.
+        C, a multiple of the number of heads, and that number.
     dropout : float
-        Share of the weights p set to zero in training; the others are scaled by 1/(1 - dropout).
+        Probability that a weight p is zero in training; the others are scaled by 1/(1 - dropout).
     bias : bool
-        False leaves all b out.
+        If False, there are no b.
     is_causal : bool
         Position i sees positions 0 ... i only.
     rotary : RotaryPositions, optional
-        Turns q and k by their positions.
+        Rotary position embedding of q and k.
     rng : numpy.random.Generator, optional
-        Where the initial values come from; the ``init`` stream by default. Dropout draws from the
+        Generator of the initial values; the ``init`` stream by default. Dropout draws from the
         ``dropout`` stream.
 
     Attributes
     ----------
     in_proj_weight : Parameter, shape (3C, C)
-        W_q, W_k, W_v one below the other, so that self-attention needs one product for all three.
+        W_q, W_k, W_v stacked, so that self-attention needs one product for all three.
     in_proj_bias : Parameter, shape (3C,), or None
     out_proj : Linear
 
@@ -75,7 +75,7 @@ class MultiHeadAttention(Module):
     >>> layer = nn.MultiHeadAttention(8, 2, is_causal=True)
     >>> layer(np.ones((3, 5, 8), "float32")).shape
     (3, 5, 8)
-    >>> layer.weights(np.ones((3, 5, 8), "float32"))[0, 0, 1]  # whom position 1 looks at
+    >>> layer.weights(np.ones((3, 5, 8), "float32"))[0, 0, 1]  # weights of position 1
     array([0.5, 0.5, 0. , 0. , 0. ], dtype=float32)
     """
 
@@ -111,9 +111,9 @@ class MultiHeadAttention(Module):
         ----------
         x : array, shape (N, T, C)
         context : array, shape (N, S, C), optional
-            Where keys and values come from; x by default.
+            Source of keys and values; x by default.
         mask : array, shape (T, S), (N, T, S) or (N, H, T, S), optional
-            Boolean: True where a query may look; or floating-point: added to the scores.
+            Boolean: True where a query may attend; or floating-point: added to the scores.
         """
         _check_inputs(self, x, context)
         q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
@@ -126,7 +126,7 @@ class MultiHeadAttention(Module):
         return self.out_proj(y)
 
     def backward(self, dy: Array) -> Any:
-        """Return dx; if forward was given a context, the pair (dx, dcontext)."""
+        """Return dx, or (dx, dcontext) if forward had a context."""
         x, context, q, k, v, y, lse, options = self.saved()
         self.check_dy(dy, x.shape)
         g = self.out_proj.backward(dy)  # (N, T, C)
@@ -156,7 +156,7 @@ class MultiHeadAttention(Module):
         return gradients[0] if context is None else tuple(gradients)
 
     def weights(self, x: Array, context: Array | None = None, mask: Array | None = None) -> Array:
-        """Return the weights p (N, H, T, S) of such a forward, without dropout."""
+        """Return the weights p (N, H, T, S) of a forward without dropout."""
         _check_inputs(self, x, context)
         q, k, _ = self._project(x, context)
         return fast.attention_weights(q, k, bias=_as_bias(mask, q, k), causal=self.is_causal)
@@ -165,20 +165,20 @@ class MultiHeadAttention(Module):
         """Return y for positions x (N, T, C) that follow those in a `KeyValueCache`."""
         _check_inputs(self, x, None)
         q, k, v = self._project(x, None, start=cache.length)
-        k, v = cache.append(k, v)  # (N, H, S, D), those before too
+        k, v = cache.append(k, v)  # (N, H, S, D), with the cached ones
         y = np.empty_like(q, shape=x.shape)
         fast.attention(q, k, v, *self._heads(y), causal=True)
         return self.out_proj(y)
 
     def _parts(self, x, context):
-        """Return what is projected by which rows of the weights."""
+        """Return pairs of an input and the rows of the weights that project it."""
         c = self.embed_dim
         if context is None:
             return [(x, slice(0, 3 * c))]
         return [(x, slice(0, c)), (context, slice(c, 3 * c))]
 
     def _project(self, x, context, start=0):
-        """Return q, k and v; ``start`` is the position of the first."""
+        """Return q, k and v; ``start`` is the first position."""
         projected = []
         for source, rows in self._parts(x, context):
             weight = self.in_proj_weight.data[rows]
@@ -192,7 +192,7 @@ class MultiHeadAttention(Module):
         return q, k, v
 
     def _heads(self, *arrays):
-        """Return views (N, H, T, D) of the arrays (N, T, C), of one (N, T, 3C) three of them."""
+        """Return views (N, H, T, D) of arrays (N, T, C); three views of an array (N, T, 3C)."""
         views = []
         for array in arrays:
             count = array.shape[2] // self.embed_dim
@@ -212,19 +212,19 @@ class MultiHeadAttention(Module):
 
 
 class KeyValueCache:
-    """Room for the keys and values of one `MultiHeadAttention` layer.
+    """Cache of the keys and values of one `MultiHeadAttention` layer.
 
-    Without it, a generated token would cost a forward over all tokens before it.
+    Without it, each generated token needs a forward of all tokens before it.
 
     Parameters
     ----------
     capacity : int
-        Positions that there is room for.
+        Largest number of positions.
 
     Attributes
     ----------
     length : int
-        Positions taken.
+        Number of cached positions.
     """
 
     def __init__(self, capacity: int):
@@ -234,12 +234,12 @@ class KeyValueCache:
         self.values: Array | None = None
 
     def append(self, k: Array, v: Array) -> tuple[Array, Array]:
-        """Add positions, k and v of shape (N, H, T, D); return all so far, (N, H, S, D) each.
+        """Append k and v of shape (N, H, T, D); return all cached ones, (N, H, S, D) each.
 
         Raises
         ------
         ValueError
-            There is no room left.
+            The capacity is exceeded.
         """
         n, h, t, d = k.shape
         if self.length + t > self.capacity:
@@ -292,7 +292,7 @@ def _check_inputs(layer, x, context):
 
 
 def _as_bias(mask, q, k):
-    """Return a mask as what is added to the scores, (N or 1, H or 1, T, S); None stays None."""
+    """Convert a mask to the bias of the scores, (N or 1, H or 1, T, S); None to None."""
     if mask is None:
         return None
     n, h, t, s = (*q.shape[:3], k.shape[2])

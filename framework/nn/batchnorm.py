@@ -14,9 +14,9 @@ from firstlight.support.array import Array
 
 
 class _BatchNorm(Module):
-    """What both share, which is all but the number of axes of x; the maths: see `BatchNorm1d`."""
+    """Base of both, which differ in the number of axes of x only; maths: `BatchNorm1d`."""
 
-    layouts: dict[int, str] = {}  # number of axes of x: what they are
+    layouts: dict[int, str] = {}  # number of axes of x: their names
 
     def __init__(
         self,
@@ -75,12 +75,12 @@ class _BatchNorm(Module):
             scale = self.weight.data * rstd
         if n is None:  # constants
             return dy * scale
-        db, dw = sharding.sums(db, dw)  # every sample of the batch moved mean and variance
+        db, dw = sharding.sums(db, dw)  # mean and variance depend on every sample of the batch
         slope = -scale * rstd * dw / n  # (C,) of x
         return fast.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
 
     def _track(self, mean, var, n):
-        """Move the running statistics; n / (n - 1) makes the variance unbiased."""
+        """Update the running statistics; n / (n - 1) makes the variance unbiased."""
         for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
             running.data *= 1 - self.momentum
             running.data += self.momentum * new
@@ -121,32 +121,32 @@ class BatchNorm1d(_BatchNorm):
 
         x̂ = (x - mean) r        y = w x̂ + b
 
-    Training uses the batch's mean and (biased) variance and moves the running ones towards
-    them; after ``eval()`` the running ones are used, and are constants.
+    Training uses the batch's mean and (biased) variance and updates the running statistics with
+    them; after ``eval()`` the running statistics are used as constants.
 
     Gradient (derivation: docs/derivations.md)::
 
         db = Σ dy        dw = Σ dy x̂
-        dx = w r (dy - db/n - x̂ dw/n)        training: x moves mean and variance too
+        dx = w r (dy - db/n - x̂ dw/n)        training: mean and variance depend on x
         dx = w r dy                          evaluation
 
-    The batch is the whole one also where several processes have a part each: they exchange mean
-    and variance, and in backward the two sums, which are what PyTorch calls SyncBatchNorm.
+    With several ranks, mean and variance, and in backward the two sums, are those of the whole
+    batch, as in PyTorch's SyncBatchNorm.
 
     Parameters
     ----------
     num_features : int
         C, the number of channels.
     eps : float
-        Keeps r finite where a channel is constant.
+        Keeps r finite if a channel is constant.
     momentum : float
         Weight of the newest batch in the running statistics.
     affine : bool
-        False leaves w and b out.
+        If False, there are no w and b.
     track_running_stats : bool
-        False keeps no running statistics and uses the batch's in evaluation as well.
+        If False, the batch's statistics are used in evaluation as well.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class BatchNorm1d(_BatchNorm):
     Raises
     ------
     ValueError
-        x is not (N, C) or (N, L, C); a training batch with one value a channel.
+        x is not (N, C) or (N, L, C); a training batch with one value per channel.
     TypeError
         x of another dtype than the layer.
 
@@ -182,8 +182,8 @@ class BatchNorm1d(_BatchNorm):
 class BatchNorm2d(_BatchNorm):
     """Standardise each channel of images over the batch, then scale and shift it.
 
-    Formula and gradient are those of `BatchNorm1d`; the n = N H W values of a channel are all the
-    pixels of the batch, for a filter means the same everywhere in an image.
+    Formula and gradient are those of `BatchNorm1d`; the n = N H W values of a channel are all
+    pixels of the batch, as a filter is applied equally at every pixel.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class BatchNorm2d(_BatchNorm):
     Raises
     ------
     ValueError
-        x is not (N, H, W, C); a training batch with one value a channel.
+        x is not (N, H, W, C); a training batch with one value per channel.
     TypeError
         x of another dtype than the layer.
 

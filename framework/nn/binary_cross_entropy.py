@@ -1,4 +1,4 @@
-"""BCEWithLogitsLoss: sigmoid and binary cross-entropy in one, for yes-or-no questions."""
+"""BCEWithLogitsLoss: sigmoid and binary cross-entropy in one."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from firstlight.support.array import Array
 
 
 class BCEWithLogitsLoss(Module):
-    """Compare logits with yes (1) and no (0), each value a question of its own.
+    """Compare logits with binary targets, each value by itself.
 
-    Formula, for logits x, targets y in [0, 1], and the weight w of "yes" (1 by default)::
+    Formula, for logits x, targets y in [0, 1], and the weight w of positives (1 by default)::
 
         L = Σ [w y (-log σ(x)) + (1 - y) (-log(1 - σ(x)))] / D
 
-    with D the number of values for "mean", 1 for "sum"; w is no part of it. Since
+    with D the number of values for "mean", 1 for "sum", whatever w. Since
     1 - σ(x) = σ(-x) = σ(x) exp(-x), and l = 1 + (w - 1) y, this is::
 
         L = Σ [(1 - y) x + l softplus(-x)] / D
@@ -32,9 +32,9 @@ class BCEWithLogitsLoss(Module):
     Parameters
     ----------
     pos_weight : float or array_like, optional
-        w, e.g. the number of "no" for each "yes"; broadcast against the last axes.
+        w, e.g. the number of negatives per positive; broadcast against the last axes.
     reduction : {"mean", "sum", "none"}
-        "none" returns each value's loss; backward takes one number for all, or one for each.
+        "none" returns each value's loss; backward takes one number for all, or one per value.
 
     Attributes
     ----------
@@ -89,14 +89,11 @@ class BCEWithLogitsLoss(Module):
         return dx
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"acc": share of values on the right side of σ(x) = 0.5}``."""
+        """Return ``{"acc": share of values with σ(x) on the target's side of 0.5}``."""
         return {"acc": ((prediction > 0) == (target > 0.5)).mean()}
 
     def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return what loss and metrics are divided by: the number of values.
-
-        The D of a sum is None.
-        """
+        """Return the denominators of loss and metrics, the number of values; None for a sum."""
         size = prediction.size
         return {"loss": size if self.reduction == "mean" else None, "acc": size}
 

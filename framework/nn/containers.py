@@ -1,4 +1,4 @@
-"""Sequential and Residual: modules made of modules."""
+"""Sequential and Residual: modules that contain modules."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from firstlight.support.array import Array
 
 
 class Sequential(Module):
-    """Run layers one after the other; go back through them in reverse.
+    """Run layers one after the other, and their backward in reverse order.
 
     Formula and gradient, for layers f₁ … f_k::
 
@@ -52,7 +52,7 @@ class Sequential(Module):
         return dy
 
     def flops(self, x: Array, y: Array) -> int:
-        return 0  # all in the layers
+        return 0  # counted by the layers
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -72,7 +72,7 @@ class Residual(Module):
 
         y = x + f(x)
 
-    Gradient: x reaches y on two paths, so their gradients add::
+    Gradient: x contributes to y on two paths, so their gradients add::
 
         dx = dy + f'(dy)                f' is the module's backward
 

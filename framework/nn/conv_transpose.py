@@ -1,4 +1,4 @@
-"""ConvTranspose2d: a convolution backwards, from small images to large ones."""
+"""ConvTranspose2d: the transpose of a convolution, from small images to large ones."""
 
 import numpy as np
 from numpy.random import Generator
@@ -13,16 +13,16 @@ from firstlight.support.array import Array
 
 
 class ConvTranspose2d(Module):
-    """Paint a kernel for each pixel of x, ``stride`` pixels apart; where they overlap, add.
+    """Add a kernel for each pixel of x, ``stride`` pixels apart, weighted by the pixel.
 
-    Formula, for stride s and padding p, which cuts p pixels off the edges of the painting::
+    Formula, for stride s and padding p, which crops p pixels from each edge of the output::
 
         y[n, s h + i - p, s w + j - p, o] = b_o + Σ_c x[n, h, w, c] W[c, i, j, o]
 
-    with the sum over all (h, i) and (w, j) that meet in this pixel of y. That is what `Conv2d`
-    does to get dx from dy: taking part in a sum forwards is being painted backwards.
+    with the sum over all (h, i) and (w, j) with this pixel of y. That is how `Conv2d` computes dx
+    from dy.
 
-    Gradient: roles change once more, and dx is a plain convolution of dy with the kernels::
+    Gradient: dx is a plain convolution of dy with the kernels::
 
         dx[n, h, w, c] = Σ_ijo dy[n, s h + i - p, s w + j - p, o] W[c, i, j, o]
         dW = xᵀ P(dy)        db = Σ dy        P: all patches, as in `Conv2d`
@@ -34,22 +34,22 @@ class ConvTranspose2d(Module):
     kernel_size : int or (int, int)
         kh and kw.
     stride : int or (int, int)
-        How many times larger y is, about.
+        Ratio of the sizes of y and x, approximately.
     padding : int or (int, int)
-        Pixels cut off on each side.
+        Pixels cropped on each side.
     output_padding : int or (int, int)
-        Further lines at the bottom and columns at the right: `Conv2d` with a stride makes images
-        of several sizes into one size, and this tells which to go back to.
+        Additional rows at the bottom and columns at the right. `Conv2d` with a stride maps images
+        of several sizes to one size; this selects the size to return to.
     groups : int
-        Splits the channels into groups that do not see each other.
+        Splits the channels into independent groups.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
     dilation : int or (int, int)
         Pixels from one tap of the kernel to the next.
     needs_dx : bool
         False for a model's first layer: skips dx and returns None.
     rng : numpy.random.Generator, optional
-        Where the initial values come from, uniform in ±1/√(kh kw O / groups) as in PyTorch; the
+        Generator of the initial values, uniform in ±1/√(kh kw O / groups) as in PyTorch; the
         ``init`` stream by default.
 
     Attributes
@@ -60,7 +60,7 @@ class ConvTranspose2d(Module):
     Raises
     ------
     ValueError
-        Arguments that do not fit; x that is not (N, H, W, in_channels), or y without pixels.
+        Invalid arguments; x is not (N, H, W, in_channels), or y has no pixels.
     TypeError
         x of another dtype than the weight.
 
@@ -142,7 +142,7 @@ class ConvTranspose2d(Module):
         return fast.conv2d(dy, self.weight.data, None, self.window, self.groups)  # (N, H, W, C)
 
     def _image(self, x):
-        """Return height and width of y: those on which the window has H and W places."""
+        """Return height and width of y, on which the window has H and W positions."""
         steps = zip(x.shape[1:3], self.window.stride, strict=True)
         image = tuple(
             (size - 1) * stride + self.window.least(axis)

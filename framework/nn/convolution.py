@@ -1,4 +1,4 @@
-"""Conv2d: the same small kernel at every place of an image."""
+"""Conv2d: convolution of images with kernels."""
 
 from collections.abc import Callable
 
@@ -14,25 +14,25 @@ from firstlight.support.array import Array
 
 
 class Conv2d(Module):
-    """Slide kernels over images; each output pixel is a product of one kernel with one patch.
+    """Convolve images: each output pixel is the product of a kernel with a patch.
 
     Formula, for stride 1 and no padding; o counts kernels, c channels::
 
         y[n, h, w, o] = b_o + Σ_ijc x[n, h + i, w + j, c] W[o, i, j, c]
 
-    The patch at (h, w) is a row of kh · kw · C numbers, and a kernel is one as well. So with all
-    patches as the rows of a matrix P(x), this is a `Linear` layer (picture: `ops.patches`)::
+    The patch at (h, w) and a kernel are rows of kh · kw · C numbers each. So with all patches as
+    the rows of a matrix P(x), this is a `Linear` layer (see `firstlight.fast.blocked.patches`)::
 
         y = P(x) Wᵀ + b         P (N oh ow, kh kw C), W (O, kh kw C), y (N oh ow, O)
 
     Gradient: for W and b that of `Linear`. A pixel of x is in kh · kw patches, once under each tap
-    of the kernel; it takes part in y[h - i, w - j] with weight W[i, j], and adds up what it gets
-    from each::
+    of the kernel. It contributes to y[h - i, w - j] with weight W[i, j], so its gradient is the
+    sum::
 
         db = Σ dy        dW = dyᵀ P(x)
         dx[n, h, w, c] = Σ_ijo dy[n, h - i, w - j, o] W[o, i, j, c]
 
-    So for each tap (i, j), one product gives the pixels that it saw their share::
+    So for each tap (i, j), one product adds to the pixels that it saw::
 
         dx[n, h + i, w + j] += dy[n, h, w] W_ij        W_ij (O, C)
 
@@ -51,17 +51,16 @@ class Conv2d(Module):
     dilation : int or (int, int)
         Pixels from one tap of the kernel to the next.
     groups : int
-        Splits the channels into groups that do not see each other; in_channels for a depthwise
-        convolution.
+        Splits the channels into independent groups; in_channels for a depthwise convolution.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
     init_weight : callable, optional
         ``init_weight(shape, rng=rng) -> array``, see `firstlight.nn.init`; PyTorch's default,
         uniform in ±1/√(kh kw C / groups).
     needs_dx : bool
         False for a model's first layer: skips dx and returns None.
     rng : numpy.random.Generator, optional
-        Where the initial values come from; the ``init`` stream by default.
+        Generator of the initial values; the ``init`` stream by default.
 
     Attributes
     ----------
@@ -71,7 +70,7 @@ class Conv2d(Module):
     Raises
     ------
     ValueError
-        Arguments that do not fit; x that is not (N, H, W, in_channels), or too small.
+        Invalid arguments; x is not (N, H, W, in_channels), or too small.
     TypeError
         x of another dtype than the weight.
 
@@ -160,7 +159,7 @@ class Conv2d(Module):
 
 
 def _zeros_around(padding, kernel, stride, dilation):
-    """Return the zeros (above, left) and (below, right) that a padding argument stands for."""
+    """Return the zeros (above, left) and (below, right) of a padding argument."""
     if padding == "valid":
         return (0, 0), (0, 0)
     if padding == "same":

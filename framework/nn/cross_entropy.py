@@ -13,20 +13,20 @@ from firstlight.support.array import Array
 
 
 class CrossEntropyLoss(Module):
-    """Compare logits with class indices, or class probabilities: minus the log-probability.
+    """Negative log-probability of the target class, or of target probabilities.
 
     Formula, for row n with logits x_n, label t_n and class weights w (all 1 by default)::
 
         s_n = Σ_c exp(x_nc - max_c x_nc)      p_nc = exp(x_nc - max_c x_nc) / s_n      softmax
         L   = Σ_n w_tₙ · (-log p_ntₙ) / D     D = Σ_n w_tₙ for "mean", 1 for "sum"
 
-    Label smoothing ε gives every class a share of the row. With a_n = (1 - ε) w_tₙ for the right
-    class and b_c = ε w_c / C for all::
+    Label smoothing ε distributes part of the target over all classes. With a_n = (1 - ε) w_tₙ for
+    the target class and b_c = ε w_c / C for all::
 
         L = Σ_n [a_n (-log p_ntₙ) + Σ_c b_c (-log p_nc)] / D
 
-    Rows labelled ``ignore_index`` are left out, whatever their logits: their a_n and b_c are 0.
-    If nothing counts, so that D = 0, then L and dx are 0.
+    Rows labelled ``ignore_index`` are ignored, whatever their logits: their a_n and b_c are 0.
+    If all rows are ignored, so that D = 0, then L and dx are 0.
 
     Gradient: from -log p_nk = log s_n - (x_nk - max) follows d(-log p_nk)/dx_nc = p_nc - [c = k],
     probability minus one at k. Weighted and summed::
@@ -34,7 +34,7 @@ class CrossEntropyLoss(Module):
         dx_nc = [(a_n + Σ_k b_k) p_nc - a_n [c = tₙ] - b_c] / D
 
     Targets may be probabilities q_nc of all classes instead (floats of the logits' shape, as from
-    `MixUp`). Every row counts then, and D is their number N for "mean"::
+    `MixUp`). No row is ignored then, and D is their number N for "mean"::
 
         g_nc  = w_c [(1 - ε) q_nc + ε / C]
         L     = Σ_n Σ_c g_nc (-log p_nc) / D
@@ -43,11 +43,11 @@ class CrossEntropyLoss(Module):
     Parameters
     ----------
     weight : array_like, shape (C,), optional
-        Weight of each class, against unbalanced data.
+        Weight of each class, for imbalanced data.
     ignore_index : int
-        Label of rows that do not count, such as padding.
+        Label of rows to ignore, such as padding.
     reduction : {"mean", "sum", "none"}
-        "none" returns each row's loss; backward takes one number for all, or one for each.
+        "none" returns each row's loss; backward takes one number for all, or one per row.
     label_smoothing : float
         ε, from 0 to 1.
 
@@ -60,14 +60,14 @@ class CrossEntropyLoss(Module):
     TypeError
         Labels that are not integers, probabilities that are not floating-point, nor logits.
     ValueError
-        Labels out of range, probabilities of a row that do not sum to 1, shapes that do not fit,
-        an empty batch.
+        Labels out of range, probabilities of a row that do not sum to 1, wrong shapes, an empty
+        batch.
 
     Notes
     -----
-    One array of the logits' size is made; forward leaves exp(x - max) in it, and backward turns
-    it into dx in place. Labels are checked against the number of classes in NumPy arrays only:
-    looking at values on a GPU would hold up the queue.
+    One array of the logits' size is allocated: forward stores exp(x - max) in it, and backward
+    overwrites it with dx. The range of labels is checked in NumPy arrays only, as reading values
+    from a GPU would synchronize.
 
     References
     ----------
@@ -117,13 +117,13 @@ class CrossEntropyLoss(Module):
             return self._forward_probabilities(prediction, target)
         x = prediction.reshape(-1, prediction.shape[-1])  # (N, C)
         counted = (target != self.ignore_index).reshape(-1)  # (N,)
-        t = np.where(counted, target.reshape(-1), 0)  # (N,)  safe to index with
+        t = np.where(counted, target.reshape(-1), 0)  # (N,)  valid indices
         self._check_range(t, x.shape[1])
         w, a, b = self._weights(x, t, counted)  # w (N,), a (N,), b (C,)
         if self.weight is not None and b is None:
-            counted = w != 0  # (N,)  a row of weight 0 counts as little as an ignored one
+            counted = w != 0  # (N,)  a row of weight 0 is ignored
         total = w.sum() if self.reduction == "mean" else 1.0
-        total = total + (total == 0)  # where nothing counts, 0 / 1
+        total = total + (total == 0)  # if all rows are ignored, 0 / 1
         e, s, log_s, x_t, b_x = fast.softmax_parts(x, t, counted, b)  # (N, C), (N,) four times
         if b is not None:
             x_t = np.where(a != 0, x_t, 0)  # (N,)  0 · (-inf) is 0
@@ -146,7 +146,7 @@ class CrossEntropyLoss(Module):
         total = len(x) if self.reduction == "mean" else 1.0
         x = x - x.max(axis=1, keepdims=True)  # (N, C)
         g_x = (g * np.where(g != 0, x, 0)).sum(axis=1)  # (N,)  0 · (-inf) is 0
-        e = np.exp(x, out=x)  # (N, C)  x is gone
+        e = np.exp(x, out=x)  # (N, C)  overwrites x
         s = e.sum(axis=1)  # (N,)
         self.save(e, s, None, g_sum, g, None, total, prediction.shape)
         losses = (g_sum * np.log(s) - g_x).reshape(prediction.shape[:-1])
@@ -156,7 +156,7 @@ class CrossEntropyLoss(Module):
         e, s, t, a, b, counted, total, shape = self.saved()
         scale = gradient_factor(self, dloss, total, shape[:-1])
         of_rows = scale
-        if np.ndim(scale):  # one for each row
+        if np.ndim(scale):  # one per row
             scale, of_rows = scale.reshape(-1), scale.reshape(-1, 1)  # (N,), (N, 1)
         if t is None:  # probabilities: a is Σ_k g_nk, b is g
             e *= (scale * a / s)[:, None]  # (N, C)
@@ -175,9 +175,9 @@ class CrossEntropyLoss(Module):
         return dx.reshape(shape)  # (..., C)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"acc": share of rows that count whose largest logit is the right one}``.
+        """Return ``{"acc": share of rows, without ignored ones, with the correct class}``.
 
-        Of probabilities the likeliest class is the right one.
+        The correct class of target probabilities is the most probable one.
         """
         if target.shape == prediction.shape:
             right = prediction.argmax(axis=-1) == target.argmax(axis=-1)
@@ -187,9 +187,9 @@ class CrossEntropyLoss(Module):
         return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
 
     def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return what loss and metrics are divided by: ``{"loss": D, "acc": rows that count}``.
+        """Return the denominators ``{"loss": D, "acc": rows that are not ignored}``.
 
-        The D of a sum is None.
+        D is None for a sum.
         """
         if target.shape == prediction.shape:
             rows = total = target.size // target.shape[-1]
@@ -202,7 +202,7 @@ class CrossEntropyLoss(Module):
         return {"loss": total if self.reduction == "mean" else None, "acc": rows}
 
     def _weights(self, x, t, counted):
-        """Return each row's w_t, its a, and the b of all classes (None without smoothing)."""
+        """Return w_t and a of each row, and b of the classes (None without smoothing)."""
         w, b = counted.astype(x.dtype), None
         if self.weight is not None:
             class_weight = self.weight.data.astype(x.dtype, copy=False)  # (C,)

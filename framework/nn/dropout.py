@@ -1,4 +1,4 @@
-"""Dropout and Dropout2d: noise that keeps units from relying on each other."""
+"""Dropout and Dropout2d: random zeros that prevent co-adaptation of units."""
 
 from numpy.random import Generator
 
@@ -16,16 +16,16 @@ class Dropout(Module):
 
     Dividing by 1 - p keeps the mean, E[y] = x, so that evaluation needs no correction.
 
-    Gradient: the same mask, which forward therefore saves::
+    Gradient, with the same mask::
 
         dx = dy · m / (1 - p)
 
     Parameters
     ----------
     p : float
-        Probability of a zero, from 0 to 1; kept to 16 binary digits.
+        Probability of a zero, from 0 to 1; rounded to 16 bits.
     rng : numpy.random.Generator, optional
-        Where the masks come from; the ``dropout`` stream by default.
+        Generator of the masks; the ``dropout`` stream by default.
 
     Raises
     ------
@@ -84,14 +84,14 @@ class Dropout(Module):
 class Dropout2d(Module):
     """Set whole channels of each image to zero with probability p while training.
 
-    Neighbouring pixels of a map tell nearly the same, so that what `Dropout` takes from one the
-    next layer reads from the other; a whole channel is gone for good.
+    Neighbouring pixels of a feature map are correlated, so that `Dropout` removes little
+    information; a whole channel is removed completely.
 
     Formula, with a fresh random m for each sample n and channel c at each call::
 
         y_nhwc = x_nhwc m_nc        m = 1 / (1 - p) with probability 1 - p, else 0
 
-    Gradient: the same factors, which forward therefore saves::
+    Gradient, with the same factors::
 
         dx_nhwc = dy_nhwc m_nc
 
@@ -100,7 +100,7 @@ class Dropout2d(Module):
     p : float
         Probability of a zero, from 0 to 1.
     rng : numpy.random.Generator, optional
-        Where the masks come from; the ``dropout`` stream by default.
+        Generator of the masks; the ``dropout`` stream by default.
 
     Raises
     ------

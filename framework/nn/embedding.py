@@ -1,4 +1,4 @@
-"""Embedding: a table of vectors, looked up by index."""
+"""Embedding: a lookup table of vectors."""
 
 import numpy as np
 from numpy.random import Generator
@@ -17,19 +17,18 @@ class Embedding(Module):
 
         y_n = W_xₙ              W (V, D), y (..., D)
 
-    Gradient: row v of W is in y wherever x_n = v, so their gradients add; indices are integers
-    and have none::
+    Gradient: row v of W is in y wherever x_n = v, so the gradients add; indices have none::
 
         dW_v = Σ_{n: xₙ = v} dy_n
 
     Parameters
     ----------
     num_embeddings, embedding_dim : int
-        V and D: how many vectors, and their length.
+        V and D: number and length of the vectors.
     padding_idx : int, optional
-        A row that starts as zero and gets no gradient; negative ones count from the end.
+        Index of a row that is initially zero and gets no gradient; negative from the end.
     rng : numpy.random.Generator, optional
-        Where the initial values, N(0, 1), come from; the ``init`` stream by default.
+        Generator of the initial values, N(0, 1); the ``init`` stream by default.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""FeedForward and SwiGLU: what a Transformer does to each position by itself."""
+"""FeedForward and SwiGLU: the position-wise layers of a Transformer."""
 
 from numpy.random import Generator
 
@@ -11,7 +11,7 @@ from firstlight.support.array import Array
 
 
 class FeedForward(Module):
-    """Widen, bend, and narrow again.
+    """Two linear layers with an activation between, applied to each position.
 
     Formula::
 
@@ -27,11 +27,11 @@ class FeedForward(Module):
         4 C by default.
     dropout : float
     bias : bool
-        False leaves b₁ and b₂ out.
+        If False, there are no b₁ and b₂.
     approximate : {"none", "tanh"}
         Form of `GELU`.
     rng : numpy.random.Generator, optional
-        Where the initial values come from.
+        Generator of the initial values.
 
     References
     ----------
@@ -63,17 +63,17 @@ class FeedForward(Module):
         return self.linear1.backward(self.activation.backward(dh))
 
     def flops(self, x: Array, y: Array) -> int:
-        return 0  # all in the layers
+        return 0  # counted by the layers
 
 
 class SwiGLU(Module):
-    """A feed-forward whose hidden units are switched by others, as in LLaMA.
+    """Feed-forward layer whose hidden units are gated by others, as in LLaMA.
 
     Formula, with the gate a and the values u::
 
         a = x W₁ᵀ      u = x W₃ᵀ      y = (SiLU(a) u) W₂ᵀ        W₁, W₃ (hidden, C), W₂ (C, hidden)
 
-    Gradient, with g = dy W₂: the product rule, and x reaches y through both::
+    Gradient, with g = dy W₂, by the product rule; x contributes through both paths::
 
         du = g SiLU(a)      da = g u SiLU'(a)      dx = da W₁ + du W₃
 
@@ -82,10 +82,10 @@ class SwiGLU(Module):
     embed_dim : int
         C.
     hidden : int, optional
-        8/3 C by default, which makes it as large as `FeedForward`.
+        8/3 C by default, for as many weights as `FeedForward`.
     bias : bool
     rng : numpy.random.Generator, optional
-        Where the initial values come from.
+        Generator of the initial values.
 
     References
     ----------
@@ -119,4 +119,4 @@ class SwiGLU(Module):
         return dx
 
     def flops(self, x: Array, y: Array) -> int:
-        return 0  # all in the layers
+        return 0  # counted by the layers

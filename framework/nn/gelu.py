@@ -24,12 +24,12 @@ class GELU(Module):
     Parameters
     ----------
     approximate : {"none", "tanh"}
-        The approximation differs by less than 5e-4 and is the one that GPT-2 uses.
+        The approximation, used by GPT-2, differs by less than 5e-4.
 
     Raises
     ------
     ValueError
-        ``approximate`` is something else.
+        ``approximate`` has another value.
 
     References
     ----------
@@ -50,7 +50,7 @@ class GELU(Module):
 
     def forward(self, x: Array) -> Array:
         y, slope = fast.gelu(x, self.approximate, slope=self._stack is not None)
-        self.save(slope)  # dy/dx, which shares most of its work with y
+        self.save(slope)  # dy/dx, computed together with y
         return y
 
     def backward(self, dy: Array) -> Array:

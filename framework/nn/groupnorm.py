@@ -1,4 +1,4 @@
-"""GroupNorm: standardise groups of channels of each sample by itself."""
+"""GroupNorm: standardise groups of channels of each sample."""
 
 import math
 
@@ -20,8 +20,8 @@ class GroupNorm(Module):
 
         x̂ = (x - mean) r        y = w x̂ + b
 
-    Unlike BatchNorm it does the same in training and evaluation, for any size of the batch. One
-    group is LayerNorm over the whole sample; as many groups as channels are InstanceNorm.
+    Unlike BatchNorm, it is the same in training and evaluation and for any batch size. With one
+    group it is LayerNorm over the whole sample, with as many groups as channels InstanceNorm.
 
     Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
 
@@ -31,15 +31,15 @@ class GroupNorm(Module):
     Parameters
     ----------
     num_groups : int
-        G, a divisor of ``num_channels``; neighbouring channels make a group.
+        G, a divisor of ``num_channels``; adjacent channels form a group.
     num_channels : int
         C.
     eps : float
-        Keeps r finite where a group is constant.
+        Keeps r finite if a group is constant.
     affine : bool
-        False leaves w and b out.
+        If False, there are no w and b.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class GroupNorm(Module):
         return fast.sample_map(shift, (dy, scale), (x, slope))  # (N, ..., C)
 
     def _of_groups(self, mean, var):
-        """Return mean and variance of each channel's group, from those of the channels."""
+        """Return mean and variance of each channel's group from those of the channels."""
         center = self._mean(mean)  # (N, C)
         return center, self._mean(var + np.square(mean - center))
 

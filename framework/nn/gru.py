@@ -1,4 +1,4 @@
-"""GRU and GRUCell: a recurrent network that mixes old and new."""
+"""GRU and GRUCell: gated recurrent units."""
 
 from typing import Any
 
@@ -12,32 +12,32 @@ from firstlight.support.array import Array
 class GRUCell(Cell):
     """One step of a gated recurrent unit.
 
-    Formula, with a = x_t W_ihᵀ + b_ih and b = h_{t-1} W_hhᵀ + b_hh in three blocks, one a gate::
+    Formula, with a = x_t W_ihᵀ + b_ih and b = h_{t-1} W_hhᵀ + b_hh in three blocks, one per gate::
 
-        r   = σ(a_r + b_r)              how much of the past the candidate sees
-        z   = σ(a_z + b_z)              how much of the past stays
-        n   = tanh(a_n + r b_n)         the candidate
+        r   = σ(a_r + b_r)              reset gate
+        z   = σ(a_z + b_z)              update gate
+        n   = tanh(a_n + r b_n)         candidate
         h_t = (1 - z) n + z h_{t-1}
 
-    Where z is near 1, h and its gradient go on from step to step unchanged.
+    Where z is near 1, h and its gradient pass from step to step unchanged.
 
     Gradient, by the product rule and σ' = σ (1 - σ), tanh' = 1 - tanh²::
 
         da_n = dh_t (1 - z) (1 - n²)             db_n = da_n r
         da_z = dh_t (h_{t-1} - n) z (1 - z)      db_z = da_z
         da_r = da_n b_n r (1 - r)                db_r = da_r
-        dh_{t-1} = dh_t z, and what comes through b
+        dh_{t-1} = dh_t z, plus the path through b
 
-    and from there to x, h_{t-1} and the weights as told in `firstlight.nn.recurrent`.
+    and from there to x, h_{t-1} and the weights as in `firstlight.nn.recurrent`.
 
     Parameters
     ----------
     input_size, hidden_size : int
         I and H.
     bias : bool
-        False leaves b_ih and b_hh out.
+        If False, there are no b_ih and b_hh.
     rng : numpy.random.Generator, optional
-        Where the initial values come from, uniform in ±1/√H; the ``init`` stream by default.
+        Generator of the initial values, uniform in ±1/√H; the ``init`` stream by default.
 
     Attributes
     ----------
@@ -111,8 +111,8 @@ class GRU(Recurrent):
     """Gated recurrent units along sequences.
 
     Formula and gradient are those of `GRUCell` at each step t, from h_0 = 0 unless a state is
-    given, and the weights are the same at each step; see `firstlight.nn.recurrent`. With more
-    layers, each reads what the one below it put out.
+    given, with the same weights at each step; see `firstlight.nn.recurrent`. With several layers,
+    each reads the output of the one below.
 
     Parameters
     ----------

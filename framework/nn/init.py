@@ -1,6 +1,6 @@
-"""Initial weights: how large, so that signals neither fade nor explode with depth.
+"""Weight initialisers, scaled so that signals neither vanish nor explode with depth.
 
-Every function takes a shape and returns a float32 array, and fits ``Linear(init_weight=...)``::
+Each function takes a shape and returns a float32 array, for ``Linear(init_weight=...)``::
 
     nn.Linear(784, 10, init_weight=init.kaiming_normal)
     nn.Linear(784, 10, init_weight=functools.partial(init.normal, std=0.02))
@@ -58,7 +58,7 @@ def trunc_normal(
     *,
     rng: Generator | None = None,
 ) -> Array:
-    """Draw from the normal distribution cut off at a and b, which are values, not multiples of std.
+    """Draw from the normal distribution truncated to [a, b]; a and b are no multiples of std.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def trunc_normal(
     rng = _generator(rng)
     values = rng.normal(mean, std, shape)
     outside = (values < a) | (values > b)
-    while outside.any():  # draw those again; few rounds, for at least 1 % is inside
+    while outside.any():  # draw again; few rounds, as at least 1 % are inside
         values[outside] = rng.normal(mean, std, int(outside.sum()))
         outside = (values < a) | (values > b)
     return values.astype("float32")
@@ -132,7 +132,7 @@ def kaiming_uniform(
 ) -> Array:
     """Draw uniformly with variance gain² / fan, He's rule for ReLU networks.
 
-    ReLU halves the mean square of a signal; gain² = 2 makes up for it.
+    ReLU halves the mean square of a signal; gain² = 2 compensates.
 
     Parameters
     ----------
@@ -140,9 +140,9 @@ def kaiming_uniform(
     a : float
         Negative slope of the LeakyReLU that follows; 0 for ReLU.
     mode : {"fan_in", "fan_out"}
-        Keep the variance of the signals, or that of the gradients.
+        Preserve the variance of the signals, or of the gradients.
     nonlinearity : str
-        What follows the layer, see `gain`.
+        Activation after the layer, see `gain`.
     rng : numpy.random.Generator, optional
 
     References
@@ -166,10 +166,10 @@ def kaiming_normal(
 
 
 def orthogonal(shape: tuple[int, ...], gain: float = 1.0, *, rng: Generator | None = None) -> Array:
-    """Make a random matrix whose rows (or columns, if fewer) are orthogonal, of length gain.
+    """Draw a random matrix whose rows (or columns, if fewer) are orthogonal, of norm gain.
 
-    The QR decomposition of a normal matrix; the signs of R's diagonal go into Q, without which
-    Q would not be uniform. More than two axes: those after the first count as one.
+    It is Q of the QR decomposition of a normal matrix, times the signs of R's diagonal, which make
+    Q uniformly distributed. All axes after the first count as one.
 
     References
     ----------
@@ -186,7 +186,7 @@ def orthogonal(shape: tuple[int, ...], gain: float = 1.0, *, rng: Generator | No
 
 
 def gain(nonlinearity: str, param: float | None = None) -> float:
-    """Return PyTorch's recommended factor for the layer before an activation.
+    """Return PyTorch's recommended gain of the layer before an activation.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def gain(nonlinearity: str, param: float | None = None) -> float:
     Raises
     ------
     ValueError
-        Another name.
+        Unknown name.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""InstanceNorm2d: standardise each channel of each image by itself."""
+"""InstanceNorm2d: standardise each channel of each image."""
 
 import math
 
@@ -14,14 +14,14 @@ from firstlight.support.array import Array
 
 
 class InstanceNorm2d(Module):
-    """Standardise each channel of each image, which takes out its contrast.
+    """Standardise each channel of each image, which removes its contrast.
 
     Formula, for the n = H W values of a channel of one image, with r = 1/√(var + eps)::
 
         x̂ = (x - mean) r        y = w x̂ + b
 
-    The image's own mean and (biased) variance are used in evaluation too, unless running ones
-    are kept.
+    The image's own mean and (biased) variance are used in evaluation too, unless running
+    statistics are tracked.
 
     Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
 
@@ -34,15 +34,15 @@ class InstanceNorm2d(Module):
     num_features : int
         C, the number of channels.
     eps : float
-        Keeps r finite where a channel is constant.
+        Keeps r finite if a channel is constant.
     momentum : float
         Weight of the newest batch in the running statistics.
     affine : bool
-        True for w and b.
+        If True, there are w and b.
     track_running_stats : bool
-        True keeps means over the images of mean and variance, and uses them in evaluation.
+        If True, track the means over images of mean and variance, and use them in evaluation.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class InstanceNorm2d(Module):
     Raises
     ------
     ValueError
-        x is not (N, H, W, C); images of one pixel, whose own statistics say nothing.
+        x is not (N, H, W, C); images of one pixel.
     TypeError
         x of another dtype than the layer.
 
@@ -135,7 +135,7 @@ class InstanceNorm2d(Module):
         return fast.sample_map(-scale * total / n - slope * mean, (dy, scale), (x, slope))
 
     def _track(self, mean, var, n):
-        """Move the running statistics; n / (n - 1) makes the variance unbiased."""
+        """Update the running statistics; n / (n - 1) makes the variance unbiased."""
         for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
             running.data *= 1 - self.momentum
             running.data += self.momentum * sharding.row_mean(new)

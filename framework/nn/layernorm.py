@@ -1,4 +1,4 @@
-"""LayerNorm and RMSNorm: normalise each sample by itself."""
+"""LayerNorm and RMSNorm: normalise the last axes of each sample."""
 
 import math
 
@@ -25,19 +25,19 @@ class LayerNorm(Module):
         db = Σ_rows dy        dw = Σ_rows dy x̂
         dx = r (g - mean(g) - x̂ mean(g x̂))        means over the row
 
-    The second and third term take out what would only shift or stretch the row, which the
-    normalisation undoes anyway.
+    The second and third term remove the components that shift or scale the row, which the
+    normalisation cancels.
 
     Parameters
     ----------
     normalized_shape : int or tuple of int
-        The lengths of the last axes, over which a row extends.
+        Lengths of the last axes, which form a row.
     eps : float
-        Keeps r finite where a row is constant.
+        Keeps r finite if a row is constant.
     elementwise_affine : bool
-        False leaves w and b out.
+        If False, there are no w and b.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class LayerNorm(Module):
         return math.prod(self.normalized_shape)
 
     def _affine(self):
-        """Return w and b as vectors, None where there is none."""
+        """Return w and b as vectors, or None."""
         return [p if p is None else p.data.reshape(-1) for p in (self.weight, self.bias)]
 
     def flops(self, x: Array, y: Array) -> int:
@@ -122,7 +122,7 @@ class RMSNorm(Module):
 
         x̂ = x r        y = w x̂
 
-    Gradient, with g = dy w = dL/dx̂: x_j reaches x̂_j directly and every x̂_i through r, where
+    Gradient, with g = dy w = dL/dx̂: x_j affects x̂_j directly and every x̂_i through r, where
     dr/dx_j = -r³ x_j / n = -r² x̂_j / n::
 
         dw   = Σ_rows dy x̂
@@ -131,11 +131,11 @@ class RMSNorm(Module):
     Parameters
     ----------
     normalized_shape : int or tuple of int
-        The lengths of the last axes, over which a row extends.
+        Lengths of the last axes, which form a row.
     eps : float, optional
-        Keeps r finite where a row is zero; by default the dtype's machine epsilon.
+        Keeps r finite if a row is zero; the dtype's machine epsilon by default.
     elementwise_affine : bool
-        False leaves w out.
+        If False, there is no w.
 
     Attributes
     ----------

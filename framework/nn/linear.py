@@ -1,4 +1,4 @@
-"""Linear: the matrix product at the heart of every network."""
+"""Linear: matrix product and bias."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from firstlight.support.array import Array
 
 
 class Linear(Module):
-    """Map the last axis by a matrix and add a bias.
+    """Multiply the last axis by a matrix and add a bias.
 
     Formula, for each row n::
 
@@ -28,16 +28,16 @@ class Linear(Module):
     Parameters
     ----------
     in_features, out_features : int
-        I and O, the lengths of the last axis before and after.
+        I and O, the lengths of the last axis of x and y.
     bias : bool
-        False leaves b out.
+        If False, there is no b.
     init_weight : callable, optional
         ``init_weight(shape, rng=rng) -> array``, see `firstlight.nn.init`; PyTorch's default,
         uniform in ±1/√I.
     needs_dx : bool
-        False for a model's first layer: skips dx, a third of the work, and returns None.
+        False for a model's first layer: backward skips dx, a third of the work, and returns None.
     rng : numpy.random.Generator, optional
-        Where the initial values come from; the ``init`` stream by default.
+        Generator of the initial values; the ``init`` stream by default.
 
     Attributes
     ----------

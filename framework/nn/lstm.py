@@ -1,4 +1,4 @@
-"""LSTM and LSTMCell: a recurrent network with a memory that gates open and close."""
+"""LSTM and LSTMCell: long short-term memory."""
 
 from typing import Any
 
@@ -11,31 +11,31 @@ from firstlight.support.array import Array
 class LSTMCell(Cell):
     """One step of a long short-term memory.
 
-    Formula, with a + b = x_t W_ihᵀ + b_ih + h_{t-1} W_hhᵀ + b_hh in four blocks, one a gate::
+    Formula, with a + b = x_t W_ihᵀ + b_ih + h_{t-1} W_hhᵀ + b_hh in four blocks, one per gate::
 
-        i = σ((a + b)_i)            f = σ((a + b)_f)            let in, keep
-        g = tanh((a + b)_g)         o = σ((a + b)_o)            candidate, let out
+        i = σ((a + b)_i)            f = σ((a + b)_f)            input and forget gate
+        g = tanh((a + b)_g)         o = σ((a + b)_o)            candidate, output gate
         c_t = f c_{t-1} + i g       h_t = o tanh(c_t)
 
-    Where f is near 1, the memory c and its gradient go on from step to step unchanged.
+    Where f is near 1, the memory c and its gradient pass from step to step unchanged.
 
-    Gradient, with dc_t including what step t + 1 handed back, σ' = σ (1 - σ), tanh' = 1 - tanh²::
+    Gradient, with dc_t including the gradient from step t + 1, σ' = σ (1 - σ), tanh' = 1 - tanh²::
 
-        dc_t  += dh_t o (1 - tanh²(c_t))        as h_t contains c_t
+        dc_t  += dh_t o (1 - tanh²(c_t))        as h_t depends on c_t
         da_i = dc_t g i (1 - i)                 da_f = dc_t c_{t-1} f (1 - f)
         da_g = dc_t i (1 - g²)                  da_o = dh_t tanh(c_t) o (1 - o)
         db = da                                 dc_{t-1} = dc_t f
 
-    and from there to x, h_{t-1} and the weights as told in `firstlight.nn.recurrent`.
+    and from there to x, h_{t-1} and the weights as in `firstlight.nn.recurrent`.
 
     Parameters
     ----------
     input_size, hidden_size : int
         I and H.
     bias : bool
-        False leaves b_ih and b_hh out.
+        If False, there are no b_ih and b_hh.
     rng : numpy.random.Generator, optional
-        Where the initial values come from, uniform in ±1/√H; the ``init`` stream by default.
+        Generator of the initial values, uniform in ±1/√H; the ``init`` stream by default.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class LSTMCell(Cell):
     ) -> tuple[tuple[Array, ...], Any]:  # (N, 4 H), (N, 4 H), (h, c)
         _, c = state
         gates = np.add(a, b, out=b)  # (N, 4 H)
-        # All four at once, by σ(x) = ½ + ½ tanh(x/2): half the passes of σ by exp.
+        # All four at once, by σ(x) = ½ + ½ tanh(x/2), with half the passes of σ by exp.
         g = _blocks(gates)[2]
         g *= 2
         gates *= 0.5
@@ -120,8 +120,8 @@ class LSTM(Recurrent):
     """Long short-term memory along sequences.
 
     Formula and gradient are those of `LSTMCell` at each step t, from zeros unless a state is
-    given, and the weights are the same at each step; see `firstlight.nn.recurrent`. With more
-    layers, each reads what the one below it put out.
+    given, with the same weights at each step; see `firstlight.nn.recurrent`. With several layers,
+    each reads the output of the one below.
 
     Parameters
     ----------

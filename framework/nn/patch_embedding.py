@@ -1,4 +1,4 @@
-"""PatchEmbedding: an image as a sequence of patches, the words of a Vision Transformer."""
+"""PatchEmbedding: an image as a sequence of patches, for Vision Transformers."""
 
 from numpy.random import Generator
 
@@ -8,27 +8,27 @@ from firstlight.support.array import Array
 
 
 class PatchEmbedding(Module):
-    """Cut images into squares and map each by the same matrix.
+    """Cut images into square patches and map each by the same matrix.
 
-    Formula, for patch p of P × P pixels, row by row, with all its pixels as one row x_p::
+    Formula, for patch p of P × P pixels as one row x_p, patches in row-major order::
 
         y_p = x_p Wᵀ + b            x (N, H, W, C), x_p (P · P · C,), y (N, HW/P², D)
 
-    Gradient: that of `Linear`; each pixel is in one patch, so that its gradient goes back there.
+    Gradient: that of `Linear`, rearranged to images; each pixel is in one patch.
 
     Parameters
     ----------
     in_channels, embed_dim, patch_size : int
         C, D and P.
     needs_dx : bool
-        False, as for any first layer of a model that is fed with data, skips dx.
+        False for a model's first layer: backward skips dx and returns None.
     rng : numpy.random.Generator, optional
-        Where the initial values come from.
+        Generator of the initial values.
 
     Raises
     ------
     ValueError
-        x is no batch of images, or P does not divide their height and width.
+        x is not a batch of images, or P does not divide their height and width.
 
     References
     ----------
@@ -81,7 +81,7 @@ class PatchEmbedding(Module):
         return dx.reshape(n, h // p, w // p, p, p, c).swapaxes(2, 3).reshape(shape)
 
     def flops(self, x: Array, y: Array) -> int:
-        return 0  # all in the projection
+        return 0  # counted by the projection
 
     def extra_repr(self) -> str:
         return f"{self.in_channels}, patch_size={self.patch_size}"

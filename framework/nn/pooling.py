@@ -1,4 +1,4 @@
-"""Pooling: smaller images, of the largest or the mean value of each window."""
+"""Max and average pooling of images."""
 
 import numpy as np
 
@@ -10,36 +10,36 @@ from firstlight.support.array import Array
 
 
 class MaxPool2d(Module):
-    """Keep the largest value of each window, for each channel.
+    """Return the largest value of each window, for each channel.
 
     Formula::
 
         y[n, h, w, c] = max_ij x[n, s h + i, s w + j, c]        i < kh, j < kw
 
-    Gradient: y moves with the one pixel that was the largest (the first, if several are equal),
-    whose place forward therefore saves::
+    Gradient: y depends on the largest pixel only (the first of equal ones), whose position forward
+    saves::
 
-        dx[n, s h + i, s w + j, c] = dy[n, h, w, c] where (i, j) is that place, else 0
+        dx[n, s h + i, s w + j, c] = dy[n, h, w, c] at that position (i, j), else 0
 
-    and where windows overlap, a pixel adds up what it gets from each.
+    summed over windows that overlap.
 
     Parameters
     ----------
     kernel_size : int or (int, int)
         kh and kw.
     stride : int or (int, int), optional
-        s, pixels from window to window; ``kernel_size`` by default.
+        s, pixels from one window to the next; ``kernel_size`` by default.
     padding : int or (int, int)
-        Pixels of -∞ around the image; half the kernel at most.
+        Pixels of -∞ around the image; at most half the kernel.
     dilation : int or (int, int)
-        Pixels from one place of the window to the next.
+        Pixels from one position of the window to the next.
     ceil_mode : bool
-        True also takes a last window that reaches over the end, so that no pixel is left out.
+        If True, a last window may extend over the end, so that no pixel is skipped.
 
     Raises
     ------
     ValueError
-        Arguments that do not fit; x that is not (N, H, W, C), or too small.
+        Invalid arguments; x is not (N, H, W, C), or too small.
 
     Examples
     --------
@@ -82,35 +82,35 @@ class MaxPool2d(Module):
 
 
 class AvgPool2d(Module):
-    """Take the mean of each window, for each channel.
+    """Return the mean of each window, for each channel.
 
     Formula::
 
         y[n, h, w, c] = 1/(kh kw) Σ_ij x[n, s h + i, s w + j, c]
 
-    Gradient: a pixel has an equal share in each window that it is in::
+    Gradient: each pixel has weight 1/(kh kw) in every window that contains it::
 
         dx[n, s h + i, s w + j, c] = 1/(kh kw) Σ dy[n, h, w, c] over these windows
 
-    In place of kh kw stands the number of pixels that the window counts, where these are fewer.
+    If a window counts fewer pixels, their number replaces kh kw.
 
     Parameters
     ----------
     kernel_size : int or (int, int)
         kh and kw.
     stride : int or (int, int), optional
-        s, pixels from window to window; ``kernel_size`` by default.
+        s, pixels from one window to the next; ``kernel_size`` by default.
     padding : int or (int, int)
-        Zeros around the image; half the kernel at most.
+        Zeros around the image; at most half the kernel.
     ceil_mode : bool
-        True also takes a last window that reaches over the end; what it sees there never counts.
+        If True, a last window may extend over the end; pixels there never count.
     count_include_pad : bool
-        False leaves the zeros around the image out of the count.
+        If False, the zeros around the image are not counted.
 
     Raises
     ------
     ValueError
-        Arguments that do not fit; x that is not (N, H, W, C), or too small.
+        Invalid arguments; x is not (N, H, W, C), or too small.
 
     Examples
     --------
@@ -151,14 +151,14 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """Take means so that y has a certain size, whatever that of x.
+    """Average cells of x so that y has a given size.
 
     Formula, along each axis; cell m of y is the mean of pixels start ... stop, and cells overlap
-    where the sizes do not divide::
+    if the sizes do not divide::
 
         start = ⌊m H / oh⌋        stop = ⌈(m + 1) H / oh⌉
 
-    Gradient: each pixel of a cell has an equal share of its dy.
+    Gradient: dy of a cell is divided equally among its pixels.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ class AdaptiveAvgPool2d(Module):
     Raises
     ------
     ValueError
-        An output_size below 1; x that is not (N, H, W, C), or has no pixels.
+        An output_size below 1; x is not (N, H, W, C), or has no pixels.
 
     Examples
     --------
@@ -213,7 +213,7 @@ class AdaptiveAvgPool2d(Module):
 
 
 class GlobalAvgPool2d(Module):
-    """Take the mean over all pixels: one number a channel.
+    """Return the mean over all pixels, one number per channel.
 
     Formula and gradient::
 
@@ -223,7 +223,7 @@ class GlobalAvgPool2d(Module):
     Raises
     ------
     ValueError
-        x that is not (N, H, W, C), or has no pixels.
+        x is not (N, H, W, C), or has no pixels.
 
     References
     ----------
@@ -252,7 +252,7 @@ class GlobalAvgPool2d(Module):
 
 
 def _pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
-    """Return the `ops.Window` of a pooling layer's arguments."""
+    """Return the `Window` of a pooling layer's arguments."""
     kernel = pair(who, "kernel_size", kernel_size, 1)
     stride = kernel if stride is None else pair(who, "stride", stride, 1)
     padding = pair(who, "padding", padding, 0)
@@ -265,14 +265,14 @@ def _pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
 
 
 def _check_pixels(who, x):
-    """Raise a ValueError unless x is (N, H, W, C) with a pixel at least."""
+    """Raise a ValueError unless x is (N, H, W, C) with at least one pixel."""
     check_images(who, x)
     if 0 in x.shape[1:3]:
         raise ValueError(f"{who}: expected x with pixels, got shape {x.shape}")
 
 
 def _window_repr(window):
-    """Return what a pooling layer shows of its window."""
+    """Return the repr of a pooling layer's window."""
     parts = [f"kernel_size={window.kernel}, stride={window.stride}"]
     parts += [f"padding={window.before}"] if any(window.before) else []
     parts += [f"dilation={window.dilation}"] if window.dilation != (1, 1) else []

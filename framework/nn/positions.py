@@ -1,4 +1,4 @@
-"""Positions: how attention, which sees a set, is told the order of a sequence.
+"""Position encodings: the order of a sequence, which attention itself ignores.
 
 Learned positions are an `Embedding` of 0, 1, 2, ... that is added to x.
 """
@@ -10,9 +10,9 @@ from firstlight.support.array import Array
 
 
 class SinusoidalPositions(Module):
-    """Add waves of many lengths to x, a different pattern for each position.
+    """Add sines and cosines of many wavelengths to x.
 
-    Formula, for position t and the pair i of the C numbers::
+    Formula, for position t and pair i of the C numbers::
 
         y = x + P        P_t,2i = sin(t ω_i)    P_t,2i+1 = cos(t ω_i)    ω_i = 10000^(-2i/C)
 
@@ -65,24 +65,23 @@ class SinusoidalPositions(Module):
 
 
 class RotaryPositions(Module):
-    """Turn each pair of numbers of a query or key by an angle that grows with its position.
+    """Rotate each pair of numbers of a query or key by an angle proportional to its position.
 
-    The product of a query at t and a key at s then depends on t - s only: where they stand to
-    each other counts, not where in the text.
+    The product of a query at t and a key at s then depends on the relative position t - s only.
 
     Formula, for position t and pair i of the D numbers (x_i with x_{i+D/2}, as in LLaMA)::
 
         y_i       = x_i cos(t ω_i) - x_{i+D/2} sin(t ω_i)        ω_i = base^(-2i/D)
         y_{i+D/2} = x_{i+D/2} cos(t ω_i) + x_i sin(t ω_i)
 
-    Gradient: y = R x with a rotation R, so dx = Rᵀ dy turns back, by the negative angle.
+    Gradient: y = R x with a rotation R, so dx = Rᵀ dy rotates by the negative angle.
 
     Parameters
     ----------
     head_dim : int
         D, even.
     base : float
-        The longest wave has about 2π · base positions.
+        The longest wavelength is about 2π · base positions.
 
     Raises
     ------
@@ -122,7 +121,7 @@ class RotaryPositions(Module):
         return self.turn(dy, back=True)
 
     def turn(self, x: Array, start: int = 0, *, back: bool = False) -> Array:
-        """Return x (..., T, D) turned, or turned back; its first position is ``start``."""
+        """Rotate x (..., T, D), or rotate it back; its first position is ``start``."""
         cos, sin = _waves(x.shape[-2], self.head_dim, start, x, self.base)  # (T, D/2) each
         if back:
             sin = -sin
@@ -142,7 +141,7 @@ class RotaryPositions(Module):
 
 def _waves(count, width, start, like, base=10000.0):
     """Return cos(t ω_i) and sin(t ω_i), (count, width/2) each, for t from ``start`` on."""
-    # In float64, for angles of thousands need the digits.
+    # In float64, as angles of thousands need the precision.
     t = np.arange(start, start + count, dtype="float64", like=like)[:, None]  # (count, 1)
     angles = t * base ** (-2 * np.arange(width // 2, like=like) / width)
     return (f(angles).astype(like.dtype) for f in (np.cos, np.sin))

@@ -1,28 +1,28 @@
-"""What RNN, GRU and LSTM share: one step (`Cell`), many steps (`Recurrent`), and the way back.
+"""Base classes of RNN, GRU and LSTM: one step (`Cell`), and many steps (`Recurrent`).
 
-Formula; each step makes a new state s_t, whose first part is the output h_t, from the step's input
-and the old state::
+Formula; each step computes a new state s_t, whose first part is the output h_t, from its input and
+the old state::
 
     a_t = x_t W_ihᵀ + b_ih              W_ih (G H, I), G gates of H units
     b_t = h_{t-1} W_hhᵀ + b_hh          W_hh (G H, H)
-    s_t = step(a_t, b_t, s_{t-1})       RNN, GRU and LSTM differ in this alone
+    s_t = step(a_t, b_t, s_{t-1})       the only difference of RNN, GRU and LSTM
 
-Gradient, known as backpropagation through time: unrolled, this is a deep network whose layers
-share their weights. h_t is used twice, as output and by step t + 1, so two gradients meet in it,
-and the steps are undone from the last to the first, each handing the gradient of its old state on::
+Gradient (backpropagation through time): unrolled, this is a deep network whose layers share their
+weights. h_t is used twice, as output and by step t + 1, so its two gradients add. Backward goes
+through the steps from the last to the first, each of which returns the gradient of its old state::
 
-    ds_t                    = dy_t + what step t + 1 handed back     (dy_t adds to the part h_t)
+    ds_t                    = dy_t + gradient from step t + 1        (dy_t adds to the part h_t)
     da_t, db_t, ds_{t-1}    = step backward(ds_t)
     dh_{t-1}               += db_t W_hh                              the path through b_t
     dx_t                    = da_t W_ih
     dW_ih = Σ_t da_tᵀ x_t        dW_hh = Σ_t db_tᵀ h_{t-1}           shared, so summed over t
 
-Only h makes a step wait for the one before. What does not contain it, x W_ihᵀ for all t on the way
-there, dx and the dW on the way back, is one product each, outside the loop.
+Only h makes a step depend on the one before. The other products, x W_ihᵀ in forward, dx and the dW
+in backward, are one product for all t each, outside the loop.
 
-Backward has one dy, forward one y; the state goes beside them. ``forward(x, state)`` leaves the
-last state in ``state``, ``backward(dy, dstate)`` takes dL/d(last state), which is zero by default,
-and leaves dL/d(first state) in ``dstate``. A state is h of shape (N, H), for many steps (layers,
+Forward returns y and backward takes dy only. ``forward(x, state)`` stores the last state in
+``state``; ``backward(dy, dstate)`` takes dL/d(last state), zero by default, and stores
+dL/d(first state) in ``dstate``. A state is h of shape (N, H), for many steps (layers,
 N, H); for LSTM it is the pair (h, c).
 
 References
@@ -44,16 +44,16 @@ from firstlight.support.array import Array
 
 
 class Cell(Module):
-    """One step; abstract. Subclasses say how a and b become the new state.
+    """Base class of one step; subclasses compute the new state from a and b.
 
     Attributes
     ----------
     gates : int
         G, the number of blocks of H rows in the weights.
     parts : int
-        Arrays that make a state.
+        Number of arrays in a state.
     state, dstate : array, or tuple of arrays
-        The new state, left by forward; dL/d(old state), left by backward.
+        New state, set by forward; dL/d(old state), set by backward.
     """
 
     weight_ih: Parameter
@@ -67,7 +67,7 @@ class Cell(Module):
 
     @staticmethod
     def step(a: Array, b: Array, state: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
-        """Return the new state, a tuple, and what `undo` needs of it."""
+        """Return the new state, a tuple, and the values that `undo` needs."""
         raise NotImplementedError
 
     @staticmethod
@@ -126,14 +126,14 @@ class Cell(Module):
 
 
 class Recurrent(Module):
-    """A cell's step repeated along a sequence, in one or more layers; abstract.
+    """Base class of a cell's step repeated along a sequence, in one or more layers.
 
     Attributes
     ----------
     cell : type
-        The `Cell` whose step it takes.
+        `Cell` that computes the step.
     state, dstate : array, or tuple of arrays
-        The last state, left by forward; dL/d(first state), left by backward.
+        Last state, set by forward; dL/d(first state), set by backward.
     """
 
     cell: type[Cell] = Cell
@@ -168,7 +168,7 @@ class Recurrent(Module):
     def forward(self, x: Array, state: Any = None) -> Array:  # x (N, T, I)
         _check_input(self, x, 3, self.weight_ih_l0)
         first = _parts_of(self, state, x, (self.num_layers, len(x), self.hidden_size))
-        y = np.asarray(x.transpose(1, 0, 2), order="C", like=x)  # (T, N, I), each step one piece
+        y = np.asarray(x.transpose(1, 0, 2), order="C", like=x)  # (T, N, I), each step contiguous
         last = []
         for layer in range(self.num_layers):
             y, end = self._forward(layer, y, tuple(part[layer] for part in first))
@@ -184,7 +184,7 @@ class Recurrent(Module):
             a += b_ih.data
         h = np.empty_like(a, shape=(len(x) + 1, *state[0].shape))  # (T + 1, N, H)
         h[0], kept = state[0], []
-        # (H, G H)  in one piece of memory: 1.2 times as fast for H = 256
+        # (H, G H)  contiguous: 1.2 times as fast for H = 256
         w_hh_t = np.asarray(w_hh.data.T, order="C", like=x)
         for t in range(len(x)):
             b = fast.matmul(h[t], w_hh_t)  # (N, G H)
@@ -251,10 +251,10 @@ class Recurrent(Module):
 
 
 def _joined(steps):
-    """Return the arrays (N, G H) of all steps one below the other, (T N, G H)."""
+    """Stack the arrays (N, G H) of all steps to (T N, G H)."""
     if isinstance(steps[0], np.ndarray):
         return np.concatenate(steps)
-    # CuPy joins more than 8 by a list of their places, copied from the host: no graph can have it.
+    # CuPy joins more than 8 by a list of addresses from the host, which no graph can capture.
     whole = np.empty_like(steps[0], order="C", shape=(len(steps), *steps[0].shape))
     for part, step in zip(whole, steps, strict=True):
         part[...] = step

@@ -1,4 +1,4 @@
-"""MSELoss, L1Loss, HuberLoss: how far predictions are from numbers."""
+"""MSELoss, L1Loss and HuberLoss: losses of regressions."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class MSELoss(Module):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        "none" returns each value's loss; backward takes one number for all, or one for each.
+        "none" returns each value's loss; backward takes one number for all, or one per value.
 
     Raises
     ------
@@ -59,11 +59,11 @@ class MSELoss(Module):
         return d  # (...)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{}``: the loss says it all."""
+        """Return ``{}``, as the loss is the only metric."""
         return {}
 
     def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"loss": D}``, the number of values; None as D of a sum."""
+        """Return ``{"loss": D}``, the number of values, or None for a sum."""
         return {"loss": prediction.size if self.reduction == "mean" else None}
 
     def extra_repr(self) -> str:
@@ -71,7 +71,7 @@ class MSELoss(Module):
 
 
 class L1Loss(Module):
-    """Average the absolute errors: less impressed by outliers than `MSELoss`.
+    """Average the absolute errors, which are less sensitive to outliers than `MSELoss`.
 
     Formula, with D the number of values for "mean", 1 for "sum"::
 
@@ -85,7 +85,7 @@ class L1Loss(Module):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        "none" returns each value's loss; backward takes one number for all, or one for each.
+        "none" returns each value's loss; backward takes one number for all, or one per value.
 
     Raises
     ------
@@ -121,11 +121,11 @@ class L1Loss(Module):
         return dx  # (...)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{}``: the loss says it all."""
+        """Return ``{}``, as the loss is the only metric."""
         return {}
 
     def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"loss": D}``, the number of values; None as D of a sum."""
+        """Return ``{"loss": D}``, the number of values, or None for a sum."""
         return {"loss": prediction.size if self.reduction == "mean" else None}
 
     def extra_repr(self) -> str:
@@ -133,7 +133,7 @@ class L1Loss(Module):
 
 
 class HuberLoss(Module):
-    """Average a loss that is a parabola for small errors and a straight line for large ones.
+    """Average a loss that is quadratic for small errors and linear for large ones.
 
     Formula, with D the number of values for "mean", 1 for "sum"::
 
@@ -141,17 +141,16 @@ class HuberLoss(Module):
         c = clip(d, -δ, δ)
         L = Σ c (d - c/2) / D
 
-    which is d²/2 where |d| ≤ δ and δ (|d| - δ/2) beyond. Gradient, as both pieces have the same
-    slope where they meet::
+    which is d²/2 for |d| ≤ δ and δ (|d| - δ/2) beyond. Gradient, continuous at |d| = δ::
 
         dx = c / D
 
     Parameters
     ----------
     delta : float
-        δ, where the line begins.
+        δ, the largest error with a quadratic loss.
     reduction : {"mean", "sum", "none"}
-        "none" returns each value's loss; backward takes one number for all, or one for each.
+        "none" returns each value's loss; backward takes one number for all, or one per value.
 
     Raises
     ------
@@ -196,11 +195,11 @@ class HuberLoss(Module):
         return c  # (...)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{}``: the loss says it all."""
+        """Return ``{}``, as the loss is the only metric."""
         return {}
 
     def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"loss": D}``, the number of values; None as D of a sum."""
+        """Return ``{"loss": D}``, the number of values, or None for a sum."""
         return {"loss": prediction.size if self.reduction == "mean" else None}
 
     def extra_repr(self) -> str:
@@ -210,10 +209,10 @@ class HuberLoss(Module):
 def _difference(loss, prediction, target):
     """Return prediction - target in prediction's dtype, after checking both."""
     check_same_shape(type(loss).__name__, prediction, target)
-    d = np.empty_like(prediction)  # an array also for one number, of which NumPy makes a scalar
+    d = np.empty_like(prediction)  # an array even for one number, where NumPy returns a scalar
     return np.subtract(prediction, target, out=d, dtype=d.dtype)
 
 
 def _total(loss, d):
-    """Return what the sum is divided by."""
+    """Return the denominator of the loss."""
     return d.size if loss.reduction == "mean" else 1

@@ -1,8 +1,6 @@
 """ReLU, LeakyReLU and ELU: activations that are the identity for positive x.
 
-No ``np.where``: on a random condition it takes seven times as long. All go over blocks, on all
-cores: LeakyReLU and ELU of 2048 x 1536 float32, forward and backward, take 2.8 and
-4.2 ms on two threads, whole-array passes 9.6 and 10.7.
+They avoid ``np.where``, which is slow on a random condition, and run over blocks, on all cores.
 """
 
 import numpy as np
@@ -19,7 +17,7 @@ class ReLU(Module):
 
         y = max(x, 0)
 
-    Gradient: y moves with x where x > 0, and not at all elsewhere (at 0 too, by convention)::
+    Gradient: dy/dx is 1 where x > 0, and 0 elsewhere (by convention at 0 too)::
 
         dx = dy · [x > 0] = dy · [y > 0]
 
@@ -37,7 +35,7 @@ class ReLU(Module):
 
     def forward(self, x: Array) -> Array:
         y = fast.blockwise(self._forward, x)
-        self.save(y)  # the next layer keeps y anyway, so this costs no memory
+        self.save(y)  # the next layer saves y anyway, so this needs no memory
         return y
 
     def backward(self, dy: Array) -> Array:
@@ -55,7 +53,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """Make negative values small instead of zero, so that some gradient always flows.
+    """Scale negative values by a small slope, so that their gradient is not zero.
 
     Formula, with the slope s::
 

@@ -1,6 +1,6 @@
 """Flatten, Reshape and Identity: layers that change at most the shape.
 
-A layer behind them with ``needs_dx=False`` hands back None; so do they.
+If the next layer has ``needs_dx=False``, its backward returns None, and so do theirs.
 """
 
 import math
@@ -12,7 +12,7 @@ from firstlight.support.array import Array
 class Flatten(Module):
     """Merge the axes from ``start_dim`` to the last into one, e.g. pixels into features.
 
-    Formula and gradient; the numbers stay, in the same order::
+    Formula and gradient; numbers and their order do not change::
 
         y  = x reshaped         x (N, H, W, C) -> y (N, H·W·C)
         dx = dy reshaped back
@@ -20,7 +20,7 @@ class Flatten(Module):
     Parameters
     ----------
     start_dim : int
-        The first axis to merge; 1 keeps the samples apart.
+        The first axis to merge; 1 keeps the samples separate.
 
     Raises
     ------
@@ -64,9 +64,9 @@ class Flatten(Module):
 
 
 class Reshape(Module):
-    """Give every sample another shape; the first axis, the batch, stays.
+    """Reshape every sample; the first axis, the batch, is kept.
 
-    Formula and gradient; the numbers stay, in the same order::
+    Formula and gradient; numbers and their order do not change::
 
         y  = x reshaped         x (N, ...) -> y (N, *shape)
         dx = dy reshaped back
@@ -74,7 +74,7 @@ class Reshape(Module):
     Parameters
     ----------
     *shape : int
-        The shape of one sample. One number may be -1: what is left over.
+        Shape of one sample. One number may be -1: it is inferred.
 
     Raises
     ------
@@ -110,7 +110,7 @@ class Reshape(Module):
         return dy.reshape(x_shape)  # (N, ...)
 
     def _sample_shape(self, x):
-        """Fill in -1, by hand so that an empty batch works as well."""
+        """Replace -1, in a way that works for an empty batch too."""
         size = math.prod(x.shape[1:])
         known = math.prod(n for n in self.shape if n != -1)
         left_over = size // known if known else 0
@@ -130,7 +130,7 @@ class Reshape(Module):
 
 
 class Identity(Module):
-    """Return x as it is; a placeholder where a layer is optional.
+    """Return x unchanged; a placeholder for an optional layer.
 
     Formula and gradient::
 

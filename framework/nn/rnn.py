@@ -19,18 +19,18 @@ class RNNCell(Cell):
 
         da = db = dh_t (1 - h_t²)
 
-    and from there to x, h_{t-1} and the weights as told in `firstlight.nn.recurrent`. Each step
+    and from there to x, h_{t-1} and the weights as in `firstlight.nn.recurrent`. Each step
     multiplies the gradient by W_hh and by 1 - h² ≤ 1: over many steps it vanishes, or explodes if
-    W_hh is large. `LSTMCell` and `GRUCell` give it a way around.
+    W_hh is large. `LSTMCell` and `GRUCell` avoid that.
 
     Parameters
     ----------
     input_size, hidden_size : int
         I and H.
     bias : bool
-        False leaves b_ih and b_hh out.
+        If False, there are no b_ih and b_hh.
     rng : numpy.random.Generator, optional
-        Where the initial values come from, uniform in ±1/√H; the ``init`` stream by default.
+        Generator of the initial values, uniform in ±1/√H; the ``init`` stream by default.
 
     Attributes
     ----------
@@ -80,21 +80,21 @@ class RNN(Recurrent):
     """A plain recurrent network along sequences.
 
     Formula and gradient are those of `RNNCell` at each step t, from h_0 = 0 unless a state is
-    given, and the weights are the same at each step; see `firstlight.nn.recurrent`. With more
-    layers, each reads what the one below it put out.
+    given, with the same weights at each step; see `firstlight.nn.recurrent`. With several layers,
+    each reads the output of the one below.
 
     Parameters
     ----------
     input_size, hidden_size : int
         I and H.
     num_layers : int
-        How many, one above the other.
+        Number of layers.
     bias : bool
-        False leaves b_ih and b_hh out.
+        If False, there are no b_ih and b_hh.
     needs_dx : bool
         False for a model's first layer: skips dx and returns None.
     rng : numpy.random.Generator, optional
-        Where the initial values come from, uniform in ±1/√H; the ``init`` stream by default.
+        Generator of the initial values, uniform in ±1/√H; the ``init`` stream by default.
 
     Attributes
     ----------

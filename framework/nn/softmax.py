@@ -1,4 +1,4 @@
-"""Softmax and LogSoftmax: scores to probabilities."""
+"""Softmax and LogSoftmax: probabilities from scores."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from firstlight.support.array import Array
 
 
 class Softmax(Module):
-    """Turn scores into probabilities that are positive and sum to 1 along an axis.
+    """Convert scores to probabilities that sum to 1 along an axis.
 
-    Formula; the largest score m = max_j x_j cancels, and keeps exp from overflowing::
+    Formula; the largest score m = max_j x_j cancels, and prevents overflow of exp::
 
         y_i = exp(x_i - m) / Σ_j exp(x_j - m)
 
-    Gradient: dy_i/dx_j = y_i ([i = j] - y_j), so each score lowers all the others::
+    Gradient, from dy_i/dx_j = y_i ([i = j] - y_j)::
 
         dx_j = Σ_i dy_i y_i ([i = j] - y_j) = y_j (dy_j - Σ_i dy_i y_i)
 
@@ -59,7 +59,7 @@ class Softmax(Module):
 
 
 class LogSoftmax(Module):
-    """Compute the logarithm of softmax without ever taking the logarithm of zero.
+    """Compute the logarithm of softmax without taking the logarithm of zero.
 
     Formula, with m = max_j x_j::
 
@@ -105,7 +105,7 @@ class LogSoftmax(Module):
 
 
 def _centered(layer, x):
-    """Return x - m in new memory; a ValueError unless x has the layer's axis."""
+    """Return x - m as a new array; raise a ValueError unless x has the layer's axis."""
     if not -x.ndim <= layer.dim < x.ndim:
         who = type(layer).__name__
         raise ValueError(f"{who}: expected x with an axis {layer.dim} (dim), got shape {x.shape}")

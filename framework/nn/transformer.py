@@ -88,15 +88,15 @@ class _TransformerLayer(Module):
 
 
 class TransformerEncoderLayer(_TransformerLayer):
-    """Let the positions of a sequence look at each other, then let each think by itself.
+    """Self-attention and a feed-forward, each with a residual connection and a norm.
 
-    Formula, with f(x) = W₂ φ(W₁ x) and dropout on every branch; ``norm_first`` (pre-norm) trains
+    Formula, with f(x) = W₂ φ(W₁ x) and dropout on every branch; pre-norm (``norm_first``) trains
     without a warm-up, post-norm is the original::
 
         pre-norm:   h = x + attention(norm₁(x))       y = h + f(norm₂(h))
         post-norm:  h = norm₁(x + attention(x))       y = norm₂(h + f(h))
 
-    Gradient: where x goes both through the branch and past it, its gradients add::
+    Gradient: the gradients of the branch and of the residual path add::
 
         pre-norm:   dh = dy + norm₂'(f'(dy))          dx = dh + norm₁'(attention'(dh))
         post-norm:  u = norm₂'(dy), dh = u + f'(u)    v = norm₁'(dh), dx = v + attention'(v)
@@ -104,7 +104,7 @@ class TransformerEncoderLayer(_TransformerLayer):
     Parameters
     ----------
     d_model, nhead : int
-        Numbers a position (C) and heads.
+        Numbers per position (C), and heads.
     dim_feedforward : int
         Width of the hidden layer of f.
     dropout : float
@@ -114,16 +114,16 @@ class TransformerEncoderLayer(_TransformerLayer):
     norm_first : bool
     bias : bool
     is_causal : bool
-        Position i sees positions 0 ... i only.
+        If True, position i sees positions 0 ... i only.
     recompute : bool
-        Keep only x for backward, and run forward again then; see `firstlight.nn.recompute`.
+        If True, save only x for backward and run forward again; see `firstlight.nn.recompute`.
     rng : numpy.random.Generator, optional
-        Where the initial values come from.
+        Generator of the initial values.
 
     Raises
     ------
     ValueError
-        An unknown activation; see `MultiHeadAttention` for the rest.
+        An unknown activation; see also `MultiHeadAttention`.
 
     References
     ----------
@@ -161,22 +161,22 @@ class TransformerEncoderLayer(_TransformerLayer):
 
 
 class TransformerDecoderLayer(_TransformerLayer):
-    """Look at the own sequence, then at another one (the memory), then think.
+    """Self-attention, attention to another sequence (the memory), and a feed-forward.
 
     Formula, with the feed-forward f and dropout on every branch::
 
         pre-norm:   a = x + self(norm₁(x))    b = a + cross(norm₂(a), m)    y = b + f(norm₃(b))
         post-norm:  a = norm₁(x + self(x))    b = norm₂(a + cross(a, m))    y = norm₃(b + f(b))
 
-    Gradient: line by line backwards, as in `TransformerEncoderLayer`; the memory m takes part
-    through ``cross`` only, whose backward returns two gradients.
+    Gradient: in reverse order, as in `TransformerEncoderLayer`; the memory m is used by ``cross``
+    only, whose backward returns two gradients.
 
     Parameters
     ----------
     d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, norm_first, bias
         As in `TransformerEncoderLayer`.
     is_causal : bool
-        Position i of x sees positions 0 ... i of x only; all see the whole memory.
+        If True, position i of x sees positions 0 ... i of x only; all see the whole memory.
     recompute, rng
         As in `TransformerEncoderLayer`.
 

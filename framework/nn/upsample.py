@@ -1,4 +1,4 @@
-"""Upsample: larger (or smaller) images, by copying or by interpolating pixels."""
+"""Upsample: resize images by nearest-neighbour or bilinear interpolation."""
 
 from functools import lru_cache
 from typing import Any
@@ -12,40 +12,39 @@ from firstlight.support.array import Array
 
 
 class Upsample(Module):
-    """Resize images by taking the nearest pixel, or a weighted mean of the four around a point.
+    """Resize images by nearest-neighbour or bilinear interpolation.
 
-    Formula: rows and columns are resized one after the other, each by a small matrix with one
-    row for each new pixel; the same for all samples n and channels c::
+    Formula: rows and columns are resized one after the other, each by a matrix with one row for
+    each new pixel, for all samples n and channels c::
 
         y_nc = A_h x_nc A_wᵀ        A_h (H', H), A_w (W', W)
 
-    The new pixel i looks at the point p of the old image, with scale = old size / new size, or
+    The new pixel i samples the point p of the old image, with scale = old size / new size, or
     1 / scale_factor, and 1 for an axis that keeps its size::
 
         "nearest"                           p = ⌊i · scale⌋           1 at p
         "bilinear"                          p = (i + ½) scale - ½     1 - f at ⌊p⌋, f at ⌊p⌋ + 1,
         "bilinear", align_corners=True      p = i (old - 1)/(new - 1)     where f = p - ⌊p⌋
 
-    Points outside the image are moved to its edge.
+    Points outside the image are clamped to its edge.
 
-    Gradient: the map is linear, so dx is its transpose; all that a pixel was copied to is added
-    up::
+    Gradient: the map is linear, so dx is its transpose applied to dy::
 
         dx_nc = A_hᵀ dy_nc A_w
 
-    A layer behind it with ``needs_dx=False`` hands back None; so does this one.
+    If the next layer has ``needs_dx=False``, its backward returns None, and so does this one.
 
     Parameters
     ----------
     size : int or (int, int), optional
         H' and W'.
     scale_factor : float or (float, float), optional
-        H' / H and W' / W, in place of ``size``; the new size is rounded down.
+        H' / H and W' / W, instead of ``size``; the new size is rounded down.
     mode : {"nearest", "bilinear"}
-        How new pixels are made.
+        Interpolation.
     align_corners : bool, optional
-        For "bilinear": True maps the middles of the corner pixels onto each other, instead of
-        the outer edges of the image.
+        For "bilinear": if True, align the centres of the corner pixels instead of the outer
+        edges of the image.
 
     Raises
     ------
@@ -105,7 +104,7 @@ class Upsample(Module):
         return fast.resize(dy, rows, columns)  # (N, H, W, C)
 
     def _taps(self, axis, x):
-        """Return the taps of the axis, by which `ops.resize` multiplies with A and with Aᵀ."""
+        """Return the matrices A and Aᵀ of an axis as `fast.resize` takes them."""
         old = x.shape[1 + axis]
         if self.size is not None:
             new, scale = int(self.size[axis]), old / self.size[axis]
@@ -117,7 +116,9 @@ class Upsample(Module):
                 f"for x of shape {x.shape}"
             )
         key = old, new, scale, x.dtype.name, type(x)
-        if key not in self._known:  # copied to a GPU once: no graph can have a copy from the host
+        if (
+            key not in self._known
+        ):  # copied to a GPU once, as no graph can capture a copy from the host
             weights = _axis_weights(*key[:4], self.mode, self.align_corners)
             self._known[key] = [_like(x, a, *fast.resize_taps(a)) for a in (weights, weights.T)]
         return self._known[key]
@@ -132,11 +133,11 @@ class Upsample(Module):
 
 @lru_cache(maxsize=64)
 def _axis_weights(old, new, scale, dtype, mode, align_corners):
-    """Return A for an axis, on the host: (new, old)."""
+    """Return A (new, old) of an axis, on the host."""
     i = np.arange(new, dtype="float32" if mode == "nearest" else "float64")
     if old == new:
         point = i
-    elif mode == "nearest":  # in float32, and twice the size by itself: as PyTorch rounds
+    elif mode == "nearest":  # in float32, with a special case for twice the size, as PyTorch rounds
         point = np.floor(i * (0.5 if new == 2 * old else scale))
     elif align_corners:
         point = i * ((old - 1) / max(new - 1, 1))
@@ -149,7 +150,7 @@ def _axis_weights(old, new, scale, dtype, mode, align_corners):
 
 
 def _like(x, weights, taps, seen):
-    """Return a matrix, its taps and what they see as arrays of the same kind as x."""
+    """Return a matrix and its sparse form as arrays of the same library as x."""
 
     def there(array):
         return None if array is None else np.asarray(array, like=x)

@@ -1,4 +1,4 @@
-"""ZeroPad2d: a frame of zeros around images."""
+"""ZeroPad2d: zero padding of images."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from firstlight.support.array import Array
 
 
 class ZeroPad2d(Module):
-    """Put columns and rows of zeros around each image.
+    """Pad each image with rows and columns of zeros.
 
-    Formula; the image keeps its place inside::
+    Formula::
 
         y[:, top:top+H, left:left+W] = x, zero elsewhere
 
-    Gradient: the zeros depend on nothing, so the inside is cut out again::
+    Gradient: the padding is constant, so dx is cropped from dy::
 
         dx = dy[:, top:top+H, left:left+W]
 
-    A layer behind it with ``needs_dx=False`` hands back None; so does this one.
+    If the next layer has ``needs_dx=False``, its backward returns None, and so does this one.
 
     Parameters
     ----------
