@@ -1,10 +1,10 @@
-"""Module: the one class that layers and models are made from.
+"""Module: the base class of layers and models.
 
-A module computes ``forward(x)`` and, given dy = dL/dy, its own ``backward(dy)`` = dL/dx, adding
-dL/dw to the ``grad`` of every parameter on the way. What backward needs, forward puts on the
-module's stack with ``save``; backward takes it off again with ``saved``. The latest forward is
-undone first, so one module may run many times before it goes back: shared weights, unrolled
-recurrences and micro-batches need nothing special.
+A module computes ``forward(x)`` and, given dy = dL/dy, ``backward(dy)`` = dL/dx, which also adds
+dL/dw to the ``grad`` of every parameter. Forward pushes what backward needs onto the module's stack
+with ``save``, and backward pops it with ``saved``. Backward of the latest forward comes first, so a
+module may run several times before its backward: shared weights, unrolled recurrences and
+micro-batches need no special code.
 """
 
 from __future__ import annotations
@@ -27,20 +27,19 @@ if TYPE_CHECKING:
 class Module:
     """Base class of every layer and model.
 
-    Subclasses write `forward` and `backward`, and at the top `configure_optimizer`; there is no
-    need to call ``super().__init__()``. Modules and parameters kept as attributes, or in lists,
-    tuples and dicts at any depth, are registered; a part kept in anything else is an error.
+    Subclasses implement `forward` and `backward`, and models `configure_optimizer`. They need not
+    call ``super().__init__()``. Modules and parameters that are attributes, or in lists, tuples and
+    dicts at any depth, are registered; in any other container they are an error.
 
     Attributes
     ----------
     training : bool
         Set by `train` and `eval`.
     needs_dx : bool
-        False on a layer fed with data only: its backward skips dL/dx, which nobody uses, and
-        returns None.
+        False for a layer whose input is data: its backward skips dL/dx and returns None.
     capturable : bool or None
-        On a GPU: whether each training step does the same work on other numbers, so that it can
-        be a CUDA graph. None is yes, unless `training_step` is overridden.
+        On a GPU: True if each training step runs the same operations, so that it can be captured
+        as a CUDA graph. None means True unless `training_step` is overridden.
 
     Examples
     --------
@@ -63,7 +62,7 @@ class Module:
     _stack: list[tuple[Any, ...]] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Give every instance its stack, so that subclasses need no super().__init__()."""
+        """Create the stack here, so that subclasses need no super().__init__()."""
         module = super().__new__(cls)
         module._stack = []
         return module
@@ -72,7 +71,7 @@ class Module:
         """Compute ``forward(*inputs)``."""
         return self.forward(*inputs)
 
-    # --- what a subclass writes -----------------------------------------------------------
+    # --- what a subclass implements -------------------------------------------------------
 
     def forward(self, x: Any) -> Any:
         """Return y, computed from x."""
@@ -126,18 +125,18 @@ class Module:
         return StepOutput(loss, None, metrics, prediction, told)
 
     def predict_step(self, batch: Any) -> Any:
-        """Return the prediction for a batch: ``x``, or ``(x, y)`` whose y is left aside."""
+        """Return the prediction for a batch ``x``, or ``(x, y)`` whose y is ignored."""
         return self(batch[0] if isinstance(batch, tuple) else batch)
 
     # --- the stack that links forward to backward ------------------------------------------
 
     def save(self, *values: Any) -> None:
-        """Put what backward will need on the stack; keeps nothing after `eval`."""
+        """Push what backward will need onto the stack; do nothing after `eval`."""
         if self._stack is not None:
             self._stack.append(values)
 
     def saved(self) -> Any:
-        """Take back what the latest forward saved and has not been undone yet.
+        """Pop what the latest forward without a backward saved.
 
         Raises
         ------
@@ -163,9 +162,9 @@ class Module:
             )
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training, and forget every forward that was not undone.
+        """Switch to training mode, and clear the stack.
 
-        Calls the same of every child: a layer that overrides it can stay as it is.
+        It is called for every child, so a layer may override it to keep its mode.
         """
         self.training, self._stack = mode, [] if mode else None
         for _, child in state.children(self):
@@ -173,9 +172,9 @@ class Module:
         return self
 
     def eval(self, *, keep_backward: bool = False) -> Self:
-        """Switch to evaluation: no dropout, running statistics, nothing saved for backward.
+        """Switch to evaluation mode: no dropout, running statistics, nothing saved for backward.
 
-        ``keep_backward`` saves nevertheless, to go backward through the evaluated network.
+        With ``keep_backward``, forward saves, so that backward can run in evaluation mode.
         """
         self.train(False)
         if keep_backward:
@@ -207,11 +206,11 @@ class Module:
         yield from state.walk_leaves(self, Buffer)
 
     def freeze(self) -> Self:
-        """Exclude all parameters from training; returns the module."""
+        """Exclude all parameters from training, and return the module."""
         return self._set_requires_grad(False)
 
     def unfreeze(self) -> Self:
-        """Include all parameters in training again; returns the module."""
+        """Include all parameters in training again, and return the module."""
         return self._set_requires_grad(True)
 
     def _set_requires_grad(self, value):
@@ -227,30 +226,30 @@ class Module:
     def to(self, device: str | None = None, dtype: Any | None = None) -> Self:
         """Move to a device ("cpu", "cuda", "cuda:N", "auto") and/or a floating dtype.
 
-        Call it before the optimizer is made: moved parameters leave their flat arrays. Returns
-        the module.
+        Call it before the optimizer is created, as moved parameters leave their flat arrays.
+        Returns the module.
         """
         device = None if device is None else backend.resolve_device(device)
         dtype = None if dtype is None else backend.float_dtype(dtype)
         state.move(self, device, dtype)
         return self
 
-    # --- state, and how a module shows itself ------------------------------------------------
+    # --- state and representation -----------------------------------------------------------
 
     def state_dict(self) -> dict[str, Array]:
-        """Return a dict of copies of all parameters and buffers, as NumPy arrays by name."""
+        """Return copies of all parameters and buffers as NumPy arrays by name."""
         return state.collect(self)
 
     def load_state_dict(self, arrays: Mapping[str, Any], *, strict: bool = True) -> None:
-        """Copy values in from a dict of arrays by name; see `firstlight.support.state.restore`."""
+        """Copy values from a dict of arrays by name; see `firstlight.support.state.restore`."""
         state.restore(self, arrays, strict=strict)
 
     def to_torch(self) -> dict[str, Any]:
-        """Return the state as PyTorch would name and lay it out: a dict of torch tensors."""
+        """Return the state as torch tensors with PyTorch's names and layout."""
         return state.to_torch(self)
 
     def from_torch(self, tensors: Mapping[str, Any], *, strict: bool = True) -> Self:
-        """Copy values in from the ``state_dict()`` of a PyTorch twin; returns the module."""
+        """Copy values from the ``state_dict()`` of the same PyTorch module; returns the module."""
         return state.from_torch(self, tensors, strict=strict)
 
     def summary(self, x: Array) -> Summary:
@@ -275,11 +274,11 @@ class Module:
         return type(self).__name__
 
     def flops(self, x: Any, y: Any) -> int:
-        """Return the floating-point operations of one forward; layers with a matmul count it."""
+        """Return the floating-point operations of one forward; layers override it."""
         return np.size(y)
 
     def extra_repr(self) -> str:
-        """Return what stands between the brackets of the module's ``repr``."""
+        """Return the arguments in the module's ``repr``."""
         return ""
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Parameter, Buffer, and the flat arrays that a whole model's parameters live on."""
+"""Parameter, Buffer, and Flat: the two flat arrays of all parameters of a model."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 from firstlight.support.array import Array
 
-ALIGNMENT = 64  # bytes; every window starts on a cache line, padding stays zero for ever
+ALIGNMENT = 64  # bytes; every window starts on a cache line, and the padding stays zero
 
 
 class Parameter:
     """A trainable array and its gradient.
 
-    ``data`` and ``grad`` are written in place, never rebound: once an optimizer has been made,
-    both are windows on two flat arrays that hold the whole model (see `flatten`).
+    ``data`` and ``grad`` are written in place, never rebound: once an optimizer exists, both are
+    views of two flat arrays of the whole model (see `flatten`).
 
     Parameters
     ----------
     data : array
-        The initial values; kept, not copied.
+        Initial values; stored without a copy.
     torch_axes : tuple of int, optional
-        The order of the axes in PyTorch's layout, where that differs from ours.
+        Order of the axes in PyTorch's layout, if it differs.
 
     Attributes
     ----------
     data, grad : array
         Values and gradient, of the same shape and dtype. Backward passes *add* to ``grad``.
     requires_grad : bool
-        False for a frozen parameter: the optimizer leaves it alone.
+        False for a frozen parameter, which the optimizer does not change.
     """
 
     def __init__(self, data: Array, *, torch_axes: tuple[int, ...] | None = None):
@@ -37,7 +37,7 @@ class Parameter:
         self._grad = np.zeros_like(data)  # on the same device as data
         self.requires_grad: bool = True
         self.torch_axes: tuple[int, ...] | None = torch_axes
-        self.flat: Flat | None = None  # the Flat this is a window of, once there is one
+        self.flat: Flat | None = None  # the Flat of which this is a view, once it exists
 
     @property
     def data(self) -> Array:
@@ -58,26 +58,26 @@ class Parameter:
         self._refuse_rebinding("grad", value is self._grad)
 
     def _refuse_rebinding(self, name, same):
-        if not same:  # `p.grad += dw` assigns the very same array again, which is fine
+        if not same:  # `p.grad += dw` assigns the same array again
             raise AttributeError(
                 f"Parameter.{name} is a window on the model's flat array and cannot be replaced; "
                 f"write into it with p.{name}[...] = values"
             )
 
     def bind(self, data: Array, grad: Array, flat: Flat | None = None) -> None:
-        """Move to other memory: the arrays given become this parameter's data and grad."""
+        """Make other arrays this parameter's data and grad."""
         self._data, self._grad, self.flat = data, grad, flat
 
     def __array_ufunc__(self, ufunc: Any, *_: Any, **__: Any) -> NoReturn:
-        """Refuse to be an operand: ``x @ self.weight`` is meant to be ``x @ self.weight.data``."""
+        """Raise a TypeError: ``x @ self.weight`` should be ``x @ self.weight.data``."""
         self._refuse_arithmetic(ufunc.__name__)
 
     def __array_function__(self, function: Any, *_: Any, **__: Any) -> NoReturn:
-        """Refuse to be an argument of NumPy's functions."""
+        """Raise a TypeError as an argument of NumPy's functions."""
         self._refuse_arithmetic(function.__name__)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse to become an array by itself, which would hold this object."""
+        """Raise a TypeError on conversion to an array, which would be an array of objects."""
         self._refuse_arithmetic("array")
 
     def _refuse_arithmetic(self, name):
@@ -87,7 +87,7 @@ class Parameter:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the flat arrays behind when copied or pickled; a copy has memory of its own."""
+        """Exclude the flat arrays from copies and pickles; a copy has its own memory."""
         return {**vars(self), "flat": None}
 
     @property
@@ -111,7 +111,7 @@ class Parameter:
 
 
 class Buffer:
-    """An array that is part of a model's state but is not trained, e.g. a running mean."""
+    """An array of a model's state that is not trained, e.g. a running mean."""
 
     torch_axes: tuple[int, ...] | None = None
 
@@ -123,13 +123,13 @@ class Buffer:
 
 
 class Flat:
-    """Two flat arrays, ``data`` and ``grad``, with one aligned window for each parameter.
+    """Two flat arrays, ``data`` and ``grad``, with an aligned view for each parameter.
 
     Attributes
     ----------
     data, grad : array, shape (size,)
     windows : list of (Parameter, slice)
-        In the order given; the slices are disjoint and rising.
+        In the order given; the slices are disjoint and ascending.
     """
 
     def __init__(self, parameters: list[Parameter]):
@@ -151,14 +151,14 @@ class Flat:
 
 
 def flatten(parameters: list[Parameter]) -> Flat:
-    """Lay parameters out on one flat array of values and one of gradients.
+    """Move parameters to one flat array of values and one of gradients.
 
-    Optimizer, gradient norm, averaging and checkpoints then each work on one array.
+    The optimizer, gradient norm, averaging and checkpoints then each use one array.
 
     Parameters
     ----------
     parameters : list of Parameter
-        Their order is the order in memory.
+        In their order in memory.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def flatten(parameters: list[Parameter]) -> Flat:
     Raises
     ------
     ValueError
-        No parameters, one named twice, or parameters of different dtypes.
+        No parameters, a duplicate, or different dtypes.
     """
     if not parameters:
         raise ValueError("no parameters to lay out: the model has none, or all were filtered out")

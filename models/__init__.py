@@ -17,7 +17,7 @@ __all__ = ["CNN", "GPT", "MLP", "RNN", "LeNet5", "Polynomial", "ResNet", "ViT"]
 
 @hookimpl
 def register_models(registry: Any) -> None:
-    """Offer firstlight's own models by name."""
+    """Register the models of firstlight by name."""
     registry.add("cnn", CNN)
     registry.add("gpt", GPT)
     registry.add("lenet5", LeNet5)

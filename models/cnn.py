@@ -1,4 +1,4 @@
-"""CNN: convolutions, then a small multi-layer perceptron."""
+"""CNN: convolutions, then linear layers."""
 
 import numpy as np
 
@@ -11,17 +11,17 @@ NORMS = {"batch": nn.BatchNorm2d}
 
 
 class CNN(Module):
-    """Find patterns in images with convolutions, then classify them with linear layers.
+    """Classify images with convolutions and linear layers.
 
     The defaults are the network of PyTorch's MNIST example, 1.2 million parameters::
 
         (N, 28, 28, 1)  conv 3x3  (26, 26, 32)  conv 3x3  (24, 24, 64)  max-pool  (12, 12, 64)
         dropout – flatten  (9216)  linear (128) – dropout – linear (10)
 
-    with φ after each convolution and hidden layer. Every ``pool_every`` convolutions a max-pool
-    halves height and width, and dropout follows.
+    with φ after each convolution and hidden layer. After every ``pool_every`` convolutions, a
+    max-pool halves height and width, followed by dropout.
 
-    Gradient: each layer's own, from the last to the first.
+    Gradient: that of each layer, from the last to the first.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class CNN(Module):
     kernel_size : int
         Height and width of each kernel.
     padding : int or "same"
-        Zeros around each image; "same" keeps height and width.
+        Zeros around each image; "same" preserves height and width.
     pool_every : int
-        Convolutions before each max-pool; those left over at the end get one too.
+        Convolutions before each max-pool; remaining ones are followed by one too.
     hidden : sequence of int
         Sizes of the hidden linear layers.
     activation : {"relu", "leaky_relu", "elu", "silu", "gelu", "sigmoid", "tanh"}
@@ -43,20 +43,20 @@ class CNN(Module):
     norm : {"batch"}, optional
         Normalisation between each convolution and its φ.
     dropout : float
-        Share of values set to zero in training, after each max-pool.
+        Dropout probability after each max-pool.
     hidden_dropout : float
-        The same after each hidden layer.
+        Dropout probability after each hidden layer.
     label_smoothing : float
         See `firstlight.nn.CrossEntropyLoss`.
     lr : float
         Learning rate of Adam.
     weight_decay : float
-        Decay of AdamW; 0 is plain Adam.
+        Weight decay of AdamW; 0 for Adam.
 
     Raises
     ------
     ValueError
-        An unknown activation or norm; images that are not (H, W, C), or too small for so many
+        An unknown activation or norm; images that are not (H, W, C), or too small for the
         convolutions and pools.
 
     Examples
@@ -94,7 +94,7 @@ class CNN(Module):
         self.weight_decay = weight_decay
         layers, width = [], input_shape[-1]
         for index, size in enumerate(channels, 1):
-            # Nobody uses the gradient of the pixels, so the first layer need not compute it.
+            # The gradient of the pixels is not needed, so the first layer skips it.
             layers.append(nn.Conv2d(width, size, kernel_size, padding=padding, needs_dx=index > 1))
             layers += [norm_layer(size), phi()] if norm_layer else [phi()]
             if index % pool_every == 0 or index == len(channels):
@@ -134,7 +134,7 @@ def check_images(who: str, input_shape: tuple[int, ...]) -> None:
 
 
 def output_size(who: str, features: nn.Sequential, input_shape: tuple[int, ...]) -> int:
-    """Return how many values a stack of layers makes of one image.
+    """Return the number of output values of a stack of layers for one image.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""Experiments with polynomials in closed form: what degree, ridge and the number of points do.
+"""Experiments with polynomials in closed form: effect of degree, ridge and number of points.
 
-Each returns plain arrays; `firstlight.tools.figures` draws them (`error_curves`, `fitted_curves`,
+Each returns arrays; `firstlight.tools.figures` draws them (`error_curves`, `fitted_curves`,
 `coefficients`, `spread`).
 """
 
@@ -14,16 +14,16 @@ from firstlight.support.array import Array
 
 
 class Sweep(NamedTuple):
-    """Fits that differ in one setting.
+    """Fits that differ in one hyper-parameter.
 
     Attributes
     ----------
     values : array, shape (K,)
-        The setting.
+        Values of the hyper-parameter.
     train, val : array, shape (K,)
-        E_RMS on the points that were fitted and on others, see `rms_error`.
+        E_RMS on the training and validation points, see `rms_error`.
     weights : list of K arrays
-        Of 1, x, …, x^M.
+        Weights of 1, x, …, x^M.
     """
 
     values: np.ndarray
@@ -49,7 +49,7 @@ def degree_sweep(
     Parameters
     ----------
     train, val : (x, t)
-        Points to fit, and others to judge the fit by.
+        Training and validation points.
     degrees : iterable of int
     ridge : float
         λ of `least_squares`.
@@ -75,7 +75,7 @@ def degree_sweep(
 def ridge_sweep(
     train: tuple[Any, Any], val: tuple[Any, Any], log_ridges: Any, *, degree: int = 9
 ) -> Sweep:
-    """Fit polynomials of one degree under penalties of several strengths, λ = exp(log_ridges)."""
+    """Fit polynomials of one degree with several ridge penalties λ = exp(log_ridges)."""
     log_ridges = np.asarray(log_ridges, np.float64)
     phi = powers(train[0], degree)
     fits = [least_squares(phi, train[1], ridge=np.exp(log)) for log in log_ridges]
@@ -97,23 +97,23 @@ def learning_curve(
     repeats: int = 50,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    """Fit ever more points, drawn at random from all of them.
+    """Fit random subsets of increasing size.
 
     Parameters
     ----------
     train, val : (x, t)
     sizes : iterable of int
-        How many points to fit, each from 1 to all.
+        Numbers of points to fit, from 1 to all.
     degree : int
     ridge : float
     repeats : int
-        Draws of each size.
+        Subsets of each size.
     rng : numpy.random.Generator
 
     Returns
     -------
     train, val : array, shape (sizes,)
-        E_RMS, as the median over the draws: a few wild fits would carry away the mean.
+        E_RMS, as the median over the subsets, which is robust against outliers.
 
     Raises
     ------
@@ -136,12 +136,12 @@ def _errors(train, val, degree, ridge):
 
 
 class BiasVariance(NamedTuple):
-    """How fits to different noise scatter, on a grid of G points.
+    """Bias and variance of fits to different noise, on a grid of G points.
 
     Attributes
     ----------
     predictions : array, shape (repeats, G)
-        One fitted curve a row.
+        One fitted curve per row.
     bias2, variance : float
         Means over the grid, see `bias_variance`.
     """
@@ -162,7 +162,7 @@ def bias_variance(
     repeats: int = 200,
     rng: np.random.Generator,
 ) -> BiasVariance:
-    """Fit the same points with new noise many times, and take the error apart.
+    """Fit the same points with new noise many times, and decompose the error.
 
     Formula, with f_l the fit to data set l, f̄ their mean, h the true function (Bishop's
     eq. 3.45 – 3.47), means over the grid::
@@ -176,13 +176,13 @@ def bias_variance(
     function : callable
         h, of an array.
     x, grid : array, shape (N,) and (G,)
-        Where the points lie, and where to compare.
+        Training points, and points of comparison.
     degree : int
     ridge : float
     noise : float
         Standard deviation.
     repeats : int
-        Data sets.
+        Number of data sets.
     rng : numpy.random.Generator
 
     Returns

@@ -1,4 +1,4 @@
-"""GPT: a language model that predicts the next token, after nanoGPT."""
+"""GPT: a language model like nanoGPT, and its Block."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ SIZES = {  # n_layer, n_head, n_embd
 
 
 class GPT(Module):
-    """Predict each next token of a text from those before it.
+    """Predict each next token of a text from the previous ones.
 
     Formula, for tokens t of shape (N, T), with table E (V, C) and positions P (block_size, C)::
 
@@ -34,28 +34,28 @@ class GPT(Module):
         x_l    = block_l(x_{l-1})                       l = 1 … n_layer, see `Block`
         logits = norm(x_L) Eᵀ                           (N, T, V)
 
-    Gradient: each part's own, from the last to the first. E is both table and last matrix (weight
-    tying), and what it gets from the two adds.
+    Gradient: that of each part, from the last to the first. E is both embedding table and last
+    matrix (weight tying), so its two gradients add.
 
     Parameters
     ----------
     vocab_size : int
-        V, different tokens.
+        V, number of tokens.
     block_size : int
-        The longest sequence.
+        Length of the longest sequence.
     size : {"nano-cpu", "baby", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"}
-        Sets the next three, where they are not given.
+        Default values of the next three.
     n_layer, n_head, n_embd : int, optional
-        Blocks, heads a block, numbers a position (C).
+        Blocks, heads per block, numbers per position (C).
     dropout : float
     bias : bool
-        Biases in linear layers and norms; GPT-2 has them.
+        If True, linear layers and norms have biases, as in GPT-2.
     approximate : {"none", "tanh"}
         Form of GELU; GPT-2 has "tanh".
     recompute : bool
-        Keep each block's input only for backward: less memory, one forward more.
+        If True, save only each block's input for backward: less memory, one more forward.
     lr, weight_decay, betas
-        Of AdamW; biases and norms do not decay.
+        Hyper-parameters of AdamW; biases and norms have no weight decay.
 
     Raises
     ------
@@ -139,14 +139,14 @@ class GPT(Module):
         self.wte.backward(dx)
 
     def validation_step(self, batch: Any) -> StepOutput:
-        """Return the loss of a batch (x, y), both (N, T); the trainer reports its mean."""
+        """Return the loss of a batch (x, y), both (N, T)."""
         x, y = batch
         logits = self(x)
         loss, told = self.loss(logits, y), denominators(self.loss, logits, y)
         return StepOutput(loss, prediction=logits, denominators=told)
 
     def configure_optimizer(self) -> optim.Optimizer:
-        """AdamW, with decay for matrices only."""
+        """Return AdamW with weight decay for matrices only."""
         matrices = [p for p in self.parameters() if p.data.ndim > 1]
         vectors = [p for p in self.parameters() if p.data.ndim == 1]
         groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
@@ -164,8 +164,8 @@ class GPT(Module):
     ) -> Array:
         """Continue sequences, token by token.
 
-        Keys and values of earlier tokens are kept, until the block is full; from then on each
-        token costs a forward of the latest block_size tokens.
+        Keys and values of earlier tokens are cached until the block is full; after that, each
+        token needs a forward of the latest block_size tokens.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class GPT(Module):
         temperature, top_k, top_p
             See `firstlight.models.sampling.sample`.
         seed : int, optional
-            The seed in use by default.
+            The current seed by default.
 
         Returns
         -------
@@ -205,7 +205,7 @@ class GPT(Module):
         return [nn.KeyValueCache(self.block_size) for _ in self.h]
 
     def extend(self, tokens: Array, caches: list[nn.KeyValueCache]) -> Array:
-        """Return the logits (N, V) after tokens (N, T) that follow those in the caches."""
+        """Return the logits (N, V) after tokens (N, T) that follow the cached ones."""
         start = caches[0].length
         self._check(tokens, start)
         places = np.arange(start, start + tokens.shape[1], like=tokens)
@@ -215,7 +215,7 @@ class GPT(Module):
         return self.lm_head(self.ln_f(x[:, -1]))
 
     def load_gpt2(self, weights: Any) -> "GPT":
-        """Copy in weights named and laid out as nanoGPT's, or GPT-2's of Hugging Face.
+        """Load weights with the names and layout of nanoGPT, or of Hugging Face's GPT-2.
 
         Parameters
         ----------
@@ -225,7 +225,7 @@ class GPT(Module):
         return self
 
     def _initialise(self):
-        """Draw N(0, 0.02²); 1/√(2 n_layer) of that for what is added to the shortcut."""
+        """Draw N(0, 0.02²); projections into the residual path are scaled by 1/√(2 n_layer)."""
         rng = randomness.stream("init")
         for name, p in self.named_parameters():
             if p.data.ndim > 1:
@@ -245,7 +245,7 @@ class GPT(Module):
             )
 
     def flops(self, x: Array, y: Array) -> int:
-        return 0  # all in the layers
+        return 0  # counted by the layers
 
 
 class Block(Module):
@@ -256,7 +256,7 @@ class Block(Module):
         h = x + dropout(attention(norm₁(x)))
         y = h + feed_forward(norm₂(h))
 
-    Gradient: x and h reach y through the branch and past it, so their gradients add::
+    Gradient: the gradients of the branch and of the residual path add::
 
         dh = dy + norm₂'(feed_forward'(dy))
         dx = dh + norm₁'(attention'(dropout'(dh)))
@@ -264,13 +264,13 @@ class Block(Module):
     Parameters
     ----------
     n_embd, n_head : int
-        Numbers a position, and heads.
+        Numbers per position, and heads.
     dropout : float
     bias : bool
     approximate : {"none", "tanh"}
         Form of GELU.
     recompute : bool
-        Keep only x for backward, and run forward again then.
+        If True, save only x for backward and run forward again.
     """
 
     def __init__(
@@ -303,7 +303,7 @@ class Block(Module):
         return dh + self.ln_1.backward(self.attn.backward(self.resid_dropout.backward(dh)))
 
     def extend(self, x: Array, cache: nn.KeyValueCache) -> Array:
-        """Return y for positions x that follow those in the cache, in evaluation."""
+        """Return y for positions x that follow those in the cache, in evaluation mode."""
         h = x + self.attn.extend(self.ln_1(x), cache)
         return h + self.mlp(self.ln_2(h))
 
@@ -312,7 +312,7 @@ class Block(Module):
         return h + self.mlp(self.ln_2(h))
 
     def flops(self, x: Array, y: Array) -> int:
-        return 0  # all in the layers
+        return 0  # counted by the layers
 
 
 def _sizes(size, *given):

@@ -1,9 +1,9 @@
-"""GPT-2's weights under the names of nanoGPT and Hugging Face, to and from ours.
+"""Conversion of GPT-2 weights to and from the names of nanoGPT and Hugging Face.
 
 ==========================  ============================================
-ours                        theirs, with or without "transformer." before
+ours                        theirs, with or without the prefix "transformer."
 ==========================  ============================================
-wte.weight                  wte.weight, and again as lm_head.weight (the two are tied)
+wte.weight                  wte.weight, and lm_head.weight (tied)
 wpe, h.0.ln_1, ln_f, ...    the same
 h.0.attn.in_proj_weight     h.0.attn.c_attn.weight
 h.0.attn.out_proj.weight    h.0.attn.c_proj.weight
@@ -11,7 +11,7 @@ h.0.mlp.linear1.weight      h.0.mlp.c_fc.weight
 h.0.mlp.linear2.weight      h.0.mlp.c_proj.weight
 ==========================  ============================================
 
-Hugging Face keeps the last four transposed, (in, out), as its Conv1D does; nanoGPT as we do.
+Hugging Face stores the last four transposed, (in, out), for its Conv1D; nanoGPT does not.
 """
 
 import re
@@ -33,7 +33,7 @@ MASKS = re.compile(r"\.attn\.(bias|masked_bias)$")  # constants, not weights
 
 
 def read_gpt2(weights: Any) -> dict[str, Array]:
-    """Return weights as a dict of NumPy arrays: from a dict, or a path of a .safetensors file."""
+    """Return weights as NumPy arrays by name, from a dict or the path of a .safetensors file."""
     if isinstance(weights, (str, Path)):
         from safetensors.numpy import load_file
 
@@ -45,12 +45,12 @@ def read_gpt2(weights: Any) -> dict[str, Array]:
 
 
 def from_gpt2(ours: dict[str, Array], theirs: dict[str, Array]) -> dict[str, Array]:
-    """Return GPT-2's weights under our names, in our layout.
+    """Convert GPT-2's weights to our names and layout.
 
     Parameters
     ----------
     ours : dict of str to array
-        The model's state, for its shapes.
+        State of the model, for its shapes.
     theirs : dict of str to array
 
     Raises
@@ -82,7 +82,7 @@ def from_gpt2(ours: dict[str, Array], theirs: dict[str, Array]) -> dict[str, Arr
 
 
 def to_gpt2(ours: dict[str, Array], layout: str = "huggingface") -> dict[str, Array]:
-    """Return our weights as Hugging Face or nanoGPT name them and lay them out.
+    """Convert our weights to the names and layout of Hugging Face or nanoGPT.
 
     Parameters
     ----------
@@ -109,6 +109,6 @@ def to_gpt2(ours: dict[str, Array], layout: str = "huggingface") -> dict[str, Ar
 
 
 def _is_conv1d(ours, theirs):
-    """Tell the layout from the shape of c_attn, which is never square: (3C, C) or (C, 3C)."""
+    """Return True if c_attn, which is never square, has shape (C, 3C)."""
     shape = np.shape(theirs.get("h.0.attn.c_attn.weight"))
     return len(shape) == 2 and shape == ours["h.0.attn.in_proj_weight"].shape[::-1]

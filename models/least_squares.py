@@ -1,7 +1,6 @@
-"""least_squares: the weights of a linear model in closed form, without and with ridge penalty.
+"""least_squares: the weights of a linear model in closed form, with an optional ridge penalty.
 
-The same problem that gradient descent solves step by step, `firstlight.models.Polynomial` among
-others; here in one stroke, and therefore its oracle.
+`firstlight.models.Polynomial` solves the same problem by gradient descent.
 """
 
 from typing import Any
@@ -43,18 +42,18 @@ def powers(x: Any, degree: int) -> Array:
 
 
 def least_squares(phi: Any, t: Any, *, ridge: float = 0.0, method: str = "svd") -> Array:
-    """Return the weights w for which Φw comes closest to t.
+    """Return the weights w that minimise |Φw - t|².
 
     Formula (Bishop's eq. 1.2, and with λ = ridge eq. 1.4)::
 
         E(w) = 1/2 |Φw - t|² + λ/2 |w|²         Φ (N, M), w (M,), t (N,)
 
-    Where E is smallest its gradient is zero::
+    At the minimum, the gradient is zero::
 
         dE/dw = Φᵀ(Φw - t) + λw = 0             hence (ΦᵀΦ + λI) w = Φᵀt
 
     These normal equations square the condition of Φ: for ten points and degree 9 it is 1.5e7, and
-    2e14 afterwards. Two ways around them, with I the identity of size M::
+    2e14 afterwards. Two alternatives avoid that, with I the identity of size M::
 
         QR    of [Φ; √λ I] = QR:        R w = Qᵀ [t; 0]
         SVD   of Φ = U diag(s) Vᵀ:      w = V diag(s / (s² + λ)) Uᵀ t
@@ -66,9 +65,9 @@ def least_squares(phi: Any, t: Any, *, ridge: float = 0.0, method: str = "svd") 
     t : array, shape (N,) or (N, 1)
         Targets.
     ridge : float
-        λ ≥ 0, for the sum over the samples: a loss that is a mean has λ / N in its place.
+        λ ≥ 0, for a sum over the samples; a loss that is a mean has λ / N instead.
     method : {"svd", "qr"}
-        The SVD also serves where columns depend on each other: it returns the shortest w.
+        The SVD also works for linearly dependent columns: it returns the shortest w.
 
     Returns
     -------
@@ -77,8 +76,8 @@ def least_squares(phi: Any, t: Any, *, ridge: float = 0.0, method: str = "svd") 
     Raises
     ------
     ValueError
-        Shapes that do not fit, a negative ridge, an unknown method, values that are not finite;
-        with "qr", columns that depend on each other while ridge is 0.
+        Wrong shapes, a negative ridge, an unknown method, values that are not finite; with "qr",
+        linearly dependent columns if ridge is 0.
 
     References
     ----------
@@ -110,7 +109,9 @@ def least_squares(phi: Any, t: Any, *, ridge: float = 0.0, method: str = "svd") 
 
 def _by_svd(phi, t, ridge):
     u, s, vt = np.linalg.svd(phi, full_matrices=False)  # (N, K), (K,), (K, M)
-    real = s > s.max(initial=0) * max(phi.shape) * np.finfo(float).eps  # the others are rounding
+    real = (
+        s > s.max(initial=0) * max(phi.shape) * np.finfo(float).eps
+    )  # the others are rounding errors
     u, s, vt = u[:, real], s[real], vt[real]
     return vt.T @ (s / (s**2 + ridge) * (u.T @ t))  # (M,)
 

@@ -1,4 +1,4 @@
-"""LeNet5: the convolutional network that read cheques."""
+"""LeNet5: a convolutional network for character recognition."""
 
 from firstlight import nn, optim
 from firstlight.models.cnn import check_images, output_size
@@ -10,7 +10,7 @@ from firstlight.support.array import Array
 class LeNet5(Module):
     """Recognise characters with two convolutions and three linear layers.
 
-    For 28 x 28 images, which padding makes 32 x 32 as in the paper::
+    For 28 x 28 images, padded to 32 x 32 as in the paper::
 
         (28, 28, 1)  conv 5x5, tanh  (28, 28, 6)  average-pool  (14, 14, 6)
                      conv 5x5, tanh  (10, 10, 16)  average-pool  (5, 5, 16)
@@ -19,7 +19,7 @@ class LeNet5(Module):
     As in most implementations today, every map of the second convolution sees all of the first,
     pools have no weights, and the last layer is linear with cross-entropy.
 
-    Gradient: each layer's own, from the last to the first.
+    Gradient: that of each layer, from the last to the first.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class LeNet5(Module):
     lr : float
         Learning rate of Adam.
     weight_decay : float
-        Decay of AdamW; 0 is plain Adam.
+        Weight decay of AdamW; 0 for Adam.
 
     Raises
     ------

@@ -26,19 +26,19 @@ INITIALISERS = {
 
 
 class MLP(Module):
-    """Stack of linear layers with an activation between them, for images or flat features.
+    """Linear layers with activations between them, for images or flat features.
 
     Formula, for L hidden layers, with h₀ the flattened input::
 
         h_l = dropout(φ(norm(h_{l-1} W_lᵀ + b_l)))      l = 1 … L
         y   = h_L Wᵀ + b
 
-    Gradient: each layer's own, from the last to the first; see `Sequential`.
+    Gradient: that of each layer, from the last to the first; see `Sequential`.
 
     Parameters
     ----------
     in_features : int
-        Values in one sample: 784 for 28 × 28 images.
+        Number of values in a sample, 784 for 28 × 28 images.
     out_features : int
         Classes, or targets of a regression.
     hidden : sequence of int
@@ -48,7 +48,7 @@ class MLP(Module):
     norm : {"batch", "layer", "rms"}, optional
         Normalisation before each activation; None for a plain network.
     dropout : float
-        Share of hidden values set to zero in training.
+        Dropout probability of hidden values.
     init : str, optional
         Initial weights: kaiming_normal, kaiming_uniform, xavier_normal, xavier_uniform or
         orthogonal; PyTorch's default otherwise.
@@ -57,9 +57,9 @@ class MLP(Module):
     lr : float
         Learning rate of Adam.
     weight_decay : float
-        Decay of AdamW; 0 is plain Adam.
+        Weight decay of AdamW; 0 for Adam.
     label_smoothing : float
-        Share of each label that goes to all classes alike; for classification only.
+        Part of each label that is distributed over all classes; for classification only.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class MLP(Module):
         self.weight_decay = weight_decay
         layers, width = [], in_features
         for size in hidden:
-            # Nobody uses the gradient of the pixels, so the first layer need not compute it.
+            # The gradient of the pixels is not needed, so the first layer skips it.
             first = not layers
             layers.append(nn.Linear(width, size, init_weight=init_weight, needs_dx=not first))
             if norm_layer is not None:
@@ -129,7 +129,7 @@ class MLP(Module):
 
 
 def adam(model: Any) -> optim.Optimizer:
-    """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam where nothing decays."""
+    """Return AdamW with the model's ``lr`` and ``weight_decay``, or Adam if weight_decay is 0."""
     if model.weight_decay:
         return optim.AdamW(model.parameters(), lr=model.lr, weight_decay=model.weight_decay)
     return optim.Adam(model.parameters(), lr=model.lr)

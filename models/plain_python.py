@@ -1,11 +1,14 @@
-"""PlainMLP: a multi-layer perceptron of lists and floats, every sum written out as on the board.
+"""PlainMLP: a multi-layer perceptron of lists and floats, with every sum written out.
 
-No NumPy, no Module, no Trainer: this is what one line of `firstlight.nn.Linear` stands for. It
-gives the same losses and takes the same steps as the network of arrays, hundreds of times slower.
+It needs no NumPy, Module or Trainer, and shows what one line of `firstlight.nn.Linear` computes.
+Losses and steps equal those of the network of arrays, hundreds of times slower.
 """
 
 import math
 import random
+
+Vector = list[float]
+Matrix = list[Vector]
 
 
 class PlainMLP:
@@ -21,14 +24,14 @@ class PlainMLP:
         δ^L_c  = p_c - [c = t]                      δ^l_i = [z^l_i > 0] Σ_o δ^(l+1)_o W^(l+1)_oi
         dW^l_oi = δ^l_o h^(l-1)_i                   db^l_o = δ^l_o
 
-    A batch's loss and gradients are means over its samples.
+    The loss and gradients of a batch are means over its samples.
 
     Parameters
     ----------
     sizes : list of int
-        Values in a sample, in each hidden layer, and classes, e.g. ``[64, 32, 10]``.
+        Numbers of inputs, of units of each hidden layer, and of classes, e.g. ``[64, 32, 10]``.
     seed : int
-        Of the initial weights, uniform in ±1/√I as in `firstlight.nn.Linear`.
+        Seed of the initial weights, uniform in ±1/√I as in `firstlight.nn.Linear`.
 
     Attributes
     ----------
@@ -57,15 +60,15 @@ class PlainMLP:
         if len(sizes) < 2:
             raise ValueError(f"PlainMLP: expected sizes such as [64, 32, 10], got {sizes}")
         rng = random.Random(seed)
-        self.weights: list[list[list[float]]] = []
-        self.biases: list[list[float]] = []
+        self.weights: list[Matrix] = []
+        self.biases: Matrix = []
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             bound = 1 / math.sqrt(inputs)
             rows = [[rng.uniform(-bound, bound) for _ in range(inputs)] for _ in range(outputs)]
             self.weights.append(rows)
             self.biases.append([rng.uniform(-bound, bound) for _ in range(outputs)])
 
-    def forward(self, x: list[float]) -> list[list[float]]:
+    def forward(self, x: Vector) -> Matrix:
         """Return the outputs of all layers, [h⁰, h¹, …, z^L], for one sample."""
         outputs = [x]
         for layer, (rows, bias) in enumerate(zip(self.weights, self.biases, strict=True), 1):
@@ -81,10 +84,10 @@ class PlainMLP:
 
     def backward(
         self,
-        outputs: list[list[float]],
-        delta: list[float],
-        d_weights: list[list[list[float]]],
-        d_biases: list[list[float]],
+        outputs: Matrix,
+        delta: Vector,
+        d_weights: list[Matrix],
+        d_biases: Matrix,
         scale: float,
     ) -> None:
         """Add scale times the gradients of one sample, from δ^L = ``delta`` back to layer 1."""
@@ -99,12 +102,10 @@ class PlainMLP:
                 for row, d in zip(rows, delta, strict=True):
                     for i, w in enumerate(row):
                         back[i] += d * w
-                # ReLU: where it put out 0, nothing went on.
+                # ReLU: no gradient where its output was 0.
                 delta = [d if h > 0 else 0.0 for d, h in zip(back, below, strict=True)]
 
-    def gradients(
-        self, batch: list[list[float]], labels: list[int]
-    ) -> tuple[float, list[list[list[float]]], list[list[float]]]:
+    def gradients(self, batch: Matrix, labels: list[int]) -> tuple[float, list[Matrix], Matrix]:
         """Return the mean loss of a batch and its gradients, shaped as weights and biases."""
         d_weights = [[[0.0] * len(row) for row in rows] for rows in self.weights]
         d_biases = [[0.0] * len(bias) for bias in self.biases]
@@ -117,7 +118,7 @@ class PlainMLP:
             self.backward(outputs, delta, d_weights, d_biases, 1 / len(batch))
         return loss, d_weights, d_biases
 
-    def step(self, batch: list[list[float]], labels: list[int], lr: float) -> float:
+    def step(self, batch: Matrix, labels: list[int], lr: float) -> float:
         """Take one step of gradient descent, w ← w - lr dw, and return the loss before it."""
         loss, d_weights, d_biases = self.gradients(batch, labels)
         for rows, d_rows in zip(self.weights, d_weights, strict=True):
@@ -127,14 +128,14 @@ class PlainMLP:
             _descend(bias, d_bias, lr)
         return loss
 
-    def predict(self, batch: list[list[float]]) -> list[int]:
+    def predict(self, batch: Matrix) -> list[int]:
         """Return the most probable class of each sample."""
         scores = [self.forward(x)[-1] for x in batch]
         return [max(range(len(z)), key=z.__getitem__) for z in scores]
 
 
-def softmax(z: list[float]) -> list[float]:
-    """Return exp(z_c) / Σ_k exp(z_k); the largest z is taken off first, so that exp stays finite.
+def softmax(z: Vector) -> Vector:
+    """Return exp(z_c) / Σ_k exp(z_k); the largest z is subtracted, so that exp stays finite.
 
     Examples
     --------
@@ -146,6 +147,6 @@ def softmax(z: list[float]) -> list[float]:
 
 
 def _descend(values, gradients, lr):
-    """Take lr times the gradients off the values, in place."""
+    """Subtract lr times the gradients from the values, in place."""
     for i, gradient in enumerate(gradients):
         values[i] -= lr * gradient

@@ -1,4 +1,4 @@
-"""Polynomial: curve fitting, the smallest model that can over- and underfit."""
+"""Polynomial: curve fitting by gradient descent."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from firstlight.support.array import Array
 class Polynomial(Module):
     """Fit a polynomial of degree M by gradient descent.
 
-    Formula, with u = 2x - 1 so that powers of x in [0, 1] stay apart::
+    Formula, with u = 2x - 1 in [-1, 1] for x in [0, 1], whose powers are less correlated::
 
         φ(x) = (u, u², …, u^M)          features, (N, M)
         y    = φ(x) Wᵀ + b              linear in the weights, (N, 1)
@@ -54,7 +54,7 @@ class Polynomial(Module):
         self.degree = degree
         self.lr = lr
         self.weight_decay = weight_decay
-        # Degree 0 keeps one feature, always zero, so that only the bias is left to learn.
+        # Degree 0 keeps one feature that is always zero, so that only the bias is learned.
         self.line: nn.Linear = nn.Linear(max(degree, 1), 1, needs_dx=False)
         self.loss: nn.MSELoss = nn.MSELoss()
 
@@ -79,7 +79,7 @@ class Polynomial(Module):
         return optim.Adam(self.parameters(), lr=self.lr, weight_decay=self.weight_decay)
 
     def coefficients(self) -> Array:
-        """Return the weights of 1, x, …, x^M, float64 of shape (M + 1,), as on the board.
+        """Return the weights of 1, x, …, x^M, float64 of shape (M + 1,).
 
         Formula: (2x - 1)^k multiplied out, by Horner's rule.
         """

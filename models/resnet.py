@@ -1,4 +1,4 @@
-"""ResNet: many layers that each add to what is there already."""
+"""ResNet: a residual network."""
 
 from firstlight import nn, optim
 from firstlight.models.cnn import check_images
@@ -8,14 +8,14 @@ from firstlight.support.array import Array
 
 
 class ResNet(Module):
-    """Residual network for small images, of 6 n + 2 layers.
+    """Residual network of 6 n + 2 layers for small images.
 
-    One 3x3 convolution, three stages of n blocks, the mean over all places, a linear layer::
+    A 3x3 convolution, three stages of n blocks, the mean over all pixels, a linear layer::
 
         (H, W, C)  conv, norm, relu  (H, W, w)  n blocks  (H, W, w)
                    n blocks  (H/2, W/2, 2w)  n blocks  (H/4, W/4, 4w)  mean (4w)  linear (classes)
 
-    Gradient: each layer's own, from the last to the first; see `Block` for the two paths.
+    Gradient: that of each layer, from the last to the first; see `Block` for the two paths.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ResNet(Module):
     lr : float
         Learning rate of Adam.
     weight_decay : float
-        Decay of AdamW; 0 is plain Adam.
+        Weight decay of AdamW; 0 for Adam.
 
     Raises
     ------
@@ -100,21 +100,20 @@ class ResNet(Module):
 
 
 class Block(Module):
-    """Two convolutions whose result is added to their input.
+    """Two convolutions with a residual connection.
 
     Formula, with s the shortcut: x itself or, where the shape changes, every second row and
     column of x with zeros for the new channels::
 
         y = relu(norm(conv(relu(norm(conv(x))))) + s(x))
 
-    Gradient: x reaches y on two paths, so their gradients add. Going back, the shortcut puts dy
-    where its values came from.
+    Gradient: the gradients of both paths add; the shortcut adds dy at the pixels that it copied.
 
     Parameters
     ----------
     in_channels, out_channels : int
     stride : int
-        Of the first convolution.
+        Stride of the first convolution.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1):
@@ -147,7 +146,7 @@ class Block(Module):
 
 
 def _conv3x3(in_channels, out_channels, stride=1, *, needs_dx=True):
-    """Return a 3x3 convolution without bias, which the normalisation behind it would undo."""
+    """Return a 3x3 convolution without bias, which the following normalisation would cancel."""
     conv = nn.Conv2d(
         in_channels, out_channels, 3, stride=stride, padding=1, bias=False, needs_dx=needs_dx
     )

@@ -1,4 +1,4 @@
-"""RNN: a recurrent network that reads an image row by row."""
+"""RNN: a recurrent classifier of sequences, or of images row by row."""
 
 import math
 
@@ -13,15 +13,15 @@ KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class RNN(Module):
-    """Read a sequence, or an image row by row, and decide by the last hidden state.
+    """Classify a sequence, or an image row by row, by the last hidden state.
 
     Formula; an image (H, W, C) is a sequence of H rows of W C numbers::
 
         h_t = recurrent(x_t, h_{t-1})        t = 1 … T
         y   = h_T Wᵀ + b
 
-    Gradient: only h_T reaches y, so dL/dh_t = 0 for all steps before; what they owe comes back
-    through time, in the recurrent layer.
+    Gradient: y depends on h_T only, so dL/dh_t = 0 for earlier outputs; the recurrent layer
+    propagates dL/dh_T through time.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class RNN(Module):
     hidden : int
         Hidden units.
     num_layers : int
-        Recurrent layers, one above the other.
+        Number of recurrent layers.
     lr : float
         Learning rate of Adam.
 
@@ -75,7 +75,7 @@ class RNN(Module):
         layer = choice("kind", kind, KINDS)
         self.input_shape: tuple[int, ...] = tuple(input_shape)
         self.lr = lr
-        # Nobody uses the gradient of the pixels, so the first layer need not compute it.
+        # The gradient of the pixels is not needed, so the first layer skips it.
         width = math.prod(input_shape[1:])
         self.recurrent: nn.RNN | nn.GRU | nn.LSTM = layer(width, hidden, num_layers, needs_dx=False)
         self.head: nn.Linear = nn.Linear(hidden, num_classes)

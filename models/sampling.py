@@ -1,4 +1,4 @@
-"""Sampling: from a language model's logits to the next token."""
+"""Sampling: draw the next token from a language model's logits."""
 
 import numpy as np
 
@@ -18,14 +18,14 @@ def sample(
     Parameters
     ----------
     logits : array, shape (N, V)
-        -inf for tokens that must not be drawn; where some are inf, one of those is.
+        -inf for tokens that must not be drawn; if some are inf, one of them is drawn.
     rng : numpy.random.Generator
     temperature : float
-        Logits are divided by it: below 1 bolder, above 1 more varied; 0 takes the likeliest.
+        Logits are divided by it: below 1 less random, above 1 more random; 0 is greedy.
     top_k : int, optional
-        Only the k likeliest tokens may be drawn.
+        Draw from the k most probable tokens only.
     top_p : float, optional
-        Only the likeliest tokens whose probabilities add up to p or more.
+        Draw from the most probable tokens whose probabilities sum to p or more.
 
     Returns
     -------
@@ -34,8 +34,8 @@ def sample(
     Raises
     ------
     ValueError
-        Logits with NaN, as of a model that has diverged, or a row in which all are -inf; settings
-        that make no sense.
+        Logits with NaN, as from a model that has diverged, or a row of -inf only; invalid
+        arguments.
 
     References
     ----------
@@ -61,14 +61,14 @@ def sample(
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf; beyond -1e308
         gap = np.where(logits == largest, 0, logits - largest)  # (N, V)  0 at most
         scores = gap / temperature  # (N, V)
-    order = np.argsort(-scores, axis=1, kind="stable")  # (N, V)  the likeliest first
+    order = np.argsort(-scores, axis=1, kind="stable")  # (N, V)  the most probable first
     ranked = np.take_along_axis(scores, order, axis=1)
     if top_k is not None:
         ranked[:, top_k:] = -np.inf
     p = np.exp(ranked - ranked[:, :1])
     p /= p.sum(axis=1, keepdims=True)
     if top_p is not None:
-        before = np.cumsum(p, axis=1) - p  # what is likelier than this one
+        before = np.cumsum(p, axis=1) - p  # probability of more probable tokens
         p[before >= top_p] = 0
         p /= p.sum(axis=1, keepdims=True)
     below = np.cumsum(p, axis=1) <= rng.random((len(p), 1))  # (N, V)
@@ -77,7 +77,7 @@ def sample(
 
 
 def check(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raise a ValueError unless the settings make sense."""
+    """Raise a ValueError for invalid arguments of sampling."""
     if not 0 <= temperature < np.inf:
         raise ValueError(f"generate: expected temperature of 0 or more, got {temperature}")
     if top_k is not None and top_k < 1:

@@ -23,12 +23,12 @@ def make_groups(
     params : list of Parameter, or list of dict
         See `firstlight.optim.Optimizer`.
     defaults : dict
-        Hyper-parameters for every group that does not name its own.
+        Hyper-parameters of groups that do not set their own.
 
     Raises
     ------
     TypeError
-        Something else than parameters, or an unknown hyper-parameter.
+        Not parameters, or an unknown hyper-parameter.
     """
     params = list(params) if hasattr(params, "__iter__") else [params]
     groups = params if params and isinstance(params[0], dict) else [{"params": params}]

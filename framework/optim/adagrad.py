@@ -18,7 +18,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     params : list of Parameter, or list of dict
-        Parameters or groups, see `Optimizer`.
+        Parameters, or groups (see `Optimizer`).
     lr : float
         Learning rate.
     lr_decay : float
@@ -28,7 +28,7 @@ class Adagrad(Optimizer):
     initial_accumulator_value : float
         Initial value of s.
     eps : float
-        Keeps the division finite.
+        Prevents division by zero.
 
     References
     ----------

@@ -12,7 +12,7 @@ from firstlight.support.array import Array
 
 
 class Adam(Optimizer):
-    """Divide a running mean of the gradient by the root of its running mean square.
+    """Step along the running mean of the gradient over the root of its mean square.
 
     Update, for step t = 1, 2, ...::
 
@@ -24,13 +24,13 @@ class Adam(Optimizer):
     Parameters
     ----------
     params : list of Parameter, or list of dict
-        Parameters or groups, see `Optimizer`.
+        Parameters, or groups (see `Optimizer`).
     lr : float
         Learning rate.
     betas : (float, float)
         β₁ and β₂, in [0, 1).
     eps : float
-        Keeps the division finite.
+        Prevents division by zero.
     weight_decay : float
         L2 penalty, added to the gradient.
 
@@ -76,7 +76,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Optimizer):
-    """Adam with the weight decay taken out of the gradient and applied to the weights.
+    """Adam with decoupled weight decay.
 
     Update, with m and v as in `Adam`::
 
@@ -86,13 +86,13 @@ class AdamW(Optimizer):
     Parameters
     ----------
     params : list of Parameter, or list of dict
-        Parameters or groups, see `Optimizer`.
+        Parameters, or groups (see `Optimizer`).
     lr : float
         Learning rate.
     betas : (float, float)
         β₁ and β₂, in [0, 1).
     eps : float
-        Keeps the division finite.
+        Prevents division by zero.
     weight_decay : float
         Fraction of the weights, times lr, that each step subtracts.
 

@@ -24,9 +24,9 @@ LARGE = 1_000_000  # elements; below it, one thread is faster than several
 class Optimizer:
     """Base class of all optimizers.
 
-    Making one lays the parameters out on two flat arrays, ``flat.data`` and ``flat.grad``, group
-    after group. `step` then walks these arrays, and the flat state arrays beside them, block by
-    block, and hands slices to `update`, the rule itself.
+    The constructor moves the parameters to two flat arrays, ``flat.data`` and ``flat.grad``, group
+    after group. `step` walks these arrays and the flat state arrays block by block, and passes
+    slices to `update`, the update rule.
 
     Parameters
     ----------
@@ -34,29 +34,29 @@ class Optimizer:
         Parameters, or groups: dicts with "params" and the hyper-parameters that differ from the
         defaults, e.g. ``[{"params": matrices}, {"params": biases, "weight_decay": 0.0}]``.
     defaults : dict
-        Hyper-parameters for every group that does not name its own.
+        Hyper-parameters of groups that do not set their own.
 
     Attributes
     ----------
     param_groups : list of dict
-        As in PyTorch; write into them to change a learning rate.
+        As in PyTorch; assign to their items to change a learning rate.
     flat : firstlight.parameter.Flat
     state : dict of str to array, shape of ``flat.data``
     steps : int
         Steps taken.
     loss_scale : firstlight.fast.cuda.loss_scale.LossScale or None
-        What leaves out steps whose half-precision gradient is not finite.
+        Skips steps whose half-precision gradient is not finite.
 
     Raises
     ------
     ValueError
         No parameters, one in two groups, a bad hyper-parameter.
     TypeError
-        Something else than parameters, or an unknown hyper-parameter in a group.
+        Not parameters, or an unknown hyper-parameter in a group.
 
     Examples
     --------
-    An optimizer of one's own is its rule:
+    A custom optimizer is its update rule:
 
     >>> import numpy as np
     >>> from firstlight import Parameter
@@ -103,9 +103,9 @@ class Optimizer:
         group : dict
             The hyper-parameters.
         t : int
-            Which step this is for these values, 1 for the first; frozen steps do not count.
+            Number of the step for these values, from 1; steps while frozen do not count.
         w, g : array, shape (n,)
-            Values and gradient. ``g`` must be left as it is.
+            Values and gradient. ``g`` must not be changed.
         *state_and_scratch : array, shape (n,)
             First the state arrays in the order of ``state_names`` (None for one that no group
             needs), then the scratch arrays.
@@ -113,7 +113,7 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__}.update is missing")
 
     def step(self) -> None:
-        """Update every parameter that is not frozen from its gradient."""
+        """Update every parameter that is not frozen."""
         fused = fused_rule(self)
         if fused is None:
             self._settle()

@@ -21,13 +21,13 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     params : list of Parameter, or list of dict
-        Parameters or groups, see `Optimizer`.
+        Parameters, or groups (see `Optimizer`).
     lr : float
         Learning rate.
     alpha : float
         α, in [0, 1]: decay rate of the running means.
     eps : float
-        Keeps the division finite.
+        Prevents division by zero.
     weight_decay : float
         L2 penalty, added to the gradient.
     momentum : float

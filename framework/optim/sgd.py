@@ -22,7 +22,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     params : list of Parameter, or list of dict
-        Parameters or groups, see `Optimizer`.
+        Parameters, or groups (see `Optimizer`).
     lr : float
         Learning rate.
     momentum : float

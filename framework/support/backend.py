@@ -1,7 +1,7 @@
-"""Devices: where arrays live, NumPy's memory or a GPU's.
+"""Devices: arrays in the memory of the CPU (NumPy) or of a GPU (CuPy).
 
-Layers never name a backend. NumPy's functions hand CuPy arrays over to CuPy (``np.exp(x)`` of
-a CuPy array is a CuPy array), so the same line of a layer runs on both.
+Layers never name a backend. NumPy's functions dispatch CuPy arrays to CuPy (``np.exp(x)`` of a
+CuPy array is a CuPy array), so the same code runs on both.
 """
 
 import re
@@ -17,14 +17,14 @@ FLOATS = ("float16", "float32", "float64")
 
 
 def resolve_device(device: str) -> str:
-    """Turn ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` into a device that works.
+    """Resolve ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"auto"`` to a usable device.
 
-    ``"auto"`` takes the GPU where one is usable (not merely importable), else the CPU.
+    ``"auto"`` selects a GPU if one is usable (not merely importable), else the CPU.
 
     Raises
     ------
     ValueError
-        The name is none of these.
+        Another name.
     RuntimeError
         A GPU was asked for and none is usable.
     """
@@ -43,7 +43,7 @@ def resolve_device(device: str) -> str:
 
 
 def _gpu_problem(index):
-    """Say what stands in the way of using GPU ``index``, or None."""
+    """Return why GPU ``index`` is not usable, or None."""
     try:
         cupy = load_cupy()
     except ImportError:
@@ -62,12 +62,12 @@ def _gpu_problem(index):
 
 
 def gpu_count() -> int:
-    """Return how many GPUs this process sees."""
+    """Return the number of GPUs that this process sees."""
     return load_cupy().cuda.runtime.getDeviceCount()
 
 
 def use_device(device: str) -> None:
-    """Make a GPU, "cuda:N", the one that this thread works on from now on."""
+    """Make a GPU, "cuda:N", the current device of this thread."""
     load_cupy().cuda.Device(_index(device)).use()
 
 
@@ -94,10 +94,10 @@ def load_cupy() -> Any:
 
 @contextmanager
 def using(device: str) -> Iterator[None]:
-    """Make a GPU and a stream of its own the current ones, which a CUDA graph can be captured on.
+    """Make a GPU and a separate stream current, on which a CUDA graph can be captured.
 
-    Nothing changes for "cpu". The stream's work begins after what was launched before, such as
-    copies of a module that was moved, and is done when the context ends.
+    For "cpu" nothing changes. Work on the stream starts after work launched before, such as copies
+    of a moved module, and is complete when the context ends.
     """
     if device == "cpu":
         yield
@@ -110,7 +110,7 @@ def using(device: str) -> Iterator[None]:
         before = cupy.cuda.Event(disable_timing=True)
         before.record(cupy.cuda.get_current_stream())
         stream = stack.enter_context(_streams[device])
-        stream.wait_event(before)  # one that is non-blocking waits for no other by itself
+        stream.wait_event(before)  # a non-blocking stream does not wait for others by itself
         yield
         stream.synchronize()
 
@@ -119,26 +119,26 @@ _streams = {}
 
 
 def forget() -> None:
-    """Drop the streams; for tests that change what CuPy is."""
+    """Clear the streams, for tests that replace CuPy."""
     _streams.clear()
 
 
 def device_name(device: str) -> str:
-    """Return what the maker calls a device, such as "NVIDIA H200"; "cpu" for the CPU."""
+    """Return the name of a device, such as "NVIDIA H200"; "cpu" for the CPU."""
     if device == "cpu":
         return "cpu"
     return load_cupy().cuda.runtime.getDeviceProperties(_index(device))["name"].decode()
 
 
 def free_memory(device: str) -> int:
-    """Return how many bytes of a GPU's memory are free."""
+    """Return the free memory of a GPU in bytes."""
     return load_cupy().cuda.Device(_index(device)).mem_info[0]
 
 
 def to_device(array: Any, device: str) -> Array:
-    """Return the array on a device (as `resolve_device` names it), copied only if needed.
+    """Return the array on a device (a result of `resolve_device`), copied only if needed.
 
-    CuPy copies through pinned memory of its own, and the host does not wait for it.
+    CuPy copies through its own pinned memory, and the host does not wait for it.
     """
     if device == "cpu":
         return to_host(array)
@@ -152,7 +152,7 @@ def _index(device):
 
 
 def to_host(array: Any) -> Array:
-    """Return the array in the CPU's memory, as a NumPy array."""
+    """Return the array as a NumPy array."""
     return array.get() if hasattr(array, "get") else np.asarray(array)
 
 

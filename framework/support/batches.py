@@ -11,7 +11,7 @@ from firstlight.support.backend import to_device
 def placed(batch: Any, device: str, dtype: Any, send: Callable[[Any], Any] | None = None) -> Any:
     """Return the batch on a device, with floating arrays cast to the model's dtype.
 
-    ``send`` copies an array to a GPU, if not `to_device`.
+    ``send`` copies an array to a GPU, `to_device` by default.
     """
     if isinstance(batch, (tuple, list)):
         return tuple([placed(part, device, dtype, send) for part in batch])
@@ -27,7 +27,7 @@ def placed(batch: Any, device: str, dtype: Any, send: Callable[[Any], Any] | Non
 
 
 def _as_array(part):
-    """Return a CuPy array as it is, and what can be seen as an array (a torch tensor) as one."""
+    """Return a CuPy array unchanged, and other array-likes (a torch tensor) as NumPy arrays."""
     if hasattr(part, "get"):
         return part
     if hasattr(part, "__array__"):
@@ -39,14 +39,14 @@ def _as_array(part):
 
 
 def sample_count(batch: Any) -> int:
-    """Return how many samples a batch holds: the length of its first array."""
+    """Return the number of samples in a batch: the length of its first array."""
     while isinstance(batch, (tuple, dict)):
         batch = batch[0] if isinstance(batch, tuple) else next(iter(batch.values()))
     return len(batch)
 
 
 def describe_batch(batch: Any) -> str:
-    """Return a short text such as ``(float32 (32, 64), int64 (32,))``."""
+    """Describe a batch, e.g. ``(float32 (32, 64), int64 (32,))``."""
     if isinstance(batch, (tuple, list)):
         return f"({', '.join(describe_batch(part) for part in batch)})"
     if isinstance(batch, dict):

@@ -1,4 +1,4 @@
-"""Generation: a language model goes on with a text, undisturbed by the training it is in."""
+"""Generation: continue a text with a language model, also during its training."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ def write_text(
     seed: int = 0,
     device: str = "cpu",
 ) -> str:
-    """Return a prompt and how a model goes on with it.
+    """Return a prompt and its continuation by a model.
 
-    The model comes back as it was: in the same mode, and with every forward it still has to undo.
+    The mode and the stacks of the model are restored.
 
     Parameters
     ----------
     module : Module
         With ``generate(tokens, max_new_tokens, *, temperature, top_k, top_p, seed)``, which takes
-        and returns tokens of shape (N, T), the given ones first.
+        tokens (N, T) and returns them with the new ones appended.
     tokenizer : firstlight.data.tokenizers.Tokenizer
     prompt : str, optional
-        A line break by default; where the vocabulary has none, its first token.
+        A line break by default, or the first token if the vocabulary has none.
     max_new_tokens, temperature, top_k, top_p, seed
-        Handed to ``generate``.
+        Passed to ``generate``.
     device : str
-        Where the module is.
+        Device of the module.
 
     Raises
     ------
     TypeError
         The module has no ``generate``.
     ValueError
-        The prompt has a character that the tokenizer does not know.
+        The prompt has a character that is not in the vocabulary.
     """
     check_generates(module)
     tokens = to_device(prompt_tokens(tokenizer, prompt), device)  # (1, T)
@@ -86,7 +86,7 @@ def check_generates(module: Module) -> None:
 
 @contextmanager
 def undisturbed(module: Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and all its parts back to where they were."""
+    """Put a module into evaluation mode, and restore the mode and stack of all its parts."""
     before = [(part, part.training, part._stack) for part in module.modules()]
     module.eval()
     try:

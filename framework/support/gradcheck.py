@@ -1,7 +1,7 @@
 """Check a hand-written backward against its forward, in float64.
 
-The derivative of L = Σ dy · y along a direction v is known twice: from backward, as the inner
-product of the gradient with v, and from forward alone, as a central difference::
+The derivative of L = Σ dy · y along a direction v can be computed in two ways: from backward, as
+the inner product of the gradient with v, and from forward alone, as a central difference::
 
     Σ gradient · v  ≈  (L(x + h v) - L(x - h v)) / 2h
 
@@ -22,7 +22,7 @@ from firstlight.support.array import Array
 if TYPE_CHECKING:
     from firstlight.module import Module
 
-STEP = 1e-6  # h: the difference is off by about h², and by 1e-16 / h through rounding
+STEP = 1e-6  # h; the error is about h², plus 1e-16 / h by rounding
 
 
 def check_gradients(
@@ -36,18 +36,17 @@ def check_gradients(
 ) -> None:
     """Raise an AssertionError unless backward agrees with forward.
 
-    Everything happens on a float64 copy of the module, in the mode (training or evaluation)
-    that it is in; the module itself and the random streams are left as they were. The copy's
-    parameters are first moved by a little noise, for weights of one and biases of zero hide
-    mistakes; dy is random for the same reason. Checked are
+    The check uses a float64 copy of the module in its current mode; the module and the random
+    streams do not change. Noise is added to the copy's parameters, as weights of one and biases of
+    zero hide mistakes; dy is random for the same reason. It checks
 
     - dx, and the gradient of every parameter that is not frozen, along random directions;
     - the shape and dtype of dx;
     - that two forwards followed by two backwards add up to twice the gradient;
-    - that every forward was undone: no stack has anything left;
-    - that forward and backward leave their inputs as they were.
+    - that no stack has anything left after backward;
+    - that forward and backward do not modify their inputs.
 
-    Keep x away from corners, such as 0 for ReLU, where there is no derivative.
+    Keep x away from kinks, such as 0 for ReLU, where there is no derivative.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ def check_gradients(
     directions : int
         Number of random directions for each gradient.
     rtol, atol : float
-        Largest error, relative to the gradient's norm, and absolute.
+        Largest relative error, with respect to the gradient's norm, and absolute error.
 
     Raises
     ------
@@ -99,7 +98,7 @@ def check_gradients(
 
 
 class _Check:
-    """A float64 copy of a module, its inputs and dy, to be run again and again alike."""
+    """A float64 copy of a module, its inputs and dy, for reproducible runs."""
 
     def __init__(self, module: Module, inputs: Any, rng: Generator) -> Any:
         self.name = type(module).__name__
@@ -121,7 +120,7 @@ class _Check:
         self.dy = float(rng.standard_normal()) if np.ndim(y) == 0 else _normal(rng, y)
 
     def forward(self) -> Any:
-        """Run forward; every time with the same random numbers."""
+        """Run forward, with the same random numbers each time."""
         randomness.load_state_dict(self.streams)
         for generator, start in self.generators:
             generator.state = start
@@ -133,7 +132,7 @@ class _Check:
         sides = []
         for step in (STEP, -STEP):
             values[...] = original + step * v
-            sides.append(self.dy * self.forward())  # a new array, even where y is x itself
+            sides.append(self.dy * self.forward())  # a new array, even if y is x itself
         values[...] = original
         return float(np.sum(sides[0] - sides[1])) / (2 * STEP)
 
@@ -166,7 +165,7 @@ class _Check:
         raise AssertionError(f"check_gradients: {self.name}: {message}")
 
     def _keep_for_backward(self, keep):
-        """Switch the stacks on or off, in whatever mode each module is."""
+        """Enable or disable the stacks, in each module's own mode."""
         self.module.eval(keep_backward=keep)
         for child, training in zip(self.module.modules(), self.modes, strict=True):
             child.training = training

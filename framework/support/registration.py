@@ -1,4 +1,4 @@
-"""The check that every module and parameter is registered: trained, saved, switched to eval."""
+"""Check that every module and parameter is registered, so that it is trained and saved."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from firstlight.support import state
 if TYPE_CHECKING:
     from firstlight.module import Module
 
-DEPTH = 2  # objects inside an object that are searched; containers do not count
+DEPTH = 2  # levels of nested objects that are searched; containers do not count
 CURE = "keep modules and parameters as attributes, or in lists, tuples and dicts"
-CLOSED = (  # what refers to half of the interpreter, or may hide a module on purpose
+CLOSED = (  # not searched: they refer to much of the interpreter, or hide a module on purpose
     type,
     types.ModuleType,
     types.FunctionType,
@@ -30,7 +30,7 @@ COLLECTIONS = (list, tuple, dict, set, frozenset)
 def check(root: Module, parts: list[tuple[str, Module]]) -> None:
     """Raise unless each module and parameter that a module holds is registered under one name.
 
-    Registered is what is an attribute, or in a list, tuple or dict at any depth.
+    An attribute is registered, and so is an item of a list, tuple or dict at any depth.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check(root: Module, parts: list[tuple[str, Module]]) -> None:
     Raises
     ------
     TypeError
-        A part is held by something else: a set, a dict as a key, another object, the class.
+        A part is in a set, a key of a dict, in another object, or an attribute of the class.
     ValueError
         Two parts have the same name, as with the keys 1 and "1".
     """
@@ -71,16 +71,16 @@ def check(root: Module, parts: list[tuple[str, Module]]) -> None:
 
 
 def is_part(value: Any) -> bool:
-    """Return whether a value is a module, a parameter or a buffer."""
+    """Return True for a module, a parameter or a buffer."""
     return isinstance(value, (Parameter, Buffer)) or state.is_module(value)
 
 
 def hidden(value: Any, known: set[int], root: Module, depth: int = DEPTH) -> Any:
     """Return a part that is not ``known`` and that a value refers to, or None.
 
-    A module that contains the root is no part of it, but what the value belongs to.
+    A module that contains the root is not a part of it, but its parent.
     """
-    if isinstance(value, np.ndarray):  # of objects: none of its kind tells what it refers to
+    if isinstance(value, np.ndarray):  # an array of objects does not report its referents
         value = value.tolist() if value.dtype == object else None
     if not gc.is_tracked(value) or isinstance(value, CLOSED):
         return None
@@ -98,7 +98,7 @@ def hidden(value: Any, known: set[int], root: Module, depth: int = DEPTH) -> Any
 
 
 def _check_keys(owner, parts, known):
-    """Raise a TypeError if a module or parameter is a dict's key only."""
+    """Raise a TypeError if a module or parameter is only a key of a dict."""
     for prefix, part in parts:
         for name, value in vars(part).items():
             keys = value if isinstance(value, dict) else ()
@@ -116,7 +116,7 @@ def _contains(part, root):
 
 
 def _check_class(owner, prefix, cls, known):
-    """Raise a TypeError if the class of a module holds a part, which all its objects share."""
+    """Raise a TypeError if a part is an attribute of a module's class."""
     for kind in cls.__mro__:
         if kind.__module__.partition(".")[0] == "firstlight":
             continue

@@ -1,23 +1,23 @@
-"""Randomness: one generator for each purpose, all grown from one seed.
+"""Random numbers: one generator for each purpose, all derived from one seed.
 
-Nothing in firstlight draws from NumPy's global generator. What is random, and where from:
+firstlight never draws from NumPy's global generator. The purposes:
 
 ==========  ===============================================================================
 ``init``    initial weights, while a model is built
 ``dropout`` masks, drawn step by step
 ``order``   the order of the samples: a fresh generator for each (seed, epoch)
 ``augment`` random transforms: a fresh generator for each (seed, epoch, batch)
-``draw``    samples drawn anew, such as blocks of a text: the same
+``draw``    samples drawn at random, such as blocks of a text: likewise
 ==========  ===============================================================================
 
 On a GPU dropout is drawn there, by Philox, as a function of the seed and the number of the training
 step.
 
-``init`` and ``dropout`` are streams: they move on with each draw, and `state_dict` saves where
-they stand. The others have no state at all: `derived` makes their generator from
-the numbers that name it, so that any batch of any epoch can be made again alone.
+``init`` and ``dropout`` are streams: their state changes with each draw, and `state_dict` saves it.
+The others have no state: `derived` creates their generator from its numbers, so that any batch of
+any epoch can be reproduced alone.
 
-The seed is 0 until somebody chooses another: the same script gives the same numbers.
+The default seed is 0, so the same script gives the same numbers.
 """
 
 import random
@@ -35,11 +35,11 @@ PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
 _seed = 0
 _streams = {}
 _device = {"pass": 0, "call": 0, "capturing": False}
-_passes = {}  # for each GPU the number of the pass, in its memory
+_passes = {}  # the number of the pass in the memory of each GPU
 
 
 def seed_everything(seed: int | None = None) -> int:
-    """Start all random streams again from one seed.
+    """Reset all random streams to a seed.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def seed_everything(seed: int | None = None) -> int:
 
 
 def current_seed() -> int:
-    """Return the seed that `seed_everything` set last."""
+    """Return the current seed."""
     return _seed
 
 
@@ -89,24 +89,24 @@ def stream(name: str) -> Generator:
 
 
 def begin_pass() -> None:
-    """Count a training step's forward and backward on a GPU, whose dropout depends on it."""
+    """Begin the pass of a training step on a GPU; dropout there depends on its number."""
     _set_pass(_device["pass"] + 1)
 
 
 def begin_call() -> None:
-    """Count the calls of this pass anew: a capture that has just ended was not one."""
+    """Reset the number of calls in this pass, after a capture."""
     _device["call"] = 0
 
 
 def device_key(x: Any) -> tuple[Array, int]:
-    """Return what the next random numbers on the device of x are a function of.
+    """Return the key of the next random numbers on the device of x.
 
     Returns
     -------
     pass_number : array of uint32, shape ()
         On the device, so that a captured graph draws new numbers each time.
     call : int
-        Counts within the pass.
+        Number of the call within the pass.
     """
     device = x.device.id
     if device not in _passes:
@@ -117,22 +117,22 @@ def device_key(x: Any) -> tuple[Array, int]:
 
 
 def dropout_place() -> tuple[Any, int]:
-    """Return where dropout stands: the host's stream, and the calls of this pass on a GPU."""
+    """Return the state of dropout: of the host's stream, and the calls of this pass on a GPU."""
     return _streams["dropout"].bit_generator.state, _device["call"]
 
 
 def go_to(place: Any) -> None:
-    """Let dropout go on from where `dropout_place` found it."""
+    """Restore the state of dropout that `dropout_place` returned."""
     _streams["dropout"].bit_generator.state, _device["call"] = place
 
 
 def capturing(on: bool) -> None:
-    """Refuse numbers from the host, which a captured graph would repeat, while it is captured."""
+    """Refuse random numbers from the host during a capture, as the graph would repeat them."""
     _device["capturing"] = on
 
 
 def forget_devices() -> None:
-    """Drop what lies on GPUs; for tests that change what CuPy is."""
+    """Clear the state on GPUs, for tests that replace CuPy."""
     _passes.clear()
 
 
@@ -144,14 +144,14 @@ def _set_pass(number):
 
 
 def derived(purpose: str, seed: int, *numbers: int) -> Generator:
-    """Make the generator that belongs to a purpose, a seed and, e.g., an epoch and a batch.
+    """Create the generator of a purpose, a seed and, e.g., an epoch and a batch.
 
     Parameters
     ----------
     purpose : {"init", "dropout", "order", "augment", "split", "draw"}
     seed : int
     *numbers : int
-        What else names the generator.
+        Further numbers that identify the generator.
 
     Returns
     -------
@@ -163,10 +163,9 @@ def derived(purpose: str, seed: int, *numbers: int) -> Generator:
 
 
 def state_dict() -> dict[str, Any]:
-    """Return where everything random stands, as a JSON-able dict.
+    """Return the state of all generators as a JSON-able dict.
 
-    The global generators of Python and NumPy are in it too: firstlight never draws from them,
-    but a user's code may.
+    It includes the global generators of Python and NumPy, as a user's code may draw from them.
     """
     version, numbers, gauss = random.getstate()
     kind, key, *rest = np.random.get_state()  # noqa: NPY002
@@ -180,7 +179,7 @@ def state_dict() -> dict[str, Any]:
 
 
 def load_state_dict(state: dict[str, Any]) -> None:
-    """Put everything random back to where `state_dict` found it."""
+    """Restore the state that `state_dict` returned."""
     global _seed
     _seed = state["seed"]
     _set_pass(state.get("device_pass", 0))

@@ -1,4 +1,4 @@
-"""A module's tree and its state: walking, copying out and in, PyTorch's layout at the border."""
+"""A module's tree and state: traversal, copies to and from dicts, PyTorch's layout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTAINERS = (list, tuple, dict)
 
 
 def entries(module: Module) -> Iterator[tuple[str, Any]]:
-    """Yield ``(name, value)`` of a module's attributes; lists, tuples, dicts item by item."""
+    """Yield ``(name, value)`` of a module's attributes and of items of lists, tuples and dicts."""
     for name, value in vars(module).items():
         if isinstance(value, CONTAINERS):
             if name != "_stack":
@@ -30,7 +30,7 @@ def entries(module: Module) -> Iterator[tuple[str, Any]]:
 
 
 def items(name: str, container: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield ``(name, item)`` of a list, tuple or dict, and of those inside it, at any depth."""
+    """Yield ``(name, item)`` of a list, tuple or dict, at any depth."""
     if any(container is outer for outer in above):  # a list that contains itself
         return
     pairs = container.items() if isinstance(container, dict) else enumerate(container)
@@ -42,7 +42,7 @@ def items(name: str, container: Any, above: tuple[Any, ...] = ()) -> Iterator[tu
 
 
 def children(module: Module) -> Iterator[tuple[str, Module]]:
-    """Yield ``(name, child)`` for the modules directly below this one, each once."""
+    """Yield ``(name, child)`` for the direct children, each once."""
     seen = set()
     for name, value in entries(module):
         if is_module(value) and id(value) not in seen:
@@ -51,7 +51,7 @@ def children(module: Module) -> Iterator[tuple[str, Module]]:
 
 
 def is_module(value: Any) -> bool:
-    """Return whether a value is a `Module`, a class that this file cannot import."""
+    """Return True for a `Module`, a class that this file cannot import."""
     kind = type(value)
     return hasattr(kind, "named_modules") and hasattr(kind, "saved")  # PyTorch's has no `saved`
 
@@ -59,7 +59,7 @@ def is_module(value: Any) -> bool:
 def walk_modules(
     module: Module, prefix: str, seen: set[int], above: tuple[Any, ...] = ()
 ) -> Iterator[tuple[str, Module]]:
-    """Yield ``(name, module)`` depth first; what was seen already is left out."""
+    """Yield ``(name, module)`` depth first, without modules in ``seen``."""
     if any(module is outer for outer in above):
         raise ValueError(
             f"{prefix} leads back to the {type(module).__name__} that contains it; a module keeps "
@@ -98,7 +98,7 @@ def named_leaves(module: Module) -> dict[str, Parameter | Buffer]:
 
 
 def move(module: Module, device: str | None, dtype: Any) -> None:
-    """Give every parameter and buffer new arrays on ``device`` and of ``dtype``, where needed."""
+    """Move every parameter and buffer to ``device`` and ``dtype``, if needed."""
 
     def moved(array):
         if dtype is not None and array.dtype != dtype and array.dtype.kind == "f":
@@ -131,12 +131,12 @@ def restore(module: Module, arrays: Mapping[str, Any], *, strict: bool = True) -
     module : Module
     arrays : dict of str to array
     strict : bool
-        False leaves out names that only one side has; shapes must fit all the same.
+        If False, ignore names that only one side has; shapes must fit nevertheless.
 
     Raises
     ------
     TypeError
-        Not a dict, but the path of a file, for example.
+        Not a dict, e.g. the path of a file.
     ValueError
         Shapes differ; names are missing or unexpected (strict only).
     """
@@ -168,7 +168,7 @@ def restore(module: Module, arrays: Mapping[str, Any], *, strict: bool = True) -
 
 
 def _kind_message(who, came):
-    """Say how to get arrays by name from what came instead of them."""
+    """Return the message for a wrong argument, with the way to get arrays by name from it."""
     cure = "pass what state_dict() returned"
     if isinstance(came, (str, PathLike)):
         cure = (
@@ -209,7 +209,7 @@ def to_torch(module: Module) -> dict[str, Any]:
 
 
 def from_torch(module: Module, tensors: Mapping[str, Any], *, strict: bool = True) -> Module:
-    """Load a PyTorch twin's ``state_dict()``; accepts tensors or arrays. Returns the module."""
+    """Load the ``state_dict()`` of the same PyTorch module, and return the module."""
     if not isinstance(tensors, Mapping):
         raise TypeError(
             f"{type(module).__name__}.from_torch: expected a state_dict(), got a "

@@ -1,4 +1,4 @@
-"""StepOutput: what a step of a module returns; and what is said where its loss is missing."""
+"""StepOutput: the result of a module's step, and the error for a missing loss."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class StepOutput:
-    """What a step hands back to the loop.
+    """Result of a step for the training loop.
 
     Attributes
     ----------
@@ -19,9 +19,9 @@ class StepOutput:
     prediction : array or None
         The model's output.
     denominators : dict of str to float, 0-d array or None
-        What loss and metrics were divided by, by name, where that is not the number of samples:
-        e.g. ``{"loss": w.sum()}`` of weights. None for a loss that is a sum. Batches that are
-        accumulated, evaluated or shared by ranks add up, and are divided by, these numbers.
+        Denominators of loss and metrics by name, if they are not the number of samples: e.g.
+        ``{"loss": w.sum()}`` for weights. None for a loss that is a sum. Accumulated batches,
+        evaluations and ranks are averaged with these denominators.
     """
 
     loss: Any
@@ -32,14 +32,14 @@ class StepOutput:
 
 
 def no_loss(model: str, loss: Any) -> Exception:
-    """Return the exception for a ``self.loss`` that is no `Module`: missing, a class, a function.
+    """Return the exception for a ``self.loss`` that is missing or not a `Module`.
 
     Parameters
     ----------
     model : str
         Name of the model's class.
     loss : object
-        What ``self.loss`` is; None where there is none.
+        ``self.loss``; None if it is missing.
     """
     if loss is None:
         return AttributeError(
@@ -64,7 +64,7 @@ def no_loss(model: str, loss: Any) -> Exception:
 
 
 def denominators(loss: Any, prediction: Any, target: Any) -> dict[str, Any]:
-    """Return the denominators that a loss tells of the very forward that it has, or ``{}``.
+    """Return the denominators of a loss; ``{}`` if a subclass overrides its forward only.
 
     Examples
     --------

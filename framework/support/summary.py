@@ -13,23 +13,23 @@ from firstlight.support.array import Array
 
 @dataclass
 class Row:
-    """What one module is, and what it did in the forward.
+    """Type, shapes and cost of one module.
 
     Attributes
     ----------
     name : str
         As in `Module.named_modules`; empty for the model itself.
     label : str
-        The last part of the name, indented in the table by ``depth``.
+        Last part of the name, indented in the table by ``depth``.
     depth : int
     type : str
     output_shape : tuple of int, tuple of such tuples, or None
         One shape for each output; None for a module that did not run.
     parameters, trainable, parameter_bytes : int
-        Of the module itself, without those inside it; what is shared counts where it comes first.
+        Of the module itself, without its children; shared parameters count where they come first.
     flops, activation_bytes : int
-        Of the module itself, all its runs together; memory that another module made, and this
-        one only handed on, is not counted again.
+        Of the module itself, over all its runs; memory that another module allocated is not
+        counted again.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Row:
     activation_bytes: int = 0
 
     def cells(self) -> tuple[str, ...]:
-        """Return the row's texts in the table."""
+        """Return the cells of the row."""
         return (
             "  " * self.depth + self.label,
             self.type,
@@ -56,7 +56,7 @@ class Row:
 
 @dataclass
 class Summary:
-    """One row for each module, and totals; prints as a table.
+    """One row for each module, and totals; printed as a table.
 
     Attributes
     ----------
@@ -117,10 +117,9 @@ class Summary:
 
 
 def summarize(module: Module, x: Array) -> Summary:
-    """Run x through a module once, in evaluation mode, and record what every module inside does.
+    """Run x through a module once, in evaluation mode, and record a row for every module.
 
-    The module is left as it was: its mode, what it saved for backward, its buffers, and the
-    random streams.
+    The mode, saved values and buffers of the module, and the random streams, are restored.
 
     Parameters
     ----------
@@ -156,20 +155,20 @@ def summarize(module: Module, x: Array) -> Summary:
     with undisturbed(module):
         for part, row in pairs:
             part.training, part._stack = False, None
-            part.forward = _recording(part, row, memory)  # hides the class's, on this object
+            part.forward = _recording(part, row, memory)  # overrides the class's on this object
         module(x)
     rows = [row for part, row in pairs if row.output_shape is not None or part.parameters()]
     return Summary(tuple(x.shape), rows)
 
 
 def human(number: float, unit: str = "") -> str:
-    """Write a number with four digits and a prefix: ``6.423 M``, ``397.5 KiB``.
+    """Format a number with four digits and a prefix: ``6.423 M``, ``397.5 KiB``.
 
     Parameters
     ----------
     number : int
     unit : {"", "B"}
-        Bytes count in steps of 1024.
+        Bytes have prefixes of 1024.
     """
     step, prefixes = (1024, ("", "Ki", "Mi", "Gi", "Ti")) if unit else (1000, "_kMGT")
     power = 0
@@ -181,7 +180,7 @@ def human(number: float, unit: str = "") -> str:
 
 
 def _pairs(module, name, label, depth, seen):
-    """Yield every module once, with its empty row, depth first."""
+    """Yield every module once, with an empty row, depth first."""
     if id(module) in seen:
         return
     seen.add(id(module))
@@ -203,7 +202,7 @@ def _count_parameters(pairs):
 
 @contextmanager
 def undisturbed(module: Module) -> Iterator[None]:
-    """Put back the attributes of all modules, and the random streams, at the end."""
+    """Restore the attributes of all modules, and the random streams, at the end."""
     streams = rng.state_dict()
     before = [(part, dict(vars(part))) for part in module.modules()]
     try:
@@ -216,7 +215,7 @@ def undisturbed(module: Module) -> Iterator[None]:
 
 
 def _recording(part, row, memory):
-    """Return the module's forward, which now also fills in its row."""
+    """Wrap a module's forward so that it fills in the row."""
     forward = part.forward
 
     def recorded(*inputs):
@@ -226,7 +225,7 @@ def _recording(part, row, memory):
         row.output_shape = shapes if isinstance(y, tuple) else shapes[0]
         new_bytes = sum(memory.new_bytes(output) for output in outputs)
         row.activation_bytes += new_bytes
-        # Who wrote no `flops` and only handed an array on, as a model does, computed nothing.
+        # A module without `flops` that only returns a child's output, as models do, counts as 0.
         if new_bytes or type(part).flops is not Module.flops:
             row.flops += int(part.flops(inputs[0], outputs[0]))
         return y
@@ -235,10 +234,10 @@ def _recording(part, row, memory):
 
 
 class _Memory:
-    """Tells memory that was seen already from new; a view is the memory that it looks at."""
+    """Tracks which memory was seen already; a view is the memory of its base."""
 
     def __init__(self, arrays: Mapping[str, Any]):
-        self.seen = {}  # keeps the arrays alive, so that no id is used twice
+        self.seen = {}  # keeps the arrays alive, so that ids are unique
         for array in arrays:
             self.new_bytes(array)
 
