@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from fresh import spoil_fresh_memory
+from nets import Line
 from standin import installed
 
 import firstlight
@@ -16,6 +17,14 @@ from firstlight.support.backend import resolve_device
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_fsync():
+    """Leave writing to the disk to the system: no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -46,24 +55,6 @@ def _device(monkeypatch):
     )
     with installed(monkeypatch) if device == "standin" else nullcontext():
         yield
-
-
-class Line(firstlight.Module):
-    """One linear layer with a squared error: the smallest thing that trains."""
-
-    def __init__(self, width=3, lr=0.1):
-        self.body = firstlight.nn.Linear(width, 1)
-        self.loss = firstlight.nn.MSELoss()
-        self.lr = lr
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return firstlight.optim.SGD(self.parameters(), lr=self.lr)
 
 
 @pytest.fixture

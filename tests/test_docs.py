@@ -5,6 +5,8 @@ shown: they install, download or take long. The README's commands name data and 
 here; their arguments are resolved, and nothing is trained.
 """
 
+import itertools
+import json
 import os
 import re
 import shlex
@@ -21,22 +23,34 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 SHOWN = {"console", "text", "toml", "yaml"}
-SLOW = {"7-transformer.md", "6-cnn.md", "9-report.md"}
+SLOW = {"5-experiments.md", "6-cnn.md", "7-transformer.md", "9-report.md"}
 
 
 def blocks(path):
     return [found.groups() for found in BLOCK.finditer(path.read_text())]
 
 
-def run(kind, code, folder):
+EACH_ALONE = """
+import json, sys
+for block in json.loads(sys.argv[1]):
+    exec(compile(block, "<block>", "exec"), {"__name__": "__main__"})
+"""
+
+
+def run(kind, *codes, folder):
+    """Run blocks that follow each other, in one process; those of Python share no name."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONWARNINGS": "error",
     }
     environment.pop("FIRSTLIGHT_DATA", None)  # the course then trains on digits
-    words = [sys.executable, "-c", code] if kind == "python" else ["bash", "-ec", code]
+    if kind == "python":
+        words = [sys.executable, "-c", EACH_ALONE, json.dumps(codes)]
+    else:
+        words = ["bash", "-ec", "\n".join(f"(\n{code}\n)" for code in codes)]
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{code}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    told = "\n".join([*codes, done.stdout[-2000:], done.stderr[-4000:]])
+    assert done.returncode == 0, told
 
 
 PARTS = [
@@ -51,9 +65,9 @@ PARTS = [
 @pytest.mark.parametrize("path", PARTS)
 def test_blocks_of_a_page(path, tmp_path):
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    for kind, code in blocks(path):
-        if kind not in SHOWN:
-            run(kind, code, tmp_path)
+    shown = [block for block in blocks(path) if block[0] not in SHOWN]
+    for kind, group in itertools.groupby(shown, key=lambda block: block[0]):
+        run(kind, *(code for _, code in group), folder=tmp_path)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -65,7 +79,7 @@ def test_blocks_are_of_a_kind_that_is_run_or_shown(path):
 def test_python_of_the_readme(tmp_path):
     # One file from top to bottom, as it is read.
     code = "".join(code for kind, code in blocks(ROOT / "README.md") if kind == "python")
-    run("python", code, tmp_path)
+    run("python", code, folder=tmp_path)
 
 
 README_COMMANDS = [

@@ -3,11 +3,12 @@
 import hashlib
 import warnings
 
+import nets
 import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import callbacks, nn
+from firstlight import callbacks, nn, optim
 from firstlight.support import rng
 from firstlight.support.backend import to_host
 from firstlight.testing import tiny_data
@@ -38,27 +39,18 @@ WATCHERS = {
 }
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     """Draws from the dropout stream and from a generator of its own, and tracks statistics."""
 
     def __init__(self):
-        self.body = nn.Sequential(
+        super().__init__(
             nn.Linear(3, 6),
             nn.BatchNorm1d(6),
             nn.Dropout(0.2),
             nn.Dropout(0.2, rng=np.random.default_rng(3)),
             nn.Linear(6, 2),
+            optimizer=lambda p: optim.Adam(p, lr=0.02),
         )
-        self.loss = nn.CrossEntropyLoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return fl.optim.Adam(self.parameters(), lr=0.02)
 
 
 class Hash(fl.Callback):

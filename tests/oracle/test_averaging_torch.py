@@ -1,5 +1,6 @@
 """EMA and SWA against torch.optim.swa_utils, over 200 steps of a real training."""
 
+import nets
 import numpy as np
 import pytest
 
@@ -13,19 +14,15 @@ swa_utils = torch.optim.swa_utils
 STEPS, EPOCH = 200, 10
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     def __init__(self):
-        self.body = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 2))
-        self.loss = nn.MSELoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.Adam(self.parameters(), lr=0.02)
+        super().__init__(
+            nn.Linear(5, 7),
+            nn.ReLU(),
+            nn.Linear(7, 2),
+            loss=nn.MSELoss(),
+            optimizer=lambda p: optim.Adam(p, lr=0.02),
+        )
 
 
 class Weights(fl.Callback):

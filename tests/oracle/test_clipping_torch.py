@@ -1,5 +1,6 @@
 """GradientClip against torch.nn.utils, over 200 steps of a training."""
 
+import nets
 import numpy as np
 import pytest
 
@@ -11,19 +12,15 @@ torch = pytest.importorskip("torch")
 STEPS, BATCH = 200, 8
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     def __init__(self):
-        self.body = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2))
-        self.loss = nn.MSELoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
+        super().__init__(
+            nn.Linear(5, 7),
+            nn.Tanh(),
+            nn.Linear(7, 2),
+            loss=nn.MSELoss(),
+            optimizer=lambda p: optim.SGD(p, lr=0.05, momentum=0.9),
+        )
 
 
 def torch_losses(twin, data, clip):

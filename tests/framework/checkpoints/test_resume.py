@@ -2,22 +2,23 @@
 
 import json
 
+import nets
 import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import callbacks, nn
+from firstlight import callbacks, nn, optim
 from firstlight.runs.records import read_records
 from firstlight.runs.run_files import read_status
 from firstlight.support.backend import to_host
 from firstlight.testing import TinyNet, tiny_data
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     """Everything that has a state: batch statistics, dropout of two kinds, momentum."""
 
     def __init__(self):
-        self.body = nn.Sequential(
+        super().__init__(
             nn.Linear(3, 8),
             nn.BatchNorm1d(8),
             nn.ReLU(),
@@ -25,17 +26,8 @@ class Net(fl.Module):
             nn.Linear(8, 8),
             nn.Dropout(0.2, rng=np.random.default_rng(9)),
             nn.Linear(8, 2),
+            optimizer=lambda p: optim.AdamW(p, lr=0.05),
         )
-        self.loss = nn.CrossEntropyLoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return fl.optim.AdamW(self.parameters(), lr=0.05)
 
 
 def noisy(batch, rng):
@@ -81,23 +73,41 @@ SETTINGS = [
 ]
 
 
+def fit(folder, *more, seed=0, resume=None, **settings):
+    training = trainer(runs_dir=folder, **settings)
+    training.callbacks.extend(more)
+    fl.seed_everything(seed)
+    training.fit(Net(), data(), resume=resume)
+    return training
+
+
+def outcome(training):
+    """Return all that a training came to: state, records in memory and in its run, and step."""
+    kept = read_records(training.run.path)
+    return state_of(training), *map(timeless, (training.history.records, kept)), training.step
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A function that returns the outcome of an uninterrupted training; one for each settings."""
+    outcomes = {}
+
+    def run(**settings):
+        if str(settings) not in outcomes:
+            outcomes[str(settings)] = outcome(fit(tmp_path_factory.mktemp("whole"), **settings))
+        return outcomes[str(settings)]
+
+    return run
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 6, 7, 9])
-def test_resumed_equals_uninterrupted(steps, settings, tmp_path):
-    def fit(folder, seed=0, resume=None, **more):
-        fl.seed_everything(seed)
-        training = trainer(runs_dir=tmp_path / folder, **settings, **more)
-        training.fit(Net(), data(), resume=resume)
-        return training
-
-    whole = fit("whole", max_steps=10, max_epochs=9)
-    fit("parts", max_steps=steps, max_epochs=9)
+def test_resumed_equals_uninterrupted(steps, settings, tmp_path, uninterrupted):
+    fit(tmp_path, max_steps=steps, max_epochs=9, **settings)
     # Another seed: nothing may come from anywhere but the checkpoint.
-    resumed = fit("parts", seed=99, resume="last", max_steps=10, max_epochs=9)
-    assert state_of(resumed) == state_of(whole)
-    assert timeless(resumed.history.records) == timeless(whole.history.records)
-    assert timeless(read_records(resumed.run.path)) == timeless(read_records(whole.run.path))
-    assert resumed.step == whole.step
+    whole = {"max_steps": 10, "max_epochs": 9, **settings}
+    resumed = fit(tmp_path, seed=99, resume="last", **whole)
+    assert outcome(resumed) == uninterrupted(**whole)
 
 
 class Interrupt(fl.Callback):
@@ -111,46 +121,34 @@ class Interrupt(fl.Callback):
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
-def test_auto_goes_on_after_an_interruption_in_the_same_run(step, settings, tmp_path):
-    def fit(folder, *more):
-        training = trainer(runs_dir=tmp_path / folder, max_epochs=3, **settings)
-        training.callbacks.extend(more)
-        fl.seed_everything(0)
-        training.fit(Net(), data(), resume="auto")
-        return training
-
-    whole = fit("whole")
-    stopped = fit("parts", Interrupt(step))
+def test_auto_goes_on_after_an_interruption_in_the_same_run(
+    step, settings, tmp_path, uninterrupted
+):
+    settings = {"max_epochs": 3, **settings}
+    stopped = fit(tmp_path, Interrupt(step), resume="auto", **settings)
     assert stopped.status == "interrupted"
-    resumed = fit("parts")
+    resumed = fit(tmp_path, resume="auto", **settings)
     assert resumed.run.path == stopped.run.path
-    assert state_of(resumed) == state_of(whole)
-    assert timeless(resumed.history.records) == timeless(whole.history.records)
+    assert outcome(resumed) == uninterrupted(**settings)
     summary = json.loads((resumed.run.path / "summary.json").read_text())
     assert summary["status"] == "finished"
     assert len(summary["resumed"]) == 1
-    again = fit("parts")  # finished: the same command starts a new run
-    assert again.run.path != resumed.run.path
 
 
-def test_a_validation_that_is_interrupted_is_made_again(tmp_path):
+def test_auto_starts_a_new_run_where_the_last_is_finished(tmp_path):
+    first, second = (fit(tmp_path, resume="auto", max_epochs=1) for _ in range(2))
+    assert first.run.path != second.run.path
+
+
+def test_a_validation_that_is_interrupted_is_made_again(tmp_path, uninterrupted):
     class InValidation(fl.Callback):
         def on_validation_start(self, trainer):
             trainer.interrupt.requested = trainer.epoch == 2
 
-    def fit(folder, *more):
-        training = trainer(runs_dir=tmp_path / folder, max_epochs=3)
-        training.callbacks.extend(more)
-        fl.seed_everything(0)
-        training.fit(Net(), data(), resume="auto")
-        return training
-
-    whole = fit("whole")
-    stopped = fit("parts", InValidation())
+    stopped = fit(tmp_path, InValidation(), resume="auto", max_epochs=3)
     assert len(stopped.history["val_loss"]) == 1
-    resumed = fit("parts")
-    assert timeless(resumed.history.records) == timeless(whole.history.records)
-    assert state_of(resumed) == state_of(whole)
+    resumed = fit(tmp_path, resume="auto", max_epochs=3)
+    assert outcome(resumed) == uninterrupted(max_epochs=3)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ into memory that work launched earlier may still read.
 import numpy as np
 import pytest
 from device_comparisons import upload_batches as batches
+from nets import Net
 from standin import installed, kernels
 
 import firstlight as fl
@@ -106,20 +107,6 @@ class Noisy:
         return batch[0] + rng.random(batch[0].shape), batch[1]
 
 
-class Net(fl.Module):
-    def __init__(self):
-        self.body, self.loss = nn.Linear(6, 1), nn.MSELoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.Adam(self.parameters(), lr=0.05)
-
-
 @pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 @pytest.mark.parametrize("prefetch", [0, 2])
 @pytest.mark.parametrize("capture", [True, False])
@@ -135,7 +122,7 @@ def test_a_training_that_streams_learns_the_same_and_waits_at_log_points_only(
 
     def trained(**settings):
         fl.seed_everything(0)
-        module = Net()
+        module = Net(nn.Linear(6, 1), loss=nn.MSELoss(), optimizer=lambda p: optim.Adam(p, lr=0.05))
         settings |= {"default_callbacks": False, "runs_dir": None, "log_every_n_steps": 4}
         trainer = Trainer(max_epochs=3, **settings)
         loader = fl.DataLoader(

@@ -2,6 +2,7 @@
 
 import logging
 
+import nets
 import numpy as np
 import pytest
 from standin import installed, kernels
@@ -29,11 +30,11 @@ def tokens(count=10, length=6):
     return rng.integers(0, 11, (count, length)), rng.integers(0, 11, (count, length))
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     """Layers of every kind that has a kernel, dropout among them."""
 
     def __init__(self, make=lambda p: optim.AdamW(p, lr=1e-2)):
-        self.body = nn.Sequential(
+        super().__init__(
             nn.Conv2d(1, 4, 3),
             nn.BatchNorm2d(4),
             nn.ReLU(),
@@ -44,17 +45,8 @@ class Net(fl.Module):
             nn.GELU(),
             nn.Dropout(0.3),
             nn.Linear(12, 10),
+            optimizer=make,
         )
-        self.loss, self.make = nn.CrossEntropyLoss(), make
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return self.make(self.parameters())
 
 
 def trained(make, data, **settings):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from nets import FloatNet
 
 import firstlight as fl
 from firstlight import StepOutput, Trainer, callbacks, models, nn, optim
@@ -10,26 +11,7 @@ COUNT = 24
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 
 
-class Net(fl.Module):
-    """Two layers in float64 and any loss; one step of plain gradient descent shows the gradient."""
-
-    def __init__(self, loss, out=3):
-        fl.seed_everything(1)
-        self.body = nn.Sequential(nn.Linear(5, 7), nn.GELU(), nn.Linear(7, out))
-        self.loss = loss
-        self.to(dtype="float64")
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.SGD(self.parameters(), lr=1.0)
-
-
-class Plain(Net):
+class Plain(FloatNet):
     """Knows nothing of denominators: its own step, with a loss that is a mean over samples."""
 
     def training_step(self, batch):
@@ -58,7 +40,7 @@ class PerSample(nn.CrossEntropyLoss):
         return {}
 
 
-class Weighing(Net):
+class Weighing(FloatNet):
     """Weighs each sample by its last target, and says so."""
 
     def training_step(self, batch):
@@ -93,21 +75,21 @@ def shares():
 
 WEIGHT = [1.0, 0.2, 5.0]
 CASES = {
-    "ignored": (lambda: Net(nn.CrossEntropyLoss()), labels),
-    "weights": (lambda: Net(nn.CrossEntropyLoss(WEIGHT)), lambda: abs(labels()) % 3),
-    "weights and ignored": (lambda: Net(nn.CrossEntropyLoss(WEIGHT)), labels),
-    "a class without weight": (lambda: Net(nn.CrossEntropyLoss([0.0, 1.0, 2.0])), labels),
-    "smoothing": (lambda: Net(nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.2)), labels),
-    "soft targets": (lambda: Net(nn.CrossEntropyLoss(WEIGHT)), shares),
-    "sum": (lambda: Net(nn.CrossEntropyLoss(WEIGHT, reduction="sum")), labels),
+    "ignored": (lambda: FloatNet(nn.CrossEntropyLoss()), labels),
+    "weights": (lambda: FloatNet(nn.CrossEntropyLoss(WEIGHT)), lambda: abs(labels()) % 3),
+    "weights and ignored": (lambda: FloatNet(nn.CrossEntropyLoss(WEIGHT)), labels),
+    "a class without weight": (lambda: FloatNet(nn.CrossEntropyLoss([0.0, 1.0, 2.0])), labels),
+    "smoothing": (lambda: FloatNet(nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.2)), labels),
+    "soft targets": (lambda: FloatNet(nn.CrossEntropyLoss(WEIGHT)), shares),
+    "sum": (lambda: FloatNet(nn.CrossEntropyLoss(WEIGHT, reduction="sum")), labels),
     "binary": (
-        lambda: Net(nn.BCEWithLogitsLoss(pos_weight=[3.0, 1.0, 0.5])),
+        lambda: FloatNet(nn.BCEWithLogitsLoss(pos_weight=[3.0, 1.0, 0.5])),
         lambda: (numbers(3) > 0) * 1.0,
     ),
-    "regression": (lambda: Net(nn.HuberLoss()), lambda: numbers(3)),
-    "sum of squares": (lambda: Net(nn.MSELoss(reduction="sum")), lambda: numbers(3)),
+    "regression": (lambda: FloatNet(nn.HuberLoss()), lambda: numbers(3)),
+    "sum of squares": (lambda: FloatNet(nn.MSELoss(reduction="sum")), lambda: numbers(3)),
     "a step that knows nothing of it": (lambda: Plain(nn.MSELoss()), lambda: numbers(3)),
-    "a loss that knows nothing of it": (lambda: Net(PerSample()), lambda: numbers(3)),
+    "a loss that knows nothing of it": (lambda: FloatNet(PerSample()), lambda: numbers(3)),
     "a step that tells": (lambda: Weighing(nn.MSELoss(), out=2), lambda: numbers(3)),
 }
 

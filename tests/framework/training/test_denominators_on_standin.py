@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from nets import FloatNet
 from standin import installed, kernels
 
 import firstlight as fl
-from firstlight import Trainer, callbacks, nn, optim
+from firstlight import Trainer, callbacks, nn
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 
@@ -13,23 +14,8 @@ COUNT = 24
 WEIGHT = [1.0, 0.2, 5.0]
 
 
-class Net(fl.Module):
-    """Two layers in float64 and any loss; a step of plain gradient descent shows the gradient."""
-
-    def __init__(self, loss):
-        fl.seed_everything(1)
-        self.body = nn.Sequential(nn.Linear(5, 7), nn.GELU(), nn.Linear(7, 3))
-        self.loss = loss
-        self.to(dtype="float64")
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.SGD(self.parameters(), lr=0.1)
+def net(loss):
+    return FloatNet(loss, lr=0.1)
 
 
 def labels():
@@ -48,11 +34,11 @@ def splits(y):
 
 
 CASES = {
-    "ignored": (lambda: Net(nn.CrossEntropyLoss()), labels),
-    "weights and ignored": (lambda: Net(nn.CrossEntropyLoss(WEIGHT)), labels),
-    "smoothing": (lambda: Net(nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.2)), labels),
-    "sum": (lambda: Net(nn.CrossEntropyLoss(WEIGHT, reduction="sum")), labels),
-    "regression": (lambda: Net(nn.HuberLoss()), lambda: numbers(3)),
+    "ignored": (lambda: net(nn.CrossEntropyLoss()), labels),
+    "weights and ignored": (lambda: net(nn.CrossEntropyLoss(WEIGHT)), labels),
+    "smoothing": (lambda: net(nn.CrossEntropyLoss(WEIGHT, label_smoothing=0.2)), labels),
+    "sum": (lambda: net(nn.CrossEntropyLoss(WEIGHT, reduction="sum")), labels),
+    "regression": (lambda: net(nn.HuberLoss()), lambda: numbers(3)),
 }
 
 

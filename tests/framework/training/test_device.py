@@ -2,6 +2,7 @@
 
 import re
 
+import nets
 import numpy as np
 import philox
 import pytest
@@ -40,25 +41,16 @@ def data(count=30):
     return rng.integers(0, 256, (count, 6), "uint8"), rng.integers(0, 3, count)
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     def __init__(self, dropout=0.0):
-        self.body = nn.Sequential(
+        super().__init__(
             nn.Linear(6, 8, bias=False),  # its gradient would be rounding alone, which Adam follows
             nn.BatchNorm1d(8),
             nn.ReLU(),
             nn.Dropout(dropout),
             nn.Linear(8, 3),
+            optimizer=lambda p: optim.Adam(p, lr=0.01),
         )
-        self.loss = nn.CrossEntropyLoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.Adam(self.parameters(), lr=0.01)
 
 
 def loader(transform=None, **options):

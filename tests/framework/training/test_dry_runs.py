@@ -1,36 +1,28 @@
 """Dry runs change nothing, whatever happens inside."""
 
+import nets
 import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import nn
+from firstlight import nn, optim
 from firstlight.support import rng
 from firstlight.testing import tiny_data
 from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     """Batch statistics, dropout of the stream and of a generator of its own."""
 
     def __init__(self):
-        self.body = nn.Sequential(
+        super().__init__(
             nn.Linear(3, 5),
             nn.BatchNorm1d(5),
             nn.Dropout(0.3),
             nn.Dropout(0.3, rng=np.random.default_rng(1)),
             nn.Linear(5, 2),
+            optimizer=lambda p: optim.Adam(p, lr=0.1),
         )
-        self.loss = nn.CrossEntropyLoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return fl.optim.Adam(self.parameters(), lr=0.1)
 
 
 class DryRun(fl.Callback):

@@ -22,7 +22,10 @@ y = rng.integers(0, 3, 90)
 x = rng.normal(size=(90, 6)) + y[:, None]
 net = fl.models.MLP(6, 3, hidden=(8,)).to(dtype="float64")
 matrix = fl.callbacks.ConfusionMatrix()
-trainer = fl.Trainer(max_epochs=3, callbacks=[Spoil(), matrix], runs_dir=sys.argv[1], name="best")
+used = [Spoil(), matrix, fl.callbacks.ModelCheckpoint()]
+trainer = fl.Trainer(
+    max_epochs=3, callbacks=used, default_callbacks=False, runs_dir=sys.argv[1], name="best"
+)
 trainer.fit(net, (x[:50], y[:50]), (x[50:70], y[50:70]))
 data = fl.ArrayDataset(x[70:], y[70:], dtype="float64")
 last, best = (trainer.test(net, data, checkpoint=which)["test_loss"] for which in ("last", "best"))

@@ -12,7 +12,7 @@ import numpy as np
 import firstlight as fl
 from firstlight import models, nn, optim
 
-BATCH, STEPS = 24, 100
+BATCH, STEPS = 24, 40
 
 
 class Keep(fl.Callback):

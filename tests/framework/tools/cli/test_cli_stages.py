@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ STOPPING += ("--early_stopping.patience", 1, "--trainer.max_epochs", 4)  # stops
     ("how", "status", "more"),
     [("SIGKILL", "crashed", ()), ("SIGINT", "interrupted", ()), ("SIGTERM", "crashed", STOPPING)],
 )
-def test_ended_in_the_test_a_fit_goes_on_with_the_test(shell, tmp_path, how, status, more):
+def test_ended_in_the_test_a_fit_goes_on_with_the_test(cli, shell, tmp_path, how, status, more):
     (tmp_path / "killer.py").write_text(KILLER)
     command = (*FIT, "--InTest.how", how, *more)
     first = shell(*command, cwd=tmp_path)
@@ -49,17 +50,18 @@ def test_ended_in_the_test_a_fit_goes_on_with_the_test(shell, tmp_path, how, sta
     (run,) = list_runs(tmp_path / "runs")
     assert (run.status, run.summary["stage"]) == (status, "test")
     assert "test_acc" not in run.metrics
-    assert f"{status} in the test" in shell("runs", "show", cwd=tmp_path).stdout
+    assert f"{status} in the test" in cli("runs", "show")[1]
 
-    second = shell(*command, "--resume", "auto", cwd=tmp_path)
-    assert second.returncode == 0, second.stderr
+    code, out, err = cli(*command, "--resume", "auto")
+    assert code == 0, err
     assert "trained step" in first.stdout
-    assert "trained step" not in second.stdout  # nothing is trained
+    assert "trained step" not in out  # nothing is trained
     (run,) = list_runs(tmp_path / "runs")
     assert run.status == "finished"
     assert "stage" not in run.summary
-    whole = shell(*command, "--runs-dir", "whole", cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
+    code, _, err = cli(*command, "--runs-dir", "whole")
+    sys.modules.pop("killer")
+    assert code == 0, err
     (other,) = list_runs(tmp_path / "whole")
     measured = {**run.metrics, "epoch_seconds": other.metrics["epoch_seconds"]}  # by a clock
     assert measured == other.metrics

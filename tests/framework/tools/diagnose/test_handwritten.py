@@ -13,13 +13,13 @@ from handwritten_layers import (
     Last,
     MeanSquare,
     NegativeLogLikelihood,
-    Net,
     Recurrent,
     Unrolled,
     WithState,
     between,
     normal,
 )
+from nets import Net
 
 import firstlight as fl
 from firstlight import nn, optim
@@ -217,7 +217,7 @@ HEALTHY = {
     "softplus, positive targets": (
         lambda: regressor(nn.Softplus()), lambda: numbers(lambda x: np.abs(x[:, :1]))),
     "prices in thousands": (
-        lambda: regressor(optimizer=lambda net: optim.Adam(net.parameters(), lr=1e-2)),
+        lambda: regressor(optimizer=lambda p: optim.Adam(p, lr=1e-2)),
         lambda: numbers(lambda x: 22 + 9 * x[:, :1])),
     "zeros before a softmax": (
         lambda: constant(Net(nn.Flatten(), nn.Linear(64, 10)), 0.0), digits),

@@ -2,6 +2,7 @@
 
 import json
 
+import nets
 import numpy as np
 import pytest
 from standin import installed, kernels
@@ -36,21 +37,17 @@ class WrongBack(nn.Linear):
         return dx if isinstance(dx, np.ndarray) else 2 * dx
 
 
-class Net(fl.Module):
+class Net(nets.Net):
     def __init__(self, kind=nn.Linear):
-        self.body = nn.Sequential(
-            nn.Linear(4, 6), nn.Tanh(), nn.Dropout(0.5), kind(6, 5), nn.GELU(), nn.Linear(5, 3)
+        super().__init__(
+            nn.Linear(4, 6),
+            nn.Tanh(),
+            nn.Dropout(0.5),
+            kind(6, 5),
+            nn.GELU(),
+            nn.Linear(5, 3),
+            optimizer=lambda p: optim.SGD(p),
         )
-        self.loss = nn.CrossEntropyLoss()
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.SGD(self.parameters())
 
 
 def batch():

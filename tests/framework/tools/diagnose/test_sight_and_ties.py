@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from handwritten_layers import Embedding, Net
+from handwritten_layers import Embedding
+from nets import Net
 
 import firstlight as fl
 from firstlight import nn, optim
@@ -92,7 +93,7 @@ def test_an_optimizer_that_goes_uphill():
             w += group["lr"] * g
 
     layers = nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10)
-    net = Net(*layers, optimizer=lambda net: Ascent(net.parameters(), lr=0.1))
+    net = Net(*layers, optimizer=lambda p: Ascent(p, lr=0.1))
     report = check(net, fl.datasets.load("digits"))
     assert kinds(report) == [("optimizer", "sign")], str(report)
 
