@@ -1,7 +1,7 @@
-"""LRSchedule: moves the learning rate, or another hyper-parameter, while a model trains."""
+"""LRSchedule: change the learning rate, or another hyper-parameter, during a training."""
 
-import difflib
 import inspect
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -9,16 +9,17 @@ from firstlight.callback import Callback, Role
 from firstlight.callbacks._shared.hyper_parameter import HyperParameter
 from firstlight.callbacks._shared.monitor import Monitor
 from firstlight.optim import schedules
+from firstlight.support.arguments import parse_choice, parse_count
 from firstlight.trainer import Trainer
 
 
 class LRSchedule(Callback):
     """Set every group's learning rate before each step, or at each epoch's start.
 
-    Where a schedule starts from is each group's learning rate when training starts, so that
-    groups keep their proportions. `firstlight.optim.schedules` has the formulas, and the defaults
-    of the settings that are None here. With ``param`` it moves another hyper-parameter in the same
-    way; what belongs to the model is put back when the training ends. On the command line that is
+    A schedule starts from each group's learning rate at the start of the training, so the ratios
+    between groups stay. `firstlight.optim.schedules` has the formulas, and the defaults of the
+    settings that are None here. With ``param`` it changes another hyper-parameter in the same way;
+    a value of the model is restored when the training ends. On the command line that is
     ``--callback param_schedule --param_schedule.param dropout``, beside ``lr_schedule``.
 
     ================= ==========================================================
@@ -40,13 +41,12 @@ class LRSchedule(Callback):
     schedule : str
         A name from the table.
     param : str
-        What to move: "lr", "momentum", "weight_decay" or whatever number the optimizer's groups
-        have; "dropout", the share of all Dropout layers; or a module's attribute, "body.2.p".
+        What to change: "lr", "momentum", "weight_decay" or another number of the optimizer's
+        groups; "dropout", the ``p`` of all Dropout layers; or a module's attribute, "body.2.p".
     interval : {"step", "epoch"}
-        The unit of time: ``step_size``, ``total_steps`` and all else count it. ``plateau``
-        does not look at time.
+        The unit of ``step_size``, ``total_steps`` and the other times. ``plateau`` ignores it.
     warmup_steps : int
-        First go up in a straight line; the schedule starts, and its time counts, after that.
+        Length of a linear rise before the schedule starts.
     total_steps : int, optional
         When the schedule ends, warm-up included; by default with the training.
     eta_min : float, optional
@@ -110,15 +110,12 @@ class LRSchedule(Callback):
         cooldown: int | None = None,
         min_lr: float | None = None,
     ) -> None:
-        _one_of("schedule", schedule, list(schedules.SCHEDULES))
-        _one_of("interval", interval, ["step", "epoch"])
-        self.schedule, self.param, self.interval = schedule, param, interval
-        self.monitor = Monitor(monitor, mode)
-        self.mode = self.monitor.direction
-        self.warmup_steps = _at_least(0, "warmup_steps", warmup_steps)
-        counts = {"total_steps": total_steps, "step_size": step_size}
-        for name, count in counts.items():
-            _at_least(1, name, count)
+        self.schedule: str = parse_choice("LRSchedule: schedule", schedule, schedules.SCHEDULES)
+        self.param = param
+        self.interval: str = parse_choice("LRSchedule: interval", interval, ("step", "epoch"))
+        self.monitor: Monitor = Monitor(monitor, mode)
+        self.mode: str = self.monitor.direction
+        self.warmup_steps: int = parse_count("LRSchedule: warmup_steps", warmup_steps, 0)
         if total_steps is not None and total_steps <= warmup_steps:
             raise ValueError(
                 f"LRSchedule: warmup_steps={warmup_steps} leaves nothing of "
@@ -127,7 +124,8 @@ class LRSchedule(Callback):
         if schedule == "plateau" and monitor == "auto":
             raise ValueError('LRSchedule: name the value to monitor, e.g. "val_loss"')
         settings = {
-            **counts,
+            "total_steps": parse_count("LRSchedule: total_steps", total_steps, optional=True),
+            "step_size": parse_count("LRSchedule: step_size", step_size, optional=True),
             "eta_min": eta_min,
             "milestones": milestones,
             "gamma": gamma,
@@ -140,17 +138,17 @@ class LRSchedule(Callback):
             "cooldown": cooldown,
             "min_lr": min_lr,
         }
-        self.settings = _fitting(schedule, settings)
-        self.initial = []  # one for each group, or module
-        self.plateau = self._new_plateau()
+        self.settings: dict[str, Any] = _fitting(schedule, settings)
+        self.initial: list[float] = []  # one for each group, or module
+        self.plateau: schedules.Plateau | None = self._new_plateau()
         self._loaded, self._target = False, None
 
     def on_fit_start(self, trainer: Trainer) -> None:
-        """Note where each value starts, unless that came with a checkpoint."""
+        """Keep the start values, unless they came with a checkpoint."""
         if self.schedule == "plateau":
             self.monitor.start(trainer, "LRSchedule")
         self._target = HyperParameter("LRSchedule", trainer, self.param)
-        self._refuse_company(trainer)
+        self._refuse_overlap(trainer)
         if not (self._loaded and trainer.step):  # a resume that was refused left it loaded
             self.initial = self._target.values
             self.plateau = self._new_plateau()
@@ -177,35 +175,35 @@ class LRSchedule(Callback):
             self._apply(trainer)
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
-        """Set what the next forward uses."""
+        """Set the values for the next forward."""
         if self.interval == "step" and not self._target.in_optimizer:
             self._apply(trainer)
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
-        """Show the plateau each new value."""
+        """Pass each new value to the plateau."""
         if self.plateau is not None and self.monitor.name in record:
             self.plateau.observe(record[self.monitor.name])
             if not self._target.in_optimizer:
                 self._apply(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer) -> None:
-        """Raise if the value to watch should have been logged by now."""
+        """Raise if the monitored value should have been logged by now."""
         if self.plateau is not None:
             self.monitor.require(trainer, "LRSchedule")
 
     def on_fit_end(self) -> None:
-        """Leave the model as it was."""
+        """Restore the model's values."""
         if self._target is not None and not self._target.in_optimizer:
             self._target.values = self.initial
         self._target = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where each value started, and what the plateau has seen."""
+        """Return the start values, and the state of the plateau."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
         return {"param": self.param, "initial": self.initial, "plateau": plateau}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned; the next `fit` goes on from there."""
+        """Restore what `state_dict` returned, for the next `fit`."""
         if state["param"] != self.param:
             raise ValueError(
                 f"LRSchedule: the checkpoint has a schedule of {state['param']} in this place, "
@@ -217,8 +215,8 @@ class LRSchedule(Callback):
             self.plateau.load_state_dict(state["plateau"])
         self._loaded = True
 
-    def _refuse_company(self, trainer: Trainer):
-        """Raise if an earlier schedule moves the same number of the model: one undoes the other."""
+    def _refuse_overlap(self, trainer: Trainer) -> None:
+        """Raise if an earlier schedule changes the same number of the model."""
         for other in trainer.callbacks:
             if other is self:
                 return
@@ -229,13 +227,13 @@ class LRSchedule(Callback):
                     "already; use one of them"
                 )
 
-    def _new_plateau(self):
+    def _new_plateau(self) -> schedules.Plateau | None:
         if self.schedule != "plateau":
             return None
         return schedules.Plateau(mode=self.mode, **self.settings)
 
-    def _timed_rate(self, trainer: Trainer):
-        """Return the schedule as a function of time and initial lr, and the time it starts at."""
+    def _timed_rate(self, trainer: Trainer) -> tuple[Callable[[int, float], float], int]:
+        """Return the schedule as a function of time and initial value, and its start time."""
         function, settings = schedules.SCHEDULES[self.schedule], dict(self.settings)
         takes = inspect.signature(function).parameters
         start = 0 if "warmup_steps" in takes else self.warmup_steps
@@ -246,7 +244,7 @@ class LRSchedule(Callback):
             settings["total_steps"] = max(1, self._total(trainer) - start)
         return partial(function, **settings), start
 
-    def _total(self, trainer: Trainer):
+    def _total(self, trainer: Trainer) -> int:
         planned = trainer.total_steps if self.interval == "step" else trainer.max_epochs
         total = self.settings.get("total_steps", planned)
         if total is None:
@@ -256,18 +254,18 @@ class LRSchedule(Callback):
             )
         return total
 
-    def _apply(self, trainer: Trainer):
+    def _apply(self, trainer: Trainer) -> None:
         time = trainer.step if self.interval == "step" else trainer.epoch - 1
         self._target.values = [self._value(time, initial) for initial in self.initial]
 
-    def _value(self, time, initial):
+    def _value(self, time: int, initial: float) -> float:
         if time < self.warmup_steps:
             return schedules.warmup(time, initial, warmup_steps=self.warmup_steps)
         return self._rate(time - self._start, initial)
 
 
-def _fitting(schedule, settings):
-    """Return the settings that were given, or raise unless they fit the schedule."""
+def _fitting(schedule: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given; raise a ValueError unless they fit the schedule."""
     given = {name: value for name, value in settings.items() if value is not None}
     parameters = inspect.signature(schedules.SCHEDULES[schedule]).parameters
     takes = [name for name in parameters if name in settings]
@@ -282,16 +280,3 @@ def _fitting(schedule, settings):
         if needed and name not in given:
             raise ValueError(f"LRSchedule: {schedule} needs {name}; set it")
     return given
-
-
-def _one_of(what, name, names):
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
-        raise ValueError(f'LRSchedule: there is no {what} "{name}"; {hint}')
-
-
-def _at_least(least, name, count):
-    if count is not None and count < least:
-        raise ValueError(f"LRSchedule: expected {name} of {least} or more, got {count}")
-    return count

@@ -1,4 +1,4 @@
-"""ModelCheckpoint: keeps the latest and the best states of a training."""
+"""ModelCheckpoint: keep the latest and the best states of a training."""
 
 import time
 import warnings
@@ -9,19 +9,20 @@ from firstlight.callbacks._shared.kept_files import name_of, recover, step_of
 from firstlight.callbacks._shared.monitor import Monitor
 from firstlight.checkpoints.format import BEST, EXCEPTION, LAST, Checkpoint
 from firstlight.hookspecs import hookimpl
+from firstlight.support.arguments import parse_count
 from firstlight.trainer import Trainer
 
 
 class ModelCheckpoint(Callback):
     """Write ``checkpoints/last.safetensors`` and ``checkpoints/best.safetensors`` of the run.
 
-    *last* is written at the end of each epoch, as often besides as asked, and at the end of every
-    training, by Ctrl-C too. *best* is written whenever the monitored value improves. Writing
-    happens in the background, and each file is whole at any moment; *last* is written after the
-    files that it names, and a resume verifies them. An error in the middle of a step leaves
-    *last* alone and writes ``exception.safetensors``, from which nothing can go on exactly. A
-    second ModelCheckpoint writes into ``checkpoints/2``. A Trainer that keeps no run
-    (``runs_dir=None``) writes nothing.
+    *last* is written at the end of each epoch, within epochs as often as set below, and at the end
+    of every training, also after Ctrl-C. *best* is written whenever the monitored value improves.
+    Files are written in the background, and each one is complete at any moment; *last* is written
+    after the files that it names, and a resume verifies them. An error in the middle of a step does
+    not touch *last*, and writes ``exception.safetensors``, from which a resume is not exact. A
+    second ModelCheckpoint writes into ``checkpoints/2``. Without a run (``runs_dir=None``) nothing
+    is written.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ class ModelCheckpoint(Callback):
     save_last : bool
         Whether to write *last*.
     top_k : int
-        Keep so many best states: 1 is *best* alone, more stand beside it under names with epoch
-        and step; -1 keeps every state that has a monitored value, 0 none.
+        Number of best states to keep: 1 is *best* alone; further ones have epoch and step in their
+        names. -1 keeps every state that has a monitored value, 0 none.
     every_n_epochs : int
         Epochs between two *last*.
     every_n_steps : int, optional
@@ -43,7 +44,7 @@ class ModelCheckpoint(Callback):
     every_seconds : float, optional
         Time between two *last*, within epochs.
     save_weights_only : bool
-        Leave out all but the weights; a training cannot go on from such a file.
+        Save only the weights; no training can resume from such a file.
 
     Raises
     ------
@@ -70,21 +71,23 @@ class ModelCheckpoint(Callback):
         every_seconds: float | None = None,
         save_weights_only: bool = False,
     ) -> None:
-        if top_k < -1:
-            raise ValueError(f"ModelCheckpoint: expected top_k of -1 or more, got {top_k}")
-        for name, value in (
-            ("every_n_epochs", every_n_epochs),
-            ("every_n_steps", every_n_steps),
-            ("every_seconds", every_seconds),
-        ):
-            if value is not None and value <= 0:
-                raise ValueError(f"ModelCheckpoint: expected {name} above 0, got {value}")
-        self.monitor = Monitor(monitor, mode)
-        self.save_last, self.top_k = save_last, top_k
-        self.every_n_epochs, self.every_n_steps = every_n_epochs, every_n_steps
-        self.every_seconds, self.save_weights_only = every_seconds, save_weights_only
+        if every_seconds is not None and every_seconds <= 0:
+            raise ValueError(
+                f"ModelCheckpoint: expected every_seconds above 0, got {every_seconds}"
+            )
+        who = "ModelCheckpoint"
+        self.monitor: Monitor = Monitor(monitor, mode)
+        self.save_last = save_last
+        self.top_k: int = parse_count(f"{who}: top_k", top_k, -1)
+        self.every_n_epochs: int = parse_count(f"{who}: every_n_epochs", every_n_epochs)
+        self.every_n_steps: int | None = parse_count(
+            f"{who}: every_n_steps", every_n_steps, optional=True
+        )
+        self.every_seconds = every_seconds
+        self.save_weights_only = save_weights_only
+        self.prefix: str = ""  # of file names, where several callbacks of this kind save
         self._kept = []  # [value, file name] of the k best, best first
-        self._last, self._last_time, self.prefix = (None, False), 0.0, ""
+        self._last, self._last_time = (None, False), 0.0
         self._ahead = None  # step of a best state that is later than the resumed one
 
     def on_fit_start(self, trainer: Trainer) -> None:
@@ -109,7 +112,7 @@ class ModelCheckpoint(Callback):
             self._keep(trainer, record["step"], record["epoch"], record[followed])
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
-        """Save within an epoch, if it is time."""
+        """Save within an epoch if ``every_n_steps`` or ``every_seconds`` says so."""
         by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0
         by_time = self.every_seconds and time.monotonic() - self._last_time >= self.every_seconds
         if by_steps or by_time:
@@ -131,7 +134,7 @@ class ModelCheckpoint(Callback):
         if trainer.epoch % self.every_n_epochs == 0 or self._last[0] == trainer.step:
             self._save_last(trainer)
 
-    @hookimpl(tryfirst=True)  # before others tidy up
+    @hookimpl(tryfirst=True)  # before other callbacks end
     def on_fit_end(self, trainer: Trainer) -> None:
         """Save what was not saved yet, unless an optimizer step was cut in half."""
         if trainer.progress.at_boundary:
@@ -159,14 +162,14 @@ class ModelCheckpoint(Callback):
                 self.prefix + name: [step, None] for name, step in self.named().items()
             }
 
-    def named(self):
+    def named(self) -> dict[str, int]:
         """Return ``{file name: step}`` of the best states so far."""
         has_best = self.monitor.best is not None and self.top_k != 0
         best = {BEST: self.monitor.step} if has_best else {}
         return best | {name: step_of(name) for _, name in self._kept}
 
-    def forget(self, name):
-        """Count a file no longer among the k best."""
+    def forget(self, name: str) -> None:
+        """Remove a file from the k best."""
         self._kept = [item for item in self._kept if item[1] != name]
 
     def state_dict(self) -> dict[str, Any]:
@@ -178,9 +181,9 @@ class ModelCheckpoint(Callback):
         self.monitor.load_state_dict(state)
         if self.monitor.followed == state["followed"]:
             self._kept = [list(item) for item in state["kept"]]
-        self.named()  # raises where the state names what cannot be ours
+        self.named()  # raises if the state names another kind of file
 
-    def _save_last(self, trainer: Trainer):
+    def _save_last(self, trainer: Trainer) -> None:
         # A step may be saved twice: before its epoch's end and, unless that was cut short, after.
         place = (
             trainer.step,
@@ -190,15 +193,15 @@ class ModelCheckpoint(Callback):
             self._save(trainer, LAST)
         self._last, self._last_time = place, time.monotonic()
 
-    def _save(self, trainer: Trainer, name):
+    def _save(self, trainer: Trainer, name: str) -> None:
         if trainer.run is not None:
             path = trainer.run.checkpoints / self.prefix / name
             trainer.request_checkpoint(path, weights_only=self.save_weights_only)
 
-    def _keep(self, trainer: Trainer, step, epoch, value):
-        """Let a state take its place among the k best; one falls out.
+    def _keep(self, trainer: Trainer, step: int, epoch: int, value: float) -> None:
+        """Add a state to the k best, and drop the worst.
 
-        Its file is deleted when it is in no state any more, *last* included.
+        The dropped file is deleted when no saved state names it any more, *last* included.
         """
         name = name_of(epoch, step)
         sign = -1 if self.monitor.direction == "max" else 1

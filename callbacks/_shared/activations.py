@@ -1,11 +1,12 @@
-"""layer_outputs: what every layer of a model gives for a batch."""
+"""layer_outputs: the output of every layer of a model for a batch."""
 
 from firstlight.module import Module
 from firstlight.support import state
+from firstlight.support.array import Array
 from firstlight.support.summary import undisturbed
 
 
-def layer_outputs(module: Module, x):
+def layer_outputs(module: Module, x: Array) -> dict[str, Array]:
     """Run a module in evaluation mode, and return the outputs of its layers.
 
     The module is left as it was.

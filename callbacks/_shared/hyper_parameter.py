@@ -1,7 +1,9 @@
-"""HyperParameter: a number of the optimizer's groups or of modules, found by its name."""
+"""HyperParameter: a number of the optimizer's groups or of modules, found by name."""
 
 import difflib
+from collections.abc import Iterable
 from numbers import Real
+from typing import Any
 
 from firstlight.module import Module
 from firstlight.nn import Dropout
@@ -9,12 +11,12 @@ from firstlight.trainer import Trainer
 
 
 class HyperParameter:
-    """All the places where a training keeps one hyper-parameter.
+    """All places of a training that hold one hyper-parameter.
 
     Parameters
     ----------
     who : str
-        Who asks, for messages.
+        Name of the callback, for messages.
     trainer : Trainer
         With its optimizer.
     name : str
@@ -24,7 +26,7 @@ class HyperParameter:
     Attributes
     ----------
     in_optimizer : bool
-        Whether it matters when the optimizer steps, not in forward and backward.
+        Whether it acts in the optimizer's step, not in forward and backward.
 
     Raises
     ------
@@ -32,9 +34,9 @@ class HyperParameter:
         There is no such number.
     """
 
-    def __init__(self, who, trainer: Trainer, name) -> None:
+    def __init__(self, who: str, trainer: Trainer, name: str) -> None:
         groups = trainer.optimizer.param_groups
-        self.in_optimizer = name in groups[0]
+        self.in_optimizer: bool = name in groups[0]
         self._places = self._find(groups, trainer.module, name)
         if not self._places or not all(_is_number(value) for value in self.values):
             numbers = [key for key, value in groups[0].items() if _is_number(value)]
@@ -47,21 +49,21 @@ class HyperParameter:
             )
 
     @property
-    def values(self):
-        """The values, one for each place; assigning a list of them writes them there."""
+    def values(self) -> list[float]:
+        """The values, one for each place; assigning a list writes them."""
         return [get(key) for _, get, _, key in self._places]
 
     @values.setter
-    def values(self, values):
+    def values(self, values: Iterable[float]) -> None:
         for (_, _, put, key), value in zip(self._places, values, strict=True):
             put(key, value)
 
-    def overlaps(self, other):
+    def overlaps(self, other: "HyperParameter") -> bool:
         """Return whether both have a number of some module in common."""
         mine, theirs = ({(id(m), key) for m, _, _, key in p._places} for p in (self, other))
         return not self.in_optimizer and bool(mine & theirs)
 
-    def _find(self, groups, module: Module, name):
+    def _find(self, groups: list[dict[str, Any]], module: Module, name: str) -> list[tuple]:
         """Return ``(owner, get, put, key)`` of each place."""
         if self.in_optimizer:
             return [(group, group.__getitem__, group.__setitem__, name) for group in groups]
@@ -73,5 +75,5 @@ class HyperParameter:
         return [(m, m.__getattribute__, m.__setattr__, attribute) for m in owners]
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)

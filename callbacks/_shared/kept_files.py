@@ -1,26 +1,31 @@
-"""Kept files: what a resumed `ModelCheckpoint` makes of the files that its state names."""
+"""Kept files: verify and recover the files that the state of a `ModelCheckpoint` names."""
 
 import re
 import shutil
 import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firstlight.checkpoints.format import BEST, Checkpoint
 from firstlight.support.files import replacing
 from firstlight.trainer import Trainer
 
+if TYPE_CHECKING:
+    from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 
-def name_of(epoch, step):
-    """Return the name under which one of the k best states is kept."""
+
+def name_of(epoch: int, step: int) -> str:
+    """Return the file name of one of the k best states."""
     return f"epoch={epoch:03d}-step={step:06d}.safetensors"
 
 
-def step_of(name):
+def step_of(name: str) -> int:
     """Return the step in a name of `name_of`.
 
     Raises
     ------
     ValueError
-        The name has another form; a state that was read must not lead to any other file.
+        The name has another form: a checkpoint's state must not lead to any other file.
     """
     found = re.fullmatch(r"epoch=\d+-step=(\d+)\.safetensors", str(name))
     if found is None:
@@ -31,19 +36,19 @@ def step_of(name):
     return int(found[1])
 
 
-def recover(owner, trainer: Trainer):
-    """Verify the files that a restored state names, and bring them into a new run's folder.
+def recover(owner: "ModelCheckpoint", trainer: Trainer) -> int | None:
+    """Verify the files that a restored state names, and copy them into a new run's folder.
 
-    What is missing or another one is written again if the checkpoint is that state; the best one
-    also if a kept file is. Otherwise the older state that is in the file counts as the best, or
-    the next value does, with a warning. A best of a later step stays: the process that wrote it
-    was killed before it wrote *last*, and the same steps lead to it again.
+    A file that is missing or is not the named state is written again if the checkpoint is that
+    state; *best* also if a kept file is. Otherwise a warning says what counts as the best: the
+    older state in the file, or the next value. A best of a later step stays: the process that
+    wrote it was killed before it wrote *last*, and the same steps lead to it again.
 
     Parameters
     ----------
     owner : ModelCheckpoint
     trainer : Trainer
-        About to go on from ``trainer.checkpointing.place``.
+        About to resume from ``trainer.checkpointing.place``.
 
     Returns
     -------
@@ -75,7 +80,7 @@ def recover(owner, trainer: Trainer):
     return _recover_best(owner, trainer, held) if lost else None
 
 
-def _recover_best(owner, trainer: Trainer, held):
+def _recover_best(owner: "ModelCheckpoint", trainer: Trainer, held: set[str]) -> int | None:
     place, step = trainer.checkpointing.place, owner.monitor.step
     here, there = trainer.run.checkpoints / owner.prefix, place.folder / owner.prefix
     found, _ = Checkpoint.identity(there / BEST) or (-1, None)
@@ -99,15 +104,15 @@ def _recover_best(owner, trainer: Trainer, held):
     return None
 
 
-def _adopt_end(owner, path):
-    """Take the values that the end of a training cut short in an epoch had; return if better."""
+def _adopt_end(owner: "ModelCheckpoint", path: Path) -> bool | None:
+    """Return whether the end of a training that was cut short in an epoch is the best so far."""
     checkpoint = Checkpoint.load(path)
     place = {"step": checkpoint.step, "epoch": checkpoint.epoch}
     return owner.monitor.update(place | checkpoint.progress.get("closing", {}))
 
 
-def _delete_fallen(folder, named, step):
-    """Delete what had fallen out of the k best when a kill came before the deletion."""
+def _delete_fallen(folder: Path, named: dict[str, int], step: int) -> None:
+    """Delete files that are not among the k best, if a kill came before their deletion."""
     for path in folder.glob("epoch=*-step=*.safetensors"):
         try:
             fell = step_of(path.name) < step and path.name not in named
@@ -117,11 +122,11 @@ def _delete_fallen(folder, named, step):
             path.unlink(missing_ok=True)
 
 
-def _copy(source, target):
+def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
         shutil.copyfile(source, temporary)
 
 
-def _warn(message):
+def _warn(message: str) -> None:
     warnings.warn(f"resume: {message}", stacklevel=2)

@@ -1,4 +1,4 @@
-"""Monitor: follows one logged value and remembers its best."""
+"""Monitor: follow one logged value and keep its best."""
 
 import difflib
 import math
@@ -12,6 +12,7 @@ from firstlight.trainer import Trainer
 # What "auto" follows: the first of these that is logged. Not val_acc, which on a small validation
 # set is coarse: on digits, the best state by val_loss tests at 0.981, by val_acc at 0.974.
 AUTO = ("val_loss", "train_loss")
+STATE = ("followed", "best", "epoch", "step")
 NEEDS_DATA = "validation values need validation data: fit(module, data, val_data)"
 
 
@@ -23,8 +24,8 @@ class Monitor:
     name : str
         What to follow; "auto" takes ``val_loss`` if it is logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto" goes by the name, and is an error where that
-        does not tell; see `firstlight.runs.directions`.
+        Whether smaller or larger is better; "auto" infers it from the name, and raises an error if
+        it cannot; see `firstlight.runs.directions`.
     min_delta : float
         By how much a value must pass the best one to count as better.
 
@@ -33,7 +34,7 @@ class Monitor:
     followed : str or None
         The name in use; None before "auto" has found one.
     best, epoch, step
-        The best value, and when it was logged; None before the first.
+        The best value, and where it was logged; None before the first.
 
     Examples
     --------
@@ -47,23 +48,27 @@ class Monitor:
     (0.5, 1)
     """
 
-    def __init__(self, name="auto", mode="auto", min_delta=0.0) -> None:
-        self.name, self.mode, self.min_delta = name, mode, abs(min_delta)
+    def __init__(self, name: str = "auto", mode: str = "auto", min_delta: float = 0.0) -> None:
+        self.name = name
+        self.mode = mode
+        self.min_delta: float = abs(min_delta)
         self.reset()
         self.direction  # noqa: B018, a bad or unknown one is an error here
 
-    def reset(self):
-        """Forget all values."""
-        self.followed = None if self.name == "auto" else self.name
-        self.best = self.epoch = self.step = None
+    def reset(self) -> None:
+        """Clear all values."""
+        self.followed: str | None = None if self.name == "auto" else self.name
+        self.best: float | None = None
+        self.epoch: int | None = None
+        self.step: int | None = None
 
     @property
-    def direction(self):
+    def direction(self) -> str:
         """Return "min" or "max", whether a smaller or larger value is better."""
         return resolve_mode(self.followed or AUTO[0], self.mode)
 
-    def update(self, record: dict[str, Any]):
-        """Look at a record; return whether it is the best so far, None if it lacks the value."""
+    def update(self, record: dict[str, Any]) -> bool | None:
+        """Return whether a record is the best so far; None if it lacks the value."""
         if self.name == "auto":
             self._choose(record)
         if self.followed not in record:
@@ -74,7 +79,7 @@ class Monitor:
         self.best, self.epoch, self.step = value, record["epoch"], record["step"]
         return True
 
-    def improves(self, value):
+    def improves(self, value: float) -> bool:
         """Return whether a value is better than the best; NaN and infinity never are."""
         if not math.isfinite(value):
             return False
@@ -84,16 +89,16 @@ class Monitor:
             return value > self.best + self.min_delta
         return value < self.best - self.min_delta
 
-    def start(self, trainer: Trainer, owner):
-        """Tell the history the mode, and raise a ValueError if the value can never be logged.
+    def start(self, trainer: Trainer, owner: str) -> None:
+        """Set the mode in the history, and raise a ValueError if the value can never be logged.
 
-        To be called in ``on_fit_start``.
+        Call it in ``on_fit_start``.
 
         Parameters
         ----------
         trainer : Trainer
         owner : str
-            Who asks, for the message.
+            Name of the callback, for the message.
         """
         if self.name != "auto":
             trainer.history.modes[self.name] = self.direction
@@ -101,17 +106,17 @@ class Monitor:
         if without and not _others_may_log(trainer):
             raise ValueError(f"{owner}: monitor={self.name!r} will not be logged; {NEEDS_DATA}")
 
-    def require(self, trainer: Trainer, owner):
+    def require(self, trainer: Trainer, owner: str) -> None:
         """Raise a ValueError if the value should have been logged by now, at an epoch's end.
 
-        A validation that is due later is waited for, unless its names are known: without steps
-        and callbacks of the user's own they are those of the training.
+        If a validation is due later, the value may still come, unless the names of that validation
+        are known: without the user's own steps and callbacks they are those of the training.
 
         Parameters
         ----------
         trainer : Trainer
         owner : str
-            Who asks, for the message.
+            Name of the callback, for the message.
         """
         logged = trainer.metrics
         if self.name == "auto" or self.name in logged:
@@ -124,8 +129,8 @@ class Monitor:
         if not waits or self.name not in (_names_to_come(trainer) or [self.name]):
             raise ValueError(self.missing(trainer, owner))
 
-    def missing(self, trainer: Trainer, owner):
-        """Return the message for a value that nobody logged."""
+    def missing(self, trainer: Trainer, owner: str) -> str:
+        """Return the message for a value that was not logged."""
         cure = (
             f"; {NEEDS_DATA}" if self.name.startswith("val_") and trainer.val_loader is None else ""
         )
@@ -137,7 +142,7 @@ class Monitor:
             f"{f'; did you mean {close[0]!r}?' if close else ''}{there}{cure}"
         )
 
-    def describe_best(self):
+    def describe_best(self) -> str:
         """Return e.g. ``best 0.123 in epoch 7``."""
         if self.best is None:
             return "never a finite value"
@@ -145,21 +150,16 @@ class Monitor:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best and what it is the best of, JSON-able."""
-        return {
-            "followed": self.followed,
-            "best": self.best,
-            "epoch": self.epoch,
-            "step": self.step,
-        }
+        return {name: getattr(self, name) for name in STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned, unless it is of another value."""
         if self.name in ("auto", state["followed"]):
-            self.followed = state["followed"]
-            self.best, self.epoch, self.step = state["best"], state["epoch"], state["step"]
+            for name in STATE:
+                setattr(self, name, state[name])
 
-    def _choose(self, record: dict[str, Any]):
-        """Let "auto" move up to a better value; what was best of the former no longer counts."""
+    def _choose(self, record: dict[str, Any]) -> None:
+        """Let "auto" follow a preferred name; the best of the name before no longer counts."""
         for name in AUTO:
             if name == self.followed:
                 return
@@ -169,14 +169,14 @@ class Monitor:
                 return
 
 
-def _others_may_log(trainer: Trainer):
-    """Return whether a callback that is none of ours may log values of any name."""
+def _others_may_log(trainer: Trainer) -> bool:
+    """Return whether a callback that is not firstlight's may log values of any name."""
     ours = [type(c).__module__.startswith("firstlight.callbacks") for c in trainer.callbacks]
     return not all(ours) or any(isinstance(c, LambdaCallback) for c in trainer.callbacks)
 
 
-def _names_to_come(trainer: Trainer):
-    """Return the names that the first validation will log; empty where they are not known."""
+def _names_to_come(trainer: Trainer) -> list[str]:
+    """Return the names that the first validation will log; empty if they are not known."""
     kind, data = type(trainer.module), getattr(trainer.val_loader, "data", None)
     own = kind.training_step is Module.training_step, kind.validation_step is Module.validation_step
     if trainer.val_loader is None or not all(own) or hasattr(data, "metrics"):

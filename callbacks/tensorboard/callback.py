@@ -15,12 +15,12 @@ from firstlight.callbacks.tensorboard.scene import Scene
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
 from firstlight.support.arguments import parse_count
+from firstlight.trainer import Trainer
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
 
     from firstlight.callbacks.tensorboard.writer import Writer
-    from firstlight.trainer import Trainer
 
 PANELS = {
     "graph": panels.ModelGraph,
@@ -91,10 +91,14 @@ class TensorBoard(Callback):
         embeddings: bool = False,
         every_n_epochs: int = 1,
     ) -> None:
-        self.graph, self.histograms, self.gradients = graph, histograms, gradients
-        self.activations, self.images, self.pr_curves = activations, images, pr_curves
+        self.graph = graph
+        self.histograms = histograms
+        self.gradients = gradients
+        self.activations = activations
+        self.images = images
+        self.pr_curves = pr_curves
         self.embeddings = embeddings
-        self.every_n_epochs = parse_count("TensorBoard: every_n_epochs", every_n_epochs)
+        self.every_n_epochs: int = parse_count("TensorBoard: every_n_epochs", every_n_epochs)
         self._panels = {name: kind() for name, kind in PANELS.items() if getattr(self, name)}
         self._needs_scores = any(panel.needs_scores for panel in self._panels.values())
         self._samples = 0
@@ -115,7 +119,7 @@ class TensorBoard(Callback):
             return SummaryWriter(devnull, write_to_disk=False)
         return self._open()
 
-    def on_fit_start(self, trainer: "Trainer", module: Module) -> None:
+    def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Open an events file in the run folder, and write the settings."""
         self._folder = self._writer = None
         if trainer.run is None:
@@ -135,7 +139,7 @@ class TensorBoard(Callback):
             with self._on_account("curves"):
                 self._writer.add_record(record)
 
-    def on_before_optimizer_step(self, trainer: "Trainer") -> None:
+    def on_before_optimizer_step(self, trainer: Trainer) -> None:
         """Write what panels show of an epoch's last step."""
         if (
             self._scene is not None
@@ -154,7 +158,7 @@ class TensorBoard(Callback):
                 self._samples = 0  # those of the first validation are enough
 
     def on_validation_batch_end(
-        self, trainer: "Trainer", output: StepOutput, batch: Any, stage: str
+        self, trainer: Trainer, output: StepOutput, batch: Any, stage: str
     ) -> None:
         """Gather what panels need."""
         if self._scene is None or stage != "val" or not self._panels:
@@ -166,15 +170,13 @@ class TensorBoard(Callback):
             if self._needs_scores and self._due(trainer):
                 self._scene.collect(batch, output.prediction)
 
-    def on_train_epoch_end(self, trainer: "Trainer") -> None:
+    def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Write what panels show of an epoch."""
         if self._scene is not None and self._due(trainer):
             self._show("epoch_end")
 
     @hookimpl(trylast=True)  # other callbacks write their results first
-    def on_validation_end(
-        self, trainer: "Trainer", stage: str, metrics: Mapping[str, float]
-    ) -> None:
+    def on_validation_end(self, trainer: Trainer, stage: str, metrics: Mapping[str, float]) -> None:
         """Add the results of a test to the latest run, in an events file of their own."""
         if stage == "test" and self._scene is None and trainer.run is not None:
             self._folder = trainer.run.path
@@ -182,7 +184,7 @@ class TensorBoard(Callback):
             self._close()
 
     @hookimpl(trylast=True)
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: Trainer) -> None:
         """Write how the training ended, and close the file."""
         if self._scene is None:
             return
@@ -207,7 +209,7 @@ class TensorBoard(Callback):
         self._writer.close()
         self._writer = None
 
-    def _due(self, trainer: "Trainer") -> bool:
+    def _due(self, trainer: Trainer) -> bool:
         return (trainer.epoch - 1) % self.every_n_epochs == 0
 
     def _show(self, moment: str) -> None:
@@ -223,7 +225,7 @@ class TensorBoard(Callback):
         self._seconds[name] += time.perf_counter() - start
 
 
-def writer_of(trainer: "Trainer") -> "Writer | None":
+def writer_of(trainer: Trainer) -> "Writer | None":
     """Return the writer of a trainer's `TensorBoard` callback; None without one, or a run."""
     found = next((c for c in trainer.callbacks if isinstance(c, TensorBoard)), None)
     return None if found is None or trainer.run is None else found.summary_writer

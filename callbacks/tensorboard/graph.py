@@ -1,8 +1,8 @@
-"""model_graph: which layer feeds which, found by running the model once.
+"""model_graph: find which layer feeds which by running the model once.
 
-Without autograd there is no graph to read off, so an array that remembers where it came from is
-sent through the model. Each layer is one node; what a model computes between its layers (a sum
-around a shortcut, a mean over positions) are nodes named after NumPy's functions.
+There is no autograd graph to read, so an array that records where it came from is sent through the
+model. Each layer is one node; computations between layers (a sum around a shortcut, a mean over
+positions) are nodes named after NumPy's functions.
 """
 
 import copy
@@ -13,6 +13,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support import backend, state
+from firstlight.support.array import Array
 from firstlight.support.summary import undisturbed
 
 
@@ -23,24 +24,24 @@ class Node:
     Attributes
     ----------
     name : str
-        Parts of the model are joined by "/", as TensorBoard folds them up.
+        Parts of the model are joined by "/", by which TensorBoard groups them.
     op : str
         Class of the layer, or name of the function.
     inputs : list of str
-        Names of the nodes whose output it uses.
+        Names of the nodes whose outputs it uses.
     shape : tuple of int
-        Of its output.
+        Shape of its output.
     parameters : int
     """
 
     name: str
     op: str
-    inputs: list = field(default_factory=list)
-    shape: tuple = ()
+    inputs: list[str] = field(default_factory=list)
+    shape: tuple[int, ...] = ()
     parameters: int = 0
 
 
-def model_graph(module: Module, x):
+def model_graph(module: Module, x: Array) -> list[Node]:
     """Return the nodes of a model, in the order in which they ran.
 
     Layers with parameters of their own, or without layers inside, are one node each. The model

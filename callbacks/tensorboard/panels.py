@@ -191,7 +191,7 @@ class Embeddings(Panel):
         names = [" ".join(name.split()) or "-" for name in scene.names_of(target)]
         with (
             forgiving(f"the projector's files in {scene.trainer.run.path}"),
-            np.errstate(invalid="ignore"),  # tensorboardX leaves the sheet's last rows unset
+            np.errstate(all="ignore"),  # tensorboardX leaves the sheet's last rows unset
         ):
             scene.writer.add_embedding(
                 vectors.astype(np.float64).round(6),  # short numbers: they are written as text

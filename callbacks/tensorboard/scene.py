@@ -9,11 +9,11 @@ from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.tools.figures.classification import as_labels, ignored_by, worst_mistakes
+from firstlight.trainer import Trainer
 from firstlight.training.metrics import as_probabilities
 
 if TYPE_CHECKING:
     from firstlight.callbacks.tensorboard.writer import Writer
-    from firstlight.trainer import Trainer
 
 PROBE = 64  # samples of the first batch that panels look at in each epoch
 WORST = 24  # mistakes kept
@@ -42,7 +42,7 @@ class Scene:
     """
 
     writer: "Writer"
-    trainer: "Trainer"
+    trainer: Trainer
     module: Module
     x: Array | None = None
     y: Array | None = None

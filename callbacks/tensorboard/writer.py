@@ -47,7 +47,7 @@ class EventsFile:
         Two files in one folder never collide: process and a random number are in the name.
     """
 
-    def __init__(self, folder: str | PathLike) -> None:
+    def __init__(self, folder: str | PathLike[str]) -> None:
         # TensorBoard reads files in the order of their names: second, host, then this count.
         count = len(list(Path(folder).glob("events.*")))
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
@@ -101,7 +101,7 @@ class Writer(SummaryWriter):
         TensorBoard leaves out what earlier files of the folder have of this step and later ones.
     """
 
-    def __init__(self, folder: str | PathLike, purge_step: int | None = None) -> None:
+    def __init__(self, folder: str | PathLike[str], purge_step: int | None = None) -> None:
         super().__init__(str(folder))
         if purge_step is not None:
             log = SessionLog(status=SessionLog.START)

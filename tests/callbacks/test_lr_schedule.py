@@ -210,15 +210,18 @@ def test_a_resume_that_was_refused_leaves_nothing_behind(line, line_data, quiet)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"schedule": "cosin"}, 'no schedule "cosin"; did you mean cosine?'),
-        ({"schedule": "xyz"}, 'no schedule "xyz"; there are: constant, step, multistep'),
-        ({"interval": "epochs"}, 'no interval "epochs"; did you mean epoch?'),
+        ({"schedule": "cosin"}, "schedule: expected .*, got .cosin.; did you mean .cosine."),
+        ({"schedule": "xyz"}, 'schedule: expected "constant", "step", "multistep", .*, got .xyz.'),
+        (
+            {"interval": "epochs"},
+            'interval: expected "step" or "epoch", got .epochs.; did you mean',
+        ),
         ({"schedule": "step"}, "step needs step_size; set it"),
         ({"schedule": "exponential"}, "exponential needs gamma; set it"),
         ({"gamma": 0.1}, "cosine does not take gamma; it takes total_steps, eta_min"),
         ({"schedule": "constant", "gamma": 0.1}, "does not take gamma; it takes no settings"),
-        ({"schedule": "step", "step_size": 0}, "expected step_size of 1 or more, got 0"),
-        ({"warmup_steps": -1}, "expected warmup_steps of 0 or more, got -1"),
+        ({"schedule": "step", "step_size": 0}, "step_size: expected 1 or more, got 0"),
+        ({"warmup_steps": -1}, "warmup_steps: expected 0 or more, got -1"),
         ({"warmup_steps": 5, "total_steps": 5}, "leaves nothing of total_steps=5"),
         ({"schedule": "plateau", "mode": "least"}, 'mode: expected "auto", "min" or "max"'),
         ({"schedule": "plateau", "factor": 2.0}, r"expected a factor in \[0, 1\)"),

@@ -95,9 +95,9 @@ def test_weights_only(fit, line, line_data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top_k": -2}, "expected top_k of -1 or more, got -2"),
-        ({"every_n_epochs": 0}, "expected every_n_epochs above 0, got 0"),
-        ({"every_n_steps": -1}, "expected every_n_steps above 0, got -1"),
+        ({"top_k": -2}, "top_k: expected -1 or more, got -2"),
+        ({"every_n_epochs": 0}, "every_n_epochs: expected 1 or more, got 0"),
+        ({"every_n_steps": -1}, "every_n_steps: expected 1 or more, got -1"),
         ({"every_seconds": 0}, "expected every_seconds above 0, got 0"),
     ],
 )
