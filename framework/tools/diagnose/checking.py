@@ -13,6 +13,7 @@ from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
 from firstlight.support.step_output import StepOutput
 from firstlight.tools.diagnose import (
+    arrays,
     data_checks,
     evaluation,
     gradient_flow,
@@ -22,14 +23,6 @@ from firstlight.tools.diagnose import (
     torch_comparison,
     training_step,
     units,
-)
-from firstlight.tools.diagnose.arrays import (
-    Batch,
-    as_float64,
-    batch_parts,
-    first_samples,
-    is_float,
-    map_arrays,
 )
 from firstlight.tools.diagnose.backward import check_backward, recorded_call
 from firstlight.tools.diagnose.findings import LOOK, Finding, Report
@@ -43,7 +36,6 @@ NEEDED = (
 )
 TOKENS, ENOUGH = 2000, 8  # of a batch with more tokens, this many sequences are checked
 SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that is usual elsewhere
-OVERFIT = "overfit one batch"
 
 
 def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) -> Report:
@@ -99,7 +91,7 @@ def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) 
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            _Run(model, data, report, train, torch).check()
+            _check(model, data, report, train, torch)
         report.drop_consequences()
     finally:
         randomness.load_state_dict(streams)
@@ -107,127 +99,121 @@ def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) 
     return report
 
 
-class _Run:
-    """The checks of one model on one data set; adds lines to a report."""
-
-    def __init__(self, model, data, report, train, torch):
-        self.model, self.data, self.report = model, data, report
-        self.train, self.torch = train, torch
-
-    def check(self) -> None:
-        model, data, report = self.model, self.data, self.report
-        try:
-            parameters = model.parameters()
-        except (TypeError, ValueError) as error:  # it would make the later checks fail
-            kind = "not-registered"
-            found = Finding(kind, "", report.model, str(error), LOOK[kind])
-            report.add("model", "all parts registered", [found])
-            return
-        dtype = parameters[0].dtype if parameters else np.dtype("float32")
-        if isinstance(data, np.ndarray):
-            inputs = (few(placed(data, "cpu", dtype)),)
-            check_backward(model, inputs, report)
-            if self.torch:
-                torch_comparison.compare_with_torch(recorded_call(model, inputs), report)
-            return
-        data_checks.check_samples(data, report)
-        batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
-        x, _, _ = batch_parts(batch)
-        found = data_checks.input_scale(x)
-        report.add("data", "scale of the inputs", [found], describe_batch(batch))
-        if are_tokens(x) and x.size > TOKENS:
-            batch = first_samples(batch, ENOUGH)
-        if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
-            report.skip("step", "training_step", "the model has no loss")
-            check_backward(model, (few(batch_parts(batch)[0]),), report)
-            return
-        self.check_step(batch)
-
-    def check_step(self, batch: Batch) -> None:
-        model, report, dtype_finding = self.model, self.report, None
-        try:
-            _, output, tops = recorded_step(model, batch)
-        except Exception as error:
-            dtype_finding = gradient_flow.refused_dtype(model, batch)
-            if dtype_finding is None:
-                found = training_step.exception(model, batch, error)
-                report.add("step", "training_step", [found], describe_batch(batch))
-                top = recorded_call_or_none(model, few(batch_parts(batch)[0]))
-                if top is not None:
-                    check_backward(model, top.inputs, report)
-                return
-            # The other findings show if all is float64.
-            self.model = model = float64_copy(model)
-            batch = map_arrays(batch, as_float64)
-            _, output, tops = recorded_step(model, batch)
-        if output is None or not np.isfinite(float(output.loss)):
-            report.add("step", "loss", [training_step.not_finite(tops)])
-            return
-        self.check_outputs(batch, output, tops)
-        small = few(batch)
-        _, _, small_tops = recorded_step(model, small)
-        top = own_call(small_tops)
-        inputs = (few(batch_parts(batch)[0]),) if top is None else top.inputs
+def _check(model, data, report, train, torch):
+    """Check the parameters, the data, and then one training step."""
+    try:
+        parameters = model.parameters()
+    except (TypeError, ValueError) as error:  # it would make the later checks fail
+        found = Finding("not-registered", "", report.model, str(error), LOOK["not-registered"])
+        report.add("model", "all parts registered", [found])
+        return
+    dtype = parameters[0].dtype if parameters else np.dtype("float32")
+    if isinstance(data, np.ndarray):
+        inputs = (few(placed(data, "cpu", dtype)),)
         check_backward(model, inputs, report)
-        training_step.check_dy(model, small, report)
-        wrong = any(c.verdict == "wrong" for c in report.checks if c.group in ("backward", "loss"))
-        self.check_health(batch, tops, wrong)
-        if dtype_finding is not None:
-            report.add("health", "dtypes of training_step", [dtype_finding])
-        if self.torch:
+        if torch:
             torch_comparison.compare_with_torch(recorded_call(model, inputs), report)
-        if wrong or not self.train:
-            report.skip("training", OVERFIT, "backward is wrong" if wrong else "not requested")
-        else:
-            self.check_training(batch)
+        return
+    data_checks.check_samples(data, report)
+    batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
+    x, _, _ = arrays.batch_parts(batch)
+    found = data_checks.input_scale(x)
+    report.add("data", "scale of the inputs", [found], describe_batch(batch))
+    if are_tokens(x) and x.size > TOKENS:
+        batch = arrays.first_samples(batch, ENOUGH)
+    if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
+        report.skip("step", "training_step", "the model has no loss")
+        check_backward(model, (few(arrays.batch_parts(batch)[0]),), report)
+        return
+    classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
+    _check_step(model, batch, classes, report, train, torch)
 
-    def check_outputs(self, batch: Batch, output: StepOutput, tops: list[Call]) -> None:
-        model, data, report = self.model, self.data, self.report
-        x, y, _ = batch_parts(batch)
-        if isinstance(batch, tuple) and not training_step.uses_labels(model, batch):
-            y = None
-        prediction, loss = output.prediction, float(output.loss)
-        classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
-        view = LossView(model, few(batch))
-        found = [
-            outputs.labels(prediction, y, classes),
-            outputs.last_layer(model, prediction, y, last_call(tops), view),
-        ]
-        report.add("step", "outputs and labels", found)
-        if target_leakage.predicts_next_token(x, y):
-            found = target_leakage.find_leakage(model, x, y)
-            report.add("step", "target leakage", [found])
-        if is_float(y):
-            report.add("step", "scale of the targets", [data_checks.target_scale(y, loss)])
-        found = outputs.initial_loss(model, batch, loss, None if y is None else prediction)
-        report.add("step", "loss at the start", [found], f"{loss:.4g}")
 
-    def check_health(self, batch: Batch, tops: list[Call], wrong: bool) -> None:
-        model, report = self.model, self.report
-        own = [top for top in tops if top.name == ""]
-        units.check_units(all_calls(own), report)
-        small = recorded_call_or_none(model, few(own[0].inputs[0])) or own[0] if own else None
+def _check_step(model, batch, classes, report, train, torch):
+    """Check a training step: its outputs, all gradients, the health, and a short training."""
+    dtype_finding = None
+    try:
+        _, output, tops = recorded_step(model, batch)
+    except Exception as error:
+        dtype_finding = gradient_flow.refused_dtype(model, batch)
+        if dtype_finding is None:
+            found = training_step.exception(model, batch, error)
+            report.add("step", "training_step", [found], describe_batch(batch))
+            top = recorded_call_or_none(model, few(arrays.batch_parts(batch)[0]))
+            if top is not None:
+                check_backward(model, top.inputs, report)
+            return
+        # The other findings show if all is float64.
+        model, batch = float64_copy(model), arrays.map_arrays(batch, arrays.as_float64)
+        _, output, tops = recorded_step(model, batch)
+    if output is None or not np.isfinite(float(output.loss)):
+        report.add("step", "loss", [training_step.not_finite(tops)])
+        return
+    _check_outputs(model, batch, classes, output, tops, report)
+    small = few(batch)
+    top = own_call(recorded_step(model, small)[2])
+    inputs = (arrays.batch_parts(small)[0],) if top is None else top.inputs
+    check_backward(model, inputs, report)
+    training_step.check_dy(model, small, report)
+    wrong = any(c.verdict == "wrong" for c in report.checks if c.group in ("backward", "loss"))
+    _check_health(model, batch, tops, report, wrong)
+    if dtype_finding is not None:
+        report.add("health", "dtypes of training_step", [dtype_finding])
+    if torch:
+        torch_comparison.compare_with_torch(recorded_call(model, inputs), report)
+    if wrong or not train:
+        why = "backward is wrong" if wrong else "not requested"
+        report.skip("training", overfit_one_batch.SUBJECT, why)
+    else:
+        _check_training(model, batch, report)
+
+
+def _check_outputs(model, batch, classes, output: StepOutput, tops, report):
+    x, y, _ = arrays.batch_parts(batch)
+    if isinstance(batch, tuple) and not training_step.uses_labels(model, batch):
+        y = None
+    prediction, loss = output.prediction, float(output.loss)
+    view, last = LossView(model, few(batch)), last_call(tops)
+    found = [
+        outputs.labels(prediction, y, classes),
+        outputs.last_layer(model, prediction, y, last, view),
+    ]
+    report.add("step", "outputs and labels", found)
+    if target_leakage.predicts_next_token(x, y):
+        report.add("step", "target leakage", [target_leakage.find_leakage(model, x, y)])
+    if arrays.is_float(y):
+        report.add("step", "scale of the targets", [data_checks.target_scale(y, loss)])
+    found = outputs.initial_loss(model, batch, loss, None if y is None else prediction)
+    report.add("step", "loss at the start", [found], f"{loss:.4g}")
+
+
+def _check_health(model, batch, tops, report, wrong):
+    own = [top for top in tops if top.name == ""]
+    units.check_units(all_calls(own), report)
+    small = recorded_call_or_none(model, few(own[0].inputs[0])) or own[0] if own else None
+    if small is not None:
+        evaluation.check_evaluation(small, report)
+    units.check_batchnorm(model, len(arrays.batch_parts(batch)[0]), report)
+    if not wrong:
+        gradient_flow.check_flow(model, batch, report)
         if small is not None:
-            evaluation.check_evaluation(small, report)
-        units.check_batchnorm(model, len(batch_parts(batch)[0]), report)
-        if not wrong:
-            gradient_flow.check_flow(model, batch, report)
-            if small is not None:
-                gradient_flow.check_through_time(small, report)
-
-    def check_training(self, batch: Batch) -> None:
-        model, report = self.model, self.report
-        try:
-            overfit_one_batch.check_overfitting(model, batch, report)
-        except NotImplementedError:
-            report.skip("training", OVERFIT, "the model has no configure_optimizer")
-        except LookupError as error:
-            report.skip("training", OVERFIT, str(error))
-        except Exception as error:
-            report.add("training", OVERFIT, [training_step.exception(model, batch, error)])
+            gradient_flow.check_through_time(small, report)
 
 
-def recorded_call_or_none(model: Module, x: Batch) -> Call | None:
+def _check_training(model, batch, report):
+    try:
+        overfit_one_batch.check_overfitting(model, batch, report)
+    except NotImplementedError:
+        why = "the model has no configure_optimizer"
+        report.skip("training", overfit_one_batch.SUBJECT, why)
+    except LookupError as error:
+        report.skip("training", overfit_one_batch.SUBJECT, str(error))
+    except Exception as error:
+        found = training_step.exception(model, batch, error)
+        report.add("training", overfit_one_batch.SUBJECT, [found])
+
+
+def recorded_call_or_none(model: Module, x: arrays.Batch) -> Call | None:
     """Return the outermost `Call` of a forward of x, None if that raises."""
     try:
         return recorded_call(model, (x,))
@@ -254,7 +240,7 @@ def are_tokens(x: Any) -> bool:
     return x.ndim > 1 and x.dtype.kind in "iu"
 
 
-def few(batch: Batch) -> Batch:
+def few(batch: arrays.Batch) -> arrays.Batch:
     """Return the first samples of a batch, few enough to run hundreds of times."""
-    x, _, _ = batch_parts(batch)
-    return first_samples(batch, SEQUENCES if are_tokens(x) or x[:1].size > 2000 else SAMPLES)
+    x, _, _ = arrays.batch_parts(batch)
+    return arrays.first_samples(batch, SEQUENCES if are_tokens(x) or x[:1].size > 2000 else SAMPLES)

@@ -54,7 +54,7 @@ KINDS = {  # of findings, and how each is called in a report
     "overfit": "does not overfit one batch",
 }
 
-LOOK = {  # what to look at next, where one sentence serves all findings of a kind
+LOOK = {  # the hint of kinds whose findings all have the same one
     "not-registered": "the attribute named: attributes, lists, tuples and dicts register parts",
     "sign": "the sign of each term, and whether a - became a + in the derivation",
     "transpose": "the index form: dW_oi = Σ_n dy_no x_ni; write shapes beside every product",
@@ -104,7 +104,7 @@ class Finding:
         Name of the module as in `Module.named_modules`, "" for the model itself, or "loss",
         "training_step", "data", "optimizer".
     type : str
-        Class of the module, "" for what is none.
+        Class of the module, "" if it is about no module.
     message : str
         One sentence.
     next : str
@@ -140,7 +140,7 @@ class Finding:
 
 @dataclass
 class Check:
-    """One line of the report's table: what was checked, and the verdict.
+    """One line of the report's table: the subject of a check, and the verdict.
 
     Attributes
     ----------

@@ -70,7 +70,7 @@ class LossView:
         return self.loss(np.zeros_like)
 
     def expected_output(self) -> str | None:
-        """Return what a loss of class labels takes the model's output for.
+        """Return the kind of output that a loss of class labels expects.
 
         A softmax inside the loss: adding one number to all outputs of a sample changes nothing.
         Log-probabilities: it lowers the loss by this number. A sigmoid inside: the loss grows like

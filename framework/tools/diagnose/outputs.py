@@ -12,7 +12,7 @@ from firstlight.tools.diagnose.loss_view import LossView
 from firstlight.tools.diagnose.module_state import detached_copy
 from firstlight.tools.diagnose.recorded_calls import Call
 
-MANY = 64  # distinct values, for what they have in common to be no coincidence
+MANY = 64  # distinct values; of fewer, common properties may be a coincidence
 BEYOND = 0.05  # share of the targets that no output can reach
 
 

@@ -12,6 +12,7 @@ from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.module_state import detached_copy, disable_dropout
 from firstlight.tools.diagnose.training_step import uses_labels
 
+SUBJECT = "overfit one batch"  # in the report
 STEPS, SECONDS = 150, 4.0
 LEARNED, WELL = 0.5, 0.25  # of the loss of guessing, or of the first loss
 
@@ -102,16 +103,16 @@ def run_trial(
 
 def check_overfitting(model: Module, batch: Batch, report: Report) -> None:
     """Add lines about overfitting a few samples, and about the learning rate."""
-    subject, x = "overfit one batch", batch_parts(batch)[0]
+    x = batch_parts(batch)[0]
     batch = first_samples(batch, 2 if not is_float(x) and x.ndim > 1 else 8)
     guessing = loss_of_guessing(model, batch)
     trial = run_trial(model, batch, goal=0.1 * guessing if guessing else 0.0)
     start, end, steps = trial.losses[0], trial.end, len(trial.losses)
     if steps < 30 and math.isfinite(end) and end > LEARNED * start:
-        report.skip("training", subject, f"too slow: {steps} steps in {SECONDS} s")
+        report.skip("training", SUBJECT, f"too slow: {steps} steps in {SECONDS} s")
         return
     detail = f"loss {start:.3g} to {end:.2g} in {steps} steps"
-    report.add("training", subject, [overfit_finding(model, batch, trial, guessing)], detail)
+    report.add("training", SUBJECT, [overfit_finding(model, batch, trial, guessing)], detail)
     report.add("training", "update to weight", [], f"{trial.update_ratio:.1e} a step")
     findings = []
     if names := trial.untrained:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.nn import MultiHeadAttention
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.tools.figures.canvas import panels, plain, scale_beside
@@ -34,6 +33,7 @@ def attention_weights(module: Module, x: Array) -> dict[str, Array]:
     dict of str to array, shape (N, H, T, S)
         By the layers' names, in the order in which they ran.
     """
+    from firstlight.nn import MultiHeadAttention
     from firstlight.tools.diagnose.recorded_calls import recorded_evaluation
 
     return {

@@ -104,7 +104,7 @@ def saliency(
         The latter from `input_gradient`; each map is scaled by its own largest value.
     titles : list of str, optional
     title : str, optional
-        By default what is shown.
+        By default a description.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def occlusion(
         From `occlusion_map`.
     titles : list of str, optional
     title : str, optional
-        By default what is shown.
+        By default a description.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Figures of images, and of what each layer makes of one."""
+"""Figures of images, and of a layer's output for one image."""
 
 from __future__ import annotations
 

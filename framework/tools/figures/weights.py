@@ -69,7 +69,7 @@ def filters(
         The largest number of filters, those of the largest norm first.
     columns : int
     title : str, optional
-        By default what is shown.
+        By default a description.
 
     Returns
     -------

@@ -103,7 +103,7 @@ def spread(runs: Sequence[RunFolder], name: str, which: str = "best") -> Spread 
 
 
 def ranked(runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """Return runs, the best first: by validation loss, or else by the first ``val_...`` there is.
+    """Return runs, the best first: by validation loss, or else by the first ``val_...`` metric.
 
     Those that have none come last. A metric whose name does not tell its direction ranks nothing.
     """
@@ -121,7 +121,7 @@ def ranked(runs: Sequence[RunFolder]) -> list[RunFolder]:
 
 
 def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
-    """Return what a report tells of several runs.
+    """Return the content of a report on several runs.
 
     Returns
     -------

@@ -184,7 +184,7 @@ class Page:
         """Place the blocks in two columns of about the same height; return whether they fit."""
         self.letters, self.figures = letters, figures
         heights = [block.height(self, self.column) for block in blocks]
-        places = [  # a heading stays with what it is the heading of
+        places = [  # a heading stays with the block below it
             place for place in range(1, len(blocks)) if not isinstance(blocks[place - 1], Heading)
         ]
 

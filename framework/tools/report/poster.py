@@ -83,7 +83,7 @@ def write_poster(
 def _parts(
     content: Content, runs: Sequence[RunFolder], texts: Texts, say: dict[str, str]
 ) -> Iterator[tuple[str, Block]]:
-    """Yield ``(name, block)`` of everything there is to show, in reading order."""
+    """Yield ``(name, block)`` of all content, in reading order."""
 
     def headed(name, blocks, title=None):
         return [(name, Heading(title or say[name])), *((name, block) for block in blocks)]
