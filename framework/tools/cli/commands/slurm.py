@@ -1,4 +1,7 @@
-"""``firstlight slurm``: a batch script for Slurm around another command."""
+"""``firstlight slurm``: a batch script for Slurm around another command.
+
+The script passes signals on, queues the job again, and sets threads, ranks and GPUs.
+"""
 
 import contextlib
 import io
@@ -9,7 +12,6 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
-from firstlight.distributed.batch_script import batch_script
 from firstlight.support.files import write_atomically
 from firstlight.tools.cli.command import Command, at_least_one, checked, option
 from firstlight.tools.cli.commands.fit import Fit
@@ -20,8 +22,38 @@ COMMANDS = ("fit", "test", "validate")
 OF_SBATCH = ("partition", "account", "mem")
 TIME = checked(str, re.compile(r"(\d+-)?\d+(:\d{2}){0,2}").fullmatch, "HH:MM:SS or D-HH:MM:SS")
 
+SCRIPT = """\
+#!/bin/bash
+{options}
 
-def _word(text):
+{setup}
+# One thread of BLAS for each core that a rank has, and none that wanders.
+export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK OPENBLAS_NUM_THREADS=$SLURM_CPUS_PER_TASK
+export MKL_NUM_THREADS=$SLURM_CPUS_PER_TASK
+
+# Ahead of the time limit Slurm sends USR1 to this script, which passes it on to every rank: they
+# stop after the same step and save, and the job is queued again to resume from there.
+again= step=
+trap 'again=yes; [ -z "$step" ] || kill -USR1 "$step"' USR1
+
+srun --mpi={mpi} --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --cpu-bind=cores \\
+    {command} &
+step=$!
+[ -z "$again" ] || kill -USR1 "$step" # it came before the step had a number
+code=0
+wait "$step" || code=$?
+while kill -0 "$step" 2>/dev/null; do # the trap has interrupted the wait
+    code=0
+    wait "$step" || code=$?
+done
+if [ "$again" ] && [ "$code" -eq 130 ]; then # 130: stopped in order, and not done
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
+"""
+
+
+def _word(text: str) -> str:
     """Return an option's value that sbatch and the shell take as one word."""
     if not re.fullmatch(r"[\w.,:%+-]+", text):
         raise ArgumentTypeError(f"{text!r} cannot be an option of sbatch")
@@ -74,20 +106,7 @@ class Slurm(Command):
         if command == "fit":  # a mistake is told now, not when the job's turn has come
             with contextlib.redirect_stdout(io.StringIO()):
                 Fit()("fit", [*rest, "--print_config"])
-        given = {name: getattr(args, name) for name in OF_SBATCH}
-        text = batch_script(
-            ["firstlight", command, *rest],
-            job_name=args.job_name,
-            nodes=args.nodes,
-            ranks_per_node=args.ntasks_per_node or args.gpus_per_node or 1,
-            cpus_per_task=args.cpus_per_task,
-            gpus_per_node=args.gpus_per_node,
-            time=args.time,
-            notice=args.notice,
-            mpi=args.mpi,
-            options=[f"--{name}={value}" for name, value in given.items() if value],
-            setup=args.setup or _environment(),
-        )
+        text = batch_script(["firstlight", command, *rest], args)
         if args.output == "-":
             tell(text, end="")
             return 0
@@ -96,7 +115,32 @@ class Slurm(Command):
         return 0
 
 
-def _environment():
+def batch_script(command: list[str], args: Namespace) -> str:
+    """Return the text of a script for ``sbatch``, in which each rank runs a command."""
+    gpus = [f"--gpus-per-node={args.gpus_per_node}"] if args.gpus_per_node else []
+    given = {name: getattr(args, name) for name in OF_SBATCH}
+    options = [
+        f"--job-name={args.job_name}",
+        f"--nodes={args.nodes}",
+        f"--ntasks-per-node={args.ntasks_per_node or args.gpus_per_node or 1}",
+        f"--cpus-per-task={args.cpus_per_task}",
+        *gpus,
+        f"--time={args.time}",
+        f"--signal=B:USR1@{args.notice}",
+        "--requeue",
+        "--open-mode=append",
+        "--output=%x-%j.log",
+        *(f"--{name}={value}" for name, value in given.items() if value),
+    ]
+    return SCRIPT.format(
+        options="\n".join(f"#SBATCH {line}" for line in options),
+        setup="".join(f"{line}\n" for line in args.setup or _environment()),
+        mpi=args.mpi,
+        command=shlex.join(command),
+    )
+
+
+def _environment() -> list[str]:
     """Return the line that activates this process's virtual environment, if it has one."""
     if sys.prefix == sys.base_prefix:
         return []
