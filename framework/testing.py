@@ -197,7 +197,9 @@ def check_callback(make_callback):
         _check_failing(law, make_callback(), runs)
     with law("it must survive an evaluation without a training"):
         trainer = Trainer(callbacks=[make_callback()], default_callbacks=False, runs_dir=None)
+        trainer.validate(TinyNet(), tiny_data())
         trainer.test(TinyNet(), tiny_data())
+        trainer.predict(TinyNet(), tiny_data())
 
 
 class _Laws:

@@ -14,8 +14,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="u
 
 @pytest.mark.parametrize("hook", hook_manager.HOOKS)
 def test_every_hook_is_there_with_its_signature(hook):
-    signature = inspect.signature(getattr(hookspecs, hook))
-    assert f"| `{hook}{signature}` |" in PAGE
+    names = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters)
+    assert f"| `{hook}({names})` |" in PAGE
 
 
 def test_no_other_hook_is_there():
