@@ -1,6 +1,7 @@
 """Callback: the base class of what watches and steers a training, and the roles that order it."""
 
 from enum import IntEnum
+from typing import Any
 
 
 class Role(IntEnum):
@@ -22,7 +23,7 @@ class Callback:
     role : Role
         Fixes the order among callbacks; set it in the class.
     rank_zero_only : bool
-        Of a training on several processes, call the first one's only; for what shows or writes.
+        If several processes train, call that of rank 0 only; for what shows or writes.
     watcher : bool
         True for what only draws, watches or reports. What it raises in a hook is a warning, once,
         and the training goes on; only in ``on_fit_start``, before anything is trained, it is an
@@ -39,14 +40,14 @@ class Callback:
     ...         print(f"epoch {trainer.epoch} done")
     """
 
-    role = Role.READER
-    rank_zero_only = False
-    watcher = False
-    guards_loss = False
+    role: Role = Role.READER
+    rank_zero_only: bool = False
+    watcher: bool = False
+    guards_loss: bool = False
 
-    def state_dict(self):
-        """Return what this callback must remember across a restart, as a JSON-able dict."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state to save in checkpoints, as a JSON-able dict."""
         return {}
 
-    def load_state_dict(self, state):
-        """Take back what `state_dict` returned."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""

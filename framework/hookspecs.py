@@ -52,26 +52,39 @@ What a hook raises ends the training, with the callback named; only that of a ca
 ``watcher = True``, which draws, watches or reports, is a warning instead (`firstlight.Callback`).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import pluggy
 
-hookspec = pluggy.HookspecMarker("firstlight")
-hookimpl = pluggy.HookimplMarker("firstlight")
+if TYPE_CHECKING:
+    from firstlight.checkpoints.format import Checkpoint
+    from firstlight.module import Module
+    from firstlight.optim import Optimizer
+    from firstlight.plugins import Registry
+    from firstlight.support.array import Array
+    from firstlight.support.step_output import StepOutput
+    from firstlight.trainer import Trainer
+
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker("firstlight")
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("firstlight")
 
 # ---------------------------------------------------------------- discovery: names for everybody
 
 
 @hookspec
-def register_models(registry):
+def register_models(registry: Registry) -> None:
     """Offer models by name: ``registry.add("mlp", MLP)``; called once, at discovery."""
 
 
 @hookspec
-def register_datasets(registry):
+def register_datasets(registry: Registry) -> None:
     """Offer data sets by name: ``registry.add("digits", digits)``, a function -> DataSplits."""
 
 
 @hookspec
-def register_callbacks(registry):
+def register_callbacks(registry: Registry) -> None:
     """Offer callbacks by name: ``registry.add("early_stopping", EarlyStopping)``."""
 
 
@@ -84,7 +97,7 @@ def register_commands(registry):
 
 
 @hookspec
-def setup(trainer, module, stage):
+def setup(trainer: Trainer, module: Module, stage: str) -> None:
     """A stage is about to start: "fit", "validate", "test" or "predict"; change the module now.
 
     Module and data are on the device. At "fit" there is no optimizer yet, nor a run folder, and
@@ -93,12 +106,12 @@ def setup(trainer, module, stage):
 
 
 @hookspec
-def teardown(trainer, module, stage):
+def teardown(trainer: Trainer, module: Module, stage: str) -> None:
     """The stage is over, well or not; every callback's is called."""
 
 
 @hookspec
-def on_fit_start(trainer, module):
+def on_fit_start(trainer: Trainer, module: Module) -> None:
     """Training is about to start: module, optimizer, data and run folder are ready."""
 
 
@@ -106,17 +119,17 @@ def on_fit_start(trainer, module):
 
 
 @hookspec
-def on_train_epoch_start(trainer, module):
+def on_train_epoch_start(trainer: Trainer, module: Module) -> None:
     """Epoch ``trainer.epoch`` (the first is 1) is about to start."""
 
 
 @hookspec
-def on_train_batch_start(trainer, module, batch, batch_idx):
+def on_train_batch_start(trainer: Trainer, module: Module, batch: Any, batch_idx: int) -> None:
     """A batch is on the device, and its forward is next; ``trainer.skip_epoch()`` leaves it out."""
 
 
 @hookspec
-def on_before_backward(trainer, module, loss):
+def on_before_backward(trainer: Trainer, module: Module, loss: float | Array) -> None:
     """The forward of a batch is done; ``loss`` is its mean loss, on the device.
 
     On a GPU this hook and `on_after_backward` turn ``capture`` off: nothing can be called between
@@ -125,27 +138,29 @@ def on_before_backward(trainer, module, loss):
 
 
 @hookspec
-def on_after_backward(trainer, module):
+def on_after_backward(trainer: Trainer, module: Module) -> None:
     """The backward of a batch is done; ``grad`` holds the sum of the window so far."""
 
 
 @hookspec
-def on_before_optimizer_step(trainer, module, optimizer):
+def on_before_optimizer_step(trainer: Trainer, module: Module, optimizer: Optimizer) -> None:
     """All gradients of the step are there: change them, or the learning rate, now."""
 
 
 @hookspec
-def on_before_zero_grad(trainer, module, optimizer):
+def on_before_zero_grad(trainer: Trainer, module: Module, optimizer: Optimizer) -> None:
     """The optimizer has updated the parameters; the gradients are still there."""
 
 
 @hookspec
-def on_train_batch_end(trainer, module, output, batch, batch_idx):
+def on_train_batch_end(
+    trainer: Trainer, module: Module, output: StepOutput, batch: Any, batch_idx: int
+) -> None:
     """The optimizer has made step ``trainer.step``; ``output`` is the `StepOutput`."""
 
 
 @hookspec
-def on_train_epoch_end(trainer, module):
+def on_train_epoch_end(trainer: Trainer, module: Module) -> None:
     """The epoch and its validation are over; its means are in ``trainer.metrics``."""
 
 
@@ -153,17 +168,21 @@ def on_train_epoch_end(trainer, module):
 
 
 @hookspec
-def on_validation_start(trainer, module, stage):
+def on_validation_start(trainer: Trainer, module: Module, stage: str) -> None:
     """An evaluation is about to start; ``stage`` is "val" or "test"."""
 
 
 @hookspec
-def on_validation_batch_end(trainer, module, output, batch, batch_idx, stage):
+def on_validation_batch_end(
+    trainer: Trainer, module: Module, output: StepOutput, batch: Any, batch_idx: int, stage: str
+) -> None:
     """One batch was evaluated; ``output`` is the `StepOutput`, prediction included."""
 
 
 @hookspec
-def on_validation_end(trainer, module, stage, metrics):
+def on_validation_end(
+    trainer: Trainer, module: Module, stage: str, metrics: dict[str, float]
+) -> None:
     """An evaluation is over; ``metrics`` has its means, e.g. {"val_loss": 0.1, "val_acc": 0.97}."""
 
 
@@ -171,32 +190,36 @@ def on_validation_end(trainer, module, stage, metrics):
 
 
 @hookspec
-def on_test_start(trainer, module):
+def on_test_start(trainer: Trainer, module: Module) -> None:
     """A test is about to start; `on_validation_start` was called with ``stage="test"``."""
 
 
 @hookspec
-def on_test_batch_end(trainer, module, output, batch, batch_idx):
+def on_test_batch_end(
+    trainer: Trainer, module: Module, output: StepOutput, batch: Any, batch_idx: int
+) -> None:
     """One batch was tested; ``output`` is the `StepOutput`, prediction included."""
 
 
 @hookspec
-def on_test_end(trainer, module, metrics):
+def on_test_end(trainer: Trainer, module: Module, metrics: dict[str, float]) -> None:
     """A test is over; ``metrics`` has its means, e.g. {"test_loss": 0.1, "test_acc": 0.97}."""
 
 
 @hookspec
-def on_predict_start(trainer, module):
+def on_predict_start(trainer: Trainer, module: Module) -> None:
     """A prediction is about to start."""
 
 
 @hookspec
-def on_predict_batch_end(trainer, module, output, batch, batch_idx):
+def on_predict_batch_end(
+    trainer: Trainer, module: Module, output: Any, batch: Any, batch_idx: int
+) -> None:
     """One batch was predicted; ``output`` is what ``predict_step`` returned, as NumPy arrays."""
 
 
 @hookspec
-def on_predict_end(trainer, module, predictions):
+def on_predict_end(trainer: Trainer, module: Module, predictions: Any) -> None:
     """A prediction is over; ``predictions`` are those of all batches, joined."""
 
 
@@ -204,17 +227,17 @@ def on_predict_end(trainer, module, predictions):
 
 
 @hookspec
-def on_log(trainer, record):
+def on_log(trainer: Trainer, record: dict[str, float]) -> None:
     """A record was logged: a flat dict with "step", "epoch", "time" (s) and named values."""
 
 
 @hookspec
-def on_save_checkpoint(trainer, module, checkpoint):
+def on_save_checkpoint(trainer: Trainer, module: Module, checkpoint: Checkpoint) -> None:
     """A `Checkpoint` is about to be written; add to its ``extra`` (JSON-able) or ``arrays``."""
 
 
 @hookspec
-def on_load_checkpoint(trainer, module, checkpoint):
+def on_load_checkpoint(trainer: Trainer, module: Module, checkpoint: Checkpoint) -> None:
     """A `Checkpoint` was read; take back from its ``extra`` and ``arrays``."""
 
 
@@ -222,10 +245,10 @@ def on_load_checkpoint(trainer, module, checkpoint):
 
 
 @hookspec
-def on_exception(trainer, module, exception):
+def on_exception(trainer: Trainer, module: Module, exception: Exception) -> None:
     """Something raised ``exception``; `on_fit_end` follows, then it is raised again."""
 
 
 @hookspec
-def on_fit_end(trainer, module):
+def on_fit_end(trainer: Trainer, module: Module) -> None:
     """Training is over, well or not (``trainer.status``); every callback's is called."""

@@ -20,8 +20,9 @@ import inspect
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from firstlight.support.import_paths import UnknownNameError, import_target
 from firstlight.training import hook_manager
@@ -61,11 +62,11 @@ class Plugin:
     distribution: str
     version: str
     target: str
-    hooks: list = field(default_factory=list)
-    offers: dict = field(default_factory=dict)
+    hooks: list[str] = field(default_factory=list)
+    offers: dict[str, list[str]] = field(default_factory=dict)
     error: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name} ({self.distribution} {self.version})"
 
 
@@ -78,14 +79,17 @@ class Registry:
         One line about each name, in the order they were added; "" if none was given.
     """
 
-    def __init__(self, kind, plugins=()):
+    kind: str
+    plugins: Sequence[Plugin]
+
+    def __init__(self, kind: str, plugins: Sequence[Plugin] = ()) -> None:
         self.kind = kind
         self.plugins = plugins
         self.summaries: dict[str, str] = {}
         self._targets = {}  # name -> (target, Plugin)
         self._adding = None  # the Plugin whose register hook runs
 
-    def add(self, name: str, target: Callable | str, summary: str = "") -> None:
+    def add(self, name: str, target: Callable[..., Any] | str, summary: str = "") -> None:
         """Offer a class or function under a name.
 
         Parameters
@@ -127,16 +131,16 @@ class Registry:
         if self._adding is not None:
             self._adding.offers.setdefault(self.kind, []).append(name)
 
-    def withdraw(self, plugin):
+    def withdraw(self, plugin: Plugin) -> None:
         """Take back everything a plugin offered."""
         for name in plugin.offers.pop(self.kind, ()):
             del self._targets[name], self.summaries[name]
 
-    def names(self):
+    def names(self) -> list[str]:
         """Return all names, sorted."""
         return sorted(self._targets)
 
-    def get(self, name):
+    def get(self, name: str) -> Any:
         """Return what a name, or ``"package.module:Class"``, stands for.
 
         Raises
@@ -160,7 +164,7 @@ class Registry:
 
 
 @functools.cache
-def discover():
+def discover() -> tuple[dict[str, Registry], list[Plugin]]:
     """Load every installed plugin once and return ``(registries by kind, list of Plugin)``."""
     plugins, seen = [], {}
     registries = {kind: Registry(kind, plugins) for kind in REGISTRARS}
@@ -179,7 +183,7 @@ def discover():
     return registries, plugins
 
 
-def registry(kind):
+def registry(kind: str) -> Registry:
     """Return the registry of "model", "dataset", "callback" or "command"."""
     return discover()[0][kind]
 

@@ -1,11 +1,14 @@
 """The conformance kit: what authors of layers and callbacks call in their own tests."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 import json
 import tempfile
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +21,11 @@ from firstlight.support import rng
 from firstlight.support.gradcheck import check_gradients
 from firstlight.trainer import Trainer
 from firstlight.training import hook_manager
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from firstlight.support.array import Array
 
 __all__ = [
     "HookCall",
@@ -34,23 +42,29 @@ __all__ = [
 class TinyNet(Module):
     """A classifier of 32 parameters with dropout, for `tiny_data`; always the same at first."""
 
-    def __init__(self):
+    body: Module
+    loss: Module
+
+    def __init__(self) -> None:
         rng = np.random.default_rng(0)
         hidden, head = nn.Linear(3, 5, rng=rng), nn.Linear(5, 2, rng=rng)
         self.body = nn.Sequential(hidden, nn.ReLU(), nn.Dropout(0.2), head)
         self.loss = nn.CrossEntropyLoss()
 
-    def forward(self, x):  # (N, 3) -> (N, 2)
+    def forward(self, x: Array) -> Array:  # (N, 3) -> (N, 2)
+        """Return the scores of two classes."""
         return self.body(x)
 
-    def backward(self, dy):
+    def backward(self, dy: Array) -> Array:
+        """Return dL/dx."""
         return self.body.backward(dy)
 
-    def configure_optimizer(self):
+    def configure_optimizer(self) -> optim.Optimizer:
+        """Return Adam with a learning rate of 0.01."""
         return optim.Adam(self.parameters(), lr=0.01)
 
 
-def tiny_data():
+def tiny_data() -> DataSplits:
     """Return `DataSplits` of two classes: 12, 6 and 4 samples, in batches of 4."""
     x = np.random.default_rng(0).standard_normal((22, 3))  # (N, 3)
     y = (x[:, 0] > 0).astype("int64")  # (N,)
@@ -59,14 +73,14 @@ def tiny_data():
 
 
 def tiny_trainer(
-    callbacks=(),
+    callbacks: Iterable[object] = (),
     *,
-    max_epochs=2,
-    max_steps=None,
-    accumulate_grad_batches=1,
-    log_every_n_steps=1,
-    runs_dir=None,
-):
+    max_epochs: int | None = 2,
+    max_steps: int | None = None,
+    accumulate_grad_batches: int | dict[int, int] = 1,
+    log_every_n_steps: int = 1,
+    runs_dir: Path | str | None = None,
+) -> Trainer:
     """Train a `TinyNet` on `tiny_data`, which takes milliseconds, and return the `Trainer`.
 
     Parameters
@@ -101,7 +115,7 @@ class HookCall(NamedTuple):
     """One recorded call of a hook: its name, and its arguments by name."""
 
     hook: str
-    arguments: dict
+    arguments: dict[str, Any]
 
 
 class RecordingCallback(Callback):
@@ -121,13 +135,15 @@ class RecordingCallback(Callback):
     ('on_fit_start', 3)
     """
 
-    def __init__(self):
+    calls: list[HookCall]
+
+    def __init__(self) -> None:
         self.calls = []
         for hook in hook_manager.HOOKS:
             if not hook.startswith("register_"):
                 setattr(self, hook, self._recorder(hook))
 
-    def names(self):
+    def names(self) -> list[str]:
         """Return the names of the hooks, in the order called."""
         return [call.hook for call in self.calls]
 
@@ -142,7 +158,7 @@ class RecordingCallback(Callback):
         return record
 
 
-def check_callback(make_callback):
+def check_callback(make_callback: Callable[[], Any]) -> None:
     """Raise an AssertionError unless a callback keeps the laws of a good guest.
 
     - Its hooks exist and take arguments that they offer.
@@ -288,7 +304,13 @@ def _fail(_trainer):
     raise _PlannedError
 
 
-def check_resume(make_module, data, *, make_callbacks=list, steps=4):
+def check_resume(
+    make_module: Callable[[], Module],
+    data: Any,
+    *,
+    make_callbacks: Callable[[], Iterable[object]] = list,
+    steps: int = 4,
+) -> None:
     """Check that breaking a training off and resuming it changes nothing.
 
     Trains ``2 * steps`` steps without a break, and ``steps`` steps, a resume with another seed,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
+    from firstlight.optim import Optimizer
     from firstlight.runs.history import History
     from firstlight.training.hook_manager import HookManager
 
@@ -108,7 +109,7 @@ class Trainer(TrainingState):
         fast_dev_run: bool | int = False,
         val_every: int | str = 1,
         log_every_n_steps: int = 50,
-        callbacks: list | None = None,
+        callbacks: list[Any] | None = None,
         default_callbacks: bool = True,
         runs_dir: str | Path | None = "runs",
         name: str | None = None,
@@ -125,10 +126,10 @@ class Trainer(TrainingState):
             val_every = 1
         elif max_epochs is None and max_steps is None and max_time is None:
             max_epochs = 20
-        self.limits = Limits(
+        self.limits: Limits = Limits(
             max_epochs, max_steps, max_time, batches, val_every, overfit=bool(overfit_batches)
         )
-        self.accumulation = Accumulation(accumulate_grad_batches)
+        self.accumulation: Accumulation = Accumulation(accumulate_grad_batches)
         self.log_every_n_steps: int = parse_count("log_every_n_steps", log_every_n_steps)
         self.communicator: Communicator = distributed.communicator(strategy, device)
         self.device: str = launch.device_of_rank(resolve_device(device), self.communicator)
@@ -141,7 +142,7 @@ class Trainer(TrainingState):
         self.config: dict[str, Any] = {}
         self.next_stage: str | None = None  # what follows `fit` and belongs to its run: "test"
         super().__init__()
-        self.progress = self._at_start()
+        self.progress: Progress = self._at_start()
         self.hooks: HookManager = hook_manager.attach(self.callbacks).bind(self, None)
 
     def fit(
@@ -231,15 +232,17 @@ class Trainer(TrainingState):
             self.progress, self.run, self.loop = self._at_start(), None, None
             if self.seed is not None:
                 rng.seed_everything(self.seed)
-            self.data = setup.TrainingData.of(data, val_data, self.device, self.limits.overfit)
+            self.data: setup.TrainingData = setup.TrainingData.of(
+                data, val_data, self.device, self.limits.overfit
+            )
             if self.epoch_batches == 0 and self.max_epochs is None:
                 raise ValueError(
                     "limit_train_batches leaves no batch to train on, and no max_epochs ends"
                 )
             self._use(module.to(device=self.device).train())
             with self.hooks.stage(self, module, "fit"):
-                self.optimizer = setup.make_optimizer(module, self.precision)
-                self.loop = Loop(self, self._evaluator())
+                self.optimizer: Optimizer | None = setup.make_optimizer(module, self.precision)
+                self.loop: Loop | None = Loop(self, self._evaluator())
                 self._open_run(resume)
                 self.progress.status = "running"
                 with self.loop.running():
@@ -259,7 +262,7 @@ class Trainer(TrainingState):
         }
         synchronize(self.communicator, self.module, compared, self.train_loader, self.val_loader)
         if self.runs_dir is not None and self.is_global_zero:
-            self.run = Run(
+            self.run: Run | None = Run(
                 self.runs_dir,
                 name,
                 self.config or setup.describe(self),
@@ -302,7 +305,7 @@ class Trainer(TrainingState):
 
     def _use(self, module: "Module") -> None:
         """Take a module, and attach the callbacks of this rank."""
-        self.module = module
+        self.module: Module | None = module
         attached = setup.callbacks_of_rank(self.callbacks, self.communicator.rank)
         self.hooks = hook_manager.attach(attached).bind(self, module)
 

@@ -1,21 +1,27 @@
-"""Fingerprints: short hashes of a model's state, to find where two trainings part.
+"""Fingerprints: short hashes of a model's state, to find where two trainings diverge.
 
 A run that keeps them has ``fingerprints.jsonl``, one line a step::
 
     {"step": 100, "hashes": {"body.0.weight": "5c1f0a92e3b4d781", ...}}
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firstlight.support.backend import to_host
 from firstlight.support.state import named_leaves
 
+if TYPE_CHECKING:
+    from firstlight.module import Module
+
 FILE = "fingerprints.jsonl"
 
 
-def fingerprint(module):
+def fingerprint(module: Module) -> dict[str, str]:
     """Return ``{name: hash}`` of the bytes of each parameter and buffer.
 
     Examples
@@ -33,7 +39,9 @@ def fingerprint(module):
     }
 
 
-def first_difference(one, other):
+def first_difference(
+    one: dict[int, dict[str, str]], other: dict[int, dict[str, str]]
+) -> tuple[int, list[str]] | None:
     """Compare fingerprints at the steps that both have.
 
     Parameters
@@ -54,7 +62,7 @@ def first_difference(one, other):
     return None
 
 
-def read_fingerprints(run):
+def read_fingerprints(run: Path | str) -> dict[int, dict[str, str]]:
     """Return ``{step: fingerprint}`` of a run's folder; a torn last line is left out.
 
     Raises

@@ -1,13 +1,17 @@
-"""Checkpoints: one safetensors file with the arrays, and JSON for all the rest; no pickle."""
+"""Checkpoints: one safetensors file with the arrays, and JSON for everything else; no pickle."""
+
+from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from firstlight.support.arguments import for_json
+from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.files import inside, replacing
 
@@ -31,9 +35,10 @@ class Checkpoint:
     step, epoch : int
         Optimizer steps done, and the epoch under way or just over (counted from 1).
     progress : dict
-        The place inside the epoch, sums of the means under way, history, time.
+        The state of `firstlight.training.progress.Progress`: position in the epoch, sums of the
+        means, history, time.
     loaders : dict
-        Places of the training and the validation loader.
+        Positions of the training and the validation loader.
     rng : dict
         State of everything random.
     callbacks : dict of str to dict
@@ -50,20 +55,20 @@ class Checkpoint:
         there is of another step.
     """
 
-    model: dict
-    optimizer: dict = field(default_factory=dict)
+    model: dict[str, Array]
+    optimizer: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
-    progress: dict = field(default_factory=dict)
-    loaders: dict = field(default_factory=dict)
-    rng: dict = field(default_factory=dict)
-    callbacks: dict = field(default_factory=dict)
-    config: dict = field(default_factory=dict)
-    extra: dict = field(default_factory=dict)
-    arrays: dict = field(default_factory=dict)
-    files: dict = field(default_factory=dict)
+    progress: dict[str, Any] = field(default_factory=dict)
+    loaders: dict[str, Any] = field(default_factory=dict)
+    rng: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, path):
+    def save(self, path: Path | str) -> str:
         """Write the file atomically: after any failure the old file, or none, is there.
 
         Returns
@@ -103,14 +108,14 @@ class Checkpoint:
                 raise OSError(str(error)) from error
         return metadata["checksum"]
 
-    def weights(self):
+    def weights(self) -> Checkpoint:
         """Return a checkpoint of the weights alone, a third of the size with Adam."""
         return Checkpoint(
             self.model, step=self.step, epoch=self.epoch, config=self.config, files=self.files
         )
 
     @staticmethod
-    def identity(path):
+    def identity(path: Path | str) -> tuple[int, str] | None:
         """Return ``(step, checksum)`` of a file from its header; None if it is no whole checkpoint.
 
         The arrays are not read: damage within them is found by `load`.
@@ -125,7 +130,7 @@ class Checkpoint:
             return None
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path | str) -> Checkpoint:
         """Read a checkpoint and verify its content.
 
         Raises
@@ -177,12 +182,12 @@ class Checkpoint:
         return checkpoint
 
 
-def root_of(path):
+def root_of(path: Path) -> Path:
     """Return the folder of checkpoints that a file is in, at any depth; else its own folder."""
     return next((p for p in path.parents if p.name == "checkpoints"), path.parent)
 
 
-def checksum(arrays, text):
+def checksum(arrays: dict[str, Array], text: str) -> str:
     """Return a hash over a text, and names, dtypes, shapes and bytes of a dict of arrays."""
     digest = hashlib.sha256(text.encode())  # twice as fast as BLAKE2 here
     for name, array in sorted(arrays.items()):

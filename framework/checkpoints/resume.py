@@ -1,19 +1,19 @@
-"""Resume: go on with a training from a checkpoint, to the same bytes as without the break.
+"""Resume: continue a training from a checkpoint, to the same bytes as without the interruption.
 
 ``Trainer.fit(..., resume=...)`` takes
 
 =========  =====================================================================================
 "auto"     the newest run of this name if it did not finish (killed, interrupted, failed); a new
-           run where there is none: the same command again goes on where it stopped
+           run if there is none: the same command again resumes where it stopped
 "last"     the last state of the newest run of this name, finished or not
 "best"     its best state; what came later is left behind in the old run, a new run is made
 a path     a checkpoint file; or a run for its last state: its folder, name/id, or a name for the
            newest run of this name
 =========  =====================================================================================
 
-"auto" and "last" go on in the run's own folder: records later than the checkpoint are dropped
-and written again by the same steps. A damaged file is passed over for the newest one that is
-whole, with a warning. ``exception.safetensors``, written in the middle of a step, is never
+"auto" and "last" continue in the run's own folder: records later than the checkpoint are dropped
+and written again by the same steps. If a file is damaged, the newest valid one is used, with a
+warning. ``exception.safetensors``, written in the middle of a step, is never
 chosen; its path can be given.
 
 A stop that was decided (early stopping, `Trainer.stop`) is part of the state: a run that was
@@ -23,6 +23,8 @@ means training on.
 While another process fills the folder, "auto" and "last" are refused. A path takes the run over:
 the other training notices and stops. See `firstlight.runs.owner`.
 """
+
+from __future__ import annotations
 
 import os
 import warnings
@@ -40,14 +42,14 @@ from firstlight.support.files import is_temporary
 
 @dataclass
 class Place:
-    """Where a training goes on.
+    """The checkpoint that a training resumes from, and the run that it continues.
 
     Attributes
     ----------
     path : pathlib.Path
     checkpoint : Checkpoint
     run : pathlib.Path or None
-        The run's folder to go on in; None for a new one.
+        The run's folder to continue in; None for a new one.
     unfinished : bool
         Whether that run did not come to its end, so that a stop it had decided still holds.
     """
@@ -58,12 +60,12 @@ class Place:
     unfinished: bool = False
 
     @property
-    def folder(self):
+    def folder(self) -> Path:
         """The folder of checkpoints, to which the names of files are relative."""
         return root_of(self.path)
 
-    def holds(self, name, step):
-        """Return whether a file that the checkpoint names is there, and is that one.
+    def holds(self, name: str, step: int) -> bool:
+        """Return whether a file that the checkpoint names exists with the same content.
 
         Step and checksum are compared, the file's header is read.
         """
@@ -72,24 +74,24 @@ class Place:
         return found is not None and found[0] == step and checksum in (None, found[1])
 
 
-def find(resume, runs_dir, name):
-    """Return the `Place` to go on from, or None to start anew.
+def find(resume: Path | str, runs_dir: Path | str | None, name: str) -> Place | None:
+    """Return the `Place` to resume from, or None for a new training.
 
     Parameters
     ----------
     resume : {"auto", "last", "best"} or path-like
     runs_dir : path-like or None
     name : str
-        Of the runs to look through.
+        Name of the runs to search.
 
     Raises
     ------
     FileNotFoundError
-        There is no such checkpoint ("auto" starts anew instead).
+        There is no such checkpoint ("auto" starts a new training instead).
     ValueError
-        No checkpoint there is whole.
+        No checkpoint there is valid.
     RunInUse
-        Another process fills the run.
+        Another process writes to the run.
     """
     if resume not in ("auto", "last", "best"):
         path = _existing(resume, runs_dir)
@@ -99,7 +101,7 @@ def find(resume, runs_dir, name):
                 f"not broken off. {LAST} beside it, if there is one, goes on exactly",
                 stacklevel=2,
             )
-        return _go_on_in(path, take_over=True) if path.name == LAST else _place(path)
+        return _continue_run(path, take_over=True) if path.name == LAST else _place(path)
     if runs_dir is None:
         raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
     folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
@@ -110,7 +112,7 @@ def find(resume, runs_dir, name):
             owner.claim(folders[-1]).release()
         if not runs or read_status(runs[-1]) == "finished":
             return None
-        place = _go_on_in(runs[-1] / "checkpoints" / LAST)
+        place = _continue_run(runs[-1] / "checkpoints" / LAST)
         if read_status(runs[-1]) != "finished":  # by another process, before this one owned it
             return place
         owner.owned[place.run.absolute()].release()
@@ -121,7 +123,7 @@ def find(resume, runs_dir, name):
             'start one, or use resume="auto", which does so by itself'
         )
     path = runs[-1] / "checkpoints" / f"{resume}.safetensors"
-    return _go_on_in(path) if resume == "last" else _place(path)
+    return _continue_run(path) if resume == "last" else _place(path)
 
 
 def _existing(resume, runs_dir):
@@ -154,8 +156,8 @@ def _existing(resume, runs_dir):
     return run.path / "checkpoints" / LAST
 
 
-def _go_on_in(path, take_over=False):
-    """Return the place of a run's last checkpoint, when this process owns the run."""
+def _continue_run(path, take_over=False):
+    """Claim a run, and return the place of its last checkpoint."""
     run = path.parent.parent
     if path.parent.name != "checkpoints" or not (run / "config.json").is_file():
         return _place(path)
@@ -180,22 +182,22 @@ def _go_on_in(path, take_over=False):
 
 
 def _place(path, run=None):
-    found, checkpoint = newest_whole(path)
+    found, checkpoint = newest_valid(path)
     unfinished = run is not None and read_status(run) != "finished"
     return Place(found, checkpoint, run, unfinished)
 
 
-def newest_whole(path):
-    """Return ``(path, Checkpoint)`` of a file or, if it is damaged, of the newest that is whole.
+def newest_valid(path: Path) -> tuple[Path, Checkpoint]:
+    """Return ``(path, Checkpoint)`` of a file or, if it is damaged, of the newest valid one.
 
-    Files of weights only, from which no training can go on, are left out then.
+    Files of weights only, from which no training can resume, are ignored then.
 
     Raises
     ------
     FileNotFoundError
         There is no checkpoint in the folder at all.
     ValueError
-        None of them is whole.
+        None of them is valid.
     """
     others, problems = states(path.parent), []
     for candidate in dict.fromkeys([path, *others]):

@@ -20,10 +20,15 @@ from firstlight.support.backend import to_host
 from firstlight.support.state import entries
 
 if TYPE_CHECKING:
+    from types import SimpleNamespace
+
     from firstlight.checkpoints.resume import Place
     from firstlight.module import Module
+    from firstlight.optim import Optimizer
     from firstlight.runs.run import Run
     from firstlight.trainer import Trainer
+    from firstlight.training.progress import Progress
+    from firstlight.training.setup import TrainingData
 
 
 class Checkpointing:
@@ -43,13 +48,22 @@ class Checkpointing:
         The state after the last step of an epoch that a stop cuts short.
     """
 
+    trainer: Trainer
+    progress: Progress
+    module: Module
+    optimizer: Optimizer
+    data: TrainingData
+    hook: SimpleNamespace
+    writer: CheckpointWriter
+    place: Place | None
+    cut_short: Checkpoint | None
+
     def __init__(self, trainer: Trainer) -> None:
         self.trainer, self.progress = trainer, trainer.progress
         self.module, self.optimizer, self.data = trainer.module, trainer.optimizer, trainer.data
         self.hook = trainer.hooks.calls
         self.writer = CheckpointWriter()
-        self.place: Place | None = None
-        self.cut_short: Checkpoint | None = None
+        self.place = self.cut_short = None
 
     def take(self) -> Checkpoint:
         """Return a `Checkpoint` of the training, with what callbacks add to it."""

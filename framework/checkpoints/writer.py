@@ -1,10 +1,13 @@
 """Writing checkpoints in the background: a step waits for the copy, not for the disk."""
 
+from __future__ import annotations
+
 import os
 import sys
 import threading
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 from firstlight.checkpoints.format import BEST, LAST, Checkpoint, root_of
 from firstlight.runs.owner import RunTakenOver
@@ -34,7 +37,7 @@ class CheckpointWriter:
     while a core is idle.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._waiting = {}  # path -> Checkpoint
         self._failed = {}  # the same, of what is to be tried again
         self._named = {}  # path of a file that some state named -> step; to delete when none does
@@ -44,8 +47,8 @@ class CheckpointWriter:
         self._changed = threading.Condition()
         self._thread, self._closing = None, False
 
-    def write(self, requests):
-        """Have checkpoints written which nobody changes any more.
+    def write(self, requests: dict[Path, Checkpoint]) -> None:
+        """Queue checkpoints, which nobody may change any more.
 
         Parameters
         ----------
@@ -62,14 +65,14 @@ class CheckpointWriter:
             self._changed.notify()
         self.report()
 
-    def note(self, path, step, named):
-        """Take note of the files ``{path: step}`` that a state names which is there already."""
+    def note(self, path: Path, step: int, named: dict[Path, int]) -> None:
+        """Register the files ``{path: step}`` that an existing state names."""
         self._named |= {other: of for other, of in named.items() if other.name != BEST}
         if path.name == LAST:
             _, before = self._pinned.get(path, (step, ()))
             self._pinned[path] = step, {*before, *named}
 
-    def close(self):
+    def close(self) -> None:
         """Wait until everything is written, and end the thread."""
         if self._thread is not None:
             with self._changed:
@@ -79,7 +82,7 @@ class CheckpointWriter:
             self._thread = None
         self.report()
 
-    def report(self):
+    def report(self) -> None:
         """Warn about what could not be written since the last report."""
         while self._problems:
             warnings.warn(self._problems.pop(0), CheckpointWarning, stacklevel=2)
@@ -157,6 +160,6 @@ class CheckpointWriter:
             del self._named[path]
 
 
-def named_by(path, checkpoint):
+def named_by(path: Path, checkpoint: Checkpoint) -> dict[Path, int]:
     """Return ``{path: step}`` of the files that a checkpoint at a path names."""
     return {root_of(path) / name: step for name, (step, _) in checkpoint.files.items()}

@@ -1,7 +1,11 @@
-"""Accumulation: one optimizer step from the gradients of several batches."""
+"""Gradient accumulation: one optimizer step from the gradients of several batches."""
+
+from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +14,18 @@ from firstlight.distributed.sharding import weight_of
 from firstlight.support.arguments import parse_count
 from firstlight.training.metrics import added, emptied, on_device
 
+if TYPE_CHECKING:
+    from firstlight.module import Module
+    from firstlight.optim import Optimizer
+    from firstlight.support.array import Array
+    from firstlight.support.step_output import StepOutput
+
 
 class Accumulation:
-    """Go backward batch by batch, and average the gradient over all that counts in a window.
+    """Run backward batch by batch, and average the gradient over all that counts in a window.
 
     A batch's loss is L_b = S_b / D_b, a sum over what counts and its denominator, which is the
-    number of samples unless the step tells another. With dW_b the gradient of L_b, that of the
+    number of samples unless the step gives another. With dW_b the gradient of L_b, that of the
     window's loss Σ_b S_b / Σ_b D_b is::
 
         Σ_b D_b dW_b / Σ_b D_b
@@ -43,7 +53,9 @@ class Accumulation:
     [8, 8, 4, 4]
     """
 
-    def __init__(self, batches):
+    schedule: dict[int, int]
+
+    def __init__(self, batches: int | dict[int, int]) -> None:
         schedule = batches if isinstance(batches, dict) else {1: batches}
         if not schedule:
             raise ValueError("accumulate_grad_batches: expected {epoch: batches}, got an empty one")
@@ -55,30 +67,38 @@ class Accumulation:
         }
         self._begun, self._sums = False, {}  # of the window under way; its Σ D_b as "loss"
 
-    def batches(self, epoch):
+    def batches(self, epoch: int) -> int:
         """Return how many batches make a window in an epoch."""
         starts = list(self.schedule)
         index = bisect_right(starts, epoch)
         return self.schedule[starts[index - 1]] if index else 1
 
-    def steps(self, epochs, count):
-        """Return how many windows so many epochs of ``count`` batches have."""
+    def steps(self, epochs: int, count: int) -> int:
+        """Return the number of windows in some epochs of ``count`` batches each."""
         starts = [min(start, epochs + 1) for start in (1, *self.schedule, epochs + 1)]
         return sum(
             (following - start) * -(-count // self.batches(start))
             for start, following in pairwise(starts)
         )
 
-    def windows(self, epoch, count):
+    def windows(self, epoch: int, count: int) -> Callable[[int], bool]:
         """Return a function of a batch's index (from 0): whether a window ends with it."""
         self._begin()
         batches = self.batches(epoch)
         return lambda index: index + 1 == count or (index + 1) % batches == 0
 
-    def backward(self, module, optimizer, dy, output, batch, ends_window):
-        """Undo a forward; at a window's end the parameters' ``grad`` is that of its loss.
+    def backward(
+        self,
+        module: Module,
+        optimizer: Optimizer,
+        dy: Array,
+        output: StepOutput,
+        batch: Any,
+        ends_window: bool,
+    ) -> None:
+        """Run the backward; at a window's end the parameters' ``grad`` is that of its loss.
 
-        Of a batch that several ranks share, each adds D_r dW_r. The sums over the ranks are
+        If several ranks share the batch, each adds D_r dW_r. The sums over the ranks are
         exchanged once for each window: those of the gradients, and that of the D_r.
         """
         share, samples = sharding.current(), weight_of(batch)
@@ -92,11 +112,11 @@ class Accumulation:
                 share.communicator.allreduce_gradient_(optimizer.flat.grad)
             self._divide(optimizer, output, share)
 
-    def is_alone(self, ends_window):
+    def is_alone(self, ends_window: bool) -> bool:
         """Return whether the next batch is a window of its own."""
         return ends_window and not self._begun
 
-    def weighted(self, dy, output, samples):
+    def weighted(self, dy: Array, output: StepOutput, samples: int) -> Array:
         """Return D_b dy, whose gradients add up; a D_b on the device is counted there."""
         part = _denominator(output, samples)
         if part is None:
@@ -106,8 +126,10 @@ class Accumulation:
             return dy * part.astype(dy.dtype)
         return dy * float(part)
 
-    def count(self, optimizer, output, samples, ends_window):
-        """Count a batch that went backward elsewhere, as `weighted` unless it was alone."""
+    def count(
+        self, optimizer: Optimizer, output: StepOutput, samples: int, ends_window: bool
+    ) -> None:
+        """Count a batch whose backward ran elsewhere, as `weighted` unless it was alone."""
         if not self.is_alone(ends_window):
             self._count(output, samples)
             if ends_window:

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import Any
 
 from firstlight.fast.cuda.gemm import COMPUTE
 from firstlight.module import Module
@@ -14,7 +16,7 @@ TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
 GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
 
 
-def module(candidate):
+def module(candidate: object) -> None:
     """Raise a TypeError unless it is a `Module` object."""
     if isinstance(candidate, type):
         raise TypeError(
@@ -28,7 +30,7 @@ def module(candidate):
         )
 
 
-def optimizer(owner, candidate):
+def optimizer(owner: Module, candidate: object) -> None:
     """Raise a TypeError unless ``configure_optimizer`` returned an `Optimizer`."""
     if not isinstance(candidate, Optimizer):
         raise TypeError(
@@ -37,7 +39,7 @@ def optimizer(owner, candidate):
         )
 
 
-def step_output(owner, output, step):
+def step_output(owner: Module, output: object, step: str) -> None:
     """Raise a TypeError unless a step returned a `StepOutput`; its denominators are numbers."""
     if not isinstance(output, StepOutput):
         raise TypeError(
@@ -59,7 +61,7 @@ def step_output(owner, output, step):
             )
 
 
-def metrics(who, named):
+def metrics(who: str, named: Iterable[str]) -> None:
     """Raise a ValueError if a metric has the name under which the loss is logged."""
     for name in TAKEN:
         if name in named:
@@ -69,7 +71,7 @@ def metrics(who, named):
             )
 
 
-def nothing_counts(where):
+def nothing_counts(where: str) -> str:
     """Return the message that there is no mean loss, since its denominator is 0."""
     return (
         f"nothing counts in {where}: each target is the loss's ignore_index, or its class has "
@@ -78,7 +80,7 @@ def nothing_counts(where):
     )
 
 
-def training_output(owner, output):
+def training_output(owner: Module, output: StepOutput) -> None:
     """Raise a TypeError unless ``training_step`` returned a `StepOutput` that has a dy."""
     step_output(owner, output, "training_step")
     if output.dy is None:
@@ -88,7 +90,7 @@ def training_output(owner, output):
         )
 
 
-def precision(name, device):
+def precision(name: str, device: str) -> str:
     """Return the name of a precision, or raise a ValueError if the device cannot have it."""
     if name not in COMPUTE:
         known = ", ".join(f'"{known}"' for known in COMPUTE)
@@ -101,8 +103,8 @@ def precision(name, device):
     return name
 
 
-def all_undone(root):
-    """Raise a RuntimeError if a forward of the step has not been undone by its backward."""
+def all_undone(root: Module) -> None:
+    """Raise a RuntimeError if a forward of the step was not undone by its backward."""
     for name, part in root.named_modules():
         if part._stack:
             where = f"{type(root).__name__}{'.' + name if name else ''}"
@@ -113,7 +115,7 @@ def all_undone(root):
             )
 
 
-def loggable(values, reserved):
+def loggable(values: dict[str, Any], reserved: Iterable[str]) -> dict[str, float]:
     """Return named values as Python floats, or raise a TypeError or ValueError that names one."""
     found = {}
     for name, value in values.items():
@@ -129,7 +131,7 @@ def loggable(values, reserved):
 LONGEST_NAME = 100  # of a run: systems allow 255 letters, and Windows 260 for the whole path
 
 
-def run_name(name):
+def run_name(name: str | None) -> str | None:
     """Return the name, or raise a ValueError if it cannot be a folder's on any system.
 
     Nor may it look like a flag, or like the file that names the newest run.
@@ -155,7 +157,7 @@ def run_name(name):
     return name
 
 
-def as_run_name(text):
+def as_run_name(text: str) -> str:
     """Return a text as a folder's name: letters without their marks, all else as ``_``.
 
     Examples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from firstlight.training.limits import Limits
 
 
+@dataclass
 class Evaluator:
     """Applies a module to data: means of loss and metrics, or predictions.
 
-    Parameters
+    Attributes
     ----------
     module : Module
     hook : namespace of callables
@@ -38,17 +40,12 @@ class Evaluator:
         Where batches are put, floating arrays as ``dtype``.
     """
 
-    def __init__(
-        self,
-        module: Module,
-        hook: SimpleNamespace,
-        limits: Limits,
-        communicator: Communicator,
-        device: str,
-        dtype: str,
-    ) -> None:
-        self.module, self.hook, self.limits = module, hook, limits
-        self.communicator, self.device, self.dtype = communicator, device, dtype
+    module: Module
+    hook: SimpleNamespace
+    limits: Limits
+    communicator: Communicator
+    device: str
+    dtype: Any
 
     def evaluate(
         self, loader: Iterable[Any], stage: str, interrupt: Interrupt | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from firstlight.support.arguments import batch_limit, parse_count, parse_duration, parse_interval
@@ -40,6 +40,7 @@ class Limits:
     batches: dict[str, float | None]
     val_every: int | str = 1
     overfit: bool = False
+    val_unit: str = field(init=False)
 
     def __post_init__(self) -> None:
         for stage in self.batches:

@@ -17,13 +17,21 @@ from firstlight.support.batches import describe_batch
 from firstlight.training import checks, hook_failures
 from firstlight.training.agreement import Agreement, agree, check_alike
 from firstlight.training.process import blas_threads
-from firstlight.training.step import make_step
+from firstlight.training.step import EagerStep, make_step
 
 if TYPE_CHECKING:
+    from types import SimpleNamespace
+
+    from firstlight.distributed.communicator import Communicator
+    from firstlight.module import Module
+    from firstlight.optim import Optimizer
     from firstlight.trainer import Trainer
     from firstlight.training.evaluation import Evaluator
+    from firstlight.training.limits import Limits
+    from firstlight.training.progress import Progress
+    from firstlight.training.setup import TrainingData
 
-LOSSES = ("train_loss_step", "train_loss", "val_loss")
+LOSSES: tuple[str, ...] = ("train_loss_step", "train_loss", "val_loss")
 
 
 class Loop:
@@ -42,6 +50,18 @@ class Loop:
         Forward, loss and backward of a batch.
     checkpointing : Checkpointing
     """
+
+    trainer: Trainer
+    module: Module
+    optimizer: Optimizer
+    progress: Progress
+    limits: Limits
+    data: TrainingData
+    hook: SimpleNamespace
+    communicator: Communicator
+    checkpointing: Checkpointing
+    evaluator: Evaluator
+    step: EagerStep
 
     def __init__(self, trainer: Trainer, evaluator: Evaluator) -> None:
         self.trainer, self.module, self.optimizer = trainer, trainer.module, trainer.optimizer

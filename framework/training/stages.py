@@ -1,20 +1,27 @@
-"""Stages: what follows the training and belongs to its run, such as the test of a command.
+"""Stages: what follows the training and belongs to its run, such as a command's test.
 
 ``summary.json`` names the stage while it lasts. A run that is killed within reads as crashed, so
-that ``resume="auto"`` goes on with it: the training is over already, and the stage is repeated.
+that ``resume="auto"`` resumes it: the training is over already, and the stage is repeated.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from firstlight.runs import owner
 
+if TYPE_CHECKING:
+    from firstlight.runs.run import Run
+
 
 @contextmanager
-def stage(run, name):
+def stage(run: Run | None, name: str) -> Iterator[Callable[[dict[str, float]], None]]:
     """Keep a stage in a run's state; yields a function that adds metrics to the run.
 
-    A stage that was announced (`Trainer.next_stage`) is part of the run: the run fails or is
+    A stage that was announced (`Trainer.announce`) is part of the run: the run fails or is
     interrupted with it. One that a script adds later leaves the run's status as it was. If the
     run's folder cannot be written, or another process fills it meanwhile, the metrics are not
     kept, with a warning.

@@ -44,6 +44,11 @@ class TrainingState:
     """
 
     callbacks: list[Any]
+    module: Module | None
+    optimizer: Optimizer | None
+    run: Run | None
+    loop: Loop | None
+    data: TrainingData
     limits: Limits
     accumulation: Accumulation
     communicator: Communicator
@@ -51,10 +56,7 @@ class TrainingState:
     hooks: HookManager
 
     def __init__(self) -> None:
-        self.module: Module | None = None
-        self.optimizer: Optimizer | None = None
-        self.run: Run | None = None
-        self.loop: Loop | None = None
+        self.module = self.optimizer = self.run = self.loop = None
         self.data = TrainingData()
 
     def stop(self, reason: str) -> None:

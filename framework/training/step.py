@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firstlight.checkpoints.snapshot import generators
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from firstlight.optim import Optimizer
+    from firstlight.support.array import Array
     from firstlight.support.step_output import StepOutput
     from firstlight.training.accumulation import Accumulation
     from firstlight.training.hook_manager import HookManager
@@ -39,32 +41,21 @@ if TYPE_CHECKING:
 MOST = 16  # graphs
 PLAIN = (bool, int, float, str, type(None))
 
-log = logging.getLogger("firstlight")
+log: logging.Logger = logging.getLogger("firstlight")
 
 
+@dataclass
 class EagerStep:
     """Forward, loss and backward of a batch; gradients and means are accumulated.
 
-    Parameters
-    ----------
-    module : Module
-    optimizer : Optimizer
-    accumulation : Accumulation
-    means : TrainingMeans
-    hook : namespace of callables
-        See `firstlight.training.hook_manager.HookManager.bind`.
+    ``hook`` has the hooks; see `firstlight.training.hook_manager.HookManager.bind`.
     """
 
-    def __init__(
-        self,
-        module: Module,
-        optimizer: Optimizer,
-        accumulation: Accumulation,
-        means: TrainingMeans,
-        hook: SimpleNamespace,
-    ) -> None:
-        self.module, self.optimizer = module, optimizer
-        self.accumulation, self.means, self.hook = accumulation, means, hook
+    module: Module
+    optimizer: Optimizer
+    accumulation: Accumulation
+    means: TrainingMeans
+    hook: SimpleNamespace
 
     def __call__(self, batch: Any, ends_window: bool) -> StepOutput:
         """Return the batch's `StepOutput`; if it ``ends_window``, the optimizer steps next."""
@@ -84,6 +75,7 @@ class EagerStep:
             self.optimizer.loss_scale.unscale()
 
 
+@dataclass
 class CapturedStep(EagerStep):
     """The same on a GPU: the first batch of each kind runs launch by launch, then a graph does.
 
@@ -97,10 +89,10 @@ class CapturedStep(EagerStep):
         Why nothing (more) is captured.
     """
 
-    def __init__(self, *collaborators: Any, reason: str | None) -> None:
-        super().__init__(*collaborators)
-        self.graphs: dict[tuple, Graph] = {}
-        self.reason: str | None = reason
+    reason: str | None
+    graphs: dict[tuple[Any, ...], Graph] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         self._seen, self._modules = set(), list(self.module.modules())
 
     def __call__(self, batch: Any, ends_window: bool) -> StepOutput:
@@ -163,13 +155,16 @@ class CapturedStep(EagerStep):
         log.warning("steps are no longer captured: %s", reason)
 
 
+@dataclass
 class Graph:
     """One captured step, with all the memory that it works in."""
 
-    def __init__(self, graph: Any, batch: tuple, output: StepOutput, pool: Any) -> None:
-        self.graph, self.batch, self.output, self.pool = graph, batch, output, pool
+    graph: Any
+    batch: tuple[Array, ...]
+    output: StepOutput
+    pool: Any
 
-    def __call__(self, batch: tuple) -> StepOutput:
+    def __call__(self, batch: tuple[Array, ...]) -> StepOutput:
         """Run the step on another batch of the same shapes."""
         for fixed, part in zip(self.batch, batch, strict=True):
             fixed[...] = part
@@ -267,7 +262,7 @@ def make_step(
     reason = _objection(type(module), hooks, capture, ranks)
     if reason is not None and capture:
         log.warning("steps are not captured: %s", reason)
-    return CapturedStep(*collaborators, reason=reason)
+    return CapturedStep(*collaborators, reason)
 
 
 def _objection(kind, hooks, capture, ranks):
