@@ -20,15 +20,10 @@ from firstlight.support.backend import to_host
 from firstlight.support.state import entries
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
     from firstlight.checkpoints.resume import Place
     from firstlight.module import Module
-    from firstlight.optim import Optimizer
     from firstlight.runs.run import Run
     from firstlight.trainer import Trainer
-    from firstlight.training.progress import Progress
-    from firstlight.training.setup import TrainingData
 
 
 class Checkpointing:
@@ -48,56 +43,50 @@ class Checkpointing:
         The state after the last step of an epoch that a stop cuts short.
     """
 
-    trainer: Trainer
-    progress: Progress
-    module: Module
-    optimizer: Optimizer
-    data: TrainingData
-    hook: SimpleNamespace
     writer: CheckpointWriter
     place: Place | None
     cut_short: Checkpoint | None
 
     def __init__(self, trainer: Trainer) -> None:
-        self.trainer, self.progress = trainer, trainer.progress
-        self.module, self.optimizer, self.data = trainer.module, trainer.optimizer, trainer.data
-        self.hook = trainer.hooks.calls
+        self._trainer, self._progress = trainer, trainer.progress
+        self._module, self._optimizer, self._data = trainer.module, trainer.optimizer, trainer.data
+        self._hook = trainer.hooks.calls
         self.writer = CheckpointWriter()
         self.place = self.cut_short = None
 
     def take(self) -> Checkpoint:
         """Return a `Checkpoint` of the training, with what callbacks add to it."""
-        optimizer = self.optimizer.state_dict()
+        optimizer = self._optimizer.state_dict()
         arrays = {name: np.array(to_host(a)) for name, a in optimizer.pop("arrays").items()}
-        optimizer = _plain(f"{type(self.optimizer).__name__}.state_dict", optimizer)
+        optimizer = _plain(f"{type(self._optimizer).__name__}.state_dict", optimizer)
         checkpoint = Checkpoint(
-            model=self.module.state_dict(),
+            model=self._module.state_dict(),
             optimizer=optimizer | {"arrays": arrays},
-            step=self.progress.step,
-            epoch=self.progress.epoch,
-            progress=self.progress.state_dict(),
+            step=self._progress.step,
+            epoch=self._progress.epoch,
+            progress=self._progress.state_dict(),
             loaders={
                 "train": self._train_position(),
-                "val": _position(self.data.val_loader, over=True),
+                "val": _position(self._data.val_loader, over=True),
             },
             rng=rng.state_dict()
-            | {"modules": {n: g.bit_generator.state for n, g in generators(self.module)}},
-            callbacks=callback_states(self.trainer.callbacks),
-            config=masked(self.trainer.config),
+            | {"modules": {n: g.bit_generator.state for n, g in generators(self._module)}},
+            callbacks=callback_states(self._trainer.callbacks),
+            config=masked(self._trainer.config),
         )
-        self.hook.on_save_checkpoint(checkpoint=checkpoint)
+        self._hook.on_save_checkpoint(checkpoint=checkpoint)
         checkpoint.extra = _plain("on_save_checkpoint: checkpoint.extra", checkpoint.extra)
         return checkpoint
 
     def save(self, path: Path | str) -> None:
         """Write a `Checkpoint` of the training now (rank 0 only)."""
-        if self.trainer.is_global_zero:
+        if self._trainer.is_global_zero:
             self.take().save(path)
 
     def write_requested(self) -> None:
         """Write the requested checkpoints in the background (rank 0 only)."""
-        requested = self.progress.take_requests()
-        if not requested or not self.trainer.is_global_zero:
+        requested = self._progress.take_requests()
+        if not requested or not self._trainer.is_global_zero:
             return
         whole = self.cut_short or self.take()
         self.writer.write(
@@ -113,12 +102,12 @@ class Checkpointing:
             return whole.weights()
         if self.cut_short is None or path.name == LAST:
             return whole
-        return replace(whole, progress=whole.progress | {"closing": dict(self.progress.metrics)})
+        return replace(whole, progress=whole.progress | {"closing": dict(self._progress.metrics)})
 
     def epoch_is_through(self) -> bool:
         """Return whether no batch of the epoch is left to train."""
-        done = self.progress.batches_done == self.trainer.epoch_batches
-        return done or self.progress.skips_epoch
+        done = self._progress.batches_done == self._trainer.epoch_batches
+        return done or self._progress.skips_epoch
 
     def restore(self, place: Place) -> None:
         """Restore the state of a checkpoint; the training is ready to start.
@@ -133,31 +122,33 @@ class Checkpointing:
         self.place, checkpoint = place, place.checkpoint
         if not checkpoint.optimizer:
             raise ValueError("the checkpoint holds weights only; a training cannot go on from it")
-        self.module.load_state_dict(checkpoint.model)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self._module.load_state_dict(checkpoint.model)
+        self._optimizer.load_state_dict(checkpoint.optimizer)
         kept = {} if place.unfinished else {"stop_reason": None}
-        self.progress.load_state_dict(checkpoint.step, checkpoint.epoch, checkpoint.progress | kept)
-        for callback, state in _with_states(self.trainer.callbacks, checkpoint.callbacks):
+        self._progress.load_state_dict(
+            checkpoint.step, checkpoint.epoch, checkpoint.progress | kept
+        )
+        for callback, state in _with_states(self._trainer.callbacks, checkpoint.callbacks):
             callback.load_state_dict(state)
-        self.hook.on_load_checkpoint(checkpoint=checkpoint)
+        self._hook.on_load_checkpoint(checkpoint=checkpoint)
         for loader, position in (  # after the callbacks, which may have put in another loader
-            (self.data.train_loader, checkpoint.loaders["train"]),
-            (self.data.val_loader, checkpoint.loaders["val"]),
+            (self._data.train_loader, checkpoint.loaders["train"]),
+            (self._data.val_loader, checkpoint.loaders["val"]),
         ):
             if position and hasattr(loader, "load_state_dict"):
                 loader.load_state_dict(position)
         rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
-        for name, generator in generators(self.module):
+        for name, generator in generators(self._module):
             if name in checkpoint.rng["modules"]:
                 generator.bit_generator.state = checkpoint.rng["modules"][name]
 
     def _train_position(self):
         """Return the training loader's position: after the batches trained, not those drawn."""
-        over = self.progress.epoch_done or self.epoch_is_through()
-        position = _position(self.data.train_loader, over)
+        over = self._progress.epoch_done or self.epoch_is_through()
+        position = _position(self._data.train_loader, over)
         if over or "batch" not in position:
             return position
-        return position | {"batch": self.progress.batches_done}
+        return position | {"batch": self._progress.batches_done}
 
 
 def generators(module: Module) -> Iterator[tuple[str, np.random.Generator]]:

@@ -20,16 +20,9 @@ from firstlight.training.process import blas_threads
 from firstlight.training.step import EagerStep, make_step
 
 if TYPE_CHECKING:
-    from types import SimpleNamespace
-
-    from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
-    from firstlight.optim import Optimizer
     from firstlight.trainer import Trainer
     from firstlight.training.evaluation import Evaluator
-    from firstlight.training.limits import Limits
-    from firstlight.training.progress import Progress
-    from firstlight.training.setup import TrainingData
 
 LOSSES: tuple[str, ...] = ("train_loss_step", "train_loss", "val_loss")
 
@@ -51,30 +44,22 @@ class Loop:
     checkpointing : Checkpointing
     """
 
-    trainer: Trainer
     module: Module
-    optimizer: Optimizer
-    progress: Progress
-    limits: Limits
-    data: TrainingData
-    hook: SimpleNamespace
-    communicator: Communicator
     checkpointing: Checkpointing
-    evaluator: Evaluator
     step: EagerStep
 
     def __init__(self, trainer: Trainer, evaluator: Evaluator) -> None:
-        self.trainer, self.module, self.optimizer = trainer, trainer.module, trainer.optimizer
-        self.progress, self.limits, self.data = trainer.progress, trainer.limits, trainer.data
-        self.hook, self.communicator = trainer.hooks.calls, trainer.communicator
+        self._trainer, self.module, self._optimizer = trainer, trainer.module, trainer.optimizer
+        self._progress, self._limits, self._data = trainer.progress, trainer.limits, trainer.data
+        self._hook, self._communicator = trainer.hooks.calls, trainer.communicator
         self.checkpointing = Checkpointing(trainer)
-        self.evaluator = evaluator
+        self._evaluator = evaluator
         self.step = make_step(
-            *(self.module, self.optimizer, trainer.accumulation, self.progress.means),
+            *(self.module, self._optimizer, trainer.accumulation, self._progress.means),
             trainer.hooks,
             device=trainer.device,
             capture=trainer.capture,
-            ranks=self.communicator.size,
+            ranks=self._communicator.size,
         )
         guards = (getattr(callback, "guards_loss", False) for callback in trainer.callbacks)
         self._warns_of_loss = not any(guards)
@@ -88,11 +73,11 @@ class Loop:
         Each callback's ``on_fit_end`` is called, and the run folder says how the training ended.
         An exception passes on, with notes that say where it arose.
         """
-        trainer, progress, failure = self.trainer, self.progress, None
-        batch_size = getattr(self.data.train_loader, "batch_size", 1)
+        trainer, progress, failure = self._trainer, self._progress, None
+        batch_size = getattr(self._data.train_loader, "batch_size", 1)
         with progress.interrupt, blas_threads(self.module, batch_size):
             try:
-                self.hook.on_fit_start()
+                self._hook.on_fit_start()
                 self.checkpointing.place = None  # with the checkpoint's arrays
                 self._agree()
                 yield
@@ -115,16 +100,16 @@ class Loop:
         An epoch that a resumed training finds open is ended even if no further step may be made. A
         resume with fewer epochs may be past the last one.
         """
-        progress, max_epochs = self.progress, self.limits.max_epochs
+        progress, max_epochs = self._progress, self._limits.max_epochs
         if progress.interrupt.requested:
             return True
         if max_epochs is not None and progress.epoch + progress.epoch_done > max_epochs:
             return True
-        return progress.epoch_done and self.trainer.should_stop
+        return progress.epoch_done and self._trainer.should_stop
 
     def _fail(self, error):
         """Note where an exception arose, and tell the callbacks."""
-        trainer, progress, run = self.trainer, self.progress, self.trainer.run
+        trainer, progress, run = self._trainer, self._progress, self._trainer.run
         if run is not None and (isinstance(error, owner.RunTakenOver) or run.owner.inherited):
             trainer.leave_run()
         progress.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -140,7 +125,7 @@ class Loop:
 
     def _end(self, failure):
         """Call every ``on_fit_end``, write what is still to be written; return what went wrong."""
-        trainer, progress = self.trainer, self.progress
+        trainer, progress = self._trainer, self._progress
         progress.interrupt.ending = True  # a further Ctrl-C must not interrupt this
         broken = self._call_all("on_fit_end")
         with hook_failures.collecting(broken, trainer.hooks):
@@ -158,20 +143,20 @@ class Loop:
         return failure
 
     def _call_all(self, hook, **arguments):
-        who = {"trainer": self.trainer, "module": self.module}
-        return hook_failures.call_all(self.trainer.hooks, hook, **who, **arguments)
+        who = {"trainer": self._trainer, "module": self.module}
+        return hook_failures.call_all(self._trainer.hooks, hook, **who, **arguments)
 
     # --- epochs ------------------------------------------------------------------------------
 
     def begin_epoch(self) -> None:
         """Start the next epoch, or continue one in the middle of which a checkpoint was made."""
-        progress = self.progress
+        progress = self._progress
         self.module.train()
         progress.epoch_started = progress.elapsed
         if progress.epoch_done:
             progress.at_boundary = progress.skips_epoch = False
             progress.epoch, progress.epoch_done = progress.epoch + 1, False
-            self.hook.on_train_epoch_start()
+            self._hook.on_train_epoch_start()
             progress.at_boundary = True
         elif progress.owes_validation:
             progress.at_boundary = False
@@ -186,7 +171,7 @@ class Loop:
         finishes it. Checkpoints of one that is cut short by a stop hold the state after its last
         step: a resume ends it again, or, if it may go on, continues as if it had not been cut.
         """
-        trainer, progress = self.trainer, self.progress
+        trainer, progress = self._trainer, self._progress
         progress.at_boundary = True
         if progress.interrupt.requested:
             return
@@ -195,15 +180,15 @@ class Loop:
             self.checkpointing.cut_short = self.checkpointing.take()
         metrics = {}
         if self._validation_due("epochs", progress.epoch):
-            metrics = self.evaluator.evaluate(self.data.val_loader, "val", progress.interrupt)
+            metrics = self._evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
             if metrics is None:
                 return
         progress.at_boundary = False
         record = progress.means.of_epoch() | metrics
         seconds = round(progress.elapsed - progress.epoch_started, 4)
-        self._log(record | {"lr": self.optimizer.lr, "epoch_seconds": seconds})
+        self._log(record | {"lr": self._optimizer.lr, "epoch_seconds": seconds})
         progress.epoch_done, progress.batches_done = True, 0
-        self.hook.on_train_epoch_end()
+        self._hook.on_train_epoch_end()
         progress.at_boundary = True
         self._agree()
         self._write_requested()
@@ -212,11 +197,11 @@ class Loop:
 
     def batches(self) -> Iterator[tuple[Any, bool]]:
         """Yield ``(batch, ends_window)``: whether the optimizer steps after this batch."""
-        progress, loader = self.progress, self.data.train_loader
-        first, count = progress.batches_done, self.trainer.epoch_batches
+        progress, loader = self._progress, self._data.train_loader
+        first, count = progress.batches_done, self._trainer.epoch_batches
         if first == count or progress.interrupt.requested or progress.skips_epoch:
             return
-        if first and self.trainer.should_stop:  # resumed where only the epoch's end was missing
+        if first and self._trainer.should_stop:  # resumed where only the epoch's end was missing
             return
         # Loaders of ours start at the batch they were told; the first ones of others are discarded.
         discarded = 0 if hasattr(loader, "load_state_dict") else first
@@ -227,20 +212,20 @@ class Loop:
                 "each time, the training differs from one that was not broken off",
                 stacklevel=3,
             )
-        batches = islice(shards(loader, self.communicator), discarded, discarded + count - first)
-        ends_window = self.trainer.accumulation.windows(progress.epoch, count)
-        with uploading(self.trainer.device, self.trainer.dtype) as upload:
+        batches = islice(shards(loader, self._communicator), discarded, discarded + count - first)
+        ends_window = self._trainer.accumulation.windows(progress.epoch, count)
+        with uploading(self._trainer.device, self._trainer.dtype) as upload:
             for index, batch in enumerate(batches, first):
                 progress.at_boundary = False
                 progress.batch_idx, progress.batches_done = index, index + 1
                 progress.batch = upload(batch)
-                self.hook.on_train_batch_start(batch=progress.batch, batch_idx=index)
+                self._hook.on_train_batch_start(batch=progress.batch, batch_idx=index)
                 if not progress.skips_epoch:
                     yield progress.batch, ends_window(index)
                     progress.at_boundary = ends_window(index)
                 if progress.skips_epoch:
                     if not progress.at_boundary:
-                        self.optimizer.zero_grad()  # of the window that is left open
+                        self._optimizer.zero_grad()  # of the window that is left open
                     break
         progress.batch = None
         if progress.batches_done < count and not progress.skips_epoch:
@@ -251,42 +236,42 @@ class Loop:
 
     def step_is_skipped(self) -> bool:
         """Return whether a callback asked to leave this step out, and drop its gradient then."""
-        skips, self.progress.skips_step = self.progress.skips_step, False
+        skips, self._progress.skips_step = self._progress.skips_step, False
         if skips:
-            self.optimizer.zero_grad()
+            self._optimizer.zero_grad()
         return skips
 
     def count_step(self) -> None:
         """Count an optimizer step, and log the training means when they are due."""
-        progress = self.progress
+        progress = self._progress
         progress.step += 1
         if progress.step == 1:
             checks.all_undone(self.module)
-        if progress.step % self.trainer.log_every_n_steps == 0:
-            record = progress.means.of_window() | {"lr": self.optimizer.lr}
-            if self.optimizer.loss_scale is not None:
-                record["loss_scale"] = self.optimizer.loss_scale.value()
+        if progress.step % self._trainer.log_every_n_steps == 0:
+            record = progress.means.of_window() | {"lr": self._optimizer.lr}
+            if self._optimizer.loss_scale is not None:
+                record["loss_scale"] = self._optimizer.loss_scale.value()
             self._log(record)
 
     def end_step(self) -> None:
         """Validate and save where that is due; ranks agree on it."""
         self._validate_by_steps()
         self._agree()
-        if self.trainer.run is not None:
-            self.trainer.run.check(self.trainer)
+        if self._trainer.run is not None:
+            self._trainer.run.check(self._trainer)
         self._write_requested()
 
     # --- at a boundary -----------------------------------------------------------------------
 
     def _validation_due(self, unit, count):
-        return self.data.val_loader is not None and self.limits.validation_due(unit, count)
+        return self._data.val_loader is not None and self._limits.validation_due(unit, count)
 
     def _validate_by_steps(self):
         """Validate if that is due after this step; if it is interrupted, it stays owed."""
-        if self._validation_due("steps", self.progress.step):
-            interrupt = self.progress.interrupt
-            metrics = self.evaluator.evaluate(self.data.val_loader, "val", interrupt)
-            self.progress.owes_validation = metrics is None
+        if self._validation_due("steps", self._progress.step):
+            interrupt = self._progress.interrupt
+            metrics = self._evaluator.evaluate(self._data.val_loader, "val", interrupt)
+            self._progress.owes_validation = metrics is None
             if metrics is not None:
                 self._log(metrics)
             self.module.train()
@@ -296,14 +281,14 @@ class Loop:
 
         Losses are checked where they are logged: on a GPU each check would make a step wait.
         """
-        self.trainer.log(record)
+        self._trainer.log(record)
         bad = [name for name in LOSSES if not math.isfinite(record.get(name, 0.0))]
         if not bad or not self._warns_of_loss:
             return
         self._warns_of_loss = False
         warnings.warn(
-            f"{bad[0]} is {record[bad[0]]} at step {self.progress.step}, epoch "
-            f"{self.progress.epoch}, and the training goes on; "
+            f"{bad[0]} is {record[bad[0]]} at step {self._progress.step}, epoch "
+            f"{self._progress.epoch}, and the training goes on; "
             'callbacks=["nan_guard"] (--callback nan_guard) stops at the first such step and names '
             "the layer, `firstlight check` looks for the cause; often lr is too high",
             stacklevel=3,
@@ -315,7 +300,7 @@ class Loop:
         Before a checkpoint is saved the training means are summed over all ranks; now and then
         the ranks are compared, see `firstlight.training.agreement.check_alike`.
         """
-        communicator, progress = self.communicator, self.progress
+        communicator, progress = self._communicator, self._progress
         if communicator.size == 1:
             return
         own = progress.clock()
@@ -326,13 +311,13 @@ class Loop:
         progress.stop_reason, progress.skips_epoch = agreed.stop_reason, agreed.skips_epoch
         if agreed.signal:
             progress.interrupt.agree_on(agreed.signal)
-        if agreed.saves or self.trainer.should_stop:
+        if agreed.saves or self._trainer.should_stop:
             progress.means.share()
         if progress.step % communicator.check_every == 0:
             check_alike(communicator, self.module, progress.step)
 
     def _write_requested(self):
         """Write requested checkpoints; those of an epoch's last step are written at its end."""
-        progress, checkpointing = self.progress, self.checkpointing
+        progress, checkpointing = self._progress, self.checkpointing
         if progress.requested and (progress.epoch_done or not checkpointing.epoch_is_through()):
             checkpointing.write_requested()
