@@ -89,7 +89,7 @@ def register_callbacks(registry: Registry) -> None:
 
 
 @hookspec
-def register_commands(registry):
+def register_commands(registry: Registry) -> None:
     """Offer commands of ``firstlight`` by name: ``registry.add("moons", Moons, "draw moons")``."""
 
 
