@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.support.array import Array
-from firstlight.tools.diagnose.arrays import as_float64, is_float
+from firstlight.tools.diagnose.arrays import as_float64, is_float, leaves
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.module_state import ModuleState, float64_copy
 from firstlight.tools.diagnose.recorded_calls import Call, all_calls
@@ -28,7 +27,7 @@ def check_evaluation(top: Call, report: Report) -> None:
             problem = evaluation_problem(call.module, call.inputs)
             if problem is None and not call.parts:
                 problem = other_mean(call.module, call.inputs)
-        except (ValueError, TypeError, RuntimeError):
+        except Exception:  # a part that does not run alone, or returns no array
             continue
         if problem:
             look = "that forward looks at self.training, which eval() sets to False"
@@ -43,7 +42,7 @@ def evaluation_problem(module: Module, inputs: Sequence[Any]) -> str | None:
     inputs = [as_float64(x) for x in inputs]
 
     def run():
-        return first_array(twin(*[copy.copy(x) for x in inputs]))
+        return leaves(twin(*[copy.copy(x) for x in inputs]))[0]
 
     def same(one, other):
         return np.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
@@ -51,7 +50,7 @@ def evaluation_problem(module: Module, inputs: Sequence[Any]) -> str | None:
     first = run()
     state = ModuleState(twin, attributes=True)
     second = run()
-    if first is None or not first.ndim:
+    if not isinstance(first, np.ndarray) or not first.ndim:
         return None
     if buffers := state.changed_buffers():
         return (
@@ -70,16 +69,10 @@ def evaluation_problem(module: Module, inputs: Sequence[Any]) -> str | None:
     untracked = any(getattr(part, "running_mean", 0) is None for part in module.modules())
     single = len(inputs) == 1 and inputs[0].ndim > 1 and len(inputs[0]) == len(first) > 1
     if single and not untracked:
-        one = first_array(twin(inputs[0][:1].copy()))
+        one = leaves(twin(inputs[0][:1].copy()))[0]
         if not np.allclose(one, first[:1], rtol=1e-6, atol=1e-9, equal_nan=True):
             return "in evaluation, a sample's result depends on the others in the batch"
     return None
-
-
-def first_array(y: Any) -> Array | None:
-    """Return a forward's result, the first of several; None if it is not an array."""
-    y = y[0] if isinstance(y, (tuple, list)) and y else y
-    return y if isinstance(y, np.ndarray) else None
 
 
 def other_mean(module: Module, inputs: Sequence[Any]) -> str | None:
@@ -89,10 +82,10 @@ def other_mean(module: Module, inputs: Sequence[Any]) -> str | None:
         return None
     twin = float64_copy(module)
     ones = np.ones((min(len(x), 8), *x.shape[1:]))
-    expected = float(first_array(twin.eval()(ones.copy())).mean())
+    expected = float(leaves(twin.eval()(ones.copy()))[0].mean())
     draws = []
     for _ in range(DRAWS):
-        draws.append(first_array(twin.train()(ones.copy())).mean())
+        draws.append(leaves(twin.train()(ones.copy()))[0].mean())
         if len(draws) == 2 and draws[0] == draws[1]:
             return None  # nothing random about it
     mean, error = float(np.mean(draws)), float(np.std(draws) / DRAWS**0.5)

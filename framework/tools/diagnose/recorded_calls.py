@@ -99,7 +99,7 @@ def recording(module: Module) -> Iterator[list[Call]]:
     """Record all calls inside the block; yields the list of the outermost ones."""
     tops: list[Call] = []
     running: list[Call] = []
-    waiting: dict[Module, list[Call]] = {}
+    waiting: dict[int, list[Call]] = {}  # forwards without a backward, by the module's id
 
     def record_forward(name: str, part: Module, original: Callable) -> Callable:
         def forward(*inputs: Any, **options: Any) -> Any:
@@ -111,14 +111,14 @@ def recording(module: Module) -> Iterator[list[Call]]:
             finally:
                 running.pop()
             call.output = copied(output)
-            waiting.setdefault(part, []).append(call)
+            waiting.setdefault(id(part), []).append(call)
             return output
 
         return forward
 
     def record_backward(name: str, part: Module, original: Callable) -> Callable:
         def backward(*inputs: Any, **options: Any) -> Any:
-            call = waiting[part].pop() if waiting.get(part) else Call(name, part)
+            call = waiting[id(part)].pop() if waiting.get(id(part)) else Call(name, part)
             call.undone, call.backward_inputs = True, copied(inputs)
             dx = original(*inputs, **options)
             call.dx = copied(dx)

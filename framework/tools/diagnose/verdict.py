@@ -1,6 +1,7 @@
 """The verdict on one module: its gradients compared on the bench, and the likely mistake."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from firstlight.tools.diagnose.shape_errors import explain_error
 TIED = 0.7  # share of distinct values among the inputs, below which many are equal
 
 
+@dataclass
 class Verdict:
-    """The comparison of one module's backward with its forward.
+    """The comparison of one module's backward with its forward, made when it is constructed.
 
-    Parameters
+    Attributes
     ----------
     module : Module
         Left as it is.
@@ -35,9 +37,6 @@ class Verdict:
         See `Bench`.
     outermost : bool
         See `Bench`.
-
-    Attributes
-    ----------
     wrong : list of Gradient
     problem : (str, str, str) or None
         Kind, explanation and gradient of a broken contract or an exception.
@@ -48,25 +47,23 @@ class Verdict:
     bench : Bench or None
     """
 
-    def __init__(
-        self,
-        module: Module,
-        inputs: Sequence[Any],
-        prepare: Preparation | None = None,
-        outermost: bool = False,
-    ):
-        self.wrong: list[Gradient] = []
-        self.problem: contract.Violation | None = None
-        self.detail: str = ""
-        self.not_judged: bool = False
-        self.bench: Bench | None = None
-        self._arguments = module, inputs, prepare, outermost
+    module: Module
+    inputs: Sequence[Any]
+    prepare: Preparation | None = None
+    outermost: bool = False
+    wrong: list[Gradient] = field(default_factory=list)
+    problem: contract.Violation | None = None
+    detail: str = ""
+    not_judged: bool = False
+    bench: Bench | None = None
+
+    def __post_init__(self) -> None:
         try:
             self._judge()
         except UnsupportedError as error:
             self.detail, self.not_judged = str(error), True
         except Exception as error:
-            samples = len(inputs[0]) if np.ndim(inputs[0]) else 0
+            samples = len(self.inputs[0]) if np.ndim(self.inputs[0]) else 0
             self.problem = (*explain_error(error, samples), "")
             self.detail = self.problem[1]
 
@@ -94,9 +91,9 @@ class Verdict:
 
     def remake(self, inputs: Sequence[Any] | None = None, **options: bool) -> Bench:
         """Put the module on a new bench, optionally with other inputs and options."""
-        module, own, prepare, outermost = self._arguments
-        inputs = own if inputs is None else inputs
-        return Bench(module, inputs, prepare=prepare, outermost=outermost, **options)
+        inputs = self.inputs if inputs is None else inputs
+        options |= {"prepare": self.prepare, "outermost": self.outermost}
+        return Bench(self.module, inputs, **options)
 
     def explained(self, gradient: Gradient | None = None) -> contract.Violation:
         """Return kind, explanation and gradient of the first thing that is wrong."""
@@ -122,8 +119,7 @@ class Verdict:
         if unclear:
             self.detail += f"; {', '.join(unclear)} too close to kinks"
         self.problem = contract.first_violation(self.bench)
-        *_, prepare, _ = self._arguments
-        if self.ok and prepare is None:
+        if self.ok and self.prepare is None:
             self.problem = self._at_ties()
 
     def _at_ties(self):
@@ -132,7 +128,7 @@ class Verdict:
         There forward has kinks, but not along the direction in which all inputs move alike: the
         largest of equal numbers moves as they do, whichever of them backward chooses.
         """
-        x = self._arguments[1][0] if self._arguments[1] else None
+        x = self.inputs[0] if self.inputs else None
         if not is_float(x) or not x.size or len(np.unique(x)) > TIED * x.size:
             return None
         bench = self.remake(nudged=False)
