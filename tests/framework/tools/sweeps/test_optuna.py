@@ -1,5 +1,7 @@
 """Sweeps by Optuna: suggestions, pruning, several processes on one journal."""
 
+import io
+import json
 import math
 import subprocess
 import sys
@@ -209,3 +211,28 @@ def test_a_sweep_of_an_earlier_version_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a sweep of an earlier version of firstlight, which this"):
         Trials(tmp_path, SweepSpec("s", {"x": [1]}, trials=1))
     assert not (tmp_path / "optuna.journal").exists()
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "tpe"])
+def test_the_dashboard_shows_every_sweep(tmp_path, method):
+    dashboard = pytest.importorskip("optuna_dashboard")
+    spec = SweepSpec("s", {"x": [0.1, 0.2], "layers": [[8], [16, 8]]}, method=method, trials=3)
+    trials = Trials(tmp_path, spec)
+    for number in [trials.take().number for _ in range(3)]:
+        trials.report(number, math.nan if number == 2 else 0.5, 1)
+        trials.note(number, run=f"run-{number}")
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "optuna.journal"))
+    application = dashboard.wsgi(optuna.storages.JournalStorage(backend))
+    request = {"wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(), "wsgi.errors": io.StringIO()}
+    request |= {"REQUEST_METHOD": "GET", "SERVER_NAME": "here", "SERVER_PORT": "80"}
+    answers = []
+    body = application(
+        {**request, "PATH_INFO": "/api/studies/0"}, lambda status, *_: answers.append(status)
+    )
+    shown = json.loads(b"".join(body))["trials"]
+    assert answers == ["200 OK"]
+    assert [trial["intermediate_values"][0]["value"] for trial in shown] == [0.5, "inf", 0.5]
+    runs = [{one["key"]: one["value"] for one in trial["user_attrs"]}["run"] for trial in shown]
+    assert runs == ["run-1", "run-2", "run-3"]
+    names = {parameter["name"] for trial in shown for parameter in trial["params"]}
+    assert names == {"x", "layers"}
