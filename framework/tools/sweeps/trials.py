@@ -234,14 +234,18 @@ class Trials:
             asked = study.ask() if before is None else self._handle(number, study)
             for name, one in self.spec.space.items():
                 one.suggest(asked, name)
+            self.own(number)
             self.note(
                 number,
-                owner={**identity(), "time": time.time()},
                 attempt=before.attempt + 1 if before else 1,
                 resume=before.last_run if before else None,
                 run=None,
             )
             return self.get(number)
+
+    def own(self, number: int) -> None:
+        """Make this process the owner of a trial, which is running while the process is alive."""
+        self.note(number, owner={**identity(), "time": time.time()})
 
     def note(self, number: int, **facts: Any) -> None:
         """Keep facts with a trial: ``owner``, ``attempt``, ``run``, ``resume`` or ``error``."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firstlight.callback import Callback
-from firstlight.runs.processes import identity
 from firstlight.tools.cli import trust
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.commands import fit
@@ -97,7 +95,7 @@ def settings_of(
 def run(folder: str | os.PathLike[str], number: int, trusted: bool = False) -> int:
     """Train one trial of the sweep in a folder; return the exit code."""
     trials, folder = Trials(folder), Path(folder)
-    trials.note(number, owner={**identity(), "time": time.time()})
+    trials.own(number)
     trial = trials.get(number)
     try:
         settings = settings_of(trials.spec, trial.parameters, folder.parent, folder, trusted)
