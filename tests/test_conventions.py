@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib
@@ -83,6 +84,17 @@ def test_no_test_goes_by_the_clock():
         if any(keyword.arg == "timeout" for keyword in call.keywords)
     ]
     assert limits == [], "a limit of time fails on a busy machine"
+
+
+def test_tests_that_other_files_name_exist():
+    pages = [".ci/run", "Makefile", "pyproject.toml", "tests/gpu/suite.txt", *ROOT.glob("*.md")]
+    pages += (ROOT / "docs").rglob("*.md")
+    named = {
+        (found, relative(ROOT / page))
+        for page in pages
+        for found in re.findall(r"\btests/[\w./]*\w", (ROOT / page).read_text())
+    }
+    assert {(found, page) for found, page in named if not (ROOT / found).exists()} == set()
 
 
 def test_pyproject_lists_every_package():

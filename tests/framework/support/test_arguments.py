@@ -7,6 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn, optim
+from firstlight.support.arguments import batch_limit, parse_duration
 from firstlight.testing import TinyNet, tiny_data
 
 KINDS = [np.array, lambda value: np.asarray(value, np.float32 if value % 1 else np.int32)[()]]
@@ -85,3 +86,17 @@ def test_what_no_checkpoint_can_hold_is_named_at_once():
 
     with pytest.raises(TypeError, match="Odd.state_dict cannot be saved in a checkpoint: .* set"):
         trained(lambda net: Odd(net.parameters(), lr=0.1), {}, callbacks.ModelCheckpoint())
+
+
+@pytest.mark.parametrize(
+    ("limit", "used"), [(None, 10), (3, 3), (30, 10), (0.25, 2), (1.0, 10), (0, 0), (0.01, 1)]
+)
+def test_batch_limit(limit, used):
+    assert batch_limit("limit", limit, 10) == used
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [(90, 90), ("01:30", 90), ("1:00:00", 3600), ("1:00:00:00", 86400)]
+)
+def test_durations(text, seconds):
+    assert parse_duration("max_time", text) == seconds

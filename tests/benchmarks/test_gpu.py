@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from standin import installed, kernels
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")

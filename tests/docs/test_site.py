@@ -16,7 +16,7 @@ from firstlight.tools import figures
 pytest.importorskip("mkdocs", reason='the site needs: pip install -e ".[docs]"')
 pytest.importorskip("mkdocstrings", reason='the site needs: pip install -e ".[docs]"')
 pytest.importorskip("latex2mathml", reason='the site needs: pip install -e ".[docs]"')
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 ACCURACY = dict.fromkeys(("digits_module.py", "digits_by_hand.py", "digits_picture.py"), 0.96)
 
 

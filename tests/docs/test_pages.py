@@ -19,7 +19,7 @@ import pytest
 from firstlight.tools.cli.main import main
 from firstlight.tools.cli.registry import find
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 SHOWN = {"console", "text", "toml", "yaml"}

@@ -1,11 +1,8 @@
-"""History, limits and backends."""
+"""History: a dict of lists that knows the best of each metric."""
 
-import numpy as np
 import pytest
 
 from firstlight.runs.history import History, resolve_mode
-from firstlight.support import backend
-from firstlight.support.arguments import batch_limit, parse_duration
 
 
 def history():
@@ -40,32 +37,6 @@ def test_best_knows_that_accuracy_rises():
 def test_history_names_what_there_is():
     with pytest.raises(KeyError, match="nothing was logged as 'loss'; there are: val_acc"):
         history()["loss"]
-
-
-@pytest.mark.parametrize(
-    ("limit", "used"), [(None, 10), (3, 3), (30, 10), (0.25, 2), (1.0, 10), (0, 0), (0.01, 1)]
-)
-def test_batch_limit(limit, used):
-    assert batch_limit("limit", limit, 10) == used
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [(90, 90), ("01:30", 90), ("1:00:00", 3600), ("1:00:00:00", 86400)]
-)
-def test_durations(text, seconds):
-    assert parse_duration("max_time", text) == seconds
-
-
-def test_to_host_keeps_numpy_arrays():
-    array = np.ones(3)
-    assert backend.to_host(array) is array
-    assert backend.to_device(array, "cpu") is array
-
-
-@pytest.mark.parametrize("name", ["cuda:x", "cuda:", "cpu:1", "", "tpu"])
-def test_devices_by_other_names(name):
-    with pytest.raises(ValueError, match='device: expected "cpu", "cuda", "cuda:N" or "auto"'):
-        backend.resolve_device(name)
 
 
 def test_what_is_not_finite_is_best_only_where_nothing_else_is():
