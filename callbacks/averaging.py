@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.callback import Callback, Role
-from firstlight.checkpoints.format import Checkpoint
+from firstlight.checkpoints.format import Checkpoint, arrays_under
 from firstlight.checkpoints.snapshot import callback_key
 from firstlight.optim.optimizer import BLOCK
 from firstlight.support.arguments import parse_count
@@ -88,14 +88,8 @@ class WeightAverage(Callback):
     def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
         """Keep what a resumed training needs."""
         key = callback_key(trainer.callbacks, self)
-        average, training = (
-            {
-                name.removeprefix(f"{key}/{kind}/"): array
-                for name, array in checkpoint.arrays.items()
-                if name.startswith(f"{key}/{kind}/")
-            }
-            for kind in ("average", "training")
-        )
+        average = arrays_under(checkpoint.arrays, f"{key}/average/")
+        training = arrays_under(checkpoint.arrays, f"{key}/training/")
         average |= {name: checkpoint.model[name] for name in training}
         self._loaded = average, training
 
@@ -194,7 +188,7 @@ class EMA(WeightAverage):
             self._move(trainer, 1 - min(self.decay, warm))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the decay, which tells that the model is an average, and the steps averaged."""
+        """Return the decay, which marks the model as an average, and the steps averaged."""
         return {"decay": self.decay, "averaged": self.averaged}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ class Check(Callback):
     Raises
     ------
     ValueError
-        An unknown action; with "raise", what is wrong.
+        An unknown action; with "raise", the findings.
 
     Examples
     --------
@@ -63,13 +63,13 @@ class Check(Callback):
         self.train = train
         self.every_n_steps: int = parse_count("Check: every_n_steps", every_n_steps)
         self.report: Report | None = None
-        self._told, self._before = set(), None
+        self._warned, self._before = set(), None
 
     def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Check the model on the training data."""
         from firstlight.tools.diagnose import check
 
-        self.report, self._told = None, set()
+        self.report, self._warned = None, set()
         if trainer.device != "cpu":
             warnings.warn("Check: only networks on the CPU are checked at the start", stacklevel=2)
             return
@@ -98,9 +98,9 @@ class Check(Callback):
             if not parameter.requires_grad:
                 continue
             if not np.isfinite(parameter.grad).all():
-                self._tell(name, f"the gradient of {name} is not finite at step {trainer.step + 1}")
+                self._warn(name, f"the gradient of {name} is not finite at step {trainer.step + 1}")
             elif trainer.step and not parameter.grad.any():
-                self._tell(name, f"the gradient of {name} is all zero at step {trainer.step + 1}")
+                self._warn(name, f"the gradient of {name} is all zero at step {trainer.step + 1}")
 
     def on_train_batch_end(self, trainer: Trainer, module: Module) -> None:
         """Compare the step with the weights it changed."""
@@ -110,13 +110,13 @@ class Check(Callback):
         for (name, parameter), old in zip(module.named_parameters(), before, strict=True):
             size, moved = float(np.linalg.norm(old)), float(np.linalg.norm(parameter.data - old))
             if parameter.data.ndim > 1 and moved > 0.5 * size > 0:
-                self._tell(
+                self._warn(
                     name,
                     f"step {trainer.step} moved {name} by {moved / size:.0%} of its "
                     "size: the learning rate is high",
                 )
 
-    def _tell(self, name: str, message: str) -> None:
-        if name not in self._told:  # once for each parameter
-            self._told.add(name)
+    def _warn(self, name: str, message: str) -> None:
+        if name not in self._warned:  # once for each parameter
+            self._warned.add(name)
             warnings.warn(f"Check: {message}", stacklevel=2)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.monitor import Monitor
-from firstlight.checkpoints.format import Checkpoint
+from firstlight.checkpoints.format import Checkpoint, arrays_under
 from firstlight.checkpoints.snapshot import callback_key
 from firstlight.module import Module
 from firstlight.support.arguments import parse_count
@@ -26,8 +26,8 @@ class EarlyStopping(Callback):
     min_delta : float
         By how much a value must pass the best one to count as an improvement.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto" goes by the name, where that tells
-        (`firstlight.runs.directions`), and is an error elsewhere.
+        Whether smaller or larger is better; "auto" infers it from the name
+        (`firstlight.runs.directions`), and raises an error if it cannot.
     stopping_threshold : float, optional
         Stop at once when the value is as good as this or better: the goal is reached.
     divergence_threshold : float, optional
@@ -123,13 +123,8 @@ class EarlyStopping(Callback):
 
     def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
         """Keep the best weights of the checkpoint."""
-        prefix = f"{callback_key(trainer.callbacks, self)}/"
-        found = {
-            name.removeprefix(prefix): array
-            for name, array in checkpoint.arrays.items()
-            if name.startswith(prefix)
-        }
-        self._best_weights = found or None
+        key = callback_key(trainer.callbacks, self)
+        self._best_weights = arrays_under(checkpoint.arrays, f"{key}/") or None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and the count."""

@@ -13,7 +13,7 @@ class Freeze(Callback):
     """Keep the parameters of some sub-modules as they are, until an epoch or to the end.
 
     For transfer learning: train a new head on a body that is already good, then both. Dropout
-    and running statistics (BatchNorm) of a frozen module go on as in training. When the training
+    and running statistics (BatchNorm) of a frozen module work as in training. When the training
     ends, what was frozen here is trainable again.
 
     Parameters

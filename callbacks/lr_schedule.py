@@ -66,8 +66,8 @@ class LRSchedule(Callback):
     monitor : str
         The logged value that ``plateau`` watches.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto" goes by the name, where that tells
-        (`firstlight.runs.directions`), and is an error elsewhere.
+        Whether smaller or larger is better; "auto" infers it from the name
+        (`firstlight.runs.directions`), and raises an error if it cannot.
     factor : float, optional
         Factor of each reduction on a plateau.
     patience : int, optional

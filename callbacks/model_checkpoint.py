@@ -30,8 +30,8 @@ class ModelCheckpoint(Callback):
         The logged value that decides which state is best; "auto" takes ``val_loss`` if it is
         logged, else ``train_loss``.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto" goes by the name, where that tells
-        (`firstlight.runs.directions`), and is an error elsewhere.
+        Whether smaller or larger is better; "auto" infers it from the name
+        (`firstlight.runs.directions`), and raises an error if it cannot.
     save_last : bool
         Whether to write *last*.
     top_k : int

@@ -64,7 +64,7 @@ class ProgressBar(Callback):
         """Open the display."""
         self._forget()
         self._table.validates = trainer.val_loader is not None
-        for record in trainer.history.records:  # of a training that goes on
+        for record in trainer.history.records:  # of a resumed training
             self._monitor.update(record)
         self._display = open_display()
         if trainer.data.target_line is not None:

@@ -1,4 +1,4 @@
-"""TensorBoard: writes what is logged into the run folder, as TensorBoard reads it."""
+"""TensorBoard: write a training's records and panels for TensorBoard into its run folder."""
 
 import json
 import time

@@ -80,7 +80,7 @@ def model_graph(module: Module, x: Array) -> list[Node]:
         for part in module.modules():
             part.training, part._stack = False, None
         for name, part in parts:
-            alone = part is not module and _stands_alone(part)
+            alone = part is not module and _is_node(part)
             part.forward = (_layer if alone else _scope)(trace, name, part)
         y = module(_marked(x, source, trace))
     loss = getattr(module, "loss", None)
@@ -91,13 +91,13 @@ def model_graph(module: Module, x: Array) -> list[Node]:
 
 
 class _Trace:
-    """The nodes so far, and the part of the model that is running."""
+    """The nodes found so far, and the scopes that are running."""
 
     def __init__(self) -> None:
         self.nodes, self.names, self.scopes = [], set(), [""]
 
     def add(self, name, op, inputs, shape, parameters=0):
-        """Add a node; one that runs again gets a number."""
+        """Add a node; the name of a layer that runs again gets a number."""
         unique, count = name, 0
         while unique in self.names:
             count += 1
@@ -109,7 +109,7 @@ class _Trace:
 
 
 class _Marked(np.ndarray):
-    """An array that knows which node it comes from; views of it know too."""
+    """An array that records the node it comes from; so do its views."""
 
     def __array_finalize__(self, parent):
         self.source, self.trace = (getattr(parent, name, None) for name in ("source", "trace"))
@@ -159,7 +159,7 @@ def _scope(trace, name, part):
 
 
 def _computed(trace, function, used, y):
-    """Mark what a function gave, as a node within the part that is running."""
+    """Add a node for a function, and mark its result with it."""
     trace = trace or next(array.trace for array in _all_marked(used) if array.trace)
     first = y[0] if isinstance(y, (tuple, list)) and y else y
     if not isinstance(first, (np.ndarray, np.generic)):
@@ -198,7 +198,7 @@ def _sources(values):
     return [array.source for array in _all_marked(values) if array.source is not None]
 
 
-def _stands_alone(part):
+def _is_node(part):
     own = any(isinstance(value, Parameter) for _, value in state.entries(part))
     return own or not any(True for _ in state.children(part))
 
@@ -209,7 +209,7 @@ def _parts(module: Module, name, seen):
         return
     seen.add(id(module))
     yield name, module
-    if name and _stands_alone(module):
+    if name and _is_node(module):
         return
     for key, child in state.children(module):
         last = key.rpartition(".")[2]

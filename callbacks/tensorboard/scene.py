@@ -38,7 +38,7 @@ class Scene:
     samples : list of tuple
         Batches (x, y) of the first validation.
     shown : set of str
-        What is shown only once, and was.
+        Names of what is shown once and has been shown.
     """
 
     writer: "Writer"

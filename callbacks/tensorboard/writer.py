@@ -55,7 +55,7 @@ class EventsFile:
         self._folder, self._file = folder, None
         with forgiving(f"TensorBoard events in {folder}"):
             self._file = path.open("ab")
-            weakref.finalize(self, self._file.close)  # of what is added after a training
+            weakref.finalize(self, self._file.close)  # of a writer used after a training
         self.add_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def get_logdir(self) -> str:
@@ -82,7 +82,7 @@ class EventsFile:
         """Close the file."""
         file, self._file = self._file, None
         if file is not None:
-            with contextlib.suppress(OSError):  # the event's own warning told of it
+            with contextlib.suppress(OSError):  # the event's own warning said so
                 file.close()
 
 

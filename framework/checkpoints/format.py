@@ -166,8 +166,8 @@ class Checkpoint:
             )
         try:
             checkpoint = cls(
-                model=_part(arrays, "model/"),
-                arrays=_part(arrays, "extra/"),
+                model=arrays_under(arrays, "model/"),
+                arrays=arrays_under(arrays, "extra/"),
                 **json.loads(metadata["firstlight"]),
             )
             for name in checkpoint.files:  # obsolete ones are deleted one day
@@ -178,7 +178,7 @@ class Checkpoint:
                 "version that wrote it"
             ) from error
         if checkpoint.optimizer:
-            checkpoint.optimizer["arrays"] = _part(arrays, "optimizer/")
+            checkpoint.optimizer["arrays"] = arrays_under(arrays, "optimizer/")
         return checkpoint
 
 
@@ -196,5 +196,6 @@ def checksum(arrays: dict[str, Array], text: str) -> str:
     return digest.hexdigest()
 
 
-def _part(arrays, prefix):
+def arrays_under(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    """Return the arrays whose names have a prefix, by names without it."""
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
