@@ -30,9 +30,8 @@ def test_all_of_tensorboardx_goes_to_the_one_events_file(tmp_path):
         writer.add_pr_curve("curve", np.array([1, 0]), np.array([0.9, 0.1]), 5)
         writer.add_mesh("mesh", np.zeros((1, 3, 3)), global_step=6)
         (path,) = tmp_path.iterdir()
-        assert read(tmp_path).Scalars("scalar")[0].value == 1.5  # before the file is closed
+        tags = read(tmp_path).Tags()  # before anything is flushed or closed
     assert [path] == list(tmp_path.iterdir())
-    tags = read(tmp_path).Tags()
     assert (tags["scalars"], tags["histograms"]) == (["scalar"], ["histogram"])
     assert tags["images"] == ["image"]
     assert {"text/text_summary", "curve"} < set(tags["tensors"])  # and the mesh
