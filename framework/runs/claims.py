@@ -96,7 +96,11 @@ def read(path: Path) -> Claim:
     with open(path, encoding="utf-8", errors="replace") as file:
         heard, text = os.fstat(file.fileno()).st_mtime, file.read(10_000)
     try:
-        content = {name: value for name, value in json.loads(text).items() if _is_plain(value)}
+        content = {
+            name: value
+            for name, value in json.loads(text).items()
+            if isinstance(value, int) or (isinstance(value, str) and value.isprintable())
+        }
         token = content["token"]
     except (ValueError, KeyError, AttributeError):
         content, token = {}, None
@@ -108,10 +112,6 @@ def claim_text(folder: PathLike, token: str) -> str:
     since = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"token": token, **processes.identity(), "folder": inode(folder), "since": since}
     return json.dumps(content, indent=2) + "\n"
-
-
-def _is_plain(value):
-    return isinstance(value, int) or (isinstance(value, str) and value.isprintable())
 
 
 def file_system_time(folder: PathLike) -> float:

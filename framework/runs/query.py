@@ -170,14 +170,12 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in settings.items():
         if isinstance(value, dict) and value:
             found |= flat(value, f"{prefix}{name}.")
+        elif isinstance(value, str):  # e.g. the representation of a model
+            one_line = re.sub(r"(?<=[(\[{])\s+|\s+(?=[)\]}])", "", " ".join(value.split()))
+            found[f"{prefix}{name}"] = one_line
         else:
-            found[f"{prefix}{name}"] = _one_line(value) if isinstance(value, str) else value
+            found[f"{prefix}{name}"] = value
     return found
-
-
-def _one_line(text):
-    """Return a text, e.g. the representation of a model, on one line."""
-    return re.sub(r"(?<=[(\[{])\s+|\s+(?=[)\]}])", "", " ".join(text.split()))
 
 
 def sorted_by(key: str, runs: Sequence[RunFolder]) -> list[RunFolder]:

@@ -60,7 +60,8 @@ def fits(target: Any, kind: str) -> bool:
     """
     wanted = _wanted(kind)
     if inspect.isclass(target):
-        return issubclass(target, wanted) or (kind == "callback" and _has_hooks(target))
+        hooks = any(hasattr(value, "firstlight_impl") for value in vars(target).values())
+        return issubclass(target, wanted) or (kind == "callback" and hooks)
     if not inspect.isfunction(target):
         return False
     returned = _returned(target)
@@ -82,10 +83,6 @@ def _wanted(kind):
     from firstlight.module import Module
 
     return {"model": Module, "callback": Callback, "dataset": DataSplits}[kind]
-
-
-def _has_hooks(target):
-    return any(hasattr(value, "firstlight_impl") for value in vars(target).values())
 
 
 def _returned(function):
