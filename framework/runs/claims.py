@@ -15,7 +15,7 @@ from firstlight.runs import processes
 from firstlight.support.files import PathLike
 
 HEARTBEAT = 5.0  # seconds
-HEARTBEATS_MISSED = 12  # after so many an owner on another machine counts as dead
+HEARTBEATS_MISSED = 12  # of an owner on another machine that counts as dead
 NAME = re.compile(r"owner\.([0-9]{1,9})\.json")
 tokens: set[str] = set()  # of the claims that this process holds
 

@@ -32,7 +32,7 @@ def differences(runs: Sequence[RunFolder], everything: bool = False) -> dict[str
     Returns
     -------
     dict of str to list
-        None stands for a setting that a run does not have.
+        None if a run does not have the setting.
     """
     found = [settings(run) for run in runs]
     names = dict.fromkeys(name for one in found for name in one)

@@ -1,4 +1,4 @@
-"""Where-expressions: filter and sort runs by what is known of them.
+"""Where-expressions: filter and sort runs by their metrics, settings and status.
 
 An expression compares the metrics, settings and status of a run with constants::
 

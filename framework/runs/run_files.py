@@ -1,7 +1,7 @@
 """The JSON files of a run's folder: summary, environment, tags and note; read, checked, marked.
 
-The files may be damaged, or written by somebody else. What is not of the expected kind is left
-out, so that one such run hides no other.
+The files may be damaged or come from another user. Values of an unexpected type are dropped, so
+that one such run does not hide the others.
 """
 
 import json

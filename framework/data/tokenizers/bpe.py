@@ -30,7 +30,7 @@ class BPETokenizer(Tokenizer):
     Training, on the corpus cut into words, each a list of bytes 0 ... 255::
 
         for new = 256, 257, ...:
-            (a, b) = the pair that stands side by side most often
+            (a, b) = the most frequent pair of neighbours
             merges[a, b] = new, and every a b becomes new
 
     A text is encoded by the same merges, in the same order. Any text can be encoded, as every
