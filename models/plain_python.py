@@ -9,6 +9,7 @@ import random
 
 Vector = list[float]
 Matrix = list[Vector]
+Matrices = list[Matrix]
 
 
 class PlainMLP:
@@ -60,7 +61,7 @@ class PlainMLP:
         if len(sizes) < 2:
             raise ValueError(f"PlainMLP: expected sizes such as [64, 32, 10], got {sizes}")
         rng = random.Random(seed)
-        self.weights: list[Matrix] = []
+        self.weights: Matrices = []
         self.biases: Matrix = []
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             bound = 1 / math.sqrt(inputs)
@@ -83,12 +84,7 @@ class PlainMLP:
         return outputs
 
     def backward(
-        self,
-        outputs: Matrix,
-        delta: Vector,
-        d_weights: list[Matrix],
-        d_biases: Matrix,
-        scale: float,
+        self, outputs: Matrix, delta: Vector, d_weights: Matrices, d_biases: Matrix, scale: float
     ) -> None:
         """Add scale times the gradients of one sample, from δ^L = ``delta`` back to layer 1."""
         for layer in reversed(range(len(self.weights))):
@@ -105,7 +101,7 @@ class PlainMLP:
                 # ReLU: no gradient where its output was 0.
                 delta = [d if h > 0 else 0.0 for d, h in zip(back, below, strict=True)]
 
-    def gradients(self, batch: Matrix, labels: list[int]) -> tuple[float, list[Matrix], Matrix]:
+    def gradients(self, batch: Matrix, labels: list[int]) -> tuple[float, Matrices, Matrix]:
         """Return the mean loss of a batch and its gradients, shaped as weights and biases."""
         d_weights = [[[0.0] * len(row) for row in rows] for rows in self.weights]
         d_biases = [[0.0] * len(bias) for bias in self.biases]
