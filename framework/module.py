@@ -121,8 +121,8 @@ class Module:
                 'with reduction="mean", or override training_step and validation_step'
             )
         metrics = self.loss.metrics(prediction, y) if hasattr(self.loss, "metrics") else {}
-        told = denominators(self.loss, prediction, y)
-        return StepOutput(loss, None, metrics, prediction, told)
+        counts = denominators(self.loss, prediction, y)
+        return StepOutput(loss, None, metrics, prediction, counts)
 
     def predict_step(self, batch: Any) -> Any:
         """Return the prediction for a batch ``x``, or ``(x, y)`` whose y is ignored."""

@@ -172,7 +172,7 @@ def flatten(parameters: list[Parameter]) -> Flat:
     if not parameters:
         raise ValueError("no parameters to lay out: the model has none, or all were filtered out")
     if len({id(p) for p in parameters}) < len(parameters):
-        raise ValueError("a parameter is listed twice; each may stand in one group only")
+        raise ValueError("a parameter is listed twice; each may be in one group only")
     if len({p.dtype for p in parameters}) > 1:
         found = sorted({str(p.dtype) for p in parameters})
         raise ValueError(

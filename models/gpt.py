@@ -142,8 +142,8 @@ class GPT(Module):
         """Return the loss of a batch (x, y), both (N, T)."""
         x, y = batch
         logits = self(x)
-        loss, told = self.loss(logits, y), denominators(self.loss, logits, y)
-        return StepOutput(loss, prediction=logits, denominators=told)
+        loss, counts = self.loss(logits, y), denominators(self.loss, logits, y)
+        return StepOutput(loss, prediction=logits, denominators=counts)
 
     def configure_optimizer(self) -> optim.Optimizer:
         """Return AdamW with weight decay for matrices only."""

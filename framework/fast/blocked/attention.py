@@ -58,7 +58,7 @@ def attention(
     """
     lse = np.empty_like(y, shape=(*q.shape[:3], 1))
     plain = bias is None and not dropout
-    some = fastest(attend, q, k, v) if plain else attend
+    compute = fastest(attend, q, k, v) if plain else attend
 
     def block(first, last):
         n = slice(first, last)
@@ -66,7 +66,7 @@ def attention(
         if not plain:
             draw = dropout_factors(seeds[n], dropout, y) if dropout else None
             options = {"bias": _bias_of(bias, n), "draw": draw}
-        some(q[n], k[n], v[n], y[n], lse[n], causal, **options)
+        compute(q[n], k[n], v[n], y[n], lse[n], causal, **options)
 
     spread(block, len(q), _samples_per_block(q, k))
     return lse
@@ -118,7 +118,7 @@ def attention_backward(
         dv = pᵀ dy      ds = p (dp - Σ_d dy y)      dq = ds k/√D      dk = dsᵀ q/√D
     """
     plain = bias is None and not dropout
-    some = fastest(attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else attend_backward
+    compute = fastest(attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else attend_backward
 
     def block(first, last):
         n = slice(first, last)
@@ -127,7 +127,7 @@ def attention_backward(
             draw = dropout_factors(seeds[n], dropout, y) if dropout else None
             options = {"bias": _bias_of(bias, n), "draw": draw}
         arrays = (array[n] for array in (dy, q, k, v, y, lse, dq, dk, dv))
-        some(*arrays, causal, **options)
+        compute(*arrays, causal, **options)
 
     spread(block, len(q), _samples_per_block(q, k))
 

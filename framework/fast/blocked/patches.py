@@ -120,13 +120,13 @@ def tiles(images: Array, pixel_bytes: int, least: int = 1) -> Iterator[tuple[sli
     """
     count, height, width = images.shape[:3]
     places = max(PATCH_BYTES // pixel_bytes, least)
-    few = max(1, places // (height * width))
-    rounds = max(1, -(-count // few))
-    few = max(1, -(-count // rounds))  # about equally many in each
-    some = height if height * width <= places else max(1, -(-places // width))
-    for first in range(0, count, few):
-        for top in range(0, height, some):
-            yield slice(first, min(first + few, count)), slice(top, min(top + some, height))
+    samples = max(1, places // (height * width))
+    rounds = max(1, -(-count // samples))
+    samples = max(1, -(-count // rounds))  # about equally many in each
+    lines = height if height * width <= places else max(1, -(-places // width))
+    for first in range(0, count, samples):
+        for top in range(0, height, lines):
+            yield slice(first, min(first + samples, count)), slice(top, min(top + lines, height))
 
 
 def over_chunks(function: Callable[[int, int], Any], x: Array, multiplications: int) -> list[Any]:

@@ -33,8 +33,8 @@ def correlate(
     by_channel: bool = False,
 ) -> None:
     """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
-    some = correlation(x, kernels, rows, columns, y, bias, by_channel)
-    over_chunks(some, x, y.size * len(kernels))
+    chunk = correlation(x, kernels, rows, columns, y, bias, by_channel)
+    over_chunks(chunk, x, y.size * len(kernels))
 
 
 def input_gradient(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
@@ -49,11 +49,11 @@ def input_gradient(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) ->
             kernels = turned.reshape(-1, w.shape[3])
             parts.append(correlation(dy, kernels, row_axis, column_axis, dx[:, ys, xs]))
 
-    def some(start, stop):
+    def chunk(start, stop):
         for part in parts:
             part(start, stop)
 
-    over_chunks(some, dy, dy.size * w[0].size)
+    over_chunks(chunk, dy, dy.size * w[0].size)
 
 
 def correlation(
@@ -75,7 +75,7 @@ def correlation(
     channels = whole if by_channel else x.shape[3]
     steps = results.steps[:3] if whole == out else None
 
-    def some(begin, stop):
+    def chunk(begin, stop):
         plan = _plan(stop - begin, rows, columns, channels, whole, steps, by_channel)
         memory, part = scratch("frame", plan.memory, x), scratch("part", (plan.part,), x)
         frame = Frame(tuple(rows), tuple(columns), plan.lines, memory)
@@ -84,7 +84,7 @@ def correlation(
             *(plan.x_at, plan.y_at, part, results, by_channel),
         )
 
-    return some
+    return chunk
 
 
 class _Plan(NamedTuple):
@@ -130,7 +130,7 @@ def weight_gradient(
     channels, multiple = whole if by_channel else x.shape[3], tiles.multiple_for(whole)
     images, factors, most = as_numbers(x), as_numbers(dy), max(1, LONG_SUM // columns.out)
 
-    def some(begin, stop, terms=slice(None)):
+    def chunk(begin, stop, terms=slice(None)):
         plan = _gradient_plan(stop - begin, rows, columns, channels, multiple, by_channel)
         lines, shape, all_terms, lines_at = plan
         frame = Frame(tuple(rows), tuple(columns), lines, scratch("frame", shape, x))
@@ -143,15 +143,15 @@ def weight_gradient(
         return dw
 
     if size * whole < LARGE:
-        return sum(over_chunks(some, x, dy.size * size))[:size, :out].T
+        return sum(over_chunks(chunk, x, dy.size * size))[:size, :out].T
     dw = np.empty((out, size), x.dtype)
 
-    def some_rows(first, stop):
-        rows_of_dw = some(0, len(x), slice(first, stop))[: size - first, :out]
+    def rows_chunk(first, stop):
+        rows_of_dw = chunk(0, len(x), slice(first, stop))[: size - first, :out]
         dw[:, first:stop] = rows_of_dw.T
 
     block = -(-size // (CHUNKS * multiple)) * multiple
-    spread(some_rows, -(-size // multiple) * multiple, block)
+    spread(rows_chunk, -(-size // multiple) * multiple, block)
     return dw
 
 

@@ -160,15 +160,15 @@ def gradient(
         for top in range(0, height, frame.lines):
             samples, lines = fill(frame, x, sample, stop, top, height)
             for line in range(0, samples * lines, most):
-                some = lines_at[line : min(line + most, samples * lines)]
+                starts = lines_at[line : min(line + most, samples * lines)]
                 for o in range(0, whole, WIDE):
                     seen = memory[o:] if by_channel else memory
                     channels = min(WIDE, whole - o)
-                    for index in range(len(some)):
+                    for index in range(len(starts)):
                         number, down = divmod(line + index, lines)
                         _take(dy, sample + number, top + down, o, channels, part, index * width)
                     _add(
-                        *(seen, terms, some, width, step, part, channels, sums[o:], whole),
+                        *(seen, terms, starts, width, step, part, channels, sums[o:], whole),
                         by_channel,
                     )
 

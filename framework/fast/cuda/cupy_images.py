@@ -52,7 +52,7 @@ def conv2d_dx(
     dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * channels))
     kernels = contiguous(w).reshape(len(w), size)  # (O, K)
     for of_x, of_y in _groups(groups, dx.shape[3], len(w)):
-        for samples in _some(dy, rows, columns, size):
+        for samples in _sample_slices(dy, rows, columns, size):
             part = contiguous(dy[samples, :, :, of_y])
             matrix = matmul(part.reshape(-1, part.shape[3]), kernels[of_y])  # (places, K)
             given = np.empty_like(dy, order="C", shape=(len(part), *image, channels))
@@ -102,7 +102,7 @@ def _patches(x, rows, columns):
     """Yield ``(samples, matrix)``, matrix (places, kh · kw · C)."""
     x = contiguous(x)
     size = rows.taps * columns.taps * x.shape[3]
-    for samples in _some(x, rows, columns, size):
+    for samples in _sample_slices(x, rows, columns, size):
         part = x[samples]
         places = len(part) * rows.out * columns.out
         matrix = np.empty_like(x, order="C", shape=(places, size))
@@ -111,9 +111,9 @@ def _patches(x, rows, columns):
         yield samples, matrix
 
 
-def _some(x, rows, columns, size):
-    few = max(1, PATCH_BYTES // (rows.out * columns.out * size * x.itemsize))
-    return [slice(first, min(first + few, len(x))) for first in range(0, len(x), few)]
+def _sample_slices(x, rows, columns, size):
+    count = max(1, PATCH_BYTES // (rows.out * columns.out * size * x.itemsize))
+    return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
 
 
 def _geometry(channels, image, *axes):

@@ -30,7 +30,7 @@ extern "C" __global__ void im2col(
 
 // dx[n, row, column, c] = Σ of what the windows that saw this pixel hold for it: each pixel looks
 // for its windows, tap by tap, so that nothing is added by two threads.
-// Twin: firstlight.fast.blocked.convolution.give_back. Floor: the matrix read, dx written.
+// Twin: firstlight.fast.blocked.convolution.input_gradient. Floor: the matrix read, dx written.
 extern "C" __global__ void col2im(
     const Real* matrix, Real* dx, int channels, int h, int oh, int kh, int sh, int dh, int bh,
     int w, int ow, int kw, int sw, int dw, int bw, int count) {

@@ -1,6 +1,6 @@
 // The gradient of a table of vectors: each row of the table collects the dy of its own index. Block
 // (v, y) takes row v and chunk y of the indices, and adds in their order; chunks are added by
-// sums.cu. Twin: firstlight.nn.embedding.sum_by_index. Floor: N · D Reals read, V · D written; the
+// sums.cu. Twin: firstlight.fast.blocked.indexing.sum_by_index. Floor: N · D Reals read, V · D written; the
 // indices are read V times, from the cache.
 extern "C" __global__ void embedding_dw(
     const long long* index, const Real* dy, Real* partial, int count, int width, int rows,

@@ -26,7 +26,7 @@ extern "C" __global__ void next_scale(Real* scale, int* counts, int interval) {
 
 // What Adam needs of a step that may be left out: {BAD, lr / (1 - β₁ᵗ), 1/√(1 - β₂ᵗ)}, where t does
 // not count the steps that were. By one thread, in double as the host does it.
-// Twin: firstlight.fast.cuda.cupy_ops.corrections. Floor: one launch.
+// Twin: firstlight.fast.cuda.optimizers.corrections. Floor: one launch.
 extern "C" __global__ void corrections(
     Real* out, const int* counts, double lr, double beta1, double beta2, int t) {
     t -= counts[2];
