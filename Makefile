@@ -2,6 +2,7 @@
 
 setup:        ## install for development
 	pip install -e ".[dev]"
+	python docs/layout.py  # for editors
 
 test:         ## the suite, as the README and CI run it
 	pytest -n auto
