@@ -74,6 +74,20 @@ def my_data() -> DataSplits:
     x, y = np.eye(4, dtype="float32"), np.array([0, 1, 0, 1])
     return DataSplits((x, y), (x, y), (x, y), name="my_data", classes=["even", "odd"])
 '''
+COMMAND = '''"""``firstlight mycommand``: greet."""
+
+from firstlight.tools.cli.command import Command, option
+
+
+class MyCommand(Command):
+    """Greet."""
+
+    options = (option("--name NAME", "whom", "world"),)
+
+    def run(self, args):
+        print(f"hello {args.name}")
+        return 0
+'''
 FORM = '''"""Twice an array, in blocks."""
 
 
@@ -89,6 +103,9 @@ TEST_OF = {
     "def test_it():\n    check_callback(MyCallback)\n",
     "data set": "import firstlight as fl\n\n\n"
     "def test_it():\n    assert fl.datasets.load('my_data').classes == ['even', 'odd']\n",
+    "command": "from firstlight.tools.cli.main import main\n\n\n"
+    "def test_it(capsys):\n    assert main(['mycommand', '--name', 'you']) == 0\n"
+    "    assert capsys.readouterr().out == 'hello you\\n'\n",
     "faster form": "import numpy as np\n\nfrom firstlight import fast\n\n\n"
     "def test_it():\n    assert fast.twice(np.ones(3)).tolist() == [2, 2, 2]\n",
 }
@@ -116,6 +133,11 @@ STEPS = {
         "tests/datasets/test_my_data.py": TEST_OF["data set"],
         "docs/reference/datasets.md": "::: firstlight.datasets.my_data.my_data\n",
     },
+    "command": {
+        "framework/tools/cli/commands/mycommand.py": COMMAND,
+        "framework/tools/cli/commands/__init__.py": "",
+        "tests/framework/tools/cli/test_mycommand.py": TEST_OF["command"],
+    },
     "faster form": {
         "framework/fast/blocked/myform.py": FORM,
         "framework/fast/__init__.py": "from firstlight.fast.blocked.myform import twice\n",
@@ -125,12 +147,17 @@ STEPS = {
 }
 REGISTRATION = {  # written before the first registration that is there
     "callback": ("callbacks/__init__.py", "registry.add('my_callback', MyCallback)"),
+    "command": (
+        "framework/tools/cli/commands/__init__.py",
+        "registry.add('mycommand', f'{__name__}.mycommand:MyCommand', 'greet')",
+    ),
     "data set": ("datasets/__init__.py", "registry.add('my_data', my_data)"),
 }
 CHECKS = {  # what the suite then holds it to, besides its own test
     "layer": ["tests/framework/test_gradients.py", "-k", "MyLayer or table"],
     "callback": [],
     "data set": [],
+    "command": [],
     "faster form": [],
 }
 
