@@ -4,16 +4,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from firstlight import nn, optim
+    from firstlight import callbacks, datasets, models, nn, optim, plugins, runs, testing
     from firstlight.callback import Callback, Role
     from firstlight.checkpoints.format import Checkpoint
+    from firstlight.data import augment, tokenizers, transforms
     from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
     from firstlight.hookspecs import hookimpl
     from firstlight.module import Module, StepOutput
     from firstlight.parameter import Buffer, Parameter
     from firstlight.runs.history import History
+    from firstlight.support import rng
     from firstlight.support.array import Array
     from firstlight.support.rng import seed_everything
+    from firstlight.tools import diagnose, figures, report, sweeps
     from firstlight.trainer import Trainer
 
 __version__ = "0.1.0"
