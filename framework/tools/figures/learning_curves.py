@@ -109,7 +109,7 @@ def thinned(
 
     Examples
     --------
-    >>> from firstlight.tools.figures.curves import thinned
+    >>> from firstlight.tools.figures.learning_curves import thinned
     >>> thinned(range(6), [0, 5, 1, 2, -3, 2], most=4)
     ([0, 1, 3, 4], [0, 5, 2, -3])
     """
