@@ -115,6 +115,6 @@ def test_bytes_that_nobody_scales_are_told():
         fl.DataSplits((x, y))
     fl.DataSplits((x, y), transform=Scale(255))
     for dtype in ("float32", "float64"):
-        message = rf"got uint8; bytes are unscaled pixels .*, or write x.astype\('{dtype}'\) / 255"
+        message = rf"got uint8; bytes are unscaled pixels: .*, or write x.astype\('{dtype}'\) / 255"
         with pytest.raises(TypeError, match=message):
             fl.nn.Linear(64, 2).to(dtype=dtype)(x)
