@@ -13,11 +13,11 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.tools.diagnose import contract
+from firstlight.tools.diagnose._stand_ins import HANDED_DY, with_stand_ins
 from firstlight.tools.diagnose.arrays import as_float64, standard_normal
 from firstlight.tools.diagnose.findings import LOOK, Finding, Report
 from firstlight.tools.diagnose.module_state import detached_copy, float64_copy
 from firstlight.tools.diagnose.recorded_calls import Call, all_calls, recording
-from firstlight.tools.diagnose.stand_ins import HANDED_DY, with_stand_ins
 from firstlight.tools.diagnose.verdict import Verdict
 
 

@@ -14,9 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.diagnose.bench import Bench
-from firstlight.tools.diagnose.gradients import Gradient, probe
-from firstlight.tools.diagnose.rerun_hypotheses import (
+from firstlight.tools.diagnose._rerun_hypotheses import (
     Explanation,
     Remake,
     backward_draws_random_numbers,
@@ -29,6 +27,8 @@ from firstlight.tools.diagnose.rerun_hypotheses import (
     some_samples,
     stale_cache,
 )
+from firstlight.tools.diagnose.bench import Bench
+from firstlight.tools.diagnose.gradients import Gradient, probe
 from firstlight.tools.diagnose.shape_errors import explain_shapes
 
 UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"

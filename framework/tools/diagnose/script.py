@@ -15,9 +15,9 @@ import numpy as np
 
 from firstlight.data.splits import DataSplits
 from firstlight.module import Module
+from firstlight.tools.diagnose._hand_written_loops import Loop, Observer, StopObserving, observing
 from firstlight.tools.diagnose.checking import NEEDED
 from firstlight.tools.diagnose.findings import Finding
-from firstlight.tools.diagnose.hand_written_loops import Loop, Observer, StopObserving, observing
 from firstlight.tools.diagnose.module_state import detached_copy
 from firstlight.trainer import Trainer
 

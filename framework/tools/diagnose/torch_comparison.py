@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.tools.diagnose._torch_modules import MAKERS, NoTwinError, torch_module
 from firstlight.tools.diagnose.arrays import is_float
 from firstlight.tools.diagnose.bench import Bench, UnsupportedError
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.recorded_calls import Call
-from firstlight.tools.diagnose.torch_modules import MAKERS, NoTwinError, torch_module
 
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-8}
 

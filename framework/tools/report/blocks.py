@@ -1,6 +1,6 @@
 """The blocks of a poster's columns; each knows its height in a column, and draws itself.
 
-Lengths are millimetres of an A0 page, and letters are points on it; `firstlight.tools.report.page`
+Lengths are millimetres of an A0 page, and letters are points on it; `firstlight.tools.report._page`
 scales both.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    from firstlight.tools.report.page import Page
+    from firstlight.tools.report._page import Page
 
 Colour = tuple[int, int, int]
 DARK, GREY, ACCENT = (27, 31, 36), (89, 99, 110), (232, 113, 10)

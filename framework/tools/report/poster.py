@@ -8,12 +8,12 @@ from firstlight.support.files import write_atomically
 from firstlight.tools.figures import curves
 from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import speaking
+from firstlight.tools.report._page import SIZES, Page
 from firstlight.tools.report.blocks import Block, Code, Figure, Heading, Line, Table, Text
 from firstlight.tools.report.comparison import compare, most_telling
 from firstlight.tools.report.content import Content
 from firstlight.tools.report.html import brief, names_of
 from firstlight.tools.report.markdown import as_blocks, as_line, escaped
-from firstlight.tools.report.page import SIZES, Page
 from firstlight.tools.report.sections import Texts, words
 
 WIDE, NARROW = (1.0, 0.9), (0.8, 0.7, 0.6)  # figures, in widths of a column
