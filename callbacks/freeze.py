@@ -1,11 +1,9 @@
 """Freeze: leave parts of a model untrained, until an epoch or to the end."""
 
-import difflib
-
 from firstlight.callback import Callback, Role
 from firstlight.module import Module
 from firstlight.parameter import Parameter
-from firstlight.support.arguments import parse_count
+from firstlight.support.arguments import parse_choice, parse_count
 from firstlight.trainer import Trainer
 
 
@@ -80,14 +78,7 @@ class Freeze(Callback):
         parts = {name: part for name, part in module.named_modules() if name}
         found = {}
         for name in self.modules:
-            if name not in parts:
-                close = difflib.get_close_matches(name, parts, n=1)
-                raise ValueError(
-                    f"Freeze: {type(module).__name__} has no module {name!r}; "
-                    + (f"did you mean {close[0]!r}? " if close else "")
-                    + f"there are: {', '.join(parts)}"
-                )
-            parameters = parts[name].parameters()
+            parameters = parts[parse_choice("Freeze: modules", name, parts)].parameters()
             if not parameters:
                 raise ValueError(
                     f"Freeze: {name} ({type(parts[name]).__name__}) has no parameters to freeze; "

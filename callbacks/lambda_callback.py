@@ -1,11 +1,11 @@
 """LambdaCallback: a callback made of functions."""
 
-import difflib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from firstlight.callback import Callback
+from firstlight.support.arguments import parse_choice
 from firstlight.training.hook_manager import HOOKS
 
 EVENTS: list[str] = [name for name in HOOKS if name.startswith("on_")]
@@ -41,10 +41,7 @@ class LambdaCallback(Callback):
                 "e.g. LambdaCallback(on_train_epoch_end=lambda trainer: print(trainer.epoch))"
             )
         for name, function in functions.items():
-            if name not in EVENTS:
-                close = difflib.get_close_matches(name, EVENTS, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"the hooks: {', '.join(EVENTS)}"
-                raise ValueError(f"LambdaCallback: {name} is not a hook; {hint}")
+            parse_choice("LambdaCallback: hook", name, EVENTS)
             if not (inspect.isfunction(function) or inspect.ismethod(function)):
                 raise TypeError(
                     f"LambdaCallback: expected a function, lambda or method as {name}, "

@@ -14,8 +14,6 @@ from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run
 
-PHASES = ("forward", "backward")
-
 
 class NaNGuard(Callback):
     """Stop, skip the step or raise when gradient or loss is NaN or infinite.
@@ -154,41 +152,33 @@ def first_not_finite(trainer: Trainer) -> str | None:
     bad = _where_in_batch(trainer.progress.batch)
     if bad:
         return bad
+    from firstlight.tools.diagnose.recorded_calls import wrapped
+
     found = []
-    with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
-        watched = list(trainer.module.named_modules())
-        own = [{n: vars(part)[n] for n in PHASES if n in vars(part)} for _, part in watched]
-        try:
-            for name, part in watched:
-                for phase in PHASES:
-                    setattr(part, phase, _watching(getattr(part, phase), phase, name, part, found))
-            output = trainer.module.training_step(trainer.progress.batch)
-            if not found:
-                trainer.module.backward(output.dy)
-        finally:
-            for (_, part), before in zip(watched, own, strict=True):
-                for phase in PHASES:
-                    vars(part).pop(phase, None)
-                vars(part).update(before)
+
+    def watching(phase: str) -> Callable[..., Any]:
+        def wrapper(name: str, part: Module, method: Callable[..., Any]) -> Callable[..., Any]:
+            place = f"{name} ({type(part).__name__})" if name else type(part).__name__
+
+            def watched(*inputs: Any) -> Any:
+                result = method(*inputs)
+                if not found and not _all_finite(result):  # inner modules return first
+                    found.append(f"the {phase} of {place}")
+                return result
+
+            return watched
+
+        return wrapper
+
+    module, batch = trainer.module, trainer.progress.batch
+    with (
+        dry_run(module, trainer.optimizer, trainer.train_loader),
+        wrapped(module, watching("forward"), watching("backward")),
+    ):
+        output = module.training_step(batch)
+        if not found:
+            module.backward(output.dy)
     return found[0] if found else None
-
-
-def _watching(
-    function: Callable[..., Any], phase: str, name: str, part: Module, found: list[str]
-) -> Callable[..., Any]:
-    """Return the function, made to add its name to ``found`` if it has the first bad result.
-
-    Inner modules return before those that contain them, so the innermost is named.
-    """
-    place = f"{name} ({type(part).__name__})" if name else type(part).__name__
-
-    def watching(*inputs):
-        result = function(*inputs)
-        if not found and not _all_finite(result):
-            found.append(f"the {phase} of {place}")
-        return result
-
-    return watching
 
 
 def _where_in_batch(batch: Any, place: str = "the batch") -> str | None:

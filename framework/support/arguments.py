@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
@@ -77,7 +77,7 @@ def parse_count(name: str, count: Any, least: int = 1, *, optional: bool = False
     return int(count)
 
 
-def parse_choice(name: str, value: str, choices: Iterable[str]) -> str:
+def parse_choice(name: str, value: str, choices: Collection[str]) -> str:
     """Return a value that is one of the choices.
 
     Raises
@@ -88,9 +88,13 @@ def parse_choice(name: str, value: str, choices: Iterable[str]) -> str:
     if value in choices:
         return value
     *others, last = [f'"{choice}"' for choice in choices]
+    known = f"{', '.join(others)} or {last}" if others else last
+    expected = f"expected {known}, got {value!r}"
     close = difflib.get_close_matches(str(value), choices, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"{name}: expected {', '.join(others)} or {last}, got {value!r}{hint}")
+    if close:
+        what = expected if len(choices) < 10 else f"there is no {value!r}"
+        raise ValueError(f"{name}: {what}; did you mean {close[0]!r}?")
+    raise ValueError(f"{name}: {expected}")
 
 
 def parse_interval(name: str, interval: int | str) -> tuple[int, str]:

@@ -1,13 +1,14 @@
 """NumPy's scalars and 0-d arrays as arguments: what they say is taken, and can be saved."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 import firstlight as fl
 from firstlight import callbacks, nn, optim
-from firstlight.support.arguments import batch_limit, parse_duration
+from firstlight.support.arguments import batch_limit, parse_choice, parse_duration
 from firstlight.testing import TinyNet, tiny_data
 
 KINDS = [np.array, lambda value: np.asarray(value, np.float32 if value % 1 else np.int32)[()]]
@@ -100,3 +101,18 @@ def test_batch_limit(limit, used):
 )
 def test_durations(text, seconds):
     assert parse_duration("max_time", text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "choices", "message"),
+    [
+        ("c", ["a", "b"], 'who: expected "a" or "b", got \'c\''),
+        ("c", ["a"], "who: expected \"a\", got 'c'"),
+        ("fast", ["first", "last"], "got 'fast'; did you mean 'last'?"),
+        ("n1", [f"n{i}x" for i in range(12)], "who: there is no 'n1'; did you mean 'n1x'?"),
+    ],
+)
+def test_choices(value, choices, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_choice("who", value, choices)
+    assert parse_choice("who", choices[0], choices) == choices[0]
