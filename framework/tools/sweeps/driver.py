@@ -142,7 +142,7 @@ class Driver:
     def _check(self, trial: Trial) -> None:
         """Raise a RuntimeError if a trial shows that the sweep leads nowhere."""
         metric = self.spec.metric
-        if trial.status == "finished" and trial.value(metric, self.spec.mode) is None:
+        if trial.status == "finished" and trial.value is None:
             logged = [name for name in trial.run.metrics if not name.startswith("train_")]
             close = difflib.get_close_matches(metric, logged, n=1)
             raise RuntimeError(

@@ -40,7 +40,7 @@ def results_table(spec: SweepSpec, trials: Sequence[Trial]) -> list[dict[str, An
                 "trial": trial.number,
                 "run": run.id if run else None,
                 "status": trial.status,
-                spec.metric: trial.value(spec.metric, spec.mode),
+                spec.metric: trial.value,
                 **{name: label(trial.parameters.get(name)) for name in spec.space},
                 **{name: metrics[name] for name in metrics if name.startswith("test_")},
                 "epochs": run.place["epoch"] if run else None,
@@ -57,19 +57,19 @@ def ranked(spec: SweepSpec, trials: Sequence[Trial]) -> list[Trial]:
     Those that diverged, whose value is infinite or NaN, come last in either direction.
     """
     sign = -1 if spec.mode == "max" else 1
-    found = []
-    for trial in trials:
-        value = trial.value(spec.metric, spec.mode)
-        if value is not None and trial.status in ("finished", "pruned"):
-            found.append((sign * value if math.isfinite(value) else math.inf, trial.number, trial))
-    return [trial for *_, trial in sorted(found, key=lambda one: one[:2])]
+
+    def order(trial):
+        return sign * trial.value if math.isfinite(trial.value) else math.inf, trial.number
+
+    ended = [trial for trial in trials if trial.status in ("finished", "pruned")]
+    return sorted((trial for trial in ended if trial.value is not None), key=order)
 
 
 def best_trial(spec: SweepSpec, trials: Sequence[Trial]) -> Trial | None:
     """Return the finished trial with the best finite value, None if there is none."""
     finished = [trial for trial in ranked(spec, trials) if trial.status == "finished"]
     best = finished[0] if finished else None
-    return best if best and math.isfinite(best.value(spec.metric, spec.mode)) else None
+    return best if best and math.isfinite(best.value) else None
 
 
 def explored(spec: SweepSpec, trials: Sequence[Trial]) -> tuple[Array, dict[str, list[Any]]]:
@@ -88,7 +88,7 @@ def explored(spec: SweepSpec, trials: Sequence[Trial]) -> tuple[Array, dict[str,
         The settings that take more than one value, by name.
     """
     rated = sorted(ranked(spec, trials), key=lambda trial: trial.number)
-    values = np.array([trial.value(spec.metric, spec.mode) for trial in rated], dtype=float)
+    values = np.array([trial.value for trial in rated], dtype=float)
     values[~np.isfinite(values)] = -np.inf if spec.mode == "max" else np.inf
     return values, {name: [t.parameters[name] for t in rated] for name in spec.searched}
 

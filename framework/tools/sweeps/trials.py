@@ -54,7 +54,8 @@ class Trial:
     """
 
     def __init__(self, frozen: optuna.trial.FrozenTrial, spec: SweepSpec, folder: Path) -> None:
-        self._frozen, self._folder, self._facts = frozen, folder, frozen.user_attrs
+        self._frozen, self._spec, self._folder = frozen, spec, folder
+        self._facts: dict[str, Any] = frozen.user_attrs
         self.number: int = frozen.number + 1
         attempt = self._facts.get("attempt")
         self.attempt: int = attempt if isinstance(attempt, int) else 0
@@ -118,12 +119,13 @@ class Trial:
         """The exception that ended the trial, "" if there was none."""
         return self._facts.get("error") or (self.run.summary.get("error", "") if self.run else "")
 
-    def value(self, metric: str, mode: str) -> float | None:
-        """Return the best value of a metric, or None."""
+    @cached_property
+    def value(self) -> float | None:
+        """The best value of the sweep's metric, None if there is none."""
         if self.run is None:
             return None
         try:
-            return self.run.value(metric, "best", mode)
+            return self.run.value(self._spec.metric, "best", self._spec.mode)
         except KeyError:
             return None
 
@@ -276,7 +278,7 @@ class Trials:
             if trial.over or trial.status not in STATES:
                 continue
             state = self._optuna.trial.TrialState[STATES[trial.status]]
-            value = trial.value(self.spec.metric, self.spec.mode)
+            value = trial.value
             if state.name != "COMPLETE":
                 value = None  # Optuna has what was reported
             elif value is None:

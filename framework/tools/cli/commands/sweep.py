@@ -110,7 +110,7 @@ def check(spec: SweepSpec, runs_dir: str | Path, args: Namespace) -> dict[str, d
 
 def line(spec: SweepSpec, trial: Trial) -> str:
     """Return the line that is printed when a trial has ended."""
-    value = trial.value(spec.metric, spec.mode)
+    value = trial.value
     parts = [f"trial {trial.number}/{spec.trials}", f"{trial.status:<8}"]
     if value is not None:
         parts.append(f"{spec.metric} {text.number(value)}")
@@ -143,7 +143,7 @@ def write_results(trials: Trials) -> list[str]:
     for place, trial in enumerate(order[:SHOWN], 1):
         metrics = [text.number(trial.run.metrics.get(name)) for name in tested]
         parameters = [text.number(trial.parameters[name]) for name in spec.searched]
-        value = text.number(trial.value(spec.metric, spec.mode))
+        value = text.number(trial.value)
         rows.append([place, trial.number, trial.run.id, trial.status, value, *metrics, *parameters])
     shares = results.importance(trials)
     told = [

@@ -49,7 +49,7 @@ def test_a_sweep_by_optuna(tmp_path):
         assert list(known.intermediate_values.values()) == losses
         if state == "COMPLETE":
             assert known.value == min(losses)
-    assert study.best_value == min(t.value("val_loss", "min") for t in trials)
+    assert study.best_value == min(t.value for t in trials)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def end(monkeypatch):
     monkeypatch.setattr(
         Trial, "status", property(lambda trial: results.get(trial.number, ["running"])[0])
     )
-    monkeypatch.setattr(Trial, "value", lambda trial, metric, mode: results[trial.number][1])
+    monkeypatch.setattr(Trial, "value", property(lambda trial: results[trial.number][1]))
 
     def end(trials, number, value, status="finished"):
         results[number] = status, value

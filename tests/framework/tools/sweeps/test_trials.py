@@ -189,10 +189,11 @@ def test_the_best_is_a_trial_that_was_finished(searched):
 @pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("bad", ["NaN", "Infinity", "-Infinity"])
 def test_a_trial_that_diverged_is_the_last_whatever_is_better(trials, run, mode, bad):
-    values = [0.3, bad, 0.1, 0.2]
-    fill(trials, [run(f"r{v}", best=v, metrics={"val_loss": v}) for v in values])
     goal = {"min": "minimize", "max": "maximize"}[mode]
     spec = SweepSpec("sweep", {"lr": {"min": 0.1, "max": 1.0}}, trials=4, goal=goal)
+    trials = Trials(trials.folder, spec)
+    values = [0.3, bad, 0.1, 0.2]
+    fill(trials, [run(f"r{v}", best=v, metrics={"val_loss": v}) for v in values])
     order = [trial.number for trial in ranked(spec, trials.all())]
     assert order == ([3, 4, 1, 2] if mode == "min" else [1, 4, 3, 2])
     assert best_trial(spec, trials.all()).number == order[0]
