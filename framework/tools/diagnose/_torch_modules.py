@@ -62,7 +62,7 @@ def torch_module(layer: Module) -> Twin:
     if name not in MAKERS:
         raise NoTwinError("drawn at random" if "Dropout" in name else "no twin in PyTorch")
     try:
-        made = MAKERS[name](torch.nn, layer)
+        made = MAKERS[name](getattr(torch.nn, name, None), layer)
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise NoTwinError(f"not built as torch.nn.{name} is ({error})") from error
     twin = made if isinstance(made, Twin) else Twin(made, channels_first=name in CHANNELS)
@@ -75,52 +75,42 @@ def torch_module(layer: Module) -> Twin:
     return twin
 
 
-# --- one function a kind of layer: (torch.nn, our layer) -> PyTorch's module, or a Twin ----------
+# --- one function a kind of layer: (PyTorch's class of that name, our layer) -> its module -------
 
 
-def _convolution(torch_nn, own):
+def _convolution(kind, own):
     window = own.window
-    alike = window.before == window.after  # not if "same" meets an even kernel
-    return torch_nn.Conv2d(
+    padding = {"padding": window.before}
+    if type(own).__name__ == "ConvTranspose2d":  # its window lies on y
+        output_padding = np.subtract(window.before, window.after)
+        padding["output_padding"] = tuple(output_padding.tolist())
+    elif window.before != window.after:  # "same" meets an even kernel
+        padding["padding"] = own.padding
+    return kind(
         own.in_channels,
         own.out_channels,
         window.kernel,
         window.stride,
-        padding=window.before if alike else own.padding,
         dilation=window.dilation,
         groups=own.groups,
         bias=own.bias is not None,
+        **padding,
     )
 
 
-def _transposed_convolution(torch_nn, own):
-    window = own.window  # it lies on y
-    return torch_nn.ConvTranspose2d(
-        own.in_channels,
-        own.out_channels,
-        window.kernel,
-        window.stride,
-        padding=window.before,
-        output_padding=tuple(np.subtract(window.before, window.after).tolist()),
-        groups=own.groups,
-        bias=own.bias is not None,
-        dilation=window.dilation,
-    )
-
-
-def _pooling(torch_nn, own):
-    window, name = own.window, type(own).__name__
-    options = {"ceil_mode": window.ceil_mode}
-    if name == "MaxPool2d":
+def _pooling(kind, own):
+    window, options = own.window, {"ceil_mode": own.window.ceil_mode}
+    if type(own).__name__ == "MaxPool2d":
         options["dilation"] = window.dilation
     else:
         options["count_include_pad"] = own.count_include_pad
-    return getattr(torch_nn, name)(window.kernel, window.stride, window.before, **options)
+    return kind(window.kernel, window.stride, window.before, **options)
 
 
-def _global_pooling(torch_nn, own):
-    pool = torch_nn.AdaptiveAvgPool2d(1)
-    return Twin(pool, lambda twin, x: twin(x).flatten(1), channels_first=True)
+def _global_pooling(_, own):
+    from torch.nn import AdaptiveAvgPool2d
+
+    return Twin(AdaptiveAvgPool2d(1), lambda twin, x: twin(x).flatten(1), channels_first=True)
 
 
 def _without_bias(own):
@@ -128,24 +118,19 @@ def _without_bias(own):
     return {"bias": False} if own.bias is None and own.weight is not None else {}
 
 
-def _normalisation(torch_nn, own):
-    return getattr(torch_nn, type(own).__name__)(
-        own.num_features,
-        eps=own.eps,
-        momentum=own.momentum,
-        affine=own.weight is not None,
-        track_running_stats=own.running_mean is not None,
-        **_without_bias(own),
-    )
+def _normalisation(kind, own):
+    affine, tracked = own.weight is not None, own.running_mean is not None
+    options = {"affine": affine, "track_running_stats": tracked, **_without_bias(own)}
+    return kind(own.num_features, eps=own.eps, momentum=own.momentum, **options)
 
 
-def _attention(torch_nn, own):
+def _attention(_, own):
+    from torch.nn import MultiheadAttention
+
     if own.rotary is not None:
         raise NoTwinError("PyTorch's attention has no rotary positions")
-    heads = own.num_heads
-    module = torch_nn.MultiheadAttention(
-        own.embed_dim, heads, bias=own.in_proj_bias is not None, batch_first=True
-    )
+    heads, bias = own.num_heads, own.in_proj_bias is not None
+    module = MultiheadAttention(own.embed_dim, heads, bias=bias, batch_first=True)
 
     def call(twin, x, context=None, mask=None):
         source = x if context is None else context
@@ -174,59 +159,48 @@ def _additive_mask(mask, causal, shape):
     return added + mask
 
 
-def _recurrent(torch_nn, own):
-    module = getattr(torch_nn, type(own).__name__)(
-        own.input_size,
-        own.hidden_size,
-        own.num_layers,
-        bias=hasattr(own, "bias_ih_l0") and own.bias_ih_l0 is not None,
-        batch_first=True,
-    )
+def _recurrent(kind, own):
+    bias = hasattr(own, "bias_ih_l0") and own.bias_ih_l0 is not None
+    sizes = own.input_size, own.hidden_size, own.num_layers
+    module = kind(*sizes, bias=bias, batch_first=True)
     return Twin(module, lambda twin, x, state=None: twin(x, state)[0])
 
 
-def _cell(torch_nn, own):
+def _cell(kind, own):
     def call(twin, x, state=None):
         new = twin(x, state)
         return new[0] if isinstance(new, tuple) else new
 
-    kind, bias = getattr(torch_nn, type(own).__name__), own.bias_ih is not None
-    return Twin(kind(own.input_size, own.hidden_size, bias=bias), call)
+    return Twin(kind(own.input_size, own.hidden_size, bias=own.bias_ih is not None), call)
 
 
 MAKERS: dict[str, Callable[[Any, Any], Any]] = {
-    "Linear": lambda t, o: t.Linear(*reversed(o.weight.shape), bias=o.bias is not None),
-    "Conv2d": _convolution,
-    "ConvTranspose2d": _transposed_convolution,
+    "Linear": lambda kind, o: kind(*reversed(o.weight.shape), bias=o.bias is not None),
+    **dict.fromkeys(("Conv2d", "ConvTranspose2d"), _convolution),
     **dict.fromkeys(("MaxPool2d", "AvgPool2d"), _pooling),
-    "AdaptiveAvgPool2d": lambda t, o: t.AdaptiveAvgPool2d(o.output_size),
+    "AdaptiveAvgPool2d": lambda kind, o: kind(o.output_size),
     "GlobalAvgPool2d": _global_pooling,
     **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "InstanceNorm2d"), _normalisation),
-    "GroupNorm": lambda t, o: t.GroupNorm(
+    "GroupNorm": lambda kind, o: kind(
         o.num_groups, o.num_channels, o.eps, o.weight is not None, **_without_bias(o)
     ),
-    "LayerNorm": lambda t, o: t.LayerNorm(
+    "LayerNorm": lambda kind, o: kind(
         o.normalized_shape, o.eps, o.weight is not None, o.bias is not None
     ),
-    "RMSNorm": lambda t, o: t.RMSNorm(o.normalized_shape, o.eps, o.weight is not None),
-    "Embedding": lambda t, o: t.Embedding(o.num_embeddings, o.embedding_dim, o.padding_idx),
+    "RMSNorm": lambda kind, o: kind(o.normalized_shape, o.eps, o.weight is not None),
+    "Embedding": lambda kind, o: kind(o.num_embeddings, o.embedding_dim, o.padding_idx),
     "MultiHeadAttention": _attention,
     **dict.fromkeys(("RNN", "GRU", "LSTM"), _recurrent),
     **dict.fromkeys(("RNNCell", "GRUCell", "LSTMCell"), _cell),
-    "Upsample": lambda t, o: t.Upsample(o.size, o.scale_factor, o.mode, o.align_corners),
-    "ZeroPad2d": lambda t, o: t.ZeroPad2d(o.padding),
-    "ReLU": lambda t, o: t.ReLU(),
-    "Tanh": lambda t, o: t.Tanh(),
-    "Sigmoid": lambda t, o: t.Sigmoid(),
-    "SiLU": lambda t, o: t.SiLU(),
-    "Softplus": lambda t, o: t.Softplus(o.beta, o.threshold),
-    "LeakyReLU": lambda t, o: t.LeakyReLU(o.negative_slope),
-    "ELU": lambda t, o: t.ELU(o.alpha),
-    "GELU": lambda t, o: t.GELU(o.approximate),
-    "Softmax": lambda t, o: t.Softmax(o.dim),
-    "LogSoftmax": lambda t, o: t.LogSoftmax(o.dim),
-    "Flatten": lambda t, o: t.Flatten(o.start_dim),
-    "Identity": lambda t, o: t.Identity(),
+    "Upsample": lambda kind, o: kind(o.size, o.scale_factor, o.mode, o.align_corners),
+    "ZeroPad2d": lambda kind, o: kind(o.padding),
+    **dict.fromkeys(("ReLU", "Tanh", "Sigmoid", "SiLU", "Identity"), lambda kind, o: kind()),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), lambda kind, o: kind(o.dim)),
+    "Softplus": lambda kind, o: kind(o.beta, o.threshold),
+    "LeakyReLU": lambda kind, o: kind(o.negative_slope),
+    "ELU": lambda kind, o: kind(o.alpha),
+    "GELU": lambda kind, o: kind(o.approximate),
+    "Flatten": lambda kind, o: kind(o.start_dim),
 }
 CHANNELS = {  # the channels of x are its last axis here, its second there
     *("Conv2d", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2d", "Upsample"),
