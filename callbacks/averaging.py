@@ -93,6 +93,14 @@ class WeightAverage(Callback):
         average |= {name: checkpoint.model[name] for name in training}
         self._loaded = average, training
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many states are averaged."""
+        return {"averaged": self.averaged}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.averaged = state.get("averaged", sys.maxsize)  # EMA had no warm-up once
+
     def _move(self, trainer: Trainer, share: float) -> None:
         """Move the average by a share of the way to the weights; the first is a copy of them."""
         weights = trainer.optimizer.flat.data  # (size,)
@@ -189,11 +197,7 @@ class EMA(WeightAverage):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the decay, which marks the model as an average, and the steps averaged."""
-        return {"decay": self.decay, "averaged": self.averaged}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.averaged = state.get("averaged", sys.maxsize)  # written before there was a warm-up
+        return {"decay": self.decay, **super().state_dict()}
 
 
 class SWA(WeightAverage):
@@ -260,11 +264,12 @@ class SWA(WeightAverage):
 
     def state_dict(self) -> dict[str, Any]:
         """Return how many epochs are averaged, and which was the last."""
-        return {"averaged": self.averaged, "epoch": self._epoch}
+        return {**super().state_dict(), "epoch": self._epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self.averaged, self._epoch = state["averaged"], state["epoch"]
+        super().load_state_dict(state)
+        self._epoch = state["epoch"]
 
 
 def _named(trainer: Trainer, flat: Array) -> dict[str, Array]:

@@ -62,7 +62,7 @@ class EventsFile:
         """Return the folder."""
         return str(self._folder)
 
-    def add_event(self, event: Event) -> None:
+    def add_event(self, event: Any) -> None:
         """Write an event as a TFRecord: length and its checksum, data and their checksum."""
         if self._file is None:
             return
@@ -109,8 +109,8 @@ class Writer(SummaryWriter):
 
     def _get_file_writer(self) -> FileWriter:
         if self.file_writer is None:
-            self.file_writer = _RunFile(self.logdir)
-            self.all_writers = {self.logdir: self.file_writer}
+            self.file_writer: FileWriter | None = _RunFile(self.logdir)
+            self.all_writers: dict[str, FileWriter] | None = {self.logdir: self.file_writer}
         return self.file_writer
 
     def add_record(self, record: Mapping[str, Any]) -> None:
