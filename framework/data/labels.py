@@ -59,10 +59,10 @@ def counted_classes(splits: Sequence[Any]) -> list[str] | None:
 
     Parameters
     ----------
-    splits : list of data set or None
+    splits : list of data set
         The training data first.
     """
-    targets = [getattr(data, "arrays", (0,))[1:2] for data in splits if data is not None]
+    targets = [getattr(data, "arrays", (0,))[1:2] for data in splits]
     if not all(y and y[0].ndim == 1 and y[0].dtype.kind in "biu" for y in targets):
         return None
     count = max(int(y.max()) for (y,) in targets) + 1

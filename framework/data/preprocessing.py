@@ -218,10 +218,9 @@ class Preprocessing:
                 f"{splits.name}: the targets are {meant[own.target]}, and the run was trained on "
                 f"{meant[self.target]}"
             )
-        parts = {s: getattr(splits, s) for s in ("train", "val", "test")}
         return replace(
             splits,
-            **{s: self._applied(d, own, splits.name) for s, d in parts.items() if d is not None},
+            **{s: self._applied(data, own, splits.name) for s, data in splits.parts.items()},
             transform=splits.transform if self.unknown or own.unknown else self.transform,
             classes=self.classes,
         )
@@ -257,9 +256,8 @@ def suited(data: Any, kept: Preprocessing | None) -> Any:
     if kept is None or not isinstance(data, DataSplits):
         return data
     own = Preprocessing.of(data)
-    parts = [part for part in (data.train, data.val, data.test) if part is not None]
     if (
-        any(type(part) is not ArrayDataset for part in parts)
+        any(type(part) is not ArrayDataset for part in data.parts.values())
         or (own.input_shape, own.target, own.bytes) != (kept.input_shape, kept.target, kept.bytes)
         or (own.transform is None and kept.transform is not None)
     ):

@@ -88,17 +88,15 @@ class DataSplits:
         """Turn arrays into data sets, and check the labels."""
         if self.train is None:
             raise TypeError(f"{self.name}: expected training data, got None")
-        for split in SPLITS:
-            data = getattr(self, split)
-            if data is not None:
-                data = as_dataset(data, f"{self.name} ({split})", self.transform)
-                setattr(self, split, data)
-                if self.tokenizer is None:
-                    check_labels(data, self.classes, self.name, split)
-                self._check_shape(data, split)
+        for split, data in self.parts.items():
+            data = as_dataset(data, f"{self.name} ({split})", self.transform)
+            setattr(self, split, data)
+            if self.tokenizer is None:
+                check_labels(data, self.classes, self.name, split)
+            self._check_shape(data, split)
         self.transform = transform_of(self.train)
         if self.classes is None and self.tokenizer is None:
-            self.classes = counted_classes([getattr(self, split) for split in SPLITS])
+            self.classes = counted_classes(list(self.parts.values()))
         if self.transform is None and self.augment is None and self.tokenizer is None:
             _warn_of_bytes(self.train, self.name)
         if self.input_shape is None:
@@ -131,8 +129,13 @@ class DataSplits:
         )
 
     def __repr__(self) -> str:
-        sizes = [f"{len(d)} {s}" for s in SPLITS if (d := getattr(self, s)) is not None]
+        sizes = [f"{len(data)} {split}" for split, data in self.parts.items()]
         return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {self.kind})"
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The data sets by split, "train", "val", "test", without missing ones."""
+        return {s: data for s in SPLITS if (data := getattr(self, s)) is not None}
 
     @property
     def kind(self) -> str:
@@ -222,9 +225,8 @@ def as_loader(data: Any, split: str) -> Any:
     if isinstance(data, DataSplits):
         loader = data.loader(split)
         if loader is None:
-            there = [s for s in SPLITS if getattr(data, s) is not None]
             raise ValueError(
-                f"{data.name} has no {split} data, only {', '.join(there)}; "
+                f"{data.name} has no {split} data, only {', '.join(data.parts)}; "
                 f"pass {split} data as an array, a tuple (x, y) or a loader"
             )
         return loader
