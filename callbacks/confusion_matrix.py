@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from firstlight.callback import Callback
+from firstlight.callbacks._shared.run_figures import save_figure
 from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.module import Module
 from firstlight.support.backend import to_host
-from firstlight.support.files import forgiving
 from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
 
@@ -89,15 +89,11 @@ class ConfusionMatrix(Callback):
     def _draw(self, trainer: Trainer, stage: str) -> None:
         if self._counts is None or trainer.run is None:
             return
-        from firstlight.tools.figures import confusion_matrix, save
+        from firstlight.tools.figures import confusion_matrix
 
         names = self.classes or [str(k) for k in range(len(self._counts))]
-        path = trainer.run.path / "plots" / f"confusion_matrix_{stage}.png"
-        with forgiving(path) as problems:
-            path.parent.mkdir(exist_ok=True)
-            save(confusion_matrix(np.asarray(self._counts), names), path)
-        if problems:
-            return
+        figure = confusion_matrix(np.asarray(self._counts), names)
+        path = save_figure(figure, trainer.run, f"confusion_matrix_{stage}.png")
         writer = writer_of(trainer)
-        if writer is not None:
+        if path is not None and writer is not None:
             writer.add_png(f"confusion_matrix/{stage}", path.read_bytes(), trainer.step)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from firstlight.callback import Callback, Role
+from firstlight.callbacks._shared.run_figures import save_figure
 from firstlight.hookspecs import hookimpl
 from firstlight.support.arguments import parse_choice, parse_count
-from firstlight.support.files import forgiving
 from firstlight.support.printable import tell
 from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
@@ -104,12 +104,7 @@ class LRFinder(Callback):
             for group in trainer.optimizer.param_groups:
                 group["lr"] = group["lr"] * factor if factor else suggestion
         if trainer.run is not None:
-            from firstlight.tools.figures import save
-
-            path = trainer.run.path / "plots" / "lr_finder.png"
-            with forgiving(path):
-                path.parent.mkdir(exist_ok=True)
-                save(self.search.plot(), path)
+            save_figure(self.search.plot(), trainer.run, "lr_finder.png")
 
     def _search(self, trainer: Trainer) -> "LRSearch":
         space = np.geomspace if self.mode == "exponential" else np.linspace
@@ -165,6 +160,8 @@ class LRSearch:
         """Return a matplotlib figure of the loss over the learning rate."""
         from matplotlib.figure import Figure
 
+        from firstlight.tools.figures.canvas import tidy
+
         figure = Figure(figsize=(6, 4), layout="constrained")
         axes = figure.add_subplot()
         axes.semilogx(self.lrs, self.losses)
@@ -182,6 +179,5 @@ class LRSearch:
         axes.set(
             xlabel="learning rate", ylabel="training loss, smoothed", title="Learning rate finder"
         )
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
+        tidy(axes)
         return figure

@@ -1,8 +1,8 @@
 """Plots: draw the curves of a training into its run folder."""
 
 from firstlight.callback import Callback
+from firstlight.callbacks._shared.run_figures import save_figure
 from firstlight.support.arguments import parse_choice
-from firstlight.support.files import forgiving
 from firstlight.trainer import Trainer
 
 KINDS = ("png", "svg", "pdf")
@@ -43,12 +43,9 @@ class Plots(Callback):
         epochs = sum("epoch_seconds" in record for record in trainer.history.records)
         if trainer.run is None or epochs < EPOCHS:
             return
-        from firstlight.tools.figures import curves, save
+        from firstlight.tools.figures import curves
 
         shares = trainer.run.summary.get("time_shares")
         figure = curves(trainer.history, shares=shares, title=trainer.run.name)
         for kind in self.formats:
-            path = trainer.run.path / "plots" / f"curves.{kind}"
-            with forgiving(path):
-                path.parent.mkdir(exist_ok=True)
-                save(figure, path)
+            save_figure(figure, trainer.run, f"curves.{kind}")

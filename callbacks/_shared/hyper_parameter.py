@@ -51,28 +51,29 @@ class HyperParameter:
     @property
     def values(self) -> list[float]:
         """The values, one for each place; assigning a list writes them."""
-        return [get(key) for _, get, _, key in self._places]
+        return [o[key] if isinstance(o, dict) else getattr(o, key) for o, key in self._places]
 
     @values.setter
     def values(self, values: Iterable[float]) -> None:
-        for (_, _, put, key), value in zip(self._places, values, strict=True):
-            put(key, value)
+        for (owner, key), value in zip(self._places, values, strict=True):
+            if isinstance(owner, dict):
+                owner[key] = value
+            else:
+                setattr(owner, key, value)
 
     def overlaps(self, other: "HyperParameter") -> bool:
-        """Return whether both have a number of some module in common."""
-        mine, theirs = ({(id(m), key) for m, _, _, key in p._places} for p in (self, other))
+        """Return whether both hold the same number of some module."""
+        mine, theirs = ({(id(owner), key) for owner, key in p._places} for p in (self, other))
         return not self.in_optimizer and bool(mine & theirs)
 
     def _find(self, groups: list[dict[str, Any]], module: Module, name: str) -> list[tuple]:
-        """Return ``(owner, get, put, key)`` of each place."""
+        """Return ``(owner, key)`` of each place; the owner is a group or a module."""
         if self.in_optimizer:
-            return [(group, group.__getitem__, group.__setitem__, name) for group in groups]
+            return [(group, name) for group in groups]
         if name == "dropout":
-            owners, attribute = [m for m in module.modules() if isinstance(m, Dropout)], "p"
-        else:
-            path, _, attribute = name.rpartition(".")
-            owners = [m for p, m in module.named_modules() if p == path and attribute in vars(m)]
-        return [(m, m.__getattribute__, m.__setattr__, attribute) for m in owners]
+            return [(part, "p") for part in module.modules() if isinstance(part, Dropout)]
+        path, _, key = name.rpartition(".")
+        return [(m, key) for p, m in module.named_modules() if p == path and key in vars(m)]
 
 
 def _is_number(value: Any) -> bool:
