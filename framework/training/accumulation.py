@@ -101,16 +101,16 @@ class Accumulation:
         If several ranks share the batch, each adds D_r dW_r. The sums over the ranks are
         exchanged once for each window: those of the gradients, and that of the D_r.
         """
-        share, samples = sharding.current(), weight_of(batch)
-        if share is None and self.is_alone(ends_window):
+        shard, samples = sharding.current(), weight_of(batch)
+        if shard is None and self.is_alone(ends_window):
             module.backward(dy)
             return
         module.backward(self.weighted(dy, output, samples))
         self._count(output, samples)
         if ends_window:
-            if share is not None:
-                share.communicator.allreduce_gradient_(optimizer.flat.grad)
-            self._divide(optimizer, output, share)
+            if shard is not None:
+                shard.communicator.allreduce_gradient_(optimizer.flat.grad)
+            self._divide(optimizer, output, shard)
 
     def is_alone(self, ends_window: bool) -> bool:
         """Return whether the next batch is a window of its own."""
@@ -140,17 +140,17 @@ class Accumulation:
         if part is not None and not on_device(part):
             added(self._sums, "loss", part)
 
-    def _divide(self, optimizer, output, share):
+    def _divide(self, optimizer, output, shard):
         """Divide the gradient by Σ D_b over the window, and begin the next one.
 
         Where nothing counts in the whole window, the gradient stays 0.
         """
         if _denominator(output, 1) is not None:
             total, grad = self._sums["loss"], optimizer.flat.grad
-            if share is not None:
+            if shard is not None:
                 array = np.zeros_like(grad, shape=(1,), dtype="float64")
                 array += total
-                share.communicator.allreduce_(array)
+                shard.communicator.allreduce_(array)
                 total = array[0]
             total = total + (total == 0)  # no `if`: that would make the host wait for a GPU
             optimizer.scale_grad(1 / total)

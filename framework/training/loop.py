@@ -312,7 +312,7 @@ class Loop:
         if agreed.signal:
             progress.interrupt.agree_on(agreed.signal)
         if agreed.saves or self._trainer.should_stop:
-            progress.means.share()
+            progress.means.sum_over_ranks()
         if progress.step % communicator.check_every == 0:
             check_alike(communicator, self.module, progress.step)
 

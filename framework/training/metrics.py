@@ -171,8 +171,8 @@ class TrainingMeans:
             values = {"loss": output.loss, **output.metrics}
             self._own.add(values, samples, output.denominators)
 
-    def share(self) -> None:
-        """Sum the means over the ranks; all of them must call it."""
+    def sum_over_ranks(self) -> None:
+        """Add up what the ranks have; all of them must call it."""
         if self._own is not self._window:
             self._window.merge(self._own.over(self._communicator))
             self._own.reset()
@@ -188,7 +188,7 @@ class TrainingMeans:
 
     def of_window(self) -> dict[str, float]:
         """Return ``{"train_loss_step": ...}``, the means since the last call, and reset them."""
-        self.share()
+        self.sum_over_ranks()
         means = self._window.compute()
         self._close_window()
         return {f"train_{name}_step": value for name, value in means.items()}
@@ -201,7 +201,7 @@ class TrainingMeans:
         ValueError
             Nothing counts in the whole epoch.
         """
-        self.share()
+        self.sum_over_ranks()
         self._close_window()
         if self._epoch.is_void("loss"):
             raise ValueError(nothing_counts("the training batches of this epoch"))
@@ -210,7 +210,7 @@ class TrainingMeans:
         return {f"train_{name}": value for name, value in means.items()}
 
     def so_far(self) -> dict[str, float]:
-        """Return the means over the epoch so far, of this rank's share alone; changes nothing."""
+        """Return the means over the epoch so far, of this rank's samples alone; changes nothing."""
         total = MeanMetrics()
         for part in dict.fromkeys((self._epoch, self._window, self._own)):
             total.merge(part)

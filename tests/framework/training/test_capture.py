@@ -199,6 +199,29 @@ def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, 
         np.testing.assert_array_equal(array, expected[key], err_msg=key)
 
 
+@pytest.mark.parametrize("hook", ["on_before_backward", "on_after_backward"])
+def test_a_hook_between_forward_and_backward_turns_capture_off(hook, device, caplog):
+    calls = []
+    callback = type("Watches", (fl.Callback,), {hook: lambda self: calls.append(1)})()
+    with caplog.at_level(logging.WARNING, "firstlight"):
+        trainer, state, _ = trained(Net, images(), callbacks=[callback])
+    (record,) = caplog.records
+    assert f"Watches (tests) has {hook}, which cannot run inside a graph" in record.getMessage()
+    assert len(calls) == trainer.step
+    _, expected, _ = trained(Net, images())
+    for key, array in state.items():
+        np.testing.assert_array_equal(array, expected[key], err_msg=key)
+
+
+@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_before_zero_grad"])
+def test_the_other_hooks_of_a_step_leave_it_on(hook, device):
+    calls = []
+    callback = type("Watches", (fl.Callback,), {hook: lambda self: calls.append(1)})()
+    trainer, _, _ = trained(Net, images(), callbacks=[callback])
+    assert trainer.loop.step.graphs
+    assert len(calls) == trainer.step
+
+
 def test_a_capture_that_is_broken_off_is_ended(device):
     calls = []
 
