@@ -38,10 +38,13 @@ def _quiet():
         yield
 
 
-def agree(ours, theirs, error):
-    """Compare where PyTorch has a number."""
+def agree(ours, theirs, error, x=np.inf):
+    """Compare where PyTorch has a number: no NaN, nor an infinity of a finite x.
+
+    The vectorized GELU of PyTorch 2.13 computes x (1 + erf) / 2, which overflows at 3e38.
+    """
     theirs = theirs.detach().numpy()
-    known = ~np.isnan(theirs)
+    known = ~np.isnan(theirs) & ~(np.isinf(theirs) & np.isfinite(x))
     np.testing.assert_allclose(ours[known], theirs[known], rtol=error, atol=3 * error)
 
 
@@ -53,7 +56,7 @@ def test_activations(name, options, dtype, form):
     x = np.array([-value for value in right] + right, dtype)
     layer, tx = getattr(nn, name)(**options), torch.tensor(x, requires_grad=True)
     y, ty = layer(form.there(x)), getattr(tnn, name)(**options)(tx)
-    agree(form.here(y), ty, error)
+    agree(form.here(y), ty, error, x)
     ty.backward(torch.ones_like(ty))
     dx = layer.backward(form.there(np.ones_like(x)))
     agree(form.here(dx), tx.grad, error)
