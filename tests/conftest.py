@@ -2,6 +2,7 @@
 
 import os
 from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from standin import installed
 import firstlight
 from firstlight.support.backend import resolve_device
 
+SUPPORT = Path(__file__).parent / "support"
 # One process a core (pytest -n auto): a second thread of BLAS would only wait for the others. Tests
 # of threads ask for two of them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,6 +26,14 @@ def _no_fsync():
     """Leave writing to the disk to the system: no test cuts the power."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_torch_in_other_processes():
+    """Hide PyTorch from the processes that tests start: tensorboardX imports it, for a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(SUPPORT / "no_torch"), prepend=os.pathsep)
         yield
 
 

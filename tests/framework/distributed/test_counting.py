@@ -19,7 +19,9 @@ def alone(tmp_path_factory):
     return json.loads(output.read_text())
 
 
-@pytest.fixture(scope="module", params=[2, 3, 5])  # five share batches of four, and of two
+@pytest.fixture(
+    scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow), 5]
+)  # five share batches of four and two
 def ranks(request, mpirun, tmp_path_factory):
     output = tmp_path_factory.mktemp("ranks") / "found.json"
     mpirun(request.param, "counting.py", output)

@@ -161,7 +161,7 @@ class Metrics(TinyNet):
 
 @pytest.mark.parametrize("name", ["$", "a$b$", r"$\frac$", "$$", "time", "lr", "_", "100 %", "\n"])
 def test_plots_of_any_metrics_name(name):
-    trainer = fl.Trainer(callbacks=[Plots()], default_callbacks=False, max_epochs=3)
+    trainer = fl.Trainer(callbacks=[Plots(("png",))], default_callbacks=False, max_epochs=3)
     trainer.fit(Metrics(name), tiny_data())
     assert (trainer.run.path / "plots" / "curves.png").stat().st_size > 1000
 
