@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from syntax import nodes
 
 from firstlight import PLACES
 
@@ -77,17 +78,9 @@ def modules():
 MODULES = modules()
 
 
-def nodes(tree):
-    """Yield the nodes of a file that run: imports for annotations alone do not."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"):
-            yield node
-            yield from nodes(node)
-
-
 def imported(path):
     """Yield the project's modules that a file imports, at its top or within a function."""
-    for node in nodes(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names if a.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "firstlight":
