@@ -45,7 +45,7 @@ class Parameter:
         return self._data
 
     @data.setter
-    def data(self, value: Array) -> Array:
+    def data(self, value: Array) -> None:
         self._refuse_rebinding("data", value is self._data)
 
     @property
@@ -54,7 +54,7 @@ class Parameter:
         return self._grad
 
     @grad.setter
-    def grad(self, value: Array) -> Array:
+    def grad(self, value: Array) -> None:
         self._refuse_rebinding("grad", value is self._grad)
 
     def _refuse_rebinding(self, name, same):

@@ -1,5 +1,7 @@
 """CNN: convolutions, then linear layers."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight import nn, optim
@@ -115,7 +117,7 @@ class CNN(Module):
         x = self.flatten(x)  # (N, H'·W'·C')
         return self.head(x)  # (N, classes)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, classes)
         dx = self.head.backward(dy)  # (N, H'·W'·C')
         dx = self.flatten.backward(dx)  # (N, H', W', C')
         return self.features.backward(dx)

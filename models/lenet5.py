@@ -1,5 +1,7 @@
 """LeNet5: a convolutional network for character recognition."""
 
+from typing import Any
+
 from firstlight import nn, optim
 from firstlight.models.cnn import check_images, output_size
 from firstlight.models.mlp import adam
@@ -83,7 +85,7 @@ class LeNet5(Module):
         x = self.flatten(x)  # (N, H'·W'·16)
         return self.head(x)  # (N, classes)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, classes)
         dx = self.head.backward(dy)  # (N, H'·W'·16)
         dx = self.flatten.backward(dx)  # (N, H', W', 16)
         return self.features.backward(dx)

@@ -121,7 +121,7 @@ class MLP(Module):
     def forward(self, x: Array) -> Array:  # x (N, ...)
         return self.body(x.reshape(len(x), -1))  # (N, I) -> (N, O)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, O)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, O)
         return self.body.backward(dy)
 
     def configure_optimizer(self) -> optim.Optimizer:

@@ -1,5 +1,7 @@
 """Polynomial: curve fitting by gradient descent."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight import nn, optim
@@ -72,7 +74,7 @@ class Polynomial(Module):
     def forward(self, x: Array) -> Array:  # x (N, 1)
         return self.line(self.features(x))  # (N, 1)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, 1)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, 1)
         return self.line.backward(dy)  # None
 
     def configure_optimizer(self) -> optim.Optimizer:

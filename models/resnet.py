@@ -1,5 +1,7 @@
 """ResNet: a residual network."""
 
+from typing import Any
+
 from firstlight import nn, optim
 from firstlight.models.cnn import check_images
 from firstlight.models.mlp import adam
@@ -89,7 +91,7 @@ class ResNet(Module):
         x = self.pool(x)  # (N, 4w)
         return self.head(x)  # (N, classes)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, classes)
         dx = self.head.backward(dy)  # (N, 4w)
         dx = self.pool.backward(dx)  # (N, H/4, W/4, 4w)
         dx = self.blocks.backward(dx)  # (N, H, W, w)

@@ -1,6 +1,7 @@
 """RNN: a recurrent classifier of sequences, or of images row by row."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class RNN(Module):
         self.save(h.shape)
         return self.head(h[:, -1])  # (N, classes)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, classes)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, classes)
         (shape,) = self.saved()
         dh = np.zeros_like(dy, shape=shape)  # (N, T, H)
         dh[:, -1] = self.head.backward(dy)

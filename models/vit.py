@@ -1,5 +1,7 @@
 """ViT: the Vision Transformer."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight import nn, optim
@@ -153,7 +155,7 @@ class ViT(Module):
         self.save(h.shape)
         return self.head(self.norm(pooled))  # (N, out_features)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, out_features)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, out_features)
         (shape,) = self.saved()
         dpooled = self.norm.backward(self.head.backward(dy))  # (N, C)
         dh = np.zeros_like(dpooled, shape=shape)  # (N, T, C)

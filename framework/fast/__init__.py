@@ -12,7 +12,7 @@ by the first array (`by_array`); all others are NumPy expressions, which CuPy ar
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -64,7 +64,7 @@ def by_array(on_host: F, on_device: Callable[..., Any], dtype: str | None = None
             return on_host(x, *args, **kwargs)
         return on_device(x, *args, **kwargs)
 
-    return chosen
+    return cast("F", chosen)
 
 
 # A form for the CPU, and one for a GPU; those imported by name above have one form for both.

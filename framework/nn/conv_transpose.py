@@ -1,5 +1,7 @@
 """ConvTranspose2d: the transpose of a convolution, from small images to large ones."""
 
+from typing import Any
+
 import numpy as np
 from numpy.random import Generator
 
@@ -131,7 +133,7 @@ class ConvTranspose2d(Module):
             y += self.bias.data
         return y  # (N, oh, ow, O)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, oh, ow, O)
         (x,) = self.saved()
         self.check_dy(dy, (len(x), *self._image(x), self.out_channels))
         self.weight.grad += fast.conv2d_dw(dy, x, self.window, self.groups)  # (C, kh, kw, O)

@@ -1,6 +1,7 @@
 """Conv2d: convolution of images with kernels."""
 
 from collections.abc import Callable
+from typing import Any
 
 from numpy.random import Generator
 
@@ -133,7 +134,7 @@ class Conv2d(Module):
         bias = None if self.bias is None else self.bias.data
         return fast.conv2d(x, self.weight.data, bias, self.window, self.groups)  # (N, oh, ow, O)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, oh, ow, O)
         (x,) = self.saved()
         image = x.shape[1:3]  # (H, W)
         out = tuple(self.window.out(axis, image[axis]) for axis in (0, 1))  # (oh, ow)

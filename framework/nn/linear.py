@@ -1,6 +1,7 @@
 """Linear: matrix product and bias."""
 
 from collections.abc import Callable
+from typing import Any
 
 from numpy.random import Generator
 
@@ -96,7 +97,7 @@ class Linear(Module):
             y += self.bias.data
         return y.reshape(*x.shape[:-1], self.out_features)  # (..., O)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (..., O)
+    def backward(self, dy: Array) -> Array | Any:  # dy (..., O)
         (x,) = self.saved()
         self.check_dy(dy, (*x.shape[:-1], self.out_features))
         rows = dy.reshape(-1, self.out_features)  # (N, O)

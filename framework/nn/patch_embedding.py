@@ -1,5 +1,7 @@
 """PatchEmbedding: an image as a sequence of patches, for Vision Transformers."""
 
+from typing import Any
+
 from numpy.random import Generator
 
 from firstlight.module import Module
@@ -71,7 +73,7 @@ class PatchEmbedding(Module):
         grid = x.reshape(n, h // p, p, w // p, p, c).swapaxes(2, 3)  # (N, H/P, W/P, P, P, C)
         return self.proj(grid.reshape(n, h // p * (w // p), p * p * c))  # (N, HW/P², D)
 
-    def backward(self, dy: Array) -> Array | None:  # dy (N, HW/P², D)
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, HW/P², D)
         (shape,) = self.saved()
         n, h, w, c = shape
         p = self.patch_size

@@ -196,7 +196,7 @@ class Recurrent(Module):
         self.save(x, h, kept)
         return h[1:], state
 
-    def backward(self, dy: Array, dstate: Any = None) -> Array | None:  # dy (N, T, H)
+    def backward(self, dy: Array, dstate: Any = None) -> Array | Any:  # dy (N, T, H)
         n, steps = self.saved()
         self.check_dy(dy, (n, steps, self.hidden_size))
         dlast = _parts_of(self, dstate, dy, (self.num_layers, n, self.hidden_size))

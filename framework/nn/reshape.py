@@ -4,6 +4,7 @@ If the next layer has ``needs_dx=False``, its backward returns None, and so do t
 """
 
 import math
+from typing import Any
 
 from firstlight.module import Module
 from firstlight.support.array import Array
@@ -49,7 +50,7 @@ class Flatten(Module):
         self.save(x.shape, y.shape)
         return y
 
-    def backward(self, dy: Array | None) -> Array | None:  # dy (N, features)
+    def backward(self, dy: Array | None) -> Array | Any:  # dy (N, features)
         x_shape, y_shape = self.saved()
         if dy is None:
             return None
@@ -102,7 +103,7 @@ class Reshape(Module):
         self.save(x.shape, y.shape)
         return y
 
-    def backward(self, dy: Array | None) -> Array | None:  # dy (N, *shape)
+    def backward(self, dy: Array | None) -> Array | Any:  # dy (N, *shape)
         x_shape, y_shape = self.saved()
         if dy is None:
             return None
@@ -149,7 +150,7 @@ class Identity(Module):
         self.save(x.shape)
         return x
 
-    def backward(self, dy: Array | None) -> Array | None:
+    def backward(self, dy: Array | None) -> Array | Any:
         (shape,) = self.saved()
         if dy is not None:
             self.check_dy(dy, shape)

@@ -96,7 +96,7 @@ class Upsample(Module):
         self.save(y.shape, rows[1], columns[1])
         return y
 
-    def backward(self, dy: Array | None) -> Array | None:  # dy (N, H', W', C)
+    def backward(self, dy: Array | None) -> Array | Any:  # dy (N, H', W', C)
         shape, rows, columns = self.saved()
         if dy is None:
             return None

@@ -1,5 +1,7 @@
 """ZeroPad2d: zero padding of images."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.module import Module
@@ -58,7 +60,7 @@ class ZeroPad2d(Module):
         self.save(x.shape, y.shape)
         return y
 
-    def backward(self, dy: Array | None) -> Array | None:  # dy (N, H', W', C)
+    def backward(self, dy: Array | None) -> Array | Any:  # dy (N, H', W', C)
         (_, h, w, _), y_shape = self.saved()
         if dy is None:
             return None

@@ -1,5 +1,7 @@
 """RMSprop: the gradient over its root mean square."""
 
+from typing import Any
+
 import numpy as np
 
 from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
@@ -73,8 +75,8 @@ class RMSprop(Optimizer):
         w: Array,
         g: Array,
         v: Array,
-        mean: Array | None,
-        buffer: Array | None,
+        mean: Array | Any,
+        buffer: Array | Any,
         step: Array,
         decayed: Array,
     ) -> None:

@@ -1,6 +1,7 @@
 """SGD: gradient descent, optionally with momentum."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def update(
-        self, group: Group, t: int, w: Array, g: Array, buffer: Array | None, step: Array
+        self, group: Group, t: int, w: Array, g: Array, buffer: Array | Any, step: Array
     ) -> None:
         lr, momentum = group["lr"], group["momentum"]
         g = with_decay(group, w, g, out=step)

@@ -208,7 +208,7 @@ def to_torch(module: Module) -> dict[str, Any]:
     }
 
 
-def from_torch(module: Module, tensors: Mapping[str, Any], *, strict: bool = True) -> Module:
+def from_torch(module: Module, tensors: Mapping[str, Any], *, strict: bool = True) -> Any:
     """Load the ``state_dict()`` of the same PyTorch module, and return the module."""
     if not isinstance(tensors, Mapping):
         raise TypeError(

@@ -1,6 +1,6 @@
 """Summary of a model: shapes, parameters, FLOPs and memory of every module, as a table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -236,7 +236,7 @@ def _recording(part, row, memory):
 class _Memory:
     """Tracks which memory was seen already; a view is the memory of its base."""
 
-    def __init__(self, arrays: Mapping[str, Any]):
+    def __init__(self, arrays: list[Array]):
         self.seen = {}  # keeps the arrays alive, so that ids are unique
         for array in arrays:
             self.new_bytes(array)

@@ -139,7 +139,7 @@ def gradient(
     dy: Images,
     dw: Array,
     by_channel: bool,
-) -> Array:
+) -> None:
     """Add P(x)ᵀ dy of samples ``begin`` to ``stop`` to dw.
 
     Parameters
