@@ -2,7 +2,6 @@
 
 import argparse
 import inspect
-from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -12,6 +11,19 @@ from firstlight.tools.cli.text import tell
 
 TRUTH = {"true": True, "false": False}
 Option = tuple[tuple[str, ...], dict[str, Any]]
+Options = tuple[Option, ...]
+
+
+class Args(argparse.Namespace):
+    """The values of a command's options, by their names.
+
+    Attributes
+    ----------
+    rest : list of str
+        Words that belong to no declared option.
+    """
+
+    rest: list[str]
 
 
 def option(spec: str, text: str | Callable[[], str], default: Any = None, **more: Any) -> Option:
@@ -49,7 +61,7 @@ def checked(kind: Callable, test: Callable[[Any], object], expected: str) -> Cal
     def convert(text: str) -> Any:
         value = kind(text)
         if not test(value):
-            raise ArgumentTypeError(f"expected {expected}, got {value}")
+            raise argparse.ArgumentTypeError(f"expected {expected}, got {value}")
         return value
 
     convert.__name__ = kind.__name__
@@ -63,7 +75,7 @@ def file_name(*endings: str) -> Callable[[str], str]:
     return checked(str, lambda name: name.endswith(endings), f"a name that ends in {ends}")
 
 
-at_least_one = checked(int, lambda number: number >= 1, "1 or more")
+at_least_one: Callable[[str], int] = checked(int, lambda number: number >= 1, "1 or more")
 JSON = option("--json", "print it as JSON", False)
 RUNS_DIR = option("--runs_dir DIR", "folder that keeps all runs", "runs")
 WHERE = (
@@ -89,15 +101,6 @@ class Parser(argparse.ArgumentParser):
     ``--runs-dir`` and ``--runs_dir`` are one option, and a value may begin with a dash.
     """
 
-    def __init__(self, command: str, description: str, **options: Any) -> None:
-        super().__init__(
-            prog=f"firstlight {command}",
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-            **options,
-        )
-
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse words after `normalized` has been applied to them."""
         return super().parse_known_args(self.normalized(args), namespace)
@@ -111,7 +114,7 @@ class Parser(argparse.ArgumentParser):
         Examples
         --------
         >>> from firstlight.tools.cli.command import Parser
-        >>> parser = Parser("test", "")
+        >>> parser = Parser("test", allow_abbrev=False)
         >>> parser.normalized(["--runs-dir", "out", "--data.seed", "-1", "--help", "runs/a"])
         ['--runs_dir=out', '--data.seed=-1', '--help', 'runs/a']
         """
@@ -184,7 +187,7 @@ class Command:
     0
     """
 
-    options: Sequence[Option] = ()
+    options: Options = ()
     description: str = ""
     usage: str = ""
     epilog: str = ""
@@ -193,18 +196,20 @@ class Command:
     name: str
     parser: Parser
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Do the work; return the exit code: 0 done, 1 failed."""
         raise NotImplementedError(f"{type(self).__name__}.run(args) is missing")
 
     def make_parser(self, name: str) -> Parser:
         """Return the parser of all options, under the name that the user typed."""
         parser = Parser(
-            name,
-            self.description or inspect.cleandoc(self.__doc__ or ""),
+            f"firstlight {name}",
             usage=f"firstlight {name} {self.usage}" if self.usage else None,
+            description=self.description or inspect.cleandoc(self.__doc__ or ""),
             epilog=self.epilog or None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=not self.late_help,
+            allow_abbrev=False,
         )
         for kind in reversed(type(self).__mro__):
             for names, settings in vars(kind).get("options", ()):
@@ -225,7 +230,7 @@ class Command:
     def __call__(self, name: str, words: list[str]) -> int:
         """Parse the words that follow the command's name, and run; return the exit code."""
         self.name, self.parser = name, self.make_parser(name)
-        args, args.rest = self.parser.parse_known_intermixed_args(words)
+        args, args.rest = self.parser.parse_known_intermixed_args(words, Args())
         if args.rest and not self.typed:
             self.parser.error(f"unrecognized arguments: {' '.join(args.rest)}")
         return self.run(args)

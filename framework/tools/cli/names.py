@@ -14,7 +14,6 @@ drops the settings of the one before.
 """
 
 import re
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from firstlight.data.splits import READERS
 from firstlight.support.printable import shown
 from firstlight.support.reading import read_yaml
 from firstlight.tools.cli import trust
-from firstlight.tools.cli.command import Command, option
+from firstlight.tools.cli.command import Args, Command, Options, option
 from firstlight.tools.cli.errors import UsageError, usage_errors
 
 MODEL, DATA = "mlp", "digits"  # used where neither a model nor data are named
@@ -180,7 +179,7 @@ class NamesCommand(Command):
 
     typed = late_help = True
 
-    options = (
+    options: Options = (
         option("--model NAME", lambda: f"{known('model')} (default: {MODEL})"),
         option(
             "--data NAME",
@@ -190,7 +189,7 @@ class NamesCommand(Command):
         trust.OPTION,
     )
 
-    def names(self, args: Namespace) -> Names:
+    def names(self, args: Args) -> Names:
         """Return the names and settings that config files and options give."""
         names = Names(trusted=args.trust)
         for path in args.config:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import warnings
-from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from firstlight.support.reading import read_json
 from firstlight.support.rng import seed_everything
 from firstlight.tools.cli import trust
 from firstlight.tools.cli.arguments import Arguments, Choice
-from firstlight.tools.cli.command import RUNS_DIR, Command, option
+from firstlight.tools.cli.command import RUNS_DIR, Args, Command, Options, option
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.facts import FACTS, facts_of
 from firstlight.tools.cli.names import Names, resolved
@@ -41,7 +40,7 @@ class RunCommand(Command):
     usage = "[RUN] [arguments]"
     typed = True
     epilog = "further arguments:\n  --trainer.device cpu|cuda|auto"
-    options = (
+    options: Options = (
         option("run", "folder of the run, or name, or name/id (default: the latest)", nargs="?"),
         option("--checkpoint best|last|FILE", "which weights (default: best)"),
         RUNS_DIR,
@@ -60,9 +59,9 @@ further arguments:
                           evaluate only so many batches, or this share of them"""
     on_data: bool = True
 
-    options = (option("--data NAME", "other data than the run's; of a file all samples"),)
+    options: Options = (option("--data NAME", "other data than the run's; of a file all samples"),)
 
-    def rebuild(self, args: Namespace) -> tuple[Path, Module, DataSplits, Trainer, Path]:
+    def rebuild(self, args: Args) -> tuple[Path, Module, DataSplits, Trainer, Path]:
         """Return folder, model, data, Trainer and checkpoint of the run that options name."""
         folder = find(args.run, args.runs_dir)
         path = checkpoint_path(folder, args.checkpoint)

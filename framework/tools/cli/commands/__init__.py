@@ -18,7 +18,7 @@ def register_commands(registry: Registry) -> None:
     add("validate", "evaluate:Validate", "evaluate a run's model on validation data")
     add("test", "evaluate:Test", "evaluate a run's model on test data")
     add("check", "check:Check", "find what is wrong with a model's backward, data or training")
-    add("explain", "explain:Explain", "go through one step of a model, layer by layer")
+    add("explain", "check:Explain", "go through one step of a model, layer by layer")
     add("predict", "predict:Predict", "write a run's predictions to a file")
     add("slurm", "slurm:Slurm", "write a batch script that trains on a cluster")
     add("sweep", "sweep:Sweep", "train with many settings, and tell which are best")

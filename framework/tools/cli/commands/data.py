@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from firstlight.data.splits import SPLITS, DataSplits
 from firstlight.support import rng
 from firstlight.tools.cli import text
 from firstlight.tools.cli.arguments import Arguments
-from firstlight.tools.cli.command import Command, file_name, option
+from firstlight.tools.cli.command import Args, Command, Options, file_name, option
 from firstlight.tools.cli.commands.plugins import listed
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.names import Names
@@ -35,12 +34,12 @@ class Data(Command):
     usage = "[show NAME [--output FILE] [--ARGUMENT VALUE ...]]"
     typed = late_help = True
 
-    options = (
+    options: Options = (
         option("words", "nothing, or: show NAME", nargs="*"),
         option("--output FILE", "draw images", type=file_name(".png", ".pdf", ".svg")),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """List the data sets, or show one."""
         words, rest = args.words, args.rest
         if args.help and len(words) < 2:

@@ -1,8 +1,7 @@
 """``firstlight validate`` and ``firstlight test``: evaluate a run's model."""
 
-from argparse import Namespace
-
 from firstlight.tools.cli import text
+from firstlight.tools.cli.command import Args
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.past_run import RunDataCommand
 from firstlight.tools.cli.text import tell
@@ -14,7 +13,7 @@ class Test(RunDataCommand):
     split: str = "test"
     kind: str = "test"
 
-    def run(self, options: Namespace) -> int:
+    def run(self, options: Args) -> int:
         """Evaluate and print a small table."""
         folder, model, splits, trainer, path = self.rebuild(options)
         if splits.info.get("target", "") is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from firstlight.support.files import forgiving
 from firstlight.support.rng import seed_everything
 from firstlight.tools.cli import text, trust
 from firstlight.tools.cli.arguments import Arguments
-from firstlight.tools.cli.command import option
+from firstlight.tools.cli.command import Args, Options, option
 from firstlight.tools.cli.facts import facts_of
 from firstlight.tools.cli.names import Names, NamesCommand, known, prefix
 from firstlight.tools.cli.text import tell
@@ -40,13 +39,13 @@ class Fit(NamesCommand):
 
     usage = "[--model NAME] [--data NAME] [--callback NAME ...] [arguments]"
 
-    options = (
+    options: Options = (
         option("--callback NAME", lambda: f"may be repeated: {known('callback')}", []),
         option("--resume WHICH", "a checkpoint: auto (none is fine), last, best or a path"),
         option("--print_config", "show all settings as YAML, and stop", False),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Train, unless only the help or the settings are asked for."""
         names = self.names(args)
         for name in args.callback:

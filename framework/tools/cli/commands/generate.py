@@ -1,14 +1,13 @@
 """``firstlight generate``: what a run's language model writes."""
 
 import sys
-from argparse import Namespace
 
 from firstlight.data import tokenizers
 from firstlight.runs.run import TOKENIZER
 from firstlight.support.generation import check_generates, prompt_tokens, write_text
 from firstlight.support.printable import printable
 from firstlight.tools.cli import past_run
-from firstlight.tools.cli.command import at_least_one, option
+from firstlight.tools.cli.command import Args, Options, at_least_one, option
 from firstlight.tools.cli.errors import UsageError, usage_errors
 
 
@@ -18,7 +17,7 @@ class Generate(past_run.RunCommand):
     firstlight generate --prompt "To be," --temperature 0.8 --top_k 50
     """
 
-    options = (
+    options: Options = (
         option("--prompt TEXT", "what to continue (default: a line break)"),
         option("--max_new_tokens N", "how much to write", 200, type=at_least_one),
         option("--temperature T", "below 1 prefers what is likely", 0.8),
@@ -27,7 +26,7 @@ class Generate(past_run.RunCommand):
         option("--seed N", "of the choices", 0),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Generate and print."""
         folder = past_run.find(args.run, args.runs_dir)
         if not (folder / TOKENIZER).is_file():

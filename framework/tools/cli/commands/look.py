@@ -1,10 +1,9 @@
 """``firstlight look``: figures of what a run's model has learned, and of its mistakes."""
 
-from argparse import Namespace
 from pathlib import Path
 
 from firstlight.support.files import from_here, refuse_link
-from firstlight.tools.cli.command import SPLIT, option
+from firstlight.tools.cli.command import SPLIT, Args, Options, option
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.past_run import RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
@@ -15,9 +14,9 @@ class Look(RunDataCommand):
     the first layer, saliency, occlusion, feature maps. PNG files go to the run's folder plots/.
     """
 
-    options = (option("--output DIR", "another folder for the pictures"), SPLIT)
+    options: Options = (option("--output DIR", "another folder for the pictures"), SPLIT)
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Draw, and print the paths of the files."""
         from firstlight.tools.figures import album, save
 

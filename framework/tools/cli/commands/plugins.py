@@ -2,11 +2,10 @@
 
 import dataclasses
 import json
-from argparse import Namespace
 
 from firstlight import plugins
 from firstlight.tools.cli import text
-from firstlight.tools.cli.command import JSON, Command, option
+from firstlight.tools.cli.command import JSON, Args, Command, Options, option
 from firstlight.tools.cli.commands._scaffold import new_plugin
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
@@ -15,7 +14,7 @@ from firstlight.tools.cli.text import tell
 class Models(Command):
     """List the models. The arguments of one: firstlight fit --model NAME --help."""
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Print a table."""
         tell(listed("model"))
         return 0
@@ -43,13 +42,13 @@ class Plugins(Command):
 
     usage = "[--json]\n       firstlight plugins new NAME [--directory DIR]"
 
-    options = (
+    options: Options = (
         option("words", "nothing, or: new NAME", nargs="*"),
         JSON,
         option("--directory DIR", "where to write the new plugin's folder", "."),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """List the plugins, or make a new one."""
         words = args.words
         if words[:1] == ["new"] and len(words) == 2:

@@ -1,8 +1,6 @@
 """``firstlight predict``: the predictions of a run's model for each sample."""
 
-import csv
 import io
-from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +9,8 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.support.batches import sample_count
 from firstlight.support.files import write_atomically
-from firstlight.support.printable import csv_cell
-from firstlight.tools.cli.command import SPLIT, file_name, option
+from firstlight.support.printable import as_csv
+from firstlight.tools.cli.command import SPLIT, Args, Options, file_name, option
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.past_run import RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
@@ -25,9 +23,12 @@ class Predict(RunDataCommand):
     CSV goes to standard output if no file is given; .npz keeps all classes' probabilities.
     """
 
-    options = (option("--output FILE", ".csv or .npz", type=file_name(".csv", ".npz")), SPLIT)
+    options: Options = (
+        option("--output FILE", ".csv or .npz", type=file_name(".csv", ".npz")),
+        SPLIT,
+    )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Predict and write."""
         output, split = args.output, args.split
         _, model, splits, trainer, path = self.rebuild(args)
@@ -86,18 +87,14 @@ def write(columns: dict[str, Array], output: str | None) -> None:
         write_atomically(output, buffer.getvalue())
         return
     columns.pop("probabilities", None)
-    flat = {}
+    flat: dict[str, Any] = {"index": range(len(next(iter(columns.values()))))}
     for name, values in columns.items():
         rows = values.reshape(len(values), -1)
         for index, column in enumerate(rows.T):
             flat[name if rows.shape[1] == 1 else f"{name}_{index}"] = column.tolist()
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["index", *flat])
-    writer.writerows(
-        (i, *map(csv_cell, row)) for i, row in enumerate(zip(*flat.values(), strict=True))
-    )
+    lines = (dict(zip(flat, row, strict=True)) for row in zip(*flat.values(), strict=True))
+    table = as_csv(lines).replace("\r\n", "\n")
     if output is None:
-        tell(table.getvalue(), end="")
+        tell(table, end="")
     else:
-        write_atomically(output, table.getvalue())
+        write_atomically(output, table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from firstlight.data.splits import SPLITS
 from firstlight.runs import RunFolder, list_runs
 from firstlight.support.files import from_here
 from firstlight.tools.cli import past_run, trust
-from firstlight.tools.cli.command import RUNS_DIR, WHERE, Command, file_name, option
+from firstlight.tools.cli.command import RUNS_DIR, WHERE, Args, Command, Options, file_name, option
 from firstlight.tools.cli.commands import runs
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
@@ -38,7 +37,7 @@ class SheetCommand(Command):
     usage = "[RUN ...] [arguments]"
     epilog = TEXTS
     suffix: str
-    options = (
+    options: Options = (
         option("runs", "folders of runs, or name, or name/id (default: the latest)", nargs="*"),
         option("--text FILE.md", "words of your own, in Markdown"),
         *WHERE,
@@ -48,7 +47,7 @@ class SheetCommand(Command):
         trust.OPTION,
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Gather what there is of the runs, and write it."""
         from firstlight.tools import report  # raises if a package is missing
 
@@ -67,17 +66,15 @@ class SheetCommand(Command):
         )
         path = Path(args.output or best.path / f"{self.name}{self.suffix}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.write(path, content, chosen, texts, args)
+        self.write(args, path, content, chosen, texts)
         advice = ADVICE if why == BY_SCRIPT else ""
         for line in filter(None, (content.problem, content.missing, advice)):
             tell(line)
         tell(from_here(path))
         return 0
 
-    def write(
-        self, path: Path, content: Any, chosen: list[RunFolder], texts: Any, args: Namespace
-    ) -> None:
-        """Write the file."""
+    def write(self, args: Args, *parts: Any) -> None:
+        """Write the file from its path and content."""
         raise NotImplementedError
 
 
@@ -88,17 +85,15 @@ class Report(SheetCommand):
     """
 
     suffix = ".html"
-    options = (
+    options: Options = (
         option("-o, --output FILE", "(default: in the run's folder)", type=file_name(suffix)),
     )
 
-    def write(
-        self, path: Path, content: Any, chosen: list[RunFolder], texts: Any, args: Namespace
-    ) -> None:
-        """Write the file."""
+    def write(self, args: Args, *parts: Any) -> None:
+        """Write the file from its path and content."""
         from firstlight.tools import report
 
-        report.write_report(path, content, chosen, texts, args.language)
+        report.write_report(*parts, args.language)
 
 
 class Poster(SheetCommand):
@@ -107,21 +102,19 @@ class Poster(SheetCommand):
     """
 
     suffix = ".pdf"
-    options = (
+    options: Options = (
         option("-o, --output FILE", "(default: in the run's folder)", type=file_name(suffix)),
         option("--size", "of the page", "a0", choices=("a0", "a1")),
     )
 
-    def write(
-        self, path: Path, content: Any, chosen: list[RunFolder], texts: Any, args: Namespace
-    ) -> None:
-        """Write the file."""
+    def write(self, args: Args, *parts: Any) -> None:
+        """Write the file from its path and content."""
         from firstlight.tools import report
 
-        report.write_poster(path, content, chosen, texts, args.language, args.size)
+        report.write_poster(*parts, args.language, args.size)
 
 
-def rebuilt(folder: Path, trusted: bool = False) -> tuple[tuple | None, str]:
+def rebuilt(folder: Path, trusted: bool = False) -> tuple[tuple[Any, ...] | None, str]:
     """Return ``((model, splits, trainer, checkpoint), "")``, or None and the reason."""
     try:
         path = past_run.checkpoint_path(folder, None)

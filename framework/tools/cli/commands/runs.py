@@ -1,11 +1,10 @@
 """``firstlight runs``: look at runs, compare them, keep them in order."""
 
-from argparse import Namespace
 from pathlib import Path
 
 from firstlight.runs import RunFolder, find_run, list_runs
 from firstlight.runs.find import run_paths
-from firstlight.tools.cli.command import RUNS_DIR, WHERE, Command, option
+from firstlight.tools.cli.command import RUNS_DIR, WHERE, Args, Command, Options, option
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.registry import find, overview
 
@@ -40,16 +39,16 @@ RUNS = (option("runs", "which runs", nargs="*", metavar="RUN"), *WHERE)
 class RunsCommand(Command):
     """A command on one run or on several."""
 
-    options = (RUNS_DIR,)
+    options: Options = (RUNS_DIR,)
 
 
-def one(name: str | None, args: Namespace) -> RunFolder:
+def one(name: str | None, args: Args) -> RunFolder:
     """Return the run that a word means."""
     with usage_errors(kinds=(FileNotFoundError,)):
         return find_run(name, args.runs_dir)
 
 
-def chosen(args: Namespace, least: int = 1) -> list[RunFolder]:
+def chosen(args: Args, least: int = 1) -> list[RunFolder]:
     """Return the runs that are named, or that ``--where`` chooses.
 
     Raises
@@ -68,7 +67,7 @@ def chosen(args: Namespace, least: int = 1) -> list[RunFolder]:
     return found
 
 
-def every(args: Namespace) -> list[RunFolder]:
+def every(args: Args) -> list[RunFolder]:
     """Return all runs that fulfil ``--where``, in the order of ``--sort``."""
     with usage_errors():
         return list_runs(args.runs_dir, args.where, args.sort)

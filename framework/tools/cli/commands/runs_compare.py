@@ -1,13 +1,12 @@
 """``firstlight runs compare``, ``diff`` and ``diverge``: in what runs differ."""
 
 import json
-from argparse import Namespace
 
 from firstlight.checkpoints.fingerprints import first_difference, read_fingerprints
 from firstlight.runs import RunFolder, compare
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
-from firstlight.tools.cli.command import JSON, option
+from firstlight.tools.cli.command import JSON, Args, Options, option
 from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen, one
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
@@ -19,7 +18,7 @@ SHOWN = 8  # names of parameters
 class Compare(RunsCommand):
     """Compare runs: the settings in which they differ, and their results. A * marks the best."""
 
-    options = (
+    options: Options = (
         *RUNS,
         option("--metrics NAME,...", "which (default: losses and scores)"),
         option("--which", "of a metric's values over the epochs", "best", choices=compare.WHICH),
@@ -27,7 +26,7 @@ class Compare(RunsCommand):
         JSON,
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Print the comparison."""
         found = chosen(args, least=2)
         differing = compare.differences(found, everything=args.all)
@@ -69,9 +68,9 @@ def _compared(found, differing, results, which):
 class PairCommand(RunsCommand):
     """A command on two runs."""
 
-    options = (option("run", "the two runs", nargs=2, metavar="RUN"), JSON)
+    options: Options = (option("run", "the two runs", nargs=2, metavar="RUN"), JSON)
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Find the runs, and compare them."""
         a, b = (one(name, args) for name in args.run)
         return self.compare(a, b, args.json)

@@ -1,10 +1,8 @@
 """``firstlight runs export``: tables for other programs."""
 
-from argparse import Namespace
-
 from firstlight.runs import export
 from firstlight.support import files
-from firstlight.tools.cli.command import option
+from firstlight.tools.cli.command import Args, Options, option
 from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen
 from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
@@ -16,13 +14,13 @@ class Export(RunsCommand):
     Parquet.
     """
 
-    options = (
+    options: Options = (
         *RUNS,
         option("--summary", "one row for each run", False),
         option("-o, --output FILE", "a .csv or .parquet file"),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Write the table."""
         if args.output is not None:
             with usage_errors("-o: "):

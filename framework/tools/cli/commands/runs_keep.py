@@ -1,13 +1,12 @@
 """``firstlight runs tag``, ``note``, ``rm`` and ``gc``: mark runs, and delete them."""
 
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 from firstlight.runs import RunFolder, cleaning, run_files
 from firstlight.runs.find import run_paths
 from firstlight.tools.cli import text
-from firstlight.tools.cli.command import option
+from firstlight.tools.cli.command import Args, Options, option
 from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen, one
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
@@ -18,13 +17,13 @@ class Tag(RunsCommand):
     firstlight runs list --where "'baseline' in tags".
     """
 
-    options = (
+    options: Options = (
         option("run", "which run"),
         option("tags", "tags to give it", nargs="*", metavar="TAG"),
         option("--remove TAG,...", "tags to take away"),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Change the tags, and print them."""
         found = one(args.run, args)
         away = args.remove.split(",") if args.remove else []
@@ -43,9 +42,9 @@ class Tag(RunsCommand):
 class Note(RunsCommand):
     """Note something about a run, or show what was noted; "" takes the note away."""
 
-    options = (option("run", "which run"), option("text", "the note", nargs="*"))
+    options: Options = (option("run", "which run"), option("text", "the note", nargs="*"))
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Write the note, and print it."""
         found = one(args.run, args)
         note = found.note
@@ -59,13 +58,13 @@ class Note(RunsCommand):
 class Deletion(RunsCommand):
     """A command that deletes runs, after a question."""
 
-    options = (option("--yes", "do not ask", False),)
+    options: Options = (option("--yes", "do not ask", False),)
 
-    def find(self, args: Namespace) -> tuple[list[RunFolder], list[Path]]:
+    def find(self, args: Args) -> tuple[list[RunFolder], list[Path]]:
         """Return the runs, and single files, to delete."""
         raise NotImplementedError
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Ask, and delete."""
         found, files = self.find(args)
         if not found and not files:
@@ -92,9 +91,9 @@ class Deletion(RunsCommand):
 class Remove(Deletion):
     """Delete runs, after a question; --yes answers it."""
 
-    options = RUNS
+    options: Options = RUNS
 
-    def find(self, args: Namespace) -> tuple[list[RunFolder], list[Path]]:
+    def find(self, args: Args) -> tuple[list[RunFolder], list[Path]]:
         """Return the runs that are named or chosen."""
         found = chosen(args)
         _check_named(args, found)
@@ -107,9 +106,11 @@ class Collect(Deletion):
     a note stays.
     """
 
-    options = (option("--failed", "all failed and crashed runs, with checkpoints too", False),)
+    options: Options = (
+        option("--failed", "all that failed or crashed, whatever they keep", False),
+    )
 
-    def find(self, args: Namespace) -> tuple[list[RunFolder], list[Path]]:
+    def find(self, args: Args) -> tuple[list[RunFolder], list[Path]]:
         """Return the runs, and single files, that are of no use."""
         return cleaning.worthless(args.runs_dir, args.failed)
 

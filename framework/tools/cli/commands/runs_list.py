@@ -1,7 +1,6 @@
 """``firstlight runs list`` and ``runs show``: all runs as a table, and one in detail."""
 
 import json
-from argparse import Namespace
 from typing import Any
 
 from firstlight.runs import RunFolder, machine_rows
@@ -9,7 +8,7 @@ from firstlight.runs.query import check_known, flat, lookup
 from firstlight.runs.run import PATCH
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
-from firstlight.tools.cli.command import JSON, WHERE, option
+from firstlight.tools.cli.command import JSON, WHERE, Args, Options, option
 from firstlight.tools.cli.commands.runs import RunsCommand, every, one
 from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
@@ -25,13 +24,13 @@ class List(RunsCommand):
     numbers and "texts", by < <= > >= == != in, joined by and, or, not.
     """
 
-    options = (
+    options: Options = (
         *WHERE,
         option("--columns NAME,...", "beside run, status and time, e.g. model.lr,best.val_loss"),
         JSON,
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Print the table."""
         found = every(args)
         if args.json:
@@ -90,9 +89,9 @@ def described(run: RunFolder) -> dict[str, Any]:
 class Show(RunsCommand):
     """Show a run: how it ended, its settings, and each metric with its course."""
 
-    options = (option("run", "which run (default: the latest)", nargs="?"), JSON)
+    options: Options = (option("run", "which run (default: the latest)", nargs="?"), JSON)
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Print what there is."""
         found = one(args.run, args)
         if args.json:

@@ -1,13 +1,12 @@
 """``firstlight runs plot``: curves of several runs, as a picture or on the terminal."""
 
-from argparse import Namespace
 from collections.abc import Sequence
 
 from firstlight.runs import RunFolder
 from firstlight.runs.compare import short_labels
 from firstlight.support import files
 from firstlight.tools.cli import text
-from firstlight.tools.cli.command import checked, file_name, option
+from firstlight.tools.cli.command import Args, Options, checked, file_name, option
 from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen
 from firstlight.tools.cli.errors import UsageError, nearest
 from firstlight.tools.cli.text import tell
@@ -19,7 +18,7 @@ AXES = {"step": "step", "epoch": "epoch", "time": "time (s)"}
 class Plot(RunsCommand):
     """Plot metrics of runs over each other: into a file with -o, else as lines on the terminal."""
 
-    options = (
+    options: Options = (
         *RUNS,
         option("-m, --metric NAME,...", "which", "val_loss"),
         option("-x, --axis", "along which", "epoch", choices=AXES),
@@ -28,7 +27,7 @@ class Plot(RunsCommand):
         option("-o, --output FILE", "an image", type=file_name(".png", ".svg", ".pdf")),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Plot into a file, or on the terminal."""
         found = chosen(args)
         panels = {name: curves(name, found, args.axis) for name in args.metric.split(",")}

@@ -9,11 +9,11 @@ import os
 import re
 import shlex
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from firstlight.support.files import write_atomically
-from firstlight.tools.cli.command import Command, at_least_one, checked, option
+from firstlight.tools.cli.command import Args, Command, Options, at_least_one, checked, option
 from firstlight.tools.cli.commands.fit import Fit
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.text import tell
@@ -70,9 +70,10 @@ class Slurm(Command):
     done.
     """
 
+    job: list[str]
     usage = "[options] fit [arguments of fit]"
 
-    options = (
+    options: Options = (
         option("--nodes N", "how many", 1, type=at_least_one),
         option("--ntasks-per-node N", "processes (default: the GPUs, or 1)", type=at_least_one),
         option("--cpus-per-task N", "cores, and BLAS threads, of each", 4, type=at_least_one),
@@ -93,7 +94,7 @@ class Slurm(Command):
         self.job = words[cut:]
         return super().__call__(name, words[:cut])
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Write the script."""
         if not self.job:
             message = f"expected the command to run, one of {', '.join(COMMANDS)}, at the end"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstlight.support.files import forgiving, from_here, write_atomically
 from firstlight.tools.cli import text, trust
-from firstlight.tools.cli.command import Command, option
+from firstlight.tools.cli.command import Args, Command, Options, option
 from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
 
@@ -38,7 +37,7 @@ class Sweep(Command):
     """Train with many settings, and print which were best."""
 
     description = DESCRIPTION
-    options = (
+    options: Options = (
         option("file", "what to search (YAML), or a sweep's folder", metavar="FILE"),
         option("--jobs N", "trainings at a time (default: 1)", type=int),
         option("--trials N", "how many in all", type=int),
@@ -46,7 +45,7 @@ class Sweep(Command):
         trust.OPTION,
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Run the sweep, and print its results."""
         from firstlight.tools.sweeps.driver import Driver
         from firstlight.tools.sweeps.results import best_trial
@@ -75,7 +74,7 @@ class Sweep(Command):
         return 0 if elsewhere or best_trial(spec, trials) is not None else 1
 
 
-def described(args: Namespace) -> tuple[SweepSpec, str | Path]:
+def described(args: Args) -> tuple[SweepSpec, str | Path]:
     """Return the `SweepSpec` and the folder of all runs."""
     from firstlight.tools.sweeps.spec import load_spec, spec_of
 
@@ -86,7 +85,7 @@ def described(args: Namespace) -> tuple[SweepSpec, str | Path]:
         return load_spec(path, **more), args.runs_dir or "runs"
 
 
-def check(spec: SweepSpec, runs_dir: str | Path, args: Namespace) -> dict[str, dict[str, str]]:
+def check(spec: SweepSpec, runs_dir: str | Path, args: Args) -> dict[str, dict[str, str]]:
     """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs.
 
     Returns the code that the sweep names, as `firstlight.tools.cli.trust.remember` takes it.
@@ -182,7 +181,7 @@ def plots(trials: Trials, every: list[Trial], shares: dict[str, float]) -> list[
     finite = values[np.isfinite(values)]
     if spec.mode == "min" and finite.min() > 0 and finite.max() > 10 * finite.min():
         log.append(spec.metric)
-    options = {"metric": spec.metric, "mode": spec.mode, "log": log}
+    options: Options = {"metric": spec.metric, "mode": spec.mode, "log": log}
     made = {
         "parallel_coordinates": figures.parallel_coordinates(values, parameters, **options),
         "importance": figures.importance_bars(shares, metric=spec.metric),

@@ -2,12 +2,11 @@
 
 import os
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 from firstlight.runs.find import run_paths
 from firstlight.support.extras import require
-from firstlight.tools.cli.command import Command, option
+from firstlight.tools.cli.command import Args, Command, Options, option
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.text import tell
 
@@ -17,12 +16,12 @@ SELECTED = 40  # runs up to which TensorBoard shows all by itself
 class Tensorboard(Command):
     """Start TensorBoard on runs; Ctrl-C ends it."""
 
-    options = (
+    options: Options = (
         option("runs_dir", "folder of runs, or a single run", "runs", nargs="?", type=Path),
         option("--port N", "of the page", 6006),
     )
 
-    def run(self, args: Namespace) -> int:
+    def run(self, args: Args) -> int:
         """Become TensorBoard; return only if that fails."""
         folder = args.runs_dir
         if not folder.is_dir():
