@@ -11,6 +11,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from firstlight import plugins
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 GIVEN = {"callbacks", "seed", "runs_dir", "name"}  # arguments of the Trainer with other options
 
 
+@dataclass(eq=False)
 class Choice:
     """One chosen class or function, its ``target``, with the ``values`` of its arguments.
 
@@ -55,21 +57,23 @@ class Choice:
     values : dict of str to value
     """
 
-    def __init__(self, kind: str, name: str, skip: Collection[str] = ()) -> None:
-        if ":" in name and "" not in sys.path:
+    kind: str
+    name: str
+    skip: Collection[str] = ()
+    target: Callable[..., Any] = field(init=False)
+    head: str = field(init=False)
+    kinds: dict[str, Any] = field(default_factory=dict, init=False)
+    required: list[str] = field(default_factory=list, init=False)
+    unset: list[str] = field(default_factory=list, init=False)
+    values: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if ":" in self.name and "" not in sys.path:
             sys.path.insert(0, "")  # a module of one's own in the present folder, as python -m does
-        try:
-            self.target: Callable = (
-                Trainer if kind == "trainer" else plugins.registry(kind).get(name)
-            )
-        except plugins.UnknownNameError as error:
-            raise UsageError(str(error)) from error
-        self.kind, self.name, self.skip = kind, name, skip
-        self.head = {"model": "model", "dataset": "data"}.get(kind, prefix(name))
-        self.kinds: dict[str, Any] = {}
-        self.required: list[str] = []
-        self.unset: list[str] = []
-        self.values: dict[str, Any] = {}
+        is_trainer = self.kind == "trainer"
+        with usage_errors(kinds=(plugins.UnknownNameError,)):
+            self.target = Trainer if is_trainer else plugins.registry(self.kind).get(self.name)
+        self.head = {"model": "model", "dataset": "data"}.get(self.kind, prefix(self.name))
 
     def __str__(self) -> str:
         return " ".join(dict.fromkeys((self.kind.removesuffix("set"), self.name)))
@@ -149,7 +153,19 @@ class Arguments:
     general, config : dict
         Values of the general options; every value, in the form that `Names` reads.
     parser : jsonargparse.ArgumentParser
+    kinds : dict of str to type
+        The type of each argument, by option.
     """
+
+    data: Choice
+    model: Choice | None = None
+    trainer: Choice | None = None
+    callbacks: list[Choice]
+    choices: list[Choice]
+    general: dict[str, Any]
+    config: dict[str, Any]
+    parser: ArgumentParser
+    kinds: dict[str, Any]
 
     def __init__(
         self,
@@ -160,15 +176,13 @@ class Arguments:
         names.check_trust()  # before anything is imported
         self.names = names
         self.data = Choice("dataset", names.data, {"name"})
-        self.model = self.trainer = None
         if names.model:
             self.model = Choice("model", names.model, {"name"})
             self.trainer = Choice("trainer", "trainer", fixed)
         self.callbacks = [Choice("callback", name) for name in names.callbacks]
         chosen = [self.model, self.data, *self.callbacks, self.trainer]
-        self.choices: list[Choice] = [one for one in chosen if one]
-        self.general: dict[str, Any] = dict(general or {})
-        self.config: dict[str, Any] = {}
+        self.choices = [one for one in chosen if one]
+        self.general = dict(general or {})
         self.parser = _parser()
         taken = {"config", *self.general}
         for one in self.choices:
@@ -180,7 +194,7 @@ class Arguments:
             taken.add(one.head)
         for name, (kind, default, text) in self.general.items():
             self.parser.add_argument(f"--{name}", type=kind, default=default, help=text)
-        self.kinds: dict[str, Any] = {name: kind for name, (kind, _, _) in self.general.items()}
+        self.kinds = {name: kind for name, (kind, _, _) in self.general.items()}
         for one in self.choices:
             one.add_to(self.parser)
             self.kinds |= one.kinds

@@ -106,9 +106,7 @@ class Collect(Deletion):
     a note stays.
     """
 
-    options: Options = (
-        option("--failed", "all that failed or crashed, whatever they keep", False),
-    )
+    options: Options = (option("--failed", "failed and crashed runs with checkpoints too", False),)
 
     def find(self, args: Args) -> tuple[list[RunFolder], list[Path]]:
         """Return the runs, and single files, that are of no use."""
