@@ -1,11 +1,19 @@
-"""The pytest fixture ``check_network``, there wherever firstlight and pytest are installed."""
+"""The pytest fixture ``check_network``, available wherever firstlight and pytest are installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from firstlight.tools.diagnose.findings import Report
+
 
 @pytest.fixture
-def check_network():
-    """Give a function that fails the test if something is wrong with a network.
+def check_network() -> Callable[..., Report]:
+    """Return a function that fails the test if something is wrong with a network.
 
     It takes what `firstlight.tools.diagnose.check` takes, and returns its `Report`::
 
@@ -14,7 +22,7 @@ def check_network():
             check_network(MyLayer(), x)            # backward only
     """
 
-    def checked(model, data, **options):
+    def checked(model: Any, data: Any, **options: Any) -> Report:
         from firstlight.tools.diagnose import check
 
         report = check(model, data, **options)

@@ -5,7 +5,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from firstlight.data.splits import SPLITS
 from firstlight.tools.cli.errors import HelpShown, UsageError
 from firstlight.tools.cli.text import tell
 
@@ -82,7 +81,6 @@ WHERE = (
     option("--where EXPRESSION", 'only runs for which it is true, e.g. "val_acc > 0.9"'),
     option("--sort NAME", "a metric or setting: smallest first, with a - before it largest first"),
 )
-SPLIT = option("--split", "which samples", "test", choices=SPLITS)
 
 
 class Switch(argparse.Action):

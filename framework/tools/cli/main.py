@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from firstlight import __version__
-from firstlight.distributed.failure import end_all_ranks
-from firstlight.distributed.launch import launched
 from firstlight.support.extras import MissingPackageError
 from firstlight.support.files import working_directory
 from firstlight.support.printable import printable
@@ -46,32 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
             stream.reconfigure(errors="replace")
-    start = launched()
-    if start is not None and start.rank > 0:  # only rank 0 prints
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     who = "firstlight"
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
+            code = 0
             if not argv or argv[0] in ("--help", "-h", "help"):
                 print(HELP.format(commands=overview()), end="")
-                code = 0
             elif argv[0] == "--version":
                 print(f"firstlight {__version__}")
-                code = 0
             else:
+                _silence_other_ranks()
                 command, name, rest = find(argv)
                 who = f"firstlight {argv[0]}"
-                code = _run(command, name, rest)
+                with contextlib.suppress(HelpShown):
+                    code = command()(name, rest)
             sys.stdout.flush()  # now, while a reader that has gone can still be forgiven
             return code
         except UsageError as error:
             _fail(f"{who}: {error}", error, debug)
             print(f"see {who} --help", file=sys.stderr)
-            return end_all_ranks(2)
+            return _end(2)
         except KeyboardInterrupt:
             print(f"{who}: interrupted", file=sys.stderr)
-            return end_all_ranks(130)
+            return _end(130)
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             leave_output()
             return 0
@@ -79,19 +75,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             if isinstance(error, OSError) and working_directory() is None:
                 error.add_note("the working directory was deleted; change to another one")
             _fail(f"{who} failed: {_message(error)}", error, debug)
-            return end_all_ranks(1)
+            return _end(1)
+
+
+def _silence_other_ranks() -> None:
+    """Let only rank 0 print."""
+    from firstlight.distributed.launch import launched  # with NumPy, which --help can do without
+
+    start = launched()
+    if start is not None and start.rank > 0:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _end(code: int) -> int:
+    from firstlight.distributed.failure import end_all_ranks
+
+    return end_all_ranks(code)
 
 
 def leave_output() -> None:
     """Discard what is still printed when nobody reads it any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _run(command: type, name: str, words: list[str]) -> int:
-    try:
-        return command()(name, words)
-    except HelpShown:
-        return 0
 
 
 def _message(error: BaseException) -> str:

@@ -34,6 +34,9 @@ SIZES = ("val_size", "test_size")
 PLACES = ("target", "columns")  # of the run's own table; others have the run's names
 
 
+SPLIT = option("--split", "which samples", "test", choices=SPLITS)
+
+
 class RunCommand(Command):
     """A command on the model of a run."""
 
@@ -65,7 +68,7 @@ further arguments:
         """Return folder, model, data, Trainer and checkpoint of the run that options name."""
         folder = find(args.run, args.runs_dir)
         path = checkpoint_path(folder, args.checkpoint)
-        return folder, *rebuild(folder, args.data, args.rest, args.trust), path
+        return folder, *rebuild(folder, args.rest, args.data, trusted=args.trust), path
 
 
 def find(name: str | None, runs_dir: str) -> Path:
@@ -94,38 +97,40 @@ def checkpoint_path(folder: Path, which: str | None) -> Path:
 
 
 def rebuild(
-    folder: Path, data: str | None, words: Iterable[str], trusted: bool = False
-) -> tuple[Module, DataSplits, Trainer]:
+    folder: Path,
+    words: Iterable[str],
+    data: str | None = None,
+    *,
+    trusted: bool = False,
+    known: Iterable[str] = OWN_OPTIONS,
+    with_data: bool = True,
+) -> tuple[Module, DataSplits | None, Trainer]:
     """Return model, data and Trainer of a run, with the data and device that options ask for.
 
     Parameters
     ----------
     folder : Path
-    data : str or None
-        Name of other data than the run's.
     words : list of str
         ``--data.*`` and those in `SETTABLE`, as ``--option=value``.
+    data : str or None
+        Name of other data than the run's.
     trusted : bool
         Whether code that the run names may run, though this user's commands have not made it.
+    known : iterable of str
+        Options that are suggested for one that is misspelled.
+    with_data : bool
+        Whether the data are loaded.
     """
-    arguments, config = _settings(folder, data, words, OWN_OPTIONS, trusted)
-    own = partial(_settings, folder, None, [], OWN_OPTIONS, trusted)
+    arguments, config = _settings(folder, data, words, known, trusted)
+    facts, splits = config["facts"], None
     with _located(folder):
-        splits = _data(folder, arguments.data, config.get("data", {}), words, own)
-        facts = {**facts_of(splits), **config["facts"]}
-        return _model(arguments, facts), splits, _trainer(arguments)
-
-
-def rebuild_model(
-    folder: Path, words: Iterable[str], known: Iterable[str], trusted: bool = False
-) -> tuple[Module, Trainer]:
-    """Return model and Trainer of a run, without its data; see `rebuild`.
-
-    Options in ``known`` are suggested for one that is misspelled.
-    """
-    arguments, config = _settings(folder, None, words, known, trusted)
-    with _located(folder):
-        return _model(arguments, config["facts"]), _trainer(arguments)
+        if with_data:
+            own = partial(_settings, folder, None, [], known, trusted)
+            splits = _data(folder, arguments.data, config.get("data", {}), words, own)
+            facts = {**facts_of(splits), **facts}
+        facts["input_shape"] = tuple(facts.get("input_shape", ()))
+        trainer = arguments.trainer.make(runs_dir=None, default_callbacks=False)
+        return arguments.model.make_model(facts), splits, trainer
 
 
 @contextlib.contextmanager
@@ -186,15 +191,6 @@ def _config(file: Path) -> dict[str, Any]:
             raise UsageError(f"{file}: {part}: {message}")
     config["facts"] = {name: config["facts"][name] for name in FACTS if name in config["facts"]}
     return config
-
-
-def _model(arguments, facts):
-    shape = tuple(facts.get("input_shape", ()))
-    return arguments.model.make_model({**facts, "input_shape": shape})
-
-
-def _trainer(arguments):
-    return arguments.trainer.make(runs_dir=None, default_callbacks=False)
 
 
 def _data(folder: Path, data: Choice, config: Any, words: Iterable[str], own) -> DataSplits:

@@ -29,21 +29,19 @@ def registries() -> Iterator[plugins.Registry]:
         yield plugins.registry("command")
 
 
-def find(
-    words: Sequence[str], sizes: Sequence[int] = (2, 1)
-) -> tuple[type[Command], str, list[str]]:
+def find(words: Sequence[str], group: str = "") -> tuple[type[Command], str, list[str]]:
     """Return the command that words begin with, its name, and the words behind it.
 
     Parameters
     ----------
     words : list of str
-    sizes : list of int
-        How many words the name may have, in the order of trial.
+    group : str
+        The first word of the command's name, e.g. "runs", if it is not among the words.
     """
-    known: dict[str, None] = {}
+    names = [f"{group} {words[0]}"] if group else [" ".join(words[:2]), words[0]]
+    known: list[str] = []
     for registry in registries():
-        for size in sizes:
-            name = " ".join(words[:size])
+        for name in names:
             if name in registry.summaries:
                 command = registry.get(name)
                 if not (isinstance(command, type) and issubclass(command, Command)):
@@ -51,26 +49,29 @@ def find(
                         f"command {name}: expected a subclass of firstlight.tools.cli.command."
                         f"Command, got {command!r}"
                     )
-                return command, name, list(words[size:])
-        known |= dict.fromkeys(registry.summaries)
-    if 1 in sizes:
-        meant = OTHER_NAMES.get(words[0])
-        single = [name for name in known if " " not in name]
-        hint = f"; did you mean {meant}?" if meant else nearest(words[0], single)
-        raise UsageError(f"unknown command {words[0]}{hint}")
-    group, command = words[:2]
-    there = [name.removeprefix(f"{group} ") for name in known if name.startswith(f"{group} ")]
-    hint = nearest(command, there) or f"; there are {', '.join(there)}"
-    raise UsageError(f"unknown command {group} {command}{hint}")
+                return command, name, list(words[len(name.split()) - bool(group) :])
+        known += members(registry, group)
+    hint = nearest(words[0], known)
+    if group:
+        hint = hint or f"; there are {', '.join(known)}"
+    elif words[0] in OTHER_NAMES:
+        hint = f"; did you mean {OTHER_NAMES[words[0]]}?"
+    raise UsageError(f"unknown command {names[0] if group else words[0]}{hint}")
+
+
+def members(registry: plugins.Registry, group: str = "") -> dict[str, str]:
+    """Return the names in a registry, or what follows a group's name in them, and summaries."""
+    parts = {name: name.rpartition(" ") for name in registry.summaries}
+    return {
+        last: registry.summaries[name] or summary(registry.get(name))
+        for name, (first, _, last) in parts.items()
+        if first == group
+    }
 
 
 def overview(group: str = "") -> str:
     """Return a line about each command, or about each of a group such as "runs"."""
-    lines = {}
+    lines: dict[str, str] = {}
     for registry in registries():
-        for name, text in registry.summaries.items():
-            head, _, tail = name.rpartition(" ")
-            if head == group:
-                lines.setdefault(tail, text or summary(registry.get(name)))
-    width = 9 if group else 12
-    return "\n".join(f"  {name:<{width}} {text}" for name, text in lines.items())
+        lines = members(registry, group) | lines
+    return "\n".join(f"  {name:<{9 if group else 12}} {text}" for name, text in lines.items())

@@ -32,7 +32,9 @@ class Generate(past_run.RunCommand):
         if not (folder / TOKENIZER).is_file():
             raise UsageError(f"run {folder} is not of text: it has no {TOKENIZER}")
         tokenizer = tokenizers.load(folder / TOKENIZER)
-        model, trainer = past_run.rebuild_model(folder, args.rest, vars(args), args.trust)
+        model, _, trainer = past_run.rebuild(
+            folder, args.rest, trusted=args.trust, known=vars(args), with_data=False
+        )
         with usage_errors(kinds=(TypeError, ValueError)):
             check_generates(model)
             prompt_tokens(tokenizer, args.prompt)

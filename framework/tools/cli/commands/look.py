@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from firstlight.support.files import from_here, refuse_link
-from firstlight.tools.cli.command import SPLIT, Args, Options, option
+from firstlight.tools.cli.command import Args, Options, option
 from firstlight.tools.cli.errors import UsageError
-from firstlight.tools.cli.past_run import RunDataCommand, chosen_split
+from firstlight.tools.cli.past_run import SPLIT, RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
 
 

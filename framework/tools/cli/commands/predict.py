@@ -10,9 +10,9 @@ from firstlight.support.array import Array
 from firstlight.support.batches import sample_count
 from firstlight.support.files import write_atomically
 from firstlight.support.printable import as_csv
-from firstlight.tools.cli.command import SPLIT, Args, Options, file_name, option
+from firstlight.tools.cli.command import Args, Options, file_name, option
 from firstlight.tools.cli.errors import UsageError
-from firstlight.tools.cli.past_run import RunDataCommand, chosen_split
+from firstlight.tools.cli.past_run import SPLIT, RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
 from firstlight.training.metrics import as_probabilities
 

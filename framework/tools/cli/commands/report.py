@@ -122,6 +122,6 @@ def rebuilt(folder: Path, trusted: bool = False) -> tuple[tuple[Any, ...] | None
             return None, NO_CHECKPOINT
         if not isinstance(RunFolder(folder).config.get("model"), dict):
             return None, BY_SCRIPT
-        return (*past_run.rebuild(folder, None, [], trusted), path), ""
+        return (*past_run.rebuild(folder, [], trusted=trusted), path), ""
     except (UsageError, ValueError, RuntimeError, OSError, ImportError) as error:
         return None, str(error).splitlines()[0]

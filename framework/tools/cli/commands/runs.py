@@ -25,7 +25,7 @@ class Runs(Command):
     def __call__(self, name: str, words: list[str]) -> int:
         """Show what there is, or run a command that a plugin has added to the group."""
         if words and words[0] not in ("-h", "--help"):
-            command, whole, rest = find([name, *words], sizes=(2,))
+            command, whole, rest = find(words, group=name)
             return command()(whole, rest)
         parser = self.make_parser(name)
         parser.description = parser.description.format(commands=overview(name))

@@ -116,7 +116,7 @@ class Slurm(Command):
         return 0
 
 
-def batch_script(command: list[str], args: Namespace) -> str:
+def batch_script(command: list[str], args: Args) -> str:
     """Return the text of a script for ``sbatch``, in which each rank runs a command."""
     gpus = [f"--gpus-per-node={args.gpus_per_node}"] if args.gpus_per_node else []
     given = {name: getattr(args, name) for name in OF_SBATCH}
