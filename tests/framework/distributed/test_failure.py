@@ -1,4 +1,4 @@
-"""One rank that fails ends all, with the reason; what was kept can be gone on with."""
+"""A rank that fails ends all, with the reason; the run can be resumed."""
 
 import json
 import os

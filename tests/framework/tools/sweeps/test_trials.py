@@ -59,7 +59,7 @@ while (trial := trials.take()) is not None:
     taken.append(trial.number)
 print(taken)
 sys.stdout.flush()
-sys.stdin.read()  # whoever ends has given its trials up
+sys.stdin.read()  # a process that ends gives its trials up
 """
 
 
