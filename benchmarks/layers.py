@@ -22,6 +22,8 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from peers import load_work  # noqa: E402
 
+from firstlight.training.process import kept_memory  # noqa: E402
+
 
 class Clock:
     """Exclusive times by name: what runs within another is taken off that."""
@@ -126,4 +128,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with kept_memory():  # as in a training
+        main()
