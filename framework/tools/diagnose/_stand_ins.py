@@ -12,13 +12,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.parameter import Parameter
-from firstlight.tools.diagnose.arrays import (
-    as_float64,
-    is_float,
-    leaves,
-    match_shapes,
-    nested_like,
-)
+from firstlight.tools.diagnose.arrays import as_float64, is_float, leaves, match_shapes, nested_like
 from firstlight.tools.diagnose.bench import Preparation
 from firstlight.tools.diagnose.recorded_calls import Call
 

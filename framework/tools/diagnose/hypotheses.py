@@ -14,19 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.diagnose._rerun_hypotheses import (
-    Explanation,
-    Remake,
-    backward_draws_random_numbers,
-    forgotten_parameter,
-    not_linear_in_dy,
-    other_slope,
-    passed_through,
-    repeated_index,
-    same_for_other_inputs,
-    some_samples,
-    stale_cache,
-)
+from firstlight.tools.diagnose import _rerun_hypotheses as rerun
+from firstlight.tools.diagnose._rerun_hypotheses import Explanation, Remake
 from firstlight.tools.diagnose.bench import Bench
 from firstlight.tools.diagnose.gradients import Gradient, probe
 from firstlight.tools.diagnose.shape_errors import explain_shapes
@@ -54,21 +43,21 @@ def explain_gradient(bench: Bench, wrong: Gradient, remake: Remake) -> Explanati
         return "not-finite", "it has NaN or infinite entries"
     for hypothesis in (
         never_written,
-        backward_draws_random_numbers,
-        not_linear_in_dy,
-        stale_cache,
-        same_for_other_inputs,
+        rerun.backward_draws_random_numbers,
+        rerun.not_linear_in_dy,
+        rerun.stale_cache,
+        rerun.same_for_other_inputs,
         factor,
-        passed_through,
-        some_samples,
+        rerun.passed_through,
+        rerun.some_samples,
         transposed,
         transposed_parameter,
         missing_term,
         wrong_in_one_part,
         missing_constant,
-        repeated_index,
-        forgotten_parameter,
-        other_slope,
+        rerun.repeated_index,
+        rerun.forgotten_parameter,
+        rerun.other_slope,
     ):
         with contextlib.suppress(Exception):  # a user's backward may raise on another dy
             if found := hypothesis(bench, wrong, remake):

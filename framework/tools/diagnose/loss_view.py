@@ -10,13 +10,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.step_output import StepOutput
-from firstlight.tools.diagnose.arrays import (
-    Batch,
-    as_float64,
-    batch_parts,
-    is_float,
-    map_arrays,
-)
+from firstlight.tools.diagnose.arrays import Batch, as_float64, batch_parts, is_float, map_arrays
 from firstlight.tools.diagnose.module_state import ModuleState, float64_copy
 
 Change = Callable[[Array], Array]

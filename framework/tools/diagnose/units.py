@@ -7,12 +7,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.support.array import Array
-from firstlight.tools.diagnose.arrays import (
-    is_float,
-    leaves,
-    root_mean_square,
-    standard_normal,
-)
+from firstlight.tools.diagnose.arrays import is_float, leaves, root_mean_square, standard_normal
 from firstlight.tools.diagnose.findings import Finding, Report
 from firstlight.tools.diagnose.module_state import detached_copy
 from firstlight.tools.diagnose.recorded_calls import Call

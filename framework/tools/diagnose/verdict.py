@@ -9,12 +9,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.tools.diagnose import contract
 from firstlight.tools.diagnose.arrays import is_float
-from firstlight.tools.diagnose.bench import (
-    Bench,
-    Preparation,
-    UnsupportedError,
-    bench_arguments,
-)
+from firstlight.tools.diagnose.bench import Bench, Preparation, UnsupportedError, bench_arguments
 from firstlight.tools.diagnose.gradients import Gradient, compare_gradients, probe
 from firstlight.tools.diagnose.hypotheses import UNKNOWN, explain_gradient
 from firstlight.tools.diagnose.recorded_calls import Call

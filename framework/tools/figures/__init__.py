@@ -1,12 +1,7 @@
 """Figures: functions that draw arrays with matplotlib, and functions that compute the arrays."""
 
 from firstlight.tools.figures.attention import attention_maps, attention_weights
-from firstlight.tools.figures.attribution import (
-    input_gradient,
-    occlusion,
-    occlusion_map,
-    saliency,
-)
+from firstlight.tools.figures.attribution import input_gradient, occlusion, occlusion_map, saliency
 from firstlight.tools.figures.canvas import save
 from firstlight.tools.figures.classification import (
     album,

@@ -1,7 +1,5 @@
 """Figures of the weights of attention layers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -51,7 +49,7 @@ def attention_maps(
     titles: Sequence[str] | None = None,
     columns: int = 4,
     title: str = "",
-) -> Figure:
+) -> "Figure":
     """Show the attention weights of each head: from the token of a row to that of a column.
 
     All heads share one scale, so that strong attention can be told from an average.

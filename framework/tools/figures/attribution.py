@@ -1,7 +1,5 @@
 """Figures of the pixels on which a classification rests: saliency and occlusion."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -95,7 +93,7 @@ def saliency(
     titles: Sequence[str] | None = None,
     *,
     title: str | None = None,
-) -> Figure:
+) -> "Figure":
     """Show images, and below each how much every pixel moves its class's score.
 
     Parameters
@@ -191,12 +189,8 @@ def occlusion_map(
 
 
 def occlusion(
-    images: Array,
-    maps: Array,
-    titles: Sequence[str] | None = None,
-    *,
-    title: str | None = None,
-) -> Figure:
+    images: Array, maps: Array, titles: Sequence[str] | None = None, *, title: str | None = None
+) -> "Figure":
     """Show images, and below each the probability that is lost where it is covered.
 
     Parameters

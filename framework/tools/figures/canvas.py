@@ -4,8 +4,6 @@ matplotlib is imported when the first figure is made, and only its objects are u
 the user's settings stay as they are.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from os import PathLike
@@ -28,7 +26,7 @@ TITLE = 0.2  # inches of the line above it
 GAP = 0.08
 
 
-def page(width: float, height: float, title: str = "") -> Figure:
+def page(width: float, height: float, title: str = "") -> "Figure":
     """Return an empty figure of a size in inches, with a title line above."""
     from matplotlib.figure import Figure
 
@@ -46,7 +44,7 @@ def panels(
     *,
     margin: tuple[float, float] = (0.0, 0.0),
     **shared: Any,
-) -> tuple[Figure, list[Axes]]:
+) -> "tuple[Figure, list[Axes]]":
     """Return a figure and the axes of its panels, row by row.
 
     ``size`` is a panel's in inches, and ``margin`` is added to that of all; ``shared`` are
@@ -61,7 +59,7 @@ def panels(
     return figure, list(axes[:count])
 
 
-def tidy(axes: Axes, *, grid: float = 0.3, letters: float | None = None) -> None:
+def tidy(axes: "Axes", *, grid: float = 0.3, letters: float | None = None) -> None:
     """Draw a pale grid and no frame above and to the right; set the tick labels' size."""
     axes.grid(alpha=grid)
     axes.spines[["top", "right"]].set_visible(False)
@@ -111,14 +109,14 @@ def title_lines(titles: Sequence[str] | None, rows: int, columns: int) -> list[i
 
 
 def draw(
-    axes: Axes,
+    axes: "Axes",
     pictures: Array,
     *,
     columns: int = 8,
     titles: Sequence[str] | None = None,
     cmap: str = "gray",
     limits: tuple[float, float] | None = None,
-) -> AxesImage:
+) -> "AxesImage":
     """Draw pictures row by row, each under its title, and return matplotlib's image.
 
     Parameters
@@ -157,7 +155,7 @@ def draw(
     return image
 
 
-def scale_beside(figure: Figure, image: AxesImage, label: str) -> None:
+def scale_beside(figure: "Figure", image: "AxesImage", label: str) -> None:
     """Draw the thin colour scale of an image to the right of all axes."""
     bar = figure.colorbar(image, ax=figure.axes, fraction=0.04, pad=0.02, aspect=30)
     bar.set_label(label, fontsize=9)
@@ -165,12 +163,12 @@ def scale_beside(figure: Figure, image: AxesImage, label: str) -> None:
     bar.outline.set_visible(False)
 
 
-def save(figure: Figure, path: str | PathLike[str]) -> None:
+def save(figure: "Figure", path: str | PathLike[str]) -> None:
     """Write a figure atomically, as PNG or what the path's ending says."""
     write_atomically(path, as_bytes(figure, Path(path).suffix[1:] or "png"))
 
 
-def as_bytes(figure: Figure, kind: str = "png", dpi: int = 150) -> bytes:
+def as_bytes(figure: "Figure", kind: str = "png", dpi: int = 150) -> bytes:
     """Return a figure as the bytes of a file: "png", "svg" or "pdf"."""
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=dpi, facecolor="white")

@@ -1,7 +1,5 @@
 """Figures of a classifier: confusion matrix, most confident mistakes, and an album of all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -11,12 +9,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.tools.figures.attribution import (
-    input_gradient,
-    occlusion,
-    occlusion_map,
-    saliency,
-)
+from firstlight.tools.figures.attribution import input_gradient, occlusion, occlusion_map, saliency
 from firstlight.tools.figures.canvas import page, plain
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
 from firstlight.tools.figures.weights import filters, first_weights
@@ -98,7 +91,7 @@ def confusion_counts(
     return np.bincount(target * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") -> Figure:
+def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") -> "Figure":
     """Show how often each class (rows) was taken for which (columns).
 
     A cell's shade is its share of the row, on a scale that shows small shares; the counts are
@@ -190,7 +183,7 @@ def mistakes(
     *,
     columns: int = 8,
     title: str = "",
-) -> Figure:
+) -> "Figure":
     """Show images with their class, the predicted class, and its probability.
 
     Parameters
@@ -221,7 +214,7 @@ def mistakes(
 
 def album(
     module: Module, data: Any, scores: Array, classes: Sequence[str]
-) -> Iterator[tuple[str, Figure]]:
+) -> "Iterator[tuple[str, Figure]]":
     """Yield ``(name, figure)`` of all figures that suit a trained classifier and its data.
 
     Without images (H, W, C) that is the confusion matrix alone; `feature_maps` need layers whose

@@ -1,7 +1,5 @@
 """Figures of images, and of a layer's output for one image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 def image_grid(
     images: Array, titles: Sequence[str] | None = None, *, columns: int = 8, title: str = ""
-) -> Figure:
+) -> "Figure":
     """Show images in rows, all with the same scale of grey.
 
     Parameters
@@ -80,7 +78,7 @@ def image_outputs(module: Module, x: Array) -> dict[str, Array]:
     }
 
 
-def feature_maps(maps: Array, *, columns: int = 8, title: str = "") -> Figure:
+def feature_maps(maps: Array, *, columns: int = 8, title: str = "") -> "Figure":
     """Show the channels of one layer's output for one image; bright is large.
 
     Parameters

@@ -1,7 +1,5 @@
 """Learning curves: loss and metrics of one training, learning rate, gradient and time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,7 +26,7 @@ def curves(
     columns: int = 2,
     title: str = "",
     size: tuple[float, float] = (WIDTH, HEIGHT),
-) -> Figure:
+) -> "Figure":
     """Show loss and metrics of training and validation, learning rate, gradient and time.
 
     One panel for each of these that was logged; the epoch of the best validation is marked.

@@ -1,7 +1,5 @@
 """Curves of several runs in one figure, optionally smoothed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -62,7 +60,7 @@ def overlay(
     smoothing: float = 0.0,
     log: bool = False,
     title: str = "",
-) -> Figure:
+) -> "Figure":
     """Draw curves of several runs over each other, a panel for each metric.
 
     Parameters

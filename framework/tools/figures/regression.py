@@ -1,7 +1,5 @@
 """Figures of regression: predictions, fitted curves, errors, coefficients, bias and variance."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 TRUTH, PALE = "tab:green", 0.25
 
 
-def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -> Figure:
+def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -> "Figure":
     """Show predictions: over x if that is one number, else against the targets.
 
     Parameters
@@ -68,7 +66,7 @@ def fitted_curves(
     truth: Array | None = None,
     columns: int = 4,
     title: str = "",
-) -> Figure:
+) -> "Figure":
     """Show fitted curves, each in a panel of its own, with the points they were fitted to.
 
     Parameters
@@ -130,7 +128,7 @@ def error_curves(
     best: float | None = None,
     log: bool = False,
     title: str = "",
-) -> Figure:
+) -> "Figure":
     """Show errors over one setting: the U-curve of a degree or ridge sweep, a learning curve.
 
     Parameters
@@ -178,7 +176,7 @@ def error_curves(
     return figure
 
 
-def coefficients(weights: Sequence[Array], titles: Sequence[str], *, title: str = "") -> Figure:
+def coefficients(weights: Sequence[Array], titles: Sequence[str], *, title: str = "") -> "Figure":
     """Show the coefficients of several fits as bars, a panel each, on a logarithmic scale.
 
     Parameters
@@ -226,7 +224,7 @@ def spread(
     columns: int = 3,
     shown: int = 20,
     title: str = "",
-) -> Figure:
+) -> "Figure":
     """Show how fits to different noise scatter (variance), and their mean (bias).
 
     Parameters

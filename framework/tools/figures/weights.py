@@ -1,7 +1,5 @@
 """Figures of a model's parameters: the first layer's filters, and histograms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -58,7 +56,7 @@ def first_weights(module: Module, input_shape: Sequence[int]) -> Array:
 
 def filters(
     weights: Array, *, count: int = 64, columns: int = 8, title: str | None = None
-) -> Figure:
+) -> "Figure":
     """Show filters as pictures: positive weights are red, negative ones blue.
 
     Parameters
@@ -92,7 +90,7 @@ def filters(
 
 def histograms(
     arrays: Mapping[str, Array], *, columns: int = 4, bins: int = 64, title: str = ""
-) -> Figure:
+) -> "Figure":
     """Show a histogram of each array's finite values.
 
     Parameters

@@ -22,12 +22,7 @@ LAYERS = 16  # rows of the model's table
 RUNS = 12  # rows of a comparison
 LETTERS = 75  # in a row of it, for a readable size
 LONG = 60  # characters of a setting
-SPARE = (
-    "histograms",
-    "saliency",
-    "filters",
-    "sample",
-)  # left out in this order
+SPARE = ("histograms", "saliency", "filters", "sample")  # left out in this order
 
 
 def write_poster(
