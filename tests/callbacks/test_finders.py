@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from clocks import Clock
 
 import firstlight as fl
 from firstlight.callbacks import BatchSizeFinder, LRFinder, LRSchedule, ModelCheckpoint
@@ -150,14 +151,12 @@ def test_bad_options_of_lr_finder(options, message):
 # --- batch sizes ---------------------------------------------------------------------------------
 
 
-class Clock:
-    """A step takes 1 s, and 0.01 s more for each sample; above 64 samples memory is short."""
+class Machine(Clock):
+    """A step takes 1 s, and 0.01 s more for each sample; above a limit memory is short."""
 
     def __init__(self, limit=math.inf):
-        self.now, self.limit, self.sizes = 0.0, limit, []
-
-    def perf_counter(self):
-        return self.now
+        super().__init__()
+        self.limit, self.sizes = limit, []
 
     def step(self, module, optimizer, batch):
         size = len(batch[0])
@@ -179,7 +178,7 @@ def search(monkeypatch, clock, samples=12_000, **options):
 
 
 def test_it_doubles_until_that_is_slower(monkeypatch, capsys):
-    finder, trainer = search(monkeypatch, Clock())
+    finder, trainer = search(monkeypatch, Machine())
     assert list(finder.rates) == [16, 32, 64, 128, 256, 512]
     assert finder.rates[16] == pytest.approx(16 / 1.16)
     assert finder.batch_size == 256
@@ -195,12 +194,12 @@ def test_it_doubles_until_that_is_slower(monkeypatch, capsys):
 
 
 def test_memory_data_and_max_val_end_it(monkeypatch):
-    assert search(monkeypatch, Clock(limit=64))[0].batch_size == 64
-    assert list(search(monkeypatch, Clock(), max_val=40)[0].rates) == [16, 32]
-    assert list(search(monkeypatch, Clock(), samples=700)[0].rates) == [16, 32]  # 20 steps
-    assert list(search(monkeypatch, Clock(), samples=100, init_val=99)[0].rates) == [99]
+    assert search(monkeypatch, Machine(limit=64))[0].batch_size == 64
+    assert list(search(monkeypatch, Machine(), max_val=40)[0].rates) == [16, 32]
+    assert list(search(monkeypatch, Machine(), samples=700)[0].rates) == [16, 32]  # 20 steps
+    assert list(search(monkeypatch, Machine(), samples=100, init_val=99)[0].rates) == [99]
     with pytest.raises(MemoryError, match="not even batches of 16 fit in memory"):
-        search(monkeypatch, Clock(limit=8))
+        search(monkeypatch, Machine(limit=8))
 
 
 def test_a_real_search_leaves_weights_and_random_numbers_alone():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from clocks import Clock
 
 import firstlight as fl
 from firstlight.callbacks import EarlyStopping, ProgressBar
@@ -36,21 +37,10 @@ def terminal(monkeypatch):
     return Terminal()
 
 
-class Clock:
-    """Stands for the module time: each question takes a millisecond, unless told otherwise."""
-
-    def __init__(self):
-        self.now, self.tick = 100.0, 1e-3
-
-    def perf_counter(self):
-        self.now += self.tick
-        return self.now
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """What the display and the Trainer take for the time."""
-    clock = Clock()
+    clock = Clock(now=100.0, tick=1e-3)
     for module in ("firstlight.callbacks.progress_bar", "firstlight.training.progress"):
         monkeypatch.setattr(f"{module}.time", clock)
     return clock

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from clocks import Clock, Tick
 
 import firstlight as fl
 from firstlight.callbacks import throughput
@@ -12,32 +13,9 @@ from firstlight.testing import TinyNet, check_callback, tiny_data, tiny_trainer
 pytestmark = pytest.mark.filterwarnings("ignore:Throughput. callback Tick")
 
 
-class Clock:
-    """Each training step takes 2 s, each validation batch 100 s."""
-
-    def __init__(self):
-        self.now = 5.0
-
-    def perf_counter(self):
-        return self.now
-
-
-class Tick(fl.Callback):
-    role = fl.Role.WRITER
-
-    def __init__(self, clock):
-        self.clock = clock
-
-    def on_before_optimizer_step(self):
-        self.clock.now += 2
-
-    def on_validation_batch_end(self):
-        self.clock.now += 100
-
-
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
+    clock = Clock(now=5.0)
     monkeypatch.setattr(throughput, "time", clock)
     return clock
 
@@ -52,24 +30,28 @@ def test_it_keeps_the_laws():
 
 
 def test_each_log_interval_without_validations(clock, capsys):
-    trainer = tiny_trainer([Throughput(), Tick(clock)], max_epochs=3, log_every_n_steps=4)
+    trainer = tiny_trainer(
+        [Throughput(), Tick(clock, validation_batch=100)], max_epochs=3, log_every_n_steps=4
+    )
     assert [r["step"] for r in trainer.history.records if "ms_per_step" in r] == [4, 8]
     assert rates(trainer) == [(2.0, 2000.0)] * 2
     first, second = capsys.readouterr().out.splitlines()
     assert first == "throughput: 2 samples/s, 2000.00 ms/step over 9 steps"
-    assert second == "time: Tick (tests) 100.0 %"  # 18 of 18 s and 3 * 2 * 100 s
+    assert second == "time: Tick (clocks) 100.0 %"  # 18 of 18 s and 3 * 2 * 100 s
 
 
 def test_accumulated_batches_count(clock):
     trainer = tiny_trainer(
-        [Throughput(), Tick(clock)], accumulate_grad_batches=2, log_every_n_steps=1
+        [Throughput(), Tick(clock, validation_batch=100)],
+        accumulate_grad_batches=2,
+        log_every_n_steps=1,
     )
     assert [samples for samples, _ in rates(trainer)] == [4.0, 2.0, 4.0, 2.0]  # 8 and 4 samples
 
 
 def test_after_a_restart_in_the_middle_of_an_epoch(clock, capsys):
     def fit(steps, resume=None):
-        callbacks = [Throughput(), Tick(clock), "model_checkpoint"]
+        callbacks = [Throughput(), Tick(clock, validation_batch=100), "model_checkpoint"]
         settings = {"log_every_n_steps": 1, "default_callbacks": False, "name": "t", "seed": 0}
         trainer = fl.Trainer(max_steps=steps, callbacks=callbacks, **settings)
         trainer.fit(TinyNet(), tiny_data(), resume=resume)
@@ -85,7 +67,7 @@ def test_a_validation_that_is_broken_off_does_not_count(clock, capsys):
         def on_validation_batch_end(self, trainer):
             trainer.interrupt.requested = True
 
-    tiny_trainer([Throughput(), Tick(clock), Interrupt()])
+    tiny_trainer([Throughput(), Tick(clock, validation_batch=100), Interrupt()])
     assert "throughput: 2 samples/s, 2000.00 ms/step over 3 steps\n" in capsys.readouterr().out
 
 
@@ -136,7 +118,10 @@ def test_the_share_of_each_part(clock, capsys):
     x, y = (array[:4] for array in splits.train.arrays)
     module = Slow(clock)
     trainer = fl.Trainer(
-        max_epochs=1, callbacks=[Throughput(), Tick(clock)], default_callbacks=False, name="shares"
+        max_epochs=1,
+        callbacks=[Throughput(), Tick(clock, validation_batch=100)],
+        default_callbacks=False,
+        name="shares",
     )
     with pytest.warns(UserWarning, match="Tick .* takes 84% of the time, 51,000.0 ms each of 4 "):
         trainer.fit(module, loader(clock, x, y, 10), loader(clock, x, y, 0))
@@ -144,10 +129,10 @@ def test_the_share_of_each_part(clock, capsys):
     shares = trainer.run.summary["time_shares"]
     wanted = {"Tick": 204, "data": 20, "optimizer": 8, "backward": 6, "validation": 4, "forward": 2}
     total = sum(wanted.values())  # 244
-    wanted["Tick (tests)"] = wanted.pop("Tick")
+    wanted["Tick (clocks)"] = wanted.pop("Tick")
     for part, seconds in wanted.items():
         assert shares[part] == pytest.approx(seconds / total, abs=1e-4)
-    assert list(shares)[0] == "Tick (tests)"
-    assert "time: Tick (tests) 83.6 %, data 8.2 %, optimizer 3.3 %" in capsys.readouterr().out
+    assert list(shares)[0] == "Tick (clocks)"
+    assert "time: Tick (clocks) 83.6 %, data 8.2 %, optimizer 3.3 %" in capsys.readouterr().out
     assert json.loads((trainer.run.path / "summary.json").read_text())["time_shares"] == shares
     assert not {"training_step", "backward"} & set(vars(module))

@@ -1,33 +1,11 @@
 """Timer: accounts of the time, on a clock that is ours."""
 
 import pytest
+from clocks import Clock, Tick
 
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint, Timer, timer
 from firstlight.testing import TinyNet, check_callback, tiny_data
-
-
-class Clock:
-    def __init__(self):
-        self.now = 0.0
-
-    def perf_counter(self):
-        return self.now
-
-
-class Tick(fl.Callback):
-    """A training step takes 2 s, a validation batch 5 s."""
-
-    role = fl.Role.WRITER
-
-    def __init__(self, clock):
-        self.clock = clock
-
-    def on_before_optimizer_step(self):
-        self.clock.now += 2
-
-    def on_validation_batch_end(self):
-        self.clock.now += 5
 
 
 @pytest.fixture
@@ -37,7 +15,7 @@ def fit(monkeypatch):
     def fit(made, resume=None, **settings):
         clock = Clock()
         monkeypatch.setattr(timer, "time", clock)
-        callbacks = [made, Tick(clock), ModelCheckpoint()]
+        callbacks = [made, Tick(clock, validation_batch=5), ModelCheckpoint()]
         trainer = fl.Trainer(callbacks=callbacks, default_callbacks=False, name="t", **settings)
         trainer.fit(TinyNet(), tiny_data(), resume=resume)
         clock.now += 1000  # after the training nothing counts
