@@ -17,8 +17,8 @@ from firstlight.support.files import no_link, refuse_link, write_json
 from firstlight.tools.sweeps.spec import FILE, SweepSpec, spec_of
 from firstlight.tools.sweeps.trials import Trial, Trials
 from firstlight.training.interrupt import SIGNALS
+from firstlight.training.process import THREAD_VARIABLES
 
-THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "BLIS_NUM_THREADS")
 HOPELESS = 3  # trials that fail before any has finished end a sweep
 
 
@@ -111,9 +111,9 @@ class Driver:
     def _start(self, trial: Trial) -> None:
         self._tried.add(trial.number)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        if self.spec.jobs > 1 and not any(name in os.environ for name in THREADS):
+        if self.spec.jobs > 1 and not any(name in os.environ for name in THREAD_VARIABLES):
             each = str(max(1, _cores() // self.spec.jobs))
-            environment |= dict.fromkeys(THREADS, each)
+            environment |= dict.fromkeys(THREAD_VARIABLES, each)
         # -P: a module in the working directory, numpy.py say, must not replace a package
         command = [sys.executable, "-P", "-m", "firstlight.tools.sweeps.worker"]
         command += [str(self.folder), str(trial.number), *["--trust"] * self.trusted]
