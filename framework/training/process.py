@@ -7,7 +7,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -27,7 +27,7 @@ KEPT = 2**30
 _trainings = 0  # under way: only the outermost one sets memory back
 
 
-def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager:
+def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager[Any]:
     """Return a context in which BLAS has one thread for a small network.
 
     Its products are over before a second thread is awake, and BLAS threads wait for each other by

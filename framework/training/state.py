@@ -27,20 +27,40 @@ if TYPE_CHECKING:
 
 
 class TrainingState:
-    """The state of a trainer: what it trains, with what, where it is, where it is kept.
+    """The state of a trainer, and what callbacks may ask of it.
+
+    A callback calls ``stop(reason)``, ``skip_step()``, ``skip_epoch()``, ``log(values)``,
+    ``save_checkpoint(path)`` and ``request_checkpoint(path)``.
 
     Attributes
     ----------
     module, optimizer, run
         What is trained, with what, and where it is kept; None before `Trainer.fit`.
+    step, epoch : int
+        Optimizer steps done; the epoch under way or just over, counted from 1.
+    total_steps, epoch_batches : int
+        Optimizer steps of the whole training (None if only time limits it); batches an epoch.
+    metrics : dict of str to float
+        Latest value of everything that was logged.
+    history : History
+        Everything that was logged.
+    status : {"idle", "running", "finished", "interrupted", "failed"}
+    should_stop, interrupted : bool
+        Whether the training ends after this step; whether a signal is the reason.
+    stop_reason : str or None
+        Why `stop` was called.
+    elapsed : float
+        Seconds since the training started.
+    train_loader, val_loader
+        Loaders of batches; ``val_loader`` is None without validation.
     data : TrainingData
-        Loaders, tokenizer, classes and preprocessing of the training.
-    loop : Loop or None
-        The latest training.
+        The loaders, tokenizer, classes and preprocessing of the training.
     progress : Progress
-        Where the training is.
-    hooks : HookManager
-        The callbacks of this rank.
+        The state of the training apart from its arrays, position in the epoch included.
+    tensorboard : tensorboardX.SummaryWriter
+        For figures, images, texts and audio of one's own.
+    is_global_zero : bool
+        Whether this is rank 0, which writes and shows.
     """
 
     callbacks: list[Any]
@@ -71,7 +91,8 @@ class TrainingState:
         """Leave out the rest of this epoch's batches; validation and the next epoch follow.
 
         A step under way is still made; in ``on_train_batch_start`` the batch is left out, and with
-        it the gradients of an accumulation window that is still open.
+        it the gradients of an accumulation window that is still open. If several ranks train, all
+        of them must skip it.
         """
         self.progress.skips_epoch = True
 
@@ -202,8 +223,12 @@ class TrainingState:
 
     @property
     def train_loader(self) -> Any:
-        """Loader of the training batches."""
+        """Loader of the training batches; set it to train on others from the next epoch on."""
         return self.data.train_loader
+
+    @train_loader.setter
+    def train_loader(self, loader: Any) -> None:
+        self.data.train_loader = loader
 
     @property
     def val_loader(self) -> Any:
