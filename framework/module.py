@@ -59,6 +59,7 @@ class Module:
     training: bool = True
     needs_dx: bool = True
     capturable: bool | None = None
+    loss: Any  # of a model whose training_step is the default
     _stack: list[tuple[Any, ...]] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

@@ -115,9 +115,9 @@ class ViT(Module):
             channels, embed_dim, patch_size, needs_dx=False
         )
         count = height * width // patch_size**2  # T
-        self.class_token: None = None
+        self.class_token: Parameter | None = None
         if pool == "token":
-            self.class_token: Parameter = Parameter(init.normal((embed_dim,), std=POSITION_STD))
+            self.class_token = Parameter(init.normal((embed_dim,), std=POSITION_STD))
             count += 1
         self.positions: Parameter = Parameter(init.normal((count, embed_dim), std=POSITION_STD))
         self.dropout: nn.Dropout = nn.Dropout(dropout)

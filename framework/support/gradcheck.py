@@ -100,7 +100,7 @@ def check_gradients(
 class _Check:
     """A float64 copy of a module, its inputs and dy, for reproducible runs."""
 
-    def __init__(self, module: Module, inputs: Any, rng: Generator) -> Any:
+    def __init__(self, module: Module, inputs: Any, rng: Generator):
         self.name = type(module).__name__
         self.module = copy.deepcopy(module).to(dtype="float64")
         self.modes = [child.training for child in module.modules()]
