@@ -56,10 +56,6 @@ class Loop:
     target: Array | None = None
     _before: tuple[list[Array], list[Array]] | None = None
 
-    def forward(self, x: Array, y: Any) -> None:
-        """Note the input and the output of a forward."""
-        self.x, self.y, self.target = x, y, None
-
     def before_backward(self) -> None:
         """Compare weights and gradients with those at the end of the previous backward."""
         self.backwards += 1
@@ -153,7 +149,7 @@ class Observer:
         y = call()
         loop = self._loops.get(id(module))
         if loop is not None and inputs and module.training:
-            loop.forward(np.copy(inputs[0]), y)
+            loop.x, loop.y, loop.target = np.copy(inputs[0]), y, None
         if len(inputs) > 1:
             for loop in self._loops.values():
                 if loop.y is inputs[0] and loop.module is not module:

@@ -92,12 +92,6 @@ def trainings(
     return [Training(_only_model(script.names, path), data)], script.ended
 
 
-def model_and_data(path: str | os.PathLike[str]) -> tuple[Module, Any]:
-    """Return ``(model, data)`` of the first training of a script; see `trainings`."""
-    first = trainings(path)[0][0]
-    return first.model, first.data
-
-
 class _WouldWriteFile(BaseException):
     """Ends a script that would write a file after a fit that was only a step."""
 

@@ -6,7 +6,13 @@ from planted_scripts import SCRIPT, SCRIPTS, planted
 
 import firstlight as fl
 from firstlight.tools.diagnose import check
-from firstlight.tools.diagnose.script import model_and_data
+from firstlight.tools.diagnose.script import trainings
+
+
+def checked(script):
+    """Check the first training of a script."""
+    first = trainings(script)[0][0]
+    return check(first.model, first.data)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -21,7 +27,7 @@ def test_a_mistake_in_a_training_script_is_named(name, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(planted(name))
     _, where, kind = SCRIPTS[name]
-    report = check(*model_and_data(script))
+    report = checked(script)
     assert report.findings, str(report)
     assert (report.findings[0].where, report.findings[0].kind) == (where, kind), str(report)
 
@@ -29,7 +35,7 @@ def test_a_mistake_in_a_training_script_is_named(name, tmp_path):
 def test_the_script_without_mistakes_is_fine(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
-    report = check(*model_and_data(script))
+    report = checked(script)
     assert report.ok, str(report)
     assert not report.notes
 
@@ -49,7 +55,7 @@ def test_what_was_found_is_told_with_what_to_do(tmp_path):
 def test_what_follows_from_a_finding_is_not_another_one(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(planted("pixels from 0 to 255"))
-    report = check(*model_and_data(script))
+    report = checked(script)
     assert [one.kind for one in report.findings] == ["input-scale"]
     verdicts = {line.subject: line.verdict for line in report.checks}
     assert verdicts["scale of the inputs"] == "wrong"
