@@ -95,8 +95,8 @@ def test_the_command_names_step_and_parameter(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["diverge", "a"], "expected: runs diverge A B; got a"),
-        (["diverge"], "expected: runs diverge A B; got nothing"),
+        (["diverge", "a"], "the following arguments are required: RUN"),
+        (["diverge"], "the following arguments are required: RUN"),
         (["diverge", "a", "zebra"], "no run zebra in runs; the newest are: "),
         (["diverge", "a", "plain"], "does not exist; train with --callback fingerprints"),
         (["diverge", "a", "later"], "the two runs have no step in common"),
