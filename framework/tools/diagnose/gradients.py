@@ -12,6 +12,7 @@ from firstlight.tools.diagnose.bench import Bench
 
 RTOL = 5e-6  # largest error, relative to the typical size of such a derivative
 MANY = 4  # more gradients than that are compared all together first
+FITS = 1e-3  # relative error of a hypothesis that holds
 DIRECTIONS = 4  # that are tried before a gradient is called wrong
 
 
@@ -46,13 +47,13 @@ class Gradient:
     latest: float = 0.0
     probes: list[tuple[Array, float, float]] = field(default_factory=list)
 
-    def explains(self, candidate: Array, tolerance: float = 1e-3) -> bool:
+    def explains(self, candidate: Array) -> bool:
         """Return whether another gradient would agree with forward along every direction."""
         if np.shape(candidate) != self.values.shape:
             return False
         for v, numeric, tolerated in self.probes:
             size = typical_size(candidate, v) + abs(numeric)
-            if not abs(float((candidate * v).sum()) - numeric) <= tolerance * size + tolerated:
+            if not abs(float((candidate * v).sum()) - numeric) <= FITS * size + tolerated:
                 return False
         return bool(self.probes)
 

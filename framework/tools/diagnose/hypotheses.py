@@ -17,12 +17,11 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose import _rerun_hypotheses as rerun
 from firstlight.tools.diagnose._rerun_hypotheses import Explanation, Remake
 from firstlight.tools.diagnose.bench import Bench
-from firstlight.tools.diagnose.gradients import Gradient, probe
+from firstlight.tools.diagnose.gradients import FITS, Gradient, probe
 from firstlight.tools.diagnose.shape_errors import explain_shapes
 
 UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"
 GROUPS = 12  # into which an axis is divided, to see where a gradient is wrong
-FITS = 1e-3  # relative
 
 
 def explain_gradient(bench: Bench, wrong: Gradient, remake: Remake) -> Explanation:

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -169,23 +169,3 @@ def together(runs: Sequence[RunFolder], name: str) -> "Figure":
     values = [value for _, y in lines.values() for value in y if math.isfinite(value)]
     log = name.endswith("loss") and min(values, default=0) > 0
     return overlay({name: lines}, x_label="epoch", log=log and max(values) > DECADES * min(values))
-
-
-def most_telling(
-    columns: dict[str, list[str]], room: float, width: Callable[[list[str]], float]
-) -> list[str]:
-    """Return the names of the columns that distinguish most rows, as many as have room.
-
-    Parameters
-    ----------
-    columns : dict of str to list of str
-    room : float
-    width : callable
-        The room that a column takes. The most telling one is always among those returned.
-    """
-    chosen = []
-    for name in sorted(columns, key=lambda name: -len(set(columns[name]))):
-        if not chosen or room >= width(columns[name]):
-            room -= width(columns[name])
-            chosen.append(name)
-    return [name for name in columns if name in chosen]

@@ -10,7 +10,7 @@ from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import speaking
 from firstlight.tools.report._page import SIZES, Page
 from firstlight.tools.report.blocks import Block, Code, Figure, Heading, Line, Table, Text
-from firstlight.tools.report.comparison import compare, most_telling
+from firstlight.tools.report.comparison import compare
 from firstlight.tools.report.content import Content
 from firstlight.tools.report.html import brief, names_of
 from firstlight.tools.report.markdown import as_blocks, as_line, escaped
@@ -156,7 +156,7 @@ def _comparison(found, say):
         for name, values in rows.items()
     }
     room = LETTERS - sum(map(_width, [[say["run"], *labels], *results]))
-    varied = most_telling(columns, room, _width)
+    varied = _most_telling(columns, room)
     shown = [[say["run"], *labels], *(columns[name] for name in varied), *results]
     yield "comparison", Table(list(zip(*shown, strict=True)))
     notes = []
@@ -170,6 +170,16 @@ def _comparison(found, say):
     name = "val_loss" if "val_loss" in found["figures"] else next(iter(found["figures"]), None)
     if name is not None:
         yield "comparison", Figure(_enlarged(found["figures"][name]), name)
+
+
+def _most_telling(columns, room):
+    """Return the names of the columns that distinguish most rows, as many as have room, or one."""
+    chosen = []
+    for name in sorted(columns, key=lambda name: -len(set(columns[name]))):
+        if not chosen or room >= _width(columns[name]):
+            room -= _width(columns[name])
+            chosen.append(name)
+    return [name for name in columns if name in chosen]
 
 
 def _width(column):
