@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BARS = "▁▂▃▄▅▆▇█"
+FOLDED = 24  # longer cells may take several lines on a terminal
 
 
 class Table(str):
@@ -29,18 +30,26 @@ class Table(str):
     head: bool
     right: Collection[int]
 
-    def on_terminal(self) -> Any:
-        """Return rich's table: names in bold, and long cells folded to the terminal's width."""
+    def draw(self) -> None:
+        """Print with bold titles; cells of more than `FOLDED` characters may take several lines.
+
+        A table that is too wide nevertheless is left to the terminal: numbers stay whole.
+        """
         from rich.table import Table as RichTable
         from rich.text import Text
 
         drawn = RichTable(box=None, show_header=self.head, pad_edge=False, padding=(0, 2, 0, 0))
-        for index, cell in enumerate(self.rows[0]):
-            side = "right" if index in self.right else "left"
-            drawn.add_column(Text(cell if self.head else ""), justify=side, overflow="fold")
+        for index, column in enumerate(zip(*self.rows, strict=True)):
+            title, side = Text(column[0] * self.head), "right" if index in self.right else "left"
+            width = max(map(len, column))
+            least = width if index == 0 or width <= FOLDED else FOLDED
+            drawn.add_column(title, justify=side, overflow="fold", min_width=least)
         for row in self.rows[self.head :]:
             drawn.add_row(*map(Text, row))
-        return drawn
+        screen = console()
+        needed = screen.measure(drawn, options=screen.options.update(max_width=sys.maxsize)).minimum
+        screen.width = max(screen.width, needed)
+        screen.print(drawn)
 
 
 def table(
@@ -71,7 +80,7 @@ def tell(*parts: object, **options: Any) -> None:
     """
     (part,) = parts if len(parts) == 1 else ("",)
     if isinstance(part, Table) and is_terminal(sys.stdout):
-        console().print(part.on_terminal())
+        part.draw()
     else:
         print(*(printable(str(part)) for part in parts), **options)
 

@@ -1,6 +1,7 @@
 """The registry of commands: firstlight's own, those of plugins, and how they declare options."""
 
 import io
+import re
 import sys
 import tomllib
 from importlib import import_module
@@ -124,18 +125,32 @@ def test_a_table_is_plain_where_the_output_is_no_terminal(capsys):
     )
 
 
-def test_a_table_on_a_terminal_has_its_names_in_bold_and_fits(monkeypatch):
+def terminal(monkeypatch):
+    """Make standard output a terminal of 50 columns, and return it."""
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", "50")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    rows = [*ROWS, ("a name that is \x1b[2J longer than the terminal is wide", "1")]
+    return sys.stdout
+
+
+def test_a_table_on_a_terminal_has_bold_titles_and_folds_long_texts(monkeypatch):
+    output = terminal(monkeypatch)
+    rows = [(*row, "") for row in ROWS]
+    rows.append(("2026-11-29_0001", "1", "a note that is \x1b[2J longer than the terminal is wide"))
     text.tell(text.table(rows, right=(1,), head=True))
-    written = sys.stdout.getvalue()
+    written = output.getvalue()
     assert "\x1b[1mname" in written
     assert "\x1b[2J" not in written
     assert "second [red]x" in written  # no markup of rich
-    plain = written.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    plain = re.sub(r"\x1b\[[01]m", "", written).splitlines()
     assert plain[1].split() == ["first", "0.5"]
-    assert max(map(len, plain)) <= 30
-    assert "wide" in written  # folded, not cut off
+    assert max(map(len, plain)) <= 50
+    assert "2026-11-29_0001" in written
+    assert {"note", "wide"} <= set(written.split())  # on several lines
+
+
+def test_a_table_too_wide_for_a_terminal_keeps_its_numbers_whole(monkeypatch):
+    output = terminal(monkeypatch)
+    text.tell(text.table([["a run of many metrics", *(f"{i}.12345" for i in range(9))]]))
+    assert output.getvalue().split()[-9:] == [f"{i}.12345" for i in range(9)]
