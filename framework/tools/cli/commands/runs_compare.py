@@ -3,7 +3,7 @@
 import json
 
 from firstlight.checkpoints.fingerprints import first_difference, read_fingerprints
-from firstlight.runs import RunFolder, compare
+from firstlight.runs import compare
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, Args, Options, option
@@ -12,6 +12,7 @@ from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
 
 SIDE_BY_SIDE = 4  # runs up to which each has a column
+PAIR: Options = (option("run", "the two runs", nargs=2, metavar="RUN"), JSON)
 SHOWN = 8  # names of parameters
 
 
@@ -65,34 +66,22 @@ def _compared(found, differing, results, which):
     return [["run", *cells], *zip(labels, *cells.values(), strict=True)]
 
 
-class PairCommand(RunsCommand):
-    """A command on two runs."""
-
-    options: Options = (option("run", "the two runs", nargs=2, metavar="RUN"), JSON)
-
-    def run(self, args: Args) -> int:
-        """Find the runs, and compare them."""
-        a, b = (one(name, args) for name in args.run)
-        return self.compare(a, b, args.json)
-
-    def compare(self, a: RunFolder, b: RunFolder, as_json: bool) -> int:
-        """Compare two runs; return the exit code."""
-        raise NotImplementedError
-
-
-class Diff(PairCommand):
+class Diff(RunsCommand):
     """Show how run B differs from run A: settings, machine and packages, and code, as a diff of the
     commits and of what was not committed.
     """
 
-    def compare(self, a: RunFolder, b: RunFolder, as_json: bool) -> int:
+    options = PAIR
+
+    def run(self, args: Args) -> int:
         """Print the differences."""
+        a, b = (one(name, args) for name in args.run)
         found = {
             "settings": compare.settings_changed(a, b),
             "environment": compare.environment_changed(a, b),
             "code": compare.code_changed(a, b),
         }
-        if as_json:
+        if args.json:
             tell(json.dumps(strict({"runs": [a.label, b.label]} | found), indent=2))
             return 0
         tell(f"--- {a.label}\n+++ {b.label}")
@@ -107,15 +96,18 @@ class Diff(PairCommand):
         return 0
 
 
-class Diverge(PairCommand):
+class Diverge(RunsCommand):
     """Find the first step, and the parameters, in which two runs differ that should be the same.
 
     Both must have been trained with --callback fingerprints. The exit code is 0 if they agree, 1
     if they differ.
     """
 
-    def compare(self, a: RunFolder, b: RunFolder, as_json: bool) -> int:
+    options = PAIR
+
+    def run(self, args: Args) -> int:
         """Print where they differ."""
+        a, b = (one(name, args) for name in args.run)
         with usage_errors(kinds=(FileNotFoundError, ValueError)):
             first, second = read_fingerprints(a.path), read_fingerprints(b.path)
         common = sorted(first.keys() & second.keys())
@@ -124,7 +116,7 @@ class Diverge(PairCommand):
                 "the two runs have no step in common; train both with the same interval"
             )
         found = first_difference(first, second)
-        if as_json:
+        if args.json:
             step, names = found or (None, [])
             tell(json.dumps({"steps": common, "diverges_at": step, "parameters": names}))
         else:

@@ -181,7 +181,7 @@ def plots(trials: Trials, every: list[Trial], shares: dict[str, float]) -> list[
     finite = values[np.isfinite(values)]
     if spec.mode == "min" and finite.min() > 0 and finite.max() > 10 * finite.min():
         log.append(spec.metric)
-    options: Options = {"metric": spec.metric, "mode": spec.mode, "log": log}
+    options = {"metric": spec.metric, "mode": spec.mode, "log": log}
     made = {
         "parallel_coordinates": figures.parallel_coordinates(values, parameters, **options),
         "importance": figures.importance_bars(shares, metric=spec.metric),
