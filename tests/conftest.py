@@ -21,6 +21,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
 
 
+def pytest_configure(config):
+    """Give each process of pytest-xdist tests in a row: what they share is then made once."""
+    if config.getoption("dist", "no") == "load":  # what -n chooses
+        config.option.dist = "worksteal"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_fsync():
     """Leave writing to the disk to the system: no test cuts the power."""
