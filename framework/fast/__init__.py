@@ -12,7 +12,7 @@ by the first array (`by_array`); all others are NumPy expressions, which CuPy ar
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 
@@ -68,25 +68,27 @@ def by_array(on_host: F, on_device: Callable[..., Any], dtype: str | None = None
 
 
 # A form for the CPU, and one for a GPU; those imported by name above have one form for both.
-add_by_index = by_array(indexing.add_by_index, cupy_ops.add_by_index)
-attention = by_array(attention_tiles.attention, cupy_ops.attention)
-attention_backward = by_array(attention_tiles.attention_backward, cupy_ops.attention_backward)
-channel_dots = by_array(channels.channel_dots, cupy_ops.channel_dots)
-channel_moments = by_array(channels.channel_moments, cupy_ops.channel_moments)
-channel_sums = by_array(channels.channel_sums, cupy_ops.channel_sums)
-conv2d = by_array(convolution.conv2d, cupy_images.conv2d)
-conv2d_dw = by_array(convolution.conv2d_dw, cupy_images.conv2d_dw)
-conv2d_dx = by_array(convolution.conv2d_dx, cupy_images.conv2d_dx)
-dropout_mask = by_array(dropout.dropout_mask, cupy_ops.dropout_mask)
-dropout_seeds = by_array(dropout.dropout_seeds, cupy_ops.dropout_seeds)
-gelu = by_array(gelu_blocks.gelu, cupy_ops.gelu)
-layer_norm = by_array(layernorm.layer_norm, cupy_ops.layer_norm)
-layer_norm_backward = by_array(layernorm.layer_norm_backward, cupy_ops.layer_norm_backward)
-max_pool2d = by_array(pooling.max_pool2d, cupy_images.max_pool2d)
-max_pool2d_dx = by_array(pooling.max_pool2d_dx, cupy_images.max_pool2d_dx)
-next_scale = by_array(gradients.next_scale, cupy_ops.next_scale)
-softmax_parts = by_array(softmax.softmax_parts, cupy_ops.softmax_parts)
-softmax_parts_dx = by_array(softmax.softmax_parts_dx, cupy_ops.softmax_parts_dx)
-sum_of_squares = by_array(gradients.sum_of_squares, cupy_ops.sum_of_squares)
-take_scaled = by_array(indexing.take_scaled, cupy_ops.take_scaled, "float32")
-unscale = by_array(gradients.unscale, cupy_ops.unscale)
+add_by_index: Final = by_array(indexing.add_by_index, cupy_ops.add_by_index)
+attention: Final = by_array(attention_tiles.attention, cupy_ops.attention)
+attention_backward: Final = by_array(
+    attention_tiles.attention_backward, cupy_ops.attention_backward
+)
+channel_dots: Final = by_array(channels.channel_dots, cupy_ops.channel_dots)
+channel_moments: Final = by_array(channels.channel_moments, cupy_ops.channel_moments)
+channel_sums: Final = by_array(channels.channel_sums, cupy_ops.channel_sums)
+conv2d: Final = by_array(convolution.conv2d, cupy_images.conv2d)
+conv2d_dw: Final = by_array(convolution.conv2d_dw, cupy_images.conv2d_dw)
+conv2d_dx: Final = by_array(convolution.conv2d_dx, cupy_images.conv2d_dx)
+dropout_mask: Final = by_array(dropout.dropout_mask, cupy_ops.dropout_mask)
+dropout_seeds: Final = by_array(dropout.dropout_seeds, cupy_ops.dropout_seeds)
+gelu: Final = by_array(gelu_blocks.gelu, cupy_ops.gelu)
+layer_norm: Final = by_array(layernorm.layer_norm, cupy_ops.layer_norm)
+layer_norm_backward: Final = by_array(layernorm.layer_norm_backward, cupy_ops.layer_norm_backward)
+max_pool2d: Final = by_array(pooling.max_pool2d, cupy_images.max_pool2d)
+max_pool2d_dx: Final = by_array(pooling.max_pool2d_dx, cupy_images.max_pool2d_dx)
+next_scale: Final = by_array(gradients.next_scale, cupy_ops.next_scale)
+softmax_parts: Final = by_array(softmax.softmax_parts, cupy_ops.softmax_parts)
+softmax_parts_dx: Final = by_array(softmax.softmax_parts_dx, cupy_ops.softmax_parts_dx)
+sum_of_squares: Final = by_array(gradients.sum_of_squares, cupy_ops.sum_of_squares)
+take_scaled: Final = by_array(indexing.take_scaled, cupy_ops.take_scaled, "float32")
+unscale: Final = by_array(gradients.unscale, cupy_ops.unscale)

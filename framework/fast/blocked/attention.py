@@ -10,7 +10,6 @@ and the s keys that these see.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -58,7 +57,7 @@ def attention(
     """
     lse = np.empty_like(y, shape=(*q.shape[:3], 1))
     plain = bias is None and not dropout
-    compute = fastest(attend, q, k, v) if plain else attend
+    compute = fastest(_attend, q, k, v) if plain else _attend
 
     def block(first, last):
         n = slice(first, last)
@@ -72,16 +71,7 @@ def attention(
     return lse
 
 
-def attend(
-    q: Array,
-    k: Array,
-    v: Array,
-    y: Array,
-    lse: Array,
-    causal: bool,
-    bias: Array | None = None,
-    draw: Callable[..., Array] | None = None,
-) -> None:
+def _attend(q, k, v, y, lse, causal, bias=None, draw=None):
     """Compute `attention` for some samples, in this thread."""
     hidden = _future(y) if causal else None
     small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
@@ -118,7 +108,7 @@ def attention_backward(
         dv = pᵀ dy      ds = p (dp - Σ_d dy y)      dq = ds k/√D      dk = dsᵀ q/√D
     """
     plain = bias is None and not dropout
-    compute = fastest(attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else attend_backward
+    compute = fastest(_attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else _attend_backward
 
     def block(first, last):
         n = slice(first, last)
@@ -132,20 +122,7 @@ def attention_backward(
     spread(block, len(q), _samples_per_block(q, k))
 
 
-def attend_backward(
-    dy: Array,
-    q: Array,
-    k: Array,
-    v: Array,
-    y: Array,
-    lse: Array,
-    dq: Array,
-    dk: Array,
-    dv: Array,
-    causal: bool,
-    bias: Array | None = None,
-    draw: Callable[..., Array] | None = None,
-) -> None:
+def _attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal, bias=None, draw=None):
     """Compute `attention_backward` for some samples, in this thread."""
     hidden = _future(y) if causal else None
     v_transposed = _transposed(v)

@@ -115,7 +115,7 @@ def test_attention(twins, causal, shape):
     results = {}
     for name, dtype in (("exact", "float64"), ("plain", "float32"), ("twin", "float32")):
         there = [a.astype(dtype) for a in (q, k, v, dy)]
-        forward, backward = attention.attend, attention.attend_backward
+        forward, backward = attention._attend, attention._attend_backward
         if name == "twin":
             there = [q, k, v, dy]
             forward, backward = twin_of(forward), twin_of(backward)
@@ -131,9 +131,9 @@ def test_attention(twins, causal, shape):
 def test_attention_with_large_scores(twins):
     q = random(1, 1, 5, 4) * 1000
     y, lse = np.empty_like(q), np.empty((1, 1, 5, 1), "float32")
-    twin_of(attention.attend)(q, q, q, y, lse, False)
+    twin_of(attention._attend)(q, q, q, y, lse, False)
     exact, exact_lse = np.empty(q.shape), np.empty(lse.shape)
-    attention.attend(*[q.astype(float)] * 3, exact, exact_lse, False)
+    attention._attend(*[q.astype(float)] * 3, exact, exact_lse, False)
     np.testing.assert_allclose(y, exact, rtol=1e-5)
     np.testing.assert_allclose(lse, exact_lse, rtol=1e-5)
 
@@ -142,7 +142,7 @@ def test_nan_stays_nan_in_attention(twins):
     q, k = random(2, 1, 1, 3, 4)
     q[0, 0, 1, 2] = np.nan
     y, lse = np.empty_like(q), np.empty((1, 1, 3, 1), "float32")
-    twin_of(attention.attend)(q, k, k, y, lse, True)
+    twin_of(attention._attend)(q, k, k, y, lse, True)
     assert np.isnan(y).any(axis=-1).tolist() == [[[False, True, False]]]
 
 
@@ -161,7 +161,7 @@ def test_a_blas_that_cannot_be_called_leaves_numpys_forms():
         "logging.basicConfig(level='INFO')\n"
         "x = np.zeros(1, 'float32')\n"
         "assert compiled.fastest(adam.descend, x) is not adam.descend\n"
-        "attend = importlib.import_module('firstlight.fast.blocked.attention').attend\n"
+        "attend = importlib.import_module('firstlight.fast.blocked.attention')._attend\n"
         "assert compiled.fastest(attend, x) is attend\n"
     )
     environment = {**os.environ, "FIRSTLIGHT_COMPILED": "1"}
@@ -183,8 +183,8 @@ def test_attention_takes_any_memory(twins, layout):
         q = q[:, :, ::-1]
     found, right = (np.empty((2, 2, 5, 4), "float32") for _ in range(2))
     lse = np.empty((2, 2, 5, 1), "float32")
-    twin_of(attention.attend)(q, q, q, found, lse, True)
-    attention.attend(q, q, q, right, lse, True)
+    twin_of(attention._attend)(q, q, q, found, lse, True)
+    attention._attend(q, q, q, right, lse, True)
     np.testing.assert_allclose(found, right, atol=1e-6)
 
 
