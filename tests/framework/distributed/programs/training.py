@@ -24,6 +24,13 @@ class Pause(fl.Callback):
             time.sleep(0.01)
 
 
+class NoPlots(fl.callbacks.Plots):
+    """Draws nothing: that takes longer than the training."""
+
+    def on_fit_end(self):
+        pass
+
+
 runs = Path(sys.argv[1])
 steps = int(sys.argv[2]) if len(sys.argv) > 2 else 60
 holds = int(sys.argv[3]) if len(sys.argv) > 3 else 0
@@ -39,6 +46,7 @@ trainer = fl.Trainer(
     accumulate_grad_batches=2,
     callbacks=[
         Pause(),
+        NoPlots(),
         fl.callbacks.ModelCheckpoint(every_n_steps=5),
         fl.callbacks.EMA(0.9),
         fl.callbacks.LRSchedule("cosine"),
