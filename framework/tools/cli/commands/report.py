@@ -48,7 +48,7 @@ class SheetCommand(Command):
     )
 
     def run(self, args: Args) -> int:
-        """Gather what there is of the runs, and write it."""
+        """Gather the content of the runs, and write it."""
         from firstlight.tools import report  # raises if a package is missing
 
         given = args.runs or args.where is not None or args.sort is not None

@@ -1,4 +1,4 @@
-"""``firstlight runs compare``, ``diff`` and ``diverge``: in what runs differ."""
+"""``firstlight runs compare``, ``diff`` and ``diverge``: the differences of runs."""
 
 import json
 

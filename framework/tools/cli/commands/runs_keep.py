@@ -13,14 +13,15 @@ from firstlight.tools.cli.text import tell
 
 
 class Tag(RunsCommand):
-    """Give a run tags, take others away, and show those it has then. They can be asked for:
-    firstlight runs list --where "'baseline' in tags".
+    """Add tags to a run, remove others, and show its tags.
+
+    List runs by tag: firstlight runs list --where "'baseline' in tags".
     """
 
     options: Options = (
         option("run", "which run"),
-        option("tags", "tags to give it", nargs="*", metavar="TAG"),
-        option("--remove TAG,...", "tags to take away"),
+        option("tags", "tags to add", nargs="*", metavar="TAG"),
+        option("--remove TAG,...", "tags to remove"),
     )
 
     def run(self, args: Args) -> int:
@@ -40,7 +41,7 @@ class Tag(RunsCommand):
 
 
 class Note(RunsCommand):
-    """Note something about a run, or show what was noted; "" takes the note away."""
+    """Write a note to a run, or show its note; "" removes it."""
 
     options: Options = (option("run", "which run"), option("text", "the note", nargs="*"))
 
@@ -65,7 +66,7 @@ class Deletion(RunsCommand):
         raise NotImplementedError
 
     def run(self, args: Args) -> int:
-        """Ask, and delete."""
+        """Ask for confirmation, and delete."""
         found, files = self.find(args)
         if not found and not files:
             tell("there is nothing to delete")

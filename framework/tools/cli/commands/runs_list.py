@@ -92,7 +92,7 @@ class Show(RunsCommand):
     options: Options = (option("run", "which run (default: the latest)", nargs="?"), JSON)
 
     def run(self, args: Args) -> int:
-        """Print what there is."""
+        """Print head, settings and metrics."""
         found = one(args.run, args)
         if args.json:
             more = {"environment": found.environment, "summary": found.summary}
@@ -111,7 +111,7 @@ class Show(RunsCommand):
 
 
 def _head(run):
-    """Return rows about what the run is and how it went."""
+    """Return rows about the run: its status, times, marks, command and machine."""
     summary, environment = run.summary, run.environment
     error, has_patch = summary.get("error", ""), (run.path / PATCH).is_file()
     stage = f" in the {summary['stage']}" if summary.get("stage") else ""
