@@ -33,8 +33,9 @@ GENERAL: dict[str, tuple[Any, Any, str]] = {
 class Fit(NamesCommand):
     """Train a model on a data set, keep the run in a folder, and test the best weights.
 
-    firstlight fit --model mlp --model.hidden 512,256 --data mnist --trainer.max_epochs 10
-    firstlight fit --callback early_stopping --early_stopping.patience 5 --config mine.yaml
+    For example:
+      firstlight fit --model mlp --model.hidden 512,256 --data mnist --trainer.max_epochs 10
+      firstlight fit --callback early_stopping --early_stopping.patience 5 --config mine.yaml
     """
 
     usage = "[--model NAME] [--data NAME] [--callback NAME ...] [arguments]"

@@ -14,7 +14,8 @@ from firstlight.tools.cli.errors import UsageError, usage_errors
 class Generate(past_run.RunCommand):
     """Have a run's language model continue a text.
 
-    firstlight generate --prompt "To be," --temperature 0.8 --top_k 50
+    For example:
+      firstlight generate --prompt "To be," --temperature 0.8 --top_k 50
     """
 
     options: Options = (
