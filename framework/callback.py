@@ -1,4 +1,4 @@
-"""Callback: the base class of what watches and steers a training, and the roles that order it."""
+"""The base class of callbacks, and the roles that order them."""
 
 from enum import IntEnum
 from typing import Any

@@ -45,7 +45,7 @@ Firing order of ``Trainer.fit``, validated once an epoch::
 a validation. The hooks of a validation fire in tests too, with ``stage="test"``; a callback that
 means validations only compares ``stage`` with "val".
 
-``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever somebody saves or loads one.
+``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever a checkpoint is saved or loaded.
 Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
 
 What a hook raises ends the training, with the callback named; only that of a callback with

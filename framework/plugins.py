@@ -1,4 +1,4 @@
-"""Plugins: what is installed, found through the entry-point group ``firstlight``.
+"""Discover installed plugins through the entry-point group ``firstlight``.
 
 Installing a plugin makes its models, data sets, callbacks and commands available by name; it
 changes no run until it is asked for. firstlight's own come in through the same door.

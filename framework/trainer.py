@@ -1,4 +1,4 @@
-"""Trainer: the loop, on one screen in `Trainer.fit`."""
+"""The Trainer, with the loop on one screen in `Trainer.fit`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

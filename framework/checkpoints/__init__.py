@@ -1,1 +1,1 @@
-"""Checkpoints: their format, and the way from a training to a file and back."""
+"""The format of checkpoints, saving and restoring a training, finding what to resume from."""

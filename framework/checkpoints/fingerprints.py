@@ -1,4 +1,4 @@
-"""Fingerprints: short hashes of a model's state, to find where two trainings diverge.
+"""Short hashes of a model's state, to find the step at which two trainings diverge.
 
 A run that keeps them has ``fingerprints.jsonl``, one line a step::
 

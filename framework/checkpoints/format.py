@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the arrays, and JSON for everything else; no pickle."""
+"""The file of a checkpoint: arrays as safetensors, everything else as JSON; no pickle."""
 
 from __future__ import annotations
 

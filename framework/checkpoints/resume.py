@@ -1,4 +1,4 @@
-"""Resume: continue a training from a checkpoint, to the same bytes as without the interruption.
+"""Find the checkpoint to resume from; the result has the same bytes as without the interruption.
 
 ``Trainer.fit(..., resume=...)`` takes
 
@@ -98,7 +98,7 @@ def find(resume: Path | str, runs_dir: Path | str | None, name: str) -> Place | 
         if path.name == EXCEPTION:
             warnings.warn(
                 f"{str(path)!r} was written in the middle of a step; what follows differs from one "
-                f"not broken off. {LAST} beside it, if there is one, goes on exactly",
+                f"that was not interrupted. {LAST} beside it, if there is one, resumes exactly",
                 stacklevel=2,
             )
         return _continue_run(path, take_over=True) if path.name == LAST else _place(path)
@@ -151,7 +151,7 @@ def _existing(resume, runs_dir):
     if not run.resumable:
         raise FileNotFoundError(
             f"resume={str(resume)!r}: the run {run.label} ({run.status}) has no checkpoint to go "
-            "on from; start it anew"
+            "on from; train it again"
         )
     return run.path / "checkpoints" / LAST
 
@@ -167,7 +167,7 @@ def _continue_run(path, take_over=False):
         owned = owner.claim(run, take_over=take_over)
     except OSError as error:
         raise OSError(
-            f"run {run} cannot be gone on with, as its folder cannot be written ({error}); resume "
+            f"run {run} cannot be continued, as its folder cannot be written ({error}); resume "
             "from a copy of it"
         ) from error
     try:

@@ -1,4 +1,4 @@
-"""Snapshots: from a training to a `Checkpoint` and back."""
+"""Save a training as a `Checkpoint`, and restore it."""
 
 from __future__ import annotations
 

@@ -165,5 +165,5 @@ def _denominator(output, samples):
 
     None of a sum. A rank that has none of the samples computes another's, which does not count.
     """
-    told = output.denominators.get("loss", samples)
-    return told if samples or told is None else 0
+    given = output.denominators.get("loss", samples)
+    return given if samples or given is None else 0

@@ -1,4 +1,4 @@
-"""Agreement: what ranks see differently (signals, clocks, requests) is settled between steps.
+"""Settle between steps what ranks see differently: signals, clocks, requests.
 
 A signal may reach one rank only, and clocks differ, but either all ranks make the next step or
 none. So after every step the ranks exchange what they know, in one message, and act alike.
@@ -42,10 +42,10 @@ class Agreement(NamedTuple):
 
 def agree(communicator: Communicator, mine: Agreement) -> Agreement:
     """Exchange what each rank knows; every rank returns the same."""
-    told = [mine.signal, mine.stop_reason is not None, mine.saves, mine.skips_epoch, mine.elapsed]
-    told = np.array(told, "float64")
-    communicator.allreduce_(told, "max")
-    signal, stops, saves, skips_epoch, elapsed = told.tolist()
+    stops = mine.stop_reason is not None
+    message = np.array([mine.signal, stops, mine.saves, mine.skips_epoch, mine.elapsed], "float64")
+    communicator.allreduce_(message, "max")
+    signal, stops, saves, skips_epoch, elapsed = message.tolist()
     reasons = communicator.gather(mine.stop_reason) if stops else [None]
     reason = next((one for one in reasons if one is not None), None)
     return Agreement(int(signal), reason, bool(saves), bool(skips_epoch), elapsed)

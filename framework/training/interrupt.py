@@ -1,4 +1,4 @@
-"""Interrupts: signals that stop a training after the step under way.
+"""Signals that stop a training after the step under way.
 
 ========================  ==================================================================
 Ctrl-C (SIGINT)           the first stops after the step, the second at once
@@ -7,7 +7,7 @@ SIGUSR1                   the same: what Slurm sends ahead with ``--signal=USR1@
 ========================  ==================================================================
 
 A child that is forked meanwhile, by a callback or a loader, gets the previous handlers back: it
-trains nothing, and must end when it is told to.
+trains nothing, and must end on a signal.
 """
 
 import os

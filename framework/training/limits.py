@@ -1,4 +1,4 @@
-"""Limits: how long a training lasts, how many batches it sees, how often it validates."""
+"""The limits of a training: epochs, steps, time, batches of each stage, validation interval."""
 
 from __future__ import annotations
 

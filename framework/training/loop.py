@@ -1,4 +1,4 @@
-"""Loop: what `Trainer.fit` calls between its lines, and how a training ends."""
+"""The parts of the loop in `Trainer.fit`: epochs, batches, boundaries, the end of a training."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Loop:
 
         An epoch that is interrupted, even before or in its validation, stays open: resuming
         finishes it. Checkpoints of one that is cut short by a stop hold the state after its last
-        step: a resume ends it again, or, if it may go on, continues as if it had not been cut.
+        step: a resume ends it again, or, with a later limit, continues as if it had not been cut.
         """
         trainer, progress = self._trainer, self._progress
         progress.at_boundary = True
@@ -203,13 +203,13 @@ class Loop:
             return
         if first and self._trainer.should_stop:  # resumed where only the epoch's end was missing
             return
-        # Loaders of ours start at the batch they were told; the first ones of others are discarded.
+        # Our loaders start at their restored position; the first batches of others are discarded.
         discarded = 0 if hasattr(loader, "load_state_dict") else first
         if discarded and not isinstance(loader, (list, tuple)):
             warnings.warn(
                 f"{type(loader).__name__} has no state_dict and load_state_dict, so its first "
                 f"{first} batches are passed over; unless it gives the same ones in the same order "
-                "each time, the training differs from one that was not broken off",
+                "each time, the training differs from an uninterrupted one",
                 stacklevel=3,
             )
         batches = islice(shards(loader, self._communicator), discarded, discarded + count - first)

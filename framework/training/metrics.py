@@ -21,7 +21,7 @@ Denominators = dict[str, "float | Array | None"]
 class MeanMetrics:
     """Average losses and metrics over batches, each weighted by what it is divided by.
 
-    Formula, for values vᵢ of batches i with denominators dᵢ, their samples unless told::
+    Formula, for values vᵢ of batches i with denominators dᵢ, by default their samples::
 
         mean = Σᵢ dᵢ vᵢ / Σᵢ dᵢ
 
@@ -83,14 +83,14 @@ class MeanMetrics:
         self, values: Values, weight: int, denominators: Denominators | None = None
     ) -> None:
         """Add what is on the device to the sums; `count` adds what the host knows."""
-        told = denominators or {}
+        denominators = denominators or {}
         for name, value in values.items():
             if getattr(value, "ndim", 0):
                 raise ValueError(
                     f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
                     f"shape {value.shape}; take its mean over the batch"
                 )
-            denominator = told.get(name, weight)
+            denominator = denominators.get(name, weight)
             if on_device(denominator):
                 added(self._weights, name, denominator)
             added(self._totals, name, _product(value, denominator))
@@ -100,10 +100,10 @@ class MeanMetrics:
     ) -> None:
         """Count a batch whose values a captured graph has added."""
         self.weight += weight
-        told = denominators or {}
+        denominators = denominators or {}
         for name in names:
             self._names[name] = None
-            denominator = told.get(name, weight)
+            denominator = denominators.get(name, weight)
             if not on_device(denominator):
                 added(self._weights, name, weight if denominator is None else denominator)
 

@@ -1,4 +1,4 @@
-"""Progress: the state of one training apart from its arrays; a checkpoint holds all of it."""
+"""The progress of a training: its state apart from arrays, which a checkpoint saves whole."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Progress:
     batches_done : int
         Batches of the epoch that were trained.
     epoch_done : bool
-        The epoch is over: validated, logged, and told to the callbacks.
+        The epoch is over: validated, logged, and the callbacks have run.
     at_boundary : bool
         Resuming from the present state would be bit-exact: between steps or epochs, after every
         callback has run.

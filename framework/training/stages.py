@@ -1,4 +1,4 @@
-"""Stages: what follows the training and belongs to its run, such as a command's test.
+"""Stages that follow a training and belong to its run, such as the test of ``firstlight fit``.
 
 ``summary.json`` names the stage while it lasts. A run that is killed within reads as crashed, so
 that ``resume="auto"`` resumes it: the training is over already, and the stage is repeated.

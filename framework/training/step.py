@@ -1,4 +1,4 @@
-"""Steps: forward, loss and backward of a batch, launch by launch or as a CUDA graph.
+"""Forward, loss and backward of a batch, launch by launch or as a CUDA graph.
 
 A network's forward and backward are some fifty launches on a GPU, and in small ones the host's part
 in each takes longer than the GPU's. A CUDA graph launches them all at once. What is captured must
@@ -219,7 +219,7 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
 def _fresh_memory(size):
     """Return memory for the pool of a graph; that there is none must end the capture.
 
-    A pool that is told so by CuPy's own error frees what the graph works in, and tries again.
+    After CuPy's own error a pool frees what the graph works in, and tries again.
     """
     cuda = load_cupy().cuda
     try:
