@@ -71,7 +71,7 @@ class Diff(RunsCommand):
     commits and of what was not committed.
     """
 
-    options = PAIR
+    options: Options = PAIR
 
     def run(self, args: Args) -> int:
         """Print the differences."""
@@ -103,7 +103,7 @@ class Diverge(RunsCommand):
     if they differ.
     """
 
-    options = PAIR
+    options: Options = PAIR
 
     def run(self, args: Args) -> int:
         """Print where they differ."""
