@@ -176,6 +176,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, number):
     check_going_on(tmp_path, before)
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path):
     process = sweep("s.yaml", "--jobs", 2, cwd=tmp_path, text=LONG)
     until(lambda: at_work(tmp_path), process)
