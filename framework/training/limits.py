@@ -52,7 +52,8 @@ class Limits:
 
     def count(self, stage: str, total: int) -> int:
         """Return how many of a stage's ``total`` batches to use."""
-        return batch_limit(f"limit_{stage}_batches", self.batches[stage], total)
+        limit = self.batches[stage]
+        return total if limit is None else batch_limit(f"limit_{stage}_batches", limit, total)
 
     def are_reached(self, progress: Progress) -> bool:
         """Return whether the steps or the time are used up."""

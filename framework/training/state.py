@@ -91,8 +91,8 @@ class TrainingState:
         """Leave out the rest of this epoch's batches; validation and the next epoch follow.
 
         A step under way is still made; in ``on_train_batch_start`` the batch is left out, and with
-        it the gradients of an accumulation window that is still open. If several ranks train, all
-        of them must skip it.
+        it the gradients of an accumulation window that is still open. If several ranks train, one
+        may ask for it in ``on_train_batch_end``; elsewhere, all must.
         """
         self.progress.skips_epoch = True
 

@@ -177,3 +177,7 @@ def test_only_the_first_rank_writes_and_shows(mpirun, tmp_path):
     steps = [r["step"] for r in read_records(run) if "train_loss_step" in r]
     assert steps == [4, 8, 12, 16, 20]
     assert len(list(run.glob("events.out*"))) == 1
+
+
+def test_an_epoch_that_one_rank_skips_is_skipped_by_all(mpirun):
+    assert mpirun(2, "skipping.py").splitlines().count("steps 5 epochs 2") == 2
