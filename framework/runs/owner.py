@@ -69,7 +69,7 @@ class Owner:
     def __post_init__(self) -> None:
         """Register the claim in this process, and start its heartbeat."""
         self._pid, self._seen = os.getpid(), time.monotonic()
-        self._released = threading.Event()
+        self._released, self._restorations = threading.Event(), 0
         owned[self.folder] = self
         claims.tokens.add(self.token)
         guards[self.folder] = self.verify
@@ -95,7 +95,7 @@ class Owner:
         """
         if self._released.is_set() and not self.lost:
             return
-        self._seen = time.monotonic()
+        self._seen, restorations = time.monotonic(), self._restorations
         try:
             if claims.read(self.path).token in (self.token, None):  # None: not readable just now
                 return
@@ -106,6 +106,8 @@ class Owner:
         others = claims.claims(self.folder)
         # A later owner may have released the folder again: the summary has its token.
         last = read_dict(self.folder / "summary.json").get("owner", self.token)
+        if restorations != self._restorations:  # another thread has just made the file again
+            return
         self.lost = bool(others) or last != self.token
         self.gone = not self.lost
         if self.lost:
@@ -139,6 +141,7 @@ class Owner:
         made = write_exclusively(self.path, claims.claim_text(self.folder, self.token))
         if made and any(one.token != self.token for one in claims.claims(self.folder)):
             self.path.unlink(missing_ok=True)
+        self._restorations += 1
         self.gone = False
         self.verify()
 

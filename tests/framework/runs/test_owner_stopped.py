@@ -100,3 +100,21 @@ def test_a_training_goes_on_after_another_one_took_its_run_over_and_failed():
     assert (trainer.status, trainer.step) == ("finished", 12)
     assert RunFolder(trainer.run.path).history.steps("train_loss_step") == list(range(1, 13))
     assert not list(trainer.run.path.glob("owner.*"))
+
+
+def test_a_folder_that_is_made_again_while_another_thread_checks_it_is_still_owned(
+    tmp_path, monkeypatch
+):
+    claimed = owner.claim(tmp_path)
+    claimed.path.unlink()
+    listed = claims.claims
+
+    def restored_meanwhile(folder):
+        monkeypatch.undo()
+        claimed.restore()
+        return listed(folder)
+
+    monkeypatch.setattr(claims, "claims", restored_meanwhile)
+    claimed.verify()
+    assert (claimed.lost, claimed.gone) == (False, False)
+    claimed.release()
