@@ -1,6 +1,8 @@
 """firstlight: neural networks from scratch on NumPy and CuPy."""
 
 import importlib
+import sys
+from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
     from firstlight.hookspecs import hookimpl
     from firstlight.module import Module, StepOutput
+    from firstlight.optim import schedules
     from firstlight.parameter import Buffer, Parameter
     from firstlight.runs.history import History
     from firstlight.support import rng
@@ -46,6 +49,7 @@ SHORT_NAMES = {
     "figures": "tools.figures",
     "report": "tools.report",
     "rng": "support.rng",
+    "schedules": "optim.schedules",
     "sweeps": "tools.sweeps",
     "tokenizers": "data.tokenizers",
     "transforms": "data.transforms",
@@ -91,3 +95,28 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *SHORT_NAMES})
+
+
+class _ShortNames:
+    """Finds ``import firstlight.figures``, and modules below it, at ``firstlight.tools.figures``.
+
+    The module is the same under both names.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        package, *parts = name.split(".")
+        if package != "firstlight" or not parts or parts[0] not in SHORT_NAMES:
+            return None
+        place = ".".join((package, SHORT_NAMES[parts[0]], *parts[1:]))
+        return ModuleSpec(name, self, loader_state=place)
+
+    def create_module(self, spec):
+        module = importlib.import_module(spec.loader_state)
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module):
+        module.__spec__ = module.__spec__.loader_state  # its own: the import has put in ours
+
+
+sys.meta_path.insert(0, _ShortNames())  # before the finder of files, which would make copies

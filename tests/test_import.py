@@ -7,6 +7,8 @@ import sys
 import pytest
 from threadpoolctl import threadpool_info
 
+from firstlight import SHORT_NAMES
+
 TIMEOUT = "OPENBLAS_THREAD_TIMEOUT"
 CHANGES = """
 import os, resource, signal, sys, warnings
@@ -88,6 +90,25 @@ def test_importing_changes_nothing_in_the_process():
 
 def test_numpy_is_imported_when_it_is_first_needed():
     assert told("import sys, firstlight; print('numpy' in sys.modules)") == ["False"]
+
+
+def test_short_names_can_be_imported_in_every_way():
+    """As statements, which do not ask the package's ``__getattr__``; there is one module each."""
+    lines = ["import importlib, firstlight"]
+    for short, place in SHORT_NAMES.items():
+        real = f"importlib.import_module('firstlight.{place}')"
+        lines += [
+            f"import firstlight.{short} as name",
+            f"assert name is {real} is firstlight.{short}",
+            f"assert name.__name__ == name.__spec__.name == 'firstlight.{place}'",
+        ]
+    lines += [
+        "from firstlight.tokenizers.bpe import BPETokenizer",
+        "assert BPETokenizer is firstlight.tokenizers.BPETokenizer",
+        "from firstlight.rng import seed_everything",
+        "assert seed_everything is firstlight.seed_everything",
+    ]
+    assert told("\n".join(lines)) == []
 
 
 @pytest.mark.parametrize(("setting", "seen"), [({}, "20"), ({TIMEOUT: "27"}, "27")])

@@ -14,6 +14,7 @@ from firstlight.callbacks.tensorboard import panels
 from firstlight.callbacks.tensorboard.scene import Scene
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
+from firstlight.runs.run import Run
 from firstlight.support.arguments import parse_count
 from firstlight.trainer import Trainer
 
@@ -119,6 +120,7 @@ class TensorBoard(Callback):
             return SummaryWriter(devnull, write_to_disk=False)
         return self._open()
 
+    @hookimpl(tryfirst=True)  # other callbacks may write when a training starts
     def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Open an events file in the run folder, and write the settings."""
         self._folder = self._writer = None
@@ -179,8 +181,7 @@ class TensorBoard(Callback):
     def on_validation_end(self, trainer: Trainer, stage: str, metrics: Mapping[str, float]) -> None:
         """Add the results of a test to the latest run, in an events file of their own."""
         if stage == "test" and self._scene is None and trainer.run is not None:
-            self._folder = trainer.run.path
-            self._open().add_record({"step": trainer.step, **metrics})
+            self._writer_on(trainer.run).add_record({"step": trainer.step, **metrics})
             self._close()
 
     @hookimpl(trylast=True)
@@ -205,6 +206,11 @@ class TensorBoard(Callback):
             self._writer = Writer(self._folder, purge_step)
         return self._writer
 
+    def _writer_on(self, run: Run) -> "Writer":
+        if self._folder != run.path:  # where it was last was a run of another trainer
+            self._folder, self._writer = run.path, None
+        return self._open()
+
     def _close(self) -> None:
         self._writer.close()
         self._writer = None
@@ -228,4 +234,4 @@ class TensorBoard(Callback):
 def writer_of(trainer: Trainer) -> "Writer | None":
     """Return the writer of a trainer's `TensorBoard` callback; None without one, or a run."""
     found = next((c for c in trainer.callbacks if isinstance(c, TensorBoard)), None)
-    return None if found is None or trainer.run is None else found.summary_writer
+    return None if found is None or trainer.run is None else found._writer_on(trainer.run)

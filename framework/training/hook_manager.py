@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from firstlight.trainer import Trainer
 
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firstlight_spec")]
+UNMARKED = ("setup", "teardown")  # names that many modules have for something else
 
 
 class _Slot:
@@ -165,8 +166,11 @@ def check(plugin: object) -> None:
     """
     found = implemented(plugin)
     static = _attributes(plugin)
+    registers_only = all(name.startswith("register_") for name in found)
     for name, value in static.items():
         is_method = _is_method(value)
+        if name in UNMARKED and (registers_only or inspect.ismodule(plugin)):
+            continue  # a function of its own
         if is_method and name in HOOKS and name not in found:
             raise ValueError(
                 f"{display_name(plugin)}.{name} would never be called; mark it with "

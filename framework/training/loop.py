@@ -226,6 +226,7 @@ class Loop:
                 if progress.skips_epoch:
                     if not progress.at_boundary:
                         self._optimizer.zero_grad()  # of the window that is left open
+                        progress.skips_step = False  # so is its step
                     break
         progress.batch = None
         if progress.batches_done < count and not progress.skips_epoch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from firstlight.support.arguments import parse_count, parse_duration
 from firstlight.training import checks
 from firstlight.training.setup import TrainingData
 from firstlight.training.summary_writer import summary_writer
@@ -208,18 +209,30 @@ class TrainingState:
 
     @property
     def max_epochs(self) -> int | None:
-        """Epochs to train."""
+        """Epochs to train; set it before another `fit`, such as one that resumes."""
         return self.limits.max_epochs
+
+    @max_epochs.setter
+    def max_epochs(self, epochs: int | None) -> None:
+        self.limits.max_epochs = parse_count("max_epochs", epochs, 0, optional=True)
 
     @property
     def max_steps(self) -> int | None:
         """Optimizer steps to make."""
         return self.limits.max_steps
 
+    @max_steps.setter
+    def max_steps(self, steps: int | None) -> None:
+        self.limits.max_steps = parse_count("max_steps", steps, 0, optional=True)
+
     @property
     def max_time(self) -> float | None:
-        """Seconds to train."""
+        """Seconds to train; "HH:MM:SS" can be set."""
         return self.limits.max_time
+
+    @max_time.setter
+    def max_time(self, duration: float | str | None) -> None:
+        self.limits.max_time = parse_duration("max_time", duration)
 
     @property
     def train_loader(self) -> Any:

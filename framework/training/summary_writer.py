@@ -18,14 +18,14 @@ def summary_writer(callbacks: Iterable[Any], run: Any) -> "SummaryWriter":
     RuntimeError
         A run is kept, but no callback writes for TensorBoard.
     """
+    if run is None:
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter(os.devnull, write_to_disk=False)
     for callback in callbacks:
         if hasattr(type(callback), "summary_writer"):
             return callback.summary_writer
-    if run is not None:
-        raise RuntimeError(
-            "Trainer.tensorboard: no callback writes for TensorBoard; add one: "
-            'Trainer(callbacks=["tensorboard"])'
-        )
-    from tensorboardX import SummaryWriter
-
-    return SummaryWriter(os.devnull, write_to_disk=False)
+    raise RuntimeError(
+        "Trainer.tensorboard: no callback writes for TensorBoard; add one: "
+        'Trainer(callbacks=["tensorboard"])'
+    )

@@ -138,6 +138,7 @@ class FromStart(fl.Callback):
     def __init__(self, action):
         self._action = action
 
+    @fl.hookimpl(tryfirst=True)  # before TensorBoard opens its file
     def on_fit_start(self, trainer):
         self._action(trainer)
 

@@ -10,6 +10,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import TensorBoard
+from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.callbacks.tensorboard.writer import Writer, flatten, tag
 from firstlight.support.backend import to_host
 
@@ -209,6 +210,30 @@ def test_users_have_the_writer_of_the_run(fit):
     assert curve(events, "own/afterwards") == [(6, 3.0)]
     assert len(list(trainer.run.path.glob("events.out.tfevents.*"))) == 2
     assert len(curve(events, "loss/val")) == 2
+
+
+def test_users_have_the_writer_before_the_first_step_too(fit):
+    class Early(fl.Callback):
+        def setup(self, trainer, stage):
+            trainer.tensorboard.add_scalar("own/setup", 1.0)  # there is no run yet
+
+        def on_fit_start(self, trainer):
+            trainer.tensorboard.add_scalar("own/start", 1.0, trainer.step)
+
+    shared = TensorBoard()
+    for _ in range(2):
+        events = read(fit(Early(), shared, max_epochs=1).run.path)
+        assert curve(events, "own/start") == [(0, 1.0)]
+        assert "own/setup" not in events.Tags()["scalars"]
+
+
+def test_a_test_belongs_to_the_run_of_its_trainer(fit, line_data):
+    shared = TensorBoard()
+    trainers = [fit(shared, max_epochs=epochs) for epochs in (1, 2)]
+    trainers[0].test(trainers[0].module, line_data)
+    assert [step for step, _ in curve(read(trainers[0].run.path), "loss/test")] == [3]
+    assert writer_of(trainers[1]).logdir == str(trainers[1].run.path)
+    assert writer_of(trainers[0]).logdir == str(trainers[0].run.path)
 
 
 def test_without_a_run_the_writer_writes_nothing(fit, tmp_path):

@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 import firstlight as fl
 from firstlight.testing import RecordingCallback, TinyNet, tiny_data, tiny_trainer
+from firstlight.training import hook_manager
 
 
 class Named(fl.Callback):
@@ -160,6 +162,22 @@ def test_what_pluggy_would_pass_over_is_an_error(case):
     callback, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         fl.Trainer(callbacks=[callback], default_callbacks=False, runs_dir=None)
+
+
+def test_a_plugin_may_have_a_setup_of_its_own():
+    class Offers:
+        @fl.hookimpl
+        def register_models(self, registry):
+            """Offer nothing."""
+
+        def setup(self, path):
+            """Prepare something."""
+
+    hook_manager.check(Offers())
+    module = ModuleType("callbacks_of_a_module")
+    module.on_fit_end, module.teardown = fl.hookimpl(lambda: None), print
+    assert hook_manager.implemented(module).keys() == {"on_fit_end"}
+    hook_manager.check(module)
 
 
 def test_what_is_no_callback_is_an_error():

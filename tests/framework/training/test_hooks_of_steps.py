@@ -186,6 +186,16 @@ def test_the_gradients_of_a_window_that_is_left_open_are_dropped():
     assert trainer.step == 2
 
 
+def test_the_step_that_is_left_out_is_that_of_the_epoch_that_is_skipped():
+    class Both(fl.Callback):
+        def on_train_batch_start(self, trainer, batch_idx):
+            if trainer.epoch == 1 and batch_idx == 1:
+                trainer.skip_step()
+                trainer.skip_epoch()
+
+    assert tiny_trainer([Both()], max_epochs=2).step == 1 + 3
+
+
 @pytest.mark.parametrize("hook", ["on_train_batch_start", "on_train_batch_end"])
 @pytest.mark.parametrize("until", [4, 5])
 def test_resuming_around_a_skipped_epoch_is_exact(hook, until, tmp_path):

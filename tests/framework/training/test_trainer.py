@@ -56,6 +56,19 @@ def test_where_a_training_stops(settings, steps, epochs, line, line_data, quiet)
     assert trainer.total_steps == steps
 
 
+def test_limits_may_be_changed_between_trainings(line, line_data, tmp_path):
+    trainer = fl.Trainer(max_epochs=1, runs_dir=tmp_path, callbacks=["model_checkpoint"])
+    trainer.fit(line(), line_data)
+    trainer.max_epochs += 1
+    trainer.fit(line(), line_data, resume="last")
+    assert trainer.epoch == 2
+    trainer.max_epochs, trainer.max_steps, trainer.max_time = None, 3, "1:00"
+    trainer.fit(line(), line_data)
+    assert (trainer.step, trainer.max_time) == (3, 60)
+    with pytest.raises(TypeError, match="max_epochs: expected a whole number"):
+        trainer.max_epochs = "2"
+
+
 def test_max_time_stops(line, line_data, quiet):
     trainer = Trainer(max_time=0.05, **quiet)
     trainer.fit(line(), line_data)
