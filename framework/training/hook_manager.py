@@ -29,6 +29,18 @@ HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firs
 UNMARKED = ("setup", "teardown")  # names that many modules have for something else
 
 
+OTHER_NAMES = {  # what PyTorch Lightning calls the same
+    "on_train_start": "on_fit_start",
+    "on_train_end": "on_fit_end",
+    "on_validation_epoch_start": "on_validation_start",
+    "on_validation_epoch_end": "on_validation_end",
+    "on_test_epoch_start": "on_test_start",
+    "on_test_epoch_end": "on_test_end",
+    "on_predict_epoch_start": "on_predict_start",
+    "on_predict_epoch_end": "on_predict_end",
+}
+
+
 class _Slot:
     """What pluggy is given for a callback: its hook methods and nothing else.
 
@@ -245,7 +257,8 @@ def _role(callback):
 
 
 def _hint(name):
-    close = difflib.get_close_matches(name, HOOKS, n=1)
+    close = [OTHER_NAMES[name]] if name in OTHER_NAMES else []
+    close = close or difflib.get_close_matches(name, HOOKS, n=1)
     if close:
         return f"did you mean {close[0]}? (a method of your own can start with _)"
     return f"the hooks are {', '.join(HOOKS)}; let a method of your own start with _"

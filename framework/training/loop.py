@@ -219,7 +219,12 @@ class Loop:
                 progress.at_boundary = False
                 progress.batch_idx, progress.batches_done = index, index + 1
                 progress.batch = upload(batch)
-                self._hook.on_train_batch_start(batch=progress.batch, batch_idx=index)
+                returned = self._hook.on_train_batch_start(batch=progress.batch, batch_idx=index)
+                if returned and any(isinstance(r, int) and r == -1 for r in returned):
+                    raise TypeError(  # Lightning ends the epoch
+                        "on_train_batch_start returned -1, which has no effect; call "
+                        "trainer.skip_epoch() instead"
+                    )
                 if not progress.skips_epoch:
                     yield progress.batch, ends_window(index)
                     progress.at_boundary = ends_window(index)

@@ -112,6 +112,10 @@ BAD = {
         hook("on_train_epoch_ends", lambda self: None),
         r"Mine.*\.on_train_epoch_ends is not a hook; did you mean on_train_epoch_end\?",
     ),
+    "Lightning's": (
+        hook("on_validation_epoch_end", lambda self: None),
+        r"is not a hook; did you mean on_validation_end\?",
+    ),
     "far off": (hook("on_xyz", lambda self: None), r"not a hook; the hooks are .*on_fit_start"),
     "misspelled and marked": (
         marked("on_fit_stat", lambda self: None),

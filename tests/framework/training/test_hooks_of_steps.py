@@ -164,6 +164,15 @@ def test_skip_epoch_leaves_out_the_rest_of_the_epoch_only(hook, steps):
     assert recorder.names().count("on_train_epoch_end") == 3
 
 
+def test_returning_minus_one_as_in_lightning_is_an_error():
+    class Ported(fl.Callback):
+        def on_train_batch_start(self):
+            return -1
+
+    with pytest.raises(TypeError, match=r"returned -1.*call trainer.skip_epoch\(\)"):
+        tiny_trainer([Ported()])
+
+
 def test_a_whole_epoch_can_be_skipped():
     class First(fl.Callback):
         def on_train_epoch_start(self, trainer):
