@@ -155,10 +155,10 @@ class Registry:
         if ":" in name:
             return import_target(name, self.kind)
         close = difflib.get_close_matches(name, self._targets, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = f"did you mean {close[0]!r}? There" if close else "there"
         broken = "".join(f"; plugin {p} is broken: {p.error}" for p in self.plugins if p.error)
         raise UnknownNameError(
-            f"no {self.kind} is called {name!r}; {hint}There are: {', '.join(self.names())}"
+            f"no {self.kind} is called {name!r}; {hint} are: {', '.join(self.names())}"
             f"{broken}; or name a class as package.module:Class"
         )
 

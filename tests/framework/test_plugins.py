@@ -297,6 +297,8 @@ def test_an_unknown_name_gets_the_nearest_match():
         plugins.registry("model").get("mpl")
     assert str(caught.value).startswith("no model is called 'mpl'; did you mean 'mlp'? There are: ")
     assert "mlp, polynomial" in str(caught.value)
+    with pytest.raises(KeyError, match="no model is called 'xyz'; there are: "):
+        plugins.registry("model").get("xyz")
 
 
 def test_a_name_may_be_an_import_path():

@@ -75,9 +75,9 @@ def augmentation(
     for name in names:
         if name not in RECIPES:
             close = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = f"did you mean {close[0]!r}? There" if close else "there"
             raise ValueError(
-                f"{who}: no augmentation is called {name!r}; {hint}There are: {', '.join(known)}"
+                f"{who}: no augmentation is called {name!r}; {hint} are: {', '.join(known)}"
             )
         if name not in known:
             raise ValueError(f"{who}: flip is left out here, as mirrored signs are other signs")

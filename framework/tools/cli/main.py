@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             else:
                 _silence_other_ranks()
                 command, name, rest = find(argv)
-                who = f"firstlight {argv[0]}"
+                who = f"firstlight {name}"
                 with contextlib.suppress(HelpShown):
                     code = command()(name, rest)
             sys.stdout.flush()  # now, while a reader that has gone can still be forgiven

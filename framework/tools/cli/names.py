@@ -145,7 +145,7 @@ def load_config(path: str) -> dict[str, Any]:
         with usage_errors(f"--config {path}: "):
             config = read_yaml(file)
     except OSError as error:
-        raise UsageError(f"--config {path}: cannot be read ({error.strerror})") from error
+        raise UsageError(f"--config {file}: cannot be read ({error.strerror})") from error
     config = {} if config is None else config
     if not isinstance(config, dict) or not all(isinstance(key, str) for key in config):
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
@@ -185,7 +185,7 @@ class NamesCommand(Command):
             "--data NAME",
             lambda: f"{known('dataset')}, or a .csv, .npz or .txt file (default: {DATA})",
         ),
-        option("--config FILE", "YAML or JSON with settings, or a run; may be repeated", []),
+        option("--config FILE", "YAML or JSON with settings, or a run's folder; may be repeated", []),
         trust.OPTION,
     )
 

@@ -57,7 +57,7 @@ def chosen(args: Args, least: int = 1) -> list[RunFolder]:
         Both or neither were given, or fewer runs than ``least`` are found.
     """
     if bool(args.runs) == (args.where is not None or args.sort is not None):
-        raise UsageError('expected runs, or --where "..." to choose them; one of the two')
+        raise UsageError('expected either runs, or --where "..." to choose them')
     # runs/my-sweep/* also names files and folders that are no runs, such as best.yaml
     named = [name for name in args.runs if not Path(name).exists() or run_paths(name)]
     found = [one(name, args) for name in named or args.runs] or every(args)

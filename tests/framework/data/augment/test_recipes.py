@@ -35,7 +35,7 @@ def test_what_comes_in_from_outside_is_black():
             ValueError,
             "digits: no augmentation is called 'afine'; did you mean 'affine'",
         ),
-        (("blur",), ValueError, "There are: affine, elastic, crop, erase, mixup, cutmix"),
+        (("blur",), ValueError, "; there are: affine, elastic, crop, erase, mixup, cutmix"),
         (("flip",), ValueError, "digits: flip is left out here, as mirrored signs are other signs"),
         (("crop", "crop"), ValueError, "expected each name in augment once, got 'crop' again"),
         ("crop", TypeError, "expected augment as a tuple of names, got 'crop'; add a comma"),

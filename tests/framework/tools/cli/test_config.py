@@ -69,3 +69,8 @@ def test_what_is_wrong_in_a_file_is_told_with_its_name(refused, tmp_path, text, 
     if text is not None:
         (tmp_path / "x.yaml").write_text(text)
     assert message in refused("fit", "--config", "x.yaml")
+
+
+def test_a_folder_without_settings_is_told_by_the_missing_file(refused, tmp_path):
+    (tmp_path / "runs").mkdir()
+    assert "--config runs/config.json: cannot be read" in refused("fit", "--config", "runs")

@@ -104,7 +104,7 @@ def test_list_as_json_has_everything(cli, ids):
         (["list", "--columns", "model.lrr"], "columns: no run has 'model.lrr'; did you mean"),
         (["show", "nothing"], "no run nothing in runs; the newest are: other/"),
         (["compare", "latest"], "expected 2 or more runs, found 1 in runs"),
-        (["compare"], 'expected runs, or --where "..." to choose them; one of the two'),
+        (["compare"], 'expected either runs, or --where "..." to choose them'),
         (["plot", "latest", "-m", "val_los"], "nothing was logged as val_los; did you mean"),
         (
             ["plot", "latest", "-m", "test_acc"],
@@ -116,7 +116,9 @@ def test_list_as_json_has_everything(cli, ids):
     ],
 )
 def test_wrong_words_are_told(refused, ids, words, message):
-    assert message in refused("runs", *words)
+    told = refused("runs", *words)
+    assert message in told
+    assert told.startswith(f"firstlight runs {words[0]}: ")
 
 
 def test_show_tells_all_about_one(cli, ids):
