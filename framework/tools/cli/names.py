@@ -185,7 +185,7 @@ class NamesCommand(Command):
             "--data NAME",
             lambda: f"{known('dataset')}, or a .csv, .npz or .txt file (default: {DATA})",
         ),
-        option("--config FILE", "YAML or JSON with settings, or a run's folder; may be repeated", []),
+        option("--config FILE", "YAML or JSON settings, or a run's folder; may be repeated", []),
         trust.OPTION,
     )
 
