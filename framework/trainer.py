@@ -288,20 +288,27 @@ class Trainer(TrainingState):
             kept = Preprocessing.of_run(Path(checkpoint).parent.parent)
         elif self.loop is not None and module is self.loop.module:
             kept = self.data.preprocessing
-        with setup.computing(self.communicator, self.device, self.precision):
-            checks.module(module)
-            with setup.modes_kept(module):
-                self._use(module.to(device=self.device))
-                with self.hooks.stage(self, module, stage):
-                    if checkpoint is not None:
-                        read = read_weights(checkpoint, self.run) if self.is_global_zero else None
-                        read = self.communicator.gather(read)[0]
-                        module.load_state_dict(read.model)
-                        self.hooks.calls.on_load_checkpoint(checkpoint=read)
-                    yield (
-                        self._evaluator(),
-                        lambda data, split: as_loader(suited(data, kept), split),
-                    )
+        before = self.module, self.hooks
+        try:
+            with setup.computing(self.communicator, self.device, self.precision):
+                checks.module(module)
+                with setup.modes_kept(module):
+                    self._use(module.to(device=self.device))
+                    with self.hooks.stage(self, module, stage):
+                        if checkpoint is not None:
+                            read = (
+                                read_weights(checkpoint, self.run) if self.is_global_zero else None
+                            )
+                            read = self.communicator.gather(read)[0]
+                            module.load_state_dict(read.model)
+                            self.hooks.calls.on_load_checkpoint(checkpoint=read)
+                        yield (
+                            self._evaluator(),
+                            lambda data, split: as_loader(suited(data, kept), split),
+                        )
+        finally:
+            if self.status == "running":  # a callback evaluates, maybe another module
+                self.module, self.hooks = before
 
     def _use(self, module: "Module") -> None:
         """Take a module, and attach the callbacks of this rank."""

@@ -5,6 +5,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import Trainer
+from firstlight.testing import TinyNet, tiny_data
 
 
 def changed(line, **methods):
@@ -69,3 +70,20 @@ def test_a_loss_that_is_not_finite_is_said_once(bad, line, line_data, quiet):
     assert len(caught) == 1
     assert "nan_guard" in str(caught[0].message)
     assert "firstlight check" in str(caught[0].message)
+
+
+def test_a_callback_may_validate_another_module_meanwhile():
+    class Compares(fl.Callback):
+        def on_validation_end(self, trainer, module):
+            if trainer.status == "running" and module is mine:
+                trainer.validate(TinyNet(), tiny_data())
+                seen.append(trainer.module)
+
+    mine, seen = TinyNet(), []
+    trainer = fl.Trainer(
+        max_epochs=2, callbacks=[Compares()], default_callbacks=False, runs_dir=None
+    )
+    trainer.fit(mine, tiny_data())
+    assert seen == [mine, mine]
+    assert trainer.module is mine
+    assert (trainer.status, trainer.step) == ("finished", 6)
