@@ -24,6 +24,7 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndI
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import hparams
+from tensorboardX.summary import text as summary_of_text
 
 from firstlight.callbacks.tensorboard.graph import Node
 from firstlight.support.array import Array
@@ -148,8 +149,13 @@ class Writer(SummaryWriter):
         self._get_file_writer().add_summary(Summary(value=[value]), step)
 
     def add_plain_text(self, name: str, text: str, step: int) -> None:
-        """Write a text that TensorBoard shows as it is, not as Markdown."""
-        self.add_text(name, "".join(f"    {line}\n" for line in text.split("\n")), step)
+        """Write a text that TensorBoard shows as it is, not as Markdown.
+
+        Its tag is the name alone, as in runs of before; ``add_text`` appends "/text_summary".
+        """
+        summary = summary_of_text(name, "".join(f"    {line}\n" for line in text.split("\n")))
+        summary.value[0].tag = name
+        self._get_file_writer().add_summary(summary, step)
 
     def add_model_graph(self, nodes: Iterable[Node]) -> None:
         """Write the nodes of `firstlight.callbacks.tensorboard.graph.model_graph`.
