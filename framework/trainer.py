@@ -69,7 +69,7 @@ class Trainer(TrainingState):
     limit_predict_batches : int or float, optional
         The same for `predict`.
     overfit_batches : int or float
-        Train and validate on these same few batches: a correct network learns them by heart.
+        Train and validate on these same few batches: a correct network overfits them.
     fast_dev_run : bool or int
         Run 1 (or n) batches of everything and keep nothing, to see whether all works.
     val_every : int or str

@@ -27,7 +27,7 @@ SCRIPT = """\
 {options}
 
 {setup}
-# One thread of BLAS for each core that a rank has, and none that wanders.
+# One BLAS thread for each core of a rank.
 export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK OPENBLAS_NUM_THREADS=$SLURM_CPUS_PER_TASK
 export MKL_NUM_THREADS=$SLURM_CPUS_PER_TASK
 
