@@ -189,15 +189,17 @@ class TensorBoard(Callback):
         """Write how the training ended, and close the file."""
         if self._scene is None:
             return
-        if trainer.status == "finished":
-            self._show("end")
-        self._scene = None
-        self._writer.add_end(trainer.status)
-        self._close()
-        if trainer.run is not None:  # else another process has taken it over
-            trainer.run.summary["tensorboard_seconds"] = {
-                name: round(seconds, 4) for name, seconds in self._seconds.items()
-            }
+        try:
+            if trainer.status == "finished":
+                self._show("end")
+        finally:
+            self._scene = None
+            self._writer.add_end(trainer.status)
+            self._close()
+            if trainer.run is not None:  # else another process has taken it over
+                trainer.run.summary["tensorboard_seconds"] = {
+                    name: round(seconds, 4) for name, seconds in self._seconds.items()
+                }
 
     def _open(self, purge_step: int | None = None) -> "Writer":
         if self._writer is None:

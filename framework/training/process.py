@@ -24,7 +24,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # from malloc.h
 LARGEST = 32 * 2**20  # what glibc allows
 KEPT = 2**30
 
-_trainings = 0  # under way: only the outermost one sets memory back
+_trainings = 0  # under way, also in other threads: the last to end sets memory back
 
 
 def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager[Any]:
@@ -64,8 +64,8 @@ def kept_memory() -> Iterator[None]:
     to the system. Nothing changes without glibc, or if the user has set MALLOC_....
     """
     global _trainings
-    libc = _glibc() if _trainings == 0 else None
-    if libc is not None:
+    libc = _glibc()
+    if libc is not None and _trainings == 0:
         libc.mallopt(MMAP_THRESHOLD, LARGEST)
         libc.mallopt(TRIM_THRESHOLD, KEPT)
     _trainings += 1
@@ -73,7 +73,7 @@ def kept_memory() -> Iterator[None]:
         yield
     finally:
         _trainings -= 1
-        if libc is not None:
+        if libc is not None and _trainings == 0:
             libc.mallopt(TRIM_THRESHOLD, 2 * LARGEST)
             libc.malloc_trim(0)
 

@@ -10,6 +10,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks import TensorBoard
+from firstlight.callbacks.tensorboard import panels
 from firstlight.callbacks.tensorboard.callback import writer_of
 from firstlight.callbacks.tensorboard.writer import Writer, flatten, tag
 from firstlight.support.backend import to_host
@@ -234,6 +235,20 @@ def test_a_test_belongs_to_the_run_of_its_trainer(fit, line_data):
     assert [step for step, _ in curve(read(trainers[0].run.path), "loss/test")] == [3]
     assert writer_of(trainers[1]).logdir == str(trainers[1].run.path)
     assert writer_of(trainers[0]).logdir == str(trainers[0].run.path)
+
+
+def test_a_panel_that_fails_at_the_end_leaves_the_rest_whole(fit, line_data, monkeypatch):
+    def fails(panel, scene):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(panels.ModelGraph, "end", fails)
+    with pytest.warns(UserWarning, match="callback TensorBoard failed in on_fit_end"):
+        trainer = fit(TensorBoard(), max_epochs=1)
+    assert "curves" in trainer.run.summary["tensorboard_seconds"]
+    trainer.test(trainer.module, line_data)
+    events = read(trainer.run.path)
+    assert "session_end_info" in hparams(events)
+    assert [step for step, _ in curve(events, "loss/test")] == [3]
 
 
 def test_without_a_run_the_writer_writes_nothing(fit, tmp_path):

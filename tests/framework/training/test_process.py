@@ -93,3 +93,26 @@ def test_small_networks_get_one_thread(net, batch_size, expected, monkeypatch):
     with threadpool_limits(2, user_api="blas"), process.blas_threads(net(), batch_size):
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         assert {pool["num_threads"] for pool in pools} == {expected}
+
+
+def test_of_trainings_in_threads_the_last_to_end_sets_memory_back(monkeypatch):
+    class Recorder:
+        def __init__(self):
+            self.calls = []
+
+        def mallopt(self, *setting):
+            self.calls.append(setting)
+
+        def malloc_trim(self, _):
+            self.calls.append("trim")
+
+    recorder = Recorder()
+    monkeypatch.setattr(process, "_glibc", lambda: recorder)
+    first, second = process.kept_memory(), process.kept_memory()
+    first.__enter__()
+    set_by_first = list(recorder.calls)
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert recorder.calls == set_by_first
+    second.__exit__(None, None, None)
+    assert recorder.calls[-1] == "trim"
