@@ -6,7 +6,7 @@ from firstlight import plugins
 from firstlight.tools.cli.command import Command
 from firstlight.tools.cli.commands import register_commands
 from firstlight.tools.cli.errors import UsageError, nearest
-from firstlight.tools.cli.text import summary
+from firstlight.tools.cli.text import described
 
 OTHER_NAMES = {  # what other programs call the same
     "train": "fit",
@@ -63,7 +63,7 @@ def members(registry: plugins.Registry, group: str = "") -> dict[str, str]:
     """Return the names in a registry, or what follows a group's name in them, and summaries."""
     parts = {name: name.rpartition(" ") for name in registry.summaries}
     return {
-        last: registry.summaries[name] or summary(registry.get(name))
+        last: described(registry, name)
         for name, (first, _, last) in parts.items()
         if first == group
     }

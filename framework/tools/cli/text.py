@@ -10,6 +10,8 @@ from firstlight.support.printable import is_terminal, one_line, printable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from firstlight.plugins import Registry
+
 BARS = "▁▂▃▄▅▆▇█"
 FOLDED = 24  # longer cells may take several lines on a terminal
 
@@ -157,6 +159,14 @@ def summary(target: Callable) -> str:
     text = " ".join(doc.replace("`", "").split())
     name, colon, rest = text.partition(": ")
     return rest if colon and name == getattr(target, "__name__", None) else text
+
+
+def described(registry: "Registry", name: str) -> str:
+    """Return the summary of a registered name; of one that cannot be imported, the reason."""
+    try:
+        return registry.summaries[name] or summary(registry.get(name))
+    except Exception as error:  # of a plugin's module; one of them must not hide all others
+        return f"cannot be used: {error}"
 
 
 def console() -> "Console":

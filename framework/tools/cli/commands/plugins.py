@@ -28,7 +28,7 @@ def listed(kind: str) -> str:
     if not names:
         return f"no {kind} is installed"
     return text.table(
-        (name, text.summary(registries[kind].get(name)), f"({origin[name].distribution})")
+        (name, text.described(registries[kind], name), f"({origin[name].distribution})")
         for name in names
     )
 

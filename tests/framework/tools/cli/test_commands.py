@@ -93,6 +93,15 @@ def test_a_command_may_be_named_by_where_it_is(cli, installed):
     assert cli("again") == cli("models")
 
 
+def test_a_command_that_cannot_be_imported_hides_no_other(cli, refused, installed):
+    installed.add("lost", "no_such_module:Lost")
+    installed.add("archive", Archive)
+    out = cli("--help")[1]
+    assert "\n  lost         cannot be used: object 'no_such_module:Lost' cannot be " in out
+    assert "\n  archive      Archive runs." in out
+    assert refused("archiv").endswith("unknown command archiv; did you mean archive?")
+
+
 def test_what_is_no_command_is_refused(cli, installed):
     installed.add("strange", dict, "nothing")
     code, _, err = cli("strange")
