@@ -204,16 +204,24 @@ def refuse_on_modules(module: Module, callbacks: Iterable[object]) -> None:
 
     A module that is one of the callbacks, by ``@firstlight.hookimpl``, may have them.
     """
-    parts = {type(part): part for part in module.modules()}
     listed = {type(callback) for callback in callbacks}
-    for name in (name for kind in parts if kind not in listed for name in dir(kind)):
-        if name.startswith("on_") and difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.75):
-            owner = next(kind.__name__ for kind in parts if hasattr(kind, name))
+    kinds = dict.fromkeys(type(part) for part in module.modules())
+    for kind, name in ((part, name) for part in kinds if part not in listed for name in dir(part)):
+        if _looks_like_hook(kind, name):
             raise TypeError(
-                f"{owner}.{name} would never be called: hooks belong to callbacks; move it to a "
-                "class derived from firstlight.Callback and pass an object of it: "
+                f"{kind.__name__}.{name} would never be called: hooks belong to callbacks; move it "
+                "to a class derived from firstlight.Callback and pass an object of it: "
                 "Trainer(callbacks=[...]); a method of your own can start with _"
             )
+
+
+def _looks_like_hook(kind, name):
+    """Return whether a class's attribute is named like a hook; setup and teardown take a stage."""
+    if name in ("setup", "teardown"):
+        method = inspect.getattr_static(kind, name)
+        return inspect.isfunction(method) and "stage" in inspect.signature(method).parameters
+    close = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.75) if name[:3] == "on_" else []
+    return bool(close)
 
 
 def listing(manager: HookManager) -> dict[str, list[str]]:

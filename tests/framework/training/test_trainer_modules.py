@@ -49,6 +49,14 @@ def test_a_module_has_no_hooks(name, line, line_data, quiet):
             Trainer(max_epochs=1, **quiet).fit(one, line_data)
 
 
+@pytest.mark.parametrize("name", ["setup", "teardown"])
+def test_setup_of_a_module_is_its_own_unless_it_takes_a_stage(name, line, line_data, quiet):
+    Trainer(max_epochs=1, **quiet).fit(changed(line, **{name: lambda self: None}), line_data)
+    model = changed(line, **{name: lambda self, stage=None: None})
+    with pytest.raises(TypeError, match=f"Net.{name} would never be called"):
+        Trainer(max_epochs=1, **quiet).fit(model, line_data)
+
+
 def test_a_module_that_is_a_callback_has_hooks(line, line_data, quiet):
     seen = []
     hook = fl.hookimpl(lambda self, trainer: seen.append(trainer.epoch))
