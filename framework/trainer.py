@@ -61,7 +61,7 @@ class Trainer(TrainingState):
         Batches for each optimizer step; their gradients are averaged over the samples. A
         schedule ``{epoch: batches}`` changes it at these epochs.
     limit_train_batches : int or float, optional
-        Train on only so many batches (int), or this share of them (float), an epoch.
+        Train on this number of batches (int), or this share of them (float), in each epoch.
     limit_val_batches : int or float, optional
         The same for validation.
     limit_test_batches : int or float, optional

@@ -34,7 +34,7 @@ SIZES = ("val_size", "test_size")
 PLACES = ("target", "columns")  # of the run's own table; others have the run's names
 
 
-SPLIT = option("--split", "which samples", "test", choices=SPLITS)
+SPLIT = option("--split", "samples to use", "test", choices=SPLITS)
 
 
 class RunCommand(Command):
@@ -45,7 +45,7 @@ class RunCommand(Command):
     epilog = "further arguments:\n  --trainer.device cpu|cuda|auto"
     options: Options = (
         option("run", "folder of the run, or name, or name/id (default: the latest)", nargs="?"),
-        option("--checkpoint best|last|FILE", "which weights (default: best)"),
+        option("--checkpoint best|last|FILE", "weights to use (default: best)"),
         RUNS_DIR,
         trust.OPTION,
     )
@@ -59,10 +59,12 @@ further arguments:
   --data.ARGUMENT VALUE   other arguments of the data
   --trainer.device cpu|cuda|auto
   --trainer.limit_val_batches, --trainer.limit_test_batches int|float
-                          evaluate only so many batches, or this share of them"""
+                          evaluate this number of batches, or this share of them"""
     on_data: bool = True
 
-    options: Options = (option("--data NAME", "other data than the run's; of a file all samples"),)
+    options: Options = (
+        option("--data NAME", "other data than the run's; all samples, if it is a file"),
+    )
 
     def rebuild(self, args: Args) -> tuple[Path, Module, DataSplits, Trainer, Path]:
         """Return folder, model, data, Trainer and checkpoint of the run that options name."""

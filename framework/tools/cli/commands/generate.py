@@ -19,12 +19,14 @@ class Generate(past_run.RunCommand):
     """
 
     options: Options = (
-        option("--prompt TEXT", "what to continue (default: a line break)"),
-        option("--max_new_tokens N", "how much to write", 200, type=at_least_one),
-        option("--temperature T", "below 1 prefers what is likely", 0.8),
-        option("--top_k K", "choose among the K likeliest tokens only", type=int),
-        option("--top_p P", "choose among the likeliest, of probability P together", type=float),
-        option("--seed N", "of the choices", 0),
+        option("--prompt TEXT", "text to continue (default: a line break)"),
+        option("--max_new_tokens N", "number of tokens to write", 200, type=at_least_one),
+        option("--temperature T", "values below 1 prefer likely tokens", 0.8),
+        option("--top_k K", "sample only from the K likeliest tokens", type=int),
+        option(
+            "--top_p P", "sample only from the likeliest tokens of total probability P", type=float
+        ),
+        option("--seed N", "seed of the sampling", 0),
     )
 
     def run(self, args: Args) -> int:

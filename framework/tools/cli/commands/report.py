@@ -39,10 +39,10 @@ class SheetCommand(Command):
     suffix: str
     options: Options = (
         option("runs", "folders of runs, or name, or name/id (default: the latest)", nargs="*"),
-        option("--text FILE.md", "words of your own, in Markdown"),
+        option("--text FILE.md", "your own text, in Markdown"),
         *WHERE,
-        option("--split", "whose mistakes", "test", choices=SPLITS),
-        option("--language", "of headings and figures", "en", choices=("en", "de")),
+        option("--split", "split whose mistakes are shown", "test", choices=SPLITS),
+        option("--language", "language of headings and figures", "en", choices=("en", "de")),
         RUNS_DIR,
         trust.OPTION,
     )
@@ -86,7 +86,11 @@ class Report(SheetCommand):
 
     suffix = ".html"
     options: Options = (
-        option("-o, --output FILE", "(default: in the run's folder)", type=file_name(suffix)),
+        option(
+            "-o, --output FILE",
+            "file to write (default: in the run's folder)",
+            type=file_name(suffix),
+        ),
     )
 
     def write(self, args: Args, *parts: Any) -> None:
@@ -103,8 +107,12 @@ class Poster(SheetCommand):
 
     suffix = ".pdf"
     options: Options = (
-        option("-o, --output FILE", "(default: in the run's folder)", type=file_name(suffix)),
-        option("--size", "of the page", "a0", choices=("a0", "a1")),
+        option(
+            "-o, --output FILE",
+            "file to write (default: in the run's folder)",
+            type=file_name(suffix),
+        ),
+        option("--size", "page size", "a0", choices=("a0", "a1")),
     )
 
     def write(self, args: Args, *parts: Any) -> None:

@@ -21,9 +21,9 @@ class Compare(RunsCommand):
 
     options: Options = (
         *RUNS,
-        option("--metrics NAME,...", "which (default: losses and scores)"),
-        option("--which", "of a metric's values over the epochs", "best", choices=compare.WHICH),
-        option("--all", "also settings that do not differ", False),
+        option("--metrics NAME,...", "metrics to compare (default: losses and scores)"),
+        option("--which", "value of each metric to compare", "best", choices=compare.WHICH),
+        option("--all", "show settings that do not differ, too", False),
         JSON,
     )
 

@@ -26,7 +26,10 @@ class List(RunsCommand):
 
     options: Options = (
         *WHERE,
-        option("--columns NAME,...", "beside run, status and time, e.g. model.lr,best.val_loss"),
+        option(
+            "--columns NAME,...",
+            "columns besides run, status and time, e.g. model.lr,best.val_loss",
+        ),
         JSON,
     )
 
@@ -36,7 +39,7 @@ class List(RunsCommand):
         if args.json:
             tell(json.dumps([described(run) for run in found], indent=2))
         elif not found:
-            tell(f"no run {'of which this is true ' * bool(args.where)}in {args.runs_dir}")
+            tell(f"no run in {args.runs_dir}{' fulfils --where' * bool(args.where)}")
         else:
             _list(found, _columns(args, found))
         return 0
@@ -114,13 +117,14 @@ def _head(run):
     """Return rows about the run: its status, times, marks, command and machine."""
     summary, environment = run.summary, run.environment
     error, has_patch = summary.get("error", ""), (run.path / PATCH).is_file()
+    epochs = run.place["epoch"]
     stage = f" in the {summary['stage']}" if summary.get("stage") else ""
     rows = [
         ("run", run.path),
         ("status", run.status + stage + (f": {error}" if error else "")),
         ("stopped", summary.get("stopped") or ""),
         ("started", summary.get("started", "")),
-        ("took", f"{text.took(run.place['time'])}, {run.place['epoch']} epochs"),
+        ("took", f"{text.took(run.place['time'])}, {epochs} epoch{'s' * (epochs != 1)}"),
         ("resumed", ", ".join(r["time"] for r in summary.get("resumed", []))),
         ("tags", " ".join(run.tags)),
         ("note", run.note),

@@ -20,11 +20,13 @@ class Plot(RunsCommand):
 
     options: Options = (
         *RUNS,
-        option("-m, --metric NAME,...", "which", "val_loss"),
-        option("-x, --axis", "along which", "epoch", choices=AXES),
-        option("--smooth WEIGHT", "of what came before, 0 ... 1", 0.0, type=WEIGHT),
-        option("--log", "logarithmic values", False),
-        option("-o, --output FILE", "an image", type=file_name(".png", ".svg", ".pdf")),
+        option("-m, --metric NAME,...", "metrics to plot", "val_loss"),
+        option("-x, --axis", "horizontal axis", "epoch", choices=AXES),
+        option(
+            "--smooth WEIGHT", "weight of the previous values, from 0 to below 1", 0.0, type=WEIGHT
+        ),
+        option("--log", "logarithmic scale", False),
+        option("-o, --output FILE", "image file to write", type=file_name(".png", ".svg", ".pdf")),
     )
 
     def run(self, args: Args) -> int:

@@ -74,17 +74,34 @@ class Slurm(Command):
     usage = "[options] fit [arguments of fit]"
 
     options: Options = (
-        option("--nodes N", "how many", 1, type=at_least_one),
-        option("--ntasks-per-node N", "processes (default: the GPUs, or 1)", type=at_least_one),
-        option("--cpus-per-task N", "cores, and BLAS threads, of each", 4, type=at_least_one),
-        option("--gpus-per-node N", "0 for none", 0, type=checked(int, (0).__le__, "0 or more")),
-        option("--time LIMIT", "HH:MM:SS or D-HH:MM:SS", "01:00:00", type=TIME),
-        option("--notice SECONDS", "to stop and save, before the limit", 120, type=at_least_one),
-        option("--job-name NAME", "of the job", "firstlight", type=_word),
-        *(option(f"--{name}", "as sbatch takes it", type=_word) for name in OF_SBATCH),
-        option("--mpi KIND", "as srun takes it; srun --mpi=list tells", "pmix", type=_word),
-        option("--setup LINE", "of the shell, e.g. module load openmpi; may be repeated", []),
-        option("--output FILE", 'to write; "-" shows it', "firstlight.sbatch"),
+        option("--nodes N", "number of nodes", 1, type=at_least_one),
+        option(
+            "--ntasks-per-node N",
+            "processes on each node (default: its GPUs, or 1)",
+            type=at_least_one,
+        ),
+        option(
+            "--cpus-per-task N", "cores, and BLAS threads, of each process", 4, type=at_least_one
+        ),
+        option(
+            "--gpus-per-node N",
+            "GPUs of each node; 0 for none",
+            0,
+            type=checked(int, (0).__le__, "0 or more"),
+        ),
+        option("--time LIMIT", "time limit, HH:MM:SS or D-HH:MM:SS", "01:00:00", type=TIME),
+        option(
+            "--notice SECONDS", "time to stop and save before the limit", 120, type=at_least_one
+        ),
+        option("--job-name NAME", "name of the job", "firstlight", type=_word),
+        *(option(f"--{name}", "passed to sbatch", type=_word) for name in OF_SBATCH),
+        option("--mpi KIND", "passed to srun; srun --mpi=list shows the kinds", "pmix", type=_word),
+        option(
+            "--setup LINE",
+            "shell command to run first, e.g. module load openmpi; may be repeated",
+            [],
+        ),
+        option("--output FILE", 'script to write; "-" prints it', "firstlight.sbatch"),
     )
 
     def __call__(self, name: str, words: list[str]) -> int:

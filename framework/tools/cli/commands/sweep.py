@@ -26,7 +26,7 @@ Train with many settings, and print which were best. The file says which, for ex
     model.lr: {min: 1e-4, max: 1e-1, log: true}
     model.hidden: ["32", "64,64"]
 
-The runs lie in runs/<name>/, like any others: firstlight runs list --where "name == '<name>'".
+The runs are in runs/<name>/, as all others: firstlight runs list --where "name == '<name>'".
 The same command resumes a sweep that was interrupted, and so does one with the sweep's folder.
 Several processes may work on one sweep, on this machine or others that share the folder.
 The search is Optuna's (firstlight[optuna]): optuna-dashboard runs/<name>/optuna.journal."""
@@ -38,9 +38,9 @@ class Sweep(Command):
 
     description = DESCRIPTION
     options: Options = (
-        option("file", "what to search (YAML), or a sweep's folder", metavar="FILE"),
+        option("file", "YAML file with the search, or a sweep's folder", metavar="FILE"),
         option("--jobs N", "trainings at a time (default: 1)", type=int),
-        option("--trials N", "how many in all", type=int),
+        option("--trials N", "number of trials in all (default: as the file says)", type=int),
         option("--runs_dir DIR", "folder that keeps all runs (default: runs)"),
         trust.OPTION,
     )

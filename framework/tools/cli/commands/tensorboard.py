@@ -18,7 +18,7 @@ class Tensorboard(Command):
 
     options: Options = (
         option("runs_dir", "folder of runs, or a single run", "runs", nargs="?", type=Path),
-        option("--port N", "of the page", 6006),
+        option("--port N", "port of the page", 6006),
     )
 
     def run(self, args: Args) -> int:

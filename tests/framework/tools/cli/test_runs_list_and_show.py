@@ -85,7 +85,7 @@ def test_list_filters_and_sorts_and_chooses_columns(cli, ids):
     ]
     assert out.splitlines()[1].split()[3:5] == ["1", "16"]
     _, out, _ = cli("runs", "list", "--where", "seed == 7")
-    assert out == "no run of which this is true in runs\n"
+    assert out == "no run in runs fulfils --where\n"
 
 
 def test_list_as_json_has_everything(cli, ids):
