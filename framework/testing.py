@@ -363,7 +363,7 @@ def check_resume(
         raise AssertionError(
             f"resumed after step {steps}, the training differs first at step {step}, in "
             f"{', '.join(names)}; put what influences it into parameters, buffers, "
-            "firstlight.support.rng, or a callback's state_dict"
+            "firstlight.rng, or a callback's state_dict"
         )
 
 
