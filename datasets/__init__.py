@@ -100,10 +100,10 @@ def _check_arguments(name, function, arguments):
     for argument in arguments:
         if argument not in parameters:
             close = difflib.get_close_matches(argument, parameters, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            hint = f"did you mean {close[0]}? It" if close else "it"
             raise TypeError(
                 f"load({name!r}): there is no argument {argument}; {hint}"
-                f"It takes {', '.join(parameters) or 'none'}"
+                f" takes {', '.join(parameters) or 'none'}"
             )
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in arguments]
     if missing:

@@ -43,8 +43,8 @@ class HyperParameter:
             close = difflib.get_close_matches(name, numbers, n=1)
             raise ValueError(
                 f"{who}: found no number called {name!r}; "
-                + (f"did you mean {close[0]!r}? " if close else "")
-                + f"there are {', '.join(numbers)} of {type(trainer.optimizer).__name__}, "
+                + (f"did you mean {close[0]!r}? There" if close else "there")
+                + f" are {', '.join(numbers)} of {type(trainer.optimizer).__name__}, "
                 "dropout of a model that has some, and a module's attributes such as 'body.2.p'"
             )
 

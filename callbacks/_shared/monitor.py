@@ -136,7 +136,7 @@ class Monitor:
         )
         names = sorted({*trainer.metrics, *_names_to_come(trainer)})
         close = [] if cure else difflib.get_close_matches(self.name, names, n=1)
-        there = f"; there are: {', '.join(names)}" if names else ""
+        there = f"{' There' if close else '; there'} are: {', '.join(names)}" if names else ""
         return (
             f"{owner}: monitor={self.name!r} was not logged"
             f"{f'; did you mean {close[0]!r}?' if close else ''}{there}{cure}"
