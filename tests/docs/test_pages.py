@@ -76,6 +76,14 @@ def test_blocks_are_of_a_kind_that_is_run_or_shown(path):
     assert len(BLOCK.findall(path.read_text())) * 2 == path.read_text().count("```")
 
 
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=str)
+def test_files_that_a_page_names_exist(path):
+    tops = "framework|models|callbacks|datasets|tests|examples"
+    named = set(re.findall(rf"\b(?:{tops})/[\w./-]+\.(?:py|yaml|md|json)\b", path.read_text()))
+    yours = {name for name in named if "my" in Path(name).name}  # that a reader is to write
+    assert [name for name in sorted(named - yours) if not (ROOT / name).exists()] == []
+
+
 def test_python_of_the_readme(tmp_path):
     # One file from top to bottom, as it is read.
     code = "".join(code for kind, code in blocks(ROOT / "README.md") if kind == "python")
