@@ -76,7 +76,9 @@ def test_blocks_are_of_a_kind_that_is_run_or_shown(path):
     assert len(BLOCK.findall(path.read_text())) * 2 == path.read_text().count("```")
 
 
-@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=str)
+@pytest.mark.parametrize(
+    "path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name
+)
 def test_files_that_a_page_names_exist(path):
     tops = "framework|models|callbacks|datasets|tests|examples"
     named = set(re.findall(rf"\b(?:{tops})/[\w./-]+\.(?:py|yaml|md|json)\b", path.read_text()))
