@@ -16,7 +16,7 @@ class Callback:
     """Base class of callbacks: override the hooks you need, with the arguments you need.
 
     The hooks are in `firstlight.hookspecs`. Only overridden methods are called, so a hook that
-    nobody uses costs nothing.
+    is not implemented costs nothing.
 
     Attributes
     ----------

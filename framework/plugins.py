@@ -5,7 +5,7 @@ changes no run until it is asked for. firstlight's own come in through the same 
 
 An entry point names a module, object or class (which is called without arguments) with
 ``register_...`` hooks. One that breaks is named in a warning and skipped; asking for a name that
-nobody offers is an error that says which plugins are broken, and why.
+no plugin offers is an error that says which plugins are broken, and why.
 
 ==============================  =========================================================
 ``FIRSTLIGHT_PLUGINS=a,b``      allow only these entry points, beside firstlight's own

@@ -247,7 +247,7 @@ class Trainer(TrainingState):
                 self.progress.status = "running"
                 with self.loop.running():
                     yield self.loop, self.hooks.calls
-            self.communicator.barrier()  # nobody leaves while rank 0 still writes
+            self.communicator.barrier()  # rank 0 may still be writing
 
     def _open_run(self, resume: str | Path | None) -> None:
         """Restore the checkpoint to resume from, and open the run's folder."""

@@ -48,7 +48,7 @@ class CheckpointWriter:
         self._thread, self._closing = None, False
 
     def write(self, requests: dict[Path, Checkpoint]) -> None:
-        """Queue checkpoints, which nobody may change any more.
+        """Queue checkpoints, which must not change from now on.
 
         Parameters
         ----------

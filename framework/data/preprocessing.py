@@ -177,7 +177,7 @@ class Preprocessing:
             raise ValueError(
                 "resume: the data are not prepared as the run's were "
                 f"({', '.join(different)} differ); load them as the run did, or with "
-                f"like={str(folder)!r}, or start anew"
+                f"like={str(folder)!r}, or start a new run"
             )
 
     def check_inputs(self, x: Array, who: str) -> None:

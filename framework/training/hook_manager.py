@@ -118,7 +118,7 @@ class HookManager(pluggy.PluginManager):
 
 
 def _no_call(**_: object) -> None:
-    """Do nothing: nobody implements the hook."""
+    """Do nothing, in place of a hook without implementers."""
 
 
 def attach(callbacks: Iterable[object]) -> HookManager:

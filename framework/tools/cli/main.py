@@ -94,7 +94,7 @@ def _end(code: int) -> int:
 
 
 def leave_output() -> None:
-    """Discard what is still printed when nobody reads it any more."""
+    """Discard further output after the reader of the pipe has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

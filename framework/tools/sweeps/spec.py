@@ -52,7 +52,7 @@ class SweepSpec:
         As `firstlight.tools.sweeps.space.parse_parameter` reads it.
     method : {"grid", "random", "tpe"}
     trials : int, optional
-        How many; of a grid all combinations, or so many of them.
+        Number of trials; a grid has one for each combination by default.
     metric : str
     goal : {"minimize", "maximize"}, optional
     jobs : int

@@ -75,7 +75,10 @@ class Deletion(RunsCommand):
         what = f"{len(found)} run{'s' * (len(found) != 1)}" + f", {len(files)} files" * bool(files)
         what += f", {freed / 1e6:,.1f} MB"
         if not args.yes and not sys.stdin.isatty():
-            raise UsageError(f"{what}: there is nobody to ask here; delete with --yes")
+            raise UsageError(
+                f"{what}: stdin is not a terminal, so no confirmation is possible; "
+                "delete with --yes"
+            )
         with usage_errors():
             cleaning.check_removable(found, args.runs_dir)
         rows = [(run.label, run.status, text.took(run.place["time"])) for run in found]

@@ -121,7 +121,7 @@ class Slurm(Command):
             rest = ["--resume=auto", *rest]
         if args.gpus_per_node and not any(w.startswith("--trainer.device") for w in rest):
             rest = ["--trainer.device=cuda", *rest]
-        if command == "fit":  # a mistake is told now, not when the job's turn has come
+        if command == "fit":  # report wrong settings before the job is queued
             with contextlib.redirect_stdout(io.StringIO()):
                 Fit()("fit", [*rest, "--print_config"])
         text = batch_script(["firstlight", command, *rest], args)

@@ -38,7 +38,8 @@ def test_tags_and_notes(cli, refused, three):
 
 def test_nothing_is_deleted_where_nobody_can_be_asked(refused, three):
     assert refused("runs", "rm", "a/1") == (
-        "firstlight runs rm: 1 run, 0.0 MB: there is nobody to ask here; delete with --yes"
+        "firstlight runs rm: 1 run, 0.0 MB: stdin is not a terminal, so no confirmation is "
+        "possible; delete with --yes"
     )
     assert left() == ["1", "2", "3"]
 
