@@ -166,7 +166,8 @@ def _check_tokenizer(tokenizer, kept):
     if not tokenizers.load(kept).same_as(tokenizer):
         raise ValueError(
             f"resume: the data's {tokenizer!r} is not the run's; the text, or the way it is "
-            f"tokenized, has changed: load the data with tokenizer={str(kept)!r}, or begin a run"
+            f"tokenized, has changed: load the data with tokenizer={str(kept)!r}, or start a new "
+            "run"
         )
 
 
