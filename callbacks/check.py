@@ -27,8 +27,8 @@ class Check(Callback):
     Parameters
     ----------
     action : {"warn", "raise"}
-        What to do with findings before the training: a warning each, or a ValueError with all of
-        them. Findings during the training are always warnings, and so is a check that fails itself.
+        Report findings before the training as one warning each, or as one ValueError with all of
+        them. Findings during the training, and a check that itself fails, are always warnings.
     train : bool
         Also try to overfit a few samples, which takes some seconds.
     every_n_steps : int
@@ -37,7 +37,7 @@ class Check(Callback):
     Attributes
     ----------
     report : firstlight.tools.diagnose.Report or None
-        Of the latest start.
+        Report of the latest start.
 
     Raises
     ------
@@ -75,25 +75,25 @@ class Check(Callback):
             return
         try:
             self.report = check(module, trainer.train_loader, train=self.train)
-        except Exception as error:  # whatever a check cannot cope with, the training may
+            if trainer.run is not None:
+                rows = [asdict(line) for line in self.report.checks]
+                write_json(trainer.run.path / "gradients.json", rows)
+        except Exception as error:  # a failed check must not stop the training
             warnings.warn(f"Check: failed, {type(error).__name__}: {error}", stacklevel=2)
             return
-        if trainer.run is not None:
-            rows = [asdict(line) for line in self.report.checks]
-            write_json(trainer.run.path / "gradients.json", rows)
-        if self.report.ok:
-            return
-        if self.action == "raise":
-            raise ValueError(f"Check: {'; '.join(one.message for one in self.report.findings)}")
+        judged = [one for one in self.report.findings if one not in self.report.unjudged]
+        if judged and self.action == "raise":
+            raise ValueError(f"Check: {'; '.join(one.message for one in judged)}")
         for one in self.report.findings:
-            warnings.warn(f"Check: {one.message}; look at {one.next}", stacklevel=2)
+            look = f"; look at {one.next}" if one.next else ""
+            warnings.warn(f"Check: {one.message}{look}", stacklevel=2)
 
     def on_before_optimizer_step(self, trainer: Trainer, module: Module) -> None:
-        """Check the gradients; keep the weights, to see how far they move."""
+        """Check the gradients, and copy the weights to measure the step."""
         self._before = None
         if trainer.step % self.every_n_steps:
             return
-        self._before = [p.data.copy() for p in module.parameters()]
+        self._before = {name: p.data.copy() for name, p in module.named_parameters()}
         for name, parameter in module.named_parameters():
             if not parameter.requires_grad:
                 continue
@@ -107,7 +107,10 @@ class Check(Callback):
         if self._before is None:
             return
         before, self._before = self._before, None
-        for (name, parameter), old in zip(module.named_parameters(), before, strict=True):
+        for name, parameter in module.named_parameters():
+            old = before.get(name)
+            if old is None or old.shape != parameter.data.shape:  # a layer was added or replaced
+                continue
             size, moved = float(np.linalg.norm(old)), float(np.linalg.norm(parameter.data - old))
             if parameter.data.ndim > 1 and moved > 0.5 * size > 0:
                 self._warn(

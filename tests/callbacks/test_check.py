@@ -8,7 +8,7 @@ import pytest
 import firstlight as fl
 from firstlight import nn
 from firstlight.callbacks import Check
-from firstlight.testing import TinyNet, check_callback, tiny_data, tiny_trainer
+from firstlight.testing import TinyNet, tiny_data, tiny_trainer
 
 
 class Wrong(TinyNet):
@@ -16,10 +16,6 @@ class Wrong(TinyNet):
 
     def backward(self, dy):
         return -self.body.backward(dy)
-
-
-def test_it_is_a_good_guest():
-    check_callback(Check)
 
 
 def test_a_healthy_network_trains_without_a_word():

@@ -88,7 +88,7 @@ def test_weights_only(fit, line, line_data):
     read = Checkpoint.load(path)
     assert read.optimizer == {}
     np.testing.assert_array_equal(read.model["body.weight"], trainer.module.body.weight.data)
-    with pytest.raises(ValueError, match="holds weights only; a training cannot go on from it"):
+    with pytest.raises(ValueError, match="holds weights only; a training cannot resume from it"):
         fl.Trainer(default_callbacks=False).fit(line(), line_data, resume=path)
 
 

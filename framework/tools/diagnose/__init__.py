@@ -1,30 +1,31 @@
-"""Diagnosis of hand-written networks: what is wrong with one, and one step of it in detail.
+"""Diagnosis of hand-written networks: find mistakes, and show one training step in detail.
 
-The path through `check`, file by file:
+Probes collect `Evidence`; kinds of mistakes (`kinds`, one file each, with a wrong and a right
+example) judge it. The engine knows no kind: `kind.ask` asks those about evidence of a class, and
+their findings make the `Report`. `script.trainings` runs a script and returns what it trains:
 
-1. `checking` runs the checks below in order and collects their lines and findings in the
-   `Report` of `findings`.
-2. `data_checks`: scales, balance of classes, contradicting labels, samples in two splits.
-3. `training_step`: one step is recorded (`recorded_calls`); exceptions, losses that are not
-   finite.
-4. `outputs`: labels, initial loss and last layer against the loss, which `loss_view` shows as a
-   function of the output. `target_leakage`: language models that see their targets.
-5. `backward`: the search for the innermost wrong module. Each module gets a `verdict`: on a
-   float64 `bench` its `gradients` are compared with differences of forward, its `contract` is
-   tried, and `hypotheses` (`_rerun_hypotheses`, `shape_errors`) name the mistake. `_stand_ins`
-   isolate a module from its parts.
-6. `training_step` again: the dy that it returns, against differences of the loss.
-7. `units`, `evaluation`, `gradient_flow`: dead units, evaluation mode, vanishing gradients, dtypes.
-8. `torch_comparison`, on demand: the same layers of PyTorch (`_torch_modules`).
-9. `overfit_one_batch`: a short training, which shows a wrong learning rate or optimizer.
+1. Its `trace`: `instrument` lets loops, assignments and numbers report to a `recorder`,
+   `module_hooks` what modules, optimizers and the Trainer do; both record `events` of a few steps.
+   A `ledger` of the gradients is the evidence of a hand-written loop.
+2. Its own gradients (`wrong_step`): a `replay` in float64 moves an array, and `step_check` compares
+   the gradients with the change of the loss; `step_repair` searches the line.
+3. Its samples (`sample_flow`): it runs on `traced_array`s, which know their samples, so that those
+   of each step, evaluation and statistic are known.
+4. Its models and data: each ``Trainer.fit``, and the batches of `hand_written_loops`.
 
-Beside it: `explaining` prints one step call by call; `parity` compares a step on the CPU and on a
-GPU; `script` finds the models and data that a user's script trains, also in `_hand_written_loops`.
-`arrays`, `module_state` and `rich_text` are helpers of all.
+`checking` examines each model: `samples`, the `first_step`, `loss_gradient`, health (`units`,
+`evaluation`, `gradient_flow`), a `short_training`; and the innermost wrong module (`backward`).
+A module's `verdict` compares the `gradients` of a float64 `rerun` with differences of forward. For
+a wrong one `repair` tries `edits` of the user's source, and `other_derivatives` the forwards that
+such a backward would belong to; `stand_ins` isolate a module from its parts.
+
+Beside it: `explaining` prints one step call by call, `parity` compares the CPU with a GPU,
+`torch_comparison` layers with PyTorch's.
 """
 
 from firstlight.tools.diagnose.checking import check
 from firstlight.tools.diagnose.explaining import StepThrough, explain
-from firstlight.tools.diagnose.findings import Finding, Report
+from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.report import Report
 
 __all__ = ["Finding", "Report", "StepThrough", "check", "explain"]

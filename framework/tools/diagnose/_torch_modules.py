@@ -1,4 +1,4 @@
-"""PyTorch's module for each of our layers, and how arrays go in and come out.
+"""PyTorch's module for each of our layers, with conversion of inputs and outputs.
 
 A user's class with the name and the attributes of a layer has the same module.
 """
@@ -84,7 +84,7 @@ def _convolution(kind, own):
     if type(own).__name__ == "ConvTranspose2d":  # its window lies on y
         output_padding = np.subtract(window.before, window.after)
         padding["output_padding"] = tuple(output_padding.tolist())
-    elif window.before != window.after:  # "same" meets an even kernel
+    elif window.before != window.after:  # "same" with an even kernel
         padding["padding"] = own.padding
     return kind(
         own.in_channels,
@@ -142,7 +142,7 @@ def _attention(_, own):
 
 
 def _additive_mask(mask, causal, shape):
-    """Return what is added to the scores (N, T, S) as a tensor, or None."""
+    """Return the term that is added to the scores (N, T, S) as a tensor, or None."""
     import torch
 
     if mask is None and not causal:

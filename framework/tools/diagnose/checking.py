@@ -1,8 +1,11 @@
 """`check`: all checks of a model and its data before a training, in order."""
 
+import contextlib
 import copy
 import time
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,37 +14,53 @@ from firstlight.data.splits import DataSplits, as_loader
 from firstlight.module import Module
 from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
-from firstlight.support.step_output import StepOutput
-from firstlight.tools.diagnose import (
-    arrays,
-    data_checks,
-    evaluation,
-    gradient_flow,
-    outputs,
-    overfit_one_batch,
-    target_leakage,
-    torch_comparison,
-    training_step,
-    units,
+from firstlight.tools.diagnose import torch_comparison
+from firstlight.tools.diagnose.backward import check_backward
+from firstlight.tools.diagnose.kind import Finding, ask
+from firstlight.tools.diagnose.probes import arrays, optimizer_recording
+from firstlight.tools.diagnose.probes.evaluation import Evaluation
+from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.fused import FusedStep
+from firstlight.tools.diagnose.probes.gradient_flow import Dtypes, GradientFlow, refused_dtype
+from firstlight.tools.diagnose.probes.input_scale import InputScale
+from firstlight.tools.diagnose.probes.loss_gradient import LossGradient
+from firstlight.tools.diagnose.probes.module_state import detached_copy, float64_copy
+from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.places import in_the_check
+from firstlight.tools.diagnose.probes.raised import Failure, Raised
+from firstlight.tools.diagnose.probes.recorded_calls import Call, all_calls, recorded_step
+from firstlight.tools.diagnose.probes.replayed_calls import (
+    recorded_call_or_none,
+    small_call,
+    small_step,
+    takes_one_array,
 )
-from firstlight.tools.diagnose.backward import check_backward, recorded_call
-from firstlight.tools.diagnose.findings import LOOK, Finding, Report
-from firstlight.tools.diagnose.loss_view import LossView
-from firstlight.tools.diagnose.module_state import float64_copy
-from firstlight.tools.diagnose.recorded_calls import Call, all_calls, recorded_step
+from firstlight.tools.diagnose.probes.running_statistics import RunningStatistics
+from firstlight.tools.diagnose.probes.samples import Samples
+from firstlight.tools.diagnose.probes.sandbox import small_arrays
+from firstlight.tools.diagnose.probes.short_training import ShortTraining
+from firstlight.tools.diagnose.probes.units import UnitActivity
+from firstlight.tools.diagnose.probes.user_source import UserFunction
+from firstlight.tools.diagnose.report import LOOK, Report
 
 NEEDED = (
     "derive the class from firstlight.Module, keep what is trained as firstlight.Parameter(array), "
     "read it as p.data, add to p.grad in backward(dy), return dx, and make an object of it"
 )
-TOKENS, ENOUGH = 2000, 8  # of a batch with more tokens, this many sequences are checked
-SAMPLES, SEQUENCES = 5, 3  # for the gradients: few, and not a number that is usual elsewhere
+TOKENS, ENOUGH = 2000, 8  # if a batch has more tokens, check only this many sequences
 
 
-def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) -> Report:
+def check(
+    model: Module,
+    data: Any,
+    *,
+    train: bool = True,
+    torch: bool = False,
+    calls: Sequence[Call] = (),
+) -> Report:
     """Look for mistakes in a model's backward, its loss, its data and its training.
 
-    All checks run on copies; the random streams are set back.
+    All checks run on copies; the random streams are restored.
 
     Parameters
     ----------
@@ -53,18 +72,21 @@ def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) 
         Try to overfit a few samples, which shows a wrong learning rate or optimizer.
     torch : bool
         Compare layers with PyTorch's too; see `firstlight.tools.diagnose.torch_comparison`.
+    calls : list of Call
+        Calls of the model that a hand-written loop made, with their arguments and those of
+        backward; a model with several inputs is judged by these.
 
     Returns
     -------
     Report
-        Prints as a table; ``report.ok`` tells whether nothing was found.
+        Prints as a table; ``report.ok`` is True if nothing was found.
 
     Raises
     ------
     TypeError
         The model is not a module, or the data is of an unknown kind.
     ImportError
-        ``torch`` is asked for, and PyTorch is not installed.
+        ``torch`` is True, and PyTorch is not installed.
 
     Examples
     --------
@@ -74,8 +96,6 @@ def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) 
     >>> check(TinyNet(), tiny_data()).ok
     True
     """
-    from threadpoolctl import threadpool_limits
-
     if not isinstance(model, Module):
         name = model.__name__ if isinstance(model, type) else type(model).__name__
         raise TypeError(f"check: expected a firstlight.Module object, got {name}; {NEEDED}")
@@ -84,14 +104,10 @@ def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) 
     began, streams = time.perf_counter(), randomness.state_dict()
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
-        # A thread of BLAS that spins costs more than these small products take.
-        with (
-            threadpool_limits(1, user_api="blas"),
-            np.errstate(all="ignore"),
-            warnings.catch_warnings(),
-        ):
+        with small_arrays(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _check(model, data, report, train, torch)
+            with report.judging("the training step", "step"):
+                _check(model, data, report, train, torch, calls)
         report.drop_consequences()
     finally:
         randomness.load_state_dict(streams)
@@ -99,7 +115,7 @@ def check(model: Module, data: Any, *, train: bool = True, torch: bool = False) 
     return report
 
 
-def _check(model, data, report, train, torch):
+def _check(model, data, report, train, torch, calls):
     """Check the parameters, the data, and then one training step."""
     try:
         parameters = model.parameters()
@@ -108,139 +124,147 @@ def _check(model, data, report, train, torch):
         report.add("model", "all parts registered", [found])
         return
     dtype = parameters[0].dtype if parameters else np.dtype("float32")
-    if isinstance(data, np.ndarray):
-        inputs = (few(placed(data, "cpu", dtype)),)
-        check_backward(model, inputs, report)
-        if torch:
-            torch_comparison.compare_with_torch(recorded_call(model, inputs), report)
+    if calls and not takes_one_array(calls[0]):
+        check_backward([small_call(call) for call in calls[:1]], report)
+        report.skip("step", "training_step", "the model has several inputs")
         return
-    data_checks.check_samples(data, report)
+    if isinstance(data, np.ndarray):
+        given = calls[0] if calls else Call("", model, (placed(data, "cpu", dtype),))
+        top = small_call(given)
+        check_backward([top], report)
+        if torch:
+            torch_comparison.compare_with_torch(top, report)
+        return
+    samples = None
+    with report.judging("samples", "data"):
+        samples = Samples.of(data)
+        if samples is not None:
+            report.examine(samples)
     batch = placed(next(iter(copy.copy(as_loader(data, "train")))), "cpu", dtype)
     x, _, _ = arrays.batch_parts(batch)
-    found = data_checks.input_scale(x)
-    report.add("data", "scale of the inputs", [found], describe_batch(batch))
-    if are_tokens(x) and x.size > TOKENS:
+    if arrays.are_tokens(x) and x.size > TOKENS:
         batch = arrays.first_samples(batch, ENOUGH)
     if not hasattr(model, "loss") and type(model).training_step is Module.training_step:
         report.skip("step", "training_step", "the model has no loss")
-        check_backward(model, (few(arrays.batch_parts(batch)[0]),), report)
+        check_backward([small_call(Call("", model, (arrays.batch_parts(batch)[0],)))], report)
         return
     classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
-    _check_step(model, batch, classes, report, train, torch)
+    _check_step(FirstStep(model, batch, classes, samples), report, train, torch)
 
 
-def _check_step(model, batch, classes, report, train, torch):
+def _check_step(step, report, train, torch):
     """Check a training step: its outputs, all gradients, the health, and a short training."""
-    dtype_finding = None
+    refused, batch = [], step.batch
     try:
-        _, output, tops = recorded_step(model, batch)
+        step.tops  # noqa: B018, runs the step
     except Exception as error:
-        dtype_finding = gradient_flow.refused_dtype(model, batch)
-        if dtype_finding is None:
-            found = training_step.exception(model, batch, error)
-            report.add("step", "training_step", [found], describe_batch(batch))
-            top = recorded_call_or_none(model, few(arrays.batch_parts(batch)[0]))
-            if top is not None:
-                check_backward(model, top.inputs, report)
+        refused = refused_dtype(step.model, batch)
+        if not refused:
+            _report_exception(step, error, report)
             return
         # The other findings show if all is float64.
-        model, batch = float64_copy(model), arrays.map_arrays(batch, arrays.as_float64)
-        _, output, tops = recorded_step(model, batch)
-    if output is None or not np.isfinite(float(output.loss)):
-        report.add("step", "loss", [training_step.not_finite(tops)])
+        batch = arrays.map_arrays(batch, arrays.as_float64)
+        step = FirstStep(float64_copy(step.model), batch, step.classes, step.samples)
+    report.examine(step)
+    if not np.isfinite(step.loss):
         return
-    _check_outputs(model, batch, classes, output, tops, report)
-    small = few(batch)
-    top = own_call(recorded_step(model, small)[2])
-    inputs = (arrays.batch_parts(small)[0],) if top is None else top.inputs
-    check_backward(model, inputs, report)
-    training_step.check_dy(model, small, report)
-    wrong = any(c.verdict == "wrong" for c in report.checks if c.group in ("backward", "loss"))
-    _check_health(model, batch, tops, report, wrong)
-    if dtype_finding is not None:
-        report.add("health", "dtypes of training_step", [dtype_finding])
+    model = step.model
+    small, tops = small_step(model, batch)
+    judged = [call for call in tops if call.name != "loss"]  # judged with the dy
+    check_backward(judged, report)
+    right = not any(line.verdict == "wrong" for line in report.checks if line.group == "backward")
+    gradient = LossGradient(step, small, right)
+    if not right and gradient.is_right_as_a_whole:
+        report.examine(FusedStep())
+        return
+    right = not report.examine(gradient) and right and not step.broadcasts
+    with report.judging("health"):
+        _check_health(step, right, refused, report)
     if torch:
-        torch_comparison.compare_with_torch(recorded_call(model, inputs), report)
-    if wrong or not train:
-        why = "backward is wrong" if wrong else "not requested"
-        report.skip("training", overfit_one_batch.SUBJECT, why)
+        with report.judging("layers of PyTorch", "torch"):
+            for call in judged:
+                torch_comparison.compare_with_torch(call, report)
+    training, why = ShortTraining(model, batch), _why_no_training(model, right, train)
+    if not why:
+        _check_update_rule(model, report)
+    why = why or _run(training, report)
+    if report.examine(InputScale(step, not why)) and not why:
+        why = "scale the inputs first"
+    if why:
+        report.skip(training.group, training.subject, why)
     else:
-        _check_training(model, batch, report)
+        report.examine(training)
 
 
-def _check_outputs(model, batch, classes, output: StepOutput, tops, report):
-    x, y, _ = arrays.batch_parts(batch)
-    if isinstance(batch, tuple) and not training_step.uses_labels(model, batch):
-        y = None
-    prediction, loss = output.prediction, float(output.loss)
-    view, last = LossView(model, few(batch)), last_call(tops)
-    found = [
-        outputs.labels(prediction, y, classes),
-        outputs.last_layer(model, prediction, y, last, view),
-    ]
-    report.add("step", "outputs and labels", found)
-    if target_leakage.predicts_next_token(x, y):
-        report.add("step", "target leakage", [target_leakage.find_leakage(model, x, y)])
-    if arrays.is_float(y):
-        report.add("step", "scale of the targets", [data_checks.target_scale(y, loss)])
-    found = outputs.initial_loss(model, batch, loss, None if y is None else prediction)
-    report.add("step", "loss at the start", [found], f"{loss:.4g}")
+def _report_exception(step, error, report):
+    """Report a training step that raises: labels that do not fit, or the line; and backward."""
+    tops = recorded_step(step.model, step.batch, may_fail=True)[2]
+    calls, place = all_calls(tops), {"type": report.model}
+    if calls and calls[-1].output is None and calls[-1].name:  # the innermost unfinished forward
+        place = {"where": calls[-1].name, "type": calls[-1].type}
+    samples, detail = len(step.x), describe_batch(step.batch)
+    raised = Raised(error, detail=detail, samples=samples, **place)
+    failed = FirstStep(step.model, step.batch, step.classes, may_fail=True)
+    labels = [one for one in ask(failed) if one.kind == "labels" and not one.note]
+    if labels:
+        labels = [replace(one, at=raised.at, where="training_step") for one in labels]
+        report.add("step", step.subject, labels)
+    else:
+        report.examine(raised)
+    top = recorded_call_or_none(step.model, arrays.small_batch(step.x))
+    if top is not None:
+        check_backward([top], report)
 
 
-def _check_health(model, batch, tops, report, wrong):
-    own = [top for top in tops if top.name == ""]
-    units.check_units(all_calls(own), report)
-    small = recorded_call_or_none(model, few(own[0].inputs[0])) or own[0] if own else None
-    if small is not None:
-        evaluation.check_evaluation(small, report)
-    units.check_batchnorm(model, len(arrays.batch_parts(batch)[0]), report)
-    if not wrong:
-        gradient_flow.check_flow(model, batch, report)
-        if small is not None:
-            gradient_flow.check_through_time(small, report)
+def _check_health(step, right, refused, report):
+    """Check units, evaluation, and the gradients of a step whose backward is right."""
+    if step.own is not None:
+        report.examine(UnitActivity(all_calls([top for top in step.tops if top.name == ""])))
+        inputs = arrays.small_batch(step.own.inputs[0])
+        top = recorded_call_or_none(step.model, inputs) or step.own
+        report.examine(Evaluation(top))
+        for part in all_calls(step.tops):
+            with contextlib.suppress(Exception):  # a part that does not run alone
+                if (statistics := RunningStatistics.of(part)) is not None:
+                    report.examine(statistics)
+        flow = GradientFlow(step.model, step.batch, top)
+        if right:
+            report.examine(flow)
+        if right or refused:
+            report.examine(Dtypes(flow, refused))
 
 
-def _check_training(model, batch, report):
+def _why_no_training(model, right, train):
+    """Return why no short training is made, "" if it is."""
+    if not right:
+        return "backward is wrong"
+    if not train:
+        return "not requested"
+    if type(model).configure_optimizer is Module.configure_optimizer and (
+        "configure_optimizer" not in vars(model)
+    ):
+        return "the model has no configure_optimizer"
+    return ""
+
+
+def _check_update_rule(model, report):
+    """Run a copy of the optimizer on known gradients, if its class is the user's."""
     try:
-        overfit_one_batch.check_overfitting(model, batch, report)
-    except NotImplementedError:
-        why = "the model has no configure_optimizer"
-        report.skip("training", overfit_one_batch.SUBJECT, why)
-    except LookupError as error:
-        report.skip("training", overfit_one_batch.SUBJECT, str(error))
+        optimizer = detached_copy(model).configure_optimizer()
+    except Exception:  # the short training reports it
+        return
+    if UserFunction.of(getattr(type(optimizer), "update", None)) is not None:
+        report.examine(OptimizerRun(optimizer_recording.FirstStep(optimizer)))
+
+
+def _run(training, report):
+    """Run a short training; return why it cannot be made."""
+    try:
+        training.trial  # noqa: B018
+    except (LookupError, NotImplementedError) as error:
+        return str(error)
     except Exception as error:
-        found = training_step.exception(model, batch, error)
-        report.add("training", overfit_one_batch.SUBJECT, [found])
-
-
-def recorded_call_or_none(model: Module, x: arrays.Batch) -> Call | None:
-    """Return the outermost `Call` of a forward of x, None if that raises."""
-    try:
-        return recorded_call(model, (x,))
-    except Exception:
-        return None
-
-
-def own_call(tops: list[Call]) -> Call | None:
-    """Return the first call of the model itself, None without one."""
-    return next((call for call in tops if call.name == ""), None)
-
-
-def last_call(tops: list[Call]) -> Call | None:
-    """Return the `Call` of the layer that made the model's output, None without one."""
-    whole = own_call(tops)
-    leaves = [] if whole is None else [call for call in all_calls([whole]) if not call.parts]
-    if not leaves or leaves[-1] is whole or not isinstance(leaves[-1].output, np.ndarray):
-        return None
-    return leaves[-1] if np.array_equal(leaves[-1].output, whole.output) else None
-
-
-def are_tokens(x: Any) -> bool:
-    """Return whether inputs are sequences of tokens."""
-    return x.ndim > 1 and x.dtype.kind in "iu"
-
-
-def few(batch: arrays.Batch) -> arrays.Batch:
-    """Return the first samples of a batch, few enough to run hundreds of times."""
-    x, _, _ = arrays.batch_parts(batch)
-    return arrays.first_samples(batch, SEQUENCES if are_tokens(x) or x[:1].size > 2000 else SAMPLES)
+        kind = Failure if in_the_check(error) else Raised
+        report.examine(kind(error, training.group, training.subject))
+        return "it raises an exception"
+    return ""

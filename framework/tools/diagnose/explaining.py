@@ -15,8 +15,8 @@ from firstlight.parameter import Parameter
 from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
 from firstlight.tools.diagnose._explain_html import page
-from firstlight.tools.diagnose.arrays import first_samples
-from firstlight.tools.diagnose.recorded_calls import Call, recorded_step
+from firstlight.tools.diagnose.probes.arrays import first_samples
+from firstlight.tools.diagnose.probes.recorded_calls import Call, recorded_step
 from firstlight.tools.diagnose.rich_text import escaped, marked, plain_text, table
 from firstlight.training import checks
 
@@ -70,7 +70,7 @@ class CallSummary:
     ----------
     name, type : str
     depth : int
-        How many modules it is inside.
+        Number of enclosing modules.
     formula, gradient : str
         From the docstring; the code of forward and backward if that has none.
     forward, backward : list of ArraySummary
@@ -169,7 +169,7 @@ def explain(model: Module, data: Any, *, samples: int = 4) -> StepThrough:
         Left as it is.
     data : DataSplits, (x, y) tuple, data set or loader
     samples : int
-        How many samples of the first batch.
+        Samples of the first batch to use.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def explain(model: Module, data: Any, *, samples: int = 4) -> StepThrough:
     Raises
     ------
     TypeError, ValueError
-        The model is not a module; fewer samples than one; what the model itself raises.
+        The model is not a module; fewer samples than one; errors of the model itself.
 
     Examples
     --------
@@ -221,12 +221,15 @@ def _summary(call: Call, depth: int) -> CallSummary:
         return [ArraySummary.of(name, array) for name, array in shown]
 
     kind = type(call.module)
-    formula, gradient = _told(kind, "Formula", "forward"), _told(kind, "Gradient", "backward")
+    formula, gradient = (
+        _section_or_code(kind, "Formula", "forward"),
+        _section_or_code(kind, "Gradient", "backward"),
+    )
     arrays = summaries(forward), summaries(backward)
     return CallSummary(call.name, call.type, depth, formula, gradient, *arrays)
 
 
-def _told(kind, head, method):
+def _section_or_code(kind, head, method):
     """Return the section ``head`` of a class's docstring, or the code of a method."""
     lines = (inspect.getdoc(kind) or "").splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith(head)), None)

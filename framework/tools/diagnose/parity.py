@@ -2,8 +2,8 @@
 
 The same module with the same weights gets the same batch on both, in float32 and in float64. Each
 layer's output, its dx, and the gradients of all parameters are compared. In float64 both must
-agree to many digits; a layer that does not computes something else. In float32 rounding differs,
-the more so the deeper the network.
+agree to many digits, or else the layer computes something else. In float32 rounding errors grow
+with the network's depth.
 """
 
 import copy
@@ -17,9 +17,9 @@ from firstlight.support import rng
 from firstlight.support.backend import load_cupy, resolve_device, to_host, using
 from firstlight.support.batches import placed
 from firstlight.support.state import children
-from firstlight.tools.diagnose.arrays import Batch
-from firstlight.tools.diagnose.module_state import disable_dropout
-from firstlight.tools.diagnose.recorded_calls import all_calls, recording
+from firstlight.tools.diagnose.probes.arrays import Batch
+from firstlight.tools.diagnose.probes.module_state import disable_dropout
+from firstlight.tools.diagnose.probes.recorded_calls import all_calls, recording
 
 TOLERANCE = {"float32": 1e-3, "float64": 1e-9}  # relative to the largest number of an array
 
@@ -100,7 +100,7 @@ def check_parity(module: Module, batch: Batch, *, device: str = "cuda") -> Parit
     ----------
     module : Module
     batch : tuple of array
-        What ``training_step`` takes, in NumPy arrays.
+        A batch for ``training_step``, of NumPy arrays.
     device : str
         "cuda" or "cuda:N".
 
@@ -149,7 +149,7 @@ def _step_arrays(module, batch, device, dtype):
                 if not list(children(call.module)) and call.module is not loss
             ]
             found = _numbered((call.label, "output", call.output) for call in layers)
-            layers = [call for call in reversed(layers) if call.undone]
+            layers = [call for call in reversed(layers) if call.backward_called]
             found |= _numbered((call.label, "dx", call.dx) for call in layers)
             found["(the step)", "loss"] = np.array(to_host(output.loss))
             for name, parameter in twin.named_parameters():

@@ -1,27 +1,41 @@
 """The trainings of a user's script: it runs, but each training is replaced by a single step."""
 
-import contextlib
 import os
-import sys
-import traceback
-import types
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
 from firstlight.data.splits import DataSplits
 from firstlight.module import Module
-from firstlight.tools.diagnose._hand_written_loops import Loop, Observer, StopObserving, observing
-from firstlight.tools.diagnose.checking import NEEDED
-from firstlight.tools.diagnose.findings import Finding
-from firstlight.tools.diagnose.module_state import detached_copy
-from firstlight.trainer import Trainer
-
-CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree")  # audit events
+from firstlight.tools.diagnose.kind import Evidence
+from firstlight.tools.diagnose.probes.events import (
+    Fit,
+    Forward,
+    OptimizerStep,
+    Trace,
+    Update,
+)
+from firstlight.tools.diagnose.probes.first_nan import first_nan
+from firstlight.tools.diagnose.probes.hand_written_loops import Loop, LoopRecorder
+from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.module_state import detached_copy
+from firstlight.tools.diagnose.probes.optimizer_recording import recording_optimizers
+from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.optimizers import give_optimizer
+from firstlight.tools.diagnose.probes.raised import Raised, one_line
+from firstlight.tools.diagnose.probes.recorded_calls import Call
+from firstlight.tools.diagnose.probes.recorder import Recorder
+from firstlight.tools.diagnose.probes.sample_flow import SampleFlow, sample_flow
+from firstlight.tools.diagnose.probes.script_steps import step_evidence
+from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.trainer_hooks import TrainerHooks
+from firstlight.tools.diagnose.probes.untrained import Unclear, Untrained
+from firstlight.tools.diagnose.probes.whole_steps import whole_step
+from firstlight.tools.diagnose.probes.without_effect import without_effect
+from firstlight.tools.diagnose.probes.wrong_step import WrongStep
 
 
 @dataclass
@@ -30,23 +44,26 @@ class Training:
 
     Attributes
     ----------
-    model : Module
-        As it was before.
+    model : Module or None
+        As it was before; None if the script has no modules.
     data
         As given to fit, or as a hand-written loop used it; None if there is none.
     place : str
         Where it was found.
     looped : bool
         Whether by a hand-written loop.
-    findings : list of Finding
-        About the loop itself.
+    evidence : list of Evidence
+        About the script's code, to examine beside the model.
+    calls : list of Call
+        Of the model, by a hand-written loop.
     """
 
-    model: Module
+    model: Module | None
     data: Any
     place: str = ""
     looped: bool = False
-    findings: list[Finding] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
 
 
 def trainings(
@@ -54,8 +71,8 @@ def trainings(
 ) -> tuple[list[Training], str]:
     """Return ``(trainings, how far the script was followed)``.
 
-    Each `Trainer.fit` makes a single step without callbacks, and the script goes on; it ends where
-    it would then write a file, such as weights that were never trained. A hand-written loop runs
+    Each `Trainer.fit` makes a single step without callbacks, and the script continues. It ends
+    before it writes a file, such as weights that were never trained. A hand-written loop runs
     and is observed.
 
     Parameters
@@ -75,155 +92,154 @@ def trainings(
     Raises
     ------
     ValueError
-        No such file; the script trains nothing, or has several models and no loop.
+        No such file, or a notebook; a script of several models without a training.
+    ScriptError
+        The script raises before it trains anything.
     """
-    path = Path(path)
+    path, arguments = Path(path), list(arguments)
     if not path.is_file():
         raise ValueError(f"no script {path}")
-    script = _Script(path, arguments)
-    with observing() as observer:
-        script.run(observer)
-    fitted = [id(module) for module in script.fitted]
-    loops = [loop for loop in observer.trained if id(loop.module) not in fitted]
-    found = script.trainings + [_of_loop(loop, script.names) for loop in loops]
+    if path.suffix == ".ipynb":
+        raise ValueError(
+            f"expected a script, got the notebook {path}: make one by "
+            f"jupyter nbconvert --to script {path}"
+        )
+    followed, own = None, []
+    if "Trainer" in path.read_text(encoding="utf-8", errors="replace"):
+        followed = _Followed(path, arguments)
+    if followed is None or followed.loops or not followed.script.fits:
+        observed = _traced(path, arguments, Recorder(path))
+        if any(one.trains for one in observed.of(Update)) or observed.of(OptimizerStep):
+            own = _attempted(WrongStep.subject, step_evidence, path, arguments)
+            own.append(TrainingLoop(observed))
+            own += _attempted(SampleFlow.subject, _flow, path, arguments, observed)
+            own += _attempted("numbers of the script", _single_lines, path, arguments, observed)
+        without = not observed.fits and not observed.of(Forward)
+        if without:
+            own = _with_whole_step(path, arguments, own)
+        if own and without:
+            return [Training(None, None, "the script's own code", True, own)], observed.ended
+        if without and observed.error is None and not _outermost(observed.names):
+            return [Training(None, None, evidence=[Untrained(observed)])], observed.ended
+    else:
+        own = _attempted(SampleFlow.subject, _flow, path, arguments, followed.script)
+    return _of_modules(followed or _Followed(path, arguments), own)
+
+
+def _of_modules(followed, own):
+    """Return the trainings of modules, and how far the script was followed."""
+    script, loops = followed.script, followed.loops
+    found = [*map(_of_fit, script.fits), *(_of_loop(loop, script) for loop in loops)]
+    if script.error is not None and not found:
+        raise ScriptError(script.error) from script.error
     if found:
+        found[0].evidence += [OptimizerRun(first) for first in followed.optimizer_steps]
+        found[0].evidence += own
+        if script.error is not None:
+            found[0].evidence.append(Raised(script.error, "script", "its lines", where="script"))
         return found, script.ended
+    model = _only_model(script)
+    if model is None:
+        return [Training(None, None, evidence=[Untrained(script)])], script.ended
     data = next((value for value in script.names.values() if isinstance(value, DataSplits)), None)
-    return [Training(_only_model(script.names, path), data)], script.ended
+    return [Training(model, data)], script.ended
 
 
-class _WouldWriteFile(BaseException):
-    """Ends a script that would write a file after a fit that was only a step."""
-
-
-class _Script:
-    """A script, and what it trained up to its end."""
+class _Followed:
+    """A script that was run as it is: its trace, loops, and first steps of optimizers."""
 
     def __init__(self, path, arguments):
-        self.path, self.argv = path, [str(path), *arguments]
-        self.trainings, self.fitted, self.ended, self.names = [], [], "", {}
-
-    def run(self, observer):
-        module = types.ModuleType("__main__")
-        module.__file__, self.names = str(self.path), vars(module)  # stays, however it ends
-        folder = str(self.path.resolve().parent)
-        code = compile(self.path.read_text(encoding="utf-8"), str(self.path), "exec")
-        replacements = {name: _without_checkpoint(name) for name in ("validate", "test", "predict")}
-        main, sys.modules["__main__"] = sys.modules["__main__"], module
-        try:
-            with (
-                mock.patch.multiple(Trainer, fit=self._replaced_fit(observer), **replacements),
-                mock.patch.object(sys, "argv", self.argv),
-                mock.patch.object(sys, "path", [folder, *sys.path]),
-                _writes_end(self),
-                contextlib.redirect_stdout(sys.stderr),
-                contextlib.suppress(SystemExit),
-            ):
-                exec(code, vars(module))
-        except StopObserving:
-            self.ended = "its loop was observed for its first steps only"
-        except _WouldWriteFile as stop:
-            self.ended = f"it ran until it would write {stop}"
-        except Exception as error:
-            if not self.trainings and not observer.trained:
-                raise
-            frames = traceback.extract_tb(error.__traceback__)
-            lines = [frame.lineno for frame in frames if frame.filename == str(self.path)]
-            self.ended = (
-                f"it ran to line {lines[-1] if lines else '?'}, which raises "
-                f"{type(error).__name__}: {error}"
-            )
-        finally:
-            sys.modules["__main__"] = main
-
-    def _replaced_fit(self, observer: Observer):
-        fit = Trainer.fit
-
-        def one_step(trainer, module, data=None, val_data=None, **_):
-            splits = data
-            if val_data is not None and isinstance(data, tuple) and isinstance(val_data, tuple):
-                splits = DataSplits(data, val=val_data, name=self.path.name)
-            fresh = detached_copy(module) if isinstance(module, Module) else module
-            self.trainings.append(Training(fresh, splits, f"Trainer.fit in line {self._line()}"))
-            self.fitted.append(module)
-            where = {"device": trainer.device, "precision": trainer.precision}
-            Trainer.__init__(trainer, **where, fast_dev_run=True)
-            with observer.paused():
-                return fit(trainer, module, data, val_data)
-
-        return one_step
-
-    def _line(self):
-        frame = sys._getframe()
-        while frame is not None and frame.f_code.co_filename != str(self.path):
-            frame = frame.f_back
-        return 0 if frame is None else frame.f_lineno
+        recorder = LoopRecorder(path)
+        with recording_optimizers(path.parent) as self.optimizer_steps:
+            self.script = _traced(path, arguments, recorder)
+        fitted = [id(fit.original) for fit in self.script.fits]
+        self.loops = [loop for loop in recorder.trained if id(loop.module) not in fitted]
 
 
-def _without_checkpoint(name):
-    evaluate = getattr(Trainer, name)
-    return lambda trainer, module, data, **_: evaluate(trainer, module, data)  # none was written
+class ScriptError(Exception):
+    """A script raised before it trained anything.
+
+    Attributes
+    ----------
+    error : Exception
+        What it raised.
+    """
+
+    def __init__(self, error: BaseException):
+        super().__init__(one_line(error))
+        self.error: BaseException = error
 
 
-_GUARDED: dict[str, Any] = {"script": None, "hooked": False}
-
-
-@contextlib.contextmanager
-def _writes_end(script):
-    """End a script where it would write a file after a fit."""
-    if not _GUARDED["hooked"]:
-        sys.addaudithook(_audit)  # for good: no hook can be removed
-    _GUARDED.update(script=script, hooked=True)
+def _traced(path, arguments, recorder):
     try:
-        yield
-    finally:
-        _GUARDED["script"] = None
+        return trace(path, arguments, recorder)
+    except Exception as error:  # no Python
+        raise ScriptError(error) from error
 
 
-def _audit(event, details):
-    script = _GUARDED["script"]
-    if script is None or not script.trainings:
-        return
-    name = str(details[0]) if event in CHANGES else ""
-    if event == "open":
-        name, _, flags = details
-        writes = flags & (os.O_WRONLY | os.O_RDWR) and isinstance(name, (str, bytes))
-        name = os.fsdecode(name) if writes else ""
-    if not name or "__pycache__" in name or name.startswith("/dev/"):
-        return
-    _GUARDED["script"] = None
-    raise _WouldWriteFile(name)
+def _attempted(subject, collect, *arguments):
+    """Return evidence; if it cannot be collected, such as of a script that never repeats, why."""
+    try:
+        return list(collect(*arguments))
+    except Exception as error:
+        return [Unclear(subject, one_line(error))]
 
 
-def _of_loop(loop: Loop, names: dict[str, Any]) -> Training:
+def _with_whole_step(path, arguments, own):
+    """Return evidence with that of a whole iteration where no array's gradient was judged."""
+    steps = [one for one in own if one.subject == WrongStep.subject]
+    if any(one.verdict is None and not getattr(one, "of_numbers", False) for one in steps):
+        return own
+    if found := _attempted(WrongStep.subject, _whole_step, path, arguments):
+        return [*found, *(one for one in own if one not in steps)]
+    if steps or not own:
+        return own
+    return [Unclear(WrongStep.subject, "no step of it could be repeated"), *own]
+
+
+def _whole_step(path, arguments):
+    """Yield the evidence of a whole iteration."""
+    if (found := whole_step(path, arguments)) is not None:
+        yield found
+
+
+def _flow(path, arguments, reference):
+    """Yield the evidence of where a script's samples go."""
+    found = sample_flow(path, arguments, reference)
+    if found.steps:
+        yield found
+    elif found.trace.ended:  # it does not run with traced arrays, or for too long
+        yield Unclear(SampleFlow.subject, found.trace.ended)
+
+
+def _single_lines(path, arguments, observed):
+    """Yield the evidence of lines that make NaN, or that change arrays in vain."""
+    if (found := first_nan(path, arguments, observed)) is not None:
+        yield found
+    yield from without_effect(path, arguments, observed)
+
+
+def _of_fit(fit: Fit) -> Training:
+    """Return the training of a ``Trainer.fit``."""
+    training = Training(fit.module, fit.data, f"Trainer.fit in line {fit.at.line}")
+    if isinstance(fit.module, Module):
+        if "configure_optimizer" in vars(fit.original):  # a function that closes over the module
+            give_optimizer(fit.module, fit.original.configure_optimizer, fit.original)
+        training.evidence.append(TrainerHooks(fit.module, fit.at))
+    return training
+
+
+def _of_loop(loop: Loop, script: Trace) -> Training:
     """Return the training of a hand-written loop."""
     model, targets = loop.fresh, [y for _, y in loop.batches if y is not None]
     if loop.loss is not None and not hasattr(model, "loss"):
         model.loss = detached_copy(loop.loss)
-    if loop.optimizer is not None and type(model).configure_optimizer is Module.configure_optimizer:
-        _give_optimizer(model, loop)
+    own = type(model).configure_optimizer is not Module.configure_optimizer
+    if len(loop.optimizers) == 1 and not own:
+        give_optimizer(model, lambda: loop.optimizer, loop.module, loop.rates)
     data = _joined(loop.batches) if len(targets) == len(loop.batches) else loop.batches[0][0]
-    findings = [one for one in [loop.finding()] if one is not None]
-    name = next((k for k, v in names.items() if v is loop.module), type(model).__name__)
-    return Training(model, data, f"the loop that trains {name}", True, findings)
-
-
-def _give_optimizer(model, loop):
-    """Let a copy of a model be trained by an optimizer like the loop's."""
-    names = {id(p): name for name, p in loop.module.named_parameters()}
-    kind = type(loop.optimizer)
-    groups = [
-        (group | {"params": None}, [names.get(id(p)) for p in group["params"]])
-        for group in loop.optimizer.param_groups
-    ]
-
-    def configure_optimizer(self):
-        own = dict(self.named_parameters())
-        return kind(
-            [g | {"params": [own[n] for n in members if n in own]} for g, members in groups]
-        )
-
-    model.configure_optimizer = types.MethodType(configure_optimizer, model)
+    place = f"the loop that trains {script.name_of(loop.module)}"
+    return Training(model, data, place, True, calls=loop.calls)
 
 
 def _joined(batches):
@@ -245,23 +261,23 @@ def _joined(batches):
     return x[chosen], y[chosen]
 
 
-def _only_model(names, path):
+def _outermost(names):
+    """Return the modules among names that are no part of others."""
     found = {id(v): v for v in names.values() if isinstance(v, Module)}
     inside = {id(part) for model in found.values() for part in model.modules() if part is not model}
-    tops = [model for key, model in found.items() if key not in inside]
-    models = [model for model in tops if model.parameters()]
-    if len(models) != 1:
-        plain = [  # classes with a backward that are no modules
-            name
-            for name, v in names.items()
-            if isinstance(v, type) and hasattr(v, "backward") and not issubclass(v, Module)
-        ]
-        hint = f". {', '.join(plain)}: no firstlight.Module; {NEEDED}" if plain else ""
+    return [model for key, model in found.items() if key not in inside]
+
+
+def _only_model(script):
+    """Return the model of a script that trains nothing, with its loss; None without one."""
+    outermost = _outermost(script.names)
+    models = [module for module in outermost if module.parameters()]
+    if len(models) > 1:
         raise ValueError(
-            f"{path} never calls Trainer.fit, and has {len(models)} models among its names; "
-            f"name one: --model {path}:Class{hint}"
+            f"{script.path} never calls Trainer.fit, and has {len(models)} models among its "
+            f"names; name one: --model {script.path}:Class"
         )
-    losses = [module for module in tops if module is not models[0]]
-    if len(losses) == 1 and not hasattr(models[0], "loss"):
+    losses = [module for module in outermost if module not in models]
+    if len(losses) == len(models) == 1 and not hasattr(models[0], "loss"):
         models[0].loss = losses[0]
-    return models[0]
+    return models[0] if models else None

@@ -12,10 +12,11 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.tools.diagnose._torch_modules import MAKERS, NoTwinError, torch_module
-from firstlight.tools.diagnose.arrays import is_float
-from firstlight.tools.diagnose.bench import Bench, UnsupportedError
-from firstlight.tools.diagnose.findings import Finding, Report
-from firstlight.tools.diagnose.recorded_calls import Call
+from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.probes.arrays import is_float
+from firstlight.tools.diagnose.probes.recorded_calls import Call
+from firstlight.tools.diagnose.probes.rerun import Rerun, UnsupportedError
+from firstlight.tools.diagnose.report import Report
 
 TOLERANCE = {"rtol": 1e-6, "atol": 1e-8}
 
@@ -31,28 +32,28 @@ def check_installed() -> None:
 def compare_with_torch(top: Call, report: Report) -> None:
     """Add a line for each layer below a call that PyTorch has too, and list the others."""
     seen, others = set(), {}
-    for call in outermost(top):
+    for call in comparable_calls(top):
         if call.name in seen:
             continue
         seen.add(call.name)
         try:
-            report.add("torch", call.label, [compared(call)])
+            report.add("torch", call.label, [difference_from_torch(call)])
         except (NoTwinError, UnsupportedError) as why:
             others.setdefault(f"{call.type}: {why}", []).append(call.name or call.type)
     for why, names in others.items():
         report.skip("torch", ", ".join(names), f"not compared, {why}")
 
 
-def outermost(call: Call) -> Iterator[Call]:
+def comparable_calls(call: Call) -> Iterator[Call]:
     """Yield the calls to compare: those of layers that PyTorch has, else of their parts."""
     if call.type in MAKERS or not call.parts:
         yield call
     else:
         for part in call.parts:
-            yield from outermost(part)
+            yield from comparable_calls(part)
 
 
-def compared(call: Call) -> Finding | None:
+def difference_from_torch(call: Call) -> Finding | None:
     """Return a finding about a layer that differs from PyTorch's, or None."""
     import torch
 
@@ -61,20 +62,20 @@ def compared(call: Call) -> Finding | None:
             own.dropout = 0.0  # both draw other random numbers
         torch_module(own)  # raises before anything runs
 
-    bench = Bench(call.module, call.inputs, prepare=prepare)
-    twin = torch_module(bench.module)  # with the parameters that the bench has moved
-    gradients = bench.backward()
-    inputs = [as_tensors(value) for value in bench.inputs]
+    rerun = Rerun(call.module, call.inputs, prepare=prepare)
+    twin = torch_module(rerun.module)  # with the parameters that the rerun has moved
+    gradients = rerun.backward()
+    inputs = [as_tensors(value) for value in rerun.inputs]
     y = twin(*inputs)
-    y.backward(torch.from_numpy(bench.dy))
-    pairs = [("forward", bench.y, y)]
+    y.backward(torch.from_numpy(rerun.dy))
+    pairs = [("forward", rerun.y, y)]
     pairs += [
         (name, gradients[name], tensor.grad)
         for name, tensor in zip(("dx", "dx[1]"), inputs, strict=False)
         if gradients.get(name) is not None and getattr(tensor, "requires_grad", False)
     ]
     theirs = dict(twin.module.named_parameters())
-    for name, parameter in bench.trained:
+    for name, parameter in rerun.trained:
         own, axes = gradients[name], parameter.torch_axes
         pairs.append((name, np.transpose(own, axes) if axes else own, theirs[name].grad))
     for what, own, other in pairs:

@@ -6,8 +6,10 @@ import pytest
 
 import firstlight as fl
 from firstlight import nn, optim
-from firstlight.tools.diagnose import check, data_checks
-from firstlight.tools.diagnose.outputs import activation
+from firstlight.tools.diagnose import check
+from firstlight.tools.diagnose.kinds.label_noise import LabelNoise
+from firstlight.tools.diagnose.kinds.softmax import activation
+from firstlight.tools.diagnose.probes.samples import Samples, first_samples_of
 
 
 class Net(nets.Net):
@@ -38,6 +40,10 @@ def kinds(report):
     return [one.kind for one in report.findings]
 
 
+def label_noise(x, y):
+    return list(LabelNoise().judge(Samples(x, y)))
+
+
 NORMAL = np.random.default_rng(1).standard_normal((2000, 60)).astype("float32")
 CODES = np.random.default_rng(2).integers(0, 200, 1500)  # of which some have few samples
 LABELS = {
@@ -55,14 +61,14 @@ LABELS = {
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_that_neighbours_cannot_tell_are_no_noise(name):
     x, y = LABELS[name]
-    assert data_checks.label_noise(x, y.astype("int64")) is None
+    assert label_noise(x, y.astype("int64")) == []
 
 
 @pytest.mark.parametrize("classes", [2, 10])
 def test_shuffled_labels_of_images_are_noise(classes):
-    x, y = data_checks.first_samples_of(fl.datasets.load("digits").train)
-    assert data_checks.label_noise(x, y % classes) is None
-    found = data_checks.label_noise(x, np.random.default_rng(0).permutation(y % classes))
+    x, y = first_samples_of(fl.datasets.load("digits").train)
+    assert label_noise(x, y % classes) == []
+    (found,) = label_noise(x, np.random.default_rng(0).permutation(y % classes))
     assert "belong to other samples" in found.message
 
 
@@ -73,6 +79,18 @@ def test_weights_that_start_at_zero_are_no_dead_units():
     for net in (head, Net(branch, nn.Linear(64, 10))):
         report = check(net, digits)
         assert report.ok, str(report)
+
+
+def test_unequal_classes_that_the_initial_values_know_are_a_note():
+    rng = np.random.default_rng(0)
+    y = rng.choice(3, 600, p=[0.85, 0.1, 0.05])
+    x = (rng.normal(size=(600, 8)) + 3 * np.eye(8)[y]).astype("float32")
+    net = Net(nn.Linear(8, 16), nn.ReLU(), zeroed(nn.Linear(16, 3)))
+    assert "imbalance" in kinds(check(net, (x, y)))
+    net.body[-1].bias.data[...] = np.log(np.bincount(y) / len(y))
+    report = check(net, (x, y))
+    assert report.ok, str(report)
+    assert [one.kind for one in report.notes] == ["imbalance"]
 
 
 def test_an_optimizer_made_with_the_model_is_left_alone():

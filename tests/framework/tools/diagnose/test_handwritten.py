@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 from handwritten_layers import (
     BatchNorm,
     Cell,
@@ -189,14 +190,25 @@ MISTAKES = {  # network, data, where, kind
         lambda: Unrolled(changed(Cell, keep=lambda self: -0.5)(8, 12)), digits, "cell", "sign"),
     "y of (y, state): slope": (
         lambda: StateNet(changed(WithState, slope=lambda self, h: 1 - h)(8, 12)),
-        digits, "layer", "term"),
+        digits, "layer", "derivative"),
     "batches of one for BatchNorm": (
         lambda: between(nn.BatchNorm1d(32)),
         lambda: fl.datasets.load("digits", batch_size=1), "body.2", "small-batch"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", MISTAKES)
+FAST = [
+    "logits into a loss of log-probabilities",
+    "(N, 1) minus (N,)",
+    "dropout without 1/(1-p)",
+    "an index that occurs twice",
+    "slope of another place",
+    "a pair of states: one with a factor",
+    "batches of one for BatchNorm",
+]
+
+
+@pytest.mark.parametrize("name", slow_but(MISTAKES, *FAST))
 def test_a_mistake_is_named(name):
     make, data, where, kind = MISTAKES[name]
     report = check(make(), data())
@@ -225,7 +237,10 @@ HEALTHY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+SLOW = {"recurrent", "embedding", "(y, state)", "sine"}
+
+
+@pytest.mark.parametrize("name", slow_but(HEALTHY, *HEALTHY.keys() - SLOW))
 def test_nothing_is_found_where_all_is_well(name):
     make, data = HEALTHY[name]
     report = check(make(), data())

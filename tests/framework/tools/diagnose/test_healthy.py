@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight import models, nn, optim
@@ -111,10 +112,18 @@ NETS = {
 }
 
 
-@pytest.mark.parametrize("trained", [False, True], ids=["fresh", "half trained"])
-@pytest.mark.parametrize("name", NETS)
-def test_nothing_is_found(name, trained, quiet):
-    make, load = NETS[name]
+SMALL = ["mlp, layer norm", "linear", "cnn", "lstm", "polynomial", "README", "by hand", "ridge"]
+CASES = {
+    f"{name}, {state}": (*parts, state == "half trained")
+    for name, parts in NETS.items()
+    for state in ("fresh", "half trained")
+}
+FAST = ["mlp, half trained", "by hand, half trained", *(f"{name}, fresh" for name in SMALL)]
+
+
+@pytest.mark.parametrize("name", slow_but(CASES, *FAST))
+def test_nothing_is_found(name, quiet):
+    make, load, trained = CASES[name]
     net, data = make(), load()
     if trained:
         fl.Trainer(max_steps=60, **quiet).fit(net, data)

@@ -82,6 +82,7 @@ def test_nothing_is_changed(device):
     assert module.body[2].p == 0.5
 
 
+@pytest.mark.slow
 def test_a_transformer_too(device):
     net = models.GPT(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8)
     tokens = np.random.default_rng(0).integers(0, 11, (3, 7))

@@ -2,11 +2,14 @@
 
 import json
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from firstlight.tools.cli.main import main
 from firstlight.tools.diagnose import check
+from firstlight.tools.diagnose.kind import ask
+from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.script import trainings
 
 LOOP = """
@@ -87,6 +90,11 @@ def write(tmp_path):
     return written
 
 
+def loop_findings(training):
+    (loop,) = [one for one in training.evidence if isinstance(one, TrainingLoop)]
+    return ask(loop)
+
+
 @pytest.fixture
 def cli(capsys):
     """Run the command; give back its exit code, output and errors."""
@@ -106,16 +114,17 @@ def test_zero_grad_forgotten_in_a_loop_by_hand(write, by_hand, zeroed):
         source = source.replace("    optimizer.zero_grad()\n", "").replace("p.grad[...] = 0", "")
     ((training,), ended) = trainings(write(source))
     assert ended == ""
-    assert [one.kind for one in training.findings] == ([] if zeroed else ["zero-grad"])
+    findings = loop_findings(training)
+    assert [one.kind for one in findings] == ([] if zeroed else ["zero-grad"])
     if not zeroed:
-        assert "9 of 9 updates of Sequential" in training.findings[0].message
+        assert findings[0].at.code in ("optimizer.step()", "p.data -= 0.1 * p.grad")
 
 
 def test_micro_batches_before_an_update_are_no_forgotten_zero_grad(write):
     source = LOOP.replace("    optimizer.step()\n    optimizer.zero_grad()\n", "")
     source += "    if start % 64:\n        optimizer.step()\n        optimizer.zero_grad()\n"
     ((training,), _) = trainings(write(source))
-    assert training.findings == []
+    assert loop_findings(training) == []
 
 
 def test_a_loop_by_hand_gives_its_own_samples_loss_and_optimizer(write):
@@ -180,14 +189,81 @@ def test_a_script_that_fails_after_a_fit_says_where(write):
 
 
 def test_classes_of_plain_numpy_are_told_what_they_need(write, cli):
-    code, _, message = cli("check", write(PLAIN))
-    assert code == 2
-    assert "Layer: no firstlight.Module; derive the class from firstlight.Module" in message
+    code, message, _ = cli("check", write(PLAIN))
+    assert code == 3
+    assert "no loop of the script trains Layer; derived from firstlight.Module" in " ".join(
+        message.split()
+    )
     with pytest.raises(TypeError, match=r"check: expected a firstlight.Module object, got float"):
         check(3.0, None)
+
+
+UNTRAINED = {
+    "x = 1": "no training was found: no Trainer.fit",
+    "import argparse\np = argparse.ArgumentParser()\np.add_argument('rate')\np.parse_args()": (
+        "train.py: error: the following arguments are required: rate"
+    ),
+    "raise SystemExit('no data')": "it ends itself: no data",
+    "w = 0.0\nfor step in range(9):\n    w -= 0.2 * (w - 3)": "the loop changes w, but computes no",
+}
+
+
+@pytest.mark.parametrize("source", UNTRAINED)
+def test_a_script_without_a_training_is_not_judged(source, write, cli):
+    code, out, _ = cli("check", write(source))
+    assert code == 3
+    assert UNTRAINED[source] in " ".join(out.split())
+    assert ": not judged, " in " ".join(out.split())
+    assert "WRONG" not in out
+
+
+EACH = LOOP.replace("nn.CrossEntropyLoss()", 'nn.CrossEntropyLoss(reduction="none")').replace(
+    "loss.backward()", "loss.backward(np.full(32, 1 / 32, 'float32'))"
+)
+TWO_OPTIMIZERS = LOOP.replace(
+    "optimizer = optim.Adam(net.parameters(), lr=1e-3)",
+    "optimizer = optim.Adam(net[0].parameters(), lr=1e-3)\n"
+    "other = optim.SGD(net[2].parameters(), lr=0.1)",
+).replace("optimizer.step()\n", "optimizer.step()\n    other.step()\n    other.zero_grad()\n")
+
+
+@pytest.mark.parametrize("source", [EACH, TWO_OPTIMIZERS], ids=["each loss", "two optimizers"])
+def test_loops_that_a_trainer_would_write_otherwise_are_right(source, write, cli):
+    code, out, _ = cli("check", write(source))
+    assert code == 0, out
+
+
+def test_a_check_that_fails_says_so_and_the_others_go_on(write, cli, monkeypatch):
+    def broken(*_):
+        raise ZeroDivisionError("of the check")
+
+    monkeypatch.setattr("firstlight.tools.diagnose.script.step_evidence", broken)
+    monkeypatch.setattr("firstlight.tools.diagnose.script.sample_flow", broken)
+    code, out, _ = cli("check", write(LOOP), "--json")
+    assert code == 0
+    failed = [one for one in json.loads(out)["checks"] if one["verdict"] == "unjudged"]
+    assert [one["detail"] for one in failed] == ["ZeroDivisionError: of the check"] * 2
+    assert "nothing wrong in what could be judged" in cli("check", write(LOOP))[1].replace(
+        "\n", " "
+    )
+
+
+def test_a_script_may_change_the_folder(write, cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = cli("check", write("import os\nos.chdir('/')\nw = undefined").name)
+    assert code == 1
+    assert "train.py:3: w = undefined" in out
+    assert Path.cwd() == tmp_path
+
+
+def test_all_of_a_report_is_german(write, cli):
+    _, out, _ = cli("check", write("w = undefined"), "--language", "de")
+    assert "geprüft" in out
+    assert "FALSCH" in out
+    assert "löst eine Ausnahme aus, Skript" in out
 
 
 def test_arguments_need_a_script(cli):
     code, _, message = cli("check", "--model", "mlp", "--", "3")
     assert code == 2
-    assert "goes to a script, and none is named" in message
+    assert "are arguments of a script, but none is named" in message

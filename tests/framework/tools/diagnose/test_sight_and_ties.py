@@ -89,13 +89,13 @@ def test_ties_after_a_relu(shared, found):
 
 def test_an_optimizer_that_goes_uphill():
     class Ascent(optim.SGD):
-        def update(self, group, t, w, g, buffer, step):
+        def update(self, group, t, w, g, b):
             w += group["lr"] * g
 
     layers = nn.Flatten(), nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10)
     net = Net(*layers, optimizer=lambda p: Ascent(p, lr=0.1))
     report = check(net, fl.datasets.load("digits"))
-    assert kinds(report) == [("optimizer", "sign")], str(report)
+    assert kinds(report) == [("optimizer", "update-rule")], str(report)
 
 
 def test_targets_brought_to_scale_in_the_step_are_fine():
@@ -121,5 +121,5 @@ def test_units_are_dead_where_more_are_than_chance_leaves(dead, found):
     net.body[1].bias.data[:dead] = -100
     report = check(net, fl.datasets.load("digits"), train=False)
     assert [one for one in kinds(report) if one[1] == "dead-units"] == found, str(report)
-    (line,) = [line for line in report.checks if line.subject == "dead units"]
-    assert line.detail == f"at most {dead} of 32"
+    (line,) = [line for line in report.checks if line.subject == "dead and saturated units"]
+    assert line.detail == f"at most {dead} of 32 dead"

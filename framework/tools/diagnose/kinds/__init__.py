@@ -1,0 +1,1 @@
+"""Kinds of mistakes, one file each; see `firstlight.tools.diagnose.kind`."""

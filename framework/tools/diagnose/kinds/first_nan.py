@@ -1,0 +1,52 @@
+"""NaN in the loss or the weights of a script's own code."""
+
+import re
+from collections.abc import Iterator
+
+from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
+from firstlight.tools.diagnose.probes.first_nan import FirstNaN
+
+FUNCTIONS = {r"\blog\d*p?\(": "log", r"\bsqrt\(": "root"}
+
+
+class FirstNaNOfScript(Kind):
+    """A line that makes NaN of other numbers, in the first steps of a training."""
+
+    name = "first-nan"
+    about = FirstNaN
+    title = "NaN in the training", "NaN im Training"
+    look = (
+        "the values that this line reads, printed: what made them negative, 0 or infinite",
+        "die Werte, die diese Zeile liest, ausgegeben: was sie negativ, 0 oder unendlich macht",
+    )
+    causes = frozenset({"overfit", "lr-high", "lr-low", "not-finite"})
+    says = {
+        "log": (
+            "this line makes the first NaN, in {name}: the log of a negative number, or 0 · log 0; "
+            "a probability that something has changed in place before is no probability any more",
+            "diese Zeile macht das erste NaN, in {name}: den Logarithmus einer negativen Zahl oder "
+            "0 · log 0; eine Wahrscheinlichkeit, die vorher in place verändert wurde, ist keine "
+            "mehr",
+        ),
+        "root": (
+            "this line makes the first NaN, in {name}: the root of a negative number; a mean of "
+            "squares is never negative, so a square is missing where it is computed",
+            "diese Zeile macht das erste NaN, in {name}: die Wurzel einer negativen Zahl; ein "
+            "Mittel von Quadraten ist nie negativ, bei seiner Berechnung fehlt also ein Quadrat",
+        ),
+        "other": (
+            "this line makes the first NaN, in {name}: such as of 0 / 0, or of infinity minus "
+            "infinity",
+            "diese Zeile macht das erste NaN, in {name}: etwa aus 0 / 0 oder aus unendlich minus "
+            "unendlich",
+        ),
+    }
+    wrong = SCRIPT.replace("loss = (error**2).mean()", "loss = np.log(error).mean()")
+    right = SCRIPT
+
+    def judge(self, evidence: FirstNaN) -> Iterator[Finding]:
+        """Say what the line computes."""
+        code = evidence.at.code
+        keys = [key for function, key in FUNCTIONS.items() if re.search(function, code)]
+        yield self.finding(evidence, keys[0] if len(keys) == 1 else "other", name=evidence.name)

@@ -1,0 +1,308 @@
+"""Update rules of the user's optimizers that differ from what their names say in one place."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from firstlight.tools.diagnose.examples import regression
+from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.probes.optimizer_runs import (
+    ENTRIES,
+    SIZE,
+    STEPS,
+    OptimizerRun,
+    pattern,
+)
+
+SECONDS = 1.5  # for the search of a corrected line
+
+
+class UpdateRule(Kind):
+    """An optimizer whose steps are exactly those of a usual rule with one mistake."""
+
+    name = "update-rule"
+    about = OptimizerRun
+    title = "wrong update rule", "falsche Update-Regel"
+    look = (
+        "the formula of the update, term by term, beside that of the paper",
+        "die Formel des Updates, Term für Term neben der des Artikels",
+    )
+    causes = frozenset({"overfit", "lr-high", "lr-low", "uphill"})
+    says = {
+        "uphill": (
+            "{who} goes uphill: for a positive gradient it increases the weight",
+            "{who} läuft bergauf: Bei positivem Gradienten erhöht es das Gewicht",
+        ),
+        "lr-twice": (
+            "the learning rate enters the step of {who} twice",
+            "die Learning Rate geht zweimal in den Schritt von {who} ein",
+        ),
+        "lr-unused": (
+            "{who} ignores its learning rate: its steps are those of a learning rate of 1",
+            "{who} verwendet seine Learning Rate nicht: Seine Schritte sind die von lr = 1",
+        ),
+        "momentum-sign": (
+            "{who} subtracts the momentum: its steps are those of -{beta1:g} in place of "
+            "{beta1:g}, so that earlier gradients push back",
+            "{who} zieht das Momentum ab: Seine Schritte sind die von -{beta1:g} statt "
+            "{beta1:g}, frühere Gradienten bremsen",
+        ),
+        "momentum-turned": (
+            "{who} keeps 1 - {beta1:g} of its running mean in each step, and should keep {beta1:g}",
+            "{who} behält in jedem Schritt 1 - {beta1:g} seines laufenden Mittels statt {beta1:g}",
+        ),
+        "momentum-lost": (
+            "{who} loses its momentum: its steps depend on the present gradient alone, as if the "
+            "running mean were zero before each step",
+            "{who} verliert sein Momentum: Seine Schritte hängen nur vom aktuellen Gradienten ab, "
+            "als wäre das laufende Mittel vor jedem Schritt null",
+        ),
+        "replaced": (
+            "the loss depends on {who} itself, which moves as a velocity does: β {who} - lr g; the "
+            "step has replaced the weights and has to be added to them, += in place of =",
+            "der Loss hängt von {who} selbst ab, das sich wie eine Geschwindigkeit bewegt: "
+            "β {who} - lr g; der Schritt hat die Gewichte ersetzt und muss zu ihnen addiert "
+            "werden, += statt =",
+        ),
+        "not-kept": (
+            "{who} never writes into its state {state}, which stays zero: an assignment to the "
+            "name makes another array, {state}[...] = writes",
+            "{who} schreibt nie in seinen Zustand {state}, der null bleibt: Eine Zuweisung an den "
+            "Namen erzeugt ein anderes Array, {state}[...] = schreibt",
+        ),
+        "no-look-ahead": (
+            "{who} is Nesterov's by name, and its steps are exactly those of plain momentum",
+            "{who} heißt nach Nesterov, und seine Schritte sind genau die von einfachem Momentum",
+        ),
+        "not-squared": (
+            "{who} averages g where it should average g²: its steps are exactly those of a second "
+            "moment without the square",
+            "{who} mittelt g statt g²: Seine Schritte sind genau die eines zweiten Moments ohne "
+            "Quadrat",
+        ),
+        "absolute": (
+            "{who} averages |g| where it should average g²",
+            "{who} mittelt |g| statt g²",
+        ),
+        "square-of-mean": (
+            "the second moment of {who} averages the square of the first moment, not of the "
+            "gradient",
+            "das zweite Moment von {who} mittelt das Quadrat des ersten Moments, nicht das des "
+            "Gradienten",
+        ),
+        "no-root": (
+            "{who} divides by the second moment itself; its square root is missing",
+            "{who} teilt durch das zweite Moment selbst; die Wurzel fehlt",
+        ),
+        "multiplied": (
+            "{who} multiplies by the root of the second moment, and should divide by it",
+            "{who} multipliziert mit der Wurzel des zweiten Moments, statt durch sie zu teilen",
+        ),
+        "second-lost": (
+            "{who} loses its second moment: each step uses the present g² alone",
+            "{who} verliert sein zweites Moment: Jeder Schritt verwendet nur das aktuelle g²",
+        ),
+        "second-sum": (
+            "the second moment of {who} is a growing sum: the factor 1 - {beta2:g} of the new g², "
+            "or {beta2:g} of the old mean, is missing",
+            "das zweite Moment von {who} ist eine wachsende Summe: Der Faktor 1 - {beta2:g} des "
+            "neuen g² oder {beta2:g} des alten Mittels fehlt",
+        ),
+        "second-mean": (
+            "{who} averages g² over time, where Adagrad adds it up",
+            "{who} mittelt g² über die Zeit, Adagrad aber summiert es",
+        ),
+        "second-turned": (
+            "{who} keeps 1 - {beta2:g} of its second moment in each step; {beta2:g} is right",
+            "{who} behält in jedem Schritt 1 - {beta2:g} seines zweiten Moments statt {beta2:g}",
+        ),
+        "betas-swapped": (
+            "{who} has its betas swapped: it uses {beta1:g} for the second moment and {beta2:g} "
+            "for the first",
+            "{who} vertauscht seine Betas: Es verwendet {beta1:g} für das zweite Moment und "
+            "{beta2:g} für das erste",
+        ),
+        "first-sum": (
+            "the first moment of {who} lacks the factor 1 - {beta1:g} of the new gradient: steps "
+            "are up to {times:.0f} times too large",
+            "dem ersten Moment von {who} fehlt der Faktor 1 - {beta1:g} des neuen Gradienten: "
+            "Schritte werden bis zu {times:.0f}-mal zu groß",
+        ),
+        "no-correction": (
+            "{who} has no bias correction: the moments start at 0 and are too small in the first "
+            "steps, m / (1 - β₁ᵗ) and v / (1 - β₂ᵗ) correct this",
+            "{who} hat keine Bias-Korrektur: Die Momente beginnen bei 0 und sind in den ersten "
+            "Schritten zu klein, m / (1 - β₁ᵗ) und v / (1 - β₂ᵗ) korrigieren das",
+        ),
+        "first-only": (
+            "{who} corrects the bias of the first moment only; v / (1 - β₂ᵗ) is missing",
+            "{who} korrigiert nur den Bias des ersten Moments; v / (1 - β₂ᵗ) fehlt",
+        ),
+        "second-only": (
+            "{who} corrects the bias of the second moment only; m / (1 - β₁ᵗ) is missing",
+            "{who} korrigiert nur den Bias des zweiten Moments; m / (1 - β₁ᵗ) fehlt",
+        ),
+        "corrections-swapped": (
+            "{who} corrects the first moment by β₂ and the second by β₁; it is the other way round",
+            "{who} korrigiert das erste Moment mit β₂ und das zweite mit β₁; umgekehrt ist es "
+            "richtig",
+        ),
+        "share-of-other": (
+            "{who} takes the share of one moment from the other's beta: β m + (1 - β) g needs the "
+            "same β twice",
+            "{who} nimmt den Anteil eines Moments vom Beta des anderen: β m + (1 - β) g braucht "
+            "zweimal dasselbe β",
+        ),
+        "correction-constant": (
+            "the bias correction of {who} is 1 - β in every step; the power of the step is missing "
+            "in 1 - βᵗ",
+            "die Bias-Korrektur von {who} ist in jedem Schritt 1 - β; in 1 - βᵗ fehlt die Potenz",
+        ),
+        "correction-late": (
+            "the bias correction of {who} counts steps from 2: it is 1 - βᵗ⁺¹ in place of 1 - βᵗ",
+            "die Bias-Korrektur von {who} zählt die Schritte ab 2: Sie ist 1 - βᵗ⁺¹ statt 1 - βᵗ",
+        ),
+        "correction-early": (
+            "the bias correction of {who} counts steps from 0: in the first step 1 - βᵗ is 0",
+            "die Bias-Korrektur von {who} zählt die Schritte ab 0: Im ersten ist 1 - βᵗ gleich 0",
+        ),
+        "correction-counted": (
+            "{who} counts a step for each parameter in place of one for all, so that the bias "
+            "correction 1 - βᵗ ends too early",
+            "{who} zählt für jeden Parameter einen Schritt statt einen für alle, sodass die "
+            "Bias-Korrektur 1 - βᵗ zu früh endet",
+        ),
+        "one-beta": (
+            "{who} corrects both moments by the same beta; each needs its own",
+            "{who} korrigiert beide Momente mit demselben Beta; jedes braucht sein eigenes",
+        ),
+        "state-lost": (
+            "{who} loses both moments: each step uses the present gradient alone",
+            "{who} verliert beide Momente: Jeder Schritt verwendet nur den aktuellen Gradienten",
+        ),
+        "correction-linear": (
+            "the bias correction of {who} is 1 - β t in place of 1 - βᵗ",
+            "die Bias-Korrektur von {who} ist 1 - β t statt 1 - βᵗ",
+        ),
+        "decay-sign": (
+            "the weight decay of {who} has the wrong sign: without a gradient the weights grow, by "
+            "{growth:.2g} in {steps} steps",
+            "der Weight Decay von {who} hat das falsche Vorzeichen: Ohne Gradient wachsen die "
+            "Gewichte, in {steps} Schritten um {growth:.2g}",
+        ),
+        "shared": (
+            "the parameters of {who} share their state: the steps of one change when the gradient "
+            "of another has its sign turned",
+            "die Parameter von {who} teilen sich ihren Zustand: Die Schritte des einen ändern "
+            "sich, wenn der Gradient eines anderen das Vorzeichen wechselt",
+        ),
+        "not-moved": (
+            "{who} moves {moved} of {count} parameters only, though all have a gradient",
+            "{who} bewegt nur {moved} von {count} Parametern, obwohl alle einen Gradienten haben",
+        ),
+    }
+
+    def judge(self, evidence: OptimizerRun) -> Iterator[Finding]:
+        """Compare its steps with those of the usual rules, and of the same with one mistake."""
+        if not evidence.moves_weights:
+            return
+        key, values = broken_law(evidence) or (evidence.mistake(), {})
+        if not key:
+            return
+        beta1, beta2 = evidence.settings.beta1[0], evidence.settings.beta2[0]
+        values |= {"who": evidence.type, "beta1": beta1, "beta2": beta2, "times": 1 / (1 - beta1)}
+        bound = evidence.bound_again(values.get("state", ""))
+        at, cure = (bound, "") if bound else repair(evidence)
+        yield self.finding(evidence, key, type="", at=at, cure=cure, **values)
+
+    wrong = regression(
+        net="""
+class Adam(fl.optim.Optimizer):
+    state_names = ("m", "v")
+
+    def __init__(self, params, lr=0.01, beta1=0.9, beta2=0.999):
+        super().__init__(params, {"lr": lr, "beta1": beta1, "beta2": beta2})
+
+    def update(self, group, t, w, g, m, v):
+        b1, b2 = group["beta1"], group["beta2"]
+        m[...] = b1 * m + (1 - b1) * g
+        v[...] = b2 * v + (1 - b2) * g
+        m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
+        w -= group["lr"] * m_hat / (np.sqrt(np.abs(v_hat)) + 1e-8)
+
+
+net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+""",
+        optimizer="Adam(net.parameters())",
+    )
+    right = wrong.replace("(1 - b2) * g\n", "(1 - b2) * g**2\n")
+
+
+Law = tuple[str, dict[str, Any]] | None
+
+
+def broken_law(evidence: OptimizerRun) -> Law:
+    """Return key and values of the first law that every optimizer obeys and this one breaks."""
+    for law in (not_moved, not_kept, shared_state, uphill, growing):
+        if found := law(evidence):
+            return found
+    return None
+
+
+def repair(evidence: OptimizerRun) -> tuple[Place | None, str]:
+    """Return the line whose small change makes the rule right, and the changed line."""
+
+    def is_right() -> bool:
+        changed = OptimizerRun(evidence.first)
+        right = not evidence.rules or evidence.follows(evidence.rules, changed.plain) is not None
+        return right and changed.moves_weights and broken_law(changed) is None
+
+    source = evidence.rule
+    return (None, "") if source is None else source.repaired(is_right, SECONDS)
+
+
+def not_moved(evidence: OptimizerRun) -> Law:
+    """Return the law's key and values if some parameters with a gradient never move."""
+    run = evidence.plain
+    moved = [bool(m.any()) for m, same in zip(run.moved, run.alike, strict=True) if same]
+    if all(moved):
+        return None
+    return "not-moved", {"moved": sum(moved), "count": len(moved)}
+
+
+def not_kept(evidence: OptimizerRun) -> Law:
+    """Return the key and a name if a rule assigns to a state's name and its array stays zero."""
+    for name in evidence.plain.unwritten:
+        if evidence.bound_again(name):
+            return "not-kept", {"state": name}
+    return None
+
+
+def shared_state(evidence: OptimizerRun) -> Law:
+    """Return the key if the first parameter's steps depend on the sign of the others' gradients."""
+    if len(evidence.plain.start) < 2:
+        return None
+    turned = evidence.run(lambda p, step: pattern(p, step) * (1 if p == 0 else -1))
+    before, after = evidence.plain.moved[0], turned.moved[0]
+    same = np.allclose(before, after, rtol=1e-3, atol=1e-6, equal_nan=True)
+    return None if same else ("shared", {})
+
+
+def uphill(evidence: OptimizerRun) -> Law:
+    """Return the key if every weight rises with a positive gradient, compared with a negative."""
+    if re.search("asc|max", evidence.type.lower()) or "maximize" in vars(evidence.first.optimizer):
+        return None
+    up, down = (evidence.run(lambda p, step, s=s: np.full(ENTRIES, s * SIZE)) for s in (1, -1))
+    rises = [(u[-1] > d[-1]).all() for u, d in zip(up.weights, down.weights, strict=True)]
+    return ("uphill", {}) if all(rises) else None
+
+
+def growing(evidence: OptimizerRun) -> Law:
+    """Return the key if weights grow without a gradient."""
+    rest = evidence.run(lambda p, step: np.zeros(ENTRIES))
+    after = sum(np.abs(w[-1]).sum() for w in rest.weights)
+    before = sum(np.abs(w).sum() for w in rest.start)
+    growth = after / before - 1 if before else 0.0
+    return ("decay-sign", {"growth": growth, "steps": STEPS}) if growth > 1e-7 * STEPS else None

@@ -1,0 +1,28 @@
+"""A wrong sign in backward."""
+
+from collections.abc import Iterator
+
+from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
+
+
+class WrongSign(RepairedKind):
+    """A term with the opposite sign."""
+
+    name = "sign"
+    order = 37
+    title = "wrong sign", "falsches Vorzeichen"
+    look = (
+        "the sign of each term, and whether a - became a + in the derivation",
+        "das Vorzeichen jedes Summanden und ob bei der Herleitung aus - ein + wurde",
+    )
+    says = telling("the sign is wrong", "das Vorzeichen ist falsch") | {
+        "numbers": ("it has the wrong sign", "er hat das falsche Vorzeichen")
+    }
+    wrong = mistaken("return dz @", "return -dz @")
+
+    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+        """Test whether it is right with the opposite sign."""
+        if evidence.wrong.explains(-evidence.wrong.analytic):
+            yield self.finding(evidence, "numbers")

@@ -1,0 +1,116 @@
+"""Copies of a module, and the state that its next forward depends on beside the input."""
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.parameter import Buffer
+from firstlight.support import rng as randomness
+from firstlight.support.array import Array
+
+
+def detached_copy(module: Module) -> Module:
+    """Return a copy of a module without the values that its forwards saved."""
+    stacks = [(part, part._stack) for part in module.modules()]
+    for part, _ in stacks:
+        part._stack = []
+    try:
+        return copy.deepcopy(module)
+    finally:
+        for part, stack in stacks:
+            part._stack = stack
+
+
+def float64_copy(module: Module) -> Module:
+    """Return a float64 copy of a module in training mode."""
+    return detached_copy(module).to(dtype="float64").train()
+
+
+def disable_dropout(module: Module, *, any_p: bool = False) -> Module:
+    """Set dropout rates of a module and its parts to 0; with ``any_p``, each ``p`` of any class."""
+    for part in module.modules():
+        for name in ("dropout", "p"):
+            is_rate = any_p or name == "dropout" or "Dropout" in type(part).__name__
+            if is_rate and isinstance(getattr(part, name, None), float):
+                setattr(part, name, 0.0)
+    return module
+
+
+class ModuleState:
+    """A snapshot of random generators and buffers, to start every forward from.
+
+    Parameters
+    ----------
+    module : Module
+    attributes : bool
+        Include the arrays that the module and its parts keep as attributes.
+    """
+
+    def __init__(self, module: Module, attributes: bool = False):
+        self.module: Module = module
+        self.streams: dict[str, Any] = randomness.state_dict()
+        self.generators: list[tuple[np.random.Generator, Any]] = [
+            (value, value.bit_generator.state)
+            for part in module.modules()
+            for value in vars(part).values()
+            if isinstance(value, np.random.Generator)
+        ]
+        self.buffers: list[tuple[str, Buffer, Array]] = [
+            (name, buffer, buffer.data.copy()) for name, buffer in module.named_buffers()
+        ]
+        self.attributes: dict[tuple[Module, str], Array] | None = (
+            array_attributes(module) if attributes else None
+        )
+        self._others: dict[tuple[Module, str], Any] = {  # e.g. None, until the first forward
+            (part, name): value
+            for part in module.modules()
+            for name, value in vars(part).items()
+            if not isinstance(value, np.ndarray)
+        }
+
+    def restore(self) -> None:
+        """Set generators, buffers and attributes back to the snapshot."""
+        randomness.load_state_dict(self.streams)
+        for generator, state in self.generators:
+            generator.bit_generator.state = state
+        for _, buffer, before in self.buffers:
+            buffer.data[...] = before
+        if self.attributes is None:
+            return
+        for key in array_attributes(self.module):
+            part, name = key
+            if key in self._others:
+                vars(part)[name] = self._others[key]
+            else:
+                vars(part).pop(name)
+        for (part, name), before in self.attributes.items():
+            vars(part)[name] = before.copy()
+
+    def changed_buffers(self) -> list[str]:
+        """Return the names of the buffers that differ from the snapshot."""
+        return [
+            name
+            for name, buffer, before in self.buffers
+            if not np.array_equal(buffer.data, before, equal_nan=True)
+        ]
+
+    def changed_attributes(self) -> list[str]:
+        """Return the names of the array attributes that are new or differ from the snapshot."""
+        before = self.attributes or {}
+        return [
+            key[1]
+            for key, array in array_attributes(self.module).items()
+            if key not in before or not np.array_equal(before[key], array)
+        ]
+
+
+def array_attributes(module: Module) -> dict[tuple[Module, str], Array]:
+    """Return ``{(part, name): copy}`` of the arrays that a module and its parts keep."""
+    return {
+        (part, name): value.copy()
+        for part in module.modules()
+        for name, value in vars(part).items()
+        if isinstance(value, np.ndarray)
+    }

@@ -1,0 +1,65 @@
+"""Values of a script's variables: numbers and arrays, also nested, and what changed in them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from firstlight.parameter import Parameter
+from firstlight.tools.diagnose.probes.arrays import flattened, is_float
+
+LARGEST = 2_000_000  # entries of an array that is copied
+
+
+def is_float_value(value: object) -> bool:
+    """Return whether a value is a floating-point number, or an array that is not too large."""
+    return isinstance(value, (float, np.floating)) or (
+        isinstance(value, np.ndarray) and is_float(value) and value.size <= LARGEST
+    )
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number or a floating-point array."""
+    return isinstance(value, (int, np.number)) or is_float_value(value)
+
+
+def is_small(value: Any) -> bool:
+    """Return whether a value consists of numbers and arrays only, in nested lists and tuples."""
+    return value is not None and all(is_number(leaf) for leaf in flattened(value))
+
+
+def owners(parameters: Iterable[Parameter], array: Any) -> list[tuple[Parameter, bool]]:
+    """Return the parameters whose data or gradient an array is, and whether it is the gradient."""
+    return [
+        (p, is_grad)
+        for p in parameters
+        for is_grad, own in ((False, p.data), (True, p.grad))
+        if array is own
+    ]
+
+
+def changed_pairs(
+    old: Any, before: Any, new: Any, *, unchanged: bool = False
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield ``(old, copy of old, new)`` of the arrays and numbers in nested values that changed."""
+    olds, copies, news = flattened(old), flattened(before), flattened(new)
+    if len(olds) != len(news):
+        return
+    for one, was, now in zip(olds, copies, news, strict=True):
+        if (
+            is_float_value(one)
+            and np.shape(was) == np.shape(now)
+            and (unchanged or not np.array_equal(was, now))
+        ):
+            yield one, was, now
+
+
+def substituted(value: Any, old: Any, new: Any) -> Any:
+    """Return nested lists, tuples and dicts in which one object is replaced by another."""
+    if value is old or old is new:
+        return new if value is old else value
+    if isinstance(value, dict):
+        return {name: substituted(part, old, new) for name, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(substituted(part, old, new) for part in value)
+    return value
