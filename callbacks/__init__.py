@@ -1,4 +1,4 @@
-"""Callbacks: what watches and steers a training, by class or by name."""
+"""Callbacks that watch and steer a training, by class or by name."""
 
 from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.batch_size_finder import BatchSizeFinder
@@ -56,7 +56,7 @@ __all__ = [
 
 @hookimpl
 def register_callbacks(registry: Registry) -> None:
-    """Offer firstlight's own callbacks by name; `LambdaCallback` needs functions, so not."""
+    """Register firstlight's own callbacks, except `LambdaCallback`, which needs functions."""
     registry.add("batch_size_finder", BatchSizeFinder)
     registry.add("check", Check)
     registry.add("confusion_matrix", ConfusionMatrix)

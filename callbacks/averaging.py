@@ -8,15 +8,16 @@ import numpy as np
 from firstlight.callback import Callback, Role
 from firstlight.checkpoints.format import Checkpoint, arrays_under
 from firstlight.checkpoints.snapshot import callback_key
-from firstlight.optim.optimizer import BLOCK
 from firstlight.support.arguments import parse_count
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.trainer import Trainer
 
+BLOCK = 131_072  # elements, which stay in the cache for several passes
+
 
 class WeightAverage(Callback):
-    """Base class of averages of all trained weights that can change places with them.
+    """Base class of weight averages, which can be swapped with the trained weights.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class WeightAverage(Callback):
     def on_save_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
         """Make the average the checkpoint's model, and add the training's weights.
 
-        An average that is not the first one listed is added itself.
+        If another average is listed first, the model is left alone, and this average is added.
         """
         if self.array is None:
             return
@@ -86,7 +87,7 @@ class WeightAverage(Callback):
         checkpoint.arrays |= {prefix + n: a for n, a in _named(trainer, added).items()}
 
     def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
-        """Keep what a resumed training needs."""
+        """Keep the average and the training's weights for the resume."""
         key = callback_key(trainer.callbacks, self)
         average = arrays_under(checkpoint.arrays, f"{key}/average/")
         training = arrays_under(checkpoint.arrays, f"{key}/training/")
@@ -94,12 +95,12 @@ class WeightAverage(Callback):
         self._loaded = average, training
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how many states are averaged."""
+        """Return the number of averaged states."""
         return {"averaged": self.averaged}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.averaged = state.get("averaged", sys.maxsize)  # EMA had no warm-up once
+        """Restore the state that `state_dict` returned."""
+        self.averaged = state.get("averaged", sys.maxsize)  # older EMA, without warm-up
 
     def _move(self, trainer: Trainer, share: float) -> None:
         """Move the average by a share of the way to the weights; the first is a copy of them."""
@@ -110,7 +111,7 @@ class WeightAverage(Callback):
             return
         if self._scratch is None:
             self._scratch = np.empty_like(weights, shape=(min(BLOCK, weights.size),))
-        for low in range(0, weights.size, BLOCK):  # blocks stay in the cache, as in `Optimizer`
+        for low in range(0, weights.size, BLOCK):
             average = self.array[low : low + BLOCK]
             move = self._scratch[: average.size]
             np.subtract(weights[low : low + BLOCK], average, out=move)
@@ -118,7 +119,7 @@ class WeightAverage(Callback):
             average += move
 
     def _show(self, trainer: Trainer, shown: bool) -> None:
-        """Have the module hold the average, or the training's weights."""
+        """Write the average, or the training's weights, into the module."""
         if self.array is None or shown == self.shown or not self._is_first(trainer):
             return
         weights = trainer.optimizer.flat.data
@@ -128,7 +129,7 @@ class WeightAverage(Callback):
         self.shown = shown
 
     def _is_first(self, trainer: Trainer) -> bool:
-        """Return whether this is the first average listed: two cannot both be in the module."""
+        """Return whether this is the first average listed; only that one enters the module."""
         return next(c for c in trainer.callbacks if isinstance(c, WeightAverage)) is self
 
 
@@ -144,9 +145,9 @@ class EMA(WeightAverage):
     warms up; without it, the first weights would dominate the average for that long: with 0.999,
     they would still be 37 % of it after 1,000 steps.
 
-    The training keeps its own weights. Validations see the average, and the module has it when the
-    training has ended without failure. A checkpoint's model is the average, so that loading it
-    restores what was validated; it also holds the training's weights, for a resume.
+    The training keeps its own weights. Validations use the average, and the module holds it after a
+    training without failure. A checkpoint's model is the average, so that loading it restores the
+    validated weights; it also holds the training's weights, for a resume.
 
     Only parameters are averaged: running statistics (BatchNorm) stay those of the training. If
     there are several averages, the first one listed is validated and kept.
@@ -207,8 +208,8 @@ class SWA(WeightAverage):
 
         a ← a + (w - a) / n
 
-    It gains most where the weights still move: with a learning rate that stays high or goes up
-    and down from ``start_epoch`` on, which `LRSchedule` does.
+    It helps most while the weights still move: keep the learning rate high or cyclic from
+    ``start_epoch`` on, with `LRSchedule`.
 
     Validations, the end of the training, and checkpoints use the average as in `EMA`. Running
     statistics (BatchNorm) stay those of the training here too; they fit the average worse, because
@@ -263,11 +264,11 @@ class SWA(WeightAverage):
             self._move(trainer, 1 / (self.averaged + 1))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return how many epochs are averaged, and which was the last."""
+        """Return the number of averaged epochs, and the last one."""
         return {**super().state_dict(), "epoch": self._epoch}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         super().load_state_dict(state)
         self._epoch = state["epoch"]
 

@@ -14,15 +14,15 @@ from firstlight.support.printable import tell
 from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
-STEPS_AN_EPOCH = 20  # at least: fewer, however fast, learn little
+STEPS_AN_EPOCH = 20  # minimum: fewer steps learn little
 
 
 class BatchSizeFinder(Callback):
-    """Before the training, double the batch size while that is faster and fits in memory.
+    """Double the batch size before the training while that is faster and fits in memory.
 
     Each size makes a few optimizer steps. The size with the most samples per second is used; if
-    two differ by less than a tenth, the smaller one. Weights and random numbers are then what they
-    were before, and a resumed training keeps its batch size. A larger batch usually needs a larger
+    two differ by less than a tenth, the smaller one. Weights and random numbers are restored
+    afterwards. A resumed training keeps its batch size. A larger batch usually needs a larger
     learning rate: list `LRFinder` after this callback.
 
     Parameters
@@ -30,7 +30,7 @@ class BatchSizeFinder(Callback):
     init_val : int
         The first size.
     max_val : int
-        No size above this one is tried, nor one that leaves fewer than 20 steps an epoch.
+        The largest size. Sizes that leave fewer than 20 steps an epoch are not tried either.
     steps_per_trial : int
         Measured steps for each size, after one to warm up.
 
@@ -82,10 +82,10 @@ class BatchSizeFinder(Callback):
         self.batch_size = trainer.communicator.gather(self.batch_size)[0]  # clocks differ
         self._use(trainer)
         shown = ", ".join(f"{size}: {rate:,.0f}" for size, rate in self.rates.items())
-        tell(f"BatchSizeFinder: samples/s by batch size {shown}; takes {self.batch_size}")
+        tell(f"BatchSizeFinder: samples/s by batch size {shown}; uses {self.batch_size}")
 
     def on_load_checkpoint(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
-        """Give a resumed training the batch size it had."""
+        """Restore the batch size of a resumed training."""
         if self.batch_size is not None and trainer.status != "running" and checkpoint.optimizer:
             self._use(trainer)
 
@@ -94,7 +94,7 @@ class BatchSizeFinder(Callback):
         return {"batch_size": self.batch_size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self.batch_size = state["batch_size"]
 
     def _search(self, trainer: Trainer) -> None:

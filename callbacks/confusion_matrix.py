@@ -16,8 +16,8 @@ from firstlight.trainer import Trainer
 class ConfusionMatrix(Callback):
     """Draw the confusion matrix of the latest validation when the training ends.
 
-    It goes to ``plots/confusion_matrix_val.png`` in the run folder, and to TensorBoard's images
-    if there is a `TensorBoard` callback; that of `Trainer.test` goes to
+    It is saved as ``plots/confusion_matrix_val.png`` in the run folder, and among TensorBoard's
+    images if there is a `TensorBoard` callback; that of `Trainer.test` is saved as
     ``confusion_matrix_test.png``. It counts the predictions of the validation, so nothing is
     computed twice; labels that the loss ignores are left out. Without a run nothing is drawn.
 

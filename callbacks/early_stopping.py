@@ -22,7 +22,7 @@ class EarlyStopping(Callback):
     monitor : str
         The logged value to watch; "auto" takes ``val_loss`` if it is logged, else ``train_loss``.
     patience : int
-        How many validations in a row without an improvement to wait for.
+        Validations in a row without an improvement after which to stop.
     min_delta : float
         By how much a value must pass the best one to count as an improvement.
     mode : {"auto", "min", "max"}
@@ -131,7 +131,7 @@ class EarlyStopping(Callback):
         return self.monitor.state_dict() | {"waited": self.waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self.monitor.load_state_dict(state)
         self.waited = state["waited"]
 

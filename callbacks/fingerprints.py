@@ -15,7 +15,7 @@ class Fingerprints(Callback):
     """Write a hash of each parameter and buffer into the run's ``fingerprints.jsonl``.
 
     ``firstlight runs diverge A B`` then finds the first step, and the parameters, in which two
-    runs differ that should be the same: after a refactoring, on another machine, after a resume.
+    runs differ that should be equal, e.g. after a refactoring, on another machine, after a resume.
     Without a run nothing is written.
 
     Parameters
@@ -64,7 +64,7 @@ class Fingerprints(Callback):
 
     def _close(self) -> None:
         if self._file is not None:
-            with contextlib.suppress(OSError):  # the warning about unwritten records was given
+            with contextlib.suppress(OSError):  # a warning about unwritten records came before
                 self._file.close()
             self._file = None
 

@@ -8,11 +8,11 @@ from firstlight.trainer import Trainer
 
 
 class Freeze(Callback):
-    """Keep the parameters of some sub-modules as they are, until an epoch or to the end.
+    """Keep the parameters of some sub-modules constant, until an epoch or to the end.
 
-    For transfer learning: train a new head on a body that is already good, then both. Dropout
-    and running statistics (BatchNorm) of a frozen module work as in training. When the training
-    ends, what was frozen here is trainable again.
+    For transfer learning: train a new head on a trained body first, then both. Dropout and running
+    statistics (BatchNorm) of a frozen module work as in training. When the training ends, these
+    parameters are trainable again.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Freeze(Callback):
         self.until_epoch: int | None = parse_count(
             "Freeze: until_epoch", until_epoch, optional=True
         )
-        self._frozen = []  # only these are unfrozen again, not what was frozen before
+        self._frozen = []  # only these are unfrozen again, not parameters frozen earlier
 
     def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Freeze, unless a resumed training has reached the epoch."""

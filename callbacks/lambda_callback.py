@@ -23,7 +23,7 @@ class LambdaCallback(Callback):
     Raises
     ------
     ValueError
-        No hook bears a name.
+        A name that is not a hook.
     TypeError
         No functions, or a value that is not a function, lambda or method.
 

@@ -24,7 +24,7 @@ class LossSpike(Callback):
     Parameters
     ----------
     window : int
-        Losses to compare with; before there are as many, nothing is a spike.
+        Losses to compare with; before that many steps, nothing is a spike.
     threshold : float
         In standard deviations.
     action : {"warn", "stop", "raise"}
@@ -33,7 +33,7 @@ class LossSpike(Callback):
     Attributes
     ----------
     spikes : list of int
-        The steps with one.
+        The steps with a spike.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class LossSpike(Callback):
         return {"spikes": list(self.spikes), "losses": list(self._losses), "up": self._up}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self.spikes = list(state["spikes"])
         self._losses = deque(state["losses"], maxlen=self.window)
         self._up = state["up"]

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMOOTHING = 0.98  # weight of the past in the running mean of the losses
-SKIP_BEGIN, SKIP_END = 10, 1  # points that the suggestion does not look at
+SKIP_BEGIN, SKIP_END = 10, 1  # points that the suggestion ignores
 
 
 class LRFinder(Callback):
-    """Before the training, raise the learning rate at each step until the loss diverges.
+    """Raise the learning rate step by step before the training, until the loss diverges.
 
     The suggestion is the learning rate at which the smoothed loss falls fastest over the logarithm
-    of the learning rate. The training starts with it; weights, batches and random numbers are what
-    they were before. A figure goes to the run's ``plots/lr_finder.png``. A resumed training keeps
-    its learning rate.
+    of the learning rate. The training starts with it; weights, batches and random numbers are
+    restored. A figure is saved as the run's ``plots/lr_finder.png``. A resumed training keeps its
+    learning rate.
 
     Parameters
     ----------

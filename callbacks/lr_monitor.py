@@ -13,7 +13,7 @@ class LRMonitor(Callback):
     Parameters
     ----------
     log_momentum : bool
-        Also log ``momentum``, or the first beta of Adam and its like.
+        Also log ``momentum``, or the first beta of Adam and similar optimizers.
     log_weight_decay : bool
         Also log ``weight_decay``.
 

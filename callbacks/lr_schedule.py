@@ -60,9 +60,9 @@ class LRSchedule(Callback):
     pct_start : float, optional
         Share of the time that the learning rate rises.
     div_factor : float, optional
-        How much smaller the first learning rate is than the highest.
+        Ratio of the highest learning rate to the first.
     final_div_factor : float, optional
-        How much smaller the last learning rate is than the first.
+        Ratio of the first learning rate to the last.
     monitor : str
         The logged value that ``plateau`` watches.
     mode : {"auto", "min", "max"}
@@ -77,12 +77,12 @@ class LRSchedule(Callback):
     cooldown : int, optional
         Values to let pass after a reduction.
     min_lr : float, optional
-        No reduction goes below.
+        Lower bound of the reductions.
 
     Raises
     ------
     ValueError
-        An unknown schedule; a setting that it lacks, does not take, or cannot take.
+        An unknown schedule; a setting that is missing, unknown to the schedule, or out of range.
     """
 
     role = Role.WRITER
@@ -203,7 +203,7 @@ class LRSchedule(Callback):
         return {"param": self.param, "initial": self.initial, "plateau": plateau}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, for the next `fit`."""
+        """Restore the state that `state_dict` returned, for the next `fit`."""
         if state["param"] != self.param:
             raise ValueError(
                 f"LRSchedule: the checkpoint has a schedule of {state['param']} in this place, "
@@ -223,7 +223,7 @@ class LRSchedule(Callback):
             target = getattr(other, "_target", None)
             if isinstance(target, HyperParameter) and target.overlaps(self._target):
                 raise ValueError(
-                    f"LRSchedule: {self.param} is moved by another schedule, of {other.param}, "
+                    f"LRSchedule: another schedule, of {other.param}, changes {self.param} "
                     "already; use one of them"
                 )
 
@@ -249,8 +249,8 @@ class LRSchedule(Callback):
         total = self.settings.get("total_steps", planned)
         if total is None:
             raise ValueError(
-                f"LRSchedule: {self.schedule} must know how many {self.interval}s the training "
-                f"takes; set total_steps, or the trainer's max_{self.interval}s"
+                f"LRSchedule: {self.schedule} needs the number of {self.interval}s of the "
+                f"training; set total_steps, or the trainer's max_{self.interval}s"
             )
         return total
 

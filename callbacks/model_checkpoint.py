@@ -38,18 +38,18 @@ class ModelCheckpoint(Callback):
         Number of best states to keep: 1 is *best* alone; further ones have epoch and step in their
         names. -1 keeps every state that has a monitored value, 0 none.
     every_n_epochs : int
-        Epochs between two *last*.
+        Epochs between two writes of *last*.
     every_n_steps : int, optional
-        Steps between two *last*, within epochs.
+        Steps between two writes of *last*, within epochs.
     every_seconds : float, optional
-        Time between two *last*, within epochs.
+        Time between two writes of *last*, within epochs.
     save_weights_only : bool
         Save only the weights; no training can resume from such a file.
 
     Raises
     ------
     ValueError
-        A number that cannot be; or, at the end of an epoch, a monitored value that is not among
+        A number out of range; or, at the end of an epoch, a monitored value that is not among
         those logged.
 
     Examples
@@ -112,7 +112,7 @@ class ModelCheckpoint(Callback):
             self._keep(trainer, record["step"], record["epoch"], record[followed])
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
-        """Save within an epoch if ``every_n_steps`` or ``every_seconds`` says so."""
+        """Save within an epoch if ``every_n_steps`` or ``every_seconds`` have passed."""
         by_steps = self.every_n_steps and trainer.step % self.every_n_steps == 0
         by_time = self.every_seconds and time.monotonic() - self._last_time >= self.every_seconds
         if by_steps or by_time:
@@ -120,7 +120,7 @@ class ModelCheckpoint(Callback):
 
     @hookimpl(tryfirst=True)
     def on_validation_start(self, trainer: Trainer) -> None:
-        """Save before the last validation, so that the decision to stop outlives a kill in it."""
+        """Save before the last validation, so that a kill in it keeps the decision to stop."""
         if trainer.status == "running" and trainer.should_stop and trainer.progress.at_boundary:
             self._save_last(trainer)
             trainer.checkpointing.write_requested()
@@ -136,7 +136,7 @@ class ModelCheckpoint(Callback):
 
     @hookimpl(tryfirst=True)  # before other callbacks end
     def on_fit_end(self, trainer: Trainer) -> None:
-        """Save what was not saved yet, unless an optimizer step was cut in half."""
+        """Save the final state if needed, unless an optimizer step was interrupted."""
         if trainer.progress.at_boundary:
             if trainer.step or trainer.status == "finished":
                 self._save_last(trainer)
@@ -146,8 +146,8 @@ class ModelCheckpoint(Callback):
             trainer.checkpointing.write_requested()
         if self._ahead is not None and trainer.status == "finished":
             warnings.warn(
-                f"{BEST} is the state of step {self._ahead}, from a continuation that was broken "
-                f"off and not repeated; of this training it was {self.monitor.describe_best()}",
+                f"{BEST} holds step {self._ahead} of an interrupted continuation that this "
+                f"training did not repeat; this training has {self.monitor.describe_best()}",
                 stacklevel=2,
             )
         name, logged = self.monitor.name, trainer.metrics
@@ -177,7 +177,7 @@ class ModelCheckpoint(Callback):
         return {**self.monitor.state_dict(), "kept": self._kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, unless another value is monitored now."""
+        """Restore the state that `state_dict` returned, unless another value is monitored now."""
         self.monitor.load_state_dict(state)
         if self.monitor.followed == state["followed"]:
             self._kept = [list(item) for item in state["kept"]]

@@ -77,7 +77,7 @@ class NaNGuard(Callback):
         if not norm < float(largest) ** 0.5:  # NaN is not, either
             trainer.skip_step()
             layer = None if self.action == "skip" else first_not_finite(trainer)
-            where = f"it starts in {layer}" if layer else culprit(module)
+            where = f"it starts in {layer}" if layer else first_bad_parameter(module)
             what = "the gradient is not finite"
             if np.isfinite(norm):  # Adam's second moment would be infinite for good
                 what = f"the gradient's norm is {norm:.3g}, and its square overflows"
@@ -91,7 +91,7 @@ class NaNGuard(Callback):
             self._act(
                 trainer,
                 f"step {trainer.step}: the loss is {float(output.loss)}, its gradient was finite; "
-                f"{culprit(module)}",
+                f"{first_bad_parameter(module)}",
             )
 
     def state_dict(self) -> dict[str, Any]:
@@ -99,12 +99,12 @@ class NaNGuard(Callback):
         return {"skipped": self.skipped, "in_a_row": self._in_a_row}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self.skipped, self._in_a_row = state["skipped"], state["in_a_row"]
 
     def _act(self, trainer: Trainer, what: str) -> None:
         self.skipped, self._in_a_row = self.skipped + 1, self._in_a_row + 1
-        message = f"NaNGuard: {what}; {_way_back(trainer)}"
+        message = f"NaNGuard: {what}; {_checkpoint_hint(trainer)}"
         if self.action == "raise":
             raise FloatingPointError(message)
         if self.action == "skip" and self._in_a_row > self.max_skips:
@@ -115,8 +115,8 @@ class NaNGuard(Callback):
             trainer.stop(message)
 
 
-def culprit(module: Module) -> str:
-    """Return which parameter is the first whose values, or else whose gradient, are not finite."""
+def first_bad_parameter(module: Module) -> str:
+    """Describe the first parameter whose values, or else whose gradient, are not finite."""
     owners = {}
     for _, part in module.named_modules():
         for value in vars(part).values():
@@ -134,9 +134,9 @@ def culprit(module: Module) -> str:
 
 
 def first_not_finite(trainer: Trainer) -> str | None:
-    """Return where the latest batch first has a NaN or an infinity on its way through the model.
+    """Return the place where the latest batch first produces a NaN or an infinity.
 
-    Forward, loss and backward run again with every module watched, and leave no trace.
+    Forward, loss and backward run again with a check after every module; the state is restored.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def first_not_finite(trainer: Trainer) -> str | None:
     bad = _where_in_batch(trainer.progress.batch)
     if bad:
         return bad
-    from firstlight.tools.diagnose.recorded_calls import wrapped
+    from firstlight.tools.diagnose.probes.recorded_calls import wrapped
 
     found = []
 
@@ -201,7 +201,7 @@ def _all_finite(value: Any) -> bool:
     return getattr(value, "dtype", np.dtype(float)).kind != "f" or bool(np.isfinite(value).all())
 
 
-def _way_back(trainer: Trainer) -> str:
+def _checkpoint_hint(trainer: Trainer) -> str:
     if trainer.run is None:
         return "there is no checkpoint, as this training keeps no run"
     trainer.checkpointing.writer.close()  # waits for one that is being written

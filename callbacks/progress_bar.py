@@ -131,7 +131,7 @@ class ProgressBar(Callback):
         self._values, self._row, self._failure = {}, None, None
         self._next_draw = self._next_row = self._epoch_started = 0.0
         self._epoch_first_step = 0
-        self._pace_from = None  # step and time after the first step, which sets much up
+        self._pace_from = None  # step and time after the first step, which is slow
 
     def _draw(self, trainer: Trainer, done: int, doing: str = "") -> None:
         now = time.perf_counter()

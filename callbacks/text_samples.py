@@ -1,4 +1,4 @@
-"""TextSamples: show what a language model writes while it is trained."""
+"""TextSamples: sample text from a language model during its training."""
 
 import os
 from pathlib import Path
@@ -17,14 +17,14 @@ SAMPLES = "samples.txt"
 
 
 class TextSamples(Callback):
-    """Have the model continue a prompt every n steps and at the end, and show the text.
+    """Show the model's continuation of a prompt every n steps and at the end.
 
     The text goes to the screen, to ``samples.txt`` in the run folder, and to TensorBoard's texts
     if there is a `TensorBoard` callback. It is sampled with random numbers of its own, the same at
     each step, so the training is not affected.
 
     The model needs a method ``generate``, see `firstlight.support.generation.write_text`, and the
-    data a tokenizer, as `firstlight.datasets.text` gives them one.
+    data a tokenizer, such as that of `firstlight.datasets.text`.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class TextSamples(Callback):
         return {"size": self._size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self._size = state["size"]
 
     def _sample(self, trainer: Trainer, module: Module) -> None:

@@ -18,7 +18,7 @@ from firstlight.training.hook_manager import HOOKS, display_name
 
 REST = "data"  # loading batches, and the loop itself
 OWN = (REST, "forward", "backward", "optimizer", "validation")  # all other parts are callbacks
-MUCH = 0.05  # share of the time above which a callback is a warning
+MUCH = 0.05  # share of the time above which a callback causes a warning
 
 
 class Throughput(Callback):
@@ -28,8 +28,8 @@ class Throughput(Callback):
     means since the last record, without validations. At the end the share of each part is printed
     and kept in ``summary.json`` as ``time_shares``: data (batches and the loop), forward (with the
     loss), backward, optimizer, validation, and every callback by name. A `TensorBoard` callback
-    shows the whole table as a text. A callback that takes more than 5 % of a training of a second
-    or more is a warning.
+    shows the whole table as a text. If a training takes 1 s or more, a callback that takes more
+    than 5 % of it causes a warning.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class Throughput(Callback):
             self._logged = now
 
     def on_validation_start(self, trainer: Trainer) -> None:
-        """Charge the time that follows to the validation."""
+        """Count the following time as validation."""
         if self._watch is not None:
             self._validation_start = self._watch.lap().total()
             self._watch.rest("validation")

@@ -22,7 +22,7 @@ class Timer(Callback):
     Raises
     ------
     ValueError
-        A duration that is not positive, or not one.
+        A duration that is not positive, or cannot be parsed.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class Timer(Callback):
         return {stage: self.time_elapsed(stage) for stage in self._spent}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self._spent = dict(state)
 
     def _change_to(self, stage: str | None) -> None:

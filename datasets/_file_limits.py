@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 ROOM = 2**28  # bytes that any file may unpack to, 256 MiB
-RATIO = 100  # times its own size that a larger one may unpack to
+RATIO = 100  # largest ratio of unpacked to packed size beyond that
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -22,13 +22,13 @@ def read_unpacked(file: IO[bytes], path: Path) -> bytes:
     Raises
     ------
     ValueError
-        It is larger than a file of this size may unpack to.
+        It unpacks to more than a file of this size may.
     """
     size, most = path.stat().st_size, _allowance(path)
     content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(
-            f"{path}: {size:,} bytes unpack to more than {most:,}; if this is meant to be, unpack "
+            f"{path}: {size:,} bytes unpack to more than {most:,}; if this is intended, unpack "
             "the file first"
         )
     return content
@@ -46,7 +46,7 @@ def check_npz(path: Path) -> None:
         if total > most:
             raise ValueError(
                 f"its {path.stat().st_size:,} bytes unpack to {total:,}, more than {most:,}; if "
-                "this is meant to be, save it with np.savez instead of np.savez_compressed"
+                "this is intended, save it with np.savez instead of np.savez_compressed"
             )
         names = [entry.filename for entry in entries]
         if len(names) > len(set(names)):

@@ -16,14 +16,14 @@ import numpy as np
 from firstlight.support.array import Array
 
 INSPECTED = 100  # lines that decide about delimiter and header
-DELIMITERS = ";\t,|"  # of two that fit, the first: commas may be decimal
+DELIMITERS = ";\t,|"  # in order of preference; a comma may be a decimal mark
 MISSING = {"", "-", "?", "na", "n/a", "nan", "null", "none"}
 BLANK = ' \t\r\n",;|'  # the only characters of lines without content
 
 
 @dataclass(eq=False, repr=False)
 class Table:
-    """A .csv file whose columns are known, and whose cells can be read.
+    """The columns and cells of a .csv file.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Table:
     decimal : {".", ","}
     encoding : str
     known : list of str, optional
-        Names that the header has, if there is one.
+        Names that a header contains.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Table:
     known: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """Read the first lines, and decide what they leave open."""
+        """Read the first lines, and detect delimiter and header."""
         path, decimal, delimiter = self.path, self.decimal, self.delimiter
         if not path.is_file():
             raise FileNotFoundError(f"csv: there is no file {path}")
@@ -256,8 +256,8 @@ def find_delimiter(lines: Sequence[str]) -> str:
 def has_header(rows: Sequence[Sequence[str]], decimal: str, place: str) -> bool:
     """Return whether the first row has the columns' names.
 
-    It has if none of its cells is a number, or if a cell that is no number is above numbers. If
-    only columns of words can tell, and its words do not occur below, a ValueError asks.
+    True if none of its cells is a number, or if a word is above a column of numbers. If its words
+    are above words and do not occur below, the row is ambiguous, which raises a ValueError.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def as_number(cell: str, decimal: str = ".") -> float:
     """Return the number in a cell, or raise a ValueError if there is none."""
     plain = cell.strip()
     if decimal == ",":
-        plain = plain.replace(".", "_").replace(",", ".")  # 1.000,5 is none
+        plain = plain.replace(".", "_").replace(",", ".")  # 1.000,5 is not accepted
     if "_" in plain or not plain.isascii():  # Python accepts 1_000
         raise ValueError(f"no number: {cell!r}")
     return float(plain)

@@ -1,4 +1,4 @@
-"""arithmetic: sums, sorting, reversing and copying, to be learned from examples."""
+"""arithmetic: problems of addition, sorting, reversal and copying, for language models."""
 
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ def arithmetic(
     seed: int = 0,
     batch_size: int = 128,
 ) -> DataSplits:
-    """Make problems with digits, whose answers a model learns to write.
+    """Generate problems with digits, for a language model that learns to answer them.
 
     ========  =============  ================================================================
     addition  ``12+39=150``  from the last digit on, so that a carry is known when it is needed;
@@ -33,8 +33,8 @@ def arithmetic(
     ========  =============  ================================================================
 
     A sample is the whole line, x without its last character and y without its first one; targets
-    before the answer are ignored by the loss. Training draws new problems for each batch, and
-    never one of validation or test. Evaluations also report ``exact``, the share of problems whose
+    before the answer are ignored by the loss. Training draws new problems for each batch, none of
+    them from validation or test. Evaluations also report ``exact``, the share of problems whose
     answer is right in every digit.
 
     Parameters
@@ -45,11 +45,11 @@ def arithmetic(
     reverse : bool
         Write sums from the last digit to the first.
     val_size : int
-        How many problems to validate on.
+        Problems to validate on.
     test_size : int
-        How many problems to test on.
+        Problems to test on.
     epoch_size : int
-        How many problems, all of them new, to call an epoch.
+        New problems in an epoch.
     seed : int
         Chooses the problems for validation and test.
     batch_size : int
@@ -62,7 +62,7 @@ def arithmetic(
     Raises
     ------
     ValueError
-        More problems kept than there are; numbers too long, or without digits.
+        More problems to evaluate on than exist; numbers too long, or without digits.
 
     Notes
     -----

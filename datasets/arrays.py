@@ -137,7 +137,7 @@ def prepared(
 
 
 def as_preprocessing(like: PathLike | Preprocessing | None) -> Preprocessing | None:
-    """Return the `Preprocessing` at a path; None and a `Preprocessing` pass."""
+    """Return the `Preprocessing` at a path; None and a `Preprocessing` are returned unchanged."""
     if isinstance(like, (str, Path)):
         return Preprocessing.load(like)
     return like

@@ -25,7 +25,7 @@ NOT_OURS = {"site-packages", "dist-packages", "test", "tests", "__pycache__"}
 class Corpus:
     """Iterate over the text of files in pieces, any number of times.
 
-    A piece ends where white space follows a word, so that no token lies across the cut. Files are
+    A piece ends where white space follows a word, so that no token crosses the cut. Files are
     sorted by their paths, with a line break between them.
 
     Parameters

@@ -1,4 +1,4 @@
-"""csv: a table of the user, from a .csv file."""
+"""csv: load a table from a .csv file."""
 
 import re
 import warnings
@@ -32,8 +32,8 @@ def csv(
     """Load a table of numbers with one target column from a .csv file.
 
     Words or whole numbers in the target column are classes; other numbers make it a regression,
-    with y of shape (N, 1). Ambiguous targets are refused: whole numbers that are written 1.0, and
-    more than 20 different ones of which most occur once.
+    with y of shape (N, 1). Ambiguous targets are refused: whole numbers written as 1.0, and more
+    than 20 different whole numbers that mostly occur once.
 
     Parameters
     ----------
@@ -45,15 +45,15 @@ def csv(
     columns : tuple of str
         Names of the input columns; by default all but the target.
     header : bool, optional
-        Whether the first line has the columns' names; by default, if it is unlike the others.
+        Whether the first line has the columns' names; detected by default.
     regression : bool, optional
         True takes whole numbers in the target column for amounts, False all numbers for classes.
     standardize : bool
         Give each input column mean 0 and standard deviation 1 over the training rows.
     delimiter : str, optional
-        What separates cells; by default comma, semicolon, tab or bar, whichever all lines have.
+        Separator of cells; by default comma, semicolon, tab or bar is detected.
     decimal : str
-        What begins the decimals of a number, . or ,
+        Decimal mark of numbers, . or ,
     encoding : str
         Of the text, e.g. latin-1 for older files.
     val_size : float
@@ -236,14 +236,14 @@ def _amounts(cells, column, table):
 
 
 def _check_float32(values, columns, table):
-    """Raise a ValueError if float32 cannot tell most values of a column apart."""
+    """Raise a ValueError if float32 cannot distinguish most values of a column."""
     for column, numbers in zip(columns, values.T, strict=True):
         size = np.abs(numbers).max()
         if np.ptp(numbers) < 1e-4 * size:
             different = len(np.unique(numbers)), len(np.unique(numbers.astype("float32")))
             if 2 * different[1] < different[0]:
                 raise ValueError(
-                    f"{table.path}, column {table.names[column]}: of {different[0]:,} different "
-                    f"numbers near {size:.6g} float32 tells {different[1]:,} apart; subtract their "
-                    "mean, or use standardize=true for inputs"
+                    f"{table.path}, column {table.names[column]}: float32 distinguishes "
+                    f"only {different[1]:,} of {different[0]:,} different numbers near {size:.6g}; "
+                    "subtract their mean, or use standardize=true for inputs"
                 )

@@ -34,8 +34,8 @@ def digits(
     seed : int
         Chooses the images of each split; each digit gets its share of all three.
     normalize : bool
-        Give the pixels mean 0 and standard deviation 1, which networks learn better from;
-        otherwise they go from 0 to 1.
+        Give the pixels mean 0 and standard deviation 1, which helps training; otherwise they go
+        from 0 to 1.
     augment : tuple of str
         Random changes of the training images, by name: affine (turned, shifted, scaled, sheared
         a little), elastic, crop, erase, mixup, cutmix; see `firstlight.data.augment.recipes`.

@@ -49,7 +49,7 @@ def mnist(
         Folder with the four IDX files, raw or .gz, or with a folder "mnist" of them. By default
         the environment variable FIRSTLIGHT_DATA; if it has none they are downloaded.
     val_size : int
-        How many images at the end of the training set to validate on instead.
+        Images at the end of the training set to validate on instead.
     normalize : bool
         Give the pixels mean 0 and standard deviation 1.
     augment : tuple of str
@@ -65,7 +65,7 @@ def mnist(
     Raises
     ------
     FileNotFoundError, OSError
-        Files are missing, or cannot be downloaded; the message says which to put where.
+        Files are missing, or cannot be downloaded; the message names them and their folder.
     ValueError
         A file is corrupt, cut off or mislabelled.
 
@@ -85,14 +85,14 @@ def fashion_mnist(
     augment: tuple[str, ...] = (),
     batch_size: int = 128,
 ) -> DataSplits:
-    """Load Fashion-MNIST: clothes in the format of MNIST, and harder.
+    """Load Fashion-MNIST: clothes in the format of MNIST, which are harder to classify.
 
     Parameters
     ----------
     data_dir : str, optional
         Folder with the four IDX files, or with a folder "fashion_mnist" of them; see `mnist`.
     val_size : int
-        How many images at the end of the training set to validate on instead.
+        Images at the end of the training set to validate on instead.
     normalize : bool
         Give the pixels mean 0 and standard deviation 1.
     augment : tuple of str
@@ -127,7 +127,7 @@ def kmnist(
     data_dir : str, optional
         Folder with the four IDX files, or with a folder "kmnist" of them; see `mnist`.
     val_size : int
-        How many images at the end of the training set to validate on instead.
+        Images at the end of the training set to validate on instead.
     normalize : bool
         Give the pixels mean 0 and standard deviation 1.
     augment : tuple of str

@@ -34,8 +34,8 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-# Of each data set: mirrors to download .gz files from, and the SHA-256 of these and, where known,
-# of their content. The sums of Fashion-MNIST and KMNIST are those of TensorFlow Datasets.
+# Mirrors of the .gz files of each data set, and the SHA-256 of each file and, where known, of its
+# content. The sums of Fashion-MNIST and KMNIST are those of TensorFlow Datasets.
 SOURCES: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
 )
@@ -48,7 +48,7 @@ def find_files(name: str, data_dir: PathLike | None) -> dict[str, Path]:
     Raises
     ------
     OSError
-        Some files are missing, or cannot be downloaded; the message says which to put where.
+        Some files are missing, or cannot be downloaded; the message names them and their folder.
     """
     folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
     found = local_files(name, folder) if folder else None
@@ -90,7 +90,7 @@ def _downloaded_files(name):
     """Download the files that the cache folder lacks, and return ``{file: path}``.
 
     A file appears in the cache when it is complete and its checksum is right. A mirror that fails
-    is asked last for the other files.
+    is tried last for the other files.
     """
     import pooch
 
@@ -100,7 +100,7 @@ def _downloaded_files(name):
 
 
 def _how_to_provide(name):
-    """Return the advice which files to put where."""
+    """Return advice that names the files and their folder."""
     return (
         f"put these files, raw or as .gz, into a folder {Path('...') / name} and set "
         f"FIRSTLIGHT_DATA=... (or data_dir): {', '.join(FILES)}"

@@ -1,4 +1,4 @@
-"""npz: arrays of the user, from an .npz or .npy file."""
+"""npz: load arrays from an .npz or .npy file."""
 
 from pathlib import Path
 
@@ -36,22 +36,22 @@ def npz(
 ) -> DataSplits:
     """Load arrays from an .npz file, as ``np.savez("my.npz", x=x, y=y)`` writes it, or from .npy.
 
-    The file has either ``x`` and ``y``, which are split, or ``x_train``, ``y_train`` and, if
-    there are such data, ``x_val``, ``y_val``, ``x_test``, ``y_test``; names of the classes may be
-    in ``classes``. Of a file with two arrays, whatever their names, the one of shape (N,) is y.
-    Integer y are class labels 0, 1, ..., float y make it a regression. uint8 x are pixels:
-    samples are divided by 255, and images (N, H, W) get an axis of one channel.
+    The file has either ``x`` and ``y``, which are split, or ``x_train``, ``y_train`` and optionally
+    ``x_val``, ``y_val``, ``x_test``, ``y_test``; names of the classes may be in ``classes``. If a
+    file has two arrays of other names, the one of shape (N,) is y. Integer y are class labels 0, 1,
+    ..., float y make it a regression. uint8 x are pixels: samples are divided by 255, and images
+    (N, H, W) get an axis of one channel.
 
     Parameters
     ----------
     path : str
         The file.
     x_key : str, optional
-        Name of the inputs' array, if it is another, e.g. arr_0.
+        Name of the inputs' array, if it is not x, e.g. arr_0.
     y_key : str, optional
         Name of the targets' array.
     y_path : str, optional
-        The file of y, if that has one of its own.
+        The file of y, if it is a separate one.
     test_path : str, optional
         A file of test data, with arrays of the same names.
     regression : bool, optional
@@ -79,7 +79,7 @@ def npz(
     FileNotFoundError
         There is no such file.
     ValueError
-        It is no such file, has other names, or has Python objects in it.
+        Another kind of file, other names, or Python objects in it.
     """
     arrays, like, name = _read(Path(path)), as_preprocessing(like), Path(path).stem
     if y_path is None:

@@ -13,10 +13,10 @@ T: Array = np.array([*_FIRST, 0.166823, -0.848307, -0.445686, -0.563567, 0.26150
 def prml(*, n_test: int = 100, batch_size: int | None = None) -> DataSplits:
     """Return the noisy sine of "Pattern Recognition and Machine Learning", figure 1.2.
 
-    Ten points at x = 0, 1/9, …, 1, a sine with noise of standard deviation 0.3 as published with
-    the book; to test on, the sine itself without noise, for the book's test points were not
-    published. Batches are float32, as everywhere; `X` and `T` in this module are the same points
-    in float64, from which least squares gives the book's table 1.1.
+    Ten points at x = 0, 1/9, …, 1 of a sine with noise of standard deviation 0.3, as published with
+    the book. The test points are on the sine without noise, as the book's were not published.
+    Batches are float32; `X` and `T` in this module are the same points in float64, for which least
+    squares gives the book's table 1.1.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ whole numbers of many values   ambiguous: most occur once, so they may be amount
 whole numbers, (N, K)          ambiguous: several labels, or amounts
 =============================  ====================================================
 
-If y is ambiguous, an error asks for ``regression``, which decides.
+If y is ambiguous, an error requires ``regression``.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def read_targets(
     if y.dtype.kind == "U":
         return _words(y, name, classes, regression)
     if y.dtype.kind not in "biuf" or y.ndim == 0:
-        return y, classes  # ArrayDataset says what it expects
+        return y, classes  # ArrayDataset raises an error
     if regression:
         if classes is not None:
             raise ValueError(f"{name}: a regression has no classes; leave out classes")

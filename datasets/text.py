@@ -1,4 +1,4 @@
-"""text: a text of the user, to train a language model on."""
+"""text: load a text to train a language model on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +40,9 @@ def text(
         char, byte, bpe or gpt2, see `firstlight.data.tokenizers`, or a .json file with one, such as
         the tokenizer.json of a run; char by default, and of a token file its own.
     vocab_size : int
-        Tokens that bpe is to have.
+        Vocabulary size of bpe.
     block_size : int
-        Tokens in a sample: how far a model can look back.
+        Tokens in a sample, a model's context length.
     val_fraction : float
         Share of the tokens, at the end of the text, to validate on; 0 leaves them out.
     batch_size : int, optional

@@ -33,9 +33,9 @@ def tiny_shakespeare(
     tokenizer : str, optional
         char (the default), byte, bpe, gpt2, or a .json file with one; see `text`.
     vocab_size : int
-        Tokens that bpe is to have.
+        Vocabulary size of bpe.
     block_size : int
-        Tokens in a sample: how far a model can look back.
+        Tokens in a sample, a model's context length.
     val_fraction : float
         Share of the tokens, at the end of the text, to validate on; 0 leaves them out.
     batch_size : int, optional

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from firstlight.optim import schedules
     from firstlight.parameter import Buffer, Parameter
     from firstlight.runs.history import History
-    from firstlight.support import rng
+    from firstlight.support import forms, rng
     from firstlight.support.array import Array
     from firstlight.support.rng import seed_everything
     from firstlight.tools import diagnose, figures, report, sweeps
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Where the public names are. Each is imported when it is first used, so that the command line can
-# set NumPy's environment before NumPy is imported.
+# The module of each public name. A name is imported on first use, so that the command line can set
+# NumPy's environment before NumPy is imported.
 PLACES = {
     "Array": "support.array",
     "ArrayDataset": "data.splits",
@@ -47,6 +47,7 @@ SHORT_NAMES = {
     "augment": "data.augment",
     "diagnose": "tools.diagnose",
     "figures": "tools.figures",
+    "forms": "support.forms",
     "report": "tools.report",
     "rng": "support.rng",
     "schedules": "optim.schedules",
@@ -98,9 +99,9 @@ def __dir__() -> list[str]:
 
 
 class _ShortNames:
-    """Finds ``import firstlight.figures``, and modules below it, at ``firstlight.tools.figures``.
+    """Import finder that maps ``firstlight.figures`` to ``firstlight.tools.figures``.
 
-    The module is the same under both names.
+    Modules below it are mapped too. The module object is the same under both names.
     """
 
     def find_spec(self, name, path=None, target=None):
@@ -116,7 +117,7 @@ class _ShortNames:
         return module
 
     def exec_module(self, module):
-        module.__spec__ = module.__spec__.loader_state  # its own: the import has put in ours
+        module.__spec__ = module.__spec__.loader_state  # the import system replaced it
 
 
-sys.meta_path.insert(0, _ShortNames())  # before the finder of files, which would make copies
+sys.meta_path.insert(0, _ShortNames())  # before the path finder, which would load a second copy

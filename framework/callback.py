@@ -5,11 +5,11 @@ from typing import Any
 
 
 class Role(IntEnum):
-    """When a callback runs within one hook: writers, then editors, then readers."""
+    """Order of callbacks within one hook: writers, then editors, then readers."""
 
     WRITER = 0  # produces values: evaluators, schedules
     EDITOR = 1  # changes them: clipping, scaling
-    READER = 2  # looks at them: loggers, checkpoints, stoppers
+    READER = 2  # reads them: loggers, checkpoints, stoppers
 
 
 class Callback:
@@ -21,16 +21,17 @@ class Callback:
     Attributes
     ----------
     role : Role
-        Fixes the order among callbacks; set it in the class.
+        Order among callbacks; set it in the class.
     rank_zero_only : bool
-        If several processes train, call that of rank 0 only; for what shows or writes.
+        If True, only rank 0 calls the hooks; for callbacks that print or write.
     watcher : bool
-        True for what only draws, watches or reports. What it raises in a hook is a warning, once,
-        and the training goes on; only in ``on_fit_start``, before anything is trained, it is an
-        error. False, as for what steers, stops or saves: what it raises ends the training.
+        True for a callback that only plots or reports. An exception in one of its hooks becomes a
+        warning, shown once, and the training continues. In ``setup`` and ``on_fit_start``, before
+        any training, it stays an error. False for callbacks that steer, stop or save: an exception
+        ends the training.
     guards_loss : bool
-        True where a loss that is not finite is this callback's business: the warning of it, which
-        names ``nan_guard``, is left out.
+        True if this callback handles a loss that is not finite. The default warning, which
+        recommends ``nan_guard``, is then omitted.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Every hook, on one page.
+"""All hooks of callbacks and plugins, and the order in which they fire.
 
 Implement any of them as a method of a `firstlight.Callback`, or as a function or method marked
 ``@firstlight.hookimpl`` on any object; take only the arguments you need, by name. Hooks belong to
@@ -42,14 +42,14 @@ Firing order of ``Trainer.fit``, validated once an epoch::
     teardown                           stage="test"         teardown   stage="predict"
 
 ``Trainer.validate`` fires ``setup`` and ``teardown`` with ``stage="validate"`` around the hooks of
-a validation. The hooks of a validation fire in tests too, with ``stage="test"``; a callback that
-means validations only compares ``stage`` with "val".
+a validation. The hooks of a validation fire in tests too, with ``stage="test"``; a callback for
+validations only must check that ``stage`` is "val".
 
 ``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever a checkpoint is saved or loaded.
 Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
 
-What a hook raises ends the training, with the callback named; only that of a callback with
-``watcher = True``, which draws, watches or reports, is a warning instead (`firstlight.Callback`).
+An exception in a hook ends the training, with a note that names the callback. If the callback has
+``watcher = True``, the exception becomes a warning (`firstlight.Callback`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker("firstlight")
 hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker("firstlight")
 
-# ---------------------------------------------------------------- discovery: names for everybody
+# ------------------------------------------------------------------- discovery: register names
 
 
 @hookspec
@@ -93,6 +93,14 @@ def register_commands(registry: Registry) -> None:
     """Offer commands of ``firstlight`` by name: ``registry.add("moons", Moons, "draw moons")``."""
 
 
+@hookspec
+def register_checks(registry: Registry) -> None:
+    """Offer kinds of mistakes to ``firstlight check``: ``registry.add("my-mistake", MyMistake)``.
+
+    Each is a subclass of `firstlight.tools.diagnose.kind.Kind`.
+    """
+
+
 # ---------------------------------------------------------------------------- the whole training
 
 
@@ -107,7 +115,7 @@ def setup(trainer: Trainer, module: Module, stage: str) -> None:
 
 @hookspec
 def teardown(trainer: Trainer, module: Module, stage: str) -> None:
-    """The stage is over, well or not; every callback's is called."""
+    """The stage is over, with or without an exception; every callback's ``teardown`` is called."""
 
 
 @hookspec
@@ -125,7 +133,7 @@ def on_train_epoch_start(trainer: Trainer, module: Module) -> None:
 
 @hookspec
 def on_train_batch_start(trainer: Trainer, module: Module, batch: Any, batch_idx: int) -> None:
-    """A batch is on the device, and its forward is next; ``trainer.skip_epoch()`` leaves it out."""
+    """A batch is on the device, and its forward is next; ``trainer.skip_epoch()`` skips it."""
 
 
 @hookspec
@@ -144,12 +152,12 @@ def on_after_backward(trainer: Trainer, module: Module) -> None:
 
 @hookspec
 def on_before_optimizer_step(trainer: Trainer, module: Module, optimizer: Optimizer) -> None:
-    """All gradients of the step are there: change them, or the learning rate, now."""
+    """The gradients of the step are complete; change them, or the learning rate, now."""
 
 
 @hookspec
 def on_before_zero_grad(trainer: Trainer, module: Module, optimizer: Optimizer) -> None:
-    """The optimizer has updated the parameters; the gradients are still there."""
+    """The optimizer has updated the parameters; the gradients are zeroed next."""
 
 
 @hookspec
@@ -215,12 +223,12 @@ def on_predict_start(trainer: Trainer, module: Module) -> None:
 def on_predict_batch_end(
     trainer: Trainer, module: Module, output: Any, batch: Any, batch_idx: int
 ) -> None:
-    """One batch was predicted; ``output`` is what ``predict_step`` returned, as NumPy arrays."""
+    """One batch was predicted; ``output`` is the result of ``predict_step``, as NumPy arrays."""
 
 
 @hookspec
 def on_predict_end(trainer: Trainer, module: Module, predictions: Any) -> None:
-    """A prediction is over; ``predictions`` are those of all batches, joined."""
+    """A prediction is over; ``predictions`` joins the outputs of all batches."""
 
 
 # --------------------------------------------------------------------------- records, checkpoints
@@ -238,17 +246,17 @@ def on_save_checkpoint(trainer: Trainer, module: Module, checkpoint: Checkpoint)
 
 @hookspec
 def on_load_checkpoint(trainer: Trainer, module: Module, checkpoint: Checkpoint) -> None:
-    """A `Checkpoint` was read; take back from its ``extra`` and ``arrays``."""
+    """A `Checkpoint` was read; restore state from its ``extra`` and ``arrays``."""
 
 
-# -------------------------------------------------------------------------------- the end of it
+# --------------------------------------------------------------------------- the end of a training
 
 
 @hookspec
 def on_exception(trainer: Trainer, module: Module, exception: Exception) -> None:
-    """Something raised ``exception``; `on_fit_end` follows, then it is raised again."""
+    """The training raised ``exception``; `on_fit_end` follows, then it is raised again."""
 
 
 @hookspec
 def on_fit_end(trainer: Trainer, module: Module) -> None:
-    """Training is over, well or not (``trainer.status``); every callback's is called."""
+    """Training is over (see ``trainer.status``); every callback's ``on_fit_end`` is called."""

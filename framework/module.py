@@ -1,8 +1,8 @@
 """Module: the base class of layers and models.
 
 A module computes ``forward(x)`` and, given dy = dL/dy, ``backward(dy)`` = dL/dx, which also adds
-dL/dw to the ``grad`` of every parameter. Forward pushes what backward needs onto the module's stack
-with ``save``, and backward pops it with ``saved``. Backward of the latest forward comes first, so a
+dL/dw to the ``grad`` of every parameter. Forward pushes values for backward onto the module's stack
+with ``save``, and backward pops them with ``saved``. Backward undoes the latest forward first, so a
 module may run several times before its backward: shared weights, unrolled recurrences and
 micro-batches need no special code.
 """
@@ -59,7 +59,7 @@ class Module:
     training: bool = True
     needs_dx: bool = True
     capturable: bool | None = None
-    loss: Any  # of a model whose training_step is the default
+    loss: Any  # used by the default training_step
     _stack: list[tuple[Any, ...]] | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -72,7 +72,7 @@ class Module:
         """Compute ``forward(*inputs)``."""
         return self.forward(*inputs)
 
-    # --- what a subclass implements -------------------------------------------------------
+    # --- methods to implement in a subclass -----------------------------------------------
 
     def forward(self, x: Any) -> Any:
         """Return y, computed from x."""
@@ -132,12 +132,17 @@ class Module:
     # --- the stack that links forward to backward ------------------------------------------
 
     def save(self, *values: Any) -> None:
-        """Push what backward will need onto the stack; do nothing after `eval`."""
+        """Push values that backward needs onto the stack; do nothing after `eval`."""
         if self._stack is not None:
             self._stack.append(values)
 
+    @property
+    def saves(self) -> bool:
+        """True if `save` stores values: in training mode, or after ``eval(keep_backward=True)``."""
+        return self._stack is not None
+
     def saved(self) -> Any:
-        """Pop what the latest forward without a backward saved.
+        """Pop the values of the latest forward that has had no backward.
 
         Raises
         ------
@@ -152,6 +157,9 @@ class Module:
             )
             raise RuntimeError(f"{self._name}.backward: no forward left to undo; {reason}")
         return self._stack.pop()
+
+    def check_input(self, *inputs: Any, **options: Any) -> None:
+        """Raise an error unless the inputs fit; `accelerated` calls it before forward."""
 
     def check_dy(self, dy: Any, shape: tuple[int, ...]) -> None:
         """Raise a ValueError unless dy has the shape of the forward's output."""

@@ -37,7 +37,7 @@ class Parameter:
         self._grad = np.zeros_like(data)  # on the same device as data
         self.requires_grad: bool = True
         self.torch_axes: tuple[int, ...] | None = torch_axes
-        self.flat: Flat | None = None  # the Flat of which this is a view, once it exists
+        self.flat: Flat | None = None  # the Flat that data and grad are views of, once it exists
 
     @property
     def data(self) -> Array:
@@ -60,12 +60,12 @@ class Parameter:
     def _refuse_rebinding(self, name, same):
         if not same:  # `p.grad += dw` assigns the same array again
             raise AttributeError(
-                f"Parameter.{name} is a window on the model's flat array and cannot be replaced; "
+                f"Parameter.{name} is a view of the model's flat array and cannot be replaced; "
                 f"write into it with p.{name}[...] = values"
             )
 
     def bind(self, data: Array, grad: Array, flat: Flat | None = None) -> None:
-        """Make other arrays this parameter's data and grad."""
+        """Rebind data and grad to other arrays."""
         self._data, self._grad, self.flat = data, grad, flat
 
     def __array_ufunc__(self, ufunc: Any, *_: Any, **__: Any) -> NoReturn:
@@ -73,7 +73,7 @@ class Parameter:
         self._refuse_arithmetic(ufunc.__name__)
 
     def __array_function__(self, function: Any, *_: Any, **__: Any) -> NoReturn:
-        """Raise a TypeError as an argument of NumPy's functions."""
+        """Raise a TypeError: NumPy's functions take ``weight.data``."""
         self._refuse_arithmetic(function.__name__)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
@@ -82,7 +82,7 @@ class Parameter:
 
     def _refuse_arithmetic(self, name):
         raise TypeError(
-            f"{name}: a Parameter of shape {self.shape} is no array; compute with its values, "
+            f"{name}: a Parameter of shape {self.shape} is not an array; compute with its values, "
             "e.g. x @ self.weight.data, and add to self.weight.grad in backward"
         )
 

@@ -1,11 +1,11 @@
 """Discover installed plugins through the entry-point group ``firstlight``.
 
-Installing a plugin makes its models, data sets, callbacks and commands available by name; it
-changes no run until it is asked for. firstlight's own come in through the same door.
+Installing a plugin makes its models, data sets, callbacks and commands available by name. It
+changes no run unless one of these names is used. firstlight registers its own names the same way.
 
 An entry point names a module, object or class (which is called without arguments) with
-``register_...`` hooks. One that breaks is named in a warning and skipped; asking for a name that
-no plugin offers is an error that says which plugins are broken, and why.
+``register_...`` hooks. A plugin that fails to load is skipped with a warning. The error for an
+unknown name lists the plugins that failed, with their errors.
 
 ==============================  =========================================================
 ``FIRSTLIGHT_PLUGINS=a,b``      allow only these entry points, beside firstlight's own
@@ -35,6 +35,7 @@ REGISTRARS = {
     "dataset": "register_datasets",
     "callback": "register_callbacks",
     "command": "register_commands",
+    "check": "register_checks",
 }
 
 
@@ -71,7 +72,7 @@ class Plugin:
 
 
 class Registry:
-    """Names of one kind ("model", "dataset", "callback" or "command") and what they stand for.
+    """Names of one kind ("model", "dataset", "callback", "command" or "check") and their targets.
 
     Attributes
     ----------
@@ -97,7 +98,7 @@ class Registry:
         name : str
             The name of a command may be two words, such as "runs list".
         target : class, function or str
-            A str is an import path, ``"package.module:Class"``, imported when it is asked for.
+            A str is an import path, ``"package.module:Class"``, imported when it is used.
         summary : str
             One line for lists; by default they show the first sentence of the docstring.
 
@@ -115,16 +116,16 @@ class Registry:
         if not re.fullmatch(r"[\w.-]+" + second, name):
             raise ValueError(f"registry.add: expected letters, digits and . _ -, got {name!r}")
         if name in self._targets:
-            by = self._targets[name][1]
-            whose = f" of plugin {self._adding}" if self._adding else ""
-            cure = (
+            first = self._targets[name][1]
+            second = f" of plugin {self._adding}" if self._adding else ""
+            advice = (
                 "choose another"
                 if self.kind == "command"
                 else ("name the class as package.module:Class instead")
             )
             _complain(
-                f"{self.kind} {name!r}{whose} is left out: {by or 'something else'} offers that "
-                f"name already; {cure}"
+                f"{self.kind} {name!r}{second} is left out: {first or 'something else'} offers "
+                f"that name already; {advice}"
             )
             return
         self._targets[name], self.summaries[name] = (target, self._adding), summary
@@ -132,7 +133,7 @@ class Registry:
             self._adding.offers.setdefault(self.kind, []).append(name)
 
     def withdraw(self, plugin: Plugin) -> None:
-        """Take back everything a plugin offered."""
+        """Remove every name that a plugin offered."""
         for name in plugin.offers.pop(self.kind, ()):
             del self._targets[name], self.summaries[name]
 
@@ -141,13 +142,13 @@ class Registry:
         return sorted(self._targets)
 
     def get(self, name: str) -> Any:
-        """Return what a name, or ``"package.module:Class"``, stands for.
+        """Return the target of a name, or of an import path ``"package.module:Class"``.
 
         Raises
         ------
         KeyError
-            Nothing bears the name, or it is nothing of this kind; the message has the nearest
-            match, all names, and the plugins that are broken.
+            The name is unknown, or its target is not of this kind; the message lists the nearest
+            match, all names, and the plugins that failed to load.
         """
         if name in self._targets:
             target = self._targets[name][0]
@@ -176,7 +177,7 @@ def discover() -> tuple[dict[str, Registry], list[Plugin]]:
         seen[point.name] = plugin
         try:
             _load(point, plugin, registries)
-        except (Exception, SystemExit) as error:  # a stranger's code may do anything
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
             for names in registries.values():
                 names.withdraw(plugin)
             _fail(plugin, f"{type(error).__name__}: {error}")
@@ -184,12 +185,12 @@ def discover() -> tuple[dict[str, Registry], list[Plugin]]:
 
 
 def registry(kind: str) -> Registry:
-    """Return the registry of "model", "dataset", "callback" or "command"."""
+    """Return the registry of "model", "dataset", "callback", "command" or "check"."""
     return discover()[0][kind]
 
 
 def others_installed() -> bool:
-    """Return whether a plugin that is not firstlight's own is installed; imports none."""
+    """Return whether a third-party plugin is installed, without importing it."""
     return any(plugin.distribution != OWN for plugin, _ in _installed())
 
 
@@ -209,7 +210,7 @@ def _installed():
 def _entry_points():
     try:
         return importlib.metadata.entry_points(group=GROUP)
-    except Exception:  # those of some package cannot be read: go through them one by one
+    except Exception:  # unreadable in one package: read each package by itself
         points = []
     for distribution in importlib.metadata.distributions():
         try:
@@ -226,16 +227,16 @@ def _allowed(installed):
     if value is None:
         return installed
     allowed = {name.strip() for name in value.split(",")} - {""}
-    there = [plugin.name for plugin, _ in installed]
-    for name in sorted(allowed.difference(there)):
-        close = difflib.get_close_matches(name, there, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(there)}"
+    names = [plugin.name for plugin, _ in installed]
+    for name in sorted(allowed.difference(names)):
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names)}"
         _complain(f"FIRSTLIGHT_PLUGINS allows {name!r}, but no such plugin is installed; {hint}")
     return [pair for pair in installed if pair[0].distribution == OWN or pair[0].name in allowed]
 
 
 def _load(point, plugin, registries):
-    """Import what an entry point names, and call its ``register_...`` hooks."""
+    """Import the target of an entry point, and call its ``register_...`` hooks."""
     source = point.load()
     if inspect.isclass(source):
         source = source()
@@ -250,7 +251,7 @@ def _load(point, plugin, registries):
     if not methods:
         raise ValueError(
             f"{point.value} implements no hook; mark register_models, register_datasets, "
-            "register_callbacks or register_commands with @firstlight.hookimpl"
+            "register_callbacks, register_commands or register_checks with @firstlight.hookimpl"
         )
     for kind, hook in REGISTRARS.items():
         if hook in methods:

@@ -1,4 +1,4 @@
-"""The conformance kit: what authors of layers and callbacks call in their own tests."""
+"""Conformance checks, which authors of layers and callbacks call in their own tests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = [
 
 
 class TinyNet(Module):
-    """A classifier of 32 parameters with dropout, for `tiny_data`; always the same at first."""
+    """A classifier of 32 parameters with dropout, for `tiny_data`; initial weights are fixed."""
 
     body: Module
     loss: Module
@@ -86,7 +86,7 @@ def tiny_trainer(
     Parameters
     ----------
     callbacks : list of Callback or str
-        No others are added.
+        The default callbacks are not added.
     max_epochs, max_steps, accumulate_grad_batches, log_every_n_steps, runs_dir
         As for `Trainer`; an epoch has three batches. No run is kept by default.
 
@@ -151,7 +151,7 @@ class RecordingCallback(Callback):
         spec = getattr(hookspecs, hook)
         names = inspect.signature(spec).parameters
 
-        @functools.wraps(spec)  # from there pluggy reads which arguments to pass
+        @functools.wraps(spec)  # pluggy reads the arguments from its signature
         def record(*values):
             self.calls.append(HookCall(hook, dict(zip(names, values, strict=True))))
 
@@ -159,15 +159,15 @@ class RecordingCallback(Callback):
 
 
 def check_callback(make_callback: Callable[[], Any]) -> None:
-    """Raise an AssertionError unless a callback keeps the laws of a good guest.
+    """Raise an AssertionError unless a callback obeys the rules for callbacks.
 
-    - Its hooks exist and take arguments that they offer.
-    - It survives a training, a second one, one that is interrupted, one that raises (whose
-      exception it lets pass), and an evaluation without a training.
-    - Two of its kind work side by side.
+    - Its hooks exist, and take only arguments of the hooks.
+    - It survives a training, a second training, an interrupted one, one that raises, and an
+      evaluation without a training. It does not swallow the exception.
+    - Two instances work in one training.
     - ``state_dict`` survives JSON, and a new callback that loads it returns the same.
-    - Unless its role is WRITER or EDITOR, training gives the same parameters without it, byte
-      by byte.
+    - Unless its role is WRITER or EDITOR, training without it gives the same parameters, byte by
+      byte.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def check_callback(make_callback: Callable[[], Any]) -> None:
     Raises
     ------
     AssertionError
-        With the callback and the law.
+        Names the callback and the broken rule.
 
     Examples
     --------
@@ -194,96 +194,96 @@ def check_callback(make_callback: Callable[[], Any]) -> None:
             f"{make_callback!r}; write check_callback(lambda: ...)"
         )
     callback, other = make_callback(), make_callback()
-    law = _Laws(hook_manager.display_name(callback))
+    rule = _Rules(hook_manager.display_name(callback))
     if callback is other:
-        law.broken("make_callback() must return a new callback each time")
-    with law("its hooks must exist and take what they offer"):
+        rule.broken("make_callback() must return a new callback each time")
+    with rule("its hooks must exist and take what they offer"):
         hook_manager.attach([callback])
     with tempfile.TemporaryDirectory() as runs:
-        with law("it must survive a training"):
+        with rule("it must survive a training"):
             trainer = tiny_trainer([callback], runs_dir=runs)
-        _check_untouched(law, callback, trainer)
-        _check_state(law, callback, make_callback)
-        with law("it must survive a second training"):
+        _check_untouched(rule, callback, trainer)
+        _check_state(rule, callback, make_callback)
+        with rule("it must survive a second training"):
             tiny_trainer([callback], runs_dir=runs)
-        with law("two of it must work side by side"):
+        with rule("two of it must work side by side"):
             tiny_trainer([make_callback(), other], runs_dir=runs)
-        with law("it must survive an interrupted training"):
+        with rule("it must survive an interrupted training"):
             tiny_trainer([make_callback(), _AtEachStep(_interrupt)], runs_dir=runs)
-        _check_failing(law, make_callback(), runs)
-    with law("it must survive an evaluation without a training"):
+        _check_failing(rule, make_callback(), runs)
+    with rule("it must survive an evaluation without a training"):
         trainer = Trainer(callbacks=[make_callback()], default_callbacks=False, runs_dir=None)
         trainer.validate(TinyNet(), tiny_data())
         trainer.test(TinyNet(), tiny_data())
         trainer.predict(TinyNet(), tiny_data())
 
 
-class _Laws:
-    """Turns whatever goes wrong into an AssertionError that names callback and law."""
+class _Rules:
+    """Turn any exception into an AssertionError that names the callback and the rule."""
 
     def __init__(self, name):
         self.name = name
 
     @contextmanager
-    def __call__(self, law):
+    def __call__(self, rule):
         try:
             yield
         except Exception as error:
-            self.broken(f"{law}; {type(error).__name__}: {error}", error)
+            self.broken(f"{rule}; {type(error).__name__}: {error}", error)
 
-    def broken(self, law, cause=None):
-        raise AssertionError(f"check_callback: {self.name}: {law}") from cause
+    def broken(self, rule, cause=None):
+        raise AssertionError(f"check_callback: {self.name}: {rule}") from cause
 
 
-def _check_untouched(law, callback, trainer):
+def _check_untouched(rule, callback, trainer):
     if getattr(callback, "role", Role.READER) != Role.READER:
         return
     alone = tiny_trainer(max_steps=trainer.step)  # the callback may have stopped the training
     mine, reference = trainer.module.state_dict(), alone.module.state_dict()
     changed = [name for name in mine if mine[name].tobytes() != reference[name].tobytes()]
     if changed:
-        law.broken(
+        rule.broken(
             f"its role is READER, yet without it training gives another {', '.join(changed)}; "
             "set role = Role.WRITER or Role.EDITOR, and draw no random numbers of the training"
         )
 
 
-def _check_state(law, callback, make_callback):
+def _check_state(rule, callback, make_callback):
     if not hasattr(callback, "state_dict"):
         return
     state = callback.state_dict()
-    with law("state_dict must be JSON-able"):
+    with rule("state_dict must be JSON-able"):
         text = json.dumps(state)
     if repr(json.loads(text)) != repr(state):  # not ==: NaN differs from itself
-        law.broken(
+        rule.broken(
             f"state_dict must come back from JSON as it was, got {json.loads(text)} for {state}; "
             "use dicts with string keys, lists, and plain numbers"
         )
-    with law("a new callback must load what state_dict returned"):
+    with rule("a new callback must load what state_dict returned"):
         restored = make_callback()
         restored.load_state_dict(json.loads(text))
     if repr(restored.state_dict()) != repr(state):
-        law.broken(
+        rule.broken(
             f"load_state_dict must restore all of state_dict, got {restored.state_dict()} "
             f"for {state}"
         )
 
 
-def _check_failing(law, callback, runs):
+def _check_failing(rule, callback, runs):
     try:
         tiny_trainer([callback, _AtEachStep(_fail)], runs_dir=runs)
     except _PlannedError as planned:
         more = [note for note in planned.__notes__ if note.startswith("and then")]
         if more:
-            law.broken(f"it must survive a training that raises; {more[0]}", planned)
+            rule.broken(f"it must survive a training that raises; {more[0]}", planned)
     except Exception as error:
-        law.broken(f"it must let the training's own exception pass, got {error!r}", error)
+        rule.broken(f"it must let the training's own exception pass, got {error!r}", error)
     else:
-        law.broken("it must let the training's own exception pass, which was lost")
+        rule.broken("it must let the training's own exception pass, which was lost")
 
 
 class _PlannedError(Exception):
-    """What a training is made to raise."""
+    """The exception that `_fail` raises in a training."""
 
 
 class _AtEachStep(Callback):
@@ -311,10 +311,10 @@ def check_resume(
     make_callbacks: Callable[[], Iterable[object]] = list,
     steps: int = 4,
 ) -> None:
-    """Check that breaking a training off and resuming it changes nothing.
+    """Check that interrupting and resuming a training does not change its parameters.
 
-    Trains ``2 * steps`` steps without a break, and ``steps`` steps, a resume with another seed,
-    and the rest; then compares the parameters after each step.
+    One training makes ``2 * steps`` steps. Another makes ``steps`` steps, is resumed with another
+    seed and makes the rest. The parameters are compared after each step.
 
     Parameters
     ----------
@@ -325,12 +325,12 @@ def check_resume(
     make_callbacks : callable
         Returns new callbacks; none by default.
     steps : int
-        Where to break off; try one in the middle of an epoch and one at its end.
+        Steps before the interruption; try one in the middle of an epoch and one at its end.
 
     Raises
     ------
     AssertionError
-        Naming the first step and the parameters that differ: something that influences them is
+        Names the first step and the parameters that differ: some state that influences them is
         not in the checkpoint, such as a random generator in a callback without ``state_dict``.
 
     Examples
@@ -362,13 +362,13 @@ def check_resume(
         step, names = found
         raise AssertionError(
             f"resumed after step {steps}, the training differs first at step {step}, in "
-            f"{', '.join(names)}; put what influences it into parameters, buffers, "
+            f"{', '.join(names)}; keep all state that influences it in parameters, buffers, "
             "firstlight.rng, or a callback's state_dict"
         )
 
 
 class _Watch(Callback):
-    """Notes the fingerprint after every step."""
+    """Record the model's fingerprint after every step."""
 
     def __init__(self):
         self.steps = {}
@@ -378,7 +378,7 @@ class _Watch(Callback):
 
 
 class _SaveAtTheEnd(Callback):
-    """Keeps the state after the last step, when all other callbacks are through with it."""
+    """Save a checkpoint after the last step; listed last, so that it runs after all others."""
 
     def on_train_batch_end(self, trainer):
         if trainer.should_stop:

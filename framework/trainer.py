@@ -1,4 +1,4 @@
-"""The Trainer, with the loop on one screen in `Trainer.fit`."""
+"""The Trainer; `Trainer.fit` holds the whole training loop."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight import distributed
 from firstlight.checkpoints.snapshot import read_weights
-from firstlight.data.preprocessing import Preprocessing, suited
+from firstlight.data.preprocessing import Preprocessing, with_preprocessing
 from firstlight.data.splits import as_loader
 from firstlight.distributed import launch
 from firstlight.distributed.synchronization import synchronize
@@ -45,23 +45,24 @@ class Trainer(TrainingState):
     max_steps : int, optional
         Optimizer steps to make.
     max_time : float or str, optional
-        How long to train: seconds, or "HH:MM:SS".
+        Wall time of the training: seconds, or "HH:MM:SS".
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute; "auto" is a GPU if one is usable.
     precision : {"32", "tf32", "bf16", "16"}
-        Of factors in a GPU's products; all else is float32. "16" has a
-        `firstlight.fast.cuda.loss_scale`.
+        Precision of the factors of matrix products on a GPU; all else is float32. "16" uses a
+        `firstlight.optim.loss_scale`.
     capture : bool
         On a GPU, run forward and backward as one CUDA graph; see `firstlight.training.step`.
     strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
-        How processes that ``mpiexec`` or ``srun`` starts share the work: `firstlight.distributed`.
+        Communication between the processes of ``mpiexec`` or ``srun``: `firstlight.distributed`.
     seed : int, optional
-        Seeds all that is random when `fit` starts, but for existing loaders; None: as seeded.
+        Seed of all random generators when `fit` starts; existing loaders keep theirs. None keeps
+        the current seed.
     accumulate_grad_batches : int or dict of int to int
         Batches for each optimizer step; their gradients are averaged over the samples. A
         schedule ``{epoch: batches}`` changes it at these epochs.
     limit_train_batches : int or float, optional
-        Train on this number of batches (int), or this share of them (float), in each epoch.
+        Number of training batches in each epoch (int), or share of them (float).
     limit_val_batches : int or float, optional
         The same for validation.
     limit_test_batches : int or float, optional
@@ -69,11 +70,12 @@ class Trainer(TrainingState):
     limit_predict_batches : int or float, optional
         The same for `predict`.
     overfit_batches : int or float
-        Train and validate on these same few batches: a correct network overfits them.
+        Train and validate on this number or share of the training batches, as a check: a correct
+        network overfits them.
     fast_dev_run : bool or int
-        Run 1 (or n) batches of everything and keep nothing, to see whether all works.
+        Run one batch (or n) of every stage without a run folder, as a test of the set-up.
     val_every : int or str
-        Validate every so many epochs, e.g. 1, or "500 steps".
+        Epochs between validations, e.g. 1, or steps, e.g. "500 steps".
     log_every_n_steps : int
         Steps between records of the training loss.
     callbacks : list of Callback or str
@@ -81,11 +83,11 @@ class Trainer(TrainingState):
     default_callbacks : bool
         Add progress bar, checkpoints, plots and TensorBoard where none of that kind is listed.
     runs_dir : path-like or None
-        Where runs are kept; None keeps none.
+        Folder of all runs; None writes no run.
     name : str, optional
-        What to call the run; the module's class by default.
+        Name of the run; the module's class by default.
 
-    What callbacks read and call (``trainer.step``, ``trainer.log`` …) is in
+    Attributes and methods for callbacks (``trainer.step``, ``trainer.log`` …) are in
     `firstlight.training.state.TrainingState`.
     """
 
@@ -140,9 +142,9 @@ class Trainer(TrainingState):
         self.name: str | None = checks.run_name(name)
         self.callbacks: list[Any] = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
         self.config: dict[str, Any] = {}
-        self.next_stage: str | None = None  # what follows `fit` and belongs to its run: "test"
+        self.next_stage: str | None = None  # a stage after `fit` in the same run: "test"
         super().__init__()
-        self.progress: Progress = self._at_start()
+        self.progress: Progress = self._new_progress()
         self.hooks: HookManager = hook_manager.attach(self.callbacks).bind(self, None)
 
     def fit(
@@ -156,7 +158,7 @@ class Trainer(TrainingState):
         data, val_data : DataSplits, (x, y) tuple, data set or loader
             ``val_data`` is optional, and not needed where ``data`` holds validation data.
         resume : {"auto", "last", "best"} or path-like, optional
-            Continue from a checkpoint as if nothing had happened; see
+            Checkpoint to resume from, with the same bytes as without the interruption; see
             `firstlight.checkpoints.resume`.
 
         Returns
@@ -193,7 +195,8 @@ class Trainer(TrainingState):
 
         Parameters
         ----------
-        module, data
+        module : Module
+        data : DataSplits, (x, y) tuple, data set or loader
             As in `fit`; splits get the classes and the scale that the module was trained with.
         checkpoint : {"best", "last"} or path-like, optional
             Load these weights first; "best" and "last" are those of the latest `fit`.
@@ -215,7 +218,7 @@ class Trainer(TrainingState):
         return metrics
 
     def predict(self, module: "Module", data: Any, *, checkpoint: str | Path | None = None) -> Any:
-        """Return what ``predict_step`` says about all samples, as NumPy arrays; see `validate`."""
+        """Return the NumPy results of ``predict_step`` for all samples; see `validate`."""
         with self.evaluating(module, checkpoint, "predict") as (evaluator, load):
             return evaluator.predict(load(data, "test"))
 
@@ -225,11 +228,11 @@ class Trainer(TrainingState):
     def _running(
         self, module: "Module", data: Any, val_data: Any, resume: str | Path | None
     ) -> Iterator[tuple[Loop, "SimpleNamespace"]]:
-        """Set a training up, yield its loop and hooks, and end it well on every way out."""
+        """Set up a training, yield its loop and hooks, and tear it down, even on an exception."""
         with setup.computing(self.communicator, self.device, self.precision):
             checks.module(module)
             hook_manager.refuse_on_modules(module, self.callbacks)
-            self.progress, self.run, self.loop = self._at_start(), None, None
+            self.progress, self.run, self.loop = self._new_progress(), None, None
             if self.seed is not None:
                 rng.seed_everything(self.seed)
             self.data: setup.TrainingData = setup.TrainingData.of(
@@ -237,7 +240,8 @@ class Trainer(TrainingState):
             )
             if self.epoch_batches == 0 and self.max_epochs is None:
                 raise ValueError(
-                    "limit_train_batches leaves no batch to train on, and no max_epochs ends"
+                    "limit_train_batches leaves no batch to train on, and without max_epochs the "
+                    "training would never end; raise the limit, or set max_epochs"
                 )
             self._use(module.to(device=self.device).train())
             with self.hooks.stage(self, module, "fit"):
@@ -278,10 +282,10 @@ class Trainer(TrainingState):
     def evaluating(
         self, module: "Module", checkpoint: str | Path | None, stage: str
     ) -> Iterator[tuple[Evaluator, Callable[[Any, str], Any]]]:
-        """Set an evaluation up, and leave every part of the module in its mode.
+        """Set up an evaluation, and restore the mode of every submodule afterwards.
 
-        Yields the `Evaluator`, and ``load(data, split)``, whose loader prepares data as those that
-        the module, or the run of the checkpoint, was trained with.
+        Yields the `Evaluator`, and a function ``load(data, split)`` that returns a loader. The
+        data get the preprocessing of the module's training, or of the checkpoint's run.
         """
         kept = None
         if checkpoint is not None and checkpoint not in ("best", "last"):
@@ -304,14 +308,14 @@ class Trainer(TrainingState):
                             self.hooks.calls.on_load_checkpoint(checkpoint=read)
                         yield (
                             self._evaluator(),
-                            lambda data, split: as_loader(suited(data, kept), split),
+                            lambda data, split: as_loader(with_preprocessing(data, kept), split),
                         )
         finally:
-            if self.status == "running":  # a callback evaluates, maybe another module
+            if self.status == "running":  # called by a callback, maybe with another module
                 self.module, self.hooks = before
 
     def _use(self, module: "Module") -> None:
-        """Take a module, and attach the callbacks of this rank."""
+        """Set the module, and attach the callbacks of this rank."""
         self.module: Module | None = module
         attached = setup.callbacks_of_rank(self.callbacks, self.communicator.rank)
         self.hooks = hook_manager.attach(attached).bind(self, module)
@@ -320,7 +324,7 @@ class Trainer(TrainingState):
         where = self.limits, self.communicator, self.device, self.dtype
         return Evaluator(self.module, self.hooks.calls, *where)
 
-    def _at_start(self) -> Progress:
+    def _new_progress(self) -> Progress:
         alone = self.communicator.size == 1
         interrupt = Interrupt() if alone else SharedInterrupt()
         return Progress(TrainingMeans(self.communicator), interrupt)
@@ -330,11 +334,11 @@ class Trainer(TrainingState):
         self.next_stage = stage
 
     def leave_run(self) -> None:
-        """Write nothing more into the run's folder, which another process fills."""
+        """Stop writing into the run's folder, which another process owns now."""
         self.run.leave()
         self.run = None
 
     def describe(self) -> str:
-        """Return a text that lists each hook with the callbacks that will run there, in order."""
+        """Return a text with one line for each hook: its callbacks in call order."""
         order = hook_manager.listing(hook_manager.attach(self.callbacks))
         return "\n".join(f"{hook:<26}{', '.join(names)}" for hook, names in order.items())

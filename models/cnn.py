@@ -147,7 +147,7 @@ def output_size(who: str, features: nn.Sequential, input_shape: tuple[int, ...])
         y = features.eval()(np.zeros((1, *input_shape), features[0].weight.dtype))
     except ValueError as error:
         raise ValueError(
-            f"{who}: images of {input_shape[0]} x {input_shape[1]} are too small for so many "
+            f"{who}: images of {input_shape[0]} x {input_shape[1]} are too small for these "
             f"convolutions and pools: {error}"
         ) from error
     features.train()

@@ -18,8 +18,8 @@ class LeNet5(Module):
                      conv 5x5, tanh  (10, 10, 16)  average-pool  (5, 5, 16)
         flatten (400)  linear, tanh (120)  linear, tanh (84)  linear (10)
 
-    As in most implementations today, every map of the second convolution sees all of the first,
-    pools have no weights, and the last layer is linear with cross-entropy.
+    As in most implementations today, every map of the second convolution is connected to all maps
+    of the first, pools have no weights, and the last layer is linear with cross-entropy.
 
     Gradient: that of each layer, from the last to the first.
 

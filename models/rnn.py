@@ -70,7 +70,7 @@ class RNN(Module):
     ):
         if len(input_shape) < 2:
             raise ValueError(
-                "RNN: expected input_shape (T, I) or (H, W, C), that is steps and what is in each, "
+                "RNN: expected input_shape (T, I) or (H, W, C), steps by features, "
                 f"got {tuple(input_shape)}; for flat features use an MLP"
             )
         layer = choice("kind", kind, KINDS)

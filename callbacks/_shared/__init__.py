@@ -1,1 +1,1 @@
-"""What several callbacks share; none of it is a callback."""
+"""Helpers that several callbacks share."""

@@ -25,7 +25,7 @@ def step_of(name: str) -> int:
     Raises
     ------
     ValueError
-        The name has another form: a checkpoint's state must not lead to any other file.
+        The name has another form. A checkpoint's state must not point to any other file.
     """
     found = re.fullmatch(r"epoch=\d+-step=(\d+)\.safetensors", str(name))
     if found is None:
@@ -39,10 +39,10 @@ def step_of(name: str) -> int:
 def recover(owner: "ModelCheckpoint", trainer: Trainer) -> int | None:
     """Verify the files that a restored state names, and copy them into a new run's folder.
 
-    A file that is missing or is not the named state is written again if the checkpoint is that
-    state; *best* also if a kept file is. Otherwise a warning says what counts as the best: the
-    older state in the file, or the next value. A best of a later step stays: the process that
-    wrote it was killed before it wrote *last*, and the same steps lead to it again.
+    If a file is missing or holds another state, it is written again from the checkpoint, or *best*
+    from a kept file, if these hold the named state. Otherwise a warning states the new best: the
+    older state in the file, or the next value. A *best* of a later step is kept: the process was
+    killed before it wrote *last*, and the resumed training repeats these steps.
 
     Parameters
     ----------
@@ -67,15 +67,15 @@ def recover(owner: "ModelCheckpoint", trainer: Trainer) -> int | None:
             last, trainer.step, {here / name: named[name] for name in held}
         )
         if owner.top_k > 0:
-            _delete_fallen(here, named, trainer.step)
+            _delete_dropped(here, named, trainer.step)
     again = [name for name in named.keys() - held if named[name] == place.checkpoint.step]
-    if again:  # the state itself, of a process that was killed before it had written them all
+    if again:  # the process was killed after it wrote *last* and before it wrote these
         whole = place.checkpoint.weights() if owner.save_weights_only else place.checkpoint
         trainer.checkpointing.writer.write({here / name: whole for name in again})
     for name in named.keys() - {*held, *again, BEST}:
         owner.forget(name)
-        if place.run is not None:  # else the old run may have gone on without it
-            _warn(f"{str(here / name)!r} is missing or another one, and not among the best now")
+        if place.run is not None:  # the old run of a copy may have continued without it
+            _warn(f"{str(here / name)!r} is missing or was changed; it is no longer kept")
     lost = BEST in named and BEST not in (*held, *again)
     return _recover_best(owner, trainer, held) if lost else None
 
@@ -99,8 +99,8 @@ def _recover_best(owner: "ModelCheckpoint", trainer: Trainer, held: set[str]) ->
             owner.monitor.update(record)
     if place.run is None and owner.monitor.best is not None:
         _copy(there / BEST, here / BEST)
-    now = "the next value is" if owner.monitor.best is None else "that one is"
-    _warn(f"{str(there / BEST)!r} is missing or another one ({lost}); {now} the best from here on")
+    new = "the next value" if owner.monitor.best is None else "the older state in it"
+    _warn(f"{str(there / BEST)!r} is missing or was changed ({lost}); {new} becomes the best")
     return None
 
 
@@ -111,14 +111,14 @@ def _adopt_end(owner: "ModelCheckpoint", path: Path) -> bool | None:
     return owner.monitor.update(place | checkpoint.progress.get("closing", {}))
 
 
-def _delete_fallen(folder: Path, named: dict[str, int], step: int) -> None:
-    """Delete files that are not among the k best, if a kill came before their deletion."""
+def _delete_dropped(folder: Path, named: dict[str, int], step: int) -> None:
+    """Delete files outside the k best that a killed process had not deleted yet."""
     for path in folder.glob("epoch=*-step=*.safetensors"):
         try:
-            fell = step_of(path.name) < step and path.name not in named
-        except ValueError:  # another's
+            dropped = step_of(path.name) < step and path.name not in named
+        except ValueError:  # not a file of this callback
             continue
-        if fell:
+        if dropped:
             path.unlink(missing_ok=True)
 
 

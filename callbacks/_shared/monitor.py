@@ -9,8 +9,8 @@ from firstlight.module import Module
 from firstlight.runs.directions import resolve_mode
 from firstlight.trainer import Trainer
 
-# What "auto" follows: the first of these that is logged. Not val_acc, which on a small validation
-# set is coarse: on digits, the best state by val_loss tests at 0.981, by val_acc at 0.974.
+# "auto" follows the first of these that is logged. val_acc is left out: it is coarse on a small
+# validation set. On digits, the best state by val_loss tests at 0.981, by val_acc at 0.974.
 AUTO = ("val_loss", "train_loss")
 STATE = ("followed", "best", "epoch", "step")
 NEEDS_DATA = "validation values need validation data: fit(module, data, val_data)"
@@ -53,7 +53,7 @@ class Monitor:
         self.mode = mode
         self.min_delta: float = abs(min_delta)
         self.reset()
-        self.direction  # noqa: B018, a bad or unknown one is an error here
+        self.direction  # noqa: B018, raises if the direction is unknown
 
     def reset(self) -> None:
         """Clear all values."""
@@ -149,17 +149,17 @@ class Monitor:
         return f"best {self.best:.4g} in epoch {self.epoch}"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best and what it is the best of, JSON-able."""
+        """Return the best value, its step and epoch, and its name, JSON-able."""
         return {name: getattr(self, name) for name in STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned, unless it is of another value."""
+        """Restore the state that `state_dict` returned, unless another value is followed now."""
         if self.name in ("auto", state["followed"]):
             for name in STATE:
                 setattr(self, name, state[name])
 
     def _choose(self, record: dict[str, Any]) -> None:
-        """Let "auto" follow a preferred name; the best of the name before no longer counts."""
+        """Switch "auto" to a preferred name, and clear the best of the previous name."""
         for name in AUTO:
             if name == self.followed:
                 return

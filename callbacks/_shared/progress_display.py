@@ -37,7 +37,7 @@ class LiveDisplay:
             self._marks = "━─"
         except UnicodeEncodeError:
             self._marks = "#-"
-        # Printed text, warnings too, then goes above the bar; unless it goes to a file.
+        # Print text and warnings above the bar, unless they go to a file.
         self._live = Live(
             console=self._console,
             auto_refresh=False,
@@ -80,7 +80,7 @@ class LiveDisplay:
         self._console.print(self._text(printable(text), style=style))
 
     def close(self) -> None:
-        """Remove the bar and give the terminal back."""
+        """Remove the bar and restore the terminal."""
         self._live.stop()
 
 

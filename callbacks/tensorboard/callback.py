@@ -38,7 +38,7 @@ class TensorBoard(Callback):
     """Show the training in TensorBoard (``firstlight tensorboard``).
 
     Every logged value becomes a curve. Values of one kind share a group of charts, so that
-    training and validation stand side by side::
+    training and validation are shown side by side::
 
         train_loss       loss/train
         train_loss_step  loss/train_step
@@ -68,9 +68,9 @@ class TensorBoard(Callback):
     pr_curves : bool
         Precision against recall for each class of the validation data.
     embeddings : bool
-        Validation samples where the trained model's last layer finds them (PROJECTOR tab).
+        Inputs of the trained model's last layer for validation samples (PROJECTOR tab).
     every_n_epochs : int
-        Epochs between two records of all this; curves have every record.
+        Epochs between two records of these; curves have every record.
 
     Examples
     --------
@@ -132,24 +132,24 @@ class TensorBoard(Callback):
         self._samples = max((p.needs_samples for p in self._panels.values()), default=0)
         config = json.loads((trainer.run.path / "config.json").read_text(encoding="utf-8"))
         if isinstance(config.get("callbacks"), dict):
-            config["callbacks"].pop("tensorboard", None)  # how one watches changes no result
+            config["callbacks"].pop("tensorboard", None)  # it does not change results
         self._writer.add_settings(config)
 
     def on_log(self, record: Mapping[str, Any]) -> None:
         """Write all values of a record."""
         if self._scene is not None:
-            with self._on_account("curves"):
+            with self._timed("curves"):
                 self._writer.add_record(record)
 
     def on_before_optimizer_step(self, trainer: Trainer) -> None:
-        """Write what panels show of an epoch's last step."""
+        """Let the panels write before an epoch's last step."""
         if (
             self._scene is not None
             and trainer.progress.batches_done == trainer.epoch_batches
             and self._due(trainer)
         ):
             if trainer.val_loader is None:
-                self._scene.see(trainer.progress.batch)
+                self._scene.keep_probe(trainer.progress.batch)
             self._show("before_step")
 
     def on_validation_start(self, stage: str) -> None:
@@ -162,18 +162,18 @@ class TensorBoard(Callback):
     def on_validation_batch_end(
         self, trainer: Trainer, output: StepOutput, batch: Any, stage: str
     ) -> None:
-        """Gather what panels need."""
+        """Gather scores and samples for the panels."""
         if self._scene is None or stage != "val" or not self._panels:
             return
-        with self._on_account("collecting"):
-            self._scene.see(batch)
+        with self._timed("collecting"):
+            self._scene.keep_probe(batch)
             if self._samples:
                 self._scene.keep(batch, self._samples)
             if self._needs_scores and self._due(trainer):
                 self._scene.collect(batch, output.prediction)
 
     def on_train_epoch_end(self, trainer: Trainer) -> None:
-        """Write what panels show of an epoch."""
+        """Let the panels write at the end of an epoch."""
         if self._scene is not None and self._due(trainer):
             self._show("epoch_end")
 
@@ -209,7 +209,7 @@ class TensorBoard(Callback):
         return self._writer
 
     def _writer_on(self, run: Run) -> "Writer":
-        if self._folder != run.path:  # where it was last was a run of another trainer
+        if self._folder != run.path:  # the latest run was another trainer's
             self._folder, self._writer = run.path, None
         return self._open()
 
@@ -223,11 +223,11 @@ class TensorBoard(Callback):
     def _show(self, moment: str) -> None:
         """Call a method of all panels."""
         for name, panel in self._panels.items():
-            with self._on_account(name):
+            with self._timed(name):
                 getattr(panel, moment)(self._scene)
 
     @contextmanager
-    def _on_account(self, name: str) -> Iterator[None]:
+    def _timed(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self._seconds[name] += time.perf_counter() - start

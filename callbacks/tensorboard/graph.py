@@ -1,7 +1,7 @@
 """model_graph: find which layer feeds which by running the model once.
 
-There is no autograd graph to read, so an array that records where it came from is sent through the
-model. Each layer is one node; computations between layers (a sum around a shortcut, a mean over
+There is no autograd graph to read, so the model runs on an array that records the node it comes
+from. Each layer is one node; computations between layers (a sum around a shortcut, a mean over
 positions) are nodes named after NumPy's functions.
 """
 
@@ -56,7 +56,7 @@ def model_graph(module: Module, x: Array) -> list[Node]:
     Returns
     -------
     list of Node
-        The first is the "input"; of a model with a ``loss`` the last is that.
+        The first is the "input"; the last is the ``loss``, if the model has one.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def model_graph(module: Module, x: Array) -> list[Node]:
     Residual_1/body Linear ['Linear_0']
     Residual_1/add add ['Linear_0', 'Residual_1/body']
     """
-    if not isinstance(x, np.ndarray):  # only NumPy's arrays can remember where they came from
+    if not isinstance(x, np.ndarray):  # only NumPy arrays can record their node
         module, x = copy.deepcopy(module).to(device="cpu"), backend.to_host(x)
     trace = _Trace()
     source = trace.add("input", "Placeholder", (), x.shape)
@@ -163,7 +163,7 @@ def _computed(trace, function, used, y):
     trace = trace or next(array.trace for array in _all_marked(used) if array.trace)
     first = y[0] if isinstance(y, (tuple, list)) and y else y
     if not isinstance(first, (np.ndarray, np.generic)):
-        return y  # np.shape and its like
+        return y  # np.shape and similar
     node = trace.add(trace.scopes[-1] + function, function, _sources(used), first.shape)
     return _marked(y, node, trace)
 

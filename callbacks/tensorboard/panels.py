@@ -1,4 +1,4 @@
-"""Panels: what the `TensorBoard` callback shows besides curves."""
+"""Panels of the `TensorBoard` callback: graph, histograms, images, curves and embeddings."""
 
 import warnings
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ SHEET = 8192  # pixels: TensorBoard takes no larger sheet of images for the proj
 
 
 class Panel:
-    """A part of what TensorBoard shows; override the moments it needs.
+    """Base class of panels; a subclass overrides the hooks that it needs.
 
     Attributes
     ----------
     needs_scores : bool
-        Have `Scene` gather the scores of validations.
+        Whether `Scene` gathers the scores of validations.
     needs_samples : int
         Validation samples to keep.
     """
@@ -102,7 +102,7 @@ class Pictures(Panel):
 
     The samples once; after each epoch the first layer's filters, for classifiers the most
     confident mistakes and the confusion matrix of the validation, and for models with attention
-    where each head looks.
+    the attention of each head.
     """
 
     needs_scores = True
@@ -158,7 +158,7 @@ class Pictures(Panel):
 
 
 class PRCurves(Panel):
-    """How precision falls as recall rises, for each class against all others."""
+    """Precision-recall curves of each class against all others."""
 
     needs_scores = True
 
@@ -174,7 +174,7 @@ class PRCurves(Panel):
 
 
 class Embeddings(Panel):
-    """Validation samples where the trained model's last layer finds them (PROJECTOR tab).
+    """Inputs of the trained model's last layer for validation samples (PROJECTOR tab).
 
     TensorBoard projects them on two or three axes (PCA, t-SNE, UMAP). For classifiers.
     """

@@ -1,4 +1,4 @@
-"""Scene: what the panels of TensorBoard see of a training."""
+"""Scene: the state of a training that TensorBoard's panels draw."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ WORST = 24  # mistakes kept
 
 @dataclass
 class Scene:
-    """What the panels see of a training.
+    """State of a training that the panels draw.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Scene:
     samples : list of tuple
         Batches (x, y) of the first validation.
     shown : set of str
-        Names of what is shown once and has been shown.
+        Names of the one-time panels that have been shown.
     """
 
     writer: "Writer"
@@ -57,10 +57,10 @@ class Scene:
         """The step at which to write."""
         return self.trainer.step
 
-    def first_time(self, what: str) -> bool:
-        """Return whether this is the first call for ``what``."""
-        first = what not in self.shown
-        self.shown.add(what)
+    def first_time(self, name: str) -> bool:
+        """Return whether this is the first call for ``name``."""
+        first = name not in self.shown
+        self.shown.add(name)
         return first
 
     def class_names(self, count: int) -> list[str]:
@@ -74,7 +74,7 @@ class Scene:
         names = self.class_names(int(target.max(initial=0)) + 1)
         return ["" if label == ignored else names[label] for label in target]
 
-    def see(self, batch: Any) -> None:
+    def keep_probe(self, batch: Any) -> None:
         """Keep a few samples of the first batch."""
         if self.x is None:
             x, *rest = batch if isinstance(batch, tuple) else (batch,)
@@ -84,7 +84,7 @@ class Scene:
                     self.y = rest[0][:PROBE].copy()
 
     def forget_scores(self) -> None:
-        """Clear what `collect` has gathered."""
+        """Clear the scores that `collect` has gathered."""
         self.target, self.probabilities, self.worst = [], [], None
 
     def collect(self, batch: Any, scores: Any) -> None:

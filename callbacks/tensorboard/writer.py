@@ -35,12 +35,11 @@ BINS = 64  # of a histogram: they take a ninth of the space of tensorboardX's
 
 
 class EventsFile:
-    """An events file: an event is in it when `add_event` returns.
+    """An events file that is written synchronously: `add_event` returns after the write.
 
-    It takes the place of tensorboardX's ``EventFileWriter``, whose thread dies when a disk is full:
-    the next events then wait for it, and the process never ends. Its queue also loses up to
-    ``flush_secs`` of events when a process is killed. Here the first event that cannot be written
-    is a warning, and the last one.
+    It replaces tensorboardX's ``EventFileWriter``, whose thread dies when a disk is full; the
+    process then hangs. Its queue also loses up to ``flush_secs`` of events when a process is
+    killed. Here the first event that cannot be written causes a warning and closes the file.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ class EventsFile:
         """Close the file."""
         file, self._file = self._file, None
         if file is not None:
-            with contextlib.suppress(OSError):  # the event's own warning said so
+            with contextlib.suppress(OSError):  # add_event has already warned
                 file.close()
 
 
@@ -93,13 +92,13 @@ class _RunFile(FileWriter):
 
 
 class Writer(SummaryWriter):
-    """tensorboardX's `SummaryWriter`, with methods for what trainings show.
+    """tensorboardX's `SummaryWriter`, with methods for records, arrays, texts and settings.
 
     Parameters
     ----------
     folder : path-like
     purge_step : int, optional
-        TensorBoard leaves out what earlier files of the folder have of this step and later ones.
+        TensorBoard ignores this step and later ones in earlier files of the folder.
     """
 
     def __init__(self, folder: str | PathLike[str], purge_step: int | None = None) -> None:
@@ -151,7 +150,7 @@ class Writer(SummaryWriter):
     def add_plain_text(self, name: str, text: str, step: int) -> None:
         """Write a text that TensorBoard shows as it is, not as Markdown.
 
-        Its tag is the name alone, as in runs of before; ``add_text`` appends "/text_summary".
+        Its tag is the name alone, as in earlier runs; ``add_text`` appends "/text_summary".
         """
         summary = summary_of_text(name, "".join(f"    {line}\n" for line in text.split("\n")))
         summary.value[0].tag = name
@@ -172,9 +171,9 @@ class Writer(SummaryWriter):
         self._get_file_writer().add_event(Event(graph_def=graph.SerializeToString()))
 
     def add_settings(self, settings: Mapping[str, Any]) -> None:
-        """Write the settings of a run, which has started now.
+        """Write the settings at the start of a run.
 
-        There is no "experiment" summary, on purpose: where one run has it, TensorBoard shows only
+        No "experiment" summary is written: if one run has it, TensorBoard shows only
         the settings listed there, and hides those of all other runs.
         """
         _, start, _ = hparams(flatten(settings), {})
@@ -205,7 +204,7 @@ def tag(name: str) -> str:
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, bool | float | str]:
-    """Return nested settings as a flat dict of bool, float and str, as the HPARAMS tab wants it.
+    """Return nested settings as a flat dict of bool, float and str, as the HPARAMS tab requires.
 
     Examples
     --------

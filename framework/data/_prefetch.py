@@ -1,4 +1,4 @@
-"""Prefetching: a thread makes the next batches during training."""
+"""Prefetching: create the next batches in a thread during training."""
 
 import queue
 import threading
@@ -9,7 +9,7 @@ _END = object()
 
 
 def prefetched(items: Iterator[Any], ahead: int) -> Iterator[Any]:
-    """Yield the items of an iterator, up to ``ahead`` of which a thread makes in advance.
+    """Yield the items of an iterator; a thread creates up to ``ahead`` of them in advance.
 
     Order and values do not change. An exception in the thread is raised here. The thread ends when
     the consumer stops early.
@@ -18,7 +18,7 @@ def prefetched(items: Iterator[Any], ahead: int) -> Iterator[Any]:
     ----------
     items : iterator
     ahead : int
-        0 makes each item when it is requested, without a thread.
+        If 0, each item is created when it is requested, without a thread.
     """
     if ahead < 1:
         yield from items

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.data.dataset import ArrayDataset
 from firstlight.support.array import Array
 from firstlight.support.backend import free_memory, to_device
+from firstlight.support.forms import accelerated
 
 SHARE = 0.25  # of the GPU's free memory, at most
 
@@ -39,19 +39,24 @@ class Resident:
         first, *more = self.transforms or [None]
         scale = getattr(first, "factor", None)
         if scale is not None and x.dtype.name in ("uint8", "float32"):
-            batch = (fast.take_scaled(x, places, scale), *others)
+            batch = (self.take_scaled(x, places, scale), *others)
         else:
             batch, more = (np.take(x, places, axis=0), *others), self.transforms
         for transform in more:
             batch = transform(batch, None)
         return batch
 
+    @accelerated
+    def take_scaled(self, x: Array, places: Array, factor: float) -> Array:
+        """Return ``x[places] * factor`` in float32."""
+        return np.take(x, places, axis=0).astype("float32") * factor
+
 
 def resident(data: Any, transform: Any, device: str) -> Resident | None:
     """Return a `Resident` of a data set, or None if it must stay on the host.
 
-    It must if a transform is random or not a `Scale`, if samples are drawn or read from a file, or
-    if they would take more than `SHARE` of the free memory.
+    It stays on the host if a transform is random or not a `Scale`, if samples are drawn or read
+    from a file, or if they would take more than `SHARE` of the free memory.
     """
     if device == "cpu" or type(data) is not ArrayDataset:
         return None

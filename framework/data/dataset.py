@@ -1,4 +1,4 @@
-"""ArrayDataset: samples in memory, checked when they are given."""
+"""ArrayDataset: samples in memory, checked on construction."""
 
 import copy
 from typing import Any
@@ -10,11 +10,11 @@ from firstlight.support.array import Array
 
 
 class ArrayDataset:
-    """Samples held in arrays whose first axis counts them.
+    """Samples in arrays, along the first axis.
 
     A *data set* is any object with ``len()`` that returns a batch, a tuple of arrays, when it is
-    indexed with an array of indices. This one is for data that fits in memory. Others may have
-    further methods::
+    indexed with an array of indices. This class is for data that fits in memory. Other classes may
+    have further methods::
 
         draw(count, rng)              new samples for training, instead of samples by index
         weight(batch)                 the weight of a batch in an evaluation, if the step gives no
@@ -32,8 +32,8 @@ class ArrayDataset:
         Dtype of floating arrays; with a ``transform`` x keeps its own, so that nothing is rounded
         before it is scaled.
     transform : callable, optional
-        ``f(batch, rng) -> batch``, applied to samples taken by index, with None as rng: scales
-        the inputs, not random.
+        ``f(batch, rng) -> batch``, applied to samples taken by index, with None as rng. It scales
+        the inputs and must not be random.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class ArrayDataset:
     def __getitem__(self, indices: Any) -> tuple[Array, ...]:
         """Return transformed samples: ``(x, y)``, or ``(x,)`` if there is one array.
 
-        Indices are those of arrays: an array of integers, a slice, a mask, one integer.
+        Indices are an array of integers, a slice, a mask, or one integer.
         """
         batch = tuple(array[indices] for array in self.arrays)
         if self.transform is None:
@@ -103,7 +103,7 @@ class ArrayDataset:
             array = np.asarray(array)
         except ValueError as error:  # nested lists of different lengths
             raise ValueError(
-                f"{self.name}: array {position} cannot be made from what was given: {error}"
+                f"{self.name}: array {position} cannot be created from the argument: {error}"
             ) from error
         if array.dtype.kind not in "biuf":
             raise TypeError(
@@ -133,7 +133,7 @@ class ArrayDataset:
 
 
 class TransformedDataset:
-    """A data set of another class, whose samples go through a transform.
+    """Wrap a data set of another class, to apply a transform to its samples.
 
     Parameters
     ----------
@@ -166,17 +166,17 @@ class TransformedDataset:
 
 
 def transform_of(data: Any) -> Transform | None:
-    """Return the transform of a data set, None if it has none, or is of another class."""
+    """Return the transform of a data set; None if it has none or is of another class."""
     return data.transform if isinstance(data, (ArrayDataset, TransformedDataset)) else None
 
 
 def with_transform(data: Any, transform: Transform | None, name: str = "data") -> Any:
-    """Return a data set whose samples go through a transform; None changes nothing.
+    """Return a data set with a transform of its samples; None changes nothing.
 
     Raises
     ------
     ValueError
-        Its samples go through another transform already.
+        The data set already has another transform.
     """
     own = transform_of(data)
     if transform is None or own is transform:
@@ -196,7 +196,7 @@ def with_transform(data: Any, transform: Transform | None, name: str = "data") -
 def as_dataset(data: Any, name: str = "data", transform: Transform | None = None) -> Any:
     """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass unchanged.
 
-    Their samples go through the ``transform``, if one is given.
+    If a ``transform`` is given, it is applied to the samples.
 
     Raises
     ------
@@ -212,11 +212,11 @@ def as_dataset(data: Any, name: str = "data", transform: Transform | None = None
         return with_transform(data, transform, name)
     raise TypeError(
         f"{name}: expected an array, a tuple (x, y) of arrays, or a data set with len() and "
-        f"indexing by arrays, got {type(data).__name__}{_cure(data)}"
+        f"indexing by arrays, got {type(data).__name__}{_advice(data)}"
     )
 
 
-def _cure(data):
+def _advice(data):
     if isinstance(data, list):
         return "; write np.array(...) for values, (x, y) for inputs and targets"
     if isinstance(data, str):

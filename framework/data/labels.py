@@ -7,11 +7,11 @@ import numpy as np
 
 from firstlight.support.array import Array
 
-FEW = 20  # classes that are plausible in any number of samples
+FEW = 20  # this many classes are plausible in any number of samples
 
 
 def check_labels(data: Any, classes: Sequence[str] | None, name: str, split: str) -> None:
-    """Raise unless the labels of a data set, if it has any, are indices of the classes.
+    """Raise an error unless the labels of a data set, if it has any, are indices of the classes.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def check_labels(data: Any, classes: Sequence[str] | None, name: str, split: str
         return
     y = arrays[1]
     if y.dtype.kind in "biu" and y.ndim == 2 and (y.shape[1] == 1 or is_one_hot(y)):
-        cure = "y[:, 0]" if y.shape[1] == 1 else "y.argmax(axis=1)"
+        labels = "y[:, 0]" if y.shape[1] == 1 else "y.argmax(axis=1)"
         raise ValueError(
-            f"{name}: y in {split} are whole numbers of shape {y.shape}; write {cure} for class "
+            f"{name}: y in {split} are whole numbers of shape {y.shape}; write {labels} for class "
             "labels, y.astype('float32') for a regression, or use datasets.from_arrays"
         )
     if classes is None or y.ndim != 1:
@@ -71,7 +71,7 @@ def counted_classes(splits: Sequence[Any]) -> list[str] | None:
 
 
 def are_counted(classes: list[str]) -> bool:
-    """Return whether classes are called "0", "1", ..., as classes without names are."""
+    """Return whether the class names are "0", "1", ..., the default names."""
     return classes == [str(k) for k in range(len(classes))]
 
 
@@ -87,7 +87,7 @@ def renumbered(y: Array, names: Sequence[str], classes: Sequence[str], who: str)
     Raises
     ------
     ValueError
-        A class that occurs is not in ``classes``; it is named.
+        A label's class is not in ``classes``; the message names it.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def renumbered(y: Array, names: Sequence[str], classes: Sequence[str], who: str)
     if unknown:
         raise ValueError(
             f"{who}: unknown class{'es' * (len(unknown) > 1)} {', '.join(unknown)}; the network "
-            f"knows {', '.join(map(str, classes))}; leave out their "
+            f"was trained on {', '.join(map(str, classes))}; leave out their "
             "samples, or train with them"
         )
     place = np.full(len(names), -1, "int64")

@@ -1,8 +1,8 @@
 """DataLoader: batches of a data set, in an order that can be resumed.
 
 There is no hidden random state: the order of an epoch depends on (seed, epoch), a random transform
-on (seed, epoch, batch). So the state of a loader is three numbers, and any batch of any epoch can
-be made on its own.
+on (seed, epoch, batch). The state of a loader is these three numbers, and any batch of any epoch
+can be reproduced alone.
 """
 
 from collections.abc import Iterator
@@ -36,23 +36,23 @@ class DataLoader:
     data : data set, array, or tuple of arrays
     batch_size : int
     shuffle : bool
-        A new order each epoch; new samples if the data set can ``draw``.
+        A new order each epoch; new samples if the data set has a method ``draw``.
     drop_last : bool
-        Leave out a last batch that is not full.
+        Drop a last batch that is not full.
     transform : callable, optional
         ``f(batch, rng) -> batch``, applied to each batch, e.g. random changes of images. The
         data set's own transform, such as scaling, is applied first.
     prefetch : int
-        Batches made in advance by a thread; useful for slow transforms.
+        Batches created in advance by a thread; useful for slow transforms.
     seed : int, optional
-        Fixes order and transforms; the current seed of `firstlight.seed_everything` by default.
+        Seed of order and transforms; the current seed of `firstlight.seed_everything` by default.
 
     Attributes
     ----------
     epoch : int
         The current epoch, or the next one.
     batch : int
-        The number of its batches that were returned.
+        Number of its batches returned so far.
     shared_by : Communicator or None
         If set, batches are the shards of its rank.
 
@@ -111,7 +111,7 @@ class DataLoader:
         return full + (rest > 0 and not self.drop_last)
 
     def samples(self, index: int) -> int:
-        """Return the number of samples in the batch with an index (from 0)."""
+        """Return the number of samples in a batch, by its index (from 0)."""
         return min(self.batch_size, len(self.data) - index * self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
@@ -127,7 +127,7 @@ class DataLoader:
     def keep_on(self, device: str) -> None:
         """Keep the samples on a device, if they fit and no transform needs the host.
 
-        The Trainer calls this; batches are then made on the device.
+        The Trainer calls this. Batches are then created on the device.
         """
         self._resident = resident(self.data, self.transform, device)
 
@@ -147,13 +147,13 @@ class DataLoader:
         Raises
         ------
         ValueError
-            The position is within an epoch of other data, or of another batch size.
+            The position is within an epoch of other data or of another batch size.
         """
         mine = (self.batch_size, len(self.data))
         saved = (state["batch_size"], state["samples"])
         if state["batch"] > 0 and mine != saved:
             raise ValueError(
-                f"DataLoader: the saved place is after batch {state['batch']} of batches of "
+                f"DataLoader: the saved position is after batch {state['batch']} of batches of "
                 f"{saved[0]} from {saved[1]} samples, but this loader makes batches of {mine[0]} "
                 f"from {mine[1]}; use the same data and batch_size"
             )
@@ -168,7 +168,7 @@ class DataLoader:
         return getattr(self.data, "name", type(self.data).__name__)
 
     def _share_of(self, places):
-        """Return the slice of a batch's samples that this rank makes."""
+        """Return the slice of a batch's samples that belongs to this rank."""
         if self.shared_by is None:
             return slice(None)
         return Shard.of(len(places), self.shared_by).rows

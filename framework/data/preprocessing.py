@@ -1,8 +1,8 @@
 """Preprocessing: class numbers, columns and scale of training data, kept in the run's folder.
 
-They are fitted to the data that a network is trained on, and must be the same for other data. A
+They are fitted to the training data of a network, and other data for it must use the same ones. A
 run that was trained on `DataSplits` keeps them in ``preprocessing.json``. ``firstlight test`` and
-``predict`` apply them; data sets do with ``like=``, the run's folder.
+``predict`` apply them, and data sets apply them with ``like=``, the run's folder.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ class Preprocessing:
     Attributes
     ----------
     input_shape : tuple of int
-        Of one sample.
+        Shape of one sample.
     target : {"classes", "values", "tokens", "none"}
         "values" is a regression, "none" has inputs only.
     classes : list of str or None
         In the order of their numbers.
     columns, target_column : list of str, str, or None
-        Of a table: the names of the inputs in their order, and of the target.
+        Names of a table's inputs, in order, and of its target.
     bytes : bool
         Whether x is uint8 before it is scaled.
     transform : firstlight.data.transforms.Scale or None
     unknown : str
-        The representation of a transform that no file can keep; "" for none.
+        The ``repr`` of a transform that cannot be saved in a file; "" for none.
 
     Examples
     --------
@@ -181,7 +181,7 @@ class Preprocessing:
             )
 
     def check_inputs(self, x: Array, who: str) -> None:
-        """Raise a ValueError if untransformed inputs have another shape, or dtype uint8."""
+        """Raise a ValueError unless untransformed inputs have the run's shape and kind of dtype."""
         if x.shape[1:] != self.input_shape:
             raise ValueError(
                 f"{who}: expected samples of shape {self.input_shape}, as the run was trained on, "
@@ -203,7 +203,7 @@ class Preprocessing:
             They have other shapes, classes or targets.
         """
         if self.target == "tokens":
-            return splits  # the tokenizer is kept by itself
+            return splits  # the tokenizer has its own file
         own = Preprocessing.of(splits)
         if not self.differences(own):
             return splits
@@ -240,18 +240,18 @@ class Preprocessing:
         return (x, *others)
 
 
-def suited(data: Any, kept: Preprocessing | None) -> Any:
+def with_preprocessing(data: Any, kept: Preprocessing | None) -> Any:
     """Return splits with a network's classes and scale, if they differ.
 
-    Arrays without a fitted scale are taken as scaled, and labels without names as the network's
-    class numbers. Data other than `DataSplits` of arrays pass unchanged.
+    Arrays without a fitted scale are assumed to be scaled, and labels without names to be the
+    network's class numbers. Data other than `DataSplits` of arrays pass unchanged.
 
     Parameters
     ----------
     data
-        As given to the Trainer.
+        Argument of the Trainer.
     kept : Preprocessing or None
-        Of the network's training data.
+        Preprocessing of the network's training data.
     """
     if kept is None or not isinstance(data, DataSplits):
         return data
@@ -275,6 +275,6 @@ def _are_bytes(data):
 def _names(names, what):
     if names is None or (isinstance(names, list) and all(isinstance(n, str) for n in names)):
         if len(set(names or ())) < len(names or ()):
-            raise ValueError(f"{what}: {max(names, key=names.count)!r} is there twice")
+            raise ValueError(f"{what}: {max(names, key=names.count)!r} occurs twice")
         return names
     raise TypeError(f"{what}: expected names, got {names!r}")

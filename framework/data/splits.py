@@ -1,7 +1,7 @@
 """DataSplits: the train, validation and test data of a task; loaders from any form of data.
 
-A *data set* (`firstlight.data.dataset`) holds samples, a *loader* (`firstlight.data.loader`) makes
-batches of them, *splits* are the train, validation and test sets of one task. `Trainer.fit`,
+A *data set* (`firstlight.data.dataset`) holds samples. A *loader* (`firstlight.data.loader`) yields
+batches of them. *Splits* are the train, validation and test sets of one task. `Trainer.fit`,
 `validate`, `test` and `predict` accept any of these, and plain arrays.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from firstlight.data.tokenizers import Tokenizer
 
 SPLITS = ("train", "val", "test")
-SHOWN = 6  # names of classes in a line
+SHOWN = 6  # class names in one line
 READERS = {".csv": "csv", ".npz": "npz", ".npy": "npz", ".txt": "text"}  # data sets of files
 BATCH_SIZE = 32  # by default, if there are that many samples
 
@@ -39,7 +39,7 @@ class DataSplits:
         Arrays become an `ArrayDataset`.
     name : str
     input_shape : tuple of int, optional
-        Shape of one transformed sample, e.g. (28, 28, 1); by default that of the first training
+        Shape of one transformed sample, e.g. (28, 28, 1); by default read from the first training
         sample.
     classes : list of str or None
         Names of the classes; None for regression and for text.
@@ -53,7 +53,7 @@ class DataSplits:
     info : dict
         Further facts, e.g. the source; JSON-able.
     tokenizer : firstlight.data.tokenizers.Tokenizer, optional
-        Decodes x to text. A run keeps it as ``tokenizer.json``.
+        Decodes x to text; saved in the run's folder as ``tokenizer.json``.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class DataSplits:
         ----------
         split : {"train", "val", "test"}
         training : bool, optional
-            False returns the training samples in order and not augmented.
+            If False, the training samples come in order and without augmentation.
         """
         if split not in SPLITS:
             raise ValueError(f'{self.name}: expected split "train", "val" or "test", got {split!r}')
@@ -145,7 +145,7 @@ class DataSplits:
         return "regression" if self.classes is None else f"{len(self.classes)} classes"
 
     def describe_target(self) -> str:
-        """Return one line about the kind of target.
+        """Describe the target in one line.
 
         Examples
         --------
@@ -177,7 +177,7 @@ class DataSplits:
 
 
 def check_alike(one: Any, other: Any, name: str) -> None:
-    """Raise a ValueError if x is uint8 in one data set, and not in the other."""
+    """Raise a ValueError if x is uint8 in only one of two data sets."""
     arrays = [data.arrays[0] for data in (one, other) if type(data) is ArrayDataset]
     if len({array.dtype == np.uint8 for array in arrays}) > 1:
         raise ValueError(
@@ -187,7 +187,7 @@ def check_alike(one: Any, other: Any, name: str) -> None:
 
 
 def train_and_val_loaders(data: Any, val_data: Any = None) -> tuple[Any, Any]:
-    """Return ``(train_loader, val_loader or None)`` of the arguments of ``fit``.
+    """Return ``(train_loader, val_loader or None)`` for the arguments of ``fit``.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def as_loader(data: Any, split: str) -> Any:
     Parameters
     ----------
     data
-        `DataSplits`, of which one split is used; an array, a tuple of arrays or a data set, which
+        `DataSplits`, from which ``split`` is used; an array, a tuple of arrays or a data set, which
         are shuffled for "train" only; or a loader, which passes unchanged: a `DataLoader`, a list
         of batches (tuples), or any other iterable over batches with ``len()``.
     split : {"train", "val", "test"}
@@ -218,9 +218,9 @@ def as_loader(data: Any, split: str) -> Any:
     Raises
     ------
     ValueError
-        The splits have no such split.
+        The `DataSplits` lack this split.
     TypeError
-        The data is of no such form.
+        The data has another form.
     """
     if isinstance(data, DataSplits):
         loader = data.loader(split)
@@ -240,17 +240,17 @@ def as_loader(data: Any, split: str) -> Any:
 
 
 def unshuffled(loader: Any) -> Any:
-    """Return a loader of the same batches each epoch; one of another class passes unchanged."""
+    """Return a `DataLoader` without shuffling; loaders of other classes pass unchanged."""
     if not isinstance(loader, DataLoader):
         return loader
     return DataLoader(loader.data, loader.batch_size, transform=loader.transform)
 
 
 def drops_last(data: Any, batch_size: int) -> bool:
-    """Return whether to leave out a last batch that is not full.
+    """Return whether to drop a last batch that is not full.
 
-    It is left out if it has one sample, of which BatchNorm has no variance, or if samples are
-    drawn, so that none is lost.
+    It is dropped if it has one sample, for which BatchNorm has no variance. It is also dropped if
+    samples are drawn, because then none is lost.
     """
     return hasattr(data, "draw") or (len(data) > batch_size and len(data) % batch_size == 1)
 

@@ -1,8 +1,8 @@
 """Transforms: functions that change a batch between the data set and the model.
 
 A transform is any ``f(batch, rng) -> batch``. The batch is a tuple of arrays, x first. Each batch
-has a generator ``rng`` of its own, so that random transforms draw the same numbers each time the
-batch is made, in any thread.
+has its own generator ``rng``, so that random transforms draw the same numbers each time the batch
+is created, in any thread.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Scale:
     high : float
         The value that becomes 1; 255 maps bytes to 0 ... 1.
     mean, std : float or array_like
-        Of x / high; arrays go along the last axis (channels, features).
+        Mean and standard deviation of x / high; arrays apply to the last axis (channels, features).
 
     Raises
     ------
@@ -50,7 +50,7 @@ class Scale:
     std: Any = 1.0
 
     def __post_init__(self) -> None:
-        """Check the numbers, and prepare them for `__call__`."""
+        """Check the numbers, and compute factor and shift for `__call__`."""
         high, mean, std = self.high, self.mean, self.std
         if not high > 0 or not np.all(np.asarray(std) > 0):
             raise ValueError(f"Scale: expected high and std above 0, got high={high}, std={std}")
@@ -64,16 +64,16 @@ class Scale:
         x, *others = batch
         if x.dtype.itemsize > 4 or (x.dtype.itemsize == 4 and x.dtype.kind != "f"):
             return (self._scaled_wide(x), *others)
-        x = x.astype("float32")  # a copy: the data set keeps its own
-        x *= _beside(x, self._factor)
+        x = x.astype("float32")  # a copy: x may belong to the data set
+        x *= _like(x, self._factor)
         if np.any(self._shift):
-            x += _beside(x, self._shift)
+            x += _like(x, self._shift)
         return (x, *others)
 
     def _scaled_wide(self, x):
         """Scale wide numbers, e.g. unix seconds, before they are rounded to float32."""
         high, mean, std = (
-            _beside(x, _plain(np.asarray(n, "float64"))) for n in (self.high, self.mean, self.std)
+            _like(x, _plain(np.asarray(n, "float64"))) for n in (self.high, self.mean, self.std)
         )
         x = x / high
         x -= mean
@@ -92,6 +92,6 @@ def _plain(values):
     return float(values) if values.ndim == 0 else values
 
 
-def _beside(x, values):
+def _like(x, values):
     """Return numbers on the device of x."""
     return values if isinstance(values, float) else np.asarray(values, like=x)

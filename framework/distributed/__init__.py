@@ -1,16 +1,16 @@
 """Training on several processes at once, by data parallelism.
 
-Each process, a *rank*, computes its shard of every batch; the gradient is summed over all of them,
-so that N ranks compute what one does. Started by ``mpiexec`` or ``srun``, a script needs no change:
+Each process, a *rank*, computes its shard of every batch. The gradient is summed over all ranks, so
+that N ranks compute the same step as one. A script needs no change for ``mpiexec`` or ``srun``:
 ``Trainer(strategy="auto")`` finds the other ranks. See the page "On a cluster".
 
 =================  ===============================================================================
-`communicator`     what ranks can do together; by itself, one process alone
-`mpi`, `nccl`      the same over MPI (NumPy arrays) and over NCCL (arrays on GPUs)
-`launch`           which launcher started this process, and as which rank
-`synchronization`  checks that all ranks train the same, and gives them rank 0's state
-`sharding`         each rank's samples of a batch, and random numbers and statistics for them
-`failure`          an exception on one rank ends all of them
+`communicator`     operations across ranks; the base class is a single rank
+`mpi`, `nccl`      communicators over MPI (NumPy arrays) and over NCCL (arrays on GPUs)
+`launch`           detects the launcher and the rank of this process
+`synchronization`  checks that all ranks train the same, and copies rank 0's state to them
+`sharding`         each rank's samples of a batch, with their random numbers and statistics
+`failure`          ends all ranks after an exception on one
 =================  ===============================================================================
 """
 

@@ -1,4 +1,4 @@
-"""The communicator: what the ranks of a training can do together; by itself, a single rank."""
+"""Communicator: operations across the ranks of a training; the base class is a single rank."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from firstlight.support.array import Array
 
 
 class Communicator:
-    """The processes of a training, its *ranks*, seen from one of them; here there is only one.
+    """Operations across the processes of a training, its *ranks*, for a single rank.
 
-    Every rank must make the same calls in the same order: each call waits for all ranks.
+    Subclasses connect several ranks. Every rank must make the same calls in the same order, as each
+    call waits for all ranks.
 
     Attributes
     ----------
@@ -19,7 +20,7 @@ class Communicator:
     rank, size : int
         The index of this rank, from 0, and the number of ranks.
     local_rank : int
-        The index among the ranks of this machine; chooses the GPU.
+        The index among the ranks of this machine; selects the GPU.
     check_every : int
         Steps between two comparisons of the ranks' parameters.
 
@@ -41,7 +42,7 @@ class Communicator:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
 
     def allreduce_gradient_(self, array: Array) -> None:
-        """Replace the gradient by the sum over all ranks', in place, in 16 bits if so chosen."""
+        """Replace a gradient by the sum over all ranks, in place; may be sent in 16 bits."""
         self.allreduce_(array)
 
     def bcast_(self, array: Array) -> None:

@@ -1,7 +1,7 @@
-"""Failure of one rank: it says why, then ends all ranks.
+"""Failure of one rank: print the traceback, then end all ranks.
 
-The others wait for it in the middle of a sum, and would wait for ever. A rank that is killed cannot
-say anything; ``mpiexec`` notices and ends the others, and so does ``srun --kill-on-bad-exit=1``.
+Otherwise the other ranks would wait for it forever in an all-reduce. If a rank is killed,
+``mpiexec`` or ``srun --kill-on-bad-exit=1`` ends the others.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 
 from firstlight.distributed.communicator import Communicator
 
-_communicator = None  # of the job that this process belongs to, if it has several ranks
+_communicator = None  # of this process's job, if it has several ranks
 
 
 def install_excepthook(communicator: Communicator) -> None:
-    """Let an uncaught exception end all ranks."""
+    """Set ``sys.excepthook`` so that an uncaught exception ends all ranks."""
     global _communicator
     _communicator = communicator
     before = sys.excepthook
@@ -30,7 +30,7 @@ def install_excepthook(communicator: Communicator) -> None:
 
 
 def end_all_ranks(code: int) -> int:
-    """Return an exit code; if it is not 0 and there are several ranks, end all of them with it."""
+    """End all ranks with an exit code, and return it; with a single rank or code 0, do nothing."""
     if _communicator is None or code == 0:
         return code
     for stream in (sys.stdout, sys.stderr):
@@ -42,13 +42,13 @@ def end_all_ranks(code: int) -> int:
 
 @contextmanager
 def ending_all_ranks(communicator: Communicator) -> Iterator[None]:
-    """Let an exception inside print its traceback and end all ranks; with one rank, pass it on."""
+    """On an exception, print the traceback and end all ranks; with one rank, raise it."""
     try:
         yield
     except BaseException as error:
         if communicator.size > 1:
             error.add_note(f"on rank {communicator.rank} of {communicator.size}")
-            # In one piece: other ranks may be writing, too.
+            # One write: other ranks may be writing too.
             sys.stderr.write("".join(traceback.format_exception(error)))
             end_all_ranks(_code(error))
         raise

@@ -1,4 +1,4 @@
-"""Launch: which launcher started this process, and the communicator to the other ranks."""
+"""Launch: detect the launcher of this process, and create the communicator to the other ranks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from firstlight.distributed.communicator import Communicator
 
 STRATEGIES = ("auto", "single", "mpi", "nccl")
-# Environment variables in which launchers give a process its rank and the number of ranks.
+# Environment variables of rank and number of ranks, by launcher.
 LAUNCHERS = {
     "Open MPI's mpiexec": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     "mpiexec": ("PMI_RANK", "PMI_SIZE"),
@@ -17,7 +17,7 @@ LAUNCHERS = {
 
 
 class Start(NamedTuple):
-    """The launcher of a process that was started as one of several, and its rank."""
+    """Launcher, rank and number of ranks of a process."""
 
     launcher: str
     rank: int
@@ -44,10 +44,10 @@ def communicator(strategy: str | Communicator = "auto", device: str = "cpu") -> 
     Parameters
     ----------
     strategy : str or Communicator
-        "single", "mpi", "nccl", or "auto": MPI where several processes were started, with NCCL
-        between GPUs where CuPy has it. "mpi:bfloat16" sends gradients in 16 bits.
+        "single", "mpi", "nccl", or "auto": MPI if several processes were started, with NCCL
+        between GPUs if CuPy has it. "mpi:bfloat16" sends gradients in 16 bits.
     device : str
-        Where the training computes; NCCL needs a GPU.
+        Device of the training; NCCL needs a GPU.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def communicator(strategy: str | Communicator = "auto", device: str = "cpu") -> 
     if start is not None and world.size != start.size:
         raise RuntimeError(
             f"{start.launcher} started {start.size} processes (this is number {start.rank}), but "
-            f"MPI knows of {world.size}: they belong to different MPIs; under Slurm use srun "
+            f"MPI connects {world.size}: they belong to different MPIs; under Slurm use srun "
             "--mpi=pmix (or what srun --mpi=list offers), else the mpiexec of the MPI library that "
             "mpi4py loads"
         )
@@ -91,7 +91,7 @@ def communicator(strategy: str | Communicator = "auto", device: str = "cpu") -> 
 
 
 def device_of_rank(device: str, communicator: Communicator) -> str:
-    """Return the device of a rank: each rank on a machine uses the next of its GPUs.
+    """Return the device of a rank: the ranks of a machine use its GPUs in turn.
 
     Examples
     --------

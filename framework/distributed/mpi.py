@@ -1,4 +1,4 @@
-"""The communicator over MPI, which connects the ranks that a launcher has started."""
+"""MPICommunicator: the ranks that a launcher has started, connected by MPI."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from firstlight.distributed.communicator import Communicator
 from firstlight.support.array import Array
 from firstlight.support.extras import require
 
-CUDA_AWARE = "FIRSTLIGHT_CUDA_AWARE_MPI"  # set to 1, GPU arrays are handed to MPI as they are
+CUDA_AWARE = "FIRSTLIGHT_CUDA_AWARE_MPI"  # if 1, GPU arrays are passed to MPI without a copy
 LARGEST = 2**30  # elements in one message; MPI counts them in 32 bits
 
 
 class MPICommunicator(Communicator):
     """All ranks of MPI's world, through mpi4py.
 
-    NumPy arrays are reduced in place, without a copy. A GPU's arrays are copied through the host's
-    memory, unless MPI is CUDA-aware and the environment's FIRSTLIGHT_CUDA_AWARE_MPI is 1.
+    NumPy arrays are reduced in place, without a copy. GPU arrays are copied through the host's
+    memory, unless MPI is CUDA-aware and the environment variable FIRSTLIGHT_CUDA_AWARE_MPI is 1.
 
     Parameters
     ----------
     wire_dtype : {"bfloat16"}, optional
-        Send float32 gradients in 16 bits; they are summed in 32, and every rank gets the same.
+        Send float32 gradients in 16 bits; they are summed in 32 bits, equal on every rank.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class MPICommunicator(Communicator):
                 self._world.Allreduce(self._mpi.IN_PLACE, part, op=self._ops[op])
 
     def allreduce_gradient_(self, array: Array) -> None:
-        """Replace the gradient by the sum over all ranks', in place, in 16 bits if so chosen."""
+        """Replace a gradient by the sum over all ranks, in place, sent as ``wire_dtype``."""
         if self.wire_dtype is None or array.dtype != np.float32:
             self.allreduce_(array)
         else:
@@ -102,13 +102,13 @@ class MPICommunicator(Communicator):
         self._world.Abort(code)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # infinities and NaN are numbers like others here
+@np.errstate(over="ignore", invalid="ignore")  # infinities and NaN are summed without warnings
 def allreduce_bfloat16_(world: Any, x: Array) -> None:
     """Replace a float32 array by the sum over all ranks' arrays, in place, sent as bfloat16.
 
-    Rank r gets part r of all ranks' arrays, sums it in float32 in the order of the ranks, and
-    sends the rounded sum to all: 2 (P - 1) / P numbers of 16 bits each way, as a ring does, and
-    every rank ends up with the same bytes.
+    Rank r receives part r of every rank's array, sums the parts in float32 in the order of the
+    ranks, and sends the rounded sum to all ranks. Each rank sends and receives 2 (P - 1) / P N
+    numbers of 16 bits, as in a ring. The result has the same bytes on every rank.
 
     Parameters
     ----------
@@ -137,10 +137,10 @@ def _messages(buffer: Array) -> Iterator[Array]:
 
 @contextmanager
 def _on_host(array: Array) -> Iterator[Array]:
-    """Yield an array that MPI can take; what it writes there is copied back if it is a copy."""
+    """Yield the array, or a copy that MPI accepts; a copy is written back afterwards."""
     on_gpu, aware = hasattr(array, "get"), os.environ.get(CUDA_AWARE) == "1"
     if on_gpu and aware:
-        array.device.synchronize()  # MPI knows nothing of CuPy's stream
+        array.device.synchronize()  # MPI does not wait for CuPy's stream
     if array.flags.c_contiguous and (aware or not on_gpu):
         yield array
     elif on_gpu:

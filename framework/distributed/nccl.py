@@ -1,8 +1,8 @@
-"""The communicator over NCCL, for GPUs; MPI starts the ranks and carries everything else.
+"""NCCLCommunicator: all-reduce between GPUs by NCCL; MPI transfers everything else.
 
-The calls are those of `cupy.cuda.nccl`. NCCL knows neither who takes part nor when one of them has
-died: ranks find each other by an id that MPI carries from rank 0, and a watchdog ends the job if an
-exchange fails or does not end.
+NCCL is called through `cupy.cuda.nccl`. It has no start-up and no failure detection of its own.
+Ranks therefore connect by an id that MPI sends from rank 0, and a watchdog ends the job if an
+exchange fails or exceeds `TIMEOUT`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DTYPES = ("float16", "float32", "float64", "int32", "int64", "uint8")
 
 
 def nccl_problem() -> str | None:
-    """Return why NCCL cannot be used, or None."""
+    """Return the reason why NCCL cannot be used, or None."""
     try:
         from cupy.cuda import nccl
     except ImportError:
@@ -34,8 +34,8 @@ def nccl_problem() -> str | None:
 class NCCLCommunicator(Communicator):
     """Ranks with a GPU each: CuPy arrays by NCCL, NumPy arrays and objects by MPI.
 
-    The ranks connect with the first array, when each has chosen its GPU. An exchange is put into
-    the current stream and not waited for.
+    The ranks connect at the first exchange of an array, after each has chosen its GPU. An exchange
+    is launched on the current stream; the host does not wait for it.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class NCCLCommunicator(Communicator):
         self._world.abort(code)
 
     def _exchange(self, call: str, array: Array, what: int) -> None:
-        """Let NCCL work on an array in place; ``what`` is its operation, or the root."""
+        """Call NCCL on an array in place; ``what`` is the reduction, or the root."""
         import cupy
         from cupy.cuda import nccl
 
@@ -119,10 +119,10 @@ class NCCLCommunicator(Communicator):
         ).start()
 
     def _watch(self, device: int) -> None:
-        """End the job if an exchange has failed, or takes too long: another rank may have died."""
+        """End the job if an exchange fails or takes too long, as after the death of a rank."""
         import cupy
 
-        cupy.cuda.Device(device).use()  # a new thread is on GPU 0, and would take memory there
+        cupy.cuda.Device(device).use()  # a new thread would use GPU 0, and allocate memory there
         while True:
             time.sleep(PAUSE)
             problem = None

@@ -1,4 +1,4 @@
-"""Synchronization: all ranks start a training from the same state, or none does."""
+"""Synchronization: start a training from the same state on all ranks, or raise an error."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def synchronize(
     communicator: Communicator, module: Module, compared: dict[str, Any], *loaders: Any
 ) -> None:
-    """Check that all ranks are about to train the same, and give them rank 0's state.
+    """Check that all ranks train the same, and copy rank 0's state to them.
 
-    Parameters, buffers and random streams become rank 0's, so that it does not matter whether a
-    script has seeded them.
+    Parameters, buffers and random streams are copied from rank 0, so that a script need not seed
+    them.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def synchronize(
     compared : dict
         Settings by name.
     *loaders : loader or None
-        Of the training and validation data.
+        Loaders of the training and validation data.
 
     Raises
     ------

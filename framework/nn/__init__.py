@@ -1,7 +1,8 @@
 """Layers, losses and initialisers; each file shows one forward and its backward."""
 
 from firstlight.nn import init
-from firstlight.nn.attention import KeyValueCache, MultiHeadAttention
+from firstlight.nn.adaptive_pooling import AdaptiveAvgPool2d, GlobalAvgPool2d
+from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
 from firstlight.nn.containers import Residual, Sequential
@@ -15,11 +16,12 @@ from firstlight.nn.gelu import GELU
 from firstlight.nn.groupnorm import GroupNorm
 from firstlight.nn.gru import GRU, GRUCell
 from firstlight.nn.instancenorm import InstanceNorm2d
+from firstlight.nn.key_value_cache import KeyValueCache
 from firstlight.nn.layernorm import LayerNorm, RMSNorm
 from firstlight.nn.linear import Linear
 from firstlight.nn.lstm import LSTM, LSTMCell
 from firstlight.nn.patch_embedding import PatchEmbedding
-from firstlight.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from firstlight.nn.pooling import AvgPool2d, MaxPool2d
 from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU

@@ -1,12 +1,12 @@
-"""Checks that several layers share: inputs, arguments of windows, arguments of losses."""
+"""Checks that several layers share: inputs, arguments of windows."""
 
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from firstlight.fast.window import Window
 from firstlight.module import Module
+from firstlight.nn.window import Window
 from firstlight.support.arguments import plain_number
 from firstlight.support.array import Array
 
@@ -33,6 +33,87 @@ def check_dtype(layer: Module, x: Array, dtype: np.dtype[Any], name: str = "x") 
         raise TypeError(
             f"{type(layer).__name__}: expected {name} of dtype {dtype} (the layer's), got "
             f"{x.dtype}; {cure}"
+        )
+
+
+def check_positive(layer: Module, **sizes: int) -> None:
+    """Raise a ValueError unless the sizes, arguments by name, are 1 or more."""
+    if min(sizes.values()) < 1:
+        names, got = " and ".join(sizes), " and ".join(map(str, sizes.values()))
+        raise ValueError(f"{type(layer).__name__}: expected {names} of 1 or more, got {got}")
+
+
+def check_probability(layer: Module, value: float, name: str = "a probability p") -> None:
+    """Raise a ValueError unless an argument is from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"{type(layer).__name__}: expected {name} from 0 to 1, got {value}")
+
+
+def check_last_axis(layer: Any, x: Array, size: str) -> None:
+    """Raise a ValueError unless the last axis of x has the length ``layer.<size>``, or a TypeError.
+
+    The dtype must be that of ``layer.weight``.
+    """
+    width, who = getattr(layer, size), type(layer).__name__
+    if x.ndim < 1 or x.shape[-1] != width:
+        cure = f"build it with {size}={x.shape[-1] if x.ndim else 1}"
+        if x.ndim > 2:
+            cure = f"flatten first, e.g. Sequential(Flatten(), {who}({width}, ...))"
+        raise ValueError(
+            f"{who}: expected x with last axis {width} ({size}), got shape {x.shape}; {cure}"
+        )
+    check_dtype(layer, x, layer.weight.dtype)
+
+
+def check_axis(layer: Any, x: Array, argument: str) -> None:
+    """Raise a ValueError unless x has the axis ``layer.<argument>``."""
+    axis = getattr(layer, argument)
+    if not -x.ndim <= axis < x.ndim:
+        cure = "; pass a batch, e.g. x[None] for one sample" if axis > 0 else ""
+        raise ValueError(
+            f"{type(layer).__name__}: expected x with an axis {axis} ({argument}), got shape "
+            f"{x.shape}{cure}"
+        )
+
+
+def check_rows(layer: Any, x: Array, size: str) -> None:
+    """Raise an error unless x has integers from 0 to ``layer.<size>`` - 1 (NumPy arrays only)."""
+    count, who = getattr(layer, size), type(layer).__name__
+    if x.dtype.kind not in "iu":
+        raise TypeError(
+            f"{who}: expected integer indices, got {x.dtype}; cast with x.astype('int64')"
+        )
+    if isinstance(x, np.ndarray) and x.size and (x.min() < 0 or x.max() >= count):
+        raise IndexError(
+            f"{who}: expected indices from 0 to {count - 1}, got {x.min()} to {x.max()}; build it "
+            f"with {size}={max(x.max() + 1, 1)} or more, and number from 0"
+        )
+
+
+def check_even(layer: Any, **sizes: int) -> None:
+    """Raise a ValueError unless the sizes, arguments by name, are even and positive."""
+    for name, size in sizes.items():
+        if size < 2 or size % 2:
+            raise ValueError(
+                f"{type(layer).__name__}: expected an even {name}, for pairs of numbers, got {size}"
+            )
+
+
+def check_positions(layer: Any, x: Array, width: int) -> None:
+    """Raise a ValueError unless x is (..., positions, width)."""
+    if x.ndim < 2 or x.shape[-1] != width:
+        raise ValueError(
+            f"{type(layer).__name__}: expected x of shape (..., positions, {width}), "
+            f"got shape {x.shape}"
+        )
+
+
+def check_padding(layer: Any, padding_idx: int | None, rows: int) -> None:
+    """Raise a ValueError unless padding_idx is None or a row of the table, from either end."""
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise ValueError(
+            f"{type(layer).__name__}: expected padding_idx inside the table of {rows} rows, "
+            f"got {padding_idx}"
         )
 
 
@@ -88,6 +169,12 @@ def check_images(who: str, x: Array, in_channels: int | None = None) -> None:
         )
 
 
+def check_pixels(who: str, x: Array) -> None:
+    """Raise a ValueError unless images x (N, H, W, C) have pixels."""
+    if 0 in x.shape[1:3]:
+        raise ValueError(f"{who}: expected x with pixels, got shape {x.shape}")
+
+
 def check_fits(who: str, x: Array, window: Window) -> None:
     """Raise a ValueError unless the window fits on the padded x at least once."""
     for axis, name in enumerate(("height", "width")):
@@ -96,61 +183,3 @@ def check_fits(who: str, x: Array, window: Window) -> None:
                 f"{who}: expected x with a {name} of {window.least(axis)} or more, for one window "
                 f"to fit, got shape {x.shape}; use a smaller kernel_size or more padding"
             )
-
-
-def reduced(loss: Any, losses: Array, total: Any) -> Array:
-    """Return Σ losses / total, or the losses themselves if reduction is "none"."""
-    return losses if loss.reduction == "none" else losses.sum() / total
-
-
-def gradient_factor(loss: Any, dloss: Any, total: Any, shape: tuple[int, ...]) -> Any:
-    """Return the factor of the gradient: dloss / total, or dloss if reduction is "none"."""
-    if np.ndim(dloss) and (loss.reduction != "none" or dloss.shape != shape):
-        or_each = f" or one for each loss, shape {shape}" if loss.reduction == "none" else ""
-        raise ValueError(
-            f"{type(loss).__name__}.backward: expected dloss as one number{or_each}, got shape "
-            f"{dloss.shape}; this loss has reduction={loss.reduction!r}"
-        )
-    return dloss if loss.reduction == "none" else dloss / total
-
-
-def check_reduction(who: str, reduction: str) -> None:
-    """Raise a ValueError unless the reduction is "mean", "sum" or "none"."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'{who}: expected reduction "mean", "sum" or "none", got {reduction!r}')
-
-
-def check_arrays(who: str, prediction: Array, target: Array) -> None:
-    """Raise unless prediction is a floating array, target an array, and neither is empty."""
-    for name, array in (("prediction", prediction), ("target", target)):
-        if not hasattr(array, "dtype"):
-            raise TypeError(
-                f"{who}: expected {name} as an array, got {type(array).__name__}; "
-                f"pass np.asarray({name})"
-            )
-    if prediction.dtype.kind != "f":
-        raise TypeError(
-            f"{who}: expected floating-point prediction, got {prediction.dtype}; the order is "
-            "loss(prediction, target)"
-        )
-    if prediction.size == 0:
-        raise ValueError(
-            f"{who}: expected at least one sample, got an empty batch: prediction has shape "
-            f"{prediction.shape}"
-        )
-
-
-def check_same_shape(who: str, prediction: Array, target: Array) -> None:
-    """Raise as `check_arrays` does, and a ValueError unless both shapes are equal."""
-    check_arrays(who, prediction, target)
-    if prediction.shape != target.shape:
-        cure = "the model's output and the targets must fit value by value"
-        if prediction.size == target.size:
-            cure = (
-                f"they would broadcast, pairing every sample with every other: "
-                f"use y.reshape({', '.join(map(str, (-1, *prediction.shape[1:])))})"
-            )
-        raise ValueError(
-            f"{who}: expected target of prediction's shape {prediction.shape}, "
-            f"got {target.shape}; {cure}"
-        )

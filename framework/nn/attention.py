@@ -1,18 +1,25 @@
-"""MultiHeadAttention, and KeyValueCache for generation."""
+"""MultiHeadAttention: every position takes a weighted mean of all positions.
 
+Legend: N samples, T queries, S keys, C numbers per position, H heads, D = C/H.
+"""
+
+import math
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
-from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_dtype
+from firstlight.nn._attention_checks import check_heads, check_mask, check_sequences
+from firstlight.nn._checks import check_probability
+from firstlight.nn.key_value_cache import KeyValueCache
 from firstlight.nn.linear import Linear
 from firstlight.nn.positions import RotaryPositions
 from firstlight.parameter import Parameter
+from firstlight.support import draws
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class MultiHeadAttention(Module):
@@ -24,11 +31,11 @@ class MultiHeadAttention(Module):
         q = x W_qᵀ + b_q      k = c W_kᵀ + b_k      v = c W_vᵀ + b_v
         s = q kᵀ/√D + mask                          scores, (T, S)
         p = softmax(s)                              weights: row i sums to 1
-        y = concat(p v of all heads) W_oᵀ + b_o
+        y = concat(m p v of all heads) W_oᵀ + b_o   dropout's factors m are 0 or 1/(1 - dropout)
 
-    Gradient, with g = dL/d(p v), from the last line back (derivation: docs/derivations.md)::
+    Gradient, with g = dL/d(m p v), from the last line back (docs/derivations/attention.md)::
 
-        dv = pᵀ g      dp = g vᵀ      ds_ij = p_ij (dp_ij - Σ_j p_ij dp_ij)
+        dv = (m p)ᵀ g  dp = m g vᵀ    ds_ij = p_ij (dp_ij - Σ_j p_ij dp_ij)
         dq = ds k/√D                  dk = dsᵀ q/√D
 
     and from dq, dk, dv to x, c and the weights as in `Linear`; the gradients of all paths to x
@@ -90,7 +97,8 @@ class MultiHeadAttention(Module):
         rotary: RotaryPositions | None = None,
         rng: Generator | None = None,
     ):
-        _check_sizes(embed_dim, num_heads, dropout)
+        check_heads(self, embed_dim, num_heads)
+        check_probability(self, dropout, "dropout")
         self.embed_dim = embed_dim
         self.num_heads = num_heads
         self.dropout: float = float(dropout)
@@ -104,6 +112,7 @@ class MultiHeadAttention(Module):
         if bias:
             self.out_proj.bias.data[...] = 0
 
+    @accelerated
     def forward(self, x: Array, context: Array | None = None, mask: Array | None = None) -> Array:
         """Return y (N, T, C).
 
@@ -115,90 +124,93 @@ class MultiHeadAttention(Module):
         mask : array, shape (T, S), (N, T, S) or (N, H, T, S), optional
             Boolean: True where a query may attend; or floating-point: added to the scores.
         """
-        _check_inputs(self, x, context)
         q, k, v = self._project(x, context)  # (N, H, T, D), (N, H, S, D) twice
-        options = {"bias": _as_bias(mask, q, k), "causal": self.is_causal}
-        if self.training and self.dropout:
-            options |= {"dropout": self.dropout, "seeds": fast.dropout_seeds(x)}
-        y = np.empty_like(q, shape=x.shape)  # (N, T, C)
-        lse = fast.attention(q, k, v, *self._heads(y), **options)
-        self.save(x, context, q, k, v, y, lse, options)
-        return self.out_proj(y)
+        p = _softmax(_scores(q, k) + self._bias(mask, q, k))  # (N, H, T, S)
+        m = self._draw(p)  # (N, H, T, S), or 1
+        self.save(x, context, q, k, v, p, m)
+        return self.out_proj(self._merge((m * p) @ v))  # (N, T, C)
 
+    @accelerated
     def backward(self, dy: Array) -> Any:
         """Return dx, or (dx, dcontext) if forward had a context."""
-        x, context, q, k, v, y, lse, options = self.saved()
-        self.check_dy(dy, x.shape)
-        g = self.out_proj.backward(dy)  # (N, T, C)
-        parts = self._parts(x, context)
-        dprojected = [  # (N, T, 3C), or (N, T, C) and (N, S, 2C)
-            np.empty_like(q, shape=(*source.shape[:2], rows.stop - rows.start))
-            for source, rows in parts
-        ]
-        dq, dk, dv = self._heads(*dprojected)
-        fast.attention_backward(
-            *self._heads(g), q, k, v, *self._heads(y), lse, dq, dk, dv, **options
-        )
-        if self.rotary is not None:
-            dq[...], dk[...] = self.rotary.turn(dq, back=True), self.rotary.turn(dk, back=True)
-        gradients = []
-        for (source, rows), d in zip(parts, dprojected, strict=True):
-            flat = d.reshape(-1, d.shape[-1])
-            grad = self.in_proj_weight.grad[rows]
-            fast.matmul(
-                flat.T, source.reshape(len(flat), self.embed_dim), out=grad, accumulate=True
-            )
-            if self.in_proj_bias is not None:
-                self.in_proj_bias.grad[rows] += fast.channel_sums(flat)
-            gradients.append(
-                fast.matmul(flat, self.in_proj_weight.data[rows]).reshape(source.shape)
-            )
-        return gradients[0] if context is None else tuple(gradients)
+        x, context, q, k, v, p, m = self.saved()
+        g = self._split(self.out_proj.backward(dy))  # (N, H, T, D)
+        dv = (m * p).swapaxes(-1, -2) @ g  # (N, H, S, D)
+        dp = m * (g @ v.swapaxes(-1, -2))  # (N, H, T, S)
+        ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))  # (N, H, T, S)
+        dq = ds @ k / math.sqrt(self.head_dim)  # (N, H, T, D)
+        dk = ds.swapaxes(-1, -2) @ q / math.sqrt(self.head_dim)  # (N, H, S, D)
+        dx, dcontext = self._project_backward(dq, dk, dv, x, context)
+        return dx + dcontext if context is None else (dx, dcontext)
 
     def weights(self, x: Array, context: Array | None = None, mask: Array | None = None) -> Array:
         """Return the weights p (N, H, T, S) of a forward without dropout."""
-        _check_inputs(self, x, context)
+        self.check_input(x, context, mask)
         q, k, _ = self._project(x, context)
-        return fast.attention_weights(q, k, bias=_as_bias(mask, q, k), causal=self.is_causal)
+        return _softmax(_scores(q, k) + self._bias(mask, q, k))
 
-    def extend(self, x: Array, cache: "KeyValueCache") -> Array:
+    @accelerated
+    def extend(self, x: Array, cache: KeyValueCache) -> Array:
         """Return y for positions x (N, T, C) that follow those in a `KeyValueCache`."""
-        _check_inputs(self, x, None)
-        q, k, v = self._project(x, None, start=cache.length)
+        self.check_input(x)
+        q, k, v = self._project(x, start=cache.length)  # (N, H, T, D) each
         k, v = cache.append(k, v)  # (N, H, S, D), with the cached ones
-        y = np.empty_like(q, shape=x.shape)
-        fast.attention(q, k, v, *self._heads(y), causal=True)
-        return self.out_proj(y)
+        p = _softmax(_scores(q, k) + _hidden(q, k))  # (N, H, T, S)
+        return self.out_proj(self._merge(p @ v))
 
-    def _parts(self, x, context):
-        """Return pairs of an input and the rows of the weights that project it."""
-        c = self.embed_dim
-        if context is None:
-            return [(x, slice(0, 3 * c))]
-        return [(x, slice(0, c)), (context, slice(c, 3 * c))]
+    def check_input(
+        self, x: Array, context: Array | None = None, mask: Array | None = None
+    ) -> None:
+        check_sequences(self, x, context)
+        check_mask(self, mask, x, context)
 
-    def _project(self, x, context, start=0):
-        """Return q, k and v; ``start`` is the first position."""
-        projected = []
-        for source, rows in self._parts(x, context):
-            weight = self.in_proj_weight.data[rows]
-            y = fast.matmul(source.reshape(-1, self.embed_dim), weight.T)
-            if self.in_proj_bias is not None:
-                y += self.in_proj_bias.data[rows]
-            projected.append(y.reshape(*source.shape[:2], y.shape[1]))
-        q, k, v = self._heads(*projected)
+    def _project(self, x, context=None, start=0):
+        """Return q, k and v; ``start`` is the position of x's first row."""
+        c = x if context is None else context  # (N, S, C)
+        w_q, w_k, w_v = self.in_proj_weight.data.reshape(3, self.embed_dim, self.embed_dim)
+        q, k, v = x @ w_q.T, c @ w_k.T, c @ w_v.T  # (N, T, C), (N, S, C) twice
+        if self.in_proj_bias is not None:
+            b_q, b_k, b_v = self.in_proj_bias.data.reshape(3, self.embed_dim)
+            q, k, v = q + b_q, k + b_k, v + b_v
+        q, k, v = self._split(q), self._split(k), self._split(v)
         if self.rotary is not None:
             q, k = self.rotary.turn(q, start), self.rotary.turn(k, start)
         return q, k, v
 
-    def _heads(self, *arrays):
-        """Return views (N, H, T, D) of arrays (N, T, C); three views of an array (N, T, 3C)."""
-        views = []
-        for array in arrays:
-            count = array.shape[2] // self.embed_dim
-            split = array.reshape(*array.shape[:2], count, self.num_heads, self.head_dim)
-            views += list(split.transpose(2, 0, 3, 1, 4))  # (N, T, 3, H, D) -> 3 x (N, H, T, D)
-        return views
+    def _project_backward(self, dq, dk, dv, x, context):
+        """Return the gradients of x, from q, and of the context, from k and v."""
+        c = x if context is None else context  # (N, S, C)
+        if self.rotary is not None:
+            dq, dk = self.rotary.turn(dq, back=True), self.rotary.turn(dk, back=True)
+        gradients = []
+        for part, (source, d) in enumerate([(x, dq), (c, dk), (c, dv)]):
+            rows = slice(part * self.embed_dim, (part + 1) * self.embed_dim)  # of W_q, W_k or W_v
+            d = self._merge(d)  # (N, T, C), (N, S, C) twice
+            d_rows, source_rows = (z.reshape(-1, self.embed_dim) for z in (d, source))
+            self.in_proj_weight.grad[rows] += d_rows.T @ source_rows  # (C, C)
+            if self.in_proj_bias is not None:
+                self.in_proj_bias.grad[rows] += d_rows.sum(axis=0)  # (C,)
+            gradients.append(d @ self.in_proj_weight.data[rows])  # (N, T, C), (N, S, C) twice
+        return gradients[0], gradients[1] + gradients[2]
+
+    def _split(self, x):
+        """Return the heads (N, H, T, D) of x (N, T, C)."""
+        return x.reshape(*x.shape[:2], self.num_heads, self.head_dim).swapaxes(1, 2)
+
+    def _merge(self, y):
+        """Return y (N, T, C) of the heads (N, H, T, D)."""
+        return y.swapaxes(1, 2).reshape(len(y), y.shape[2], self.embed_dim)
+
+    def _bias(self, mask, q, k):
+        """Return what is added to the scores: -inf where a query must not attend."""
+        bias = _hidden(q, k) if self.is_causal else 0.0  # (T, S)
+        return bias if mask is None else bias + as_bias(mask, q)  # (N or 1, H or 1, T, S)
+
+    def _draw(self, p):
+        """Return dropout's factors of the weights p, or 1 if there is none."""
+        if self.training and self.dropout > 0:
+            return draws.attention_factors(p, self.dropout, self.is_causal)  # (N, H, T, S)
+        return 1.0
 
     def flops(self, x: Array, y: Array) -> int:
         n, t, c = x.shape
@@ -211,108 +223,28 @@ class MultiHeadAttention(Module):
         )
 
 
-class KeyValueCache:
-    """Cache of the keys and values of one `MultiHeadAttention` layer.
-
-    Without it, each generated token needs a forward of all tokens before it.
-
-    Parameters
-    ----------
-    capacity : int
-        Largest number of positions.
-
-    Attributes
-    ----------
-    length : int
-        Number of cached positions.
-    """
-
-    def __init__(self, capacity: int):
-        self.capacity = capacity
-        self.length: int = 0
-        self.keys: Array | None = None
-        self.values: Array | None = None
-
-    def append(self, k: Array, v: Array) -> tuple[Array, Array]:
-        """Append k and v of shape (N, H, T, D); return all cached ones, (N, H, S, D) each.
-
-        Raises
-        ------
-        ValueError
-            The capacity is exceeded.
-        """
-        n, h, t, d = k.shape
-        if self.length + t > self.capacity:
-            raise ValueError(
-                f"KeyValueCache: has room for {self.capacity} positions, {self.length} are taken "
-                f"and {t} more came; make it larger"
-            )
-        if self.keys is None:
-            self.keys, self.values = (
-                np.empty_like(k, shape=(n, h, self.capacity, d)) for _ in range(2)
-            )
-        new = slice(self.length, self.length + t)
-        self.keys[:, :, new], self.values[:, :, new] = k, v
-        self.length = new.stop
-        return self.keys[:, :, : new.stop], self.values[:, :, : new.stop]
+def _scores(q, k):
+    """Return q kᵀ/√D, (N, H, T, S)."""
+    return q / math.sqrt(q.shape[-1]) @ k.swapaxes(-1, -2)
 
 
-def _check_sizes(embed_dim, num_heads, dropout):
-    """Raise a ValueError unless the heads divide embed_dim and dropout is a probability."""
-    if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
-        fitting = [n for n in range(1, min(max(embed_dim, 0), 64) + 1) if embed_dim % n == 0]
-        raise ValueError(
-            f"MultiHeadAttention: expected embed_dim to be a multiple of num_heads, got "
-            f"{embed_dim} and {num_heads}; with embed_dim={embed_dim}, num_heads may be "
-            f"{', '.join(map(str, fitting)) or 'nothing'}"
-        )
-    if not 0 <= dropout <= 1:
-        raise ValueError(f"MultiHeadAttention: expected dropout from 0 to 1, got {dropout}")
+def _softmax(s):
+    """Return exp(s) / Σ exp(s) of each row; zeros for a row of -inf, where every key is masked."""
+    lowest = float(np.finfo(s.dtype).min) / 2
+    exp = np.exp(s - np.maximum(s.max(axis=-1, keepdims=True), lowest))  # (N, H, T, S)
+    return exp / np.maximum(exp.sum(axis=-1, keepdims=True), 1)  # Σ ≥ 1, as the largest is exp(0)
 
 
-def _check_inputs(layer, x, context):
-    """Raise a ValueError or TypeError unless x and the context are (N, T, C) and (N, S, C)."""
-    dtype, width = layer.in_proj_weight.dtype, layer.embed_dim
-    for name, array in (("x", x), ("context", context)):
-        if array is None:
-            continue
-        fits = array.ndim == 3 and array.shape[1] > 0 and array.shape[2] == width
-        if not fits or len(array) != len(x):
-            raise ValueError(
-                f"MultiHeadAttention: expected {name} of shape (samples, positions, {width}) "
-                f"(embed_dim), got shape {array.shape}"
-                + (f" beside x of shape {x.shape}" if name == "context" else "")
-            )
-        check_dtype(layer, array, dtype, name)
-    if layer.is_causal and context is not None and context.shape[1] < x.shape[1]:
-        raise ValueError(
-            f"MultiHeadAttention: is_causal needs as many keys as queries or more, got "
-            f"{context.shape[1]} and {x.shape[1]}"
-        )
+def _hidden(q, k):
+    """Return the causal mask (T, S), the last query seeing all keys: -inf at later keys, else 0."""
+    t, s = q.shape[2], k.shape[2]
+    return np.triu(np.full_like(q, -np.inf, shape=(t, s)), 1 + s - t)
 
 
-def _as_bias(mask, q, k):
-    """Convert a mask to the bias of the scores, (N or 1, H or 1, T, S); None to None."""
-    if mask is None:
-        return None
-    n, h, t, s = (*q.shape[:3], k.shape[2])
-    if mask.ndim < 2 or mask.ndim > 4 or mask.shape[-2:] != (t, s):
-        shape = None
-    elif mask.ndim == 3:
-        shape = (mask.shape[0], 1, t, s)
-    else:
-        shape = (*(1, 1), *mask.shape)[-4:]
-    if shape is None or shape[0] not in (1, n) or shape[1] not in (1, h):
-        raise ValueError(
-            f"MultiHeadAttention: expected a mask of shape {(t, s)} (queries, keys), "
-            f"{(n, t, s)} or {(n, h, t, s)}, with 1 for what is alike, got shape {mask.shape}"
-        )
-    if mask.dtype.kind not in "bf":
-        raise TypeError(
-            f"MultiHeadAttention: expected a boolean mask (True: look) or a floating-point one "
-            f"(added to the scores), got {mask.dtype}; write mask.astype(bool)"
-        )
-    mask = np.asarray(mask, like=q)  # to the device of q
+def as_bias(mask: Array, like: Array) -> Array:
+    """Return a mask as numbers to add to scores, (N or 1, H or 1, T, S), of like's dtype."""
+    mask = np.asarray(mask, like=like)  # to its device
     if mask.dtype.kind == "b":
-        return np.where(mask, 0, -np.inf).astype(q.dtype).reshape(shape)
-    return mask.astype(q.dtype, copy=False).reshape(shape)
+        mask = np.where(mask, 0, -np.inf)
+    shape = (mask.shape[0], 1, *mask.shape[1:]) if mask.ndim == 3 else (1, 1, *mask.shape)[-4:]
+    return mask.astype(like.dtype, copy=False).reshape(shape)

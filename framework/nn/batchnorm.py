@@ -1,22 +1,29 @@
 """BatchNorm1d and BatchNorm2d: standardise each channel over the batch."""
 
-import math
+from typing import Any
 
 import numpy as np
 
-from firstlight import fast
-from firstlight.distributed import sharding
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_dtype, no_bias_repr
+from firstlight.nn._checks import check_positive, no_bias_repr
+from firstlight.nn._norm_checks import check_channels_last, check_count, check_momentum
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
-class _BatchNorm(Module):
-    """Base of both, which differ in the number of axes of x only; maths: `BatchNorm1d`."""
+class BatchNorm(Module):
+    """Base of both, which differ in the number of axes of x only.
 
-    layouts: dict[int, str] = {}  # number of axes of x: their names
+    Formula and gradient, for the n values of each channel (see `BatchNorm1d`)::
+
+        x̂ = (x - mean) r        y = w x̂ + b        r = 1/√(var + eps)
+        db = Σ dy               dw = Σ dy x̂
+        dx = w r (dy - db/n - x̂ dw/n)
+    """
+
+    layouts: dict[int, str] = {}  # number of axes of x: their names before the channels
 
     def __init__(
         self,
@@ -28,12 +35,8 @@ class _BatchNorm(Module):
         *,
         bias: bool = True,
     ):
-        if num_features < 1:
-            raise ValueError(
-                f"{self._name}: expected num_features of 1 or more, got {num_features}"
-            )
-        if momentum is None or not 0 <= momentum <= 1:
-            raise ValueError(f"{self._name}: expected a momentum from 0 to 1, got {momentum}")
+        check_positive(self, num_features=num_features)
+        check_momentum(self, momentum)
         self.num_features = num_features
         self.eps: float = float(eps)
         self.momentum: float = float(momentum)
@@ -44,64 +47,56 @@ class _BatchNorm(Module):
         self.running_mean: Buffer | None = Buffer(init.zeros(shape)) if tracked else None
         self.running_var: Buffer | None = Buffer(init.ones(shape)) if tracked else None
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, ..., C)
-        self._check(x)
-        use_batch = self.training or self.running_mean is None
-        if use_batch:
-            n = math.prod(x.shape[:-1])
-            mean, var, n = sharding.moments(*fast.channel_moments(x), n)  # (C,)
-            if self.training and self.running_mean is not None:
-                self._track(mean, var, n)
+        if self.training or self.running_mean is None:
+            axes = tuple(range(x.ndim - 1))  # all but the channels
+            n = x.size // self.num_features
+            mean = x.mean(axis=axes)  # (C,)
+            var = np.square(x - mean).mean(axis=axes)  # (C,)
+            self.track(mean, var, n)
         else:
-            mean, var, n = self.running_mean.data.copy(), self.running_var.data, None
-        rstd = 1 / np.sqrt(var + self.eps)  # (C,)
-        self.save(x, mean, rstd, n)
-        if self.weight is None:
-            return fast.channel_map(-mean * rstd, (x, rstd))  # (N, ..., C)
-        scale = self.weight.data * rstd  # (C,)
-        shift = -mean * scale if self.bias is None else self.bias.data - mean * scale  # (C,)
-        return fast.channel_map(shift, (x, scale))  # (N, ..., C)
+            mean, var, n = self.running_mean.data, self.running_var.data, None  # (C,)
+        r = 1 / np.sqrt(var + self.eps)  # (C,)
+        x_hat = (x - mean) * r  # (N, ..., C)
+        self.save(x_hat, r, n)
+        w, b = self.affine()
+        return w * x_hat + b  # (N, ..., C)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (N, ..., C)
-        x, mean, rstd, n = self.saved()
-        self.check_dy(dy, x.shape)
-        db, dw = fast.channel_dots(dy, x, mean)  # (C,) each
-        dw *= rstd  # x̂ = (x - mean) r
-        scale = rstd  # (C,)
+        x_hat, r, n = self.saved()
+        axes = tuple(range(dy.ndim - 1))
+        db = dy.sum(axis=axes)  # (C,)
+        dw = (dy * x_hat).sum(axis=axes)  # (C,)
         if self.weight is not None:
             self.weight.grad += dw
-            if self.bias is not None:
-                self.bias.grad += db
-            scale = self.weight.data * rstd
-        if n is None:  # constants
-            return dy * scale
-        db, dw = sharding.sums(db, dw)  # mean and variance depend on every sample of the batch
-        slope = -scale * rstd * dw / n  # (C,) of x
-        return fast.channel_map(-scale * db / n - slope * mean, (dy, scale), (x, slope))
+        if self.bias is not None:
+            self.bias.grad += db
+        w, _ = self.affine()
+        if n is None:  # mean and variance are constants
+            return w * r * dy
+        return w * r * (dy - db / n - x_hat * dw / n)  # (N, ..., C)
 
-    def _track(self, mean, var, n):
-        """Update the running statistics; n / (n - 1) makes the variance unbiased."""
-        for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
-            running.data *= 1 - self.momentum
-            running.data += self.momentum * new
+    def track(self, mean: Array, var: Array, n: int) -> None:
+        """Update the running statistics in training; n / (n - 1) makes the variance unbiased."""
+        if self.training and self.running_mean is not None:
+            keep, new = 1 - self.momentum, self.momentum
+            var = var * (n / (n - 1))
+            self.running_mean.data[...] = keep * self.running_mean.data + new * mean
+            self.running_var.data[...] = keep * self.running_var.data + new * var
 
-    def _check(self, x):
-        if x.ndim not in self.layouts or x.shape[-1] != self.num_features:
-            layouts = " or ".join(
-                f"({axes}, {self.num_features})" for axes in self.layouts.values()
-            )
-            raise ValueError(
-                f"{self._name}: expected x of shape {layouts}, channels last, got {x.shape}; "
-                "build it with num_features=x.shape[-1]"
-            )
-        if self.training and sharding.current() is None and x.size <= self.num_features:
-            raise ValueError(
-                f"{self._name}: expected more than 1 value per channel when training, got x of "
-                f"shape {x.shape}; use larger batches, or drop_last=True in the DataLoader"
-            )
-        state = self.weight or self.running_mean
-        if state is not None:
-            check_dtype(self, x, state.data.dtype)
+    def affine(self) -> tuple[Any, Any]:
+        """Return w and b, (C,) each; 1 and 0 where there are none."""
+        w = 1 if self.weight is None else self.weight.data
+        b = 0 if self.bias is None else self.bias.data
+        return w, b
+
+    @accelerated
+    def check_input(self, x: Array) -> None:
+        check_channels_last(self, x, "num_features", self.layouts)
+        if self.training:
+            check_count(self, x, x.size // self.num_features)
 
     def flops(self, x: Array, y: Array) -> int:
         return 4 * y.size
@@ -114,7 +109,7 @@ class _BatchNorm(Module):
         )
 
 
-class BatchNorm1d(_BatchNorm):
+class BatchNorm1d(BatchNorm):
     """Standardise each channel over the batch, then scale and shift it.
 
     Formula, for the n values of a channel (all axes but the last), with r = 1/√(var + eps)::
@@ -124,7 +119,7 @@ class BatchNorm1d(_BatchNorm):
     Training uses the batch's mean and (biased) variance and updates the running statistics with
     them; after ``eval()`` the running statistics are used as constants.
 
-    Gradient (derivation: docs/derivations.md)::
+    Gradient (derivation: docs/derivations/normalisation.md)::
 
         db = Σ dy        dw = Σ dy x̂
         dx = w r (dy - db/n - x̂ dw/n)        training: mean and variance depend on x
@@ -179,7 +174,7 @@ class BatchNorm1d(_BatchNorm):
     layouts: dict[int, str] = {2: "N", 3: "N, L"}
 
 
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(BatchNorm):
     """Standardise each channel of images over the batch, then scale and shift it.
 
     Formula and gradient are those of `BatchNorm1d`; the n = N H W values of a channel are all

@@ -5,11 +5,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from firstlight import fast
 from firstlight.module import Module
-from firstlight.nn._checks import check_reduction, check_same_shape, gradient_factor, reduced
+from firstlight.nn._loss_checks import (
+    check_binary,
+    check_dloss,
+    check_reduction,
+    check_same_shape,
+)
 from firstlight.parameter import Buffer
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
+from firstlight.support.special import sigmoid
 
 
 class BCEWithLogitsLoss(Module):
@@ -19,15 +25,15 @@ class BCEWithLogitsLoss(Module):
 
         L = Σ [w y (-log σ(x)) + (1 - y) (-log(1 - σ(x)))] / D
 
-    with D the number of values for "mean", 1 for "sum", whatever w. Since
-    1 - σ(x) = σ(-x) = σ(x) exp(-x), and l = 1 + (w - 1) y, this is::
+    with D the number of values for "mean", 1 for "sum" and "none", whatever w. Since 1 - σ(x) =
+    σ(-x), both logarithms are softplus, which never overflows if written with -|x|::
 
-        L = Σ [(1 - y) x + l softplus(-x)] / D
-        softplus(-x) = log(1 + exp(-x)) = log(1 + exp(-|x|)) - min(x, 0)      never overflows
+        -log σ(x) = log(1 + exp(-x)) = softplus(-x)         -log(1 - σ(x)) = softplus(x)
+        softplus(x) = max(x, 0) + log(1 + exp(-|x|))
 
-    Gradient: softplus(-x) has the slope -σ(-x) = σ(x) - 1, so::
+    Gradient: softplus(x) has the slope σ(x), and softplus(-x) has the slope -σ(-x), so::
 
-        dx = [(1 - y) + l (σ(x) - 1)] / D = [l σ(x) - w y] / D
+        dx = [(1 - y) σ(x) - w y σ(-x)] / D                 (σ(x) - y) / D for w = 1
 
     Parameters
     ----------
@@ -52,41 +58,43 @@ class BCEWithLogitsLoss(Module):
     >>> import numpy as np
     >>> from firstlight import nn
     >>> loss = nn.BCEWithLogitsLoss()
-    >>> print(loss(np.array([0.0, 100.0]), np.array([1.0, 1.0])).round(4))
-    0.3466
-    >>> loss.backward()
-    array([-0.25,  0.  ])
+    >>> print(loss(np.array([0.0, 2.0]), np.array([1.0, 0.0])).round(4))
+    1.41
+    >>> loss.backward().round(4)
+    array([-0.25  ,  0.4404])
     """
 
     def __init__(self, *, pos_weight: ArrayLike | None = None, reduction: str = "mean"):
-        check_reduction("BCEWithLogitsLoss", reduction)
+        check_reduction(self, reduction)
         self.pos_weight: Buffer | None = (
             None if pos_weight is None else Buffer(np.array(pos_weight, "float64"))
         )
         self.reduction = reduction
 
+    @accelerated
     def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
-        self._check(prediction, target)
         x, y = prediction, target.astype(prediction.dtype, copy=False)
-        losses = np.log1p(np.exp(-np.abs(x)))  # (...)
-        losses -= np.minimum(x, 0)
-        if self.pos_weight is not None:
-            losses *= 1 + (self._pos_weight(x) - 1) * y
-        losses += (1 - y) * x
-        self.save(x, y)
-        return reduced(self, losses, self._total(x))
+        w = self._weight(x)  # a number, or the length of the last axes
+        tail = np.log1p(np.exp(-np.abs(x)))  # (...)  log(1 + exp(-|x|))
+        positive, negative = np.maximum(-x, 0) + tail, np.maximum(x, 0) + tail  # (...)  softplus
+        losses = w * y * positive + (1 - y) * negative  # (...)
+        D = x.size if self.reduction == "mean" else 1
+        self.save(x, y, w, D)
+        return losses if self.reduction == "none" else losses.sum() / D
 
+    @accelerated
     def backward(self, dloss: Any = 1.0) -> Array:
-        x, y = self.saved()
-        dx = fast.sigmoid(x)  # (...)
-        if self.pos_weight is None:
-            dx -= y
-        else:
-            w = self._pos_weight(x)
-            dx *= 1 + (w - 1) * y
-            dx -= w * y
-        dx *= gradient_factor(self, dloss, self._total(x), x.shape)
-        return dx
+        x, y, w, D = self.saved()
+        dloss = check_dloss(self, dloss, x)  # a number, or (...) for reduction "none"
+        return dloss / D * ((1 - y) * sigmoid(x) - w * y * sigmoid(-x))  # (...)
+
+    def _weight(self, x):
+        """Return w in x's dtype."""
+        return 1.0 if self.pos_weight is None else self.pos_weight.data.astype(x.dtype, copy=False)
+
+    def check_input(self, prediction: Array, target: Array) -> None:
+        check_same_shape(self, prediction, target)
+        check_binary(self, target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{"acc": share of values with σ(x) on the target's side of 0.5}``."""
@@ -96,20 +104,6 @@ class BCEWithLogitsLoss(Module):
         """Return the denominators of loss and metrics, the number of values; None for a sum."""
         size = prediction.size
         return {"loss": size if self.reduction == "mean" else None, "acc": size}
-
-    def _pos_weight(self, x):
-        return self.pos_weight.data.astype(x.dtype, copy=False)
-
-    def _total(self, x):
-        return x.size if self.reduction == "mean" else 1
-
-    def _check(self, prediction, target):
-        check_same_shape("BCEWithLogitsLoss", prediction, target)
-        if isinstance(target, np.ndarray) and not (target.min() >= 0 and target.max() <= 1):
-            raise ValueError(
-                f"BCEWithLogitsLoss: expected targets from 0 to 1, got {target.min()} to "
-                f"{target.max()}; map them to 0 and 1, or use CrossEntropyLoss for class indices"
-            )
 
     def extra_repr(self) -> str:
         weight = "" if self.pos_weight is None else f"pos_weight={self.pos_weight.data.tolist()}, "

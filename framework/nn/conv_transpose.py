@@ -1,17 +1,20 @@
 """ConvTranspose2d: the transpose of a convolution, from small images to large ones."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
-from firstlight import fast
-from firstlight.fast.window import Window
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_channels, check_dtype, check_images, pair
+from firstlight.nn._checks import check_channels, check_dtype, check_images
+from firstlight.nn._windows import transposed_window
+from firstlight.nn.convolution import col2im, im2col, join_groups, split_groups
+from firstlight.nn.window import Window
 from firstlight.parameter import Parameter
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class ConvTranspose2d(Module):
@@ -22,12 +25,16 @@ class ConvTranspose2d(Module):
         y[n, s h + i - p, s w + j - p, o] = b_o + Σ_c x[n, h, w, c] W[c, i, j, o]
 
     with the sum over all (h, i) and (w, j) with this pixel of y. That is how `Conv2d` computes dx
-    from dy.
+    from dy: with the rows of x and W as matrices, x W are K = kh · kw · O numbers for each window
+    on y, which `firstlight.nn.convolution.col2im`, the transpose Pᵀ of the patches, adds up::
 
-    Gradient: dx is a plain convolution of dy with the kernels::
+        y = Pᵀ(x W) + b         x (N H W, C), W (C, K), y (N, oh, ow, O)
 
+    Gradient: that of a sum is a copy, so dL/d(x W) = P(dy), the patches of dy. The rest is a matrix
+    product as in `Linear`, and dx a plain convolution of dy with the kernels::
+
+        dx = P(dy) Wᵀ        dW = xᵀ P(dy)        db = Σ dy
         dx[n, h, w, c] = Σ_ijo dy[n, s h + i - p, s w + j - p, o] W[c, i, j, o]
-        dW = xᵀ P(dy)        db = Σ dy        P: all patches, as in `Conv2d`
 
     Parameters
     ----------
@@ -100,22 +107,11 @@ class ConvTranspose2d(Module):
         self.out_channels = out_channels
         self.groups = groups
         self.needs_dx = needs_dx
-        kernel = pair("ConvTranspose2d", "kernel_size", kernel_size, 1)
-        stride = pair("ConvTranspose2d", "stride", stride, 1)
-        dilation = pair("ConvTranspose2d", "dilation", dilation, 1)
-        padding = pair("ConvTranspose2d", "padding", padding, 0)
-        extra = pair("ConvTranspose2d", "output_padding", output_padding, 0)
-        if any(e >= max(steps) for e, *steps in zip(extra, stride, dilation, strict=True)):
-            raise ValueError(
-                "ConvTranspose2d: expected output_padding below stride or dilation, got "
-                f"output_padding={extra} with stride={stride} and dilation={dilation}"
-            )
-        after = tuple(p - e for p, e in zip(padding, extra, strict=True))
-        self.window: Window = fast.Window(
-            kernel, stride, dilation, padding, after
+        self.window: Window = transposed_window(
+            kernel_size, stride, padding, output_padding, dilation
         )  # on y, not on x
-        bound = (kernel[0] * kernel[1] * out_channels // groups) ** -0.5
-        shape = (in_channels, *kernel, out_channels // groups)
+        shape = (in_channels, *self.window.kernel, out_channels // groups)
+        bound = math.prod(shape[1:]) ** -0.5
         self.weight: Parameter = Parameter(
             init.uniform(shape, -bound, bound, rng=rng), torch_axes=(0, 3, 1, 2)
         )
@@ -123,39 +119,43 @@ class ConvTranspose2d(Module):
             Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
         )
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        check_images("ConvTranspose2d", x, self.in_channels)
-        check_dtype(self, x, self.weight.dtype)
-        image = self._image(x)  # (oh, ow)
         self.save(x)
-        y = fast.conv2d_dx(x, self.weight.data, self.window, image, self.groups)
+        x_rows = split_groups(x, self.groups)  # (G, N H W, C/G)
+        patches = x_rows @ self._kernels()  # (G, N H W, K)
+        y = col2im(patches, self.window, self.window.image(x.shape[1:3]))  # (N, oh, ow, O)
         if self.bias is not None:
-            y += self.bias.data
-        return y  # (N, oh, ow, O)
+            y = y + self.bias.data
+        return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array | Any:  # dy (N, oh, ow, O)
         (x,) = self.saved()
-        self.check_dy(dy, (len(x), *self._image(x), self.out_channels))
-        self.weight.grad += fast.conv2d_dw(dy, x, self.window, self.groups)  # (C, kh, kw, O)
+        dpatches = im2col(dy, self.window, self.groups)  # (G, N H W, K)
+        x_rows = split_groups(x, self.groups)  # (G, N H W, C/G)
+        dw = x_rows.swapaxes(1, 2) @ dpatches  # (G, C/G, K)
+        self.weight.grad += dw.reshape(self.weight.shape)  # (C, kh, kw, O/G)
         if self.bias is not None:
-            self.bias.grad += fast.channel_sums(dy)  # (O,)
+            self.bias.grad += dy.sum(axis=(0, 1, 2))  # (O,)
         if not self.needs_dx:
             return None
-        return fast.conv2d(dy, self.weight.data, None, self.window, self.groups)  # (N, H, W, C)
+        dx_rows = dpatches @ self._kernels().swapaxes(1, 2)  # (G, N H W, C/G)
+        return join_groups(dx_rows, x.shape[:3])  # (N, H, W, C)
 
-    def _image(self, x):
-        """Return height and width of y, on which the window has H and W positions."""
-        steps = zip(x.shape[1:3], self.window.stride, strict=True)
-        image = tuple(
-            (size - 1) * stride + self.window.least(axis)
-            for axis, (size, stride) in enumerate(steps)
-        )
-        if min(image) < 1:
+    def _kernels(self):
+        """Return W as one matrix for each group, (G, C/G, K)."""
+        return self.weight.data.reshape(self.groups, self.in_channels // self.groups, -1)
+
+    def check_input(self, x: Array) -> None:
+        check_images("ConvTranspose2d", x, self.in_channels)
+        check_dtype(self, x, self.weight.dtype)
+        oh, ow = self.window.image(x.shape[1:3])
+        if min(oh, ow) < 1:
             raise ValueError(
                 f"ConvTranspose2d: expected x large enough for y to have pixels, got shape "
-                f"{x.shape}, which makes y {image[0]} × {image[1]}; use less padding"
+                f"{x.shape}, which makes y {oh} × {ow}; use less padding"
             )
-        return image
 
     def flops(self, x: Array, y: Array) -> int:
         return 2 * np.size(x) * self.weight.size // self.in_channels

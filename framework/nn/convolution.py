@@ -1,43 +1,43 @@
 """Conv2d: convolution of images with kernels."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.random import Generator
 
-from firstlight import fast
-from firstlight.fast.window import Window
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_channels, check_dtype, check_fits, check_images, pair
+from firstlight.nn._checks import check_channels, check_dtype, check_fits, check_images
+from firstlight.nn._windows import convolution_window
+from firstlight.nn.window import Window
 from firstlight.parameter import Parameter
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Conv2d(Module):
     """Convolve images: each output pixel is the product of a kernel with a patch.
 
-    Formula, for stride 1 and no padding; o counts kernels, c channels::
+    Formula, with stride s and dilation d; o counts kernels, c channels (`firstlight.fast.loops` has
+    this sum as six plain loops)::
 
-        y[n, h, w, o] = b_o + Σ_ijc x[n, h + i, w + j, c] W[o, i, j, c]
+        y[n, h, w, o] = b_o + Σ_ijc x[n, s h + d i, s w + d j, c] W[o, i, j, c]
 
-    The patch at (h, w) and a kernel are rows of kh · kw · C numbers each. So with all patches as
-    the rows of a matrix P(x), this is a `Linear` layer (see `firstlight.fast.blocked.patches`)::
+    The patch at (h, w) and a kernel are rows of K = kh · kw · C numbers each. So with all patches
+    as the rows of a matrix P(x), see `im2col`, this is a `Linear` layer::
 
-        y = P(x) Wᵀ + b         P (N oh ow, kh kw C), W (O, kh kw C), y (N oh ow, O)
+        y = P(x) Wᵀ + b         P (N oh ow, K), W (O, K), y (N oh ow, O)
 
-    Gradient: for W and b that of `Linear`. A pixel of x is in kh · kw patches, once under each tap
-    of the kernel. It contributes to y[h - i, w - j] with weight W[i, j], so its gradient is the
-    sum::
+    Gradient: for W, b and P that of `Linear`. P holds a pixel once for each window that sees it,
+    so dx is the sum of these numbers of dP, see `col2im`::
 
-        db = Σ dy        dW = dyᵀ P(x)
-        dx[n, h, w, c] = Σ_ijo dy[n, h - i, w - j, o] W[o, i, j, c]
+        db = Σ dy        dW = dyᵀ P(x)        dP = dy W
+        dx[n, s h + d i, s w + d j, c] += dP[n, h, w, i, j, c]
 
-    So for each tap (i, j), one product adds to the pixels that it saw::
-
-        dx[n, h + i, w + j] += dy[n, h, w] W_ij        W_ij (O, C)
-
-    and with stride s these are the pixels (s h + i, s w + j).
+    G groups are G such products, of C/G channels and O/G kernels each. The derivation is in
+    docs/derivations/convolution.md.
 
     Parameters
     ----------
@@ -110,13 +110,9 @@ class Conv2d(Module):
         self.groups = groups
         self.padding = padding
         self.needs_dx = needs_dx
-        kernel = pair("Conv2d", "kernel_size", kernel_size, 1)
-        stride = pair("Conv2d", "stride", stride, 1)
-        dilation = pair("Conv2d", "dilation", dilation, 1)
-        before, after = _zeros_around(padding, kernel, stride, dilation)
-        self.window: Window = fast.Window(kernel, stride, dilation, before, after)
-        bound = (kernel[0] * kernel[1] * in_channels // groups) ** -0.5
-        shape = (out_channels, *kernel, in_channels // groups)
+        self.window: Window = convolution_window(kernel_size, stride, padding, dilation)
+        shape = (out_channels, *self.window.kernel, in_channels // groups)
+        bound = math.prod(shape[1:]) ** -0.5
         if init_weight is None:
             weight = init.uniform(shape, -bound, bound, rng=rng)
         else:
@@ -126,25 +122,39 @@ class Conv2d(Module):
             Parameter(init.uniform((out_channels,), -bound, bound, rng=rng)) if bias else None
         )
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
+        self.save(x)
+        oh, ow = self.window.positions(x.shape[1:3])
+        patches = im2col(x, self.window, self.groups)  # (G, N oh ow, K)
+        y = patches @ self._kernels().swapaxes(1, 2)  # (G, N oh ow, O/G)
+        y = join_groups(y, (len(x), oh, ow))  # (N, oh, ow, O)
+        if self.bias is not None:
+            y = y + self.bias.data
+        return y
+
+    @accelerated
+    def backward(self, dy: Array) -> Array | Any:  # dy (N, oh, ow, O)
+        (x,) = self.saved()
+        patches = im2col(x, self.window, self.groups)  # (G, N oh ow, K); too large to save
+        dy_rows = split_groups(dy, self.groups)  # (G, N oh ow, O/G)
+        dw = dy_rows.swapaxes(1, 2) @ patches  # (G, O/G, K)
+        self.weight.grad += dw.reshape(self.weight.shape)  # (O, kh, kw, C/G)
+        if self.bias is not None:
+            self.bias.grad += dy.sum(axis=(0, 1, 2))  # (O,)
+        if not self.needs_dx:
+            return None
+        dpatches = dy_rows @ self._kernels()  # (G, N oh ow, K)
+        return col2im(dpatches, self.window, x.shape[1:3])  # (N, H, W, C)
+
+    def _kernels(self):
+        """Return W as one matrix for each group, (G, O/G, K)."""
+        return self.weight.data.reshape(self.groups, self.out_channels // self.groups, -1)
+
+    def check_input(self, x: Array) -> None:
         check_images("Conv2d", x, self.in_channels)
         check_dtype(self, x, self.weight.dtype)
         check_fits("Conv2d", x, self.window)
-        self.save(x)
-        bias = None if self.bias is None else self.bias.data
-        return fast.conv2d(x, self.weight.data, bias, self.window, self.groups)  # (N, oh, ow, O)
-
-    def backward(self, dy: Array) -> Array | Any:  # dy (N, oh, ow, O)
-        (x,) = self.saved()
-        image = x.shape[1:3]  # (H, W)
-        out = tuple(self.window.out(axis, image[axis]) for axis in (0, 1))  # (oh, ow)
-        self.check_dy(dy, (len(x), *out, self.out_channels))
-        self.weight.grad += fast.conv2d_dw(x, dy, self.window, self.groups)  # (O, kh, kw, C)
-        if self.bias is not None:
-            self.bias.grad += fast.channel_sums(dy)  # (O,)
-        if not self.needs_dx:
-            return None
-        return fast.conv2d_dx(dy, self.weight.data, self.window, image, self.groups)  # (N, H, W, C)
 
     def flops(self, x: Array, y: Array) -> int:
         return 2 * y.size * self.weight.size // self.out_channels
@@ -159,22 +169,87 @@ class Conv2d(Module):
         return ", ".join(parts)
 
 
-def _zeros_around(padding, kernel, stride, dilation):
-    """Return the zeros (above, left) and (below, right) of a padding argument."""
-    if padding == "valid":
-        return (0, 0), (0, 0)
-    if padding == "same":
-        if stride != (1, 1):
-            raise ValueError(
-                f'Conv2d: expected stride 1 with padding="same", got stride={stride}; '
-                "pass the padding as a number, e.g. kernel_size // 2"
-            )
-        both = [step * (taps - 1) for taps, step in zip(kernel, dilation, strict=True)]
-        before = tuple(zeros // 2 for zeros in both)
-        return before, tuple(zeros - first for zeros, first in zip(both, before, strict=True))
-    if isinstance(padding, str):
-        raise ValueError(
-            f'Conv2d: expected padding to be a number, a pair, "same" or "valid", got {padding!r}'
-        )
-    padding = pair("Conv2d", "padding", padding, 0)
-    return padding, padding
+def im2col(x: Array, window: Window, groups: int = 1) -> Array:
+    """Return the pixels of each window as a row of numbers.
+
+    Parameters
+    ----------
+    x : array, shape (N, H, W, C)
+    window : firstlight.nn.window.Window
+    groups : int
+        G; the rows of a group have C/G channels.
+
+    Returns
+    -------
+    array, shape (G, N oh ow, kh kw C/G)
+
+    Examples
+    --------
+    A 2 × 2 window has four positions on a 3 × 3 image:
+
+    >>> import numpy as np
+    >>> from firstlight.nn.convolution import im2col
+    >>> from firstlight.nn.window import Window
+    >>> window = Window((2, 2), (1, 1), (1, 1), (0, 0), (0, 0))
+    >>> im2col(np.arange(9).reshape(1, 3, 3, 1), window)[0]
+    array([[0, 1, 3, 4],
+           [1, 2, 4, 5],
+           [3, 4, 6, 7],
+           [4, 5, 7, 8]])
+    """
+    n, h, w, c = x.shape
+    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    oh, ow = window.positions((h, w))
+    padded = np.pad(x, ((0, 0), *window.padding, (0, 0)))  # (N, H', W', C)
+    patches = np.zeros_like(x, shape=(n, oh, ow, kh, kw, c))
+    for i in range(kh):
+        for j in range(kw):
+            ys = slice(i * dh, i * dh + oh * sh, sh)
+            xs = slice(j * dw, j * dw + ow * sw, sw)
+            patches[:, :, :, i, j] = padded[:, ys, xs]  # (N, oh, ow, C)
+    patches = patches.reshape(n * oh * ow, kh * kw, groups, c // groups)
+    patches = patches.transpose(2, 0, 1, 3)  # (G, N oh ow, kh kw, C/G)
+    return patches.reshape(groups, n * oh * ow, kh * kw * c // groups)
+
+
+def col2im(patches: Array, window: Window, image: tuple[int, ...]) -> Array:
+    """Return the transpose of `im2col`: add each number to the pixel that it was read from.
+
+    Parameters
+    ----------
+    patches : array, shape (G, N oh ow, kh kw C/G)
+    window : firstlight.nn.window.Window
+    image : (int, int)
+        H and W.
+
+    Returns
+    -------
+    array, shape (N, H, W, C)
+    """
+    (h, w), (groups, rows, size) = image, patches.shape
+    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride, window.dilation
+    oh, ow = window.positions((h, w))
+    n, c = rows // (oh * ow), groups * size // (kh * kw)
+    patches = patches.reshape(groups, n * oh * ow, kh * kw, c // groups)
+    patches = patches.transpose(1, 2, 0, 3)  # (N oh ow, kh kw, G, C/G)
+    patches = patches.reshape(n, oh, ow, kh, kw, c)
+    (above, below), (left, right) = window.padding
+    padded = np.zeros_like(patches, shape=(n, above + h + below, left + w + right, c))
+    for i in range(kh):
+        for j in range(kw):
+            ys = slice(i * dh, i * dh + oh * sh, sh)
+            xs = slice(j * dw, j * dw + ow * sw, sw)
+            padded[:, ys, xs] += patches[:, :, :, i, j]  # (N, oh, ow, C)
+    return padded[:, above : above + h, left : left + w]  # (N, H, W, C)
+
+
+def split_groups(images: Array, groups: int) -> Array:
+    """Return the pixels (N, h, w, C) of images as rows, (G, N h w, C/G)."""
+    n, h, w, c = images.shape
+    return images.reshape(n * h * w, groups, c // groups).swapaxes(0, 1)
+
+
+def join_groups(rows: Array, shape: tuple[int, int, int]) -> Array:
+    """Return images (N, h, w, C) for rows (G, N h w, C/G): the inverse of `split_groups`."""
+    groups, _, channels = rows.shape
+    return rows.swapaxes(0, 1).reshape(*shape, groups * channels)

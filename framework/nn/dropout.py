@@ -2,9 +2,11 @@
 
 from numpy.random import Generator
 
-from firstlight import fast
 from firstlight.module import Module
+from firstlight.nn._checks import check_probability
+from firstlight.support import draws
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Dropout(Module):
@@ -49,33 +51,30 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Generator | None = None):
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: expected a probability p from 0 to 1, got {p}")
+        check_probability(self, p)
         self.p: float = float(p)
         self.rng = rng
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        mask = self._draw(x) if self.training and self.p > 0 else None
-        self.save(x.shape, mask)
-        return self._apply(mask, x)
+        m = self.draw(x) if self.training and self.p > 0 else None  # like x, True where kept
+        self.save(m)
+        return x if m is None else x * m * self.scale
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
-        shape, mask = self.saved()
-        self.check_dy(dy, shape)
-        return self._apply(mask, dy)
+        (m,) = self.saved()
+        return dy if m is None else dy * m * self.scale
 
-    def _draw(self, x):
-        return fast.dropout_mask(x, self.p, x.shape, self.rng)
+    @accelerated
+    def draw(self, x: Array) -> Array:
+        """Return a random mask m of x's shape: True with probability 1 - p."""
+        return draws.keep_mask(x, self.p, x.shape, self.rng)
 
-    def _apply(self, mask, x):
-        if mask is None:
-            return x
-        return fast.blockwise(self._keep, x, mask)
-
-    def _keep(self, y, x, mask):
-        y[...] = mask
-        y *= 1 / (1 - self.p) if self.p < 1 else 0.0
-        y *= x
+    @property
+    def scale(self) -> float:
+        """1 / (1 - p); 0 if p is 1, as nothing is left."""
+        return 1 / (1 - self.p) if self.p < 1 else 0.0
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -123,31 +122,33 @@ class Dropout2d(Module):
     """
 
     def __init__(self, p: float = 0.5, *, rng: Generator | None = None):
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout2d: expected a probability p from 0 to 1, got {p}")
+        check_probability(self, p)
         self.p: float = float(p)
         self.rng = rng
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        if x.ndim != 4:
-            raise ValueError(
-                f"Dropout2d: expected x of shape (N, H, W, C), got {x.shape}; "
-                "for other shapes use Dropout"
-            )
-        factors = self._draw(x) if self.training and self.p > 0 else None  # (N, 1, 1, C)
-        self.save(x.shape, factors)
-        return x if factors is None else x * factors
+        m = None
+        if self.training and self.p > 0:
+            scale = 1 / (1 - self.p) if self.p < 1 else 0.0
+            m = self.draw(x).astype(x.dtype) * scale  # (N, 1, 1, C)
+        self.save(m)
+        return x if m is None else x * m
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (N, H, W, C)
-        shape, factors = self.saved()
-        self.check_dy(dy, shape)
-        return dy if factors is None else dy * factors
+        (m,) = self.saved()
+        return dy if m is None else dy * m
 
-    def _draw(self, x):
-        kept = fast.dropout_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
-        factors = kept.astype(x.dtype)
-        factors *= 1 / (1 - self.p) if self.p < 1 else 0.0
-        return factors
+    @accelerated
+    def draw(self, x: Array) -> Array:
+        """Return a random mask m (N, 1, 1, C): True with probability 1 - p."""
+        return draws.keep_mask(x, self.p, (len(x), 1, 1, x.shape[-1]), self.rng)
+
+    def check_input(self, x: Array) -> None:
+        if x.ndim != 4:
+            shape = f"expected x of shape (N, H, W, C), got {x.shape}"
+            raise ValueError(f"Dropout2d: {shape}; for other shapes use Dropout")
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

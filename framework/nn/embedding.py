@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.random import Generator
 
-from firstlight import fast
 from firstlight.module import Module
+from firstlight.nn._checks import check_padding, check_positive, check_rows
 from firstlight.parameter import Parameter
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Embedding(Module):
@@ -60,16 +61,8 @@ class Embedding(Module):
         *,
         rng: Generator | None = None,
     ):
-        if num_embeddings < 1 or embedding_dim < 1:
-            raise ValueError(
-                "Embedding: expected num_embeddings and embedding_dim of 1 or more, "
-                f"got {num_embeddings} and {embedding_dim}"
-            )
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(
-                f"Embedding: expected padding_idx inside the table of {num_embeddings} rows, "
-                f"got {padding_idx}"
-            )
+        check_positive(self, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        check_padding(self, padding_idx, num_embeddings)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx: int | None = None if padding_idx is None else padding_idx % num_embeddings
@@ -79,30 +72,21 @@ class Embedding(Module):
             weight[padding_idx] = 0
         self.weight: Parameter = Parameter(weight)
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (...), integers
-        self._check(x)
         self.save(x)
-        return np.take(self.weight.data, x, axis=0)  # (..., D)
+        return self.weight.data[x]  # (..., D)
 
+    @accelerated
     def backward(self, dy: Array) -> None:  # dy (..., D)
         (x,) = self.saved()
-        self.check_dy(dy, (*x.shape, self.embedding_dim))
-        rows = dy.reshape(-1, self.embedding_dim)  # (N, D)
-        fast.add_by_index(self.weight.grad, x.reshape(-1), rows, skip=self.padding_idx)
+        x, dy = x.reshape(-1), dy.reshape(-1, self.embedding_dim)  # (N,), (N, D)
+        if self.padding_idx is not None:
+            dy = np.where((x != self.padding_idx)[:, None], dy, 0)
+        np.add.at(self.weight.grad, x, dy)  # dW[x_n] += dy_n for each n, repeated indices too
 
-    def _check(self, x):
-        if x.dtype.kind not in "iu":
-            raise TypeError(
-                f"Embedding: expected integer indices, got {x.dtype}; cast with x.astype('int64')"
-            )
-        if isinstance(x, np.ndarray) and x.size:
-            low, high = x.min(), x.max()
-            if low < 0 or high >= self.num_embeddings:
-                raise IndexError(
-                    f"Embedding: expected indices from 0 to {self.num_embeddings - 1}, got "
-                    f"{low} to {high}; build it with num_embeddings={max(high + 1, 1)} or more, "
-                    "and number from 0"
-                )
+    def check_input(self, x: Array) -> None:
+        check_rows(self, x, "num_embeddings")
 
     def flops(self, x: Array, y: Array) -> int:
         return 0  # copies only

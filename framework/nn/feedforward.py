@@ -69,13 +69,13 @@ class FeedForward(Module):
 class SwiGLU(Module):
     """Feed-forward layer whose hidden units are gated by others, as in LLaMA.
 
-    Formula, with the gate a and the values u::
+    Formula, with the gate SiLU(a) and the values u::
 
         a = x W₁ᵀ      u = x W₃ᵀ      y = (SiLU(a) u) W₂ᵀ        W₁, W₃ (hidden, C), W₂ (C, hidden)
 
     Gradient, with g = dy W₂, by the product rule; x contributes through both paths::
 
-        du = g SiLU(a)      da = g u SiLU'(a)      dx = da W₁ + du W₃
+        da = g u SiLU'(a)      du = g SiLU(a)      dx = da W₁ + du W₃
 
     Parameters
     ----------
@@ -109,14 +109,13 @@ class SwiGLU(Module):
     def forward(self, x: Array) -> Array:  # x (..., C)
         gate, u = self.activation(self.linear1(x)), self.linear3(x)  # (..., hidden)
         self.save(gate, u)
-        return self.linear2(gate * u)
+        return self.linear2(gate * u)  # (..., C)
 
     def backward(self, dy: Array) -> Array:  # dy (..., C)
         gate, u = self.saved()
         g = self.linear2.backward(dy)  # (..., hidden)
-        dx = self.linear3.backward(g * gate)
-        dx += self.linear1.backward(self.activation.backward(g * u))
-        return dx
+        da = self.activation.backward(g * u)  # (..., hidden)
+        return self.linear1.backward(da) + self.linear3.backward(g * gate)  # (..., C)
 
     def flops(self, x: Array, y: Array) -> int:
         return 0  # counted by the layers

@@ -1,8 +1,15 @@
 """GELU: the activation of most Transformers."""
 
-from firstlight import fast
+import math
+
+import numpy as np
+
 from firstlight.module import Module
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
+from firstlight.support.special import erf, sigmoid
+
+ROOT, CUBIC = math.sqrt(2 / math.pi), 0.044715  # of u
 
 
 class GELU(Module):
@@ -48,15 +55,30 @@ class GELU(Module):
             raise ValueError(f'GELU: expected approximate "none" or "tanh", got {approximate!r}')
         self.approximate = approximate
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y, slope = fast.gelu(x, self.approximate, slope=self._stack is not None)
-        self.save(slope)  # dy/dx, computed together with y
-        return y
+        self.save(x)
+        if self.approximate == "tanh":
+            return x * sigmoid(2 * self._u(x))
+        return x * self._cdf(x)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
-        (slope,) = self.saved()
-        self.check_dy(dy, slope.shape)
-        return dy * slope
+        (x,) = self.saved()
+        x = np.clip(x, -30, 30)  # farther out dy/dx is 0 or 1 as here, but inf · 0 would be NaN
+        if self.approximate == "tanh":
+            s = sigmoid(2 * self._u(x))
+            du = ROOT * (1 + 3 * CUBIC * x**2)
+            return dy * (s + x * s * (1 - s) * 2 * du)
+        pdf = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)  # φ
+        return dy * (self._cdf(x) + x * pdf)
+
+    def _cdf(self, x):  # Φ
+        return (1 + erf(x / math.sqrt(2))) / 2
+
+    def _u(self, x):
+        x = np.clip(x, -30, 30)  # farther out σ(2u) is 0 or 1, and x³ overflows in the end
+        return ROOT * (x + CUBIC * x**3)
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"

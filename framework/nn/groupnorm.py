@@ -1,15 +1,17 @@
 """GroupNorm: standardise groups of channels of each sample."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_dtype, no_bias_repr
+from firstlight.nn._checks import no_bias_repr
+from firstlight.nn._norm_checks import check_channels_last, check_groups
 from firstlight.parameter import Parameter
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class GroupNorm(Module):
@@ -23,7 +25,7 @@ class GroupNorm(Module):
     Unlike BatchNorm, it is the same in training and evaluation and for any batch size. With one
     group it is LayerNorm over the whole sample, with as many groups as channels InstanceNorm.
 
-    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
+    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations/normalisation.md)::
 
         db = Σ dy        dw = Σ dy x̂                over samples and positions
         dx = r (g - mean(g) - x̂ mean(g x̂))          means over the group
@@ -75,11 +77,7 @@ class GroupNorm(Module):
         *,
         bias: bool = True,
     ):
-        if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
-            raise ValueError(
-                "GroupNorm: expected num_groups of 1 or more that divides num_channels, "
-                f"got {num_groups} groups of {num_channels} channels"
-            )
+        check_groups(self, num_groups, num_channels)
         self.num_groups = num_groups
         self.num_channels = num_channels
         self.eps: float = float(eps)
@@ -87,52 +85,45 @@ class GroupNorm(Module):
         self.weight: Parameter | None = Parameter(init.ones(shape)) if affine else None
         self.bias: Parameter | None = Parameter(init.zeros(shape)) if has_bias else None
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, ..., C)
-        self._check(x)
-        mean, var = self._of_groups(*fast.sample_moments(x))  # (N, C) each
-        rstd = 1 / np.sqrt(var + self.eps)  # (N, C)
-        self.save(x, mean, rstd)
-        scale = rstd if self.weight is None else self.weight.data * rstd  # (N, C)
-        shift = -mean * scale  # (N, C), for y = (x - mean) scale + b
-        if self.bias is not None:
-            shift += self.bias.data
-        return fast.sample_map(shift, (x, scale))  # (N, ..., C)
+        groups = self.grouped(x)  # (N, P, G, C/G) with P positions
+        mean = groups.mean(axis=(1, 3), keepdims=True)  # (N, 1, G, 1)
+        var = np.square(groups - mean).mean(axis=(1, 3), keepdims=True)  # (N, 1, G, 1)
+        r = 1 / np.sqrt(var + self.eps)  # (N, 1, G, 1)
+        x_hat = ((groups - mean) * r).reshape(x.shape)  # (N, ..., C)
+        self.save(x_hat, r)
+        w, b = self.affine()
+        return w * x_hat + b  # (N, ..., C)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (N, ..., C)
-        x, mean, rstd = self.saved()
-        self.check_dy(dy, x.shape)
-        g, g_x_hat = fast.sample_dots(dy, x, mean)  # sums over positions, (N, C) each
-        g_x_hat *= rstd  # x̂ = (x - mean) r
-        scale = rstd  # (N, C)
+        x_hat, r = self.saved()
+        positions = tuple(range(dy.ndim - 1))  # of all samples
         if self.weight is not None:
-            self.weight.grad += g_x_hat.sum(axis=0)
-            if self.bias is not None:
-                self.bias.grad += g.sum(axis=0)
-            g, g_x_hat, scale = (self.weight.data * each for each in (g, g_x_hat, rstd))
-        positions = math.prod(x.shape[1:-1])
-        slope = self._mean(g_x_hat) * np.square(rstd) / -positions  # (N, C), of x
-        shift = self._mean(g) * rstd / -positions - slope * mean  # (N, C)
-        return fast.sample_map(shift, (dy, scale), (x, slope))  # (N, ..., C)
+            self.weight.grad += (dy * x_hat).sum(axis=positions)  # (C,)
+        if self.bias is not None:
+            self.bias.grad += dy.sum(axis=positions)  # (C,)
+        w, _ = self.affine()
+        g, x_hat = self.grouped(dy * w), self.grouped(x_hat)  # (N, P, G, C/G)
+        mean_g = g.mean(axis=(1, 3), keepdims=True)  # (N, 1, G, 1)
+        mean_g_x_hat = (g * x_hat).mean(axis=(1, 3), keepdims=True)  # (N, 1, G, 1)
+        dx = r * (g - mean_g - x_hat * mean_g_x_hat)  # (N, P, G, C/G)
+        return dx.reshape(dy.shape)  # (N, ..., C)
 
-    def _of_groups(self, mean, var):
-        """Return mean and variance of each channel's group from those of the channels."""
-        center = self._mean(mean)  # (N, C)
-        return center, self._mean(var + np.square(mean - center))
+    def grouped(self, x: Array) -> Array:
+        """View x (N, ..., C) as (N, P, G, C/G): P positions of G groups of channels."""
+        per_group = self.num_channels // self.num_groups
+        return x.reshape(len(x), math.prod(x.shape[1:-1]), self.num_groups, per_group)
 
-    def _mean(self, values):  # (N, C) -> (N, C)
-        """Replace the value of each channel by the mean of its group."""
-        groups = values.reshape(len(values), self.num_groups, self.num_channels // self.num_groups)
-        means = np.broadcast_to(groups.mean(axis=2, keepdims=True), groups.shape)
-        return means.reshape(values.shape)
+    def affine(self) -> tuple[Any, Any]:
+        """Return w and b, (C,) each; 1 and 0 where there are none."""
+        w = 1 if self.weight is None else self.weight.data
+        b = 0 if self.bias is None else self.bias.data
+        return w, b
 
-    def _check(self, x):
-        if x.ndim < 2 or x.shape[-1] != self.num_channels:
-            raise ValueError(
-                f"GroupNorm: expected x of shape (N, ..., {self.num_channels}), channels last, "
-                f"got {x.shape}; build it with num_channels=x.shape[-1]"
-            )
-        if self.weight is not None:
-            check_dtype(self, x, self.weight.dtype)
+    def check_input(self, x: Array) -> None:
+        check_channels_last(self, x, "num_channels", {max(2, x.ndim): "N, ..."})
 
     def flops(self, x: Array, y: Array) -> int:
         return 7 * y.size

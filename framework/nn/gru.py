@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.nn.recurrent import Cell, Recurrent
 from firstlight.support.array import Array
+from firstlight.support.special import sigmoid
 
 
 class GRUCell(Cell):
@@ -73,38 +73,23 @@ class GRUCell(Cell):
     def step(
         a: Array, b: Array, state: tuple[Array, ...]
     ) -> tuple[tuple[Array, ...], Any]:  # (N, 3 H), (N, 3 H), (h,)
-        (h,) = state
-        size = h.shape[1]
-        gates = fast.sigmoid(a[:, : 2 * size] + b[:, : 2 * size])  # (N, 2 H)
-        r, z = gates[:, :size], gates[:, size:]
-        b_n = b[:, 2 * size :]  # (N, H)
-        n = r * b_n
-        n += a[:, 2 * size :]
-        np.tanh(n, out=n)
-        new = h - n
-        new *= z
-        new += n  # (1 - z) n + z h
-        return (new,), (gates, n, b_n, h)
+        (h,) = state  # (N, H), as all below
+        a_r, a_z, a_n = np.split(a, 3, axis=1)
+        b_r, b_z, b_n = np.split(b, 3, axis=1)
+        r = sigmoid(a_r + b_r)
+        z = sigmoid(a_z + b_z)
+        n = np.tanh(a_n + r * b_n)
+        return ((1 - z) * n + z * h,), (h, r, z, n, b_n)
 
     @staticmethod
     def undo(dstate: Any, kept: Any) -> tuple[Array, Array, Any]:
-        (dh,), (gates, n, b_n, h) = dstate, kept
-        size = h.shape[1]
-        r, z = gates[:, :size], gates[:, size:]
-        slope = gates - np.square(gates)  # σ', (N, 2 H)
-        da = np.empty_like(gates, shape=(len(h), 3 * size))
-        da_r, da_z, da_n = (da[:, k * size : (k + 1) * size] for k in range(3))
-        dh_z = dh * z
-        np.subtract(dh, dh_z, out=da_n)
-        da_n *= 1 - np.square(n)
-        np.multiply(da_n, b_n, out=da_r)
-        da_r *= slope[:, :size]
-        np.subtract(h, n, out=da_z)
-        da_z *= dh
-        da_z *= slope[:, size:]
-        db = da.copy()
-        db[:, 2 * size :] *= r
-        return da, db, (dh_z,)
+        (dh,), (h, r, z, n, b_n) = dstate, kept
+        da_n = dh * (1 - z) * (1 - n**2)
+        da_z = dh * (h - n) * z * (1 - z)
+        da_r = da_n * b_n * r * (1 - r)
+        da = np.concatenate([da_r, da_z, da_n], axis=1)  # (N, 3 H)
+        db = np.concatenate([da_r, da_z, da_n * r], axis=1)  # (N, 3 H)
+        return da, db, (dh * z,)
 
 
 class GRU(Recurrent):

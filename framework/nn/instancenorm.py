@@ -1,16 +1,21 @@
 """InstanceNorm2d: standardise each channel of each image."""
 
-import math
+from typing import Any
 
 import numpy as np
 
-from firstlight import fast
-from firstlight.distributed import sharding
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_dtype, no_bias_repr
+from firstlight.nn._checks import check_positive, no_bias_repr
+from firstlight.nn._norm_checks import (
+    check_any_images,
+    check_channels_last,
+    check_momentum,
+    check_pixels,
+)
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class InstanceNorm2d(Module):
@@ -23,7 +28,7 @@ class InstanceNorm2d(Module):
     The image's own mean and (biased) variance are used in evaluation too, unless running
     statistics are tracked.
 
-    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
+    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations/normalisation.md)::
 
         db = Σ dy        dw = Σ dy x̂               over images and positions
         dx = r (g - mean(g) - x̂ mean(g x̂))         means over the n values
@@ -82,12 +87,8 @@ class InstanceNorm2d(Module):
         *,
         bias: bool = True,
     ):
-        if num_features < 1:
-            raise ValueError(
-                f"InstanceNorm2d: expected num_features of 1 or more, got {num_features}"
-            )
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"InstanceNorm2d: expected a momentum from 0 to 1, got {momentum}")
+        check_positive(self, num_features=num_features)
+        check_momentum(self, momentum)
         self.num_features = num_features
         self.eps: float = float(eps)
         self.momentum: float = float(momentum)
@@ -98,72 +99,61 @@ class InstanceNorm2d(Module):
         self.running_mean: Buffer | None = Buffer(init.zeros(shape)) if tracked else None
         self.running_var: Buffer | None = Buffer(init.ones(shape)) if tracked else None
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
         own = self.training or self.running_mean is None
-        self._check(x, own)
         if own:
-            mean, var = fast.sample_moments(x)  # (N, C) each
-            if self.running_mean is not None:
-                self._track(mean, var, x.shape[1] * x.shape[2])
+            mean = x.mean(axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+            var = np.square(x - mean).mean(axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+            self.track(mean[:, 0, 0], var[:, 0, 0], x.shape[1] * x.shape[2])
         else:
-            shape = len(x), self.num_features
-            mean = np.broadcast_to(self.running_mean.data.copy(), shape)  # (N, C)
-            var = np.broadcast_to(self.running_var.data, shape)  # (N, C)
-        rstd = 1 / np.sqrt(var + self.eps)  # (N, C)
-        self.save(x, mean, rstd, own)
-        scale = rstd if self.weight is None else self.weight.data * rstd  # (N, C)
-        shift = -mean * scale  # (N, C), for y = (x - mean) scale + b
-        if self.bias is not None:
-            shift += self.bias.data
-        return fast.sample_map(shift, (x, scale))  # (N, H, W, C)
+            mean, var = self.running_mean.data, self.running_var.data  # (C,)
+        r = 1 / np.sqrt(var + self.eps)  # (N, 1, 1, C), or (C,)
+        x_hat = (x - mean) * r  # (N, H, W, C)
+        self.save(x_hat, r, own)
+        w, b = self.affine()
+        return w * x_hat + b  # (N, H, W, C)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (N, H, W, C)
-        x, mean, rstd, own = self.saved()
-        self.check_dy(dy, x.shape)
-        total, dot = fast.sample_dots(dy, x, mean)  # Σ dy and Σ dy (x - mean), (N, C) each
-        dot *= rstd  # Σ dy x̂, as x̂ = (x - mean) r
-        scale = rstd  # (N, C)
+        x_hat, r, own = self.saved()
         if self.weight is not None:
-            self.weight.grad += dot.sum(axis=0)
-            if self.bias is not None:
-                self.bias.grad += total.sum(axis=0)
-            scale = self.weight.data * rstd
-        if not own:
-            return fast.sample_map(np.zeros_like(scale), (dy, scale))
-        n = math.prod(x.shape[1:-1])
-        slope = -scale * rstd * dot / n  # (N, C), of x
-        return fast.sample_map(-scale * total / n - slope * mean, (dy, scale), (x, slope))
+            self.weight.grad += (dy * x_hat).sum(axis=(0, 1, 2))  # (C,)
+        if self.bias is not None:
+            self.bias.grad += dy.sum(axis=(0, 1, 2))  # (C,)
+        w, _ = self.affine()
+        g = dy * w  # (N, H, W, C)
+        if not own:  # mean and variance are constants
+            return r * g
+        mean_g = g.mean(axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        mean_g_x_hat = (g * x_hat).mean(axis=(1, 2), keepdims=True)  # (N, 1, 1, C)
+        return r * (g - mean_g - x_hat * mean_g_x_hat)  # (N, H, W, C)
 
-    def _track(self, mean, var, n):
-        """Update the running statistics; n / (n - 1) makes the variance unbiased."""
-        for running, new in (self.running_mean, mean), (self.running_var, var * (n / (n - 1))):
-            running.data *= 1 - self.momentum
-            running.data += self.momentum * sharding.row_mean(new)
+    def track(self, mean: Array, var: Array, n: int) -> None:  # (N, C) each, of n pixels
+        """Update the running statistics in training; n / (n - 1) makes the variance unbiased."""
+        if self.training and self.running_mean is not None:
+            keep, new = 1 - self.momentum, self.momentum
+            mean, var = self.over_images(mean), self.over_images(var * (n / (n - 1)))
+            self.running_mean.data[...] = keep * self.running_mean.data + new * mean
+            self.running_var.data[...] = keep * self.running_var.data + new * var
 
-    def _check(self, x, own):
-        if x.ndim != 4 or x.shape[-1] != self.num_features:
-            raise ValueError(
-                f"InstanceNorm2d: expected x of shape (N, H, W, {self.num_features}), channels "
-                f"last, got {x.shape}; build it with num_features=x.shape[-1]"
-            )
-        if own and x.shape[1] * x.shape[2] <= 1:
-            raise ValueError(
-                f"InstanceNorm2d: expected images of more than 1 pixel, got x of shape {x.shape}; "
-                "normalise before the map has shrunk to one pixel, or use LayerNorm"
-            )
-        if (
-            self.training
-            and self.running_mean is not None
-            and sharding.current() is None
-            and not len(x)
-        ):
-            raise ValueError(
-                "InstanceNorm2d: expected an image at least to track the statistics of, got x of "
-                f"shape {x.shape}; leave empty batches out of training"
-            )
-        state = self.weight or self.running_mean
-        if state is not None:
-            check_dtype(self, x, state.data.dtype)
+    @accelerated
+    def over_images(self, values: Array) -> Array:  # (N, C) -> (C,)
+        """Return the mean over all images of the batch."""
+        return values.mean(axis=0)
+
+    def affine(self) -> tuple[Any, Any]:
+        """Return w and b, (C,) each; 1 and 0 where there are none."""
+        w = 1 if self.weight is None else self.weight.data
+        b = 0 if self.bias is None else self.bias.data
+        return w, b
+
+    def check_input(self, x: Array) -> None:
+        check_channels_last(self, x, "num_features", {4: "N, H, W"})
+        if self.training or self.running_mean is None:
+            check_pixels(self, x)
+        if self.training and self.running_mean is not None:
+            check_any_images(self, x)
 
     def flops(self, x: Array, y: Array) -> int:
         return 4 * y.size

@@ -1,16 +1,16 @@
 """LayerNorm and RMSNorm: normalise the last axes of each sample."""
 
-import math
+from typing import Any
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_dtype
+from firstlight.nn._norm_checks import check_last_axes
 from firstlight.parameter import Parameter
 from firstlight.support.arguments import plain_number
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class LayerNorm(Module):
@@ -20,7 +20,7 @@ class LayerNorm(Module):
 
         x̂ = (x - mean) r        y = w x̂ + b
 
-    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations.md)::
+    Gradient, with g = dy w = dL/dx̂ (derivation: docs/derivations/normalisation.md)::
 
         db = Σ_rows dy        dw = Σ_rows dy x̂
         dx = r (g - mean(g) - x̂ mean(g x̂))        means over the row
@@ -74,36 +74,43 @@ class LayerNorm(Module):
         shape = _as_shape(normalized_shape)
         self.normalized_shape: tuple[int, ...] = shape
         self.eps: float = float(eps)
+        self.axes: tuple[int, ...] = tuple(range(-len(shape), 0))  # of a row
         has_bias = elementwise_affine and bias
         self.weight: Parameter | None = Parameter(init.ones(shape)) if elementwise_affine else None
         self.bias: Parameter | None = Parameter(init.zeros(shape)) if has_bias else None
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (..., *normalized_shape)
-        _check(self, x)
-        y, x_hat, rstd = fast.layer_norm(
-            x.reshape(-1, self._width), *self._affine(), eps=self.eps
-        )  # (N, D), all axes of a row as one
-        self.save(x_hat, rstd, x.shape)
-        return y.reshape(x.shape)
+        mean = x.mean(axis=self.axes, keepdims=True)  # (..., 1), one number a row
+        var = np.square(x - mean).mean(axis=self.axes, keepdims=True)  # (..., 1)
+        r = 1 / np.sqrt(var + self.eps)  # (..., 1)
+        x_hat = (x - mean) * r  # (..., *normalized_shape)
+        self.save(x_hat, r)
+        w, b = self.affine()
+        return w * x_hat + b  # (..., *normalized_shape)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (..., *normalized_shape)
-        x_hat, rstd, shape = self.saved()
-        self.check_dy(dy, shape)
-        weight, _ = self._affine()
-        dx, dw, db = fast.layer_norm_backward(dy.reshape(-1, self._width), x_hat, rstd, weight)
+        x_hat, r = self.saved()
+        rows = tuple(range(dy.ndim - len(self.axes)))
         if self.weight is not None:
-            self.weight.grad += dw.reshape(self.normalized_shape)
+            self.weight.grad += (dy * x_hat).sum(axis=rows)  # normalized_shape
         if self.bias is not None:
-            self.bias.grad += db.reshape(self.normalized_shape)
-        return dx.reshape(shape)
+            self.bias.grad += dy.sum(axis=rows)  # normalized_shape
+        w, _ = self.affine()
+        g = dy * w  # (..., *normalized_shape)
+        mean_g = g.mean(axis=self.axes, keepdims=True)  # (..., 1)
+        mean_g_x_hat = (g * x_hat).mean(axis=self.axes, keepdims=True)  # (..., 1)
+        return r * (g - mean_g - x_hat * mean_g_x_hat)  # (..., *normalized_shape)
 
-    @property
-    def _width(self):
-        return math.prod(self.normalized_shape)
+    def affine(self) -> tuple[Any, Any]:
+        """Return w and b of ``normalized_shape``; 1 and 0 where there are none."""
+        w = 1 if self.weight is None else self.weight.data
+        b = 0 if self.bias is None else self.bias.data
+        return w, b
 
-    def _affine(self):
-        """Return w and b as vectors, or None."""
-        return [p if p is None else p.data.reshape(-1) for p in (self.weight, self.bias)]
+    def check_input(self, x: Array) -> None:
+        check_last_axes(self, x)
 
     def flops(self, x: Array, y: Array) -> int:
         return 7 * y.size
@@ -170,31 +177,30 @@ class RMSNorm(Module):
         shape = _as_shape(normalized_shape)
         self.normalized_shape: tuple[int, ...] = shape
         self.eps: float | None = None if eps is None else float(eps)
-        self.axes: tuple[int, ...] = tuple(range(-len(shape), 0))
+        self.axes: tuple[int, ...] = tuple(range(-len(shape), 0))  # of a row
         self.weight: Parameter | None = Parameter(init.ones(shape)) if elementwise_affine else None
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (..., *normalized_shape)
-        _check(self, x)
         eps = float(np.finfo(x.dtype).eps) if self.eps is None else self.eps
-        x_hat = np.square(x)
-        rrms = 1 / np.sqrt(x_hat.mean(axis=self.axes, keepdims=True) + eps)  # (..., 1)
-        np.multiply(x, rrms, out=x_hat)
-        self.save(x_hat, rrms)
+        r = 1 / np.sqrt(np.square(x).mean(axis=self.axes, keepdims=True) + eps)  # (..., 1)
+        x_hat = x * r  # (..., *normalized_shape)
+        self.save(x_hat, r)
         return x_hat if self.weight is None else x_hat * self.weight.data
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (..., *normalized_shape)
-        x_hat, rrms = self.saved()
-        self.check_dy(dy, x_hat.shape)
-        rows = tuple(range(dy.ndim - len(self.axes)))
+        x_hat, r = self.saved()
+        g = dy  # (..., *normalized_shape)
         if self.weight is not None:
-            self.weight.grad += (dy * x_hat).sum(axis=rows)
-        g = dy if self.weight is None else dy * self.weight.data  # (..., *normalized_shape)
-        dx = g * x_hat
-        stretch = dx.mean(axis=self.axes, keepdims=True)  # (..., 1)
-        np.multiply(x_hat, stretch, out=dx)
-        np.subtract(g, dx, out=dx)
-        dx *= rrms
-        return dx  # (..., *normalized_shape)
+            rows = tuple(range(dy.ndim - len(self.axes)))
+            self.weight.grad += (dy * x_hat).sum(axis=rows)  # normalized_shape
+            g = dy * self.weight.data
+        mean_g_x_hat = (g * x_hat).mean(axis=self.axes, keepdims=True)  # (..., 1)
+        return r * (g - x_hat * mean_g_x_hat)  # (..., *normalized_shape)
+
+    def check_input(self, x: Array) -> None:
+        check_last_axes(self, x)
 
     def flops(self, x: Array, y: Array) -> int:
         return 5 * y.size
@@ -208,14 +214,3 @@ class RMSNorm(Module):
 def _as_shape(normalized_shape):
     shape = plain_number(normalized_shape)
     return (shape,) if isinstance(shape, int) else tuple(shape)
-
-
-def _check(layer, x):
-    name, shape = type(layer).__name__, layer.normalized_shape
-    if x.shape[-len(shape) :] != shape:
-        raise ValueError(
-            f"{name}: expected x whose last axes are {shape} (normalized_shape), "
-            f"got shape {x.shape}; build it as {name}({x.shape[-1] if x.ndim else 1})"
-        )
-    if layer.weight is not None:
-        check_dtype(layer, x, layer.weight.dtype)

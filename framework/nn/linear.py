@@ -5,12 +5,12 @@ from typing import Any
 
 from numpy.random import Generator
 
-from firstlight import fast
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_dtype
+from firstlight.nn._checks import check_last_axis, check_positive
 from firstlight.parameter import Parameter
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Linear(Module):
@@ -71,11 +71,7 @@ class Linear(Module):
         needs_dx: bool = True,
         rng: Generator | None = None,
     ):
-        if in_features < 1 or out_features < 1:
-            raise ValueError(
-                "Linear: expected in_features and out_features of 1 or more, "
-                f"got {in_features} and {out_features}"
-            )
+        check_positive(self, in_features=in_features, out_features=out_features)
         self.in_features = in_features
         self.out_features = out_features
         self.needs_dx = needs_dx
@@ -89,38 +85,26 @@ class Linear(Module):
             Parameter(init.uniform((out_features,), -bound, bound, rng=rng)) if bias else None
         )
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (..., I)
-        self._check(x)
         self.save(x)
-        y = fast.matmul(x.reshape(-1, self.in_features), self.weight.data.T)  # (N, O)
+        y = x @ self.weight.data.T  # (..., O)
         if self.bias is not None:
-            y += self.bias.data
-        return y.reshape(*x.shape[:-1], self.out_features)  # (..., O)
+            y = y + self.bias.data
+        return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array | Any:  # dy (..., O)
         (x,) = self.saved()
-        self.check_dy(dy, (*x.shape[:-1], self.out_features))
-        rows = dy.reshape(-1, self.out_features)  # (N, O)
+        dy_rows = dy.reshape(-1, self.out_features)  # (N, O)
         x_rows = x.reshape(-1, self.in_features)  # (N, I)
-        fast.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)  # (O, I)
+        self.weight.grad += dy_rows.T @ x_rows  # (O, I)
         if self.bias is not None:
-            self.bias.grad += fast.channel_sums(rows)  # (O,)
-        if not self.needs_dx:
-            return None
-        return fast.matmul(rows, self.weight.data).reshape(x.shape)  # (..., I)
+            self.bias.grad += dy_rows.sum(axis=0)  # (O,)
+        return dy @ self.weight.data if self.needs_dx else None  # (..., I)
 
-    def _check(self, x):
-        if x.ndim < 1 or x.shape[-1] != self.in_features:
-            cure = (
-                f"flatten first, e.g. Sequential(Flatten(), Linear({self.in_features}, ...))"
-                if x.ndim > 2
-                else f"build it as Linear({x.shape[-1] if x.ndim else 1}, {self.out_features})"
-            )
-            raise ValueError(
-                f"Linear: expected x with last axis {self.in_features} (in_features), "
-                f"got shape {x.shape}; {cure}"
-            )
-        check_dtype(self, x, self.weight.dtype)
+    def check_input(self, x: Array) -> None:
+        check_last_axis(self, x, "in_features")
 
     def flops(self, x: Array, y: Array) -> int:
         return 2 * y.size * self.in_features

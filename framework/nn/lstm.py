@@ -6,6 +6,7 @@ import numpy as np
 
 from firstlight.nn.recurrent import Cell, Recurrent
 from firstlight.support.array import Array
+from firstlight.support.special import sigmoid
 
 
 class LSTMCell(Cell):
@@ -75,44 +76,22 @@ class LSTMCell(Cell):
     def step(
         a: Array, b: Array, state: tuple[Array, ...]
     ) -> tuple[tuple[Array, ...], Any]:  # (N, 4 H), (N, 4 H), (h, c)
-        _, c = state
-        gates = np.add(a, b, out=b)  # (N, 4 H)
-        # All four at once, by σ(x) = ½ + ½ tanh(x/2), with half the passes of σ by exp.
-        g = _blocks(gates)[2]
-        g *= 2
-        gates *= 0.5
-        np.tanh(gates, out=gates)
-        gates *= 0.5
-        gates += 0.5
-        i, f, g, o = _blocks(gates)
-        g *= 2
-        g -= 1
-        new = f * c  # (N, H)
-        new += i * g
-        tanh = np.tanh(new)  # (N, H)
-        return (o * tanh, new), (gates, c, tanh)
+        _, c = state  # (N, H), as all below
+        a_i, a_f, a_g, a_o = np.split(a + b, 4, axis=1)
+        i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
+        c_t = f * c + i * g
+        h_t = o * np.tanh(c_t)
+        return (h_t, c_t), (i, f, g, o, c, c_t)
 
     @staticmethod
     def undo(dstate: Any, kept: Any) -> tuple[Array, Array, Any]:
-        (dh, dc), (gates, c, tanh) = dstate, kept
-        i, f, g, o = _blocks(gates)
-        through_h = np.square(tanh)
-        np.subtract(1, through_h, out=through_h)
-        through_h *= o
-        through_h *= dh
-        dc = dc + through_h  # (N, H)
-        da = np.square(gates)
-        np.subtract(gates, da, out=da)  # σ', (N, 4 H)
-        da_i, da_f, da_g, da_o = _blocks(da)
-        np.subtract(1, np.square(g), out=da_g)
-        da_i *= g
-        da_i *= dc
-        da_f *= c
-        da_f *= dc
-        da_g *= i
-        da_g *= dc
-        da_o *= tanh
-        da_o *= dh
+        (dh, dc), (i, f, g, o, c, c_t) = dstate, kept
+        dc = dc + dh * o * (1 - np.tanh(c_t) ** 2)
+        da_i = dc * g * i * (1 - i)
+        da_f = dc * c * f * (1 - f)
+        da_g = dc * i * (1 - g**2)
+        da_o = dh * np.tanh(c_t) * o * (1 - o)
+        da = np.concatenate([da_i, da_f, da_g, da_o], axis=1)  # (N, 4 H)
         return da, da, (0, dc * f)
 
 
@@ -157,8 +136,3 @@ class LSTM(Recurrent):
     """
 
     cell: type[Cell] = LSTMCell
-
-
-def _blocks(gates):  # (N, 4 H) -> four views (N, H)
-    size = gates.shape[1] // 4
-    return [gates[:, k * size : (k + 1) * size] for k in range(4)]

@@ -5,8 +5,10 @@ from typing import Any
 from numpy.random import Generator
 
 from firstlight.module import Module
+from firstlight.nn._checks import check_positive
 from firstlight.nn.linear import Linear
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class PatchEmbedding(Module):
@@ -53,34 +55,36 @@ class PatchEmbedding(Module):
         needs_dx: bool = True,
         rng: Generator | None = None,
     ):
-        if patch_size < 1:
-            raise ValueError(f"PatchEmbedding: expected patch_size of 1 or more, got {patch_size}")
+        check_positive(self, patch_size=patch_size)
         self.in_channels = in_channels
         self.patch_size = patch_size
         self.needs_dx = needs_dx
         pixels = patch_size * patch_size * in_channels
         self.proj: Linear = Linear(pixels, embed_dim, needs_dx=needs_dx, rng=rng)
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        p = self.patch_size
-        if x.ndim != 4 or x.shape[1] % p or x.shape[2] % p or x.shape[3] != self.in_channels:
-            raise ValueError(
-                f"PatchEmbedding: expected images (N, H, W, {self.in_channels}) with H and W "
-                f"multiples of {p} (patch_size), got shape {x.shape}"
-            )
-        n, h, w, c = x.shape
+        (n, h, w, c), p = x.shape, self.patch_size
         self.save(x.shape)
         grid = x.reshape(n, h // p, p, w // p, p, c).swapaxes(2, 3)  # (N, H/P, W/P, P, P, C)
         return self.proj(grid.reshape(n, h // p * (w // p), p * p * c))  # (N, HW/P², D)
 
+    @accelerated
     def backward(self, dy: Array) -> Array | Any:  # dy (N, HW/P², D)
-        (shape,) = self.saved()
-        n, h, w, c = shape
-        p = self.patch_size
-        dx = self.proj.backward(dy)
+        ((n, h, w, c),) = self.saved()
+        p, dx = self.patch_size, self.proj.backward(dy)  # (N, HW/P², P · P · C)
         if dx is None:
             return None
-        return dx.reshape(n, h // p, w // p, p, p, c).swapaxes(2, 3).reshape(shape)
+        grid = dx.reshape(n, h // p, w // p, p, p, c).swapaxes(2, 3)  # (N, H/P, P, W/P, P, C)
+        return grid.reshape(n, h, w, c)
+
+    def check_input(self, x: Array) -> None:
+        p, c = self.patch_size, self.in_channels
+        if x.ndim != 4 or x.shape[1] % p or x.shape[2] % p or x.shape[3] != c:
+            raise ValueError(
+                f"PatchEmbedding: expected images (N, H, W, {c}) with H and W "
+                f"multiples of {p} (patch_size), got shape {x.shape}"
+            )
 
     def flops(self, x: Array, y: Array) -> int:
         return 0  # counted by the projection

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from firstlight import fast
-from firstlight.fast.window import Window
 from firstlight.module import Module
 from firstlight.nn._checks import check_fits, check_images, pair
+from firstlight.nn.window import Window
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class MaxPool2d(Module):
@@ -65,17 +65,30 @@ class MaxPool2d(Module):
             "MaxPool2d", kernel_size, stride, padding, dilation, ceil_mode
         )
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        check_images("MaxPool2d", x)
-        check_fits("MaxPool2d", x, self.window)
-        y, place = fast.max_pool2d(x, self.window)  # (N, oh, ow, C) each
-        self.save(place, x.shape[1:3])
+        n, h, w, c = x.shape
+        y = np.full_like(x, -np.inf, shape=(n, *self.window.positions((h, w)), c))  # (N, oh, ow, C)
+        place = np.full_like(y, -1, dtype=int)  # (N, oh, ow, C)
+        for k, windows, pixels in _taps(self.window, (h, w)):
+            seen = x[pixels]  # pixel k of each window: taken if first, larger or NaN
+            better = (place[windows] < 0) | (seen > y[windows]) | np.isnan(seen)
+            y[windows] = np.where(better, seen, y[windows])
+            place[windows] = np.where(better, k, place[windows])
+        self.save(place, x.shape)
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
-        place, image = self.saved()
-        self.check_dy(dy, place.shape)
-        return fast.max_pool2d_dx(dy, place, self.window, image)  # (N, H, W, C)
+        place, shape = self.saved()
+        dx = np.zeros_like(dy, shape=shape)  # (N, H, W, C)
+        for k, windows, pixels in _taps(self.window, shape[1:3]):
+            dx[pixels] += np.where(place[windows] == k, dy[windows], 0)
+        return dx
+
+    def check_input(self, x: Array) -> None:
+        check_images("MaxPool2d", x)
+        check_fits("MaxPool2d", x, self.window)
 
     def extra_repr(self) -> str:
         return _window_repr(self.window)
@@ -133,122 +146,42 @@ class AvgPool2d(Module):
         )
         self.count_include_pad: bool = bool(count_include_pad)
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
+        n, h, w, c = x.shape
+        total = np.zeros_like(x, shape=(n, *self.window.positions((h, w)), c))  # (N, oh, ow, C)
+        for _, windows, pixels in _taps(self.window, (h, w)):
+            total[windows] += x[pixels]
+        count = self._pixels_counted(x)  # (oh, ow, 1), kh kw where the window is inside
+        self.save(count, x.shape)
+        return total / count
+
+    @accelerated
+    def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
+        count, shape = self.saved()
+        share = dy / count  # (N, oh, ow, C)
+        dx = np.zeros_like(dy, shape=shape)  # (N, H, W, C)
+        for _, windows, pixels in _taps(self.window, shape[1:3]):
+            dx[pixels] += share[windows]
+        return dx
+
+    def check_input(self, x: Array) -> None:
         check_images("AvgPool2d", x)
         check_fits("AvgPool2d", x, self.window)
-        y = fast.avg_pool2d(x, self.window, self.count_include_pad)  # (N, oh, ow, C)
-        self.save(y.shape, x.shape[1:3])
-        return y
 
-    def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
-        shape, image = self.saved()
-        self.check_dy(dy, shape)
-        return fast.avg_pool2d_dx(dy, self.window, image, self.count_include_pad)  # (N, H, W, C)
+    def _pixels_counted(self, x):
+        """Return the number of pixels that each window counts; beyond the padding are none."""
+        along = []  # of rows, of columns
+        for n, axis in enumerate(self.window.axes(x.shape[1:3])):
+            size, before, after = x.shape[1 + n], self.window.before[n], self.window.after[n]
+            first, end = (-before, size + after) if self.count_include_pad else (0, size)
+            start = np.arange(axis.out, dtype=x.dtype, like=x) * axis.stride - before
+            along.append(np.minimum(start + axis.taps, end) - np.maximum(start, first))
+        return np.outer(*along)[:, :, None]
 
     def extra_repr(self) -> str:
         left_out = "" if self.count_include_pad else ", count_include_pad=False"
         return _window_repr(self.window) + left_out
-
-
-class AdaptiveAvgPool2d(Module):
-    """Average cells of x so that y has a given size.
-
-    Formula, along each axis; cell m of y is the mean of pixels start ... stop, and cells overlap
-    if the sizes do not divide::
-
-        start = ⌊m H / oh⌋        stop = ⌈(m + 1) H / oh⌉
-
-    Gradient: dy of a cell is divided equally among its pixels.
-
-    Parameters
-    ----------
-    output_size : int or (int, int)
-        oh and ow.
-
-    Raises
-    ------
-    ValueError
-        An output_size below 1; x is not (N, H, W, C), or has no pixels.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from firstlight import nn
-    >>> nn.AdaptiveAvgPool2d(2)(np.ones((5, 7, 7, 3), "float32")).shape
-    (5, 2, 2, 3)
-    """
-
-    def __init__(self, output_size: int | tuple[int, int]):
-        self.output_size: tuple[int, int] = pair("AdaptiveAvgPool2d", "output_size", output_size, 1)
-
-    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        _check_pixels("AdaptiveAvgPool2d", x)
-        self.save(x)
-        y = np.empty_like(x, order="C", shape=(len(x), *self.output_size, x.shape[3]))
-        for m, n, pixels in self._cells(x):
-            y[:, m, n] = x[pixels].mean(axis=(1, 2))  # (N, C)
-        return y  # (N, oh, ow, C)
-
-    def backward(self, dy: Array) -> Array:  # dy (N, oh, ow, C)
-        (x,) = self.saved()
-        self.check_dy(dy, (len(x), *self.output_size, x.shape[3]))
-        dx = np.zeros_like(x, order="C")
-        for m, n, pixels in self._cells(x):
-            height, width = dx[pixels].shape[1:3]
-            dx[pixels] += dy[:, m, n][:, None, None] * (1 / (height * width))  # (N, 1, 1, C)
-        return dx  # (N, H, W, C)
-
-    def _cells(self, x):
-        """Yield ``(m, n, index)``, the pixels in each cell of y."""
-        rows, columns = (
-            [slice(m * size // out, -(-(m + 1) * size // out)) for m in range(out)]
-            for size, out in zip(x.shape[1:3], self.output_size, strict=True)
-        )
-        for m, ys in enumerate(rows):
-            for n, xs in enumerate(columns):
-                yield m, n, (slice(None), ys, xs)
-
-    def extra_repr(self) -> str:
-        return f"{self.output_size}"
-
-
-class GlobalAvgPool2d(Module):
-    """Return the mean over all pixels, one number per channel.
-
-    Formula and gradient::
-
-        y[n, c]        = 1/(H W) Σ_hw x[n, h, w, c]
-        dx[n, h, w, c] = dy[n, c] / (H W)
-
-    Raises
-    ------
-    ValueError
-        x is not (N, H, W, C), or has no pixels.
-
-    References
-    ----------
-    Lin et al., "Network In Network", 2013, section 3.2.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from firstlight import nn
-    >>> nn.GlobalAvgPool2d()(np.ones((5, 7, 7, 3), "float32")).shape
-    (5, 3)
-    """
-
-    def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        _check_pixels("GlobalAvgPool2d", x)
-        self.save(x.shape)
-        return x.mean(axis=(1, 2))  # (N, C)
-
-    def backward(self, dy: Array) -> Array:  # dy (N, C)
-        (shape,) = self.saved()
-        self.check_dy(dy, (shape[0], shape[3]))
-        share = dy * (1 / (shape[1] * shape[2]))  # (N, C)
-        dx = np.empty_like(dy, order="C", shape=shape)
-        dx[...] = share[:, None, None]
-        return dx  # (N, H, W, C)
 
 
 def _pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
@@ -261,14 +194,20 @@ def _pooling_window(who, kernel_size, stride, padding, dilation, ceil_mode):
             f"{who}: expected a padding of half the kernel_size at most, got padding={padding} "
             f"with kernel_size={kernel}; a window must see the image"
         )
-    return fast.Window(kernel, stride, dilation, padding, padding, bool(ceil_mode))
+    return Window(kernel, stride, dilation, padding, padding, bool(ceil_mode))
 
 
-def _check_pixels(who, x):
-    """Raise a ValueError unless x is (N, H, W, C) with at least one pixel."""
-    check_images(who, x)
-    if 0 in x.shape[1:3]:
-        raise ValueError(f"{who}: expected x with pixels, got shape {x.shape}")
+def _taps(window, image):
+    """Yield ``(k, windows, pixels)`` for each position k = i kw + j in a window.
+
+    ``windows`` are those whose pixel k is on the image (H, W), and ``pixels`` these pixels: indices
+    for all samples and channels.
+    """
+    rows, columns = window.axes(image)
+    for i in range(rows.taps):
+        for j in range(columns.taps):
+            (m, ys), (n, xs) = rows.inside(i, image[0]), columns.inside(j, image[1])
+            yield i * columns.taps + j, (slice(None), m, n), (slice(None), ys, xs)
 
 
 def _window_repr(window):

@@ -6,7 +6,9 @@ Learned positions are an `Embedding` of 0, 1, 2, ... that is added to x.
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.nn._checks import check_even, check_positions
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class SinusoidalPositions(Module):
@@ -42,23 +44,23 @@ class SinusoidalPositions(Module):
     """
 
     def __init__(self, embed_dim: int):
-        _check_even("SinusoidalPositions", "embed_dim", embed_dim)
+        check_even(self, embed_dim=embed_dim)
         self.embed_dim = embed_dim
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (..., T, C)
-        if x.ndim < 2 or x.shape[-1] != self.embed_dim:
-            raise ValueError(
-                f"SinusoidalPositions: expected x of shape (..., positions, {self.embed_dim}), "
-                f"got shape {x.shape}"
-            )
-        self.save(x.shape)
-        cos, sin = _waves(x.shape[-2], self.embed_dim, 0, x)  # (T, C/2) each
-        return x + np.stack([sin, cos], axis=-1).reshape(x.shape[-2:])
+        self.save()
+        cos, sin = waves(x, self.embed_dim)  # (T, C/2) each
+        positions = np.stack([sin, cos], axis=-1).reshape(x.shape[-2:])  # (T, C)
+        return x + positions
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
-        (shape,) = self.saved()
-        self.check_dy(dy, shape)
+        self.saved()
         return dy
+
+    def check_input(self, x: Array) -> None:
+        check_positions(self, x, self.embed_dim)
 
     def extra_repr(self) -> str:
         return f"{self.embed_dim}"
@@ -102,35 +104,32 @@ class RotaryPositions(Module):
     """
 
     def __init__(self, head_dim: int, base: float = 10000.0):
-        _check_even("RotaryPositions", "head_dim", head_dim)
+        check_even(self, head_dim=head_dim)
         self.head_dim = head_dim
         self.base: float = float(base)
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (..., T, D)
-        if x.ndim < 2 or x.shape[-1] != self.head_dim:
-            raise ValueError(
-                f"RotaryPositions: expected x of shape (..., positions, {self.head_dim}), "
-                f"got shape {x.shape}"
-            )
-        self.save(x.shape)
+        self.save()
         return self.turn(x)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
-        (shape,) = self.saved()
-        self.check_dy(dy, shape)
+        self.saved()
         return self.turn(dy, back=True)
 
+    @accelerated
     def turn(self, x: Array, start: int = 0, *, back: bool = False) -> Array:
         """Rotate x (..., T, D), or rotate it back; its first position is ``start``."""
-        cos, sin = _waves(x.shape[-2], self.head_dim, start, x, self.base)  # (T, D/2) each
+        cos, sin = waves(x, self.head_dim, start, self.base)  # (T, D/2) each
         if back:
-            sin = -sin
+            sin = -sin  # by the negative angle
         half = self.head_dim // 2
-        low, high = x[..., :half], x[..., half:]
-        y = np.empty_like(x)
-        np.subtract(low * cos, high * sin, out=y[..., :half])
-        np.add(high * cos, low * sin, out=y[..., half:])
-        return y
+        low, high = x[..., :half], x[..., half:]  # (..., T, D/2) each
+        return np.concatenate([low * cos - high * sin, high * cos + low * sin], axis=-1)
+
+    def check_input(self, x: Array) -> None:
+        check_positions(self, x, self.head_dim)
 
     def flops(self, x: Array, y: Array) -> int:
         return 3 * y.size
@@ -139,15 +138,9 @@ class RotaryPositions(Module):
         return f"{self.head_dim}, base={self.base}"
 
 
-def _waves(count, width, start, like, base=10000.0):
-    """Return cos(t ω_i) and sin(t ω_i), (count, width/2) each, for t from ``start`` on."""
+def waves(x: Array, width: int, start: int = 0, base: float = 10000.0) -> tuple[Array, Array]:
+    """Return cos(t ω_i) and sin(t ω_i), (T, width/2) each, for the positions t of x (..., T, .)."""
     # In float64, as angles of thousands need the precision.
-    t = np.arange(start, start + count, dtype="float64", like=like)[:, None]  # (count, 1)
-    angles = t * base ** (-2 * np.arange(width // 2, like=like) / width)
-    return (f(angles).astype(like.dtype) for f in (np.cos, np.sin))
-
-
-def _check_even(who, name, size):
-    """Raise a ValueError unless a size is even."""
-    if size < 2 or size % 2:
-        raise ValueError(f"{who}: expected an even {name}, for pairs of numbers, got {size}")
+    t = np.arange(start, start + x.shape[-2], dtype="float64", like=x)[:, None]  # (T, 1)
+    angles = t * base ** (-2 * np.arange(width // 2, like=x) / width)  # (T, width/2)
+    return np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.nn._checks import check_reduction, check_same_shape, gradient_factor, reduced
+from firstlight.nn._loss_checks import check_dloss, check_reduction, check_same_shape
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class MSELoss(Module):
@@ -45,18 +46,25 @@ class MSELoss(Module):
     """
 
     def __init__(self, *, reduction: str = "mean"):
-        check_reduction("MSELoss", reduction)
+        check_reduction(self, reduction)
         self.reduction = reduction
 
+    @accelerated
     def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
-        d = _difference(self, prediction, target)  # (...)
-        self.save(d)
-        return reduced(self, d * d, _total(self, d))
+        d = prediction - target.astype(prediction.dtype, copy=False)  # (...)
+        losses = d**2  # (...)
+        D = d.size if self.reduction == "mean" else 1
+        self.save(d, D)
+        return losses if self.reduction == "none" else losses.sum() / D
 
+    @accelerated
     def backward(self, dloss: Any = 1.0) -> Array:
-        (d,) = self.saved()
-        d *= 2 * gradient_factor(self, dloss, _total(self, d), d.shape)
-        return d  # (...)
+        d, D = self.saved()
+        dloss = check_dloss(self, dloss, d)  # a number, or (...) for reduction "none"
+        return dloss / D * 2 * d  # (...)
+
+    def check_input(self, prediction: Array, target: Array) -> None:
+        check_same_shape(self, prediction, target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{}``, as the loss is the only metric."""
@@ -106,19 +114,25 @@ class L1Loss(Module):
     """
 
     def __init__(self, *, reduction: str = "mean"):
-        check_reduction("L1Loss", reduction)
+        check_reduction(self, reduction)
         self.reduction = reduction
 
+    @accelerated
     def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
-        d = _difference(self, prediction, target)  # (...)
-        self.save(d)
-        return reduced(self, np.abs(d), _total(self, d))
+        d = prediction - target.astype(prediction.dtype, copy=False)  # (...)
+        losses = np.abs(d)  # (...)
+        D = d.size if self.reduction == "mean" else 1
+        self.save(d, D)
+        return losses if self.reduction == "none" else losses.sum() / D
 
+    @accelerated
     def backward(self, dloss: Any = 1.0) -> Array:
-        (d,) = self.saved()
-        dx = np.sign(d, out=d)
-        dx *= gradient_factor(self, dloss, _total(self, d), d.shape)
-        return dx  # (...)
+        d, D = self.saved()
+        dloss = check_dloss(self, dloss, d)  # a number, or (...) for reduction "none"
+        return dloss / D * np.sign(d)  # (...)
+
+    def check_input(self, prediction: Array, target: Array) -> None:
+        check_same_shape(self, prediction, target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{}``, as the loss is the only metric."""
@@ -175,24 +189,29 @@ class HuberLoss(Module):
     """
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0):
-        check_reduction("HuberLoss", reduction)
+        check_reduction(self, reduction)
         if not delta > 0:
             raise ValueError(f"HuberLoss: expected a delta above 0, got {delta}")
         self.reduction = reduction
         self.delta = delta
 
+    @accelerated
     def forward(self, prediction: Array, target: Array) -> Array:  # both (...)
-        d = _difference(self, prediction, target)  # (...)
-        c = np.clip(d, -self.delta, self.delta, out=np.empty_like(d))
-        self.save(c)
-        d -= c / 2
-        d *= c
-        return reduced(self, d, _total(self, d))
+        d = prediction - target.astype(prediction.dtype, copy=False)  # (...)
+        c = np.clip(d, -self.delta, self.delta)  # (...)
+        losses = c * (d - c / 2)  # (...)
+        D = c.size if self.reduction == "mean" else 1
+        self.save(c, D)
+        return losses if self.reduction == "none" else losses.sum() / D
 
+    @accelerated
     def backward(self, dloss: Any = 1.0) -> Array:
-        (c,) = self.saved()
-        c *= gradient_factor(self, dloss, _total(self, c), c.shape)
-        return c  # (...)
+        c, D = self.saved()
+        dloss = check_dloss(self, dloss, c)  # a number, or (...) for reduction "none"
+        return dloss / D * c  # (...)
+
+    def check_input(self, prediction: Array, target: Array) -> None:
+        check_same_shape(self, prediction, target)
 
     def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
         """Return ``{}``, as the loss is the only metric."""
@@ -204,15 +223,3 @@ class HuberLoss(Module):
 
     def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}, delta={self.delta}"
-
-
-def _difference(loss, prediction, target):
-    """Return prediction - target in prediction's dtype, after checking both."""
-    check_same_shape(type(loss).__name__, prediction, target)
-    d = np.empty_like(prediction)  # an array even for one number, where NumPy returns a scalar
-    return np.subtract(prediction, target, out=d, dtype=d.dtype)
-
-
-def _total(loss, d):
-    """Return the denominator of the loss."""
-    return d.size if loss.reduction == "mean" else 1

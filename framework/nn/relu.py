@@ -1,13 +1,10 @@
-"""ReLU, LeakyReLU and ELU: activations that are the identity for positive x.
-
-They avoid ``np.where``, which is slow on a random condition, and run over blocks, on all cores.
-"""
+"""ReLU, LeakyReLU and ELU: activations that are the identity for positive x."""
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.module import Module
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class ReLU(Module):
@@ -33,23 +30,16 @@ class ReLU(Module):
     array([0., 0., 2.])
     """
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y = fast.blockwise(self._forward, x)
-        self.save(y)  # the next layer saves y anyway, so this needs no memory
+        y = np.maximum(x, 0)
+        self.save(y)  # the next layer saves y too, so it takes no memory
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
-        self.check_dy(dy, y.shape)
-        return fast.blockwise(self._backward, y, dy)
-
-    @staticmethod
-    def _forward(y, x):
-        np.maximum(x, 0, out=y)
-
-    @staticmethod
-    def _backward(dx, y, dy):
-        fast.zero_where(dx, dy, y <= 0)  # dy · [y > 0] would be NaN for a dy of inf
+        return np.where(y <= 0, 0, dy)  # not dy * (y > 0): inf · 0 would be NaN
 
 
 class LeakyReLU(Module):
@@ -61,7 +51,7 @@ class LeakyReLU(Module):
 
     Gradient::
 
-        dx = dy · (1 if x > 0 else s) = s dy + (1 - s) dy · [x > 0]
+        dx = dy · (1 if x > 0 else s)
 
     Parameters
     ----------
@@ -83,24 +73,15 @@ class LeakyReLU(Module):
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope: float = float(negative_slope)
 
+    @accelerated
     def forward(self, x: Array) -> Array:
         self.save(x)
-        return fast.blockwise(self._forward, x)
+        return np.maximum(x, 0) + self.negative_slope * np.minimum(x, 0)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (x,) = self.saved()
-        self.check_dy(dy, x.shape)
-        return fast.blockwise(self._backward, x, dy)
-
-    def _forward(self, y, x):
-        s = self.negative_slope
-        np.multiply(x if s else np.minimum(x, 0), s, out=y)  # or 0 · inf would be NaN
-        (np.maximum if s <= 1 else np.minimum)(x, y, out=y)  # s x is below x > 0 if s ≤ 1
-
-    def _backward(self, dx, x, dy):
-        np.multiply(x > 0, 1 - self.negative_slope, out=dx, dtype=dx.dtype)
-        dx += self.negative_slope
-        dx *= dy
+        return np.where(x > 0, dy, self.negative_slope * dy)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
@@ -113,10 +94,10 @@ class ELU(Module):
 
         y = max(x, 0) + n        n = α (exp(min(x, 0)) - 1)
 
-    Gradient: for x ≤ 0, dn/dx = α exp(x) = n + α; for x > 0 the slope is 1 and n = 0::
+    Gradient: for x ≤ 0, y = n and dn/dx = α exp(x) = n + α::
 
-        dx = dy · (n + α)                           x ≤ 0
-        dx = dy · 1 = dy · (n + α + (1 - α))        x > 0
+        dx = dy · (y + α)        x ≤ 0
+        dx = dy                  x > 0
 
     Parameters
     ----------
@@ -139,28 +120,17 @@ class ELU(Module):
     def __init__(self, alpha: float = 1.0):
         self.alpha: float = float(alpha)
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y = fast.blockwise(self._forward, x)
+        n = self.alpha * np.expm1(np.minimum(x, 0))
+        y = np.maximum(x, 0) + n
         self.save(x, y)
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         x, y = self.saved()
-        self.check_dy(dy, x.shape)
-        return fast.blockwise(self._backward, x, y, dy)
-
-    def _forward(self, y, x):
-        np.minimum(x, 0, out=y)
-        np.expm1(y, out=y)
-        y *= self.alpha
-        y += np.maximum(x, 0)
-
-    def _backward(self, dx, x, y, dy):
-        fast.zero_where(dx, y, x > 0)  # n
-        dx += self.alpha
-        if self.alpha != 1:
-            dx += np.multiply(x > 0, 1 - self.alpha, dtype=dx.dtype)
-        dx *= dy
+        return dy * np.where(x > 0, 1, y + self.alpha)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}"

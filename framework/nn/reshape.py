@@ -1,4 +1,4 @@
-"""Flatten, Reshape and Identity: layers that change at most the shape.
+"""Flatten, Reshape and Identity: layers that change the shape at most.
 
 If the next layer has ``needs_dx=False``, its backward returns None, and so do theirs.
 """
@@ -7,7 +7,9 @@ import math
 from typing import Any
 
 from firstlight.module import Module
+from firstlight.nn._checks import check_axis
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Flatten(Module):
@@ -39,23 +41,19 @@ class Flatten(Module):
     def __init__(self, start_dim: int = 1):
         self.start_dim = start_dim
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, ...)
-        if not -x.ndim <= self.start_dim < x.ndim:
-            raise ValueError(
-                f"Flatten: expected x with an axis {self.start_dim} (start_dim), "
-                f"got shape {x.shape}; pass a batch, e.g. x[None] for one sample"
-            )
+        self.save(x.shape)
         start = self.start_dim % x.ndim
-        y = x.reshape(*x.shape[:start], math.prod(x.shape[start:]))  # (N, features)
-        self.save(x.shape, y.shape)
-        return y
+        return x.reshape(*x.shape[:start], math.prod(x.shape[start:]))  # (N, features)
 
+    @accelerated
     def backward(self, dy: Array | None) -> Array | Any:  # dy (N, features)
-        x_shape, y_shape = self.saved()
-        if dy is None:
-            return None
-        self.check_dy(dy, y_shape)
-        return dy.reshape(x_shape)  # (N, ...)
+        (shape,) = self.saved()
+        return None if dy is None else dy.reshape(shape)  # (N, ...)
+
+    def check_input(self, x: Array) -> None:
+        check_axis(self, x, "start_dim")
 
     def flops(self, x: Array, y: Array) -> int:
         return 0
@@ -98,30 +96,29 @@ class Reshape(Module):
             )
         self.shape = shape
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, ...)
-        y = x.reshape(*x.shape[:1], *self._sample_shape(x))  # (N, *shape)
-        self.save(x.shape, y.shape)
-        return y
+        self.save(x.shape)
+        return x.reshape(*x.shape[:1], *self._sample_shape(x))  # (N, *shape)
 
+    @accelerated
     def backward(self, dy: Array | None) -> Array | Any:  # dy (N, *shape)
-        x_shape, y_shape = self.saved()
-        if dy is None:
-            return None
-        self.check_dy(dy, y_shape)
-        return dy.reshape(x_shape)  # (N, ...)
+        (shape,) = self.saved()
+        return None if dy is None else dy.reshape(shape)  # (N, ...)
 
-    def _sample_shape(self, x):
-        """Replace -1, in a way that works for an empty batch too."""
+    def check_input(self, x: Array) -> None:
         size = math.prod(x.shape[1:])
-        known = math.prod(n for n in self.shape if n != -1)
-        left_over = size // known if known else 0
-        shape = tuple(left_over if n == -1 else n for n in self.shape)
-        if x.ndim < 1 or math.prod(shape) != size:
+        if x.ndim < 1 or math.prod(self._sample_shape(x)) != size:
             raise ValueError(
                 f"Reshape: expected samples that fit {self.shape}, got x of shape {x.shape}, "
                 f"with {size} elements a sample; choose sizes whose product is {size}"
             )
-        return shape
+
+    def _sample_shape(self, x):
+        """Replace -1, in a way that works for an empty batch too."""
+        known = math.prod(n for n in self.shape if n != -1)
+        inferred = math.prod(x.shape[1:]) // known if known else 0
+        return tuple(inferred if n == -1 else n for n in self.shape)
 
     def flops(self, x: Array, y: Array) -> int:
         return 0
@@ -146,14 +143,14 @@ class Identity(Module):
     Identity()
     """
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        self.save(x.shape)
+        self.save()
         return x
 
+    @accelerated
     def backward(self, dy: Array | None) -> Array | Any:
-        (shape,) = self.saved()
-        if dy is not None:
-            self.check_dy(dy, shape)
+        self.saved()
         return dy
 
     def flops(self, x: Array, y: Array) -> int:

@@ -1,13 +1,11 @@
-"""Sigmoid, Tanh, SiLU and Softplus: smooth activations based on the exponential.
-
-They run over blocks, on all cores (`firstlight.fast.blocked.elementwise`).
-"""
+"""Sigmoid, Tanh, SiLU and Softplus: smooth activations based on the exponential."""
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.module import Module
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
+from firstlight.support.special import sigmoid
 
 
 class Sigmoid(Module):
@@ -29,21 +27,17 @@ class Sigmoid(Module):
     array([0. , 0.5, 1. ])
     """
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y = fast.sigmoid(x)
+        with np.errstate(over="ignore"):  # exp(-x) = inf gives y = 0 exactly
+            y = 1 / (1 + np.exp(-x))
         self.save(y)
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
-        self.check_dy(dy, y.shape)
-        return fast.blockwise(self._backward, y, dy)
-
-    @staticmethod
-    def _backward(dx, y, dy):
-        np.subtract(1, y, out=dx)
-        dx *= y
-        dx *= dy
+        return dy * y * (1 - y)
 
 
 class Tanh(Module):
@@ -65,25 +59,16 @@ class Tanh(Module):
     array([-1.,  0.,  1.])
     """
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y = fast.blockwise(self._forward, x)
+        y = np.tanh(x)
         self.save(y)
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
-        self.check_dy(dy, y.shape)
-        return fast.blockwise(self._backward, y, dy)
-
-    @staticmethod
-    def _forward(y, x):
-        np.tanh(x, out=y)
-
-    @staticmethod
-    def _backward(dx, y, dy):
-        np.square(y, out=dx)
-        np.subtract(1, dx, out=dx)
-        dx *= dy
+        return dy * (1 - y**2)
 
 
 class SiLU(Module):
@@ -110,29 +95,16 @@ class SiLU(Module):
     array([-0.269,  0.   ,  1.762])
     """
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        s = np.empty_like(x, order="C")
-        y = fast.blockwise(self._forward, x, s)
+        s = sigmoid(x)
         self.save(x, s)
-        return y
+        return x * s
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         x, s = self.saved()
-        self.check_dy(dy, x.shape)
-        return fast.blockwise(self._backward, x, s, dy)
-
-    @staticmethod
-    def _forward(y, x, s):
-        fast.sigmoid_into(s, x)
-        np.multiply(x, s, out=y)
-
-    @staticmethod
-    def _backward(dx, x, s, dy):
-        np.subtract(1, s, out=dx)
-        dx *= x
-        dx += 1
-        dx *= s
-        dx *= dy
+        return dy * s * (1 + x * (1 - s))
 
 
 class Softplus(Module):
@@ -172,29 +144,18 @@ class Softplus(Module):
         self.beta: float = float(beta)
         self.threshold: float = float(threshold)
 
+    @accelerated
     def forward(self, x: Array) -> Array:
         self.save(x)
-        return fast.blockwise(self._forward, x)
+        z = self.beta * x
+        y = np.log1p(np.exp(np.minimum(z, self.threshold))) / self.beta
+        return np.where(z > self.threshold, x, y)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (x,) = self.saved()
-        self.check_dy(dy, x.shape)
-        return fast.blockwise(self._backward, x, dy)
-
-    def _forward(self, y, x):
-        np.multiply(x, self.beta, out=y)
-        linear = y > self.threshold
-        np.minimum(y, self.threshold, out=y)
-        np.exp(y, out=y)
-        np.log1p(y, out=y)
-        y *= 1 / self.beta
-        np.copyto(y, x, where=linear)
-
-    def _backward(self, dx, x, dy):
         z = self.beta * x
-        fast.sigmoid_into(dx, z)
-        dx *= dy
-        np.copyto(dx, dy, where=z > self.threshold, casting="same_kind")
+        return np.where(z > self.threshold, dy, dy * sigmoid(z))
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"

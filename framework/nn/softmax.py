@@ -3,7 +3,9 @@
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.nn._checks import check_axis
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Softmax(Module):
@@ -38,21 +40,21 @@ class Softmax(Module):
     def __init__(self, dim: int = -1):
         self.dim = dim
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y = _centered(self, x)
-        np.exp(y, out=y)
-        y /= y.sum(axis=self.dim, keepdims=True)
+        m = x.max(axis=self.dim, keepdims=True) if x.size else 0  # (..., 1, ...)
+        e = np.exp(x - m)
+        y = e / e.sum(axis=self.dim, keepdims=True)
         self.save(y)
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
-        self.check_dy(dy, y.shape)
-        dx = dy * y
-        total = dx.sum(axis=self.dim, keepdims=True)  # Σ_i dy_i y_i
-        np.subtract(dy, total, out=dx)
-        dx *= y
-        return dx
+        return y * (dy - (dy * y).sum(axis=self.dim, keepdims=True))
+
+    def check_input(self, x: Array) -> None:
+        check_axis(self, x, "dim")
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -85,28 +87,20 @@ class LogSoftmax(Module):
     def __init__(self, dim: int = -1):
         self.dim = dim
 
+    @accelerated
     def forward(self, x: Array) -> Array:
-        y = _centered(self, x)
-        if y.size:
-            y -= np.log(np.exp(y).sum(axis=self.dim, keepdims=True))
+        m = x.max(axis=self.dim, keepdims=True) if x.size else 0  # (..., 1, ...)
+        y = x - m - np.log(np.exp(x - m).sum(axis=self.dim, keepdims=True))
         self.save(y)
         return y
 
+    @accelerated
     def backward(self, dy: Array) -> Array:
         (y,) = self.saved()
-        self.check_dy(dy, y.shape)
-        dx = np.exp(y)
-        dx *= dy.sum(axis=self.dim, keepdims=True)
-        np.subtract(dy, dx, out=dx)
-        return dx
+        return dy - np.exp(y) * dy.sum(axis=self.dim, keepdims=True)
+
+    def check_input(self, x: Array) -> None:
+        check_axis(self, x, "dim")
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
-
-
-def _centered(layer, x):
-    """Return x - m as a new array; raise a ValueError unless x has the layer's axis."""
-    if not -x.ndim <= layer.dim < x.ndim:
-        who = type(layer).__name__
-        raise ValueError(f"{who}: expected x with an axis {layer.dim} (dim), got shape {x.shape}")
-    return x - x.max(axis=layer.dim, keepdims=True) if x.size else x.copy()

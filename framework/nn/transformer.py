@@ -143,19 +143,19 @@ class TransformerEncoderLayer(_TransformerLayer):
         """Return y for x (N, T, C); the mask is as in `MultiHeadAttention`."""
         return run(self, x, mask)
 
-    def _forward(self, x, mask):
+    def _forward(self, x, mask):  # x (N, T, C)
         if self.norm_first:
-            h = x + self._attend(self.norm1(x), mask)
+            h = x + self._attend(self.norm1(x), mask)  # (N, T, C)
             return h + self.dropout2(self._feed(self.norm2(h)))
-        h = self.norm1(x + self._attend(x, mask))
+        h = self.norm1(x + self._attend(x, mask))  # (N, T, C)
         return self.norm2(h + self.dropout2(self._feed(h)))
 
-    def _backward(self, dy):
+    def _backward(self, dy):  # dy (N, T, C)
         if self.norm_first:
             d = self._feed_backward(self.dropout2.backward(dy))
-            dh = dy + self.norm2.backward(d)
+            dh = dy + self.norm2.backward(d)  # (N, T, C)
             return dh + self.norm1.backward(self._attend_backward(dh))
-        u = self.norm2.backward(dy)
+        u = self.norm2.backward(dy)  # (N, T, C)
         v = self.norm1.backward(u + self._feed_backward(self.dropout2.backward(u)))
         return v + self._attend_backward(v)
 
@@ -212,25 +212,25 @@ class TransformerDecoderLayer(_TransformerLayer):
         """Return y for x (N, T, C) and memory (N, S, C); masks as in `MultiHeadAttention`."""
         return run(self, x, memory, mask, memory_mask)
 
-    def _forward(self, x, memory, mask, memory_mask):
+    def _forward(self, x, memory, mask, memory_mask):  # x (N, T, C), memory (N, S, C)
         if self.norm_first:
-            a = x + self._attend(self.norm1(x), mask)
+            a = x + self._attend(self.norm1(x), mask)  # (N, T, C)
             b = a + self._look(self.norm2(a), memory, memory_mask)
             return b + self.dropout3(self._feed(self.norm3(b)))
         a = self.norm1(x + self._attend(x, mask))
         b = self.norm2(a + self._look(a, memory, memory_mask))
         return self.norm3(b + self.dropout3(self._feed(b)))
 
-    def _backward(self, dy):
+    def _backward(self, dy):  # dy (N, T, C)
         if self.norm_first:
             d = self._feed_backward(self.dropout3.backward(dy))
             db = dy + self.norm3.backward(d)
-            d, dmemory = self._look_backward(db)
+            d, dmemory = self._look_backward(db)  # (N, T, C), (N, S, C)
             da = db + self.norm2.backward(d)
             return da + self.norm1.backward(self._attend_backward(da)), dmemory
         u = self.norm3.backward(dy)
         v = self.norm2.backward(u + self._feed_backward(self.dropout3.backward(u)))
-        d, dmemory = self._look_backward(v)
+        d, dmemory = self._look_backward(v)  # (N, T, C), (N, S, C)
         w = self.norm1.backward(v + d)
         return w + self._attend_backward(w), dmemory
 

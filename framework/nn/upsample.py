@@ -1,14 +1,14 @@
 """Upsample: resize images by nearest-neighbour or bilinear interpolation."""
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from firstlight import fast
 from firstlight.module import Module
+from firstlight.nn._checks import check_images, check_pixels
 from firstlight.support.arguments import plain_number
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Upsample(Module):
@@ -18,6 +18,9 @@ class Upsample(Module):
     each new pixel, for all samples n and channels c::
 
         y_nc = A_h x_nc A_wᵀ        A_h (H', H), A_w (W', W)
+
+    Few entries a_ij of A_h and A_w are not 0: those at p, or next to it. The product is taken over
+    these alone, so that inf and NaN stay in their place.
 
     The new pixel i samples the point p of the old image, with scale = old size / new size, or
     1 / scale_factor, and 1 for an axis that keeps its size::
@@ -84,44 +87,72 @@ class Upsample(Module):
         self.scale_factor: Any = _pair("scale_factor", scale_factor)
         self.mode = mode
         self.align_corners = align_corners
-        self._known = {}  # taps
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        if x.ndim != 4 or 0 in x.shape[1:3]:
-            raise ValueError(
-                f"Upsample: expected x of shape (N, H, W, C) with pixels, got {x.shape}"
-            )
-        rows, columns = (self._taps(axis, x) for axis in (0, 1))  # of A and of Aᵀ
-        y = fast.resize(x, rows[0], columns[0])  # (N, H', W', C)
-        self.save(y.shape, rows[1], columns[1])
+        n, h, w, c = x.shape
+        rows, columns = self.entries(0, h), self.entries(1, w)  # (i, j, a_ij) of A_h and A_w
+        z = np.zeros_like(x, shape=(n, self.new_size(0, h), w, c))  # (N, H', W, C)
+        for i, j, a in rows:
+            z[:, i] += a * x[:, j]
+        y = np.zeros_like(x, shape=(*z.shape[:2], self.new_size(1, w), c))  # (N, H', W', C)
+        for i, j, a in columns:
+            y[:, :, i] += a * z[:, :, j]
+        self.save(rows, columns, x.shape, z.shape)
         return y
 
+    @accelerated
     def backward(self, dy: Array | None) -> Array | Any:  # dy (N, H', W', C)
-        shape, rows, columns = self.saved()
+        rows, columns, x_shape, z_shape = self.saved()
         if dy is None:
             return None
-        self.check_dy(dy, shape)
-        return fast.resize(dy, rows, columns)  # (N, H, W, C)
+        dz = np.zeros_like(dy, shape=z_shape)  # (N, H', W, C)
+        for i, j, a in columns:
+            dz[:, :, j] += a * dy[:, :, i]
+        dx = np.zeros_like(dy, shape=x_shape)  # (N, H, W, C)
+        for i, j, a in rows:
+            dx[:, j] += a * dz[:, i]
+        return dx
 
-    def _taps(self, axis, x):
-        """Return the matrices A and Aᵀ of an axis as `fast.resize` takes them."""
-        old = x.shape[1 + axis]
-        if self.size is not None:
-            new, scale = int(self.size[axis]), old / self.size[axis]
-        else:
-            new, scale = int(old * self.scale_factor[axis]), 1 / self.scale_factor[axis]
-        if new < 1:
+    def check_input(self, x: Array) -> None:
+        check_images("Upsample", x)
+        check_pixels("Upsample", x)
+        if min(self.new_size(axis, x.shape[1 + axis]) for axis in (0, 1)) < 1:
             raise ValueError(
                 f"Upsample: expected a scale_factor that leaves a pixel, got {self.scale_factor} "
                 f"for x of shape {x.shape}"
             )
-        key = old, new, scale, x.dtype.name, type(x)
-        if (
-            key not in self._known
-        ):  # copied to a GPU once, as no graph can capture a copy from the host
-            weights = _axis_weights(*key[:4], self.mode, self.align_corners)
-            self._known[key] = [_like(x, a, *fast.resize_taps(a)) for a in (weights, weights.T)]
-        return self._known[key]
+
+    def new_size(self, axis: int, old: int) -> int:
+        """Return H' (axis 0) or W' (axis 1) for images of ``old`` pixels along that axis."""
+        if self.size is not None:
+            return int(self.size[axis])
+        return int(old * self.scale_factor[axis])
+
+    def entries(self, axis: int, old: int) -> list[tuple[int, int, float]]:
+        """Return the entries (i, j, a_ij) of A_h (axis 0) or A_w (axis 1) that are not 0."""
+        found = []
+        for i, p in enumerate(self._points(axis, old)):
+            j, f = int(p), p % 1  # ⌊p⌋ and its distance from p
+            found.append((i, j, 1 - f))
+            if f > 0:
+                found.append((i, j + 1, f))
+        return found
+
+    def _points(self, axis, old):
+        """Return p for each new pixel i."""
+        new = self.new_size(axis, old)
+        scale = old / new if self.scale_factor is None else 1 / self.scale_factor[axis]
+        i = np.arange(new, dtype="float32" if self.mode == "nearest" else "float64")
+        if old == new:
+            p = i
+        elif self.mode == "nearest":  # float32 and ½ for twice the size, as PyTorch rounds
+            p = np.floor(i * (0.5 if new == 2 * old else scale))
+        elif self.align_corners:
+            p = i * ((old - 1) / max(new - 1, 1))
+        else:
+            p = (i + 0.5) * scale - 0.5
+        return np.clip(p, 0, old - 1).tolist()
 
     def flops(self, x: Array, y: Array) -> int:
         return 0 if self.mode == "nearest" else 3 * (y[:, :, :1].size * x.shape[2] + y.size)
@@ -129,33 +160,6 @@ class Upsample(Module):
     def extra_repr(self) -> str:
         what = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
         return f"{what}, mode={self.mode!r}, align_corners={self.align_corners}"
-
-
-@lru_cache(maxsize=64)
-def _axis_weights(old, new, scale, dtype, mode, align_corners):
-    """Return A (new, old) of an axis, on the host."""
-    i = np.arange(new, dtype="float32" if mode == "nearest" else "float64")
-    if old == new:
-        point = i
-    elif mode == "nearest":  # in float32, with a special case for twice the size, as PyTorch rounds
-        point = np.floor(i * (0.5 if new == 2 * old else scale))
-    elif align_corners:
-        point = i * ((old - 1) / max(new - 1, 1))
-    else:
-        point = (i + 0.5) * scale - 0.5
-    point = np.clip(point, 0, old - 1)[:, None]  # (new, 1)
-    # A hat around p, 1 - |j - p|, is 1 - f at ⌊p⌋, f at ⌊p⌋ + 1, and below 0 elsewhere.
-    weights = np.maximum(0, 1 - np.abs(np.arange(old) - point))  # (new, old)
-    return weights.astype(dtype)
-
-
-def _like(x, weights, taps, seen):
-    """Return a matrix and its sparse form as arrays of the same library as x."""
-
-    def there(array):
-        return None if array is None else np.asarray(array, like=x)
-
-    return there(weights), [[there(array) for array in tap] for tap in taps], there(seen)
 
 
 def _pair(name, value):

@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.nn._checks import check_images
 from firstlight.support.arguments import plain_number
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class ZeroPad2d(Module):
@@ -52,21 +54,20 @@ class ZeroPad2d(Module):
             )
         self.padding = sides
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (N, H, W, C)
-        if x.ndim != 4:
-            raise ValueError(f"ZeroPad2d: expected x of shape (N, H, W, C), got {x.shape}")
         left, right, top, bottom = self.padding
-        y = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))  # (N, H', W', C)
-        self.save(x.shape, y.shape)
-        return y
+        self.save(x.shape)
+        return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))  # (N, H', W', C)
 
+    @accelerated
     def backward(self, dy: Array | None) -> Array | Any:  # dy (N, H', W', C)
-        (_, h, w, _), y_shape = self.saved()
-        if dy is None:
-            return None
-        self.check_dy(dy, y_shape)
+        ((_, h, w, _),) = self.saved()
         left, _, top, _ = self.padding
-        return dy[:, top : top + h, left : left + w]  # (N, H, W, C)
+        return None if dy is None else dy[:, top : top + h, left : left + w]  # (N, H, W, C)
+
+    def check_input(self, x: Array) -> None:
+        check_images("ZeroPad2d", x)
 
     def flops(self, x: Array, y: Array) -> int:
         return 0

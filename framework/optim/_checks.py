@@ -1,5 +1,6 @@
-"""Checks of what an optimizer is given: parameter groups, and a saved state."""
+"""Checks of what an optimizer is given: its rule, parameter groups, and a saved state."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,6 +10,21 @@ from firstlight.parameter import Parameter
 from firstlight.support.arguments import plain_number
 
 KEYS = ("optimizer", "steps", "groups", "arrays")  # of a saved state
+
+
+def check_update(optimizer: Any) -> None:
+    """Raise a TypeError unless ``optimizer.update`` takes group, t, w, g and the state arrays."""
+    names = optimizer.state_names
+    expected = ["group", "t", "w", "g", *names]
+    try:
+        inspect.signature(optimizer.update).bind(*expected)
+    except TypeError:
+        who, found = type(optimizer).__name__, inspect.signature(optimizer.update)
+        raise TypeError(
+            f"{who}.update{found}: expected the arguments ({', '.join(expected)}), with one array "
+            f"for each of state_names={names}; there are no scratch arrays: compute with "
+            'expressions, e.g. w -= group["lr"] * np.sign(g)'
+        ) from None
 
 
 def make_groups(

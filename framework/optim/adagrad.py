@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.optim.optimizer import Group, Optimizer, Params
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Adagrad(Optimizer):
@@ -37,7 +38,6 @@ class Adagrad(Optimizer):
     """
 
     state_names: tuple[str, ...] = ("sum",)
-    scratch_rows: int = 2
 
     def __init__(
         self,
@@ -59,14 +59,9 @@ class Adagrad(Optimizer):
         )
         self.state["sum"][...] = initial_accumulator_value
 
-    def update(
-        self, group: Group, t: int, w: Array, g: Array, total: Array, step: Array, decayed: Array
-    ) -> None:
-        g = with_decay(group, w, g, out=decayed)
-        np.multiply(g, g, out=step)
-        total += step
-        np.sqrt(total, out=step)
-        step += group["eps"]
-        np.divide(g, step, out=step)
-        step *= group["lr"] / (1 + (t - 1) * group["lr_decay"])
-        w -= step
+    @accelerated
+    def update(self, group: Group, t: int, w: Array, g: Array, s: Array) -> None:
+        lr = group["lr"] / (1 + (t - 1) * group["lr_decay"])
+        g = g + group["weight_decay"] * w  # (n,)
+        s += g**2
+        w -= lr * g / (np.sqrt(s) + group["eps"])

@@ -1,25 +1,22 @@
 """Adam and AdamW."""
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 
-from firstlight.fast.compiled import fastest
-from firstlight.fast.cuda import optimizers
-from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.optim.optimizer import Group, Optimizer, Params
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class Adam(Optimizer):
     """Step along the running mean of the gradient over the root of its mean square.
 
-    Update, for step t = 1, 2, ...::
+    Update, for step t = 1, 2, ... (derivation: docs/derivations/adam.md)::
 
         g ← g + weight_decay · w
         m ← β₁ m + (1 - β₁) g
         v ← β₂ v + (1 - β₂) g²
-        w ← w - lr · (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps)
+        m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)
+        w ← w - lr · m̂ / (√v̂ + eps)
 
     Parameters
     ----------
@@ -40,8 +37,6 @@ class Adam(Optimizer):
     """
 
     state_names: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
-    scratch_rows: int = 2
-    fused: Callable[..., None] | None = staticmethod(partial(optimizers.adam, decoupled=False))
 
     def __init__(
         self,
@@ -56,19 +51,15 @@ class Adam(Optimizer):
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
 
-    def update(
-        self,
-        group: Group,
-        t: int,
-        w: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        step: Array,
-        decayed: Array,
-    ) -> None:
-        g = with_decay(group, w, g, out=decayed)
-        fastest(descend, w)(group, t, w, g, m, v, step)
+    @accelerated
+    def update(self, group: Group, t: int, w: Array, g: Array, m: Array, v: Array) -> None:
+        lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]
+        g = g + group["weight_decay"] * w  # (n,)
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        w -= lr * m_hat / (np.sqrt(v_hat) + eps)
 
     def _check(self, group):
         super()._check(group)
@@ -78,10 +69,10 @@ class Adam(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay.
 
-    Update, with m and v as in `Adam`::
+    Update, with m̂ and v̂ as in `Adam`, of the gradient alone::
 
         w ← w - lr · weight_decay · w
-        w ← w - lr · (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + eps)
+        w ← w - lr · m̂ / (√v̂ + eps)
 
     Parameters
     ----------
@@ -102,7 +93,6 @@ class AdamW(Optimizer):
     """
 
     state_names: tuple[str, ...] = ("exp_avg", "exp_avg_sq")
-    fused: Callable[..., None] | None = staticmethod(partial(optimizers.adam, decoupled=True))
 
     def __init__(
         self,
@@ -117,39 +107,19 @@ class AdamW(Optimizer):
             params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         )
 
-    def update(
-        self, group: Group, t: int, w: Array, g: Array, m: Array, v: Array, step: Array
-    ) -> None:
-        if group["weight_decay"]:
-            w *= 1 - group["lr"] * group["weight_decay"]
-        fastest(descend, w)(group, t, w, g, m, v, step)
+    @accelerated
+    def update(self, group: Group, t: int, w: Array, g: Array, m: Array, v: Array) -> None:
+        lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]
+        w -= lr * group["weight_decay"] * w  # (n,)
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        w -= lr * m_hat / (np.sqrt(v_hat) + eps)
 
     def _check(self, group):
         super()._check(group)
         _check_betas(type(self).__name__, group["betas"])
-
-
-def descend(group: Group, t: int, w: Array, g: Array, m: Array, v: Array, step: Array) -> None:
-    """Update m and v with the gradient g, and w by Adam's step; ``step`` is scratch.
-
-    With c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ, the step is written with one division::
-
-        lr (m / c₁) / (√(v / c₂) + eps)  =  (lr / c₁) m / (√v / √c₂ + eps)
-    """
-    beta1, beta2 = group["betas"]
-    np.multiply(g, 1 - beta1, out=step)
-    m *= beta1
-    m += step
-    np.multiply(g, g, out=step)
-    step *= 1 - beta2
-    v *= beta2
-    v += step
-    np.sqrt(v, out=step)
-    step *= (1 - beta2**t) ** -0.5
-    step += group["eps"]
-    np.divide(m, step, out=step)
-    step *= group["lr"] / (1 - beta1**t)
-    w -= step
 
 
 def _check_betas(who, betas):

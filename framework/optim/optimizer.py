@@ -1,32 +1,28 @@
-"""Optimizer: the base class of update rules, which walks the flat arrays in blocks."""
+"""Optimizer: the base class of update rules, which work on the flat arrays of a model."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from firstlight import fast
-from firstlight.fast.blocked.parallel import even_rows, spread
-from firstlight.fast.cuda.loss_scale import LossScale
-from firstlight.fast.cuda.optimizers import fused_rule
-from firstlight.optim._checks import make_groups, misfit, plain
+from firstlight.optim._checks import check_update, make_groups, misfit, plain
+from firstlight.optim.loss_scale import LossScale
 from firstlight.parameter import Flat, Parameter, flatten
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
+from firstlight.support.forms import accelerated
 
 Group = dict[str, Any]  # hyper-parameters, and the parameters they apply to as "params"
 Params = Iterable[Parameter] | Iterable[Group]
-
-BLOCK = 131_072  # elements, which stay in the cache for several passes
-LARGE = 1_000_000  # elements; below it, one thread is faster than several
 
 
 class Optimizer:
     """Base class of all optimizers.
 
     The constructor moves the parameters to two flat arrays, ``flat.data`` and ``flat.grad``, group
-    after group. `step` walks these arrays and the flat state arrays block by block, and passes
-    slices to `update`, the update rule.
+    after group. `step` passes slices of these arrays, and of the flat state arrays, to `update`,
+    the update rule. A slice may be the parameters of a whole group, or a part of them that fits in
+    the cache, so the rule must be elementwise.
 
     Parameters
     ----------
@@ -44,7 +40,7 @@ class Optimizer:
     state : dict of str to array, shape of ``flat.data``
     steps : int
         Steps taken.
-    loss_scale : firstlight.fast.cuda.loss_scale.LossScale or None
+    loss_scale : firstlight.optim.loss_scale.LossScale or None
         Skips steps whose half-precision gradient is not finite.
 
     Raises
@@ -52,7 +48,7 @@ class Optimizer:
     ValueError
         No parameters, one in two groups, a bad hyper-parameter.
     TypeError
-        Not parameters, or an unknown hyper-parameter in a group.
+        Not parameters, an unknown hyper-parameter in a group, or an `update` with other arguments.
 
     Examples
     --------
@@ -64,24 +60,32 @@ class Optimizer:
     ...     def __init__(self, params, lr=0.5):
     ...         super().__init__(params, {"lr": lr})
     ...
-    ...     def update(self, group, t, w, g, step):
-    ...         np.sign(g, out=step)
-    ...         step *= group["lr"]
-    ...         w -= step
+    ...     def update(self, group, t, w, g):
+    ...         w -= group["lr"] * np.sign(g)
     >>> p = Parameter(np.zeros(3))
     >>> optimizer = SignDescent([p])
     >>> p.grad += np.array([7.0, 0.0, -2.0])
     >>> optimizer.step()
     >>> p.data
     array([-0.5,  0. ,  0.5])
+
+    Its state arrays are named in ``state_names``, and follow g:
+
+    >>> class Momentum(SignDescent):
+    ...     state_names = ("mean",)
+    ...
+    ...     def update(self, group, t, w, g, m):
+    ...         m[...] = 0.9 * m + 0.1 * g
+    ...         w -= group["lr"] * m
+    >>> Momentum([p]).state
+    {'mean': array([0., 0., 0.])}
     """
 
     state_names: tuple[str, ...] = ()  # of the flat state arrays, in the order `update` takes them
     optional_state: dict[str, str] = {}  # state arrays that exist only if a hyper-parameter is set
-    scratch_rows: int = 1  # block-sized scratch arrays of `update`
-    fused: Callable[..., None] | None = None  # `update` as one kernel, on a GPU
 
     def __init__(self, params: Params, defaults: dict[str, Any]):
+        check_update(self)
         self.param_groups: list[Group] = make_groups(type(self).__name__, params, defaults)
         for group in self.param_groups:
             self._check(group)
@@ -95,8 +99,8 @@ class Optimizer:
         self._missed = [0] * len(self.flat.windows)  # steps each parameter was frozen in
         self._trained, self._spans, self._frozen = None, [], []
 
-    def update(self, group: Group, t: int, w: Array, g: Array, *state_and_scratch: Any) -> None:
-        """Change the values ``w`` in place; every array is a slice of the same block.
+    def update(self, group: Group, t: int, w: Array, g: Array, *state: Any) -> None:
+        """Change the values ``w`` and the state in place; every array is the same slice.
 
         Parameters
         ----------
@@ -106,36 +110,40 @@ class Optimizer:
             Number of the step for these values, from 1; steps while frozen do not count.
         w, g : array, shape (n,)
             Values and gradient. ``g`` must not be changed.
-        *state_and_scratch : array, shape (n,)
-            First the state arrays in the order of ``state_names`` (None for one that no group
-            needs), then the scratch arrays.
+        *state : array, shape (n,)
+            The state arrays in the order of ``state_names``, None for one that no group needs.
         """
         raise NotImplementedError(f"{type(self).__name__}.update is missing")
 
+    @accelerated
     def step(self) -> None:
         """Update every parameter that is not frozen."""
-        fused = fused_rule(self)
-        if fused is None:
+        for group, t, w, g, *state in self.begin_step():
+            self.update(group, t, w, g, *state)
+        self.end_step()
+
+    def begin_step(self, *, skip_bad: bool = True) -> list[tuple[Any, ...]]:
+        """Count a step, and return ``(group, t, w, g, *state)`` of each span to update.
+
+        If the loss scale skips the step, there are none; the host waits for the GPU to know.
+        With ``skip_bad=False``, ``update`` must skip it, and ``t`` includes the steps skipped.
+        """
+        if skip_bad:
             self._settle()
         spans = self.parameter_spans()
         arrays = [self.flat.data, self.flat.grad, *self.state_in_order()]
         self.steps += 1
         for index in self._frozen:
             self._missed[index] += 1
-        if fused is None and self.loss_scale is not None and self.loss_scale.is_bad():
-            spans = []
-        for group, start, stop, missed in spans:
+        if skip_bad and self.loss_scale is not None and self.loss_scale.is_bad():
+            return []
+        return [
+            (group, self.steps - missed, *(a if a is None else a[start:stop] for a in arrays))
+            for group, start, stop, missed in spans
+        ]
 
-            def update(low, high, group=group, start=start, t=self.steps - missed):
-                block = slice(start + low, start + high)
-                parts = [None if array is None else array[block] for array in arrays]
-                if fused is not None:
-                    fused(group, t, *parts)
-                    return
-                shape = (self.scratch_rows, high - low)
-                self.update(group, t, *parts, *np.empty_like(self.flat.data, shape=shape))
-
-            _each_block(update, stop - start, self.flat.data)
+    def end_step(self) -> None:
+        """Set the loss scale of the next step, if there is one."""
         if self.loss_scale is not None:
             self.loss_scale.update()
 
@@ -147,19 +155,21 @@ class Optimizer:
         """Return ``(group, start, stop)`` of each trained span of the flat arrays, in order."""
         return [(group, start, stop) for group, start, stop, _ in self.parameter_spans()]
 
+    @accelerated
     def grad_norm(self) -> Array | np.float64:
         """Return the L2 norm of the gradient of all trained parameters, a float64 0-d array."""
-        return sum(map(fast.sum_of_squares, self._trained_grads())) ** 0.5
+        squares = [np.sum(g.astype("float64") ** 2) for g in self.trained_grads()]
+        return sum(squares) ** 0.5
 
     def scale_grad(self, factor: float | Array) -> None:
         """Multiply the gradient by a factor, a number or a 0-d array, in place and in its dtype."""
         factor = factor.astype(self.flat.grad.dtype) if hasattr(factor, "astype") else factor
-        for g in self._trained_grads():
+        for g in self.trained_grads():
             g *= factor
 
     def clip_grad(self, limit: float) -> None:
         """Clamp every entry of the gradient to [-limit, limit], in place."""
-        for g in self._trained_grads():
+        for g in self.trained_grads():
             np.clip(g, -limit, limit, out=g)
 
     @property
@@ -256,7 +266,8 @@ class Optimizer:
             for index, (parameter, window) in enumerate(self.flat.windows)
         }
 
-    def _trained_grads(self):
+    def trained_grads(self) -> list[Array]:
+        """Return the gradient of each contiguous span of trained parameters."""
         return [self.flat.grad[start:stop] for _, start, stop, _ in self.parameter_spans()]
 
     def parameter_spans(self) -> list[tuple[Group, int, int, int]]:
@@ -318,21 +329,3 @@ class Optimizer:
                 )
         if "eps" in group and not group["eps"] > 0:  # the padding divides 0 by 0 + eps
             raise ValueError(f"{type(self).__name__}: expected eps above 0, got {group['eps']}")
-
-
-def with_decay(group: Group, w: Array, g: Array, out: Array) -> Array:
-    """Return g + weight_decay · w, written into ``out``; g itself if weight_decay is 0."""
-    if not group["weight_decay"]:
-        return g
-    np.multiply(w, group["weight_decay"], out=out)
-    return np.add(out, g, out=out)
-
-
-def _each_block(update, size, flat):
-    if not isinstance(flat, np.ndarray):
-        update(0, size)
-    elif size < LARGE:
-        for low in range(0, size, BLOCK):
-            update(low, min(low + BLOCK, size))
-    else:
-        spread(update, size, even_rows(size, 2))  # blocks of about 2 · BLOCK

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.optim.optimizer import Group, Optimizer, Params
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class RMSprop(Optimizer):
@@ -45,7 +46,6 @@ class RMSprop(Optimizer):
 
     state_names: tuple[str, ...] = ("square_avg", "grad_avg", "momentum_buffer")
     optional_state: dict[str, str] = {"grad_avg": "centered", "momentum_buffer": "momentum"}
-    scratch_rows: int = 2
 
     def __init__(
         self,
@@ -68,43 +68,22 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
+    @accelerated
     def update(
-        self,
-        group: Group,
-        t: int,
-        w: Array,
-        g: Array,
-        v: Array,
-        mean: Array | Any,
-        buffer: Array | Any,
-        step: Array,
-        decayed: Array,
+        self, group: Group, t: int, w: Array, g: Array, v: Array, a: Array | Any, b: Array | Any
     ) -> None:
-        alpha = group["alpha"]
-        g = with_decay(group, w, g, out=decayed)
-        np.multiply(g, g, out=step)
-        step *= 1 - alpha
-        v *= alpha
-        v += step
+        lr, alpha, momentum = group["lr"], group["alpha"], group["momentum"]
+        g = g + group["weight_decay"] * w  # (n,)
+        v[...] = alpha * v + (1 - alpha) * g**2
+        variance = v
         if group["centered"]:
-            np.multiply(g, 1 - alpha, out=step)
-            mean *= alpha
-            mean += step
-            np.multiply(mean, mean, out=step)
-            np.subtract(v, step, out=step)
-            np.maximum(step, 0, out=step)  # rounding can take a variance near 0 below it
-            np.sqrt(step, out=step)
-        else:
-            np.sqrt(v, out=step)
-        step += group["eps"]
-        np.divide(g, step, out=step)
-        if group["momentum"]:
-            buffer *= group["momentum"]
-            buffer += step
-            np.multiply(buffer, group["lr"], out=step)
-        else:
-            step *= group["lr"]
-        w -= step
+            a[...] = alpha * a + (1 - alpha) * g
+            variance = np.maximum(v - a**2, 0)  # rounding can take a variance near 0 below it
+        d = g / (np.sqrt(variance) + group["eps"])
+        if momentum:
+            b[...] = momentum * b + d
+            d = b
+        w -= lr * d
 
     def _check(self, group):
         super()._check(group)

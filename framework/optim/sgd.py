@@ -1,13 +1,10 @@
 """SGD: gradient descent, optionally with momentum."""
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from firstlight.fast.cuda import optimizers
-from firstlight.optim.optimizer import Group, Optimizer, Params, with_decay
+from firstlight.optim.optimizer import Group, Optimizer, Params
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class SGD(Optimizer):
@@ -43,7 +40,6 @@ class SGD(Optimizer):
 
     state_names: tuple[str, ...] = ("momentum_buffer",)
     optional_state: dict[str, str] = {"momentum_buffer": "momentum"}
-    fused: Callable[..., None] | None = staticmethod(optimizers.sgd)
 
     def __init__(
         self,
@@ -64,21 +60,15 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def update(
-        self, group: Group, t: int, w: Array, g: Array, buffer: Array | Any, step: Array
-    ) -> None:
+    @accelerated
+    def update(self, group: Group, t: int, w: Array, g: Array, b: Array | Any) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        g = with_decay(group, w, g, out=step)
-        if not momentum:
-            w -= np.multiply(g, lr, out=step)
-            return
-        share = 1 if t == 1 else 1 - group["dampening"]
-        buffer *= momentum
-        buffer += g if share == 1 else np.multiply(g, share, out=step)
-        if group["nesterov"]:
-            w -= np.multiply(g, lr, out=step)
-            lr *= momentum
-        w -= np.multiply(buffer, lr, out=step)
+        g = g + group["weight_decay"] * w  # (n,)
+        if momentum:
+            share = 1 if t == 1 else 1 - group["dampening"]
+            b[...] = momentum * b + share * g
+            g = g + momentum * b if group["nesterov"] else b
+        w -= lr * g
 
     def _check(self, group):
         super()._check(group)

@@ -1,1 +1,1 @@
-"""Plain helpers that any part may import: devices, randomness, files, a module's state."""
+"""Helpers for all packages: devices, random numbers, files, a module's state."""

@@ -1,4 +1,4 @@
-"""Check and convert arguments of users: numbers, counts, intervals, durations."""
+"""Check and convert users' arguments: numbers, counts, intervals, durations."""
 
 import difflib
 import re
@@ -29,7 +29,7 @@ def for_json(value: Any) -> Any:
 
 
 def batch_limit(name: str, limit: float | None, total: int) -> int:
-    """Return how many of ``total`` batches to use.
+    """Return the number of batches to use out of ``total``.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def parse_count(name: str, count: Any, least: int = 1, *, optional: bool = False
 
 
 def parse_choice(name: str, value: str, choices: Collection[str]) -> str:
-    """Return a value that is one of the choices.
+    """Return a value if it is one of the choices.
 
     Raises
     ------
     ValueError
-        It is not; the message suggests the closest one.
+        The value is not a choice; the message suggests the closest one.
     """
     if value in choices:
         return value
@@ -98,7 +98,7 @@ def parse_choice(name: str, value: str, choices: Collection[str]) -> str:
 
 
 def parse_interval(name: str, interval: int | str) -> tuple[int, str]:
-    """Return ``(n, unit)`` of "every n": 2 and "2 epochs" are (2, "epochs"); also "500 steps".
+    """Return an interval as ``(n, unit)``: 2 and "2 epochs" are (2, "epochs"); also "500 steps".
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Array: the annotation of every array, NumPy's or CuPy's."""
+"""Array: the type annotation of NumPy and CuPy arrays."""
 
 from typing import Any, TypeAlias
 
 import numpy as np
 
-# A CuPy array on a GPU has the same methods; shapes are in docstrings and comments.
+# CuPy arrays have the same methods. Shapes are given in docstrings and comments.
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]

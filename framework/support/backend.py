@@ -26,7 +26,7 @@ def resolve_device(device: str) -> str:
     ValueError
         Another name.
     RuntimeError
-        A GPU was asked for and none is usable.
+        A GPU is requested and none is usable.
     """
     found = re.fullmatch(r"cpu|auto|cuda(?::(\d+))?", str(device))
     if not found:
@@ -43,7 +43,7 @@ def resolve_device(device: str) -> str:
 
 
 def _gpu_problem(index):
-    """Return why GPU ``index`` is not usable, or None."""
+    """Return the reason why GPU ``index`` is not usable, or None."""
     try:
         cupy = load_cupy()
     except ImportError:
@@ -62,7 +62,7 @@ def _gpu_problem(index):
 
 
 def gpu_count() -> int:
-    """Return the number of GPUs that this process sees."""
+    """Return the number of GPUs visible to this process."""
     return load_cupy().cuda.runtime.getDeviceCount()
 
 
@@ -72,7 +72,7 @@ def use_device(device: str) -> None:
 
 
 def describe_gpu(device: str) -> dict[str, Any] | None:
-    """Return ``{"name", "memory_gb", "driver", "cuda"}`` of a device, None of the CPU."""
+    """Return ``{"name", "memory_gb", "driver", "cuda"}`` of a GPU, or None for the CPU."""
     if device == "cpu":
         return None
     runtime = load_cupy().cuda.runtime
@@ -86,7 +86,7 @@ def describe_gpu(device: str) -> dict[str, Any] | None:
 
 
 def load_cupy() -> Any:
-    """Return the module cupy; the one place that imports it."""
+    """Return the module cupy; only this function imports it."""
     import cupy
 
     return cupy
@@ -96,8 +96,8 @@ def load_cupy() -> Any:
 def using(device: str) -> Iterator[None]:
     """Make a GPU and a separate stream current, on which a CUDA graph can be captured.
 
-    For "cpu" nothing changes. Work on the stream starts after work launched before, such as copies
-    of a moved module, and is complete when the context ends.
+    For "cpu" nothing changes. Work on the stream starts after all work launched before, such as
+    copies of a moved module, and is complete when the context ends.
     """
     if device == "cpu":
         yield

@@ -1,4 +1,4 @@
-"""Batches: arrays, or tuples, lists and dicts of arrays."""
+"""Place, count and describe batches: arrays, or tuples, lists and dicts of arrays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def _as_array(part):
         return np.asarray(part)
     raise TypeError(
         f"expected batches of arrays, or tuples or dicts of arrays, got a {type(part).__name__} in "
-        "one; let the loader give arrays"
+        "one; make the loader return arrays"
     )
 
 

@@ -1,11 +1,11 @@
-"""Optional packages: check that they are installed before any work begins."""
+"""Optional packages: check that they are installed, before any work begins."""
 
 import sys
 from importlib.util import find_spec
 
 
 class MissingPackageError(ImportError):
-    """An optional package is not installed; the message says what needs it and how to get it."""
+    """An optional package is not installed; the message says how to install it."""
 
 
 def installed(module: str) -> bool:
@@ -21,7 +21,7 @@ def require(who: str, *modules: str, extra: str, instead: str = "") -> None:
     Parameters
     ----------
     who : str
-        What needs them, for the message.
+        The feature that needs them, for the message.
     *modules : str
     extra : str
         The extra of firstlight that installs them, e.g. "report".

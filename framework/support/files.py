@@ -16,13 +16,13 @@ from firstlight.support.arguments import plain_number
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
-# Errors of file systems that lack a request, such as to sync a folder.
+# Errors of file systems that do not support an operation, such as to sync a folder.
 UNSUPPORTED = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
-guards: dict[Path, Callable[[], None]] = {}  # by folder: raises if this process lost it
+guards: dict[Path, Callable[[], None]] = {}  # by folder; raises if another process owns it now
 
 
 def write_atomically(path: PathLike, content: bytes | str) -> None:
-    """Replace a file atomically: a reader finds the old content or the new one.
+    """Replace a file atomically: a reader finds either the old or the new content.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def replacing(path: PathLike) -> Iterator[Path]:
 def write_exclusively(path: PathLike, content: str) -> bool:
     """Create a file with content, and return whether this call created it.
 
-    Of several processes, also on other machines and NFS, exactly one succeeds. On a file system
-    without hard links a reader may find the file while it is still empty.
+    If several processes call it, also on other machines and NFS, exactly one succeeds. On a file
+    system without hard links a reader may find the file while it is still empty.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def write_exclusively(path: PathLike, content: str) -> bool:
         _sync(temporary, os.O_RDWR)
         try:
             os.link(temporary, path)
-        except FileExistsError:  # maybe created by this request, whose reply NFS lost
+        except FileExistsError:  # maybe created by this call, if NFS lost the reply
             return temporary.stat().st_nlink == 2
         except OSError:  # no hard links here
             try:
@@ -112,7 +112,7 @@ def write_exclusively(path: PathLike, content: str) -> bool:
 
 
 def check_guards(path: PathLike) -> None:
-    """Call the guard of a folder above a path, if there is one; see `guards`."""
+    """Call the guards of all folders above a path; see `guards`."""
     if guards:
         for folder in Path(path).absolute().parents:
             if folder in guards:
@@ -120,7 +120,7 @@ def check_guards(path: PathLike) -> None:
 
 
 def no_link(path: str, flags: int) -> int:
-    """Open a file unless it is a link; an ``opener`` of `open`.
+    """Open a file unless it is a link; an ``opener`` for `open`.
 
     In a run from another user, a file that a training appends to may be a link.
     """
@@ -130,7 +130,7 @@ def no_link(path: str, flags: int) -> int:
 
 
 def refuse_link(path: PathLike) -> None:
-    """Raise an OSError if a folder in a run's folder is a link, which leads out of it."""
+    """Raise an OSError if a folder in a run's folder is a link, which may lead out of it."""
     if os.path.islink(path):
         raise OSError(f"{path} is a link to {os.readlink(path)}; put the folder itself there")
 
@@ -150,19 +150,19 @@ def working_directory() -> Path | None:
 
 
 def made_room(path: PathLike) -> Path:
-    """Create the folder of a file that a user asked for, and return the file's path."""
+    """Create the folder of a file that a user requested, and return the file's path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
 def inside(folder: PathLike, name: Any) -> Path:
-    """Return the path of a name, read from a file, below a folder.
+    """Return the path below a folder of a name that was read from a file.
 
     Raises
     ------
     ValueError
-        It is absolute, contains ``..``, or is no text.
+        The name is absolute, contains ``..``, or is not a text.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def inside(folder: PathLike, name: Any) -> Path:
 def forgiving(what: PathLike) -> Iterator[list[OSError]]:
     """Turn an OSError into a warning that ``what`` cannot be written.
 
-    Yields a list, to which the error is appended.
+    Yields a list; the error is appended to it.
     """
     problems = []
     try:
@@ -190,12 +190,12 @@ def forgiving(what: PathLike) -> Iterator[list[OSError]]:
     except OSError as error:
         problems.append(error)
         warnings.warn(
-            f"{what} cannot be written ({error}); the training goes on without it", stacklevel=3
+            f"{what} cannot be written ({error}); the training continues without it", stacklevel=3
         )
 
 
 def is_temporary(path: PathLike) -> bool:
-    """Return whether a file has the name of a temporary one of `replacing` or safetensors.
+    """Return whether a file is named like a temporary file of `replacing` or safetensors.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def is_temporary(path: PathLike) -> bool:
 
 
 def write_json(path: PathLike, value: Any) -> None:
-    """Write a value as indented JSON, atomically; values that JSON lacks become texts."""
+    """Write a value as indented JSON, atomically; values without a JSON type become texts."""
     write_atomically(path, json.dumps(strict(value), indent=2, default=_known) + "\n")
 
 
@@ -221,7 +221,7 @@ def _known(value):
 
 
 def strict(value: Any) -> Any:
-    """Return a value with NaN and infinities as texts, as JSON has no numbers for them.
+    """Return a value with NaN and infinities as texts, because JSON has no such numbers.
 
     Examples
     --------
@@ -250,7 +250,7 @@ def _make_temporary(path):
 
 
 def _sync(path, flags):
-    """Flush a file, or a folder's list of files, to the disk, if the system can."""
+    """Flush a file, or a folder's entries, to the disk, if the file system supports it."""
     handle = os.open(path, flags)
     try:
         os.fsync(handle)
@@ -262,8 +262,8 @@ def _sync(path, flags):
 
 
 def _sync_folder(path):
-    """Flush a rename to the disk, if the system can."""
+    """Flush a rename to the disk, if the file system supports it."""
     if os.name == "nt":
         return
-    with suppress(PermissionError):  # a folder that may be written and not listed
+    with suppress(PermissionError):  # the folder may be writable but not readable
         _sync(path, os.O_RDONLY)

@@ -27,14 +27,14 @@ def write_text(
     seed: int = 0,
     device: str = "cpu",
 ) -> str:
-    """Return a prompt and its continuation by a model.
+    """Return a prompt with its continuation by a model.
 
     The mode and the stacks of the model are restored.
 
     Parameters
     ----------
     module : Module
-        With ``generate(tokens, max_new_tokens, *, temperature, top_k, top_p, seed)``, which takes
+        Has ``generate(tokens, max_new_tokens, *, temperature, top_k, top_p, seed)``, which takes
         tokens (N, T) and returns them with the new ones appended.
     tokenizer : firstlight.data.tokenizers.Tokenizer
     prompt : str, optional
@@ -79,14 +79,14 @@ def check_generates(module: Module) -> None:
     """Raise a TypeError unless a module can generate."""
     if not callable(getattr(module, "generate", None)):
         raise TypeError(
-            f"{type(module).__name__} writes no text: it has no method generate(tokens, "
+            f"{type(module).__name__} cannot write text: it has no method generate(tokens, "
             "max_new_tokens, *, temperature, top_k, top_p, seed); use a language model such as gpt"
         )
 
 
 @contextmanager
 def undisturbed(module: Module) -> Iterator[None]:
-    """Put a module into evaluation mode, and restore the mode and stack of all its parts."""
+    """Switch a module to evaluation mode, and restore mode and stack of every submodule."""
     before = [(part, part.training, part._stack) for part in module.modules()]
     module.eval()
     try:

@@ -1,7 +1,7 @@
 """Check a hand-written backward against its forward, in float64.
 
-The derivative of L = Σ dy · y along a direction v can be computed in two ways: from backward, as
-the inner product of the gradient with v, and from forward alone, as a central difference::
+The derivative of L = Σ dy · y along a direction v can be computed in two ways: by backward, as the
+inner product of the gradient with v, and by forward alone, as a central difference::
 
     Σ gradient · v  ≈  (L(x + h v) - L(x - h v)) / 2h
 
@@ -37,14 +37,14 @@ def check_gradients(
     """Raise an AssertionError unless backward agrees with forward.
 
     The check uses a float64 copy of the module in its current mode; the module and the random
-    streams do not change. Noise is added to the copy's parameters, as weights of one and biases of
-    zero hide mistakes; dy is random for the same reason. It checks
+    streams do not change. Noise is added to the copy's parameters, because weights of one and
+    biases of zero hide mistakes; dy is random for the same reason. The check covers
 
     - dx, and the gradient of every parameter that is not frozen, along random directions;
     - the shape and dtype of dx;
-    - that two forwards followed by two backwards add up to twice the gradient;
-    - that no stack has anything left after backward;
-    - that forward and backward do not modify their inputs.
+    - two forwards followed by two backwards, which must add up to twice the gradient;
+    - the stacks, which must be empty after backward;
+    - the inputs, which forward and backward must not modify.
 
     Keep x away from kinks, such as 0 for ReLU, where there is no derivative.
 
@@ -67,7 +67,7 @@ def check_gradients(
     Raises
     ------
     AssertionError
-        With the module, the gradient in question, and both values.
+        Names the module and the wrong gradient, with both values.
 
     Examples
     --------
@@ -89,8 +89,8 @@ def check_gradients(
                 error = abs(analytic - numeric)
                 if not error <= rtol * max(norm, abs(numeric)) + atol:  # not: NaN fails too
                     check.fail(
-                        f"{name} is wrong: along a random direction backward says "
-                        f"{analytic:.9g}, central differences of forward say {numeric:.9g}; "
+                        f"{name} is wrong: along a random direction backward gives "
+                        f"{analytic:.9g}, central differences of forward give {numeric:.9g}; "
                         "check the derivation, and that x is away from corners"
                     )
     finally:
@@ -161,7 +161,7 @@ class _Check:
         ]
 
     def fail(self, message: str) -> Any:
-        """Raise the AssertionError that names the module."""
+        """Raise an AssertionError that names the module."""
         raise AssertionError(f"check_gradients: {self.name}: {message}")
 
     def _keep_for_backward(self, keep):

@@ -1,8 +1,8 @@
 """Import classes and functions by their paths, ``package.module:Class``.
 
-Only models, data sets and callbacks are accepted, which is checked before anything is called: a
-subclass of `Module` or `Callback`, or a function that returns one or `DataSplits`. ``os:system``
-is none of these.
+Only models, data sets and callbacks are accepted: a subclass of `Module` or `Callback`, or a
+function that returns one or `DataSplits`. This is checked before anything is called, so that
+``os:system`` is refused.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class UnknownNameError(KeyError):
     """Nothing is registered under a name."""
 
     def __str__(self) -> str:
-        return self.args[0]  # KeyError would show the message in quotes
+        return self.args[0]  # KeyError would put the message in quotes
 
 
 def import_target(path: str, kind: str = "object") -> Any:
@@ -29,7 +29,7 @@ def import_target(path: str, kind: str = "object") -> Any:
     ----------
     path : str
     kind : {"model", "dataset", "callback", "object"}
-        What it must be usable as; "object" accepts anything.
+        Required kind; "object" accepts anything.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def import_target(path: str, kind: str = "object") -> Any:
 
 
 def fits(target: Any, kind: str) -> bool:
-    """Return whether an object can be a model, a data set or a callback; nothing is called.
+    """Return whether an object can be a model, a data set or a callback, without calling it.
 
     A function that returns a model or a data set needs no annotation, unless it belongs to Python
     itself or to an installed package.
@@ -89,7 +89,7 @@ def _returned(function):
     """Return the annotation of a function's result, None if it has none."""
     with contextlib.suppress(NameError, TypeError, AttributeError):
         return typing.get_type_hints(function).get("return")
-    return function.__annotations__.get("return")  # a text that cannot be resolved
+    return function.__annotations__.get("return")  # the annotation cannot be resolved
 
 
 def _is_installed(function):

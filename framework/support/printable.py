@@ -1,7 +1,7 @@
 """Make text from files and users safe for terminals, messages and spreadsheets.
 
-An escape sequence in a name can hide or rewrite lines of a terminal. A cell that begins with ``=``
-is a formula to a spreadsheet, which may send data elsewhere.
+An escape sequence in a name can hide or rewrite lines of a terminal. A spreadsheet reads a cell
+that begins with ``=`` as a formula, which may send data elsewhere.
 """
 
 import csv
@@ -34,9 +34,9 @@ def one_line(text: str) -> str:
 
 
 def tell(text: str) -> None:
-    """Print text and flush; an output that is closed or full causes a warning, no exception.
+    """Print text and flush; a closed or full output causes a warning instead of an exception.
 
-    ``sys.stdout`` may be any object with a ``write``; what it cannot encode is replaced by "?".
+    ``sys.stdout`` may be any object with a ``write``. Characters that it cannot encode become "?".
     """
     stream = sys.stdout
     try:
@@ -48,13 +48,13 @@ def tell(text: str) -> None:
             stream.flush()
     except (OSError, ValueError) as error:  # a closed file raises a ValueError
         warnings.warn(
-            f"standard output cannot be written ({error}); the training goes on without it",
+            f"standard output cannot be written ({error}); the training continues without it",
             stacklevel=2,
         )
 
 
 def is_terminal(stream: Any) -> bool:
-    """Return whether a stream, or what replaces one, is a terminal."""
+    """Return whether a stream, or a replacement of one, is a terminal."""
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):  # None, a Tee; a closed file
@@ -68,7 +68,7 @@ def shown(value: Any) -> str:
 
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """Return dicts as the text of a CSV file; names that a row lacks stay empty."""
+    """Return dicts as the text of a CSV file; missing values stay empty."""
     rows, text = list(rows), io.StringIO()
     names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(text)
@@ -78,7 +78,7 @@ def as_csv(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value for a CSV file: a text that looks like a formula gets a ``'`` before it.
+    """Return a value for a CSV file; a text that looks like a formula is prefixed with ``'``.
 
     Examples
     --------

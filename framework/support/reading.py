@@ -1,7 +1,8 @@
 """Read JSON and YAML from untrusted files, within limits.
 
-A file of a few hundred bytes can expand to billions of values (YAML's aliases), be nested deeper
-than Python can follow, or give one setting two values, of which parsers silently take the last.
+A file of a few hundred bytes can expand to billions of values by YAML's aliases, or be nested
+deeper than Python's recursion limit. It can also give one setting two values, and parsers silently
+use the last one.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 from firstlight.support.files import PathLike
 
 MOST_JSON = 2**24  # bytes of a file
-MOST_YAML = 2**17  # characters of YAML, for which the parser takes seconds
+MOST_YAML = 2**17  # characters of YAML; the parser takes seconds for these
 LONGEST = 400  # characters of a parser's message, which may quote the file
 VALUES = 100_000  # in a YAML file, with aliases expanded
 MOST_BITS = 2**13  # of an integer
@@ -61,7 +62,7 @@ def read_text(path: PathLike, most: int) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """Return the value of a JSON text; see `read_json`."""
+    """Return the value in a JSON text; see `read_json`."""
     try:
         return _json(text)
     except json.JSONDecodeError as error:
@@ -78,11 +79,11 @@ def _json(text):
 
 
 def parse_yaml(text: str) -> Any:
-    """Return the value of a YAML text; see `read_json`."""
+    """Return the value in a YAML text; see `read_json`."""
     import yaml
 
     if len(text) > MOST_YAML:
-        raise ValueError(f"it has more than {MOST_YAML:,} characters; write so much as JSON")
+        raise ValueError(f"it has more than {MOST_YAML:,} characters; write it as JSON")
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -96,7 +97,7 @@ def parse_yaml(text: str) -> Any:
     except RecursionError:
         raise ValueError(_too_deep()) from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # dates, numbers and bytes that cannot be
+        # invalid dates, numbers and bytes
         reason = " ".join(str(error).split())
         raise ValueError(
             f"not YAML or JSON: a value cannot be read: {reason}; correct it"
@@ -128,18 +129,18 @@ def _unique(pairs):
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = max(names, key=names.count)
-        raise ValueError(f"{twice!r} is there twice; leave one of the two out")
+        raise ValueError(f"{twice!r} occurs twice; leave one of the two out")
     return found
 
 
 def _count_values(node, counts, loader):
     """Return the number of values in a YAML node, with aliases expanded; raise if it is refused.
 
-    An alias is the node that it names; ``counts`` has None for nodes that are being counted.
+    An alias is the same object as its node. ``counts`` has None for nodes that are being counted.
     """
     if node in counts:
         if counts[node] is None:
-            raise _yaml_error("an alias stands inside what it names", node)
+            raise _yaml_error("an alias is inside its own node", node)
         return counts[node]
     counts[node], inner = None, ()
     if node.id == "mapping":
@@ -166,7 +167,7 @@ def _check_duplicates(node):
             if first is not key:
                 line = first.start_mark.line + 1
                 raise _yaml_error(
-                    f"{key.value!r} is there twice, in line {line} too; leave one out", key
+                    f"{key.value!r} occurs twice, in line {line} too; leave one out", key
                 )
 
 

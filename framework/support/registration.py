@@ -1,4 +1,4 @@
-"""Check that every module and parameter is registered, so that it is trained and saved."""
+"""Check that every module and parameter is registered, and thus trained and saved."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from firstlight.module import Module
 
 DEPTH = 2  # levels of nested objects that are searched; containers do not count
-CURE = "keep modules and parameters as attributes, or in lists, tuples and dicts"
+ADVICE = "keep modules and parameters as attributes, or in lists, tuples and dicts"
 CLOSED = (  # not searched: they refer to much of the interpreter, or hide a module on purpose
     type,
     types.ModuleType,
@@ -28,9 +28,9 @@ COLLECTIONS = (list, tuple, dict, set, frozenset)
 
 
 def check(root: Module, parts: list[tuple[str, Module]]) -> None:
-    """Raise unless each module and parameter that a module holds is registered under one name.
+    """Raise an error unless each module and parameter in a module is registered under one name.
 
-    An attribute is registered, and so is an item of a list, tuple or dict at any depth.
+    Attributes are registered, and items of lists, tuples and dicts at any depth.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def check(root: Module, parts: list[tuple[str, Module]]) -> None:
             raise TypeError(
                 f"{type(root).__name__}.{path} is a {type(value).__name__} that holds a "
                 f"{type(part).__name__}, which is not registered: it would not be trained, saved "
-                f"or switched to evaluation; {CURE}"
+                f"or switched to evaluation; {ADVICE}"
                 + ("" if isinstance(value, COLLECTIONS) else ", or derive its class from Module")
             )
     for kind, prefix in {type(part): prefix for prefix, part in parts}.items():
@@ -76,9 +76,9 @@ def is_part(value: Any) -> bool:
 
 
 def hidden(value: Any, known: set[int], root: Module, depth: int = DEPTH) -> Any:
-    """Return a part that is not ``known`` and that a value refers to, or None.
+    """Return an unregistered part (not in ``known``) that a value refers to, or None.
 
-    A module that contains the root is not a part of it, but its parent.
+    A module that contains the root is its parent, not a part of it.
     """
     if isinstance(value, np.ndarray):  # an array of objects does not report its referents
         value = value.tolist() if value.dtype == object else None
@@ -107,7 +107,8 @@ def _check_keys(owner, parts, known):
                 path = f"{prefix}.{name}" if prefix else name
                 raise TypeError(
                     f"{owner}.{path} is a dict with a {type(key).__name__} as a key, which is not "
-                    f"registered: it would not be trained, saved or switched to evaluation; {CURE}"
+                    "registered: it would not be trained, saved or switched to evaluation; "
+                    f"{ADVICE}"
                 )
 
 

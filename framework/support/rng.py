@@ -7,15 +7,15 @@ firstlight never draws from NumPy's global generator. The purposes:
 ``dropout`` masks, drawn step by step
 ``order``   the order of the samples: a fresh generator for each (seed, epoch)
 ``augment`` random transforms: a fresh generator for each (seed, epoch, batch)
-``draw``    samples drawn at random, such as blocks of a text: likewise
+``draw``    random samples, such as blocks of a text: a fresh generator for each batch
 ==========  ===============================================================================
 
-On a GPU dropout is drawn there, by Philox, as a function of the seed and the number of the training
-step.
+On a GPU, dropout is drawn on the device by Philox, as a function of the seed and the number of the
+training step.
 
 ``init`` and ``dropout`` are streams: their state changes with each draw, and `state_dict` saves it.
-The others have no state: `derived` creates their generator from its numbers, so that any batch of
-any epoch can be reproduced alone.
+The other purposes have no state: `derived` creates their generators from seed, epoch and batch, so
+that any batch of any epoch can be reproduced alone.
 
 The default seed is 0, so the same script gives the same numbers.
 """
@@ -35,7 +35,7 @@ PURPOSES = (*STREAMS, "order", "augment", "split", "draw")
 _seed = 0
 _streams = {}
 _device = {"pass": 0, "call": 0, "capturing": False}
-_passes = {}  # the number of the pass in the memory of each GPU
+_passes = {}  # by GPU: the number of the pass, as an array on it
 
 
 def seed_everything(seed: int | None = None) -> int:
@@ -44,7 +44,7 @@ def seed_everything(seed: int | None = None) -> int:
     Parameters
     ----------
     seed : int, optional
-        Zero or positive. None draws one from the operating system.
+        Zero or positive. None draws a seed from the operating system.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def _set_pass(number):
 
 
 def derived(purpose: str, seed: int, *numbers: int) -> Generator:
-    """Create the generator of a purpose, a seed and, e.g., an epoch and a batch.
+    """Create the generator for a purpose, a seed and further numbers such as epoch and batch.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def derived(purpose: str, seed: int, *numbers: int) -> Generator:
 def state_dict() -> dict[str, Any]:
     """Return the state of all generators as a JSON-able dict.
 
-    It includes the global generators of Python and NumPy, as a user's code may draw from them.
+    It includes the global generators of Python and NumPy, because a user's code may draw from them.
     """
     version, numbers, gauss = random.getstate()
     kind, key, *rest = np.random.get_state()  # noqa: NPY002

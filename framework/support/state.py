@@ -20,7 +20,7 @@ CONTAINERS = (list, tuple, dict)
 
 
 def entries(module: Module) -> Iterator[tuple[str, Any]]:
-    """Yield ``(name, value)`` of a module's attributes and of items of lists, tuples and dicts."""
+    """Yield ``(name, value)`` for a module's attributes and for items of containers in them."""
     for name, value in vars(module).items():
         if isinstance(value, CONTAINERS):
             if name != "_stack":
@@ -30,7 +30,7 @@ def entries(module: Module) -> Iterator[tuple[str, Any]]:
 
 
 def items(name: str, container: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield ``(name, item)`` of a list, tuple or dict, at any depth."""
+    """Yield ``(name, item)`` for the items of a list, tuple or dict, at any depth."""
     if any(container is outer for outer in above):  # a list that contains itself
         return
     pairs = container.items() if isinstance(container, dict) else enumerate(container)
@@ -51,7 +51,7 @@ def children(module: Module) -> Iterator[tuple[str, Module]]:
 
 
 def is_module(value: Any) -> bool:
-    """Return True for a `Module`, a class that this file cannot import."""
+    """Return True for a `Module`; the class itself cannot be imported here."""
     kind = type(value)
     return hasattr(kind, "named_modules") and hasattr(kind, "saved")  # PyTorch's has no `saved`
 
@@ -63,7 +63,7 @@ def walk_modules(
     if any(module is outer for outer in above):
         raise ValueError(
             f"{prefix} leads back to the {type(module).__name__} that contains it; a module keeps "
-            "its parts as attributes, not what it is a part of"
+            "its parts as attributes, not its parent"
         )
     if id(module) in seen:
         return
@@ -80,7 +80,7 @@ def walk_leaves(module: Module, kind: type) -> Iterator[tuple[str, Any]]:
     Raises
     ------
     TypeError, ValueError
-        As `firstlight.support.registration.check` does: a part is not registered.
+        A part is not registered; see `firstlight.support.registration.check`.
     """
     parts = list(module.named_modules())
     registration.check(module, parts)
@@ -131,7 +131,7 @@ def restore(module: Module, arrays: Mapping[str, Any], *, strict: bool = True) -
     module : Module
     arrays : dict of str to array
     strict : bool
-        If False, ignore names that only one side has; shapes must fit nevertheless.
+        If False, ignore names on one side only; shapes must still match.
 
     Raises
     ------
@@ -168,15 +168,15 @@ def restore(module: Module, arrays: Mapping[str, Any], *, strict: bool = True) -
 
 
 def _kind_message(who, came):
-    """Return the message for a wrong argument, with the way to get arrays by name from it."""
-    cure = "pass what state_dict() returned"
+    """Return the error message for an argument that is not a dict, with advice."""
+    advice = "pass the result of state_dict()"
     if isinstance(came, (str, PathLike)):
-        cure = (
+        advice = (
             f"read the file first: load_state_dict(firstlight.Checkpoint.load({str(came)!r}).model)"
         )
     elif hasattr(came, "model"):
-        cure = "pass its model: load_state_dict(checkpoint.model)"
-    return f"{who}: expected a dict of arrays by name, got a {type(came).__name__}; {cure}"
+        advice = "pass its model: load_state_dict(checkpoint.model)"
+    return f"{who}: expected a dict of arrays by name, got a {type(came).__name__}; {advice}"
 
 
 def _names_message(who, missing, unexpected):
@@ -219,7 +219,7 @@ def from_torch(module: Module, tensors: Mapping[str, Any], *, strict: bool = Tru
     arrays = {}
     for name, tensor in tensors.items():
         if name.rpartition(".")[2] == "num_batches_tracked":
-            continue  # PyTorch's counter, which only a momentum of None would need
+            continue  # PyTorch's counter, needed only for momentum=None
         array = np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
         axes = leaves[name].torch_axes if name in leaves else None
         arrays[name] = np.transpose(array, np.argsort(axes)) if axes else array

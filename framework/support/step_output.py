@@ -52,14 +52,14 @@ def no_loss(model: str, loss: Any) -> Exception:
             f"{model}.loss: expected a module, got the class {loss.__name__}; "
             f"write self.loss = {loss.__name__}(...)"
         )
-    cure = (
+    advice = (
         f"derive a class from firstlight.Module, with {loss.__name__} as its forward"
         if kind == "function"
         else f"derive {kind} from firstlight.Module"
     )
     return TypeError(
         f"{model}.loss: expected a module with forward(prediction, y) and backward(), got a "
-        f"{kind}; {cure}"
+        f"{kind}; {advice}"
     )
 
 

@@ -26,10 +26,10 @@ class Row:
     output_shape : tuple of int, tuple of such tuples, or None
         One shape for each output; None for a module that did not run.
     parameters, trainable, parameter_bytes : int
-        Of the module itself, without its children; shared parameters count where they come first.
+        Counts of the module without its children; shared parameters are counted once.
     flops, activation_bytes : int
-        Of the module itself, over all its runs; memory that another module allocated is not
-        counted again.
+        Cost of all runs of the module without its children; memory that another module allocated
+        is not counted again.
     """
 
     name: str
@@ -168,7 +168,7 @@ def human(number: float, unit: str = "") -> str:
     ----------
     number : int
     unit : {"", "B"}
-        Bytes have prefixes of 1024.
+        "B" for bytes, with prefixes of 1024.
     """
     step, prefixes = (1024, ("", "Ki", "Mi", "Gi", "Ti")) if unit else (1000, "_kMGT")
     power = 0
@@ -215,7 +215,7 @@ def undisturbed(module: Module) -> Iterator[None]:
 
 
 def _recording(part, row, memory):
-    """Wrap a module's forward so that it fills in the row."""
+    """Wrap a module's forward to record shapes and cost in a row."""
     forward = part.forward
 
     def recorded(*inputs):
@@ -234,7 +234,7 @@ def _recording(part, row, memory):
 
 
 class _Memory:
-    """Tracks which memory was seen already; a view is the memory of its base."""
+    """Record the memory counted so far; a view shares the memory of its base."""
 
     def __init__(self, arrays: list[Array]):
         self.seen = {}  # keeps the arrays alive, so that ids are unique

@@ -1,1 +1,1 @@
-"""What `Trainer.fit` is made of: its loop, what surrounds it, and what it counts and logs."""
+"""The parts of `Trainer.fit`: loop, set-up, progress, metrics and hooks."""

@@ -12,7 +12,7 @@ import numpy as np
 from firstlight.distributed import sharding
 from firstlight.distributed.sharding import weight_of
 from firstlight.support.arguments import parse_count
-from firstlight.training.metrics import added, emptied, on_device
+from firstlight.training.metrics import add_to, on_device, zeroed
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 class Accumulation:
-    """Run backward batch by batch, and average the gradient over all that counts in a window.
+    """Accumulate the gradients of a window of batches, and average them.
 
-    A batch's loss is L_b = S_b / D_b, a sum over what counts and its denominator, which is the
-    number of samples unless the step gives another. With dW_b the gradient of L_b, that of the
+    A batch's loss is L_b = S_b / D_b, a sum and its denominator. The denominator is the number of
+    samples unless the step gives another. If dW_b is the gradient of L_b, the gradient of the
     window's loss Σ_b S_b / Σ_b D_b is::
 
         Σ_b D_b dW_b / Σ_b D_b
 
-    so k batches equal one that holds all their samples, whatever counts in each, and so do the
-    parts of a batch that several ranks share. Of a loss that is a sum, whose denominator is None,
-    it is Σ_b dW_b.
+    Thus k batches give the gradient of one batch that holds all their samples. The same holds for
+    the shards of a batch on several ranks. If the loss is a sum, its denominator is None and the
+    gradient is Σ_b dW_b.
 
     Parameters
     ----------
     batches : int or dict of int to int
-        Batches in a window; or a schedule, ``{epoch: batches}``, of the epochs (counted from 1)
-        at which that changes. Before the first of them a window is one batch.
+        Batches in a window; or a schedule ``{epoch: batches}``, in which each number holds from
+        its epoch (counted from 1) on. Before the first entry a window is one batch.
 
     Raises
     ------
@@ -65,10 +65,10 @@ class Accumulation:
             )
             for epoch, count in sorted(schedule.items())
         }
-        self._begun, self._sums = False, {}  # of the window under way; its Σ D_b as "loss"
+        self._begun, self._sums = False, {}  # of the current window; _sums["loss"] is Σ D_b
 
     def batches(self, epoch: int) -> int:
-        """Return how many batches make a window in an epoch."""
+        """Return the number of batches in a window of an epoch."""
         starts = list(self.schedule)
         index = bisect_right(starts, epoch)
         return self.schedule[starts[index - 1]] if index else 1
@@ -82,7 +82,7 @@ class Accumulation:
         )
 
     def windows(self, epoch: int, count: int) -> Callable[[int], bool]:
-        """Return a function of a batch's index (from 0): whether a window ends with it."""
+        """Return a function of a batch's index (from 0): True if the batch ends a window."""
         self._begin()
         batches = self.batches(epoch)
         return lambda index: index + 1 == count or (index + 1) % batches == 0
@@ -96,10 +96,10 @@ class Accumulation:
         batch: Any,
         ends_window: bool,
     ) -> None:
-        """Run the backward; at a window's end the parameters' ``grad`` is that of its loss.
+        """Run the backward; at a window's end ``grad`` holds the gradient of the window's loss.
 
-        If several ranks share the batch, each adds D_r dW_r. The sums over the ranks are
-        exchanged once for each window: those of the gradients, and that of the D_r.
+        If several ranks share the batch, rank r adds D_r dW_r. The gradients and the D_r are
+        all-reduced once for each window.
         """
         shard, samples = sharding.current(), weight_of(batch)
         if shard is None and self.is_alone(ends_window):
@@ -117,19 +117,19 @@ class Accumulation:
         return ends_window and not self._begun
 
     def weighted(self, dy: Array, output: StepOutput, samples: int) -> Array:
-        """Return D_b dy, whose gradients add up; a D_b on the device is counted there."""
+        """Return D_b dy, so that gradients can be summed; a D_b on the device is summed there."""
         part = _denominator(output, samples)
         if part is None:
             return dy if samples else 0 * dy
         if on_device(part):
-            added(self._sums, "loss", part)
+            add_to(self._sums, "loss", part)
             return dy * part.astype(dy.dtype)
         return dy * float(part)
 
     def count(
         self, optimizer: Optimizer, output: StepOutput, samples: int, ends_window: bool
     ) -> None:
-        """Count a batch whose backward ran elsewhere, as `weighted` unless it was alone."""
+        """Count a batch whose backward ran elsewhere, with `weighted` dy unless it was alone."""
         if not self.is_alone(ends_window):
             self._count(output, samples)
             if ends_window:
@@ -138,12 +138,12 @@ class Accumulation:
     def _count(self, output, samples):
         self._begun, part = True, _denominator(output, samples)
         if part is not None and not on_device(part):
-            added(self._sums, "loss", part)
+            add_to(self._sums, "loss", part)
 
     def _divide(self, optimizer, output, shard):
         """Divide the gradient by Σ D_b over the window, and begin the next one.
 
-        Where nothing counts in the whole window, the gradient stays 0.
+        If Σ D_b is 0, the gradient stays 0.
         """
         if _denominator(output, 1) is not None:
             total, grad = self._sums["loss"], optimizer.flat.grad
@@ -152,18 +152,18 @@ class Accumulation:
                 array += total
                 shard.communicator.allreduce_(array)
                 total = array[0]
-            total = total + (total == 0)  # no `if`: that would make the host wait for a GPU
+            total = total + (total == 0)  # no `if`: the host would wait for the GPU
             optimizer.scale_grad(1 / total)
         self._begin()
 
     def _begin(self):
-        self._begun, self._sums = False, emptied(self._sums)
+        self._begun, self._sums = False, zeroed(self._sums)
 
 
 def _denominator(output, samples):
-    """Return what the loss of a batch, or of this rank's part of one, was divided by.
+    """Return the denominator of a batch's loss, or of this rank's shard; None if it is a sum.
 
-    None of a sum. A rank that has none of the samples computes another's, which does not count.
+    A rank without samples computes another rank's, with denominator 0.
     """
     given = output.denominators.get("loss", samples)
     return given if samples or given is None else 0

@@ -1,7 +1,7 @@
-"""Settle between steps what ranks see differently: signals, clocks, requests.
+"""Agreement of the ranks between steps on signals, clocks and requests.
 
 A signal may reach one rank only, and clocks differ, but either all ranks make the next step or
-none. So after every step the ranks exchange what they know, in one message, and act alike.
+none. After every step the ranks therefore exchange their state in one message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Agreement(NamedTuple):
-    """What all ranks know after an exchange.
+    """Signals, requests and clock of one rank, or of all after an exchange.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Agreement(NamedTuple):
 
 
 def agree(communicator: Communicator, mine: Agreement) -> Agreement:
-    """Exchange what each rank knows; every rank returns the same."""
+    """Combine the ranks' states by all-reduce; every rank returns the same."""
     stops = mine.stop_reason is not None
     message = np.array([mine.signal, stops, mine.saves, mine.skips_epoch, mine.elapsed], "float64")
     communicator.allreduce_(message, "max")
@@ -57,13 +57,13 @@ def check_alike(communicator: Communicator, module: Module, step: int) -> None:
     Raises
     ------
     RuntimeError
-        They are not; the message names the ranks that differ from most, and what differs.
+        They differ; the message names the ranks in the minority and the first difference.
     """
     prints = communicator.gather(fingerprint(module))
     keys = [tuple(one.values()) for one in prints]
     if len(set(keys)) == 1:
         return
-    usual = Counter(keys).most_common(1)[0][0]  # of equally many, that of the lowest rank
+    usual = Counter(keys).most_common(1)[0][0]  # in a tie, that of the lowest rank
     odd = [rank for rank, key in enumerate(keys) if key != usual]
     right = prints[keys.index(usual)]
     names = [name for name in right if prints[odd[0]].get(name) != right[name]]

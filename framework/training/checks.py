@@ -1,18 +1,19 @@
-"""Checks of what a user's Module hands to the Trainer; each message says what to write."""
+"""Checks of the Trainer's arguments and of the steps' results; each message gives a fix."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from firstlight.fast.cuda.gemm import COMPUTE
 from firstlight.module import Module
 from firstlight.optim import Optimizer
+from firstlight.support import forms
 from firstlight.support.step_output import StepOutput
 
+PRECISIONS = ("32", "tf32", "bf16", "16")
 TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
 
-# Letters that are not spelled by leaving out their marks.
+# Letters whose transliteration is not the letter without its mark.
 GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}
 
 
@@ -56,7 +57,7 @@ def step_output(owner: Module, output: object, step: str) -> None:
         if getattr(number, "ndim", 0):
             raise TypeError(
                 f"{type(owner).__name__}.{step}: expected a single number as denominator of "
-                f"{name!r}, what the batch's sum was divided by, got an array of shape "
+                f"{name!r}, the divisor of the batch's sum, got an array of shape "
                 f"{number.shape}"
             )
 
@@ -72,11 +73,11 @@ def metrics(who: str, named: Iterable[str]) -> None:
 
 
 def nothing_counts(where: str) -> str:
-    """Return the message that there is no mean loss, since its denominator is 0."""
+    """Return the error message for a mean loss whose denominator is 0."""
     return (
         f"nothing counts in {where}: each target is the loss's ignore_index, or its class has "
-        "weight 0, so that there is nothing to average; look at the targets, and leave out samples "
-        "that have none that counts"
+        "weight 0, so that there is nothing to average; check the targets, and leave out samples "
+        "whose targets do not count"
     )
 
 
@@ -91,14 +92,19 @@ def training_output(owner: Module, output: StepOutput) -> None:
 
 
 def precision(name: str, device: str) -> str:
-    """Return the name of a precision, or raise a ValueError if the device cannot have it."""
-    if name not in COMPUTE:
-        known = ", ".join(f'"{known}"' for known in COMPUTE)
+    """Return the name of a precision, or raise a ValueError if the device does not support it."""
+    if name not in PRECISIONS:
+        known = ", ".join(f'"{known}"' for known in PRECISIONS)
         raise ValueError(f"precision: expected one of {known}, got {name!r}")
     if name != "32" and device == "cpu":
         raise ValueError(
-            f"precision {name!r} is made by a GPU's tensor cores, and the device is the CPU; use "
+            f"precision {name!r} needs a GPU's tensor cores, and the device is the CPU; use "
             'precision="32", or device="cuda"'
+        )
+    if name != "32" and not forms.has_fast():
+        raise ValueError(
+            f"precision {name!r} needs the products of firstlight.fast, which are disabled by "
+            'FIRSTLIGHT_FAST=0 or not installed; use precision="32"'
         )
     return name
 
@@ -132,9 +138,9 @@ LONGEST_NAME = 100  # of a run: systems allow 255 letters, and Windows 260 for t
 
 
 def run_name(name: str | None) -> str | None:
-    """Return the name, or raise a ValueError if it cannot be a folder's on any system.
+    """Return the name, or raise a ValueError unless it can name a folder on every system.
 
-    Nor may it look like a flag, or like the file that names the newest run.
+    A name that begins with "-" would be read as a flag; "latest" is a file in the runs folder.
     """
     if name is None:
         return name
@@ -158,7 +164,7 @@ def run_name(name: str | None) -> str | None:
 
 
 def as_run_name(text: str) -> str:
-    """Return a text as a folder's name: letters without their marks, all else as ``_``.
+    """Return a text as a folder name: letters without their marks, all else as ``_``.
 
     Examples
     --------
@@ -175,5 +181,5 @@ def as_run_name(text: str) -> str:
 
 
 def _is_device(name):
-    """Return whether Windows takes a name, with whatever ending, for a device."""
+    """Return whether Windows reserves a name, with any extension, for a device."""
     return re.fullmatch(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", name) is not None

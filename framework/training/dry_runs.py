@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.checkpoints.snapshot import generators
-from firstlight.fast.cuda.loss_scale import scaled
+from firstlight.optim.loss_scale import scaled
 from firstlight.support import rng
 from firstlight.support.batches import placed
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def dry_run(module: Module, optimizer: Optimizer, loader: object) -> Iterator[None]:
     """Restore the state of a training, bit for bit, when the context ends.
 
-    That is: parameters and buffers, gradients, the optimizer's state and settings, and everything
-    random; not what a module may count in attributes of its own. Arithmetic that overflows does
-    not warn inside. Use it at a step's boundary, or before the optimizer steps.
+    The state consists of parameters, buffers, gradients, the optimizer's state and settings, and
+    all random generators. Plain attributes of modules are not restored. Inside, overflow does not
+    warn. Use it between two steps, or before the optimizer steps.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def dry_run(module: Module, optimizer: Optimizer, loader: object) -> Iterator[No
     state["arrays"] = {name: array.copy() for name, array in state["arrays"].items()}
     random = rng.state_dict()
     drawn = [generator for _, generator in generators(module)]
-    own = getattr(loader, "__dict__", {}).values()  # a user's loader may draw from one of its own
+    own = getattr(loader, "__dict__", {}).values()  # a user's loader may have its own generator
     drawn += [value for value in own if isinstance(value, np.random.Generator)]
     states = [(generator, generator.bit_generator.state) for generator in drawn]
     try:
@@ -80,7 +80,7 @@ def dry_step(module: Module, optimizer: Optimizer, batch: Any) -> float:
     output = module.training_step(batch)
     module.backward(scaled(optimizer, output.dy))
     if optimizer.loss_scale is not None:
-        optimizer.loss_scale.unscale()
+        optimizer.loss_scale.unscale(optimizer.flat.grad)
     optimizer.step()
     optimizer.zero_grad()
     return float(output.loss)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Evaluator:
-    """Applies a module to data: means of loss and metrics, or predictions.
+    """Apply a module to data, for means of loss and metrics or for predictions.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Evaluator:
         See `firstlight.training.hook_manager.HookManager.bind`.
     limits : Limits
     communicator : Communicator
-        Of several ranks each gets its share of every batch.
+        Each rank evaluates its shard of every batch.
     device, dtype : str
         Where batches are put, floating arrays as ``dtype``.
     """
@@ -50,11 +50,11 @@ class Evaluator:
     def evaluate(
         self, loader: Iterable[Any], stage: str, interrupt: Interrupt | None = None
     ) -> dict[str, float] | None:
-        """Return the means of loss and metrics over all that counts, e.g. ``{"val_loss": 0.1}``.
+        """Return the means of loss and metrics over the data, e.g. ``{"val_loss": 0.1}``.
 
-        Batches weigh by what their values are divided by, see `StepOutput.denominators`; where a
-        step does not tell, by the data set's ``weight``, or else by their samples. A data set may
-        have metrics of its own; see `firstlight.data.dataset`.
+        Batches are weighted by their `StepOutput.denominators`. If a step gives none, they are
+        weighted by the data set's ``weight``, or else by their samples. A data set may have metrics
+        of its own; see `firstlight.data.dataset`.
 
         Parameters
         ----------
@@ -62,12 +62,12 @@ class Evaluator:
         stage : {"val", "test"}
             Prefix of the names.
         interrupt : Interrupt, optional
-            Return None if it is requested meanwhile; the loader is put back to its position.
+            If requested meanwhile, restore the loader's position and return None.
 
         Raises
         ------
         ValueError
-            Nothing counts in any batch.
+            All denominators are 0.
         """
         module, hook, means = self.module, self.hook, MeanMetrics()
         place = loader.state_dict() if hasattr(loader, "state_dict") else None
@@ -79,7 +79,7 @@ class Evaluator:
         for index, batch in enumerate(self.batches(loader, stage)):
             if interrupt is not None and interrupt.requested:
                 if place is not None:
-                    loader.load_state_dict(place)  # the next one is this one again
+                    loader.load_state_dict(place)  # the next evaluation repeats this one
                 module.train()
                 return None
             weight = weight_of(batch)
@@ -123,8 +123,8 @@ class Evaluator:
         Raises
         ------
         TypeError, ValueError
-            There is nothing to predict; ``predict_step`` returned something else, not one value
-            for each sample, or arrays that do not fit together.
+            There is no batch; ``predict_step`` returned no arrays, arrays without one entry for
+            each sample, or arrays that cannot be joined.
         """
         module, parts = self.module, []
         who = f"{type(module).__name__}.predict_step"
@@ -134,7 +134,7 @@ class Evaluator:
             predicted = _checked(who, module.predict_step(batch), batch)
             parts.append(predicted)
             self.hook.on_predict_batch_end(output=predicted, batch=batch, batch_idx=index)
-        by_batch = zip(*self.communicator.gather(parts), strict=True)  # of each batch, by rank
+        by_batch = zip(*self.communicator.gather(parts), strict=True)  # one tuple of ranks a batch
         parts = [part for ranks in by_batch for part in ranks]
         if not parts:
             raise ValueError(
@@ -152,24 +152,24 @@ class Evaluator:
             yield placed(batch, self.device, self.dtype)
 
 
-def _checked(who, said, batch):
-    """Return what a predict_step said as NumPy arrays, with one entry for each sample."""
-    if isinstance(said, dict) and said:
-        return {name: _checked(f"{who}[{name!r}]", one, batch) for name, one in said.items()}
-    if isinstance(said, (tuple, list)) and said:
-        return tuple(_checked(f"{who}[{i}]", one, batch) for i, one in enumerate(said))
-    if not hasattr(said, "dtype"):
+def _checked(who, result, batch):
+    """Return the result of a predict_step as NumPy arrays, with one entry for each sample."""
+    if isinstance(result, dict) and result:
+        return {name: _checked(f"{who}[{name!r}]", one, batch) for name, one in result.items()}
+    if isinstance(result, (tuple, list)) and result:
+        return tuple(_checked(f"{who}[{i}]", one, batch) for i, one in enumerate(result))
+    if not hasattr(result, "dtype"):
         raise TypeError(
-            f"{who} returned {type(said).__name__}; end it with: return y, an array with one entry "
-            "for each sample, or a dict or tuple of such arrays"
+            f"{who} returned {type(result).__name__}; end it with: return y, an array with one "
+            "entry for each sample, or a dict or tuple of such arrays"
         )
     count = sample_count(batch)
-    if said.shape[:1] != (count,):
+    if result.shape[:1] != (count,):
         raise ValueError(
             f"{who}: expected {count} entries along the first axis, one for each sample of the "
-            f"batch, got shape {said.shape}; reshape it, e.g. y.reshape({count}, ...)"
+            f"batch, got shape {result.shape}; reshape it, e.g. y.reshape({count}, ...)"
         )
-    return to_host(said)[: weight_of(batch)]
+    return to_host(result)[: weight_of(batch)]
 
 
 def _join(who, parts):
@@ -189,7 +189,7 @@ def _join(who, parts):
 
 
 def _kind(part):
-    """Return in words what parts must have in common to be joined."""
+    """Describe the structure that parts must share to be joined."""
     if isinstance(part, dict):
         return f"a dict of {', '.join(map(str, part))}"
     if isinstance(part, tuple):

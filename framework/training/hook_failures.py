@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def display_name(callback: object) -> str:
-    """Return how messages name a callback: its class, and the package if it is not ours."""
+    """Return a callback's name for messages: its class, with the package of a third party."""
     if inspect.ismodule(callback):
         return callback.__name__
     kind = type(callback)
@@ -58,20 +58,20 @@ def blame(manager: HookManager, exception: BaseException) -> None:
 
 
 def _raised_by(manager, exception):
-    """Return the callback and the name of its hook that raised an exception; None of no one's."""
+    """Return the callback and the name of the hook that raised an exception, or (None, None)."""
     bodies = {}
     for hook in manager.names:
         for impl in manager.impls(hook):
             method = impl.function
             while not hasattr(method, "__self__") and hasattr(method, "__wrapped__"):
-                method = method.__wrapped__  # what surrounds the method: clocks, `_forgiven`
+                method = method.__wrapped__  # unwrap timers and `warn_on_failure`
             body = inspect.unwrap(getattr(method, "__func__", method))
             owner = getattr(method, "__self__", None)  # None for a plain function
             bodies.setdefault(getattr(body, "__code__", None), []).append(
                 (impl.plugin.callback, owner, hook)
             )
     found, trace = (None, None), exception.__traceback__
-    while trace is not None:  # inwards: a callback may log or save, and so call another's hook
+    while trace is not None:  # the innermost counts: a hook may log or save, and so call others
         for callback, owner, hook in bodies.get(trace.tb_frame.f_code, ()):
             if owner is None or trace.tb_frame.f_locals.get("self", owner) is owner:
                 found = callback, hook
@@ -80,8 +80,11 @@ def _raised_by(manager, exception):
     return found
 
 
-def forgiven(manager: HookManager, impl: HookImpl) -> Callable[..., Any]:
-    """Return a watcher's hook whose exceptions are one warning; those of others' hooks pass on."""
+def warn_on_failure(manager: HookManager, impl: HookImpl) -> Callable[..., Any]:
+    """Wrap a watcher's hook: its first exception becomes a warning, later ones are dropped.
+
+    Exceptions of other callbacks' hooks that it calls propagate.
+    """
     function, slot = impl.function, impl.plugin
 
     @functools.wraps(function)
@@ -96,8 +99,8 @@ def forgiven(manager: HookManager, impl: HookImpl) -> Callable[..., Any]:
                 slot.failed = True
                 last = traceback.extract_tb(error.__traceback__)[-1]
                 warnings.warn(
-                    f"callback {display_name(callback)} failed in {name}, and the training goes "
-                    f"on: {type(error).__name__}: {error} ({last.filename}:{last.lineno})",
+                    f"callback {display_name(callback)} failed in {name}, and the training "
+                    f"continues: {type(error).__name__}: {error} ({last.filename}:{last.lineno})",
                     stacklevel=2,
                 )
 
@@ -105,7 +108,7 @@ def forgiven(manager: HookManager, impl: HookImpl) -> Callable[..., Any]:
 
 
 def note_failures(error: BaseException, failures: Iterable[BaseException]) -> None:
-    """Add to an exception what else went wrong in the hooks that dealt with it."""
+    """Add notes to an exception about failures in the hooks that were called after it."""
     for failure in failures:
         if failure is not error:
             notes = "".join(f" ({note})" for note in getattr(failure, "__notes__", ()))
@@ -114,7 +117,7 @@ def note_failures(error: BaseException, failures: Iterable[BaseException]) -> No
 
 @contextmanager
 def collecting(failures: list[BaseException], manager: HookManager) -> Iterator[None]:
-    """Collect any exception in a list: what follows must run, even after a Ctrl-C."""
+    """Append an exception, even a Ctrl-C, to a list, so that the following code runs."""
     try:
         yield
     except BaseException as failure:

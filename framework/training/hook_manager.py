@@ -1,8 +1,8 @@
 """The callbacks of one training: checked, ordered, registered with pluggy.
 
-pluggy would pass over most mistakes in silence: it never calls a method that is not marked or
-whose name is misspelled, never fills an argument that has a default, and refuses callbacks that
-are equal. So every object is checked here before pluggy sees it.
+pluggy ignores most mistakes: it never calls a method that is not marked or whose name is
+misspelled, and never fills an argument that has a default. It also refuses callbacks that are
+equal. Every object is therefore checked here before pluggy sees it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,23 @@ import pluggy
 
 from firstlight import hookspecs
 from firstlight.callback import Callback, Role
-from firstlight.training.hook_failures import blame, call_all, display_name, forgiven, note_failures
+from firstlight.training.hook_failures import (
+    blame,
+    call_all,
+    display_name,
+    note_failures,
+    warn_on_failure,
+)
 
 if TYPE_CHECKING:
     from firstlight.module import Module
     from firstlight.trainer import Trainer
 
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firstlight_spec")]
-UNMARKED = ("setup", "teardown")  # names that many modules have for something else
+UNMARKED = ("setup", "teardown")  # names that many modules use for other functions
 
 
-OTHER_NAMES = {  # what PyTorch Lightning calls the same
+OTHER_NAMES = {  # PyTorch Lightning's names of our hooks
     "on_train_start": "on_fit_start",
     "on_train_end": "on_fit_end",
     "on_validation_epoch_start": "on_validation_start",
@@ -42,10 +48,10 @@ OTHER_NAMES = {  # what PyTorch Lightning calls the same
 
 
 class _Slot:
-    """What pluggy is given for a callback: its hook methods and nothing else.
+    """Plugin object for pluggy that has only the hook methods of a callback.
 
-    pluggy compares plugins with ``==``; a slot keeps that away from the callback, so that equal
-    dataclasses stay two callbacks.
+    pluggy compares plugins with ``==``. Slots are compared by identity, so that equal dataclasses
+    stay two callbacks.
     """
 
     def __init__(self, callback):
@@ -56,12 +62,12 @@ class _Slot:
 
 
 class HookManager(pluggy.PluginManager):
-    """pluggy's manager, for slots.
+    """pluggy's plugin manager, with a slot for each callback.
 
     Attributes
     ----------
     names : list of str
-        Of all hooks.
+        Names of all hooks.
     calls : namespace of callables
         The hooks, bound to a trainer and a module; see `bind`.
     """
@@ -138,7 +144,7 @@ def attach(callbacks: Iterable[object]) -> HookManager:
     TypeError
         A class instead of an object; something without hooks; one object listed twice.
     ValueError
-        What `check` finds, or a role that is none.
+        A mistake that `check` finds, or an invalid role.
     """
     for callback in callbacks:
         _check_is_callback(callback)
@@ -151,14 +157,15 @@ def attach(callbacks: Iterable[object]) -> HookManager:
     for hook in set(HOOKS) - {"setup", "on_fit_start"}:
         for impl in manager.impls(hook):
             if getattr(impl.plugin.callback, "watcher", False) and not impl.wrapper:
-                impl.function = forgiven(manager, impl)
+                impl.function = warn_on_failure(manager, impl)
     return manager
 
 
 def implemented(plugin: object) -> dict[str, dict[str, Any]]:
-    """Return ``{name: pluggy options}`` of what an object or module implements as a hook.
+    """Return ``{name: pluggy options}`` of the hooks that an object or module implements.
 
-    On a `Callback` the name of a method decides, on anything else ``@firstlight.hookimpl``.
+    On a `Callback` every method with a hook's name is one. Other objects mark theirs with
+    ``@firstlight.hookimpl``.
     """
     found = {}
     for name, value in _attributes(plugin).items():
@@ -171,10 +178,10 @@ def implemented(plugin: object) -> dict[str, dict[str, Any]]:
 
 
 def check(plugin: object) -> None:
-    """Raise a ValueError unless all that looks like a hook in an object or module is one.
+    """Raise a ValueError if a hook of an object or module would not work.
 
-    That is: a misspelled name, a method without its ``@firstlight.hookimpl``, an argument that
-    the hook does not have or that would never be filled, a wrapper that is none.
+    Mistakes are a misspelled name, a method without its ``@firstlight.hookimpl``, an argument that
+    the hook does not have or that would never be filled, and a wrapper that does not yield.
     """
     found = implemented(plugin)
     static = _attributes(plugin)
@@ -182,7 +189,7 @@ def check(plugin: object) -> None:
     for name, value in static.items():
         is_method = _is_method(value)
         if name in UNMARKED and (registers_only or inspect.ismodule(plugin)):
-            continue  # a function of its own
+            continue  # not meant as a hook
         if is_method and name in HOOKS and name not in found:
             raise ValueError(
                 f"{display_name(plugin)}.{name} would never be called; mark it with "
@@ -200,9 +207,9 @@ def check(plugin: object) -> None:
 
 
 def refuse_on_modules(module: Module, callbacks: Iterable[object]) -> None:
-    """Raise a TypeError if a module has a method that looks like a hook: none would be called.
+    """Raise a TypeError if a module has a method that looks like a hook: it is never called.
 
-    A module that is one of the callbacks, by ``@firstlight.hookimpl``, may have them.
+    A module that is also one of the callbacks, by ``@firstlight.hookimpl``, may have hooks.
     """
     listed = {type(callback) for callback in callbacks}
     kinds = dict.fromkeys(type(part) for part in module.modules())

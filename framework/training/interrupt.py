@@ -2,12 +2,12 @@
 
 ========================  ==================================================================
 Ctrl-C (SIGINT)           the first stops after the step, the second at once
-SIGTERM                   stops after the step: a cluster is about to take the machine
-SIGUSR1                   the same: what Slurm sends ahead with ``--signal=USR1@60``
+SIGTERM                   stops after the step: a cluster is about to reclaim the machine
+SIGUSR1                   the same: Slurm sends it in advance with ``--signal=USR1@60``
 ========================  ==================================================================
 
-A child that is forked meanwhile, by a callback or a loader, gets the previous handlers back: it
-trains nothing, and must end on a signal.
+A child process that a callback or a loader forks meanwhile gets the previous handlers back, so that
+a signal ends it.
 """
 
 import os
@@ -19,12 +19,12 @@ from typing import Self
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 ]
-_open = []  # the `Interrupt` whose handlers are set, the latest last
-_masks = []  # of signals, to be set again after a fork
+_open = []  # the open `Interrupt` contexts, the latest last
+_masks = []  # signal masks to restore after a fork
 
 
 class Interrupt:
-    """While the context is open, the signals above set ``requested`` instead of raising.
+    """Context in which the signals above set ``requested`` instead of raising.
 
     Outside the main thread, where Python allows no signal handlers, it does nothing.
 
@@ -32,9 +32,9 @@ class Interrupt:
     ----------
     requested : bool
     ending : bool
-        Set while the training ends; further signals are ignored then.
+        True while the training ends; further signals are ignored then.
     signal : str or None
-        Name of the signal that came.
+        Name of the signal received.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Interrupt:
         if threading.current_thread() is threading.main_thread():
             _watch_forks()
             _open.append(self)
-            # None: a handler that is not Python's, and could not be set again.
+            # None: a handler that Python did not set and could not restore.
             ours = [one for one in SIGNALS if signal.getsignal(one) is not None]
             self._previous = {one: signal.signal(one, self._handle) for one in ours}
         return self
@@ -59,8 +59,8 @@ class Interrupt:
             signal.signal(*self._previous.popitem())
 
     @property
-    def asked(self) -> bool:
-        """Whether a signal has come to this process."""
+    def received(self) -> bool:
+        """True if this process has received a signal."""
         return self.requested
 
     def note(self, number: int) -> None:
@@ -71,48 +71,52 @@ class Interrupt:
         by_hand = number == signal.SIGINT
         if self.ending:
             return
-        if self.asked and by_hand:
+        if self.received and by_hand:
             raise KeyboardInterrupt
         self.note(number)
-        # On a terminal, take away the progress bar's line, and the ^C on it.
+        # On a terminal, clear the progress bar's line, with the ^C on it.
         clear = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
         again = "; press Ctrl-C again to stop at once" if by_hand else ""
-        # Not print(): a handler may run in the middle of one.
+        # Not print(): the signal may have interrupted one.
         os.write(2, b"\r\x1b[2K" if clear else b"\n")
         os.write(2, f"{signal.Signals(number).name}: stopping after this step{again}.\n".encode())
 
 
 @cache
 def _watch_forks():
-    """Give children of this process the previous handlers; once is enough."""
+    """Restore the previous handlers in every forked child; registered once."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_leave_all)
+        os.register_at_fork(
+            before=_block_signals,
+            after_in_parent=_unblock_signals,
+            after_in_child=_restore_handlers,
+        )
 
 
-def _hold():
-    """Hold signals back while a fork is made: the child must not take one with our handlers."""
+def _block_signals():
+    """Block signals during a fork: the child must not receive one with our handlers."""
     if _open:
         _masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS))
 
 
-def _let_go():
+def _unblock_signals():
     if _masks:
         signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop())
 
 
-def _leave_all():
+def _restore_handlers():
     while _open:
         _open[-1].__exit__()
-    _let_go()
+    _unblock_signals()
 
 
 class SharedInterrupt(Interrupt):
-    """An `Interrupt` of several ranks: a signal counts once all ranks know of it.
+    """`Interrupt` for several ranks: a signal takes effect once the ranks have agreed on it.
 
     Attributes
     ----------
     heard : int
-        Number of the signal that came to this rank; 0 for none.
+        Number of the signal that this rank received; 0 for none.
     """
 
     def __init__(self) -> None:
@@ -120,14 +124,14 @@ class SharedInterrupt(Interrupt):
         self.heard: int = 0
 
     def note(self, number: int) -> None:
-        """Remember a signal, for the next agreement."""
+        """Store a signal for the next agreement."""
         self.heard = int(number)
 
     def agree_on(self, number: int) -> None:
-        """Request the stop, on every rank, that a signal to one of them asks for."""
+        """Request a stop for a signal that any rank received; called on every rank."""
         super().note(next(one for one in SIGNALS if one == number))
 
     @property
-    def asked(self) -> bool:
-        """Whether a signal has come to this rank, agreed upon or not."""
+    def received(self) -> bool:
+        """True if this rank has received a signal, agreed on or not."""
         return self.heard > 0

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Limits:
-    """The limits of a training, checked when they are made.
+    """The limits of a training, checked on construction.
 
     Attributes
     ----------
@@ -51,12 +51,12 @@ class Limits:
         self.val_every, self.val_unit = parse_interval("val_every", self.val_every)
 
     def count(self, stage: str, total: int) -> int:
-        """Return how many of a stage's ``total`` batches to use."""
+        """Return the number of batches to use of a stage's ``total``."""
         limit = self.batches[stage]
         return total if limit is None else batch_limit(f"limit_{stage}_batches", limit, total)
 
     def are_reached(self, progress: Progress) -> bool:
-        """Return whether the steps or the time are used up."""
+        """Return whether the limit on steps or on time is reached."""
         return (self.max_steps is not None and progress.step >= self.max_steps) or (
             self.max_time is not None and progress.elapsed >= self.max_time
         )

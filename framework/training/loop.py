@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.checkpoints.snapshot import Checkpointing
 from firstlight.distributed.sharding import shards
-from firstlight.fast.cuda.uploads import uploading
 from firstlight.runs import owner
 from firstlight.support.batches import describe_batch
 from firstlight.training import checks, hook_failures
 from firstlight.training.agreement import Agreement, agree, check_alike
 from firstlight.training.process import blas_threads
 from firstlight.training.step import EagerStep, make_step
+from firstlight.training.uploads import uploading
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -28,14 +28,14 @@ LOSSES: tuple[str, ...] = ("train_loss_step", "train_loss", "val_loss")
 
 
 class Loop:
-    """One training under way: its epochs, batches and boundaries; it alone writes `Progress`.
+    """Epochs, batches and boundaries of one training; only this class writes `Progress`.
 
     Parameters
     ----------
     trainer : Trainer
-        Module, data, optimizer and hooks are set.
+        With module, data, optimizer and hooks.
     evaluator : Evaluator
-        Of the same module.
+        Evaluates the same module.
 
     Attributes
     ----------
@@ -68,22 +68,22 @@ class Loop:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Start the training, and end it well on every way out.
+        """Start the training, and finish it even after an exception.
 
-        Each callback's ``on_fit_end`` is called, and the run folder says how the training ended.
-        An exception passes on, with notes that say where it arose.
+        Each callback's ``on_fit_end`` is called, and the run folder records the final status. An
+        exception propagates, with notes about its origin.
         """
         trainer, progress, failure = self._trainer, self._progress, None
         batch_size = getattr(self._data.train_loader, "batch_size", 1)
         with progress.interrupt, blas_threads(self.module, batch_size):
             try:
                 self._hook.on_fit_start()
-                self.checkpointing.place = None  # with the checkpoint's arrays
+                self.checkpointing.place = None  # frees the checkpoint's arrays
                 self._agree()
                 yield
                 if trainer.run is not None:
                     trainer.run.check(trainer, now=True)
-                progress.interrupt.ending = True  # a signal that comes now ends nothing
+                progress.interrupt.ending = True  # ignore signals from here on
                 progress.status = "interrupted" if trainer.interrupted else "finished"
             except BaseException as error:
                 failure = error
@@ -97,8 +97,8 @@ class Loop:
     def is_over(self) -> bool:
         """Return whether the training ends here: interrupted, past the last epoch, or stopped.
 
-        An epoch that a resumed training finds open is ended even if no further step may be made. A
-        resume with fewer epochs may be past the last one.
+        If a training is resumed within an epoch, that epoch is ended even if the limits allow no
+        further step. A resume with fewer epochs may be past the last one.
         """
         progress, max_epochs = self._progress, self._limits.max_epochs
         if progress.interrupt.requested:
@@ -108,7 +108,7 @@ class Loop:
         return progress.epoch_done and self._trainer.should_stop
 
     def _fail(self, error):
-        """Note where an exception arose, and tell the callbacks."""
+        """Add notes about its origin to an exception, and call ``on_exception``."""
         trainer, progress, run = self._trainer, self._progress, self._trainer.run
         if run is not None and (isinstance(error, owner.RunTakenOver) or run.owner.inherited):
             trainer.leave_run()
@@ -124,7 +124,7 @@ class Loop:
             hook_failures.note_failures(error, failures)
 
     def _end(self, failure):
-        """Call every ``on_fit_end``, write what is still to be written; return what went wrong."""
+        """Call every ``on_fit_end``, finish all files, and return the first failure."""
         trainer, progress = self._trainer, self._progress
         progress.interrupt.ending = True  # a further Ctrl-C must not interrupt this
         broken = self._call_all("on_fit_end")
@@ -149,7 +149,7 @@ class Loop:
     # --- epochs ------------------------------------------------------------------------------
 
     def begin_epoch(self) -> None:
-        """Start the next epoch, or continue one in the middle of which a checkpoint was made."""
+        """Start the next epoch, or continue the one that the checkpoint was saved in."""
         progress = self._progress
         self.module.train()
         progress.epoch_started = progress.elapsed
@@ -165,11 +165,11 @@ class Loop:
             self._write_requested()
 
     def end_epoch(self) -> None:
-        """Validate, log the epoch and tell the callbacks.
+        """Validate, log the epoch and call ``on_train_epoch_end``.
 
-        An epoch that is interrupted, even before or in its validation, stays open: resuming
-        finishes it. Checkpoints of one that is cut short by a stop hold the state after its last
-        step: a resume ends it again, or, with a later limit, continues as if it had not been cut.
+        If the epoch is interrupted, even in its validation, it stays open, and a resume finishes
+        it. If a stop cuts it short, its checkpoints hold the state after its last step. A resume
+        then ends the epoch again, or, with a higher limit, continues it.
         """
         trainer, progress = self._trainer, self._progress
         progress.at_boundary = True
@@ -201,14 +201,14 @@ class Loop:
         first, count = progress.batches_done, self._trainer.epoch_batches
         if first == count or progress.interrupt.requested or progress.skips_epoch:
             return
-        if first and self._trainer.should_stop:  # resumed where only the epoch's end was missing
+        if first and self._trainer.should_stop:  # resumed to end the epoch only
             return
         # Our loaders start at their restored position; the first batches of others are discarded.
         discarded = 0 if hasattr(loader, "load_state_dict") else first
         if discarded and not isinstance(loader, (list, tuple)):
             warnings.warn(
                 f"{type(loader).__name__} has no state_dict and load_state_dict, so its first "
-                f"{first} batches are passed over; unless it gives the same ones in the same order "
+                f"{first} batches are skipped; unless it gives the same ones in the same order "
                 "each time, the training differs from an uninterrupted one",
                 stacklevel=3,
             )
@@ -230,18 +230,18 @@ class Loop:
                     progress.at_boundary = ends_window(index)
                 if progress.skips_epoch:
                     if not progress.at_boundary:
-                        self._optimizer.zero_grad()  # of the window that is left open
-                        progress.skips_step = False  # so is its step
+                        self._optimizer.zero_grad()  # the open window is dropped, with its step
+                        progress.skips_step = False
                     break
         progress.batch = None
         if progress.batches_done < count and not progress.skips_epoch:
             raise ValueError(
                 f"the training loader promised {count} batches (its len()) and gave "
-                f"{progress.batches_done}; a generator, for one, can be gone through once only"
+                f"{progress.batches_done}; a generator, for example, can be iterated only once"
             )
 
     def step_is_skipped(self) -> bool:
-        """Return whether a callback asked to leave this step out, and drop its gradient then."""
+        """Return whether a callback requested to skip this step; if so, zero its gradient."""
         skips, self._progress.skips_step = self._progress.skips_step, False
         if skips:
             self._optimizer.zero_grad()
@@ -260,7 +260,7 @@ class Loop:
             self._log(record)
 
     def end_step(self) -> None:
-        """Validate and save where that is due; ranks agree on it."""
+        """Validate if due, agree with the other ranks, and write the requested checkpoints."""
         self._validate_by_steps()
         self._agree()
         if self._trainer.run is not None:
@@ -273,7 +273,7 @@ class Loop:
         return self._data.val_loader is not None and self._limits.validation_due(unit, count)
 
     def _validate_by_steps(self):
-        """Validate if that is due after this step; if it is interrupted, it stays owed."""
+        """Validate if due after this step; an interrupted validation is repeated on resume."""
         if self._validation_due("steps", self._progress.step):
             interrupt = self._progress.interrupt
             metrics = self._evaluator.evaluate(self._data.val_loader, "val", interrupt)
@@ -285,7 +285,7 @@ class Loop:
     def _log(self, record):
         """Log a record, and warn, once a training, if a loss in it is not finite.
 
-        Losses are checked where they are logged: on a GPU each check would make a step wait.
+        Losses are checked only when they are logged: on a GPU every check makes the host wait.
         """
         self._trainer.log(record)
         bad = [name for name in LOSSES if not math.isfinite(record.get(name, 0.0))]
@@ -294,17 +294,18 @@ class Loop:
         self._warns_of_loss = False
         warnings.warn(
             f"{bad[0]} is {record[bad[0]]} at step {self._progress.step}, epoch "
-            f"{self._progress.epoch}, and the training goes on; "
+            f"{self._progress.epoch}, and the training continues; "
             'callbacks=["nan_guard"] (--callback nan_guard) stops at the first such step and names '
             "the layer, `firstlight check` looks for the cause; often lr is too high",
             stacklevel=3,
         )
 
     def _agree(self):
-        """Agree with the other ranks, before the first step and after each, on what follows.
+        """Share signals, requests and clocks with the other ranks.
 
-        Before a checkpoint is saved the training means are summed over all ranks; now and then
-        the ranks are compared, see `firstlight.training.agreement.check_alike`.
+        It is called before the first step and after each. Before a checkpoint is saved, the
+        training means are summed over all ranks. Every ``check_every`` steps the ranks' parameters
+        are compared; see `firstlight.training.agreement.check_alike`.
         """
         communicator, progress = self._communicator, self._progress
         if communicator.size == 1:

@@ -19,16 +19,16 @@ Denominators = dict[str, "float | Array | None"]
 
 
 class MeanMetrics:
-    """Average losses and metrics over batches, each weighted by what it is divided by.
+    """Average losses and metrics over batches, weighted by their denominators.
 
     Formula, for values vᵢ of batches i with denominators dᵢ, by default their samples::
 
         mean = Σᵢ dᵢ vᵢ / Σᵢ dᵢ
 
-    where i runs over the batches that had this value: sums over what counts, divided by the sum of
-    what counts, so that the batches' sizes do not matter. A value that is a sum itself, whose
-    denominator is None, becomes Σᵢ vᵢ / Σᵢ samplesᵢ. Sums are kept in double precision, on the
-    device that the values come from; only `compute` brings them to the host.
+    where i runs over the batches that have this value. The mean thus does not depend on the batch
+    sizes. If the denominator is None, the value is a sum and its mean is Σᵢ vᵢ / Σᵢ samplesᵢ. Sums
+    are kept in double precision on the device of the values; only `compute` copies them to the
+    host.
 
     Attributes
     ----------
@@ -50,10 +50,10 @@ class MeanMetrics:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything added so far; sums on a device keep their place in its memory."""
+        """Reset all sums; those on a device keep their memory."""
         self.weight: int = 0
         self._names = {}  # in order of appearance
-        self._totals, self._weights = emptied(self._totals), emptied(self._weights)
+        self._totals, self._weights = zeroed(self._totals), zeroed(self._weights)
 
     def add(self, values: Values, weight: int, denominators: Denominators | None = None) -> None:
         """Add the values of one batch.
@@ -63,9 +63,9 @@ class MeanMetrics:
         values : dict of str to float or 0-d array
             Means over the batch.
         weight : int
-            The number of samples they are means of.
+            Number of samples in the batch.
         denominators : dict of str to float, 0-d array or None, optional
-            What values are divided by that are means of something else; None for a sum.
+            Denominators of values that are not means over the samples; None for a sum.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class MeanMetrics:
     def add_values(
         self, values: Values, weight: int, denominators: Denominators | None = None
     ) -> None:
-        """Add what is on the device to the sums; `count` adds what the host knows."""
+        """Add values, and denominators on the device, to the sums; `count` adds the rest."""
         denominators = denominators or {}
         for name, value in values.items():
             if getattr(value, "ndim", 0):
@@ -92,31 +92,31 @@ class MeanMetrics:
                 )
             denominator = denominators.get(name, weight)
             if on_device(denominator):
-                added(self._weights, name, denominator)
-            added(self._totals, name, _product(value, denominator))
+                add_to(self._weights, name, denominator)
+            add_to(self._totals, name, _product(value, denominator))
 
     def count(
         self, names: Iterable[str], weight: int, denominators: Denominators | None = None
     ) -> None:
-        """Count a batch whose values a captured graph has added."""
+        """Count a batch whose values a captured graph adds."""
         self.weight += weight
         denominators = denominators or {}
         for name in names:
             self._names[name] = None
             denominator = denominators.get(name, weight)
             if not on_device(denominator):
-                added(self._weights, name, weight if denominator is None else denominator)
+                add_to(self._weights, name, weight if denominator is None else denominator)
 
     def merge(self, other: MeanMetrics) -> None:
-        """Add everything that another MeanMetrics has summed up."""
+        """Add the sums of another MeanMetrics."""
         self.weight += other.weight
         for name in other._names:
             self._names[name] = None
-            added(self._totals, name, other._totals[name])
-            added(self._weights, name, other._weights[name])
+            add_to(self._totals, name, other._totals[name])
+            add_to(self._weights, name, other._weights[name])
 
     def over(self, communicator: Communicator) -> MeanMetrics:
-        """Return the sums of all ranks together, added in their order."""
+        """Return the sums over all ranks, added in the order of the ranks."""
         if communicator.size == 1:
             return self
         total = MeanMetrics()
@@ -127,15 +127,15 @@ class MeanMetrics:
         return total
 
     def compute(self) -> dict[str, float]:
-        """Return the means as a dict of str to float; the one place that waits for the device.
+        """Return the means as a dict of str to float; waits for the device.
 
-        Values whose batches had nothing that counts are left out.
+        Values whose denominators sum to 0 are left out.
         """
         weights = {name: float(self._weights[name]) for name in self._names}
         return {n: float(self._totals[n] / weight) for n, weight in weights.items() if weight}
 
     def is_void(self, name: str) -> bool:
-        """Return whether nothing counts in the batches that had a value; waits for the device."""
+        """Return whether the denominators of a value sum to 0; waits for the device."""
         return name in self._names and float(self._weights[name]) == 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -151,9 +151,9 @@ class MeanMetrics:
 
 
 class TrainingMeans:
-    """Accumulate what training steps report, and compute the means for two kinds of record.
+    """Accumulate losses and metrics of training steps, for records of a window and of an epoch.
 
-    Everything stays on the device, and on its rank, until a mean is read.
+    Sums stay on the device, and on their rank, until a mean is read.
 
     Parameters
     ----------
@@ -166,24 +166,24 @@ class TrainingMeans:
         self._own = self._window if communicator.size == 1 else MeanMetrics()
 
     def add(self, output: StepOutput, samples: int) -> None:
-        """Take in a step's `StepOutput` for a number of samples; 0 leaves it out."""
+        """Add a step's `StepOutput` for a number of samples; 0 ignores it."""
         if samples:
             values = {"loss": output.loss, **output.metrics}
             self._own.add(values, samples, output.denominators)
 
     def sum_over_ranks(self) -> None:
-        """Add up what the ranks have; all of them must call it."""
+        """Sum over the ranks; all of them must call it."""
         if self._own is not self._window:
             self._window.merge(self._own.over(self._communicator))
             self._own.reset()
 
     def add_values(self, output: StepOutput, samples: int) -> None:
-        """Add what a step has on the device to the sums alone; `count` counts it."""
+        """Add a step's values without counting it; see `MeanMetrics.add_values`."""
         values = {"loss": output.loss, **output.metrics}
         self._window.add_values(values, samples, output.denominators)
 
     def count(self, output: StepOutput, samples: int) -> None:
-        """Count a step whose values were added."""
+        """Count a step whose values were added by `add_values`."""
         self._window.count(("loss", *output.metrics), samples, output.denominators)
 
     def of_window(self) -> dict[str, float]:
@@ -199,7 +199,7 @@ class TrainingMeans:
         Raises
         ------
         ValueError
-            Nothing counts in the whole epoch.
+            All denominators of the epoch are 0.
         """
         self.sum_over_ranks()
         self._close_window()
@@ -210,7 +210,7 @@ class TrainingMeans:
         return {f"train_{name}": value for name, value in means.items()}
 
     def so_far(self) -> dict[str, float]:
-        """Return the means over the epoch so far, of this rank's samples alone; changes nothing."""
+        """Return the means of this rank's samples over the epoch so far; resets nothing."""
         total = MeanMetrics()
         for part in dict.fromkeys((self._epoch, self._window, self._own)):
             total.merge(part)
@@ -247,8 +247,8 @@ def on_device(value: object) -> bool:
     return hasattr(value, "get")
 
 
-def added(sums: Values, name: str, amount: float | Array) -> None:
-    """Add an amount to the sum of that name; on a device in place, as graphs need it."""
+def add_to(sums: Values, name: str, amount: float | Array) -> None:
+    """Add an amount to the sum of that name; on a device in place, for captured graphs."""
     total = sums.get(name, 0)
     if on_device(amount) and not on_device(total):
         array = np.zeros_like(amount, dtype="float64")
@@ -260,16 +260,16 @@ def added(sums: Values, name: str, amount: float | Array) -> None:
     sums[name] = total
 
 
-def emptied(sums: Values) -> Values:
-    """Return the sums that are on a device, as 0."""
-    there = {name: total for name, total in sums.items() if on_device(total)}
-    for total in there.values():
+def zeroed(sums: Values) -> Values:
+    """Return the sums that are on a device, set to 0."""
+    kept = {name: total for name, total in sums.items() if on_device(total)}
+    for total in kept.values():
         total.fill(0)
-    return there
+    return kept
 
 
 def _product(value, denominator):
-    """Return value · denominator in float64; a sum, whose denominator is None, as it is."""
+    """Return value · denominator in float64; a value without denominator unchanged."""
     factor = 1 if denominator is None else denominator
     if on_device(value):
         value, factor = value.astype("float64"), factor if on_device(factor) else float(factor)

@@ -1,6 +1,6 @@
-"""Settings of the process during a training: freed memory is kept, BLAS gets suitable threads.
+"""Process settings during a training: memory kept by malloc, and threads of BLAS.
 
-Both are set when a training starts and set back when it ends. A hand-written loop goes without.
+Both are restored when the training ends. A hand-written loop does not set them.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from firstlight.module import Module
 
 SMALL = 20e6  # floating-point operations of a forward pass, roughly
-PIXELS = 100  # of an image, at each of which a convolution's kernels are used; 28 × 28 has more
+PIXELS = 100  # lower estimate of the positions at which a convolution applies its kernels
 THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -21,26 +21,25 @@ THREAD_VARIABLES = (
     "BLIS_NUM_THREADS",
 )
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # from malloc.h
-LARGEST = 32 * 2**20  # what glibc allows
-KEPT = 2**30
+LARGEST = 32 * 2**20  # bytes; glibc's maximum
+KEPT = 2**30  # bytes
 
-_trainings = 0  # under way, also in other threads: the last to end sets memory back
+_trainings = 0  # running in all threads; the last one to end restores the settings
 
 
 def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager[Any]:
     """Return a context in which BLAS has one thread for a small network.
 
-    Its products are over before a second thread is awake, and BLAS threads wait for each other by
-    spinning: on two cores with two busy processes, a training on digits takes 34 s with two
-    threads and 2.7 s with one. If the user has set one of the environment's variables for it,
-    nothing changes.
+    Products of a small network end before a second thread is awake, and BLAS threads wait for each
+    other by spinning. On two cores with two busy processes, a training on digits takes 34 s with
+    two threads and 2.7 s with one. If one of `THREAD_VARIABLES` is set, nothing changes.
 
     Parameters
     ----------
     module : Module
     batch_size : int
-        Samples in a batch; each parameter takes part in about one product for each, and each
-        kernel of a convolution in one for each pixel.
+        Samples in a batch. For each sample, a parameter takes part in about one product, and a
+        convolution's kernel in one for each pixel.
     """
     products = sum(p.size * (PIXELS if p.data.ndim == 4 else 1) for p in module.parameters())
     operations = 2 * batch_size * products
@@ -53,15 +52,16 @@ def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager[An
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Have glibc keep the memory that NumPy frees, for the arrays of the next step.
+    """Make glibc keep the memory that NumPy frees, for the arrays of the next step.
 
-    A step frees its activations. glibc returns large ones to the system at once, and the next step
-    gets them page by page, zeroed: a sixth of the time of a small GPT's step. Here arrays of up to
-    32 MB come from the heap, up to 1 GB of whose free end is kept.
+    A step frees its activations. By default glibc returns large arrays to the system, and the next
+    step gets them back page by page, zeroed: a sixth of the time of a small GPT's step. In this
+    context arrays of up to 32 MB come from the heap, which keeps up to 1 GB of free memory.
 
-    glibc does not tell its thresholds. At the end they are those that it reaches by itself once an
-    array of 32 MB has been freed (``M_TRIM_THRESHOLD`` is then 64 MB), and what is free returns
-    to the system. Nothing changes without glibc, or if the user has set MALLOC_....
+    glibc's previous thresholds cannot be read. At the end they are set to the values that glibc
+    reaches by itself after an array of 32 MB was freed (``M_TRIM_THRESHOLD`` is then 64 MB), and
+    free memory is returned to the system. Without glibc, or if a variable MALLOC_... is set,
+    nothing changes.
     """
     global _trainings
     libc = _glibc()

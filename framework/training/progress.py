@@ -1,4 +1,4 @@
-"""The progress of a training: its state apart from arrays, which a checkpoint saves whole."""
+"""The progress of a training: its state apart from arrays, as saved in checkpoints."""
 
 from __future__ import annotations
 
@@ -18,37 +18,36 @@ SAVED = ("epoch_done", "batches_done", "owes_validation", "skips_epoch", "stop_r
 
 @dataclass
 class Progress:
-    """Where a training is, what it owes, what was asked of it, and what it has logged.
+    """Position of a training, pending validations and requests, and logged values.
 
-    Only `firstlight.training.loop.Loop` writes it, besides the requests that callbacks make
-    through `Trainer` (``stop``, ``skip_step``, ``skip_epoch``, ``request_checkpoint``).
+    Only `firstlight.training.loop.Loop` writes it. Callbacks add requests through `Trainer`
+    (``stop``, ``skip_step``, ``skip_epoch``, ``request_checkpoint``).
 
     Attributes
     ----------
     means : TrainingMeans
         Sums of the losses and metrics since the last record, and over the epoch.
     interrupt : Interrupt
-        Signals that ask the training to stop.
+        Signals that request a stop.
     status : {"idle", "running", "finished", "interrupted", "failed"}
     step, epoch : int
-        Optimizer steps done; the epoch under way or just over, counted from 1.
+        Optimizer steps done; the current or just completed epoch, counted from 1.
     batches_done : int
-        Batches of the epoch that were trained.
+        Trained batches of the epoch.
     epoch_done : bool
         The epoch is over: validated, logged, and the callbacks have run.
     at_boundary : bool
-        Resuming from the present state would be bit-exact: between steps or epochs, after every
-        callback has run.
+        True where resuming is bit-exact: between steps or epochs, after every callback has run.
     owes_validation : bool
         A validation by steps was interrupted; a resumed training starts with it.
     stop_reason : str or None
-        Why `Trainer.stop` was called.
+        Reason given to `Trainer.stop`.
     skips_step, skips_epoch : bool
-        A callback asked to leave out this step, or the rest of this epoch.
+        A callback requested to skip this step, or the rest of this epoch.
     requested : dict of path to bool
-        Checkpoints that callbacks asked for; True for weights only.
+        Checkpoints requested by callbacks; True for weights only.
     batch, batch_idx
-        The batch under way, and its index in the epoch, from 0.
+        The current batch, and its index in the epoch, from 0.
     metrics : dict of str to float
         Latest value of everything that was logged.
     history : History
@@ -77,7 +76,7 @@ class Progress:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the training started; of several ranks, as they last agreed."""
+        """Seconds since the training started; several ranks use the time of their agreement."""
         return self.clock() if self.agreed_elapsed is None else self.agreed_elapsed
 
     def clock(self) -> float:
@@ -85,16 +84,16 @@ class Progress:
         return time.perf_counter() - self.started
 
     def place(self) -> dict[str, float]:
-        """Return what every record starts with: step, epoch and time in seconds."""
+        """Return the first entries of every record: step, epoch and time in seconds."""
         return {"step": self.step, "epoch": self.epoch, "time": round(self.elapsed, 4)}
 
     def take_requests(self) -> dict[Path, bool]:
-        """Return the requested checkpoints, and forget them."""
+        """Return the requested checkpoints, and clear the requests."""
         requested, self.requested = self.requested, {}
         return requested
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps beside ``step`` and ``epoch``, as a JSON-able dict."""
+        """Return the state without ``step`` and ``epoch``, as a JSON-able dict."""
         return {name: getattr(self, name) for name in SAVED} | {
             "elapsed": self.elapsed,
             "means": self.means.state_dict(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,10 @@ from firstlight.checkpoints import resume as resuming
 from firstlight.data.preprocessing import Preprocessing
 from firstlight.data.splits import DataSplits, train_and_val_loaders, unshuffled
 from firstlight.distributed.failure import ending_all_ranks
-from firstlight.fast.cuda.gemm import precision as product_precision
-from firstlight.fast.cuda.loss_scale import LossScale
+from firstlight.optim.loss_scale import LossScale
 from firstlight.runs import owner
 from firstlight.runs.run import TOKENIZER
-from firstlight.support import rng
+from firstlight.support import forms, rng
 from firstlight.support.backend import using
 from firstlight.training import checks, hook_manager
 from firstlight.training.process import kept_memory
@@ -48,9 +47,9 @@ class TrainingData:
     tokenizer : Tokenizer or None
     classes : list of str or None
     preprocessing : Preprocessing or None
-        What was fitted on the training data.
+        Classes, columns and scale of the training data.
     target_line : str or None
-        Describes the target of tables.
+        One line about the target.
     """
 
     train_loader: Any = None
@@ -62,7 +61,7 @@ class TrainingData:
 
     @classmethod
     def of(cls, data: Any, val_data: Any, device: str, overfit: bool) -> TrainingData:
-        """Make the loaders of what a user gave to `Trainer.fit`."""
+        """Create the loaders for the data passed to `Trainer.fit`."""
         train_loader, val_loader = train_and_val_loaders(data, val_data)
         splits = data if isinstance(data, DataSplits) else None
         for loader in (train_loader, val_loader):
@@ -71,7 +70,7 @@ class TrainingData:
         if overfit:
             train_loader = unshuffled(train_loader)
         if overfit or val_loader is train_loader:
-            val_loader = copy.copy(train_loader)  # it has a position of its own
+            val_loader = copy.copy(train_loader)  # with its own position
         return cls(
             train_loader,
             val_loader,
@@ -84,15 +83,24 @@ class TrainingData:
 
 @contextmanager
 def computing(communicator: Communicator, device: str, precision: str) -> Iterator[None]:
-    """Compute on a device, in a precision; of several ranks, one that fails ends all."""
-    with ending_all_ranks(communicator), using(device), product_precision(precision), kept_memory():
+    """Compute on a device, in a precision; an exception on one rank ends all ranks."""
+    products = _products_in(precision, device)
+    with ending_all_ranks(communicator), using(device), products, kept_memory():
         yield
+
+
+def _products_in(precision: str, device: str) -> AbstractContextManager[None]:
+    if device == "cpu" or not forms.has_fast():
+        return nullcontext()
+    from firstlight.fast.cuda import gemm
+
+    return gemm.precision(precision)
 
 
 def resolve_callbacks(
     callbacks: Iterable[object] | None, default_callbacks: bool, runs_dir: Path | str | None
 ) -> list[object]:
-    """Return the list of callback objects: those given, by name too, and the default ones."""
+    """Return the list of callback objects: those given, as objects or names, and the defaults."""
     if isinstance(callbacks, str) or not hasattr(callbacks or [], "__iter__"):
         raise TypeError(f"callbacks: expected a list of callbacks or names, got {callbacks!r}")
     found = [_named(item)() if isinstance(item, str) else item for item in callbacks or []]
@@ -119,7 +127,7 @@ def make_optimizer(module: Module, precision: str) -> Optimizer:
     checks.optimizer(module, optimizer)
     if precision == "16":
         LossScale(optimizer)
-    optimizer.zero_grad()  # whatever an earlier training left that was interrupted
+    optimizer.zero_grad()  # gradients of an interrupted training
     return optimizer
 
 
@@ -133,10 +141,10 @@ def restore(
 ) -> Place | None:
     """Restore the checkpoint that ``resume`` names, and return its place; None for a new start.
 
-    If that fails, the run is left to others, and the message says what was resumed.
+    If restoring fails, the run is released, and the error names the checkpoint.
     """
     found = resuming.find(resume, runs_dir, name) if communicator.rank == 0 else None
-    place = communicator.gather(found)[0]  # the other ranks need not see the files
+    place = communicator.gather(found)[0]  # other ranks may not have the files
     if place is None:
         return None
     folder = place.path.parent.parent
@@ -173,7 +181,7 @@ def _check_tokenizer(tokenizer, kept):
 
 @contextmanager
 def modes_kept(module: Module) -> Iterator[None]:
-    """Put every part of a module back into its mode (train or eval) when the context ends."""
+    """Restore the mode (train or eval) of every submodule when the context ends."""
     modes = [(part, part.training) for part in module.modules()]
     try:
         yield
@@ -183,7 +191,7 @@ def modes_kept(module: Module) -> Iterator[None]:
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
-    """Return the ``config.json`` of a training that was set up in Python."""
+    """Return the content of ``config.json`` for a training that was set up in Python."""
     return {
         "model": repr(trainer.module),
         "optimizer": repr(trainer.optimizer),

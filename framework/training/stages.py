@@ -1,7 +1,7 @@
 """Stages that follow a training and belong to its run, such as the test of ``firstlight fit``.
 
-``summary.json`` names the stage while it lasts. A run that is killed within reads as crashed, so
-that ``resume="auto"`` resumes it: the training is over already, and the stage is repeated.
+``summary.json`` names the current stage. If the process is killed during a stage, the run's status
+is crashed, and ``resume="auto"`` repeats the stage without further training.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stage(run: Run | None, name: str) -> Iterator[Callable[[dict[str, float]], None]]:
-    """Keep a stage in a run's state; yields a function that adds metrics to the run.
+    """Record a stage in a run's summary; yield a function that adds metrics to the run.
 
-    A stage that was announced (`Trainer.announce`) is part of the run: the run fails or is
-    interrupted with it. One that a script adds later leaves the run's status as it was. If the
-    run's folder cannot be written, or another process fills it meanwhile, the metrics are not
-    kept, with a warning.
+    A stage that was announced (`Trainer.announce`) is part of the run: if it fails or is
+    interrupted, so is the run. A stage that a script adds later does not change the run's status.
+    If the run's folder cannot be written, or another process owns it, a warning says that the
+    metrics are not kept.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def stage(run: Run | None, name: str) -> Iterator[Callable[[dict[str, float]], N
     run.summary |= {"status": "running", "stage": name}
     status, error = ("finished" if announced else before), None
     try:
-        with _kept(run, name):
+        with _warn_if_unwritable(run, name):
             run.write_summary()
         yield run.summary["metrics"].update
         del run.summary["stage"]
@@ -55,13 +55,13 @@ def stage(run: Run | None, name: str) -> Iterator[Callable[[dict[str, float]], N
         raise
     finally:
         run.summary |= {"status": status} | ({"error": error} if error else {})
-        with _kept(run, name):
+        with _warn_if_unwritable(run, name):
             run.write_summary()
         run.owner.release()
 
 
 def _claimed(run, name):
-    """Make this process the owner of the run again; False, with a warning, where it cannot be."""
+    """Claim the run for this process again; warn and return False if that fails."""
     try:
         run.owner = owner.claim(run.path)
         run.summary["owner"] = run.owner.token
@@ -72,7 +72,7 @@ def _claimed(run, name):
 
 
 @contextmanager
-def _kept(run, name):
+def _warn_if_unwritable(run, name):
     try:
         yield
     except OSError as error:

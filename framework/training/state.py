@@ -1,4 +1,4 @@
-"""TrainingState: what callbacks see of a trainer, and what they may ask of it."""
+"""TrainingState: the attributes and methods of a trainer for callbacks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class TrainingState:
-    """The state of a trainer, and what callbacks may ask of it.
+    """The state of a trainer, and the requests of callbacks.
 
     A callback calls ``stop(reason)``, ``skip_step()``, ``skip_epoch()``, ``log(values)``,
     ``save_checkpoint(path)`` and ``request_checkpoint(path)``.
@@ -36,9 +36,9 @@ class TrainingState:
     Attributes
     ----------
     module, optimizer, run
-        What is trained, with what, and where it is kept; None before `Trainer.fit`.
+        The trained module, its optimizer, and the run folder; None before `Trainer.fit`.
     step, epoch : int
-        Optimizer steps done; the epoch under way or just over, counted from 1.
+        Optimizer steps done; the current or just completed epoch, counted from 1.
     total_steps, epoch_batches : int
         Optimizer steps of the whole training (None if only time limits it); batches an epoch.
     metrics : dict of str to float
@@ -49,7 +49,7 @@ class TrainingState:
     should_stop, interrupted : bool
         Whether the training ends after this step; whether a signal is the reason.
     stop_reason : str or None
-        Why `stop` was called.
+        Reason given to `stop`.
     elapsed : float
         Seconds since the training started.
     train_loader, val_loader
@@ -59,9 +59,9 @@ class TrainingState:
     progress : Progress
         The state of the training apart from its arrays, position in the epoch included.
     tensorboard : tensorboardX.SummaryWriter
-        For figures, images, texts and audio of one's own.
+        Writer for your own figures, images, texts and audio.
     is_global_zero : bool
-        Whether this is rank 0, which writes and shows.
+        Whether this is rank 0, which alone writes and prints.
     """
 
     callbacks: list[Any]
@@ -81,24 +81,24 @@ class TrainingState:
         self.data = TrainingData()
 
     def stop(self, reason: str) -> None:
-        """Ask the training to stop after this step; the reason goes into ``summary.json``."""
+        """Request a stop after this step; the reason is written to ``summary.json``."""
         self.progress.stop_reason = reason
 
     def skip_step(self) -> None:
-        """Leave this optimizer step out; call it in ``on_before_optimizer_step`` or earlier."""
+        """Skip this optimizer step; call it in ``on_before_optimizer_step`` or earlier."""
         self.progress.skips_step = True
 
     def skip_epoch(self) -> None:
-        """Leave out the rest of this epoch's batches; validation and the next epoch follow.
+        """Skip the rest of this epoch's batches; validation and the next epoch follow.
 
-        A step under way is still made; in ``on_train_batch_start`` the batch is left out, and with
-        it the gradients of an accumulation window that is still open. If several ranks train, one
-        may ask for it in ``on_train_batch_end``; elsewhere, all must.
+        The current step is completed. In ``on_train_batch_start`` the batch is skipped, and the
+        gradients of an open accumulation window are dropped. With several ranks, one of them may
+        call it in ``on_train_batch_end``; in other hooks all ranks must.
         """
         self.progress.skips_epoch = True
 
     def log(self, values: dict[str, float]) -> None:
-        """Log named values (floats) at the present step: to history, run folder and loggers."""
+        """Log named values (floats) at the current step: to history, run folder and loggers."""
         place = self.progress.place()
         values = checks.loggable(values, reserved=place)
         record = place | values
@@ -110,26 +110,26 @@ class TrainingState:
 
     @property
     def tensorboard(self) -> SummaryWriter:
-        """TensorboardX's ``SummaryWriter`` on the run, for own figures, images, texts and audio."""
+        """TensorboardX's ``SummaryWriter`` of the run, for your own figures, texts and audio."""
         return summary_writer(self.callbacks, self.run)
 
     def save_checkpoint(self, path: str | Path) -> None:
-        """Write everything that the next step depends on to a file; see `Checkpoint`."""
+        """Write the state of the training to a file now; see `Checkpoint`."""
         self.checkpointing.save(path)
 
     def request_checkpoint(self, path: str | Path, *, weights_only: bool = False) -> None:
-        """Request a checkpoint, to be written when every callback has run at this step or epoch.
+        """Request a checkpoint, to be written after every callback has run at this step or epoch.
 
-        `fit` can then resume from it exactly. It is written in the background; a file that cannot
-        be written is a warning, and is tried again with the next one.
+        Resuming from it is bit-exact. It is written in the background. A failed write causes a
+        warning, and is repeated with the next checkpoint.
         """
         self.progress.requested[Path(path)] = weights_only
 
-    # --- what callbacks and modules may read --------------------------------------------------
+    # --- attributes for callbacks and modules -------------------------------------------------
 
     @property
     def should_stop(self) -> bool:
-        """Whether to stop now: a callback or a signal asked, or steps or time are used up."""
+        """Whether to stop now: by a request, a signal, or the limit on steps or time."""
         progress = self.progress
         return (
             progress.stop_reason is not None
@@ -139,7 +139,7 @@ class TrainingState:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C or another signal asked to stop; see `firstlight.training.interrupt`."""
+        """Whether a signal such as Ctrl-C requested a stop; see `firstlight.training.interrupt`."""
         return self.progress.interrupt.requested
 
     @property
@@ -154,7 +154,7 @@ class TrainingState:
 
     @property
     def is_global_zero(self) -> bool:
-        """Whether this is rank 0, which writes and shows."""
+        """Whether this is rank 0, which alone writes and prints."""
         return self.communicator.rank == 0
 
     @property
@@ -164,7 +164,7 @@ class TrainingState:
 
     @property
     def checkpointing(self) -> Checkpointing:
-        """What saves and restores the training; from `fit` on."""
+        """The object that saves and restores the training; available after `fit` has started."""
         return self.loop.checkpointing
 
     @property
@@ -174,7 +174,7 @@ class TrainingState:
 
     @property
     def epoch(self) -> int:
-        """The epoch under way or just over, counted from 1."""
+        """The current or just completed epoch, counted from 1."""
         return self.progress.epoch
 
     @property
@@ -184,17 +184,17 @@ class TrainingState:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why `stop` was called; None if it was not."""
+        """Reason given to `stop`; None if it was not called."""
         return self.progress.stop_reason
 
     @property
     def interrupt(self) -> Interrupt:
-        """Signals that ask the training to stop."""
+        """Signals that request a stop."""
         return self.progress.interrupt
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the training started; of several ranks, as they last agreed."""
+        """Seconds since the training started; several ranks use the time of their agreement."""
         return self.progress.elapsed
 
     @property
@@ -209,7 +209,7 @@ class TrainingState:
 
     @property
     def max_epochs(self) -> int | None:
-        """Epochs to train; set it before another `fit`, such as one that resumes."""
+        """Epochs to train; may be set between two calls of `fit`."""
         return self.limits.max_epochs
 
     @max_epochs.setter

@@ -1,15 +1,15 @@
 """Forward, loss and backward of a batch, launch by launch or as a CUDA graph.
 
-A network's forward and backward are some fifty launches on a GPU, and in small ones the host's part
-in each takes longer than the GPU's. A CUDA graph launches them all at once. What is captured must
-be the same work each time: the batch is copied into arrays that stay in place, the means are summed
-on the device, and dropout depends on the number of the step, which is on the device too. The
-optimizer's step, one kernel, takes learning rate and step by value and follows outside the graph,
-after the callbacks.
+A network's forward and backward make about fifty launches on a GPU. In small networks a launch
+costs the host more time than the GPU needs for the kernel. A CUDA graph launches all kernels at
+once. A graph repeats the same work each time: the batch is copied into fixed arrays, the means are
+summed on the device, and dropout depends on the number of the step, which is also on the device.
+The optimizer's step is one kernel that takes learning rate and step by value. It runs outside the
+graph, after the callbacks.
 
-A batch's shape, and every number that a module keeps as an attribute, belong to a graph: when one
-of them changes, another graph is captured, and after `MOST` no more. Whatever cannot be captured
-runs launch by launch, and the log says why.
+A graph is valid for one batch shape and for fixed values of the numbers that modules keep as
+attributes. If one of them changes, another graph is captured, up to `MOST` graphs. A step that
+cannot be captured runs launch by launch, and the log names the reason.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.checkpoints.snapshot import generators
 from firstlight.distributed.sharding import weight_of
-from firstlight.fast.cuda.loss_scale import scaled
 from firstlight.module import Module
+from firstlight.optim.loss_scale import scaled
 from firstlight.support import rng
 from firstlight.support.backend import load_cupy
 from firstlight.support.batches import sample_count
@@ -72,21 +72,21 @@ class EagerStep:
 
     def _unscale(self, ends_window):
         if ends_window and self.optimizer.loss_scale is not None:
-            self.optimizer.loss_scale.unscale()
+            self.optimizer.loss_scale.unscale(self.optimizer.flat.grad)
 
 
 @dataclass
 class CapturedStep(EagerStep):
-    """The same on a GPU: the first batch of each kind runs launch by launch, then a graph does.
+    """Step on a GPU: the first batch of each kind runs launch by launch, later ones as a graph.
 
-    What a step returns is overwritten by the next one.
+    The next step overwrites the returned output.
 
     Attributes
     ----------
     graphs : dict of tuple to Graph
         The captured steps by their cache key.
     reason : str or None
-        Why nothing (more) is captured.
+        Reason why no (further) graph is captured.
     """
 
     reason: str | None
@@ -157,7 +157,7 @@ class CapturedStep(EagerStep):
 
 @dataclass
 class Graph:
-    """One captured step, with all the memory that it works in."""
+    """One captured step, with the memory that it uses."""
 
     graph: Any
     batch: tuple[Array, ...]
@@ -173,21 +173,21 @@ class Graph:
 
 
 def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, str | None]:
-    """Capture what ``work()`` launches instead of doing it.
+    """Capture the launches of ``work()`` as a graph, without running them.
 
     Returns
     -------
     graph : cupy.cuda.Graph or None
     result
-        What ``work`` returned.
+        Result of ``work``.
     pool : cupy.cuda.MemoryPool
-        Whose memory the graph works in.
+        Memory of the graph.
     reason : str or None
-        Why there is no graph.
+        Reason why there is no graph.
     """
     cupy = load_cupy()
     stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool(_fresh_memory)
-    cupy.get_default_memory_pool().free_all_blocks()  # a graph has memory of its own
+    cupy.get_default_memory_pool().free_all_blocks()  # the graph has its own pool
     result, reason = None, "interrupted"
     own = [(g, g.bit_generator.state) for _, g in generators(module)]
     rng.capturing(True)
@@ -197,9 +197,9 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
         with cupy.cuda.using_allocator(pool.malloc):
             result = work()
         reason = None
-    except Exception as error:  # whatever refuses: a copy, a product, a user's code
+    except Exception as error:  # raised by a copy, a product, or a user's code
         reason = f"{type(error).__name__}: {error}"
-    finally:  # on Ctrl-C too: nothing could be copied from a GPU that still captures
+    finally:  # on Ctrl-C too: a GPU that still captures refuses copies
         rng.capturing(False)
         rng.begin_call()
         cupy.cuda.set_pinned_memory_allocator(cupy.get_default_pinned_memory_pool().malloc)
@@ -212,14 +212,14 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
     if reason is not None:
         for part in module.modules():
             if part._stack:
-                part._stack.clear()  # what was saved for a backward that did not happen
+                part._stack.clear()  # its backward did not run
     return graph, result, pool, reason
 
 
 def _fresh_memory(size):
-    """Return memory for the pool of a graph; that there is none must end the capture.
+    """Return memory for the pool of a graph, or raise a MemoryError that ends the capture.
 
-    After CuPy's own error a pool frees what the graph works in, and tries again.
+    On CuPy's own error the pool would free the graph's memory and try again.
     """
     cuda = load_cupy().cuda
     try:
@@ -229,15 +229,16 @@ def _fresh_memory(size):
 
 
 def _no_pinned_memory(size):
-    """Refuse what a copy from the host goes through, before CuPy records an event behind it.
+    """Refuse pinned memory, and with it copies from the host, during a capture.
 
-    CuPy would ask ever after whether that event is over, in vain, and free no pinned memory.
+    CuPy would record an event after the copy. During a capture that event never completes, and
+    CuPy would free no pinned memory afterwards.
     """
     raise RuntimeError("asarray: the current stream is capturing, and a copy would be frozen in it")
 
 
 def _ended(stream):
-    """End a capture; returns the graph, or what the end of a broken one says."""
+    """End a capture; return ``(graph, None)``, or ``(None, reason)`` if it failed."""
     try:
         return stream.end_capture(), None
     except Exception as error:  # CuPy has many kinds
@@ -255,7 +256,7 @@ def make_step(
     capture: bool,
     ranks: int,
 ) -> EagerStep:
-    """Return the step of a training: captured on a GPU, unless something speaks against it."""
+    """Return the step of a training: on a GPU a captured one, unless an objection is found."""
     collaborators = module, optimizer, accumulation, means, hooks.calls
     if device == "cpu":
         return EagerStep(*collaborators)
@@ -266,7 +267,7 @@ def make_step(
 
 
 def _objection(kind, hooks, capture, ranks):
-    """Return why the steps of a training cannot be captured, or None."""
+    """Return the reason why the steps of a training cannot be captured, or None."""
     if not capture:
         return "capture=False"
     if ranks > 1:

@@ -1,4 +1,4 @@
-"""The TensorBoard writer that `Trainer.tensorboard` gives to users' own figures and texts."""
+"""The TensorBoard writer of `Trainer.tensorboard`, for users' own figures and texts."""
 
 import os
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def summary_writer(callbacks: Iterable[Any], run: Any) -> "SummaryWriter":
-    """Return tensorboardX's ``SummaryWriter`` of the callback that has one.
+    """Return the ``SummaryWriter`` (tensorboardX) of the callback that has one.
 
-    If no run is kept, as on all ranks but the first, it writes nothing.
+    If there is no run, as on every rank except 0, the writer discards its input.
 
     Raises
     ------

@@ -47,8 +47,10 @@ def test_they_learn_digits_by_name(name):
     x, y = (array[:640] for array in fl.datasets.load("digits").train.arrays)
     x = np.pad(x / 16, [(0, 0), (2, 2), (2, 2), (0, 0)]).astype("float32")  # (640, 12, 12, 1)
     kind = fl.plugins.registry("model").get(name)
-    options = {"depth": 8, "width": 8} if name == "resnet" else {}
-    trainer = fl.Trainer(max_epochs=12, default_callbacks=False, runs_dir=None)
+    options = {"resnet": {"depth": 8, "width": 4}, "cnn": {"channels": (16, 32)}}.get(name, {})
+    trainer = fl.Trainer(
+        max_epochs=12 if name == "lenet5" else 8, default_callbacks=False, runs_dir=None
+    )
     history = trainer.fit(kind((12, 12, 1), 10, lr=3e-3, **options), (x, y))
     assert history["train_acc"][-1] > 0.9
 
@@ -60,7 +62,7 @@ def test_they_learn_digits_by_name(name):
             lambda: CNN((64,), 10),
             r"CNN: expected images, input_shape \(H, W, C\), got \(64,\); add",
         ),
-        (lambda: CNN((4, 4, 1), 10), "CNN: images of 4 x 4 are too small for so many convol"),
+        (lambda: CNN((4, 4, 1), 10), "CNN: images of 4 x 4 are too small for these convol"),
         (lambda: CNN((8, 8, 1), 10, norm="layer"), "norm: expected one of batch, got 'layer'"),
         (lambda: CNN((8, 8, 1), 10, activation="step"), "activation: expected one of relu"),
         (lambda: LeNet5((8, 8, 1), 10), "LeNet5: images of 8 x 8 are too small"),

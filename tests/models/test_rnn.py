@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight.models import RNN
@@ -23,7 +24,7 @@ def test_rows_are_the_steps_and_the_last_decides(kind):
     np.testing.assert_array_equal(net(x), net.head(h[:, -1]))
 
 
-@every_kind
+@pytest.mark.parametrize("kind", slow_but(["rnn", "gru", "lstm"], "gru"))
 def test_learns_digits(kind):
     digits = fl.datasets.load("digits")
     trainer = fl.Trainer(max_epochs=6, seed=0, runs_dir=None, default_callbacks=False)

@@ -1,18 +1,18 @@
-"""The three forms in which a layer computes: NumPy's, compiled by numba, and kernels for a GPU."""
+"""How a layer computes: by its lesson, and by forms of NumPy's, numba's, and kernels for a GPU."""
 
 import numpy as np
 import pytest
 from standin import installed, kernels
 
-from firstlight.fast import compiled
+from firstlight.support import forms
 from firstlight.support.backend import to_device, to_host
 
 
 class Form:
     """Puts arrays where a form runs, and fetches them."""
 
-    def __init__(self, device):
-        self.device = device
+    def __init__(self, name, device):
+        self.name, self.device = name, device
 
     def there(self, x):
         return x.copy() if self.device == "cpu" else to_device(x, self.device)
@@ -21,17 +21,24 @@ class Form:
         return np.array(to_host(x))
 
 
-@pytest.fixture(params=["numpy", "compiled", "kernels"])
+@pytest.fixture(params=["lesson", "numpy", "compiled", "kernels"])
 def form(request, monkeypatch):
-    if request.param == "kernels":
+    name = request.param
+    if name == "lesson":
+        with forms.only():
+            yield Form(name, "cpu")
+        return
+    if not forms.has_fast():
+        pytest.skip("FIRSTLIGHT_FAST is 0, or framework/fast is not there")
+    if name == "kernels":
         if kernels.compiler() is None:
             pytest.skip("needs g++ to emulate kernels")
         with installed(monkeypatch):
-            yield Form("cuda:0")
+            yield Form(name, "cuda:0")
         return
-    if request.param == "compiled":
+    if name == "compiled":
         pytest.importorskip("numba", reason="the extra `fast` is not installed")
-        monkeypatch.delenv("FIRSTLIGHT_COMPILED", raising=False)
-    compiled._twin.cache_clear()
-    yield Form("cpu")
-    compiled._twin.cache_clear()
+    monkeypatch.setattr("firstlight.fast.conditions.numba_is_enabled", lambda: name == "compiled")
+    forms.forget_choices()
+    yield Form(name, "cpu")
+    forms.forget_choices()

@@ -3,6 +3,7 @@
 import nets
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight import nn, optim
@@ -66,7 +67,7 @@ def compare(ours, theirs, last, dtype):
         assert not np.allclose(last[name], array, atol=1e-4)  # an average is something else
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], "float32"))
 @pytest.mark.parametrize(("decay", "start"), [(0.9, 0), (0.99, 50), (0.999, 1)])
 def test_ema(decay, start, dtype):
     average = {"avg_fn": swa_utils.get_ema_avg_fn(decay)}

@@ -102,7 +102,7 @@ def compare(layer, twin, x, rng, tolerance=1e-10):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_random_configurations(name, seed):
     rng = np.random.default_rng(seed)
@@ -136,6 +136,7 @@ def test_float32_of_a_training_size(options):
 
 @pytest.mark.parametrize("name", ["Conv2d", "ConvTranspose2d"])
 def test_initial_values_have_the_same_range(name):
+    torch.manual_seed(0)
     layer, twin = (getattr(kind, name)(6, 200, 3, groups=2) for kind in (nn, tnn))
     for ours, theirs in zip(layer.parameters(), twin.parameters(), strict=True):
         assert np.abs(ours.data).max() == pytest.approx(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from firstlight import nn
+from firstlight.support import forms
 
 torch = pytest.importorskip("torch")
 
@@ -92,7 +93,11 @@ def test_training_several_batches_then_evaluation(name, options, shape):
 
 
 def test_float32_of_a_training_size():
-    """Compared with PyTorch in float64, for its own float32 is ten times less accurate."""
+    """Compared with PyTorch in float64, for its own float32 is ten times less accurate.
+
+    NumPy adds the rows of the lesson's sums one after the other, PyTorch's float32 in blocks.
+    """
+    error, of_sums = (2e-6, 1e-3) if forms.has_fast() else (5e-5, 5e-3)
     rng = np.random.default_rng(7)
     layer, twin = nn.BatchNorm2d(32), torch.nn.BatchNorm2d(32).double()
     x = (3 + 2 * rng.standard_normal((64, 24, 24, 32))).astype("float32")
@@ -100,7 +105,7 @@ def test_float32_of_a_training_size():
     tx = torch.tensor(x, dtype=torch.float64, requires_grad=True)
     ty = twin(tx.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     ty.backward(torch.from_numpy(dy).double())
-    np.testing.assert_allclose(layer(x), ty.detach(), rtol=0, atol=2e-6)
-    np.testing.assert_allclose(layer.backward(dy), tx.grad, rtol=0, atol=2e-6)
-    np.testing.assert_allclose(layer.weight.grad, twin.weight.grad, rtol=0, atol=1e-3)
-    np.testing.assert_allclose(layer.running_var.data, twin.running_var, rtol=1e-6)
+    np.testing.assert_allclose(layer(x), ty.detach(), rtol=0, atol=error)
+    np.testing.assert_allclose(layer.backward(dy), tx.grad, rtol=0, atol=error)
+    np.testing.assert_allclose(layer.weight.grad, twin.weight.grad, rtol=0, atol=of_sums)
+    np.testing.assert_allclose(layer.running_var.data, twin.running_var, rtol=error)

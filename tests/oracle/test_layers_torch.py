@@ -150,17 +150,11 @@ def compare(layer, twin, x, rng):
 
 
 @every_case
-def test_training(ours, theirs, shape):
+def test_training_and_evaluation(ours, theirs, shape):
     rng = np.random.default_rng(6)
     layer, twin = twins(ours, theirs, rng)
     for size in (1.0, 5.0):
         compare(layer, twin, size * rng.standard_normal(shape), rng)
-
-
-@every_case
-def test_evaluation(ours, theirs, shape):
-    rng = np.random.default_rng(7)
-    layer, twin = twins(ours, theirs, rng)
     layer.eval(keep_backward=True)
     twin.eval()
     compare(layer, twin, rng.standard_normal(shape), rng)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from firstlight.fast.blocked.gradients import next_scale, unscale
+from firstlight import Parameter, optim
+from firstlight.optim.loss_scale import LossScale
 
 torch = pytest.importorskip("torch")
 
@@ -14,7 +15,8 @@ def test_the_scale_is_gradscalers(share):
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16, growth_interval=interval)
     weight = torch.nn.Parameter(torch.zeros(8))
     optimizer = torch.optim.SGD([weight], lr=0.1)
-    scale, counts, steps = np.array(2.0**16, "float32"), np.zeros(3, "int32"), 0
+    mine, steps = LossScale(optim.SGD([Parameter(np.zeros(8, "float32"))])), 0
+    mine.growth_interval = interval
     for _ in range(120):
         gradient = rng.standard_normal(8).astype("float32")
         if rng.random() < share:
@@ -22,14 +24,14 @@ def test_the_scale_is_gradscalers(share):
         optimizer.zero_grad()
         scaler.scale((weight * torch.from_numpy(gradient)).sum()).backward()
         scaler.unscale_(optimizer)
-        mine = gradient * scale
-        unscale(mine, scale, counts)
-        np.testing.assert_array_equal(mine, weight.grad.numpy())
+        g = gradient * mine.scale
+        mine.unscale(g)
+        np.testing.assert_array_equal(g, weight.grad.numpy())
         before = weight.detach().clone()
         scaler.step(optimizer)
         scaler.update()
-        assert bool(counts[0]) == bool((weight.detach() == before).all())
-        steps += 1 - int(counts[0])
-        next_scale(scale, counts, interval)
-        assert float(scale) == scaler.get_scale()
-    assert counts[2] == 120 - steps
+        assert bool(mine.counts[0]) == bool((weight.detach() == before).all())
+        steps += 1 - int(mine.counts[0])
+        mine.update()
+        assert float(mine.scale) == scaler.get_scale()
+    assert mine.counts[2] == 120 - steps

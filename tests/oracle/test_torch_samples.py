@@ -11,21 +11,25 @@ import warnings
 import numpy as np
 import pytest
 import torch_samples
+from campaigns import slow_but
 
 from firstlight import nn
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest", reason="PyTorch's samples need it")
 
-with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-    warnings.simplefilter("ignore")
-    if sys.version_info < (
-        3,
-        12,
-    ):  # its setuptools fails beside the other distutils
-        patch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
-    from torch.testing._internal.common_methods_invocations import op_db
-    from torch.testing._internal.common_modules import module_db
+
+@pytest.fixture(scope="module")
+def samples_of():
+    """PyTorch's lists of functions and of modules, which take seconds to import."""
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        if sys.version_info < (3, 12):  # its setuptools fails beside the other distutils
+            patch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")
+        from torch.testing._internal.common_methods_invocations import op_db
+        from torch.testing._internal.common_modules import module_db
+    return {"functions": op_db, "modules": module_db}
+
 
 NAMES = {  # and how many samples must be compared, at least
     **dict.fromkeys([*torch_samples.ELEMENTWISE, *torch_samples.LOSSES], 1),
@@ -34,7 +38,7 @@ NAMES = {  # and how many samples must be compared, at least
     "nn.functional.linear": 15,
     "nn.functional.conv2d": 13,
     "nn.functional.conv_transpose2d": 6,
-    "nn.functional.max_pool2d": 40,
+    "nn.functional.max_pool2d": 15,
     "nn.functional.adaptive_avg_pool2d": 2,
     "nn.functional.avg_pool2d": 0,
     "nn.functional.interpolate": 8,
@@ -101,15 +105,17 @@ def layer_of(op, sample):
     return layer, [sample.input], parameters, images
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("dtype", slow_but([torch.float32, torch.float64], torch.float64), ids=str)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore")
-def test_functions(name, dtype):
-    compared, ops = 0, [op for op in op_db if op.name == name and op.variant_test_name in MODES]
+def test_functions(name, dtype, samples_of):
+    compared, ops = 0, [op for op in samples_of["functions"] if op.name == name]
     for op in ops:
+        if op.variant_test_name not in MODES:
+            continue
         samples = op.sample_inputs("cpu", dtype, requires_grad=True)
         samples = [s for s in samples if not s.kwargs.get("return_indices")]
-        for sample in samples[:: 1 + len(samples) // 100]:  # of 720 of max_pool2d every eighth
+        for sample in samples[:: 1 + len(samples) // 40]:  # of 720 of max_pool2d every 19th
             try:
                 layer, inputs, parameters, images = layer_of(op, sample)
             except TypeError:
@@ -165,9 +171,9 @@ CHANNELS_LAST |= {"ConvTranspose2d", "MaxPool2d", "AvgPool2d", "AdaptiveAvgPool2
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("name", MODULES)
 @pytest.mark.filterwarnings("ignore")
-def test_modules(name, training):
+def test_modules(name, training, samples_of):
     compared, options = 0, {"device": "cpu", "dtype": torch.float64, "requires_grad": True}
-    (info,) = (m for m in module_db if m.module_cls.__name__ == name)
+    (info,) = (m for m in samples_of["modules"] if m.module_cls.__name__ == name)
     for sample in info.module_inputs_func(info, training=training, **options):
         made, given = sample.constructor_input, sample.forward_input
         inputs = [*given.args, *given.kwargs.values()]

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
-from firstlight.fast.blocked import scratch
+from firstlight.support import forms
 
 
 class Numpy(ModuleType):
@@ -53,7 +53,8 @@ def spoil_fresh_memory(monkeypatch):
         compiled = name.startswith("firstlight.fast.compiled.")
         if name.startswith("firstlight.") and not compiled and getattr(module, "np", None) is np:
             monkeypatch.setattr(module, "np", Numpy("numpy"))
-    monkeypatch.setattr(scratch, "_kept", Kept())
+    if forms.has_fast():
+        monkeypatch.setattr("firstlight.fast.blocked.scratch._kept", Kept())
 
 
 def fill(array):

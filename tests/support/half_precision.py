@@ -4,7 +4,7 @@ import numpy as np
 
 import firstlight as fl
 from firstlight import Trainer, nn, optim
-from firstlight.fast.cuda.loss_scale import FIRST
+from firstlight.optim.loss_scale import FIRST
 
 
 class Net(fl.Module):

@@ -38,6 +38,11 @@ def fractions(*shape):
     return lambda rng: rng.random(shape, dtype="float32")
 
 
+def probabilities(*shape):
+    """Rows that sum to 1, float32."""
+    return lambda rng: rng.dirichlet([1.0] * shape[-1], shape[:-1]).astype("float32")
+
+
 def integers(high, *shape):
     """Integers from 0 to high - 1, int64."""
     return lambda rng: rng.integers(0, high, shape)
@@ -122,6 +127,18 @@ CASES = [
         ),
         floats(5, 3, 4),
         integers(4, 5, 3),
+    ),
+    Case(
+        "CrossEntropyLoss, probabilities",
+        lambda: nn.CrossEntropyLoss([0.5, 2.0, 1.0, 3.0], label_smoothing=0.2),
+        floats(5, 3, 4),
+        probabilities(5, 3, 4),
+    ),
+    Case(
+        "CrossEntropyLoss, probabilities, each",
+        lambda: nn.CrossEntropyLoss(reduction="none"),
+        floats(6, 4),
+        probabilities(6, 4),
     ),
     Case(
         "BCEWithLogitsLoss, each",

@@ -61,6 +61,14 @@ def cases(Case, floats):
             lambda: attention(is_causal=True),
             floats(2, 300, 8),
         ),
+        *(
+            Case(
+                f"MultiHeadAttention, tiles, dropout, is_causal={causal}",
+                lambda c=causal: attention(is_causal=c, dropout=0.3),
+                floats(2, 300, 8),
+            )
+            for causal in (False, True)
+        ),
         Case("MultiHeadAttention, dropout", lambda: attention(dropout=0.4), x),
         Case("MultiHeadAttention, dropout of all", lambda: attention(dropout=1.0), x),
         Case(
@@ -77,6 +85,11 @@ def cases(Case, floats):
             "MultiHeadAttention, additive mask of heads",
             lambda: Masked(attention(dropout=0.2), lambda: additive_mask(3, 2, 5, 5), None),
             x,
+        ),
+        Case(
+            "MultiHeadAttention, rotary, cross, causal",
+            lambda: Cross(attention(rotary=nn.RotaryPositions(4), is_causal=True, dropout=0.2)),
+            pair,
         ),
         Case("MultiHeadAttention, cross", lambda: Cross(attention(dropout=0.2)), pair),
         Case(

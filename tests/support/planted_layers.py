@@ -32,55 +32,58 @@ def gpt_block(*changes):
 
 
 SAVED = "(x,) = self.saved()"
-DW = "fast.matmul(rows.T, x_rows, out=self.weight.grad, accumulate=True)"
-PLAIN_DW = "self.weight.grad += rows.T @ x_rows"
-DB = "self.bias.grad += fast.channel_sums(rows)"
-DX = "fast.matmul(rows, self.weight.data).reshape(x.shape)"
+DW = "self.weight.grad += dy_rows.T @ x_rows"
+DB = "self.bias.grad += dy_rows.sum(axis=0)"
+DX = "dy @ self.weight.data"
 
 # name: (make, where, kinds that name it)
 LAYERS = {
     "linear: dx with a minus": (linear((DX, f"-{DX}")), "body.2", "sign"),
-    "linear: dW with -=": (linear((DW, PLAIN_DW.replace("+=", "-="))), "body.2", "sign"),
+    "linear: dW with -=": (linear((DW, DW.replace("+=", "-="))), "body.2", "sign"),
     "linear: dW not transposed": (
-        linear((DW, "self.weight.grad += x_rows.T @ rows")),
+        linear((DW, "self.weight.grad += x_rows.T @ dy_rows")),
         "body.2",
         "transpose",
     ),
     "linear: square dW not transposed": (
-        linear((DW, "self.weight.grad += x_rows.T @ rows"), out=32),
+        linear((DW, "self.weight.grad += x_rows.T @ dy_rows"), out=32),
         "body.2",
         "transpose",
     ),
     "linear: square W transposed in dx": (
-        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)"), out=32),
+        linear((DX, "dy @ self.weight.data.T"), out=32),
         "body.2",
         "transpose",
     ),
     "linear: W transposed in dx": (
-        linear((DX, "(rows @ self.weight.data.T).reshape(x.shape)")),
+        linear((DX, "dy @ self.weight.data.T")),
         "body.2",
         "transpose",
     ),
-    "linear: db without the sum": (linear((DB, "self.bias.grad += rows")), "body.2", "batch-sum"),
+    "linear: db without the sum": (
+        linear((DB, "self.bias.grad += dy_rows")),
+        "body.2",
+        "batch-sum",
+    ),
     "linear: db of the first sample": (
-        linear((DB, "self.bias.grad += rows[0]")),
+        linear((DB, "self.bias.grad += dy_rows[0]")),
         "body.2",
         "batch-sum",
     ),
     "linear: db a mean": (
-        linear((DB, "self.bias.grad += rows.mean(axis=0)")),
+        linear((DB, "self.bias.grad += dy_rows.mean(axis=0)")),
         "body.2",
         "batch-factor",
     ),
-    "linear: dW over N": (linear((DW, PLAIN_DW + " / len(x)")), "body.2", "batch-factor"),
-    "linear: dW times N": (linear((DW, PLAIN_DW + " * len(x)")), "body.2", "batch-factor"),
+    "linear: dW over N": (linear((DW, DW + " / len(x)")), "body.2", "batch-factor"),
+    "linear: dW times N": (linear((DW, DW + " * len(x)")), "body.2", "batch-factor"),
     "linear: dW replaces": (
-        linear((DW, PLAIN_DW.replace(".grad +=", ".grad[...] ="))),
+        linear((DW, DW.replace(".grad +=", ".grad[...] ="))),
         "body.2",
         "not-accumulated",
     ),
     "linear: grad rebound": (
-        linear((DW, PLAIN_DW.replace("+=", "="))),
+        linear((DW, DW.replace("+=", "="))),
         "body.2",
         "not-accumulated",
     ),
@@ -97,40 +100,40 @@ LAYERS = {
     ),
     "linear: x kept, then changed": (
         linear(
-            ("self.save(x)", "self.save(x); y = None"),
-            ("y = fast.matmul(x.reshape", "x *= 2; y = fast.matmul(x.reshape"),
+            ("self.save(x)", "self.save(x); x *= 2"),
         ),
         "body.2",
         "in-place",
     ),
     "relu: no dy": (
-        dense(nn.ReLU, ("zero_where(dx, dy,", "zero_where(dx, np.ones_like(dx),")),
+        dense(nn.ReLU, ("(y <= 0, 0, dy)", "(y <= 0, 0, np.ones_like(dy))")),
         "body.1",
         "chain-rule",
     ),
     "relu: dy in place": (
-        dense(nn.ReLU, ("return fast.blockwise(self._backward, y, dy)", "dy *= y > 0; return dy")),
+        dense(nn.ReLU, ("return np.where(y <= 0, 0, dy)", "dy *= y > 0; return dy")),
         "body.1",
         "in-place",
     ),
     "relu: in place": (
-        dense(nn.ReLU, ("y = fast.blockwise(self._forward, x)", "y = np.maximum(x, 0, out=x)")),
+        dense(nn.ReLU, ("y = np.maximum(x, 0)", "y = np.maximum(x, 0, out=x)")),
         "body.1",
         "in-place",
     ),
     "tanh: twice the slope": (
-        dense(nn.LeakyReLU, ("dx *= dy", "dx *= 2 * dy")),
+        dense(nn.Tanh, ("return dy * (", "return 2 * dy * (")),
         "body.1",
         "factor",
     ),
     "leaky relu: slope of the negative side": (
-        dense(nn.LeakyReLU, ("dx += self.negative_slope", "pass")),
+        dense(nn.LeakyReLU, ("self.negative_slope * dy", "0")),
         "body.1",
-        "term",
+        "missing-path",
     ),
     "dropout: a new mask": (
         dense(
-            nn.Dropout, ("return self._apply(mask, dy)", "return self._apply(self._draw(dy), dy)")
+            nn.Dropout,
+            ("dy if m is None else dy * m * self.scale", "dy * self.draw(dy) * self.scale"),
         ),
         "body.1",
         "stale-mask",
@@ -139,8 +142,8 @@ LAYERS = {
         dense(
             nn.Dropout,
             (
-                "self.save(x.shape, mask)",
-                "self.m = getattr(self, 'm', mask); self.save(x.shape, self.m)",
+                "self.save(m)",
+                "self.m = getattr(self, 'm', m); self.save(self.m)",
             ),
         ),
         "body.1",
@@ -148,42 +151,42 @@ LAYERS = {
     ),
     "dropout: 1/(1-p) forgotten": (
         dense(
-            nn.Dropout, ("return self._apply(mask, dy)", "return dy if mask is None else dy * mask")
+            nn.Dropout, ("dy if m is None else dy * m * self.scale", "dy if m is None else dy * m")
         ),
         "body.1",
         "factor",
     ),
     "batchnorm: mean's term": (
         dense(
-            nn.batchnorm._BatchNorm,
-            ("fast.channel_map(-scale * db / n - slope * mean", "fast.channel_map(-slope * mean"),
+            nn.batchnorm.BatchNorm,
+            ("(dy - db / n - x_hat", "(dy - x_hat"),
             ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
-        "term",
+        "missing-path",
     ),
     "batchnorm: variance's term": (
         dense(
-            nn.batchnorm._BatchNorm,
-            ("slope = -scale * rstd * dw / n", "slope = 0 * scale"),
+            nn.batchnorm.BatchNorm,
+            ("- x_hat * dw / n)", ")"),
             ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
-        "term",
+        "missing-path",
     ),
     "batchnorm: dw not times r": (
         dense(
-            nn.batchnorm._BatchNorm,
+            nn.batchnorm.BatchNorm,
             ("self.weight.grad += dw", "self.weight.grad += db"),
             ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
-        "term",
+        "operand",
     ),
     "layer norm: nothing of mean and variance": (
         lambda: Net(nn.Linear(64, 24), OwnLayerNorm(24), flat=24),
         "body.1",
-        "term",
+        "missing-path",
     ),
     "residual: shortcut forgotten": (
         lambda: Net(plant(nn.Residual, ("return dy + self", "return self"))(nn.Linear(64, 64))),
@@ -198,7 +201,7 @@ LAYERS = {
             )(nn.Linear(64, 64))
         ),
         "body.0",
-        "term",
+        "not-called",
     ),
     "sequential: a layer skipped": (
         lambda: Net(
@@ -217,7 +220,7 @@ LAYERS = {
     "gpt block: dy handed on": (
         lambda: gpt_block(("self.resid_dropout.backward(dh)", "self.resid_dropout.backward(dy)")),
         "body.1",
-        "term",
+        "operand",
     ),
     "swiglu: gate with a minus": (
         lambda: Net(
@@ -229,7 +232,7 @@ LAYERS = {
         "sign",
     ),
     "embedding: repeated tokens": (lambda: Net(Scaled(), flat=64), "body.0", "batch-sum"),
-    "convolution: kernel not flipped": (lambda: images(OwnConv(), flat=36), "body.0", "transpose"),
+    "convolution: kernel not flipped": (lambda: images(OwnConv(), flat=36), "body.0", "index"),
     "two values kept, one taken": (
         lambda: Net(
             nn.Linear(64, 32), plant(nn.Tanh, ("self.save(", "self.save(0); self.save("))(), flat=32
@@ -240,6 +243,6 @@ LAYERS = {
     "elementwise weight summed over one axis too few": (
         lambda: images(PerChannel(), flat=64),
         "body.0",
-        "batch-sum",
+        "sum-axis",
     ),
 }

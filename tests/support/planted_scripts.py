@@ -196,8 +196,8 @@ SCRIPTS = {
             (
                 DATA,
                 "class Noise(nn.Dropout):\n    def forward(self, x):\n"
-                "        mask = self._draw(x)\n        self.save(x.shape, mask)\n"
-                "        return self._apply(mask, x)\n\n" + DATA,
+                "        m = self.draw(x)\n        self.save(m)\n"
+                "        return x * m * self.scale\n\n" + DATA,
             ),
             *layers("nn.Flatten(), nn.Linear(64, 32), Noise(), nn.Linear(32, 10)"),
         ],
@@ -237,7 +237,7 @@ SCRIPTS = {
         "loss",
         "initial-loss",
     ),
-    "written out: mask forgotten": ([(" * (a > 0)", "")], "", "term"),
+    "written out: mask forgotten": ([(" * (a > 0)", "")], "", "derivative"),
     "written out: sum forgotten": (
         [("self.b1.grad += da.sum(axis=0)", "self.b1.grad += da")],
         "",

@@ -5,41 +5,6 @@ import itertools
 import numpy as np
 
 
-def conv2d(x, w, bias, stride, padding, dilation, groups):
-    """Convolve images (N, H, W, C) with kernels (O, kh, kw, C / groups); six loops.
-
-    ``padding`` is ((above, below), (left, right)).
-    """
-    x = np.pad(x, ((0, 0), *padding, (0, 0)))
-    out, kh, kw, each = w.shape
-    oh, ow = (
-        (x.shape[1 + axis] - dilation[axis] * (w.shape[1 + axis] - 1) - 1) // stride[axis] + 1
-        for axis in (0, 1)
-    )
-    y = np.zeros((len(x), oh, ow, out))
-    for h, v, o, i, j, c in itertools.product(*map(range, (oh, ow, out, kh, kw, each))):
-        channel = o // (out // groups) * each + c
-        row, column = h * stride[0] + i * dilation[0], v * stride[1] + j * dilation[1]
-        y[:, h, v, o] += x[:, row, column, channel] * w[o, i, j, c]
-    return y if bias is None else y + bias
-
-
-def conv2d_backward(x, w, dy, stride, padding, dilation, groups):
-    """Return dx and dW of `conv2d`, from the same six loops."""
-    shape = x.shape
-    x = np.pad(x, ((0, 0), *padding, (0, 0)))
-    dx, dw = np.zeros_like(x), np.zeros_like(w)
-    out, kh, kw, each = w.shape
-    loops = map(range, (*dy.shape[1:], kh, kw, each))
-    for h, v, o, i, j, c in itertools.product(*loops):
-        channel = o // (out // groups) * each + c
-        row, column = h * stride[0] + i * dilation[0], v * stride[1] + j * dilation[1]
-        dx[:, row, column, channel] += dy[:, h, v, o] * w[o, i, j, c]
-        dw[o, i, j, c] += (dy[:, h, v, o] * x[:, row, column, channel]).sum()
-    (top, _), (left, _) = padding
-    return dx[:, top : top + shape[1], left : left + shape[2]], dw
-
-
 def max_pool2d(x, kernel, stride, padding, dilation, draw, ceil_mode=False):
     """Return the largest value of each window, dy = draw(shape), and dx: dy at the first one."""
     windows = list(windows_of(x.shape[1:3], kernel, stride, padding, dilation, ceil_mode))

@@ -1,9 +1,9 @@
 """Augmentation: random changes of training batches that keep their meaning.
 
-Each is a transform ``f(batch, rng) -> batch`` (see `firstlight.data.transforms`) of images
-(N, H, W, C), for the whole batch at once, every image with random numbers of its own. Each batch
-has a generator of its own, so that the same batch of the same epoch is always augmented alike,
-also after a resume and with prefetching.
+Each augmentation is a transform ``f(batch, rng) -> batch`` (see `firstlight.data.transforms`) of a
+batch of images (N, H, W, C), with separate random numbers for each image. Each batch has its own
+generator, so that the same batch of the same epoch is always augmented alike, also after a resume
+and with prefetching.
 """
 
 from firstlight.data.augment.mix import CutMix, MixUp

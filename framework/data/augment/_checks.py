@@ -6,7 +6,7 @@ from firstlight.support.array import Array
 
 
 def check_images(who: str, x: Array) -> None:
-    """Raise unless x is floating-point images, (N, H, W, C)."""
+    """Raise an error unless x holds floating-point images (N, H, W, C)."""
     if x.ndim != 4:
         raise ValueError(
             f"{who}: expected images x of shape (N, H, W, C), got {x.shape}; give grey images a "
@@ -20,7 +20,7 @@ def check_images(who: str, x: Array) -> None:
 
 
 def interval(who: str, name: str, value: Any, low: float | None = None) -> tuple[float, float]:
-    """Return ``(from, to)`` of a number d, which means (-d, d), or of a pair.
+    """Return an interval ``(min, max)``: (-d, d) for a number d; a pair passes unchanged.
 
     Raises
     ------

@@ -11,13 +11,13 @@ from firstlight.support.array import Array
 
 @dataclass(eq=False, kw_only=True)
 class _Mix:
-    """Base class: arguments and soft targets."""
+    """Base class of MixUp and CutMix: arguments and soft targets."""
 
     alpha: float = 1.0
     num_classes: int | None = None
 
     def __post_init__(self) -> None:
-        """Check both."""
+        """Check alpha and num_classes."""
         name = type(self).__name__
         if not self.alpha > 0:
             raise ValueError(f"{name}: expected alpha above 0, got {self.alpha}")
@@ -85,7 +85,7 @@ class MixUp(_Mix):
     """
 
     def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
-        """Return the blended batch ``(x, y)``; x may be anything but integers."""
+        """Return the blended batch ``(x, y)``; x must be floating-point, of any shape."""
         x, y = batch
         if x.dtype.kind != "f":
             raise TypeError(f"MixUp: expected floating-point x, got {x.dtype}; put a Scale before")
@@ -98,7 +98,7 @@ class CutMix(_Mix):
     """Paste a rectangle of its neighbour into each image, and mix the labels by area.
 
     Formula, with one λ ~ Beta(α, α) for the batch and a rectangle of (1 - λ) of the area around a
-    random centre, cut off at the border; λ' is the share that is left of the image itself::
+    random centre, cut off at the border; λ' is the remaining share of the image::
 
         y_n ← λ' y_n + (1 - λ') y_n'
 
@@ -112,7 +112,7 @@ class CutMix(_Mix):
     Raises
     ------
     ValueError, TypeError
-        See `MixUp`; x that is not images.
+        See `MixUp`; x has not the shape of images.
 
     References
     ----------
@@ -135,7 +135,7 @@ class CutMix(_Mix):
         check_images("CutMix", x)
         y = self._targets(y)  # (N, C)
         _, height, width, _ = x.shape
-        side = 0.5 * np.sqrt(1 - rng.beta(self.alpha, self.alpha))  # half of it, as a share
+        side = 0.5 * np.sqrt(1 - rng.beta(self.alpha, self.alpha))  # half a side, as a share
         row, column = rng.integers(height), rng.integers(width)
         top, bottom = _ends(row, side * height, height)
         left, right = _ends(column, side * width, width)

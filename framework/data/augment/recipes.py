@@ -39,9 +39,9 @@ def augmentation(
     Parameters
     ----------
     names : sequence of str
-        Of `RECIPES`, applied in this order.
+        Names in `RECIPES`, applied in this order.
     scale : callable
-        The transform of the images, which gives the value of black.
+        The transform of the images; defines the value of black.
     shape : (int, int, int)
         Height, width and channels of an image.
     classes : int

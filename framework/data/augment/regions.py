@@ -13,12 +13,12 @@ ATTEMPTS = 10  # rectangles drawn for an image; the first that fits is used
 
 @dataclass(eq=False)
 class RandomCrop:
-    """Cut a part out of each image at a random place.
+    """Crop each image at a random position.
 
     Parameters
     ----------
     size : int or (int, int), optional
-        Height and width of the part; by default those of the image.
+        Height and width of the crop; by default those of the image.
     padding : int
         Pixels added on all sides first; with the default size, the largest shift.
     fill : float
@@ -27,7 +27,7 @@ class RandomCrop:
     Raises
     ------
     ValueError
-        A negative padding; a part that is larger than the padded image.
+        A negative padding; a crop that is larger than the padded image.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class RandomCrop:
         self.size = (self.size, self.size) if isinstance(self.size, int) else self.size
 
     def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
-        """Return the batch with cut images; the rest is unchanged."""
+        """Return the batch with cropped images; the rest is unchanged."""
         x, *others = batch
         check_images("RandomCrop", x)
         n, *whole, _ = x.shape
@@ -111,7 +111,7 @@ class RandomHorizontalFlip:
 class RandomErasing:
     """Overwrite a random rectangle of each image, with a probability.
 
-    Its area is a uniform share of the image's, its height over width log-uniform.
+    The share of the image's area is uniform, the ratio of height to width log-uniform.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class RandomErasing:
     ratio : (min, max)
         Height over width.
     value : float
-        What to write.
+        Value of the erased pixels.
 
     Raises
     ------
@@ -176,7 +176,7 @@ class RandomErasing:
 
 
 def _span(length, size, rng):
-    """Return (N, size), true on a span of each row with this length and a random start."""
+    """Return a mask (N, size), true on a span of the given length in each row, at random starts."""
     start = np.floor(rng.random(len(length)) * (size - length + 1))
     place = np.arange(size)
     return (place >= start[:, None]) & (place < (start + length)[:, None])

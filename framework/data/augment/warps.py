@@ -1,4 +1,4 @@
-"""Warps: move pixels, with bilinear resampling between them; and `Compose`, which joins warps."""
+"""Warps, which move pixels by bilinear resampling; and `Compose`, which joins transforms."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from firstlight.support.array import Array
 class Warp:
     """Base class of transforms that move pixels.
 
-    Subclasses implement `move`. Consecutive warps in a `Compose` share one resampling: each
-    resampling blurs, and takes time.
+    Subclasses implement `move`. Consecutive warps in a `Compose` share one resampling, because
+    each resampling blurs and takes time.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Warp:
     def move(
         self, rows: Array, columns: Array, shape: tuple[int, ...], rng: Any
     ) -> tuple[Array, Array]:
-        """Return ``(rows, columns)`` of the positions that the values are read from.
+        """Return the source positions ``(rows, columns)`` of all pixels.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Warp:
 
 @dataclass(eq=False)
 class RandomAffine(Warp):
-    """Rotate, shear, scale and shift each image about its centre by random amounts of its own.
+    """Rotate, shear, scale and shift each image about its centre, by random amounts.
 
     Formula, for a pixel at p = (column, row) of the result, centre m, angle θ (clockwise), shears
     α, β, scale s and shift t::
@@ -76,7 +76,7 @@ class RandomAffine(Warp):
     Raises
     ------
     ValueError
-        Ranges the wrong way round, shares outside 0 ... 1, a scale that is not positive.
+        Reversed ranges, shares outside 0 ... 1, a scale that is not positive.
 
     Notes
     -----
@@ -150,14 +150,14 @@ class ElasticTransform(Warp):
 
         y(p) = x(p + d(p))        d = α (G * u)        Σ G = 1
 
-    The Gaussian is separable, so that G * u = K_h u K_wᵀ: two products with small matrices.
+    The Gaussian is separable: G * u = K_h u K_wᵀ, two products with small matrices.
 
     Parameters
     ----------
     alpha : float
         α, in pixels; the displacements' standard deviation is about 0.16 α / σ.
     sigma : float
-        σ, in pixels; large values move whole strokes, small ones tear them.
+        σ, in pixels; large values move whole strokes, small values distort them locally.
     fill : float
         Value outside the image.
 
@@ -168,9 +168,9 @@ class ElasticTransform(Warp):
 
     Notes
     -----
-    The field is defined on the result's pixels, also if another warp follows in a `Compose`: for
-    random fields the order makes no difference. For the same displacements torchvision's ``alpha``
-    is twice as large.
+    The field is defined on the result's pixels, also if another warp follows in a `Compose`; for
+    random fields the order does not matter. torchvision's ``alpha`` is twice as large for the same
+    displacements.
 
     References
     ----------
@@ -258,15 +258,15 @@ ElasticTransform(alpha=34.0, sigma=4.0, fill=0.0))
 
 
 def _resampling(transform):
-    """Return the key of transforms that share a resampling: warps of one fill."""
+    """Return a key that is equal for transforms that share a resampling: warps with one fill."""
     return ("warp", transform.fill) if isinstance(transform, Warp) else id(transform)
 
 
 def warped(x: Array, warps: Sequence[Warp], rng: Any) -> Array:
     """Return images moved by several warps in order, in one resampling.
 
-    All have the ``fill`` of the first one. The last warp moves the positions first: from
-    y₁(p) = x(q₁(p)) and y₂(p) = y₁(q₂(p)) follows y₂(p) = x(q₁(q₂(p))).
+    All warps have the same ``fill``. The last warp moves the positions first:
+    y₁(p) = x(q₁(p)) and y₂(p) = y₁(q₂(p)) give y₂(p) = x(q₁(q₂(p))).
     """
     check_images(type(warps[0]).__name__, x)
     _, height, width, _ = x.shape
@@ -299,19 +299,20 @@ def resample(x: Array, rows: Array, columns: Array, fill: float = 0.0) -> Array:
 
     Notes
     -----
-    x is padded by one pixel, and positions beyond are clipped to the border: then no position is
-    special, and four flat look-ups fetch all neighbours. At integer positions y is exactly x.
+    x is padded by one pixel, and positions outside are clipped to the padding. No position then
+    needs a special case, and four flat look-ups fetch all neighbours. At integer positions y is
+    exactly x.
     """
     n, height, width, channels = x.shape
     border = ((0, 0), (1, 1), (1, 1), (0, 0))
     flat = np.pad(x, border, constant_values=fill).reshape(-1, channels)  # (N (H+2) (W+2), C)
-    r, f = _whole_and_rest(rows, height)  # (N, H, W)
-    c, g = _whole_and_rest(columns, width)
+    r, f = _split_positions(rows, height)  # (N, H, W)
+    c, g = _split_positions(columns, width)
     first = np.arange(n, dtype="int32")[:, None, None] * ((height + 2) * (width + 2))
     place = first + r * (width + 2) + c  # (N, H, W)
     f, g = f[..., None], g[..., None]  # (N, H, W, 1)
-    above = _between(flat, place, g)  # (N, H, W, C)
-    below = _between(flat, place + (width + 2), g)
+    above = _interpolated(flat, place, g)  # (N, H, W, C)
+    below = _interpolated(flat, place + (width + 2), g)
     below -= above
     below *= f
     above += below
@@ -327,8 +328,8 @@ def gaussian_matrix(size: int, sigma: float) -> Array:
     return (weights / whole)[places].astype("float32")
 
 
-def _between(flat, place, share):
-    """Return ``flat[place]``, a ``share`` of the way to its right neighbour."""
+def _interpolated(flat, place, share):
+    """Interpolate between ``flat[place]`` and its right neighbour, by ``share``."""
     left = flat.take(place, axis=0)  # (N, H, W, C)
     right = flat.take(place + 1, axis=0)
     right -= left
@@ -337,8 +338,8 @@ def _between(flat, place, share):
     return left
 
 
-def _whole_and_rest(places, size):
-    """Return the index below each place, in the image with its border, and how far beyond."""
+def _split_positions(places, size):
+    """Return the integer and fractional part of each position in the padded image."""
     places = np.clip(places + np.float32(1), 0, size + 1)
     whole = np.minimum(places.astype("int32"), size)  # (…)
     return whole, places - whole.astype("float32")

@@ -1,8 +1,8 @@
 """Tokenizers: turn text into integers and back.
 
 ========  =====================================================================================
-``char``  one token a character of the corpus; the smallest to read and to learn
-``byte``  one token a byte of UTF-8; any text, 256 tokens, nothing to train
+``char``  one token for each character of the corpus; the smallest vocabulary
+``byte``  one token for each byte of UTF-8; any text, 256 tokens, no training
 ``bpe``   byte-pair encoding, trained on the corpus: frequent pairs become one token
 ``gpt2``  GPT-2's own 50,257 tokens, by the package tiktoken
 ========  =====================================================================================
@@ -46,7 +46,7 @@ def make(name: str, texts: Iterable[str], vocab_size: int = 512) -> Tokenizer:
     texts : iterable of str
         The corpus in pieces; read once, by "char" and "bpe" only.
     vocab_size : int
-        The most tokens of "bpe".
+        Maximum number of tokens for "bpe".
 
     Raises
     ------
@@ -84,7 +84,7 @@ def load(path: PathLike) -> Tokenizer:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is no tokenizer.
+        The file does not hold a tokenizer.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"tokenizer: there is no file {path}")
@@ -92,7 +92,7 @@ def load(path: PathLike) -> Tokenizer:
         state = read_json(path)
         made = KINDS[state.pop("kind")](**state)
         if made.state_dict() != state:  # e.g. duplicate or unsorted characters
-            raise ValueError("it is damaged: a tokenizer made of it is another one")
+            raise ValueError("it is damaged: it differs from the tokenizer that it describes")
         return made
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"

@@ -14,20 +14,21 @@ import numpy as np
 from firstlight.data.tokenizers.tokenizer import Tokenizer, utf8
 from firstlight.support.array import Array
 
-# Text is split into words first, and no token spans two: English endings, letters, digits,
-# other signs, each with the space before it, and white space. GPT-2's rule in Python's classes.
+# Text is split into words first, and no token spans two words. A word is an English ending, or
+# letters, digits or other signs with the space before them, or white space. This is GPT-2's rule,
+# written with Python's character classes.
 WORDS = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+",
 )
 
-LONGEST = 2**16  # bytes of a token
-ALL = 2**26  # bytes of all tokens together
+LONGEST = 2**16  # limit on the bytes of one token
+ALL = 2**26  # limit on the bytes of all tokens together
 
 
 class BPETokenizer(Tokenizer):
-    """Start from bytes, and give the most frequent pair of neighbours a token of its own; repeat.
+    """Byte-pair encoding: start from bytes, and repeatedly merge the most frequent pair.
 
-    Training, on the corpus cut into words, each a list of bytes 0 ... 255::
+    Training, on the corpus split into words, each a list of bytes 0 ... 255::
 
         for new = 256, 257, ...:
             (a, b) = the most frequent pair of neighbours
@@ -48,8 +49,7 @@ class BPETokenizer(Tokenizer):
     Raises
     ------
     ValueError
-        A pair with a token that does not exist yet, or a duplicate pair; tokens longer, or more,
-        than the limits.
+        A pair with a token that does not exist yet, a duplicate pair, or tokens beyond the limits.
 
     References
     ----------
@@ -75,14 +75,16 @@ class BPETokenizer(Tokenizer):
         for left, right in merges:
             new = len(self._bytes)
             if type(left) is not int or type(right) is not int:
-                raise TypeError(f"BPETokenizer: merge {new - 256} is no pair of whole numbers")
+                raise TypeError(f"BPETokenizer: merge {new - 256} is not a pair of whole numbers")
             if not (0 <= left < new and 0 <= right < new):
                 raise ValueError(
                     f"BPETokenizer: merge {new - 256} joins ({left}, {right}), but there are only "
                     f"tokens 0 to {new - 1} by then"
                 )
             if (left, right) in self.merges:
-                raise ValueError(f"BPETokenizer: merge {new - 256}, ({left}, {right}), is a second")
+                raise ValueError(
+                    f"BPETokenizer: merge {new - 256}, ({left}, {right}), occurs twice"
+                )
             size = len(self._bytes[left]) + len(self._bytes[right])
             total += size
             if size > LONGEST or total > ALL:  # n merges can double a token n times
@@ -128,7 +130,7 @@ class BPETokenizer(Tokenizer):
             if pairs[best] < 2:
                 break
             if sizes[best[0]] + sizes[best[1]] > LONGEST:
-                pairs[best] = 0  # such a token could not be read again
+                pairs[best] = 0  # the constructor would refuse such a token
                 continue
             sizes.append(sizes[best[0]] + sizes[best[1]])
             for place in sorted(places[best]):

@@ -1,4 +1,4 @@
-"""GPT2Tokenizer: the tokens of GPT-2, by tiktoken."""
+"""GPT2Tokenizer: the tokens of GPT-2, encoded by the package tiktoken."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class GPT2Tokenizer(Tokenizer):
     """Encode as GPT-2 does: 50,257 tokens, byte-pair encoding by the package tiktoken.
 
     tiktoken is not installed by default (``pip install "firstlight[gpt2]"``). It downloads the
-    vocabulary at its first use, to the folder TIKTOKEN_CACHE_DIR if that is set.
+    vocabulary at its first use, to the folder TIKTOKEN_CACHE_DIR if this variable is set.
 
     Raises
     ------
@@ -36,7 +36,7 @@ class GPT2Tokenizer(Tokenizer):
 
         try:
             self._encoding = tiktoken.get_encoding("gpt2")
-        except OSError as error:  # the network's errors are such
+        except OSError as error:  # includes network errors
             raise OSError(
                 "tokenizer gpt2: tiktoken cannot download GPT-2's vocabulary; set "
                 "TIKTOKEN_CACHE_DIR to a folder that has it from another machine, or train one "

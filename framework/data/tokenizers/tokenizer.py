@@ -1,4 +1,4 @@
-"""Tokenizer, the base class of tokenizers, and those of single characters and bytes."""
+"""Tokenizer, the base class, and the tokenizers of single characters and bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Tokenizer:
         Raises
         ------
         ValueError
-            The text has a character that cannot be encoded; the message names it and its place.
+            The text has a character that cannot be encoded; the message gives it with its position.
         """
         raise NotImplementedError
 
@@ -53,7 +53,7 @@ class Tokenizer:
         return {}
 
     def save(self, path: PathLike) -> None:
-        """Write the tokenizer to a .json file, which `firstlight.tokenizers.load` reads."""
+        """Write the tokenizer to a .json file; read it with `firstlight.tokenizers.load`."""
         write_json(path, {"kind": self.name, **self.state_dict()})
 
     def same_as(self, other: Tokenizer) -> bool:
@@ -119,24 +119,24 @@ class CharTokenizer(Tokenizer):
         if not self.characters:
             raise ValueError("CharTokenizer: expected one or more characters, got none")
         self.vocab_size: int = len(self.characters)
-        self._points = _code_points(self.characters)  # (V,)  rising
+        self._points = _code_points(self.characters)  # (V,)  ascending
 
     @classmethod
     def train(cls, texts: Iterable[str]) -> CharTokenizer:
-        """Make a tokenizer of all characters in texts."""
+        """Return a tokenizer of all characters in texts."""
         return cls("".join(set().union(*map(set, texts))))
 
     def encode(self, text: str) -> Array:
         points = _code_points(text)  # (T,)
         tokens = np.searchsorted(self._points, points)  # (T,)
-        tokens[tokens == self.vocab_size] = 0  # beyond the last; refused below
+        tokens[tokens == self.vocab_size] = 0  # beyond the last character; refused below
         wrong = np.flatnonzero(self._points[tokens] != points)
         if wrong.size:
             character = text[wrong[0]]
             raise ValueError(
                 f"CharTokenizer: {character!r} (U+{ord(character):04X}) at position {wrong[0]} is "
                 f"none of the {self.vocab_size} characters of the vocabulary; leave it out, or "
-                'train with tokenizer "byte" or "bpe", which write any text'
+                'train with tokenizer "byte" or "bpe", which encode any text'
             )
         return tokens
 
@@ -173,13 +173,13 @@ class ByteTokenizer(Tokenizer):
 
 
 def utf8(who: str, text: str) -> bytes:
-    """Return a text's bytes, or raise a ValueError that names a character without any."""
+    """Return a text's bytes, or raise a ValueError that names a character without encoding."""
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ValueError(
             f"{who}: half a surrogate pair, {text[error.start]!a}, at position {error.start} of "
-            "the text is no character; was the text decoded with errors='surrogateescape'?"
+            "the text is not a character; was the text decoded with errors='surrogateescape'?"
         ) from None
 
 

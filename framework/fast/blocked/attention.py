@@ -1,222 +1,124 @@
-"""Scaled dot-product attention in tiles of queries, whose scores stay in the cache.
+"""MultiHeadAttention in tiles: one product for q, k and v, and no array of all scores.
 
-The T x S scores are never stored as a whole. Forward computes them tile by tile; backward
-recomputes each tile from q, k and the logarithm of each row's sum. A causal tile skips the keys
-after its last query. The largest score of a row is subtracted only where a score is large: that
-guards against overflow, and finding it takes NumPy four times as long as ``exp``.
-
-Legend: N samples, H heads, T queries, S keys, D numbers per head; a tile has n samples, t queries
-and the s keys that these see.
+The heads are views of the products' results, and gradients are written into such views: nothing is
+copied to split or merge them.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 
-from firstlight.fast.blocked.dropout import dropout_factors
-from firstlight.fast.blocked.parallel import BLOCK_BYTES, even_rows, spread
-from firstlight.fast.compiled import fastest
+from firstlight.fast.blocked import attention_tiles
+from firstlight.fast.blocked.linear import BlockedLinear
+from firstlight.fast.conditions import numpy_float32
+from firstlight.nn.attention import MultiHeadAttention, as_bias
+from firstlight.nn.key_value_cache import KeyValueCache
+from firstlight.support import draws
 from firstlight.support.array import Array
-
-QUERIES = 64  # least number in a tile: fewer make slow matrix products
-
-
-def attention(
-    q: Array,
-    k: Array,
-    v: Array,
-    y: Array,
-    *,
-    bias: Array | None = None,
-    causal: bool = False,
-    dropout: float = 0.0,
-    seeds: Any = None,
-) -> Array:
-    """Compute y = softmax(q kᵀ/√D + bias) v; see `firstlight.nn.MultiHeadAttention`.
-
-    Parameters
-    ----------
-    q : array, shape (N, H, T, D)
-    k, v : array, shape (N, H, S, D)
-    y : array, shape (N, H, T, D)
-        Output; like the inputs, it may be a view.
-    bias : array, shape (N or 1, H or 1, T, S), optional
-        Added to the scores; -inf where a query must not attend.
-    causal : bool
-        The last query sees all keys, the one before it all but the last, and so on.
-    dropout : float
-        Probability that a weight becomes zero; the others are scaled up.
-    seeds : array of int, shape (N,), optional
-        Seed of each sample's dropout.
-
-    Returns
-    -------
-    array, shape (N, H, T, 1)
-        log Σ exp(score) of each row, for `attention_backward`.
-    """
-    lse = np.empty_like(y, shape=(*q.shape[:3], 1))
-    plain = bias is None and not dropout
-    compute = fastest(_attend, q, k, v) if plain else _attend
-
-    def block(first, last):
-        n = slice(first, last)
-        options = {}
-        if not plain:
-            draw = dropout_factors(seeds[n], dropout, y) if dropout else None
-            options = {"bias": _bias_of(bias, n), "draw": draw}
-        compute(q[n], k[n], v[n], y[n], lse[n], causal, **options)
-
-    spread(block, len(q), _samples_per_block(q, k))
-    return lse
+from firstlight.support.forms import form
 
 
-def _attend(q, k, v, y, lse, causal, bias=None, draw=None):
-    """Compute `attention` for some samples, in this thread."""
-    hidden = _future(y) if causal else None
-    small = bias is None or not (np.isfinite(bias) & (bias != 0)).any()
-    for rows, keys, _, scores in _tiles(q, k, causal):
-        exp, shift = _exp(scores, bias, rows, keys, hidden, small)  # (n, H, t, s)
-        total = (exp @ np.ones_like(exp, shape=exp.shape[-1]))[..., None]  # (n, H, t, 1)
-        np.maximum(total, float(np.finfo(total.dtype).tiny), out=total)  # where every key is masked
-        lse[:, :, rows] = np.log(total) + shift
-        if draw is not None:
-            exp *= draw(exp.shape)
-        np.divide(exp @ v[:, :, keys], total, out=y[:, :, rows])
+@form(MultiHeadAttention, when=[numpy_float32])
+class BlockedAttention:
+    """Compute the scores tile by tile, forward and again backward."""
+
+    linear = BlockedLinear
+
+    def forward(
+        self,
+        layer: MultiHeadAttention,
+        x: Array,
+        context: Array | None = None,
+        mask: Array | None = None,
+    ) -> Array:
+        q, k, v = self.project(layer, x, context)  # (N, H, T, D), (N, H, S, D) twice
+        bias = None if mask is None else as_bias(mask, q)
+        options = {"bias": bias, "causal": layer.is_causal}
+        if layer.training and layer.dropout:
+            options |= {"dropout": layer.dropout, "seeds": self.draw_seeds(x)}
+        y = np.empty_like(q, shape=x.shape)  # (N, T, C)
+        lse = self.attend(q, k, v, *heads(layer, y), **options)
+        layer.save(x, context, q, k, v, y, lse, options)
+        return layer.out_proj(y)
+
+    def backward(self, layer: MultiHeadAttention, dy: Array) -> Any:
+        x, context, q, k, v, y, lse, options = layer.saved()
+        g = layer.out_proj.backward(dy)  # (N, T, C)
+        sources = parts(layer, x, context)
+        dprojected = [  # (N, T, 3C), or (N, T, C) and (N, S, 2C)
+            np.empty_like(q, shape=(*source.shape[:2], rows.stop - rows.start))
+            for source, rows in sources
+        ]
+        dq, dk, dv = heads(layer, *dprojected)
+        self.attend_backward(
+            *heads(layer, g), q, k, v, *heads(layer, y), lse, dq, dk, dv, **options
+        )
+        if layer.rotary is not None:
+            dq[...], dk[...] = layer.rotary.turn(dq, back=True), layer.rotary.turn(dk, back=True)
+        gradients = []
+        for (source, rows), d in zip(sources, dprojected, strict=True):
+            flat = d.reshape(-1, d.shape[-1])
+            source_rows = source.reshape(len(flat), layer.embed_dim)
+            self.linear.add_product(flat.T, source_rows, layer.in_proj_weight.grad[rows])
+            if layer.in_proj_bias is not None:
+                layer.in_proj_bias.grad[rows] += self.linear.sum_rows(flat)
+            dsource = self.linear.multiply(flat, layer.in_proj_weight.data[rows])
+            gradients.append(dsource.reshape(source.shape))
+        return gradients[0] if context is None else tuple(gradients)
+
+    def extend(self, layer: MultiHeadAttention, x: Array, cache: KeyValueCache) -> Array:
+        layer.check_input(x)
+        q, k, v = self.project(layer, x, None, start=cache.length)
+        k, v = cache.append(k, v)  # (N, H, S, D), with the cached ones
+        y = np.empty_like(q, shape=x.shape)
+        self.attend(q, k, v, *heads(layer, y), causal=True)
+        return layer.out_proj(y)
+
+    def project(
+        self, layer: MultiHeadAttention, x: Array, context: Array | None, start: int = 0
+    ) -> tuple[Array, ...]:
+        """Return q, k and v; ``start`` is the position of x's first row."""
+        projected = []
+        for source, rows in parts(layer, x, context):
+            weight = layer.in_proj_weight.data[rows]
+            y = self.linear.multiply(source.reshape(-1, layer.embed_dim), weight.T)
+            if layer.in_proj_bias is not None:
+                y += layer.in_proj_bias.data[rows]
+            projected.append(y.reshape(*source.shape[:2], y.shape[1]))
+        q, k, v = heads(layer, *projected)
+        if layer.rotary is not None:
+            q, k = layer.rotary.turn(q, start), layer.rotary.turn(k, start)
+        return q, k, v
+
+    @staticmethod
+    def draw_seeds(x: Array) -> Any:
+        """Return what repeats dropout's masks in backward."""
+        return draws.sample_seeds(len(x))
+
+    @staticmethod
+    def attend(*arrays: Array, **options: Any) -> Array:
+        """Compute y; see `firstlight.fast.blocked.attention_tiles.attend`."""
+        return attention_tiles.attend(*arrays, **options)
+
+    @staticmethod
+    def attend_backward(*arrays: Array, **options: Any) -> None:
+        """Compute dq, dk and dv; see `firstlight.fast.blocked.attention_tiles.attend_backward`."""
+        attention_tiles.attend_backward(*arrays, **options)
 
 
-def attention_backward(
-    dy: Array,
-    q: Array,
-    k: Array,
-    v: Array,
-    y: Array,
-    lse: Array,
-    dq: Array,
-    dk: Array,
-    dv: Array,
-    *,
-    bias: Array | None = None,
-    causal: bool = False,
-    dropout: float = 0.0,
-    seeds: Any = None,
-) -> None:
-    """Compute the gradients for `attention` into dq, dk and dv, which may be views.
-
-    With the weights p and dp = dy vᵀ (derivation: docs/derivations.md)::
-
-        dv = pᵀ dy      ds = p (dp - Σ_d dy y)      dq = ds k/√D      dk = dsᵀ q/√D
-    """
-    plain = bias is None and not dropout
-    compute = fastest(_attend_backward, dy, q, k, v, y, dq, dk, dv) if plain else _attend_backward
-
-    def block(first, last):
-        n = slice(first, last)
-        options = {}
-        if not plain:
-            draw = dropout_factors(seeds[n], dropout, y) if dropout else None
-            options = {"bias": _bias_of(bias, n), "draw": draw}
-        arrays = (array[n] for array in (dy, q, k, v, y, lse, dq, dk, dv))
-        compute(*arrays, causal, **options)
-
-    spread(block, len(q), _samples_per_block(q, k))
+def parts(layer: MultiHeadAttention, x: Array, context: Array | None) -> list[tuple[Array, slice]]:
+    """Return pairs of an input and the rows of the weights that project it."""
+    c = layer.embed_dim
+    if context is None:
+        return [(x, slice(0, 3 * c))]
+    return [(x, slice(0, c)), (context, slice(c, 3 * c))]
 
 
-def _attend_backward(dy, q, k, v, y, lse, dq, dk, dv, causal, bias=None, draw=None):
-    """Compute `attention_backward` for some samples, in this thread."""
-    hidden = _future(y) if causal else None
-    v_transposed = _transposed(v)
-    for rows, keys, scaled_q, p in _tiles(q, k, causal):
-        _add_bias(p, bias, rows, keys, hidden)
-        p -= lse[:, :, rows]
-        np.exp(p, out=p)  # (n, H, t, s)
-        g = dy[:, :, rows]  # (n, H, t, D)
-        ds = g @ v_transposed[..., keys]  # (n, H, t, s)  dp so far
-        kept = p
-        if draw is not None:
-            mask = draw(p.shape)
-            kept = p * mask
-            ds *= mask
-        ds -= np.einsum("nhtd,nhtd->nht", g, y[:, :, rows])[..., None]
-        ds *= p
-        np.multiply(ds @ k[:, :, keys], q.shape[-1] ** -0.5, out=dq[:, :, rows])
-        if rows.stop == q.shape[2]:  # the first tile sees all keys
-            np.matmul(kept.swapaxes(-1, -2), g, out=dv)
-            np.matmul(ds.swapaxes(-1, -2), scaled_q, out=dk)
-        else:
-            dv[:, :, keys] += kept.swapaxes(-1, -2) @ g
-            dk[:, :, keys] += ds.swapaxes(-1, -2) @ scaled_q
-
-
-def attention_weights(
-    q: Array, k: Array, *, bias: Array | None = None, causal: bool = False
-) -> Array:
-    """Return the weights softmax(q kᵀ/√D + bias) of all heads, shape (N, H, T, S)."""
-    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
-    whole, hidden = slice(None), _future(scores) if causal else None
-    exp, _ = _exp(scores, bias, whole, whole, hidden, small=False)
-    total = exp.sum(axis=-1, keepdims=True)
-    exp /= np.maximum(total, float(np.finfo(exp.dtype).tiny))
-    return exp
-
-
-def _bias_of(bias, n):
-    """Return the bias of the samples n; a bias for all samples is returned as it is."""
-    return bias[n] if bias is not None and len(bias) > 1 else bias
-
-
-def _samples_per_block(q, k):
-    """Return the number of samples in a block."""
-    if not isinstance(q, np.ndarray):
-        return len(q)
-    return even_rows(len(q), q.shape[1] * q.shape[2] * k.shape[2] * q.dtype.itemsize)
-
-
-def _tiles(q, k, causal):
-    """Yield ``(rows, keys, q/√D, scores)`` tile by tile, from the last queries to the first."""
-    queries, keys = q.shape[2], k.shape[2]
-    step = queries
-    if isinstance(q, np.ndarray):
-        fitting = BLOCK_BYTES // (q.shape[1] * keys * q.dtype.itemsize)
-        step = -(-queries // -(-queries // max(QUERIES, fitting)))  # tiles of equal size
-    k_transposed = _transposed(k)
-    for start in range((queries - 1) // step * step, -1, -step):
-        rows = slice(start, min(start + step, queries))
-        seen = slice(0, keys - queries + rows.stop if causal else keys)
-        scaled_q = q[:, :, rows] * q.shape[-1] ** -0.5  # (n, H, t, D)
-        yield rows, seen, scaled_q, scaled_q @ k_transposed[..., seen]
-
-
-def _transposed(x):
-    """Return x (n, H, s, D) as a contiguous (n, H, D, s), which makes small products faster."""
-    x = x.swapaxes(-1, -2)
-    return np.asarray(x, order="C", like=x)
-
-
-def _exp(scores, bias, rows, keys, hidden, small):
-    """Turn scores into exp(scores + bias - shift), in place; return it and the shift."""
-    limit = 0.45 * math.log(np.finfo(scores.dtype).max)  # exp of twice that is still finite
-    if small and isinstance(scores, np.ndarray) and -limit < scores.min() <= scores.max() < limit:
-        shift = 0.0
-        _add_bias(scores, bias, rows, keys, hidden)
-    else:
-        _add_bias(scores, bias, rows, keys, hidden)
-        shift = scores.max(axis=-1, keepdims=True)
-        lowest = float(np.finfo(scores.dtype).min) / 2
-        np.maximum(shift, lowest, out=shift)  # -inf where every key is masked
-        scores -= shift
-    return np.exp(scores, out=scores), shift
-
-
-def _add_bias(scores, bias, rows, keys, hidden):
-    if bias is not None:
-        scores += bias[..., rows, keys]
-    if hidden is not None:
-        t = scores.shape[-2]  # only the last t keys of a tile are hidden from any of its queries
-        scores[..., -t:] += hidden[:t, :t]
-
-
-def _future(like):
-    """Return the causal mask (T, T): -inf where key j comes after query i, else 0."""
-    t = like.shape[2]
-    return np.triu(np.full_like(like, -np.inf, shape=(t, t)), 1)
+def heads(layer: MultiHeadAttention, *arrays: Array) -> list[Array]:
+    """Return views (N, H, T, D) of arrays (N, T, C); three views of an array (N, T, 3C)."""
+    views = []
+    for array in arrays:
+        count = array.shape[2] // layer.embed_dim
+        split = array.reshape(*array.shape[:2], count, layer.num_heads, layer.head_dim)
+        views += list(split.transpose(2, 0, 3, 1, 4))  # (N, T, 3, H, D) -> 3 x (N, H, T, D)
+    return views

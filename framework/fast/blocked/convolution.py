@@ -1,198 +1,169 @@
-"""Convolution of channels-last images: products of patches and kernels, a few samples at a time.
+"""Conv2d and ConvTranspose2d: forms whose sums are computed in blocks, group by group.
 
-With P(x) the matrix of patches (see `firstlight.fast.blocked.patches`) and W as (O, kh · kw · C)::
+Both layers need the same three sums, which `BlockedSums` computes::
 
-    y = P(x) Wᵀ        dWᵀ = P(x)ᵀ dy
+    convolve          y of a Conv2d,  dx of a ConvTranspose2d
+    input_gradient    dx of a Conv2d, y of a ConvTranspose2d
+    weight_gradient   dW of both
 
-For dx, each tap (i, j) of the kernel adds dy W_ij to the pixels that it saw, all windows at once.
-That is one product and one addition per tap, on a few samples that stay in the cache. It is faster
-than products of patches of dy, which hold each number kh · kw times.
-
-Groups are separate convolutions; if each has one channel only, `firstlight.fast.blocked.depthwise`
-has a faster form. With the extra ``fast``, `firstlight.fast.compiled.convolution` needs no patches.
+It splits the channels into groups, each a convolution of its own. If each channel is a group, the
+kernels of `firstlight.fast.blocked.depthwise` compute all at once; otherwise those of
+`firstlight.fast.blocked.patch_products` compute one group after the other. The compiled forms
+replace these kernels, and those for a GPU all three sums.
 """
 
 import numpy as np
 
-from firstlight.fast.blocked import depthwise
-from firstlight.fast.blocked.patches import over_chunks, patches, tiles
-from firstlight.fast.blocked.scratch import scratch
-from firstlight.fast.compiled import fastest
-from firstlight.fast.window import Axis, Window
+from firstlight.fast.blocked import depthwise, patch_products
+from firstlight.fast.blocked.channels import channel_sums
+from firstlight.fast.conditions import numpy_float32
+from firstlight.nn.conv_transpose import ConvTranspose2d
+from firstlight.nn.convolution import Conv2d
+from firstlight.nn.window import Axis, Window
 from firstlight.support.array import Array
+from firstlight.support.forms import form
 
 
-def conv2d(x: Array, w: Array, bias: Array | None, window: Window, groups: int = 1) -> Array:
-    """Return the convolution of images with kernels.
+class BlockedSums:
+    """The sums of both layers, for all groups."""
 
-    Parameters
-    ----------
-    x : array, shape (N, H, W, C)
-    w : array, shape (O, kh, kw, C / groups)
-    bias : array, shape (O,), or None
-    window : firstlight.fast.window.Window
-    groups : int
+    def convolve(
+        self, x: Array, w: Array, bias: Array | None, window: Window, groups: int
+    ) -> Array:
+        """Return the convolution of images with kernels.
 
-    Returns
-    -------
-    array, shape (N, oh, ow, O)
+        Parameters
+        ----------
+        x : array, shape (N, H, W, C)
+        w : array, shape (O, kh, kw, C / groups)
+        bias : array, shape (O,), or None
+        window : firstlight.nn.window.Window
+        groups : int
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from firstlight.fast.blocked.convolution import conv2d
-    >>> from firstlight.fast.window import Window
-    >>> x = np.arange(9.0).reshape(1, 3, 3, 1)
-    >>> window = Window((2, 2), (1, 1), (1, 1), (0, 0), (0, 0))
-    >>> conv2d(x, np.ones((1, 2, 2, 1)), None, window)[0, :, :, 0]
-    array([[ 8., 12.],
-           [20., 24.]])
-    """
-    rows, columns = window.axes(x.shape[1:3])
-    y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
-    if _is_depthwise(w, groups):
-        fastest(depthwise.correlate, x, w)(x, w[..., 0], rows, columns, y, bias)
+        Returns
+        -------
+        array, shape (N, oh, ow, O)
+        """
+        rows, columns = window.axes(x.shape[1:3])
+        y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
+        if 1 < groups == len(w) == x.shape[3]:
+            self.correlate_depthwise(x, w[..., 0], rows, columns, y, bias)
+            return y
+        biases = [None] * groups if bias is None else _split(bias, groups)
+        parts = zip(*_by_group(groups, x, y), _split(w, groups), biases, strict=True)
+        for part, out, kernels, b in parts:
+            self.correlate(part, kernels.reshape(len(kernels), -1).T, rows, columns, out, b)
         return y
-    biases = [None] * groups if bias is None else np.split(bias, groups)
-    parts = zip(*_by_group(groups, x, y), np.split(w, groups), biases, strict=True)
-    write = fastest(correlate, x, w)
-    for part, out, kernels, b in parts:
-        write(part, kernels.reshape(len(kernels), -1).T, rows, columns, out, b)
-    return y
 
-
-def conv2d_dx(
-    dy: Array, w: Array, window: Window, image: tuple[int, int], groups: int = 1
-) -> Array:
-    """Return dL/dx for images of (H, W) pixels; this is also a transposed convolution.
-
-    Parameters
-    ----------
-    dy : array, shape (N, oh, ow, O)
-    w : array, shape (O, kh, kw, C / groups)
-    window : firstlight.fast.window.Window
-    image : (int, int)
-    groups : int
-
-    Returns
-    -------
-    array, shape (N, H, W, C)
-    """
-    rows, columns = window.axes(image)
-    dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
-    if _is_depthwise(w, groups):
-        depthwise.input_gradient(dy, w[..., 0], rows, columns, dx)
+    def input_gradient(
+        self, dy: Array, w: Array, window: Window, image: tuple[int, int], groups: int
+    ) -> Array:
+        """Return dL/dx (N, H, W, C) for images of (H, W) pixels; dy is (N, oh, ow, O)."""
+        rows, columns = window.axes(image)
+        dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * w.shape[3]))
+        if 1 < groups == len(w) == dx.shape[3]:
+            depthwise.input_gradient(dy, w[..., 0], rows, columns, dx, self.correlate_depthwise)
+            return dx
+        parts = zip(*_by_group(groups, dy, dx), _split(w, groups), strict=True)
+        for part, part_dx, kernels in parts:
+            self.group_input_gradient(part, kernels, rows, columns, part_dx)
         return dx
-    parts = zip(*_by_group(groups, dy, dx), np.split(w, groups), strict=True)
-    write = fastest(input_gradient, dy, w)
-    for part, part_dx, kernels in parts:
-        write(part, kernels, rows, columns, part_dx)
-    return dx
 
+    def weight_gradient(self, x: Array, dy: Array, window: Window, groups: int) -> Array:
+        """Return dL/dW (O, kh, kw, C / groups); x is (N, H, W, C), dy (N, oh, ow, O)."""
+        rows, columns = window.axes(x.shape[1:3])
+        if 1 < groups == x.shape[3] == dy.shape[3]:
+            return self.depthwise_weight_gradient(x, dy, rows, columns)[..., None]
+        sums = [
+            self.group_weight_gradient(part, part_dy, rows, columns)
+            for part, part_dy in zip(*_by_group(groups, x, dy), strict=True)
+        ]
+        dw = np.concatenate(sums) if groups > 1 else sums[0]
+        return dw.reshape(dy.shape[3], rows.taps, columns.taps, -1)
 
-def conv2d_dw(x: Array, dy: Array, window: Window, groups: int = 1) -> Array:
-    """Return dL/dW.
+    def sum_rows(self, dy: Array) -> Array:
+        """Return Σ dy (O,) over all pixels."""
+        return channel_sums(dy)
 
-    Parameters
-    ----------
-    x : array, shape (N, H, W, C)
-    dy : array, shape (N, oh, ow, O)
-    window : firstlight.fast.window.Window
-    groups : int
+    # The kernels: of one group, or of all at once if depthwise.
 
-    Returns
-    -------
-    array, shape (O, kh, kw, C / groups)
-    """
-    rows, columns = window.axes(x.shape[1:3])
-    if 1 < groups == x.shape[3] == dy.shape[3]:
-        return fastest(depthwise.weight_gradient, x, dy)(x, dy, rows, columns)[..., None]
-    add_up = fastest(weight_gradient, x, dy)
-    sums = [
-        add_up(part, part_dy, rows, columns)
-        for part, part_dy in zip(*_by_group(groups, x, dy), strict=True)
-    ]
-    dw = np.concatenate(sums) if groups > 1 else sums[0]
-    return dw.reshape(dy.shape[3], rows.taps, columns.taps, -1)
+    def correlate(
+        self, x: Array, kernels: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None
+    ) -> None:
+        """Write P(x) kernels + bias into y."""
+        patch_products.correlate(x, kernels, rows, columns, y, bias)
 
+    def group_input_gradient(
+        self, dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array
+    ) -> None:
+        """Write dL/dx into dx."""
+        patch_products.input_gradient(dy, w, rows, columns, dx)
 
-def _is_depthwise(w, groups):
-    """Return True if there are several channels and each has its own kernel."""
-    return 1 < groups == len(w) and w.shape[3] == 1
+    def group_weight_gradient(self, x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
+        """Return dL/dW (O, kh · kw · C)."""
+        return patch_products.weight_gradient(x, dy, rows, columns)
+
+    def correlate_depthwise(
+        self, x: Array, w: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None = None
+    ) -> None:
+        """Write x under the kernels (C, kh, kw) + bias into y."""
+        depthwise.correlate(x, w, rows, columns, y, bias)
+
+    def depthwise_weight_gradient(self, x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
+        """Return dL/dW (C, kh, kw)."""
+        return depthwise.weight_gradient(x, dy, rows, columns)
 
 
 def _by_group(groups, *images):
     """Split each array of images (N, H, W, C) into its groups of channels."""
-    return [np.split(image, groups, axis=3) for image in images]
+    return [_split(image, groups, axis=3) for image in images]
 
 
-def correlate(
-    x: Array, kernels: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None = None
-) -> None:
-    """Write P(x) kernels + bias into y (N, rows.out, columns.out, O), which may have gaps."""
-    kernels = np.asarray(kernels, order="C", like=kernels)  # (kh · kw · C, O)
-
-    def multiply(start, stop):
-        _correlate_chunk(x[start:stop], kernels, rows, columns, y[start:stop], bias)
-
-    over_chunks(multiply, x, y.size * len(kernels))
+def _split(array, groups, axis=0):
+    return [array] if groups == 1 else np.split(array, groups, axis)  # np.split takes 10 µs
 
 
-def _correlate_chunk(x, kernels, rows, columns, y, bias):
-    """Compute `correlate` for some samples, in this thread."""
-    out = kernels.shape[1]
-    line_bias = None if bias is None else np.tile(bias, columns.out)  # long runs add faster
-    for samples, lines, matrix in patches(x, rows, columns, out):
-        part = y[samples, lines]  # (n, lines, ow, O)
-        whole = part if part.flags.c_contiguous else np.empty_like(y, order="C", shape=part.shape)
-        np.matmul(matrix, kernels, out=whole.reshape(-1, out))
-        if bias is not None:
-            lines_of_y = whole.reshape(-1, columns.out * out)
-            lines_of_y += line_bias
-        if whole is not part:
-            part[...] = whole
+@form(Conv2d, when=[numpy_float32])
+class BlockedConv2d:
+    """Multiply patches and kernels while the patches are in the cache."""
+
+    sums: BlockedSums = BlockedSums()
+
+    def forward(self, layer: Conv2d, x: Array) -> Array:  # x (N, H, W, C)
+        layer.save(x)
+        bias = None if layer.bias is None else layer.bias.data
+        return self.sums.convolve(x, layer.weight.data, bias, layer.window, layer.groups)
+
+    def backward(self, layer: Conv2d, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
+        (x,) = layer.saved()
+        layer.weight.grad += self.sums.weight_gradient(x, dy, layer.window, layer.groups)
+        if layer.bias is not None:
+            layer.bias.grad += self.sums.sum_rows(dy)
+        if not layer.needs_dx:
+            return None
+        w, image = layer.weight.data, x.shape[1:3]
+        return self.sums.input_gradient(dy, w, layer.window, image, layer.groups)
 
 
-def input_gradient(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
-    """Write Σ_ij dy W_ij, at the pixels that tap (i, j) saw, into dx (N, H, W, C)."""
-    kernels = np.asarray(w.transpose(1, 2, 0, 3), order="C", like=w)  # (kh, kw, O, C)
+@form(ConvTranspose2d, when=[numpy_float32])
+class BlockedConvTranspose2d:
+    """Multiply patches and kernels while the patches are in the cache."""
 
-    def add_up(start, stop):
-        _input_gradient_of_chunk(dy[start:stop], kernels, rows, columns, dx[start:stop])
+    sums: BlockedSums = BlockedSums()
 
-    over_chunks(add_up, dy, dy.size * w[0].size)
+    def forward(self, layer: ConvTranspose2d, x: Array) -> Array:  # x (N, H, W, C)
+        layer.save(x)
+        w, image = layer.weight.data, layer.window.image(x.shape[1:3])
+        y = self.sums.input_gradient(x, w, layer.window, image, layer.groups)
+        if layer.bias is not None:
+            y += layer.bias.data
+        return y
 
-
-def _input_gradient_of_chunk(dy, kernels, rows, columns, dx):
-    """Compute `input_gradient` for some samples: a product and an addition for each tap."""
-    across = [columns.inside(j, dx.shape[2]) for j in range(columns.taps)]
-    pixel_bytes = dy.itemsize * (dy.shape[3] + 2 * dx.shape[3])  # of dy, the share and dx
-    for samples, lines in tiles(dy, pixel_bytes // 2):  # they fill the L2 cache
-        part, images = dy[samples, lines], dx[samples]
-        if lines.start == 0:
-            images[...] = 0
-        share = scratch("share", (*part.shape[:3], dx.shape[3]), dy)
-        matrix, product = part.reshape(-1, dy.shape[3]), share.reshape(-1, dx.shape[3])
-        for i in range(rows.taps):
-            windows, ys = rows.part(lines).inside(i, dx.shape[1])
-            for j, (seen, xs) in enumerate(across):
-                np.matmul(matrix, kernels[i, j], out=product)
-                images[:, ys, xs] += share[:, windows, seen]
-
-
-def weight_gradient(x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
-    """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C); the product with O columns is faster."""
-
-    def add_up(start, stop):
-        return _weight_gradient_of_chunk(x[start:stop], dy[start:stop], rows, columns)
-
-    return sum(over_chunks(add_up, x, dy.size * rows.taps * columns.taps * x.shape[3])).T
-
-
-def _weight_gradient_of_chunk(x, dy, rows, columns):
-    """Return P(x)ᵀ dy, of shape (kh · kw · C, O)."""
-    out, size = dy.shape[3], rows.taps * columns.taps * x.shape[3]
-    dw = np.zeros_like(x, order="C", shape=(size, out))
-    for samples, lines, matrix in patches(x, rows, columns, out):
-        dw += matrix.T @ dy[samples, lines].reshape(-1, out)
-    return dw
+    def backward(self, layer: ConvTranspose2d, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
+        (x,) = layer.saved()
+        layer.weight.grad += self.sums.weight_gradient(dy, x, layer.window, layer.groups)
+        if layer.bias is not None:
+            layer.bias.grad += self.sums.sum_rows(dy)
+        if not layer.needs_dx:
+            return None
+        return self.sums.convolve(dy, layer.weight.data, None, layer.window, layer.groups)

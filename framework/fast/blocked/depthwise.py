@@ -9,11 +9,12 @@ einsum does that without a temporary, and is fast if its inner loop is long. So 
 whole line of ow · C values, for which the weights are repeated.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from firstlight.fast.blocked.patches import framed, over_chunks
-from firstlight.fast.compiled import fastest
-from firstlight.fast.window import Axis
+from firstlight.nn.window import Axis
 from firstlight.support.array import Array
 
 FEW_SAMPLES = 4
@@ -41,9 +42,18 @@ def _correlate_chunk(x, repeated, rows, columns, y, bias):
         y[samples] = lines.reshape(y[samples].shape)
 
 
-def input_gradient(dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array) -> None:
-    """Write dL/dx: convolutions of dy with the kernels rotated by 180°, see `Axis.back`."""
-    write = fastest(correlate, dy, w)
+def input_gradient(
+    dy: Array,
+    w: Array,
+    rows: Axis,
+    columns: Axis,
+    dx: Array,
+    write: Callable[..., None] = correlate,
+) -> None:
+    """Write dL/dx: convolutions of dy with the kernels rotated by 180°, see `Axis.back`.
+
+    ``write`` is the `correlate` to use.
+    """
     dx[...] = 0  # pixels between the windows, if there are any
     for ys, row_taps, row_axis in rows.back(dx.shape[1]):
         for xs, column_taps, column_axis in columns.back(dx.shape[2]):

@@ -1,4 +1,4 @@
-"""Rows by index: sums of rows with equal indices, and batches taken from samples in memory."""
+"""Rows by index: sums of rows with equal indices."""
 
 import numpy as np
 
@@ -52,25 +52,3 @@ def sum_by_index(indices: Array, values: Array) -> tuple[Array, Array]:
     np.not_equal(indices[1:], indices[:-1], out=begins[1:])
     starts = np.flatnonzero(begins)  # (U,)
     return indices[starts], np.add.reduceat(values[order], starts, axis=0)
-
-
-def take_scaled(x: Array, places: Array, factor: float) -> Array:
-    """Return x[places] · factor as float32.
-
-    Parameters
-    ----------
-    x : array, shape (N, ...)
-        uint8 or float32.
-    places : array of int, shape (n,)
-    factor : float
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> take_scaled(np.array([[0], [10], [20]], "uint8"), np.array([2, 1]), 0.5)
-    array([[10.],
-           [ 5.]], dtype=float32)
-    """
-    batch = np.take(x, places, axis=0).astype("float32")
-    batch *= factor
-    return batch

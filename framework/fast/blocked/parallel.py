@@ -53,7 +53,7 @@ def spread(function: Callable[[int, int], Any], count: int, block: int) -> list[
     [4, 4, 2]
     """
     starts = range(0, count, block)
-    threads = min(workers(), len(starts))
+    threads = min(workers(), len(starts)) if len(starts) > 1 else 1
     if threads <= 1:
         return [function(start, min(start + block, count)) for start in starts]
     results, left = [None] * len(starts), iter(enumerate(starts))

@@ -23,7 +23,7 @@ import numpy as np
 
 from firstlight.fast.blocked.parallel import spread
 from firstlight.fast.blocked.scratch import scratch
-from firstlight.fast.window import Axis
+from firstlight.nn.window import Axis
 from firstlight.support.array import Array
 
 PATCH_BYTES = 2**20  # of the matrix of patches: half of a core's L2 cache
@@ -40,7 +40,7 @@ def patches(
     Parameters
     ----------
     x : array, shape (N, H, W, C)
-    rows, columns : firstlight.fast.window.Axis
+    rows, columns : firstlight.nn.window.Axis
     width : int
         Columns of the other factor in the product.
 
@@ -134,6 +134,6 @@ def over_chunks(function: Callable[[int, int], Any], x: Array, multiplications: 
 
     Returns the results in the order of the chunks.
     """
-    if multiplications < FEW or not isinstance(x, np.ndarray):  # a GPU has threads of its own
+    if multiplications < FEW:
         return [function(0, len(x))]
     return spread(function, len(x), -(-len(x) // CHUNKS))

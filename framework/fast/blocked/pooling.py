@@ -8,8 +8,49 @@ import numpy as np
 
 from firstlight.fast.blocked.elementwise import zero_where
 from firstlight.fast.blocked.parallel import spread_rows
-from firstlight.fast.window import Window
+from firstlight.fast.conditions import numpy_float32
+from firstlight.nn.pooling import AvgPool2d, MaxPool2d
+from firstlight.nn.window import Window
 from firstlight.support.array import Array
+from firstlight.support.forms import form
+
+
+@form(MaxPool2d, when=[numpy_float32])
+class BlockedMaxPool2d:
+    """Find the largest pixel in an image with a frame, and store its position in a byte."""
+
+    def forward(self, layer: MaxPool2d, x: Array) -> Array:  # x (N, H, W, C)
+        y, place = self.largest(x, layer.window)  # (N, oh, ow, C) each
+        layer.save(place, x.shape[1:3])
+        return y
+
+    def backward(self, layer: MaxPool2d, dy: Array) -> Array:  # dy (N, oh, ow, C)
+        place, image = layer.saved()
+        return self.put_back(dy, place, layer.window, image)  # (N, H, W, C)
+
+    @staticmethod
+    def largest(x: Array, window: Window) -> tuple[Array, Array]:
+        """Return the largest pixel of each window, and its position in it."""
+        return max_pool2d(x, window)
+
+    @staticmethod
+    def put_back(dy: Array, place: Array, window: Window, image: tuple[int, int]) -> Array:
+        """Return dx: dy at the positions in ``place``, else 0."""
+        return max_pool2d_dx(dy, place, window, image)
+
+
+@form(AvgPool2d, when=[numpy_float32])
+class BlockedAvgPool2d:
+    """Add up pixels in an image with a frame, and multiply by 1 / (number of pixels)."""
+
+    def forward(self, layer: AvgPool2d, x: Array) -> Array:  # x (N, H, W, C)
+        y = avg_pool2d(x, layer.window, layer.count_include_pad)  # (N, oh, ow, C)
+        layer.save(x.shape[1:3])
+        return y
+
+    def backward(self, layer: AvgPool2d, dy: Array) -> Array:  # dy (N, oh, ow, C)
+        (image,) = layer.saved()
+        return avg_pool2d_dx(dy, layer.window, image, layer.count_include_pad)  # (N, H, W, C)
 
 
 def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
@@ -18,7 +59,7 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     Parameters
     ----------
     x : array, shape (N, H, W, C)
-    window : firstlight.fast.window.Window
+    window : firstlight.nn.window.Window
 
     Returns
     -------
@@ -42,7 +83,7 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
             better = np.multiply(pixels > best, number, dtype=number_type)
             np.maximum(found, better, out=found)  # numbers rise: the last one that was larger
             np.maximum(best, pixels, out=best)
-        if not isinstance(x, np.ndarray) or np.isnan(best.max(initial=0)):
+        if np.isnan(best.max(initial=0)):
             for number, pixels in _at_places(frame, rows, columns):
                 found[...] = np.where(np.isnan(pixels), number, found)
 

@@ -5,9 +5,45 @@ from typing import Any
 import numpy as np
 
 from firstlight.fast.blocked.parallel import spread_rows
+from firstlight.fast.conditions import numpy_float32
+from firstlight.nn.upsample import Upsample
 from firstlight.support.array import Array
+from firstlight.support.forms import form
 
 SMALL = 60  # old pixels along an axis up to which the matrix product is faster
+
+
+@form(Upsample, when=[numpy_float32])
+class BlockedUpsample:
+    """Multiply by small matrices, or take all new rows at once."""
+
+    def __init__(self):
+        self._known: dict[Any, Any] = {}  # matrices and taps
+
+    def forward(self, layer: Upsample, x: Array) -> Array:  # x (N, H, W, C)
+        rows, columns = (self._matrices(layer, axis, x) for axis in (0, 1))  # A and Aᵀ each
+        layer.save(rows[1], columns[1])
+        return resize(x, rows[0], columns[0])  # (N, H', W', C)
+
+    def backward(self, layer: Upsample, dy: Array | None) -> Array | Any:  # dy (N, H', W', C)
+        rows, columns = layer.saved()
+        return None if dy is None else resize(dy, rows, columns)  # (N, H, W, C)
+
+    def _matrices(self, layer, axis, x):
+        """Return A and Aᵀ of an axis as `resize` takes them.
+
+        They are kept, as no CUDA graph can capture a copy from the host.
+        """
+        old, scale = x.shape[1 + axis], layer.scale_factor and layer.scale_factor[axis]
+        new = layer.new_size(axis, old)
+        where = type(x), x.dtype, getattr(getattr(x, "device", None), "id", None)
+        key = old, new, scale, layer.mode, layer.align_corners, *where
+        if key not in self._known:
+            weights = np.zeros((new, old), x.dtype)
+            for i, j, a in layer.entries(axis, old):
+                weights[i, j] = a
+            self._known[key] = [_like(x, a, *resize_taps(a)) for a in (weights, weights.T)]
+        return self._known[key]
 
 
 def resize_taps(weights: Array) -> tuple[list[tuple[Array, Array | None]], Array | None]:
@@ -76,3 +112,12 @@ def _combine(x, axis, taps, seen):
             part *= factors.reshape(along)
         y = part if y is None else np.add(y, part, out=y)
     return y if seen is None else np.where(seen.reshape(along), y, 0)
+
+
+def _like(x, weights, taps, seen):
+    """Return a matrix and its sparse form as arrays of the same library as x."""
+
+    def there(array):
+        return None if array is None else np.asarray(array, like=x)
+
+    return there(weights), [[there(array) for array in tap] for tap in taps], there(seen)

@@ -8,10 +8,8 @@ from numba import njit
 from firstlight.support.array import Array
 
 
-def descend(
-    group: dict[str, Any], t: int, w: Array, g: Array, m: Array, v: Array, step: Array
-) -> None:
-    """Compute `firstlight.optim.adam.descend`, equal to the last bit."""
+def descend(group: dict[str, Any], t: int, w: Array, g: Array, m: Array, v: Array) -> None:
+    """Compute what `BlockedAdam.descend` does, equal to the last bit."""
     beta1, beta2 = group["betas"]
     number = w.dtype.type
     _descend(

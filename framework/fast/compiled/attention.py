@@ -1,6 +1,6 @@
 """Attention without bias and dropout: all heads of some samples in one compiled call.
 
-The formulas are those of `firstlight.fast.blocked.attention`. A tile of scores is multiplied,
+The formulas are those of `firstlight.fast.blocked.attention_tiles`. A tile of scores is multiplied,
 converted to weights row by row, and multiplied again while it is in the cache. In a causal tile,
 only the keys that a row sees are converted.
 """
@@ -20,7 +20,7 @@ HOW = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contr
 
 
 def attend(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: bool) -> None:
-    """Compute y and lse; see `firstlight.fast.blocked.attention`."""
+    """Compute y and lse; see `firstlight.fast.blocked.attention_tiles`."""
     q, k, v = (_by_rows(x) for x in (q, k, v))
     tile = scratch("scores", (min(QUERIES, q.shape[2]) * k.shape[2],), q)
     whole = _by_rows(y)

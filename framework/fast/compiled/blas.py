@@ -45,9 +45,9 @@ def multiply(a: Array, b: Array, share: float, out: Array) -> None:
     form_b, step_b = _form(b)
     step, one, share = max(out.strides[0] // out.itemsize, n), np.float32(1), np.float32(share)
     _sgemm(
-        *(BY_ROWS, form_a, form_b, m, n, k, one, a.ctypes, step_a, b.ctypes, step_b),
-        *(share, out.ctypes, step),
-    )
+        BY_ROWS, form_a, form_b, m, n, k,
+        one, a.ctypes, step_a, b.ctypes, step_b, share, out.ctypes, step,
+    )  # fmt: skip
 
 
 @njit(nogil=True, cache=True)

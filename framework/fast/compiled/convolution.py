@@ -15,8 +15,14 @@ from firstlight.fast.blocked.parallel import spread
 from firstlight.fast.blocked.patches import CHUNKS, over_chunks
 from firstlight.fast.blocked.scratch import scratch
 from firstlight.fast.compiled import tiles
-from firstlight.fast.compiled.frame import Frame, as_numbers, layout, offsets, table
-from firstlight.fast.window import Axis
+from firstlight.fast.compiled.frame import (
+    Frame,
+    as_images,
+    frame_layout,
+    offsets,
+    window_offsets,
+)
+from firstlight.nn.window import Axis
 from firstlight.support.array import Array
 
 LONG_SUM = 192  # positions whose contribution to dW is summed in registers
@@ -67,53 +73,64 @@ def correlation(
 ) -> Callable[[int, int], None]:
     """Return a function ``f(begin, stop)`` that computes `correlate` for some samples."""
     out = y.shape[3]
-    whole = tiles.filled(out)
-    weights, start = np.empty(len(kernels) * whole, x.dtype), np.zeros(whole, x.dtype)
-    tiles.arrange(kernels, weights)
+    filled = tiles.filled(out)  # channels, with those that fill tiles
+    weights, start = np.empty(len(kernels) * filled, x.dtype), np.zeros(filled, x.dtype)
+    tiles.pack_kernels(kernels, weights)
     start[:out] = 0 if bias is None else bias
-    images, results = as_numbers(x), as_numbers(y)
-    channels = whole if by_channel else x.shape[3]
-    steps = results.steps[:3] if whole == out else None
+    images, results = as_images(x), as_images(y)
+    channels = filled if by_channel else x.shape[3]
+    steps = results.steps[:3] if filled == out else None
 
     def chunk(begin, stop):
-        plan = _plan(stop - begin, rows, columns, channels, whole, steps, by_channel)
-        memory, part = scratch("frame", plan.memory, x), scratch("part", (plan.part,), x)
-        frame = Frame(tuple(rows), tuple(columns), plan.lines, memory)
-        tiles.correlate(
-            *(frame, images, begin, stop, plan.taps, plan.terms, weights, start),
-            *(plan.x_at, plan.y_at, part, results, by_channel),
+        plan = _plan(stop - begin, rows, columns, channels, filled, steps, by_channel)
+        job = tiles.Correlation(
+            frame=Frame(rows, columns, plan.lines, scratch("frame", plan.memory, x)),
+            x=images,
+            y=results,
+            window_at=plan.window_at,
+            sum_at=plan.sum_at,
+            tap_at=plan.tap_at,
+            run=plan.run,
+            weights=weights,
+            bias=start,
+            part=scratch("part", (plan.part,), x),
+            by_channel=by_channel,
         )
+        tiles.correlate(job, begin, stop)
 
     return chunk
 
 
 class _Plan(NamedTuple):
-    """Arguments of `tiles.correlate` for a chunk; ``memory`` is the shape of a frame's memory."""
+    """Parts of a `tiles.Correlation`; ``memory`` and ``part`` are the sizes of its arrays."""
 
     lines: int
     memory: tuple
-    taps: np.ndarray
-    terms: int
-    x_at: tuple
-    y_at: tuple
+    window_at: tuple
+    sum_at: tuple
+    tap_at: np.ndarray
+    run: int
     part: int
 
 
 @lru_cache(maxsize=128)
-def _plan(count, rows, columns, channels, whole, steps, by_channel):
-    lines, memory = layout(count, rows, columns, channels)
-    taps, terms = {"rows": rows.taps, "columns": columns.taps}, 1 if by_channel else channels
+def _plan(count, rows, columns, channels, filled, steps, by_channel):
+    """Return the plan of a correlation; ``steps`` are those of y, or None to use a part."""
+    lines, memory = frame_layout(count, rows, columns, channels)
     if columns.dilation == 1 and not by_channel:  # the pixels on a line of a window are contiguous
-        taps, terms = {"rows": rows.taps}, columns.taps * channels
-    taps = table(memory, rows, columns, **taps)
-    samples, width, multiple = memory[0], columns.out, tiles.multiple_for(whole)
-    part = 0 if steps else samples * lines * width * whole
-    steps = steps or (lines * width * whole, width * whole, whole)
-    x_at, y_at = [], []
+        tap_at, run = window_offsets(memory, rows, columns, rows=rows.taps), columns.taps * channels
+    else:
+        taps = {"rows": rows.taps, "columns": columns.taps}
+        tap_at, run = window_offsets(memory, rows, columns, **taps), 1 if by_channel else channels
+    samples, width, multiple = memory[0], columns.out, tiles.filling_windows(filled)
+    part = 0 if steps else samples * lines * width * filled
+    steps = steps or (lines * width * filled, width * filled, filled)
+    window_at, sum_at = [], []
     for n, m in ((samples, lines), (_rest(count, samples), _rest(rows.out, lines))):
-        x_at.append(table(memory, rows, columns, multiple, samples=n, lines=m, places=width))
-        y_at.append(offsets((n, m, width), steps, multiple))
-    return _Plan(lines, memory, taps, terms, tuple(x_at), tuple(y_at), part)
+        places = {"samples": n, "lines": m, "places": width}
+        window_at.append(window_offsets(memory, rows, columns, multiple, **places))
+        sum_at.append(offsets((n, m, width), steps, multiple))
+    return _Plan(lines, memory, tuple(window_at), tuple(sum_at), tap_at, run, part)
 
 
 def _rest(count, size):
@@ -125,24 +142,29 @@ def weight_gradient(
     x: Array, dy: Array, rows: Axis, columns: Axis, by_channel: bool = False
 ) -> Array:
     """Return (P(x)ᵀ dy)ᵀ, of shape (O, kh · kw · C), or with ``by_channel`` (C, kh · kw)."""
-    out, whole = dy.shape[3], tiles.filled(dy.shape[3])
+    out, filled = dy.shape[3], tiles.filled(dy.shape[3])
     size = rows.taps * columns.taps * (1 if by_channel else x.shape[3])
-    channels, multiple = whole if by_channel else x.shape[3], tiles.multiple_for(whole)
-    images, factors, most = as_numbers(x), as_numbers(dy), max(1, LONG_SUM // columns.out)
+    channels, multiple = filled if by_channel else x.shape[3], tiles.filling_windows(filled)
+    images, factors, lines = as_images(x), as_images(dy), max(1, LONG_SUM // columns.out)
 
-    def chunk(begin, stop, terms=slice(None)):
+    def chunk(begin, stop, entries=slice(None)):
         plan = _gradient_plan(stop - begin, rows, columns, channels, multiple, by_channel)
-        lines, shape, all_terms, lines_at = plan
-        frame = Frame(tuple(rows), tuple(columns), lines, scratch("frame", shape, x))
-        part = scratch("part", (most * columns.out * tiles.WIDE,), x)
-        dw = np.zeros((len(all_terms[terms]), whole), x.dtype)
-        tiles.gradient(
-            *(frame, images, begin, stop, all_terms[terms], lines_at, columns.stride * channels),
-            *(most, part, factors, dw, by_channel),
+        job = tiles.WeightGradient(
+            frame=Frame(rows, columns, plan.lines, scratch("frame", plan.memory, x)),
+            x=images,
+            dy=factors,
+            entry_at=plan.entry_at[entries],
+            line_at=plan.line_at,
+            step=columns.stride * channels,
+            lines=lines,
+            part=scratch("part", (lines * columns.out * tiles.WIDE,), x),
+            by_channel=by_channel,
         )
+        dw = np.zeros((len(job.entry_at), filled), x.dtype)
+        tiles.add_weight_gradient(job, begin, stop, dw)
         return dw
 
-    if size * whole < LARGE:
+    if size * filled < LARGE:
         return sum(over_chunks(chunk, x, dy.size * size))[:size, :out].T
     dw = np.empty((out, size), x.dtype)
 
@@ -155,10 +177,20 @@ def weight_gradient(
     return dw
 
 
+class _GradientPlan(NamedTuple):
+    """Parts of a `tiles.WeightGradient`; ``memory`` is the shape of its frame's."""
+
+    lines: int
+    memory: tuple
+    entry_at: np.ndarray
+    line_at: np.ndarray
+
+
 @lru_cache(maxsize=128)
 def _gradient_plan(count, rows, columns, channels, multiple, by_channel):
-    lines, memory = layout(count, rows, columns, channels)
+    lines, memory = frame_layout(count, rows, columns, channels)
     counts = {"rows": rows.taps, "columns": columns.taps}
     counts |= {} if by_channel else {"channels": channels}
-    terms = table(memory, rows, columns, multiple, **counts)
-    return lines, memory, terms, table(memory, rows, columns, samples=memory[0], lines=lines)
+    entry_at = window_offsets(memory, rows, columns, multiple, **counts)
+    line_at = window_offsets(memory, rows, columns, samples=memory[0], lines=lines)
+    return _GradientPlan(lines, memory, entry_at, line_at)

@@ -1,7 +1,7 @@
 """Depthwise convolution in compiled tiles."""
 
 from firstlight.fast.compiled import convolution
-from firstlight.fast.window import Axis
+from firstlight.nn.window import Axis
 from firstlight.support.array import Array
 
 

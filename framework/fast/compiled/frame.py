@@ -11,11 +11,11 @@ import numpy as np
 from numba import njit, types
 from numpy.lib.stride_tricks import as_strided
 
-from firstlight.fast.window import Axis
+from firstlight.nn.window import Axis
 from firstlight.support.array import Array
 
 _address = types.CPointer(types.float32)
-copy: Any = types.ExternalFunction("memcpy", types.voidptr(_address, _address, types.uintp))
+copy_bytes: Any = types.ExternalFunction("memcpy", types.voidptr(_address, _address, types.uintp))
 
 FRAME_BYTES = 2**18  # half of a core's L2 cache
 FEW_PLACES = 192  # window positions below which several small images share a frame
@@ -34,20 +34,20 @@ class Frame(NamedTuple):
 
     Attributes
     ----------
-    rows, columns : tuple
-        The windows, as in `firstlight.fast.window.Axis`.
+    rows, columns : firstlight.nn.window.Axis
+        All windows.
     lines : int
-        Number of lines of windows.
+        Number of lines of windows in the frame.
     memory : array, shape (samples, lines that are seen, pixels, channels)
     """
 
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
+    rows: Axis
+    columns: Axis
     lines: int
     memory: Array
 
 
-def as_numbers(images: Array) -> Images:
+def as_images(images: Array) -> Images:
     """Return `Images` for an array: a view, unless the channels of a pixel have gaps.
 
     An array to be written must have none, as is true of `np.empty` and its views.
@@ -56,12 +56,12 @@ def as_numbers(images: Array) -> Images:
     if images.flags.c_contiguous:
         return Images(images.reshape(-1), steps, images.shape)
     if steps[3] != 1 or min(steps) < 0:
-        return as_numbers(np.ascontiguousarray(images))
+        return as_images(np.ascontiguousarray(images))
     last = sum((size - 1) * step for size, step in zip(images.shape, steps, strict=True))
     return Images(as_strided(images, (last + 1,), (images.itemsize,)), steps, images.shape)
 
 
-def layout(
+def frame_layout(
     count: int, rows: Axis, columns: Axis, channels: int
 ) -> tuple[int, tuple[int, int, int, int]]:
     """Return the number of lines of windows in a frame, and the shape of its memory.
@@ -70,7 +70,7 @@ def layout(
     ----------
     count : int
         Samples.
-    rows, columns : firstlight.fast.window.Axis
+    rows, columns : firstlight.nn.window.Axis
     channels : int
         May be more than those of x; the others are not initialised.
     """
@@ -86,7 +86,7 @@ def layout(
     return lines, (samples, rows._replace(out=lines).span, columns.span, channels)
 
 
-def table(
+def window_offsets(
     shape: tuple[int, ...], rows: Axis, columns: Axis, multiple: int = 1, /, **counts: int
 ) -> Array:
     """Return the offsets in a frame of numbers that differ in some of their indices.
@@ -95,7 +95,7 @@ def table(
     ----------
     shape : tuple of int
         Shape of the frame's memory.
-    rows, columns : firstlight.fast.window.Axis
+    rows, columns : firstlight.nn.window.Axis
     multiple : int
         The table is padded to a multiple of it with its last offset.
     **counts : int
@@ -134,10 +134,8 @@ def offsets(counts: tuple[int, ...], steps: Sequence[int], multiple: int = 1) ->
 
 
 @njit(nogil=True, cache=True)
-def fill(
-    frame: Frame, images: Images, sample: int, stop: int, top: int, height: int
-) -> tuple[int, int]:
-    """Copy the pixels that windows see into the memory of the frame.
+def fill(frame: Frame, images: Images, sample: int, stop: int, top: int) -> tuple[int, int]:
+    """Copy the pixels that windows see into the memory of the frame, with zeros around them.
 
     Parameters
     ----------
@@ -145,34 +143,37 @@ def fill(
     images : Images
     sample, stop : int
         The first image, and the one after the last.
-    top, height : int
-        The first line of windows, and the number of lines.
+    top : int
+        The first line of windows.
 
     Returns
     -------
     samples, lines : int
         Number of images, and of lines of windows.
     """
-    memory, (numbers, steps, (_, image_lines, width, channels)) = frame.memory, images
-    (above, _, stride, _, _), left = frame.rows, frame.columns[0]
+    memory, rows = frame.memory, frame.rows
+    _, image_lines, width, channels = images.shape
+    sample_step, line_step, pixel_step, _ = images.steps
     samples = min(len(memory), stop - sample)
+    left = frame.columns.before
     start = min(max(left, 0), memory.shape[2])
     end = max(min(left + width, memory.shape[2]), start)
     for index in range(samples):
         for line in range(memory.shape[1]):
-            at, pixels = top * stride + line - above, memory[index, line]
-            if at < 0 or at >= image_lines:
+            line_of_image, pixels = top * rows.stride + line - rows.before, memory[index, line]
+            if line_of_image < 0 or line_of_image >= image_lines:
                 pixels[:] = 0
                 continue
             pixels[:start] = 0
             pixels[end:] = 0
-            first = (sample + index) * steps[0] + at * steps[1] + (start - left) * steps[2]
-            if steps[2] == channels == memory.shape[3]:
+            at = (sample + index) * sample_step + line_of_image * line_step
+            at += (start - left) * pixel_step
+            if pixel_step == channels == memory.shape[3]:
                 inside = pixels[start:end]
-                copy(inside.ctypes, numbers[first:].ctypes, 4 * inside.size)
+                copy_bytes(inside.ctypes, images.numbers[at:].ctypes, 4 * inside.size)
                 continue
             for pixel in range(start, end):
                 for c in range(channels):
-                    pixels[pixel, c] = numbers[first + c]
-                first += steps[2]
-    return samples, min(frame.lines, height - top)
+                    pixels[pixel, c] = images.numbers[at + c]
+                at += pixel_step
+    return samples, min(frame.lines, rows.out - top)

@@ -30,7 +30,7 @@ P5, P4, P3, P2, P1, P0 = (
 )  # fmt: skip
 
 
-def exact_float32(x: Array, y: Array, dydx: Array | None) -> None:
+def exact(x: Array, y: Array, dydx: Array | None) -> None:
     """Write y = x Φ(x) and, unless ``dydx`` is None, Φ + x φ."""
     _exact(x, y, y if dydx is None else dydx, dydx is not None)
 

@@ -1,13 +1,15 @@
 """A tile of a product, summed in registers: the kernel of compiled convolutions.
 
-A tile is a few positions by 16 (or 8) channels of y, whose sums stay in the core's registers until
-they are complete. A table of offsets tells which numbers of x are multiplied with which weights::
+A tile is a few windows by 16 (or 8) channels of y, whose sums stay in the core's registers until
+they are complete. For window p, with offsets ``at`` in flat arrays::
 
-    y[p, :] = start[p, :] + Σ_t Σ_r x[x_at[p] + tap_at[t] + r · x_step] w[t, r, :]
+    result[at[p]] = start[at[p]] + Σ_t Σ_r x[at[p] + tap_at[t] + step r] w[t, r]
 
-so that windows, strides and frames need no special code, and no patch is copied. For each step of
-the sums, a core loads 16 weights and multiplies them with one number for each of 6 positions: 2
-vector loads and 6 scalar loads for 12 vector multiplications, which take as long.
+where result, start and w stand for all channels of the tile. The tables of offsets tell which
+numbers of x are multiplied with which weights, so that windows, strides and frames need no special
+code, and no patch is copied. For each step of the sums, a core loads 16 weights and multiplies them
+with one number of each of 6 windows: 2 vector loads and 6 scalar loads for 12 vector multiply-adds,
+so that loading takes no longer than computing. docs/fast.md has a picture.
 
 References
 ----------
@@ -16,45 +18,84 @@ High-Performance Matrix Multiplication", 2008, section 5.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from firstlight.support.array import Array
+
 _NUMBER, _OFFSET, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 
 
-def tile_of(places: int, channels: int, by_channel: bool = False) -> Callable[..., None]:
-    """Return the compiled tile for a number of positions and channels; see the module docstring.
+class Windows(NamedTuple):
+    """Where the windows find their numbers; all offsets are in ``numbers``.
+
+    Attributes
+    ----------
+    numbers : array of float32
+        The images, flat.
+    at : array of int64
+        Offset of each window.
+    tap_at : array of int64
+        Offset of each tap from its window.
+    run : int
+        Numbers under each tap.
+    step : int
+        Offset from one of them to the next.
+    """
+
+    numbers: Array
+    at: Array
+    tap_at: Array
+    run: int
+    step: int
+
+
+class Places(NamedTuple):
+    """Where the sums of each window begin or end: its channels are contiguous in ``numbers``.
+
+    Attributes
+    ----------
+    numbers : array of float32
+    at : array of int64
+        Offset of the first channel, for each window.
+    """
+
+    numbers: Array
+    at: Array
+
+
+def tile_of(windows: int, channels: int, by_channel: bool = False) -> Callable[..., None]:
+    """Return a compiled tile; see the module docstring.
 
     Parameters
     ----------
-    places, channels : int
-        Their product, in vectors, should fill the registers: 12 of AVX2's 16.
+    windows, channels : int
+        Size of the tile. Their product, in vectors, should fill the registers: 12 of AVX2's 16.
     by_channel : bool
         If True, each channel of y sees only its own channel of x, which is a vector then.
 
     Returns
     -------
     function
-        ``f(x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at)`` for compiled code.
-        Arrays are 1-D, of float32, and of int64 those of offsets; r goes up to ``run``, and from
-        one r to the next it is ``w_step`` numbers in w.
+        ``tile(seen, weights, start, result, first)`` for compiled code, with `Windows`, a flat
+        array of weights (taps, run, channels), and two `Places`. It computes the sums of the
+        windows with the indices ``first``, ``first + 1``, ...
     """
 
     @intrinsic
-    def tile(_, x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at):
-        kinds = (x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at)
+    def tile(_, seen, weights, start, result, first):
+        kinds = (seen, weights, start, result, first)
 
         def write(context, builder, signature, values):
-            arrays = [
-                context.make_array(kind)(context, builder, value)
-                if isinstance(kind, types.Array)
-                else value
+            arguments = [
+                _unpacked(context, builder, kind, value)
                 for kind, value in zip(kinds, values, strict=True)
             ]
-            _write(_Vectors(builder, channels), places, by_channel, *arrays)
+            _write_tile(_Vectors(builder, channels), windows, by_channel, *arguments)
             return context.get_dummy_value()
 
         return types.void(*kinds), write
@@ -62,34 +103,47 @@ def tile_of(places: int, channels: int, by_channel: bool = False) -> Callable[..
     return tile
 
 
-def _write(
-    code, places, by_channel, x, x_at, tap_at, run, x_step, w, w_step, start, start_at, y, y_at
-):
-    """Emit the instructions of a tile; its two loops are not unrolled."""
+def _unpacked(context, builder, kind, value):
+    """Return an argument with the attributes of its class; arrays get ``data`` and ``shape``."""
+    if isinstance(kind, types.BaseNamedTuple):
+        members = [
+            _unpacked(context, builder, inner, builder.extract_value(value, index))
+            for index, inner in enumerate(kind)
+        ]
+        return kind.instance_class(*members)
+    if isinstance(kind, types.Array):
+        return context.make_array(kind)(context, builder, value)
+    return value
+
+
+def _write_tile(code, count, by_channel, seen, weights, start, result, first):
+    """Emit the instructions of a tile of ``count`` windows; its two loops are not unrolled."""
     load_x = code.load if by_channel else code.repeat
     multiply, loop = code.builder.mul, lambda count: cgutils.for_range(code.builder, count)
+    indices = [code.builder.add(first, _OFFSET(p)) for p in range(count)]
     sums = [
-        code.register(code.load(code.at(start, code.entry(start_at, p)))) for p in range(places)
+        code.register(code.load(code.at(start.numbers, code.entry(start.at, p)))) for p in indices
     ]
-    windows = [code.at(x, code.entry(x_at, p)) for p in range(places)]
-    with loop(code.length(tap_at)) as tap:
-        offset = code.entry(tap_at, tap.index)
+    windows = [code.at(seen.numbers, code.entry(seen.at, p)) for p in indices]
+    with loop(code.length(seen.tap_at)) as tap:
+        offset = code.entry(seen.tap_at, tap.index)
         pixels = [code.after(window, offset) for window in windows]
-        weights = code.at(w, multiply(tap.index, multiply(run, w_step)))
-        with loop(run) as r:
-            these = code.load(code.after(weights, multiply(r.index, w_step)))
-            step = multiply(r.index, x_step)
+        tap_weights = code.at(weights, multiply(tap.index, multiply(seen.run, _OFFSET(code.size))))
+        with loop(seen.run) as r:
+            these = code.load(code.after(tap_weights, multiply(r.index, _OFFSET(code.size))))
+            step = multiply(r.index, seen.step)
             for pixel, total in zip(pixels, sums, strict=True):
                 code.add_product(total, load_x(code.after(pixel, step)), these)
-    for p in range(places):
-        code.store(code.builder.load(sums[p]), code.at(y, code.entry(y_at, p)))
+    for p, total in zip(indices, sums, strict=True):
+        place = code.at(result.numbers, code.entry(result.at, p))
+        code.store(code.builder.load(total), place)
 
 
 class _Vectors:
     """LLVM instructions on vectors of ``size`` numbers."""
 
     def __init__(self, builder, size):
-        self.builder, self.kind = builder, ir.VectorType(_NUMBER, size)
+        self.builder, self.size, self.kind = builder, size, ir.VectorType(_NUMBER, size)
         self.first_lane = ir.Constant(ir.VectorType(_LANE, size), [0] * size)
         function = ir.FunctionType(self.kind, [self.kind] * 3)
         name = f"llvm.fmuladd.v{size}f32"
@@ -105,7 +159,6 @@ class _Vectors:
         return self.after(array.data, offset)
 
     def entry(self, table, index):
-        index = _OFFSET(index) if isinstance(index, int) else index
         return self.builder.load(self.at(table, index))
 
     def load(self, pointer):

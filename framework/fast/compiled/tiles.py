@@ -5,21 +5,87 @@ Channels are processed 16 at a time, or 8 if no more are left; missing ones are 
 """
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from firstlight.fast.compiled.frame import Frame, Images, copy, fill
-from firstlight.fast.compiled.tile import tile_of
+from firstlight.fast.compiled.frame import Frame, Images, copy_bytes, fill
+from firstlight.fast.compiled.tile import Places, Windows, tile_of
 from firstlight.support.array import Array
 
-WIDE, WIDE_PLACES = 16, 6  # channels and places of a tile
-NARROW, NARROW_PLACES = 8, 8
+WIDE, WIDE_WINDOWS = 16, 6  # channels and windows of a tile
+NARROW, NARROW_WINDOWS = 8, 8
 
-_wide, _narrow = tile_of(WIDE_PLACES, WIDE), tile_of(NARROW_PLACES, NARROW)
-_wide_by_channel = tile_of(WIDE_PLACES, WIDE, by_channel=True)
-_narrow_by_channel = tile_of(NARROW_PLACES, NARROW, by_channel=True)
+_wide, _narrow = tile_of(WIDE_WINDOWS, WIDE), tile_of(NARROW_WINDOWS, NARROW)
+_wide_by_channel = tile_of(WIDE_WINDOWS, WIDE, by_channel=True)
+_narrow_by_channel = tile_of(NARROW_WINDOWS, NARROW, by_channel=True)
+
+
+class Correlation(NamedTuple):
+    """A convolution y = P(x) kernels + bias.
+
+    Attributes
+    ----------
+    frame : Frame
+    x, y : Images
+    window_at : (array, array)
+        Offset of each window in the frame's memory: in a whole frame, and in the last one.
+    sum_at : (array, array)
+        Offset of each window's channels in y, or in ``part``, likewise.
+    tap_at : array of int64
+        Offset of each tap from its window.
+    run : int
+        Consecutive numbers under each tap.
+    weights, bias : array
+        From `pack_kernels`; their channels fill tiles.
+    part : array
+        Memory for a frame's part of y, used if the channels of y do not fill tiles.
+    by_channel : bool
+    """
+
+    frame: Frame
+    x: Images
+    y: Images
+    window_at: tuple[Array, Array]
+    sum_at: tuple[Array, Array]
+    tap_at: Array
+    run: int
+    weights: Array
+    bias: Array
+    part: Array
+    by_channel: bool
+
+
+class WeightGradient(NamedTuple):
+    """The gradient dW = P(x)ᵀ dy: its rows take the place of windows, and those of taps.
+
+    Attributes
+    ----------
+    frame : Frame
+    x, dy : Images
+    entry_at : array of int64
+        Offset of each number of a window, one for each row of dW.
+    line_at : array of int64
+        Offset of the first window of each line in the frame's memory.
+    step : int
+        Offset from one window of a line to the next.
+    lines : int
+        Number of lines that are summed at a time.
+    part : array
+        Memory for 16 channels of so many lines of dy.
+    by_channel : bool
+    """
+
+    frame: Frame
+    x: Images
+    dy: Images
+    entry_at: Array
+    line_at: Array
+    step: int
+    lines: int
+    part: Array
+    by_channel: bool
 
 
 def filled(channels: int) -> int:
@@ -27,19 +93,19 @@ def filled(channels: int) -> int:
     return -(-channels // NARROW) * NARROW
 
 
-def multiple_for(channels: int) -> int:
-    """Return the number whose multiples are numbers of positions that fill tiles."""
+def filling_windows(channels: int) -> int:
+    """Return the number whose multiples are numbers of windows that fill tiles."""
     wide, narrow = divmod(filled(channels), WIDE)
-    return math.lcm(WIDE_PLACES if wide else 1, NARROW_PLACES if narrow else 1)
+    return math.lcm(WIDE_WINDOWS if wide else 1, NARROW_WINDOWS if narrow else 1)
 
 
 @njit(nogil=True, cache=True)
-def arrange(kernels: Array, weights: Array) -> None:
+def pack_kernels(kernels: Array, weights: Array) -> None:
     """Write kernels (K, O) in the order in which tiles read them: K rows of 16 at a time."""
     size, out = kernels.shape
-    whole = len(weights) // size
-    for first in range(0, whole, WIDE):
-        width = min(WIDE, whole - first)
+    channels = len(weights) // size
+    for first in range(0, channels, WIDE):
+        width = min(WIDE, channels - first)
         block = weights[first * size :]
         for k in range(size):
             for o in range(width):
@@ -47,72 +113,44 @@ def arrange(kernels: Array, weights: Array) -> None:
 
 
 @njit(nogil=True, cache=True)
-def correlate(
-    frame: Frame,
-    x: Images,
-    begin: int,
-    stop: int,
-    taps: Array,
-    terms: Any,
-    weights: Array,
-    bias: Array,
-    x_at: tuple[Array, Array],
-    y_at: tuple[Array, Array],
-    part: Array,
-    y: Images,
-    by_channel: bool,
-) -> None:
-    """Write samples ``begin`` to ``stop`` of y = P(x) kernels + bias.
-
-    Parameters
-    ----------
-    frame : Frame
-    x, y : Images
-    taps : array of int64
-        Offsets of the taps of a window; each has ``terms`` consecutive numbers.
-    weights, bias : array
-        From `arrange`; their channels fill tiles.
-    x_at, y_at : (array, array)
-        Offsets of the windows in a frame's memory and in y: for a whole frame, and for the last.
-    part : array
-        Memory for the part of y of a frame if its channels do not fill tiles.
-    """
-    memory, (_, height, _, out), whole = frame.memory.reshape(-1), y.shape, len(bias)
-    size = len(taps) * terms
+def correlate(job: Correlation, begin: int, stop: int) -> None:
+    """Compute samples ``begin`` to ``stop`` of y."""
+    frame, y, memory = job.frame, job.y, job.frame.memory.reshape(-1)
+    channels, out = len(job.bias), y.shape[3]  # with and without those that fill tiles
+    size = len(job.tap_at) * job.run
+    bias_at = np.zeros(len(job.window_at[0]), np.int64)  # the same for all windows
     for sample in range(begin, stop, len(frame.memory)):
-        for top in range(0, height, frame.lines):
-            samples, lines = fill(frame, x, sample, stop, top, height)
+        for top in range(0, frame.rows.out, frame.lines):
+            samples, lines = fill(frame, job.x, sample, stop, top)
             last = 1 if samples < len(frame.memory) or lines < frame.lines else 0
             first = sample * y.steps[0] + top * y.steps[1]
-            target = y.numbers[first:] if whole == out else part
-            for o in range(0, whole, WIDE):
-                seen = memory[o:] if by_channel else memory
-                channels = min(WIDE, whole - o)
-                _write(
-                    *(seen, x_at[last], taps, terms, weights[o * size :], bias[o:], channels),
-                    *(target[o:], y_at[last], by_channel),
-                )
-            if whole > out:
-                _leave_out(part, whole, y, first, samples, lines)
+            target = y.numbers[first:] if channels == out else job.part
+            for o in range(0, channels, WIDE):
+                numbers = memory[o:] if job.by_channel else memory
+                seen = Windows(numbers, job.window_at[last], job.tap_at, job.run, 1)
+                start, result = Places(job.bias[o:], bias_at), Places(target[o:], job.sum_at[last])
+                wide = o + WIDE <= channels
+                _sum_tiles(seen, job.weights[o * size :], start, result, wide, job.by_channel)
+            if channels > out:
+                _crop_channels(job.part, channels, y, first, samples, lines)
 
 
 @njit(nogil=True, cache=True)
-def _write(x, x_at, taps, terms, w, bias, channels, y, y_at, by_channel):
-    same = np.zeros(NARROW_PLACES, np.int64)
-    for p in range(0, len(x_at), WIDE_PLACES if channels == WIDE else NARROW_PLACES):
-        seen, to = x_at[p:], y_at[p:]
-        if channels == WIDE and by_channel:
-            _wide_by_channel(x, seen, taps, terms, 1, w, WIDE, bias, same, y, to)
-        elif channels == WIDE:
-            _wide(x, seen, taps, terms, 1, w, WIDE, bias, same, y, to)
+def _sum_tiles(seen, weights, start, result, wide, by_channel):
+    """Compute all windows' sums, tile by tile, for 16 channels, or 8 if not ``wide``."""
+    for first in range(0, len(seen.at), WIDE_WINDOWS if wide else NARROW_WINDOWS):
+        if wide and by_channel:
+            _wide_by_channel(seen, weights, start, result, first)
+        elif wide:
+            _wide(seen, weights, start, result, first)
         elif by_channel:
-            _narrow_by_channel(x, seen, taps, terms, 1, w, NARROW, bias, same, y, to)
+            _narrow_by_channel(seen, weights, start, result, first)
         else:
-            _narrow(x, seen, taps, terms, 1, w, NARROW, bias, same, y, to)
+            _narrow(seen, weights, start, result, first)
 
 
 @njit(nogil=True, cache=True)
-def _leave_out(part, whole, y, first, samples, lines):
+def _crop_channels(part, channels, y, first, samples, lines):
     """Copy the channels that y has from a part into y, from number ``first`` on."""
     _, _, width, out = y.shape
     at = 0
@@ -122,81 +160,41 @@ def _leave_out(part, whole, y, first, samples, lines):
                 to = first + sample * y.steps[0] + line * y.steps[1] + place * y.steps[2]
                 for o in range(out):
                     y.numbers[to + o] = part[at + o]
-                at += whole
+                at += channels
 
 
 @njit(nogil=True, cache=True)
-def gradient(
-    frame: Frame,
-    x: Images,
-    begin: int,
-    stop: int,
-    terms: Any,
-    lines_at: Array,
-    step: int,
-    most: int,
-    part: Array,
-    dy: Images,
-    dw: Array,
-    by_channel: bool,
-) -> None:
-    """Add P(x)ᵀ dy of samples ``begin`` to ``stop`` to dw.
-
-    Parameters
-    ----------
-    frame : Frame
-    x, dy : Images
-    terms : array of int64
-        Offsets of the numbers of a window, one for each row of dw.
-    lines_at : array of int64
-        Offset of the first window of each line of a frame; the next ones are ``step`` apart.
-    most : int
-        Lines that are summed at a time; `part` is memory for 16 channels of as many lines of dy.
-    dw : array, shape (terms, channels that fill tiles)
-    """
-    memory, (_, height, width, _), whole = frame.memory.reshape(-1), dy.shape, dw.shape[1]
-    sums = dw.reshape(-1)
+def add_weight_gradient(job: WeightGradient, begin: int, stop: int, dw: Array) -> None:
+    """Add the gradient of samples ``begin`` to ``stop`` to dw (rows, channels that fill tiles)."""
+    frame, dy, memory = job.frame, job.dy, job.frame.memory.reshape(-1)
+    width, channels, sums = dy.shape[2], dw.shape[1], dw.reshape(-1)
+    row_at = np.arange(len(job.entry_at)) * channels
     for sample in range(begin, stop, len(frame.memory)):
-        for top in range(0, height, frame.lines):
-            samples, lines = fill(frame, x, sample, stop, top, height)
-            for line in range(0, samples * lines, most):
-                starts = lines_at[line : min(line + most, samples * lines)]
-                for o in range(0, whole, WIDE):
-                    seen = memory[o:] if by_channel else memory
-                    channels = min(WIDE, whole - o)
-                    for index in range(len(starts)):
+        for top in range(0, frame.rows.out, frame.lines):
+            samples, lines = fill(frame, job.x, sample, stop, top)
+            for line in range(0, samples * lines, job.lines):
+                line_at = job.line_at[line : min(line + job.lines, samples * lines)]
+                for o in range(0, channels, WIDE):
+                    count = min(WIDE, channels - o)
+                    for index in range(len(line_at)):
                         number, down = divmod(line + index, lines)
-                        _take(dy, sample + number, top + down, o, channels, part, index * width)
-                    _add(
-                        *(seen, terms, starts, width, step, part, channels, sums[o:], whole),
-                        by_channel,
-                    )
+                        packed = job.part[index * width * count :]
+                        _pack_line(dy, sample + number, top + down, o, count, packed)
+                    numbers = memory[o:] if job.by_channel else memory
+                    seen = Windows(numbers, job.entry_at, line_at, width, job.step)
+                    places = Places(sums[o:], row_at)
+                    _sum_tiles(seen, job.part, places, places, count == WIDE, job.by_channel)
 
 
 @njit(nogil=True, cache=True)
-def _take(dy, sample, line, o, channels, part, place):
-    """Copy channels of a line of dy, from number ``o`` on, into a part from a position on."""
+def _pack_line(dy, sample, line, o, count, packed):
+    """Copy ``count`` channels of a line of dy, from channel ``o`` on; missing ones are 0."""
     _, _, width, out = dy.shape
     first = sample * dy.steps[0] + line * dy.steps[1] + o
     for index in range(width):
-        seen, to = dy.numbers[first + index * dy.steps[2] :], part[(place + index) * channels :]
+        pixel, to = dy.numbers[first + index * dy.steps[2] :], packed[index * count :]
         if o + WIDE <= out:
-            copy(to.ctypes, seen.ctypes, 4 * WIDE)
+            copy_bytes(to.ctypes, pixel.ctypes, 4 * WIDE)
         else:
-            for c in range(channels):
-                to[c] = seen[c] if o + c < out else 0
-
-
-@njit(nogil=True, cache=True)
-def _add(x, terms, lines_at, width, step, dy, channels, dw, whole, by_channel):
-    to = np.arange(NARROW_PLACES) * whole
-    for k in range(0, len(terms), WIDE_PLACES if channels == WIDE else NARROW_PLACES):
-        seen, sums = terms[k:], dw[k * whole :]
-        if channels == WIDE and by_channel:
-            _wide_by_channel(x, seen, lines_at, width, step, dy, WIDE, sums, to, sums, to)
-        elif channels == WIDE:
-            _wide(x, seen, lines_at, width, step, dy, WIDE, sums, to, sums, to)
-        elif by_channel:
-            _narrow_by_channel(x, seen, lines_at, width, step, dy, NARROW, sums, to, sums, to)
-        else:
-            _narrow(x, seen, lines_at, width, step, dy, NARROW, sums, to, sums, to)
+            for c in range(count):
+                to[c] = pixel[c] if o + c < out else 0

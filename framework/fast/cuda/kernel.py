@@ -12,6 +12,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy
+from firstlight.support.forms import forget_choices
 
 FOLDER = Path(__file__).with_name("kernels")
 REAL = {"float32": "float", "float64": "double"}
@@ -100,3 +101,4 @@ def forget() -> None:
     """Clear the cache of compiled kernels, for tests that replace CuPy."""
     _functions.clear()
     _problem.clear()
+    forget_choices()

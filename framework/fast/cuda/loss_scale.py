@@ -1,120 +1,28 @@
-"""LossScale: keeps half-precision gradients within their range.
+"""LossScale on a GPU: in two kernels."""
 
-The range of half precision is 6e-8 to 65,504, and gradients are often smaller. So the gradient of
-the loss is multiplied by a large number before backward, and the parameters' gradients are divided
-by it before the optimizer steps. If a gradient overflows, the step is skipped and the scale is
-halved; after many good steps it is doubled.
-"""
+from typing import Any
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from firstlight import fast
-from firstlight.fast.blocked.gradients import BAD, GOOD, SKIPPED
+from firstlight.fast.cuda.kernel import blocks_for, launch, usable
+from firstlight.optim.loss_scale import BAD, LossScale
 from firstlight.support.array import Array
-
-if TYPE_CHECKING:
-    from firstlight.optim.optimizer import Optimizer
-
-FIRST = 2.0**16
-LEAST = 1e-4  # below it, even gradients that were scaled down are infinite
+from firstlight.support.forms import form
 
 
-class LossScale:
-    """Scale of a training's gradients, kept and updated on its device without the host.
-
-    Steps, with s = 2¹⁶ at first (as `torch.amp.GradScaler`)::
-
-        dy ← s dy                            before backward
-        g ← g / s                            after it
-        w, m, v unchanged, s ← s / 2         if any g is not finite: the step is skipped
-        s ← 2 s                              after 2000 other steps in a row
-
-    Skipped steps do not count in Adam's bias correction.
-
-    Parameters
-    ----------
-    optimizer : Optimizer
-        Its gradients are scaled; its ``loss_scale`` becomes this object.
-
-    Attributes
-    ----------
-    scale : array, shape ()
-    counts : array of int32, shape (3,)
-        See `firstlight.fast.blocked.gradients`.
-
-    Raises
-    ------
-    ValueError
-        The weights are float16 themselves.
-
-    References
-    ----------
-    Micikevicius et al., "Mixed Precision Training", 2018, section 3.2.
-    """
-
-    def __init__(self, optimizer: Optimizer):
-        gradient = optimizer.flat.grad
-        if gradient.dtype == "float16":
-            raise ValueError(
-                'precision "16" rounds the factors of products only and keeps weights in float32, '
-                'but the module is float16; make it float32: module.to(dtype="float32")'
-            )
-        one = np.full_like(gradient, FIRST, shape=(1,))  # CuPy takes a shape of () for None
-        self.scale: Array = one.reshape(())
-        self.counts: Array = np.zeros_like(gradient, shape=(3,), dtype="int32")
-        optimizer.loss_scale, self._optimizer = self, optimizer
-
-    def unscale(self) -> None:
-        """Divide the gradient by the scale, and note whether it is finite."""
-        fast.unscale(self._optimizer.flat.grad, self.scale, self.counts)
-
-    def update(self) -> None:
-        """Set the scale of the next step."""
-        fast.next_scale(self.scale, self.counts)
-
-    def is_bad(self) -> bool:
-        """Return True if this step must be skipped; synchronizes with the host."""
-        return bool(self.counts[BAD])
-
-    def take_skipped(self) -> int:
-        """Return the number of steps skipped since the last call; synchronizes with the host."""
-        skipped = int(self.counts[SKIPPED])
-        if skipped:
-            self.counts[SKIPPED] = 0
-        return skipped
-
-    def value(self) -> float:
-        """Return the scale as a float; synchronizes with the host.
-
-        Raises
-        ------
-        FloatingPointError
-            It has become so small that no scale can help.
-        """
-        value = float(self.scale)
-        if value < LEAST:
-            raise FloatingPointError(
-                f"the loss scale has fallen to {value:g}: the gradients of every step are "
-                "infinite or NaN; lower the learning rate, or use precision='bf16', which has "
-                "float32's range"
-            )
-        return value
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the scale and the good steps since it changed."""
-        return {"scale": float(self.scale), "good_steps": int(self.counts[GOOD])}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load what `state_dict` returned."""
-        self.scale[...] = state["scale"]
-        self.counts[...] = 0
-        self.counts[GOOD] = state["good_steps"]
+def scale_on_gpu(loss_scale: LossScale, _: Any) -> bool:
+    """A scale on a GPU, on a machine where our kernels compile."""
+    return usable(loss_scale.scale)
 
 
-def scaled(optimizer: Optimizer, dy: Any) -> Any:
-    """Return dy times the optimizer's loss scale; dy itself if there is none."""
-    return dy if optimizer.loss_scale is None else dy * optimizer.loss_scale.scale
+@form(LossScale, when=[scale_on_gpu])
+class CudaLossScale:
+    """Decide on the GPU, in one launch each."""
+
+    def unscale(self, loss_scale: LossScale, g: Array) -> None:
+        scale, counts = loss_scale.scale, loss_scale.counts
+        counts[BAD] = 0
+        launch("scaling", "unscale", g, blocks_for(g.size), g, scale, counts, g.size)
+
+    def update(self, loss_scale: LossScale) -> None:
+        scale, counts = loss_scale.scale, loss_scale.counts
+        arguments = (scale, counts, loss_scale.growth_interval)
+        launch("scaling", "next_scale", scale, 1, *arguments, block=1)

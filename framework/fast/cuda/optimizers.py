@@ -1,73 +1,92 @@
 """Optimizers on a GPU: the update rule as one kernel for each span of parameters."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from firstlight.fast.cuda import kernel
-from firstlight.fast.cuda.kernel import blocks_for, launch
+from firstlight.fast.conditions import gpu_parameters
+from firstlight.fast.cuda.kernel import BLOCK, blocks_for, launch
+from firstlight.optim.adam import Adam, AdamW
+from firstlight.optim.optimizer import Group, Optimizer
+from firstlight.optim.sgd import SGD
 from firstlight.support.array import Array
+from firstlight.support.forms import form
 
-if TYPE_CHECKING:
-    from firstlight.optim.optimizer import Optimizer
+CHUNKS = 64  # blocks of a sum; their sums are added in a second stage
 
 
-def fused_rule(optimizer: Optimizer) -> Callable[..., None] | None:
-    """Return the kernel that does what ``optimizer.update`` does on its arrays, or None.
+class CudaStep:
+    """Take a step without the host: a kernel reads from the loss scale whether it is skipped.
 
-    A class that overrides `update` without a kernel of its own has none. The kernel reads from the
-    counts of the loss scale which steps are skipped; see `firstlight.fast.blocked.gradients`.
+    Base of forms with such a kernel as `update`. A class that overrides `update` gets neither.
     """
-    classes = type(optimizer).__mro__
-    owner = next(kind for kind in classes if "update" in vars(kind))
-    if vars(owner).get("fused") is None or not kernel.usable(optimizer.flat.data):
-        return None
-    if optimizer.loss_scale is None:
-        return optimizer.fused
-    return partial(optimizer.fused, counts=optimizer.loss_scale.counts)
+
+    def step(self, optimizer: Optimizer) -> None:
+        for group, t, *arrays in optimizer.begin_step(skip_bad=False):
+            optimizer.update(group, t, *arrays)
+        optimizer.end_step()
 
 
-def adam(
-    group: dict[str, Any],
-    t: int,
-    w: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    *,
-    decoupled: bool,
-    counts: Array | None = None,
-) -> None:
-    """Take Adam's or AdamW's step on slices of the flat arrays, unless ``counts`` says bad."""
-    lr, (beta1, beta2) = group["lr"], group["betas"]
-    numbers = [lr, beta1, beta2, group["eps"], group["weight_decay"]]
-    numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
-    decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
-    arguments = (w, g, m, v, *map(float, numbers), int(decoupled), w.size)
-    launch(
-        "optimizers", "adam", w, blocks_for(w.size), *arguments, decided, int(counts is not None)
-    )
+@form(Adam, when=[gpu_parameters])
+class CudaAdam(CudaStep):
+    """Take the step in one kernel."""
+
+    decoupled: bool = False
+
+    def update(
+        self, optimizer: Optimizer, group: Group, t: int, w: Array, g: Array, m: Array, v: Array
+    ) -> None:
+        counts = counts_of(optimizer)
+        lr, (beta1, beta2) = group["lr"], group["betas"]
+        numbers = [lr, beta1, beta2, group["eps"], group["weight_decay"]]
+        numbers += [lr / (1 - beta1**t), (1 - beta2**t) ** -0.5]
+        decided = w if counts is None else corrections(w, counts, lr, beta1, beta2, t)
+        arguments = (w, g, m, v, *map(float, numbers), int(self.decoupled), w.size)
+        arguments += (decided, int(counts is not None))
+        launch("optimizers", "adam", w, blocks_for(w.size), *arguments)
 
 
-def sgd(
-    group: dict[str, Any],
-    t: int,
-    w: Array,
-    g: Array,
-    buffer: Array | None,
-    *,
-    counts: Array | None = None,
-) -> None:
-    """Take SGD's step on slices of the flat arrays, unless ``counts`` says bad."""
-    numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
-    arguments = (w, g, g if buffer is None else buffer, *map(float, numbers))
-    arguments += (int(group["nesterov"]), t, w.size)
-    decided = w if counts is None else counts
-    launch("optimizers", "sgd", w, blocks_for(w.size), *arguments, decided, int(counts is not None))
+@form(AdamW, when=[gpu_parameters])
+class CudaAdamW(CudaAdam):
+    """Take the step in one kernel."""
+
+    decoupled: bool = True
+
+
+@form(SGD, when=[gpu_parameters])
+class CudaSGD(CudaStep):
+    """Take the step in one kernel."""
+
+    def update(
+        self, optimizer: SGD, group: Group, t: int, w: Array, g: Array, b: Array | Any
+    ) -> None:
+        counts = counts_of(optimizer)
+        numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
+        arguments = (w, g, g if b is None else b, *map(float, numbers))
+        arguments += (int(group["nesterov"]), t, w.size)
+        arguments += (w if counts is None else counts, int(counts is not None))
+        launch("optimizers", "sgd", w, blocks_for(w.size), *arguments)
+
+
+@form(Optimizer, when=[gpu_parameters])
+class CudaNorm:
+    """Sum the squares in float64, without a copy of the gradient."""
+
+    def grad_norm(self, optimizer: Optimizer) -> Array | np.float64:
+        return sum(map(sum_of_squares, optimizer.trained_grads())) ** 0.5
+
+
+def sum_of_squares(x: Array) -> Array:
+    """Return Σ x² in float64, a 0-d array."""
+    blocks = min(CHUNKS, blocks_for(x.size))
+    partial = np.empty_like(x, shape=(blocks * BLOCK,), dtype="float64")
+    launch("sums", "square_sums", x, blocks, x, partial, np.int64(x.size))
+    return partial.sum()
+
+
+def counts_of(optimizer: Optimizer) -> Array | None:
+    """Return the counts of the loss scale, None if there is none."""
+    return None if optimizer.loss_scale is None else optimizer.loss_scale.counts
 
 
 def corrections(w: Array, counts: Array, lr: float, beta1: float, beta2: float, t: int) -> Array:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from firstlight import fast, nn
+from firstlight import nn
+from firstlight.fast.blocked.elementwise import blockwise
 
 LAYERS = [
     nn.Sigmoid(),
@@ -38,7 +39,7 @@ def test_every_element_is_computed_once(rng, shape):
         np.add(x, y, out=out)
 
     for left, right in [(x, y), (np.asfortranarray(x), y), (x, np.asfortranarray(y))]:
-        result = fast.blockwise(add, left, right)
+        result = blockwise(add, left, right)
         np.testing.assert_array_equal(result, x + y)
         assert result.dtype == "float32"
         assert result.flags.c_contiguous

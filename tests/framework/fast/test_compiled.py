@@ -1,6 +1,5 @@
-"""Compiled twins: the same results as NumPy's forms, and only where they are wanted."""
+"""Compiled forms: the same results as NumPy's forms, and only where they are wanted."""
 
-import importlib
 import json
 import os
 import subprocess
@@ -9,67 +8,25 @@ import sys
 import numpy as np
 import pytest
 
-from firstlight.fast import compiled
-from firstlight.fast.blocked import layernorm as plain_norm
-from firstlight.optim import adam
+from firstlight import nn
+from firstlight.fast.blocked import attention_tiles
+from firstlight.fast.blocked.layernorm import BlockedLayerNorm
+from firstlight.fast.compiled.forms import CompiledLayerNorm
+from firstlight.support import forms
 
 numba = pytest.importorskip("numba", reason="the extra `fast` is not installed")
-attention = importlib.import_module("firstlight.fast.blocked.attention")  # as a function, too
-gelu = importlib.import_module(
-    "firstlight.fast.blocked.gelu"
-)  # the package has a function of this name
-
-
-@pytest.fixture
-def twins(monkeypatch):
-    """Switch the twins on, as they are for a user who has installed the extra."""
-    monkeypatch.delenv("FIRSTLIGHT_COMPILED", raising=False)
-    compiled._twin.cache_clear()
-    yield
-    compiled._twin.cache_clear()
-
-
-def twin_of(function):
-    found = compiled.fastest(function, np.zeros(1, "float32"))
-    assert found is not function
-    return found
+compiled_attention = pytest.importorskip("firstlight.fast.compiled.attention")
 
 
 def random(*shape):
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype("float32")
 
 
-def test_adam_is_equal_to_the_last_bit(twins):
-    group = {"betas": (0.9, 0.999), "eps": 1e-8, "lr": 1e-2}
-    w, m = random(1003), random(1003)
-    ours = [w, m, np.square(m), np.empty_like(w)]  # w, m, v, scratch
-    theirs = [x.copy() for x in ours]
-    for t in range(1, 20):
-        g = random(1003) * t
-        before = g.copy()
-        for function, (w, m, v, step) in ((adam.descend, ours), (twin_of(adam.descend), theirs)):
-            function(group, t, w, g, m, v, step)
-        np.testing.assert_array_equal(g, before)
-    for x, y in zip(ours[:3], theirs[:3], strict=True):
-        np.testing.assert_array_equal(x, y)
+def test_nan_stays_nan():
+    from firstlight.fast.compiled.gelu import exact
 
-
-@pytest.mark.parametrize("function", [gelu._exact_float32, gelu._tanh])
-def test_gelu(twins, function):
-    x = np.concatenate([random(5000) * 3, np.float32([-9, 0, 9, -30, 30])])
-    right, slope, y, dydx = (np.empty_like(x) for _ in range(4))
-    function(x, right, slope)
-    twin_of(function)(x, y, dydx)
-    np.testing.assert_allclose(y, right, atol=1e-6, rtol=1e-6)
-    np.testing.assert_allclose(dydx, slope, atol=3e-6, rtol=1e-6)
-    alone = np.empty_like(x)
-    twin_of(function)(x, alone, None)
-    np.testing.assert_array_equal(alone, y)
-
-
-def test_nan_stays_nan(twins):
     y, dydx = np.empty((2, 2), "float32")
-    twin_of(gelu._exact_float32)(np.float32([np.nan, 1]), y, dydx)
+    exact(np.float32([np.nan, 1]), y, dydx)
     assert np.isnan(y).tolist() == np.isnan(dydx).tolist() == [True, False]
 
 
@@ -84,19 +41,18 @@ def test_exp():
 
 
 @pytest.mark.parametrize("shape", [(70, 24), (1, 3), (33, 128)])
-def test_layer_norm_is_as_exact_as_numpys(twins, shape):
+def test_layer_norm_is_as_exact_as_numpys(shape):
     x, dy, w = random(*shape) + 5, random(*shape)[::-1].copy(), random(shape[1])
     results = {}
-    for name, dtype in (("exact", "float64"), ("plain", "float32"), ("twin", "float32")):
-        there, standardise, differentiate = (
-            [a.astype(dtype) for a in (x, dy, w)],
-            *(plain_norm.standardise, plain_norm.differentiate),
-        )
-        if name == "twin":
-            standardise, differentiate = twin_of(standardise), twin_of(differentiate)
+    for name, form, dtype in (
+        ("exact", BlockedLayerNorm, "float64"),
+        ("plain", BlockedLayerNorm, "float32"),
+        ("twin", CompiledLayerNorm, "float32"),
+    ):
+        there = [a.astype(dtype) for a in (x, dy, w)]
         h, dx, r = np.empty_like(there[0]), np.empty_like(there[0]), np.empty((len(x), 1), dtype)
-        standardise(there[0], h, r, 1e-5)
-        dw, db = differentiate(there[1], h, r, there[2], dx)
+        form.standardise(there[0], h, r, 1e-5)
+        dw, db = form.differentiate(there[1], h, r, there[2], dx)
         results[name] = (h, r, dx, dw, db)
     for exact, plain, twin in zip(*results.values(), strict=True):
         assert abs(twin - exact).max() <= 2 * abs(plain - exact).max() + 1e-6
@@ -107,7 +63,7 @@ def test_layer_norm_is_as_exact_as_numpys(twins, shape):
     "shape",  # samples, heads, queries, keys, numbers a head
     [(3, 2, 9, 9, 4), (2, 2, 70, 70, 8), (2, 1, 3, 150, 5), (1, 1, 1, 1, 1)],
 )
-def test_attention(twins, causal, shape):
+def test_attention(causal, shape):
     n, heads, queries, keys, size = shape
     q, k = random(n, queries, heads, size), random(n, keys, 2, heads, size)
     q, (k, v) = q.swapaxes(1, 2), k.transpose(2, 0, 3, 1, 4)
@@ -115,10 +71,10 @@ def test_attention(twins, causal, shape):
     results = {}
     for name, dtype in (("exact", "float64"), ("plain", "float32"), ("twin", "float32")):
         there = [a.astype(dtype) for a in (q, k, v, dy)]
-        forward, backward = attention._attend, attention._attend_backward
+        forward, backward = attention_tiles.attend_samples, attention_tiles.attend_samples_backward
         if name == "twin":
             there = [q, k, v, dy]
-            forward, backward = twin_of(forward), twin_of(backward)
+            forward, backward = compiled_attention.attend, compiled_attention.attend_backward
         y, lse = np.empty(q.shape, dtype), np.empty((*q.shape[:3], 1), dtype)
         forward(*there[:3], y, lse, causal)
         gradients = [np.empty_like(a) for a in there[:3]]
@@ -128,52 +84,58 @@ def test_attention(twins, causal, shape):
         assert abs(twin - exact).max() <= 3 * abs(plain - exact).max() + 1e-6
 
 
-def test_attention_with_large_scores(twins):
+def test_attention_with_large_scores():
     q = random(1, 1, 5, 4) * 1000
     y, lse = np.empty_like(q), np.empty((1, 1, 5, 1), "float32")
-    twin_of(attention._attend)(q, q, q, y, lse, False)
+    compiled_attention.attend(q, q, q, y, lse, False)
     exact, exact_lse = np.empty(q.shape), np.empty(lse.shape)
-    attention._attend(*[q.astype(float)] * 3, exact, exact_lse, False)
+    attention_tiles.attend_samples(*[q.astype(float)] * 3, exact, exact_lse, False)
     np.testing.assert_allclose(y, exact, rtol=1e-5)
     np.testing.assert_allclose(lse, exact_lse, rtol=1e-5)
 
 
-def test_nan_stays_nan_in_attention(twins):
+def test_nan_stays_nan_in_attention():
     q, k = random(2, 1, 1, 3, 4)
     q[0, 0, 1, 2] = np.nan
     y, lse = np.empty_like(q), np.empty((1, 1, 3, 1), "float32")
-    twin_of(attention._attend)(q, k, k, y, lse, True)
+    compiled_attention.attend(q, k, k, y, lse, True)
     assert np.isnan(y).any(axis=-1).tolist() == [[[False, True, False]]]
 
 
-def test_only_float32_arrays_of_numpy_have_a_twin(twins):
-    assert compiled.fastest(adam.descend, np.zeros(1)) is adam.descend
-    assert compiled.fastest(adam.descend, [1.0]) is adam.descend
+def test_only_float32_arrays_of_numpy_are_compiled(monkeypatch):
+    monkeypatch.setattr("firstlight.fast.conditions.numba_is_enabled", lambda: True)
+    lesson, layer = nn.GELU.forward.__wrapped__, nn.GELU()
+    forms.forget_choices()
+    assert forms.choose(lesson, layer, np.zeros(1, "float32")).name == "CompiledGELU"
+    assert forms.choose(lesson, layer, np.zeros(1)) is None
+    forms.forget_choices()
 
 
 def test_a_blas_that_cannot_be_called_leaves_numpys_forms():
     code = (
         "import logging, numpy as np\n"
         "del np.linalg._umath_linalg\n"  # as if NumPy had been built otherwise
-        "import importlib\n"
-        "from firstlight.fast import compiled\n"
-        "from firstlight.optim import adam\n"
+        "from firstlight import nn\n"
+        "from firstlight.support import forms\n"
         "logging.basicConfig(level='INFO')\n"
-        "x = np.zeros(1, 'float32')\n"
-        "assert compiled.fastest(adam.descend, x) is not adam.descend\n"
-        "attend = importlib.import_module('firstlight.fast.blocked.attention')._attend\n"
-        "assert compiled.fastest(attend, x) is attend\n"
+        "x = np.zeros((1, 2, 4), 'float32')\n"
+        "layer, found = nn.MultiHeadAttention(4, 2), {}\n"
+        "for form in forms.candidates(nn.MultiHeadAttention, 'forward'):\n"
+        "    found[form.name] = form.unmet(layer, x)\n"
+        "assert found['CompiledAttention'].__name__ == 'compiled_products'\n"
+        "assert found['BlockedAttention'] is None\n"
+        "layer(x)\n"
     )
     environment = {**os.environ, "FIRSTLIGHT_COMPILED": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "firstlight.fast.blocked.attention is not compiled: NumPy's BLAS has no" in done.stderr
+    assert "products are not compiled: NumPy's BLAS has no" in done.stderr
 
 
 @pytest.mark.parametrize("layout", ["read-only", "broadcast", "backwards"])
-def test_attention_takes_any_memory(twins, layout):
+def test_attention_takes_any_memory(layout):
     q = random(2, 2, 5, 4)
     if layout == "read-only":
         q.flags.writeable = False
@@ -183,8 +145,8 @@ def test_attention_takes_any_memory(twins, layout):
         q = q[:, :, ::-1]
     found, right = (np.empty((2, 2, 5, 4), "float32") for _ in range(2))
     lse = np.empty((2, 2, 5, 1), "float32")
-    twin_of(attention._attend)(q, q, q, found, lse, True)
-    attention._attend(q, q, q, right, lse, True)
+    compiled_attention.attend(q, q, q, found, lse, True)
+    attention_tiles.attend_samples(q, q, q, right, lse, True)
     np.testing.assert_allclose(found, right, atol=1e-6)
 
 

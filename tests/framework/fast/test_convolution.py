@@ -1,13 +1,16 @@
-"""The fast convolutions against six loops, over random shapes."""
+"""The lessons of convolution and their blocked forms against six loops, over random shapes."""
 
 import numpy as np
 import pytest
-import reference
-from random_convolutions import as_reference, configuration
+from random_convolutions import convolution, passes, transposed
 from threadpoolctl import threadpool_limits
 
-from firstlight import fast
+from firstlight import nn
 from firstlight.fast.blocked import patches, scratch
+from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d
+from firstlight.fast.loops import SixLoops
+from firstlight.nn.window import Window
+from firstlight.support import forms
 
 
 def close(left, right):
@@ -26,48 +29,75 @@ def _pieces(request, monkeypatch):
         yield
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_lesson_computes_the_six_loops(seed):
+    layer, x, dy = convolution(seed)
+    right = passes(SixLoops, layer, x, dy)
+    for found, expected in zip(passes(None, layer, x, dy), right, strict=True):
+        close(found, expected)
+
+
 @pytest.mark.usefixtures("_pieces")
-@pytest.mark.parametrize("seed", range(60))
-def test_forward_and_gradients_are_those_of_six_loops(seed):
-    x, w, bias, window, groups, rng = configuration(seed)
-    options = as_reference(window, groups)
-    y = fast.conv2d(x, w, bias, window, groups)
-    close(y, reference.conv2d(x, w, bias, **options))
-    close(fast.conv2d(x, w, None, window, groups), y - bias)
-    dy = rng.standard_normal(y.shape)
-    dx, dw = reference.conv2d_backward(x, w, dy, **options)
-    close(fast.conv2d_dx(dy, w, window, x.shape[1:3], groups), dx)
-    close(fast.conv2d_dw(x, dy, window, groups), dw)
+@pytest.mark.parametrize("seed", range(20))
+def test_the_blocked_form_computes_the_six_loops(seed):
+    layer, x, dy = convolution(seed)
+    right = passes(SixLoops, layer, x, dy)
+    for found, expected in zip(passes(BlockedConv2d, layer, x, dy), right, strict=True):
+        close(found, expected)
+    layer.bias = None
+    close(BlockedConv2d().forward(layer, x), SixLoops().forward(layer, x))
 
 
-def plain(kernel=3):
-    return fast.Window((kernel, kernel), (1, 1), (1, 1), (1, 1), (1, 1))
+@pytest.mark.usefixtures("_pieces")
+@pytest.mark.parametrize("form", [None, BlockedConvTranspose2d])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_transposed_convolution_is_the_backward_of_a_convolution(form, seed):
+    layer, x, dy = convolution(seed)
+    y, dx, dw, _ = passes(SixLoops, layer, x, dy)
+    there, back, gradient = passes(form, transposed(layer, x.shape[1:3]), dy, x)
+    close(there, dx)
+    close(back, y - layer.bias.data)
+    close(gradient, dw)
+
+
+def test_six_loops_run_on_request_only():
+    layer, x, dy = convolution(3)
+    assert SixLoops not in {type(form.instance) for form in forms.candidates(nn.Conv2d, "forward")}
+    with forms.only(SixLoops):
+        y = layer(x)
+        layer.needs_dx = False
+        assert layer.backward(dy) is None
+    assert y.tobytes() == SixLoops().forward(layer, x).tobytes()
+
+
+def same(channels, out, dtype="float32"):
+    return nn.Conv2d(channels, out, 3, padding=1).to(dtype=dtype)
 
 
 def test_sums_are_the_same_for_any_number_of_threads():
-    rng = np.random.default_rng(0)
-    x, dy = rng.standard_normal((2, 40, 14, 14, 16), dtype="float32")
-    found = []
+    x, dy = np.random.default_rng(0).standard_normal((2, 40, 14, 14, 16), dtype="float32")
+    layer, found = same(16, 16), []
     for threads in (1, 2, 2):
         with threadpool_limits(threads, user_api="blas"):
-            found.append(fast.conv2d_dw(x, dy, plain()).tobytes())
+            found.append(passes(BlockedConv2d, layer, x, dy)[2].tobytes())
     assert found[0] == found[1] == found[2]
 
 
 def test_the_matrix_of_patches_stays_small():
     x = np.zeros((64, 32, 32, 32), "float32")
-    rows, columns = plain().axes((32, 32))
+    rows, columns = Window((3, 3), (1, 1), (1, 1), (1, 1), (1, 1)).axes((32, 32))
     sizes = [matrix.nbytes for *_, matrix in patches.patches(x, rows, columns, 64)]
     assert max(sizes) <= 1.1 * patches.PATCH_BYTES
     assert sum(sizes) == 9 * x.nbytes
 
 
-def test_an_empty_batch():
-    x, w = np.zeros((0, 6, 6, 2)), np.ones((3, 3, 3, 2))
-    y = fast.conv2d(x, w, np.ones(3), plain())
-    assert y.shape == (0, 6, 6, 3)
-    assert fast.conv2d_dx(y, w, plain(), (6, 6)).shape == x.shape
-    assert not fast.conv2d_dw(x, y, plain()).any()
+@pytest.mark.parametrize("form", [None, BlockedConv2d, SixLoops])
+def test_an_empty_batch(form):
+    x, dy = np.zeros((0, 6, 6, 2), "float32"), np.zeros((0, 6, 6, 3), "float32")
+    y, dx, dw, db = passes(form, same(2, 3), x, dy)
+    assert (y.shape, dx.shape) == (dy.shape, x.shape)
+    assert not dw.any()
+    assert not db.any()
 
 
 def test_scratch_keeps_one_array_for_a_name_and_thread():

@@ -6,10 +6,20 @@ import pytest
 from standin import installed, kernels
 
 import firstlight as fl
-from firstlight import Parameter, fast, optim
+from firstlight import Parameter, nn, optim
+from firstlight.data._resident import Resident
+from firstlight.data.dataset import ArrayDataset
+from firstlight.fast.blocked import optimizers as blocked
+from firstlight.fast.blocked import pooling
+from firstlight.fast.blocked.cross_entropy import BlockedCrossEntropy
 from firstlight.fast.cuda import cupy_ops
-from firstlight.fast.cuda.optimizers import corrections
-from firstlight.fast.window import Window
+from firstlight.fast.cuda.attention import CudaAttention
+from firstlight.fast.cuda.cross_entropy import CudaCrossEntropy
+from firstlight.fast.cuda.embedding import CudaEmbedding
+from firstlight.fast.cuda.images import CudaMaxPool2d
+from firstlight.fast.cuda.optimizers import corrections, sum_of_squares
+from firstlight.nn.window import Window
+from firstlight.optim.loss_scale import LossScale
 from firstlight.support.backend import to_device
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
@@ -64,7 +74,7 @@ def test_an_optimizers_kernel_is_its_rule(name):
 
 def test_a_rule_that_is_overridden_is_not_passed_by():
     class Frozen(optim.Adam):
-        def update(self, group, t, w, g, m, v, *scratch):
+        def update(self, group, t, w, g, m, v):
             w += 1
 
     parameter = Parameter(there(np.zeros(3)))
@@ -80,13 +90,12 @@ def test_attention_with_dropout_is_its_definition(causal, biased):
     fl.rng.begin_pass()
     q, k, v, dy = (RNG.standard_normal((n, h, t, d)) for _ in range(4))
     bias = RNG.standard_normal((n, 1, t, t)) if biased else None
-    key = cupy_ops.dropout_seeds(there(q))
     options = {"bias": there(bias) if biased else None, "causal": causal, "dropout": p}
+    options["seeds"] = CudaAttention.draw_seeds(there(q))
     y, *gradients = (there(np.full_like(q, np.nan)) for _ in range(4))
-    lse = fast.attention(there(q), there(k), there(v), y, seeds=key, **options)
-    fast.attention_backward(
-        there(dy), there(q), there(k), there(v), y, lse, *gradients, seeds=key, **options
-    )
+    inputs = there(q), there(k), there(v), y
+    lse = CudaAttention.attend(*inputs, **options)
+    CudaAttention.attend_backward(there(dy), *inputs, lse, *gradients, **options)
     scores = q @ k.swapaxes(-1, -2) / d**0.5 + (bias if biased else 0)
     if causal:
         scores += np.triu(np.full((t, t), -np.inf), 1)
@@ -106,8 +115,8 @@ def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
     x = np.zeros((1, 4, 4, 1))
     x[0, 2, 3], x[0, 0, 1] = np.nan, 2.0
     window = Window((2, 2), (2, 2), (1, 1), (0, 0), (0, 0))
-    y, place = fast.max_pool2d(x, window)
-    found, found_place = fast.max_pool2d(there(x), window)
+    y, place = pooling.max_pool2d(x, window)
+    found, found_place = CudaMaxPool2d.largest(there(x), window)
     np.testing.assert_array_equal(found.get(), y)
     np.testing.assert_array_equal(found_place.get(), place)
     assert place[0, :, :, 0].tolist() == [[1, 0], [0, 1]]
@@ -116,19 +125,18 @@ def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
 def test_of_pixels_that_are_all_minus_infinity_the_first_in_the_image_is_the_largest():
     x = np.full((1, 4, 5, 1), -np.inf)
     window = Window((3, 3), (3, 2), (1, 1), (1, 1), (1, 1))
-    y, place = fast.max_pool2d(x, window)
+    y, place = pooling.max_pool2d(x, window)
     assert place[0, :, :, 0].tolist() == [[4, 3, 3], [1, 0, 0]]
-    _, found_place = fast.max_pool2d(there(x), window)
+    _, found_place = CudaMaxPool2d.largest(there(x), window)
     np.testing.assert_array_equal(found_place.get(), place)
 
 
 def test_places_of_large_windows_do_not_fit_into_a_byte():
     x = np.zeros((1, 20, 20, 1))
     x[0, 19, 18, 0] = 1.0
-    window = Window((20, 20), (20, 20), (1, 1), (0, 0), (0, 0))
-    y, place = fast.max_pool2d(there(x), window)
-    assert place.get().item() == 19 * 20 + 18
-    same(fast.max_pool2d_dx(y, place, window, (20, 20)), x)
+    layer = nn.MaxPool2d(20)
+    y = layer(there(x))
+    same(layer.backward(y), x)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 33, 5000])
@@ -145,7 +153,7 @@ def test_rows_of_the_same_index_are_added(count, skip):
     table, index = RNG.standard_normal((5, 6)), RNG.integers(0, 5, count)
     values = RNG.standard_normal((count, 6))
     device_table = there(table.copy())
-    fast.add_by_index(device_table, there(index), there(values), skip=skip)
+    CudaEmbedding.add_rows(device_table, there(index), there(values), skip)
     for i, row in zip(index, values, strict=True):
         if i != skip:
             table[i] += row
@@ -155,15 +163,17 @@ def test_rows_of_the_same_index_are_added(count, skip):
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_a_batch_is_gathered_and_scaled(dtype):
     x, places = RNG.integers(0, 256, (9, 2, 3)).astype(dtype), np.array([8, 0, 8, 3])
-    same(fast.take_scaled(there(x), there(places), 0.25), fast.take_scaled(x, places, 0.25))
+    here, device = (Resident(ArrayDataset(x), None, name) for name in ("cpu", "cuda:0"))
+    expected = here.take_scaled(x, places, 0.25)
+    same(device.take_scaled(device.arrays[0], there(places), 0.25), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_softmax_of_large_logits_is_finite(dtype):
     x = RNG.standard_normal((6, 40)).astype(dtype) * 1000
     t, counted, b = RNG.integers(0, 40, 6), np.arange(6) != 3, np.ones(40, dtype)
-    expected = fast.softmax_parts(x, t, counted, b)
-    found = fast.softmax_parts(there(x), there(t), there(counted), there(b))
+    expected = BlockedCrossEntropy.parts(x, t, counted, b)
+    found = CudaCrossEntropy.parts(there(x), there(t), there(counted), there(b))
     for one, other in zip(found, expected, strict=True):
         same(one, other, 1e-5 if dtype == "float32" else 1e-11)
 
@@ -175,9 +185,9 @@ def test_rows_that_do_not_count_are_taken_for_zeros(bad, dtype):
     x[1], x[2, ::3], x[3, 0] = bad, bad, -np.inf  # the last row counts, its first class has no b
     t, counted, b = RNG.integers(1, 40, 4), np.array([True, False, False, True]), np.ones(40, dtype)
     b[0] = 0
-    expected = fast.softmax_parts(x, t, counted, b)
+    expected = BlockedCrossEntropy.parts(x, t, counted, b)
     with np.errstate(invalid="ignore"):  # the kernel's inf - inf
-        found = fast.softmax_parts(there(x), there(t), there(counted), there(b))
+        found = CudaCrossEntropy.parts(there(x), there(t), there(counted), there(b))
     for one, other in zip(found, expected, strict=True):
         assert np.isfinite(other).all()
         same(one, other, 1e-5 if dtype == "float32" else 1e-11)
@@ -190,40 +200,49 @@ def test_rows_that_do_not_count_are_taken_for_zeros(bad, dtype):
 def test_sums_of_squares_are_made_in_double_precision(dtype, scale, size):
     x = (scale * RNG.standard_normal(size)).astype(dtype)
     expected = (x.astype("float64") ** 2).sum()
-    assert fast.sum_of_squares(x) == pytest.approx(expected, rel=1e-6)
-    found = fast.sum_of_squares(there(x))
+    assert blocked.sum_of_squares(x) == pytest.approx(expected, rel=1e-6)
+    found = sum_of_squares(there(x))
     assert found.dtype == "float64"
     assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+def loss_scales(dtype="float32", scale=8.0):
+    """Return a loss scale on the CPU, and the same on the device."""
+    made = [LossScale(optim.SGD([Parameter(put(np.zeros(3, dtype)))])) for put in (np.copy, there)]
+    for one in made:
+        one.scale[...] = scale
+    return made
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])
 def test_a_gradient_is_unscaled_and_judged(bad, dtype):
-    g, scale, counts = RNG.standard_normal(700).astype(dtype), np.array(8, dtype), np.ones(3, "i4")
+    g, (here, device) = RNG.standard_normal(700).astype(dtype), loss_scales(dtype)
     if bad is not None:
         g[-1] = bad
-    arrays = [there(array.copy()) for array in (g, scale, counts)]
-    fast.unscale(g, scale, counts)
-    fast.unscale(*arrays)
-    assert counts.tolist() == arrays[2].get().tolist() == [int(bad is not None), 1, 1]
-    np.testing.assert_array_equal(arrays[0].get(), g)
+    device_g = there(g.copy())
+    for one in (here, device):
+        one.counts[...] = 1
+    here.unscale(g)
+    device.unscale(device_g)
+    assert here.counts.tolist() == device.counts.get().tolist() == [int(bad is not None), 1, 1]
+    np.testing.assert_array_equal(device_g.get(), g)
 
 
-def test_the_next_scale_is_its_twins():
-    scale, counts = np.array(2.0**125, "float32"), np.zeros(3, "int32")
-    device_scale, device_counts = there(scale.copy()), there(counts.copy())
+def test_the_next_scale_is_its_twins(monkeypatch):
+    monkeypatch.setattr(LossScale, "growth_interval", 4)
+    here, device = loss_scales(scale=2.0**125)
     seen = []
     for step in range(40):
-        bad = step in (20, 21, 30)
-        counts[0], device_counts[0] = bad, int(bad)
+        here.counts[0] = device.counts[0] = int(step in (20, 21, 30))
         with np.errstate(over="ignore"):
-            fast.next_scale(scale, counts, 4)
-        fast.next_scale(device_scale, device_counts, 4)
-        assert device_counts.get().tolist() == counts.tolist()
-        assert float(device_scale) == float(scale)
-        seen.append(float(scale))
+            here.update()
+        device.update()
+        assert device.counts.get().tolist() == here.counts.tolist()
+        assert float(device.scale) == float(here.scale)
+        seen.append(float(here.scale))
     assert max(seen) == 2.0**127, "it must stay finite"
-    assert counts[2] == 3
+    assert here.counts[2] == 3
 
 
 def test_adams_factors_leave_out_the_steps_that_were_left_out():

@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from campaigns import slow_but
 
 from firstlight.fast.cuda import kernel
 
@@ -42,8 +43,8 @@ def compiled(code, *options):
     return status, log.value.decode(), machine.value
 
 
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("architecture", slow_but(["sm_80", "sm_90"], "sm_90"))
+@pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], "float32"))
 @pytest.mark.parametrize("name", FILES)
 def test_a_kernel_compiles(name, dtype, architecture):
     options = (*kernel.options(dtype), f"--gpu-architecture={architecture}")

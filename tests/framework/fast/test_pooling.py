@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import reference
 from fresh import spoil_fresh_memory
+from random_pooling import draw
 from threadpoolctl import threadpool_limits
 
-from firstlight import fast, nn
-from firstlight.fast.blocked import parallel
+from firstlight import nn
+from firstlight.fast.blocked import parallel, pooling
+from firstlight.nn.window import Window
 
 
 @pytest.fixture(params=["whole", "sample by sample, two threads"], autouse=True)
@@ -16,25 +18,7 @@ def _blocks(request, monkeypatch):
         yield
 
 
-def draw(seed):
-    """Return a random window, and an image whose sizes are about multiples of kernel and stride."""
-    rng = np.random.default_rng(seed)
-    kernel = tuple(map(int, rng.integers(1, 4, 2)))
-    stride = kernel if seed % 3 == 0 else tuple(map(int, rng.integers(1, 4, 2)))
-    padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in kernel)
-    dilation = (1, 1) if seed % 2 == 0 else tuple(map(int, rng.integers(1, 3, 2)))
-    ceil_mode = bool(rng.integers(0, 2))
-    window = fast.Window(kernel, stride, dilation, padding, padding, ceil_mode)
-    image = []
-    for axis in (0, 1):
-        size = int(rng.integers(1, 4)) * (kernel, stride)[int(rng.integers(0, 2))][axis]
-        size += int(rng.integers(-1, 2))
-        seen = (kernel[axis] - 1) * dilation[axis] + 1 - padding[axis]  # a pixel by each window
-        image.append(max(1, size, seen, window.least(axis)))
-    return rng, window, image
-
-
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(16))
 def test_max_pooling_is_that_of_loops(seed, monkeypatch):
     spoil_fresh_memory(monkeypatch)
     rng, window, image = draw(seed)
@@ -43,14 +27,14 @@ def test_max_pooling_is_that_of_loops(seed, monkeypatch):
         *(x, window.kernel, window.stride, window.before, window.dilation),
         *(rng.standard_normal, window.ceil_mode),
     )
-    y, place = fast.max_pool2d(x, window)
+    y, place = pooling.max_pool2d(x, window)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_allclose(
-        fast.max_pool2d_dx(dy, place, window, x.shape[1:3]), dx, rtol=1e-12, atol=1e-12
+        pooling.max_pool2d_dx(dy, place, window, x.shape[1:3]), dx, rtol=1e-12, atol=1e-12
     )
 
 
-@pytest.mark.parametrize("seed", range(0, 80, 2))
+@pytest.mark.parametrize("seed", range(0, 32, 2))
 @pytest.mark.parametrize("count_include_pad", [True, False])
 def test_mean_pooling_is_that_of_loops(seed, count_include_pad, monkeypatch):
     spoil_fresh_memory(monkeypatch)
@@ -60,9 +44,9 @@ def test_mean_pooling_is_that_of_loops(seed, count_include_pad, monkeypatch):
         *(x, window.kernel, window.stride, window.before, rng.standard_normal),
         *(window.ceil_mode, count_include_pad),
     )
-    y = fast.avg_pool2d(x, window, count_include_pad)
+    y = pooling.avg_pool2d(x, window, count_include_pad)
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
-    found = fast.avg_pool2d_dx(dy, window, x.shape[1:3], count_include_pad)
+    found = pooling.avg_pool2d_dx(dy, window, x.shape[1:3], count_include_pad)
     np.testing.assert_allclose(found, dx, rtol=1e-12, atol=1e-12)
 
 
@@ -79,9 +63,9 @@ def test_dx_is_written_up_to_the_edge(size, monkeypatch):
 
 def test_an_infinite_gradient_goes_to_one_pixel():
     x = np.arange(16.0).reshape(1, 4, 4, 1)
-    window = fast.Window((2, 2), (2, 2), (1, 1), (0, 0), (0, 0))
-    y, place = fast.max_pool2d(x, window)
-    dx = fast.max_pool2d_dx(np.full_like(y, -np.inf), place, window, (4, 4))
+    window = Window((2, 2), (2, 2), (1, 1), (0, 0), (0, 0))
+    y, place = pooling.max_pool2d(x, window)
+    dx = pooling.max_pool2d_dx(np.full_like(y, -np.inf), place, window, (4, 4))
     assert np.isneginf(dx).sum() == 4
     assert np.isfinite(dx).sum() == 12
 
@@ -89,14 +73,14 @@ def test_an_infinite_gradient_goes_to_one_pixel():
 def test_places_of_large_windows_are_counted_right():
     x = np.zeros((1, 20, 20, 1), "float32")
     x[0, 19, 18, 0] = 1.0
-    window = fast.Window((20, 20), (20, 20), (1, 1), (0, 0), (0, 0))
-    y, place = fast.max_pool2d(x, window)
+    window = Window((20, 20), (20, 20), (1, 1), (0, 0), (0, 0))
+    y, place = pooling.max_pool2d(x, window)
     assert place.item() == 19 * 20 + 18
-    assert fast.max_pool2d_dx(y, place, window, (20, 20)).sum() == 1
+    assert pooling.max_pool2d_dx(y, place, window, (20, 20)).sum() == 1
 
 
 def test_means_count_the_zeros_around():
-    window = fast.Window((2, 2), (1, 1), (1, 1), (1, 1), (1, 1))
+    window = Window((2, 2), (1, 1), (1, 1), (1, 1), (1, 1))
     x = np.full((1, 1, 1, 1), 8.0)
-    np.testing.assert_array_equal(fast.avg_pool2d(x, window).ravel(), [2, 2, 2, 2])
-    assert fast.avg_pool2d_dx(np.ones((1, 2, 2, 1)), window, (1, 1)).item() == 1.0
+    np.testing.assert_array_equal(pooling.avg_pool2d(x, window).ravel(), [2, 2, 2, 2])
+    assert pooling.avg_pool2d_dx(np.ones((1, 2, 2, 1)), window, (1, 1)).item() == 1.0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import firstlight as fl
-from firstlight import fast, nn
+from firstlight import nn
+from firstlight.support import forms
 
 
 @pytest.fixture
@@ -32,12 +33,12 @@ def test_causal_positions_do_not_see_the_future(rng, size):
 
 def test_dropout_zeroes_its_share_of_the_weights_and_keeps_the_mean():
     n, h, t = 20, 2, 100
-    q = np.zeros((n, h, t, 4), "float32")  # all weights alike: 1/t
-    v = np.ones((n, h, t, 4), "float32")
-    y = np.empty_like(q)
-    fast.attention(q, q, v, y, dropout=0.3, seeds=np.arange(n))
+    layer = nn.MultiHeadAttention(2 * h, h, dropout=0.3)
+    layer.in_proj_weight.data[...] = 0  # so that all weights are 1/t, and v is 1
+    layer.in_proj_bias.data[-2 * h :] = 1
+    layer.out_proj.weight.data[...] = np.eye(2 * h)
     # a row's sum of weights: the share kept, / 0.7; binomial with t trials
-    sums = y[..., 0]
+    sums = layer(np.zeros((n, t, 2 * h), "float32"))[..., ::2]
     assert sums.mean() == pytest.approx(1, abs=0.01)
     assert sums.std() == pytest.approx((0.3 / 0.7 / t) ** 0.5, rel=0.1)
 
@@ -62,6 +63,15 @@ def test_rotary_products_depend_on_the_distance_only(rng):
         ]
         assert products[0] == pytest.approx(products[1], abs=1e-12)
     np.testing.assert_allclose(rotary.turn(rotary.turn(q, 9), 9, back=True), q, atol=1e-12)
+
+
+@pytest.mark.forms
+@pytest.mark.parametrize("back", [False, True])
+def test_the_form_of_rotary_positions_is_its_lesson_to_the_last_bit(rng, back):
+    rotary, x = nn.RotaryPositions(6), rng.standard_normal((2, 3, 5, 6)).astype("float32")
+    found = rotary.turn(x, 7, back=back)
+    with forms.only():
+        np.testing.assert_array_equal(found, rotary.turn(x, 7, back=back))
 
 
 @pytest.mark.parametrize("rotary", [None, nn.RotaryPositions(4)])

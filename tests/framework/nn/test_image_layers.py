@@ -144,11 +144,10 @@ def test_upsample_argument_errors(options, message):
 
 
 def test_upsample_input_errors():
-    for shape in [(2, 3, 4), (2, 0, 3, 1)]:
-        with pytest.raises(
-            ValueError, match=r"Upsample: expected x of shape \(N, H, W, C\) with p"
-        ):
-            nn.Upsample(2)(np.ones(shape, "float32"))
+    with pytest.raises(ValueError, match=r"Upsample: expected x of shape \(N, H, W, C\), chan.*2,"):
+        nn.Upsample(2)(np.ones((2, 3, 4), "float32"))
+    with pytest.raises(ValueError, match=r"Upsample: expected x with pixels, got shape \(2, 0, 3,"):
+        nn.Upsample(2)(np.ones((2, 0, 3, 1), "float32"))
     with pytest.raises(ValueError, match="expected a scale_factor that leaves a pixel, got"):
         nn.Upsample(scale_factor=0.1)(image(1, 4, 4, 1))
 
@@ -157,7 +156,9 @@ def test_zeropad_errors():
     for padding in (-1, (1, 2), (0, 0, 0, -1)):
         with pytest.raises(ValueError, match=r"ZeroPad2d: expected a padding of 0 or more, or \(l"):
             nn.ZeroPad2d(padding)
-    with pytest.raises(ValueError, match=r"ZeroPad2d: expected x of shape \(N, H, W, C\), got \(2"):
+    with pytest.raises(
+        ValueError, match=r"ZeroPad2d: expected x of shape \(N, H, W, C\), chan.* \(2"
+    ):
         nn.ZeroPad2d(1)(np.ones((2, 3, 4), "float32"))
 
 

@@ -110,7 +110,7 @@ def test_a_causal_layer_does_not_see_what_comes(rng):
     [
         ({"nhead": 3}, "embed_dim to be a multiple of num_heads, got 8 and 3; .* 1, 2, 4, 8"),
         ({"nhead": 0}, "embed_dim to be a multiple of num_heads, got 8 and 0"),
-        ({"dropout": 1.5}, "expected dropout from 0 to 1, got 1.5"),
+        ({"dropout": 1.5}, "MultiHeadAttention: expected dropout from 0 to 1, got 1.5"),
         ({"dim_feedforward": 0}, "out_features of 1 or more, got 8 and 0"),
         ({"activation": "swish"}, "Layer: expected activation relu or gelu, got 'swish'"),
     ],

@@ -57,10 +57,10 @@ def test_right_gradients_pass():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ("dw", r"Scale: weight\.grad is wrong: along a random direction backward says [-\d.e]+, "),
-        ("sign", r"Scale: dx is wrong: .* central differences of forward say [-\d.e]+; check"),
+        ("dw", r"Scale: weight\.grad is wrong: along a random direction backward gives [-\d.e]+, "),
+        ("sign", r"Scale: dx is wrong: .* central differences of forward give [-\d.e]+; check"),
         ("forgets the weight, which is 1 at first", "Scale: dx is wrong"),
-        ("nan", "dx is wrong: along a random direction backward says nan"),
+        ("nan", "dx is wrong: along a random direction backward gives nan"),
         ("overwrites", r"weight\.grad is not twice as large .* self\.weight\.grad \+="),
         ("saves twice", r"2 of 2 forwards of the module itself \(Scale\) were not undone"),
         ("modifies x", "x was modified in place; work on a copy"),

@@ -1,4 +1,4 @@
-"""Settings in JSON and YAML files: bombs, depth, names that are there twice."""
+"""Settings in JSON and YAML files: bombs, depth, duplicate names."""
 
 import json
 import os
@@ -36,10 +36,10 @@ def test_aliases_and_merges_still_work():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model: mlp\nmodel: cnn\n", "line 2: 'model' is there twice, in line 1 too; leave one"),
-        ("model:\n  lr: 1\n  'lr': 2\n", "line 3: 'lr' is there twice, in line 2 too"),
-        ("a: [{b: 1, b: 1}]", "'b' is there twice"),
-        ("a: &a [*a]", "an alias stands inside what it names"),
+        ("model: mlp\nmodel: cnn\n", "line 2: 'model' occurs twice, in line 1 too; leave one"),
+        ("model:\n  lr: 1\n  'lr': 2\n", "line 3: 'lr' occurs twice, in line 2 too"),
+        ("a: [{b: 1, b: 1}]", "'b' occurs twice"),
+        ("a: &a [*a]", "an alias is inside its own node"),
         ("[" * 5000, "nested deeper than 50 levels"),
         ("[" * 60 + "]" * 60, "nested deeper than 50 levels"),
         ("a: 2026-99-99", "a value cannot be read: month must be in 1..12"),
@@ -64,8 +64,8 @@ def test_yaml_that_cannot_be_settings(text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1, "a": 2}', "'a' is there twice; leave one of the two out"),
-        ('{"a": [{"b": 1, "b": 1}]}', "'b' is there twice"),
+        ('{"a": 1, "a": 2}', "'a' occurs twice; leave one of the two out"),
+        ('{"a": [{"b": 1, "b": 1}]}', "'b' occurs twice"),
         ("[" * 100_000, "nested deeper than 50 levels"),
         ("[" * 60 + "]" * 60, "nested deeper than 50 levels"),
         ("9" * 5000, "Exceeds the limit"),

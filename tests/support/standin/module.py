@@ -189,19 +189,23 @@ def _creator(function):
 @contextmanager
 def installed(monkeypatch, compiled=True):
     """Put the stand-in in the place of CuPy; ``compiled`` runs our kernels, if there is g++."""
-    from firstlight.fast.cuda import gemm, kernel
-    from firstlight.support import backend, rng
+    from firstlight.support import backend, forms, rng
 
+    clears = [backend.forget, rng.forget_devices, forms.forget_choices]
+    if forms.has_fast():
+        from firstlight.fast.cuda import gemm, kernel
+
+        clears += [kernel.forget, gemm.forget]
+        monkeypatch.setattr(gemm, "load_library", lambda: cublas.Library())
     counts.reset()
-    for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):
+    for clear in clears:
         clear()
     monkeypatch.setitem(sys.modules, "cupy", made())
-    monkeypatch.setattr(gemm, "load_library", lambda: cublas.Library())
     if not compiled:
         monkeypatch.setattr(kernels, "compiler", lambda: None)
     try:
         yield counts
     finally:
-        for clear in (kernel.forget, gemm.forget, backend.forget, rng.forget_devices):
+        for clear in clears:
             clear()
         counts.reset()

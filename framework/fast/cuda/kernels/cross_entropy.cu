@@ -2,7 +2,7 @@
 
 // e = exp(x - max), s = Σ e, log_s = log s, x_t = x[t] - max. Rows that do not count are taken for
 // zeros, whatever is in them.
-// Twin: firstlight.fast.blocked.softmax.softmax_parts. Floor: N · C Reals read, and written once.
+// Twin: BlockedCrossEntropy.parts. Floor: N · C Reals read, and written once.
 extern "C" __global__ void softmax_parts(
     const Real* x, const long long* t, const bool* counted, Real* e, Real* s, Real* log_s,
     Real* x_t, int classes) {
@@ -28,7 +28,7 @@ extern "C" __global__ void softmax_parts(
 }
 
 // dx = scale a (e / s - [c = t]), in place of e; *scale is a number on the device.
-// Twin: firstlight.fast.blocked.softmax.softmax_parts_dx. Floor: N · C Reals read and written.
+// Twin: BlockedCrossEntropy.parts_dx. Floor: N · C Reals read and written.
 extern "C" __global__ void softmax_parts_dx(
     Real* e, const Real* s, const long long* t, const Real* a, const Real* scale, int classes) {
     size_t row = blockIdx.x;

@@ -1,7 +1,7 @@
 // LayerNorm; one block a row of x (N, D).
 
 // x̂ = (x - mean) r with r = 1/√(var + eps), y = w x̂ + b; w and b may be absent (has_w, has_b = 0).
-// Twin: firstlight.fast.blocked.layernorm.layer_norm. Floor: N · D Reals read, 2 N · D written.
+// Twin: BlockedLayerNorm.layer_norm. Floor: N · D Reals read, 2 N · D written.
 extern "C" __global__ void layer_norm(
     const Real* x, const Real* w, const Real* b, Real* y, Real* x_hat, Real* rstd, Real eps,
     int width, int has_w, int has_b) {
@@ -23,7 +23,7 @@ extern "C" __global__ void layer_norm(
 }
 
 // dx = r (g - mean(g) - x̂ mean(g x̂)) with g = dy w. dw and db are sums over rows: sums.cu.
-// Twin: firstlight.fast.blocked.layernorm.layer_norm_backward. Floor: 2 N · D Reals read, N · D written.
+// Twin: BlockedLayerNorm.layer_norm_backward. Floor: 2 N · D Reals read, N · D written.
 extern "C" __global__ void layer_norm_dx(
     const Real* dy, const Real* x_hat, const Real* rstd, const Real* w, Real* dx, int width,
     int has_w) {

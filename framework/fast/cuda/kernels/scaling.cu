@@ -2,7 +2,7 @@
 // not finite, good steps since the scale last changed, bad ones since the host last asked.
 
 // g ← g / scale, and BAD = 1 if any of it is not finite: all threads that write write the same.
-// Twin: firstlight.fast.blocked.gradients.unscale. Floor: n Reals read and written.
+// Twin: firstlight.optim.loss_scale.LossScale.unscale. Floor: n Reals read and written.
 extern "C" __global__ void unscale(Real* g, const Real* scale, int* counts, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
@@ -11,7 +11,7 @@ extern "C" __global__ void unscale(Real* g, const Real* scale, int* counts, int 
 }
 
 // After a step, by one thread: half the scale if it was bad, twice after many good ones in a row.
-// Twin: firstlight.fast.blocked.gradients.next_scale. Floor: one launch.
+// Twin: firstlight.optim.loss_scale.LossScale.update. Floor: one launch.
 extern "C" __global__ void next_scale(Real* scale, int* counts, int interval) {
     if (counts[0]) {
         *scale *= Real(0.5);

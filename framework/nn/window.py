@@ -94,6 +94,21 @@ class Window(NamedTuple):
         steps = -(-room // stride)
         return steps + (steps * stride < size + self.before[axis])
 
+    def positions(self, image: tuple[int, ...]) -> tuple[int, int]:
+        """Return the number of windows on an image (H, W), (oh, ow)."""
+        return self.out(0, image[0]), self.out(1, image[1])
+
+    def image(self, positions: tuple[int, ...]) -> tuple[int, int]:
+        """Return the smallest (H, W) with (oh, ow) windows: the inverse of `positions`."""
+        down, across = ((n - 1) * s for n, s in zip(positions, self.stride, strict=True))
+        return down + self.least(0), across + self.least(1)
+
+    @property
+    def padding(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Zeros ((above, below), (left, right)): 0 where pixels are cropped."""
+        (top, left), (bottom, right) = self.before, self.after
+        return (max(0, top), max(0, bottom)), (max(0, left), max(0, right))
+
     def least(self, axis: int) -> int:
         """Return the least number of pixels on an axis for which one window fits."""
         missing = self.stride[axis] - 1 if self.ceil_mode else 0

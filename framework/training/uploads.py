@@ -5,7 +5,7 @@ on a separate stream and from pinned memory, which the GPU reads without the hos
 alternate. Events keep the order:
 
 =========  ======================================  ===========================================
-event      recorded                                what waits for it
+event      recorded                                waited for by
 =========  ======================================  ===========================================
 ``copied`` after a slot's copies                   the GPU's work, before it uses the batch; and
                                                    the host, two batches later, before it fills
@@ -13,7 +13,7 @@ event      recorded                                what waits for it
 ``used``   after the work on a slot's batch        the next copy into this slot
 =========  ======================================  ===========================================
 
-Batches that are on the GPU already pass unchanged.
+Batches that are already on the GPU are passed through.
 """
 
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def uploading(device: str, dtype: Any) -> Iterator[Callable[[Any], Any]]:
 
 
 class Uploads:
-    """Copies batches to a GPU.
+    """Copy batches to a GPU.
 
     Parameters
     ----------
@@ -79,13 +79,13 @@ class Uploads:
             return to_device(array, self._device)
         if self._part is None:
             self._take_turn()
-        pinned, there = self._slots[self._turn].memory(self._part, array.nbytes, self._stream)
+        pinned, target = self._slots[self._turn].memory(self._part, array.nbytes, self._stream)
         self._part += 1
         pinned = pinned.view(array.dtype).reshape(array.shape)
         np.copyto(pinned, array)
-        there = there.view(array.dtype).reshape(array.shape)
-        there.set(pinned, stream=self._stream)
-        return there
+        target = target.view(array.dtype).reshape(array.shape)
+        target.set(pinned, stream=self._stream)
+        return target
 
     def _take_turn(self):
         cuda = load_cupy().cuda
@@ -116,11 +116,10 @@ class Slot:
             cupy = load_cupy()
             room = max(size, 1)
             pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(room), "uint8", room)
-            there = cupy.empty(room, "uint8")
-            self.used.record(
-                cupy.cuda.get_current_stream()
-            )  # the memory may just have been in use there
+            target = cupy.empty(room, "uint8")
+            # The current stream may still use this memory for an array that was just freed.
+            self.used.record(cupy.cuda.get_current_stream())
             stream.wait_event(self.used)
-            self._parts[part] = pinned, there
-        pinned, there = self._parts[part]
-        return pinned[:size], there[:size]
+            self._parts[part] = pinned, target
+        pinned, target = self._parts[part]
+        return pinned[:size], target[:size]

@@ -1,0 +1,47 @@
+"""Linear: gradients added in place by the product itself, sums of rows by BLAS."""
+
+from typing import Any
+
+from firstlight.fast.blocked.channels import channel_sums
+from firstlight.fast.conditions import numpy_float32
+from firstlight.nn.linear import Linear
+from firstlight.support.array import Array
+from firstlight.support.forms import form
+
+
+@form(Linear, when=[numpy_float32])
+class BlockedLinear:
+    """Compute all products of rows (N, I) and (N, O), whatever the number of axes."""
+
+    def forward(self, layer: Linear, x: Array) -> Array:  # x (..., I)
+        layer.save(x)
+        y = self.multiply(x.reshape(-1, layer.in_features), layer.weight.data.T)  # (N, O)
+        if layer.bias is not None:
+            y += layer.bias.data
+        return y.reshape(*x.shape[:-1], layer.out_features)
+
+    def backward(self, layer: Linear, dy: Array) -> Array | Any:  # dy (..., O)
+        (x,) = layer.saved()
+        dy_rows = dy.reshape(-1, layer.out_features)  # (N, O)
+        x_rows = x.reshape(-1, layer.in_features)  # (N, I)
+        self.add_product(dy_rows.T, x_rows, layer.weight.grad)
+        if layer.bias is not None:
+            layer.bias.grad += self.sum_rows(dy_rows)
+        if not layer.needs_dx:
+            return None
+        return self.multiply(dy_rows, layer.weight.data).reshape(x.shape)
+
+    @staticmethod
+    def multiply(a: Array, b: Array) -> Array:
+        """Return a b."""
+        return a @ b
+
+    @staticmethod
+    def add_product(a: Array, b: Array, out: Array) -> None:
+        """Add a b to ``out``."""
+        out += a @ b
+
+    @staticmethod
+    def sum_rows(rows: Array) -> Array:
+        """Return Σ_n of rows (N, O)."""
+        return channel_sums(rows)

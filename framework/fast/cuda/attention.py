@@ -1,0 +1,75 @@
+"""MultiHeadAttention on a GPU: products by cuBLAS, and softmax with dropout in one kernel."""
+
+from typing import Any
+
+import numpy as np
+
+from firstlight.fast.blocked.attention import BlockedAttention
+from firstlight.fast.conditions import gpu_float
+from firstlight.fast.cuda.cupy_ops import contiguous
+from firstlight.fast.cuda.dropout import philox_arguments
+from firstlight.fast.cuda.gemm import matmul
+from firstlight.fast.cuda.kernel import launch
+from firstlight.fast.cuda.linear import CudaLinear
+from firstlight.nn.attention import MultiHeadAttention
+from firstlight.support import rng as randomness
+from firstlight.support.array import Array
+from firstlight.support.forms import form
+
+
+@form(MultiHeadAttention, when=[gpu_float])
+class CudaAttention(BlockedAttention):
+    """Convert the scores of all heads to weights in one kernel; backward recomputes them."""
+
+    linear = CudaLinear
+
+    @staticmethod
+    def draw_seeds(x: Array) -> Any:
+        return randomness.device_key(x)
+
+    @staticmethod
+    def attend(q: Array, k: Array, v: Array, y: Array, **options: Any) -> Array:
+        q, k, v = contiguous(q), contiguous(k), contiguous(v)
+        scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
+        lse = np.empty_like(q, shape=(*q.shape[:3], 1))
+        extra = _softmax_arguments(q, k, lse, **options)
+        if scores.size:
+            launch("attention", "softmax_rows", q, lse.size, scores, lse, *extra)
+        y[...] = matmul(scores, v)
+        return lse
+
+    @staticmethod
+    def attend_backward(
+        dy: Array,
+        q: Array,
+        k: Array,
+        v: Array,
+        y: Array,
+        lse: Array,
+        dq: Array,
+        dk: Array,
+        dv: Array,
+        **options: Any,
+    ) -> None:
+        dy, q, k, v = contiguous(dy), contiguous(q), contiguous(k), contiguous(v)
+        scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
+        dp = matmul(dy, v.swapaxes(-1, -2))  # (N, H, T, S)
+        extra = _softmax_arguments(q, k, lse, **options)
+        if scores.size:
+            launch("attention", "softmax_rows_backward", q, lse.size, scores, dp, lse, *extra)
+        dv[...] = matmul(scores.swapaxes(-1, -2), dy)
+        dq[...] = matmul(dp, k)
+        dk[...] = matmul(dp.swapaxes(-1, -2), q)
+
+
+def _softmax_arguments(q, k, unused, *, bias=None, causal=False, dropout=0.0, seeds=None):
+    heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
+    has_bias, strides = int(bias is not None), (0, 0)
+    if has_bias:
+        bias = contiguous(bias.astype(q.dtype, copy=False))
+        strides = [s // bias.itemsize if n > 1 else 0 for s, n in zip(
+            bias.strides[:2], bias.shape[:2], strict=True)]  # fmt: skip
+    sizes = (float(q.shape[3] ** -0.5), heads, queries, keys, int(causal), has_bias, *strides)
+    shape = (len(q), heads, queries, keys)
+    drawing = philox_arguments(dropout, seeds, shape, unused)
+    return (bias if has_bias else unused, *sizes, *drawing)

@@ -1,0 +1,32 @@
+"""Embedding on a GPU: one kernel sums the gradients of each row, in a fixed order."""
+
+import numpy as np
+
+from firstlight.fast.blocked.embedding import BlockedEmbedding
+from firstlight.fast.conditions import gpu_float_weight
+from firstlight.fast.cuda.cupy_ops import column_sums, contiguous
+from firstlight.fast.cuda.kernel import launch
+from firstlight.nn.embedding import Embedding
+from firstlight.support.array import Array
+from firstlight.support.forms import form
+
+
+@form(Embedding, when=[gpu_float_weight])
+class CudaEmbedding(BlockedEmbedding):
+    """Add without atomic operations, so that the same numbers give the same sums."""
+
+    @staticmethod
+    def add_rows(table: Array, indices: Array, rows: Array, skip: int | None) -> None:
+        vocabulary, width = table.shape
+        if skip is not None:
+            rows = rows * (indices != skip)[:, None].astype(rows.dtype)
+        count = len(indices)
+        if not count:
+            return
+        chunks = max(1, min(count // 256, (1 << 22) // (vocabulary * width)))
+        chunk = -(-count // chunks)
+        partial = np.empty_like(rows, shape=(chunks, vocabulary, width))
+        index = contiguous(indices.astype("int64", copy=False))
+        arguments = (index, contiguous(rows), partial, count, width, vocabulary, chunk)
+        launch("embedding", "embedding_dw", rows, (vocabulary, chunks), *arguments)
+        table += column_sums(partial.reshape(chunks, -1)).reshape(table.shape)

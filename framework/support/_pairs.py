@@ -1,0 +1,84 @@
+"""Wrappers that run forward and backward in the same form; used by `forms.accelerated`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from firstlight.support.forms import Form
+
+
+class Saved(tuple[Any, ...]):
+    """Values that forward saved for backward.
+
+    Attributes
+    ----------
+    form : Form or None
+        The form that ran forward; None for the lesson.
+    shape : tuple of int or None
+        Shape of forward's output; None if the output is not an array.
+    inner : Saved or None
+        Values of ``super().forward``, if forward called it and saved nothing after it.
+    """
+
+    form: Form | None
+    shape: tuple[int, ...] | None
+    inner: Saved | None = None
+
+
+def forward(lesson: Callable[..., Any], choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that checks the input, then runs the chosen form or the lesson."""
+
+    @wraps(lesson)
+    def run_forward(self, x, *others, **options):
+        self.check_input(x, *others, **options)
+        form = choose(lesson, self, x)
+        run = lesson if form is None else form.instance.forward
+        stack = self._stack
+        if stack is None:
+            return run(self, x, *others, **options)
+        before = len(stack)
+        try:
+            y = run(self, x, *others, **options)
+        except BaseException:
+            del stack[before:]  # there is no backward after an exception
+            raise
+        if len(stack) > before:
+            saved = Saved(stack[-1])
+            saved.form, saved.shape = form, getattr(y, "shape", None)
+            if type(stack[-1]) is Saved:  # saved by super().forward
+                saved.inner = stack[-1]
+            stack[-1] = saved
+        return y
+
+    return run_forward
+
+
+def backward(lesson: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that checks dy, then runs the form that ran forward, or the lesson."""
+    parameter = inspect.signature(lesson).parameters.get("dy")
+    takes_dy = parameter is not None  # a loss takes dloss instead
+    annotation = str(parameter.annotation) if takes_dy else ""  # may be a string already
+    takes_none = "None" in annotation or "Optional" in annotation
+
+    @wraps(lesson)
+    def run_backward(self, *gradients, **options):
+        top = self._stack[-1] if self._stack else None
+        if type(top) is not Saved:
+            return lesson(self, *gradients, **options)
+        shape = top.shape if takes_dy and gradients else None
+        if takes_none and gradients and gradients[0] is None:
+            shape = None
+        if shape is not None and getattr(gradients[0], "shape", None) != shape:
+            self._stack.pop()
+            self.check_dy(gradients[0], shape)
+        if top.inner is not None:
+            self._stack[-1] = top.inner
+        if top.form is None:
+            return lesson(self, *gradients, **options)
+        return top.form.instance.backward(self, *gradients, **options)
+
+    return run_backward

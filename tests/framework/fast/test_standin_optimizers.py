@@ -1,0 +1,63 @@
+"""Optimizers on the stand-in for a GPU step as the lessons do with NumPy, by kernels or not."""
+
+import numpy as np
+import pytest
+from standin import installed, kernels
+from update_rules import RULES, make_parameters
+
+from firstlight import Parameter, optim
+from firstlight.fast.cuda import optimizers
+from firstlight.fast.cuda.optimizers import CudaAdam, CudaAdamW, CudaNorm, CudaSGD
+from firstlight.support import forms
+from firstlight.support.backend import to_device, to_host
+
+pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+KERNELS = (CudaSGD, CudaAdam, CudaAdamW, CudaNorm)
+
+
+@pytest.fixture(params=RULES.values(), ids=RULES)
+def make(request):
+    return request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+def results(make, dtype, device, *used):
+    """Return values, state and the gradient's norm after three steps with these forms alone."""
+
+    def put(array):
+        return to_device(array.astype(dtype), device)
+
+    params = [Parameter(put(p.data)) for p in make_parameters()]
+    optimizer, rng = make(params), np.random.default_rng(2)
+    with forms.only(*used):
+        for _ in range(3):
+            for p in params:
+                p.grad[...] = put(rng.standard_normal(p.shape))
+            norm = optimizer.grad_norm()
+            optimizer.step()
+    state = optimizer.state_dict()["arrays"].values()
+    return [np.array(to_host(array)) for array in (*(p.data for p in params), *state, norm)]
+
+
+@pytest.mark.parametrize("used", [KERNELS, ()], ids=["kernels", "lessons"])
+def test_a_step_is_its_lesson(make, dtype, used, monkeypatch):
+    right = results(make, "float64", "cpu")
+    launch, launched = optimizers.launch, set()
+
+    def noted(file, function, *args, **options):
+        launched.add(function)
+        launch(file, function, *args, **options)
+
+    monkeypatch.setattr(optimizers, "launch", noted)
+    with installed(monkeypatch):
+        found = results(make, dtype, "cuda:0", *used)
+    kind = type(make(make_parameters()))
+    rule = {optim.SGD: {"sgd"}, optim.Adam: {"adam"}, optim.AdamW: {"adam"}}.get(kind, set())
+    assert launched == (rule | {"square_sums"} if used else set())
+    for one, other in zip(found, right, strict=True):
+        tolerance = 3e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
