@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 from peers import load_work
 
-from firstlight import Callback, DataLoader, Trainer
-from firstlight.fast import attention, gelu, layer_norm
-from firstlight.fast.cuda.optimizers import adam
+from firstlight import Callback, DataLoader, Parameter, Trainer, nn, optim
+from firstlight.fast.cuda.attention import CudaAttention
 from firstlight.support.backend import device_name, load_cupy, resolve_device, to_device, using
 
 HERE = Path(__file__).resolve().parent
@@ -190,21 +189,25 @@ def kernels(device, rounds, rows=16384, width=384, length=256):
     """Measure kernels of a 6 x 384 transformer against the bytes that they must move."""
     with using(device):
         x = to_device(np.random.default_rng(0).standard_normal((rows, width), "float32"), device)
-        w = x[0].copy()
+        norm, gelu = nn.LayerNorm(width).to(device=device), nn.GELU()
         heads = x.reshape(rows // length, length, -1, 64).transpose(0, 2, 1, 3)
-        flat = [x.reshape(-1).copy() for _ in range(4)]
-        group = {"lr": 1e-3, "betas": (0.9, 0.95), "eps": 1e-8, "weight_decay": 0.1}
+        adamw = optim.AdamW([Parameter(x.copy())])
         scores = 4 * rows * length * heads.shape[1]
         calls = {
-            "layer_norm": (lambda: layer_norm(x, w, w, 1e-5), 3 * x.nbytes),
-            "gelu": (lambda: gelu(x), 3 * x.nbytes),
-            "adamw": (lambda: adam(group, 9, *flat, decoupled=True), 7 * x.nbytes),
+            "layer_norm": (lambda: _forward(norm, x), 3 * x.nbytes),
+            "gelu": (lambda: _forward(gelu, x), 3 * x.nbytes),
+            "adamw": (adamw.step, 7 * x.nbytes),
             "attention": (
-                lambda: attention(heads, heads, heads, np.empty_like(heads), causal=True),
+                lambda: CudaAttention.attend(*[heads] * 3, np.empty_like(heads), causal=True),
                 4 * x.nbytes + 4 * scores,
             ),
         }
         return [_kernel(name, call, size, rounds) for name, (call, size) in calls.items()]
+
+
+def _forward(layer, x):
+    layer(x)
+    layer.saved()
 
 
 def _kernel(name, call, size, rounds, repeats=20):

@@ -38,7 +38,7 @@ SCRIPT = re.compile(r"(_|\^)(\{[^}]*\}|\([^)]*\)|[^\W_⁰¹²³⁴⁵⁶⁷⁸�
 def on_page_content(page_html, page, config, files):
     """Return the page with every formula set."""
     page_html = LATEX.sub(latex, page_html)
-    if page.file.src_uri == "derivations.md":  # all its blocks are formulas
+    if page.file.src_uri.startswith("derivations"):  # all blocks without a language are formulas
         return PLAIN.sub(block, page_html)
     return BLOCK.sub(block, page_html)
 

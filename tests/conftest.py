@@ -11,6 +11,8 @@ from nets import Line
 from standin import installed
 
 import firstlight
+from firstlight.callbacks import Plots
+from firstlight.support import forms
 from firstlight.support.backend import resolve_device
 
 SUPPORT = Path(__file__).parent / "support"
@@ -19,6 +21,35 @@ SUPPORT = Path(__file__).parent / "support"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
+
+
+# FIRSTLIGHT_FAST=0 and a tree without framework/fast test the lessons alone. Then these folders are
+# skipped, which may not even be importable, and tests marked `forms`.
+ABOUT_FORMS = ("framework/fast", "gpu")
+NO_FORMS = "tests faster forms: FIRSTLIGHT_FAST is 0, or framework/fast is not there"
+
+
+class SkippedModule(pytest.Module):
+    """A module of tests that is not imported."""
+
+    def collect(self):
+        pytest.skip(NO_FORMS, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Skip modules about forms where there are none."""
+    folder = module_path.parent.relative_to(Path(__file__).parent).as_posix()
+    if folder.startswith(ABOUT_FORMS) and not forms.has_fast():
+        return SkippedModule.from_parent(parent, path=module_path)
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    """Skip single tests about forms where there are none."""
+    if not forms.has_fast():
+        for item in items:
+            if item.get_closest_marker("forms"):
+                item.add_marker(pytest.mark.skip(reason=NO_FORMS))
 
 
 def pytest_configure(config):
@@ -49,6 +80,13 @@ def _same_start(tmp_path, monkeypatch):
     firstlight.seed_everything(0)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(request, monkeypatch):
+    """Draw no curves when a training in this process ends: that takes longer than the training."""
+    if not request.node.get_closest_marker("curves"):
+        monkeypatch.setattr(Plots, "on_fit_end", lambda self: None)
 
 
 @pytest.fixture(autouse=True)

@@ -88,12 +88,27 @@ class MyCommand(Command):
         print(f"hello {args.name}")
         return 0
 '''
-FORM = '''"""Twice an array, in blocks."""
+FORM = '''"""ReLU as its lesson computes it."""
+
+import numpy as np
+
+from firstlight.fast.conditions import numpy_float32
+from firstlight.nn.relu import ReLU
+from firstlight.support.forms import form
 
 
-def twice(x):
-    """Return 2 x."""
-    return x + x
+@form(ReLU, when=[numpy_float32])
+class MyForm:
+    """Use the lesson's expressions."""
+
+    def forward(self, layer, x):
+        y = np.maximum(x, 0)
+        layer.save(y)
+        return y
+
+    def backward(self, layer, dy):
+        (y,) = layer.saved()
+        return np.where(y <= 0, 0, dy)
 '''
 TEST_OF = {
     "layer": "import numpy as np\n\nfrom firstlight import nn\n\n\n"
@@ -106,8 +121,8 @@ TEST_OF = {
     "command": "from firstlight.tools.cli.main import main\n\n\n"
     "def test_it(capsys):\n    assert main(['mycommand', '--name', 'you']) == 0\n"
     "    assert capsys.readouterr().out == 'hello you\\n'\n",
-    "faster form": "import numpy as np\n\nfrom firstlight import fast\n\n\n"
-    "def test_it():\n    assert fast.twice(np.ones(3)).tolist() == [2, 2, 2]\n",
+    "faster form": "from firstlight import nn\nfrom firstlight.support import forms\n\n\n"
+    "def test_it():\n    assert forms.candidates(nn.ReLU, 'forward')[0].name == 'MyForm'\n",
 }
 # What is written at the end of each file, by the thing that is added.
 STEPS = {
@@ -137,12 +152,13 @@ STEPS = {
         "framework/tools/cli/commands/mycommand.py": COMMAND,
         "framework/tools/cli/commands/__init__.py": "",
         "tests/framework/tools/cli/test_mycommand.py": TEST_OF["command"],
+        "docs/cli.md": "\n## mycommand\n\nGreet.\n",
     },
     "faster form": {
         "framework/fast/blocked/myform.py": FORM,
-        "framework/fast/__init__.py": "from firstlight.fast.blocked.myform import twice\n",
+        "framework/fast/forms.py": "import firstlight.fast.blocked.myform\n",
         "tests/framework/fast/test_myform.py": TEST_OF["faster form"],
-        "docs/benchmarks.md": "Twice an array: 1.0.\n",
+        "docs/benchmarks.md": "ReLU: 1.0.\n",
     },
 }
 REGISTRATION = {  # written before the first registration that is there
@@ -158,7 +174,7 @@ CHECKS = {  # what the suite then holds it to, besides its own test
     "callback": [],
     "data set": [],
     "command": [],
-    "faster form": [],
+    "faster form": ["tests/framework/fast/test_forms.py", "-k", "MyForm"],
 }
 
 

@@ -36,6 +36,8 @@ def tree(tmp_path):
 def test_public_symbols_have_types(tree):
     found = basedpyright("--verifytypes", "firstlight", "--ignoreexternal", PYTHONPATH=str(tree))
     symbols = [s for s in found["typeCompleteness"]["symbols"] if s["isExported"]]
+    # Kinds of mistakes are never imported: their registry finds them, and `Kind` declares them.
+    symbols = [s for s in symbols if not s["name"].startswith("firstlight.tools.diagnose.kinds.")]
     unknown = [s["name"] for s in symbols if not s["isTypeKnown"]]
     assert len(symbols) > 1000
     assert len(unknown) <= 0.05 * len(symbols), unknown

@@ -1,1 +1,1 @@
-"""The format of checkpoints, saving and restoring a training, finding what to resume from."""
+"""Checkpoints: file format, saving and restoring a training, finding the one to resume from."""

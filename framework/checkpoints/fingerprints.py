@@ -1,6 +1,6 @@
 """Short hashes of a model's state, to find the step at which two trainings diverge.
 
-A run that keeps them has ``fingerprints.jsonl``, one line a step::
+The callback ``fingerprints`` writes them to ``fingerprints.jsonl``, one line a step::
 
     {"step": 100, "hashes": {"body.0.weight": "5c1f0a92e3b4d781", ...}}
 """
@@ -52,7 +52,7 @@ def first_difference(
     Returns
     -------
     (int, list of str) or None
-        The first step with a difference, and the names that differ there or that one side lacks.
+        The first step with a difference, and the names that differ or are missing on one side.
     """
     for step in sorted(one.keys() & other.keys()):
         here, there = one[step], other[step]
@@ -68,7 +68,7 @@ def read_fingerprints(run: Path | str) -> dict[int, dict[str, str]]:
     Raises
     ------
     FileNotFoundError
-        The run kept none.
+        The run has none.
     ValueError
         A line is damaged.
     """

@@ -19,12 +19,12 @@ FORMAT = 1
 ANOTHER = "take another one of the run, such as last or best"
 LAST = "last.safetensors"
 BEST = "best.safetensors"
-EXCEPTION = "exception.safetensors"  # written in the middle of a step: weights to look at
+EXCEPTION = "exception.safetensors"  # written in the middle of a step, for inspection only
 
 
 @dataclass
 class Checkpoint:
-    """Everything that the next step of a training depends on.
+    """The state that the next step of a training depends on.
 
     Attributes
     ----------
@@ -33,14 +33,14 @@ class Checkpoint:
     optimizer : dict
         `Optimizer.state_dict`; empty in a file of weights only.
     step, epoch : int
-        Optimizer steps done, and the epoch under way or just over (counted from 1).
+        Optimizer steps done, and the current or just completed epoch (counted from 1).
     progress : dict
         The state of `firstlight.training.progress.Progress`: position in the epoch, sums of the
         means, history, time.
     loaders : dict
         Positions of the training and the validation loader.
     rng : dict
-        State of everything random.
+        State of all random generators.
     callbacks : dict of str to dict
         State of every callback.
     config : dict
@@ -48,11 +48,11 @@ class Checkpoint:
     extra : dict
         For plugins; must be JSON-able.
     arrays : dict of str to array
-        For plugins, whose names start with the plugin's; copies, as they are written later.
+        For plugins; names start with the plugin's name. Add copies: they are written later.
     files : dict of str to [int, str or None]
-        The other checkpoints that callback states name: file name, relative to the run's folder
-        of checkpoints, to step and checksum. The writer sets the checksum; None if the file
-        there is of another step.
+        Other checkpoints that callback states refer to: file name, relative to the run's folder of
+        checkpoints, to step and checksum. The writer sets the checksum; None if the file belongs
+        to another step.
     """
 
     model: dict[str, Array]
@@ -69,12 +69,12 @@ class Checkpoint:
     files: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path | str) -> str:
-        """Write the file atomically: after any failure the old file, or none, is there.
+        """Write the file atomically: a failure leaves the old file unchanged.
 
         Returns
         -------
         str
-            The checksum of the content, which the file holds too.
+            The checksum of the content, which is also stored in the file.
 
         Raises
         ------
@@ -101,24 +101,24 @@ class Checkpoint:
             "firstlight": text,
         }
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:  # `save` would copy all, and hold Python's lock
+        with replacing(path) as temporary:  # safetensors' `save` would copy all and hold the GIL
             try:
                 save_file(arrays, temporary, metadata=metadata)
-            except SafetensorError as error:  # what it makes of a full disk
+            except SafetensorError as error:  # e.g. a full disk
                 raise OSError(str(error)) from error
         return metadata["checksum"]
 
     def weights(self) -> Checkpoint:
-        """Return a checkpoint of the weights alone, a third of the size with Adam."""
+        """Return a checkpoint of the weights only; with Adam a third of the size."""
         return Checkpoint(
             self.model, step=self.step, epoch=self.epoch, config=self.config, files=self.files
         )
 
     @staticmethod
     def identity(path: Path | str) -> tuple[int, str] | None:
-        """Return ``(step, checksum)`` of a file from its header; None if it is no whole checkpoint.
+        """Return ``(step, checksum)`` from a file's header; None if it is no checkpoint.
 
-        The arrays are not read: damage within them is found by `load`.
+        The arrays are not read; `load` detects damage to them.
         """
         from safetensors import safe_open
 
@@ -126,7 +126,7 @@ class Checkpoint:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata()
             return json.loads(metadata["firstlight"])["step"], metadata["checksum"]
-        except Exception:  # missing, damaged, another's: the reader raises many kinds
+        except Exception:  # missing, damaged or foreign files raise many kinds
             return None
 
     @classmethod
@@ -138,7 +138,7 @@ class Checkpoint:
         FileNotFoundError
             There is no such file.
         ValueError
-            Not a checkpoint of ours, of another format version, or damaged.
+            Not a firstlight checkpoint, another format version, or damaged.
         """
         from safetensors import safe_open
 
@@ -149,7 +149,7 @@ class Checkpoint:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except Exception as error:  # damaged bytes make the reader raise many kinds
+        except Exception as error:  # damaged files raise many kinds
             raise ValueError(f"checkpoint {str(path)!r} is damaged: {error}; {ANOTHER}") from error
         if not {"firstlight", "format", "checksum"} <= set(metadata):
             raise ValueError(
@@ -170,11 +170,11 @@ class Checkpoint:
                 arrays=arrays_under(arrays, "extra/"),
                 **json.loads(metadata["firstlight"]),
             )
-            for name in checkpoint.files:  # obsolete ones are deleted one day
+            for name in checkpoint.files:  # checked here, as the writer deletes obsolete files
                 inside(root_of(path), name)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                f"checkpoint {str(path)!r} is not as format {FORMAT} has it: {error}; use the "
+                f"checkpoint {str(path)!r} does not follow format {FORMAT}: {error}; use the "
                 "version that wrote it"
             ) from error
         if checkpoint.optimizer:
@@ -183,12 +183,12 @@ class Checkpoint:
 
 
 def root_of(path: Path) -> Path:
-    """Return the folder of checkpoints that a file is in, at any depth; else its own folder."""
+    """Return the folder ``checkpoints`` above a file, at any depth, or else the file's folder."""
     return next((p for p in path.parents if p.name == "checkpoints"), path.parent)
 
 
 def checksum(arrays: dict[str, Array], text: str) -> str:
-    """Return a hash over a text, and names, dtypes, shapes and bytes of a dict of arrays."""
+    """Return a hash of a text and of the names, dtypes, shapes and bytes of arrays."""
     digest = hashlib.sha256(text.encode())  # twice as fast as BLAKE2 here
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
@@ -197,5 +197,5 @@ def checksum(arrays: dict[str, Array], text: str) -> str:
 
 
 def arrays_under(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
-    """Return the arrays whose names have a prefix, by names without it."""
+    """Return the arrays whose names have a prefix; the prefix is removed."""
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}

@@ -1,27 +1,27 @@
-"""Find the checkpoint to resume from; the result has the same bytes as without the interruption.
+"""Find the checkpoint to resume from; resuming gives the same bytes as no interruption.
 
 ``Trainer.fit(..., resume=...)`` takes
 
 =========  =====================================================================================
-"auto"     the newest run of this name if it did not finish (killed, interrupted, failed); a new
-           run if there is none: the same command again resumes where it stopped
+"auto"     the newest run of this name if it did not finish (killed, interrupted, failed), else a
+           new run; repeating the same command thus resumes the training
 "last"     the last state of the newest run of this name, finished or not
-"best"     its best state; what came later is left behind in the old run, a new run is made
-a path     a checkpoint file; or a run for its last state: its folder, name/id, or a name for the
+"best"     the best state of that run, continued in a new run; the old run stays unchanged
+a path     a checkpoint file; or the last state of a run: its folder, name/id, or a name for the
            newest run of this name
 =========  =====================================================================================
 
-"auto" and "last" continue in the run's own folder: records later than the checkpoint are dropped
-and written again by the same steps. If a file is damaged, the newest valid one is used, with a
-warning. ``exception.safetensors``, written in the middle of a step, is never
-chosen; its path can be given.
+"auto" and "last" continue in the run's own folder: records later than the checkpoint are dropped,
+and the repeated steps write them again. If a file is damaged, the newest valid one is used, with a
+warning. ``exception.safetensors`` was written in the middle of a step; it is used only if its path
+is given.
 
-A stop that was decided (early stopping, `Trainer.stop`) is part of the state: a run that was
-killed between the decision and its end stops again. Once the run has finished, resuming it
-means training on.
+A requested stop (early stopping, `Trainer.stop`) is part of the state: if a run was killed between
+the request and its end, the resumed run stops again. If the run has finished, a resume continues
+the training.
 
-While another process fills the folder, "auto" and "last" are refused. A path takes the run over:
-the other training notices and stops. See `firstlight.runs.owner`.
+While another process owns the folder, "auto" and "last" are refused. A path takes the run over:
+the other training detects this and stops. See `firstlight.runs.owner`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Place:
     run : pathlib.Path or None
         The run's folder to continue in; None for a new one.
     unfinished : bool
-        Whether that run did not come to its end, so that a stop it had decided still holds.
+        True if that run did not finish; a stop requested in it then still holds.
     """
 
     path: Path
@@ -61,13 +61,13 @@ class Place:
 
     @property
     def folder(self) -> Path:
-        """The folder of checkpoints, to which the names of files are relative."""
+        """The folder of checkpoints; file names are relative to it."""
         return root_of(self.path)
 
     def holds(self, name: str, step: int) -> bool:
-        """Return whether a file that the checkpoint names exists with the same content.
+        """Return whether a file that the checkpoint refers to exists with the same content.
 
-        Step and checksum are compared, the file's header is read.
+        Step and checksum in the file's header are compared.
         """
         found = Checkpoint.identity(self.folder / name)
         _, checksum = self.checkpoint.files.get(name, (step, None))  # None: known by step only
@@ -89,31 +89,31 @@ def find(resume: Path | str, runs_dir: Path | str | None, name: str) -> Place | 
     FileNotFoundError
         There is no such checkpoint ("auto" starts a new training instead).
     ValueError
-        No checkpoint there is valid.
+        No checkpoint of the run is valid.
     RunInUse
-        Another process writes to the run.
+        Another process owns the run.
     """
     if resume not in ("auto", "last", "best"):
         path = _existing(resume, runs_dir)
         if path.name == EXCEPTION:
             warnings.warn(
-                f"{str(path)!r} was written in the middle of a step; what follows differs from one "
-                f"that was not interrupted. {LAST} beside it, if there is one, resumes exactly",
+                f"{str(path)!r} was written in the middle of a step; the training will differ from "
+                f"an uninterrupted one. {LAST} in the same folder, if it exists, resumes exactly",
                 stacklevel=2,
             )
         return _continue_run(path, take_over=True) if path.name == LAST else _place(path)
     if runs_dir is None:
-        raise ValueError(f"resume={resume!r} looks through runs, but runs_dir is None; give a path")
+        raise ValueError(f"resume={resume!r} searches runs, but runs_dir is None; give a path")
     folders = [path.parent for path in (Path(runs_dir).expanduser() / name).glob("*/config.json")]
     folders.sort(key=start_order)
     runs = [run for run in folders if states(run / "checkpoints")]
     if resume == "auto":
-        if folders[-1:] != runs[-1:] and claims(folders[-1]):  # begun by another process just now
+        if folders[-1:] != runs[-1:] and claims(folders[-1]):  # another process has just begun it
             owner.claim(folders[-1]).release()
         if not runs or read_status(runs[-1]) == "finished":
             return None
         place = _continue_run(runs[-1] / "checkpoints" / LAST)
-        if read_status(runs[-1]) != "finished":  # by another process, before this one owned it
+        if read_status(runs[-1]) != "finished":  # another process may have finished it meanwhile
             return place
         owner.owned[place.run.absolute()].release()
         return None
@@ -127,13 +127,13 @@ def find(resume: Path | str, runs_dir: Path | str | None, name: str) -> Place | 
 
 
 def _existing(resume, runs_dir):
-    """Return the path of the checkpoint that a user named, or of the last one of a run.
+    """Return the path of a checkpoint file, or of the last checkpoint of a run.
 
     Raises
     ------
     TypeError, FileNotFoundError
     """
-    if not isinstance(resume, (str, os.PathLike)) or resume == "":  # "": a shell's unset variable
+    if not isinstance(resume, (str, os.PathLike)) or resume == "":  # "": an unset shell variable
         raise TypeError(f'resume: expected "auto", "last", "best" or a path, got {resume!r}')
     path = Path(resume).expanduser()
     if path.is_file():
@@ -142,16 +142,16 @@ def _existing(resume, runs_dir):
     try:
         run = find_run(folder, "runs" if runs_dir is None else runs_dir)
     except FileNotFoundError:
-        there = sorted(other.name for other in path.parent.glob("*.safetensors"))
+        names = sorted(other.name for other in path.parent.glob("*.safetensors"))
         raise FileNotFoundError(
             f"resume={str(resume)!r}: there is no such file; "
-            + (f"in its folder are {', '.join(there)}" if there else "its folder has no checkpoint")
+            + (f"in its folder are {', '.join(names)}" if names else "its folder has no checkpoint")
             + '; or use "auto", "last", "best", or a run: its folder, name/id or name'
         ) from None
     if not run.resumable:
         raise FileNotFoundError(
-            f"resume={str(resume)!r}: the run {run.label} ({run.status}) has no checkpoint to go "
-            "on from; train it again"
+            f"resume={str(resume)!r}: the run {run.label} ({run.status}) has no checkpoint to "
+            "resume from; train it again"
         )
     return run.path / "checkpoints" / LAST
 
@@ -171,7 +171,7 @@ def _continue_run(path, take_over=False):
             "from a copy of it"
         ) from error
     try:
-        # Whatever the owner before had begun to write can then not replace what is read now.
+        # Temporary files of the previous owner must not replace the files that are read next.
         for leftover in (*run.glob(".*"), *(run / "checkpoints").glob("**/.*")):
             if is_temporary(leftover) and leftover.is_file():
                 leftover.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ def _place(path, run=None):
 def newest_valid(path: Path) -> tuple[Path, Checkpoint]:
     """Return ``(path, Checkpoint)`` of a file or, if it is damaged, of the newest valid one.
 
-    Files of weights only, from which no training can resume, are ignored then.
+    Files of weights only cannot replace a damaged file.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def newest_valid(path: Path) -> tuple[Path, Checkpoint]:
         if candidate != path and not checkpoint.optimizer:
             continue
         if candidate != path:
-            warnings.warn(f"{problems[0]}; going on from {str(candidate)!r} instead", stacklevel=2)
+            warnings.warn(f"{problems[0]}; resuming from {str(candidate)!r} instead", stacklevel=2)
         return candidate, checkpoint
     kind = ValueError if others else FileNotFoundError
     raise kind("; ".join(problems))

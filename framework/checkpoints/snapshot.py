@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class Checkpointing:
-    """Saves and restores one training.
+    """Save and restore one training.
 
     Parameters
     ----------
     trainer : Trainer
-        Module, data, optimizer and hooks are set.
+        With module, data, optimizer and hooks.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Checkpointing:
     place : Place or None
         The checkpoint that the training was restored from, until it starts.
     cut_short : Checkpoint or None
-        The state after the last step of an epoch that a stop cuts short.
+        The state after the last step of an epoch that is cut short by a stop.
     """
 
     writer: CheckpointWriter
@@ -55,7 +55,7 @@ class Checkpointing:
         self.place = self.cut_short = None
 
     def take(self) -> Checkpoint:
-        """Return a `Checkpoint` of the training, with what callbacks add to it."""
+        """Return a `Checkpoint` of the training, with the additions of callbacks."""
         optimizer = self._optimizer.state_dict()
         arrays = {name: np.array(to_host(a)) for name, a in optimizer.pop("arrays").items()}
         optimizer = _plain(f"{type(self._optimizer).__name__}.state_dict", optimizer)
@@ -94,9 +94,9 @@ class Checkpointing:
         )
 
     def _variant(self, whole, path, weights_only):
-        """Return a file's content: all, the weights, or the state with the closing metrics.
+        """Return a file's content: the whole state, the weights, or the state with closing metrics.
 
-        The closing metrics belong to an epoch that was cut short; *last* is the state before them.
+        The closing metrics are those of an epoch that was cut short. *last* is saved without them.
         """
         if weights_only:
             return whole.weights()
@@ -110,18 +110,18 @@ class Checkpointing:
         return done or self._progress.skips_epoch
 
     def restore(self, place: Place) -> None:
-        """Restore the state of a checkpoint; the training is ready to start.
+        """Restore the state of a checkpoint, before the training starts.
 
-        A stop that was decided then holds only if its run did not come to its end.
+        A stop requested in the saved run is kept only if that run did not finish.
 
         Raises
         ------
         ValueError
-            The checkpoint is of weights only, or of another model, optimizer or data.
+            The checkpoint holds weights only, or another model, optimizer or data.
         """
         self.place, checkpoint = place, place.checkpoint
         if not checkpoint.optimizer:
-            raise ValueError("the checkpoint holds weights only; a training cannot go on from it")
+            raise ValueError("the checkpoint holds weights only; a training cannot resume from it")
         self._module.load_state_dict(checkpoint.model)
         self._optimizer.load_state_dict(checkpoint.optimizer)
         kept = {} if place.unfinished else {"stop_reason": None}
@@ -131,19 +131,19 @@ class Checkpointing:
         for callback, state in _with_states(self._trainer.callbacks, checkpoint.callbacks):
             callback.load_state_dict(state)
         self._hook.on_load_checkpoint(checkpoint=checkpoint)
-        for loader, position in (  # after the callbacks, which may have put in another loader
+        for loader, position in (  # after the callbacks, which may have replaced a loader
             (self._data.train_loader, checkpoint.loaders["train"]),
             (self._data.val_loader, checkpoint.loaders["val"]),
         ):
             if position and hasattr(loader, "load_state_dict"):
                 loader.load_state_dict(position)
-        rng.load_state_dict(checkpoint.rng)  # last: whatever was drawn above does not count
+        rng.load_state_dict(checkpoint.rng)  # last, as the calls above may draw numbers
         for name, generator in generators(self._module):
             if name in checkpoint.rng["modules"]:
                 generator.bit_generator.state = checkpoint.rng["modules"][name]
 
     def _train_position(self):
-        """Return the training loader's position: after the batches trained, not those drawn."""
+        """Return the training loader's position after the trained batches, not the loaded ones."""
         over = self._progress.epoch_done or self.epoch_is_through()
         position = _position(self._data.train_loader, over)
         if over or "batch" not in position:
@@ -170,7 +170,7 @@ def _position(loader, over):
 
 
 def callback_states(callbacks: Iterable[Any]) -> dict[str, Any]:
-    """Return the state of each callback that has one, by class name and place among its like."""
+    """Return the state of each callback that has one, by class name and number."""
     states = {
         name: _plain(f"callback {type(callback).__name__}.state_dict", callback.state_dict())
         for name, callback in _named(callbacks)
@@ -179,7 +179,7 @@ def callback_states(callbacks: Iterable[Any]) -> dict[str, Any]:
 
 
 def _plain(who, state):
-    """Return a copy of a JSON-able state, which is written later, when the state has changed."""
+    """Return a copy of a JSON-able state; it is written later, in the background."""
     try:
         return json.loads(json.dumps(state, default=for_json))
     except TypeError as error:
@@ -190,7 +190,7 @@ def _plain(who, state):
 
 
 def callback_key(callbacks: Iterable[Any], callback: object) -> str:
-    """Return the name under which a checkpoint keeps what belongs to one of the callbacks."""
+    """Return the name of a callback's state in a checkpoint."""
     return next(name for name, other in _named(callbacks) if other is callback)
 
 
@@ -224,14 +224,14 @@ def read_weights(which: Path | str, run: Run | None) -> Checkpoint:
     ----------
     which : {"best", "last"} or path-like
     run : Run or None
-        The run that "best" and "last" are of.
+        The run that "best" and "last" refer to.
 
     Raises
     ------
     FileNotFoundError
-        There is no such checkpoint; the message lists those there are.
+        There is no such checkpoint; the message lists the existing ones.
     ValueError
-        Damaged.
+        The file is damaged.
     """
     path = Path(which)
     if which in ("best", "last"):
@@ -241,9 +241,9 @@ def read_weights(which: Path | str, run: Run | None) -> Checkpoint:
             )
         path = run.checkpoints / f"{which}.safetensors"
     if not path.is_file():
-        there = sorted(p.name for p in path.parent.glob("*.safetensors"))
+        names = sorted(p.name for p in path.parent.glob("*.safetensors"))
         raise FileNotFoundError(
             f"checkpoint {str(path)!r} does not exist; "
-            f"{'there are: ' + ', '.join(there) if there else 'its folder has none'}"
+            f"{'there are: ' + ', '.join(names) if names else 'its folder has none'}"
         )
     return Checkpoint.load(path)

@@ -1,4 +1,4 @@
-"""Writing checkpoints in the background: a step waits for the copy, not for the disk."""
+"""Write checkpoints in a background thread: a step waits for the copy, not for the disk."""
 
 from __future__ import annotations
 
@@ -15,34 +15,33 @@ from firstlight.support.files import check_guards
 
 
 class CheckpointWarning(UserWarning):
-    """A checkpoint could not be written; the training goes on."""
+    """A checkpoint could not be written; the training continues."""
 
 
 class CheckpointWriter:
     """Write checkpoints one after the other in a thread.
 
-    All that waits is taken and written as one group before anything newer, so that no file is
-    put off forever. Within a group a file that a state names (`Checkpoint.files`) is written
-    before the state, and files that no state names any more are deleted last: a killed process
-    leaves no *last* that names a missing file. Only files of steps before *last* are deleted, as no
-    resume writes those again: the deletion does no harm even in a process that was stopped just
-    before it and continued after another one took the run over. A newer checkpoint for a path
-    replaces one that still waits.
+    The waiting checkpoints are taken as one group and written before any newer ones, so that no
+    file starves. A newer checkpoint for a path replaces a waiting one.
 
-    A failure to write (disk full, no permission) is a warning, at the training's next
-    opportunity; the file that was there stays, and the write is tried again with the next group
-    and at the end.
+    Within a group, files that a state refers to (`Checkpoint.files`) are written before the state,
+    and files without references are deleted last. A killed process thus leaves no *last* that
+    refers to a missing file. Only files of steps before *last* are deleted, as no resume writes
+    those again. The deletion is therefore safe even if the process was suspended before it and
+    another process took the run over.
 
-    The thread has the lowest priority where the system knows priorities of threads, and so works
-    while a core is idle.
+    A failed write (disk full, no permission) causes a warning at the next call. The old file stays,
+    and the write is repeated with the next group and at the end.
+
+    On Linux the thread has the lowest priority, so that it runs while a core is idle.
     """
 
     def __init__(self) -> None:
         self._waiting = {}  # path -> Checkpoint
-        self._failed = {}  # the same, of what is to be tried again
-        self._named = {}  # path of a file that some state named -> step; to delete when none does
-        self._pinned = {}  # path of a *last* -> (step, paths that it names)
-        self._written = {}  # path -> (step, checksum) of the file there, None for none of ours
+        self._failed = {}  # path -> Checkpoint, to be written again
+        self._named = {}  # path of a file that a state referred to -> step; deleted when unused
+        self._pinned = {}  # path of a *last* -> (step, paths that it refers to)
+        self._written = {}  # path -> (step, checksum) of the file, None if it is not a checkpoint
         self._problems = []
         self._changed = threading.Condition()
         self._thread, self._closing = None, False
@@ -66,7 +65,7 @@ class CheckpointWriter:
         self.report()
 
     def note(self, path: Path, step: int, named: dict[Path, int]) -> None:
-        """Register the files ``{path: step}`` that an existing state names."""
+        """Register the files ``{path: step}`` that an existing state refers to."""
         self._named |= {other: of for other, of in named.items() if other.name != BEST}
         if path.name == LAST:
             _, before = self._pinned.get(path, (step, ()))
@@ -83,7 +82,7 @@ class CheckpointWriter:
         self.report()
 
     def report(self) -> None:
-        """Warn about what could not be written since the last report."""
+        """Warn about all failed writes since the last report."""
         while self._problems:
             warnings.warn(self._problems.pop(0), CheckpointWarning, stacklevel=2)
 
@@ -95,18 +94,18 @@ class CheckpointWriter:
             with self._changed:
                 while not self._waiting and not self._closing:
                     self._changed.wait()
-                ends = not self._waiting  # the last round: what has failed once more
+                ends = not self._waiting  # the last round repeats the failed writes
                 group, self._waiting = self._failed | self._waiting, {}
             self._failed = {}
             if self._write_group(group) and group:
                 newest = max(group.values(), key=lambda state: state.step)
-                if newest.files:  # a copy of a state that was read does not say what it names
+                if newest.files:  # empty in a copy of a state that was read
                     self._delete_unnamed(newest)
 
     def _write_group(self, group):
-        """Write checkpoints, those that others name first; return whether all are written.
+        """Write checkpoints, those that others refer to first; return whether all are written.
 
-        Of these the oldest is first, as a state names only older files and its own.
+        They are written in order of their steps, as a state refers only to itself and older files.
         """
         named = {path for p, state in group.items() for path in named_by(p, state)}
         for path in sorted(group, key=lambda path: (path not in named, group[path].step)):
@@ -115,15 +114,15 @@ class CheckpointWriter:
             self._written[path] = None
             try:
                 checksum = replace(checkpoint, files=files).save(path)
-            except RunTakenOver:  # the loop notices, and says so
+            except RunTakenOver:  # the loop raises it too
                 self._failed = {}
                 return False
-            except Exception as error:  # whatever it is, the training must go on
+            except Exception as error:  # no failed write may end the training
                 self._failed[path] = checkpoint
                 kept = "the earlier one is kept" if path.is_file() else "there is no earlier one"
                 self._problems.append(
                     f"checkpoint {str(path)!r} could not be written ({error}); {kept}, and the "
-                    "training goes on"
+                    "training continues"
                 )
                 continue
             self._written[path] = checkpoint.step, checksum
@@ -132,18 +131,19 @@ class CheckpointWriter:
         return not self._failed
 
     def _with_checksums(self, path, files):
-        """Return the files that a state names with the checksums of those that are there."""
+        """Return the files that a state refers to, with the checksums of the existing ones."""
         found = {}
         for name, (step, _) in files.items():
             other = root_of(path) / name
             if other not in self._written:
                 self._written[other] = Checkpoint.identity(other)
-            there = self._written[other]
-            found[name] = [step, there[1] if there is not None and there[0] == step else None]
+            identity = self._written[other]
+            is_same = identity is not None and identity[0] == step
+            found[name] = [step, identity[1] if is_same else None]
         return found
 
     def _delete_unnamed(self, newest):
-        """Delete the files of steps before *last* that neither it nor the newest state names."""
+        """Delete files of steps before *last* to which neither it nor the newest state refers."""
         kept = {root_of(path) / name for path in self._written for name in newest.files}
         kept = kept.union(*(named for _, named in self._pinned.values()))
         resumed = [step for path, (step, _) in self._pinned.items() if path.parent == root_of(path)]
@@ -161,5 +161,5 @@ class CheckpointWriter:
 
 
 def named_by(path: Path, checkpoint: Checkpoint) -> dict[Path, int]:
-    """Return ``{path: step}`` of the files that a checkpoint at a path names."""
+    """Return ``{path: step}`` of the files that a checkpoint at a path refers to."""
     return {root_of(path) / name: step for name, (step, _) in checkpoint.files.items()}

@@ -1,4 +1,4 @@
-"""Runs: the folders that trainings write, to list, compare and keep.
+"""Runs: list, read and compare the folders that trainings write.
 
 Examples
 --------

@@ -15,9 +15,9 @@ from firstlight.runs import processes
 from firstlight.support.files import PathLike
 
 HEARTBEAT = 5.0  # seconds
-HEARTBEATS_MISSED = 12  # of an owner on another machine that counts as dead
+HEARTBEATS_MISSED = 12  # after these an owner on another machine counts as dead
 NAME = re.compile(r"owner\.([0-9]{1,9})\.json")
-tokens: set[str] = set()  # of the claims that this process holds
+tokens: set[str] = set()  # tokens of this process's own claims
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Claim:
     heard : float
         Time of the last heartbeat, by the clock of the file system.
     token : str or None
-        None if the content cannot be read: it is about to be written.
+        None if the content cannot be read because it is being written.
     content : dict
     """
 
@@ -40,7 +40,7 @@ class Claim:
     content: dict[str, Any]
 
     def alive(self, folder: PathLike) -> bool | None:
-        """Return whether the process exists, or None if that is not visible from this machine."""
+        """Return whether the process exists; None if this machine cannot tell."""
         pid, started = self.content.get("pid"), self.content.get("process_started")
         here = self.content.get("machine") == processes.machine()
         if not here or self.content.get("folder") != inode(folder):  # a copy names the original's
@@ -52,13 +52,13 @@ class Claim:
         return None if started is None else True
 
     def __str__(self) -> str:
-        told = self.content
-        if not told:
+        content = self.content
+        if not content:
             return "another process"
-        here = told.get("machine") == processes.machine()
-        where = "this machine" if here else f"host {told.get('hostname')}"
-        stopped = " (stopped)" if here and processes.stopped(told.get("pid")) else ""
-        return f"process {told.get('pid')}{stopped} on {where}, since {told.get('since')}"
+        here = content.get("machine") == processes.machine()
+        where = "this machine" if here else f"host {content.get('hostname')}"
+        stopped = " (stopped)" if here and processes.stopped(content.get("pid")) else ""
+        return f"process {content.get('pid')}{stopped} on {where}, since {content.get('since')}"
 
 
 def claims(folder: PathLike) -> list[Claim]:
@@ -75,9 +75,9 @@ def claims(folder: PathLike) -> list[Claim]:
 
 
 def is_silent(seconds: float) -> bool:
-    """Return whether an owner with its last heartbeat so long ago counts as dead.
+    """Return whether an owner counts as dead, this many seconds after its last heartbeat.
 
-    Negative seconds come from a clock that was ahead.
+    Clocks of two machines may differ, so that the number can be negative.
     """
     return abs(seconds) > HEARTBEATS_MISSED * HEARTBEAT
 
@@ -92,7 +92,7 @@ def is_occupied(folder: PathLike) -> bool | None:
 
 
 def read(path: Path) -> Claim:
-    """Return the `Claim` in a file; opening it makes NFS ask the server, `stat` may not."""
+    """Return the `Claim` in a file; it is opened because NFS may answer `stat` from its cache."""
     with open(path, encoding="utf-8", errors="replace") as file:
         heard, text = os.fstat(file.fileno()).st_mtime, file.read(10_000)
     try:
@@ -115,7 +115,7 @@ def claim_text(folder: PathLike, token: str) -> str:
 
 
 def file_system_time(folder: PathLike) -> float:
-    """Return the time of the clock that stamps a folder's files: on NFS, the server's."""
+    """Return the time of the clock that stamps a folder's files; on NFS it is the server's."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             return os.fstat(file.fileno()).st_mtime
@@ -124,7 +124,7 @@ def file_system_time(folder: PathLike) -> float:
 
 
 def inode(folder: PathLike) -> int | None:
-    """Return the inode of a folder, which tells it from its copies; None if there is none."""
+    """Return the inode of a folder, which differs from that of a copy; None if it is missing."""
     try:
         return os.stat(folder).st_ino
     except OSError:

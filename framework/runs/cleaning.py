@@ -11,14 +11,14 @@ from firstlight.support.files import PathLike, is_temporary, write_atomically
 
 
 def size(path: PathLike) -> int:
-    """Return the bytes of all files in a folder, or of a file."""
+    """Return the size of a file, or of all files in a folder, in bytes."""
     path = Path(path)
     files = [path] if path.is_file() else path.rglob("*")
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def remove(runs: Sequence[RunFolder], runs_dir: PathLike) -> None:
-    """Delete runs and the folders that are empty then; point ``latest`` to the newest that is left.
+    """Delete runs and folders that become empty; point ``latest`` to the newest remaining run.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def remove(runs: Sequence[RunFolder], runs_dir: PathLike) -> None:
     Raises
     ------
     ValueError
-        One of them is still running, or does not lie in ``runs_dir``; nothing is deleted then.
+        One of them is still running, or is not in ``runs_dir``; nothing is deleted then.
     """
     check_removable(runs, runs_dir)
     for run in runs:
         shutil.rmtree(run.path)
-        with contextlib.suppress(OSError):  # there are others in it
+        with contextlib.suppress(OSError):  # not empty
             run.path.parent.rmdir()
     latest = Path(runs_dir) / LATEST
     if latest.is_file() and latest_run(runs_dir) is None:
@@ -53,30 +53,30 @@ def check_removable(runs: Sequence[RunFolder], runs_dir: PathLike) -> None:
         if run.path.resolve().parent.parent != place:
             raise ValueError(
                 f"{run.path} is not a run of {place}, and only those are deleted; "
-                "say where it is kept with --runs_dir"
+                "name its runs folder with --runs_dir"
             )
         if run.status == "running":
             raise ValueError(f"{run.label} is still running; stop it first")
 
 
 def link_refused(path: Path) -> str:
-    """Return the message that a link to a run is not deleted."""
+    """Return the error message for a link to a run, which is not deleted."""
     return (
-        f"{path} is a link to {path.resolve()}, and what links lead to is not deleted; name that "
+        f"{path} is a link to {path.resolve()}, and targets of links are not deleted; name that "
         f"run itself, or remove the link as a file"
     )
 
 
 def worthless(runs_dir: PathLike, failed: bool = False) -> tuple[list[RunFolder], list[Path]]:
-    """Return runs that did not finish and have no step or checkpoint, and temporary files.
+    """Return unfinished runs without a step or checkpoint, and temporary files.
 
-    Runs that have a tag or a note, or are still running, are never among them.
+    Runs with a tag or a note, and running ones, are never included.
 
     Parameters
     ----------
     runs_dir : path-like
     failed : bool
-        All failed and crashed runs, with checkpoints too.
+        Include all failed and crashed runs, even those with checkpoints.
 
     Returns
     -------

@@ -11,8 +11,8 @@ from firstlight.runs.query import flat
 from firstlight.runs.run import PATCH
 
 WHICH = ("best", "min", "max", "last")
-NOT_COMPARED = ("name", "runs_dir", "facts")  # where a run lies, and what follows from its data
-ALSO_IN_SETTINGS = ("command", "cwd", "seed")  # of the environment
+NOT_COMPARED = ("name", "runs_dir", "facts")  # the run's place, and facts about its data
+ALSO_IN_SETTINGS = ("command", "cwd", "seed")  # entries of the environment
 
 
 def settings(run: RunFolder) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def differences(runs: Sequence[RunFolder], everything: bool = False) -> dict[str
     ----------
     runs : list of RunFolder
     everything : bool
-        Also those that are the same in all.
+        Include settings that are the same in all runs.
 
     Returns
     -------
@@ -49,24 +49,24 @@ def results(
     ----------
     runs : list of RunFolder
     which : {"best", "min", "max", "last"}
-        Which of a metric's values over the epochs.
+        Value of a metric over the epochs to return.
     metrics : list of str, optional
         By default the losses and scores of training, validation and test.
 
     Raises
     ------
     ValueError
-        ``which`` is none of these.
+        ``which`` has another value.
     KeyError
-        A metric that none of the runs has.
+        None of the runs has a metric.
     """
     if which not in WHICH:
         raise ValueError(f"which: expected one of {', '.join(WHICH)}, got {which!r}")
-    there = dict.fromkeys(name for run in runs for name in run.metrics)
+    known = dict.fromkeys(name for run in runs for name in run.metrics)
     for name in metrics or ():
-        if name not in there:
-            raise KeyError(f"no run has {name!r}; there are: {', '.join(there)}")
-    usual = [n for n in there if n.startswith(("train_", "val_", "test_")) and n[-5:] != "_step"]
+        if name not in known:
+            raise KeyError(f"no run has {name!r}; there are: {', '.join(known)}")
+    usual = [n for n in known if n.startswith(("train_", "val_", "test_")) and n[-5:] != "_step"]
     return {
         name: [_value(run, name, which) if name in run.metrics else None for run in runs]
         for name in metrics or usual
@@ -74,26 +74,26 @@ def results(
 
 
 def _value(run, name, which):
-    """Return one number of a metric; the last one instead of a best that is not known."""
+    """Return one value of a metric; the last one if the direction of "best" is unknown."""
     known = which != "best" or name in run.best or direction(name)
     return run.value(name, which if known else "last")
 
 
 def best_indices(name: str, values: Sequence[float | None], which: str = "best") -> list[int]:
-    """Return the indices of the runs whose value of a metric is best; of equal ones all."""
+    """Return the indices of the runs with the best value of a metric; several in a tie."""
     mode = direction(name) if which in ("best", "last") else which
     if mode is None:
         return []
-    there = [v for v in values if v is not None and v == v]
-    best = (max if mode == "max" else min)(there, default=None)
-    return [index for index, value in enumerate(values) if there and value == best]
+    known = [v for v in values if v is not None and v == v]
+    best = (max if mode == "max" else min)(known, default=None)
+    return [index for index, value in enumerate(values) if known and value == best]
 
 
 def short_labels(runs: Sequence[RunFolder], most: int = 3) -> list[str]:
     """Return a short, distinct label for each run.
 
-    It is the end of the id, with the name if the names differ, and the settings in which the runs
-    differ, if they are at most ``most``.
+    A label is the end of the id, preceded by the name if the names differ. If at most ``most``
+    settings differ, they follow.
     """
     names = {run.name for run in runs}
     labels = [run.id[-4:] if len(names) == 1 else f"{run.name}/{run.id[-4:]}" for run in runs]
@@ -102,11 +102,11 @@ def short_labels(runs: Sequence[RunFolder], most: int = 3) -> list[str]:
     differing = differences(runs)
     if not 0 < len(differing) <= most:
         return labels
-    told = [
+    texts = [
         " ".join(f"{name.rpartition('.')[2]}={_short(v[i])}" for name, v in differing.items())
         for i in range(len(runs))
     ]
-    return [f"{label}  {text}" for label, text in zip(labels, told, strict=True)]
+    return [f"{label}  {text}" for label, text in zip(labels, texts, strict=True)]
 
 
 def _short(value):
@@ -116,7 +116,7 @@ def _short(value):
 
 
 def changed(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return ``{name: (before, after)}`` of two flat dicts; None if one of them lacks the name."""
+    """Return ``{name: (before, after)}`` for the differences of two flat dicts; None if missing."""
     names = dict.fromkeys([*one, *other])
     return {n: (one.get(n), other.get(n)) for n in names if one.get(n) != other.get(n)}
 
@@ -138,8 +138,8 @@ def environment_changed(one: RunFolder, other: RunFolder) -> dict[str, tuple[Any
 def code_changed(one: RunFolder, other: RunFolder) -> list[str]:
     """Return the lines of a diff of the code of two runs.
 
-    The commits are compared by git, if this is their repository; the uncommitted changes are read
-    from the runs' ``diff.patch``.
+    git compares the commits, if the working directory is in their repository. The uncommitted
+    changes are read from the runs' ``diff.patch``.
     """
     commits = [(run.environment.get("git") or {}).get("commit") for run in (one, other)]
     lines = []

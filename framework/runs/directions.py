@@ -1,4 +1,4 @@
-"""Decide by the name of a metric whether smaller or larger values are better."""
+"""Infer from the name of a metric whether smaller or larger values are better."""
 
 import difflib
 import re
@@ -45,15 +45,15 @@ def resolve_mode(name: str, mode: str = "auto", ask: str = 'mode="max" or mode="
     Parameters
     ----------
     name : str
-        Of a metric.
+        Name of a metric.
     mode : {"auto", "min", "max"}
     ask : str
-        What to write if the name does not tell.
+        Argument that the error message recommends if the name is not known.
 
     Raises
     ------
     ValueError
-        The mode is none of these, or the name does not tell.
+        Another mode, or a name from which the mode cannot be inferred.
     """
     if mode not in MODES:
         raise ValueError(f'mode: expected "auto", "min" or "max", got {mode!r}')
@@ -70,13 +70,13 @@ def resolve_mode(name: str, mode: str = "auto", ask: str = 'mode="max" or mode="
 
 
 def _words(name):
-    """Return the words of a name; trailing digits are removed from words that are not known."""
+    """Return the words of a name; trailing digits of unknown words are removed."""
     words = re.findall(r"[a-z0-9]+", name.lower())
     return [word if word in KNOWN else word.rstrip("0123456789") for word in words]
 
 
 def _meant(name):
-    """Return the name with misspelled words corrected, None if that does not help."""
+    """Return the name with misspelled words corrected; None if no direction is found then."""
     closest = {
         word: difflib.get_close_matches(word, KNOWN, n=1, cutoff=0.75)
         for word in re.findall(r"[A-Za-z]{3,}", name)

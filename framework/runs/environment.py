@@ -14,7 +14,7 @@ from firstlight.support import rng
 from firstlight.support.backend import describe_gpu
 from firstlight.support.files import working_directory
 
-# Variables that affect a training, or tell where it was started.
+# Variables that affect a training, or identify the job that started it.
 VARIABLES = ("CUDA_", "CUPY_", "FIRSTLIGHT_", "MKL_", "NVIDIA_", "OMP_", "OPENBLAS_", "SLURM_")
 DIFF_LIMIT = 2**20  # bytes of uncommitted changes that are kept
 # Installed packages that `machine_rows` shows.
@@ -27,7 +27,7 @@ def describe_environment(device: str) -> dict[str, Any]:
     Parameters
     ----------
     device : str
-        Where the training runs.
+        Device of the training.
     """
     return {
         "python": platform.python_version(),
@@ -110,9 +110,9 @@ def _variables():
 
 @cache
 def _packages():
-    """Return ``(name, version)`` of all installed packages; of two of a name, the one imported.
+    """Return ``(name, version)`` of all installed packages, the imported one of duplicates.
 
-    The names of folders are read, as importlib.metadata takes 70 ms.
+    They are read from folder names, because importlib.metadata takes 70 ms.
     """
     found = {}
     for place in sys.path:
@@ -167,7 +167,7 @@ def _code():
 
 
 def _git(*words):
-    """Return git's output; the repository's settings may not start a file system monitor."""
+    """Return git's output; a file system monitor of the repository is disabled."""
     command = ["git", "-c", "core.fsmonitor=false", *words]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=5

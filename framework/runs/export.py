@@ -42,12 +42,12 @@ def results_table(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
 
 
 def check(path: PathLike) -> None:
-    """Check that `write` supports such a file, before anything is read for it.
+    """Check that `write` supports a file, before the runs are read.
 
     Raises
     ------
     ValueError
-        It ends neither in .csv nor in .parquet.
+        The name ends neither in .csv nor in .parquet.
     MissingPackageError
         Parquet needs pyarrow, which is not installed.
     """
@@ -59,7 +59,7 @@ def check(path: PathLike) -> None:
 
 
 def write(rows: Sequence[dict[str, Any]], path: PathLike) -> None:
-    """Write dicts to a .csv or .parquet file, whole or not at all; see `check`."""
+    """Write dicts to a .csv or .parquet file, atomically; see `check`."""
     check(path)
     if Path(path).suffix == ".csv":
         write_atomically(path, as_csv(rows))
@@ -79,7 +79,7 @@ def _plain(value):
 
 
 def _one_type(values):
-    """Return a column whose values have one type: unchanged, as floats, or as texts."""
+    """Return a column with values of one type: unchanged, as floats, or as texts."""
     kinds = {type(value) for value in values if value is not None}
     if len(kinds) <= 1 and not kinds & {dict}:
         return values

@@ -1,4 +1,4 @@
-"""Where runs are: their folders' names, the newest one, and the one that a name means."""
+"""Find runs: create and sort their folders, and resolve names of runs."""
 
 import os
 import re
@@ -10,15 +10,15 @@ from firstlight.runs.folder import RunFolder
 from firstlight.runs.query import Condition, sorted_by
 from firstlight.support.files import PathLike, inside, write_atomically
 
-SECOND = len("2026-01-31_23-59-59")  # what a run's id begins with
-ID = re.compile(  # a run's folder; the number is missing in those of earlier versions
+SECOND = len("2026-01-31_23-59-59")  # length of the time at the start of a run's id
+ID = re.compile(  # a run's folder; ids of earlier versions have no number
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}(Z_(?P<number>[0-9]{1,9}))?_[0-9a-f]{4}"
 )
 LATEST = "latest"  # the file in a runs folder that names its newest run
 
 
 def make_folder(runs_dir: Path, name: str) -> Path:
-    """Make and return the folder of a new run; mkdir lets only one process have it."""
+    """Create and return the folder of a new run; mkdir succeeds in only one process."""
     parent = runs_dir / name
     known = [latest_run(runs_dir), *(parent.iterdir() if parent.is_dir() else ())]
     number = 1 + max((start_order(run)[0] for run in known if run is not None), default=0)
@@ -34,11 +34,11 @@ def make_folder(runs_dir: Path, name: str) -> Path:
 
 
 def start_order(run: Path) -> tuple[int, str, int]:
-    """Return a key that sorts runs' folders by when they were started.
+    """Return a key that sorts runs' folders by start.
 
-    The number in an id counts the runs of a folder, so that a clock that was ahead does not
-    matter. Ids of earlier versions have local times and no number, and come first. Two runs that
-    were started at once have one number: the later one wrote its settings later.
+    The number in an id counts the runs of a folder, so that the order does not depend on a wrong
+    clock. Ids of earlier versions have local times and no number, and come first. If two runs
+    started at the same time have the same number, the time of their settings decides.
     """
     found = ID.fullmatch(run.name)
     number = int(found["number"] or 0) if found else 0
@@ -62,7 +62,7 @@ def latest_run(runs_dir: PathLike) -> Path | None:
 def point_latest(runs_dir: PathLike, run: Path) -> None:
     """Write the name of the newest run to ``runs/latest``.
 
-    A file, not a link to the folder: TensorBoard would follow a link and show the run twice.
+    It is a file, as TensorBoard would follow a link to the folder and show the run twice.
     """
     write_atomically(Path(runs_dir) / LATEST, f"{run.parent.name}/{run.name}\n")
 
@@ -70,7 +70,7 @@ def point_latest(runs_dir: PathLike, run: Path) -> None:
 def run_paths(runs_dir: PathLike = "runs") -> list[Path]:
     """Return the folders of all runs below ``runs_dir``, the oldest first.
 
-    It may be a single run, or hold runs, or hold folders of runs, as ``runs/<name>/<id>``.
+    ``runs_dir`` may be a run, a folder of runs, or a folder of such folders (``<name>/<id>``).
     """
     found, below = [], [Path(runs_dir).expanduser()]
     for _ in range(3):
@@ -90,11 +90,11 @@ def list_runs(
     ----------
     runs_dir : path-like
     where : str, optional
-        Keep the runs that fulfil this, e.g. ``"val_acc > 0.9 and model.lr < 0.1"``; see
+        Condition on the runs, e.g. ``"val_acc > 0.9 and model.lr < 0.1"``; see
         `firstlight.runs.query`.
     sort : str, optional
-        A name as in ``where``, ascending, or descending if it begins with ``-``. Runs that lack
-        it come last.
+        A name as in ``where``, ascending, or descending if it begins with ``-``. Runs without it
+        come last.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def list_runs(
     Raises
     ------
     ValueError
-        ``where`` or ``sort`` cannot be understood.
+        ``where`` or ``sort`` is invalid.
     """
     runs = [RunFolder(path) for path in run_paths(runs_dir)]
     if where is not None:
@@ -112,13 +112,13 @@ def list_runs(
 
 
 def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFolder:
-    """Return the `RunFolder` that a name means.
+    """Return the `RunFolder` of a name.
 
     Parameters
     ----------
     name : path-like, optional
-        A path, or a name below ``runs_dir``: ``latest``, ``name`` (its newest run), ``name/id``,
-        or an id or its end; the latest run by default.
+        A path, or a name below ``runs_dir``: ``latest``, ``name`` (for its newest run),
+        ``name/id``, an id, or the end of an id; the latest run by default.
     runs_dir : path-like
 
     Raises
@@ -146,7 +146,7 @@ def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFo
 
 
 def _folders(path):
-    """Return the folders in a folder; one that cannot be read hides no other."""
+    """Return the folders in a folder; unreadable ones are skipped."""
     try:
         with os.scandir(path) as entries:
             found = [Path(entry.path) for entry in entries if not entry.name.startswith(".")]

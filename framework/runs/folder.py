@@ -21,7 +21,7 @@ from firstlight.support.files import PathLike
 
 
 class RunFolder:
-    """The folder of one run, finished or not; each file is read when it is first needed.
+    """The folder of one run, finished or not; files are read on first use.
 
     Parameters
     ----------
@@ -32,17 +32,17 @@ class RunFolder:
     ----------
     path : pathlib.Path
     name, id, label : str
-        ``label`` is ``name/id``, what commands take.
+        ``label`` is ``name/id``, an argument of the commands.
     status : str
         "running", "finished", "interrupted", "failed" or "crashed".
     config, environment, summary : dict
-        What the files of these names hold; {} where one is missing or damaged.
+        Content of the files of these names; {} if a file is missing or damaged.
     history : History
         Everything that was logged: ``run.history["val_loss"]``, ``run.history.records``.
     metrics : dict of str to float
-        The last value of each name, and those of a test.
+        The last value of each name, including metrics of a test.
     best : dict of str to dict
-        Of each ``val_...`` the best: ``{"val_loss": {"value": 0.1, "step": 20, "epoch": 2}}``.
+        The best of each ``val_...``: ``{"val_loss": {"value": 0.1, "step": 20, "epoch": 2}}``.
     tags : list of str
     note : str
     place : dict of str to float
@@ -72,7 +72,7 @@ class RunFolder:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """What ``summary.json`` holds."""
+        """Content of ``summary.json``."""
         return read_summary(self.path)
 
     @cached_property
@@ -82,7 +82,7 @@ class RunFolder:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The settings."""
+        """The settings of the run."""
         return read_dict(self.path / "config.json")
 
     @cached_property
@@ -149,7 +149,7 @@ class RunFolder:
 
     @property
     def checkpoints_there(self) -> bool:
-        """Whether there is a checkpoint to take weights from."""
+        """Whether there is a checkpoint to load weights from."""
         return bool(checkpoint_files(self.path / "checkpoints"))
 
     @property
@@ -165,7 +165,7 @@ class RunFolder:
         KeyError
             Nothing was logged under this name.
         ValueError
-            The best of a metric whose name does not tell the mode; see
+            The best value of a metric whose direction is unknown; see
             `firstlight.runs.directions`.
         """
         if which == "last" and metric in self.metrics:
@@ -185,7 +185,7 @@ class RunFolder:
 
     @cached_property
     def _marked_records(self):
-        """Records of validations, and the last ones: enough for `metrics`, `best` and `place`."""
+        """Records of validations and the last records, for `metrics`, `best` and `place`."""
         try:
             return read_records(self.path, only='"val_', last=50)
         except (OSError, ValueError):  # a damaged run is listed beside the others

@@ -1,4 +1,4 @@
-"""History: the records that a training logged, in memory or read from a run's folder."""
+"""History: the logged records of a training, in memory or read from a run's folder."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class History:
     """The records of one training, as `Trainer.fit` returns them.
 
     Every record is a flat dict with "step", "epoch" and "time" (seconds since the start) and the
-    values logged then. Names do not depend on the settings: ``train_loss`` and ``train_acc``
-    are means over an epoch, ``train_loss_step`` over the steps since the last such record,
-    ``val_loss`` over a validation.
+    logged values. Names do not depend on the settings: ``train_loss`` and ``train_acc`` are means
+    over an epoch, ``train_loss_step`` is the mean over the steps since its last record, and
+    ``val_loss`` is the mean over a validation.
 
     Attributes
     ----------
     records : list of dict
         In the order logged.
     modes : dict of str to {"min", "max"}
-        Which direction is better, for names whose direction was given to a callback.
+        The better direction, for names whose direction was given to a callback.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class History:
         return [record[place] for record in self._having(name)]
 
     def best(self, name: str, mode: str = "auto") -> dict[str, float]:
-        """Return the record in which a value is lowest ("min") or highest ("max").
+        """Return the record with the lowest ("min") or highest ("max") value of a name.
 
         "auto" uses the mode given to a callback that monitors the value, or else the name. Values
         that are not finite are ignored, unless there are no others.
@@ -88,7 +88,7 @@ class History:
         KeyError
             Nothing was logged under this name.
         ValueError
-            The name does not tell the mode; see `firstlight.runs.directions`.
+            The direction of the name is unknown; see `firstlight.runs.directions`.
         """
         values = self[name]
         mode = resolve_mode(name, self.modes.get(name, "auto") if mode == "auto" else mode)
@@ -97,7 +97,7 @@ class History:
         return self._nth(name, pick(finite or range(len(values)), key=values.__getitem__))
 
     def direction(self, name: str) -> str | None:
-        """Return "min" or "max", whether a smaller or larger value is better; None if unknown."""
+        """Return "min" if smaller values of a name are better, "max" if larger; None if unknown."""
         return self.modes.get(name) or direction(name)
 
     def last(self) -> dict[str, float]:
@@ -120,7 +120,7 @@ class History:
         return found
 
     def _nth(self, name, index):
-        """Return the record with the value of a name that has this index."""
+        """Return the record of the n-th value of a name."""
         return self._having(name)[index]
 
     def _unknown(self, name):
@@ -131,17 +131,19 @@ class History:
 
 
 class LongHistory(History):
-    """A `History` in arrays, one for each name: 500,000 records of six values take 36 MB, not 480.
+    """A `History` in arrays, one for each name, for long runs.
+
+    500,000 records of six values take 36 MB instead of 480 MB.
 
     Parameters
     ----------
     records : iterable of dict
-        Flat, of numbers; taken one by one.
+        Flat dicts of numbers; consumed one by one.
 
     Attributes
     ----------
     records : list of dict
-        Built on each access.
+        Created on each access.
 
     Examples
     --------

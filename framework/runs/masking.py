@@ -1,4 +1,4 @@
-"""Mask secrets before they are written to a run's folder, which may be copied and handed in."""
+"""Mask secrets before they are written to a run's folder, which may be copied and published."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ IN_URL = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a value of this name should be kept secret.
+    """Return whether a setting's name suggests a secret value.
 
     Examples
     --------

@@ -1,18 +1,19 @@
 """Owner: the one process that may write to a run's folder.
 
 A process owns a folder while the file ``owner.N.json`` with the highest N contains its token.
-The file names host, process and its start time, and is touched every five seconds: the heartbeat.
-A dead process leaves no lock behind, and nothing is needed that NFS lacks.
+The file holds host, process id and start time, and is touched every five seconds (heartbeat). A
+dead process leaves no lock behind. The protocol works on NFS.
 
 ============  ====================================================================================
-free          there is no such file, or its process is dead. On the same machine it is looked up by
-              id and start time; on others it counts as dead after a minute without a heartbeat
-claim         create the file of the next number, which succeeds in one process only, and delete
-              the older ones
-hold          before each file is replaced, and at each heartbeat, check that the own file still
-              exists: a process that was stopped, or had lost its network, may have been replaced
-              meanwhile. If it was stopped just after the check, the replacement fails, as the new
-              owner deletes temporary files before it reads anything. Lines that it still appends
+free          there is no such file, or its process is dead. A process on the same machine is looked
+              up by id and start time. A process on another machine counts as dead after a minute
+              without a heartbeat
+claim         create the file with the next number, which succeeds in one process only, and delete
+              the older files
+hold          check that the own file still exists, before each file is replaced and at each
+              heartbeat: another process may have taken over while this one was suspended or had no
+              network. If this process is suspended just after the check, its replacement fails, as
+              the new owner deletes temporary files before it reads. Lines that it still appends
               go to files that the new owner has replaced, or to its own (TensorBoard)
 release       delete the own file
 ============  ====================================================================================
@@ -33,7 +34,7 @@ from firstlight.runs import claims
 from firstlight.runs.run_files import read_dict
 from firstlight.support.files import PathLike, guards, write_exclusively
 
-owned: dict[Path, Owner] = {}  # by folder, the runs that this process owns
+owned: dict[Path, Owner] = {}  # the claims of this process, by folder
 
 
 class RunInUse(RuntimeError):
@@ -41,7 +42,7 @@ class RunInUse(RuntimeError):
 
 
 class RunTakenOver(RuntimeError):
-    """Another process has taken over the run of this one."""
+    """Another process has taken over this process's run."""
 
 
 @dataclass(eq=False)
@@ -51,9 +52,9 @@ class Owner:
     Attributes
     ----------
     folder, path : pathlib.Path
-        The run's folder, and the file in it that names the owner.
+        The run's folder, and its file ``owner.N.json``.
     token : str
-        What the file must contain.
+        Token that the file must contain.
     lost : bool
         Another process has taken over.
     gone : bool
@@ -77,11 +78,14 @@ class Owner:
 
     @property
     def inherited(self) -> bool:
-        """Whether this is a forked child, whose parent owns the folder."""
+        """Whether this process is a forked child of the owner."""
         return os.getpid() != self._pid
 
     def check(self) -> None:
-        """Raise `RunTakenOver` if that is known; verify only after the process was stopped."""
+        """Raise `RunTakenOver` if another process is known to have taken over.
+
+        The disk is read only if the process seems to have been suspended.
+        """
         if self.lost or time.monotonic() - self._seen > 2 * claims.HEARTBEAT:
             self.verify()
 
@@ -91,7 +95,7 @@ class Owner:
         Raises
         ------
         RunTakenOver
-            It is not; the message names the new owner.
+            Another process owns it; the message names the new owner.
         """
         if self._released.is_set() and not self.lost:
             return
@@ -101,7 +105,7 @@ class Owner:
                 return
         except FileNotFoundError:
             pass
-        except OSError:  # a network that fails for a moment
+        except OSError:  # e.g. a short network failure
             return
         others = claims.claims(self.folder)
         # A later owner may have released the folder again: the summary has its token.
@@ -118,7 +122,7 @@ class Owner:
             )
 
     def release(self) -> None:
-        """Release the folder; one that was taken over stays closed to this process."""
+        """Release the folder; if it was taken over, this process still may not write to it."""
         self._released.set()
         owned.pop(self.folder, None)
         claims.tokens.discard(self.token)
@@ -161,12 +165,12 @@ def claim(folder: PathLike, *, take_over: bool = False) -> Owner:
     ----------
     folder : path-like
     take_over : bool
-        Replace an owner that is alive; it notices, and stops.
+        Replace a living owner, which detects this and stops.
 
     Raises
     ------
     RunInUse
-        Another process owns it, or was faster.
+        Another process owns the folder, or claimed it first.
     OSError
         The folder cannot be written.
     """
@@ -183,7 +187,7 @@ def claim(folder: PathLike, *, take_over: bool = False) -> Owner:
         raise refusal(folder, faster[-1] if faster else "another process")
     others = [other for other in claims.claims(folder) if other.number != number]
     known = {(other.number, other.token) for other in before}
-    for other in others:  # a process that came between wins
+    for other in others:  # a claim made in between wins
         if (other.number, other.token) not in known:
             path.unlink(missing_ok=True)
             raise refusal(folder, other)
@@ -204,8 +208,8 @@ def _await_death(other, folder):
     patience = claims.HEARTBEATS_MISSED * claims.HEARTBEAT - max(0.0, age)
     if patience > claims.HEARTBEAT:
         print(
-            f"run {folder} was filled by {other} {max(0, age):.0f} s ago; waiting up to "
-            f"{patience:.0f} s for a sign of life",
+            f"run {folder} was written by {other} {max(0, age):.0f} s ago; waiting up to "
+            f"{patience:.0f} s for its heartbeat",
             file=sys.stderr,
             flush=True,
         )
@@ -225,7 +229,7 @@ def _await_death(other, folder):
 def refusal(folder: PathLike, who: claims.Claim | str) -> RunInUse:
     """Return the error that names the owner of a run and says how to take it over."""
     return RunInUse(
-        f"run {folder} is being filled by {who}; wait until that ends or stop it, or have this "
-        f"training take the run over, so that the other one stops: resume={str(folder)!r} "
+        f"run {folder} is being written by {who}; wait until that ends or stop it, or take the run "
+        f"over with this training, so that the other one stops: resume={str(folder)!r} "
         f"(--resume {folder})"
     )

@@ -17,7 +17,7 @@ def alive(pid: int | None, started: str | None = None) -> bool:
     started : str, optional
         Its `start_time`. A process that started at another time only reuses the id.
     """
-    if not isinstance(pid, int) or pid <= 0:  # a group of processes
+    if not isinstance(pid, int) or pid <= 0:  # 0 and below are process groups
         return False
     try:
         os.kill(pid, 0)
@@ -30,27 +30,27 @@ def alive(pid: int | None, started: str | None = None) -> bool:
 
 
 def identity() -> dict[str, str | int | None]:
-    """Return what identifies this process among all others, to be written to a file."""
+    """Return a JSON-able dict that identifies this process among all others."""
     pid, host = os.getpid(), platform.node()
     return {"hostname": host, "machine": machine(), "pid": pid, "process_started": start_time(pid)}
 
 
 def start_time(pid: int) -> str | None:
-    """Return when a process of this machine started, as an opaque text; None if unknown."""
+    """Return the start time of a process of this machine as an opaque text; None if unknown."""
     found = _stat(pid)
     return found[19] if found else None
 
 
 def stopped(pid: int | None) -> bool:
-    """Return whether a process is stopped (Ctrl-Z, SIGSTOP); False if the system does not tell."""
+    """Return whether a process is stopped (Ctrl-Z, SIGSTOP); always False outside Linux."""
     return _stat(pid)[:1] == ["T"]
 
 
 @cache
 def machine() -> str:
-    """Return an id of the space of process ids: host, boot and container.
+    """Return an id of the process-id namespace: host, boot and container.
 
-    If the system tells neither boot nor container, it is the host's name.
+    Outside Linux it is the host's name only.
     """
     facts = [platform.node()]
     try:

@@ -20,8 +20,8 @@ from typing import Any
 
 from firstlight.runs.folder import RunFolder
 
-# Names besides those of metrics and settings.
-FACTS: dict[str, Callable[[RunFolder], Any]] = {
+# Names in addition to metrics and settings.
+FROM_DATA: dict[str, Callable[[RunFolder], Any]] = {
     "name": lambda run: run.name,
     "id": lambda run: run.id,
     "status": lambda run: run.status,
@@ -51,7 +51,7 @@ MISSING = object()
 
 
 class Condition:
-    """A where-expression, compiled.
+    """A compiled where-expression.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Condition:
     Raises
     ------
     ValueError
-        It is no expression, or contains something that is not allowed.
+        Not an expression, or one with a construct that is not allowed.
     """
 
     def __init__(self, text: str) -> None:
@@ -81,16 +81,16 @@ class Condition:
         self._value = self._compiled(tree.body)
 
     def holds(self, run: RunFolder) -> bool:
-        """Return whether a run fulfils the condition."""
+        """Return whether a run satisfies the condition."""
         return bool(self._value(run))
 
     def keep(self, runs: Sequence[RunFolder]) -> list[RunFolder]:
-        """Return the runs that fulfil the condition.
+        """Return the runs that satisfy the condition.
 
         Raises
         ------
         ValueError
-            A name that none of the runs has, most likely a misspelled one.
+            None of the runs has a name, which is most likely misspelled.
         """
         for name in self.names:
             check_known(name, runs, "where")
@@ -132,14 +132,14 @@ class Condition:
 
 
 def lookup(run: RunFolder, name: str) -> Any:
-    """Return what a run has under a name, None if it has nothing.
+    """Return a run's value of a name; None if it has none.
 
-    Names are those in `FACTS`, of metrics (``val_acc``: the last value; ``best.val_acc`` and
-    ``best.val_acc.epoch``), of settings (``model.lr``; ``lr`` where only one ends so) and of the
-    environment (``environment.python``).
+    Names are the keys of `FROM_DATA`, metrics (``val_acc`` for the last value; ``best.val_acc``,
+    ``best.val_acc.epoch``), settings (``model.lr``, or ``lr`` if only one setting ends in it) and
+    entries of the environment (``environment.python``).
     """
-    if name in FACTS:
-        return FACTS[name](run)
+    if name in FROM_DATA:
+        return FROM_DATA[name](run)
     if name in run.metrics:
         return run.metrics[name]
     head, _, rest = name.partition(".")
@@ -151,7 +151,7 @@ def lookup(run: RunFolder, name: str) -> Any:
     settings = flat(run.config)
     if name in settings:
         return settings[name]
-    if f"{name}.name" in settings:  # as the flags are called: --model, --data
+    if f"{name}.name" in settings:  # named like the flags --model, --data
         return settings[f"{name}.name"]
     ends = [key for key in settings if key.endswith(f".{name}")]
     return settings[ends[0]] if len(ends) == 1 else None
@@ -191,23 +191,23 @@ def sorted_by(key: str, runs: Sequence[RunFolder]) -> list[RunFolder]:
 
 
 def check_known(name: str, runs: Sequence[RunFolder], who: str) -> None:
-    """Raise a ValueError if none of the runs has a name."""
-    if not runs or name in FACTS or any(lookup(run, name) is not None for run in runs):
+    """Raise a ValueError if none of the runs has a value of a name."""
+    if not runs or name in FROM_DATA or any(lookup(run, name) is not None for run in runs):
         return
-    there = [*FACTS]
+    known = [*FROM_DATA]
     for run in runs:
         settings = flat(run.config)
         if name in settings:
             return  # a setting of None
-        there += [*run.metrics, *settings, *(f"best.{metric}" for metric in run.best)]
-    there = list(dict.fromkeys(there))
-    close = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(there[:20])}"
+        known += [*run.metrics, *settings, *(f"best.{metric}" for metric in run.best)]
+    known = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known[:20])}"
     raise ValueError(f"{who}: no run has {name!r}; {hint}")
 
 
 def _looked_up(run, name):
-    """Return what a run has under a name; MISSING if it lacks it, None for a setting of None."""
+    """Return a run's value of a name: MISSING if it has none, None for a setting of None."""
     found = lookup(run, name)
     return MISSING if found is None and name not in flat(run.config) else found
 
@@ -228,7 +228,7 @@ def _is_true(value):
 
 
 def _dotted(node):
-    """Return ``"a.b"`` of a name or attribute, "" of anything else."""
+    """Return ``"a.b"`` for a name or attribute, "" for any other node."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (before := _dotted(node.value)):

@@ -23,13 +23,13 @@ def read_records(path: PathLike, *, only: str = "", last: int = 0) -> list[dict[
     ----------
     path : path-like
     only : str
-        Skip lines without this text, except the ``last`` ones: much faster than reading all.
+        Skip lines without this text, except the ``last`` ones; much faster than parsing all lines.
     last : int
 
     Raises
     ------
     ValueError
-        A line that is no record.
+        A line is not a record.
     """
     if not only:
         return list(iterate(path))
@@ -47,12 +47,12 @@ def iterate(path: PathLike, damaged: list[int] | None = None) -> Iterator[dict[s
     ----------
     path : path-like
     damaged : list, optional
-        Collects the numbers of lines that are no records, which are then skipped.
+        Collects the numbers of invalid lines, which are then skipped.
 
     Raises
     ------
     ValueError
-        A line that is no record, unless they are collected.
+        A line is not a record, and ``damaged`` is None.
     """
     with open(Path(path) / FILE, "rb") as file:
         lines = iter(lambda: file.readline(LONGEST), b"")
@@ -93,7 +93,7 @@ def _record(line):
 
 
 def _is_sound(record):
-    """Return whether a value is a record: flat, of numbers, with step and epoch."""
+    """Return whether a value is a record: a flat dict of numbers with step and epoch."""
     return (
         type(record) is dict
         and "step" in record
@@ -108,7 +108,7 @@ def write_table(path: PathLike) -> None:
 
 
 def best_values(history: History) -> dict[str, dict[str, float]]:
-    """Return value, step and epoch of the best of each ``val_`` name whose direction is known."""
+    """Return the best value of each ``val_`` name of known direction, with its step and epoch."""
     names = [name for name in history if name.startswith("val_") and history.direction(name)]
     found = {name: history.best(name) for name in names}
     return {
@@ -118,7 +118,7 @@ def best_values(history: History) -> dict[str, dict[str, float]]:
 
 
 def _lines_with(content, text, last):
-    """Return the lines that contain a text, and the last few; the others are not split."""
+    """Return the lines that contain a text, and the last few; other lines are not split."""
     start = len(content)
     for _ in range(last + 1):
         start = content.rfind(b"\n", 0, start)

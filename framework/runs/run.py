@@ -4,11 +4,11 @@
 
     runs/latest          names the newest run
     runs/<name>/<id>/
-      config.json        settings; those of the command line can be run again
+      config.json        settings; those from the command line can be run again
       environment.json   machine, packages, code version, command, seed; secrets masked
       diff.patch         uncommitted changes of the code
-      metrics.jsonl      one record a line, written when it is logged
-      metrics.csv        the same as a table, written at the end
+      metrics.jsonl      one record a line, written as soon as it is logged
+      metrics.csv        the records as a table, written at the end
       summary.json       status, final and best metrics, timings
       owner.N.json       the process that writes to the folder, see `firstlight.runs.owner`
       plots/             curves.png, curves.svg and other figures
@@ -19,7 +19,7 @@
       samples.txt        texts of the callback text_samples
       events.out...      TensorBoard's events
 
-No server, no database: a run can be copied, compared and deleted like any folder.
+A run needs no server or database; it can be copied, compared and deleted like any folder.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class Run:
     Parameters
     ----------
     runs_dir : path-like
-        Holds all runs; created if missing.
+        Folder of all runs; created if missing.
     name : str
-        Runs of one name lie in one folder.
+        Runs of one name share a folder.
     config : dict
         Written to ``config.json``.
     device : str
-        Goes into ``environment.json``.
+        Written to ``environment.json``.
     folder : path-like, optional
         The folder of a run to resume; a new one by default.
     records : list of dict
@@ -82,7 +82,7 @@ class Run:
     id : str
         Start time (UTC), number and a random suffix.
     summary : dict
-        As in ``summary.json``.
+        Content of ``summary.json``.
     owner : Owner
         The claim that keeps other processes from writing to the folder.
 
@@ -91,7 +91,7 @@ class Run:
     OSError
         The folder cannot be written; the message says what to do.
     RunInUse
-        Another process owns it.
+        Another process owns the folder.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Run:
             raise
 
     def _note_resume(self, records):
-        """Keep when the run was first started, and note that it was resumed."""
+        """Keep the run's first start time, and record the resume."""
         before, started = read_dict(self.path / "summary.json"), self.summary["started"]
         step = records[-1]["step"] if records else 0
         now = {"time": started, "after_record_of_step": step}
@@ -149,7 +149,7 @@ class Run:
         self.summary["started"] = before.get("started", started)
 
     def _write_all(self, records):
-        """Write the files of a training that begins, and its records so far."""
+        """Write the initial files of a training, and its records so far."""
         config, environment, changes = self._settings
         lines = "".join(json.dumps(strict(record)) + "\n" for record in records)
         write_atomically(self.path / "metrics.jsonl", lines)
@@ -164,13 +164,13 @@ class Run:
         self.write_summary()
 
     def check(self, trainer: Trainer, *, now: bool = False) -> None:
-        """Stop a training whose run was taken over; restore a folder that was deleted.
+        """Stop a training whose run was taken over; restore a deleted folder.
 
         Parameters
         ----------
         trainer : Trainer
         now : bool
-            Check the folder itself, instead of relying on the last heartbeat.
+            Check the folder on the disk, instead of relying on the last heartbeat.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Run:
         if (self.path / "config.json").is_file():
             what = (
                 f"another process took the run {self.path} over and has ended without training; "
-                "this training goes on"
+                "this training continues"
             )
         else:
             what = (
@@ -190,7 +190,7 @@ class Run:
                 "again with all records, but checkpoints and figures written before are gone"
             )
         warnings.warn(what, stacklevel=2)
-        self.owner.gone = False  # warn once; if this fails, the next heartbeat finds out
+        self.owner.gone = False  # warn once; if restoring fails, the next heartbeat detects it
         try:
             self.owner.restore()
             self._write_all(trainer.history.records)
@@ -199,7 +199,7 @@ class Run:
             warnings.warn(f"{self.path} cannot be made again ({error})", stacklevel=2)
 
     def keep_preprocessing(self, trainer: Trainer) -> None:
-        """Write what the preparation of other data needs: tokenizer, classes, columns, scale."""
+        """Write the tokenizer, and classes, columns and scale, to prepare other data with."""
         if trainer.data.tokenizer is not None:
             trainer.data.tokenizer.save(self.path / TOKENIZER)
         if trainer.data.preprocessing is not None:
@@ -207,7 +207,7 @@ class Run:
 
     @property
     def shown(self) -> Path:
-        """The path as messages show it, relative to the working directory if it is below."""
+        """The path for messages, relative to the working directory if it is below."""
         return from_here(self.path)
 
     @property
@@ -218,7 +218,7 @@ class Run:
     def record(self, record: dict[str, float]) -> None:
         """Append a record to ``metrics.jsonl`` and flush it, so that it survives a ``kill -9``.
 
-        If that fails (disk full), a warning says so once and the training goes on.
+        If that fails (disk full), warn once and continue.
         """
         try:
             self._metrics.write(json.dumps(strict(record)) + "\n")
@@ -227,8 +227,8 @@ class Run:
             if not self._complained:
                 self._complained = True
                 warnings.warn(
-                    f"{self.path / 'metrics.jsonl'} cannot be written ({error}); the training goes "
-                    "on, but records are lost",
+                    f"{self.path / 'metrics.jsonl'} cannot be written ({error}); the training "
+                    "continues, but records are lost",
                     stacklevel=2,
                 )
 
@@ -239,16 +239,16 @@ class Run:
         self.owner.release()
 
     def finish(self, trainer: Trainer, failure: BaseException | None = None) -> None:
-        """Write ``summary.json`` and ``metrics.csv`` of a training that has ended.
+        """Write ``summary.json`` and ``metrics.csv`` at the end of a training.
 
-        The run is finished when all its stages are; see `firstlight.training.stages`.
+        The run finishes with its last stage; see `firstlight.training.stages`.
 
         Parameters
         ----------
         trainer : Trainer
-            Its status, counts and history are written.
+            Provides status, counts and history.
         failure : BaseException, optional
-            What ended the training.
+            Exception that ended the training.
         """
         try:
             self.check(trainer, now=True)
@@ -262,7 +262,7 @@ class Run:
             "status": trainer.status,
             "ended": _now(),
             "duration_s": round(trainer.elapsed, 3),
-            "epochs": trainer.epoch - (not trainer.progress.epoch_done),  # whole ones
+            "epochs": trainer.epoch - (not trainer.progress.epoch_done),  # completed ones
             "steps": trainer.step,
             "stopped": trainer.stop_reason or trainer.interrupt.signal,
             "best": best_values(history),

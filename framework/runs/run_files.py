@@ -1,7 +1,7 @@
-"""The JSON files of a run's folder: summary, environment, tags and note; read, checked, marked.
+"""Read and check the JSON files of a run's folder; write tags and notes.
 
 The files may be damaged or come from another user. Values of an unexpected type are dropped, so
-that one such run does not hide the others.
+that other runs can still be listed.
 """
 
 import json
@@ -20,7 +20,7 @@ from firstlight.support.files import PathLike, write_json
 STATUSES = ("running", "finished", "interrupted", "failed", "crashed")
 TEXTS = ("name", "id", "started", "ended", "stopped", "error", "stage", "hostname", "owner")
 COUNTS = ("steps", "epochs", "duration_s", "pid", "ranks")
-MARKS = "marks.json"  # apart from summary.json, which a running training replaces
+MARKS = "marks.json"  # a separate file, as a running training replaces summary.json
 
 
 def read_dict(path: PathLike) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def read_dict(path: PathLike) -> dict[str, Any]:
 
 
 def read_summary(run: PathLike) -> dict[str, Any]:
-    """Return the dict in a run's ``summary.json``, without values of another kind."""
+    """Return the dict in a run's ``summary.json``, without values of unexpected type."""
     found = read_dict(Path(run) / "summary.json")
     summary = {n: value for n, value in found.items() if n not in (*TEXTS, *COUNTS, "status")}
     summary |= {n: found[n] for n in TEXTS if isinstance(found.get(n), str)}
@@ -51,11 +51,11 @@ def read_summary(run: PathLike) -> dict[str, Any]:
 
 
 def read_environment(run: PathLike) -> dict[str, Any]:
-    """Return the dict in a run's ``environment.json``, without values of another kind."""
+    """Return the dict in a run's ``environment.json``, without values of unexpected type."""
     found = read_dict(Path(run) / "environment.json")
     git, command, blas = (found.get(name) for name in ("git", "command", "blas"))
     sound = {
-        # A commit becomes an argument of git, which takes what begins with a dash for an option.
+        # A commit becomes an argument of git; one that begins with a dash would be an option.
         "git": bool(re.fullmatch("[0-9a-f]{7,64}", str(_as_dict(git).get("commit")))),
         "packages": isinstance(found.get("packages"), dict),
         "gpu": {"name", "memory_gb", "cuda", "driver"} <= set(_as_dict(found.get("gpu"))),
@@ -67,7 +67,7 @@ def read_environment(run: PathLike) -> dict[str, Any]:
 
 
 def read_status(run: PathLike, summary: dict[str, Any] | None = None) -> str:
-    """Return the status of a run; "crashed" if it says "running" and no process owns it.
+    """Return the status of a run; "crashed" if its status is "running" and no process owns it.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ def read_status(run: PathLike, summary: dict[str, Any] | None = None) -> str:
         "running", "finished", "interrupted", "failed" or "crashed".
     """
     summary = read_summary(run) if summary is None else summary
-    said = summary.get("status", "crashed")
-    if said != "running":
-        return said
+    status = summary.get("status", "crashed")
+    if status != "running":
+        return status
     occupied = is_occupied(run)
-    if occupied is None and "owner" not in summary:  # of a version that noted the process here
+    if occupied is None and "owner" not in summary:  # earlier versions stored the process here
         here = summary.get("hostname") == platform.node()
         occupied = not is_silent(_silence(run)) and (not here or alive(summary.get("pid")))
     return "running" if occupied else "crashed"
@@ -102,12 +102,12 @@ def read_marks(run: PathLike) -> dict[str, Any]:
 
 
 def tag(run: PathLike, add: Iterable[str] = (), remove: Iterable[str] = ()) -> list[str]:
-    """Add tags to a run, remove others, and return those it has then.
+    """Add tags to a run, remove others, and return its tags.
 
     Raises
     ------
     ValueError
-        A tag that is not a single word.
+        A tag is not a single word.
     """
     for word in add:
         if not re.fullmatch(r"[\w.+=-]+", word):
@@ -124,10 +124,10 @@ def note(run: PathLike, text: str) -> None:
 
 
 def _numbers(values):
-    """Return the numbers in a dict; texts such as "NaN" become the numbers they mean."""
+    """Return the numbers in a dict; "NaN" and infinities are converted from text."""
     flat = {n: v for n, v in _as_dict(values).items() if not isinstance(v, (dict, list))}
-    there = {n: NOT_FINITE.get(value, value) for n, value in flat.items()}
-    return {n: value for n, value in there.items() if _is_number(value)}
+    converted = {n: NOT_FINITE.get(value, value) for n, value in flat.items()}
+    return {n: value for n, value in converted.items() if _is_number(value)}
 
 
 def _is_number(value):

@@ -30,10 +30,10 @@ GERMAN: dict[str, str] = {
     "optimizer": "Optimierer",
     # looking inside
     "{share} right, {wrong} of {total} wrong": "{share} richtig, {wrong} von {total} falsch",
-    "taken for": "gehalten für",
-    "is": "ist",
-    "Most confident mistakes: is → taken for, how surely": (
-        "Die sichersten Fehler: ist → gehalten für, wie sicher"
+    "predicted class": "vorhergesagte Klasse",
+    "true class": "wahre Klasse",
+    "Most confident mistakes: true → predicted class, probability": (
+        "Die sichersten Fehler: wahre → vorhergesagte Klasse, Wahrscheinlichkeit"
     ),
     "First layer: the strongest filters": "Erste Schicht: die stärksten Filter",
     "weight": "Gewicht",
@@ -43,6 +43,56 @@ GERMAN: dict[str, str] = {
     "probability lost": "verlorene Wahrscheinlichkeit",
     "prediction": "Vorhersage",
     "target": "Ziel",
+    # findings of a check
+    "checked": "geprüft",
+    "verdict": "Urteil",
+    "detail": "Einzelheiten",
+    "step": "Schritt",
+    "health": "Zustand",
+    "model": "Modell",
+    "script": "Skript",
+    "samples": "Beispiele",
+    "loss at the start": "Verlust am Anfang",
+    "gradient of training_step": "Gradient von training_step",
+    "the step as a whole": "der Schritt als Ganzes",
+    "values kept for backward": "für backward aufbewahrte Werte",
+    "dead and saturated units": "tote und gesättigte Einheiten",
+    "evaluation": "Auswertung",
+    "gradients by depth and time": "Gradienten nach Tiefe und Zeit",
+    "scale of the inputs": "Skala der Eingaben",
+    "overfit one batch": "einen Batch auswendig lernen",
+    "training loop": "Trainingsschleife",
+    "gradients of the script's own code": "Gradienten des Skripts selbst",
+    "updates of the script's own code": "Updates des Skripts selbst",
+    "numbers of the script": "Zahlen des Skripts",
+    "flow of samples": "Weg der Beispiele",
+    "its lines": "seine Zeilen",
+    "its training": "sein Training",
+    "all parts registered": "alle Teile registriert",
+    "methods that the Trainer calls": "Methoden, die der Trainer aufruft",
+    "WRONG": "FALSCH",
+    "not judged": "nicht beurteilt",
+    "nothing wrong in what could be judged": "kein Fehler in dem, was zu beurteilen war",
+    "look at": "siehe",
+    "finding": "Befund",
+    "findings": "Befunde",
+    "nothing wrong": "kein Fehler",
+    "note": "Hinweis",
+    "on": "auf",
+    "so are": "ebenso",
+    "{module}.backward returns a wrong {gradient}: {why}": (
+        "{module}.backward gibt ein falsches {gradient} zurück: {why}"
+    ),
+    "{module}.backward gives {gradient} a wrong gradient: {why}": (
+        "{module}.backward gibt {gradient} einen falschen Gradienten: {why}"
+    ),
+    "the dy it passes to {part} is wrong: {why}": (
+        "das dy, das es an {part} weitergibt, ist falsch: {why}"
+    ),
+    "the backward of {name} was not judged: {why}": (
+        "backward von {name} wurde nicht beurteilt: {why}"
+    ),
+    "with this line it is right": "mit dieser Zeile stimmt es",
     # facts of a run
     "test loss": "Testverlust",
     "test accuracy": "Testgenauigkeit",
@@ -94,6 +144,11 @@ def say(text: str) -> str:
     Epoche val_loss
     """
     return GERMAN.get(text, text) if _language.get() == "de" else text
+
+
+def current_language() -> str:
+    """Return "en" or "de"."""
+    return _language.get()
 
 
 @contextmanager

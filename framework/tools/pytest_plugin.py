@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from firstlight.tools.diagnose.findings import Report
+    from firstlight.tools.diagnose.report import Report
 
 
 @pytest.fixture
 def check_network() -> Callable[..., Report]:
     """Return a function that fails the test if something is wrong with a network.
 
-    It takes what `firstlight.tools.diagnose.check` takes, and returns its `Report`::
+    It takes the arguments of `firstlight.tools.diagnose.check`, and returns its `Report`::
 
         def test_my_network(check_network):
-            check_network(Net(), (x, y))           # all there is
+            check_network(Net(), (x, y))           # all checks
             check_network(MyLayer(), x)            # backward only
     """
 

@@ -11,6 +11,8 @@ from standin import installed, kernels
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.slow
+@pytest.mark.forms
 @pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 def test_figures_and_tables_are_written(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])

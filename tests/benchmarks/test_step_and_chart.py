@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 STEP = ROOT / "benchmarks" / "step.py"
 
@@ -16,6 +18,7 @@ def step(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_step_has_its_peers_make_the_same_steps(tmp_path):
     file = tmp_path / "figures.json"
     peers = "--peers=gemms,ours,trainer-bare"

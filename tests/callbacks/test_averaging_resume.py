@@ -17,14 +17,14 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("make", AVERAGES)
-@pytest.mark.parametrize("steps", [1, 3, 4])
+@pytest.mark.parametrize("steps", [1, 4])
 def test_the_training_resumes_exactly(make, steps):
     check_resume(TinyNet, tiny_data(), make_callbacks=lambda: [make()], steps=steps)
     check_resume(TinyNet, tiny_data(), make_callbacks=lambda: [make(), make(), EMA()], steps=steps)
 
 
 @pytest.mark.parametrize("make", AVERAGES)
-@pytest.mark.parametrize("steps", [2, 3, 4, 7])
+@pytest.mark.parametrize("steps", [3, 4])
 def test_the_average_resumes_exactly(make, steps):
     def fit(name, until, resume=None):
         last = ModelCheckpoint()

@@ -28,7 +28,7 @@ def test_it_keeps_the_laws(until):
 
 
 @pytest.mark.parametrize("until", [None, 2, 3])
-@pytest.mark.parametrize("steps", [1, 3, 4])
+@pytest.mark.parametrize("steps", [1, 3])
 def test_resumes_exactly(until, steps):
     check_resume(
         TinyNet, tiny_data(), make_callbacks=lambda: [Freeze("body.0", until)], steps=steps

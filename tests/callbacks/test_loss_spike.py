@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight.callbacks import LossSpike
@@ -32,7 +33,7 @@ def fit(losses, spike, **settings):
 NOISY = (1 + 0.1 * np.random.default_rng(0).normal(size=60)).tolist()
 
 
-@pytest.mark.parametrize("action", ["warn", "stop", "raise"])
+@pytest.mark.parametrize("action", slow_but(["warn", "stop", "raise"], "warn"))
 def test_it_keeps_the_laws(action):
     check_callback(lambda: LossSpike(window=3, action=action))
     check_resume(TinyNet, tiny_data(), make_callbacks=lambda: [LossSpike(window=3)])

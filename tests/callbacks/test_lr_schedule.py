@@ -88,9 +88,9 @@ def test_a_training_within_the_warmup(rates):
 
 
 def test_by_time_alone_the_end_is_unknown(rates):
-    with pytest.raises(ValueError, match="how many steps the training takes; set total_steps, or"):
+    with pytest.raises(ValueError, match="number of steps of the training; set total_steps, or"):
         rates(LRSchedule(), max_time=60)
-    with pytest.raises(ValueError, match="how many epochs .* or the trainer's max_epochs"):
+    with pytest.raises(ValueError, match="number of epochs .* or the trainer's max_epochs"):
         rates(LRSchedule(interval="epoch"), max_steps=5)
     first, _ = rates(LRSchedule(interval="epoch", total_steps=9), max_steps=4)
     assert first == curve(schedules.cosine, [0, 0, 0, 1], 0.1, total_steps=9)

@@ -116,7 +116,7 @@ def test_a_model_without_dropout(line, line_data, quiet):
 
 
 def test_two_schedules_of_one_number_of_the_model(line_data, quiet):
-    with pytest.raises(ValueError, match="body.1.p is moved by another schedule, of dropout"):
+    with pytest.raises(ValueError, match="another schedule, of dropout, changes body.1.p"):
         fit(
             LRSchedule("linear", param="dropout"),
             line_data,

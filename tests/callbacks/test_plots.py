@@ -8,6 +8,8 @@ import firstlight as fl
 from firstlight.callbacks import LiveCurves, Plots, Throughput
 from firstlight.testing import tiny_trainer
 
+pytestmark = pytest.mark.curves
+
 
 def plots(trainer):
     return sorted(path.name for path in (trainer.run.path / "plots").glob("*"))
@@ -20,6 +22,7 @@ def test_curves_are_drawn_as_png_and_svg():
     assert "<svg" in (trainer.run.path / "plots/curves.svg").read_text()
 
 
+@pytest.mark.slow
 def test_formats_can_be_chosen():
     trainer = tiny_trainer([Plots(formats=("pdf",))], runs_dir="runs")
     assert plots(trainer) == ["curves.pdf"]

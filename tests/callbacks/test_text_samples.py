@@ -165,7 +165,7 @@ def test_prompts():
 def test_what_it_needs(text, line, line_data, quiet):
     trainer = fl.Trainer(callbacks=[TextSamples()], **quiet)
     with pytest.raises(
-        TypeError, match=r"Line writes no text: it has no method generate.tokens, m"
+        TypeError, match=r"Line cannot write text: it has no method generate.tokens, m"
     ):
         trainer.fit(line(), line_data)
     with pytest.raises(

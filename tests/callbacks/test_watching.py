@@ -13,6 +13,8 @@ from firstlight.support import rng
 from firstlight.support.backend import to_host
 from firstlight.testing import tiny_data
 
+pytestmark = pytest.mark.curves
+
 WATCHERS = {
     "progress_bar": callbacks.ProgressBar,
     "tensorboard": lambda: callbacks.TensorBoard(
@@ -85,6 +87,7 @@ def hashes(*names):
     return watch.steps
 
 
+@pytest.mark.slow  # all of them together are tested below
 @pytest.mark.parametrize("name", WATCHERS)
 def test_one_watcher_changes_nothing(name):
     assert hashes(name) == hashes()

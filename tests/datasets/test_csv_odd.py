@@ -169,9 +169,7 @@ def test_unix_seconds_are_standardized_before_they_are_rounded(write):
     x = splits.train[:][0][:, 0]
     assert len(np.unique(x)) == 100
     np.testing.assert_allclose(x, (seconds - seconds.mean()) / seconds.std(), rtol=1e-6)
-    with pytest.raises(
-        ValueError, match="of 100 different numbers near 1.7e.09 float32 tells 2 apa"
-    ):
+    with pytest.raises(ValueError, match="only 2 of 100 different numbers near 1.7e.09"):
         load(path, standardize=False)
 
 

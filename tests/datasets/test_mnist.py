@@ -153,6 +153,7 @@ def test_another_sets_files_in_the_folder_are_noticed(folder, monkeypatch, conte
         load("kmnist", data_dir=str(folder / "mnist"), val_size=0)
 
 
+@pytest.mark.slow
 def test_a_file_that_unpacks_to_far_more_than_its_size_is_refused(folder, monkeypatch):
     monkeypatch.setattr("firstlight.datasets._file_limits.ROOM", 2**20)
     bomb = gzip.compress(b"\0\0\x08\x01" + (2**28).to_bytes(4, "big") + bytes(2**28))

@@ -5,7 +5,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.datasets import from_arrays, load
-from firstlight.tools.cli.facts import facts_of
+from firstlight.tools.cli.data_arguments import arguments_from_data
 
 LABELS = np.arange(24) % 3
 X = np.random.default_rng(0).normal(size=(24, 2))
@@ -33,7 +33,7 @@ def test_labels_in_every_form(y):
     labels, splits = taken(y)
     assert (labels.dtype, labels.tolist()) == (np.int64, LABELS.tolist())
     assert len(splits.classes) == 3
-    facts = facts_of(splits)
+    facts = arguments_from_data(splits)
     assert (facts["task"], facts["num_classes"]) == ("classification", 3)
 
 
@@ -48,7 +48,7 @@ def test_amounts(y):
     assert splits.classes is None
     assert values.shape == (24, y.reshape(24, -1).shape[1])
     np.testing.assert_allclose(values, y.reshape(values.shape), rtol=1e-6)
-    facts = facts_of(splits)
+    facts = arguments_from_data(splits)
     assert (facts["task"], facts["out_features"]) == ("regression", values.shape[1])
 
 

@@ -1,8 +1,9 @@
 """Every block of Python and of shell commands in the pages and the README runs.
 
 Blocks of a page share one folder, and its Python blocks nothing else. ``console`` blocks are only
-shown: they install, download or take long. The README's commands name data and runs that are not
-here; their arguments are resolved, and nothing is trained.
+shown: they install, download or take long. Blocks with a file as their title quote its lines. The
+README's commands name data and runs that are not here; their arguments are resolved, and nothing is
+trained.
 """
 
 import itertools
@@ -12,18 +13,19 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from firstlight.tools.cli.main import main
-from firstlight.tools.cli.registry import find
+from firstlight.tools.cli.registry import find, overview
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-SHOWN = {"console", "text", "toml", "yaml"}
-SLOW = {"5-experiments.md", "6-cnn.md", "7-transformer.md", "9-report.md"}
+QUOTED = re.compile(r'^```python title="(\S+)"\n(.*?)^```$', re.M | re.S)  # lines of a file
+SHOWN = {"console", "diff", "text", "toml", "yaml", "py"}  # py: of other libraries
 
 
 def blocks(path):
@@ -53,10 +55,15 @@ def run(kind, *codes, folder):
     assert done.returncode == 0, told
 
 
+TRAIN = {"reports.md", "coming_from.md", "fast.md", "data.md", "model.md"}
+
+
+def trains(path):
+    return path.parent.name == "course" or path.name in TRAIN
+
+
 PARTS = [
-    pytest.param(
-        path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] * (path.name in SLOW)
-    )
+    pytest.param(path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] * trains(path))
     for path in PAGES
     if any(kind not in SHOWN for kind, _ in blocks(path))
 ]
@@ -73,7 +80,22 @@ def test_blocks_of_a_page(path, tmp_path):
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_blocks_are_of_a_kind_that_is_run_or_shown(path):
     assert {kind for kind, _ in blocks(path)} <= SHOWN | {"python", "sh"}
-    assert len(BLOCK.findall(path.read_text())) * 2 == path.read_text().count("```")
+    text = path.read_text()
+    assert len(BLOCK.findall(text) + QUOTED.findall(text)) * 2 == text.count("```")
+
+
+QUOTES = [
+    pytest.param(file, code, id=f"{path.name}-{index}")
+    for path in PAGES
+    for index, (file, code) in enumerate(QUOTED.findall(path.read_text()))
+]
+
+
+@pytest.mark.parametrize(("file", "code"), QUOTES)
+def test_quoted_lines_are_those_of_the_file(file, code):
+    source = (ROOT / file).read_text()
+    at_any_depth = [textwrap.indent(code, " " * depth) for depth in range(0, 16, 4)]
+    assert any(f"\n{lines}" in source for lines in at_any_depth), code
 
 
 @pytest.mark.parametrize(
@@ -86,31 +108,94 @@ def test_files_that_a_page_names_exist(path):
     assert [name for name in sorted(named - yours) if not (ROOT / name).exists()] == []
 
 
-def test_python_of_the_readme(tmp_path):
-    # One file from top to bottom, as it is read.
-    code = "".join(code for kind, code in blocks(ROOT / "README.md") if kind == "python")
-    run("python", code, folder=tmp_path)
-
-
-README_COMMANDS = [
-    line.split("#")[0].strip()
-    for kind, code in blocks(ROOT / "README.md")
-    if kind == "sh"
+CLI = (ROOT / "docs" / "cli.md").read_text()
+SHOWN_COMMANDS = [
+    line.removeprefix("$ ").split("#")[0].strip()
+    for kind, code in blocks(ROOT / "docs" / "cli.md")
+    if kind == "console"
     for line in code.splitlines()
-    if line.startswith("firstlight ")
+    if line.startswith("$ firstlight ")
 ]
 
 
-@pytest.mark.parametrize("line", README_COMMANDS)
-def test_commands_of_the_readme(line, monkeypatch, capsys):
+@pytest.mark.parametrize("line", SHOWN_COMMANDS)
+def test_commands_of_the_page_of_commands(line, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     command, *words = shlex.split(line)[1:]
-    find([command])  # it is known
+    find([command, *words])  # it is known
     if command == "fit" and "<id>" not in line:
         words = [word for word in words if word != "auto" and word != "--resume"]
         assert main([command, *words, "--print_config"]) == 0, capsys.readouterr().err
     else:
         assert main([command, "--help"]) == 0
+
+
+COMMANDS = re.findall(r"^  (\w+) ", overview(), re.M)
+RUNS = re.findall(r"^  (\w+) ", overview("runs"), re.M)
+
+
+def section(command):
+    found = re.search(rf"^## {command}\n(.*?)(?=^## |\Z)", CLI, re.M | re.S)
+    assert found, f"docs/cli.md has no section ## {command}"
+    return found[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_on_its_page(command):
+    assert f"(#{command})" in CLI, f"docs/cli.md does not list {command} at its top"
+    assert f"$ firstlight {command}" in section(command), f"no example of {command}"
+
+
+def test_every_command_on_runs_is_on_the_page():
+    assert [name for name in RUNS if f"`runs {name}" not in section("runs")] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_on_the_page_of_commands_exist(command, capsys):
+    prose = BLOCK.sub("", section(command))
+    named = set(re.findall(r"(?<!\w)--[a-z][\w.-]*", " ".join(re.findall("`(.*?)`", prose))))
+    for words in [[command], *(["runs", name] for name in RUNS if command == "runs")]:
+        assert main([*words, "--help"]) == 0
+    known = set(re.findall(r"(?<!\w)--[a-z][\w.-]*", capsys.readouterr().out))
+    assert {name for name in named - known if name.islower()} == set()
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_the_readme_prints_what_it_says(tmp_path):
+    (code,) = (code for kind, code in blocks(ROOT / "README.md") if kind == "python")
+    shown, verdict = (code for kind, code in blocks(ROOT / "README.md") if kind == "text")
+    (tmp_path / "net.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "net.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    last = done.stdout.splitlines()[-2:]
+    assert [re.sub(r"[\d.]+", "#", line) for line in last] == [
+        re.sub(r"[\d.]+", "#", line) for line in shown.splitlines()
+    ]
+    accuracy = [float(re.findall(r"test_acc': ([\d.]+)", text)[0]) for text in (shown, done.stdout)]
+    assert accuracy[0] == pytest.approx(accuracy[1], abs=0.02)
+
+    wrong = code.replace("self.body.backward(dy)", "self.body.backward(dy / len(dy))")
+    (tmp_path / "net.py").write_text(wrong)
+    done = subprocess.run(
+        [sys.executable, "-m", "firstlight", "check", "net.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert words(verdict) in words(done.stdout)
+
+
+def test_the_readme_fits_on_a_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 80
 
 
 def test_each_step_of_the_course_has_a_page_and_is_short():

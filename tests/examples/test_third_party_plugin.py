@@ -108,6 +108,7 @@ def plugin(request, tmp_path):
     return new_plugin("my-own-plugin", tmp_path), "my_own_plugin"
 
 
+@pytest.mark.slow
 def test_it_is_found_trains_by_name_and_passes_its_tests(plugin, tmp_path):
     source, name = plugin
     install_by_hand(source, tmp_path / "site")

@@ -7,19 +7,22 @@ import numpy as np
 import pytest
 from layer_table import CASES
 
+import firstlight
 from firstlight import Module, nn
 from firstlight.support import rng as randomness
 from firstlight.support.gradcheck import check_gradients
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-every_layer = pytest.mark.parametrize(
-    "case", [case for case in CASES if not case.is_loss], ids=lambda case: case.name
-)
+LAWS, LAWS_OF_LAYERS = [], []  # the latter of all but losses
 
 
-@pytest.fixture
-def rng():
-    return np.random.default_rng(11)
+def every_case(law):
+    LAWS.append(law)
+    return law
+
+
+def every_layer(law):
+    LAWS_OF_LAYERS.append(law)
+    return law
 
 
 def test_every_public_layer_is_in_the_table():
@@ -72,19 +75,19 @@ def assert_same(left, right):
 
 
 @every_case
-def test_backward_is_the_derivative_of_forward(case, rng):
+def backward_is_the_derivative_of_forward(case, rng):
     check_gradients(*[made(case, rng)[0], *case.inputs(rng)])
 
 
 @every_case
-def test_backward_is_the_derivative_in_evaluation_too(case, rng):
+def backward_is_the_derivative_in_evaluation_too(case, rng):
     layer, inputs = made(case, rng)
     layer(*inputs)  # moves running statistics off 0 and 1
     check_gradients(layer.eval(), *inputs)
 
 
 @every_case
-def test_float32_stays_float32(case, rng):
+def float32_stays_float32(case, rng):
     layer, inputs = made(case, rng, "float32")
     y = layer(*inputs)
     dx = layer.backward(random_dy(y, rng))
@@ -95,7 +98,7 @@ def test_float32_stays_float32(case, rng):
 
 
 @every_case
-def test_gradients_add_up(case, rng):
+def gradients_add_up(case, rng):
     layer, inputs = made(case, rng)
     *_, once = run(layer, inputs, np.random.default_rng(5))
     start = randomness.state_dict()
@@ -105,8 +108,8 @@ def test_gradients_add_up(case, rng):
     assert_same([parameter.grad for parameter in layer.parameters()], [2 * dw for dw in once])
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if not c.is_loss], ids=lambda c: c.name)
-def test_an_empty_batch_passes_or_is_named(case, rng):
+@every_layer
+def an_empty_batch_passes_or_is_named(case, rng):
     layer, inputs = made(case, rng)
     (empty,) = (x[:0] for x in inputs)
     try:
@@ -128,7 +131,7 @@ def test_softmax_needs_its_axis(name):
 
 
 @every_case
-def test_the_latest_forward_is_undone_first(case, rng):
+def the_latest_forward_is_undone_first(case, rng):
     layer, first = made(case, rng)
     second = [x.astype(x0.dtype) for x, x0 in zip(case.inputs(rng), first, strict=True)]
     start = randomness.state_dict()
@@ -148,14 +151,14 @@ def test_the_latest_forward_is_undone_first(case, rng):
 
 
 @every_case
-def test_nothing_is_left_on_the_stack(case, rng):
+def nothing_is_left_on_the_stack(case, rng):
     layer, inputs = made(case, rng)
     run(layer, inputs, rng)
     assert [module._stack for module in layer.modules()] == [[]] * len(list(layer.modules()))
 
 
 @every_case
-def test_evaluation_saves_nothing(case, rng):
+def evaluation_saves_nothing(case, rng):
     layer, inputs = made(case, rng)
     y = layer.eval()(*inputs)
     assert {module._stack for module in layer.modules()} == {None}
@@ -164,7 +167,7 @@ def test_evaluation_saves_nothing(case, rng):
 
 
 @every_case
-def test_strided_input_equals_contiguous(case, rng):
+def strided_input_equals_contiguous(case, rng):
     layer, inputs = made(case, rng)
     twin = copy.deepcopy(layer)
     start = randomness.state_dict()
@@ -178,7 +181,7 @@ def test_strided_input_equals_contiguous(case, rng):
 
 
 @every_layer
-def test_strided_dy_equals_contiguous(case, rng):
+def strided_dy_equals_contiguous(case, rng):
     layer, inputs = made(case, rng)
     start = randomness.state_dict()
     y = layer(*inputs)
@@ -192,7 +195,7 @@ def test_strided_dy_equals_contiguous(case, rng):
 
 
 @every_case
-def test_inputs_dy_and_output_are_left_alone(case, rng):
+def inputs_dy_and_output_are_left_alone(case, rng):
     layer, inputs = made(case, rng)
     before = [x.copy() for x in inputs]
     y = layer(*inputs)
@@ -203,7 +206,7 @@ def test_inputs_dy_and_output_are_left_alone(case, rng):
 
 
 @every_case
-def test_backward_without_forward_is_an_error(case, rng):
+def backward_without_forward_is_an_error(case, rng):
     layer, inputs = made(case, rng)
     y, *_ = run(layer, inputs, rng)
     with pytest.raises(RuntimeError, match=r"backward: no forward left to undo; call forward"):
@@ -211,7 +214,7 @@ def test_backward_without_forward_is_an_error(case, rng):
 
 
 @every_layer
-def test_dy_of_another_shape_is_an_error(case, rng):
+def dy_of_another_shape_is_an_error(case, rng):
     layer, inputs = made(case, rng)
     y = layer(*inputs)
     for shape in [(1, *y.shape[1:]), (*y.shape[:-1], 1), (1, *y.shape), y.shape[1:]]:
@@ -222,7 +225,7 @@ def test_dy_of_another_shape_is_an_error(case, rng):
 
 
 @every_case
-def test_no_warning_and_no_infinity_for_large_inputs(case, rng):
+def no_warning_and_no_infinity_for_large_inputs(case, rng):
     layer, inputs = made(case, rng, "float32")
     if inputs[0].dtype.kind == "f":
         inputs[0] = 1e4 * inputs[0]
@@ -231,7 +234,7 @@ def test_no_warning_and_no_infinity_for_large_inputs(case, rng):
 
 
 @every_case
-def test_state_and_repr(case, rng):
+def state_and_repr(case, rng):
     layer, inputs = made(case, rng)
     other = case.make().to(dtype="float64")
     other.load_state_dict(layer.state_dict())
@@ -241,3 +244,10 @@ def test_state_and_repr(case, rng):
     np.testing.assert_array_equal(other(*inputs), y)
     assert repr(layer).startswith(f"{type(layer).__name__}(")
     assert layer.flops(inputs[0], y) >= 0
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_laws(case):
+    for law in LAWS if case.is_loss else LAWS + LAWS_OF_LAYERS:
+        firstlight.seed_everything(0)
+        law(case, np.random.default_rng(11))

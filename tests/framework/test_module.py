@@ -301,7 +301,7 @@ def test_arithmetic_with_a_parameter_says_data(compute):
         ("runs/a/best.safetensors", r"got a str; read the file first: .*Checkpoint.load\('runs/a"),
         (Path("best.safetensors"), r"got a PosixPath; read the file first: "),
         (fl.Checkpoint({}), r"got a Checkpoint; pass its model: load_state_dict\(check"),
-        ([], "got a list; pass what state_dict"),
+        ([], "got a list; pass the result of state_dict"),
     ],
 )
 def test_load_state_dict_of_no_dict(came, message):

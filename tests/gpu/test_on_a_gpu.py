@@ -18,10 +18,10 @@ from layer_table import CASES
 
 import firstlight as fl
 from firstlight import Trainer, models, nn
-from firstlight.fast.cuda import cupy_ops, gemm, kernel
-from firstlight.fast.cuda.uploads import uploading
+from firstlight.fast.cuda import dropout, gemm, kernel
 from firstlight.support.backend import load_cupy, to_device, using
 from firstlight.tools.diagnose.parity import check_parity
+from firstlight.training.uploads import uploading
 
 pytestmark = pytest.mark.gpu
 TESTS = Path(__file__).parents[1] / "framework"
@@ -75,7 +75,7 @@ def test_masks_are_those_of_the_twin():
     fl.seed_everything(5)
     fl.rng.begin_pass()
     x = to_device(np.ones((100, 70), "float32"), "cuda:0")
-    found = cupy_ops.dropout_mask(x, 0.3, x.shape).get()
+    found = dropout.keep_mask(x, 0.3, x.shape).get()
     expected = philox.uniform(x.size, step=1, call=1, seed=5).reshape(x.shape) >= np.float32(0.3)
     np.testing.assert_array_equal(found, expected)
 

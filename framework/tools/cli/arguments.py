@@ -1,4 +1,4 @@
-"""Typed arguments: jsonargparse reads those of what is named, and objects are made of them."""
+"""Typed arguments of the named model, data, callbacks and Trainer, read with jsonargparse."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from firstlight import plugins
 from firstlight.data.splits import DataSplits
 from firstlight.support.printable import shown
 from firstlight.tools.cli import trust
+from firstlight.tools.cli.data_arguments import FROM_DATA
 from firstlight.tools.cli.errors import UsageError, nearest, usage_errors
-from firstlight.tools.cli.facts import FACTS
 from firstlight.tools.cli.names import Names, prefix
 from firstlight.tools.cli.text import summary
 from firstlight.trainer import Trainer
@@ -47,7 +47,7 @@ class Choice:
     Attributes
     ----------
     head : str
-        What its options begin with, e.g. "model" for ``--model.lr``.
+        Prefix of its options, e.g. "model" for ``--model.lr``.
     kinds : dict of str to type
         The type of each argument, by option, e.g. ``"model.lr"``.
     required : list of str
@@ -69,7 +69,7 @@ class Choice:
 
     def __post_init__(self) -> None:
         if ":" in self.name and "" not in sys.path:
-            sys.path.insert(0, "")  # a module of one's own in the present folder, as python -m does
+            sys.path.insert(0, "")  # import from the working directory, as python -m does
         is_trainer = self.kind == "trainer"
         with usage_errors(kinds=(plugins.UnknownNameError,)):
             self.target = Trainer if is_trainer else plugins.registry(self.kind).get(self.name)
@@ -85,9 +85,9 @@ class Choice:
         is_class, hints = inspect.isclass(self.target), {}
         with contextlib.suppress(NameError, TypeError):  # annotations that cannot be resolved
             hints = typing.get_type_hints(self.target.__init__ if is_class else self.target)
-        facts = [name for name in FACTS if self.kind == "model" and name in parameters]
+        facts = [name for name in FROM_DATA if self.kind == "model" and name in parameters]
         for name in facts:
-            kind, text = FACTS[name]
+            kind, text = FROM_DATA[name]
             hints[name] = kind | None
             text = f"{text}; from the data if not given."
             flag = f"--{self.head}.{name}"
@@ -104,7 +104,7 @@ class Choice:
                 (self.required if name in hints else self.unset).append(flag)
 
     def make(self, **more: Any) -> Any:
-        """Call the target; values it refuses are a usage error, but not of data: files may be."""
+        """Call the target; refused values are a usage error, except for data, which read files."""
         try:
             return self.target(**self.values, **more)
         except (TypeError, ValueError) as error:
@@ -135,14 +135,14 @@ class Choice:
 
 
 class Arguments:
-    """The typed arguments of all that is named.
+    """The typed arguments of model, data, callbacks and Trainer.
 
     Parameters
     ----------
     names : Names
         With the values from config files.
     general : dict of str to (type, default, help)
-        Options beside those of what is named.
+        Further options of the command.
     fixed : collection of str
         Arguments of the Trainer that options cannot set.
 
@@ -257,7 +257,7 @@ class Arguments:
         return named | self._code({flag: value for flag, (value, _) in said.values.items()})
 
     def _code(self, values):
-        """Return those of some options' values that could have something imported."""
+        """Return the values that could import code, by option."""
         kinds = {flag: self.kinds.get(self._argument(flag), int) for flag in values}
         return {flag: value for flag, value in values.items() if trust.is_code(value, kinds[flag])}
 
@@ -268,8 +268,8 @@ class Arguments:
         return next((one for one in self.kinds if flag.startswith(f"{one}.")), None)
 
     def _read(self, parser, given, typed) -> Namespace:
-        """Return what jsonargparse makes of the given values."""
-        easy = {flag: eased(value, self.kinds.get(flag)) for flag, (value, _) in given.items()}
+        """Parse the given values with jsonargparse."""
+        easy = {flag: as_yaml(value, self.kinds.get(flag)) for flag, (value, _) in given.items()}
         files = {flag: value for flag, value in easy.items() if flag not in typed}
         words = [f"--{flag}={easy[flag]}" for flag in typed]
         return parser.parse_args([f"--config={json.dumps(files, default=str)}", *words])
@@ -336,15 +336,15 @@ def members(kind: Any) -> tuple[Any, ...]:
     return typing.get_args(kind) if union else (kind,)
 
 
-def eased(value: Any, kind: Any) -> Any:
+def as_yaml(value: Any, kind: Any) -> Any:
     """Rewrite ``512,256`` or 512 as a list where one is expected, and ``none`` as null.
 
     Examples
     --------
-    >>> from firstlight.tools.cli.arguments import eased
-    >>> eased("512,256", tuple[int, ...]), eased("512,256", str), eased("none", str | None)
+    >>> from firstlight.tools.cli.arguments import as_yaml
+    >>> as_yaml("512,256", tuple[int, ...]), as_yaml("512,256", str), as_yaml("none", str | None)
     ('[512,256]', '512,256', 'null')
-    >>> eased("0,yes", tuple[str, ...])
+    >>> as_yaml("0,yes", tuple[str, ...])
     '["0", "yes"]'
     """
     kinds = members(kind)

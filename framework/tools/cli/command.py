@@ -157,15 +157,14 @@ class Command:
     description : str
         The text of ``--help``; by default the docstring.
     usage : str
-        What follows the command's name in the first line of the help; made from the options if
-        empty.
+        Usage after the command's name in the help; made from the options if empty.
     epilog : str
         Shown below the options.
     typed : bool
         Whether options that are not declared belong to the model, data, callbacks and Trainer; they
         are left in ``args.rest`` for `firstlight.tools.cli.arguments.Arguments`.
     late_help : bool
-        Whether `run` shows the help itself if ``args.help``, when it knows the typed options.
+        Whether `run` shows the help itself if ``args.help``, with the typed options.
     name, parser : str, Parser
         The name that the user typed, and the parser that has read the options.
 
@@ -216,7 +215,7 @@ class Command:
                     *names, **settings | {"help": text() if callable(text) else text}
                 )
         if self.late_help:
-            text = "show this help for what is named, and stop"
+            text = "show this help with the options of the named parts, and stop"
             parser.add_argument("-h", "--help", action="store_true", help=text)
         return parser
 

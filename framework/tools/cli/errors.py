@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 
 class UsageError(Exception):
-    """The command cannot be understood; ends it with exit code 2 and this message."""
+    """The command line is wrong; the command ends with exit code 2 and this message."""
 
 
 class HelpShown(Exception):
-    """The help was asked for and shown; ends the command with exit code 0."""
+    """The help was shown; the command ends with exit code 0."""
 
 
 @contextmanager

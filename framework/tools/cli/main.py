@@ -1,4 +1,4 @@
-"""The ``firstlight`` command: find the command, run it, say how it ended.
+"""The ``firstlight`` command: find the command, run it, report how it ended.
 
 Exit codes: 0 done, 1 failed, 2 wrongly used, 130 interrupted.
 """
@@ -25,7 +25,7 @@ Neural networks from scratch: every gradient readable, every run trackable.
 
 {commands}
 
-firstlight COMMAND --help tells more, --debug shows the traceback of an error. For example:
+firstlight COMMAND --help shows its options, --debug the traceback of an error. For example:
   firstlight fit
   firstlight fit --model mlp --model.hidden 512,256 --data mnist --trainer.max_epochs 10
   firstlight test
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 who = f"firstlight {name}"
                 with contextlib.suppress(HelpShown):
                     code = command()(name, rest)
-            sys.stdout.flush()  # now, while a reader that has gone can still be forgiven
+            sys.stdout.flush()  # now, so that a closed pipe is handled below
             return code
         except UsageError as error:
             _fail(f"{who}: {error}", error, debug)
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print(f"{who}: interrupted", file=sys.stderr)
             return _end(130)
-        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
             leave_output()
             return 0
         except (Exception, SystemExit) as error:
@@ -99,7 +99,7 @@ def leave_output() -> None:
 
 
 def _message(error: BaseException) -> str:
-    """Return what an exception says, with its notes; its class only where that says more."""
+    """Return an exception's message and notes, with its class only where needed."""
     plain = isinstance(error, (ValueError, TypeError, RuntimeError, OSError, ImportError))
     text = str(error) if plain and str(error) else f"{type(error).__name__}: {error}"
     return "\n  ".join([text, *getattr(error, "__notes__", ())])

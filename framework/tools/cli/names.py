@@ -58,7 +58,7 @@ class Names:
         if not isinstance(name, str) or "\0" in name:
             place = f"{source}: {kind}" if source else f"--{kind}"
             raise UsageError(f"{place}: expected a name, got {shown(name)}")
-        if self.sources.get(name) != "":  # what was typed stays the user's own
+        if self.sources.get(name) != "":  # a typed name stays trusted
             self.sources[name] = source
         if kind == "callback":
             self.callbacks += [name] if name not in self.callbacks else []
@@ -73,7 +73,7 @@ class Names:
             self.choose_path(path, source)
 
     def choose_defaults(self) -> None:
-        """Choose model or data of the same name as the other, or ours, where one is not named."""
+        """Choose an unnamed model or data: of the same name as the other, or the default."""
         if self.model is None:
             same = self.data in plugins.registry("model").names()
             self.choose("model", self.data if same else MODEL)
@@ -163,7 +163,7 @@ def resolved(path: object) -> Path | None:
 
 
 def prefix(name: str) -> str:
-    """Return what the options of a model, data set or callback begin with: its name or class.
+    """Return the prefix of the options of a model, data set or callback: its name or class.
 
     Examples
     --------

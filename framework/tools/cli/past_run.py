@@ -20,8 +20,8 @@ from firstlight.support.rng import seed_everything
 from firstlight.tools.cli import trust
 from firstlight.tools.cli.arguments import Arguments, Choice
 from firstlight.tools.cli.command import RUNS_DIR, Args, Command, Options, option
+from firstlight.tools.cli.data_arguments import FROM_DATA, arguments_from_data
 from firstlight.tools.cli.errors import UsageError, usage_errors
-from firstlight.tools.cli.facts import FACTS, facts_of
 from firstlight.tools.cli.names import Names, resolved
 from firstlight.trainer import Trainer
 
@@ -89,7 +89,7 @@ def chosen_split(splits: DataSplits, split: str) -> Any:
 
 
 def checkpoint_path(folder: Path, which: str | None) -> Path:
-    """Return the file of a checkpoint: "best", "last" or a path; None is the best there is."""
+    """Return the file of a checkpoint: "best", "last" or a path; None is the best available."""
     if which in ("best", "last"):
         return folder / "checkpoints" / f"{which}.safetensors"
     if which is not None:
@@ -129,7 +129,7 @@ def rebuild(
         if with_data:
             own = partial(_settings, folder, None, [], known, trusted)
             splits = _data(folder, arguments.data, config.get("data", {}), words, own)
-            facts = {**facts_of(splits), **facts}
+            facts = {**arguments_from_data(splits), **facts}
         facts["input_shape"] = tuple(facts.get("input_shape", ()))
         trainer = arguments.trainer.make(runs_dir=None, default_callbacks=False)
         return arguments.model.make_model(facts), splits, trainer
@@ -137,7 +137,7 @@ def rebuild(
 
 @contextlib.contextmanager
 def _located(folder: Path) -> Iterator[None]:
-    """Add to errors which file the settings are from."""
+    """Add the file of the settings to errors."""
     file = folder / "config.json"
     try:
         with usage_errors(f"{file}: ", (UsageError,)):
@@ -166,7 +166,7 @@ def _settings(folder, data, words, known, trusted):
     fixed = set(inspect.signature(Trainer).parameters).difference(SETTABLE)
     arguments = Arguments(names, fixed=fixed)
     kept, takes = folder / TOKENIZER, inspect.signature(arguments.data.target).parameters
-    if kept.is_file() and "tokenizer" in takes:  # the model knows the tokens of its training only
+    if kept.is_file() and "tokenizer" in takes:  # the model has the vocabulary of its training
         names.values["data.tokenizer"] = str(kept), ""
     arguments.parse(words, known)
     seed_everything(config.get("seed", 0))
@@ -191,7 +191,7 @@ def _config(file: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
             message = f"expected settings by name, got {shown(value)}"
             raise UsageError(f"{file}: {part}: {message}")
-    config["facts"] = {name: config["facts"][name] for name in FACTS if name in config["facts"]}
+    config["facts"] = {name: config["facts"][name] for name in FROM_DATA if name in config["facts"]}
     return config
 
 
@@ -199,7 +199,7 @@ def _data(folder: Path, data: Choice, config: Any, words: Iterable[str], own) ->
     """Return data with the run's classes, columns and scale.
 
     A file that is not the run's own is not split, unless sizes are given: all of its samples are
-    evaluated, whichever split is asked for.
+    evaluated, for any split.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The registry of commands: which there are, and which one a command line means."""
+"""The registry of commands, and the search for the command of a command line."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from firstlight.tools.cli.commands import register_commands
 from firstlight.tools.cli.errors import UsageError, nearest
 from firstlight.tools.cli.text import described
 
-OTHER_NAMES = {  # what other programs call the same
+OTHER_NAMES = {  # their names in other programs
     "train": "fit",
     "evaluate": "test",
     "eval": "test",

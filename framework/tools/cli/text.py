@@ -35,7 +35,7 @@ class Table(str):
     def draw(self) -> None:
         """Print with bold titles; cells of more than `FOLDED` characters may take several lines.
 
-        A table that is too wide nevertheless is left to the terminal: numbers stay whole.
+        A table that is still too wide is wrapped by the terminal, so that numbers stay whole.
         """
         from rich.table import Table as RichTable
         from rich.text import Text
@@ -76,7 +76,7 @@ def table(
 
 
 def tell(*parts: object, **options: Any) -> None:
-    """Print parts without what would confuse a terminal: names and notes may come from anybody.
+    """Print parts without control characters: names and notes may come from other people.
 
     The options are those of `print`; a `Table` is printed alone.
     """
@@ -143,7 +143,7 @@ def brief(text: str, most: int = 48) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """Return a duration as people say it: ``4.2 s``, ``3:05 min``, ``2:00 h``."""
+    """Return a duration as text: ``4.2 s``, ``3:05 min``, ``2:00 h``."""
     seconds = float(seconds or 0)
     if seconds < 60:
         return f"{seconds:.1f} s"

@@ -1,9 +1,10 @@
 """Trust: code that files name runs only if the user agrees.
 
-What the user types is trusted. A config file or a run's folder may come from anybody: what it
-names by import path, ``module:Class`` or ``file.py:Class``, is imported with ``--trust`` only.
-Runs and sweeps that this user's own commands have made need no flag: a record of each lies in the
-user's own state folder, outside the run, so that nothing in a run's folder can grant it.
+Names that the user types are trusted. A config file or a run's folder may come from other people: a
+class that it names by import path, ``module:Class`` or ``file.py:Class``, is imported with
+``--trust`` only. Runs and sweeps that this user's own commands have made need no flag: a record of
+each lies in the user's own state folder, outside the run, so that nothing in a run's folder can
+grant it.
 """
 
 import hashlib

@@ -32,7 +32,7 @@ def attention_weights(module: Module, x: Array) -> dict[str, Array]:
         By the layers' names, in the order in which they ran.
     """
     from firstlight.nn import MultiHeadAttention
-    from firstlight.tools.diagnose.recorded_calls import recorded_evaluation
+    from firstlight.tools.diagnose.probes.recorded_calls import recorded_evaluation
 
     return {
         call.name or "attention": to_host(call.module.weights(*call.inputs))
@@ -52,7 +52,7 @@ def attention_maps(
 ) -> "Figure":
     """Show the attention weights of each head: from the token of a row to that of a column.
 
-    All heads share one scale, so that strong attention can be told from an average.
+    All heads share one scale, so that strong attention differs visibly from an average.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def attention_maps(
         if max(map(len, signs[0])) > 1:
             for axes in grid:
                 axes.tick_params(axis="x", labelrotation=90)
-    for axes in grid[-columns:]:  # the lowest head of each column bears the names of the keys
+    for axes in grid[-columns:]:  # the lowest head of each column has the names of the keys
         axes.tick_params(labelbottom=True)
     for axes in grid[::columns]:
         axes.set_ylabel("from", fontsize=8)

@@ -94,7 +94,7 @@ def saliency(
     *,
     title: str | None = None,
 ) -> "Figure":
-    """Show images, and below each how much every pixel moves its class's score.
+    """Show images, and below each the gradient of its class's score at every pixel.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def occlusion_map(
     stride: int | None = None,
     value: float | None = None,
 ) -> Array:
-    """Return how much probability of a class is lost where a patch covers the image.
+    """Return the probability that a class loses where a patch covers the image.
 
     Formula, with probabilities p (the softmax of scores), and patches k that cover pixel (i, j)::
 

@@ -164,7 +164,7 @@ def scale_beside(figure: "Figure", image: "AxesImage", label: str) -> None:
 
 
 def save(figure: "Figure", path: str | PathLike[str]) -> None:
-    """Write a figure atomically, as PNG or what the path's ending says."""
+    """Write a figure atomically, in the format of the path's ending, or as PNG."""
     write_atomically(path, as_bytes(figure, Path(path).suffix[1:] or "png"))
 
 

@@ -50,7 +50,7 @@ def ignored_by(module: Module) -> int:
 def confusion_counts(
     target: Array, predicted: Array, classes: int, *, ignore_index: int = IGNORED
 ) -> Array:
-    """Return how often class i was taken for class j, shape (classes, classes).
+    """Count how often class i was predicted as class j, shape (classes, classes).
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def confusion_counts(
 
 
 def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") -> "Figure":
-    """Show how often each class (rows) was taken for which (columns).
+    """Show how often each class (row) was predicted as each class (column).
 
     A cell's shade is its share of the row, on a scale that shows small shares; the counts are
     written in, except zeros.
@@ -143,8 +143,8 @@ def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") ->
         names = [plain(name) for name in names]
         axes.set_xticks(range(len(names)), names, rotation=90 if long else 0)
         axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel(say("taken for"))
-    axes.set_ylabel(say("is"))
+    axes.set_xlabel(say("predicted class"))
+    axes.set_ylabel(say("true class"))
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
     return figure
@@ -208,7 +208,7 @@ def mistakes(
         f"{names[label]}{line}→ {names[row.argmax()]}  {row.max():.0%}"
         for label, row in zip(target, probabilities, strict=True)
     ]
-    title = title or say("Most confident mistakes: is → taken for, how surely")
+    title = title or say("Most confident mistakes: true → predicted class, probability")
     return image_grid(images, titles, columns=columns, title=title)
 
 

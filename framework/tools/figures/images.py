@@ -69,7 +69,7 @@ def image_outputs(module: Module, x: Array) -> dict[str, Array]:
         Outputs (N, H', W', C') by the layers' names, in the order in which they ran; layers that
         only combine others are left out.
     """
-    from firstlight.tools.diagnose.recorded_calls import recorded_evaluation
+    from firstlight.tools.diagnose.probes.recorded_calls import recorded_evaluation
 
     return {
         call.name or call.type: to_host(call.output)

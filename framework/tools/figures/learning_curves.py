@@ -152,7 +152,7 @@ def _draw_metric(axes, history, name):
         logarithmic=name.endswith("loss") and _spans_decades(axes),
     )
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(loc="best", fontsize=8, frameon=False)
 
 
 def _draw_other(axes, history, name):

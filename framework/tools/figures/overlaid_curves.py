@@ -30,7 +30,7 @@ def smoothed(values: Sequence[float], weight: float) -> Array:
     Returns
     -------
     array, shape (N,)
-        s_t / (1 - wᵗ) with s_t = w s_{t-1} + (1 - w) v_t: without the pull to zero at the start.
+        s_t / (1 - wᵗ) with s_t = w s_{t-1} + (1 - w) v_t: without a bias to zero at the start.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def overlay(
         By metric, by run: arrays of shape (N,).
     x_label : str
     smoothing : float
-        See `smoothed`; the unsmoothed curves stay behind, pale.
+        See `smoothed`; the unsmoothed curves are drawn pale behind.
     log : bool
         Logarithmic values.
     title : str

@@ -46,7 +46,7 @@ def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -
         axes.plot(x.ravel(), target, "o", color="tab:blue", markersize=3, label=say("data"))
         axes.plot(x.ravel()[order], predicted[order], color="tab:orange", label=say("prediction"))
         axes.set(xlabel="x", ylabel="y")
-        axes.legend(fontsize=8, frameon=False)
+        axes.legend(loc="best", fontsize=8, frameon=False)
     else:
         ends = [min(target.min(), predicted.min()), max(target.max(), predicted.max())]
         axes.plot(ends, ends, color="tab:gray", linewidth=0.8)
@@ -104,7 +104,7 @@ def fitted_curves(
             f"fitted_curves: expected {len(curves)} titles, one a curve, got {len(titles)}"
         )
     figure, axes_of = panels(len(curves), columns, (2.6, 2.2), title, sharex=True, sharey=True)
-    # A wild curve leaves its panel and does not flatten all others.
+    # Clip wild curves, which would flatten all others.
     seen = np.concatenate([np.ravel(t), np.ravel(truth) if truth is not None else []])
     margin = 0.4 * (np.ptp(seen) or 1.0)
     for axes, curve, name in zip(axes_of, curves, titles, strict=True):
@@ -115,7 +115,7 @@ def fitted_curves(
         axes.set_title(name, fontsize=10)
         axes.set_ylim(seen.min() - margin, seen.max() + margin)
         tidy(axes, grid=PALE, letters=8)
-    axes_of[0].legend(fontsize=8, frameon=False)
+    axes_of[0].legend(loc="best", fontsize=8, frameon=False)
     return figure
 
 
@@ -171,7 +171,7 @@ def error_curves(
         finite = np.concatenate([np.ravel(error) for error in errors.values()])
         axes.set_ylim(0, min(finite.max() * 1.05, np.median(finite) * 4) or None)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.legend(fontsize=9, frameon=False)
+    axes.legend(loc="best", fontsize=9, frameon=False)
     tidy(axes, grid=PALE, letters=8)
     return figure
 
@@ -259,5 +259,5 @@ def spread(
         axes.set_title(name, fontsize=10)
         axes.set_ylim(np.min(truth) - margin, np.max(truth) + margin)
         tidy(axes, grid=PALE, letters=8)
-    axes_of[0].legend(fontsize=8, frameon=False)
+    axes_of[0].legend(loc="best", fontsize=8, frameon=False)
     return figure

@@ -104,7 +104,7 @@ def importance_bars(shares: Mapping[str, float], *, metric: str = "the result") 
     if not shares:
         raise ValueError("importance_bars: expected at least one setting, got none")
     heights = np.nan_to_num(np.array(list(shares.values()), dtype=float))
-    figure = page(6.0, 0.9 + 0.36 * len(shares), f"What explains {plain(metric)}")
+    figure = page(6.0, 0.9 + 0.36 * len(shares), f"Importance for {plain(metric)}")
     axes = figure.add_subplot()
     axes.barh(list(map(plain, shares)), heights, color="steelblue", height=0.65)
     for row, share in enumerate(shares.values()):

@@ -122,11 +122,11 @@ class Page:
 
     def text_height(self, text: str, width: float, letters: float, **how: Any) -> float:
         """Return the height of a text in a width; ``how`` as in `_cell`."""
-        asked = text, width, letters, *how.items()
-        if asked not in self._heights:
+        key = text, width, letters, *how.items()
+        if key not in self._heights:
             height = self._cell(text, width, letters, dry_run=True, output="HEIGHT", **how)
-            self._heights[asked] = height / self.scale
-        return self._heights[asked]
+            self._heights[key] = height / self.scale
+        return self._heights[key]
 
     def text_width(self, text: str, letters: float, bold: bool = False) -> float:
         """Return the width of a text on one line."""

@@ -1,4 +1,4 @@
-"""The blocks of a poster's columns; each knows its height in a column, and draws itself.
+"""The blocks of a poster's columns, each with its height and its drawing.
 
 Lengths are millimetres of an A0 page, and letters are points on it; `firstlight.tools.report._page`
 scales both.

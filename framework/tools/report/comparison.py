@@ -1,4 +1,4 @@
-"""Comparison of several runs: which belong together, which settings differ, which is best."""
+"""Comparison of several runs: groups of one experiment, differing settings, and ranking."""
 
 import math
 import statistics
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 5  # differing settings that have room beside the results
 DECADES = 30  # largest over smallest loss, from which on a scale is logarithmic
-ASIDE = ("seed", "name", "runs_dir")  # settings that make no other experiment
+ASIDE = ("seed", "name", "runs_dir")  # settings that do not change the experiment
 WATCHING = ("tensorboard", "plots", "progress_bar", "throughput", "timer", "layer_monitor")
 
 
@@ -105,7 +105,7 @@ def spread(runs: Sequence[RunFolder], name: str, which: str = "best") -> Spread 
 def ranked(runs: Sequence[RunFolder]) -> list[RunFolder]:
     """Return runs, the best first: by validation loss, or else by the first ``val_...`` metric.
 
-    Those that have none come last. A metric whose name does not tell its direction ranks nothing.
+    Those that have none come last. A metric whose name has no known direction is not used.
     """
 
     def finite(run, name):

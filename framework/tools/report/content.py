@@ -1,4 +1,4 @@
-"""The content of a report or poster: everything that it tells of one run."""
+"""The content of a report or poster about one run."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ Rebuilt = tuple[Module, DataSplits, Trainer, "str | PathLike[str] | None"]
 
 @dataclass
 class Content:
-    """The content of a report on one run; what a run does not have is empty.
+    """The content of a report on one run; missing parts are empty.
 
     Attributes
     ----------
@@ -59,9 +59,9 @@ class Content:
     commands : list of str
         They reproduce the run.
     missing : str
-        Why there are no pictures of the model, if there are none.
+        The reason for missing pictures of the model.
     problem : str
-        How a run ended that did not finish.
+        How an unfinished run ended.
     """
 
     run: RunFolder
@@ -99,10 +99,10 @@ def gather(
     others : list of RunFolder
         Among them are those of the same experiment with other seeds.
     rebuilt : (Module, DataSplits, Trainer, Path), optional
-        The run's model with its data, and the checkpoint with its weights; without, there are no
-        pictures of them.
+        The run's model with its data, and the checkpoint with its weights; needed for pictures of
+        them.
     split : {"train", "val", "test"}
-        The samples of confusion matrix and mistakes, if the data have such.
+        The samples of confusion matrix and mistakes.
     language : {"en", "de"}
     missing : str
         Why there is no ``rebuilt``.

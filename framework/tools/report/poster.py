@@ -156,7 +156,7 @@ def _comparison(found, say):
         for name, values in rows.items()
     }
     room = LETTERS - sum(map(_width, [[say["run"], *labels], *results]))
-    varied = _most_telling(columns, room)
+    varied = _most_distinguishing(columns, room)
     shown = [[say["run"], *labels], *(columns[name] for name in varied), *results]
     yield "comparison", Table(list(zip(*shown, strict=True)))
     notes = []
@@ -172,7 +172,7 @@ def _comparison(found, say):
         yield "comparison", Figure(_enlarged(found["figures"][name]), name)
 
 
-def _most_telling(columns, room):
+def _most_distinguishing(columns, room):
     """Return the names of the columns that distinguish most rows, as many as have room, or one."""
     chosen = []
     for name in sorted(columns, key=lambda name: -len(set(columns[name]))):

@@ -37,12 +37,12 @@ def timing(run: RunFolder) -> list[tuple[str, str]]:
 def environment(run: RunFolder) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return ``[(name, text)]`` of machine and dependencies, and of the other packages."""
     rows = [(say(name), text) for name, text in machine_rows(run.environment)]
-    told = {name for name, _ in rows}
+    listed = {name for name, _ in rows}
     packages = run.environment.get("packages") or {}
-    needed = [name for name in dependencies() if name in packages and name not in told]
+    needed = [name for name in dependencies() if name in packages and name not in listed]
     rows += [(name, packages[name]) for name in needed]
     rows.append((say("started"), run.summary.get("started", "")))
-    others = [(n, v) for n, v in packages.items() if n not in {*needed, *told}]
+    others = [(n, v) for n, v in packages.items() if n not in {*needed, *listed}]
     return [(name, str(value)) for name, value in rows if value], others
 
 

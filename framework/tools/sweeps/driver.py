@@ -126,13 +126,13 @@ class Driver:
         self._running[process] = trial.number
 
     def _wait(self) -> None:
-        """Wait until a process has ended, and look at the trials of those that have."""
+        """Wait until a process has ended, and check the trials of those that have."""
         while not (ended := [one for one in self._running if one.poll() is not None]):
             time.sleep(0.05)
         for process in ended:
             number = self._running.pop(process)
             trial = self.trials.get(number)
-            if trial.status in ("crashed", "running"):  # it ended before it could say why
+            if trial.status in ("crashed", "running"):  # it ended before it could report an error
                 fact = {"error": _last_line(trial.log)} if process.returncode == 1 else {}
                 self.trials.note(number, owner=None, **fact)
                 trial = self.trials.get(number)
@@ -140,7 +140,7 @@ class Driver:
             self._check(trial)
 
     def _check(self, trial: Trial) -> None:
-        """Raise a RuntimeError if a trial shows that the sweep leads nowhere."""
+        """Raise a RuntimeError if a trial shows that the sweep cannot succeed."""
         metric = self.spec.metric
         if trial.status == "finished" and trial.value is None:
             logged = [name for name in trial.run.metrics if not name.startswith("train_")]

@@ -14,7 +14,7 @@ from firstlight.tools.sweeps.space import label
 from firstlight.tools.sweeps.spec import SweepSpec
 from firstlight.tools.sweeps.trials import Trial, Trials, import_optuna
 
-ENOUGH = 10  # finished trials, below which an importance says nothing
+ENOUGH = 10  # smallest number of finished trials for an importance
 
 
 def results_table(spec: SweepSpec, trials: Sequence[Trial]) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ def importance(trials: Trials) -> dict[str, float]:
     Optuna compares the distribution of a setting among the best tenth of the finished trials with
     that among all finished trials whose value is finite: a setting is important if the best have
     other values of it than the rest. The importance of two settings that matter only together is
-    not seen.
+    not detected.
 
     Parameters
     ----------
@@ -120,5 +120,5 @@ def importance(trials: Trials) -> dict[str, float]:
     if not searched or sum(math.isfinite(trial.value) for trial in finished) < ENOUGH:
         return dict.fromkeys(searched, math.nan)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that equal results tell nothing
+        warnings.simplefilter("ignore", UserWarning)  # about equal results
         return import_optuna().importance.get_param_importances(trials.study, params=searched)

@@ -194,7 +194,7 @@ def grid_size(space: dict[str, Choice | Range]) -> int:
 
 
 def label(value: Any) -> str:
-    """Return a value as texts and axes show it: lists as ``64,64``, and what is no text as JSON."""
+    """Return a value as text for tables and axes: lists as ``64,64``, other non-texts as JSON."""
     if isinstance(value, (list, tuple)):
         return ",".join(map(str, value))
     if isinstance(value, float):

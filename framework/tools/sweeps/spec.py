@@ -140,11 +140,11 @@ class SweepSpec:
         return [n for n, one in self.space.items() if isinstance(one, Range) or one.count > 1]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what `SweepSpec` takes, as JSON can hold it."""
+        """Return the arguments of `SweepSpec`, JSON-able."""
         return asdict(self)
 
     def changed(self, other: SweepSpec) -> list[str]:
-        """Return the names of what makes this another search than ``other``."""
+        """Return the names of the attributes that make this another search than ``other``."""
         same = ("parameters", "method", "metric", "goal", "seed", "fit")
         mine, yours = self.as_dict(), other.as_dict()
         return [key for key in same if mine[key] != yours[key]]

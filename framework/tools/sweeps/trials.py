@@ -1,7 +1,7 @@
 """The trials of a sweep: Optuna's study in the sweep's folder, and the run of each trial.
 
 Any number of processes, on any machines that share the folder, append to one journal. Each takes
-trials under a file lock, so that no trial is trained twice and none too many is made.
+trials under a file lock, so that no trial is trained twice and no extra one is made.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ class Trial:
 
     @property
     def over(self) -> bool:
-        """Whether Optuna has been told the result."""
+        """Whether Optuna has the result."""
         return self._frozen.state.is_finished()
 
     @property
     def log(self) -> Path:
-        """The file with what the training printed."""
+        """The file with the training's output."""
         return self._folder / "trials" / f"{self.number:04}.{self.attempt}.log"
 
     @property
@@ -93,7 +93,7 @@ class Trial:
 
     @cached_property
     def status(self) -> str:
-        """How the trial stands."""
+        """The trial's status."""
         if self._facts.get("error"):
             return "failed"
         if self.run is not None:
@@ -191,7 +191,7 @@ class Trials:
             )
         except OSError:
             raise
-        except Exception as error:  # whatever replaying a damaged line may raise
+        except Exception as error:  # a damaged line may raise many kinds
             raise ValueError(
                 f"{path}: damaged ({type(error).__name__}: {error}); remove the damaged line, or "
                 "give the sweep another name"
@@ -273,14 +273,14 @@ class Trials:
                 self._lock.release()
 
     def _tell(self) -> None:
-        """Tell Optuna the results of all trials that are over."""
+        """Report the results of all trials that are over to Optuna."""
         for trial in self.all():
             if trial.over or trial.status not in STATES:
                 continue
             state = self._optuna.trial.TrialState[STATES[trial.status]]
             value = trial.value
             if state.name != "COMPLETE":
-                value = None  # Optuna has what was reported
+                value = None  # Optuna has the reported values
             elif value is None:
                 state = self._optuna.trial.TrialState.FAIL
             else:
@@ -288,7 +288,7 @@ class Trials:
             self.study.tell(trial.number - 1, value, state=state)
 
     def _or_worst(self, value: float) -> float:
-        """Return a value; the worst there is instead of NaN or infinity, which mean divergence."""
+        """Return a value, or the worst infinity for a divergence (NaN or infinity)."""
         worst = -np.inf if self.spec.mode == "max" else np.inf
         return value if np.isfinite(value) else worst
 
@@ -296,7 +296,7 @@ class Trials:
         return self.study.get_trials(deepcopy=False)[number - 1]
 
     def _handle(self, number: int, study: optuna.Study | None = None) -> optuna.Trial:
-        """Return what Optuna changes a trial by."""
+        """Return the object through which Optuna changes a trial."""
         return self._optuna.Trial(study or self.study, self._frozen(number)._trial_id)
 
     def _pruner(self) -> optuna.pruners.BasePruner:
@@ -317,7 +317,7 @@ class Trials:
 
 
 def import_optuna() -> Any:
-    """Return Optuna, told to print warnings only.
+    """Import Optuna, and set it to print warnings only.
 
     Raises
     ------

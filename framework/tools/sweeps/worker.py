@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SweepTrial(Callback):
-    """Keeps Optuna informed about a training: its run, its metric, and whether to prune it.
+    """Report a training's run and metric to Optuna, and stop it if Optuna prunes it.
 
     Parameters
     ----------

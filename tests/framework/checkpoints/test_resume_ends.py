@@ -8,6 +8,7 @@ import signal
 import sys
 
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight import callbacks
@@ -130,8 +131,11 @@ STOPS = {
 }
 
 
+HOOKS = ["validation start", "validation", "epoch end", "fit end"]
+
+
 @pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
-@pytest.mark.parametrize("hook", ["validation start", "validation", "epoch end", "fit end"])
+@pytest.mark.parametrize("hook", slow_but(HOOKS, "validation", "fit end"))
 def test_killed_at_the_end_it_ends_as_undisturbed(stop, hook):
     made, settings = stop()
     whole = fit("whole", made, **settings)
@@ -232,10 +236,10 @@ def test_auto_never_goes_on_from_the_middle_of_a_step():
     resumed = fit("parts", resume="auto", checkpoint=callbacks.ModelCheckpoint())
     assert resumed.step == whole.step == 36
     assert contents(resumed.run.path) == contents(whole.run.path)
-    with pytest.raises(FileNotFoundError, match="no checkpoint to go on from"):
+    with pytest.raises(FileNotFoundError, match="no checkpoint to resume from"):
         fit("parts", resume=run)
     exact = run / "checkpoints" / "exception.safetensors"
-    with pytest.warns(UserWarning, match="middle of a step.*differs from one"):
+    with pytest.warns(UserWarning, match="middle of a step.*differ from an"):
         assert fit("other", resume=exact).step > 1
 
 
@@ -250,7 +254,7 @@ def test_a_damaged_last_does_not_lead_to_the_middle_of_a_step():
     (run,) = (latest_run("runs"),)
     last = run / "checkpoints" / "last.safetensors"
     last.write_bytes(b"damaged")
-    with pytest.warns(UserWarning, match="going on from .*best.safetensors"):
+    with pytest.warns(UserWarning, match="resuming from .*best.safetensors"):
         assert resume.find("last", "runs", "parts").checkpoint.step == 3
 
 

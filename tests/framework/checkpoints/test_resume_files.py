@@ -135,7 +135,7 @@ def test_the_fall_back_passes_over_weights():
     (folder / "last.safetensors").write_bytes(b"damaged")
     (folder / "best.safetensors").unlink()
     with (
-        pytest.warns(UserWarning, match="going on from .*older.safetensors"),
+        pytest.warns(UserWarning, match="resuming from .*older.safetensors"),
         pytest.warns(UserWarning, match="best.safetensors' is missing"),
     ):
         assert fit("fall", resume="last").step == 12
@@ -151,7 +151,7 @@ def test_a_loader_without_a_state_is_warned_of():
             yield from [(x, y)] * 3
 
     fit("own", max_steps=4, data=(Loader(),))
-    with pytest.warns(UserWarning, match="Loader has no state_dict .*first 1 batches are passed"):
+    with pytest.warns(UserWarning, match="Loader has no state_dict .*first 1 batches are skipped"):
         fit("own", data=(Loader(),), resume="last")
     fit("own", max_steps=6, data=([*Loader()],))
     with warnings.catch_warnings():

@@ -76,7 +76,7 @@ def test_a_best_that_is_lost_is_said_and_the_next_value_counts(damage):
     first = fit(max_epochs=3)
     spoil(first.run.checkpoints / "best.safetensors", damage)
     with pytest.warns(
-        UserWarning, match=r"best.safetensors' is missing or another one \(best 0.9 in"
+        UserWarning, match=r"best.safetensors' is missing or was changed \(best 0.9 in"
     ):
         resumed = fit(resume="last")
     assert best_of(resumed)[0] == 4
@@ -102,7 +102,7 @@ def test_an_older_best_counts_as_what_it_is(tmp_path):
 
     first = fit(max_epochs=3, made=[Keep()])
     shutil.copy(tmp_path / "old", first.run.checkpoints / "best.safetensors")
-    with pytest.warns(UserWarning, match=r"\(best 0.9 in epoch 2\); that one is the best from"):
+    with pytest.warns(UserWarning, match=r"\(best 0.9 in epoch 2\); the older state in it becomes"):
         resumed = fit(resume="last", max_epochs=3)
     checkpoint = resumed.callbacks[-1]
     assert (checkpoint.monitor.best, checkpoint.monitor.epoch) == (0.2, 1)
@@ -113,7 +113,7 @@ def test_an_older_best_counts_as_what_it_is(tmp_path):
 def test_one_of_the_k_best_that_is_lost_counts_no_longer():
     first = fit(max_epochs=3, top_k=2)
     (first.run.checkpoints / "epoch=002-step=000006.safetensors").unlink()
-    with pytest.warns(UserWarning, match="step=000006.safetensors' is missing or another one, and"):
+    with pytest.warns(UserWarning, match="step=000006.safetensors' is missing or was changed"):
         resumed = fit(resume="last", top_k=2)
     assert best_of(resumed)[0] == BEST_EPOCH
     names = sorted(path.name for path in resumed.run.checkpoints.glob("epoch*"))
@@ -176,7 +176,7 @@ def test_a_best_of_a_continuation_that_is_not_repeated_is_said():
     longer = fit("longer", max_epochs=5).run.checkpoints / "best.safetensors"
     first = fit(max_epochs=3)
     shutil.copy(longer, first.run.checkpoints / "best.safetensors")  # as a kill would leave it
-    with pytest.warns(UserWarning, match="is the state of step 15, from a continuation .*0.9 in"):
+    with pytest.warns(UserWarning, match="holds step 15 of an interrupted continuation .*0.9 in"):
         fit(resume="last", max_epochs=4)
     shutil.copy(longer, first.run.checkpoints / "best.safetensors")
     with warnings.catch_warnings():

@@ -34,7 +34,7 @@ def test_float32_and_bytes_are_not_copied():
 def test_nested_lists_are_arrays_inside_a_tuple():
     data = as_dataset(([[1.0, 2.0], [3.0, 4.0]], [0, 1]))
     assert [a.shape for a in data.arrays] == [(2, 2), (2,)]
-    with pytest.raises(ValueError, match="data: array 0 cannot be made from what was given"):
+    with pytest.raises(ValueError, match="data: array 0 cannot be created from the argument"):
         as_dataset(([[1.0, 2.0], [3.0]], [0, 1]))
 
 

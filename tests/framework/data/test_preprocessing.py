@@ -65,7 +65,7 @@ def test_unknown_classes_are_named(trained):
     trainer, net = trained
     x, y = samples(40)
     splits = from_arrays(x, np.array(["ape", "dog", "cat"])[y], standardize=True)
-    with pytest.raises(ValueError, match="data: unknown class dog; the network knows ape"):
+    with pytest.raises(ValueError, match="data: unknown class dog; the network was trained on ape"):
         trainer.test(net, splits)
 
 

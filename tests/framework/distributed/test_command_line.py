@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 FIT = ["fit", "--trainer.max_epochs", "2", "--runs-dir", "runs"]
 
 
@@ -11,6 +13,7 @@ def started(mpiexec, n, *words):
     return mpiexec(n, str(command), *words, python=False).result()
 
 
+@pytest.mark.slow
 def test_a_training_and_its_test_are_shown_once(mpiexec):
     code, out, err = started(mpiexec, 2, *FIT)
     assert code == 0, err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 PROGRAM = Path(__file__).parent / "programs" / "counting.py"
 WORKS = ("ignored", "weights", "soft", "sum", "binary", "own", "gpt")
@@ -19,9 +20,8 @@ def alone(tmp_path_factory):
     return json.loads(output.read_text())
 
 
-@pytest.fixture(
-    scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow), 5]
-)  # five share batches of four and two
+# Three share batches of four and two.
+@pytest.fixture(scope="module", params=slow_but([2, 3, 5], 3))
 def ranks(request, mpirun, tmp_path_factory):
     output = tmp_path_factory.mktemp("ranks") / "found.json"
     mpirun(request.param, "counting.py", output)

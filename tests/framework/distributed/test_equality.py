@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 PROGRAM = Path(__file__).parent / "programs" / "equality.py"
 WORKS = [f"{name}-{dtype}" for dtype in ("float64", "float32") for name in ("mlp", "cnn", "gpt")]
@@ -21,7 +22,7 @@ def alone(tmp_path_factory):
     return json.loads(output.read_text())
 
 
-@pytest.fixture(scope="module", params=[1, 2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=slow_but([1, 2, 4], 2))
 def ranks(request, mpirun, tmp_path_factory):
     output = tmp_path_factory.mktemp("ranks") / "found.json"
     mpirun(request.param, "equality.py", output)
@@ -45,6 +46,7 @@ def test_n_ranks_compute_what_one_process_does(alone, ranks, work):
         assert found["tested"][name] == pytest.approx(value, rel=0, abs=exact), name
 
 
+@pytest.mark.slow
 def test_every_rank_tests_the_best_weights_which_the_first_has_kept(mpirun, tmp_path):
     program = [sys.executable, PROGRAM.with_name("best.py"), tmp_path / "alone"]
     done = subprocess.run(program, check=True, capture_output=True, text=True)

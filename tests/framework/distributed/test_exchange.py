@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight.checkpoints.fingerprints import fingerprint
@@ -12,7 +13,7 @@ from firstlight.distributed.mpi import MPICommunicator, allreduce_bfloat16_
 from firstlight.testing import tiny_trainer
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("ranks", slow_but([1, 2, 3], 3))
 def test_ranks_exchange_arrays_and_objects(mpirun, ranks):
     assert mpirun(ranks, "exchange.py") == "all right\n" * ranks
 

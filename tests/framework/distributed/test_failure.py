@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 from waiting import until
 
 from firstlight.checkpoints.format import Checkpoint
@@ -18,33 +19,35 @@ HOLDS = 55  # the step at which a training waits, so as not to end before it is 
 LAST = "job/*/checkpoints/last.safetensors"
 
 
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        ("raise", ["ValueError: the cat has bitten", "raised by callback Fail", "on rank 2 of 3"]),
-        ("caught", ["ValueError: the cat has bitten", "on rank 2 of 3"]),
-        ("exit", ["SystemExit: 0", "on rank 2 of 3"]),
-        ("die", []),
-        ("outside", ["OSError: no data on this node"]),
-        ("diverge", ["rank 2 of 3 has diverged: after step 5", "first body.0.weight"]),
-        ("data", ["the ranks of a training differ in their training data", "'samples': 63"]),
-    ],
-)
-def test_a_rank_that_fails_ends_all_with_its_traceback(mpiexec, how, said):
+FAILURES = {
+    "raise": ["ValueError: the cat has bitten", "raised by callback Fail", "on rank 2 of 3"],
+    "caught": ["ValueError: the cat has bitten", "on rank 2 of 3"],
+    "exit": ["SystemExit: 0", "on rank 2 of 3"],
+    "die": [],
+    "outside": ["OSError: no data on this node"],
+    "diverge": ["rank 2 of 3 has diverged: after step 5", "first body.0.weight"],
+    "data": ["the ranks of a training differ in their training data", "'samples': 63"],
+}
+
+
+@pytest.mark.parametrize("how", slow_but(FAILURES, "raise", "die", "diverge", "data"))
+def test_a_rank_that_fails_ends_all_with_its_traceback(mpiexec, how):
     code, out, err = mpiexec(3, "failing.py", how).result()
     assert code != 0
     assert "stopped after step" not in out
+    said = FAILURES[how]
     for text in said:
         assert text in err
     if said:
         assert "Traceback" in err.partition(said[0])[0]
 
 
-@pytest.mark.parametrize(
-    ("how", "step", "reason"),
-    [("stop", 3, "seen enough"), ("early", 0, "no need"), ("clock", 3, None)],
-)
-def test_a_rank_that_wants_to_stop_stops_all_after_the_same_step(mpirun, how, step, reason):
+STOPS = {"stop": (3, "seen enough"), "early": (0, "no need"), "clock": (3, None)}
+
+
+@pytest.mark.parametrize("how", slow_but(STOPS, "stop"))
+def test_a_rank_that_wants_to_stop_stops_all_after_the_same_step(mpirun, how):
+    step, reason = STOPS[how]
     out = mpirun(3, "failing.py", how).split("\n")
     assert sorted(filter(None, out)) == [
         f"rank {r} stopped after step {step}: {reason}" for r in range(3)
@@ -120,10 +123,8 @@ def test_a_rank_killed_at_random_moments(mpiexec, mpirun, tmp_path, unbroken, se
     kill_one(mpiexec, mpirun, tmp_path / "runs", unbroken, seed)
 
 
-@pytest.mark.parametrize(
-    ("number", "rank"),
-    [(signal.SIGUSR1, 1), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "rank"), [(signal.SIGUSR1, 1), (signal.SIGTERM, 0)])
 def test_a_signal_to_one_rank_stops_all_at_one_step(
     mpiexec, mpirun, tmp_path, unbroken, number, rank
 ):
@@ -146,7 +147,8 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(
     assert records == unbroken[1]
 
 
-@pytest.mark.parametrize("ranks", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 3])
 def test_a_training_is_resumed_on_another_number_of_ranks(
     mpiexec, mpirun, tmp_path, unbroken, ranks
 ):

@@ -86,6 +86,7 @@ def across(tmp_path_factory, mpi_words, job):
             subprocess.run(["ip", "netns", "del", host], check=False, capture_output=True)
 
 
+@pytest.mark.slow
 def test_two_hosts_compute_what_one_process_does(across, tmp_path):
     alone, ranks = tmp_path / "alone.json", tmp_path / "ranks.json"
     program = [sys.executable, PROGRAMS / "equality.py", alone, "float64"]

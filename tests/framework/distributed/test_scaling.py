@@ -30,6 +30,7 @@ def test_the_model_is_rabenseifners(scaling):
     assert shares == sorted(shares, reverse=True)
 
 
+@pytest.mark.slow
 def test_it_measures_and_draws(tmp_path, mpi_words, scaling):
     found = scaling.started(2, "mlp", steps=6)
     assert found["ranks"] == 2

@@ -7,7 +7,7 @@ from standin import installed, kernels
 from firstlight import DataLoader, nn
 from firstlight.distributed import Communicator, sharding
 from firstlight.distributed.sharding import Shard, cut, shards
-from firstlight.support import rng
+from firstlight.support import draws, rng
 from firstlight.support.backend import to_device
 
 
@@ -56,7 +56,7 @@ def test_ranks_draw_the_rows_of_one_process(before, shape, size):
         own, part = generator(), Shard.of(7, Rank(rank, size))
         sharding.set_current(part)
         rows = slice(part.rows.start * per_sample, part.rows.stop * per_sample)
-        mine = sharding.integers16(own, (rows.stop - rows.start, *shape[1:]))
+        mine = draws.integers16(own, (rows.stop - rows.start, *shape[1:]))
         np.testing.assert_array_equal(mine, expected[rows])
         np.testing.assert_array_equal(own.random(8, dtype="float32"), after)
 
@@ -64,7 +64,7 @@ def test_ranks_draw_the_rows_of_one_process(before, shape, size):
 def test_a_generator_that_cannot_leap_draws_what_others_have():
     sharding.set_current(Shard.of(6, Rank(1, 2)))
     own = np.random.Generator(np.random.MT19937(1))
-    mine = sharding.integers16(own, (3, 4))
+    mine = draws.integers16(own, (3, 4))
     other = np.random.Generator(np.random.MT19937(1))
     expected = other.integers(2**16, size=(6, 4), dtype="uint16")
     np.testing.assert_array_equal(mine, expected[3:])
@@ -72,7 +72,7 @@ def test_a_generator_that_cannot_leap_draws_what_others_have():
 
 def test_rows_that_are_not_samples_are_drawn_by_every_rank():
     sharding.set_current(Shard.of(6, Rank(1, 2)))
-    mine = sharding.integers16(np.random.default_rng(0), (4, 2))
+    mine = draws.integers16(np.random.default_rng(0), (4, 2))
     expected = np.random.default_rng(0).integers(2**16, size=(4, 2), dtype="uint16")
     np.testing.assert_array_equal(mine, expected)
 

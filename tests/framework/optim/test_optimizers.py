@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from firstlight import Parameter, nn, optim
-from firstlight.optim import optimizer as optimizer_module
 
 
 def values(params):
@@ -12,20 +11,6 @@ def values(params):
 def assert_same(left, right):
     for a, b in zip(left, right, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-# --- blocks ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("block", [1, 3, 8, 10_000])
-def test_results_do_not_depend_on_the_block_size(make, block, monkeypatch, parameters, train):
-    whole, in_blocks = parameters(), parameters()
-    train(make(whole), whole, 5)
-    monkeypatch.setattr(optimizer_module, "BLOCK", block)
-    train(make(in_blocks), in_blocks, 5)
-    for a, b in zip(whole, in_blocks, strict=True):
-        # another block length may take another SIMD path, which rounds alike but for the last bit
-        np.testing.assert_allclose(a.data, b.data, rtol=1e-14, atol=0)
 
 
 def test_gradients_stay_as_they_are(make, parameters):
@@ -208,17 +193,32 @@ def test_an_eps_that_is_zero_in_float16_is_refused():
     optim.Adam(layer.parameters(), eps=1e-4)
 
 
-def test_blocks_on_all_cores_change_nothing(monkeypatch):
-    def trained():
-        rng = np.random.default_rng(0)
-        p = Parameter(rng.normal(size=1000))
-        made = optim.Adam([p], weight_decay=0.1)
-        for _ in range(3):
-            p.grad[...] = rng.normal(size=1000)
-            made.step()
-        return p.data.tobytes()
+# --- an update rule of one's own -----------------------------------------------------------------
 
-    alone = trained()
-    monkeypatch.setattr(optimizer_module, "BLOCK", 64)
-    monkeypatch.setattr(optimizer_module, "LARGE", 100)
-    assert trained() == alone
+
+def test_an_update_with_a_scratch_argument_is_told_what_to_write(parameters):
+    class SignDescent(optim.Optimizer):
+        state_names = ("mean",)
+
+        def update(self, group, t, w, g, m, step):
+            np.sign(g, out=step)
+
+    expected = (
+        r"SignDescent.update\(group, t, w, g, m, step\): expected the arguments "
+        r"\(group, t, w, g, mean\), .* there are no scratch arrays: compute with expressions"
+    )
+    with pytest.raises(TypeError, match=expected):
+        SignDescent(parameters(), {"lr": 0.1})
+
+
+def test_an_update_may_take_its_state_as_it_likes(parameters, train):
+    class Counting(optim.Optimizer):
+        state_names = ("mean", "count")
+
+        def update(self, group, t, w, g, *state):
+            state[1][...] += t
+
+    params = parameters()
+    optimizer = Counting(params, {})
+    train(optimizer, params, 3)
+    assert optimizer.state["count"].max() == 6

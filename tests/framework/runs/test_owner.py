@@ -104,7 +104,7 @@ def test_of_two_that_resume_at_once_one_goes_on_and_the_other_is_refused():
     (going_on,) = [process for process in both if process is not refused]
     said = end(refused)
     assert refused.returncode == 1
-    assert f"run {path} is being filled by process {going_on.pid} on this machine, since" in said
+    assert f"run {path} is being written by process {going_on.pid} on this machine, since" in said
     assert f"--resume {path}" in said
     assert read_status(path) == "running"
     Path("go").touch()
@@ -126,7 +126,7 @@ def test_a_stopped_process_keeps_its_run_until_it_is_taken_over_and_then_writes_
     second = start()
     said = end(second)
     assert second.returncode == 1
-    assert f"filled by process {stopped.pid} (stopped) on this machine" in said
+    assert f"written by process {stopped.pid} (stopped) on this machine" in said
 
     third = start(run.path)  # its path takes it over
     assert (end(third), third.returncode) == ("", 0)
@@ -178,7 +178,7 @@ def test_an_owner_on_another_machine_that_is_silent_for_a_minute_is_replaced(mon
     path = pretend_owner(run)
     assert fit(resume="last").step == 12
     assert not path.exists()
-    assert "was filled by process" in capfd.readouterr().err
+    assert "was written by process" in capfd.readouterr().err
     assert fit(resume="last").step == 12  # and is free again
 
 
@@ -197,7 +197,7 @@ def test_an_owner_on_another_machine_that_gives_signs_of_life_is_not(monkeypatch
     thread = threading.Thread(target=beat)
     thread.start()
     try:
-        with pytest.raises(RunInUse, match="is being filled by process .* on host node17"):
+        with pytest.raises(RunInUse, match="is being written by process .* on host node17"):
             fit(resume="last")
     finally:
         over.set()
@@ -213,7 +213,7 @@ def test_auto_begins_no_second_run_beside_one_without_a_checkpoint_yet():
     run, parent = trainer.run.path, os.getppid()
     here = {"machine": processes.machine(), "pid": parent}
     path = pretend_owner(run, **here, process_started=processes.start_time(parent))
-    with pytest.raises(RunInUse, match=f"is being filled by process {parent} on this machine"):
+    with pytest.raises(RunInUse, match=f"is being written by process {parent} on this machine"):
         fit(resume="auto")
     assert [found.path.name for found in list_runs("runs")] == [run.name]
     pretend_owner(run, **here, process_started="1")  # dead

@@ -84,7 +84,7 @@ def test_links_that_lead_nowhere_are_no_checkpoints():
     (checkpoints / "last.safetensors").rename(checkpoints / "other.safetensors")
     os.utime(checkpoints / "other.safetensors", (4e9, 4e9))  # the newest
     (checkpoints / "last.safetensors").symlink_to("last.safetensors")
-    with pytest.warns(UserWarning, match="going on from .*other.safetensors"):
+    with pytest.warns(UserWarning, match="resuming from .*other.safetensors"):
         assert fit(resume=path).step == 12
     assert not (checkpoints / "last.safetensors").is_symlink()
     for file in checkpoints.glob("*.safetensors"):

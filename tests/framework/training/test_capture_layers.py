@@ -8,7 +8,10 @@ from standin import installed, kernels
 
 from firstlight.training import step
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = [  # a graph takes products of ours and random numbers drawn on the GPU
+    pytest.mark.forms,
+    pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels"),
+]
 
 
 @pytest.fixture

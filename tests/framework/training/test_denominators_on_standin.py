@@ -67,6 +67,7 @@ def test_a_gpu_counts_alike(name, monkeypatch):
     assert also_logged == pytest.approx(logged, rel=1e-9)
 
 
+@pytest.mark.forms
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("name", ["weights and ignored", "sum", "regression"])
 def test_captured_steps_count_as_others_and_do_not_wait(name, accumulate, monkeypatch):

@@ -170,6 +170,7 @@ MODELS = {
 }
 
 
+@pytest.mark.forms
 @needs_kernels
 @pytest.mark.parametrize("name", MODELS)
 def test_our_models_train_on_a_device_as_graphs(name, device):
@@ -188,12 +189,24 @@ def test_precisions_are_named_and_need_a_gpu(device):
         ValueError, match='precision: expected one of "32", "tf32", "bf16", "16", got'
     ):
         Trainer(precision="64", device="cuda")
-    with pytest.raises(ValueError, match=re.escape("precision 'tf32' is made by a GPU's tensor")):
+    with pytest.raises(ValueError, match=re.escape("precision 'tf32' needs a GPU's tensor")):
         Trainer(precision="tf32", device="cpu")
+
+
+@pytest.mark.forms
+def test_a_gpu_trains_in_a_precision(device):
     trainer, _ = fit(Net(), loader(), device="cuda", precision="tf32", max_epochs=1)
     assert trainer.precision == "tf32"
 
 
+def test_without_our_products_there_is_one_precision(device, monkeypatch):
+    monkeypatch.setenv("FIRSTLIGHT_FAST", "0")
+    with pytest.raises(ValueError, match='disabled by FIRSTLIGHT_FAST=0 or not .*precision="32"'):
+        Trainer(precision="tf32", device="cuda")
+    Trainer(precision="32", device="cuda")
+
+
+@pytest.mark.forms
 @needs_kernels
 def test_masks_are_those_of_the_twin(device):
     fl.seed_everything(2**40 + 7)

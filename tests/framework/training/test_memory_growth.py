@@ -22,6 +22,7 @@ class Resident(fl.Callback):
             self.sizes.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not STATM.exists(), reason="the system does not tell resident memory so")
 def test_memory_stays_flat_over_5000_steps(line, line_data):
     resident = Resident()

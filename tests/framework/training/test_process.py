@@ -66,7 +66,8 @@ print(max(inside), min(inside), min(outside))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 @pytest.mark.parametrize(
-    ("setting", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "1"}, False)]
+    ("setting", "kept"),
+    [({}, True), pytest.param({"MALLOC_TRIM_THRESHOLD_": "1"}, False, marks=pytest.mark.slow)],
 )
 def test_arrays_made_again_cost_no_page_faults_within_a_training_only(setting, kept):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")} | setting

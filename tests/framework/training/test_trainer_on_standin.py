@@ -28,6 +28,7 @@ def run(*arguments):
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+@pytest.mark.slow
 def test_the_trainer_and_what_will_run_on_a_gpu_pass_on_the_stand_in():
     assert all((ROOT / name).is_file() for name in SUITE)
     short = [name for name in SUITE if name.endswith(SHORT)]

@@ -1,6 +1,6 @@
-"""The commands of ``firstlight``, one a file: their names, and what each does.
+"""The commands of ``firstlight``, one per file, with names and summaries.
 
-They are registered as a plugin registers its own; the module of one is imported when it runs.
+They are registered like those of plugins; the module of a command is imported when it runs.
 """
 
 from firstlight.hookspecs import hookimpl
@@ -9,7 +9,7 @@ from firstlight.plugins import Registry
 
 @hookimpl
 def register_commands(registry: Registry) -> None:
-    """Offer firstlight's own commands, in the order of ``firstlight --help``."""
+    """Register firstlight's own commands, in the order of ``firstlight --help``."""
 
     def add(name: str, target: str, summary: str) -> None:
         registry.add(name, f"{__name__}.{target}", summary)
@@ -17,7 +17,7 @@ def register_commands(registry: Registry) -> None:
     add("fit", "fit:Fit", "train a model on a data set")
     add("validate", "evaluate:Validate", "evaluate a run's model on validation data")
     add("test", "evaluate:Test", "evaluate a run's model on test data")
-    add("check", "check:Check", "find what is wrong with a model's backward, data or training")
+    add("check", "check:Check", "find mistakes in a model's backward, data or training")
     add("explain", "check:Explain", "go through one step of a model, layer by layer")
     add("predict", "predict:Predict", "write a run's predictions to a file")
     add("slurm", "slurm:Slurm", "write a batch script that trains on a cluster")
@@ -31,14 +31,15 @@ def register_commands(registry: Registry) -> None:
     add("runs tag", "runs_keep:Tag", "add tags to a run, or remove them")
     add("runs note", "runs_keep:Note", "add a note to a run")
     add("runs rm", "runs_keep:Remove", "delete runs")
-    add("runs gc", "runs_keep:Collect", "delete failed runs that have nothing worth keeping")
+    add("runs gc", "runs_keep:Collect", "delete failed runs without steps or checkpoints")
     add("runs export", "runs_export:Export", "records or results as CSV or Parquet")
     add("runs diverge", "runs_compare:Diverge", "find the first step at which two runs differ")
     add("look", "look:Look", "draw what a run's model has learned")
-    add("generate", "generate:Generate", "have a run's language model write text")
+    add("generate", "generate:Generate", "generate text with a run's language model")
     add("data", "data:Data", "list data sets, or show one")
     add("models", "plugins:Models", "list models")
+    add("forms", "forms:Forms", "list the faster forms of layers, and which ones a model uses")
     add("plugins", "plugins:Plugins", "list plugins, or start a new one")
-    add("tensorboard", "tensorboard:Tensorboard", "look at runs in TensorBoard")
+    add("tensorboard", "tensorboard:Tensorboard", "show runs in TensorBoard")
     add("report", "report:Report", "write a page about a run, or compare several")
     add("poster", "report:Poster", "make a poster of a run, A0 or A1")

@@ -1,11 +1,12 @@
 """``firstlight check`` and ``firstlight explain``: examine a model, its backward and its data.
 
-What they examine has a name, or is trained by a script.
+Model and data are given by name, or taken from a training script.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,11 @@ from firstlight.tools.cli.command import (
     file_name,
     option,
 )
-from firstlight.tools.cli.errors import UsageError, usage_errors
-from firstlight.tools.cli.facts import facts_of
+from firstlight.tools.cli.data_arguments import arguments_from_data
+from firstlight.tools.cli.errors import HelpShown, UsageError, usage_errors
 from firstlight.tools.cli.names import NamesCommand, prefix
 from firstlight.tools.cli.text import console, tell
+from firstlight.tools.language import LANGUAGES, current_language, speaking
 
 if TYPE_CHECKING:
     from firstlight.tools.diagnose.script import Training
@@ -42,16 +44,19 @@ class Examined:
     Attributes
     ----------
     trainings : list of firstlight.tools.diagnose.script.Training
-        One, but for scripts that train several times.
+        One, or several of a script.
     name : str
         Of the data.
     ended : str
-        How far a script was followed, "" for to its end.
+        How far a script was followed, "" if to its end.
+    seconds : float
+        For which it was followed.
     """
 
     trainings: list[Training]
     name: str
     ended: str = ""
+    seconds: float = 0.0
 
 
 class ExamineCommand(NamesCommand):
@@ -72,12 +77,12 @@ class ExamineCommand(NamesCommand):
         return super().__call__(name, words[:cut])
 
     def run(self, args: Args) -> int:
-        """Examine what the options name, unless only the help is asked for."""
+        """Examine the named model or script, or show the help."""
         script = args.script
         if script is not None and ":" in script:
             args.model, script = script, None
         if self.script_words and script is None:
-            raise UsageError("what stands behind -- goes to a script, and none is named")
+            raise UsageError("words after -- are arguments of a script, but none is named")
         names = self.names(args)
         # settings that only a training needs have no effect here, and are not shown
         unused = {"trainer", "name", "runs_dir", *map(prefix, names.callbacks)}
@@ -100,18 +105,20 @@ class ExamineCommand(NamesCommand):
     def _of_script(self, script, settings, data):
         from firstlight.tools.diagnose.script import trainings
 
+        began = time.perf_counter()
         with usage_errors():
             found, ended = trainings(script, self.script_words)
+        seconds = time.perf_counter() - began
         for training in found:
-            if training.data is None or data is not None:
+            if training.model is not None and (training.data is None or data is not None):
                 training.data = settings.data.make_data()
-        return Examined(found, getattr(found[0].data, "name", script), ended)
+        return Examined(found, getattr(found[0].data, "name", script), ended, seconds)
 
     def _of_names(self, settings, checkpoint):
         from firstlight.tools.diagnose.script import Training
 
         data = settings.data.make_data()
-        model = settings.model.make_model(facts_of(data))
+        model = settings.model.make_model(arguments_from_data(data))
         if checkpoint:
             from firstlight.checkpoints.format import Checkpoint
 
@@ -120,9 +127,9 @@ class ExamineCommand(NamesCommand):
 
 
 class Check(ExamineCommand):
-    """Compare each hand-written gradient with forward, find the innermost module that is wrong and
-    guess the mistake; look at data, loss, outputs and a training step. Exit code 1 where something
-    is wrong.
+    """Compare each hand-written gradient with forward, find the innermost wrong module and name the
+    likely mistake; check data, loss, outputs and a training step. Exit code 1 if something is
+    wrong, 3 if only something could not be judged.
 
       firstlight check --model cnn --data mnist
       firstlight check train.py                   # all that this script would train
@@ -137,18 +144,57 @@ class Check(ExamineCommand):
         option("--device", "the GPU of --parity", "cuda"),
         option("--train", "try to overfit a few samples", True, action=Switch),
         option("--torch", "compare layers with PyTorch's, forward too", False, action=Switch),
+        option("--language", "of the findings: en or de", choices=LANGUAGES),
     )
 
+    def __call__(self, name: str, words: list[str]) -> int:
+        """Run; with --json, errors are JSON too."""
+        if "--json" not in words[: words.index("--") if "--" in words else None]:
+            return super().__call__(name, words)
+        try:
+            return super().__call__(name, words)
+        except HelpShown:
+            raise
+        except Exception as error:
+            from firstlight.tools.diagnose.probes.raised import one_line
+
+            tell(json.dumps({"ok": False, "error": one_line(error)}, indent=1))
+            raise
+
+    def run(self, args: Args) -> int:
+        """Check the named model or script; a script that raises is a finding."""
+        from firstlight.tools.diagnose.probes.raised import Raised
+        from firstlight.tools.diagnose.report import Report
+        from firstlight.tools.diagnose.script import ScriptError
+
+        try:
+            return super().run(args)
+        except ScriptError as stopped:
+            report = Report(str(args.script))
+            with speaking(args.language or current_language()):
+                report.examine(Raised(stopped.error, "script", "its lines", where="script"))
+                return self._tell(Examined([], str(args.script)), [report], args)
+
     def examine(self, found: Examined, args: Args) -> int:
-        """Check and print; the exit code is 1 if something was found."""
+        """Check and print; the exit code is 1 if something was found, 3 if it was not judged."""
         if args.parity:
             return _parity(found.trainings[0], args)
-        reports = [_report(found, training, args) for training in found.trainings[:MOST]]
+        with speaking(args.language or current_language()):
+            reports = [_report(found, training, args) for training in found.trainings[:MOST]]
+            of_script = _of_script(found, reports)
+            for report in reports:
+                report.drop_consequences(of_script)
+            reports[0].seconds += found.seconds
+            return self._tell(found, reports, args)
+
+    @staticmethod
+    def _tell(found, reports, args):
         if args.json:
-            tell(json.dumps(_as_json(found, reports), indent=1))
+            tell(json.dumps(_as_json(found, reports), indent=1, default=str))
         else:
             _print(found, reports)
-        return 0 if all(report.ok for report in reports) else 1
+        codes = {report.exit_code for report in reports}
+        return 1 if 1 in codes else max(codes)
 
 
 class Explain(ExamineCommand):
@@ -169,6 +215,8 @@ class Explain(ExamineCommand):
         from firstlight.tools.diagnose import explain
 
         first = found.trainings[0]
+        if first.model is None:
+            raise UsageError("the script has no firstlight.Module whose step could be explained")
         step = explain(first.model, first.data, samples=args.samples)
         if args.output is not None:
             write_atomically(args.output, step.to_html())
@@ -180,14 +228,37 @@ class Explain(ExamineCommand):
 
 def _report(found, training, args):
     from firstlight.tools.diagnose import check
+    from firstlight.tools.diagnose.report import Report
 
-    report = check(training.model, training.data, train=args.train, torch=args.torch)
+    if training.model is None:  # only the script's own code
+        return Report(str(found.name))
+    report = check(
+        training.model, training.data, train=args.train, torch=args.torch, calls=training.calls
+    )
     report.data = report.data or str(found.name)
     if training.looped and isinstance(training.data, np.ndarray):
         report.skip("step", "loss", "not known: the loop calls no loss that is a Module")
-    if training.looped:
-        report.add("training", "gradients start from zero", training.findings)
     return report
+
+
+def _of_script(found, reports):
+    """Examine the evidence about the script's code; return the kinds of the findings."""
+    from firstlight.tools.diagnose.probes.raised import Raised
+    from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+
+    kinds, known = set(), {line.subject for report in reports for line in report.checks}
+    for report, training in zip(reports, found.trainings, strict=False):
+        for evidence in training.evidence:
+            explained = isinstance(evidence, Raised) and any(r.exit_code == 1 for r in reports)
+            backward = [f for r in reports for f in r.findings if f.type and f.gradient]
+            cured = any(f.cure for f in backward)
+            direct = isinstance(evidence, WrongStep) and (
+                cured or (backward and evidence.is_direct())
+            )
+            known_rule = evidence.subject in known  # of an optimizer that its model makes
+            if not (explained or direct or known_rule):
+                kinds |= {finding.kind for finding in report.examine(evidence)}
+    return kinds
 
 
 def _followed(found):
@@ -217,9 +288,9 @@ def _as_json(found, reports):
 def _print(found, reports):
     if _followed(found):
         tell(_followed(found))
-    for training, report in zip(found.trainings, reports, strict=False):
+    for index, report in enumerate(reports):
         if len(reports) > 1:
-            tell(f"\n{training.place}")
+            tell(f"\n{found.trainings[index].place}")
         console().print(report)
 
 

@@ -14,7 +14,7 @@ from firstlight.support.rng import seed_everything
 from firstlight.tools.cli import text, trust
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Options, option
-from firstlight.tools.cli.facts import facts_of
+from firstlight.tools.cli.data_arguments import arguments_from_data
 from firstlight.tools.cli.names import Names, NamesCommand, known, prefix
 from firstlight.tools.cli.text import tell
 from firstlight.training.checks import as_run_name
@@ -42,12 +42,12 @@ class Fit(NamesCommand):
 
     options: Options = (
         option("--callback NAME", lambda: f"may be repeated: {known('callback')}", []),
-        option("--resume WHICH", "a checkpoint: auto (none is fine), last, best or a path"),
+        option("--resume WHICH", "a checkpoint: auto (if there is one), last, best or a path"),
         option("--print_config", "show all settings as YAML, and stop", False),
     )
 
     def run(self, args: Args) -> int:
-        """Train, unless only the help or the settings are asked for."""
+        """Train, or show the help or the settings."""
         names = self.names(args)
         for name in args.callback:
             names.choose("callback", name)
@@ -66,10 +66,10 @@ class Fit(NamesCommand):
 
 
 def use_defaults(names: Names, given: Collection[str]) -> None:
-    """Choose what is not named, and a schedule of the learning rate.
+    """Choose defaults for names that are not given, and a schedule of the learning rate.
 
-    It falls along a cosine unless ``--lr_schedule.schedule constant``, or unless only time limits
-    the training: the length of the cosine would not be known.
+    The learning rate follows a cosine, unless ``--lr_schedule.schedule constant`` is given, or only
+    time limits the training, so that the length of the cosine is not known.
     """
     names.choose_defaults()
     limits = {f"trainer.max_{name}" for name in ("epochs", "steps", "time")} & set(given)
@@ -80,7 +80,7 @@ def use_defaults(names: Names, given: Collection[str]) -> None:
 def train(
     settings: Arguments, resume: str | None = None, callbacks: Sequence[Callback] = ()
 ) -> int:
-    """Train as settings say, and with further callbacks; test, and print the results."""
+    """Train with settings and further callbacks; test, and print the results."""
     seed, runs_dir = settings.general["seed"], settings.general["runs_dir"]
     seed_everything(seed)  # before the model draws its first weights
     own_run = [OwnRun(settings.code)] if settings.code else []
@@ -91,7 +91,7 @@ def train(
         runs_dir=runs_dir,
     )
     splits = settings.data.make_data()
-    facts = facts_of(splits)
+    facts = arguments_from_data(splits)
     model = settings.model.make_model(facts)
     trainer.config.update(settings.config, facts=facts)
     trainer.config["trainer"] = settings.config["trainer"] | {"max_epochs": trainer.max_epochs}
@@ -116,7 +116,7 @@ def train(
             error.add_note(f"run: {trainer.run.shown}")
         raise
     if interrupted or trainer.status == "interrupted":
-        say("interrupted; " + farewell(trainer, runs_dir))
+        say("interrupted; " + run_location(trainer, runs_dir))
         return 130
     if splits.test is not None:
         # the best weights, or the last where none were kept; only rank 0 has the run
@@ -124,17 +124,17 @@ def train(
         checkpoint = "best" if trainer.communicator.gather(kept)[0] else None
         metrics = text.measured(trainer.test(model, splits, checkpoint=checkpoint))
         say(", ".join(" ".join(pair) for pair in metrics))
-    say(farewell(trainer, runs_dir))
+    say(run_location(trainer, runs_dir))
     return 0
 
 
 def say(line: str) -> None:
-    """Print a line; where the output cannot be written, the training goes on and ends well."""
+    """Print a line; if the output cannot be written, continue without it."""
     printable.tell(printable.printable(line))
 
 
 class OwnRun(Callback):
-    """Records that this user's command has made the run, so that its code needs no ``--trust``.
+    """Record that this user's command has made the run, so that its code needs no ``--trust``.
 
     Parameters
     ----------
@@ -152,8 +152,8 @@ class OwnRun(Callback):
                 trust.remember(trainer.run.path, self.code)
 
 
-def farewell(trainer: Trainer, runs_dir: str | None) -> str:
-    """Return where the run is, and how to look at it."""
+def run_location(trainer: Trainer, runs_dir: str | None) -> str:
+    """Return the place of the run, and a command that shows it."""
     if trainer.run is None:
         return "run: not kept"
     place = "" if runs_dir == "runs" else f" {runs_dir}"

@@ -1,4 +1,4 @@
-"""``firstlight generate``: what a run's language model writes."""
+"""``firstlight generate``: sample text from a run's language model."""
 
 import sys
 
@@ -12,7 +12,7 @@ from firstlight.tools.cli.errors import UsageError, usage_errors
 
 
 class Generate(past_run.RunCommand):
-    """Have a run's language model continue a text.
+    """Continue a text with a run's language model.
 
     For example:
       firstlight generate --prompt "To be," --temperature 0.8 --top_k 50
@@ -54,5 +54,5 @@ class Generate(past_run.RunCommand):
                 seed=args.seed,
                 device=trainer.device,
             )
-        print(printable(text) if sys.stdout.isatty() else text)  # a file gets it as it is
+        print(printable(text) if sys.stdout.isatty() else text)  # unchanged in a file
         return 0

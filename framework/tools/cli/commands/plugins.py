@@ -1,4 +1,4 @@
-"""``firstlight models`` and ``plugins``: what is installed; a new plugin to start from."""
+"""``firstlight models`` and ``plugins``: list models and plugins, or start a new plugin."""
 
 import dataclasses
 import json

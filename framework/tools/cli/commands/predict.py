@@ -33,9 +33,7 @@ class Predict(RunDataCommand):
         output, split = args.output, args.split
         _, model, splits, trainer, path = self.rebuild(args)
         if splits.tokenizer is not None:
-            raise UsageError(
-                f"{splits.name} is text; what the model writes shows firstlight generate"
-            )
+            raise UsageError(f"{splits.name} is text; use firstlight generate to continue a text")
         data, batches = chosen_split(splits, split), splits.loader(split, training=False)
         columns = describe(trainer.predict(model, batches, checkpoint=path), data, splits.classes)
         write(columns, output)
@@ -56,7 +54,7 @@ def describe(
     predicted : array, shape (N, ...), or dict or tuple of such
         The model's output: a row of scores for each sample, or values.
     data : data set
-        Whose targets, if it has some, stand beside the predictions.
+        Its targets, if it has some, get a column.
     classes : list of str or None
         None for regression.
     """

@@ -52,7 +52,7 @@ class SheetCommand(Command):
         from firstlight.tools import report  # raises if a package is missing
 
         given = args.runs or args.where is not None or args.sort is not None
-        chosen = runs.chosen(args) if given else [runs.one(None, args)]
+        chosen = runs.chosen_runs(args) if given else [runs.named_run(None, args)]
         try:
             with usage_errors("--text: "):
                 texts = report.read_sections(args.text)
@@ -80,8 +80,8 @@ class SheetCommand(Command):
 
 class Report(SheetCommand):
     """Write one HTML file about a run: question, data, model, curves, results over seeds, confusion
-    matrix, worst mistakes, filters, time, environment, and the command that makes it again. Of
-    several runs it compares them first. It needs no other file, and prints well.
+    matrix, worst mistakes, filters, time, environment, and the command that reproduces it. Several
+    runs are compared first. The file needs no other files, and can be printed.
     """
 
     suffix = ".html"

@@ -15,7 +15,7 @@ class Runs(Command):
     {commands}
 
     A RUN is a path, name/id, an id or its end, or a name for the newest of that name; latest is the
-    newest of all. firstlight runs COMMAND --help tells more. For example:
+    newest of all. firstlight runs COMMAND --help shows its options. For example:
       firstlight runs list --where "val_acc > 0.9 and model.lr < 0.1" --sort -val_acc
       firstlight runs plot -m val_loss --where "name == 'mlp-digits'" -o curves.svg
     """
@@ -23,7 +23,7 @@ class Runs(Command):
     usage = "COMMAND [arguments]"
 
     def __call__(self, name: str, words: list[str]) -> int:
-        """Show what there is, or run a command that a plugin has added to the group."""
+        """Show the commands of the group, or run one that a plugin has added to it."""
         if words and words[0] not in ("-h", "--help"):
             command, whole, rest = find(words, group=name)
             return command()(whole, rest)
@@ -42,13 +42,13 @@ class RunsCommand(Command):
     options: Options = (RUNS_DIR,)
 
 
-def one(name: str | None, args: Args) -> RunFolder:
-    """Return the run that a word means."""
+def named_run(name: str | None, args: Args) -> RunFolder:
+    """Return the run that a command line names."""
     with usage_errors(kinds=(FileNotFoundError,)):
         return find_run(name, args.runs_dir)
 
 
-def chosen(args: Args, least: int = 1) -> list[RunFolder]:
+def chosen_runs(args: Args, least: int = 1) -> list[RunFolder]:
     """Return the runs that are named, or that ``--where`` chooses.
 
     Raises
@@ -60,14 +60,14 @@ def chosen(args: Args, least: int = 1) -> list[RunFolder]:
         raise UsageError('expected either runs, or --where "..." to choose them')
     # runs/my-sweep/* also names files and folders that are no runs, such as best.yaml
     named = [name for name in args.runs if not Path(name).exists() or run_paths(name)]
-    found = [one(name, args) for name in named or args.runs] or every(args)
+    found = [named_run(name, args) for name in named or args.runs] or matching_runs(args)
     found = list({run.path: run for run in found}.values())
     if len(found) < least:
         raise UsageError(f"expected {least} or more runs, found {len(found)} in {args.runs_dir}")
     return found
 
 
-def every(args: Args) -> list[RunFolder]:
+def matching_runs(args: Args) -> list[RunFolder]:
     """Return all runs that fulfil ``--where``, in the order of ``--sort``."""
     with usage_errors():
         return list_runs(args.runs_dir, args.where, args.sort)

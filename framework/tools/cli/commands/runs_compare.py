@@ -7,7 +7,7 @@ from firstlight.runs import compare
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, Args, Options, option
-from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen, one
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen_runs, named_run
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
 
@@ -29,7 +29,7 @@ class Compare(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Print the comparison."""
-        found = chosen(args, least=2)
+        found = chosen_runs(args, least=2)
         differing = compare.differences(found, everything=args.all)
         try:
             names = args.metrics.split(",") if args.metrics else None
@@ -75,7 +75,7 @@ class Diff(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Print the differences."""
-        a, b = (one(name, args) for name in args.run)
+        a, b = (named_run(name, args) for name in args.run)
         found = {
             "settings": compare.settings_changed(a, b),
             "environment": compare.environment_changed(a, b),
@@ -107,7 +107,7 @@ class Diverge(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Print where they differ."""
-        a, b = (one(name, args) for name in args.run)
+        a, b = (named_run(name, args) for name in args.run)
         with usage_errors(kinds=(FileNotFoundError, ValueError)):
             first, second = read_fingerprints(a.path), read_fingerprints(b.path)
         common = sorted(first.keys() & second.keys())

@@ -3,7 +3,7 @@
 from firstlight.runs import export
 from firstlight.support import files
 from firstlight.tools.cli.command import Args, Options, option
-from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen_runs
 from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
 
@@ -25,7 +25,7 @@ class Export(RunsCommand):
         if args.output is not None:
             with usage_errors("-o: "):
                 export.check(args.output)
-        found = chosen(args)
+        found = chosen_runs(args)
         rows = export.results_table(found) if args.summary else export.records_table(found)
         if args.output is None:
             tell(export.as_csv(rows).replace("\r\n", "\n"), end="")

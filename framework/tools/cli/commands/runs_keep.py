@@ -7,7 +7,7 @@ from firstlight.runs import RunFolder, cleaning, run_files
 from firstlight.runs.find import run_paths
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import Args, Options, option
-from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen, one
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen_runs, named_run
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
 
@@ -26,7 +26,7 @@ class Tag(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Change the tags, and print them."""
-        found = one(args.run, args)
+        found = named_run(args.run, args)
         away = args.remove.split(",") if args.remove else []
         missing = [word for word in away if word not in found.tags]
         if missing:
@@ -47,7 +47,7 @@ class Note(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Write the note, and print it."""
-        found = one(args.run, args)
+        found = named_run(args.run, args)
         note = found.note
         if args.text:
             note = " ".join(args.text)
@@ -99,15 +99,15 @@ class Remove(Deletion):
 
     def find(self, args: Args) -> tuple[list[RunFolder], list[Path]]:
         """Return the runs that are named or chosen."""
-        found = chosen(args)
+        found = chosen_runs(args)
         _check_named(args, found)
         return found, []
 
 
 class Collect(Deletion):
     """Delete runs that crashed, failed or were interrupted before their first step or checkpoint,
-    and files that were left half-written; after a question, which --yes answers. What has a tag or
-    a note stays.
+    and files that were left half-written; after a question, which --yes answers. Runs with a tag or
+    a note are kept.
     """
 
     options: Options = (option("--failed", "failed and crashed runs with checkpoints too", False),)

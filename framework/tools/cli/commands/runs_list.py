@@ -9,7 +9,7 @@ from firstlight.runs.run import PATCH
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, WHERE, Args, Options, option
-from firstlight.tools.cli.commands.runs import RunsCommand, every, one
+from firstlight.tools.cli.commands.runs import RunsCommand, matching_runs, named_run
 from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
 
@@ -17,7 +17,7 @@ SHOWN = ("best.val_loss", "best.val_acc", "test_acc")  # where any run has them
 
 
 class List(RunsCommand):
-    """List runs, the oldest first: their status and how well they did.
+    """List runs with status and results, the oldest first.
 
     An expression for --where compares metrics (val_acc: the last value; best.val_acc), settings
     (model.lr), and name, id, status, tags, note, started, duration (s), epochs and steps with
@@ -35,7 +35,7 @@ class List(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Print the table."""
-        found = every(args)
+        found = matching_runs(args)
         if args.json:
             tell(json.dumps([described(run) for run in found], indent=2))
         elif not found:
@@ -46,7 +46,7 @@ class List(RunsCommand):
 
 
 def _columns(args, found):
-    """Return the names to show: those asked for and sorted by, or the usual ones."""
+    """Return the names to show: requested and sorted ones, or the defaults."""
     names = args.columns.split(",") if args.columns else []
     if args.sort:
         names = [args.sort.removeprefix("-"), *names]
@@ -96,7 +96,7 @@ class Show(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Print head, settings and metrics."""
-        found = one(args.run, args)
+        found = named_run(args.run, args)
         if args.json:
             more = {"environment": found.environment, "summary": found.summary}
             tell(json.dumps(described(found) | more, indent=2))
@@ -132,9 +132,9 @@ def _head(run):
         *machine_rows(environment),
         ("", f"what was not committed: {run.path / PATCH}" if has_patch else ""),
     ]
-    by_command = isinstance(run.config.get("model"), dict)  # others go on in their script
+    by_command = isinstance(run.config.get("model"), dict)  # others are resumed by their script
     if run.status not in ("finished", "running") and run.resumable and by_command:
-        rows.append(("go on", f"firstlight fit --config {run.path} --resume {run.path}"))
+        rows.append(("resume", f"firstlight fit --config {run.path} --resume {run.path}"))
     return [(name, value) for name, value in rows if str(value).strip()]
 
 

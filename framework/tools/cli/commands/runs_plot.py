@@ -7,7 +7,7 @@ from firstlight.runs.compare import short_labels
 from firstlight.support import files
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import Args, Options, checked, file_name, option
-from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen
+from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen_runs
 from firstlight.tools.cli.errors import UsageError, nearest
 from firstlight.tools.cli.text import tell
 
@@ -31,7 +31,7 @@ class Plot(RunsCommand):
 
     def run(self, args: Args) -> int:
         """Plot into a file, or on the terminal."""
-        found = chosen(args)
+        found = chosen_runs(args)
         panels = {name: curves(name, found, args.axis) for name in args.metric.split(",")}
         if args.output is None:
             for index, (name, lines) in enumerate(panels.items()):

@@ -66,8 +66,7 @@ class Slurm(Command):
       firstlight slurm --nodes 2 --gpus-per-node 4 --time 08:00:00 fit --model cnn --data mnist
       sbatch firstlight.sbatch
 
-    The training is asked to stop before its time is up, saves, and is queued again until it is
-    done.
+    Before its time limit, the training stops, saves, and is queued again until it is done.
     """
 
     job: list[str]

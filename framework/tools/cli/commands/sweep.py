@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from firstlight.tools.sweeps.trials import Trial, Trials
 
 DESCRIPTION = """\
-Train with many settings, and print which were best. The file says which, for example:
+Train with many settings, and print which were best. The file describes them, for example:
 
   method: random              # or grid, or tpe
   trials: 50
@@ -145,7 +145,7 @@ def write_results(trials: Trials) -> list[str]:
         value = text.number(trial.value)
         rows.append([place, trial.number, trial.run.id, trial.status, value, *metrics, *parameters])
     shares = results.importance(trials)
-    told = [
+    lines = [
         f"the best of {len(order)} trials, by {spec.metric}",
         text.table(rows, right=(0, 1, *range(4, len(rows[0]))), head=True),
         "",
@@ -153,17 +153,17 @@ def write_results(trials: Trials) -> list[str]:
     known = [(name, share) for name, share in shares.items() if share == share]
     if known:
         bars = [(name, f"{share:.0%}", "█" * round(20 * share)) for name, share in known]
-        told += [
+        lines += [
             f"how much each setting matters for the best {spec.metric} (PED-ANOVA)",
             text.table(bars, indent="  ", right=(1,)),
             "",
         ]
-    told += [
+    lines += [
         f"table: {from_here(folder / 'results.csv')}",
         *(f"plot: {from_here(path)}" for path in plots(trials, every, shares)),
         f"the best once more: firstlight fit --config {from_here(folder / 'best.yaml')}",
     ]
-    return told
+    return lines
 
 
 def plots(trials: Trials, every: list[Trial], shares: dict[str, float]) -> list[Path]:

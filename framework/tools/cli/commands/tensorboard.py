@@ -22,7 +22,7 @@ class Tensorboard(Command):
     )
 
     def run(self, args: Args) -> int:
-        """Become TensorBoard; return only if that fails."""
+        """Replace this process by TensorBoard; return only if that fails."""
         folder = args.runs_dir
         if not folder.is_dir():
             raise UsageError(f"there is no folder {folder}; make a run with: firstlight fit")

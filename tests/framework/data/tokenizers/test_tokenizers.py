@@ -43,11 +43,11 @@ def tokenizer(request):
     return tokenizers.make(request.param, [*ODD, POOL], 400)
 
 
-@pytest.mark.parametrize("text", [*ODD, *random_texts(40)], ids=ascii)
-def test_what_was_encoded_is_decoded(tokenizer, text):
-    tokens = tokenizer.encode(text)
-    assert (tokens.dtype, tokens.ndim) == (np.int64, 1)
-    assert tokenizer.decode(tokens) == tokenizer.decode(tokens.tolist()) == text
+def test_what_was_encoded_is_decoded(tokenizer):
+    for text in [*ODD, *random_texts(40)]:
+        tokens = tokenizer.encode(text)
+        assert (tokens.dtype, tokens.ndim) == (np.int64, 1)
+        assert tokenizer.decode(tokens) == tokenizer.decode(tokens.tolist()) == text
     if text:
         assert 0 <= tokens.min() <= tokens.max() < tokenizer.vocab_size
 
@@ -211,11 +211,11 @@ def test_merges_that_double_a_token_again_and_again_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"kind": "char", "characters": "ba"}, "it is damaged: a tokenizer made of it is another"),
+        ({"kind": "char", "characters": "ba"}, "it is damaged: it differs from the tokenizer"),
         ({"kind": "char", "characters": ["ab", "c"]}, "expected characters in one text"),
-        ({"kind": "bpe", "merges": [[1, 2], [1, 2]]}, "merge 1, (1, 2), is a second"),
-        ({"kind": "bpe", "merges": [[1.0, 2]]}, "merge 0 is no pair of whole numbers"),
-        ({"kind": "bpe", "merges": [[True, 2]]}, "merge 0 is no pair of whole numbers"),
+        ({"kind": "bpe", "merges": [[1, 2], [1, 2]]}, "merge 1, (1, 2), occurs twice"),
+        ({"kind": "bpe", "merges": [[1.0, 2]]}, "merge 0 is not a pair of whole numbers"),
+        ({"kind": "bpe", "merges": [[True, 2]]}, "merge 0 is not a pair of whole numbers"),
     ],
 )
 def test_files_that_would_be_another_tokenizer(tmp_path, content, message):

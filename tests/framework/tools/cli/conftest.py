@@ -7,7 +7,6 @@ import sys
 import pytest
 import yaml
 
-from firstlight.callbacks import Plots
 from firstlight.tools.cli.main import main
 
 NET = '''
@@ -80,12 +79,6 @@ def named():
 def nothing():
     return 3
 '''
-
-
-@pytest.fixture(autouse=True)
-def _no_curves(monkeypatch):
-    """Draw no curves when a training in this process ends: that takes longer than the training."""
-    monkeypatch.setattr(Plots, "on_fit_end", lambda self: None)
 
 
 @pytest.fixture

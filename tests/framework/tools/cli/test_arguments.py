@@ -7,10 +7,10 @@ import pytest
 
 from firstlight import DataSplits
 from firstlight.data.tokenizers import CharTokenizer
-from firstlight.tools.cli.arguments import eased
+from firstlight.tools.cli.arguments import as_yaml
 from firstlight.tools.cli.commands.check import Check
 from firstlight.tools.cli.commands.slurm import Slurm
-from firstlight.tools.cli.facts import FACTS, facts_of
+from firstlight.tools.cli.data_arguments import FROM_DATA, arguments_from_data
 from firstlight.tools.cli.text import summary, table
 
 
@@ -37,7 +37,7 @@ class Model:
     ],
 )
 def test_lists_and_none_are_easy_to_write(value, kind, easy):
-    assert eased(value, kind) == easy
+    assert as_yaml(value, kind) == easy
 
 
 def test_flags_and_their_values_are_one_word():
@@ -59,7 +59,7 @@ def test_declared_options_are_found_by_either_spelling():
 
 def test_what_data_tell():
     x, y = np.zeros((6, 4, 4, 3)), np.array([0, 1, 2, 0, 1, 2])
-    found = facts_of(DataSplits((x, y), classes=["a", "b", "c"]))
+    found = arguments_from_data(DataSplits((x, y), classes=["a", "b", "c"]))
     assert found == {
         "in_features": 48,
         "input_shape": (4, 4, 3),
@@ -68,24 +68,24 @@ def test_what_data_tell():
         "out_features": 3,
         "num_classes": 3,
     }
-    assert set(found) == set(FACTS) - {"vocab_size", "block_size"}
+    assert set(found) == set(FROM_DATA) - {"vocab_size", "block_size"}
 
 
 @pytest.mark.parametrize(("y", "width"), [(np.zeros((6, 2)), 2), (np.zeros(6), 1)])
 def test_what_data_of_a_regression_tell(y, width):
-    found = facts_of(DataSplits((np.zeros((6, 5)), y)))
+    found = arguments_from_data(DataSplits((np.zeros((6, 5)), y)))
     assert (found["in_features"], found["task"]) == (5, "regression")
     assert found["out_features"] == found["num_classes"] == width
 
 
 def test_data_without_targets_tell_no_outputs():
-    found = facts_of(DataSplits(np.zeros((6, 5))))
+    found = arguments_from_data(DataSplits(np.zeros((6, 5))))
     assert "out_features" not in found
 
 
 def test_text_tells_its_tokens():
     tokens = np.zeros((6, 5), "int64")
-    found = facts_of(DataSplits((tokens, tokens), tokenizer=CharTokenizer("abc")))
+    found = arguments_from_data(DataSplits((tokens, tokens), tokenizer=CharTokenizer("abc")))
     assert found == {"input_shape": (5,), "vocab_size": 3, "block_size": 5}
 
 

@@ -52,9 +52,9 @@ def test_check_is_quiet_on_a_healthy_network(cli):
 
 def test_check_of_a_script_names_the_module_and_exits_with_1(cli, script):
     code, out, err = cli("check", script)
-    assert code == 1
+    assert (code, err) == (1, "")
     assert "wrong sign, body.2 (Wrong)" in out
-    assert err == "training\n"  # what the script prints stays out of the report
+    assert "training\n" not in out  # what the script prints stays out of the report
 
 
 def test_check_as_json(cli, script):
@@ -82,15 +82,15 @@ def test_check_of_a_loop_by_hand_takes_the_only_model(cli, tmp_path):
     )
     code, out, _ = cli("check", path)
     assert code == 0
-    assert "dy of training_step" in out
+    assert "gradient of training_step" in out
     path.write_text(path.read_text() + "other = nn.Sequential(nn.Linear(64, 10))\n")
 
 
 def test_check_says_what_it_cannot_use(refused, tmp_path):
     assert "no script nothing.py" in refused("check", "nothing.py")
     (tmp_path / "empty.py").write_text("x = 1\n")
-    message = refused("check", tmp_path / "empty.py")
-    assert "never calls Trainer.fit, and has 0 models among its names; name one: --model" in message
+    (tmp_path / "notes.ipynb").write_text("{}")
+    assert "jupyter nbconvert --to script" in refused("check", tmp_path / "notes.ipynb")
     assert "did you mean 'mlp'?" in refused("check", "--model", "mpl")
     assert "cannot be imported" in refused("check", "--model", f"{tmp_path / 'empty.py'}:Net")
 

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import yaml
+from campaigns import slow_but
 
 from firstlight.runs.find import latest_run
 from firstlight.tools.cli import trust
@@ -83,7 +84,7 @@ def strange(cli, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("kind", OF_RUNS)
+@pytest.mark.parametrize("kind", slow_but(OF_RUNS, "data", "data module", "model", "class path"))
 def test_no_command_runs_the_code_that_a_run_names(cli, strange, tmp_path, kind):
     run = strange(CONFIGS[kind])
     for command in (
@@ -256,6 +257,7 @@ def test_looking_at_a_run_draws_into_no_other_folder(cli, tmp_path):
     assert cli("look", "--output", "victim")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_sweep_needs_consent_once_and_is_the_users_then(cli, tmp_path):
     (tmp_path / "s.yaml").write_text(
         "trials: 2\nmethod: grid\nparameters: {seed: [1, 2]}\n"

@@ -148,6 +148,7 @@ def _as(name, value):
     return value if name in ("step", "epoch") else float(value)
 
 
+@pytest.mark.slow
 def test_a_run_of_many_records_is_shown_in_little_memory(bad):
     record = {"time": 0.5, "train_loss_step": 0.25, "train_acc_step": 0.5, "lr": 0.001}
     with (bad / "metrics.jsonl").open("a") as file:

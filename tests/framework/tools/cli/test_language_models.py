@@ -87,7 +87,7 @@ def test_a_run_reads_other_text_with_its_own_tokenizer(cli, run, tmp_path):
 
 
 def test_predictions_of_text_are_not_written(refused, run):
-    assert "hamlet is text; what the model writes shows firstlight gen" in refused("predict")
+    assert "hamlet is text; use firstlight generate" in refused("predict")
 
 
 def test_a_model_for_other_data(refused, written):
@@ -130,7 +130,7 @@ def test_generate_refuses(cli, refused, run):
 def test_a_model_that_writes_nothing(cli, refused, written):
     words = ("--data", "hamlet.txt", "--data.block_size", 16, "--trainer.max_epochs", 1)
     assert cli("fit", "--model", "bigram:Bigram", *words)[0] == 0
-    assert "Bigram writes no text: it has no method generate(tokens" in refused("generate")
+    assert "Bigram cannot write text: it has no method generate(tokens" in refused("generate")
 
 
 def test_samples_while_training(cli, written):

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 from waiting import until
 
 from firstlight.runs.find import latest_run
@@ -18,8 +19,11 @@ def run_of(folder):
     return latest_run(folder / "runs").resolve()
 
 
+OUTPUTS = [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="of Linux")
-@pytest.mark.parametrize("outputs", [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("outputs", slow_but(OUTPUTS, ">&- 2>&-", ">/dev/full"))
 def test_fit_trains_on_where_its_output_is_closed_or_full(tmp_path, outputs):
     """Python has no sys.stdout where the shell has closed it, as services and >&- do."""
     command = f"{sys.executable} -m firstlight fit --trainer.max_steps 2 {outputs}"
@@ -30,6 +34,7 @@ def test_fit_trains_on_where_its_output_is_closed_or_full(tmp_path, outputs):
     assert "test_acc" in summary["metrics"]
 
 
+@pytest.mark.slow
 def test_plain_fit_reads_digits(shell, tmp_path):
     done = shell("fit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -53,6 +58,7 @@ def test_plain_fit_reads_digits(shell, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_config_of_a_run_runs_again_to_the_same_weights(shell, trained, tmp_path):
     folder, _ = trained
     first = run_of(folder)
@@ -139,7 +145,10 @@ def test_an_ascii_terminal_gets_question_marks_not_a_crash(shell, tmp_path):
     assert "?. (type: str, default: relu)" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["models", "test -h", "fit --help", "explain"])  # some are long
+LONG = ["models", "test -h", "fit --help", "explain"]  # some of them
+
+
+@pytest.mark.parametrize("command", slow_but(LONG, "explain"))
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path, command):
     done = subprocess.run(
         f"{sys.executable} -m firstlight {command} | exec true; exit ${{PIPESTATUS[0]}}",

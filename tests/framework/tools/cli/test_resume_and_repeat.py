@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from firstlight.runs.find import latest_run
 from firstlight.runs.records import read_records
 
@@ -43,6 +45,7 @@ def test_the_config_of_a_run_limited_by_time_runs_again(cli, tmp_path):
     assert cli("fit", "--config", config)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_training_whose_output_nobody_reads_goes_on_to_its_end(tmp_path):
     command = f"{sys.executable} -m firstlight fit --trainer.max_epochs 2 | exec true; "
     done = subprocess.run(

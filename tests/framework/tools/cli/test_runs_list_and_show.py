@@ -3,26 +3,33 @@
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from firstlight.callbacks import Plots
 from firstlight.runs import RunFolder, list_runs
 from firstlight.tools.cli.commands import runs_plot
+from firstlight.tools.cli.main import main
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, shell):
+def folder(tmp_path_factory):
     """A folder with three short runs of two names."""
     folder = tmp_path_factory.mktemp("runs")
     common = ("fit", "--model.hidden", "16", "--trainer.max_epochs")
-    for words in (
-        (*common, 3, "--model.lr", 0.01),
-        (*common, 3, "--model.lr", 0.1, "--seed", 1),
-        (*common, 1, "--name", "other"),
-    ):
-        done = shell(*words, cwd=folder)
-        assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(Plots, "on_fit_end", lambda self: None)
+        for words in (
+            (*common, 3, "--model.lr", 0.01),
+            (*common, 3, "--model.lr", 0.1, "--seed", 1),
+            (*common, 1, "--name", "other"),
+        ):
+            command = [str(word) for word in words]
+            patch.setattr(sys, "argv", ["firstlight", *command])
+            assert main(command) == 0
     return folder
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight.callbacks import ModelCheckpoint
@@ -38,11 +39,12 @@ STOPPING = ("--callback", "early_stopping", "--early_stopping.min_delta", 100)
 STOPPING += ("--early_stopping.patience", 1, "--trainer.max_epochs", 4)  # stops after two
 
 
-@pytest.mark.parametrize(
-    ("how", "status", "more"),
-    [("SIGKILL", "crashed", ()), ("SIGINT", "interrupted", ()), ("SIGTERM", "crashed", STOPPING)],
-)
-def test_ended_in_the_test_a_fit_goes_on_with_the_test(cli, shell, tmp_path, how, status, more):
+ENDS = {"SIGKILL": ("crashed", ()), "SIGINT": ("interrupted", ()), "SIGTERM": ("crashed", STOPPING)}
+
+
+@pytest.mark.parametrize("how", slow_but(ENDS, "SIGKILL"))
+def test_ended_in_the_test_a_fit_goes_on_with_the_test(cli, shell, tmp_path, how):
+    status, more = ENDS[how]
     (tmp_path / "killer.py").write_text(KILLER)
     command = (*FIT, "--InTest.how", how, *more)
     first = shell(*command, cwd=tmp_path)
@@ -135,7 +137,7 @@ def test_metrics_of_a_run_that_another_process_fills_are_given_and_not_kept(trai
     path.write_text(json.dumps(told | {"pid": 1, "process_started": None}))
     monkeypatch.setattr(claims.Claim, "alive", lambda claim, folder: True)
     before = (trainer.run.path / "summary.json").read_bytes()
-    with pytest.warns(UserWarning, match="the metrics of the test are not kept .*is being filled"):
+    with pytest.warns(UserWarning, match="the metrics of the test are not kept .*is being written"):
         assert "test_loss" in trainer.test(trainer.module, tiny_data())
     assert (trainer.run.path / "summary.json").read_bytes() == before
 

@@ -103,7 +103,7 @@ def test_a_table_without_its_target_is_predicted_and_not_tested(cli, refused, fr
     [
         (
             "width,height,kind\n1,2,kiwi\n3,4,pear\n",
-            "unknown class kiwi; the network knows apple",
+            "unknown class kiwi; the network was trained on apple",
         ),
         ("width,depth,kind\n1,2,pear\n3,4,plum\n", "there is no column height; the run was traine"),
         ("1,2,pear\n3,4,pear\n", "there is no column width, height; the run was trained on width"),
@@ -185,7 +185,7 @@ def test_data_sets_that_know_nothing_of_runs_are_renumbered(cli, mine):
     assert (code, err) == (0, "")
     code, _, err = cli("validate", "--data", "mine:named")
     assert code == 1
-    assert "named: unknown class z; the network knows a, b, c" in err
+    assert "named: unknown class z; the network was trained on a, b, c" in err
 
 
 def test_a_training_is_not_resumed_on_other_preprocessing(cli, fruit, tmp_path):

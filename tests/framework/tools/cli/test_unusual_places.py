@@ -56,6 +56,7 @@ def test_in_a_deleted_working_directory_commands_work_or_say_what_to_do(tmp_path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a folder in use stays")
+@pytest.mark.slow
 def test_a_training_whose_working_directory_is_deleted_goes_on(tmp_path):
     argv = [sys.executable, "-c", "import os, sys\n" + FIT, str(tmp_path / "gone"), "kept"]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path)

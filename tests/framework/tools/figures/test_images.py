@@ -53,7 +53,7 @@ def test_confusion_matrix_writes_counts_and_shades_shares():
     written = {tuple(map(int, text.get_position())): text.get_text() for text in axes.texts}
     assert written == {(0, 0): "2", (1, 0): "1", (1, 1): "1", (0, 2): "2"}  # (column, row)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "c"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "is")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
     assert figure.get_suptitle() == "50.00% right, 3 of 6 wrong"
 
 

@@ -28,7 +28,9 @@ def poster(runs_dir):
     return write
 
 
-@pytest.mark.parametrize(("size", "language"), [("a0", "en"), ("a1", "de")])
+@pytest.mark.parametrize(
+    ("size", "language"), [("a0", "en"), pytest.param("a1", "de", marks=pytest.mark.slow)]
+)
 def test_it_is_one_page_of_that_size(poster, tmp_path, size, language):
     options = {"size": size, "language": language, "pictures": size == "a0"}
     pages = poster(tmp_path / "p.pdf", compared=range(4), **options).pages
@@ -64,6 +66,7 @@ FORMULAS = (
 )
 
 
+@pytest.mark.slow
 def test_no_sign_of_a_formula_is_lost(poster, tmp_path):
     lines = "\n\n".join(f"So *it* is {formula} and **so** on." for formula in FORMULAS)
     block = FORMULAS[2].replace("$$", "\n$$\n")
@@ -75,6 +78,7 @@ def test_no_sign_of_a_formula_is_lost(poster, tmp_path):
     assert told.count("".join(FORMULAS[2].split())) == 2
 
 
+@pytest.mark.slow
 def test_long_texts_get_smaller_letters_and_too_long_ones_are_an_error(poster, tmp_path):
     def texts(count):
         return Texts("Title", "", [Section("Method", "method", "word " * count)])
@@ -115,6 +119,7 @@ def test_tables_pictures_and_code_stand_on_it(poster, tmp_path):
     assert picture.image.convert("RGB").getpixel((5, 5)) == (0, 128, 128)
 
 
+@pytest.mark.slow
 def test_a_comparison_shows_what_differs(poster, tmp_path):
     told = poster(tmp_path / "p.pdf", compared=range(4)).pages[0].extract_text()
     lines = [line.split() for line in told.splitlines()]
@@ -144,6 +149,7 @@ def test_another_size_is_an_error(poster, tmp_path):
         poster(tmp_path / "p.pdf", size="a4")
 
 
+@pytest.mark.slow
 def test_a_run_of_a_script_makes_a_poster_too(by_script, tmp_path):
     content = gather(by_script, [by_script], missing=BY_SCRIPT)
     write_poster(tmp_path / "s.pdf", content)

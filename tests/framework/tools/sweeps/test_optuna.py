@@ -26,6 +26,7 @@ parameters:
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_by_optuna(tmp_path):
     (tmp_path / "s.yaml").write_text(SWEEP)
     command = [sys.executable, "-W", "error", "-m", "firstlight", "sweep", "s.yaml"]

@@ -131,7 +131,7 @@ def test_only_tpe_prunes_unless_told(settings, pruner):
         ("jobs: 1001\ntrials: 1\nparameters: {lr: [1]}", "jobs: expected 1,000 at most, got 1,001"),
         (
             "trials: 3\ntrials: 4\nparameters: {lr: [1]}",
-            "line 2: 'trials' is there twice, in line 1",
+            "line 2: 'trials' occurs twice, in line 1",
         ),
         ("name: 3\nparameters: {lr: [1]}", "name: expected a text, got 3"),
         ("goal: [a]\nparameters: {lr: [1]}", "goal: expected a text, got ['a']"),

@@ -158,12 +158,9 @@ def at_work(folder):
 
 @pytest.mark.parametrize(
     "number",
-    [
-        signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
-    ],
+    [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1],
 )
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path, number):
     process = sweep("s.yaml", "--jobs", 2, cwd=tmp_path, text=LONG)
     until(lambda: at_work(tmp_path), process)
@@ -203,6 +200,7 @@ def check_going_on(folder, before):
     assert [trial.attempt for trial in Trials(folder / "runs" / "s").all()] == [2, 2]
 
 
+@pytest.mark.slow
 def test_trials_that_all_fail_end_the_sweep_with_the_reason(tmp_path):
     text = SWEEP.replace("name: digits", "name: csv, path: nowhere.csv")
     process = sweep("s.yaml", cwd=tmp_path, text=text)
@@ -237,6 +235,7 @@ def test_a_misspelled_metric_is_told_at_once_or_after_the_first_trial(tmp_path):
     assert len(list_runs(tmp_path / "runs")) == 1
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_sweep(tmp_path):
     both = [sweep("s.yaml", cwd=tmp_path) for _ in range(2)]
     told = [process.communicate() for process in both]

@@ -1,4 +1,4 @@
-"""Facts: the arguments of a model that follow from the data."""
+"""Arguments of a model that are taken from the data unless the user sets them."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from firstlight.data.splits import DataSplits
 
-FACTS: dict[str, tuple[Any, str]] = {  # taken from the data where the user does not set them
+FROM_DATA: dict[str, tuple[Any, str]] = {  # by name: type and help
     "in_features": (int, "Values in one sample"),
     "input_shape": (tuple[int, ...], "Shape of one sample"),
     "in_channels": (int, "Last axis of one sample"),
@@ -19,8 +19,8 @@ FACTS: dict[str, tuple[Any, str]] = {  # taken from the data where the user does
 }
 
 
-def facts_of(splits: DataSplits) -> dict[str, Any]:
-    """Return the values of those `FACTS` that follow from the data.
+def arguments_from_data(splits: DataSplits) -> dict[str, Any]:
+    """Return the arguments of `FROM_DATA` that the data determine.
 
     For a regression the outputs are the width of y, otherwise the classes. Text has tokens.
     """
