@@ -1,9 +1,9 @@
 """Every block of Python and of shell commands in the pages and the README runs.
 
-Blocks of a page share one folder, and its Python blocks nothing else. ``console`` blocks are only
-shown: they install, download or take long. Blocks with a file as their title quote its lines. The
-README's commands name data and runs that are not here; their arguments are resolved, and nothing is
-trained.
+Blocks of a page share one folder, and its Python blocks nothing else. A German page has the blocks
+of the English one, which are run once. ``console`` blocks are only shown: they install, download or
+take long. Blocks with a file as their title quote its lines. The README's commands name data and
+runs that are not here; their arguments are resolved, and nothing is trained.
 """
 
 import itertools
@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 QUOTED = re.compile(r'^```python title="(\S+)"\n(.*?)^```$', re.M | re.S)  # lines of a file
+GERMAN = [path for path in PAGES if path.name.endswith(".de.md")]
 SHOWN = {"console", "diff", "text", "toml", "yaml", "py"}  # py: of other libraries
 
 
@@ -65,7 +66,7 @@ def trains(path):
 PARTS = [
     pytest.param(path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] * trains(path))
     for path in PAGES
-    if any(kind not in SHOWN for kind, _ in blocks(path))
+    if path not in GERMAN and any(kind not in SHOWN for kind, _ in blocks(path))
 ]
 
 
@@ -75,6 +76,16 @@ def test_blocks_of_a_page(path, tmp_path):
     shown = [block for block in blocks(path) if block[0] not in SHOWN]
     for kind, group in itertools.groupby(shown, key=lambda block: block[0]):
         run(kind, *(code for _, code in group), folder=tmp_path)
+
+
+@pytest.mark.parametrize("path", GERMAN, ids=lambda path: path.name)
+def test_a_german_page_has_the_blocks_of_the_english_one(path):
+    """Only the English blocks are run; what is merely shown may have German comments."""
+    german, english = (
+        [(kind, kind not in SHOWN and code) for kind, code in blocks(page)]
+        for page in (path, path.with_name(path.name.replace(".de.md", ".md")))
+    )
+    assert german == english
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -214,7 +225,8 @@ def test_each_step_of_the_course_has_a_page_and_is_short():
 def test_the_german_page_lists_the_same_steps():
     english, german = (ROOT / "docs" / "course" / name for name in ("index.md", "index.de.md"))
     steps = [
-        re.findall(r"\((\d-[\w-]+\.md)\).*?`(\w+\.py)`", p.read_text()) for p in (english, german)
+        re.findall(r"\((\d-[\w-]+)(?:\.de)?\.md\).*?`(\w+\.py)`", p.read_text())
+        for p in (english, german)
     ]
     assert steps[0] == steps[1]
     assert len(steps[0]) == 9
