@@ -158,11 +158,9 @@ class LRSearch:
 
     def plot(self) -> "Figure":
         """Return a matplotlib figure of the loss over the learning rate."""
-        from matplotlib.figure import Figure
+        from firstlight.tools.figures.canvas import page, tidy
 
-        from firstlight.tools.figures.canvas import tidy
-
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        figure = page(6, 4)
         axes = figure.add_subplot()
         axes.semilogx(self.lrs, self.losses)
         if self.suggestion is not None:

@@ -1,11 +1,13 @@
 """The canvas of all figures: pages, panels, and many small pictures on one pair of axes.
 
 matplotlib is imported when the first figure is made, and only its objects are used: no pyplot, and
-the user's settings stay as they are.
+the user's settings stay as they are. Without pyplot, Jupyter does not know that a figure is a
+picture, so each figure brings the method that Jupyter looks for.
 """
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 CELL = 0.95  # inches of a picture's longer side
 TITLE = 0.2  # inches of the line above it
 GAP = 0.08
+INCH = 96  # pixels of an inch on a page of HTML
 
 
 def page(width: float, height: float, title: str = "") -> "Figure":
@@ -33,6 +36,7 @@ def page(width: float, height: float, title: str = "") -> "Figure":
     figure = Figure(figsize=(width, height + (0.45 if title else 0)), layout="constrained")
     if title:
         figure.suptitle(title, fontsize=11)
+    figure._repr_png_ = partial(_in_notebook, figure)
     return figure
 
 
@@ -163,9 +167,13 @@ def scale_beside(figure: "Figure", image: "AxesImage", label: str) -> None:
     bar.outline.set_visible(False)
 
 
-def save(figure: "Figure", path: str | PathLike[str]) -> None:
-    """Write a figure atomically, in the format of the path's ending, or as PNG."""
+def save(figure: "Figure", path: str | PathLike[str]) -> "Figure":
+    """Write a figure atomically, in the format of the path's ending, or as PNG.
+
+    Returns the figure, which a notebook shows at the end of a cell.
+    """
     write_atomically(path, as_bytes(figure, Path(path).suffix[1:] or "png"))
+    return figure
 
 
 def as_bytes(figure: "Figure", kind: str = "png", dpi: int = 150) -> bytes:
@@ -173,3 +181,9 @@ def as_bytes(figure: "Figure", kind: str = "png", dpi: int = 150) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format=kind, dpi=dpi, facecolor="white")
     return content.getvalue()
+
+
+def _in_notebook(figure):
+    """Return a PNG of a figure and its width on the page, for Jupyter."""
+    dpi = 2 * INCH  # sharp on screens of high resolution
+    return as_bytes(figure, dpi=dpi), {"width": round(figure.get_figwidth() * INCH)}
