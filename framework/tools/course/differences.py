@@ -1,0 +1,97 @@
+"""How a wrong array differs from the right one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from firstlight.tools.course.words import say
+
+CLOSE = {4: 2e-3, 8: 1e-6}  # relative tolerance by bytes of a number
+
+
+def changed_in_place() -> tuple[str, ...]:
+    """Return the names of outputs that show a changed argument."""
+    return "x after forward", "dy after backward"
+
+
+def equal(got: np.ndarray, right: np.ndarray) -> bool:
+    """Return whether two outputs agree in shape, dtype and, up to rounding, values."""
+    if got.shape != right.shape or got.dtype.kind != right.dtype.kind:
+        return False
+    if right.dtype.kind != "f":
+        return bool(np.array_equal(got, right))
+    return got.dtype == right.dtype and _close(got, right).all()
+
+
+def _close(got, right):
+    """Return where two arrays of one shape are equal up to rounding."""
+    near = CLOSE.get(right.dtype.itemsize, 1e-6)
+    finite = right[np.isfinite(right)]
+    scale = np.abs(finite).max(initial=0.0)
+    return np.isclose(got, right, rtol=near, atol=near * (scale or 1.0) / 10, equal_nan=True)
+
+
+def describe(got: np.ndarray, right: np.ndarray, sizes: dict[str, int]) -> str:
+    """Return in a few words how an output differs from the right one.
+
+    Parameters
+    ----------
+    got, right : array
+    sizes : dict of str to int
+        The trial's sizes by name, for factors.
+    """
+    if got.dtype.kind == "U":
+        return say("none") if str(got) == "<NoneType>" else say("no array", got=str(got))
+    if got.shape != right.shape:
+        if _is_transposed(got, right):
+            return say("transposed")
+        return say("shape", got=got.shape, right=right.shape)
+    if got.dtype.kind not in "fiub" or right.dtype.kind not in "fiub":
+        return say("no array", got=got.dtype)
+    if _agree(got, right):
+        return say("dtype", got=got.dtype, right=right.dtype)
+    if not np.isfinite(got).all() and np.isfinite(right).all():
+        return say("nan")
+    return _factor(got, right, sizes) or _entries(got, right)
+
+
+def _agree(got, right):
+    return bool(_close(got.astype("float64"), right.astype("float64")).all())
+
+
+def _is_transposed(got, right):
+    return got.ndim == 2 and got.T.shape == right.shape and _agree(got.T, right)
+
+
+def _factor(got, right, sizes):
+    """Return a sentence if an array is a multiple of the right one."""
+    got, right = got.astype("float64"), right.astype("float64")
+    if not got.any():
+        return say("zero")
+    if got.size < 2 or not right.any():
+        return ""
+    factor = float((got * right).sum() / (right**2).sum())
+    if not np.allclose(got, factor * right, rtol=1e-3, atol=1e-3 * np.abs(got).max()):
+        return say("transposed") if _is_transposed(got, right) else ""
+    if np.isclose(factor, -1):
+        return say("sign")
+    for name, size in sizes.items():
+        for value, label in ((size, name), (1 / size, f"1/{name}"), (size**0.5, f"√{name}")):
+            if np.isclose(abs(factor), value, rtol=1e-3):
+                return say("factor of", factor=f"{factor:.4g}", size=label)
+    return say("factor", factor=f"{factor:.4g}")
+
+
+def _entries(got, right):
+    if got.ndim == 0:
+        return say("number", got=f"{got:.6g}", right=f"{right:.6g}")
+    wrong = ~_close(got.astype("float64"), right.astype("float64"))
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return say(
+        "partly",
+        count=int(wrong.sum()),
+        total=wrong.size,
+        index=list(index),
+        got=f"{got[index]:.4g}",
+        right=f"{right[index]:.4g}",
+    )

@@ -1,0 +1,235 @@
+"""Judges a solution: which blanks are right, and the causes of what is wrong."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from firstlight.tools.course import run
+from firstlight.tools.course.differences import changed_in_place, describe, equal
+from firstlight.tools.course.exercise import Exercise, Mistake
+from firstlight.tools.course.imports import forbidden_imports
+from firstlight.tools.course.outcome import Outcome, Problem
+from firstlight.tools.course.words import say
+from firstlight.tools.diagnose.kind import in_language
+
+AFTER_TWO = " after two passes"
+
+
+@dataclass
+class Cause:
+    """Why a blank is not right, in three steps of detail.
+
+    Attributes
+    ----------
+    blank : str
+        Function or method, "" for the file.
+    what : str
+        What is wrong.
+    line : int
+        The line to look at, 0 if unknown.
+    how : str
+        How to mend it, "" if unknown.
+    """
+
+    blank: str
+    what: str
+    line: int = 0
+    how: str = ""
+
+
+@dataclass
+class Result:
+    """The judgement of a solution.
+
+    Attributes
+    ----------
+    exercise : str
+    parts : dict of str to str
+        By blank: "right", "wrong", "empty" or "unknown", if an error came first.
+    causes : list of Cause
+    forbidden : list of Problem
+        Steps that no solution may take; if there are any, no part counts.
+    ended : str
+        "" or why the process ended early.
+    seconds : float
+    """
+
+    exercise: str
+    parts: dict[str, str]
+    causes: list[Cause] = field(default_factory=list)
+    forbidden: list[Problem] = field(default_factory=list)
+    ended: str = ""
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """The word for all parts: "forbidden", "right", "empty" or "wrong"."""
+        states = set(self.parts.values())
+        if self.forbidden:
+            return "forbidden"
+        if states == {"right"}:
+            return "right"
+        return "empty" if states <= {"empty", "unknown"} and not self.ended else "wrong"
+
+    @property
+    def share(self) -> float:
+        """Fraction of the blanks that are right, 0 after a forbidden step."""
+        right = sum(state == "right" for state in self.parts.values())
+        return 0.0 if self.forbidden else right / len(self.parts)
+
+
+def judge(
+    source: str, path: str, task: Exercise, seed: int, limits: run.Limits | None = None
+) -> Result:
+    """Run a solution, compare it with the lesson, and name the causes of what differs.
+
+    Parameters
+    ----------
+    source, path : str
+        The solution, and the file that it is from.
+    task : Exercise
+    seed : int
+        Of the arrays and sizes.
+    limits : Limits, optional
+    """
+    limits = limits or run.Limits()
+    outcome = run.run_solution(source, path, task, seed, limits)
+    result = Result(task.name, {}, seconds=outcome.seconds, ended=outcome.ended)
+    result.forbidden = forbidden_imports(source, task) + outcome.forbidden
+    judged = _Judged(task, outcome, run.expected(task, seed), run.of_mistakes(task, seed))
+    for blank in task.blanks:
+        result.parts[blank] = judged.state(blank)
+        if result.parts[blank] == "wrong":
+            result.causes.append(judged.cause(blank))
+    file_errors = [one for one in outcome.problems if one.kind != "Forbidden" and not one.blank]
+    result.causes = [_raised(one) for one in file_errors] + result.causes
+    if outcome.ended:
+        result.causes = [Cause("", _end(outcome.ended, limits))]
+    _add_findings(result, source, path, task, seed, limits)
+    lines = _lines_of_blanks(source)
+    for cause in result.causes:
+        cause.line = cause.line or lines.get(cause.blank, 0)
+    return result
+
+
+class _Judged:
+    """What a solution computed beside what is right and what known mistakes compute."""
+
+    def __init__(
+        self,
+        task: Exercise,
+        got: Outcome,
+        right: Outcome,
+        mistakes: tuple[tuple[Mistake, Outcome], ...],
+    ):
+        self.task, self.got, self.right, self.mistakes = task, got, right, mistakes
+        self.explained: Outcome | None = None  # of the mistake found in an earlier blank
+
+    def keys(self, blank):
+        return [key for key in self.right.values if key.split("/")[1] == blank]
+
+    def problem(self, outcome, blank):
+        return next((one for one in outcome.problems if one.blank == blank), None)
+
+    def state(self, blank):
+        """Return "right", "wrong", "empty" or "unknown" of a blank."""
+        problem = self.problem(self.got, blank)
+        if problem is not None:
+            return "empty" if problem.kind == "NotImplementedError" else "wrong"
+        keys = self.keys(blank)
+        if not all(key in self.got.values for key in keys):
+            return "unknown"
+        return "right" if self.same(self.right, blank) else "wrong"
+
+    def same(self, other, blank):
+        """Return whether a solution's outputs of a blank are those of another outcome."""
+        mine, its = self.problem(self.got, blank), self.problem(other, blank)
+        if (mine and mine.kind) != (its and its.kind):
+            return False
+        keys = self.keys(blank)
+        here = [key for key in keys if key in self.got.values]
+        if here != [key for key in keys if key in other.values]:
+            return False
+        return all(equal(self.got.values[key], other.values[key]) for key in here)
+
+    def cause(self, blank):
+        """Return the cause of a wrong blank: a known mistake, or what its first output shows."""
+        if self.explained is not None and self.same(self.explained, blank):
+            return Cause(blank, say("follows"))
+        for known, outcome in self.mistakes:
+            if self.same(outcome, blank) and not _same_as(outcome, self.right, self.keys(blank)):
+                self.explained = self.explained or outcome
+                return Cause(blank, in_language(known.what), how=in_language(known.how))
+        problem = self.problem(self.got, blank)
+        if problem is not None:
+            return _raised(problem)
+        key = next(
+            key
+            for key in self.keys(blank)
+            if not equal(self.got.values[key], self.right.values[key])
+        )
+        run_number, _, name = key.split("/", 2)
+        if name in changed_in_place():
+            return Cause(blank, say(name))
+        single = f"{run_number}/{blank}/{name.removesuffix(AFTER_TWO)}"
+        if name.endswith(AFTER_TWO) and equal(self.got.values[single], self.right.values[single]):
+            label = name.removesuffix(AFTER_TWO)
+            return Cause(blank, say("overwritten", name=label), how=say("add", name=label))
+        told = describe(self.got.values[key], self.right.values[key], self.sizes(run_number))
+        return Cause(blank, f"{name}: {told}")
+
+    def sizes(self, run_number):
+        """Return the sizes of a run by name."""
+        return self.right.sizes.get(run_number, {})
+
+
+def _same_as(one, other, keys):
+    return all(
+        key in one.values and key in other.values and equal(one.values[key], other.values[key])
+        for key in keys
+    )
+
+
+def _raised(problem):
+    told = f"{problem.kind}: {problem.message}" if problem.message else problem.kind
+    if problem.kind == "SystemExit":
+        told = say("exits")
+    return Cause(problem.blank, told, problem.line)
+
+
+def _end(ended, limits):
+    if ended == "time":
+        return say("time", seconds=f"{limits.seconds:g}")
+    return say("no result", how=ended)
+
+
+def _add_findings(result, source, path, task, seed, limits):
+    """Let `firstlight check` look for the line and the cure of a wrong backward."""
+    unexplained = [one for one in result.causes if one.blank.endswith(".backward") and not one.how]
+    forwards = {s for name, s in result.parts.items() if name.endswith(".forward")}
+    if not unexplained or result.forbidden or forwards != {"right"}:
+        return
+    found = run.run_solution(source, path, task, seed, limits, find=True).findings
+    for cause in unexplained:
+        if cause.blank in found and cause.what != say("follows"):
+            message, line, cure = found[cause.blank]
+            cause.what = message
+            cause.line = int(line) or cause.line
+            cause.how = say("line", line=cure) if cure else ""
+
+
+def _lines_of_blanks(source):
+    """Return the line of each function and method of a source."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found[node.name] = node.lineno
+        for one in getattr(node, "body", []):
+            if isinstance(node, ast.ClassDef) and isinstance(one, ast.FunctionDef):
+                found[f"{node.name}.{one.name}"] = one.lineno
+    return found

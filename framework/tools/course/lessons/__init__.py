@@ -1,0 +1,1 @@
+"""Lessons that only the course has."""

@@ -1,0 +1,62 @@
+"""The sentences of judgements, in English and German."""
+
+from firstlight.tools.diagnose.kind import in_language
+
+SENTENCES = {
+    "follows": (
+        "is wrong because of what the forward pass saved",
+        "ist falsch wegen der Werte, die forward aufbewahrt hat",
+    ),
+    "x after forward": (
+        "forward changes its input x in place; make a new array",
+        "forward ändert seine Eingabe x; legen Sie ein neues Array an",
+    ),
+    "dy after backward": (
+        "backward changes dy in place; make a new array",
+        "backward ändert dy; legen Sie ein neues Array an",
+    ),
+    "overwritten": (
+        "{name} is not added to the gradient: a second backward pass overwrites the first",
+        "{name} wird nicht zum Gradienten addiert: Ein zweiter Durchlauf überschreibt den ersten",
+    ),
+    "add": (
+        "write grad += …, since gradients of several passes add up",
+        "schreiben Sie grad += …, denn die Gradienten mehrerer Durchläufe addieren sich",
+    ),
+    "line": ("the line should be: {line}", "die Zeile muss heißen: {line}"),
+    "exits": ("the program exits early", "das Programm beendet sich vorzeitig"),
+    "time": (
+        "is not finished after {seconds} s; is there an endless loop?",
+        "ist nach {seconds} s nicht fertig; gibt es eine Endlosschleife?",
+    ),
+    "no result": (
+        "the process ended without a result ({how})",
+        "der Prozess endete ohne Ergebnis ({how})",
+    ),
+    "none": ("is None; is a return missing?", "ist None; fehlt ein return?"),
+    "no array": ("is {got}, expected an array", "ist {got}, erwartet ist ein Array"),
+    "shape": ("has shape {got}, expected {right}", "hat die Form {got}, erwartet ist {right}"),
+    "dtype": (
+        "has dtype {got}, expected {right}, the dtype of the input",
+        "hat den dtype {got}, erwartet ist {right}, der dtype der Eingabe",
+    ),
+    "nan": ("contains NaN or infinity", "enthält NaN oder unendlich"),
+    "zero": ("is zero everywhere", "ist überall null"),
+    "sign": ("has the wrong sign", "hat das falsche Vorzeichen"),
+    "factor": ("is {factor} times the right value", "ist das {factor}-Fache des richtigen Werts"),
+    "factor of": (
+        "is wrong by a factor: {factor} = {size}",
+        "ist um einen Faktor falsch: {factor} = {size}",
+    ),
+    "transposed": ("is transposed", "ist transponiert"),
+    "partly": (
+        "{count} of {total} entries are wrong, the first at {index}: {got}, expected {right}",
+        "{count} von {total} Einträgen sind falsch, der erste bei {index}: {got}, erwartet {right}",
+    ),
+    "number": ("is {got}, expected {right}", "ist {got}, erwartet ist {right}"),
+}
+
+
+def say(key: str, **values: object) -> str:
+    """Return a sentence in the current language."""
+    return in_language(SENTENCES[key]).format(**values)
