@@ -1,4 +1,4 @@
-.PHONY: setup test slow lint format bench course docs gpu-test gpu-bench
+.PHONY: setup test slow lint format bench course notebooks docs gpu-test gpu-bench
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -32,6 +32,9 @@ course:       ## the course's nine steps, one after the other
 	python -c "import firstlight.tools.report"  # step 9 needs the extra "report": said before step 1
 	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 5_experiments 6_cnn 7_transformer \
 	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
+
+notebooks:    ## of the course's steps, in English and German, in notebooks/
+	python docs/notebooks.py
 
 docs:         ## the site, in site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict  # the variable silences the theme's news of itself

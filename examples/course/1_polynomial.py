@@ -1,5 +1,6 @@
 """Step 1: fit polynomials to ten points, too stiff and too free, and cure it in three ways."""
 
+# %%
 from pathlib import Path
 
 import numpy as np
@@ -17,37 +18,63 @@ truth, data, unseen = np.sin(2 * np.pi * grid), (X, T), (grid, np.sin(2 * np.pi 
 
 
 def draw(name, figure):
-    figures.save(figure, pictures / f"{name}.png")
+    return figures.save(figure, pictures / f"{name}.png")
 
 
-# Degrees: from too stiff to too free.
+# %% [markdown]
+# ## Degrees: from too stiff to too free
+#
+# Degrees 0 and 1 miss the sine, 3 follows it, and 9 passes through every point, noise included.
+
+# %%
 sweep = curve_fitting.degree_sweep(data, unseen)
 shown = [0, 1, 3, 9]
 titles = [f"M = {m}" for m in shown]
 curves = [powers(grid, m) @ sweep.weights[m] for m in shown]
 draw("fits", figures.fitted_curves(X, T, grid, curves, titles, truth=truth))
+
+# %%
 errors = {"training": sweep.train, "validation": sweep.val}
 best = sweep.values[sweep.best]
 draw("degrees", figures.error_curves(sweep.values, errors, xlabel="degree M", best=best))
+
+# %%
 draw("coefficients", figures.coefficients([sweep.weights[m] for m in shown], titles))
 
-# First cure: a penalty on large weights.
+# %% [markdown]
+# ## First cure: a penalty on large weights
+#
+# Degree 9 again. As λ grows, the curve becomes smoother, and then too smooth.
+
+# %%
 ridges = curve_fitting.ridge_sweep(data, unseen, np.arange(-38, 1))
 errors, best = {"training": ridges.train, "validation": ridges.val}, ridges.values[ridges.best]
 draw("ridge", figures.error_curves(ridges.values, errors, xlabel="ln λ (M = 9)", best=best))
+
+# %%
 picked = [0, ridges.best, len(ridges.values) - 1]
 curves = [powers(grid, 9) @ ridges.weights[i] for i in picked]
 titles = [f"ln λ = {ridges.values[i]:.0f}" for i in picked]
 draw("ridge_fits", figures.fitted_curves(X, T, grid, curves, titles, truth=truth))
 
-# Second cure: more data.
+# %% [markdown]
+# ## Second cure: more data
+#
+# Degree 9 without a penalty: with enough points, the two errors meet.
+
+# %%
 more = fl.datasets.load("polynomial", n_train=200).train.arrays
 rng, sizes = np.random.default_rng(0), [10, 12, 15, 20, 30, 50, 100, 200]
 train, val = curve_fitting.learning_curve(more, unseen, sizes, degree=9, rng=rng)
 errors = {"training": train, "validation": val}
 draw("more_data", figures.error_curves(sizes, errors, xlabel="points (M = 9)"))
 
-# Why: bias and variance, by fitting again and again to new noise.
+# %% [markdown]
+# ## Why: bias and variance
+#
+# Fit again and again to new noise. The mean of the fits shows the bias, their spread the variance.
+
+# %%
 many, degrees = [], range(9)
 for degree in degrees:
     rng, sine = np.random.default_rng(0), lambda x: np.sin(2 * np.pi * x)
@@ -55,11 +82,18 @@ for degree in degrees:
 titles = [f"M = {m}" for m in (1, 3, 8)]
 scatter = [many[m].predictions for m in (1, 3, 8)]
 draw("scatter", figures.spread(grid, scatter, titles, truth=truth))
+
+# %%
 parts = {"bias²": [one.bias2 for one in many], "variance": [one.variance for one in many]}
 parts["sum"] = np.add(*parts.values())
 draw("bias_variance", figures.error_curves(degrees, parts, xlabel="degree M", ylabel="", log=True))
 
-# The same minimum, step by step: gradient descent through a Module and the Trainer.
+# %% [markdown]
+# ## The same minimum, step by step
+#
+# Gradient descent through a `Module` and the `Trainer` arrives at the closed form.
+
+# %%
 model = Polynomial(3)
 quiet = {"default_callbacks": False, "runs_dir": None}  # 2,000 epochs of one step each
 trainer = fl.Trainer(max_epochs=2000, callbacks=["lr_schedule"], **quiet)

@@ -1,11 +1,19 @@
 """Step 2: a multi-layer perceptron of lists and floats learns handwritten digits."""
 
+# %%
 import time
 
 import firstlight as fl
 from firstlight.models.plain_python import PlainMLP
 
 digits = fl.datasets.load("digits")
+
+# %% [markdown]
+# ## Train
+#
+# Every product and every sum is a line of Python in `models/plain_python.py`; so it is slow.
+
+# %%
 net = PlainMLP([64, 32, 10])
 
 for epoch in range(5):
@@ -15,6 +23,12 @@ for epoch in range(5):
     mean, seconds = sum(losses) / len(losses), time.perf_counter() - start
     print(f"epoch {epoch + 1}  mean loss {mean:.4f}  {seconds:.1f} s")
 
+# %% [markdown]
+# ## Test
+#
+# The test data played no part in the training.
+
+# %%
 right = 0
 for x, y in digits.loader("test"):
     guesses = net.predict(x.reshape(-1, 64).tolist())

@@ -1,5 +1,6 @@
 """Step 5: one question, several runs, one table: the width of the hidden layer."""
 
+# %%
 import images
 import numpy as np
 
@@ -7,6 +8,13 @@ import firstlight as fl
 
 data = images.load()
 inputs = int(np.prod(data.input_shape))
+
+# %% [markdown]
+# ## Three widths, three seeds each
+#
+# A difference between two widths counts only if it exceeds the spread between the seeds.
+
+# %%
 print("hidden  parameters  validation accuracy  test accuracy    (mean ± std of 3 seeds)")
 for hidden in (8, 32, 128):
     accuracies = []
@@ -28,3 +36,11 @@ for hidden in (8, 32, 128):
     columns = zip(np.mean(accuracies, axis=0), np.std(accuracies, axis=0, ddof=1), strict=True)
     val, test = (f"{mean:.4f} ± {std:.4f}" for mean, std in columns)
     print(f"{hidden:>6}  {count:>10,}  {val:<19}  {test}")
+
+# %% [markdown]
+# ## Every run is kept
+#
+# The folder `runs/` has them all; `firstlight runs list` prints this table.
+
+# %% tags=["active-ipynb"]
+# fl.runs.list_runs("runs")

@@ -1,0 +1,142 @@
+"""The texts of the course's notebooks in German, by paragraph; docs/notebooks.py uses them."""
+
+GERMAN: dict[str, str] = {
+    "The chapter [{chapter}]({page}) explains this step. The code is that of `{script}`; the "
+    "notebook was written by `python docs/notebooks.py`.": (
+        "Das Kapitel [{chapter}]({page}) erklärt diesen Schritt. Der Code ist der von `{script}`; "
+        "das Notebook hat `python docs/notebooks.py` geschrieben."
+    ),
+    # 1 Polynomial
+    "Step 1: fit polynomials to ten points, too stiff and too free, and cure it in three ways.": (
+        "Schritt 1: Polynome durch zehn Punkte, zu steif und zu beweglich, und drei Gegenmittel."
+    ),
+    "## Degrees: from too stiff to too free": "## Grade: von zu steif bis zu beweglich",
+    "Degrees 0 and 1 miss the sine, 3 follows it, and 9 passes through every point, noise "
+    "included.": (
+        "Grad 0 und 1 verfehlen den Sinus, Grad 3 folgt ihm, und Grad 9 geht durch jeden Punkt, "
+        "samt Rauschen."
+    ),
+    "## First cure: a penalty on large weights": (
+        "## Erstes Gegenmittel: ein Strafterm für große Gewichte"
+    ),
+    "Degree 9 again. As λ grows, the curve becomes smoother, and then too smooth.": (
+        "Wieder Grad 9. Mit wachsendem λ wird die Kurve glatter und schließlich zu glatt."
+    ),
+    "## Second cure: more data": "## Zweites Gegenmittel: mehr Daten",
+    "Degree 9 without a penalty: with enough points, the two errors meet.": (
+        "Grad 9 ohne Strafterm: Mit genügend Punkten treffen sich die beiden Fehler."
+    ),
+    "## Why: bias and variance": "## Warum: Bias und Varianz",
+    "Fit again and again to new noise. The mean of the fits shows the bias, their spread the "
+    "variance.": (
+        "Immer wieder an neues Rauschen anpassen. Der Mittelwert der Kurven zeigt den Bias, ihre "
+        "Streuung die Varianz."
+    ),
+    "## The same minimum, step by step": "## Dasselbe Minimum, Schritt für Schritt",
+    "Gradient descent through a `Module` and the `Trainer` arrives at the closed form.": (
+        "Gradientenabstieg mit einem `Module` und dem `Trainer` kommt zur geschlossenen Lösung."
+    ),
+    # 2 Plain Python
+    "Step 2: a multi-layer perceptron of lists and floats learns handwritten digits.": (
+        "Schritt 2: ein mehrschichtiges Perzeptron aus Listen und Zahlen lernt handgeschriebene "
+        "Ziffern."
+    ),
+    "## Train": "## Training",
+    "Every product and every sum is a line of Python in `models/plain_python.py`; so it is slow.": (
+        "Jedes Produkt und jede Summe steht als Python-Code in `models/plain_python.py`; deshalb "
+        "ist es langsam."
+    ),
+    "## Test": "## Test",
+    "The test data played no part in the training.": (
+        "Die Testdaten waren am Training nicht beteiligt."
+    ),
+    # 3 MLP
+    "Step 3: the same network of arrays: Module, layers, Trainer, and its pictures.": (
+        "Schritt 3: dasselbe Netz aus Arrays: Module, Layer, Trainer und seine Bilder."
+    ),
+    "## The network": "## Das Netz",
+    "`forward` calls the layers, and `backward` calls their `backward` in reverse order.": (
+        "`forward` ruft die Layer auf, und `backward` ruft deren `backward` in umgekehrter "
+        "Reihenfolge auf."
+    ),
+    "## Data and model": "## Daten und Modell",
+    "## Train and test": "## Training und Test",
+    "The Trainer runs the loop of step 2, and keeps the weights of the best epoch.": (
+        "Der Trainer führt die Schleife aus Schritt 2 aus und behält die Gewichte der besten "
+        "Epoche."
+    ),
+    "## What the first layer looks for": "## Wonach die erste Schicht sucht",
+    "The weights of each hidden unit are a picture: bright pixels raise its output, dark ones "
+    "lower it.": (
+        "Die Gewichte jeder verdeckten Einheit sind ein Bild: Helle Pixel erhöhen ihren Ausgang, "
+        "dunkle senken ihn."
+    ),
+    # 4 CuPy
+    "Step 4: the same script on a graphics card, where there is one: only ``device`` changes.": (
+        "Schritt 4: dasselbe Skript auf einer Grafikkarte, wo es eine gibt: Nur ``device`` ändert "
+        "sich."
+    ),
+    "## The CPU, and the graphics card": "## Die CPU und die Grafikkarte",
+    "Without a graphics card, both lines are of the CPU.": (
+        "Ohne Grafikkarte sind beide Zeilen von der CPU."
+    ),
+    # 5 Experiments
+    "Step 5: one question, several runs, one table: the width of the hidden layer.": (
+        "Schritt 5: eine Frage, mehrere Läufe, eine Tabelle: die Breite der verdeckten Schicht."
+    ),
+    "## Three widths, three seeds each": "## Drei Breiten, je drei Seeds",
+    "A difference between two widths counts only if it exceeds the spread between the seeds.": (
+        "Ein Unterschied zwischen zwei Breiten zählt nur, wenn er größer ist als die Streuung "
+        "zwischen den Seeds."
+    ),
+    "## Every run is kept": "## Jeder Lauf bleibt erhalten",
+    "The folder `runs/` has them all; `firstlight runs list` prints this table.": (
+        "Der Ordner `runs/` enthält sie alle; `firstlight runs list` gibt diese Tabelle aus."
+    ),
+    # 6 CNN
+    "Step 6: a convolutional network, and a look at what it has learned.": (
+        "Schritt 6: ein Faltungsnetz, und ein Blick auf das, was es gelernt hat."
+    ),
+    "Two blocks of convolution, batch normalisation, ReLU and max-pooling; then one linear "
+    "layer.": (
+        "Zwei Blöcke aus Faltung, Batch-Normalisierung, ReLU und Max-Pooling; dann ein linearer "
+        "Layer."
+    ),
+    "## What it has learned": "## Was es gelernt hat",
+    "The album has the confusion matrix, the mistakes, the filters of the first layer, and what "
+    "the network looks at.": (
+        "Das Album enthält die Konfusionsmatrix, die Fehler, die Filter der ersten Schicht und "
+        "das, worauf das Netz achtet."
+    ),
+    "Saliency: where a pixel changes the score. Occlusion: where covering it costs confidence.": (
+        "Saliency: wo ein Pixel das Ergebnis ändert. Occlusion: wo Verdecken Sicherheit kostet."
+    ),
+    # 7 Transformer
+    "Step 7: a Transformer learns to add: a language model whose sentences are sums.": (
+        "Schritt 7: Ein Transformer lernt addieren: ein Sprachmodell, dessen Sätze Summen sind."
+    ),
+    # 8 Training strategies
+    "Step 8: training strategies compared: one change at a time, several seeds, one table.": (
+        "Schritt 8: Trainingsstrategien im Vergleich: immer nur eine Änderung, mehrere Seeds, eine "
+        "Tabelle."
+    ),
+    # 9 Report and poster
+    "Step 9: a report, a poster, its figures as vectors, and the line of a table.": (
+        "Schritt 9: ein Bericht, ein Poster, seine Abbildungen als Vektorgrafik und die Zeile "
+        "einer Tabelle."
+    ),
+    "## Train, with every gradient checked first": (
+        "## Training, nachdem jeder Gradient geprüft ist"
+    ),
+    "## Figures as vectors": "## Abbildungen als Vektorgrafik",
+    "A PDF stays sharp at any size. Every function returns a matplotlib `Figure`, which you can "
+    "change.": (
+        "Ein PDF bleibt in jeder Größe scharf. Jede Funktion gibt eine `Figure` von matplotlib "
+        "zurück, die man ändern kann."
+    ),
+    "## Report and poster": "## Bericht und Poster",
+    "The texts come from a Markdown file, everything else from the run's folder.": (
+        "Die Texte kommen aus einer Markdown-Datei, alles andere aus dem Ordner des Laufs."
+    ),
+    "## The line of a table": "## Die Zeile einer Tabelle",
+}

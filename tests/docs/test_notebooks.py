@@ -1,0 +1,64 @@
+"""The notebooks of the course: made from its scripts, in two languages, and run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+jupytext = pytest.importorskip("jupytext", reason="needs the extra notebook")
+nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
+import nbformat  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+STEPS = sorted(path.stem for path in (ROOT / "examples" / "course").glob("*.py"))
+STEPS.remove("images")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("made")
+    subprocess.run([sys.executable, ROOT / "docs/notebooks.py", made], check=True)
+    return made
+
+
+def cells(path, kind):
+    return [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == kind]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_both_languages_have_the_code_of_the_script(step, folder):
+    script = (ROOT / "examples" / "course" / f"{step}.py").read_text()
+    english, german = folder / f"{step}.ipynb", folder / f"{step}.de.ipynb"
+    code = cells(english, "code")
+    assert code == cells(german, "code")
+    for cell in code:
+        in_script = cell if cell in script else re.sub("^(?=.)", "# ", cell, flags=re.M)
+        assert in_script in script
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_text_is_translated_and_names_its_chapter(step, folder):
+    english = cells(folder / f"{step}.ipynb", "markdown")
+    german = cells(folder / f"{step}.de.ipynb", "markdown")
+    assert len(english) == len(german)
+    for one, other in zip(english, german, strict=True):
+        assert one != other or one == "## Test"
+    page = re.search(r"\]\((\S+\.md)\)", english[0])[1]
+    assert (folder / page).is_file()
+
+
+def test_a_missing_translation_is_named(tmp_path):
+    for name in ("docs/course", "examples"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "docs/notebooks.py", tmp_path / "docs")
+    german = (ROOT / "docs/notebooks_german.py").read_text()
+    (tmp_path / "docs/notebooks_german.py").write_text(german.replace('"## Train":', '"## Drill":'))
+    done = subprocess.run(
+        [sys.executable, tmp_path / "docs/notebooks.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "no German: ## Train\nno text in a script: ## Drill" in done.stderr
