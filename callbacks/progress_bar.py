@@ -1,4 +1,4 @@
-"""ProgressBar: show the progress of a training, on a terminal or in a log file."""
+"""ProgressBar: show the progress of a training, on a terminal, in a notebook or in a log file."""
 
 import time
 from collections.abc import Iterator
@@ -21,17 +21,17 @@ ALL_ROWS = 100  # epochs with a row each; later epochs have at most one row a se
 class ProgressBar(Callback):
     """Show the epoch under way as a bar, and each finished epoch as a row of a table.
 
-    On a terminal the bar is redrawn a few times a second. Elsewhere (log files, batch jobs, CI)
-    each epoch has a plain line, and long epochs have more. An asterisk marks every epoch that was
-    the best so far. Values beside the bar are means over the epoch so far (over this rank's
-    samples); those in the table are means over the whole epoch.
+    On a terminal and in a notebook the bar is redrawn a few times a second. Elsewhere (log files,
+    batch jobs, CI) each epoch has a plain line, and long epochs have more. An asterisk marks every
+    epoch that was the best so far. Values beside the bar are means over the epoch so far (over this
+    rank's samples); those in the table are means over the whole epoch.
 
     Parameters
     ----------
     refresh_per_second : float
         Highest rate of redrawing the bar.
     seconds_between_lines : float
-        Without a terminal: seconds between two lines during an epoch.
+        Without a bar: seconds between two lines during an epoch.
 
     Raises
     ------

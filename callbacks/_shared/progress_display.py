@@ -1,20 +1,30 @@
-"""The displays of `ProgressBar`: a live bar on a terminal, plain lines elsewhere."""
+"""The displays of `ProgressBar`: a live bar on a terminal, plain lines in files.
+
+That of notebooks is in `firstlight.callbacks._shared.notebook_display`.
+"""
 
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from firstlight.support.printable import is_terminal, printable, tell
+
+if TYPE_CHECKING:
+    from firstlight.callbacks._shared.notebook_display import NotebookDisplay
 
 FIRST, LAST = ("epoch", "step"), ("lr", "seconds")
 GAP = "  "  # between columns
 WIDTHS = {"epoch": 5, "step": 6, "seconds": 7}  # at least; all others: 8
 
 
-def open_display() -> "LiveDisplay | PlainDisplay":
-    """Return a live display if standard output is a terminal, else a plain one."""
+def open_display() -> "LiveDisplay | NotebookDisplay | PlainDisplay":
+    """Return a live display if standard output is a terminal or a notebook, else a plain one."""
     stream = sys.stdout
+    if type(stream).__module__ == "ipykernel.iostream":  # not redirected, not %%capture
+        from firstlight.callbacks._shared.notebook_display import NotebookDisplay
+
+        return NotebookDisplay()
     if is_terminal(stream) and os.environ.get("TERM") != "dumb" and not os.environ.get("CI"):
         return LiveDisplay(stream)
     return PlainDisplay()
