@@ -298,3 +298,8 @@ class Module:
         if not children:
             return f"{self._name}({self.extra_repr()})"
         return "\n".join([f"{self._name}({self.extra_repr()}", *children, ")"])
+
+    def _repr_html_(self) -> str:
+        from firstlight.support.summary import layers_as_html
+
+        return layers_as_html(self)

@@ -19,6 +19,7 @@ from firstlight.data.labels import check_labels, counted_classes
 from firstlight.data.loader import DataLoader
 from firstlight.data.transforms import Transform
 from firstlight.support.arguments import parse_count
+from firstlight.support.html import table
 
 if TYPE_CHECKING:
     from firstlight.data.tokenizers import Tokenizer
@@ -131,6 +132,13 @@ class DataSplits:
     def __repr__(self) -> str:
         sizes = [f"{len(data)} {split}" for split, data in self.parts.items()]
         return f"DataSplits({self.name}: {', '.join(sizes)}; x {self.input_shape}, {self.kind})"
+
+    def _repr_html_(self) -> str:
+        rows = [("split", "x", "y", "samples", "batches")]
+        for split, data in self.parts.items():
+            arrays = [f"{array.dtype} {array.shape[1:]}" for array in data[np.arange(1)]]
+            rows.append((split, *[*arrays, ""][:2], f"{len(data):,}", len(self.loader(split))))
+        return table(rows, left=3, below=[f"{self.name}, {self.describe_target()}"])
 
     @property
     def parts(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from firstlight.runs.folder import RunFolder
+from firstlight.runs.listing import RunList
 from firstlight.runs.query import Condition, sorted_by
 from firstlight.support.files import PathLike, inside, write_atomically
 
@@ -83,7 +84,7 @@ def run_paths(runs_dir: PathLike = "runs") -> list[Path]:
 
 def list_runs(
     runs_dir: PathLike = "runs", where: str | None = None, sort: str | None = None
-) -> list[RunFolder]:
+) -> RunList:
     """Return all runs below a folder, the oldest first unless sorted otherwise.
 
     Parameters
@@ -98,7 +99,8 @@ def list_runs(
 
     Returns
     -------
-    list of RunFolder
+    RunList
+        A list of `RunFolder`, which a notebook shows as a table.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def list_runs(
     runs = [RunFolder(path) for path in run_paths(runs_dir)]
     if where is not None:
         runs = Condition(where).keep(runs)
-    return runs if sort is None else sorted_by(sort, runs)
+    return RunList(runs if sort is None else sorted_by(sort, runs))
 
 
 def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFolder:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.runs.directions import direction, resolve_mode
+from firstlight.support.html import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,6 +127,15 @@ class History:
     def _unknown(self, name):
         return KeyError(f"nothing was logged as {name!r}; there are: {', '.join(self.keys())}")
 
+    def _repr_html_(self) -> str:
+        rows = [("metric", "last", "best", "epoch")]
+        for name, last in self.last().items():
+            if name in PLACE or "/" in name:  # one of each layer: too many
+                continue
+            best = self.best(name) if self.direction(name) else {name: None, "epoch": ""}
+            rows.append((name, _short(last), _short(best[name]), best["epoch"]))
+        return table(rows)
+
     def __repr__(self) -> str:
         return f"History({len(self.records)} records of {', '.join(self.keys())})"
 
@@ -216,6 +226,10 @@ class LongHistory(History):
 
     def __repr__(self) -> str:
         return f"History({self._count} records of {', '.join(self.keys())})"
+
+
+def _short(value):
+    return "" if value is None else f"{value:.4g}"
 
 
 def _as_logged(name, value):

@@ -9,6 +9,7 @@ from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support import rng, state
 from firstlight.support.array import Array
+from firstlight.support.html import table
 
 
 @dataclass
@@ -94,26 +95,34 @@ class Summary:
         return sum(row.activation_bytes for row in self.rows)
 
     def __str__(self) -> str:
-        heads = ("Name", "Type", "Output shape", "Parameters", "FLOPs")
-        table = [heads, *(row.cells() for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         head, *body = [
             "  ".join(
-                [c.ljust(w) for c, w in zip(cells[:3], widths[:3], strict=True)]
-                + [c.rjust(w) for c, w in zip(cells[3:], widths[3:], strict=True)]  # numbers
+                [c.ljust(w) for c, w in zip(line[:3], widths[:3], strict=True)]
+                + [c.rjust(w) for c, w in zip(line[3:], widths[3:], strict=True)]  # numbers
             )
-            for cells in table
+            for line in cells
         ]
         rule = "-" * len(head)
+        return "\n".join([head, rule, *body, rule, *self._totals()])
+
+    def _repr_html_(self) -> str:
+        return table(self._cells(), left=3, below=self._totals())
+
+    def _cells(self):
+        heads = ("Name", "Type", "Output shape", "Parameters", "FLOPs")
+        return [heads, *(row.cells() for row in self.rows)]
+
+    def _totals(self):
         share = "all trainable"
         if self.trainable < self.parameters:
             share = f"{self.trainable:,} trainable"
-        totals = [
+        return [
             f"Parameters:   {self.parameters:,} ({share}), {human(self.parameter_bytes, 'B')}",
             f"One forward:  {human(self.flops)} FLOPs for input {self.input_shape}",
             f"Activations:  {human(self.activation_bytes, 'B')}",
         ]
-        return "\n".join([head, rule, *body, rule, *totals])
 
 
 def summarize(module: Module, x: Array) -> Summary:
@@ -159,6 +168,18 @@ def summarize(module: Module, x: Array) -> Summary:
         module(x)
     rows = [row for part, row in pairs if row.output_shape is not None or part.parameters()]
     return Summary(tuple(x.shape), rows)
+
+
+def layers_as_html(module: Module) -> str:
+    """Return the tree of a module's layers, with arguments and parameters, as an HTML table."""
+    pairs = list(_pairs(module, "", "model", 0, set()))
+    _count_parameters(pairs)
+    rows = [("Name", "Type", "Arguments", "Parameters")]
+    for part, row in pairs:
+        name, kind, _, parameters, _ = row.cells()
+        rows.append((name, kind, part.extra_repr(), parameters))
+    total = sum(row.parameters for _, row in pairs)
+    return table(rows, left=3, below=[f"Parameters: {total:,}"])
 
 
 def human(number: float, unit: str = "") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from firstlight.tools.diagnose.kind import UNJUDGED, Evidence, Finding, all_kinds, ask, in_language
 from firstlight.tools.diagnose.probes.raised import Failure
-from firstlight.tools.diagnose.rich_text import escaped, marked, plain_text, table
+from firstlight.tools.diagnose.rich_text import as_html, escaped, marked, plain_text, table
 from firstlight.tools.language import say
 
 KINDS = {  # of findings, with their names in a report
@@ -183,6 +183,9 @@ class Report:
 
     def __str__(self) -> str:
         return plain_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         lines = table(console)

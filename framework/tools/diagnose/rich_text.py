@@ -1,4 +1,4 @@
-"""Text and tables as rich prints them on any terminal."""
+"""Text and tables as rich prints them, on any terminal and in notebooks."""
 
 import io
 from typing import Any
@@ -13,6 +13,15 @@ def plain_text(renderable: Any) -> str:
     console = Console(file=io.StringIO(), width=100, color_system=None)
     console.print(renderable)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def as_html(renderable: Any) -> str:
+    """Return an object that rich can print as HTML, with the colours of a terminal."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=100, record=True)
+    console.print(renderable)
+    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
 
 
 def table(console: Any) -> Any:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from firstlight.runs import RunFolder, machine_rows
+from firstlight.runs.listing import usual_columns
 from firstlight.runs.query import check_known, flat, lookup
 from firstlight.runs.run import PATCH
 from firstlight.support.files import strict
@@ -12,8 +13,6 @@ from firstlight.tools.cli.command import JSON, WHERE, Args, Options, option
 from firstlight.tools.cli.commands.runs import RunsCommand, matching_runs, named_run
 from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.text import tell
-
-SHOWN = ("best.val_loss", "best.val_acc", "test_acc")  # where any run has them
 
 
 class List(RunsCommand):
@@ -51,7 +50,7 @@ def _columns(args, found):
     if args.sort:
         names = [args.sort.removeprefix("-"), *names]
     if not args.columns:
-        names += [name for name in SHOWN if any(lookup(run, name) is not None for run in found)]
+        names += usual_columns(found)
     with usage_errors():
         for name in names:
             check_known(name, found, "columns")
