@@ -66,7 +66,8 @@ from firstlight.testing import TinyNet, tiny_data
 
 def train(*callbacks, **settings):
     settings = {"max_epochs": 3, "default_callbacks": False, "runs_dir": None} | settings
-    return fl.Trainer(callbacks=["progress_bar", *callbacks], **settings).fit(TinyNet(), tiny_data())
+    trainer = fl.Trainer(callbacks=["progress_bar", *callbacks], **settings)
+    return trainer.fit(TinyNet(), tiny_data())
 
 history = train()
 """
