@@ -88,7 +88,13 @@ with contextlib.redirect_stdout(io.StringIO()) as log:
     train()
 print(log.getvalue())
 """
-CELLS = [TRAINING, FAILING, REDIRECTED, "%%capture\ntrain()", "train('live_curves')", "history"]
+REPORT = """
+from firstlight.tools.diagnose import Report
+print(Report("net"))
+Report("net")
+"""
+CAPTURED = "%%capture\ntrain()"
+CELLS = [TRAINING, FAILING, REDIRECTED, CAPTURED, "train('live_curves')", "history", REPORT]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +132,7 @@ def test_a_failure_keeps_the_epochs_before_it(outputs):
 def test_redirected_output_gets_lines(outputs):
     assert tables(outputs[REDIRECTED]) == []
     assert re.search("^epoch 3/3  step .*val_loss", printed(outputs[REDIRECTED]), re.M)
-    assert outputs["%%capture\ntrain()"] == []
+    assert outputs[CAPTURED] == []
 
 
 def test_live_curves_are_one_picture(outputs):
@@ -139,3 +145,10 @@ def test_live_curves_are_one_picture(outputs):
 def test_the_history_at_the_end_of_a_cell_is_a_table(outputs):
     (table,) = tables(outputs["history"])
     assert text(table)[:4] == ["metric", "last", "best", "epoch"]
+
+
+def test_a_report_is_shown_where_it_is_asked_for(outputs):
+    assert "net: nothing wrong" in printed(outputs[REPORT])
+    (shown,) = tables(outputs[REPORT])
+    assert shown.output_type == "execute_result"
+    assert " ".join(text(shown)).endswith("net: nothing wrong, 0.0 s")

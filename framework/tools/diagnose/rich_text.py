@@ -10,7 +10,7 @@ def plain_text(renderable: Any) -> str:
     """Return an object that rich can print as plain text, 100 columns wide."""
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=100, color_system=None)
+    console = Console(file=io.StringIO(), width=100, color_system=None, force_jupyter=False)
     console.print(renderable)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
@@ -19,9 +19,10 @@ def as_html(renderable: Any) -> str:
     """Return an object that rich can print as HTML, with the colours of a terminal."""
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=100, record=True)
+    console = Console(file=io.StringIO(), width=100, record=True, force_jupyter=False)
     console.print(renderable)
-    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+    page = '<pre style="font-family:monospace;line-height:normal">{code}</pre>'
+    return console.export_html(inline_styles=True, code_format=page)
 
 
 def table(console: Any) -> Any:
