@@ -45,7 +45,7 @@ def run_trials(code: Any, task: Exercise, seed: int, outcome: Outcome) -> None:
             except Forbidden:
                 raise
             except BaseException as error:
-                outcome.problems.append(_problem(error, blank, code))
+                outcome.problems.append(_problem(error, blank, code, task.blanks))
             outcome.sizes.setdefault(str(number), {}).update(draw.sizes)
 
 
@@ -74,13 +74,18 @@ def _plain(value):
     return np.array(f"<{type(value).__name__}>") if array.dtype.hasobject else array
 
 
-def _problem(error, blank, code):
-    """Return an exception as a `Problem`, at the last line of the student's file."""
-    path = getattr(code, "__file__", None)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-    kind, line = type(error).__name__, frames[-1].lineno or 0 if frames else 0
+def _problem(error, blank, code, blanks=()):
+    """Return an exception as a `Problem`, at the last line of the student's file.
+
+    It belongs to the innermost blank that was running, else to that of the last output.
+    """
+    path, line = getattr(code, "__file__", None), 0
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename == path:
+            line = number
+            blank = frame.f_code.co_qualname if frame.f_code.co_qualname in blanks else blank
     message = "" if isinstance(error, Forbidden) else " ".join(str(error).split())[:500]
-    return Problem(blank, kind, message, line)
+    return Problem(blank, type(error).__name__, message, line)
 
 
 def load(source: str, path: str) -> ModuleType:
@@ -103,6 +108,7 @@ def run(
     memory: int,
     seconds: int,
     find: bool,
+    private: str,
 ) -> None:
     """Run a solution, and write its `Outcome` to ``folder/outcome.npz``.
 
@@ -121,12 +127,15 @@ def run(
         Limits: bytes besides those in use, and CPU time.
     find : bool
         Look for the causes of wrong gradients instead of running the trials.
+    private : str
+        Folder of all submissions.
     """
     task, outcome, began = exercise(name), Outcome(), time.perf_counter()
     os.chdir(folder)
+    os.environ["FIRSTLIGHT_FAST"] = "0"  # the faster forms are refused, and small arrays need none
     result = Path(folder, "outcome.npz")
     with _captured(Path(folder, "printed.txt")) as printed, speaking(language):
-        guard = Guard(task, folder)
+        guard = Guard(task, folder, path, private)
         _limit(memory, seconds)
         code = None
         try:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+import firstlight
 from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.tools.course.exercise import Exercise
@@ -26,6 +27,7 @@ from firstlight.tools.course.outcome import Problem
 FRAMEWORKS = {"torch", "tensorflow", "jax", "keras", "autograd", "tinygrad", "mxnet", "theano"}
 PROCESSES = {"os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.kill"}
 PROCESSES |= {"subprocess.Popen", "os.startfile", "pty.spawn"}
+FAST = os.path.join(os.path.dirname(os.path.realpath(firstlight.__file__)), "fast", "")
 NETWORK = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto")
 WATCHED: tuple[Any, ...] = (np, np.linalg, np.testing, builtins, sys, Module, Parameter)
 UNWATCHED = {"_", "last_exc", "last_type", "last_value", "last_traceback", "stdout", "stderr"}
@@ -44,21 +46,31 @@ class Guard:
         Its lessons must not be run or read.
     folder : str
         The only one to which a solution may write.
+    path, private : str
+        The solution's file, and the folder of all submissions, "" if there is none; only the
+        file's own entry of it may be read.
 
     Attributes
     ----------
     recorded : list of Problem
     """
 
-    def __init__(self, exercise: Exercise, folder: str):
+    def __init__(self, exercise: Exercise, folder: str, path: str, private: str):
         self.exercise = exercise
         self.folder = os.path.realpath(folder)
         self.recorded: list[Problem] = []
         self.active = False
+        self.others = os.path.realpath(private) + os.sep if private else ""
+        self.own = os.sep.join(
+            os.path.realpath(path).split(os.sep)[: self.others.count(os.sep) + 1]
+        )
         modules = [importlib.import_module(name) for name in exercise.lessons]
         self.sources = {os.path.realpath(module.__file__ or "") for module in modules}
         for module in modules:
             self._disable(module)
+        for name in [name for name in sys.modules if name.startswith("firstlight.fast")]:
+            del sys.modules[name]  # so that an import of the faster forms is noticed
+        vars(firstlight).pop("fast", None)
         self._before = [dict(vars(one)) for one in WATCHED]
         sys.addaudithook(self._audit)
 
@@ -106,7 +118,7 @@ class Guard:
         elif event in NETWORK:
             self.refuse("network", event)
         elif event == "import" and str(args[0]).partition(".")[0] in FRAMEWORKS:
-            self.refuse("framework", f"import {args[0]}")
+            self.refuse("framework", str(args[0]))
         elif event == "open" and isinstance(args[0], str | bytes):
             self._audit_file(os.path.realpath(os.fsdecode(args[0])), args[2])
         elif event in ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "shutil.rmtree"):
@@ -114,11 +126,15 @@ class Guard:
 
     def _audit_file(self, path, flags):
         writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if isinstance(flags, int) else 0
-        if path in self.sources:
-            self.refuse("lesson", f"open {path}")
+        if path in self.sources or path.startswith(FAST):
+            self.refuse("lesson", path)
+        if FRAMEWORKS & set(path.rpartition("-packages" + os.sep)[2].split(os.sep)[:1]):
+            self.refuse("framework", path)
+        if self.others and path.startswith(self.others) and not path.startswith(self.own):
+            self.refuse("read", path)
         inside = path.startswith((self.folder + os.sep, os.devnull))
         if writes and not inside and not path.endswith(".pyc"):
-            self.refuse("file", f"write {path}")
+            self.refuse("write", path)
 
 
 def _replace_body(function, refuse):

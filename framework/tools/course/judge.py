@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from firstlight.tools.course import run
 from firstlight.tools.course.differences import changed_in_place, describe, equal
@@ -13,6 +15,7 @@ from firstlight.tools.course.outcome import Outcome, Problem
 from firstlight.tools.course.words import say
 from firstlight.tools.diagnose.kind import in_language
 
+PRETENDED = re.compile(r"\b(passed|bestanden|all (tests|checks))\b|100 ?%", re.IGNORECASE)
 AFTER_TWO = " after two passes"
 
 
@@ -78,6 +81,10 @@ class Result:
         right = sum(state == "right" for state in self.parts.values())
         return 0.0 if self.forbidden else right / len(self.parts)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return all as JSON-able values."""
+        return asdict(self) | {"status": self.status, "share": self.share}
+
 
 def judge(
     source: str, path: str, task: Exercise, seed: int, limits: run.Limits | None = None
@@ -94,9 +101,11 @@ def judge(
     limits : Limits, optional
     """
     limits = limits or run.Limits()
+    if not source.strip():
+        return Result(task.name, dict.fromkeys(task.blanks, "empty"), [Cause("", say("missing"))])
     outcome = run.run_solution(source, path, task, seed, limits)
     result = Result(task.name, {}, seconds=outcome.seconds, ended=outcome.ended)
-    result.forbidden = forbidden_imports(source, task) + outcome.forbidden
+    result.forbidden = forbidden_imports(source, task) + outcome.forbidden + _tricks(outcome)
     judged = _Judged(task, outcome, run.expected(task, seed), run.of_mistakes(task, seed))
     for blank in task.blanks:
         result.parts[blank] = judged.state(blank)
@@ -196,6 +205,21 @@ def _raised(problem):
     if problem.kind == "SystemExit":
         told = say("exits")
     return Cause(problem.blank, told, problem.line)
+
+
+def _tricks(outcome):
+    """Return attempts to end the process, or to print a result in place of having one."""
+    found = [
+        Problem("", "exit", one.kind, one.line)
+        for one in outcome.problems
+        if one.kind in ("SystemExit", "KeyboardInterrupt")
+    ]
+    if outcome.ended.startswith("exit"):
+        found.append(Problem("", "exit", outcome.ended))
+    pretended = PRETENDED.search(outcome.printed)
+    if pretended and (outcome.problems or outcome.ended or not outcome.values):
+        found.append(Problem("", "print", pretended[0]))
+    return found
 
 
 def _end(ended, limits):

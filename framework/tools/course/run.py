@@ -30,10 +30,13 @@ class Limits:
         Wall time, and CPU time.
     memory : int
         Bytes that the solution may take.
+    private : str
+        Folder of all submissions, of which a solution may read its own entry only.
     """
 
     seconds: float = 10.0
     memory: int = 2**30
+    private: str = ""
 
 
 def run_solution(
@@ -65,6 +68,7 @@ def run_solution(
             "memory": limits.memory,
             "seconds": round(limits.seconds + 1),
             "find": find,
+            "private": limits.private,
         }
         process = _processes().Process(
             target=_in_a_group, args=(source, path, task.name, seed), kwargs=arguments
@@ -141,6 +145,7 @@ def with_mistake(text: str, one: Mistake) -> str:
 
 def _of_text(task, text, seed):
     code, outcome = ModuleType("solution"), Outcome()
+    code.__file__ = "<solution>"
     exec(compile(text, "<solution>", "exec"), vars(code))
     child.run_trials(code, task, seed, outcome)
     return outcome

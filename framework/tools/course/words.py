@@ -53,7 +53,63 @@ SENTENCES = {
         "{count} of {total} entries are wrong, the first at {index}: {got}, expected {right}",
         "{count} von {total} Einträgen sind falsch, der erste bei {index}: {got}, erwartet {right}",
     ),
+    "missing": ("the file is missing or empty", "die Datei fehlt oder ist leer"),
+    "chapter": ("chapter", "Kapitel"),
+    "exercise": ("exercise", "Aufgabe"),
+    "state": ("state", "Stand"),
+    "cause": ("cause", "Ursache"),
+    "file": ("file", "Datei"),
+    "done": ("{done} of {total} exercises right", "{done} von {total} Aufgaben richtig"),
+    "look": ("look at", "siehe"),
+    "no cure": (
+        "compare each line with the formula in the docstring",
+        "vergleichen Sie jede Zeile mit der Formel im Docstring",
+    ),
+    "more hints": (
+        "one hint more: firstlight course check {name} --hint",
+        "noch ein Hinweis: firstlight course check {name} --hint",
+    ),
+    "forbidden": ("not counted, because the solution", "nicht gewertet, denn die Lösung"),
+    "lesson": ("uses firstlight's own solution", "verwendet firstlights eigene Lösung"),
+    "import": ("imports a solution", "importiert eine Lösung"),
+    "framework": ("imports another framework", "importiert ein anderes Framework"),
+    "process": ("starts a process", "startet einen Prozess"),
+    "network": ("uses the network", "verwendet das Netzwerk"),
+    "write": ("writes outside its folder", "schreibt außerhalb ihres Ordners"),
+    "patch": ("replaces functions of libraries", "ersetzt Funktionen von Bibliotheken"),
+    "print": ("prints results itself", "gibt selbst Ergebnisse aus"),
+    "tests": ("has changed tests", "hat geänderte Tests"),
+    "exit": ("ends the process", "beendet den Prozess"),
+    "read": ("reads other groups' files", "liest Dateien anderer Gruppen"),
+    "grades": ("Grades", "Bewertung"),
+    "graded": (
+        "{groups} groups, {exercises} exercises, graded in {seconds} s with seed {seed}. Point at "
+        "a number to read the cause; a group's name leads to its feedback.",
+        "{groups} Gruppen, {exercises} Aufgaben, in {seconds} s bewertet mit Seed {seed}. Zeigen "
+        "Sie auf eine Zahl, um die Ursache zu lesen; der Name einer Gruppe führt zu ihrem "
+        "Feedback.",
+    ),
+    "group": ("group", "Gruppe"),
+    "total": ("total", "Summe"),
+    "of": ("of", "von"),
+    "time needed": ("time", "Zeit"),
+    "ended early": ("ended early", "vorzeitig beendet"),
+    "line number": ("line {line}", "Zeile {line}"),
+    "frequent causes": ("Most frequent causes", "Häufigste Ursachen"),
+    "similar": ("Similar solutions", "Ähnliche Lösungen"),
+    "about similarity": (
+        "Nearly equal solutions, to be looked at: short exercises have few right solutions.",
+        "Nahezu gleiche Lösungen, zum Ansehen: Kurze Aufgaben haben wenige richtige Lösungen.",
+    ),
     "number": ("is {got}, expected {right}", "ist {got}, erwartet ist {right}"),
+}
+
+STATES = {  # of exercises and blanks
+    "right": ("right", "richtig"),
+    "wrong": ("wrong", "falsch"),
+    "empty": ("not filled in", "noch leer"),
+    "unknown": ("not reached", "nicht erreicht"),
+    "forbidden": ("not counted", "nicht gewertet"),
 }
 
 
