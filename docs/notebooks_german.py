@@ -72,13 +72,22 @@ GERMAN: dict[str, str] = {
         "dunkle senken ihn."
     ),
     # 4 CuPy
-    "Step 4: the same script on a graphics card, where there is one: only ``device`` changes.": (
-        "Schritt 4: dasselbe Skript auf einer Grafikkarte, wo es eine gibt: Nur ``device`` ändert "
-        "sich."
+    "Step 4: one loop for NumPy and CuPy, the time of its step, and the Trainer's device.": (
+        "Schritt 4: eine Schleife für NumPy und CuPy, die Zeit eines Schritts und das device des "
+        "Trainers."
     ),
-    "## The CPU, and the graphics card": "## Die CPU und die Grafikkarte",
-    "Without a graphics card, both lines are of the CPU.": (
-        "Ohne Grafikkarte sind beide Zeilen von der CPU."
+    "## One step, for arrays of both kinds": "## Ein Schritt für Arrays beider Arten",
+    "NumPy's functions hand arrays of CuPy to CuPy, so that no line names the device.": (
+        "Die Funktionen von NumPy geben Arrays von CuPy an CuPy weiter, deshalb nennt keine Zeile "
+        "das Gerät."
+    ),
+    "## The time of a step, by batch size": "## Die Zeit eines Schritts nach Batchgröße",
+    "A step costs a fixed time for its launches, and a time for each sample.": (
+        "Ein Schritt kostet eine feste Zeit für seine Aufrufe und eine Zeit je Beispiel."
+    ),
+    "## The same with the Trainer": "## Dasselbe mit dem Trainer",
+    "Without a usable GPU, both lines are of the CPU.": (
+        "Ohne nutzbare GPU sind beide Zeilen von der CPU."
     ),
     # 5 Experiments
     "Step 5: one question, several runs, one table: the width of the hidden layer.": (
@@ -97,9 +106,8 @@ GERMAN: dict[str, str] = {
     "Step 6: a convolutional network, and a look at what it has learned.": (
         "Schritt 6: ein Faltungsnetz, und ein Blick auf das, was es gelernt hat."
     ),
-    "Two blocks of convolution, batch normalisation, ReLU and max-pooling; then one linear "
-    "layer.": (
-        "Zwei Blöcke aus Faltung, Batch-Normalisierung, ReLU und Max-Pooling; dann ein linearer "
+    "Two convolutions, each with batch normalisation and ReLU; a max-pool; two linear layers.": (
+        "Zwei Faltungen, jede mit Batch-Normalisierung und ReLU; ein Max-Pooling; zwei lineare "
         "Layer."
     ),
     "## What it has learned": "## Was es gelernt hat",

@@ -14,7 +14,7 @@ small = data.name == "digits"
 # %% [markdown]
 # ## The network
 #
-# Two blocks of convolution, batch normalisation, ReLU and max-pooling; then one linear layer.
+# Two convolutions, each with batch normalisation and ReLU; a max-pool; two linear layers.
 
 # %%
 net = fl.models.CNN(data.input_shape, 10, channels=(16, 32), padding="same", norm="batch")
