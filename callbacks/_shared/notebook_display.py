@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 WIDE = 1000  # columns of text: no column of the table is left out
 SECONDS = 0.25  # between two updates of the table: Jupyter limits the data per second
 SCROLL = (  # a long table shows its end
-    '<div style="max-height:40em;overflow:auto;display:flex;flex-direction:column-reverse">'
+    '<div style="max-height:60em;overflow:auto;display:flex;flex-direction:column-reverse">'
     "<div>{}</div></div>"
 )
 

@@ -15,6 +15,7 @@ import nbformat  # noqa: E402
 ROOT = Path(__file__).parents[2]
 STEPS = sorted(path.stem for path in (ROOT / "examples" / "course").glob("*.py"))
 STEPS.remove("images")
+FIGURES = {"1_polynomial": 8, "3_mlp": 2, "6_cnn": 5, "9_poster": 2}  # at the ends of cells
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +63,27 @@ def test_a_missing_translation_is_named(tmp_path):
     )
     assert done.returncode == 1
     assert "no German: ## Train\nno text in a script: ## Drill" in done.stderr
+
+
+SHORT = {"strategies": ("epochs=20, seeds=5", "epochs=1, seeds=1")}  # else an hour
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["", ".de"])
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in SHORT])
+def test_a_notebook_runs(step, language, folder, tmp_path, monkeypatch):
+    monkeypatch.delenv("FIRSTLIGHT_DATA", raising=False)  # the small digits
+    made = nbformat.read(folder / f"{step}{language}.ipynb", 4)
+    shutil.copy(folder / "images.py", tmp_path)
+    if step in SHORT:
+        last = made.cells[-1]
+        assert SHORT[step][0] in last.source
+        last.source = last.source.replace(*SHORT[step])
+    place = {"metadata": {"path": tmp_path}}
+    nbclient.NotebookClient(made, timeout=None, kernel_name="python3", resources=place).execute()
+    outputs = [output for cell in made.cells for output in cell.get("outputs", ())]
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+    shown = [output.data for output in outputs if "data" in output]
+    figures = [data for data in shown if data.get("text/plain", "").startswith("<Figure")]
+    assert all("image/png" in data for data in figures)
+    assert len(figures) == FIGURES.get(step, 0)
