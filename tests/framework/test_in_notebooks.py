@@ -7,6 +7,7 @@ import pytest
 
 import firstlight as fl
 from firstlight import nn
+from firstlight.runs.history import History, LongHistory
 from firstlight.support.html import table
 from firstlight.testing import tiny_trainer
 from firstlight.tools.diagnose.report import Report
@@ -78,8 +79,9 @@ def test_a_summary_is_the_table_that_it_prints():
     assert made.outside == "".join(lines[-3:])
 
 
-def test_a_history_is_the_last_and_the_best_of_each_metric():
-    history = fl.History()
+@pytest.mark.parametrize("kind", [History, LongHistory])
+def test_a_history_is_the_last_and_the_best_of_each_metric(kind):
+    history = kind()
     for epoch, loss in ((1, 0.5), (2, 0.25), (3, 0.75)):
         record = {"step": epoch, "epoch": epoch, "time": 0.1, "val_loss": loss, "a<b": 1.0}
         history.add(record | {"update_ratio/body.0.weight": 1e-3})
