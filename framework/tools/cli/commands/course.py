@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firstlight.support.extras import require
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, Args, Command, Options, at_least_one, option
 from firstlight.tools.cli.commands.runs import Runs
@@ -144,6 +145,7 @@ class Grade(Command):
 
     def run(self, args: Args) -> int:
         """Grade, and write the results."""
+        require("the overview of grades", "jinja2", extra="report")
         from firstlight.tools.course.grades import grade, read_points
         from firstlight.tools.course.grading_files import write_all
         from firstlight.tools.course.run import Limits
