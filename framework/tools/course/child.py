@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -39,13 +40,17 @@ def run_trials(code: Any, task: Exercise, seed: int, outcome: Outcome) -> None:
             seed_everything(seed + number)
             blank = task.blanks[0]
             try:
-                for output in trial(code, draw):
-                    blank = output.blank
-                    outcome.values[f"{number}/{blank}/{output.name}"] = _plain(output.value)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of NumPy, about infinity and NaN
+                    for output in trial(code, draw):
+                        blank = output.blank
+                        outcome.values[f"{number}/{blank}/{output.name}"] = _plain(output.value)
             except Forbidden:
                 raise
             except BaseException as error:
-                outcome.problems.append(_problem(error, blank, code, task.blanks))
+                problem = _problem(error, blank, code, task.blanks)
+                problem.sizes = dict(draw.sizes)
+                outcome.problems.append(problem)
             outcome.sizes.setdefault(str(number), {}).update(draw.sizes)
 
 

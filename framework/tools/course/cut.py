@@ -38,6 +38,8 @@ def _text(exercise, blanks):
     for module, names in exercise.lessons.items():
         lesson = _Lesson.of(module)
         kept = lesson.with_what_they_use(names, exercise)
+        if blanks:
+            kept = [name for name in kept if name not in exercise.hidden]
         bodies += [lesson.cut(name, blanks, exercise) for name in kept]
         imports += lesson.imports_of(kept, exercise)
     if any(module and module.startswith("firstlight.") for module, _, _ in imports):

@@ -78,6 +78,8 @@ class Exercise:
     mistakes : tuple of Mistake
     without : tuple of str
         Methods of the lesson that the exercise leaves out, besides the usual ones.
+    hidden : tuple of str
+        Functions that only the solution has, since they are the answer.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Exercise:
     trials: tuple[Trial, ...]
     mistakes: tuple[Mistake, ...] = ()
     without: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 NAMES = ("linear",)  # in the order of the course

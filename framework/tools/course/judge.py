@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from firstlight.tools.course import run
-from firstlight.tools.course.differences import changed_in_place, describe, equal
+from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE, describe, equal
 from firstlight.tools.course.exercise import Exercise, Mistake
 from firstlight.tools.course.imports import forbidden_imports
 from firstlight.tools.course.outcome import Outcome, Problem
@@ -16,7 +16,6 @@ from firstlight.tools.course.words import say
 from firstlight.tools.diagnose.kind import in_language
 
 PRETENDED = re.compile(r"\b(passed|bestanden|all (tests|checks))\b|100 ?%", re.IGNORECASE)
-AFTER_TWO = " after two passes"
 
 
 @dataclass
@@ -104,6 +103,30 @@ def judge(
     if not source.strip():
         return Result(task.name, dict.fromkeys(task.blanks, "empty"), [Cause("", say("missing"))])
     outcome = run.run_solution(source, path, task, seed, limits)
+    result = judge_outcome(outcome, source, task, seed, limits)
+    _add_findings(result, source, path, task, seed, limits)
+    lines = _lines_of_blanks(source)
+    for cause in result.causes:
+        cause.line = cause.line or lines.get(cause.blank, 0)
+    return result
+
+
+def judge_outcome(
+    outcome: Outcome, source: str, task: Exercise, seed: int, limits: run.Limits | None = None
+) -> Result:
+    """Judge what a solution computed.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    source : str
+    task : Exercise
+    seed : int
+        With which it was computed.
+    limits : Limits, optional
+        Of its process.
+    """
+    limits = limits or run.Limits()
     result = Result(task.name, {}, seconds=outcome.seconds, ended=outcome.ended)
     result.forbidden = forbidden_imports(source, task) + outcome.forbidden + _tricks(outcome)
     judged = _Judged(task, outcome, run.expected(task, seed), run.of_mistakes(task, seed))
@@ -115,10 +138,6 @@ def judge(
     result.causes = [_raised(one) for one in file_errors] + result.causes
     if outcome.ended:
         result.causes = [Cause("", _end(outcome.ended, limits))]
-    _add_findings(result, source, path, task, seed, limits)
-    lines = _lines_of_blanks(source)
-    for cause in result.causes:
-        cause.line = cause.line or lines.get(cause.blank, 0)
     return result
 
 
@@ -134,6 +153,7 @@ class _Judged:
     ):
         self.task, self.got, self.right, self.mistakes = task, got, right, mistakes
         self.explained: Outcome | None = None  # of the mistake found in an earlier blank
+        self.explained_blank = ""
 
     def keys(self, blank):
         return [key for key in self.right.values if key.split("/")[1] == blank]
@@ -154,7 +174,7 @@ class _Judged:
     def same(self, other, blank):
         """Return whether a solution's outputs of a blank are those of another outcome."""
         mine, its = self.problem(self.got, blank), self.problem(other, blank)
-        if (mine and mine.kind) != (its and its.kind):
+        if (mine and (mine.kind, mine.message)) != (its and (its.kind, its.message)):
             return False
         keys = self.keys(blank)
         here = [key for key in keys if key in self.got.values]
@@ -165,10 +185,11 @@ class _Judged:
     def cause(self, blank):
         """Return the cause of a wrong blank: a known mistake, or what its first output shows."""
         if self.explained is not None and self.same(self.explained, blank):
-            return Cause(blank, say("follows"))
+            return Cause(blank, say("follows", blank=self.explained_blank))
         for known, outcome in self.mistakes:
             if self.same(outcome, blank) and not _same_as(outcome, self.right, self.keys(blank)):
-                self.explained = self.explained or outcome
+                if self.explained is None:
+                    self.explained, self.explained_blank = outcome, blank
                 return Cause(blank, in_language(known.what), how=in_language(known.how))
         problem = self.problem(self.got, blank)
         if problem is not None:
@@ -179,8 +200,8 @@ class _Judged:
             if not equal(self.got.values[key], self.right.values[key])
         )
         run_number, _, name = key.split("/", 2)
-        if name in changed_in_place():
-            return Cause(blank, say(name))
+        if name.endswith(IN_PLACE):
+            return Cause(blank, say("in place", name=name.removesuffix(IN_PLACE)))
         single = f"{run_number}/{blank}/{name.removesuffix(AFTER_TWO)}"
         if name.endswith(AFTER_TWO) and equal(self.got.values[single], self.right.values[single]):
             label = name.removesuffix(AFTER_TWO)
@@ -204,6 +225,8 @@ def _raised(problem):
     told = f"{problem.kind}: {problem.message}" if problem.message else problem.kind
     if problem.kind == "SystemExit":
         told = say("exits")
+    if problem.kind in ("ValueError", "IndexError") and problem.sizes:  # of shapes, most often
+        told += say("sizes", sizes=", ".join(f"{n} = {size}" for n, size in problem.sizes.items()))
     return Cause(problem.blank, told, problem.line)
 
 
@@ -236,7 +259,7 @@ def _add_findings(result, source, path, task, seed, limits):
         return
     found = run.run_solution(source, path, task, seed, limits, find=True).findings
     for cause in unexplained:
-        if cause.blank in found and cause.what != say("follows"):
+        if cause.blank in found:
             message, line, cure = found[cause.blank]
             cause.what = message
             cause.line = int(line) or cause.line

@@ -23,12 +23,15 @@ class Problem:
     message : str
     line : int
         Of the student's file; 0 if unknown.
+    sizes : dict of str to int
+        The sizes of the trial, by name.
     """
 
     blank: str
     kind: str
     message: str
     line: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -118,14 +118,14 @@ def _processes():
 @functools.lru_cache(maxsize=256)
 def expected(task: Exercise, seed: int) -> Outcome:
     """Return what the lesson computes."""
-    return _of_text(task, solution_text(task), seed)
+    return computed(task, solution_text(task), seed)
 
 
 @functools.lru_cache(maxsize=256)
 def of_mistakes(task: Exercise, seed: int) -> tuple[tuple[Mistake, Outcome], ...]:
     """Return what the lesson computes with each known mistake."""
     text = solution_text(task)
-    return tuple((one, _of_text(task, with_mistake(text, one), seed)) for one in task.mistakes)
+    return tuple((one, computed(task, with_mistake(text, one), seed)) for one in task.mistakes)
 
 
 def with_mistake(text: str, one: Mistake) -> str:
@@ -143,7 +143,8 @@ def with_mistake(text: str, one: Mistake) -> str:
     return text
 
 
-def _of_text(task, text, seed):
+def computed(task: Exercise, text: str, seed: int) -> Outcome:
+    """Return what a solution computes in this process, for solutions that are trusted."""
     code, outcome = ModuleType("solution"), Outcome()
     code.__file__ = "<solution>"
     exec(compile(text, "<solution>", "exec"), vars(code))

@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE
 from firstlight.tools.course.draw import Draw
 from firstlight.tools.course.exercise import Output, Trial
 
 Build = Callable[[Any, Draw], tuple[Any, Any]]
 
 
-def layer(name: str, build: Build) -> Trial:
+def unchanged(blank: str, name: str, now: Any, before: Any) -> Output:
+    """Return the output that tells whether an argument was changed in place."""
+    return Output(blank, f"{name}{IN_PLACE}", not np.array_equal(now, before, equal_nan=True))
+
+
+def layer(name: str, build: Build, case: str = "") -> Trial:
     """Return a trial that runs a layer's forward and backward twice.
 
     Parameters
@@ -22,25 +28,28 @@ def layer(name: str, build: Build) -> Trial:
         Of the class.
     build : callable
         ``build(code, draw)`` returns the layer and its input x.
+    case : str
+        What is special, such as ``"without bias"``, if an exercise has several such trials.
     """
+    case = f" {case}" if case else ""
 
     def trial(code: Any, draw: Draw) -> Iterator[Output]:
         module, x = build(code, draw)
         forward, backward = f"{name}.forward", f"{name}.backward"
         kept = np.array(x)
         y = module(x)
-        yield Output(forward, "y", y)
-        yield Output(forward, "x after forward", x - kept)
+        yield Output(forward, f"y{case}", y)
+        yield unchanged(forward, f"x{case}", x, kept)
         dy = draw.array(*np.shape(y))
         kept = np.array(dy)
-        yield Output(backward, "dx", module.backward(dy))
+        yield Output(backward, f"dx{case}", module.backward(dy))
         for label, parameter in module.named_parameters():
-            yield Output(backward, f"d{label}", parameter.grad.copy())
-        yield Output(backward, "dy after backward", dy - kept)
+            yield Output(backward, f"d{label}{case}", parameter.grad.copy())
+        yield unchanged(backward, f"dy{case}", dy, kept)
         module(x)
         module.backward(dy)
         for label, parameter in module.named_parameters():
-            yield Output(backward, f"d{label} after two passes", parameter.grad.copy())
+            yield Output(backward, f"d{label}{case}{AFTER_TWO}", parameter.grad.copy())
 
     trial.build = build  # type: ignore[attr-defined]  # for `firstlight check`
     return trial

@@ -4,16 +4,12 @@ from firstlight.tools.diagnose.kind import in_language
 
 SENTENCES = {
     "follows": (
-        "is wrong because of what the forward pass saved",
-        "ist falsch wegen der Werte, die forward aufbewahrt hat",
+        "is wrong as a consequence of the mistake in {blank}",
+        "ist falsch als Folge des Fehlers in {blank}",
     ),
-    "x after forward": (
-        "forward changes its input x in place; make a new array",
-        "forward ändert seine Eingabe x; legen Sie ein neues Array an",
-    ),
-    "dy after backward": (
-        "backward changes dy in place; make a new array",
-        "backward ändert dy; legen Sie ein neues Array an",
+    "in place": (
+        "changes its argument {name} in place; make a new array",
+        "ändert sein Argument {name}; legen Sie ein neues Array an",
     ),
     "overwritten": (
         "{name} is not added to the gradient: a second backward pass overwrites the first",
@@ -24,6 +20,7 @@ SENTENCES = {
         "schreiben Sie grad += …, denn die Gradienten mehrerer Durchläufe addieren sich",
     ),
     "line": ("the line should be: {line}", "die Zeile muss heißen: {line}"),
+    "sizes": (" (here, {sizes})", " (hier ist {sizes})"),
     "exits": ("the program exits early", "das Programm beendet sich vorzeitig"),
     "time": (
         "is not finished after {seconds} s; is there an endless loop?",
@@ -37,8 +34,8 @@ SENTENCES = {
     "no array": ("is {got}, expected an array", "ist {got}, erwartet ist ein Array"),
     "shape": ("has shape {got}, expected {right}", "hat die Form {got}, erwartet ist {right}"),
     "dtype": (
-        "has dtype {got}, expected {right}, the dtype of the input",
-        "hat den dtype {got}, erwartet ist {right}, der dtype der Eingabe",
+        "has dtype {got}, expected {right}",
+        "hat den dtype {got}, erwartet ist {right}",
     ),
     "nan": ("contains NaN or infinity", "enthält NaN oder unendlich"),
     "zero": ("is zero everywhere", "ist überall null"),
