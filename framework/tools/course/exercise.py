@@ -94,7 +94,13 @@ class Exercise:
     hidden: tuple[str, ...] = ()
 
 
-NAMES = ("linear",)  # in the order of the course
+NAMES = (  # in the order of the course
+    "least_squares",
+    "plain_python",
+    "linear",
+    "activations",
+    "cross_entropy",
+)
 
 
 @functools.cache

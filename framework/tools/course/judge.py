@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -129,7 +130,7 @@ def judge_outcome(
     limits = limits or run.Limits()
     result = Result(task.name, {}, seconds=outcome.seconds, ended=outcome.ended)
     result.forbidden = forbidden_imports(source, task) + outcome.forbidden + _tricks(outcome)
-    judged = _Judged(task, outcome, run.expected(task, seed), run.of_mistakes(task, seed))
+    judged = _Judged(task, outcome, run.expected(task, seed), lambda: run.of_mistakes(task, seed))
     for blank in task.blanks:
         result.parts[blank] = judged.state(blank)
         if result.parts[blank] == "wrong":
@@ -149,7 +150,7 @@ class _Judged:
         task: Exercise,
         got: Outcome,
         right: Outcome,
-        mistakes: tuple[tuple[Mistake, Outcome], ...],
+        mistakes: Callable[[], tuple[tuple[Mistake, Outcome], ...]],
     ):
         self.task, self.got, self.right, self.mistakes = task, got, right, mistakes
         self.explained: Outcome | None = None  # of the mistake found in an earlier blank
@@ -166,10 +167,14 @@ class _Judged:
         problem = self.problem(self.got, blank)
         if problem is not None:
             return "empty" if problem.kind == "NotImplementedError" else "wrong"
-        keys = self.keys(blank)
-        if not all(key in self.got.values for key in keys):
-            return "unknown"
-        return "right" if self.same(self.right, blank) else "wrong"
+        if self.wrong_keys(blank):
+            return "wrong"
+        return "right" if all(key in self.got.values for key in self.keys(blank)) else "unknown"
+
+    def wrong_keys(self, blank):
+        """Return the keys of a blank's outputs that are not right, of those that are there."""
+        got, right = self.got.values, self.right.values
+        return [key for key in self.keys(blank) if key in got and not equal(got[key], right[key])]
 
     def same(self, other, blank):
         """Return whether a solution's outputs of a blank are those of another outcome."""
@@ -182,23 +187,33 @@ class _Judged:
             return False
         return all(equal(self.got.values[key], other.values[key]) for key in here)
 
+    def explains(self, outcome, blank):
+        """Return whether a mistake's outcome explains a wrong blank, and contradicts no other."""
+        wrong = [one for one in self.task.blanks if not self.is_right(outcome, one)]
+        return (
+            blank in wrong
+            and self.same(outcome, blank)
+            and not any(self.state(one) == "right" for one in wrong)
+        )
+
+    def is_right(self, outcome, blank):
+        """Return whether another outcome has the right outputs of a blank."""
+        keys = self.keys(blank)
+        return self.problem(outcome, blank) is None and _same_as(outcome, self.right, keys)
+
     def cause(self, blank):
         """Return the cause of a wrong blank: a known mistake, or what its first output shows."""
         if self.explained is not None and self.same(self.explained, blank):
             return Cause(blank, say("follows", blank=self.explained_blank))
-        for known, outcome in self.mistakes:
-            if self.same(outcome, blank) and not _same_as(outcome, self.right, self.keys(blank)):
+        for known, outcome in self.mistakes():
+            if self.explains(outcome, blank):
                 if self.explained is None:
                     self.explained, self.explained_blank = outcome, blank
                 return Cause(blank, in_language(known.what), how=in_language(known.how))
         problem = self.problem(self.got, blank)
         if problem is not None:
             return _raised(problem)
-        key = next(
-            key
-            for key in self.keys(blank)
-            if not equal(self.got.values[key], self.right.values[key])
-        )
+        key = self.wrong_keys(blank)[0]
         run_number, _, name = key.split("/", 2)
         if name.endswith(IN_PLACE):
             return Cause(blank, say("in place", name=name.removesuffix(IN_PLACE)))

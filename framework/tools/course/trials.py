@@ -53,3 +53,8 @@ def layer(name: str, build: Build, case: str = "") -> Trial:
 
     trial.build = build  # type: ignore[attr-defined]  # for `firstlight check`
     return trial
+
+
+def number(value: Any) -> Any:
+    """Return a number as a float, since NumPy's and Python's are equally right; others as is."""
+    return float(value) if np.ndim(value) == 0 and value is not None else value
