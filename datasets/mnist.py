@@ -3,9 +3,10 @@
 import numpy as np
 
 from firstlight.data.augment import augmentation
+from firstlight.data.remote_files import downloadable
 from firstlight.data.splits import DataSplits
 from firstlight.data.transforms import Scale
-from firstlight.datasets.mnist_files import check_belongs, find_files, parse_idx, read_content
+from firstlight.datasets.mnist_files import SETS, check_belongs, parse_idx, read_content
 
 CLASSES = {
     "mnist": [str(digit) for digit in range(10)],
@@ -30,6 +31,7 @@ MOMENTS = {  # mean and standard deviation of the training pixels, divided by 25
 }
 
 
+@downloadable(SETS["mnist"])
 def mnist(
     *,
     data_dir: str | None = None,
@@ -77,6 +79,7 @@ def mnist(
     return _load("mnist", data_dir, val_size, normalize, augment, batch_size)
 
 
+@downloadable(SETS["fashion_mnist"])
 def fashion_mnist(
     *,
     data_dir: str | None = None,
@@ -112,6 +115,7 @@ def fashion_mnist(
     return _load("fashion_mnist", data_dir, val_size, normalize, augment, batch_size)
 
 
+@downloadable(SETS["kmnist"])
 def kmnist(
     *,
     data_dir: str | None = None,
@@ -147,7 +151,7 @@ def kmnist(
 
 
 def _load(name, data_dir, val_size, normalize, augment, batch_size):
-    paths = find_files(name, data_dir)
+    paths = SETS[name].find(data_dir)
     arrays = [_read(name, file, path) for file, path in paths.items()]
     x, y, x_test, y_test = arrays  # (N, H, W, 1) uint8, (N,) int64, and the same to test on
     folder, classes = next(iter(paths.values())).parent, CLASSES[name]

@@ -17,94 +17,73 @@ import gzip
 import hashlib
 import json
 import math
-import os
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from firstlight.data.remote_files import RemoteFiles
 from firstlight.datasets._file_limits import read_unpacked
 from firstlight.support.array import Array
 from firstlight.support.files import PathLike
 
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-# Mirrors of the .gz files of each data set, and the SHA-256 of each file and, where known, of its
-# content. The sums of Fashion-MNIST and KMNIST are those of TensorFlow Datasets.
-SOURCES: dict[str, dict[str, Any]] = json.loads(
-    Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
-)
 TYPES = {8: "uint8", 9: "int8", 11: "int16", 12: "int32", 13: "float32", 14: "float64"}
 
 
-def find_files(name: str, data_dir: PathLike | None) -> dict[str, Path]:
-    """Return ``{file: path}`` of a data set, downloaded if no local folder has the files.
+class IdxFiles(RemoteFiles):
+    """The four files of a data set, raw or as .gz, in a folder of their own or not.
 
-    Raises
-    ------
-    OSError
-        Some files are missing, or cannot be downloaded; the message names them and their folder.
+    Parameters
+    ----------
+    name : str
+    mirrors : sequence of str
+    sha256 : dict of str to str
+    unpacked : dict of str to str
+        SHA-256 of the content of each file, where known: it may have been packed again.
     """
-    folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
-    found = local_files(name, folder) if folder else None
-    if found is not None:
-        return found
-    if data_dir:
-        raise FileNotFoundError(
-            f"{name}: no IDX files in {data_dir}; {_how_to_provide(name)}. Without data_dir they "
-            "are downloaded"
-        )
-    try:
-        return _downloaded_files(name)
-    except Exception as error:
-        if folder:
-            error.add_note(f"FIRSTLIGHT_DATA={folder} has none of these files")
-        raise
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        mirrors: Sequence[str],
+        sha256: Mapping[str, str],
+        unpacked: Mapping[str, str],
+    ) -> None:
+        super().__init__(name, mirrors=mirrors, sha256=sha256)
+        self.unpacked: Mapping[str, str] = unpacked
+
+    def local(self, folder: PathLike, *, directly: bool = True) -> dict[str, Path] | None:
+        """Return ``{file: path}``; the files may always be directly in the folder."""
+        return super().local(folder, directly=True)
+
+    def present(self, place: Path, file: str) -> Path | None:
+        """Return the path of a file under one of the names in use, or None."""
+        raw = file.removesuffix(".gz")
+        for name in (raw, raw.replace("-idx", ".idx")):
+            for path in (place / name, place / f"{name}.gz"):
+                if path.is_file():
+                    return path
+        return None
+
+    def is_whole(self, file: str, path: Path) -> bool:
+        """Return whether a file, or its content, has the right checksum."""
+        if super().is_whole(file, path):
+            return True
+        try:
+            return hashlib.sha256(read_content(path)).hexdigest() == self.unpacked.get(file)
+        except ValueError:  # corrupt
+            return False
 
 
-def local_files(name: str, folder: PathLike) -> dict[str, Path] | None:
-    """Return ``{file: path}`` of a data set in ``<folder>/<name>`` or ``<folder>``, or None.
-
-    Raises
-    ------
-    FileNotFoundError
-        Some of the files are missing, but not all.
-    """
-    folder = Path(folder).expanduser()
-    for place in (folder / name, folder):
-        found = {file: _variant(place, file) for file in FILES}
-        missing = [file for file, path in found.items() if path is None]
-        if not missing:
-            return found
-        if len(missing) < len(FILES):
-            raise FileNotFoundError(f"{name}: {place} lacks {', '.join(missing)} (raw or .gz)")
-    return None
-
-
-def _downloaded_files(name):
-    """Download the files that the cache folder lacks, and return ``{file: path}``.
-
-    A file appears in the cache when it is complete and its checksum is right. A mirror that fails
-    is tried last for the other files.
-    """
-    import pooch
-
-    folder = Path(pooch.os_cache("firstlight")) / name
-    mirrors, sums = list(SOURCES[name]["mirrors"]), SOURCES[name]["sha256"]
-    return {file: _download(name, file, sums[file], mirrors, folder) for file in FILES}
-
-
-def _how_to_provide(name):
-    """Return advice that names the files and their folder."""
-    return (
-        f"put these files, raw or as .gz, into a folder {Path('...') / name} and set "
-        f"FIRSTLIGHT_DATA=... (or data_dir): {', '.join(FILES)}"
-    )
+# The sums of Fashion-MNIST and KMNIST are those of TensorFlow Datasets.
+SETS: dict[str, IdxFiles] = {
+    name: IdxFiles(name, **source)
+    for name, source in json.loads(
+        Path(__file__).with_suffix(".json").read_text(encoding="utf-8")
+    ).items()
+}
 
 
 def check_belongs(name: str, file: str, path: Path, content: bytes) -> None:
@@ -122,8 +101,7 @@ def check_belongs(name: str, file: str, path: Path, content: bytes) -> None:
         Unpacked.
     """
     digests = {hashlib.sha256(part).hexdigest() for part in (path.read_bytes(), content)}
-    sums = ("sha256", "sha256_unpacked")
-    known = {n for n, source in SOURCES.items() if {source[k].get(file) for k in sums} & digests}
+    known = {n for n, s in SETS.items() if {s.sha256.get(file), s.unpacked.get(file)} & digests}
     if known and name not in known:
         raise ValueError(
             f"{path}: these are the labels of {known.pop()}, not of {name}; give each data set "
@@ -202,36 +180,3 @@ def parse_idx(content: bytes, axes: int, path: PathLike) -> Array:
 def _what(axes):
     kind = {1: " (labels)", 3: " (images)"}.get(axes, "")
     return f"{axes} {'axis' if axes == 1 else 'axes'}{kind}"
-
-
-def _variant(folder, file):
-    """Return the path of a file under one of the names in use, or None."""
-    for name in (file, file.replace("-idx", ".idx")):
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
-    return None
-
-
-def _download(name, file, sha256, mirrors, folder):
-    import pooch
-
-    problems = []
-    for mirror in list(mirrors):
-        try:
-            path = pooch.retrieve(
-                f"{mirror}{file}.gz",
-                known_hash=f"sha256:{sha256}",
-                fname=f"{file}.gz",
-                path=folder,
-                downloader=pooch.HTTPDownloader(timeout=30),
-            )
-            return Path(path)
-        except (OSError, ValueError) as error:  # the network's are OSErrors, a checksum's is not
-            problems.append(f"{mirror}: {error}")
-            mirrors.remove(mirror)
-            mirrors.append(mirror)
-    raise OSError(
-        f"{name}: {file}.gz could not be downloaded; {_how_to_provide(name)}\n"
-        + "\n".join(problems)
-    )

@@ -1,16 +1,18 @@
 """tiny_shakespeare: 40,000 lines of Shakespeare, the "hello world" of language models."""
 
-import os
-from pathlib import Path
-
+from firstlight.data.remote_files import RemoteFiles, downloadable
 from firstlight.data.splits import DataSplits
 from firstlight.datasets.text import text
 
-URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
-SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-PLACE = Path("tinyshakespeare", "input.txt")
+FILES = RemoteFiles(
+    "tiny_shakespeare",
+    mirrors=["https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"],
+    sha256={"input.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"},
+    folder="tinyshakespeare",
+)
 
 
+@downloadable(FILES)
 def tiny_shakespeare(
     *,
     data_dir: str | None = None,
@@ -49,8 +51,6 @@ def tiny_shakespeare(
     ------
     FileNotFoundError, OSError
         The file is missing, or cannot be downloaded; the message says where to put it.
-    ValueError
-        The downloaded file has a wrong checksum.
 
     References
     ----------
@@ -58,7 +58,7 @@ def tiny_shakespeare(
     repository char-rnn has the text.
     """
     splits = text(
-        str(_local(data_dir) or _downloaded()),
+        str(FILES.find(data_dir)["input.txt"]),
         tokenizer=tokenizer,
         vocab_size=vocab_size,
         block_size=block_size,
@@ -67,37 +67,3 @@ def tiny_shakespeare(
     )
     splits.name = "tiny_shakespeare"
     return splits
-
-
-def _local(data_dir):
-    folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
-    if not folder:
-        return None
-    folder = Path(folder).expanduser()
-    for path in (folder / PLACE, folder / PLACE.name):
-        if path.is_file() and (data_dir or path.parent != folder):
-            return path
-    if data_dir:
-        raise FileNotFoundError(
-            f"tiny_shakespeare: there is neither {PLACE} nor {PLACE.name} in {data_dir}; without "
-            "data_dir it is downloaded"
-        )
-    return None
-
-
-def _downloaded():
-    import pooch
-
-    try:
-        return pooch.retrieve(
-            URL,
-            known_hash=f"sha256:{SHA256}",
-            fname=PLACE.name,
-            path=Path(pooch.os_cache("firstlight")) / PLACE.parent,
-            downloader=pooch.HTTPDownloader(timeout=30),
-        )
-    except OSError as error:
-        raise OSError(
-            f"tiny_shakespeare: {URL} could not be downloaded; put it at {Path('...') / PLACE} and "
-            f"set FIRSTLIGHT_DATA=... (or data_dir)\n{error}"
-        ) from error

@@ -3,11 +3,11 @@
 import os
 
 import firstlight as fl
-from firstlight.datasets.mnist_files import local_files
+from firstlight.datasets.mnist_files import SETS
 
 
 def load(**arguments):
     """Return MNIST if the folder FIRSTLIGHT_DATA has it, and the 8 x 8 digits otherwise."""
     folder = os.environ.get("FIRSTLIGHT_DATA")
-    name = "mnist" if folder and local_files("mnist", folder) else "digits"
+    name = "mnist" if folder and SETS["mnist"].local(folder) else "digits"
     return fl.datasets.load(name, **arguments)

@@ -1,12 +1,11 @@
 """Tiny IDX files for the tests of the MNIST family, and a server to download from."""
 
 import gzip
-import http.server
 import struct
-import threading
 
 import numpy as np
 import pytest
+from file_server import Server
 
 COUNTS = {
     "train-images-idx3-ubyte": 60,
@@ -58,40 +57,6 @@ def packed(contents):
     return {f"{file}.gz": gzip.compress(c, mtime=0) for file, c in contents.items()}
 
 
-class Server:
-    """Serves files over HTTP; ``cut`` names those that break off in the middle."""
-
-    def __init__(self, files):
-        self.files, self.cut, self.asked = dict(files), set(), []
-        server = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                name = self.path.rpartition("/")[2]
-                server.asked.append(name)
-                if name not in server.files:
-                    self.send_error(404)
-                    return
-                content = server.files[name]
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: len(content) // 2] if name in server.cut else content)
-
-            def log_message(self, *args):
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/"
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
-        self.thread.start()
-
-    def close(self):
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
 def serve():
     """Return a function that starts a `Server` of files, given as ``{name: bytes}``."""
@@ -112,5 +77,5 @@ def _no_local_data(monkeypatch, tmp_path, request):
     if "real_data" not in request.fixturenames:
         monkeypatch.delenv("FIRSTLIGHT_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("http_proxy", raising=False)
-    monkeypatch.delenv("HTTP_PROXY", raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)

@@ -1,15 +1,16 @@
 """Downloads, from a real server on this machine: mirrors, checksums, what is left behind."""
 
 import hashlib
-import importlib
 
 import pytest
 
+from firstlight import plugins
+from firstlight.data.remote_files import RemoteFiles
 from firstlight.datasets import load
-from firstlight.datasets.mnist_files import FILES, SOURCES
+from firstlight.datasets.mnist_files import SETS
 
-tiny_shakespeare = importlib.import_module("firstlight.datasets.tiny_shakespeare")
-FIRST = "train-images-idx3-ubyte"
+FILES = list(SETS["mnist"].sha256)
+FIRST = FILES[0]
 
 
 @pytest.fixture
@@ -28,14 +29,14 @@ def dead(packed, serve):
 @pytest.fixture
 def checksums(monkeypatch, packed):
     """Put the small set's checksums into the table."""
-    sums = {file: hashlib.sha256(packed[f"{file}.gz"]).hexdigest() for file in FILES}
-    monkeypatch.setitem(SOURCES["mnist"], "sha256", sums)
+    sums = {file: hashlib.sha256(packed[file]).hexdigest() for file in FILES}
+    monkeypatch.setattr(SETS["mnist"], "sha256", sums)
 
 
 @pytest.fixture
 def mirrors(monkeypatch, checksums):
     """Return a function that sets the mirrors of mnist."""
-    return lambda *urls: monkeypatch.setitem(SOURCES["mnist"], "mirrors", urls)
+    return lambda *urls: monkeypatch.setattr(SETS["mnist"], "mirrors", urls)
 
 
 @pytest.fixture
@@ -76,58 +77,68 @@ def test_a_mirror_with_other_content_is_passed_over(server, serve, packed, mirro
     forged = serve({name: content[:-1] + b"x" for name, content in packed.items()})
     mirrors(forged.url, server.url)
     assert len(load("mnist", val_size=5).train) == 55
-    assert forged.asked == [f"{FIRST}.gz"]  # it failed once, and was not asked again
-    assert (cache / f"{FIRST}.gz").read_bytes() == packed[f"{FIRST}.gz"]
+    assert forged.asked == [FIRST]  # it failed once, and was not asked again
+    assert (cache / FIRST).read_bytes() == packed[FIRST]
 
 
 def test_a_wrong_checksum_everywhere_is_an_error_and_leaves_nothing(server, mirrors, cache):
-    server.files[f"{FIRST}.gz"] = b"something else"
+    server.files[FIRST] = b"something else"
     mirrors(server.url)
     with pytest.raises(OSError, match=r"mnist: .* could not be downloaded") as caught:
         load("mnist")
-    assert "hash of downloaded file" in str(caught.value)
+    assert f"{FIRST}: it has another content of 14 bytes, with a wrong checksum" in str(
+        caught.value
+    )
     assert names(cache) == []
 
 
 def test_every_file_has_a_sha256_and_comes_by_https():
-    for source in SOURCES.values():
-        assert source["mirrors"]
-        assert all(mirror.startswith("https://") for mirror in source["mirrors"])
-        assert source["sha256"].keys() == set(FILES)
-        assert source["sha256_unpacked"].keys() <= set(FILES)
-        sums = (*source["sha256"].values(), *source["sha256_unpacked"].values())
-        assert all(len(bytes.fromhex(digest)) == 32 for digest in sums)
-    assert tiny_shakespeare.URL.startswith("https://")
-    assert len(bytes.fromhex(tiny_shakespeare.SHA256)) == 32
+    registry = plugins.registry("dataset")
+    sets = {name: getattr(registry.get(name), "files", None) for name in registry.names()}
+    sets = {name: files for name, files in sets.items() if isinstance(files, RemoteFiles)}
+    assert sets.keys() >= {"mnist", "fashion_mnist", "kmnist", "tiny_shakespeare"}
+    for name, files in sets.items():
+        assert files.name == name
+        assert files.mirrors
+        assert all(m.startswith("https://") and m.endswith("/") for m in files.mirrors)
+        assert all(len(bytes.fromhex(digest)) == 32 for digest in files.sha256.values())
+    for files in SETS.values():
+        assert len(files.sha256) == 4
+        assert files.unpacked.keys() <= files.sha256.keys()
+        assert all(len(bytes.fromhex(digest)) == 32 for digest in files.unpacked.values())
 
 
 def test_a_download_that_breaks_off_leaves_no_half_file(server, mirrors, cache, packed):
     second = FILES[1]
-    server.cut.add(f"{second}.gz")
+    server.cut.add(second)
     mirrors(server.url)
-    with pytest.raises(OSError, match=f"mnist: {second}.gz could not be downloaded"):
+    with pytest.raises(OSError, match=f"mnist: {second} could not be downloaded"):
         load("mnist")
-    assert names(cache) == [f"{FIRST}.gz"]
+    assert names(cache) == [FIRST]
     server.cut.clear()
     assert len(load("mnist", val_size=5).train) == 55  # goes on where it stopped
-    assert server.asked.count(f"{FIRST}.gz") == 1
+    assert server.asked.count(FIRST) == 1
 
 
 def test_a_cached_file_that_went_bad_is_downloaded_again(server, mirrors, cache, packed):
     mirrors(server.url)
     load("mnist", val_size=5)
-    (cache / f"{FIRST}.gz").write_bytes(b"rotten")
+    (cache / FIRST).write_bytes(b"rotten")
     assert len(load("mnist", val_size=5).train) == 55
-    assert (cache / f"{FIRST}.gz").read_bytes() == packed[f"{FIRST}.gz"]
+    assert (cache / FIRST).read_bytes() == packed[FIRST]
 
 
 def test_offline_one_error_says_what_to_put_where(dead, server, mirrors):
     server.files.clear()  # answers, but has nothing: 404
     mirrors(dead, server.url)
-    with pytest.raises(OSError, match="could not be downloaded; put these files") as caught:
+    with pytest.raises(
+        OSError, match=f"mnist: {FIRST} could not be downloaded to .*mnist"
+    ) as caught:
         load("mnist")
-    message = str(caught.value)
-    assert all(file in message for file in FILES)
-    assert "FIRSTLIGHT_DATA" in message
-    assert f"{dead}: " in message
-    assert f"{server.url}: 404" in message
+    lines = str(caught.value).splitlines()[1:]
+    assert lines[0].startswith(f"  {dead}{FIRST}: Failed to establish a new connection: [Errno")
+    assert lines[1] == f"  {server.url}{FIRST}: 404 Client Error: Not Found"
+    advice = "\n".join(caught.value.__notes__)
+    assert "firstlight data download mnist --to DIR" in advice
+    assert "FIRSTLIGHT_DATA=DIR" in advice
+    assert all(file in advice for file in FILES)

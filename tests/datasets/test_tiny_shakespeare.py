@@ -7,18 +7,12 @@ from pathlib import Path
 import pytest
 
 from firstlight.datasets import load, tiny_shakespeare
-from firstlight.datasets.tiny_shakespeare import PLACE, SHA256
 
-# The module, of which the function of the same name hides the attribute.
-MODULE = "firstlight.datasets.tiny_shakespeare"
 VERSE = "Speak, speak.\n" * 30
 
 
-@pytest.fixture
-def module(monkeypatch):
-    import sys
-
-    return sys.modules[MODULE]
+FILES = tiny_shakespeare.files
+PLACE = Path(FILES.folder, "input.txt")
 
 
 @pytest.mark.parametrize("inside", [True, False])
@@ -31,25 +25,26 @@ def test_a_local_folder_is_read(tmp_path, inside):
     assert splits.tokenizer.decode(splits.train.tokens) == VERSE[: int(len(VERSE) * 0.9)]
 
 
-def test_the_environment_names_a_folder(tmp_path, monkeypatch, module):
+def test_the_environment_names_a_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FIRSTLIGHT_DATA", str(tmp_path))
     (tmp_path / PLACE).parent.mkdir()
     (tmp_path / PLACE).write_text(VERSE)
     assert load("tiny_shakespeare", block_size=8).tokenizer.vocab_size == len(set(VERSE))
     (tmp_path / PLACE).rename(tmp_path / PLACE.name)  # anybody's input.txt
-    monkeypatch.setattr(module, "URL", "http://127.0.0.1:9/input.txt")
-    with pytest.raises(OSError, match="could not be downloaded; put it at .*input.txt and"):
+    monkeypatch.setattr(FILES, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(OSError, match="tiny_shakespeare: input.txt could not be downloaded"):
         load("tiny_shakespeare", block_size=8)
-    with pytest.raises(FileNotFoundError, match="neither tinyshakespeare.input.txt nor input.txt"):
+    with pytest.raises(FileNotFoundError, match="tinyshakespeare lacks input.txt, which"):
         load("tiny_shakespeare", data_dir=str(tmp_path / "tinyshakespeare"))
 
 
-def test_a_download_is_checked_and_kept(monkeypatch, serve, module):
+def test_a_download_is_checked_and_kept(monkeypatch, serve):
     server = serve({"input.txt": VERSE.encode()})
-    monkeypatch.setattr(module, "URL", f"{server.url}input.txt")
-    with pytest.raises(ValueError, match="hash of downloaded file .* does not match"):
+    monkeypatch.setattr(FILES, "mirrors", [server.url])
+    with pytest.raises(OSError, match="input.txt: it has another content of 420 bytes"):
         load("tiny_shakespeare", block_size=8)
-    monkeypatch.setattr(module, "SHA256", hashlib.sha256(VERSE.encode()).hexdigest())
+    digest = hashlib.sha256(VERSE.encode()).hexdigest()
+    monkeypatch.setattr(FILES, "sha256", {"input.txt": digest})
     first = tiny_shakespeare(block_size=8)
     server.files.clear()
     assert len(tiny_shakespeare(block_size=8).train) == len(first.train)
@@ -65,7 +60,7 @@ def real_data():
 
 
 def test_the_real_one(real_data):
-    assert hashlib.sha256(real_data.read_bytes()).hexdigest() == SHA256
+    assert hashlib.sha256(real_data.read_bytes()).hexdigest() == FILES.sha256["input.txt"]
     splits = load("tiny_shakespeare")
     assert [len(part.tokens) for part in (splits.train, splits.val)] == [1003854, 111540]
     assert splits.tokenizer.vocab_size == 65

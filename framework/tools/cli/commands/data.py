@@ -31,7 +31,10 @@ class Data(Command):
       firstlight data show mnist --augment affine,elastic --output images.png
     """
 
-    usage = "[show NAME [--output FILE] [--ARGUMENT VALUE ...]]"
+    usage = (
+        "[show NAME [--output FILE] [--ARGUMENT VALUE ...]]\n"
+        "       firstlight data download NAME ... [--to DIR]"
+    )
     typed = late_help = True
 
     options: Options = (
@@ -49,7 +52,7 @@ class Data(Command):
             tell(listed("dataset"))
             return 0
         if len(words) != 2 or words[0] != "show":
-            raise UsageError("expected: data, or data show NAME")
+            raise UsageError("expected: data, data show NAME, or data download NAME")
         names = Names()
         names.choose("data", words[1])
         arguments = Arguments(names)

@@ -1,0 +1,284 @@
+"""The files of a data set that are downloaded once, and then read from a folder.
+
+A data set's function marked with `downloadable` takes part in ``firstlight data download``::
+
+    FILES = RemoteFiles(
+        "moons",
+        mirrors=["https://example.org/moons/"],
+        sha256={"moons.npz": "9f86d081..."},
+    )
+
+    @downloadable(FILES)
+    def moons(*, data_dir: str | None = None) -> DataSplits:
+        path = FILES.find(data_dir)["moons.npz"]
+        ...
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from firstlight.support.files import PathLike, replacing
+
+if TYPE_CHECKING:
+    from requests import RequestException
+
+TIMEOUT = (10, 30)  # seconds, to connect and between two packets
+FULL = {errno.ENOSPC, errno.EDQUOT}
+Function = TypeVar("Function", bound=Callable)
+
+
+class DownloadError(OSError):
+    """No mirror has a file, or none can be reached."""
+
+
+class RemoteFiles:
+    """Names, checksums and addresses of the files of a data set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set.
+    mirrors : sequence of str
+        Addresses of folders that have all files, tried in this order.
+    sha256 : dict of str to str
+        SHA-256 of each file, by its name.
+    folder : str, optional
+        Name of the folder that keeps the files; by default that of the data set.
+
+    Examples
+    --------
+    >>> from firstlight.data.remote_files import RemoteFiles
+    >>> RemoteFiles("moons", mirrors=["https://example.org/"], sha256={"moons.npz": "9f86"})
+    RemoteFiles(moons: moons.npz)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        mirrors: Sequence[str],
+        sha256: Mapping[str, str],
+        folder: str | None = None,
+    ) -> None:
+        self.name: str = name
+        self.mirrors: Sequence[str] = mirrors
+        self.sha256: Mapping[str, str] = sha256
+        self.folder: str = folder or name
+
+    def __repr__(self) -> str:
+        return f"RemoteFiles({self.name}: {', '.join(self.sha256)})"
+
+    def find(self, data_dir: PathLike | None = None) -> dict[str, Path]:
+        """Return ``{file: path}``, from the first of these folders that has the files.
+
+        1. ``data_dir``, if given, or a folder in it of this data set's name: an error if neither.
+        2. The folder of that name in the environment variable FIRSTLIGHT_DATA.
+        3. The user's cache folder, to which they are downloaded.
+
+        Raises
+        ------
+        OSError
+            Files are missing, or cannot be downloaded; the message names them and their folder.
+        """
+        folder = data_dir or os.environ.get("FIRSTLIGHT_DATA")
+        found = self.local(folder, directly=bool(data_dir)) if folder else None
+        if found is not None:
+            return found
+        if data_dir:
+            raise FileNotFoundError(
+                f"{self.name}: {data_dir} lacks {', '.join(self.sha256)}, which are downloaded if "
+                "no data_dir is given"
+            )
+        try:
+            paths = [path for path, _ in self.fetch(cache_folder())]
+        except DownloadError as error:
+            if folder:
+                error.add_note(f"FIRSTLIGHT_DATA={folder} has no folder {self.folder} with them")
+            error.add_note(how_to_provide(self))
+            raise
+        return dict(zip(self.sha256, paths, strict=True))
+
+    def local(self, folder: PathLike, *, directly: bool = True) -> dict[str, Path] | None:
+        """Return ``{file: path}`` in the data set's folder in a folder, or None.
+
+        Parameters
+        ----------
+        folder : path-like
+        directly : bool
+            Accept files directly in the folder, too.
+
+        Raises
+        ------
+        FileNotFoundError
+            Some of the files are missing, but not all.
+        """
+        folder = Path(folder).expanduser()
+        for place in (folder / self.folder, folder)[: 1 + directly]:
+            found = {file: self.present(place, file) for file in self.sha256}
+            missing = [file for file, path in found.items() if path is None]
+            if not missing:
+                return {file: path for file, path in found.items() if path is not None}
+            if len(missing) < len(found):
+                raise FileNotFoundError(f"{self.name}: {place} lacks {', '.join(missing)}")
+        return None
+
+    def fetch(self, folder: PathLike) -> Iterator[tuple[Path, str]]:
+        """Yield ``(path, origin)`` of each file, after it was copied or downloaded to a folder.
+
+        The origin is the address or path that it came from, "" if the folder had it already. A
+        file appears when it is complete and its checksum is right, so that several processes may
+        fetch to one folder, and a fetch that was interrupted may be repeated. Everybody may read
+        what was fetched.
+
+        Parameters
+        ----------
+        folder : path-like
+            The files go to the data set's folder in it.
+
+        Raises
+        ------
+        DownloadError
+            No mirror has a file, or none can be reached.
+        OSError
+            A file cannot be read or written.
+        """
+        place = Path(folder).expanduser() / self.folder
+        mirrors = list(self.mirrors)
+        for file in self.sha256:
+            path = self.present(place, file)
+            with _explained(self.name, path or place / file, "read", "ask its owner, or delete it"):
+                whole = path is not None and self.is_whole(file, path)
+            if path is not None and whole:
+                yield path, ""
+            elif path is not None and path.name != file:
+                raise OSError(
+                    f"{self.name}: {path} would be read instead of {file}, and its content is not "
+                    "known to be right; delete it"
+                )
+            else:
+                advice = "choose a folder with enough space in which you may create files"
+                with _explained(self.name, place / file, "written", advice):
+                    _make_folder(place)
+                    found = self._copy(file, place) or self._download(file, place, mirrors)
+                yield found
+
+    def present(self, place: Path, file: str) -> Path | None:
+        """Return the path of a file in a folder, or None."""
+        return place / file if (place / file).is_file() else None
+
+    def is_whole(self, file: str, path: Path) -> bool:
+        """Return whether the content at a path has the checksum of a file."""
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == self.sha256[file]
+
+    def _copy(self, file, place):
+        """Copy a file from FIRSTLIGHT_DATA or the cache; return None if neither has it."""
+        for folder in (os.environ.get("FIRSTLIGHT_DATA"), cache_folder()):
+            source = self.present(Path(folder).expanduser() / self.folder, file) if folder else None
+            if source is not None and os.access(source, os.R_OK) and self.is_whole(file, source):
+                with _publishing(place / source.name) as temporary:
+                    shutil.copyfile(source, temporary)
+                return place / source.name, str(source)
+        return None
+
+    def _download(self, file, place, mirrors):
+        """Download a file; a mirror that fails is moved to the end of the list."""
+        import pooch
+        import requests
+
+        problems = []
+        for mirror in list(mirrors):
+            url = mirror + file
+            pooch.get_logger().info("downloading %s", url)
+            try:
+                with _publishing(place / file) as temporary:
+                    pooch.HTTPDownloader(timeout=TIMEOUT)(url, str(temporary), None)
+                    if not self.is_whole(file, temporary):
+                        raise requests.RequestException(_wrong_content(temporary))
+                return place / file, url
+            except requests.RequestException as error:
+                problems.append(f"{url}: {_reason(error)}")
+                mirrors.remove(mirror)
+                mirrors.append(mirror)
+        text = f"{self.name}: {file} could not be downloaded to {place}"
+        raise DownloadError("\n  ".join([text, *problems]))
+
+
+def downloadable(files: RemoteFiles) -> Callable[[Function], Function]:
+    """Mark the function of a data set: its files are those that ``data download`` fetches."""
+
+    def mark(function: Function) -> Function:
+        function.files = files
+        return function
+
+    return mark
+
+
+def how_to_provide(*sets: RemoteFiles) -> str:
+    """Return advice for a computer without network."""
+    return "\n  ".join(
+        [
+            "on a computer with network, run: firstlight data download "
+            f"{' '.join(files.name for files in sets)} --to DIR",
+            "copy DIR to this computer and set FIRSTLIGHT_DATA=DIR, so that it finds these files:",
+            *(f"{Path('DIR') / files.folder}: {', '.join(files.sha256)}" for files in sets),
+        ]
+    )
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder, with a folder for each data set."""
+    import pooch
+
+    return Path(pooch.os_cache("firstlight"))
+
+
+@contextmanager
+def _publishing(path):
+    """Yield a temporary file that replaces ``path`` at the end, readable by everybody."""
+    with replacing(path) as temporary:
+        yield temporary
+    path.chmod(path.stat().st_mode | 0o444)
+
+
+def _make_folder(path):
+    """Create a folder and those above it that are missing, open to everybody."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        folder.chmod(folder.stat().st_mode | 0o555)
+
+
+@contextmanager
+def _explained(name, path, verb, advice):
+    """Say which file cannot be read or written, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno not in FULL:
+            raise
+        raise OSError(f"{name}: {path} cannot be {verb} ({error.strerror}); {advice}") from error
+
+
+def _wrong_content(path):
+    with path.open("rb") as content:
+        page = content.read(64).lstrip()[:1] == b"<"
+    kind = "a web page, such as the login of a network," if page else "another content"
+    return f"it has {kind} of {path.stat().st_size:,} bytes, with a wrong checksum"
+
+
+def _reason(error: "RequestException") -> str:
+    """Return why a request failed, without the words around it."""
+    import requests
+
+    text = str(getattr(error.args[0] if error.args else None, "reason", error))
+    text = text.rpartition("): ")[2].partition(" for url: ")[0]
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy that https_proxy or http_proxy names: {text.rstrip(chr(34) + ')')}"
+    return text
