@@ -18,6 +18,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from requests import RequestException
 
 TIMEOUT = (10, 30)  # seconds, to connect and between two packets
-FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Function = TypeVar("Function", bound=Callable)
 
 
@@ -195,7 +196,7 @@ class RemoteFiles:
         problems = []
         for mirror in list(mirrors):
             url = mirror + file
-            pooch.get_logger().info("downloading %s", url)
+            print(f"downloading {url}", file=sys.stderr, flush=True)
             try:
                 with _publishing(place / file) as temporary:
                     pooch.HTTPDownloader(timeout=TIMEOUT)(url, str(temporary), None)

@@ -16,7 +16,7 @@ from firstlight.data.remote_files import (
     cache_folder,
     how_to_provide,
 )
-from firstlight.support.import_paths import UnknownNameError
+from firstlight.tools.cli.arguments import Choice
 from firstlight.tools.cli.command import Args, Command, Options, option
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.text import tell
@@ -73,14 +73,10 @@ class Download(Command):
 
 def chosen(names: list[str]) -> list[RemoteFiles]:
     """Return the files of data sets by name, or of all that can be downloaded."""
-    registry = plugins.registry("dataset")
-    every = names == [EVERY]
-    found = []
-    for name in registry.names() if every else names:
+    every, found = names == [EVERY], []
+    for name in plugins.registry("dataset").names() if every else names:
         try:
-            files = getattr(registry.get(name), "files", None)
-        except UnknownNameError as error:
-            raise UsageError(str(error)) from error
+            files = getattr(Choice("dataset", name).target, "files", None)
         except Exception as error:  # of a plugin's module; one of them must not hide all others
             if not every:
                 raise

@@ -99,8 +99,8 @@ def test_data_show_has_help_and_refuses(cli, refused):
     assert "--data.val_size VAL_SIZE" in cli("data", "show", "digits", "--help")[1]
     assert "did you mean --data.batch_size?" in refused("data", "show", "digits", "--batchsize", 3)
     assert "did you mean 'digits'?" in refused("data", "show", "digit")
-    assert "expected: data, or data show NAME" in refused("data", "digits")
-    assert "expected: data, or data show NAME" in refused("data", "show")
+    assert "expected: data, data show NAME, or data download NAME" in refused("data", "digits")
+    assert "expected: data, data show NAME, or data download NAME" in refused("data", "show")
 
 
 def test_models_takes_no_arguments(refused):
