@@ -20,7 +20,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from requests import RequestException
 
 TIMEOUT = (10, 30)  # seconds, to connect and between two packets
+OPEN = "its owner can let others read it: chmod -R a+rX"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Function = TypeVar("Function", bound=Callable)
 
@@ -121,11 +122,15 @@ class RemoteFiles:
         """
         folder = Path(folder).expanduser()
         for place in (folder / self.folder, folder)[: 1 + directly]:
-            found = {file: self.present(place, file) for file in self.sha256}
-            missing = [file for file, path in found.items() if path is None]
+            with _explained(self.name, "read", OPEN):
+                paths = {file: self.present(place, file) for file in self.sha256}
+                found = {file: path for file, path in paths.items() if path is not None}
+                for path in found.values():
+                    path.open("rb").close()
+            missing = [file for file in paths if file not in found]
             if not missing:
-                return {file: path for file, path in found.items() if path is not None}
-            if len(missing) < len(found):
+                return found
+            if found:
                 raise FileNotFoundError(f"{self.name}: {place} lacks {', '.join(missing)}")
         return None
 
@@ -152,8 +157,8 @@ class RemoteFiles:
         place = Path(folder).expanduser() / self.folder
         mirrors = list(self.mirrors)
         for file in self.sha256:
-            path = self.present(place, file)
-            with _explained(self.name, path or place / file, "read", "ask its owner, or delete it"):
+            with _explained(self.name, "read", OPEN):
+                path = self.present(place, file)
                 whole = path is not None and self.is_whole(file, path)
             if path is not None and whole:
                 yield path, ""
@@ -164,7 +169,7 @@ class RemoteFiles:
                 )
             else:
                 advice = "choose a folder with enough space in which you may create files"
-                with _explained(self.name, place / file, "written", advice):
+                with _explained(self.name, "written", advice, place / file):
                     _make_folder(place)
                     found = self._copy(file, place) or self._download(file, place, mirrors)
                 yield found
@@ -178,11 +183,17 @@ class RemoteFiles:
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest() == self.sha256[file]
 
+    def _whole(self, file, place):
+        """Return the path of a file in a folder, or None if it is missing, damaged or closed."""
+        with suppress(PermissionError):
+            path = self.present(place, file)
+            return path if path is not None and self.is_whole(file, path) else None
+
     def _copy(self, file, place):
         """Copy a file from FIRSTLIGHT_DATA or the cache; return None if neither has it."""
         for folder in (os.environ.get("FIRSTLIGHT_DATA"), cache_folder()):
-            source = self.present(Path(folder).expanduser() / self.folder, file) if folder else None
-            if source is not None and os.access(source, os.R_OK) and self.is_whole(file, source):
+            source = self._whole(file, Path(folder).expanduser() / self.folder) if folder else None
+            if source is not None:
                 with _publishing(place / source.name) as temporary:
                     shutil.copyfile(source, temporary)
                 return place / source.name, str(source)
@@ -257,13 +268,14 @@ def _make_folder(path):
 
 
 @contextmanager
-def _explained(name, path, verb, advice):
+def _explained(name, verb, advice, path=None):
     """Say which file cannot be read or written, and what to do."""
     try:
         yield
     except OSError as error:
         if error.filename is None and error.errno not in FULL:
             raise
+        path = path or error.filename
         raise OSError(f"{name}: {path} cannot be {verb} ({error.strerror}); {advice}") from error
 
 

@@ -1,6 +1,9 @@
 """Downloads, from a real server on this machine: mirrors, checksums, what is left behind."""
 
+import gzip
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -126,6 +129,49 @@ def test_a_cached_file_that_went_bad_is_downloaded_again(server, mirrors, cache,
     (cache / FIRST).write_bytes(b"rotten")
     assert len(load("mnist", val_size=5).train) == 55
     assert (cache / FIRST).read_bytes() == packed[FIRST]
+
+
+def test_thirty_fetch_to_one_folder_at_once(server, mirrors, tmp_path, packed):
+    mirrors(server.url)
+    with ThreadPoolExecutor(30) as pool:
+        fetched = list(pool.map(lambda _: list(SETS["mnist"].fetch(tmp_path / "d")), range(30)))
+    for paths in fetched:
+        assert [path.name for path, _ in paths] == FILES
+    assert {p.name: p.read_bytes() for p in (tmp_path / "d" / "mnist").iterdir()} == packed
+
+
+def test_a_file_packed_again_or_unpacked_is_whole(server, mirrors, tmp_path, contents, monkeypatch):
+    sums = {f"{file}.gz": hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+    monkeypatch.setattr(SETS["mnist"], "unpacked", sums)
+    mirrors(server.url)
+    place = tmp_path / "d" / "mnist"
+    place.mkdir(parents=True)
+    for number, (file, content) in enumerate(contents.items()):
+        if number % 2:
+            (place / file).write_bytes(content)
+        else:
+            (place / f"{file}.gz").write_bytes(gzip.compress(content, 1, mtime=7))
+    assert [origin for _, origin in SETS["mnist"].fetch(tmp_path / "d")] == [""] * 4
+    assert server.asked == []
+    raw = place / FILES[1].removesuffix(".gz")
+    raw.write_bytes(b"damaged")
+    with pytest.raises(OSError, match="would be read instead of .*; delete it"):
+        list(SETS["mnist"].fetch(tmp_path / "d"))
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read all")
+@pytest.mark.parametrize("closed", ["mnist", f"mnist/{FILES[2]}"])
+def test_a_folder_that_others_may_not_read(server, mirrors, tmp_path, monkeypatch, closed):
+    mirrors(server.url)
+    list(SETS["mnist"].fetch(tmp_path / "d"))
+    monkeypatch.setenv("FIRSTLIGHT_DATA", str(tmp_path / "d"))
+    (tmp_path / "d" / closed).chmod(0)
+    try:
+        with pytest.raises(OSError, match=r"mnist: .* cannot be read .*; its owner can let") as got:
+            load("mnist")
+        assert "chmod -R a+rX" in str(got.value)
+    finally:
+        (tmp_path / "d" / closed).chmod(0o755)
 
 
 def test_offline_one_error_says_what_to_put_where(dead, server, mirrors):
