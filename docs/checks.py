@@ -39,7 +39,7 @@ $ firstlight check train.py --json
 | 3 | nothing was found, and something could not be judged |
 
 `fl.diagnose.check(model, (x, y))` does the same in Python, the fixture `check_network` in a test
-with pytest, and the callback `check` before a training.
+with pytest ([Grading by pytest](grading.md)), and the callback `check` before a training.
 
 Each kind of mistake below is one file in `framework/tools/diagnose/kinds`. It recognises the
 mistake and holds an example of it. A plugin adds kinds of its own with the hook `register_checks`

@@ -2,6 +2,8 @@
 
 A data set's function marked with `downloadable` takes part in ``firstlight data download``::
 
+    from firstlight.data import DataSplits, RemoteFiles, downloadable
+
     FILES = RemoteFiles(
         "moons",
         mirrors=["https://example.org/moons/"],

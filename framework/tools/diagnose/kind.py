@@ -12,9 +12,11 @@ import linecache
 import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from firstlight import plugins
+from firstlight.support.files import from_here
 from firstlight.tools.language import current_language
 
 Text = tuple[str, str]  # English, German
@@ -44,7 +46,8 @@ class Place:
         return cls(file, line, linecache.getline(file, line).strip())
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.line else self.file
+        file = from_here(Path(self.file))
+        return f"{file}:{self.line}" if self.line else f"{file}"
 
 
 @dataclass
