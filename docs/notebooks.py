@@ -61,8 +61,10 @@ class Texts:
 def notebook(script: Path, suffix: str, texts: Texts, folder: Path) -> nbformat.NotebookNode:
     """Return the notebook of a script, to be written into a folder."""
     made = jupytext.read(script, fmt="py:percent")
-    _, *cells = made.cells  # the first one is the docstring
-    step = ast.get_docstring(ast.parse(script.read_text("utf-8"))).split("\n\n")[0]
+    first, *cells = made.cells
+    if not cells or len(ast.parse(first.source).body) != 1:
+        raise SystemExit(f"{script}: expected its docstring alone before the first # %%")
+    step = ast.get_docstring(ast.parse(first.source)).split("\n\n")[0]
     number = step.split()[1].rstrip(":")  # of "Step 3: ..."
     page = next(PAGES.glob(f"{number}-*{suffix}.md"), None) or next(PAGES.glob(f"{number}-*.md"))
     chapter = page.read_text("utf-8").splitlines()[0].removeprefix("# ")

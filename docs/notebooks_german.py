@@ -123,11 +123,19 @@ GERMAN: dict[str, str] = {
     "Step 7: a Transformer learns to add: a language model whose sentences are sums.": (
         "Schritt 7: Ein Transformer lernt addieren: ein Sprachmodell, dessen Sätze Summen sind."
     ),
+    "Each digit is a token. The answer is written from its last digit on.": (
+        "Jede Ziffer ist ein Token. Die Antwort beginnt mit ihrer letzten Ziffer."
+    ),
     # 8 Training strategies
     "Step 8: training strategies compared: one change at a time, several seeds, one table.": (
         "Schritt 8: Trainingsstrategien im Vergleich: immer nur eine Änderung, mehrere Seeds, eine "
         "Tabelle."
     ),
+    "## The strategies": "## Die Strategien",
+    "Each one differs from the plain training in what its line says.": (
+        "Jede unterscheidet sich vom einfachen Training in dem, was ihre Zeile sagt."
+    ),
+    "## One training, and the table": "## Ein Training und die Tabelle",
     # 9 Report and poster
     "Step 9: a report, a poster, its figures as vectors, and the line of a table.": (
         "Schritt 9: ein Bericht, ein Poster, seine Abbildungen als Vektorgrafik und die Zeile "

@@ -72,9 +72,6 @@ Path("course").mkdir(exist_ok=True)
 figure = figures.error_curves(sizes, curves, xlabel="batch size", ylabel="µs a sample")
 figures.save(figure, "course/batch_sizes.png")
 
-# %% tags=["active-ipynb"]
-# figure
-
 # %% [markdown]
 # ## The same with the Trainer
 #

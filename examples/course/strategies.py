@@ -4,6 +4,7 @@ python examples/course/strategies.py                 # 3 seeds, 20 epochs
 python examples/course/strategies.py --seeds 5 --epochs 40
 """
 
+# %%
 import argparse
 import time
 
@@ -13,6 +14,12 @@ import numpy as np
 import firstlight as fl
 from firstlight import callbacks, optim
 
+# %% [markdown]
+# ## The strategies
+#
+# Each one differs from the plain training in what its line says.
+
+# %%
 WARMUP = {"schedule": "warmup_cosine", "warmup_steps": 40}
 TOGETHER = {"norm": "batch", "dropout": 0.1, "label_smoothing": 0.1, "lr": 2e-3}
 STRATEGIES = {  # what differs from a plain training with Adam at a constant rate
@@ -57,6 +64,11 @@ class Net(fl.models.CNN):
         return super().configure_optimizer()
 
 
+# %% [markdown]
+# ## One training, and the table
+
+
+# %%
 def train(strategy, seed, epochs):
     """Return test accuracy (of the last weights, not the luckiest) and seconds."""
     fl.seed_everything(seed)
@@ -75,12 +87,12 @@ def train(strategy, seed, epochs):
     return trainer.test(net, data)["test_acc"], time.perf_counter() - start
 
 
-def main():
+def main(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="strategies whose name contains this")
-    own = parser.parse_args()
+    own = parser.parse_args(words)
     print("| strategy | test accuracy, mean ± std | seconds |\n|---|---|---|")
     for name, strategy in STRATEGIES.items():
         if own.only not in name:
@@ -90,5 +102,9 @@ def main():
         print(f"| {name} | {mean:.4f} ± {std:.4f} | {found[:, 1].mean():.1f} |", flush=True)
 
 
+# %% tags=["active-py"]
 if __name__ == "__main__":
     main()
+
+# %% tags=["active-ipynb"]
+# main(["--seeds", "3", "--epochs", "20"])

@@ -1,5 +1,6 @@
 """The notebooks of the course: made from its scripts, in two languages, and run."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -15,7 +16,8 @@ import nbformat  # noqa: E402
 ROOT = Path(__file__).parents[2]
 STEPS = sorted(path.stem for path in (ROOT / "examples" / "course").glob("*.py"))
 STEPS.remove("images")
-FIGURES = {"1_polynomial": 8, "3_mlp": 2, "6_cnn": 5, "9_poster": 2}  # at the ends of cells
+FIGURES = {"1_polynomial": 8, "3_mlp": 2, "4_cupy": 1, "6_cnn": 5, "9_poster": 2}  # shown
+SHORT = {"strategies": ('"3", "--epochs", "20"', '"1", "--epochs", "1"')}  # else an hour
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,10 @@ def cells(path, kind):
     return [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == kind]
 
 
+def statements(code):
+    return [ast.unparse(statement) for statement in ast.parse(code).body]
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_both_languages_have_the_code_of_the_script(step, folder):
     script = (ROOT / "examples" / "course" / f"{step}.py").read_text()
@@ -38,6 +44,9 @@ def test_both_languages_have_the_code_of_the_script(step, folder):
     for cell in code:
         in_script = cell if cell in script else re.sub("^(?=.)", "# ", cell, flags=re.M)
         assert in_script in script
+    _, *expected = statements(script)  # without the docstring
+    expected = [code for code in expected if not code.startswith("if __name__")]
+    assert [code for code in statements("\n".join(code)) if code in expected] == expected
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -65,12 +74,9 @@ def test_a_missing_translation_is_named(tmp_path):
     assert "no German: ## Train\nno text in a script: ## Drill" in done.stderr
 
 
-SHORT = {"strategies": ("epochs=20, seeds=5", "epochs=1, seeds=1")}  # else an hour
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["", ".de"])
-@pytest.mark.parametrize("step", [step for step in STEPS if step not in SHORT])
+@pytest.mark.parametrize("step", STEPS)
 def test_a_notebook_runs(step, language, folder, tmp_path, monkeypatch):
     monkeypatch.delenv("FIRSTLIGHT_DATA", raising=False)  # the small digits
     made = nbformat.read(folder / f"{step}{language}.ipynb", 4)
