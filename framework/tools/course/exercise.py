@@ -100,6 +100,11 @@ NAMES = (  # in the order of the course
     "linear",
     "activations",
     "cross_entropy",
+    "sgd",
+    "adam",
+    "training_loop",
+    "dropout",
+    "array_module",
 )
 
 

@@ -1,4 +1,4 @@
-"""The trial of a layer, which most exercises share."""
+"""Trials that several exercises share: of a layer, and of an optimizer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from firstlight.parameter import Parameter
 from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE
 from firstlight.tools.course.draw import Draw
 from firstlight.tools.course.exercise import Output, Trial
@@ -53,6 +54,42 @@ def layer(name: str, build: Build, case: str = "") -> Trial:
 
     trial.build = build  # type: ignore[attr-defined]  # for `firstlight check`
     return trial
+
+
+def update_rule(name: str, case: str = "", **settings: Any) -> Trial:
+    """Return a trial of three steps of an optimizer, the last one with half the learning rate.
+
+    Parameters
+    ----------
+    name : str
+        Of the class.
+    case : str
+        What is special about the settings.
+    **settings
+        Hyper-parameters.
+    """
+    case, blank = f" {case}" if case else "", f"{name}.update"
+
+    def trial(code: Any, draw: Draw) -> Iterator[Output]:
+        n, m = draw.size("N"), draw.size("M")
+        parameters = [Parameter(draw.array(n, m).copy()), Parameter(draw.array(m).copy())]
+        optimizer = getattr(code, name)(parameters, lr=0.1, **settings)
+        for step in (1, 2, 3):
+            for parameter in parameters:
+                parameter.grad[...] = draw.array(*parameter.shape)
+            if step == 3:
+                optimizer.lr = 0.05
+            g, before = _joined(parameters, "grad"), _joined(parameters, "data")
+            optimizer.step()
+            changed = _joined(parameters, "data") - before
+            yield Output(blank, f"change of w in step {step}{case}", changed)
+            yield unchanged(blank, f"g{case}", _joined(parameters, "grad"), g)
+
+    return trial
+
+
+def _joined(parameters, name):
+    return np.concatenate([getattr(parameter, name).ravel() for parameter in parameters])
 
 
 def number(value: Any) -> Any:
