@@ -28,7 +28,7 @@ MISTAKES = [  # module, what is replaced, by what, kind, and words of its line
     ),
     ("batchnorm long", "return dx1 + dx2", "return dx1", "missing-path", "return dx1"),
     ("batchnorm long", "dx1 = dxmu1 + dxmu2", "dx1 = dxmu1", "missing-path", ""),
-    ("attention", " - (da * a).sum(axis=-1, keepdims=True)", "", "missing-path", "ds ="),
+    ("attention", " - (da * a).sum(axis=-1, keepdims=True)", "", "term", "ds ="),
     ("attention", " + dv @ self.wv.data.T", "", "missing-path", "return dq"),
     ("highway parts", "dx = dy * (1 - t)", "dx = np.zeros_like(dy)", "missing-path", ""),
     ("highway parts", "dt = dy * (h - x)", "dt = dy * h", "missing-path", "dt = dy * h"),
