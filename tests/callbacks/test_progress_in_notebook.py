@@ -104,7 +104,7 @@ def outputs(tmp_path_factory):
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     book = nbformat.v4.new_notebook(cells=cells)
     folder = {"metadata": {"path": tmp_path_factory.mktemp("notebook")}}
-    nbclient.NotebookClient(book, timeout=None, kernel_name="python3", resources=folder).execute()
+    nbclient.NotebookClient(book, kernel_name="python3", resources=folder).execute()
     return dict(zip(CELLS, (cell.outputs for cell in book.cells), strict=True))
 
 

@@ -86,7 +86,7 @@ def test_a_notebook_runs(step, language, folder, tmp_path, monkeypatch):
         assert SHORT[step][0] in last.source
         last.source = last.source.replace(*SHORT[step])
     place = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(made, timeout=None, kernel_name="python3", resources=place).execute()
+    nbclient.NotebookClient(made, kernel_name="python3", resources=place).execute()
     outputs = [output for cell in made.cells for output in cell.get("outputs", ())]
     assert [output.text for output in outputs if output.get("name") == "stderr"] == []
     shown = [output.data for output in outputs if "data" in output]
