@@ -126,6 +126,18 @@ GERMAN: dict[str, str] = {
     "Each digit is a token. The answer is written from its last digit on.": (
         "Jede Ziffer ist ein Token. Die Antwort beginnt mit ihrer letzten Ziffer."
     ),
+    "`val_exact` is the share of sums that are right in every digit.": (
+        "`val_exact` ist der Anteil der Summen, die in jeder Ziffer richtig sind."
+    ),
+    "## Write an answer": "## Eine Antwort schreiben",
+    "Token by token, always the most likely one: 57 + 68 = 125.": (
+        "Token für Token, immer das wahrscheinlichste: 57 + 68 = 125."
+    ),
+    "## What it looks at": "## Worauf es achtet",
+    "Row i, column j: how much position i takes from position j. The mask hides the future.": (
+        "Zeile i, Spalte j: wie viel Position i von Position j nimmt. Die Maske verbirgt die "
+        "Zukunft."
+    ),
     # 8 Training strategies
     "Step 8: training strategies compared: one change at a time, several seeds, one table.": (
         "Schritt 8: Trainingsstrategien im Vergleich: immer nur eine Änderung, mehrere Seeds, eine "
@@ -136,6 +148,11 @@ GERMAN: dict[str, str] = {
         "Jede unterscheidet sich vom einfachen Training in dem, was ihre Zeile sagt."
     ),
     "## One training, and the table": "## Ein Training und die Tabelle",
+    "Gains are taken seed by seed, on validation data. The test data come last, for what was "
+    "chosen.": (
+        "Gewinne werden Seed für Seed bestimmt, mit den Validierungsdaten. Die Testdaten kommen "
+        "zuletzt, für das Gewählte."
+    ),
     # 9 Report and poster
     "Step 9: a report, a poster, its figures as vectors, and the line of a table.": (
         "Schritt 9: ein Bericht, ein Poster, seine Abbildungen als Vektorgrafik und die Zeile "

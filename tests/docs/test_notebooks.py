@@ -16,8 +16,15 @@ import nbformat  # noqa: E402
 ROOT = Path(__file__).parents[2]
 STEPS = sorted(path.stem for path in (ROOT / "examples" / "course").glob("*.py"))
 STEPS.remove("images")
-FIGURES = {"1_polynomial": 8, "3_mlp": 2, "4_cupy": 1, "6_cnn": 5, "9_poster": 2}  # shown
-SHORT = {"strategies": ('"3", "--epochs", "20"', '"1", "--epochs", "1"')}  # else an hour
+FIGURES = {  # shown
+    "1_polynomial": 8,
+    "3_mlp": 2,
+    "4_cupy": 1,
+    "6_cnn": 5,
+    "7_transformer": 2,
+    "9_poster": 2,
+}
+SHORT = {"strategies": ('"5", "--epochs", "20"', '"2", "--epochs", "1"')}  # else an hour
 
 
 @pytest.fixture(scope="module")
