@@ -71,7 +71,7 @@ DX = "return dy if m is None else dy * m * self.scale"
 
 EXERCISE = Exercise(
     name="dropout",
-    chapter=6,
+    chapter=3,
     title=("Dropout: random zeros in training.", "Dropout: zufällige Nullen im Training."),
     task=(
         "Fill in forward and backward. self.draw(x) returns a random mask m of x's shape, True "
