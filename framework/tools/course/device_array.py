@@ -106,6 +106,8 @@ def run(function: Any, *args: Any, **options: Any) -> Any:
 
 def __getattr__(name: str) -> Any:
     """Return a function of NumPy that creates device arrays; types and constants as they are."""
+    if name.startswith("_"):
+        raise AttributeError(name)
     found = getattr(np, name)
     if isinstance(found, type) or not callable(found):
         return found

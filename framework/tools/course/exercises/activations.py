@@ -63,14 +63,8 @@ EXERCISE = Exercise(
         mistake(
             "y = np.maximum(x, 0)",
             "y = (x > 0).astype(x.dtype)",
-            (
-                "ReLU returns its derivative [x > 0]",
-                "ReLU gibt seine Ableitung [x > 0] zurück",
-            ),
-            (
-                "return x where x > 0, and 0 elsewhere",
-                "geben Sie x zurück, wo x > 0 gilt, sonst 0",
-            ),
+            ("ReLU returns its derivative [x > 0]", "ReLU gibt seine Ableitung [x > 0] zurück"),
+            ("return x where x > 0, and 0 elsewhere", "geben Sie x zurück, wo x > 0 gilt, sonst 0"),
         ),
         mistake(
             "y = np.maximum(x, 0)",
@@ -94,10 +88,7 @@ EXERCISE = Exercise(
                 "the gradient passes where x was not positive",
                 "der Gradient läuft auch dort durch, wo x nicht positiv war",
             ),
-            (
-                "set dx to 0 where x > 0 does not hold",
-                "setzen Sie dx auf 0, wo nicht x > 0 gilt",
-            ),
+            ("set dx to 0 where x > 0 does not hold", "setzen Sie dx auf 0, wo nicht x > 0 gilt"),
         ),
         mistake(
             "return np.where(y <= 0, 0, dy)",
@@ -113,10 +104,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             ((BOTH, "self.save(x)"), ("np.where(y <= 0, 0, dy)", "np.where(y < 0, 0, dy)")),
-            (
-                "at x = 0, the gradient passes",
-                "bei x = 0 läuft der Gradient durch",
-            ),
+            ("at x = 0, the gradient passes", "bei x = 0 läuft der Gradient durch"),
             (
                 "use [x > 0], not [x >= 0]: by convention the derivative at 0 is 0",
                 "verwenden Sie [x > 0], nicht [x >= 0]: Nach Konvention ist die Ableitung bei 0 "
@@ -127,10 +115,7 @@ EXERCISE = Exercise(
             "return np.where(y <= 0, 0, dy)",
             "return (y > 0).astype(dy.dtype)",
             ("dx lacks the factor dy", "in dx fehlt der Faktor dy"),
-            (
-                "by the chain rule, dx = dy · [x > 0]",
-                "nach der Kettenregel ist dx = dy · [x > 0]",
-            ),
+            ("by the chain rule, dx = dy · [x > 0]", "nach der Kettenregel ist dx = dy · [x > 0]"),
         ),
         mistake(
             "return np.where(y <= 0, 0, dy)",
@@ -139,10 +124,7 @@ EXERCISE = Exercise(
                 "dy is multiplied by y instead of [x > 0]",
                 "dy wird mit y statt mit [x > 0] multipliziert",
             ),
-            (
-                "the derivative of ReLU is 1 or 0",
-                "die Ableitung von ReLU ist 1 oder 0",
-            ),
+            ("the derivative of ReLU is 1 or 0", "die Ableitung von ReLU ist 1 oder 0"),
         ),
         mistake(
             "y = np.tanh(x)",
@@ -156,10 +138,7 @@ EXERCISE = Exercise(
         mistake(
             "y = np.tanh(x)",
             "y = 1 / (1 + np.exp(-x))",
-            (
-                "forward is the sigmoid, from 0 to 1",
-                "forward ist die Sigmoidfunktion von 0 bis 1",
-            ),
+            ("forward is the sigmoid, from 0 to 1", "forward ist die Sigmoidfunktion von 0 bis 1"),
             ("tanh lies between -1 and 1: np.tanh(x)", "tanh liegt zwischen -1 und 1: np.tanh(x)"),
         ),
         mistake(
@@ -204,10 +183,7 @@ EXERCISE = Exercise(
         mistake(
             "y = np.tanh(x)\n        self.save(y)",
             "y = np.tanh(x)\n        self.save(x)",
-            (
-                "1 - x² is used instead of 1 - y²",
-                "1 - x² wird statt 1 - y² verwendet",
-            ),
+            ("1 - x² is used instead of 1 - y²", "1 - x² wird statt 1 - y² verwendet"),
             (
                 "save y = tanh(x) in forward, and use 1 - y² in backward",
                 "bewahren Sie in forward y = tanh(x) auf und verwenden Sie in backward 1 - y²",
@@ -216,10 +192,7 @@ EXERCISE = Exercise(
         mistake(
             "return dy * (1 - y**2)",
             "return 1 - y**2",
-            (
-                "dx of tanh lacks the factor dy",
-                "im dx von tanh fehlt der Faktor dy",
-            ),
+            ("dx of tanh lacks the factor dy", "im dx von tanh fehlt der Faktor dy"),
             (
                 "by the chain rule, dx = dy · (1 - y²)",
                 "nach der Kettenregel ist dx = dy · (1 - y²)",

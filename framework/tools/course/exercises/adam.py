@@ -65,10 +65,7 @@ EXERCISE = Exercise(
                 "the correction is that of the first step at every step",
                 "die Korrektur ist in jedem Schritt die des ersten",
             ),
-            (
-                "raise β₁ and β₂ to the power t",
-                "nehmen Sie β₁ und β₂ hoch t",
-            ),
+            ("raise β₁ and β₂ to the power t", "nehmen Sie β₁ und β₂ hoch t"),
         ),
         Mistake(
             (
@@ -112,10 +109,7 @@ EXERCISE = Exercise(
         mistake(
             STEP,
             "w -= lr * m_hat / ((np.sqrt(v) + eps) / np.sqrt(1 - beta2**t))",
-            (
-                "eps is added before the correction of v",
-                "eps wird vor der Korrektur von v addiert",
-            ),
+            ("eps is added before the correction of v", "eps wird vor der Korrektur von v addiert"),
             (
                 "divide v by 1 - β₂ᵗ first, then take the root and add eps",
                 "teilen Sie v zuerst durch 1 - β₂ᵗ, ziehen Sie die Wurzel und addieren Sie eps",
@@ -178,18 +172,12 @@ EXERCISE = Exercise(
         mistake(
             V,
             "v[...] = beta2 * v + (1 - beta2) * g",
-            (
-                "v is the mean of g instead of g²",
-                "v ist der Mittelwert von g statt von g²",
-            ),
+            ("v is the mean of g instead of g²", "v ist der Mittelwert von g statt von g²"),
             ("v ← β₂ v + (1 - β₂) g²", "v ← β₂ v + (1 - β₂) g²"),
         ),
         Mistake(
             ((M, "m[...] = beta1 * m + g"), (V, "v[...] = beta2 * v + g**2")),
-            (
-                "m and v are sums instead of means",
-                "m und v sind Summen statt Mittelwerte",
-            ),
+            ("m and v are sums instead of means", "m und v sind Summen statt Mittelwerte"),
             (
                 "multiply g by 1 - β₁, and g² by 1 - β₂",
                 "multiplizieren Sie g mit 1 - β₁ und g² mit 1 - β₂",
@@ -201,10 +189,7 @@ EXERCISE = Exercise(
                 "m and v are lost: m = … binds the name m to a new array",
                 "m und v gehen verloren: m = … bindet den Namen m an ein neues Array",
             ),
-            (
-                "write m[...] = … and v[...] = …",
-                "schreiben Sie m[...] = … und v[...] = …",
-            ),
+            ("write m[...] = … and v[...] = …", "schreiben Sie m[...] = … und v[...] = …"),
         ),
         Mistake(
             (
@@ -216,10 +201,7 @@ EXERCISE = Exercise(
                 "die korrigierten Mittelwerte bleiben in m und v und werden beim nächsten Schritt "
                 "nochmals korrigiert",
             ),
-            (
-                "compute m̂ and v̂ as new arrays",
-                "berechnen Sie m̂ und v̂ als neue Arrays",
-            ),
+            ("compute m̂ and v̂ as new arrays", "berechnen Sie m̂ und v̂ als neue Arrays"),
         ),
         mistake(
             DECAY,

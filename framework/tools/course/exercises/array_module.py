@@ -190,10 +190,7 @@ EXERCISE = Exercise(
         mistake(
             "np.where(deviation > 0, deviation, 1)",
             "deviation",
-            (
-                "a constant column becomes NaN: 0/0",
-                "eine konstante Spalte wird zu NaN: 0/0",
-            ),
+            ("a constant column becomes NaN: 0/0", "eine konstante Spalte wird zu NaN: 0/0"),
             (
                 "divide by 1 where σ is 0: np.where(σ > 0, σ, 1)",
                 "teilen Sie durch 1, wo σ gleich 0 ist: np.where(σ > 0, σ, 1)",
@@ -202,10 +199,7 @@ EXERCISE = Exercise(
         mistake(
             "x.std(axis=0)",
             "x.var(axis=0)",
-            (
-                "x is divided by the variance",
-                "x wird durch die Varianz geteilt",
-            ),
+            ("x is divided by the variance", "x wird durch die Varianz geteilt"),
             (
                 "divide by its root, the standard deviation",
                 "teilen Sie durch ihre Wurzel, die Standardabweichung",
@@ -214,10 +208,7 @@ EXERCISE = Exercise(
         mistake(
             "x.std(axis=0)",
             "x.std(axis=0, ddof=1)",
-            (
-                "σ is that of a sample, with N - 1",
-                "σ ist das einer Stichprobe, mit N - 1",
-            ),
+            ("σ is that of a sample, with N - 1", "σ ist das einer Stichprobe, mit N - 1"),
             (
                 "leave out ddof, so that y has the standard deviation 1",
                 "lassen Sie ddof weg, damit y die Standardabweichung 1 hat",
@@ -271,10 +262,7 @@ EXERCISE = Exercise(
         mistake(
             'return x.get() if hasattr(x, "get") else x',
             "return x",
-            (
-                "an array on the device stays there",
-                "ein Array auf dem Gerät bleibt dort",
-            ),
+            ("an array on the device stays there", "ein Array auf dem Gerät bleibt dort"),
             ("call x.get() of it", "rufen Sie dessen x.get() auf"),
         ),
     ),

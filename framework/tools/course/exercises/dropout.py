@@ -133,14 +133,8 @@ EXERCISE = Exercise(
         mistake(
             Y,
             "return x if m is None else x * m / (1 - self.p)",
-            (
-                "with p = 1, 0/0 makes y NaN",
-                "mit p = 1 macht 0/0 y zu NaN",
-            ),
-            (
-                "use self.scale, which is 0 then",
-                "verwenden Sie self.scale; es ist dann 0",
-            ),
+            ("with p = 1, 0/0 makes y NaN", "mit p = 1 macht 0/0 y zu NaN"),
+            ("use self.scale, which is 0 then", "verwenden Sie self.scale; es ist dann 0"),
         ),
         mistake(
             DRAWN,
@@ -178,10 +172,7 @@ EXERCISE = Exercise(
         mistake(
             DRAWN,
             DRAWN.replace("self.draw(x)", "self.draw(x[:1])"),
-            (
-                "all samples have the same mask",
-                "alle Samples haben dieselbe Maske",
-            ),
+            ("all samples have the same mask", "alle Samples haben dieselbe Maske"),
             ("draw a mask of x's whole shape", "ziehen Sie eine Maske der ganzen Form von x"),
         ),
         mistake(
@@ -217,10 +208,7 @@ EXERCISE = Exercise(
         mistake(
             DX,
             "return dy if m is None else dy * self.scale",
-            (
-                "the mask is missing in dx",
-                "in dx fehlt die Maske",
-            ),
+            ("the mask is missing in dx", "in dx fehlt die Maske"),
             (
                 "multiply dy by the mask that forward saved",
                 "multiplizieren Sie dy mit der Maske, die forward aufbewahrt hat",

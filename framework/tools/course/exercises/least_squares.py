@@ -108,10 +108,7 @@ EXERCISE = Exercise(
         mistake(
             "degree + 1, increasing=True",
             "degree, increasing=True",
-            (
-                "the highest power x^M is missing",
-                "die höchste Potenz x^M fehlt",
-            ),
+            ("the highest power x^M is missing", "die höchste Potenz x^M fehlt"),
             (
                 "a polynomial of degree M has M + 1 columns, from x^0 to x^M",
                 "ein Polynom vom Grad M hat M + 1 Spalten, von x^0 bis x^M",
@@ -120,10 +117,7 @@ EXERCISE = Exercise(
         mistake(
             "increasing=True)",
             "increasing=True)[:, 1:]",
-            (
-                "the column of ones is missing",
-                "die Spalte aus Einsen fehlt",
-            ),
+            ("the column of ones is missing", "die Spalte aus Einsen fehlt"),
             (
                 "begin with x^0 = 1, the column of the constant",
                 "beginnen Sie mit x^0 = 1, der Spalte der Konstanten",
@@ -215,19 +209,13 @@ EXERCISE = Exercise(
         ),
         Mistake(
             svd("ridge", SVD.replace("s / (s**2 + ridge)", "1 / (s + ridge)")),
-            (
-                "λ is added to s instead of s²",
-                "λ wird zu s statt zu s² addiert",
-            ),
+            ("λ is added to s instead of s²", "λ wird zu s statt zu s² addiert"),
             ("the factor is s / (s² + λ)", "der Faktor ist s / (s² + λ)"),
         ),
         Mistake(
             svd("-ridge"),
             ("λ has the wrong sign", "λ hat das falsche Vorzeichen"),
-            (
-                "add λ: (ΦᵀΦ + λI) w = Φᵀt",
-                "addieren Sie λ: (ΦᵀΦ + λI) w = Φᵀt",
-            ),
+            ("add λ: (ΦᵀΦ + λI) w = Φᵀt", "addieren Sie λ: (ΦᵀΦ + λI) w = Φᵀt"),
         ),
         mistake(
             FILTER,
@@ -262,10 +250,7 @@ EXERCISE = Exercise(
                 "w has the dtype of the arguments instead of float64",
                 "w hat den dtype der Argumente statt float64",
             ),
-            (
-                "convert phi and t to float64 first",
-                "wandeln Sie phi und t zuerst in float64 um",
-            ),
+            ("convert phi and t to float64 first", "wandeln Sie phi und t zuerst in float64 um"),
         ),
     ),
 )

@@ -91,10 +91,7 @@ EXERCISE = Exercise(
         mistake(
             "self.weight.grad += dy_rows.T @ x_rows",
             "self.weight.grad += dy_rows.T @ x_rows / len(x_rows)",
-            (
-                "dW is divided by the batch size",
-                "dW wird durch die Größe des Batches geteilt",
-            ),
+            ("dW is divided by the batch size", "dW wird durch die Größe des Batches geteilt"),
             (
                 "leave out the division: the loss has divided by N already, so dy holds the factor",
                 "lassen Sie die Division weg: Der Verlust hat schon durch N geteilt, der Faktor "
@@ -143,10 +140,7 @@ EXERCISE = Exercise(
         mistake(
             "self.bias.grad += dy_rows.sum(axis=0)",
             "self.bias.grad += dy_rows[0]",
-            (
-                "db is the dy of the first row alone",
-                "db ist nur das dy der ersten Zeile",
-            ),
+            ("db is the dy of the first row alone", "db ist nur das dy der ersten Zeile"),
             (
                 "the bias is added to every row, so sum over all rows: dy.sum(axis=0)",
                 "der Bias wird zu jeder Zeile addiert, also summieren Sie über alle Zeilen: "
@@ -157,10 +151,7 @@ EXERCISE = Exercise(
             "self.bias.grad += dy_rows.sum(axis=0)",
             "pass",
             ("db is not computed", "db wird nicht berechnet"),
-            (
-                "add Σ_n dy_n to self.bias.grad",
-                "addieren Sie Σ_n dy_n zu self.bias.grad",
-            ),
+            ("add Σ_n dy_n to self.bias.grad", "addieren Sie Σ_n dy_n zu self.bias.grad"),
         ),
         mistake(
             "self.weight.grad += dy_rows.T @ x_rows",
@@ -171,10 +162,7 @@ EXERCISE = Exercise(
         mistake(
             "dy_rows.T @ x_rows  # (O, I)",
             "dy_rows.T @ x_rows\n        self.weight.data -= self.weight.grad",
-            (
-                "backward changes the weights",
-                "backward verändert die Gewichte",
-            ),
+            ("backward changes the weights", "backward verändert die Gewichte"),
             (
                 "only add to self.weight.grad; the optimizer changes the weights",
                 "addieren Sie nur zu self.weight.grad; die Gewichte ändert der Optimierer",

@@ -116,10 +116,7 @@ EXERCISE = Exercise(
         mistake(
             NESTEROV,
             'g = g + b if group["nesterov"] else b',
-            (
-                "with nesterov, b lacks the factor μ",
-                "mit nesterov fehlt b der Faktor μ",
-            ),
+            ("with nesterov, b lacks the factor μ", "mit nesterov fehlt b der Faktor μ"),
             ("w ← w - lr (g + μ b)", "w ← w - lr (g + μ b)"),
         ),
         mistake(
@@ -146,10 +143,7 @@ EXERCISE = Exercise(
         mistake(
             SHARE,
             'share = 1 - group["dampening"]',
-            (
-                "the first gradient is dampened as well",
-                "auch der erste Gradient wird gedämpft",
-            ),
+            ("the first gradient is dampened as well", "auch der erste Gradient wird gedämpft"),
             ("at t = 1, b ← g", "bei t = 1 ist b ← g"),
         ),
         mistake(
@@ -173,10 +167,7 @@ EXERCISE = Exercise(
         mistake(
             DECAY,
             'g = g - group["weight_decay"] * w',
-            (
-                "weight_decay makes the weights grow",
-                "weight_decay lässt die Gewichte wachsen",
-            ),
+            ("weight_decay makes the weights grow", "weight_decay lässt die Gewichte wachsen"),
             ("add it: g ← g + weight_decay w", "addieren Sie: g ← g + weight_decay w"),
         ),
         Mistake(
