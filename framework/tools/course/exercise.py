@@ -105,6 +105,10 @@ NAMES = (  # in the order of the course
     "training_loop",
     "dropout",
     "array_module",
+    "convolution",
+    "max_pooling",
+    "batchnorm",
+    "saliency",
 )
 
 
