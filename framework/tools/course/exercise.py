@@ -109,6 +109,10 @@ NAMES = (  # in the order of the course
     "max_pooling",
     "batchnorm",
     "saliency",
+    "embedding",
+    "layernorm",
+    "attention",
+    "lstm",
 )
 
 
