@@ -113,6 +113,8 @@ NAMES = (  # in the order of the course
     "layernorm",
     "attention",
     "lstm",
+    "schedule",
+    "early_stopping",
 )
 
 
