@@ -88,6 +88,13 @@ def test_a_german_page_has_the_blocks_of_the_english_one(path):
     assert german == english
 
 
+@pytest.mark.parametrize("path", GERMAN, ids=lambda path: path.name)
+def test_a_german_page_links_to_german_pages(path):
+    linked = {path.parent / link for link in re.findall(r"\]\(([\w./-]+\.md)", path.read_text())}
+    linked -= {path.with_name(path.name.replace(".de.md", ".md"))}  # in the other language
+    assert [page.name for page in sorted(linked) if page.with_suffix(".de.md").exists()] == []
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_blocks_are_of_a_kind_that_is_run_or_shown(path):
     assert {kind for kind, _ in blocks(path)} <= SHOWN | {"python", "sh"}
