@@ -92,6 +92,6 @@ def _joined(parameters, name):
     return np.concatenate([getattr(parameter, name).ravel() for parameter in parameters])
 
 
-def number(value: Any) -> Any:
-    """Return a number as a float, since NumPy's and Python's are equally right; others as is."""
-    return float(value) if np.ndim(value) == 0 and value is not None else value
+def number(value: Any, dtype: str) -> Any:
+    """Return a number in a trial's dtype, since Python's are as right; anything else as it is."""
+    return np.array(value, dtype) if np.ndim(value) == 0 and value is not None else value

@@ -12,7 +12,7 @@ FORWARD, BACKWARD = "CrossEntropyLoss.forward", "CrossEntropyLoss.backward"
 def outputs(loss, x, target, case="", dloss=None):
     """Yield the outputs of a pass."""
     kept = x.copy()
-    yield Output(FORWARD, f"loss{case}", number(loss(x, target)))
+    yield Output(FORWARD, f"loss{case}", number(loss(x, target), x.dtype))
     yield Output(BACKWARD, f"dx{case}", loss.backward() if dloss is None else loss.backward(dloss))
     if not case:
         yield unchanged(FORWARD, "prediction", x, kept)

@@ -47,7 +47,7 @@ def trial_fit(code, draw):
     changed = values(net) - before
     yield Output("fit", "number of steps", optimizer.steps)
     yield Output("fit", "change of the weights", changed)
-    told = losses if losses is None else np.array([number(loss) for loss in losses])
+    told = losses if losses is None else np.array([number(loss, draw.dtype) for loss in losses])
     yield Output("fit", "losses", told)
 
 
@@ -62,7 +62,9 @@ def trial_accuracy(code, draw):
     for mode in (False, True):
         case = "training" if mode else "evaluation"
         net.train(mode)
-        yield Output("accuracy", f"accuracy in {case} mode", number(code.accuracy(net, loader)))
+        yield Output(
+            "accuracy", f"accuracy in {case} mode", number(code.accuracy(net, loader), draw.dtype)
+        )
         yield Output("accuracy", f"{case} mode afterwards", net.training == mode)
 
 
