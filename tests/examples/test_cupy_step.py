@@ -1,0 +1,47 @@
+"""The hand-written step of examples/course/4_cupy.py, on the stand-in for CuPy.
+
+docs/course/4-cupy.md states the counts.
+"""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from standin import counts, installed
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "course" / "4_cupy.py"
+
+
+@pytest.fixture
+def step():
+    tree = ast.parse(SCRIPT.read_text())
+    tree.body = [part for part in tree.body if getattr(part, "name", "") == "step"]
+    names = {"np": np}
+    exec(compile(tree, SCRIPT, "exec"), names)
+    return names["step"]
+
+
+def arrays(xp):
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(50, 64)), np.eye(10)[rng.integers(10, size=50)]
+    parameters = rng.normal(0, 0.1, (128, 64)), np.zeros(128), rng.normal(0, 0.1, (10, 128))
+    rows = rng.permutation(50)[:32]
+    floats = [xp.asarray(a, dtype="float32") for a in (x, t, *parameters, np.zeros(10))]
+    return xp.asarray(rows), *floats
+
+
+def test_a_step_has_35_launches_and_waits_for_nothing(step, monkeypatch):
+    rows, x, t, *parameters = arrays(np)
+    expected = step(x[rows], t[rows], *parameters, lr=0.2)
+    with installed(monkeypatch):
+        import cupy
+
+        rows, x, t, *on_device = arrays(cupy)
+        counts.reset()
+        loss = step(x[rows], t[rows], *on_device, lr=0.2)
+        assert (counts.launches, counts.uploads, counts.synchronisations) == (35, 0, 0)
+        assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+        assert counts.synchronisations == 1
+        for mine, same in zip(on_device, parameters, strict=True):
+            np.testing.assert_allclose(mine.get(), same, rtol=1e-5, atol=1e-7)
