@@ -66,8 +66,7 @@ def notebook(script: Path, suffix: str, texts: Texts, folder: Path) -> nbformat.
         raise SystemExit(f"{script}: expected its docstring alone before the first # %%")
     step = ast.get_docstring(ast.parse(first.source)).split("\n\n")[0]
     number = step.split()[1].rstrip(":")  # of "Step 3: ..."
-    pages = PAGES.glob(f"{number}-*.md")
-    page = next(path for path in pages if path.name.endswith(".de.md") == (suffix == ".de"))
+    page = next(PAGES.glob(f"{number}-*{suffix}.md"), None) or next(PAGES.glob(f"{number}-*.md"))
     chapter = page.read_text("utf-8").splitlines()[0].removeprefix("# ")
     link = Path(os.path.relpath(page, folder)).as_posix()
     origin = texts.translate(ORIGIN).format(

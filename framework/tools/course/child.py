@@ -44,14 +44,15 @@ def run_trials(code: Any, task: Exercise, seed: int, outcome: Outcome) -> None:
                     warnings.simplefilter("ignore")  # of NumPy, about infinity and NaN
                     for output in trial(code, draw):
                         blank = output.blank
-                        outcome.values[f"{number}/{blank}/{output.name}"] = _plain(output.value)
+                        key = f"{number}/{blank}/{output.name}"
+                        outcome.values[key] = _plain(output.value)
+                        outcome.sizes[key] = dict(draw.sizes)
             except Forbidden:
                 raise
             except BaseException as error:
                 problem = _problem(error, blank, code, task.blanks)
                 problem.sizes = dict(draw.sizes)
                 outcome.problems.append(problem)
-            outcome.sizes.setdefault(str(number), {}).update(draw.sizes)
 
 
 def find_causes(code: Any, task: Exercise, seed: int, outcome: Outcome) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from firstlight.tools.course.words import say
@@ -28,15 +30,23 @@ def _close(got, right):
     return np.isclose(got, right, rtol=near, atol=near * (scale or 1.0) / 10, equal_nan=True)
 
 
-def describe(got: np.ndarray, right: np.ndarray, sizes: dict[str, int]) -> str:
+class Difference(NamedTuple):
+    """One output in one run: what a solution computed, what is right, and the sizes by name."""
+
+    got: np.ndarray
+    right: np.ndarray
+    sizes: dict[str, int]
+
+
+def describe(runs: list[Difference]) -> str:
     """Return in a few words how an output differs from the right one.
 
     Parameters
     ----------
-    got, right : array
-    sizes : dict of str to int
-        The trial's sizes by name, for factors.
+    runs : list of Difference
+        Of one output in several runs, of which the first differs.
     """
+    got, right, _ = runs[0]
     if got.dtype.kind == "U":
         return say("none") if str(got) == "<NoneType>" else say("no array", got=str(got))
     if got.shape != right.shape:
@@ -49,7 +59,13 @@ def describe(got: np.ndarray, right: np.ndarray, sizes: dict[str, int]) -> str:
         return say("dtype", got=got.dtype, right=right.dtype)
     if not np.isfinite(got).all() and np.isfinite(right).all():
         return say("nan")
-    return _factor(got, right, sizes) or _entries(got, right)
+    if not got.any():
+        return say("zero")
+    if got.size < 2 or not right.any():
+        return _entries(got, right)
+    if _is_transposed(got, right):
+        return say("transposed")
+    return _factor(runs) or _entries(got, right)
 
 
 def _agree(got, right):
@@ -60,23 +76,30 @@ def _is_transposed(got, right):
     return got.ndim == 2 and got.T.shape == right.shape and _agree(got.T, right)
 
 
-def _factor(got, right, sizes):
-    """Return a sentence if an array is a multiple of the right one."""
-    got, right = got.astype("float64"), right.astype("float64")
-    if not got.any():
-        return say("zero")
-    if got.size < 2 or not right.any():
+def _factor(runs):
+    """Return a sentence if an output is a multiple of the right one in each run."""
+    factors = [_ratio(got, right) for got, right, _ in runs]
+    if None in factors:
         return ""
-    factor = float((got * right).sum() / (right**2).sum())
-    if not np.allclose(got, factor * right, rtol=1e-3, atol=1e-3 * np.abs(got).max()):
-        return say("transposed") if _is_transposed(got, right) else ""
-    if np.isclose(factor, -1):
+    if np.allclose(factors, -1):
         return say("sign")
-    for name, size in sizes.items():
-        for value, label in ((size, name), (1 / size, f"1/{name}"), (size**0.5, f"√{name}")):
-            if np.isclose(abs(factor), value, rtol=1e-3):
-                return say("factor of", factor=f"{factor:.4g}", size=label)
-    return say("factor", factor=f"{factor:.4g}")
+    for label in runs[0].sizes:
+        for form, power in ((label, 1), (f"1/{label}", -1), (f"√{label}", 0.5)):
+            named = [sizes.get(label, 0.0) ** power for _, _, sizes in runs]
+            if np.allclose(np.abs(factors), named, rtol=1e-3):
+                return say("factor of", factor=f"{factors[0]:.4g}", size=form)
+    same = np.allclose(factors, factors[0], rtol=1e-3)
+    return say("factor", factor=f"{factors[0]:.4g}") if same else ""
+
+
+def _ratio(got, right):
+    """Return the factor between two arrays, or None if there is none."""
+    if got.shape != right.shape or not np.isfinite(got).all() or not right.any():
+        return None
+    got, right = got.astype("float64"), right.astype("float64")
+    factor = float((got * right).sum() / (right**2).sum())
+    near = np.allclose(got, factor * right, rtol=1e-3, atol=1e-3 * np.abs(got).max())
+    return factor if near else None
 
 
 def _entries(got, right):

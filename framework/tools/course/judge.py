@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from firstlight.tools.course import run
-from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE, describe, equal
+from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE, Difference, describe, equal
 from firstlight.tools.course.exercise import Exercise, Mistake
+from firstlight.tools.course.hints import hint
 from firstlight.tools.course.imports import forbidden_imports
 from firstlight.tools.course.outcome import Outcome, Problem
 from firstlight.tools.course.words import say
@@ -196,6 +199,25 @@ class _Judged:
             and not any(self.state(one) == "right" for one in wrong)
         )
 
+    def partly_explained_by(self, blank):
+        """Return the mistake whose wrong outputs are all among those of a wrong blank, or None.
+
+        There may be further mistakes. Of several such mistakes, it is the one of most outputs.
+        """
+        found = [(len(self.shared(outcome, blank)), known) for known, outcome in self.mistakes()]
+        most, known = max(found, key=lambda one: one[0], default=(0, None))
+        return known if most else None
+
+    def shared(self, outcome, blank):
+        """Return the keys of a mistake's wrong outputs, if all are also the solution's."""
+        got, theirs, right = self.got.values, outcome.values, self.right.values
+        here = [key for key in self.keys(blank) if key in theirs]
+        wrong = [key for key in here if not equal(theirs[key], right[key])]
+        same = all(key in got and equal(got[key], theirs[key]) for key in wrong)
+        raised = self.problem(outcome, blank) is not None
+        telling = same and not raised and any(_is_telling(theirs[key]) for key in wrong)
+        return wrong if telling else []
+
     def is_right(self, outcome, blank):
         """Return whether another outcome has the right outputs of a blank."""
         keys = self.keys(blank)
@@ -213,6 +235,9 @@ class _Judged:
         problem = self.problem(self.got, blank)
         if problem is not None:
             return _raised(problem)
+        known = self.partly_explained_by(blank)
+        if known is not None:
+            return Cause(blank, in_language(known.what), how=in_language(known.how))
         key = self.wrong_keys(blank)[0]
         run_number, _, name = key.split("/", 2)
         if name.endswith(IN_PLACE):
@@ -221,12 +246,19 @@ class _Judged:
         if name.endswith(AFTER_TWO) and equal(self.got.values[single], self.right.values[single]):
             label = name.removesuffix(AFTER_TWO)
             return Cause(blank, say("overwritten", name=label), how=say("add", name=label))
-        told = describe(self.got.values[key], self.right.values[key], self.sizes(run_number))
-        return Cause(blank, f"{name}: {told}")
+        same_name = [one for one in self.keys(blank) if one.split("/", 2)[2] == name]
+        runs = [key] + [one for one in same_name if one != key and one in self.got.values]
+        return Cause(blank, f"{name}: {describe([self.difference(one) for one in runs])}")
 
-    def sizes(self, run_number):
-        """Return the sizes of a run by name."""
-        return self.right.sizes.get(run_number, {})
+    def difference(self, key):
+        """Return what an output is and should be, and the sizes."""
+        sizes = self.right.sizes.get(key, {})
+        return Difference(self.got.values[key], self.right.values[key], sizes)
+
+
+def _is_telling(value):
+    """True for numbers that two solutions hardly share by chance."""
+    return value.dtype.kind == "f" and bool((np.isfinite(value) & (value != 0)).any())
 
 
 def _same_as(one, other, keys):
@@ -242,7 +274,7 @@ def _raised(problem):
         told = say("exits")
     if problem.kind in ("ValueError", "IndexError") and problem.sizes:  # of shapes, most often
         told += say("sizes", sizes=", ".join(f"{n} = {size}" for n, size in problem.sizes.items()))
-    return Cause(problem.blank, told, problem.line)
+    return Cause(problem.blank, told, problem.line, hint(problem.message))
 
 
 def _tricks(outcome):

@@ -43,7 +43,7 @@ class Outcome:
     values : dict of str to array
         Each output by ``"run/blank/name"``.
     sizes : dict of str to dict of str to int
-        The sizes of each run, by name.
+        The sizes of each output's trial, by name.
     problems : list of Problem
         Exceptions.
     forbidden : list of Problem

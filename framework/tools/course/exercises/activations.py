@@ -143,6 +143,15 @@ EXERCISE = Exercise(
         ),
         mistake(
             "y = np.tanh(x)",
+            "y = np.tanh(x / 2)",
+            ("the 2 in exp(2x) is missing", "die 2 in exp(2x) fehlt"),
+            (
+                "tanh(x) = (exp(2x) - 1) / (exp(2x) + 1), or np.tanh(x)",
+                "tanh(x) = (exp(2x) - 1) / (exp(2x) + 1), oder np.tanh(x)",
+            ),
+        ),
+        mistake(
+            "y = np.tanh(x)",
             "y = np.tan(x)",
             ("tan instead of tanh is computed", "tan statt tanh wird berechnet"),
             (

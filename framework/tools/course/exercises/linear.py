@@ -139,13 +139,45 @@ EXERCISE = Exercise(
         ),
         mistake(
             "self.bias.grad += dy_rows.sum(axis=0)",
-            "self.bias.grad += dy_rows[0]",
-            ("db is the dy of the first row alone", "db ist nur das dy der ersten Zeile"),
+            "self.bias.grad[...] = dy_rows[-1]",
             (
-                "the bias is added to every row, so sum over all rows: dy.sum(axis=0)",
-                "der Bias wird zu jeder Zeile addiert, also summieren Sie über alle Zeilen: "
-                "dy.sum(axis=0)",
+                "db is the dy of the last row alone",
+                "db ist nur das dy der letzten Zeile",
             ),
+            (
+                "sum over the rows: += instead of = in the loop, or dy.sum(axis=0)",
+                "summieren Sie über die Zeilen: += statt = in der Schleife, oder dy.sum(axis=0)",
+            ),
+        ),
+        mistake(
+            "self.weight.grad += dy_rows.T @ x_rows",
+            "self.weight.grad[...] = dy_rows[-1:].T @ x_rows[-1:]",
+            (
+                "dW is the product of the last row alone",
+                "dW ist nur das Produkt der letzten Zeile",
+            ),
+            (
+                "sum over the rows: += instead of = in the loop, or dyᵀ x",
+                "summieren Sie über die Zeilen: += statt = in der Schleife, oder dyᵀ x",
+            ),
+        ),
+        mistake(
+            "return dy @ self.weight.data if",
+            "return dy[..., -1:] * self.weight.data[-1] if",
+            (
+                "dx is the term of the last output instead of the sum over o",
+                "dx ist der Term des letzten Ausgangs statt der Summe über o",
+            ),
+            (
+                "sum over o: += instead of = in the loop, or dy W",
+                "summieren Sie über o: += statt = in der Schleife, oder dy W",
+            ),
+        ),
+        mistake(
+            "return dy @ self.weight.data if",
+            "return -dy @ self.weight.data if",
+            ("dx has the wrong sign", "dx hat das falsche Vorzeichen"),
+            ("dx = dy W", "dx = dy W, ohne Minus"),
         ),
         mistake(
             "self.bias.grad += dy_rows.sum(axis=0)",
