@@ -232,7 +232,8 @@ def _softmax(s):
     """Return exp(s) / Σ exp(s) of each row; zeros for a row of -inf, where every key is masked."""
     lowest = float(np.finfo(s.dtype).min) / 2
     exp = np.exp(s - np.maximum(s.max(axis=-1, keepdims=True), lowest))  # (N, H, T, S)
-    return exp / np.maximum(exp.sum(axis=-1, keepdims=True), 1)  # Σ ≥ 1, as the largest is exp(0)
+    total = np.maximum(exp.sum(axis=-1, keepdims=True), 1)  # Σ ≥ 1, as the largest is exp(0)
+    return exp / total  # (N, H, T, S)
 
 
 def _hidden(q, k):

@@ -20,6 +20,12 @@ def unchanged(blank: str, name: str, now: Any, before: Any) -> Output:
     return Output(blank, f"{name}{IN_PLACE}", not np.array_equal(now, before, equal_nan=True))
 
 
+def count(blank: str, results: Any, case: str = "") -> Output:
+    """Return the output that tells how many results a function returns, if it is a tuple."""
+    some = len(results) if isinstance(results, tuple | list) else results
+    return Output(blank, f"number of results {case}".rstrip(), some)
+
+
 def layer(name: str, build: Build, case: str = "") -> Trial:
     """Return a trial that runs a layer's forward and backward twice.
 

@@ -27,6 +27,8 @@ class Conv2d:
         self.weight.grad += np.einsum("nhwo,nhwijc->oijc", dy, patches_of(self, x))
         if self.bias is not None:
             self.bias.grad += np.einsum("nhwo->o", dy)
+        if not self.needs_dx:
+            return None
         dp = np.einsum("nhwo,oijc->nhwijc", dy, self.weight.data)
         dp = dp.reshape(1, dy.size // self.out_channels, -1)
         return col2im(dp, self.window, x.shape[1:3])

@@ -52,4 +52,6 @@ class Conv2d:
             self.weight.grad[o] += g * padded[n, rows, columns]
             if self.bias is not None:
                 self.bias.grad[o] += g
+        if self.needs_dx is False:
+            return None
         return dx[:, top : top + x.shape[1], left : left + x.shape[2]]

@@ -27,4 +27,4 @@ class Conv2d:
         self.weight.grad += (dy.T @ patches).reshape(self.weight.shape)
         if self.bias is not None:
             self.bias.grad += dy.sum(axis=0)
-        return col2im((dy @ w)[None], self.window, shape[1:3])
+        return col2im((dy @ w)[None], self.window, shape[1:3]) if self.needs_dx else None

@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.tools.course.exercise import Exercise, Output, mistake
-from firstlight.tools.course.trials import layer, unchanged
+from firstlight.tools.course.trials import count, layer, unchanged
 
 SCORES, SOFTMAX, HIDDEN = "_scores", "_softmax", "_hidden"
 FORWARD, BACKWARD = "MultiHeadAttention.forward", "MultiHeadAttention.backward"
@@ -66,7 +66,9 @@ def with_context(code, draw):
     module, x = built(code, draw)
     context = draw.array(len(x), draw.size("S"), x.shape[2])
     yield Output(FORWARD, "y (context)", module(x, context))
-    dx, dcontext = module.backward(draw.array(*x.shape))
+    results = module.backward(draw.array(*x.shape))
+    yield count(BACKWARD, results, "(context)")
+    dx, dcontext = results
     yield Output(BACKWARD, "dx (context)", dx)
     yield Output(BACKWARD, "dcontext", dcontext)
     yield Output(BACKWARD, "din_proj_weight (context)", module.in_proj_weight.grad)
@@ -197,8 +199,8 @@ EXERCISE = Exercise(
             ),
         ),
         mistake(
-            "return exp / np.maximum(exp.sum(axis=-1, keepdims=True), 1)",
-            "return exp / np.maximum(exp.sum(axis=-2, keepdims=True), 1e-30)",
+            "total = np.maximum(exp.sum(axis=-1, keepdims=True), 1)",
+            "total = np.maximum(exp.sum(axis=-2, keepdims=True), 1e-30)",
             (
                 "the sum is over the queries instead of the keys",
                 "die Summe läuft über die Anfragen statt über die Schlüssel",

@@ -60,13 +60,15 @@ def one_step(code, draw):
 
 
 def untracked(code, draw):
-    """Try evaluation mode without running statistics, which uses those of the batch."""
+    """Try training and evaluation without running statistics: both use those of the batch."""
     n, c = draw.size("N", 4), draw.size("C")
-    module = built(code, draw, c, track_running_stats=False).eval(keep_backward=True)
+    module = built(code, draw, c, track_running_stats=False)
+    yield Output(FORWARD, "y (running_mean=None)", module(draw.array(n, c)))
+    module.eval(keep_backward=True)
     y = module(draw.array(n, c))
-    yield Output(FORWARD, "y (track_running_stats=False)", y)
+    yield Output(FORWARD, "y (running_mean=None, training=False)", y)
     dx = module.backward(draw.array(n, c))
-    yield Output(BACKWARD, "dx (track_running_stats=False)", dx)
+    yield Output(BACKWARD, "dx (running_mean=None, training=False)", dx)
 
 
 def constant(code, draw):

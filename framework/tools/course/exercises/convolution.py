@@ -24,12 +24,12 @@ def patches(kernel, stride, padding):
     return trial
 
 
-def build(stride, padding, bias=True):
+def build(stride, padding, **options):
     """Return a function that builds a layer and a batch for it."""
 
     def of(code, draw):
         n, c, o = draw.size("N"), draw.size("C"), draw.size("O")
-        module = code.Conv2d(c, o, (2, 3), stride, padding, bias=bias)
+        module = code.Conv2d(c, o, (2, 3), stride, padding, **options)
         return draw.fill(module), draw.array(n, 6, 8, c)
 
     return of
@@ -55,14 +55,16 @@ EXERCISE = Exercise(
         "kernel at each position into a row, in the order of W[o]: kh, kw, C; self.window has "
         "kernel, stride and padding, and window.positions((H, W)) gives (oh, ow). With these rows "
         "the layer is a Linear layer. groups = 1 and dilation = 1 are enough: the first axis of "
-        "the rows then has length 1. Without a bias, self.bias is None. col2im is given: it adds "
-        "each number of dP to the pixel from which im2col read it.",
+        "the rows then has length 1. Without a bias, self.bias is None; with needs_dx = False, "
+        "backward returns None. col2im is given: it adds each number of dP to the pixel from which "
+        "im2col read it.",
         "Füllen Sie im2col aus, dann forward und backward von Conv2d. im2col schreibt die Pixel "
         "unter dem Kern an jeder Position in eine Zeile, in der Reihenfolge von W[o]: kh, kw, C; "
         "in self.window stehen kernel, stride und padding, und window.positions((H, W)) ergibt "
         "(oh, ow). Mit diesen Zeilen ist die Schicht eine lineare Schicht. groups = 1 und "
         "dilation = 1 genügen: Die erste Achse der Zeilen hat dann die Länge 1. Ohne Bias ist "
-        "self.bias None. col2im ist gegeben: Es addiert jede Zahl von dP zu dem Pixel, von dem "
+        "self.bias None; bei needs_dx = False gibt backward None zurück. col2im ist "
+        "gegeben: Es addiert jede Zahl von dP zu dem Pixel, von dem "
         "im2col sie gelesen hat.",
     ),
     lessons={"firstlight.nn.convolution": ("Conv2d",)},
@@ -75,6 +77,7 @@ EXERCISE = Exercise(
         layer("Conv2d", build(1, 0)),
         layer("Conv2d", build((4, 5), (1, 0)), "(stride=(4, 5), padding=(1, 0))"),
         layer("Conv2d", build((2, 1), 0, bias=False), "(stride=(2, 1), bias=False)"),
+        layer("Conv2d", build(1, 0, needs_dx=False), "(needs_dx=False)"),
         one_patch,
     ),
     mistakes=(

@@ -23,6 +23,7 @@ def looked_up(case, indices, padding_idx=None):
         module.backward(dy)
         yield Output(BACKWARD, f"dweight{case}", module.weight.grad.copy())
         yield unchanged(BACKWARD, f"dy{case}", dy, before)
+        yield unchanged(BACKWARD, f"self.weight.data{case}", module.weight.data, kept)
         module(x)
         module.backward(dy)
         yield Output(BACKWARD, f"dweight{case}{AFTER_TWO}", module.weight.grad.copy())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.tools.course.exercise import Exercise, Mistake, Output, mistake
-from firstlight.tools.course.trials import unchanged
+from firstlight.tools.course.trials import count, unchanged
 
 STEP, UNDO = "LSTMCell.step", "LSTMCell.undo"
 
@@ -14,13 +14,17 @@ def one_step(code, draw):
     a, b = draw.array(n, 4 * h), draw.array(n, 4 * h)
     state = draw.array(n, h), draw.array(n, h)
     kept = state[1].copy()
-    (h_t, c_t), saved = code.LSTMCell.step(a, b, state)
+    results = code.LSTMCell.step(a, b, state)
+    yield count(STEP, results)
+    (h_t, c_t), saved = results
     yield Output(STEP, "h_t", h_t)
     yield Output(STEP, "c_t", c_t)
     yield unchanged(STEP, "c", state[1], kept)
     dh, dc = draw.array(n, h), draw.array(n, h)
     kept = dh.copy(), dc.copy()
-    da, db, (dh_before, dc_before) = code.LSTMCell.undo((dh, dc), saved)
+    results = code.LSTMCell.undo((dh, dc), saved)
+    yield count(UNDO, results)
+    da, db, (dh_before, dc_before) = results
     for gate, part in zip("ifgo", np.split(np.asarray(da), 4, axis=1), strict=True):
         yield Output(UNDO, f"da_{gate}", part)
     yield Output(UNDO, "db", db)

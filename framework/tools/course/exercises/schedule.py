@@ -8,7 +8,14 @@ WARMUP_COSINE, BETWEEN = "warmup_cosine", "_cosine_between"
 
 def learning_rates(code, name, steps, *arguments, **settings):
     """Return the learning rates of the first steps."""
-    return [float(getattr(code, name)(step, *arguments, **settings)) for step in range(steps)]
+    schedule = getattr(code, name)
+    rates = [schedule(step, *arguments, **settings) for step in range(steps)]
+    return numbers(rates)
+
+
+def numbers(values):
+    """Return values as floats, since NumPy's and Python's are equally right; None if one is."""
+    return None if any(value is None for value in values) else [float(value) for value in values]
 
 
 def staircase(code, draw):
@@ -16,6 +23,7 @@ def staircase(code, draw):
     size, gamma = draw.size("step_size", 2, 4), draw.rng.uniform(0.3, 0.8)
     rates = learning_rates(code, STEP, 10, draw.rng.uniform(1, 2), step_size=size, gamma=gamma)
     yield Output(STEP, "lr", rates)
+    yield Output(STEP, "lr (gamma=0.1)", learning_rates(code, STEP, 10, 1.0, step_size=size))
 
 
 def increase(code, draw):
@@ -30,10 +38,10 @@ def half_wave(code, draw):
     """Try the way from one value to another."""
     start, end = draw.rng.uniform(1, 2), draw.rng.uniform(0.1, 0.5)
     shares = [0.0, 0.2, 0.5, 0.9, 1.0]
-    values = [float(code._cosine_between(start, end, share)) for share in shares]
-    yield Output(BETWEEN, "value (share=0, 0.2, 0.5, 0.9, 1)", values)
-    values = [float(code._cosine_between(end, start, share)) for share in shares]
-    yield Output(BETWEEN, "value (start < end)", values)
+    values = [code._cosine_between(start, end, share) for share in shares]
+    yield Output(BETWEEN, "value (share=0, 0.2, 0.5, 0.9, 1)", numbers(values))
+    values = [code._cosine_between(end, start, share) for share in shares]
+    yield Output(BETWEEN, "value (start < end)", numbers(values))
 
 
 def decrease(code, draw):
@@ -56,12 +64,14 @@ def both(code, draw):
     def rates(steps, **settings):
         return learning_rates(code, WARMUP_COSINE, steps, lr, eta_min=end, **settings)
 
+    first = rates(warm, total_steps=total, warmup_steps=warm)
+    yield Output(WARMUP_COSINE, "lr (step<warmup_steps)", first)
     whole = rates(total + 1, total_steps=total, warmup_steps=warm)
-    yield Output(WARMUP_COSINE, "lr (step<warmup_steps)", whole[:warm])
     yield Output(WARMUP_COSINE, "lr", whole)
     whole = rates(total + 4, total_steps=total, warmup_steps=warm)
     yield Output(WARMUP_COSINE, "lr (step>total_steps)", whole)
-    yield Output(WARMUP_COSINE, "lr (warmup_steps=0)", rates(total, total_steps=total))
+    whole = learning_rates(code, WARMUP_COSINE, total + 1, lr, total_steps=total)
+    yield Output(WARMUP_COSINE, "lr (warmup_steps=0, eta_min=0)", whole)
     whole = rates(warm + 2, total_steps=warm, warmup_steps=warm)
     yield Output(WARMUP_COSINE, "lr (warmup_steps=total_steps)", whole)
 
