@@ -83,11 +83,11 @@ def _factor(runs):
         return ""
     if np.allclose(factors, -1):
         return say("sign")
-    for label in runs[0].sizes:
-        for form, power in ((label, 1), (f"1/{label}", -1), (f"√{label}", 0.5)):
-            named = [sizes.get(label, 0.0) ** power for _, _, sizes in runs]
+    for form, power in (("{}", 1), ("1/{}", -1), ("√{}", 0.5), ("{}²", 2), ("1/{}²", -2)):
+        for label in runs[0].sizes:
+            named = [float(sizes.get(label, 1)) ** power for _, _, sizes in runs]
             if np.allclose(np.abs(factors), named, rtol=1e-3):
-                return say("factor of", factor=f"{factors[0]:.4g}", size=form)
+                return say("factor of", factor=f"{factors[0]:.4g}", size=form.format(label))
     same = np.allclose(factors, factors[0], rtol=1e-3)
     return say("factor", factor=f"{factors[0]:.4g}") if same else ""
 

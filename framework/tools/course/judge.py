@@ -211,7 +211,8 @@ class _Judged:
     def shared(self, outcome, blank):
         """Return the keys of a mistake's wrong outputs, if all are also the solution's."""
         got, theirs, right = self.got.values, outcome.values, self.right.values
-        here = [key for key in self.keys(blank) if key in theirs]
+        ended = self.problem(self.got, blank) is not None  # before the last output
+        here = [key for key in self.keys(blank) if key in theirs and (key in got or not ended)]
         wrong = [key for key in here if not equal(theirs[key], right[key])]
         same = all(key in got and equal(got[key], theirs[key]) for key in wrong)
         raised = self.problem(outcome, blank) is not None
@@ -232,12 +233,12 @@ class _Judged:
                 if self.explained is None:
                     self.explained, self.explained_blank = outcome, blank
                 return Cause(blank, in_language(known.what), how=in_language(known.how))
-        problem = self.problem(self.got, blank)
-        if problem is not None:
-            return _raised(problem)
         known = self.partly_explained_by(blank)
         if known is not None:
             return Cause(blank, in_language(known.what), how=in_language(known.how))
+        problem = self.problem(self.got, blank)
+        if problem is not None:
+            return _raised(problem)
         key = self.wrong_keys(blank)[0]
         run_number, _, name = key.split("/", 2)
         if name.endswith(IN_PLACE):

@@ -16,8 +16,8 @@ SENTENCES = {
         "{name} wird nicht zum Gradienten addiert: Ein zweiter Durchlauf überschreibt den ersten",
     ),
     "add": (
-        "write grad += …, since gradients of several passes add up",
-        "schreiben Sie grad += …, denn die Gradienten mehrerer Durchläufe addieren sich",
+        "use += instead of =, since the gradients of several passes add up",
+        "verwenden Sie += statt =, denn die Gradienten mehrerer Durchläufe addieren sich",
     ),
     "line": ("the line should be: {line}", "die Zeile muss heißen: {line}"),
     "sizes": (" (here, {sizes})", " (hier ist {sizes})"),

@@ -181,6 +181,15 @@ MISTAKES = (
     ),
     mistake(
         "back[i] += d * w",
+        "back[i] += w",
+        (
+            "the layer below gets sums of weights, without δ of the layer above",
+            "die Schicht darunter erhält Summen von Gewichten, ohne das δ der Schicht darüber",
+        ),
+        ("add δ_o W_oi", "addieren Sie δ_o W_oi"),
+    ),
+    mistake(
+        "back[i] += d * w",
         "back[i] += d",
         (
             "δ is passed to the layer below without the weights",

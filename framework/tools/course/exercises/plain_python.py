@@ -144,10 +144,14 @@ def trial_step(code, draw):
     """Run step with right parts."""
     blank, net = "PlainMLP.step", network(code, draw, "I", "H", "C")
     with right_parts(code, net, "forward", "backward", "gradients"):
+        weights = [np.array(rows) for rows in net.weights]
+        biases = [np.array(bias) for bias in net.biases]
         loss = net.step(*batch_for(draw, net), 0.1)
     for layer in range(2):
-        yield Output(blank, f"weights[{layer}]", net.weights[layer])
-        yield Output(blank, f"biases[{layer}]", net.biases[layer])
+        changed = np.array(net.weights[layer]) - weights[layer]
+        yield Output(blank, f"change of weights[{layer}]", changed)
+        changed = np.array(net.biases[layer]) - biases[layer]
+        yield Output(blank, f"change of biases[{layer}]", changed)
     yield Output(blank, "loss", loss)
 
 
