@@ -1,5 +1,7 @@
 """Exercise: forward and backward of batch normalisation, and its running statistics."""
 
+import numpy as np
+
 from firstlight.tools.course.exercise import Exercise, Output, mistake
 from firstlight.tools.course.trials import layer, unchanged
 
@@ -42,15 +44,24 @@ def tracked(code, draw):
     yield Output(TRACK, "running_var", module.running_var.data)
 
 
-def one_step(code, draw):
-    """Try the running statistics after a forward, then evaluation mode."""
+def calls_of_track(code, draw):
+    """Try what forward passes to track in training."""
     module, x = sequences(code, draw)
+    calls = []
+    module.track = lambda mean, var, n: calls.append((mean, var, n))
     module(x)
-    yield Output(FORWARD, "running_mean after forward", module.running_mean.data.copy())
-    yield Output(FORWARD, "running_var after forward", module.running_var.data.copy())
+    yield Output(FORWARD, "calls of track", len(calls))
+    for mean, var, n in calls:
+        yield Output(FORWARD, "mean for track", np.ravel(mean))
+        yield Output(FORWARD, "var for track", np.ravel(var))
+        yield Output(FORWARD, "n for track", float(n))
+
+
+def evaluation(code, draw):
+    """Try evaluation mode."""
+    module, x = sequences(code, draw)
     module.eval(keep_backward=True)
     kept = module.running_mean.data.copy()
-    x = draw.array(*x.shape)
     y = module(x)
     yield Output(FORWARD, "y (training=False)", y)
     yield unchanged(FORWARD, "running_mean (training=False)", module.running_mean.data, kept)
@@ -114,7 +125,8 @@ EXERCISE = Exercise(
         layer("BatchNorm", rows),
         layer("BatchNorm", sequences, "(N, L, C)"),
         layer("BatchNorm", without_weights, "(affine=False)"),
-        one_step,
+        calls_of_track,
+        evaluation,
         untracked,
         constant,
     ),

@@ -4,72 +4,16 @@ import math
 
 import numpy as np
 
-from firstlight import optim
-from firstlight.module import Module
-from firstlight.parameter import Parameter
-from firstlight.support.step_output import StepOutput
 from firstlight.tools.course.exercise import Exercise, Output, mistake
-from firstlight.trainer import Trainer
+from firstlight.tools.course.exercises._scripted_training import ScriptedModel, driven, trainer_of
 
 START, LOG, END = (f"EarlyStopping.on_{hook}" for hook in ("fit_start", "log", "fit_end"))
 
 
-class _Scripted(Module):
-    """A model whose weights change at every step, and whose validation losses are given."""
-
-    def __init__(self, losses):
-        self.losses = list(losses)
-        self.weight = Parameter(np.zeros(2, "float32"))
-
-    def training_step(self, batch):
-        """Return a loss whose gradient is 1."""
-        return StepOutput(self.weight.data.sum(), np.ones(2, "float32"))
-
-    def backward(self, dy):
-        """Add dy to the gradient."""
-        self.weight.grad += dy
-
-    def validation_step(self, batch):
-        """Return the next of the given losses."""
-        return StepOutput(np.float64(self.losses.pop(0)))
-
-    def configure_optimizer(self):
-        """Return plain gradient descent."""
-        return optim.SGD(self.parameters(), lr=1.0)
-
-
-def trainer_of(callback, epochs):
-    """Return a trainer without any other callbacks."""
-    return Trainer(
-        max_epochs=epochs,
-        log_every_n_steps=1,
-        callbacks=[callback],
-        default_callbacks=False,
-        runs_dir=None,
-    )
-
-
-def driven(callback, losses):
-    """Call the hooks as a training of one step an epoch does; return the trainer and the model."""
-    trainer, module = trainer_of(callback, len(losses)), _Scripted(losses)
-    trainer.module = module
-    callback.on_fit_start(trainer=trainer)
-    for loss in losses:
-        trainer.progress.step = trainer.progress.epoch = trainer.epoch + 1
-        module.weight.data[...] -= 1
-        for values in ({"train_loss": 1.0}, {"val_loss": loss}):
-            trainer.metrics.update(values)
-            callback.on_log(trainer=trainer, record=trainer.progress.place() | values)
-        if trainer.stop_reason is not None:
-            break
-    callback.on_fit_end(trainer=trainer)
-    return trainer, module
-
-
-def outputs(callback, losses, case, blank=LOG):
+def outputs(callback, losses, case):
     """Yield the epochs of a training, and the weights after it, which fall by 1 an epoch."""
     trainer, module = driven(callback, losses)
-    yield Output(blank, f"epochs {case}", trainer.epoch)
+    yield Output(LOG, f"epochs {case}", trainer.epoch)
     yield Output(END, f"weights {case}", module.weight.data.copy())
 
 
@@ -110,12 +54,15 @@ def monitored(code, draw):
 
 
 def used_twice(code, draw):
-    """Try a second training with the same callback, which is worse than the first."""
-    callback = code.EarlyStopping(patience=2)
-    driven(callback, [1, 2, 3, 4])
-    yield from outputs(callback, [9, 8, 7, 8, 9, 9], "(second fit)", START)
-    driven(callback, [1, 2, 3, 4])
-    yield from outputs(callback, [math.nan] * 4, "(second fit, loss=nan)", START)
+    """Try whether a second training with the same callback is like one with a new callback."""
+    for losses in ([9, 8, 7, 8, 9, 9], [math.nan] * 4):
+        callback = code.EarlyStopping(patience=2)
+        driven(callback, [1, 2, 3, 4])
+        results = [driven(one, losses) for one in (callback, code.EarlyStopping(patience=2))]
+        epochs, weights = zip(*[(t.epoch, m.weight.data[0]) for t, m in results], strict=True)
+        case = f"(second fit, loss={losses[0]}, …)"
+        yield Output(START, f"epochs as in a first fit {case}", epochs[0] == epochs[1])
+        yield Output(START, f"weights as in a first fit {case}", weights[0] == weights[1])
 
 
 def trained(code, draw):
@@ -125,7 +72,7 @@ def trained(code, draw):
     callback = code.EarlyStopping(patience=2)
     keeps = []
 
-    class Watched(_Scripted):
+    class Watched(ScriptedModel):
         def backward(self, dy):
             super().backward(dy)
             keeps.append(any(_shared(one, self.weight) for one in vars(callback).values()))
