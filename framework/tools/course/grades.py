@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firstlight.tools.course import run
+from firstlight.tools.course.causes import Cause
 from firstlight.tools.course.exercise import NAMES, exercise
-from firstlight.tools.course.judge import Cause, Result, judge
+from firstlight.tools.course.judge import Result, judge
 from firstlight.tools.course.outcome import Problem
 from firstlight.tools.course.similarity import Pair, similar_pairs
 from firstlight.tools.course.submissions import Submission

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ from types import ModuleType
 from firstlight.tools.course import child
 from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.exercise import Exercise, Mistake
+from firstlight.tools.course.mutations import Mutation
 from firstlight.tools.course.outcome import Outcome
 from firstlight.tools.language import current_language
+
+_one_at_a_time = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -143,10 +147,17 @@ def with_mistake(text: str, one: Mistake) -> str:
     return text
 
 
-def computed(task: Exercise, text: str, seed: int) -> Outcome:
+@functools.lru_cache(maxsize=4096)
+def of_mutation(task: Exercise, one: Mutation, seed: int, runs: int = len(child.RUNS)) -> Outcome:
+    """Return what the lesson computes with a mutation; ``runs`` are those of the trials."""
+    return computed(task, one.text, seed, runs)
+
+
+def computed(task: Exercise, text: str, seed: int, runs: int = len(child.RUNS)) -> Outcome:
     """Return what a solution computes in this process, for solutions that are trusted."""
     code, outcome = ModuleType("solution"), Outcome()
     code.__file__ = "<solution>"
     exec(compile(text, "<solution>", "exec"), vars(code))
-    child.run_trials(code, task, seed, outcome)
+    with _one_at_a_time:  # the seed belongs to the whole process
+        child.run_trials(code, task, seed, outcome, runs)
     return outcome

@@ -101,6 +101,53 @@ SENTENCES = {
     "number": ("is {got}, expected {right}", "ist {got}, erwartet ist {right}"),
 }
 
+MUTATIONS = {  # of the lesson
+    "term": (
+        "in the computation of {target}, the term {code} is missing",
+        "bei der Berechnung von {target} fehlt der Term {code}",
+    ),
+    "factor": (
+        "in the computation of {target}, the factor {code} is missing",
+        "bei der Berechnung von {target} fehlt der Faktor {code}",
+    ),
+    "divisor": (
+        "in the computation of {target}, the division by {code} is missing",
+        "bei der Berechnung von {target} fehlt die Division durch {code}",
+    ),
+    "power": (
+        "in the computation of {target}, the power of {code} is missing",
+        "bei der Berechnung von {target} fehlt die Potenz von {code}",
+    ),
+    "other": (
+        "in the computation of {target}, {wrong} stands in place of {code}",
+        "bei der Berechnung von {target} steht {wrong} statt {code}",
+    ),
+    "transposed": (
+        "in the computation of {target}, {code} is not transposed",
+        "bei der Berechnung von {target} ist {code} nicht transponiert",
+    ),
+    "sign": (
+        "in the computation of {target}, the sign of {code} is wrong",
+        "bei der Berechnung von {target} ist das Vorzeichen von {code} falsch",
+    ),
+    "overwritten": (
+        "{target} is overwritten, where something should be added to it",
+        "{target} wird überschrieben, statt dass etwas addiert wird",
+    ),
+    "left out": (
+        "{target} does not change: the step that computes it is missing",
+        "{target} ändert sich nicht: Der Schritt, der es berechnet, fehlt",
+    ),
+    "never": ("the case {code} is not handled", "der Fall {code} wird nicht behandelt"),
+    "always": (
+        "the case in which {code} does not hold is not handled",
+        "der Fall, in dem {code} nicht gilt, wird nicht behandelt",
+    ),
+    "cure": ("compare with the lesson: {line}", "vergleichen Sie mit der Lektion: {line}"),
+    "result": ("the result", "das Ergebnis"),
+    "condition": ("a condition", "eine Bedingung"),
+}
+
 STATES = {  # of exercises and blanks
     "right": ("right", "richtig"),
     "wrong": ("wrong", "falsch"),

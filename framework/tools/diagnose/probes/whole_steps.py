@@ -178,7 +178,7 @@ def whole_step(path: Path, arguments: Sequence[str] = ()) -> WholeStep | None:
 class _Search:
     def __init__(self, path, arguments):
         self.path, self.arguments = path, arguments
-        self.ends = time.perf_counter() + BUDGET
+        self.ends = time.thread_time() + BUDGET
 
     def of(self, loop, iteration):
         """Return the evidence of a loop, None if no value in it follows a number."""
@@ -209,7 +209,7 @@ class _Search:
         size = max(float(np.sqrt(np.square(value).mean())), 0.1)
         directions, changes = [], []
         for _ in range(DIRECTIONS):
-            if time.perf_counter() > self.ends:
+            if time.thread_time() > self.ends:
                 return None
             v = rng.standard_normal(value.shape) * size
             moved = self._run(base.wanted, base.iteration, {name: H * v}).numbers

@@ -1,0 +1,199 @@
+"""Causes: what a solution computed beside what is right, and beside what mistakes compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from firstlight.tools.course import run
+from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE, Difference, describe, equal
+from firstlight.tools.course.exercise import Exercise
+from firstlight.tools.course.hints import hint
+from firstlight.tools.course.mutations import mutations
+from firstlight.tools.course.outcome import Outcome, Problem
+from firstlight.tools.course.words import say
+from firstlight.tools.diagnose.kind import in_language
+
+
+@dataclass
+class Cause:
+    """Why a blank is not right, in three steps of detail.
+
+    Attributes
+    ----------
+    blank : str
+        Function or method, "" for the file.
+    what : str
+        What is wrong.
+    line : int
+        The line to look at, 0 if unknown.
+    how : str
+        How to mend it, "" if unknown.
+    """
+
+    blank: str
+    what: str
+    line: int = 0
+    how: str = ""
+
+
+class Comparison:
+    """What a solution computed beside what is right and what known mistakes compute."""
+
+    def __init__(
+        self,
+        task: Exercise,
+        got: Outcome,
+        right: Outcome,
+        seed: int,
+    ):
+        self.task, self.got, self.right, self.seed = task, got, right, seed
+        self.explained: Outcome | None = None  # of the mistake found in an earlier blank
+        self.explained_blank = ""
+
+    def keys(self, blank):
+        return [key for key in self.right.values if key.split("/")[1] == blank]
+
+    def problem(self, outcome, blank):
+        return next((one for one in outcome.problems if one.blank == blank), None)
+
+    def state(self, blank):
+        """Return "right", "wrong", "empty" or "unknown" of a blank."""
+        problem = self.problem(self.got, blank)
+        if problem is not None:
+            return "empty" if problem.kind == "NotImplementedError" else "wrong"
+        if self.wrong_keys(blank):
+            return "wrong"
+        return "right" if all(key in self.got.values for key in self.keys(blank)) else "unknown"
+
+    def wrong_keys(self, blank):
+        """Return the keys of a blank's outputs that are not right, of those that are there."""
+        got, right = self.got.values, self.right.values
+        return [key for key in self.keys(blank) if key in got and not equal(got[key], right[key])]
+
+    def same(self, other, blank):
+        """Return whether a solution's outputs of a blank are those of another outcome."""
+        mine, its = self.problem(self.got, blank), self.problem(other, blank)
+        if (mine and (mine.kind, mine.message)) != (its and (its.kind, its.message)):
+            return False
+        keys = self.keys(blank)
+        here = [key for key in keys if key in self.got.values]
+        if here != [key for key in keys if key in other.values]:
+            return False
+        return all(equal(self.got.values[key], other.values[key]) for key in here)
+
+    def explains(self, outcome, blank):
+        """Return whether a mistake's outcome explains a wrong blank, and contradicts no other."""
+        wrong = [one for one in self.task.blanks if not self.is_right(outcome, one)]
+        return (
+            blank in wrong
+            and self.same(outcome, blank)
+            and not any(self.state(one) == "right" for one in wrong)
+        )
+
+    def mutation(self, blank):
+        """Return the mutation of the lesson that explains a wrong blank, or None."""
+        for one in mutations(self.task, blank):
+            first = run.of_mutation(self.task, one, self.seed, runs=1)
+            if self.fits(first, blank):
+                outcome = run.of_mutation(self.task, one, self.seed)
+                if self.explains(outcome, blank):
+                    if self.explained is None:
+                        self.explained, self.explained_blank = outcome, blank
+                    return one
+        return None
+
+    def fits(self, outcome, blank):
+        """Return whether outputs of a blank in the first run, at least one wrong, are the same."""
+        got, theirs, right = self.got.values, outcome.values, self.right.values
+        keys = [key for key in self.keys(blank) if key.startswith("0/")]
+        same = all((key in got) == (key in theirs) for key in keys)
+        there = [key for key in keys if key in got]
+        return (
+            same
+            and all(equal(got[key], theirs[key]) for key in there)
+            and any(not equal(got[key], right[key]) for key in there)
+        )
+
+    def partly_explained_by(self, blank):
+        """Return the mistake whose wrong outputs are all among those of a wrong blank, or None.
+
+        There may be further mistakes. Of several such mistakes, it is the one of most outputs.
+        """
+        found = [
+            (len(self.shared(outcome, blank)), known)
+            for known, outcome in run.of_mistakes(self.task, self.seed)
+        ]
+        most, known = max(found, key=lambda one: one[0], default=(0, None))
+        return known if most else None
+
+    def shared(self, outcome, blank):
+        """Return the keys of a mistake's wrong outputs, if all are also the solution's."""
+        got, theirs, right = self.got.values, outcome.values, self.right.values
+        ended = self.problem(self.got, blank) is not None  # before the last output
+        here = [key for key in self.keys(blank) if key in theirs and (key in got or not ended)]
+        wrong = [key for key in here if not equal(theirs[key], right[key])]
+        same = all(key in got and equal(got[key], theirs[key]) for key in wrong)
+        raised = self.problem(outcome, blank) is not None
+        telling = same and not raised and any(_is_telling(theirs[key]) for key in wrong)
+        return wrong if telling else []
+
+    def is_right(self, outcome, blank):
+        """Return whether another outcome has the right outputs of a blank."""
+        keys = self.keys(blank)
+        return self.problem(outcome, blank) is None and _same_as(outcome, self.right, keys)
+
+    def cause(self, blank):
+        """Return the cause of a wrong blank: a known mistake, or what its first output shows."""
+        if self.explained is not None and self.same(self.explained, blank):
+            return Cause(blank, say("follows", blank=self.explained_blank))
+        for known, outcome in run.of_mistakes(self.task, self.seed):
+            if self.explains(outcome, blank):
+                if self.explained is None:
+                    self.explained, self.explained_blank = outcome, blank
+                return Cause(blank, in_language(known.what), how=in_language(known.how))
+        known = self.mutation(blank) or self.partly_explained_by(blank)
+        if known is not None:
+            return Cause(blank, in_language(known.what), how=in_language(known.how))
+        problem = self.problem(self.got, blank)
+        if problem is not None:
+            return raised(problem)
+        key = self.wrong_keys(blank)[0]
+        run_number, _, name = key.split("/", 2)
+        if name.endswith(IN_PLACE):
+            return Cause(blank, say("in place", name=name.removesuffix(IN_PLACE)))
+        single = f"{run_number}/{blank}/{name.removesuffix(AFTER_TWO)}"
+        if name.endswith(AFTER_TWO) and equal(self.got.values[single], self.right.values[single]):
+            label = name.removesuffix(AFTER_TWO)
+            return Cause(blank, say("overwritten", name=label), how=say("add", name=label))
+        same_name = [one for one in self.keys(blank) if one.split("/", 2)[2] == name]
+        runs = [key] + [one for one in same_name if one != key and one in self.got.values]
+        return Cause(blank, f"{name}: {describe([self.difference(one) for one in runs])}")
+
+    def difference(self, key):
+        """Return what an output is and should be, and the sizes."""
+        sizes = self.right.sizes.get(key, {})
+        return Difference(self.got.values[key], self.right.values[key], sizes)
+
+
+def _is_telling(value):
+    """True for numbers that two solutions hardly share by chance."""
+    return value.dtype.kind == "f" and bool((np.isfinite(value) & (value != 0)).any())
+
+
+def _same_as(one, other, keys):
+    return all(
+        key in one.values and key in other.values and equal(one.values[key], other.values[key])
+        for key in keys
+    )
+
+
+def raised(problem: Problem) -> Cause:
+    """Return an exception as a `Cause`."""
+    told = f"{problem.kind}: {problem.message}" if problem.message else problem.kind
+    if problem.kind == "SystemExit":
+        told = say("exits")
+    if problem.kind in ("ValueError", "IndexError") and problem.sizes:  # of shapes, most often
+        told += say("sizes", sizes=", ".join(f"{n} = {size}" for n, size in problem.sizes.items()))
+    return Cause(problem.blank, told, problem.line, hint(problem.message))
