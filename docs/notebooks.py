@@ -66,7 +66,8 @@ def notebook(script: Path, suffix: str, texts: Texts, folder: Path) -> nbformat.
         raise SystemExit(f"{script}: expected its docstring alone before the first # %%")
     step = ast.get_docstring(ast.parse(first.source)).split("\n\n")[0]
     number = step.split()[1].rstrip(":")  # of "Step 3: ..."
-    page = next(PAGES.glob(f"{number}-*{suffix}.md"), None) or next(PAGES.glob(f"{number}-*.md"))
+    pages = PAGES.glob(f"{number}-*.md")
+    page = next(path for path in pages if path.name.endswith(".de.md") == (suffix == ".de"))
     chapter = page.read_text("utf-8").splitlines()[0].removeprefix("# ")
     link = Path(os.path.relpath(page, folder)).as_posix()
     origin = texts.translate(ORIGIN).format(

@@ -63,8 +63,10 @@ def test_every_text_is_translated_and_names_its_chapter(step, folder):
     assert len(english) == len(german)
     for one, other in zip(english, german, strict=True):
         assert one != other or one == "## Test"
-    page = re.search(r"\]\((\S+\.md)\)", english[0])[1]
-    assert (folder / page).is_file()
+    for texts in (english, german):
+        page = re.search(r"\]\((\S+\.md)\)", texts[0])[1]
+        assert (folder / page).is_file()
+        assert page.endswith(".de.md") == (texts is german)
 
 
 def test_a_missing_translation_is_named(tmp_path):
