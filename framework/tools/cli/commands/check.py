@@ -95,7 +95,10 @@ class ExamineCommand(NamesCommand):
         settings.parse(args.rest, known=vars(args))
         seed_everything(settings.general["seed"])
         if script is not None:
-            return self.examine(self._of_script(script, settings, args.data), args)
+            from firstlight.tools.diagnose.probes.kept_statements import keeping_statements
+
+            with keeping_statements():
+                return self.examine(self._of_script(script, settings, args.data), args)
         return self.examine(self._of_names(settings, args.checkpoint), args)
 
     def examine(self, found: Examined, args: Args) -> int:

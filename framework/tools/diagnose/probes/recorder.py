@@ -25,7 +25,7 @@ from firstlight.tools.diagnose.probes.events import (
 )
 from firstlight.tools.diagnose.probes.instrument import Site
 from firstlight.tools.diagnose.probes.recorded_calls import copied
-from firstlight.tools.diagnose.probes.sandbox import StopScript
+from firstlight.tools.diagnose.probes.sandbox import TIME_LIMIT, StopScript
 from firstlight.tools.diagnose.probes.step_numbers import Running, around, number_steps
 from firstlight.tools.diagnose.probes.values import (
     changed_pairs,
@@ -51,13 +51,15 @@ class Recorder:
     steps : int
         Steps of each training after which its loop ends.
     seconds : float
+        Of CPU time, after which the script ends.
     """
 
     float64: bool = False
     instruments: bool = True  # whether the script reports its loops, assignments and numbers
 
     def __init__(self, path: Path, *, steps: int = STEPS, seconds: float = SECONDS):
-        self.path, self.steps, self.deadline = path, steps, time.perf_counter() + seconds
+        self.path, self.steps, self.seconds = path, steps, seconds
+        self.until: float = time.thread_time() + seconds
         self.trace: Trace = Trace(path)
         self._file = str(path)
         self.sites: list[Site] = []
@@ -66,7 +68,8 @@ class Recorder:
         self.inside: bool = False  # a call of a module or an optimizer
         self._running: dict[int, dict[int, Running]] = {}  # by frame, site
         self._by_run: dict[int, Running] = {}
-        self._runs, self._waiting = 0, {}
+        self.runs: int = 0  # of loops, so far
+        self._waiting = {}
         self._keys: dict[int, tuple[Any, Any]] = {}  # of values by id, kept alive
         self._ordinals: dict[tuple[str, int], int] = {}
         self._counts: dict[Any, int] = {}
@@ -181,6 +184,11 @@ class Recorder:
         """Whether a training has begun, after which no file may be written."""
         return bool(self._counts) or bool(self.trace.fits)
 
+    @property
+    def has_changed_values(self) -> bool:
+        """Whether anything that may be trained was changed so far."""
+        return self.has_trained or any(isinstance(e, Update) for e in self.trace.events)
+
     def key_of(self, event: Event) -> tuple[str, int, int]:
         """Return the class and line of an event, and how many of these came before."""
         kind = type(event).__name__, event.at.line
@@ -227,9 +235,9 @@ class Recorder:
     # --- loops ----------------------------------------------------------------------------------
 
     def _entered(self, site, frame):
-        self._runs += 1
-        running = Running(self.sites[site], frame.f_code, self._runs)
-        self._running.setdefault(id(frame), {})[site] = self._by_run[self._runs] = running
+        self.runs += 1
+        running = Running(self.sites[site], frame.f_code, self.runs)
+        self._running.setdefault(id(frame), {})[site] = self._by_run[self.runs] = running
         return running
 
     def _iterate(self, running, iterable):
@@ -268,8 +276,8 @@ class Recorder:
             running.updated[key] = turn.number
 
     def _check_time(self):
-        if time.perf_counter() > self.deadline:
-            raise StopScript("it ran for its time limit")
+        if time.thread_time() > self.until:
+            raise StopScript(TIME_LIMIT)
 
     # --- values -----------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from firstlight.tools.diagnose.kind import Evidence, Place
 from firstlight.tools.diagnose.probes.events import Trace, Update
 from firstlight.tools.diagnose.probes.flow_events import Entry, Pairing, Step, union
 from firstlight.tools.diagnose.probes.flow_recorder import FlowRecorder
-from firstlight.tools.diagnose.probes.trace import script_tree, trace
+from firstlight.tools.diagnose.probes.program import script_tree
+from firstlight.tools.diagnose.probes.trace import trace
 from firstlight.tools.diagnose.probes.traced_array import (
     Draw,
     Holder,

@@ -40,9 +40,8 @@ class RightStep(Evidence):
 def step_evidence(path: Path, arguments: Sequence[str] = ()) -> list[Evidence]:
     """Return the evidence of one step of each training of a script."""
     found: list[Evidence] = []
-    began = time.process_time()
-    reference = trace(path, arguments, DoubleRecorder(path))
-    longer = None
+    reference, longer = trace(path, arguments, DoubleRecorder(path)), None
+    began = time.process_time()  # the script alone may take longer than its steps
     for number, window in enumerate(windows(reference)):
         if time.process_time() - began > BUDGET:
             break  # many trainings, such as one for each parameter that is clipped by hand

@@ -96,7 +96,8 @@ class StepCheck:
             if any(part in loss.name.lower() for part in LOSS_NAMES)
         }
         for one in self.right:
-            named |= {(loss.name, loss.line) for loss in self._fitting(one)}
+            self.known |= {(loss.name, loss.line) for loss in self._fitting(one)}
+        named |= self.known
         for one in list(self.right):  # no gradient at all fits a loss that does not depend on it
             losses = [loss for loss in self.candidates(one.scalars) if loss.how == "last"]
             if not any(one.unit.claims) and any((w.name, w.line) in named for w in losses):
@@ -183,7 +184,8 @@ class StepCheck:
         places = {
             event.key: event.index for event in self.window.of(Scalar, until=self.window.last)
         }
-        final = max(losses, key=lambda loss: places[loss.keys[-1]])  # e.g. a total
+        fitting = [loss for loss in losses if (loss.name, loss.line) in self.known]
+        final = max(fitting or losses, key=lambda loss: places[loss.keys[-1]])  # e.g. a total
         return chain + final.of(one.scalars)
 
     def measure(self, units: list[Unit]) -> Measured:

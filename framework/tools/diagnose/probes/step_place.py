@@ -17,10 +17,11 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Place
 from firstlight.tools.diagnose.probes.events import Event
 from firstlight.tools.diagnose.probes.instrument import Site
+from firstlight.tools.diagnose.probes.program import script_tree
 from firstlight.tools.diagnose.probes.replay import Replay, direction, scaled
 from firstlight.tools.diagnose.probes.step_check import H, Measured, StepCheck
 from firstlight.tools.diagnose.probes.step_repair import keeps_loss, suspects, window_of
-from firstlight.tools.diagnose.probes.trace import script_tree, trace
+from firstlight.tools.diagnose.probes.trace import trace
 from firstlight.tools.diagnose.probes.values import is_float_value
 
 Name = tuple[int, str]  # a line, and what it assigns

@@ -20,10 +20,11 @@ from firstlight.tools.diagnose.probes.events import (
     Scalar,
     Trace,
 )
+from firstlight.tools.diagnose.probes.program import script_tree
 from firstlight.tools.diagnose.probes.replay import Replay, Window
 from firstlight.tools.diagnose.probes.scope import Scope
 from firstlight.tools.diagnose.probes.step_check import ENOUGH, StepCheck
-from firstlight.tools.diagnose.probes.trace import script_tree, trace
+from firstlight.tools.diagnose.probes.trace import trace
 
 BUDGET, OF_LOSSES = 1.4, 0.8  # seconds for changes of gradients, and of losses
 OF_LOSS = {"sum", "operand", "index", "factor"}  # mistakes that may be in the loss, too

@@ -1,21 +1,23 @@
 """Trace of a script: the first steps of its trainings as events, each with its line."""
 
-import __future__
-
 import ast
-import copy
-import functools
 import linecache
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from firstlight.tools.diagnose.probes.events import Trace
-from firstlight.tools.diagnose.probes.instrument import RECORDER, instrumented
+from firstlight.tools.diagnose.probes.instrument import RECORDER
+from firstlight.tools.diagnose.probes.kept_statements import kept_statements
 from firstlight.tools.diagnose.probes.module_hooks import recording_modules
+from firstlight.tools.diagnose.probes.program import (
+    instrumented_program,
+    names_single_precision,
+    plain_program,
+)
 from firstlight.tools.diagnose.probes.raised import one_line
 from firstlight.tools.diagnose.probes.recorder import Recorder
-from firstlight.tools.diagnose.probes.sandbox import StopScript, sandbox
+from firstlight.tools.diagnose.probes.sandbox import TIME_LIMIT, StopScript, sandbox
 
 
 def trace(
@@ -41,16 +43,17 @@ def trace(
     linecache.getlines(str(path))  # now, as the script may change the folder
     found = recorder.trace
     found.parameters = recorder.parameters
+    program, kept = plain_program(path), None
     if recorder.instruments:
-        codes, recorder.sites = _compiled(path, recorder.float64, edited)
-    else:
-        codes = [compile(script_tree(path), str(path), "exec", dont_inherit=True)]
+        program = instrumented_program(path, float64=recorder.float64, edited=edited)
+        single = names_single_precision(path, path.stat().st_mtime_ns)
+        kept = kept_statements(path, tuple(arguments), single and recorder.float64)
+    recorder.sites = program.sites
     with sandbox(path, list(arguments), recorder) as module, recording_modules(recorder):
         found.names = vars(module)
         found.names[RECORDER] = recorder
         try:
-            for code in codes:
-                exec(code, found.names)
+            program.run(found.names, recorder, kept)
         except StopScript as stop:
             found.ended = str(stop)
         except SystemExit as stop:
@@ -58,39 +61,9 @@ def trace(
                 found.ended = _last_words(stop)
         except Exception as error:
             _note_error(found, error)
+    if kept is not None and not kept.complete:
+        kept.close(cut=found.ended == TIME_LIMIT)
     return recorder.finish()
-
-
-def script_tree(path: Path) -> ast.Module:
-    """Return the syntax tree of a script."""
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
-def _compiled(path, float64, edited):
-    """Return the code of each statement of a script, and the sites in them."""
-    codes, sites, flags = _compiled_file(path, float64, path.stat().st_mtime_ns)
-    if edited is None:
-        return codes, sites
-    place, statement = edited
-    changed, new = _compiled_statement(path, copy.deepcopy(statement), float64, len(sites), flags)
-    return [*codes[:place], changed, *codes[place + 1 :]], [*sites, *new]
-
-
-@functools.lru_cache(maxsize=4)
-def _compiled_file(path, float64, _):
-    codes, sites, flags = [], [], 0
-    for statement in script_tree(path).body:
-        code, new = _compiled_statement(path, statement, float64, len(sites), flags)
-        flags |= code.co_flags & __future__.annotations.compiler_flag  # of a __future__ import
-        codes.append(code)
-        sites += new
-    return codes, sites, flags
-
-
-def _compiled_statement(path, statement, float64, first, flags):
-    tree = ast.Module([statement], [])
-    tree, sites = instrumented(tree, float64=float64, first=first)
-    return compile(tree, str(path), "exec", flags, dont_inherit=True), sites
 
 
 def _last_words(stop):

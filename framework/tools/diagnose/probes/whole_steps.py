@@ -19,12 +19,13 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Evidence, Place
 from firstlight.tools.diagnose.probes.events import Event, Scalar
+from firstlight.tools.diagnose.probes.program import script_tree
 from firstlight.tools.diagnose.probes.recorder import Recorder
 from firstlight.tools.diagnose.probes.sandbox import StopScript
 from firstlight.tools.diagnose.probes.state_values import Values, values_in
 from firstlight.tools.diagnose.probes.step_check import LOSS_NAMES
 from firstlight.tools.diagnose.probes.step_numbers import Running
-from firstlight.tools.diagnose.probes.trace import script_tree, trace
+from firstlight.tools.diagnose.probes.trace import trace
 
 H = 1e-6
 ITERATIONS = 1, 0  # that are measured: of a kink or a momentum, one of them knows nothing
@@ -108,6 +109,7 @@ class _Iterations(Recorder):
     """A recorder of the values and numbers of one iteration, or of which loops have numbers."""
 
     float64 = True
+    has_changed_values = True  # maybe: it keeps no events
 
     def __init__(
         self,
@@ -162,7 +164,7 @@ def whole_step(path: Path, arguments: Sequence[str] = ()) -> WholeStep | None:
     if LIMITED.search(path.read_text(encoding="utf-8")):
         return None
     explored = _Iterations(path)
-    explored.deadline = time.perf_counter() + BUDGET
+    explored.until = time.thread_time() + BUDGET
     trace(path, arguments, explored)
     search = _Search(path, arguments)
     for _, loop in sorted(explored.loops.values(), reverse=True)[:LOOPS]:
