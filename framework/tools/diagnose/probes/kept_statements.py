@@ -8,13 +8,16 @@ it draws no random numbers, and that nothing has written into its arrays until t
 
 import ast
 import random
+import sys
 import time
+from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,12 +46,15 @@ class Kept:
         That it assigned.
     runs : int
         Number of loops that it ran.
+    events : Counter of (str, int)
+        Number of events of functions that it called, by class and line.
     mark
         Shows whether something has written into the value.
     """
 
     value: Any
     runs: int
+    events: Counter[tuple[str, int]]
     mark: Any
 
 
@@ -81,14 +87,16 @@ class Statements:
         exec(code, names)
         if time.thread_time() - began < SLOW or before != _state(recorder):
             return
-        outside = [e for e in recorder.trace.events[count:] if not _is_by(e, statement)]
+        new = recorder.trace.events[count:]
+        events = Counter(e.key[:2] for e in new if not _is_by(e, statement))
         same = others == {name: id(v) for name, v in names.items() if name not in targets}
         values = [names[name] for name in targets]
-        if same and not outside and all(map(_can_be_kept, values)):
+        numbers = all(isinstance(event, (Assigned, Scalar)) for event in new)
+        if same and numbers and all(map(_can_be_kept, values)):
             self._size += sum(value.nbytes for value in values if isinstance(value, np.ndarray))
             if self._size <= MOST:
                 value = values[0] if isinstance(statement.targets[0], ast.Name) else tuple(values)
-                self.kept[place] = Kept(value, recorder.runs - runs, _mark(value))
+                self.kept[place] = Kept(value, recorder.runs - runs, events, _mark(value))
 
     def close(self, *, cut: bool) -> None:
         """End the first run; forget values that were written into, all if it was cut off."""
@@ -98,6 +106,10 @@ class Statements:
             for place, one in self.kept.items()
             if not cut and _mark(one.value) == one.mark
         }
+        for one in self.kept.values():
+            for value in one.value if isinstance(one.value, tuple) else (one.value,):
+                if isinstance(value, np.ndarray):
+                    value.flags.writeable = False  # a later run that writes fails, and says so
 
 
 _store: ContextVar[dict[Any, Statements] | None] = ContextVar("kept_statements", default=None)
@@ -138,9 +150,8 @@ def with_kept_value(tree: ast.Module, place: int) -> ast.Module:
 
 
 def _is_by(event, statement):
-    """Return whether an event is one that a kept statement's own line records again."""
-    own = statement.lineno <= event.at.line <= statement.end_lineno
-    return own and isinstance(event, (Assigned, Scalar))
+    """Return whether an event is of a statement's own lines, which record it again."""
+    return statement.lineno <= event.at.line <= statement.end_lineno
 
 
 def _can_be_kept(value):
@@ -164,7 +175,8 @@ def _state(recorder):
     """Return what a statement must not change: parameters and random streams."""
     numpy_state = np.random.get_state()  # noqa: NPY002 (scripts draw from it)
     streams = random.getstate(), str(numpy_state[2:]), numpy_state[1].tobytes()
-    return len(recorder.parameters), streams, str(randomness.state_dict())
+    counts = len(recorder.parameters), recorder.unseeded
+    return counts, streams, str(randomness.state_dict())
 
 
 # --- what a statement reads ---------------------------------------------------------------------
@@ -195,9 +207,13 @@ class Inert:
 
     def __call__(self, value: Any) -> bool:
         """Return whether a value is inert."""
-        if id(value) in self._seen or isinstance(value, (*PLAIN, type, np.ufunc)):
+        if id(value) in self._seen or isinstance(value, (*PLAIN, np.ufunc, NUMPY_FUNCTION)):
             return True
         self._seen.add(id(value))
+        if isinstance(value, type):
+            return not self._is_own(getattr(sys.modules.get(value.__module__), "__file__", None))
+        if isinstance(value, (Namespace, SimpleNamespace)):  # arguments of the command line
+            return all(map(self, vars(value).values()))
         if isinstance(value, np.ndarray):  # traced arrays are no inert ones
             return type(value) is np.ndarray and not value.dtype.hasobject
         if isinstance(value, tuple):
@@ -207,17 +223,17 @@ class Inert:
             return not self._is_own(getattr(value, "__file__", None)) or all(map(self, inside))
         if isinstance(value, BuiltinFunctionType):
             return value.__self__ is None or self(value.__self__)
-        if not isinstance(value, FunctionType):
-            return isinstance(value, NUMPY_FUNCTION)
-        if not self._is_own(value.__code__.co_filename):
-            return True
+        if not isinstance(value, FunctionType) or not self._is_own(value.__code__.co_filename):
+            return isinstance(value, FunctionType)
         kept = [cell.cell_contents for cell in value.__closure__ or ()]
         kept += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         return all(map(self, kept)) and self.all(_names_in(value.__code__), value.__globals__)
 
     def _is_own(self, file):
         """Return whether a file is of the script's author."""
-        path = Path(file or "").resolve()
+        if file is None:  # built into Python
+            return False
+        path = Path(file).resolve()
         return path.is_relative_to(self.folder) and "site-packages" not in path.parts
 
 

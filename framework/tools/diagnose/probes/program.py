@@ -57,7 +57,7 @@ class Program:
             for place, code in enumerate(self.codes):
                 usable = place in kept.kept and place < self.edited
                 if usable and reads_inert(self.statements[place], names):
-                    recorder.runs += kept.kept[place].runs
+                    recorder.skip(kept.kept[place].runs, kept.kept[place].events)
                     code = self.shortcuts[place]
                 exec(code, names)
         else:

@@ -3,7 +3,7 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -69,6 +69,7 @@ class Recorder:
         self._running: dict[int, dict[int, Running]] = {}  # by frame, site
         self._by_run: dict[int, Running] = {}
         self.runs: int = 0  # of loops, so far
+        self.unseeded: int = 0  # generators that were made without a seed, so far
         self._waiting = {}
         self._keys: dict[int, tuple[Any, Any]] = {}  # of values by id, kept alive
         self._ordinals: dict[tuple[str, int], int] = {}
@@ -183,6 +184,12 @@ class Recorder:
     def has_trained(self) -> bool:
         """Whether a training has begun, after which no file may be written."""
         return bool(self._counts) or bool(self.trace.fits)
+
+    def skip(self, runs: int, events: Mapping[tuple[str, int], int]) -> None:
+        """Count loops and events that a statement made in another run."""
+        self.runs += runs
+        for kind, count in events.items():
+            self._ordinals[kind] = self._ordinals.get(kind, -1) + count
 
     @property
     def has_changed_values(self) -> bool:

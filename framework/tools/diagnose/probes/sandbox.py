@@ -47,10 +47,11 @@ def sandbox(path: Path, arguments: list[str], recorder: Any) -> Iterator[types.M
     module.__file__ = str(path)
     folder = path.resolve().parent
     loaded, default_rng = set(sys.modules), np.random.default_rng
-    unseeded = iter(range(10**9))
 
     def repeatable(seed=None):
-        return default_rng(next(unseeded) if seed is None else seed)
+        if seed is None:
+            seed, recorder.unseeded = recorder.unseeded, recorder.unseeded + 1
+        return default_rng(seed)
 
     state, streams = random.getstate(), randomness.state_dict()
     numpy_state = np.random.get_state()  # noqa: NPY002 (scripts draw from it)
