@@ -22,7 +22,9 @@ START = """\
 `firstlight check train.py` runs a training script for a few steps and looks for mistakes: in each
 hand-written gradient, the loss, the data, the optimizer and the training loop. It compares every
 gradient with differences of forward. If one is wrong, it looks for the line to blame, and tries
-small changes of that line: a change that makes the gradient right is shown.
+small changes of that line: a change that makes the gradient right is shown. For this it runs the
+script many times. Assignments at the script's top that take long, such as those that read data, are
+computed once; within a function such as `main` they are computed each time.
 
 ```console
 $ firstlight check train.py                     # all that the script trains

@@ -16,29 +16,23 @@ A data set's function marked with `downloadable` takes part in ``firstlight data
         ...
 """
 
-import errno
 import hashlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from firstlight.data._download_errors import DownloadError, explained, reason, wrong_content
 from firstlight.support.files import PathLike, replacing
 
-if TYPE_CHECKING:
-    from requests import RequestException
-
 TIMEOUT = (10, 30)  # seconds, to connect and between two packets
+OLD = 3600  # seconds after which a temporary file belongs to no fetch that still runs
 OPEN = "its owner can let others read it: chmod -R a+rX"
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Function = TypeVar("Function", bound=Callable)
-
-
-class DownloadError(OSError):
-    """No mirror has a file, or none can be reached."""
 
 
 class RemoteFiles:
@@ -124,7 +118,7 @@ class RemoteFiles:
         """
         folder = Path(folder).expanduser()
         for place in (folder / self.folder, folder)[: 1 + directly]:
-            with _explained(self.name, "read", OPEN):
+            with explained(self.name, "read", OPEN):
                 paths = {file: self.present(place, file) for file in self.sha256}
                 found = {file: path for file, path in paths.items() if path is not None}
                 for path in found.values():
@@ -159,7 +153,7 @@ class RemoteFiles:
         place = Path(folder).expanduser() / self.folder
         mirrors = list(self.mirrors)
         for file in self.sha256:
-            with _explained(self.name, "read", OPEN):
+            with explained(self.name, "read", OPEN):
                 path = self.present(place, file)
                 whole = path is not None and self.is_whole(file, path)
             if path is not None and whole:
@@ -171,7 +165,7 @@ class RemoteFiles:
                 )
             else:
                 advice = "choose a folder with enough space in which you may create files"
-                with _explained(self.name, "written", advice, place / file):
+                with explained(self.name, "written", advice, place / file):
                     _make_folder(place)
                     found = self._copy(file, place) or self._download(file, place, mirrors)
                 yield found
@@ -214,10 +208,10 @@ class RemoteFiles:
                 with _publishing(place / file) as temporary:
                     pooch.HTTPDownloader(timeout=TIMEOUT)(url, str(temporary), None)
                     if not self.is_whole(file, temporary):
-                        raise requests.RequestException(_wrong_content(temporary))
+                        raise requests.RequestException(wrong_content(temporary))
                 return place / file, url
             except requests.RequestException as error:
-                problems.append(f"{url}: {_reason(error)}")
+                problems.append(f"{url}: {reason(error)}")
                 mirrors.remove(mirror)
                 mirrors.append(mirror)
         text = f"{self.name}: {file} could not be downloaded to {place}"
@@ -259,6 +253,10 @@ def _publishing(path):
     with replacing(path) as temporary:
         yield temporary
     path.chmod(path.stat().st_mode | 0o444)
+    for leftover in path.parent.glob(f".{path.name}.*"):  # of processes that were killed
+        with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > OLD:
+                leftover.unlink()
 
 
 def _make_folder(path):
@@ -267,33 +265,3 @@ def _make_folder(path):
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
         folder.chmod(folder.stat().st_mode | 0o555)
-
-
-@contextmanager
-def _explained(name, verb, advice, path=None):
-    """Say which file cannot be read or written, and what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno not in FULL:
-            raise
-        path = path or error.filename
-        raise OSError(f"{name}: {path} cannot be {verb} ({error.strerror}); {advice}") from error
-
-
-def _wrong_content(path):
-    with path.open("rb") as content:
-        page = content.read(64).lstrip()[:1] == b"<"
-    kind = "a web page, such as the login of a network," if page else "another content"
-    return f"it has {kind} of {path.stat().st_size:,} bytes, with a wrong checksum"
-
-
-def _reason(error: "RequestException") -> str:
-    """Return why a request failed, without the words around it."""
-    import requests
-
-    text = str(getattr(error.args[0] if error.args else None, "reason", error))
-    text = text.rpartition("): ")[2].partition(" for url: ")[0]
-    if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy that https_proxy or http_proxy names: {text.rstrip(chr(34) + ')')}"
-    return text

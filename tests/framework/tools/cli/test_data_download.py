@@ -125,6 +125,17 @@ def test_links_to_folders_and_files(cli, tmp_path, server):
     assert (tmp_path / "elsewhere").read_bytes() == b"damaged"
 
 
+def test_temporary_files_of_killed_processes_are_deleted(cli, tmp_path):
+    place = tmp_path / "home" / "moons"
+    place.mkdir(parents=True)
+    old, new = place / ".a.npy.0badcafe", place / ".a.npy.1badcafe"
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert cli("data", "download", "mine:moons", "--to", "home")[0] == 0
+    assert sorted(p.name for p in place.iterdir()) == [".a.npy.1badcafe", "a.npy", "b.npy"]
+
+
 def test_all_fetches_the_others_though_one_fails(cli, tmp_path, monkeypatch):
     from firstlight import plugins
 
