@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from firstlight.tools.course import run
+from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE, Difference, describe, equal
 from firstlight.tools.course.exercise import Exercise
 from firstlight.tools.course.hints import hint
-from firstlight.tools.course.mutations import mutations
+from firstlight.tools.course.lines import target_at
+from firstlight.tools.course.mutations import Mutation, mutations
 from firstlight.tools.course.outcome import Outcome, Problem
 from firstlight.tools.course.words import say
 from firstlight.tools.diagnose.kind import in_language
@@ -30,12 +32,15 @@ class Cause:
         The line to look at, 0 if unknown.
     how : str
         How to mend it, "" if unknown.
+    target : str
+        What is computed wrongly, as the lesson calls it, "" if unknown.
     """
 
     blank: str
     what: str
     line: int = 0
     how: str = ""
+    target: str = ""
 
 
 class Comparison:
@@ -152,10 +157,10 @@ class Comparison:
             if self.explains(outcome, blank):
                 if self.explained is None:
                     self.explained, self.explained_blank = outcome, blank
-                return Cause(blank, in_language(known.what), how=in_language(known.how))
+                return self.told(blank, known)
         known = self.mutation(blank) or self.partly_explained_by(blank)
         if known is not None:
-            return Cause(blank, in_language(known.what), how=in_language(known.how))
+            return self.told(blank, known)
         problem = self.problem(self.got, blank)
         if problem is not None:
             return raised(problem)
@@ -170,6 +175,16 @@ class Comparison:
         same_name = [one for one in self.keys(blank) if one.split("/", 2)[2] == name]
         runs = [key] + [one for one in same_name if one != key and one in self.got.values]
         return Cause(blank, f"{name}: {describe([self.difference(one) for one in runs])}")
+
+    def told(self, blank, known):
+        """Return a mistake or mutation as the cause of a blank."""
+        if isinstance(known, Mutation):
+            target = known.target
+        else:
+            text = solution_text(self.task)
+            line = text[: text.index(known.edits[0][0])].count("\n") + 1
+            target = target_at(text, line)
+        return Cause(blank, in_language(known.what), 0, in_language(known.how), target)
 
     def difference(self, key):
         """Return what an output is and should be, and the sizes."""

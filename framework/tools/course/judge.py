@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from firstlight.tools.course import run
 from firstlight.tools.course.causes import Cause, Comparison, raised
 from firstlight.tools.course.exercise import Exercise
 from firstlight.tools.course.imports import forbidden_imports
+from firstlight.tools.course.lines import line_of
 from firstlight.tools.course.outcome import Outcome, Problem
 from firstlight.tools.course.words import say
 
@@ -49,7 +49,7 @@ class Result:
             return "forbidden"
         if states == {"right"}:
             return "right"
-        return "empty" if states <= {"empty", "unknown"} and not self.ended else "wrong"
+        return "empty" if "empty" in states <= {"empty", "unknown"} else "wrong"
 
     @property
     def share(self) -> float:
@@ -82,9 +82,8 @@ def judge(
     outcome = run.run_solution(source, path, task, seed, limits)
     result = judge_outcome(outcome, source, task, seed, limits)
     _add_findings(result, source, path, task, seed, limits)
-    lines = _lines_of_blanks(source)
     for cause in result.causes:
-        cause.line = cause.line or lines.get(cause.blank, 0)
+        cause.line = cause.line or line_of(source, cause.blank, cause.target)
     return result
 
 
@@ -152,19 +151,3 @@ def _add_findings(result, source, path, task, seed, limits):
             cause.what = message
             cause.line = int(line) or cause.line
             cause.how = say("line", line=cure) if cure else ""
-
-
-def _lines_of_blanks(source):
-    """Return the line of each function and method of a source."""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return {}
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            found[node.name] = node.lineno
-        for one in getattr(node, "body", []):
-            if isinstance(node, ast.ClassDef) and isinstance(one, ast.FunctionDef):
-                found[f"{node.name}.{one.name}"] = one.lineno
-    return found

@@ -15,6 +15,7 @@ from typing import Any
 
 from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.exercise import Exercise, Text
+from firstlight.tools.course.lines import RESULT, target_of
 from firstlight.tools.course.words import MUTATIONS
 
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@"}
@@ -48,11 +49,14 @@ class Mutation:
     ----------
     text : str
         The whole solution.
+    target : str
+        What the changed statement computes, see `firstlight.tools.course.lines`.
     what, how : (str, str)
         The change as a mistake, and the line of the lesson, each in English and German.
     """
 
     text: str
+    target: str
     what: Text
     how: Text
 
@@ -80,7 +84,9 @@ def mutations(task: Exercise, blank: str) -> tuple[Mutation, ...]:
                 change(statements[index], memo[id(node)])
                 texts[id(changed)] = ast.unparse(ast.fix_missing_locations(changed))
                 text = "\n\n".join(texts[id(node)] for node in tree.body)
-                found.setdefault(text, Mutation(text, _text(key, statement, details), how))
+                found.setdefault(
+                    text, Mutation(text, target_of(statement), _text(key, statement, details), how)
+                )
             statements[index] = statement
     return tuple(one for text, one in found.items() if text != ast.unparse(tree))
 
@@ -268,13 +274,10 @@ def _text(key: str, statement: ast.stmt, details: Details) -> Text:
 
 
 def _target(statement: ast.stmt) -> Text:
-    if isinstance(statement, ast.Assign):
-        name = _code(statement.targets[0])
-        return f"`{name}`", f"`{name}`"
-    if isinstance(statement, ast.AugAssign | ast.AnnAssign | ast.For):
-        name = _code(statement.target)
-        return f"`{name}`", f"`{name}`"
-    return MUTATIONS["condition" if isinstance(statement, ast.If) else "result"]
+    name = target_of(statement)
+    if name in ("", RESULT):
+        return MUTATIONS["result" if name else "condition"]
+    return f"`{name}`", f"`{name}`"
 
 
 def _filled(key: str, values: dict[str, Text]) -> Text:

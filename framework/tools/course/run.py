@@ -6,10 +6,11 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -78,13 +79,25 @@ def run_solution(
             target=_in_a_group, args=(source, path, task.name, seed), kwargs=arguments
         )
         began = time.monotonic()
-        process.start()
+        with _without_main():
+            process.start()
         process.join(limits.seconds)
         late = process.is_alive()
         if late:
             _kill(process)
         process.join()
         return _outcome(Path(folder), process.exitcode, late, time.monotonic() - began)
+
+
+@contextmanager
+def _without_main():
+    """Hide the main module, which a new process would run again."""
+    with _one_at_a_time:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _outcome(folder, exitcode, late, seconds):

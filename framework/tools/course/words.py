@@ -58,10 +58,6 @@ SENTENCES = {
     "file": ("file", "Datei"),
     "done": ("{done} of {total} exercises right", "{done} von {total} Aufgaben richtig"),
     "look": ("look at", "siehe"),
-    "no cure": (
-        "compare each line with the formula in the docstring",
-        "vergleichen Sie jede Zeile mit der Formel im Docstring",
-    ),
     "more hints": (
         "one hint more: firstlight course check {name} --hint",
         "noch ein Hinweis: firstlight course check {name} --hint",

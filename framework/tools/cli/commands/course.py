@@ -115,7 +115,8 @@ class Check(Command):
             name = result.exercise
             project.checks[name] = project.checks.get(name, 0) + 1
             if args.hint and result.causes:
-                project.hints[name] = min(3, project.hints.get(name, 1) + 1)
+                most = 3 if any(cause.how for cause in result.causes) else 2
+                project.hints[name] = min(most, project.hints.get(name, 1) + 1)
         if args.exercises:
             project.save()
 
@@ -204,7 +205,7 @@ def _show_details(project: Project, results: list[Result]) -> None:
             tell(f"  {cause.blank or say('file')}: {cause.what}")
             if level >= 2 and cause.line:
                 tell(f"    {say('look')} {project.path_of(result.exercise)}:{cause.line}")
-            if level >= 3:
-                tell(f"    {cause.how or say('no cure')}")
-        if result.causes and level < 3:
+            if level >= 3 and cause.how:
+                tell(f"    {cause.how}")
+        if level < (3 if any(cause.how for cause in result.causes) else 2) and result.causes:
             tell(f"  {say('more hints', name=result.exercise)}")

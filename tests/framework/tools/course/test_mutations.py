@@ -14,7 +14,7 @@ CASES = [  # exercise, the lesson's text, what stands in its place, the cause
         "adam",
         "v[...] = beta2 * v + (1 - beta2) * g**2",
         "v[...] = beta2 + (1 - beta2) * g**2",
-        "in the computation of `v[...]`, the factor `v` is missing",
+        "in the computation of `v`, the factor `v` is missing",
     ),
     (
         "layernorm",
@@ -44,12 +44,13 @@ def test_a_cause_that_no_list_has(name, right, wrong, said):
     (cause, *_) = causes(name, right, wrong)
     assert cause.what == said
     assert cause.how.startswith("compare with the lesson: `")
+    assert cause.target
 
 
 def test_german():
     with speaking("de"):
         (cause,) = causes(*CASES[0][:3])
-    assert cause.what == "bei der Berechnung von `v[...]` fehlt der Faktor `v`"
+    assert cause.what == "bei der Berechnung von `v` fehlt der Faktor `v`"
 
 
 def test_mutations_differ_from_the_lesson_and_from_each_other():

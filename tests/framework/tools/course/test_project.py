@@ -57,7 +57,7 @@ def test_hints_come_level_by_level_and_are_kept(project, capsys):
     right, wrong = "y = y + self.bias.data", "pass  # no bias"
     source = solution_text(exercise("linear"))
     path.write_text(source.replace(right, wrong))
-    line = next(n for n, one in enumerate(source.splitlines(), 1) if "def forward" in one)
+    line = next(n for n, one in enumerate(source.splitlines(), 1) if "y = x @" in one)
 
     def shown(*words):
         assert main(["course", "check", "linear", *words]) == 1
@@ -72,6 +72,24 @@ def test_hints_come_level_by_level_and_are_kept(project, capsys):
     assert "add self.bias.data" in shown("--hint")
     kept = json.loads((project.folder / "course.json").read_text())
     assert (kept["hints"], kept["checks"]) == ({"linear": 3}, {"linear": 3})
+
+
+def test_a_file_that_is_no_python_is_wrong_not_empty(project, capsys):
+    project.path_of("linear").write_text("def f(:")
+    assert main(["course", "check", "linear"]) == 1
+    assert "linear: wrong" in capsys.readouterr().out
+
+
+def test_a_script_may_judge_without_a_guard(tmp_path):
+    script = tmp_path / "judges.py"
+    script.write_text(
+        "from firstlight.tools.course import exercise, judge\n"
+        "from firstlight.tools.course.cut import solution_text\n"
+        "task = exercise('linear')\n"
+        "print(judge(solution_text(task), 'linear.py', task, 1).status)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert done.stdout == "right\n", done.stderr
 
 
 def test_table_of_all_exercises(project, capsys):
