@@ -214,6 +214,8 @@ class RemoteFiles:
                 problems.append(f"{url}: {reason(error)}")
                 mirrors.remove(mirror)
                 mirrors.append(mirror)
+        with suppress(OSError):  # it has files
+            place.rmdir()
         text = f"{self.name}: {file} could not be downloaded to {place}"
         raise DownloadError("\n  ".join([text, *problems]))
 
