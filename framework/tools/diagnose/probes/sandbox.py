@@ -19,7 +19,7 @@ import numpy as np
 from firstlight.support import forms
 from firstlight.support import rng as randomness
 
-BUSY = 3  # times its limit of CPU time that a script may take, on a machine that does other work
+BUSY = 2  # times its limit of CPU time that a script may take, on a machine that does other work
 TIME_LIMIT = "it ran for its time limit"
 CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "shutil.rmtree")  # audit events
 
