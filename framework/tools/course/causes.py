@@ -162,8 +162,20 @@ class Comparison:
         if known is not None:
             return self.told(blank, known)
         problem = self.problem(self.got, blank)
-        if problem is not None:
+        if problem is not None and not self.differs_before_an_error(blank):
             return raised(problem)
+        return self.described(blank)
+
+    def differs_before_an_error(self, blank):
+        """Return whether an output is wrong before one is missing; an error may follow from it."""
+        got, right = self.got.values, self.right.values
+        for key in self.keys(blank):
+            if key not in got or not equal(got[key], right[key]):
+                return key in got
+        return False
+
+    def described(self, blank):
+        """Return the cause that the first wrong output of a blank shows."""
         key = self.wrong_keys(blank)[0]
         run_number, _, name = key.split("/", 2)
         if name.endswith(IN_PLACE):
@@ -174,7 +186,10 @@ class Comparison:
             return Cause(blank, say("overwritten", name=label), how=say("add", name=label))
         same_name = [one for one in self.keys(blank) if one.split("/", 2)[2] == name]
         runs = [key] + [one for one in same_name if one != key and one in self.got.values]
-        return Cause(blank, f"{name}: {describe([self.difference(one) for one in runs])}")
+        what = f"{name}: {describe([self.difference(one) for one in runs])}"
+        earlier = self.task.blanks[: self.task.blanks.index(blank)]
+        used = [one for one in earlier if _uses(blank, one) and self.state(one) == "wrong"]
+        return Cause(blank, what, how=say("first", blank=used[0]) if used else "")
 
     def told(self, blank, known):
         """Return a mistake or mutation as the cause of a blank."""
@@ -190,6 +205,12 @@ class Comparison:
         """Return what an output is and should be, and the sizes."""
         sizes = self.right.sizes.get(key, {})
         return Difference(self.got.values[key], self.right.values[key], sizes)
+
+
+def _uses(blank, earlier):
+    """Return whether a method may use an earlier blank: one of its class, or a function."""
+    owner = blank.rpartition(".")[0]
+    return owner != "" and earlier.rpartition(".")[0] in ("", owner)
 
 
 def _is_telling(value):

@@ -59,10 +59,10 @@ def describe(runs: list[Difference]) -> str:
         return say("dtype", got=got.dtype, right=right.dtype)
     if not np.isfinite(got).all() and np.isfinite(right).all():
         return say("nan")
-    if not got.any():
-        return say("zero")
     if got.size < 2 or not right.any():
         return _entries(got, right)
+    if not got.any():
+        return say("zero")
     if _is_transposed(got, right):
         return say("transposed")
     return _factor(runs) or _entries(got, right)
@@ -94,7 +94,7 @@ def _factor(runs):
 
 def _ratio(got, right):
     """Return the factor between two arrays, or None if there is none."""
-    if got.shape != right.shape or not np.isfinite(got).all() or not right.any():
+    if got.shape != right.shape or not right.any() or not np.isfinite([got, right]).all():
         return None
     got, right = got.astype("float64"), right.astype("float64")
     factor = float((got * right).sum() / (right**2).sum())
@@ -104,7 +104,8 @@ def _ratio(got, right):
 
 def _entries(got, right):
     if got.ndim == 0:
-        return say("number", got=f"{got:.6g}", right=f"{right:.6g}")
+        form = "" if got.dtype.kind == "b" else ".6g"
+        return say("number", got=format(got[()], form), right=format(right[()], form))
     wrong = ~_close(got.astype("float64"), right.astype("float64"))
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
     return say(

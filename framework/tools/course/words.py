@@ -7,6 +7,10 @@ SENTENCES = {
         "is wrong as a consequence of the mistake in {blank}",
         "ist falsch als Folge des Fehlers in {blank}",
     ),
+    "first": (
+        "mend {blank} first; this may follow from it",
+        "verbessern Sie zuerst {blank}; dies kann eine Folge davon sein",
+    ),
     "in place": (
         "changes its argument {name} in place; make a new array",
         "ändert sein Argument {name}; legen Sie ein neues Array an",

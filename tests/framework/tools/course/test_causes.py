@@ -1,0 +1,46 @@
+"""Causes of wrong solutions that no known mistake explains."""
+
+import numpy as np
+
+from firstlight.tools.course.cut import solution_text
+from firstlight.tools.course.differences import Difference, describe
+from firstlight.tools.course.exercise import exercise
+from firstlight.tools.course.judge import judge_outcome
+from firstlight.tools.course.run import computed
+
+
+def judged(name, right, wrong):
+    """Return the judgement of a solution in which a text is replaced."""
+    task = exercise(name)
+    text = solution_text(task)
+    assert text.count(right) == 1
+    text = text.replace(right, wrong)
+    return judge_outcome(computed(task, text, 3), text, task, 3)
+
+
+def test_a_wrong_output_is_told_rather_than_the_error_that_follows():
+    result = judged("max_pooling", "        return y\n", "        y\n")
+    assert result.causes[0].what == "y: is None; is a return missing?"
+
+
+def test_an_error_before_the_first_wrong_output_is_told():
+    result = judged("max_pooling", "        return y\n", "        return y.T @ dy\n")
+    assert result.causes[0].what == "NameError: name 'dy' is not defined"
+
+
+def test_a_backward_that_may_be_right_points_at_its_wrong_forward():
+    result = judged("layernorm", "x_hat = (x - mean) * r", "x_hat = (x - 3 * mean) * r")
+    forward, backward = result.causes
+    assert (forward.blank, forward.how) == ("LayerNorm.forward", "")
+    assert backward.how == "mend LayerNorm.forward first; this may follow from it"
+
+
+def test_a_property_is_told_as_true_or_false():
+    no, yes = np.array(False), np.array(True)
+    assert describe([Difference(no, yes, {})]) == "is False, expected True"
+
+
+def test_a_mask_of_infinities_is_told_without_a_warning():
+    right = np.array([[0, -np.inf], [0, 0]])
+    told = describe([Difference(np.ones((2, 2)), right, {})])
+    assert told == "4 of 4 entries are wrong, the first at [0, 0]: 1, expected 0"
