@@ -149,7 +149,7 @@ EXERCISE = Exercise(
         ),
         mistake(
             GROWTH,
-            "return lr * min(1, step / max(warmup_steps, 1))",
+            "return lr * min(1, step / warmup_steps) if warmup_steps else lr",
             (
                 "the first learning rate is 0: a step that changes nothing",
                 "die erste Lernrate ist 0: ein Schritt, der nichts ändert",
