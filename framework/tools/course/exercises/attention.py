@@ -104,22 +104,22 @@ EXERCISE = Exercise(
         "MultiHeadAttention: ein gewichtetes Mittel aller Positionen, mit kausaler Maske.",
     ),
     task=(
-        "Fill in the functions _scores, _softmax and _hidden, then forward and backward. N are the "
-        "samples, H the heads, T the queries, S the keys. forward gets q, k, v of all heads from "
-        "self._project(x, context), what to add to the scores from self._bias(mask, q, k), and the "
-        "factors of dropout from self._draw(p), called once; self._merge joins the heads, and "
-        "self.out_proj is a Linear layer. backward undoes these steps from the last to the first: "
-        "self.out_proj.backward, self._split, the formulas of the docstring, and "
+        "Fill in the functions _scores, _softmax and _hidden, then forward and backward. N are "
+        "the samples, H the heads, T the queries, S the keys. forward gets q, k, v of all heads "
+        "from self._project(x, context), what to add to the scores from self._bias(mask, q, k), "
+        "and the factors of dropout from self._draw(p), called once; self._merge joins the heads, "
+        "and self.out_proj is a Linear layer. backward undoes these steps from the last to the "
+        "first: self.out_proj.backward, self._split, the formulas of the docstring, and "
         "self._project_backward(dq, dk, dv, x, context), which adds to the gradients of the "
-        "weights and returns the parts of dx that come from q, and from k and v. Without a context "
-        "these two add up; with one, backward returns them as a pair.",
-        "Füllen Sie die Funktionen _scores, _softmax und _hidden aus, dann forward und backward. N "
-        "sind die Beispiele, H die Köpfe (heads), T die Anfragen (queries), S die Schlüssel "
-        "(keys). forward bekommt q, k, v aller Köpfe von self._project(x, context), was zu den "
-        "Scores addiert wird von self._bias(mask, q, k), und die Faktoren des Dropouts von "
-        "self._draw(p), einmal aufgerufen; self._merge fügt die Köpfe zusammen, und self.out_proj "
-        "ist eine lineare Schicht. backward macht diese Schritte vom letzten zum ersten "
-        "rückgängig: self.out_proj.backward, self._split, die Formeln des Docstrings und "
+        "weights and returns the parts of dx that come from q, and from k and v. Without a "
+        "context these two add up; with one, backward returns them as a pair.",
+        "Füllen Sie die Funktionen _scores, _softmax und _hidden aus, dann forward und backward. "
+        "N sind die Beispiele, H die Köpfe (heads), T die Anfragen (queries), S die Schlüssel "
+        "(keys). forward bekommt q, k, v aller Köpfe von self._project(x, context), die Maske, "
+        "die zu den Scores addiert wird, von self._bias(mask, q, k) und die Faktoren des Dropouts "
+        "von self._draw(p), einmal aufgerufen; self._merge fügt die Köpfe zusammen, und "
+        "self.out_proj ist eine lineare Schicht. backward macht diese Schritte vom letzten zum "
+        "ersten rückgängig: self.out_proj.backward, self._split, die Formeln des Docstrings und "
         "self._project_backward(dq, dk, dv, x, context), das zu den Gradienten der Gewichte "
         "addiert und die Teile von dx zurückgibt, die von q und die von k und v kommen. Ohne "
         "context addieren sich diese zwei; mit context gibt backward sie als Paar zurück.",

@@ -52,20 +52,21 @@ EXERCISE = Exercise(
     ),
     task=(
         "Fill in im2col, then forward and backward of Conv2d. im2col writes the pixels under the "
-        "kernel at each position into a row, in the order of W[o]: kh, kw, C; self.window has "
-        "kernel, stride and padding, and window.positions((H, W)) gives (oh, ow). With these rows "
-        "the layer is a Linear layer. groups = 1 and dilation = 1 are enough: the first axis of "
-        "the rows then has length 1. Without a bias, self.bias is None; with needs_dx = False, "
-        "backward returns None. col2im is given: it adds each number of dP to the pixel from which "
-        "im2col read it.",
+        "kernel at each position into a row, in the order of W[o]: kh, kw, C. window.kernel is "
+        "(kh, kw), window.stride is (vertical, horizontal), window.padding is ((above, below), "
+        "(left, right)), the zeros around the image, and window.positions((H, W)) gives (oh, ow). "
+        "With these rows the layer is a Linear layer. groups = 1 and dilation = 1 are enough: the "
+        "first axis of the rows then has length 1. Without a bias, self.bias is None; with "
+        "needs_dx = False, backward returns None. col2im is given: it adds each number of dP to "
+        "the pixel from which im2col read it.",
         "Füllen Sie im2col aus, dann forward und backward von Conv2d. im2col schreibt die Pixel "
-        "unter dem Kern an jeder Position in eine Zeile, in der Reihenfolge von W[o]: kh, kw, C; "
-        "in self.window stehen kernel, stride und padding, und window.positions((H, W)) ergibt "
-        "(oh, ow). Mit diesen Zeilen ist die Schicht eine lineare Schicht. groups = 1 und "
-        "dilation = 1 genügen: Die erste Achse der Zeilen hat dann die Länge 1. Ohne Bias ist "
-        "self.bias None; bei needs_dx = False gibt backward None zurück. col2im ist "
-        "gegeben: Es addiert jede Zahl von dP zu dem Pixel, von dem "
-        "im2col sie gelesen hat.",
+        "unter dem Kern an jeder Position in eine Zeile, in der Reihenfolge von W[o]: kh, kw, C. "
+        "window.kernel ist (kh, kw), window.stride ist (senkrecht, waagerecht), window.padding "
+        "ist ((oben, unten), (links, rechts)), die Nullen um das Bild, und window.positions((H, "
+        "W)) ergibt (oh, ow). Mit diesen Zeilen ist die Schicht eine lineare Schicht. groups = 1 "
+        "und dilation = 1 genügen: Die erste Achse der Zeilen hat dann die Länge 1. Ohne Bias ist "
+        "self.bias None; bei needs_dx = False gibt backward None zurück. col2im ist gegeben: Es "
+        "addiert jede Zahl von dP zu dem Pixel, von dem im2col sie gelesen hat.",
     ),
     lessons={"firstlight.nn.convolution": ("Conv2d",)},
     blanks=(IM2COL, FORWARD, BACKWARD),

@@ -53,18 +53,20 @@ EXERCISE = Exercise(
         "MaxPool2d: das größte Pixel im Fenster.",
     ),
     task=(
-        "Fill in forward and backward. self.window has kernel, stride and padding, and "
-        "self.window.positions((H, W)) gives (oh, ow). The border counts as -∞, so that it is "
-        "never the largest. forward saves where the largest pixel of each window is, the first of "
-        "equal ones; backward adds dy there, since windows may overlap. dilation = 1 and ceil_mode "
-        "= False are enough. You may use _taps, which yields the pixels of all windows at one "
-        "position, or plain loops.",
-        "Füllen Sie forward und backward aus. In self.window stehen kernel, stride und padding, "
-        "und self.window.positions((H, W)) ergibt (oh, ow). Der Rand zählt als -∞, ist also nie "
-        "das Größte. forward bewahrt auf, wo das größte Pixel jedes Fensters liegt, bei gleichen "
-        "das erste; backward addiert dy dort, denn Fenster dürfen sich überlappen. dilation = 1 "
-        "und ceil_mode = False genügen. Sie dürfen _taps benutzen, das die Pixel aller Fenster an "
-        "einer Position liefert, oder einfache Schleifen.",
+        "Fill in forward and backward. self.window.kernel is (kh, kw), self.window.stride is "
+        "(vertical, horizontal), self.window.padding is ((above, below), (left, right)), the "
+        "border of the image, and self.window.positions((H, W)) gives (oh, ow). The border counts "
+        "as -∞, so that it is never the largest. forward saves where the largest pixel of each "
+        "window is, the first of equal ones; backward adds dy there, since windows may overlap. "
+        "dilation = 1 and ceil_mode = False are enough. You may use _taps, which yields the "
+        "pixels of all windows at one position, or plain loops.",
+        "Füllen Sie forward und backward aus. self.window.kernel ist (kh, kw), self.window.stride "
+        "ist (senkrecht, waagerecht), self.window.padding ist ((oben, unten), (links, rechts)), "
+        "der Rand des Bildes, und self.window.positions((H, W)) ergibt (oh, ow). Der Rand zählt "
+        "als -∞, ist also nie das Größte. forward bewahrt auf, wo das größte Pixel jedes Fensters "
+        "liegt, bei gleichen das erste; backward addiert dy dort, denn Fenster dürfen sich "
+        "überlappen. dilation = 1 und ceil_mode = False genügen. Sie dürfen _taps benutzen, das "
+        "die Pixel aller Fenster an einer Position liefert, oder einfache Schleifen.",
     ),
     lessons={"firstlight.nn.pooling": ("MaxPool2d",)},
     blanks=(FORWARD, BACKWARD),

@@ -10,7 +10,7 @@ from firstlight.trainer import Trainer
 class EarlyStopping(Callback):
     """Stop when a logged value no longer decreases, and restore the best weights.
 
-    Formula; a value v improves on the best one b, and else counts one more validation waited::
+    Formula, for a value v, and the best one b before it::
 
         v < b - min_delta:   b = v, waited = 0          NaN never improves
         else:                waited = waited + 1        stop if waited = patience
