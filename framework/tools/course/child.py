@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import sys
 import time
@@ -52,7 +53,8 @@ def run_trials(
             except Forbidden:
                 raise
             except BaseException as error:
-                problem = _problem(error, blank, code, task.blanks)
+                earlier = [one.blank for one in outcome.problems]
+                problem = _problem(error, blank, code, task.blanks, earlier)
                 problem.sizes = dict(draw.sizes)
                 outcome.problems.append(problem)
 
@@ -83,16 +85,23 @@ def _plain(value):
     return np.array(f"<{type(value).__name__}>") if array.dtype.hasobject else array
 
 
-def _problem(error, blank, code, blanks=()):
-    """Return an exception as a `Problem`, at the last line of the student's file.
+def _problem(error, blank, code, blanks=(), earlier=()):
+    """Return an exception as a `Problem`, at the last line of its blank.
 
-    It belongs to the innermost blank that was running, else to that of the last output.
+    It belongs to the blank that was running, else to that of the last output. If one called
+    another, it belongs to the caller, unless the other is empty or has failed by itself
+    (``earlier``).
     """
-    path, line = getattr(code, "__file__", None), 0
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_filename == path:
-            line = number
-            blank = frame.f_code.co_qualname if frame.f_code.co_qualname in blanks else blank
+    path = getattr(code, "__file__", None)
+    walked = traceback.walk_tb(error.__traceback__)
+    frames = [(f.f_code.co_qualname, line) for f, line in walked if f.f_code.co_filename == path]
+    running = [name for name, _ in frames if name in blanks]
+    if running:
+        called = isinstance(error, NotImplementedError) or running[-1] in earlier
+        blank = running[-1] if called else running[0]
+        others = set() if called else {*blanks} - {blank}
+        frames = list(itertools.takewhile(lambda frame: frame[0] not in others, frames))
+    line = frames[-1][1] if frames else 0
     message = "" if isinstance(error, Forbidden) else " ".join(str(error).split())[:500]
     return Problem(blank, type(error).__name__, message, line)
 

@@ -28,6 +28,18 @@ def test_an_error_before_the_first_wrong_output_is_told():
     assert result.causes[0].what == "NameError: name 'dy' is not defined"
 
 
+def test_an_error_in_a_right_blank_is_blamed_on_its_caller():
+    text = "share = (step - warmup_steps) / (total_steps - warmup_steps)"
+    result = judged("schedule", text, "share = None")
+    assert (result.parts["_cosine_between"], result.parts["warmup_cosine"]) == ("right", "wrong")
+
+
+def test_an_error_in_a_wrong_blank_is_not_blamed_on_its_caller():
+    result = judged("schedule", "math.cos(math.pi * share)", "math.cos(math.pi * missing)")
+    assert result.parts["_cosine_between"] == "wrong"
+    assert result.parts["cosine"] == "unknown"
+
+
 def test_a_backward_that_may_be_right_points_at_its_wrong_forward():
     result = judged("layernorm", "x_hat = (x - mean) * r", "x_hat = (x - 3 * mean) * r")
     forward, backward = result.causes
