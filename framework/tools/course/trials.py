@@ -88,7 +88,8 @@ def update_rule(name: str, case: str = "", **settings: Any) -> Trial:
             g, before = _joined(parameters, "grad"), _joined(parameters, "data")
             optimizer.step()
             changed = _joined(parameters, "data") - before
-            yield Output(blank, f"change of w in step {step}{case}", changed)
+            when = f"{step}, after lr was halved" if step == 3 else step
+            yield Output(blank, f"change of w in step {when}{case}", changed)
             yield unchanged(blank, f"g{case}", _joined(parameters, "grad"), g)
 
     return trial

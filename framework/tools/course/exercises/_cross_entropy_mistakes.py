@@ -220,4 +220,46 @@ MISTAKES = (
             "mit dem Logarithmus wird die Ableitung der Softmax zu p_c - [c = t]",
         ),
     ),
+    mistake(
+        SHIFT,
+        "x = x - x.max(axis=0)",
+        (
+            "the maximum is that of each class over the samples, which changes p",
+            "das Maximum ist das jeder Klasse über die Samples, was p verändert",
+        ),
+        (
+            "subtract each row's own maximum: x.max(axis=-1, keepdims=True)",
+            "ziehen Sie von jeder Zeile ihr eigenes Maximum ab: x.max(axis=-1, keepdims=True)",
+        ),
+    ),
+    mistake(
+        NLL,
+        "nll = np.log(np.exp(x).sum()) - x",
+        (
+            "the sum of exp runs over the whole batch instead of each row",
+            "die Summe von exp läuft über den ganzen Batch statt über jede Zeile",
+        ),
+        (
+            "sum over the classes: axis=-1, keepdims=True",
+            "summieren Sie über die Klassen: axis=-1, keepdims=True",
+        ),
+    ),
+    mistake(
+        P,
+        "p = np.exp(nll.min(axis=-1, keepdims=True) - nll)",
+        (
+            "p is not divided by the sum over the classes",
+            "p wird nicht durch die Summe über die Klassen geteilt",
+        ),
+        ("p_c = exp(x_c) / Σ_k exp(x_k)", "p_c = exp(x_c) / Σ_k exp(x_k)"),
+    ),
+    mistake(
+        DX,
+        DX.replace("g.sum(axis=-1, keepdims=True) * p", "(g != 0).any(axis=-1, keepdims=True) * p"),
+        (
+            "p lacks the factor Σ_k g_k, which is not 1 with class weights",
+            "p fehlt der Faktor Σ_k g_k, der mit Klassengewichten nicht 1 ist",
+        ),
+        ("dx_c = ((Σ_k g_k) p_c - g_c) / D", "dx_c = ((Σ_k g_k) p_c - g_c) / D"),
+    ),
 )

@@ -232,5 +232,84 @@ EXERCISE = Exercise(
                 "legen Sie ein neues Array an: g = g + weight_decay * w",
             ),
         ),
+        mistake(
+            V_HAT,
+            V_HAT.replace("beta2", "beta1"),
+            ("v is corrected with β₁", "v wird mit β₁ korrigiert"),
+            ("v̂ = v / (1 - β₂ᵗ)", "v̂ = v / (1 - β₂ᵗ)"),
+        ),
+        Mistake(
+            ((M_HAT, M_HAT.replace("/", "*")), (V_HAT, V_HAT.replace("/", "*"))),
+            (
+                "m and v are multiplied by the correction instead of divided",
+                "m und v werden mit der Korrektur multipliziert statt dadurch geteilt",
+            ),
+            (
+                "divide m by 1 - β₁ᵗ, and v by 1 - β₂ᵗ",
+                "teilen Sie m durch 1 - β₁ᵗ und v durch 1 - β₂ᵗ",
+            ),
+        ),
+        Mistake(
+            (
+                (M, "m[...] = (1 - beta1) * m + beta1 * g"),
+                (V, "v[...] = (1 - beta2) * v + beta2 * g**2"),
+            ),
+            ("β and 1 - β are swapped", "β und 1 - β sind vertauscht"),
+            (
+                "β multiplies the old mean: m ← β₁ m + (1 - β₁) g",
+                "β multipliziert den alten Mittelwert: m ← β₁ m + (1 - β₁) g",
+            ),
+        ),
+        mistake(
+            STEP,
+            "w -= lr * m_hat / np.sqrt(v_hat) + eps",
+            (
+                "eps is added to the step instead of the divisor",
+                "eps wird zum Schritt statt zum Nenner addiert",
+            ),
+            ("set brackets: (√v̂ + eps)", "setzen Sie Klammern: (√v̂ + eps)"),
+        ),
+        mistake(
+            STEP,
+            "w -= lr * m_hat / (np.sqrt(v) / (1 - beta2**t) + eps)",
+            (
+                "√v is divided by 1 - β₂ᵗ instead of v",
+                "√v wird durch 1 - β₂ᵗ geteilt statt v",
+            ),
+            (
+                "correct v first, then take the root of v̂",
+                "korrigieren Sie zuerst v und ziehen Sie dann die Wurzel aus v̂",
+            ),
+        ),
+        mistake(
+            DECAY,
+            'g = g - group["weight_decay"] * w',
+            ("weight_decay makes the weights grow", "weight_decay lässt die Gewichte wachsen"),
+            ("add it: g ← g + weight_decay w", "addieren Sie: g ← g + weight_decay w"),
+        ),
+        mistake(
+            M,
+            M.replace("[...]", ""),
+            (
+                "m is lost: m = … binds the name m to a new array",
+                "m geht verloren: m = … bindet den Namen m an ein neues Array",
+            ),
+            ("write m[...] = …", "schreiben Sie m[...] = …"),
+        ),
+        mistake(
+            V,
+            V.replace("[...]", ""),
+            (
+                "v is lost: v = … binds the name v to a new array",
+                "v geht verloren: v = … bindet den Namen v an ein neues Array",
+            ),
+            ("write v[...] = …", "schreiben Sie v[...] = …"),
+        ),
+        mistake(
+            'lr, (beta1, beta2), eps = group["lr"], group["betas"], group["eps"]',
+            'lr, (beta1, beta2), eps = group["lr"], (0.9, 0.999), group["eps"]',
+            ("β₁ is always 0.9 and β₂ 0.999", "β₁ ist immer 0,9 und β₂ immer 0,999"),
+            ('use group["betas"]', 'verwenden Sie group["betas"]'),
+        ),
     ),
 )

@@ -14,8 +14,7 @@ def outputs(loss, x, target, case="", dloss=None):
     kept = x.copy()
     yield Output(FORWARD, f"loss{case}", number(loss(x, target), x.dtype))
     yield Output(BACKWARD, f"dx{case}", loss.backward() if dloss is None else loss.backward(dloss))
-    if not case:
-        yield unchanged(FORWARD, "prediction", x, kept)
+    yield unchanged(FORWARD, f"prediction{case}", x, kept)
 
 
 def trial_labels(code, draw):

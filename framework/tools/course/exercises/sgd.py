@@ -202,5 +202,34 @@ EXERCISE = Exercise(
             ),
             ("b ← μ b + (1 - dampening) g", "b ← μ b + (1 - dampening) g"),
         ),
+        Mistake(
+            ((DECAY, "raw = g\n        " + DECAY), (STEP, "w -= lr * raw")),
+            (
+                "the step goes along g alone, without weight_decay and momentum",
+                "der Schritt folgt nur g, ohne weight_decay und Momentum",
+            ),
+            (
+                "step along the running sum: w ← w - lr b",
+                "gehen Sie entlang der laufenden Summe: w ← w - lr b",
+            ),
+        ),
+        mistake(
+            SHARE,
+            "share = 1 if t == 1 else 1 - momentum",
+            (
+                "from the second step on, the gradient enters b with the factor 1 - μ",
+                "ab dem zweiten Schritt geht der Gradient mit dem Faktor 1 - μ in b ein",
+            ),
+            (
+                "b ← μ b + (1 - dampening) g; it is a sum, not a mean",
+                "b ← μ b + (1 - dampening) g; b ist eine Summe, kein Mittelwert",
+            ),
+        ),
+        mistake(
+            'lr, momentum = group["lr"], group["momentum"]',
+            'lr, momentum = group["lr"], 0.9 if group["momentum"] else 0',
+            ("μ is always 0.9", "μ ist immer 0,9"),
+            ('use group["momentum"]', 'verwenden Sie group["momentum"]'),
+        ),
     ),
 )
