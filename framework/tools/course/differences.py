@@ -47,12 +47,16 @@ def describe(runs: list[Difference]) -> str:
         Of one output in several runs, of which the first differs.
     """
     got, right, _ = runs[0]
+    if got.dtype.kind == "U" and right.dtype.kind == "U" and str(got) != "<NoneType>":
+        return say("number", got=str(got), right=str(right))
     if got.dtype.kind == "U":
         return say("none") if str(got) == "<NoneType>" else say("no array", got=str(got))
     if got.shape != right.shape:
         if _is_transposed(got, right):
             return say("transposed")
         return say("shape", got=got.shape, right=right.shape)
+    if got.dtype.kind == right.dtype.kind == "b" and got.ndim == 0:
+        return say("holds" if got else "fails")
     if got.dtype.kind not in "fiub" or right.dtype.kind not in "fiub":
         return say("no array", got=got.dtype)
     if _agree(got, right):
@@ -83,6 +87,8 @@ def _factor(runs):
         return ""
     if np.allclose(factors, -1):
         return say("sign")
+    if np.allclose(factors, 1, rtol=1e-3):
+        return say("nearly", error=f"{np.abs(np.subtract(factors, 1)).max():.1g}")
     for form, power in (("{}", 1), ("1/{}", -1), ("√{}", 0.5), ("{}²", 2), ("1/{}²", -2)):
         for label in runs[0].sizes:
             named = [float(sizes.get(label, 1)) ** power for _, _, sizes in runs]

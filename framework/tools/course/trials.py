@@ -62,35 +62,32 @@ def layer(name: str, build: Build, case: str = "") -> Trial:
     return trial
 
 
-def update_rule(name: str, case: str = "", **settings: Any) -> Trial:
+def update_rule(name: str, **settings: Any) -> Trial:
     """Return a trial of three steps of an optimizer, the last one with half the learning rate.
 
     Parameters
     ----------
     name : str
         Of the class.
-    case : str
-        What is special about the settings.
     **settings
         Hyper-parameters.
     """
-    case, blank = f" {case}" if case else "", f"{name}.update"
+    blank = f"{name}.update"
+    told = "".join(f", {key}={value}" for key, value in settings.items())
 
     def trial(code: Any, draw: Draw) -> Iterator[Output]:
         n, m = draw.size("N"), draw.size("M")
         parameters = [Parameter(draw.array(n, m).copy()), Parameter(draw.array(m).copy())]
         optimizer = getattr(code, name)(parameters, lr=0.1, **settings)
-        for step in (1, 2, 3):
+        for t in (1, 2, 3):
             for parameter in parameters:
                 parameter.grad[...] = draw.array(*parameter.shape)
-            if step == 3:
-                optimizer.lr = 0.05
+            optimizer.lr = 0.1 if t < 3 else 0.05
             g, before = _joined(parameters, "grad"), _joined(parameters, "data")
             optimizer.step()
-            changed = _joined(parameters, "data") - before
-            when = f"{step}, after lr was halved" if step == 3 else step
-            yield Output(blank, f"change of w in step {when}{case}", changed)
-            yield unchanged(blank, f"g{case}", _joined(parameters, "grad"), g)
+            case = f"(t={t}, lr={optimizer.lr}{told})"
+            yield Output(blank, f"Δw {case}", _joined(parameters, "data") - before)
+            yield unchanged(blank, f"g {case}", _joined(parameters, "grad"), g)
 
     return trial
 

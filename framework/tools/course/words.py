@@ -98,6 +98,12 @@ SENTENCES = {
         "Nearly equal solutions, to be looked at: short exercises have few right solutions.",
         "Nahezu gleiche Lösungen, zum Ansehen: Kurze Aufgaben haben wenige richtige Lösungen.",
     ),
+    "holds": ("is so, but should not be", "trifft zu, soll aber nicht"),
+    "fails": ("is not so", "trifft nicht zu"),
+    "nearly": (
+        "is off by a relative error of {error}; is a number added or rounded?",
+        "ist um einen relativen Fehler von {error} falsch; wird eine Zahl addiert oder gerundet?",
+    ),
     "number": ("is {got}, expected {right}", "ist {got}, erwartet ist {right}"),
 }
 

@@ -7,6 +7,7 @@ BACK = "            net.backward(criterion.backward())\n"
 STEP = "            optimizer.step()\n"
 ADD = "total += float(loss) * len(x)\n            count += len(x)\n"
 APPEND = "        history.append(total / count)\n"
+AGAIN = "            loss = criterion(net(x), t)\n            criterion.saved()\n"
 RIGHT = "right += int((net(x).argmax(axis=1) == t).sum())"
 
 
@@ -250,12 +251,51 @@ MISTAKES = (
         RIGHT,
         RIGHT.replace("argmax", "max"),
         (
-            "the largest output itself is compared with the label",
-            "die größte Ausgabe selbst wird mit dem Label verglichen",
+            "the label is compared with something else than the index of each row's largest output",
+            "das Label wird mit etwas anderem als dem Index der größten Ausgabe jeder Zeile "
+            "verglichen",
         ),
         (
-            "compare its index: net(x).argmax(axis=1) == t",
-            "vergleichen Sie ihren Index: net(x).argmax(axis=1) == t",
+            "compare net(x).argmax(axis=1) == t",
+            "vergleichen Sie net(x).argmax(axis=1) == t",
+        ),
+    ),
+    Mistake(
+        (
+            (
+                STEP,
+                STEP + "            loss = criterion(net(x), t)\n            criterion.saved()\n",
+            ),
+        ),
+        (
+            "the losses are those after the step",
+            "die Verluste sind die nach dem Schritt",
+        ),
+        (
+            "use the loss of the forward pass that backward belongs to",
+            "verwenden Sie den Verlust des Vorwärtsdurchlaufs, zu dem backward gehört",
+        ),
+    ),
+    Mistake(
+        ((RIGHT, RIGHT.replace("right += ", "right = ")), ("count += len(t)", "count = len(t)")),
+        (
+            "the accuracy is that of the last batch",
+            "die Genauigkeit ist die des letzten Batches",
+        ),
+        (
+            "set the counts to 0 before the loop, and add up",
+            "setzen Sie die Zähler vor der Schleife auf 0 und addieren Sie auf",
+        ),
+    ),
+    Mistake(
+        ((ZERO, ""), (STEP, STEP + ZERO)),
+        (
+            "the first step also uses gradients that were there before fit",
+            "der erste Schritt verwendet auch Gradienten von vor dem Aufruf von fit",
+        ),
+        (
+            "call optimizer.zero_grad() before the first backward pass, too",
+            "rufen Sie optimizer.zero_grad() auch vor dem ersten Rückwärtsdurchlauf auf",
         ),
     ),
 )

@@ -20,7 +20,7 @@ def build_tanh(code, draw):
 
 def trial_large(code, draw):
     """Run tanh on numbers whose exponential overflows."""
-    case = " for x of ±1000"
+    case = " (x=±1000)"
     module, x = code.Tanh(), 1000 * np.sign(draw.array(draw.size("N"), draw.size("F")))
     yield Output("Tanh.forward", f"y{case}", module(x))
     yield Output("Tanh.backward", f"dx{case}", module.backward(draw.array(*x.shape)))

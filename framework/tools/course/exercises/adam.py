@@ -32,8 +32,8 @@ EXERCISE = Exercise(
     blanks=("Adam.update",),
     trials=(
         update_rule("Adam", betas=(0.8, 0.95), eps=0.01),
-        update_rule("Adam", "with a large eps", betas=(0.6, 0.9), eps=0.5),
-        update_rule("Adam", "with weight_decay", betas=(0.7, 0.9), eps=0.01, weight_decay=0.3),
+        update_rule("Adam", betas=(0.6, 0.9), eps=0.5),
+        update_rule("Adam", betas=(0.7, 0.9), eps=0.01, weight_decay=0.3),
     ),
     mistakes=(
         Mistake(

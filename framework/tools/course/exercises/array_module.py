@@ -3,29 +3,34 @@
 import numpy as np
 
 from firstlight.tools.course.device_array import DeviceArray
-from firstlight.tools.course.exercise import Exercise, Output, mistake
+from firstlight.tools.course.exercise import Exercise, Mistake, Output, mistake
+from firstlight.tools.course.trials import unchanged
 
-PLACES = (("of NumPy", np.asarray), ("on the device", DeviceArray))
+ARGUMENTS = {"softmax": "z", "one_hot": "labels", "standardise": "x"}
+PLACES = (("NumPy", np.asarray), ("CuPy", DeviceArray))
 
 
 def run(code, blank, label, array, *arguments):
     """Yield the outputs of a function for an array of NumPy, and for one on the device."""
     for place, put in PLACES:
         before = DeviceArray.copies
-        result = getattr(code, blank)(put(array), *arguments)
+        given = put(array.copy())
+        result = getattr(code, blank)(given, *arguments)
         copies = DeviceArray.copies - before
         on_device = isinstance(result, DeviceArray)
-        yield Output(blank, f"{label} {place}", result.get() if on_device else result)
-        if put is DeviceArray:
-            yield Output(blank, f"{label} stays on the device", on_device)
-            yield Output(blank, f"copies to main memory for {label}", copies)
+        yield Output(blank, f"{label} ({place})", result.get() if on_device else result)
+        if put is np.asarray:
+            yield unchanged(blank, ARGUMENTS[blank], given, array)
+        else:
+            yield Output(blank, f"type({label}) == type({ARGUMENTS[blank]})", on_device)
+            yield Output(blank, f"{label}: get()", copies)
 
 
 def trial_softmax(code, draw):
     """Run softmax, also on large numbers."""
     z = draw.array(draw.size("N"), draw.size("C"))
     yield from run(code, "softmax", "p", z)
-    yield from run(code, "softmax", "p for large z", 1000 * z)
+    yield from run(code, "softmax", "p(1000 z)", 1000 * z)
 
 
 def trial_one_hot(code, draw):
@@ -40,7 +45,7 @@ def trial_standardise(code, draw):
     yield from run(code, "standardise", "y", x)
     x = x.copy()
     x[:, 1] = 5
-    yield from run(code, "standardise", "y for a constant column", x)
+    yield from run(code, "standardise", "y(x[:, 1] = 5)", x)
 
 
 def trial_to_numpy(code, draw):
@@ -48,8 +53,8 @@ def trial_to_numpy(code, draw):
     x = draw.array(draw.size("N"))
     for place, put in PLACES:
         result = code.to_numpy(put(x))
-        yield Output("to_numpy", f"type of an array {place}", type(result).__name__)
-        yield Output("to_numpy", f"array {place}", result)
+        yield Output("to_numpy", f"type(x) ({place})", type(result).__name__)
+        yield Output("to_numpy", f"x ({place})", result)
 
 
 CONVERTS = (
@@ -264,6 +269,26 @@ EXERCISE = Exercise(
             "return x",
             ("an array on the device stays there", "ein Array auf dem Gerät bleibt dort"),
             ("call x.get() of it", "rufen Sie dessen x.get() auf"),
+        ),
+        mistake(
+            "powers.sum(axis=1, keepdims=True)",
+            "powers.sum()",
+            (
+                "the sum runs over the whole batch instead of each row",
+                "die Summe läuft über den ganzen Batch statt über jede Zeile",
+            ),
+            (
+                "sum over each row: axis=1, keepdims=True",
+                "summieren Sie über jede Zeile: axis=1, keepdims=True",
+            ),
+        ),
+        Mistake(
+            (("x.std(axis=0)", "x.std()"), ("(x - x.mean(axis=0)) /", "(x - x.mean()) /")),
+            (
+                "mean and standard deviation are those of all columns together",
+                "Mittelwert und Standardabweichung sind die aller Spalten zusammen",
+            ),
+            ("use axis=0 for both", "verwenden Sie für beide axis=0"),
         ),
     ),
 )

@@ -22,11 +22,11 @@ def trial_labels(code, draw):
     n, c = draw.size("N"), draw.size("C", 3)
     x, t = draw.array(n, c), draw.integers(c, n)
     yield from outputs(code.CrossEntropyLoss(), x, t)
-    yield from outputs(code.CrossEntropyLoss(), x, t, " with dloss = 0.3", 0.3)
+    yield from outputs(code.CrossEntropyLoss(), x, t, " (dloss=0.3)", 0.3)
     far = 1000 * x
-    yield from outputs(code.CrossEntropyLoss(), far, t, " for logits of ±1000")
+    yield from outputs(code.CrossEntropyLoss(), far, t, " (x=±1000)")
     apart = x + 2000 * np.arange(n)[:, None].astype(x.dtype)
-    yield from outputs(code.CrossEntropyLoss(), apart, t, " for rows that are 2000 apart")
+    yield from outputs(code.CrossEntropyLoss(), apart, t, " (x[n] + 2000 n)")
 
 
 def trial_reductions(code, draw):
@@ -34,24 +34,24 @@ def trial_reductions(code, draw):
     n, c = draw.size("N"), draw.size("C", 3)
     x, t = draw.array(n, c), draw.integers(c, n)
     total, each = (code.CrossEntropyLoss(reduction=name) for name in ("sum", "none"))
-    yield from outputs(total, x, t, ' with reduction="sum"')
-    yield from outputs(each, x, t, ' with reduction="none"', draw.array(n))
+    yield from outputs(total, x, t, ' (reduction="sum")')
+    yield from outputs(each, x, t, ' (reduction="none")', draw.array(n))
 
 
 def trial_targets(code, draw):
     """Run the loss on other targets."""
     n, t, c = draw.size("N"), draw.size("T"), draw.size("C", 3)
     x, labels = draw.array(n, t, c), draw.integers(c, n, t)
-    yield from outputs(code.CrossEntropyLoss(), x, labels, " for logits (N, T, C)")
+    yield from outputs(code.CrossEntropyLoss(), x, labels, " (x: (N, T, C))")
     rows, labels = draw.array(n + 2, c), draw.integers(c, n + 2)
     smooth = code.CrossEntropyLoss(label_smoothing=0.2)
-    yield from outputs(smooth, rows, labels, " with label smoothing")
+    yield from outputs(smooth, rows, labels, " (label_smoothing=0.2)")
     weights = 0.5 + np.abs(draw.array(c))
     weighted = code.CrossEntropyLoss(weight=weights)
-    yield from outputs(weighted, rows, labels, " with class weights")
+    yield from outputs(weighted, rows, labels, " (weight=w)")
     q = np.exp(draw.array(n + 2, c))
     q = q / q.sum(axis=-1, keepdims=True)
-    yield from outputs(code.CrossEntropyLoss(), rows, q, " for target probabilities")
+    yield from outputs(code.CrossEntropyLoss(), rows, q, " (t=q)")
 
 
 def trial_ignored(code, draw):
@@ -59,13 +59,13 @@ def trial_ignored(code, draw):
     n, c = draw.size("N", 4), draw.size("C", 3)
     x, labels = draw.array(n, c), draw.integers(c, n)
     labels[:2] = -100
-    yield from outputs(code.CrossEntropyLoss(), x, labels, " with ignored rows")
+    yield from outputs(code.CrossEntropyLoss(), x, labels, " (t=-100)")
     x, labels[2:] = draw.array(n, c), 0
     x[:, 1] = -np.inf
-    yield from outputs(code.CrossEntropyLoss(), x, labels, " with a logit of -inf")
+    yield from outputs(code.CrossEntropyLoss(), x, labels, " (x=-inf)")
     x = draw.array(n, c)
     x[0] = np.nan
-    yield from outputs(code.CrossEntropyLoss(), x, labels, " with NaN in an ignored row")
+    yield from outputs(code.CrossEntropyLoss(), x, labels, " (t=-100, x=nan)")
 
 
 EXERCISE = Exercise(

@@ -25,44 +25,59 @@ def factor_of(values, of):
     return float(ratios.flat[0]) if same else np.nan
 
 
+def far_from_zero(array):
+    """Return an array without numbers close to 0."""
+    array[...] = np.where(array < 0, array - 1, array + 1)
+    return array
+
+
 def trial_training(code, draw):
     """Run the layer in training mode."""
     p = float(draw.rng.choice([0.2, 0.3, 0.4]))
     layer = code.Dropout(p)
-    x = draw.array(N, F)
-    x[...] = np.where(x < 0, x - 1, x + 1)  # not close to 0
+    x = far_from_zero(draw.array(N, F))
     kept = x.copy()
-    y = np.asarray(layer(x))
-    yield Output(FORWARD, "shape of y", np.shape(y))
-    yield Output(FORWARD, "dtype of y", str(y.dtype))
-    m = y != 0
-    yield Output(FORWARD, "share of zeros", snapped(1 - m.mean(), p, x.size))
-    yield Output(FORWARD, "factor of the elements that are kept", factor_of(y[m], x[m]))
+    y = layer(x)
+    yield Output(FORWARD, "y.shape", y if y is None else str(np.shape(y)))
+    if y is None:
+        return
+    yield Output(FORWARD, "y.dtype", str(np.asarray(y).dtype))
+    m = np.asarray(y) != 0
+    differ = [bool(m.all()) or len(np.unique(one, axis=0)) > 1 for one in (m, m.T)]
+    yield Output(FORWARD, "len(np.unique(y != 0, axis=0)) > 1", differ[0])
+    yield Output(FORWARD, "len(np.unique(y != 0, axis=1)) > 1", differ[1])
+    share = snapped(1 - m.mean(), p, x.size) if all(differ) else np.nan
+    yield Output(FORWARD, "mean(y == 0)", share)
+    yield Output(FORWARD, "y / x (y != 0)", factor_of(y[m], kept[m]))
     yield unchanged(FORWARD, "x", x, kept)
-    yield Output(FORWARD, "samples have different masks", len(np.unique(m, axis=0)) > 1)
-    yield Output(FORWARD, "features have different masks", len(np.unique(m.T, axis=0)) > 1)
-    dy = draw.array(N, F)
-    dy[...] = np.where(dy < 0, dy - 1, dy + 1)
+    dy = far_from_zero(draw.array(N, F))
     kept = dy.copy()
-    dx = np.asarray(layer.backward(dy))
-    yield Output(BACKWARD, "shape of dx", np.shape(dx))
-    yield Output(BACKWARD, "dtype of dx", str(dx.dtype))
-    yield Output(BACKWARD, "dx is 0 exactly where y is", bool(((dx != 0) == m).all()))
-    yield Output(BACKWARD, "share of zeros in dx", snapped((dx == 0).mean(), p, dx.size))
-    yield Output(BACKWARD, "factor of dy in dx", factor_of(dx[dx != 0], dy[dx != 0]))
+    dx = layer.backward(dy)
+    yield Output(BACKWARD, "dx.shape", dx if dx is None else str(np.shape(dx)))
+    if dx is None:
+        return
+    yield Output(BACKWARD, "dx.dtype", str(np.asarray(dx).dtype))
+    passed = np.asarray(dx) != 0
+    same = bool((passed == m).all()) or share != p  # a wrong y does not tell the mask
+    yield Output(BACKWARD, "(dx == 0) == (y == 0)", same)
+    zeros = p if same else snapped(1 - passed.mean(), p, x.size)
+    yield Output(BACKWARD, "mean(dx == 0)", zeros)
+    yield Output(BACKWARD, "dx / dy (dx != 0)", factor_of(dx[passed], kept[passed]))
     yield unchanged(BACKWARD, "dy", dy, kept)
     other = np.asarray(layer(x)) != 0
-    yield Output(FORWARD, "a new mask at each call", bool((other != m).any()))
+    yield Output(FORWARD, "forward(x) != forward(x)", bool((other != m).any()))
 
 
 def trial_edges(code, draw):
     """Run the layer with p = 0 and p = 1, and in evaluation mode."""
     x, dy = draw.array(4, 5), draw.array(4, 5)
-    yield Output(FORWARD, "y with p = 1", code.Dropout(1.0)(x))
+    yield Output(FORWARD, "y (p=1)", code.Dropout(1.0)(x))
     layer = code.Dropout(0.0)
-    yield Output(FORWARD, "y with p = 0", layer(x))
-    yield Output(BACKWARD, "dx with p = 0", layer.backward(dy))
-    yield Output(FORWARD, "y in evaluation mode", code.Dropout(0.4).eval()(x))
+    yield Output(FORWARD, "y (p=0)", layer(x))
+    yield Output(BACKWARD, "dx (p=0)", layer.backward(dy))
+    x = far_from_zero(draw.array(N, F))
+    y = np.asarray(code.Dropout(0.4).eval()(x))
+    yield Output(FORWARD, "y / x (training=False)", factor_of(y, x))
 
 
 DRAWN = "m = self.draw(x) if self.training and self.p > 0 else None"

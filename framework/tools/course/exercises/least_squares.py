@@ -15,10 +15,10 @@ def trial_powers(code, draw):
     kept = x.copy()
     yield Output(blank, "powers", code.powers(x, degree))
     yield unchanged(blank, "x", x, kept)
-    yield Output(blank, "powers for x of shape (N, 1)", code.powers(x[:, None], degree))
-    yield Output(blank, "powers of degree 0", code.powers(x, 0))
-    yield Output(blank, "powers of integers", code.powers(draw.integers(5, n), degree))
-    yield Output(blank, "powers of a list", code.powers(x.tolist(), degree))
+    yield Output(blank, "powers (x: (N, 1))", code.powers(x[:, None], degree))
+    yield Output(blank, "powers (M=0)", code.powers(x, 0))
+    yield Output(blank, "powers (x: int)", code.powers(draw.integers(5, n), degree))
+    yield Output(blank, "powers (x: list)", code.powers(x.tolist(), degree))
 
 
 def trial_weights(code, draw):
@@ -30,13 +30,14 @@ def trial_weights(code, draw):
     yield Output(blank, "w", code.least_squares(phi, t))
     yield unchanged(blank, "phi", phi, kept[0])
     yield unchanged(blank, "t", t, kept[1])
-    yield Output(blank, "w by QR", code.least_squares(phi, t, method="qr"))
-    yield Output(blank, "w for t of shape (N, 1)", code.least_squares(phi, t[:, None]))
-    for name, how in (("", "svd"), (" by QR", "qr")):
+    yield Output(blank, 'w (method="qr")', code.least_squares(phi, t, method="qr"))
+    yield Output(blank, "w (t: (N, 1))", code.least_squares(phi, t[:, None]))
+    for how in ("svd", "qr"):
+        case = f"ridge={RIDGE}, method={how!r}"
         w = code.least_squares(phi, t, ridge=RIDGE, method=how)
-        yield Output(blank, f"w with ridge{name}", w)
+        yield Output(blank, f"w ({case})", w)
         w = code.least_squares(phi.T, draw.array(m), ridge=RIDGE, method=how)
-        yield Output(blank, f"w with ridge{name} for fewer samples than columns", w)
+        yield Output(blank, f"w (N < M, {case})", w)
 
 
 def trial_accuracy(code, draw):
@@ -44,17 +45,17 @@ def trial_accuracy(code, draw):
     blank = "least_squares"
     x = np.linspace(0.0, 1.0, 10)
     phi, right = np.vander(x, 10, increasing=True), draw.array(10).astype("float64")
-    for name, how in (("", "svd"), (" by QR", "qr")):
+    for how in ("svd", "qr"):
         w = code.least_squares(phi, phi @ right, method=how)
         one = not isinstance(w, tuple) and np.shape(w) == (10,)
         close = one and np.allclose(w, right, rtol=0, atol=1e-5)
-        yield Output(blank, f"accuracy{name} for ten points and degree 9", close)
+        yield Output(blank, f"|w - ŵ| < 1e-5 (N=10, M=9, method={how!r})", close)
     phi = draw.array(5, 3)
     phi[:, 1] = 0
     w = code.least_squares(phi, draw.array(5))
-    yield Output(blank, "w if a column is zero", w)
+    yield Output(blank, "w (phi[:, 1] = 0)", w)
     w = code.least_squares(phi[:2], draw.array(2))
-    yield Output(blank, "the shortest w, for fewer samples than columns", w)
+    yield Output(blank, "w (N < M)", w)
 
 
 SVD = "vt.T @ (s / (s**2 + ridge) * (u.T @ t))"

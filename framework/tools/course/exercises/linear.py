@@ -46,9 +46,9 @@ EXERCISE = Exercise(
     blanks=("Linear.forward", "Linear.backward"),
     trials=(
         layer("Linear", build),
-        layer("Linear", build_sequences, "for x (N, T, I)"),
-        layer("Linear", build_without_bias, "without bias"),
-        layer("Linear", build_first, "with needs_dx=False"),
+        layer("Linear", build_sequences, "(N, T, I)"),
+        layer("Linear", build_without_bias, "(bias=False)"),
+        layer("Linear", build_first, "(needs_dx=False)"),
     ),
     mistakes=(
         mistake(

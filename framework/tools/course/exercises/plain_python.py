@@ -85,11 +85,11 @@ def trial_softmax(code, draw):
     yield Output("softmax", "p", code.softmax(z))
     yield unchanged("softmax", "z", z, kept)
     large = [1000.0 + value for value in z]
-    yield Output("softmax", "p for z of about 1000", code.softmax(large))
+    yield Output("softmax", "p (z + 1000)", code.softmax(large))
     small = [value - 1000.0 for value in z]
-    yield Output("softmax", "p for z of about -1000", code.softmax(small))
+    yield Output("softmax", "p (z - 1000)", code.softmax(small))
     far = [1000.0 * value for value in z]
-    yield Output("softmax", "p for z that are far apart", code.softmax(far))
+    yield Output("softmax", "p (1000 z)", code.softmax(far))
 
 
 def trial_forward(code, draw):
@@ -98,12 +98,12 @@ def trial_forward(code, draw):
     x = draw.array(draw.sizes["I"]).tolist()
     kept = list(x)
     outputs = net.forward(x)
-    yield Output(blank, "number of outputs", len(outputs))
+    yield Output(blank, "len(outputs)", len(outputs))
     for index, values in enumerate(outputs):
         yield Output(blank, f"outputs[{index}]", values)
     yield unchanged(blank, "x", x, kept)
     outputs = network(code, draw, "J", "D").forward(draw.array(draw.sizes["J"]).tolist())
-    yield Output(blank, "z without hidden layer", outputs[-1])
+    yield Output(blank, "z (L=1)", outputs[-1])
 
 
 def trial_backward(code, draw):
@@ -149,9 +149,9 @@ def trial_step(code, draw):
         loss = net.step(*batch_for(draw, net), 0.1)
     for layer in range(2):
         changed = np.array(net.weights[layer]) - weights[layer]
-        yield Output(blank, f"change of weights[{layer}]", changed)
+        yield Output(blank, f"Δweights[{layer}]", changed)
         changed = np.array(net.biases[layer]) - biases[layer]
-        yield Output(blank, f"change of biases[{layer}]", changed)
+        yield Output(blank, f"Δbiases[{layer}]", changed)
     yield Output(blank, "loss", loss)
 
 

@@ -27,14 +27,12 @@ EXERCISE = Exercise(
     blanks=("SGD.update",),
     trials=(
         update_rule("SGD"),
-        update_rule("SGD", "with weight_decay", weight_decay=0.3),
-        update_rule("SGD", "with momentum", momentum=0.8),
-        update_rule("SGD", "with momentum and dampening", momentum=0.6, dampening=0.4),
-        update_rule("SGD", "with momentum and weight_decay", momentum=0.6, weight_decay=0.3),
-        update_rule("SGD", "with nesterov", momentum=0.8, nesterov=True),
-        update_rule(
-            "SGD", "with nesterov and weight_decay", momentum=0.6, nesterov=True, weight_decay=0.3
-        ),
+        update_rule("SGD", weight_decay=0.3),
+        update_rule("SGD", momentum=0.8),
+        update_rule("SGD", momentum=0.6, dampening=0.4),
+        update_rule("SGD", momentum=0.6, weight_decay=0.3),
+        update_rule("SGD", momentum=0.8, nesterov=True),
+        update_rule("SGD", momentum=0.6, nesterov=True, weight_decay=0.3),
     ),
     mistakes=(
         mistake(

@@ -41,12 +41,14 @@ def trial_fit(code, draw):
     """Train a network that is in evaluation mode; the last batch is smaller."""
     net = network(draw).eval()
     x, t = draw.array(10, draw.sizes["F"]), draw.integers(draw.sizes["C"], 10)
+    for parameter in net.parameters():
+        parameter.grad[...] = 1  # of an earlier use
     before = values(net)
     optimizer = SGD(net.parameters(), lr=0.2, momentum=0.5)
     losses = code.fit(net, nn.CrossEntropyLoss(), optimizer, batches(x, t), 3)
     changed = values(net) - before
-    yield Output("fit", "number of steps", optimizer.steps)
-    yield Output("fit", "change of the weights", changed)
+    yield Output("fit", "optimizer.steps", optimizer.steps)
+    yield Output("fit", "Δw", changed)
     told = losses if losses is None else np.array([number(loss, draw.dtype) for loss in losses])
     yield Output("fit", "losses", told)
 
@@ -60,12 +62,13 @@ def trial_accuracy(code, draw):
     t[8:] = _class(net, x[8:])
     loader = batches(x, t)
     for mode in (False, True):
-        case = "training" if mode else "evaluation"
         net.train(mode)
         yield Output(
-            "accuracy", f"accuracy in {case} mode", number(code.accuracy(net, loader), draw.dtype)
+            "accuracy",
+            f"accuracy (net.training={mode})",
+            number(code.accuracy(net, loader), draw.dtype),
         )
-        yield Output("accuracy", f"{case} mode afterwards", net.training == mode)
+        yield Output("accuracy", f"net.training == {mode}", net.training == mode)
 
 
 def _class(net, x):
