@@ -1,18 +1,39 @@
 """Answers to exercises of the course: functions and methods that fill the blanks.
 
-The files ``solutions/EXERCISE_STYLE.py`` hold right answers in several styles.
+The files ``solutions/EXERCISE_STYLE.py`` hold right answers in several styles. The blocks of
+``wrong_answers/EXERCISE.txt`` each change one of them, or the lesson: ``%% STYLE``, the text to
+replace, a line ``=>``, and the wrong text.
 """
 
 import ast
 import textwrap
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("solutions")
+from firstlight.tools.course.cut import exercise_text, solution_text
+
+RIGHT = Path(__file__).with_name("solutions")
+WRONG = Path(__file__).with_name("wrong_answers")
 
 
 def answers(name):
     """Return the files of right answers to an exercise."""
-    return sorted(FOLDER.glob(f"{name}_*.py"))
+    return sorted(RIGHT.glob(f"{name}_*.py"))
+
+
+def wrong_answers(task):
+    """Yield ``(what was changed, text of the exercise with a wrong answer, changed blanks)``."""
+    path = WRONG / f"{task.name}.txt"
+    text = path.read_text() if path.exists() else ""
+    for block in text.split("%% ")[1:]:
+        style, _, edit = block.partition("\n")
+        old, _, new = edit.removesuffix("\n").partition("\n=>")
+        new = new.removeprefix("\n")
+        lesson = style == "lesson"
+        right = solution_text(task) if lesson else (RIGHT / f"{task.name}_{style}.py").read_text()
+        assert right.count(old) == 1, f"expected once in {task.name}_{style}: {old!r}"
+        wrong = right.replace(old, new)
+        whole = wrong if lesson else filled(exercise_text(task), wrong)
+        yield f"{style}: {old!r} => {new!r}", whole, _changed(right, wrong)
 
 
 def filled(exercise, answer):
@@ -35,6 +56,13 @@ def filled(exercise, answer):
         body = textwrap.indent(textwrap.dedent("\n".join(body)), " " * first.col_offset)
         lines[start : blank.end_lineno] = body.splitlines()
     return "\n".join([*lines, "", "", *rest, ""])
+
+
+def _changed(before, after):
+    """Return the names of functions and methods that differ."""
+    then = {name: ast.dump(one) for name, one in _functions(ast.parse(before))}
+    now = {name: ast.dump(one) for name, one in _functions(ast.parse(after))}
+    return {name for name in then if then[name] != now.get(name)}
 
 
 def _functions(tree):

@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from course_answers import answers, filled
+from course_answers import answers, filled, wrong_answers
 
 from firstlight.tools.course.cut import exercise_text, solution_text
 from firstlight.tools.course.exercise import NAMES, exercise
@@ -77,3 +77,12 @@ def test_right_answers_of_other_styles_are_right(name):
     for path in answers(name):
         result = judged(task, filled(exercise_text(task), path.read_text()))
         assert (path.stem, result.status, result.causes) == (path.stem, "right", [])
+
+
+@pytest.mark.slow
+def test_wrong_answers_are_wrong_where_they_were_changed(task):
+    for edit, text, changed in wrong_answers(task):
+        result = judged(task, text)
+        assert result.status == "wrong", edit
+        seen = changed | {name.replace(".forward", ".backward") for name in changed}  # if saved
+        assert result.causes[0].blank in seen or changed.isdisjoint(task.blanks), edit
