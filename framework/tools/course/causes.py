@@ -90,23 +90,25 @@ class Comparison:
 
     def explains(self, outcome, blank):
         """Return whether a mistake's outcome explains a wrong blank, and contradicts no other."""
-        wrong = [one for one in self.task.blanks if not self.is_right(outcome, one)]
         return (
-            blank in wrong
+            not self.is_right(outcome, blank)
             and self.same(outcome, blank)
-            and not any(self.state(one) == "right" for one in wrong)
+            and not self.contradicts(outcome)
         )
 
+    def contradicts(self, outcome):
+        """Return whether a mistake makes a blank wrong that is right in the solution."""
+        rights = [blank for blank in self.task.blanks if self.state(blank) == "right"]
+        return not all(self.is_right(outcome, blank) for blank in rights)
+
     def mutation(self, blank):
-        """Return the mutation of the lesson that explains a wrong blank, or None."""
+        """Return the mutation of the lesson that explains a wrong blank, and its outcome."""
         for one in mutations(self.task, blank):
             first = run.of_mutation(self.task, one, self.seed, runs=1)
             if self.fits(first, blank):
                 outcome = run.of_mutation(self.task, one, self.seed)
                 if self.explains(outcome, blank):
-                    if self.explained is None:
-                        self.explained, self.explained_blank = outcome, blank
-                    return one
+                    return one, outcome
         return None
 
     def fits(self, outcome, blank):
@@ -121,17 +123,24 @@ class Comparison:
             and any(not equal(got[key], right[key]) for key in there)
         )
 
-    def partly_explained_by(self, blank):
-        """Return the mistake whose wrong outputs are all among those of a wrong blank, or None.
+    def known_mistake(self, blank):
+        """Return a known mistake that explains a wrong blank, and its outcome; or None."""
+        for known, outcome in run.of_mistakes(self.task, self.seed):
+            if self.explains(outcome, blank):
+                return known, outcome
+        return None
+
+    def partial_mistake(self, blank):
+        """Return a mistake whose wrong outputs are all among those of a wrong blank, or None.
 
         There may be further mistakes. Of several such mistakes, it is the one of most outputs.
         """
         found = [
-            (len(self.shared(outcome, blank)), known)
+            (len(self.shared(outcome, blank)), (known, outcome))
             for known, outcome in run.of_mistakes(self.task, self.seed)
         ]
-        most, known = max(found, key=lambda one: one[0], default=(0, None))
-        return known if most else None
+        most, mistake = max(found, key=lambda one: one[0], default=(0, None))
+        return mistake if most else None
 
     def shared(self, outcome, blank):
         """Return the keys of a mistake's wrong outputs, if all are also the solution's."""
@@ -142,7 +151,7 @@ class Comparison:
         same = all(key in got and equal(got[key], theirs[key]) for key in wrong)
         raised = self.problem(outcome, blank) is not None
         telling = same and not raised and any(_is_telling(theirs[key]) for key in wrong)
-        return wrong if telling else []
+        return wrong if telling and not self.contradicts(outcome) else []
 
     def is_right(self, outcome, blank):
         """Return whether another outcome has the right outputs of a blank."""
@@ -153,13 +162,11 @@ class Comparison:
         """Return the cause of a wrong blank: a known mistake, or what its first output shows."""
         if self.explained is not None and self.same(self.explained, blank):
             return Cause(blank, say("follows", blank=self.explained_blank))
-        for known, outcome in run.of_mistakes(self.task, self.seed):
-            if self.explains(outcome, blank):
-                if self.explained is None:
-                    self.explained, self.explained_blank = outcome, blank
-                return self.told(blank, known)
-        known = self.mutation(blank) or self.partly_explained_by(blank)
-        if known is not None:
+        found = self.known_mistake(blank) or self.mutation(blank) or self.partial_mistake(blank)
+        if found is not None:
+            known, outcome = found
+            if self.explained is None:
+                self.explained, self.explained_blank = outcome, blank
             return self.told(blank, known)
         problem = self.problem(self.got, blank)
         if problem is not None and not self.differs_before_an_error(blank):
