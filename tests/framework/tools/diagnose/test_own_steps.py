@@ -263,3 +263,18 @@ def test_mistakes(style, right, wrong, tmp_path):
     assert right in STYLES[style]
     script.write_text(STYLES[style].replace(right, wrong, 1))
     assert [one for one in step_evidence(script) if isinstance(one, WrongStep)]
+
+
+def test_a_factor_is_that_to_the_loss_which_the_other_gradients_fit(tmp_path):
+    source = STYLES["class_net"].replace("print(epoch, loss)", "print(epoch, total / 60)")
+    source = source.replace(
+        "    for i in range(0, 60, 20):", "    total = 0.0\n    for i in range(0, 60, 20):"
+    )
+    source = source.replace(
+        "        net.backward(", "        total += loss * 20\n        net.backward("
+    )
+    source = source.replace("self.db1 = dh.sum(0)", "self.db1 = dh.mean(0)")
+    script = tmp_path / "train.py"
+    script.write_text(source)
+    (found,) = (said for one in step_evidence(script) for said in ask(one))
+    assert "20 times too small" in found.message
