@@ -44,7 +44,7 @@ class Grades:
     @property
     def total(self) -> float:
         """Sum of the points."""
-        return sum(self.points.values())
+        return round(sum(self.points.values()), 2)
 
     @property
     def seconds(self) -> float:
@@ -147,7 +147,7 @@ def grade(
         for number, group in enumerate(groups):
             mine = tasks[number * len(most) : (number + 1) * len(most)]
             results = {name: one.result() for name, one in zip(most, mine, strict=True)}
-            points = {name: most[name] * results[name].share for name in most}
+            points = {name: round(most[name] * results[name].share, 2) for name in most}
             book.groups.append(Grades(group, results, points))
             tell(f"{group.name}: {book.groups[-1].total:g} / {book.full:g} {group.error}".rstrip())
     book.similar = similar_pairs(groups, list(most))

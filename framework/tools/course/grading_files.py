@@ -104,7 +104,7 @@ def gradescope(group: Grades, book: GradeBook) -> dict:
     tests = [
         {
             "name": name,
-            "score": round(group.points[name], 3),
+            "score": group.points[name],
             "max_score": book.most[name],
             "status": "passed" if result.status == "right" else "failed",
             "output": "\n".join(about(group, name)),
@@ -112,7 +112,7 @@ def gradescope(group: Grades, book: GradeBook) -> dict:
         for name, result in group.results.items()
     ]
     return {
-        "score": round(group.total, 3),
+        "score": group.total,
         "execution_time": round(group.seconds, 1),
         "visibility": "visible",
         "tests": tests,

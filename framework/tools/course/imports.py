@@ -27,7 +27,7 @@ def forbidden_imports(source: str, task: Exercise) -> list[Problem]:
         return []
     given = set(_imported(exercise_text(task)))
     return [
-        Problem("", "import", name, line)
+        Problem("", "framework" if _is_framework(name) else "import", name, line)
         for name, line in imported.items()
         if name not in given and _has_solutions(name)
     ]
@@ -35,7 +35,11 @@ def forbidden_imports(source: str, task: Exercise) -> list[Problem]:
 
 def _has_solutions(name):
     top, _, rest = name.partition(".")
-    return top in FRAMEWORKS or (top == "firstlight" and rest.startswith(WITH_SOLUTIONS))
+    return _is_framework(name) or (top == "firstlight" and rest.startswith(WITH_SOLUTIONS))
+
+
+def _is_framework(name):
+    return name.partition(".")[0] in FRAMEWORKS
 
 
 def _imported(source):

@@ -104,7 +104,8 @@ def judge_outcome(
     """
     limits = limits or run.Limits()
     result = Result(task.name, {}, seconds=outcome.seconds, ended=outcome.ended)
-    result.forbidden = forbidden_imports(source, task) + outcome.forbidden + _tricks(outcome)
+    steps = forbidden_imports(source, task) + outcome.forbidden + _tricks(outcome)
+    result.forbidden = list({(one.kind, one.message): one for one in reversed(steps)}.values())
     judged = Comparison(task, outcome, run.expected(task, seed), seed)
     for blank in task.blanks:
         result.parts[blank] = judged.state(blank)

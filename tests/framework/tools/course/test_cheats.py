@@ -23,7 +23,7 @@ CHEATS = {  # what is recorded: the code
     "lesson  ": "import importlib, inspect\n"
     "m = importlib.import_module('firstlight.n' + 'n.linear')\nexec(inspect.getsource(m))",
     "lesson   ": "import importlib\nimportlib.import_module('firstlight.fa' + 'st.loops')",
-    "import, framework": "import torch",
+    "framework  ": "import torch",
     "framework": "__import__('tor' + 'ch')",
     "framework ": "import importlib\nimportlib.import_module('tor' + 'ch')",
     "exit": "import os\n\nos._exit(0)",
