@@ -136,7 +136,7 @@ EXERCISE = Exercise(
             "if self.padding_idx:\n            dy =",
             (
                 "padding_idx = 0 counts as no padding",
-                "padding_idx = 0 zählt als kein Auffüllen",
+                "padding_idx = 0 wird wie None behandelt",
             ),
             (
                 "0 is false in Python: compare with None, if self.padding_idx is not None",
