@@ -93,13 +93,14 @@ class Comparison:
         return (
             not self.is_right(outcome, blank)
             and self.same(outcome, blank)
-            and not self.contradicts(outcome)
+            and not self.contradicts(outcome, blank)
         )
 
-    def contradicts(self, outcome):
-        """Return whether a mistake makes a blank wrong that is right in the solution."""
-        rights = [blank for blank in self.task.blanks if self.state(blank) == "right"]
-        return not all(self.is_right(outcome, blank) for blank in rights)
+    def contradicts(self, outcome, blank):
+        """Return whether a mistake makes an earlier blank wrong that is right in the solution."""
+        earlier = self.task.blanks[: self.task.blanks.index(blank)]
+        rights = [one for one in earlier if self.state(one) == "right"]
+        return not all(self.is_right(outcome, one) for one in rights)
 
     def mutation(self, blank):
         """Return the mutation of the lesson that explains a wrong blank, and its outcome."""
@@ -151,7 +152,7 @@ class Comparison:
         same = all(key in got and equal(got[key], theirs[key]) for key in wrong)
         raised = self.problem(outcome, blank) is not None
         telling = same and not raised and any(_is_telling(theirs[key]) for key in wrong)
-        return wrong if telling and not self.contradicts(outcome) else []
+        return wrong if telling and not self.contradicts(outcome, blank) else []
 
     def is_right(self, outcome, blank):
         """Return whether another outcome has the right outputs of a blank."""
