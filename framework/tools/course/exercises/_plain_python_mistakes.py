@@ -315,4 +315,22 @@ MISTAKES = (
             "geben Sie den Verlust zurück, den gradients vor dem Schritt lieferte",
         ),
     ),
+    mistake(
+        RELU,
+        "z if last else [max(value, 0.01 * value) for value in z]",
+        (
+            "negative values are scaled by 0.01 instead of set to 0",
+            "negative Werte werden mit 0,01 multipliziert statt auf 0 gesetzt",
+        ),
+        ("this is leaky ReLU; use max(z, 0)", "das ist Leaky ReLU; verwenden Sie max(z, 0)"),
+    ),
+    mistake(
+        "values[i] -= lr * gradient",
+        "values[i] = lr * gradient",
+        (
+            "the weights are replaced by lr dw",
+            "die Gewichte werden durch lr dw ersetzt",
+        ),
+        ("subtract it from the weights: w ← w - lr dw", "subtrahieren Sie: w ← w - lr dw"),
+    ),
 )

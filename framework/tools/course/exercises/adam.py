@@ -311,5 +311,14 @@ EXERCISE = Exercise(
             ("β₁ is always 0.9 and β₂ 0.999", "β₁ ist immer 0,9 und β₂ immer 0,999"),
             ('use group["betas"]', 'verwenden Sie group["betas"]'),
         ),
+        mistake(
+            M,
+            "m[...] = (1 - beta1) * m + beta1 * g",
+            (
+                "β₁ and 1 - β₁ are swapped in m",
+                "in m sind β₁ und 1 - β₁ vertauscht",
+            ),
+            ("m ← β₁ m + (1 - β₁) g", "m ← β₁ m + (1 - β₁) g"),
+        ),
     ),
 )

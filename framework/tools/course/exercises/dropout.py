@@ -255,5 +255,35 @@ EXERCISE = Exercise(
                 "verwenden Sie die Maske von forward, nicht ihr Gegenteil",
             ),
         ),
+        mistake(
+            Y,
+            "return x * self.scale if not self.training else " + Y.removeprefix("return "),
+            (
+                "y is divided by 1 - p in evaluation mode as well",
+                "y wird auch im Auswertungsmodus durch 1 - p geteilt",
+            ),
+            (
+                "return x itself in evaluation mode",
+                "geben Sie im Auswertungsmodus x selbst zurück",
+            ),
+        ),
+        mistake(
+            Y,
+            "return x * (1 - self.p) if not self.training else " + Y.removeprefix("return "),
+            (
+                "y is multiplied by 1 - p in evaluation mode",
+                "y wird im Auswertungsmodus mit 1 - p multipliziert",
+            ),
+            (
+                "return x itself: training has divided by 1 - p already",
+                "geben Sie x selbst zurück: Das Training hat schon durch 1 - p geteilt",
+            ),
+        ),
+        mistake(
+            DX,
+            "return dy if m is None else dy * m / self.p",
+            ("dx is divided by p instead of 1 - p", "dx wird durch p statt durch 1 - p geteilt"),
+            ("dx = dy · m / (1 - p)", "dx = dy · m / (1 - p)"),
+        ),
     ),
 )

@@ -254,5 +254,10 @@ EXERCISE = Exercise(
             ),
             ("convert phi and t to float64 first", "wandeln Sie phi und t zuerst in float64 um"),
         ),
+        Mistake(
+            svd("ridge", SVD.replace("s**2 + ridge", "s + ridge")),
+            ("s is not squared in s / (s² + λ)", "s wird in s / (s² + λ) nicht quadriert"),
+            ("the factor is s / (s² + λ)", "der Faktor ist s / (s² + λ)"),
+        ),
     ),
 )
