@@ -150,8 +150,8 @@ MUTATIONS = {  # of the lesson
         "der Fall, in dem {code} nicht gilt, wird nicht behandelt",
     ),
     "cure": ("compare with the lesson: {line}", "vergleichen Sie mit der Lektion: {line}"),
-    "result": ("the result", "das Ergebnis"),
-    "condition": ("a condition", "eine Bedingung"),
+    "result": ("the result", "dem Ergebnis"),  # after "von"
+    "condition": ("a condition or call", "einer Bedingung oder einem Aufruf"),
 }
 
 STATES = {  # of exercises and blanks
