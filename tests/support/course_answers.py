@@ -2,7 +2,7 @@
 
 The files ``solutions/EXERCISE_STYLE.py`` hold right answers in several styles. The blocks of
 ``wrong_answers/EXERCISE.txt`` each change one of them, or the lesson: ``%% STYLE``, the text to
-replace, a line ``=>``, and the wrong text.
+replace, a line ``=>``, and the wrong text. After the style, ``: CAUSE`` may be a part of the cause.
 """
 
 import ast
@@ -21,11 +21,12 @@ def answers(name):
 
 
 def wrong_answers(task):
-    """Yield ``(what was changed, text of the exercise with a wrong answer, changed blanks)``."""
+    """Yield ``(what was changed, text with a wrong answer, changed blanks, part of the cause)``."""
     path = WRONG / f"{task.name}.txt"
     text = path.read_text() if path.exists() else ""
     for block in text.split("%% ")[1:]:
-        style, _, edit = block.partition("\n")
+        head, _, edit = block.partition("\n")
+        style, _, cause = head.partition(": ")
         old, _, new = edit.removesuffix("\n").partition("\n=>")
         new = new.removeprefix("\n")
         lesson = style == "lesson"
@@ -33,7 +34,7 @@ def wrong_answers(task):
         assert right.count(old) == 1, f"expected once in {task.name}_{style}: {old!r}"
         wrong = right.replace(old, new)
         whole = wrong if lesson else filled(exercise_text(task), wrong)
-        yield f"{style}: {old!r} => {new!r}", whole, _changed(right, wrong)
+        yield f"{style}: {old!r} => {new!r}", whole, _changed(right, wrong), cause
 
 
 def filled(exercise, answer):

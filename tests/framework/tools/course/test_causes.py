@@ -47,9 +47,9 @@ def test_a_backward_that_may_be_right_points_at_its_wrong_forward():
     assert backward.how == "mend LayerNorm.forward first; this may follow from it"
 
 
-def test_a_property_is_told_as_true_or_false():
+def test_a_property_is_not_told_as_a_number():
     no, yes = np.array(False), np.array(True)
-    assert describe([Difference(no, yes, {})]) == "is False, expected True"
+    assert describe([Difference(no, yes, {})]) == "is not so"
 
 
 def test_a_mask_of_infinities_is_told_without_a_warning():

@@ -81,8 +81,9 @@ def test_right_answers_of_other_styles_are_right(name):
 
 @pytest.mark.slow
 def test_wrong_answers_are_wrong_where_they_were_changed(task):
-    for edit, text, changed in wrong_answers(task):
+    for edit, text, changed, cause in wrong_answers(task):
         result = judged(task, text)
         assert result.status == "wrong", edit
         seen = changed | {name.replace(".forward", ".backward") for name in changed}  # if saved
         assert result.causes[0].blank in seen or changed.isdisjoint(task.blanks), edit
+        assert any(cause in one.what for one in result.causes), f"{edit}: {result.causes}"
