@@ -20,9 +20,9 @@ class LSTMCell(Cell):
 
     Where f is near 1, the memory c and its gradient pass from step to step unchanged.
 
-    Gradient, with dc_t including the gradient from step t + 1, σ' = σ (1 - σ), tanh' = 1 - tanh²::
+    Gradient, with dc⁺ the gradient at c_t from step t + 1, σ' = σ (1 - σ), tanh' = 1 - tanh²::
 
-        dc_t  += dh_t o (1 - tanh²(c_t))        as h_t depends on c_t
+        dc_t = dc⁺ + dh_t o (1 - tanh²(c_t))    as h_t depends on c_t
         da_i = dc_t g i (1 - i)                 da_f = dc_t c_{t-1} f (1 - f)
         da_g = dc_t i (1 - g²)                  da_o = dh_t tanh(c_t) o (1 - o)
         db = da                                 dc_{t-1} = dc_t f

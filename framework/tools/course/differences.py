@@ -51,6 +51,8 @@ def describe(runs: list[Difference]) -> str:
         return say("number", got=str(got), right=str(right))
     if got.dtype.kind == "U":
         return say("none") if str(got) == "<NoneType>" else say("no array", got=str(got))
+    if right.dtype.kind == "U":
+        return say("not none")
     if got.shape != right.shape:
         if _is_transposed(got, right):
             return say("transposed")
@@ -65,7 +67,7 @@ def describe(runs: list[Difference]) -> str:
         return say("nan")
     if got.size < 2 or not right.any():
         return _entries(got, right)
-    if not got.any():
+    if not got.any() and got.dtype.kind != "b":
         return say("zero")
     if _is_transposed(got, right):
         return say("transposed")

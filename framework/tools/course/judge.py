@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from firstlight.tools.course import run
@@ -63,20 +65,22 @@ class Result:
 
 
 def judge(
-    source: str, path: str, task: Exercise, seed: int, limits: run.Limits | None = None
+    source: str, path: str | Path, task: Exercise, seed: int, limits: run.Limits | None = None
 ) -> Result:
     """Run a solution, compare it with the lesson, and name the causes of what differs.
 
     Parameters
     ----------
-    source, path : str
-        The solution, and the file that it is from.
+    source : str
+        The solution.
+    path : str or Path
+        The file that it is from.
     task : Exercise
     seed : int
         Of the arrays and sizes.
     limits : Limits, optional
     """
-    limits = limits or run.Limits()
+    limits, path = limits or run.Limits(), os.fspath(path)
     if not source.strip():
         return Result(task.name, dict.fromkeys(task.blanks, "empty"), [Cause("", say("missing"))])
     outcome = run.run_solution(source, path, task, seed, limits)

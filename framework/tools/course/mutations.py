@@ -147,6 +147,9 @@ def _changes(statement: ast.stmt) -> Iterator[tuple[ast.AST, Change, str, Detail
                 yield node, _replacing(node.operand), "sign", {"code": _code(node.operand)}
         elif isinstance(node, ast.Attribute) and node.attr == "T":
             yield node, _replacing(node.value), "transposed", {"code": _code(node.value)}
+        elif isinstance(node, ast.IfExp):
+            yield node, _replacing(node.orelse), "never", {"code": _code(node.test)}
+            yield node, _replacing(node.body), "always", {"code": _code(node.test)}
         elif isinstance(node, ast.Call):
             yield from _call_changes(node)
         elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -190,6 +193,12 @@ def _binary_changes(node):
     left, right = _code(node.left), _code(node.right)
     if kind in TERMS:
         yield node, _replacing(node.left), TERMS[kind], {"code": right}
+        if isinstance(node.left, ast.BinOp) and type(node.left.op) is kind is ast.Mult:
+            lost = ast.BinOp(node.left.right, ast.Mult(), node.right)
+            yield node, _replacing(node.left.left), "factor", {"code": _code(lost)}
+        if kind in (ast.Add, ast.Sub):
+            twice = ast.BinOp(ast.Constant(2), ast.Mult(), node.right)
+            yield node, _setting("right", twice), "twice", {"code": right}
         if kind is ast.Sub:
             yield node, _replacing(ast.UnaryOp(ast.USub(), node.right)), "term", {"code": left}
         else:

@@ -13,7 +13,7 @@ SENTENCES = {
     ),
     "in place": (
         "changes its argument {name} in place; make a new array",
-        "ändert sein Argument {name}; legen Sie ein neues Array an",
+        "ändert sein Argument {name}; legen Sie stattdessen ein neues Array an",
     ),
     "overwritten": (
         "{name} is not added to the gradient: a second backward pass overwrites the first",
@@ -24,7 +24,7 @@ SENTENCES = {
         "verwenden Sie += statt =, denn die Gradienten mehrerer Durchläufe addieren sich",
     ),
     "line": ("the line should be: {line}", "die Zeile muss heißen: {line}"),
-    "sizes": (" (here, {sizes})", " (hier ist {sizes})"),
+    "sizes": (" (here, {sizes})", " (hier: {sizes})"),
     "exits": ("the program exits early", "das Programm beendet sich vorzeitig"),
     "time": (
         "is not finished after {seconds} s; is there an endless loop?",
@@ -35,6 +35,7 @@ SENTENCES = {
         "der Prozess endete ohne Ergebnis ({how})",
     ),
     "none": ("is None; is a return missing?", "ist None; fehlt ein return?"),
+    "not none": ("is an array, expected None", "ist ein Array, erwartet ist None"),
     "no array": ("is {got}, expected an array", "ist {got}, erwartet ist ein Array"),
     "shape": ("has shape {got}, expected {right}", "hat die Form {got}, erwartet ist {right}"),
     "dtype": (
@@ -115,6 +116,10 @@ MUTATIONS = {  # of the lesson
     "factor": (
         "in the computation of {target}, the factor {code} is missing",
         "bei der Berechnung von {target} fehlt der Faktor {code}",
+    ),
+    "twice": (
+        "in the computation of {target}, the term {code} is twice as large as it should be",
+        "bei der Berechnung von {target} ist der Term {code} doppelt so groß, wie er sein soll",
     ),
     "divisor": (
         "in the computation of {target}, the division by {code} is missing",

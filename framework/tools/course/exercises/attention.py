@@ -1,8 +1,10 @@
 """Exercise: attention of several heads, with a causal mask, forward and backward."""
 
+import itertools
+
 import numpy as np
 
-from firstlight.tools.course.exercise import Exercise, Output, mistake
+from firstlight.tools.course.exercise import Exercise, Mistake, Output, mistake
 from firstlight.tools.course.trials import count, layer, unchanged
 
 SCORES, SOFTMAX, HIDDEN = "_scores", "_softmax", "_hidden"
@@ -86,11 +88,11 @@ def with_mask(code, draw):
 
 
 def with_dropout(code, draw):
-    """Try given factors of dropout."""
+    """Try given factors of dropout, which differ at each call."""
     module, x = built(code, draw, is_causal=True)
     t = x.shape[1]
-    factors = (2.0 * (draw.rng.random((t, t)) < 0.5)).astype(draw.dtype)
-    module._draw = lambda p: factors
+    factors = itertools.cycle((2.0 * (draw.rng.random((7, t, t)) < 0.5)).astype(draw.dtype))
+    module._draw = lambda p: next(factors)
     yield Output(FORWARD, "y (dropout)", module(x))
     yield Output(BACKWARD, "dx (dropout)", module.backward(draw.array(*x.shape)))
     yield Output(BACKWARD, "din_proj_weight (dropout)", module.in_proj_weight.grad)
@@ -107,9 +109,10 @@ EXERCISE = Exercise(
         "Fill in the functions _scores, _softmax and _hidden, then forward and backward. N are "
         "the samples, H the heads, T the queries, S the keys. forward gets q, k, v of all heads "
         "from self._project(x, context), what to add to the scores from self._bias(mask, q, k), "
-        "and the factors of dropout from self._draw(p), called once; self._merge joins the heads, "
-        "and self.out_proj is a Linear layer. backward undoes these steps from the last to the "
-        "first: self.out_proj.backward, self._split, the formulas of the docstring, and "
+        "and the factors of dropout from self._draw(p), which draws new ones at each call, so that "
+        "backward needs those of forward; self._merge joins the heads, and self.out_proj is a "
+        "Linear layer. _hidden has the dtype of q. backward undoes these steps from the last to "
+        "the first: self.out_proj.backward, self._split, the formulas of the docstring, and "
         "self._project_backward(dq, dk, dv, x, context), which adds to the gradients of the "
         "weights and returns the parts of dx that come from q, and from k and v. Without a "
         "context these two add up; with one, backward returns them as a pair.",
@@ -117,8 +120,9 @@ EXERCISE = Exercise(
         "N sind die Beispiele, H die Köpfe (heads), T die Anfragen (queries), S die Schlüssel "
         "(keys). forward bekommt q, k, v aller Köpfe von self._project(x, context), die Maske, "
         "die zu den Scores addiert wird, von self._bias(mask, q, k) und die Faktoren des Dropouts "
-        "von self._draw(p), einmal aufgerufen; self._merge fügt die Köpfe zusammen, und "
-        "self.out_proj ist eine lineare Schicht. backward macht diese Schritte vom letzten zum "
+        "von self._draw(p). Jeder Aufruf zieht neue Faktoren, backward braucht also die von "
+        "forward. self._merge fügt die Köpfe zusammen, und self.out_proj ist eine lineare Schicht. "
+        "_hidden hat den dtype von q. backward macht diese Schritte vom letzten zum "
         "ersten rückgängig: self.out_proj.backward, self._split, die Formeln des Docstrings und "
         "self._project_backward(dq, dk, dv, x, context), das zu den Gradienten der Gewichte "
         "addiert und die Teile von dx zurückgibt, die von q und die von k und v kommen. Ohne "
@@ -196,6 +200,34 @@ EXERCISE = Exercise(
                 "such a row is zero: subtract a finite number there, and do not divide by 0",
                 "eine solche Zeile ist null: Ziehen Sie dort eine endliche Zahl ab, und teilen Sie "
                 "nicht durch 0",
+            ),
+        ),
+        Mistake(
+            (
+                ("s - np.maximum(s.max(axis=-1, keepdims=True), lowest)", "s"),
+                ("np.maximum(exp.sum(axis=-1, keepdims=True), 1)", "exp.sum(-1, keepdims=True)"),
+            ),
+            (
+                "exp overflows for large scores, and ∞/∞ is NaN",
+                "exp läuft bei großen Scores über, und ∞/∞ ist NaN",
+            ),
+            (
+                "subtract the largest score of each row first, which does not change p",
+                "ziehen Sie zuerst den größten Score jeder Zeile ab, was p nicht ändert",
+            ),
+        ),
+        Mistake(
+            (
+                ("np.maximum(s.max(axis=-1, keepdims=True), lowest)", "s.max(-2, keepdims=True)"),
+                ("np.maximum(exp.sum(axis=-1, keepdims=True), 1)", "exp.sum(-2, keepdims=True)"),
+            ),
+            (
+                "softmax runs over the queries instead of the keys",
+                "Softmax läuft über die Anfragen statt über die Schlüssel",
+            ),
+            (
+                "each row sums to 1: take maximum and sum over the last axis",
+                "jede Zeile hat die Summe 1: Nehmen Sie Maximum und Summe über die letzte Achse",
             ),
         ),
         mistake(
@@ -309,6 +341,19 @@ EXERCISE = Exercise(
                 "die Faktoren m des Dropouts werden nicht benutzt",
             ),
             ("multiply p by m = self._draw(p)", "multiplizieren Sie p mit m = self._draw(p)"),
+        ),
+        mistake(
+            "x, context, q, k, v, p, m = self.saved()",
+            "x, context, q, k, v, p, m = self.saved()\n        m = self._draw(p)",
+            (
+                "backward draws new factors of dropout",
+                "backward zieht neue Faktoren des Dropouts",
+            ),
+            (
+                "it needs those of forward: save m, and call self._draw in forward only",
+                "es braucht die von forward: Bewahren Sie m auf, und rufen Sie self._draw nur in "
+                "forward auf",
+            ),
         ),
         mistake(
             "dv = (m * p).swapaxes(-1, -2) @ g",

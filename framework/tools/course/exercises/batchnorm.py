@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from firstlight.tools.course.exercise import Exercise, Output, mistake
-from firstlight.tools.course.trials import layer, unchanged
+from firstlight.tools.course.exercise import Exercise, Mistake, Output, mistake
+from firstlight.tools.course.trials import layer
 
 TRACK, FORWARD, BACKWARD = "BatchNorm.track", "BatchNorm.forward", "BatchNorm.backward"
 
@@ -64,7 +64,8 @@ def evaluation(code, draw):
     kept = module.running_mean.data.copy()
     y = module(x)
     yield Output(FORWARD, "y (training=False)", y)
-    yield unchanged(FORWARD, "running_mean (training=False)", module.running_mean.data, kept)
+    changed = not np.array_equal(module.running_mean.data, kept)
+    yield Output(FORWARD, "running_mean changes in evaluation mode", changed)
     yield Output(BACKWARD, "dx (training=False)", module.backward(draw.array(*y.shape)))
     yield Output(BACKWARD, "dweight (training=False)", module.weight.grad)
     yield Output(BACKWARD, "dbias (training=False)", module.bias.grad)
@@ -131,6 +132,44 @@ EXERCISE = Exercise(
         constant,
     ),
     mistakes=(
+        mistake(
+            "axes = tuple(range(x.ndim - 1))  # all but the channels",
+            "axes = 0",
+            (
+                "mean and variance are taken over the first axis only",
+                "Mittelwert und Varianz werden nur über die erste Achse gebildet",
+            ),
+            (
+                "take them over all axes but the last: axis=tuple(range(x.ndim - 1))",
+                "bilden Sie sie über alle Achsen außer der letzten: axis=tuple(range(x.ndim - 1))",
+            ),
+        ),
+        Mistake(
+            (
+                ("axes = tuple(range(x.ndim - 1))  # all but the channels", "axes = 0"),
+                ("n = x.size // self.num_features", "n = len(x)"),
+            ),
+            (
+                "mean, variance and n are those of the first axis only",
+                "Mittelwert, Varianz und n sind nur die der ersten Achse",
+            ),
+            (
+                "take them over all axes but the last: axis=tuple(range(x.ndim - 1))",
+                "bilden Sie sie über alle Achsen außer der letzten: axis=tuple(range(x.ndim - 1))",
+            ),
+        ),
+        mistake(
+            "return w * r * (dy - db / n - x_hat * dw / n)",
+            "return w * r * (dy - db / n - 2 * x_hat * dw / n)",
+            (
+                "in dx, the path through the variance counts twice",
+                "in dx zählt der Weg durch die Varianz doppelt",
+            ),
+            (
+                "the derivative of (var + eps)^(-1/2) has the factor 1/2",
+                "die Ableitung von (var + eps)^(-1/2) hat den Faktor 1/2",
+            ),
+        ),
         mistake(
             "keep, new = 1 - self.momentum, self.momentum",
             "keep, new = self.momentum, 1 - self.momentum",

@@ -66,7 +66,7 @@ EXERCISE = Exercise(
         "W)) ergibt (oh, ow). Mit diesen Zeilen ist die Schicht eine lineare Schicht. groups = 1 "
         "und dilation = 1 genügen: Die erste Achse der Zeilen hat dann die Länge 1. Ohne Bias ist "
         "self.bias None; bei needs_dx = False gibt backward None zurück. col2im ist gegeben: Es "
-        "addiert jede Zahl von dP zu dem Pixel, von dem im2col sie gelesen hat.",
+        "addiert jede Zahl von dP zu dem Pixel, aus dem im2col sie gelesen hat.",
     ),
     lessons={"firstlight.nn.convolution": ("Conv2d",)},
     blanks=(IM2COL, FORWARD, BACKWARD),
@@ -97,11 +97,23 @@ EXERCISE = Exercise(
             "patches[:, :, :, i, j] = padded[:, ys, j : j + ow * sh : sh]  #",
             (
                 "the columns take the stride of the rows",
-                "die Spalten nehmen die Schrittweite der Zeilen",
+                "für die Spalten wird die Schrittweite der Zeilen verwendet",
             ),
             (
                 "window.stride is (vertical, horizontal): use the second number along W",
                 "window.stride ist (senkrecht, waagerecht): Nehmen Sie die zweite Zahl entlang W",
+            ),
+        ),
+        mistake(
+            "padded = np.pad(x, ((0, 0), *window.padding, (0, 0)))",
+            "padded = np.pad(x, ((0, 0), *((0, sum(pair)) for pair in window.padding), (0, 0)))",
+            (
+                "all zeros are below and right of the image, none above and left",
+                "alle Nullen liegen unter und rechts vom Bild, keine darüber und links",
+            ),
+            (
+                "the image begins at row `above` and column `left` of the larger array",
+                "das Bild beginnt in Zeile `oben` und Spalte `links` des größeren Arrays",
             ),
         ),
         mistake(
@@ -207,6 +219,18 @@ EXERCISE = Exercise(
         ),
         mistake(
             "y = join_groups(y, (len(x), oh, ow))",
+            "y = join_groups(y, (len(x), ow, oh)).swapaxes(1, 2)",
+            (
+                "height and width of the output are exchanged",
+                "Höhe und Breite der Ausgabe sind vertauscht",
+            ),
+            (
+                "the rows are in the order N, oh, ow: reshape to (N, oh, ow, O)",
+                "die Reihenfolge der Zeilen ist N, oh, ow: Formen Sie zu (N, oh, ow, O) um",
+            ),
+        ),
+        mistake(
+            "y = join_groups(y, (len(x), oh, ow))",
             "y = y.swapaxes(1, 2).reshape(len(x), oh, ow, self.out_channels)",
             (
                 "a matrix (O, N oh ow) is reshaped to (N, oh, ow, O): the numbers end up elsewhere",
@@ -255,6 +279,15 @@ EXERCISE = Exercise(
                 "lassen Sie die Division weg: Der Verlust hat schon durch N geteilt, der Faktor "
                 "steckt in dy",
             ),
+        ),
+        mistake(
+            "dw = dy_rows.swapaxes(1, 2) @ patches",
+            "dw = patches.swapaxes(1, 2) @ dy_rows",
+            (
+                "dW is Pᵀ dy, (K, O), and is reshaped instead of transposed",
+                "dW ist Pᵀ dy, (K, O), und wird umgeformt statt transponiert",
+            ),
+            ("the rows of W are kernels: dW = dyᵀ P", "die Zeilen von W sind Kerne: dW = dyᵀ P"),
         ),
         mistake(
             "dw = dy_rows.swapaxes(1, 2) @ patches",

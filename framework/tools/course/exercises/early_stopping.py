@@ -60,9 +60,17 @@ def used_twice(code, draw):
         driven(callback, [1, 2, 3, 4])
         results = [driven(one, losses) for one in (callback, code.EarlyStopping(patience=2))]
         epochs, weights = zip(*[(t.epoch, m.weight.data[0]) for t, m in results], strict=True)
-        case = f"(second fit, loss={losses[0]}, …)"
-        yield Output(START, f"epochs as in a first fit {case}", epochs[0] == epochs[1])
-        yield Output(START, f"weights as in a first fit {case}", weights[0] == weights[1])
+        case = f"(loss={losses[0]}, …)"
+        yield Output(
+            START,
+            f"a second fit stops like a first one {case}",
+            epochs[0] == epochs[1],
+        )
+        yield Output(
+            START,
+            f"a second fit keeps the same weights as a first one {case}",
+            weights[0] == weights[1],
+        )
 
 
 def trained(code, draw):
@@ -141,6 +149,20 @@ EXERCISE = Exercise(
         ),
         mistake(
             "self.best, self.waited, self.best_weights = math.inf, 0, None",
+            "self.best = getattr(self, 'best', math.inf)\n"
+            "        self.best_weights = getattr(self, 'best_weights', None)\n"
+            "        self.waited = 0",
+            (
+                "best is still that of the first training in a second one",
+                "best ist im zweiten Training noch das des ersten",
+            ),
+            (
+                "set best and best_weights at every start",
+                "setzen Sie best und best_weights bei jedem Start",
+            ),
+        ),
+        mistake(
+            "self.best, self.waited, self.best_weights = math.inf, 0, None",
             "self.best, self.waited = math.inf, 0\n"
             "        self.best_weights = getattr(self, 'best_weights', None)",
             (
@@ -210,7 +232,7 @@ EXERCISE = Exercise(
             ),
             (
                 "compare with value < best, which is false for NaN",
-                "vergleichen Sie mit value < best, das bei NaN falsch ist",
+                "vergleichen Sie mit value < best, das für NaN False ergibt",
             ),
         ),
         mistake(

@@ -66,12 +66,12 @@ EXERCISE = Exercise(
         "Fill in forward and backward. x holds integers, with any number of axes; forward replaces "
         "each by its row of the table. backward adds dy to the rows that were used: an index that "
         "occurs twice gets both gradients. The row padding_idx, if it is not None, gets no "
-        "gradient. Integers have no gradient, so backward returns nothing.",
+        "gradient. Integers have no gradient, so what backward returns does not count.",
         "Füllen Sie forward und backward aus. x enthält ganze Zahlen, mit beliebig vielen Achsen; "
         "forward ersetzt jede durch ihre Zeile der Tabelle. backward addiert dy zu den benutzten "
         "Zeilen: Ein Index, der zweimal vorkommt, bekommt beide Gradienten. Die Zeile padding_idx "
         "bekommt, wenn sie nicht None ist, keinen Gradienten. Ganze Zahlen haben keinen "
-        "Gradienten, backward gibt also nichts zurück.",
+        "Gradienten, die Rückgabe von backward zählt also nicht.",
     ),
     lessons={"firstlight.nn.embedding": ("Embedding",)},
     blanks=(FORWARD, BACKWARD),
@@ -90,7 +90,7 @@ EXERCISE = Exercise(
             (
                 "a repeated index gets one gradient only: grad[x] += dy adds to each row once",
                 "ein Index, der mehrfach vorkommt, bekommt nur einen Gradienten: grad[x] += dy "
-                "addiert jede Zeile einmal",
+                "addiert zu jeder Zeile nur einmal",
             ),
             (
                 "use np.add.at(grad, x, dy), or a loop over the indices",
@@ -140,7 +140,7 @@ EXERCISE = Exercise(
             ),
             (
                 "0 is false in Python: compare with None, if self.padding_idx is not None",
-                "0 gilt in Python als falsch: Vergleichen Sie mit None, if self.padding_idx is not "
+                "0 gilt in Python als False: Vergleichen Sie mit None, if self.padding_idx is not "
                 "None",
             ),
         ),

@@ -65,6 +65,20 @@ EXERCISE = Exercise(
     mistakes=(
         mistake(
             "x_hat = (x - mean) * r",
+            "mean, var = x.mean(axis=0, keepdims=True), x.var(axis=0, keepdims=True)\n"
+            "        r = 1 / np.sqrt(var + self.eps)\n"
+            "        x_hat = (x - mean) * r",
+            (
+                "mean and variance are taken over the samples, the first axis",
+                "Mittelwert und Varianz werden über die Beispiele gebildet, die erste Achse",
+            ),
+            (
+                "each row has its own: take them over self.axes, with keepdims=True",
+                "jede Zeile hat eigene: Bilden Sie sie über self.axes, mit keepdims=True",
+            ),
+        ),
+        mistake(
+            "x_hat = (x - mean) * r",
             "axes = tuple(range(x.ndim - 1))\n"
             "        mean, var = x.mean(axis=axes), x.var(axis=axes)\n"
             "        r = 1 / np.sqrt(var + self.eps)\n"

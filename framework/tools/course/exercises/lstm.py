@@ -89,7 +89,7 @@ EXERCISE = Exercise(
             ),
             (
                 "the blocks are taken as i, f, o, g",
-                "die Blöcke werden als i, f, o, g genommen",
+                "die Blöcke werden als i, f, o, g gelesen",
             ),
             ("the order is i, f, g, o", "die Reihenfolge ist i, f, g, o"),
         ),
@@ -103,7 +103,7 @@ EXERCISE = Exercise(
             ),
             (
                 "the blocks are taken as f, i, g, o",
-                "die Blöcke werden als f, i, g, o genommen",
+                "die Blöcke werden als f, i, g, o gelesen",
             ),
             ("the order is i, f, g, o", "die Reihenfolge ist i, f, g, o"),
         ),
@@ -222,6 +222,33 @@ EXERCISE = Exercise(
             (
                 "f multiplies the old memory, so da_f = dc c_{t-1} f (1 - f)",
                 "f multipliziert das alte Gedächtnis, also da_f = dc c_{t-1} f (1 - f)",
+            ),
+        ),
+        mistake(
+            "da_g = dc * i * (1 - g**2)",
+            "da_g = dc * i * (1 - np.tanh(g) ** 2)",
+            (
+                "in da_g, tanh is applied twice",
+                "in da_g wird tanh zweimal angewandt",
+            ),
+            (
+                "g is a tanh already, so its derivative is 1 - g²",
+                "g ist schon ein Tangens hyperbolicus, die Ableitung ist also 1 - g²",
+            ),
+        ),
+        Mistake(
+            (
+                (DC, "later, dc = dc, dc + dh * o * (1 - np.tanh(c_t) ** 2)"),
+                ("(0, dc * f)", "(0, later * f)"),
+            ),
+            (
+                "dc_(t-1) lacks the path from h_t to c_t",
+                "in dc_(t-1) fehlt der Weg von h_t zu c_t",
+            ),
+            (
+                "multiply f by the sum dc_t, not by the gradient from step t + 1 alone",
+                "multiplizieren Sie f mit der Summe dc_t, nicht nur mit dem Gradienten aus dem "
+                "Schritt t + 1",
             ),
         ),
         mistake(

@@ -173,6 +173,38 @@ EXERCISE = Exercise(
             ),
         ),
         mistake(
+            KEEP,
+            "self.save(np.broadcast_to(place[..., :1], y.shape), x.shape)",
+            (
+                "dy goes to the largest pixel of channel 0 in all channels",
+                "dy kommt in allen Kanälen zum größten Pixel des Kanals 0",
+            ),
+            (
+                "save the position of the largest pixel for each channel",
+                "bewahren Sie die Stelle des größten Pixels für jeden Kanal auf",
+            ),
+        ),
+        mistake(
+            ADDED,
+            "dy[windows] / np.prod(self.window.kernel).astype(dy.dtype)",
+            (
+                "all pixels of a window share the gradient, as for the mean",
+                "alle Pixel eines Fensters teilen sich den Gradienten, wie beim Mittelwert",
+            ),
+            (
+                "only the largest pixel changes y; all others get 0",
+                "nur das größte Pixel verändert y; alle anderen bekommen 0",
+            ),
+        ),
+        Mistake(
+            (
+                ("y = np.full_like(x, -np.inf, ", "y = np.full_like(x, np.inf, "),
+                ("(seen > y[windows])", "(seen < y[windows])"),
+            ),
+            ("y holds the smallest pixels", "y enthält die kleinsten Pixel"),
+            ("take the largest", "nehmen Sie das größte"),
+        ),
+        mistake(
             ADDED,
             "dy[windows]",
             (
@@ -199,7 +231,7 @@ EXERCISE = Exercise(
         mistake(
             SCATTER,
             ONE_BY_ONE.format(width="kh", operator="+=").replace(
-                "dx[n", "if i < shape[1] and j < shape[2]:\n                dx[n"
+                "dx[n", "if 0 <= i < shape[1] and 0 <= j < shape[2]:\n                dx[n"
             ),
             (
                 "the number k of a pixel in the window is split by kh instead of kw",

@@ -21,10 +21,10 @@ class _Model(Module):
         return self.body.backward(dy)
 
 
-def perceptron(draw, n, needs_dx=True):
-    """Return a model of vectors with BatchNorm, in training mode, with x and y."""
+def perceptron(draw, n, norm=nn.BatchNorm1d):
+    """Return a model of vectors, in training mode, with x and y."""
     i, classes = draw.size("I"), draw.size("C", 3)
-    layers = nn.Linear(i, 8, needs_dx=needs_dx), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, classes)
+    layers = nn.Linear(i, 8), norm(8), nn.Tanh(), nn.Linear(8, classes)
     return draw.fill(_Model(*layers)), draw.array(n, i), draw.integers(classes, n)
 
 
@@ -45,7 +45,7 @@ def vectors(code, draw):
 
 def one_sample(code, draw):
     """Try a single sample, and a model in evaluation mode."""
-    model, x, y = perceptron(draw, 1)
+    model, x, y = perceptron(draw, 1, nn.LayerNorm)
     model.eval()
     yield Output(BLANK, "dx (N=1)", code.input_gradient(model, x, y))
     yield Output(BLANK, "module.training (eval)", [part.training for part in model.modules()])
@@ -80,8 +80,8 @@ EXERCISE = Exercise(
         "model must be as before: the mode (module.train(mode)), each needs_dx, and the gradients "
         "of the parameters, to which backward has added.",
         "Füllen Sie input_gradient aus, für ein beliebiges Modell. Schalten Sie mit "
-        "module.eval(keep_backward=True) in den Auswertungsmodus, in dem forward weiterhin für "
-        "backward aufbewahrt. Berechnen Sie die Scores, und lassen Sie backward mit dy = ∂s/∂s "
+        "module.eval(keep_backward=True) in den Auswertungsmodus, in dem forward weiterhin alles "
+        "für backward aufbewahrt. Berechnen Sie die Scores, und lassen Sie backward mit dy = ∂s/∂s "
         "beginnen, das beim Score der Klasse y jedes Beispiels 1 ist und sonst 0. Die erste "
         "Schicht eines Modells hat oft needs_dx = False und gäbe None zurück: Setzen Sie es für "
         "alle Teile aus module.modules() auf True. Danach muss das Modell sein wie zuvor: der "
@@ -123,7 +123,7 @@ EXERCISE = Exercise(
                 "the class with the largest score is taken instead of y",
                 "statt y wird die Klasse mit dem größten Score genommen",
             ),
-            ("dy is 1 at the given class y", "dy ist bei der gegebenen Klasse y 1"),
+            ("dy is 1 at the given class y", "dy ist 1 bei der gegebenen Klasse y"),
         ),
         mistake(
             ONE,
@@ -278,7 +278,7 @@ EXERCISE = Exercise(
             ("dx holds absolute values", "dx enthält Beträge"),
             (
                 "return the gradient with its sign; a picture may take the absolute value",
-                "geben Sie den Gradienten mit Vorzeichen zurück; den Betrag kann ein Bild nehmen",
+                "geben Sie den Gradienten mit Vorzeichen zurück; den Betrag bildet erst das Bild",
             ),
         ),
         mistake(

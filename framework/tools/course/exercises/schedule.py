@@ -57,7 +57,7 @@ def decrease(code, draw):
 
 
 def both(code, draw):
-    """Try a warm-up with a cosine, beyond its end, and with the warm-up too short or too long."""
+    """Try a warm-up with a cosine, beyond its end, and without a warm-up."""
     lr, end = draw.rng.uniform(1, 2), draw.rng.uniform(0.1, 0.5)
     warm, total = draw.size("warmup_steps", 3, 5), draw.size("total_steps", 9, 12)
 
@@ -72,8 +72,6 @@ def both(code, draw):
     yield Output(WARMUP_COSINE, "lr (step>total_steps)", whole)
     whole = learning_rates(code, WARMUP_COSINE, total + 1, lr, total_steps=total)
     yield Output(WARMUP_COSINE, "lr (warmup_steps=0, eta_min=0)", whole)
-    whole = rates(warm + 2, total_steps=warm, warmup_steps=warm)
-    yield Output(WARMUP_COSINE, "lr (warmup_steps=total_steps)", whole)
 
 
 GROWTH = "return lr * min(1, (step + 1) / (warmup_steps + 1))"
@@ -91,12 +89,13 @@ EXERCISE = Exercise(
         "Fill in step, warmup, _cosine_between, cosine and warmup_cosine. Each schedule returns "
         "the learning rate of a step, counted from 0. _cosine_between goes from start (share 0) to "
         "end (share 1) on half a cosine wave; cosine and warmup_cosine can call it. In "
-        "warmup_cosine the cosine begins at step warmup_steps and ends at total_steps.",
+        "warmup_cosine the cosine begins at step warmup_steps and ends at total_steps, which is "
+        "larger than warmup_steps.",
         "Füllen Sie step, warmup, _cosine_between, cosine und warmup_cosine aus. Jeder Schedule "
         "gibt die Lernrate eines Schritts zurück, von 0 an gezählt. _cosine_between geht von start "
         "(share 0) zu end (share 1) auf einer halben Kosinuswelle; cosine und warmup_cosine können "
-        "es aufrufen. In warmup_cosine beginnt der Kosinus beim Schritt warmup_steps und endet bei "
-        "total_steps.",
+        "diese Funktion aufrufen. In warmup_cosine beginnt der Kosinus beim Schritt warmup_steps "
+        "und endet bei total_steps, das größer als warmup_steps ist.",
     ),
     lessons={"firstlight.optim.schedules": (STEP, WARMUP, COSINE, WARMUP_COSINE)},
     blanks=(STEP, WARMUP, BETWEEN, COSINE, WARMUP_COSINE),
@@ -302,7 +301,7 @@ EXERCISE = Exercise(
         ),
         mistake(
             "if step >= total_steps:\n        return eta_min",
-            "if total_steps == warmup_steps:\n        return eta_min",
+            "if False:\n        return eta_min",
             (
                 "the learning rate rises again beyond total_steps",
                 "die Lernrate steigt nach total_steps wieder",
