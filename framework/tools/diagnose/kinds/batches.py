@@ -38,7 +38,7 @@ class SameBatch(Kind):
         """Compare the samples of the steps of each loop."""
         if evidence.trace.ended:
             return  # the rest of the script may use the others
-        evaluated = union(one.samples for one in evidence.evaluations)
+        evaluated = union([*(one.samples for one in evidence.evaluations), *evidence.forwards])
         for steps in loops_of(evidence.steps):
             first, container = steps[0], container_of(steps[0])
             taken_before = container is None or (

@@ -3,6 +3,7 @@
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -124,7 +125,11 @@ print(((net(x[48:]) - y[48:]) ** 2).mean())
 def averaged(evidence: SampleFlow, evaluation: Reduction) -> Update | None:
     """Return the update of a running average by statistics that an evaluation depends on."""
     used = {one for one in evaluation.origin.reductions if one.fitted}
-    inside = [(event, content) for event, content in evidence.updates if used & content]
+    steps: dict[Any, set[int]] = {}
+    for event, _ in evidence.updates:
+        steps.setdefault(event.value, set()).add(event.step)
+    lasting = [pair for pair in evidence.updates if len(steps[pair[0].value]) > 1]
+    inside = [(event, content) for event, content in lasting if used & content]
     both = {event.index for event, _ in inside}
     for event, _ in reversed(inside):
         later = [step.event.index for step in evidence.steps if step.event.index not in both]

@@ -1,7 +1,10 @@
 """Language models that see the tokens which they are to predict."""
 
+import itertools
+import re
 from collections.abc import Iterator
 from types import FunctionType
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +12,17 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import TEXT, script
 from firstlight.tools.diagnose.kind import Finding, Kind, Place
 from firstlight.tools.diagnose.probes.arrays import is_integer
+from firstlight.tools.diagnose.probes.events import Kept
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 from firstlight.tools.diagnose.probes.influence import first_to_look_ahead, influence
+from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.places import line_of
 from firstlight.tools.diagnose.probes.recorded_calls import Call
 
 ALIKE = 0.99  # share of the positions
+MANY = 5  # different tokens among the targets of a loop
+TOKENS = re.compile(r"text|corpus|char|vocab|token|word", re.I)
+TARGET = re.compile(r"(\w*_)?(y|t|tgt|targets?|labels?|next|outputs?)(_?\w+|b)?$|y\w?$", re.I)
 PREDICTABLE = 0.7  # of the entropy of a token, what is left when the one before is known
 
 
@@ -22,7 +30,7 @@ class Leak(Kind):
     """Targets that the model can copy from its inputs: a missing mask, or the wrong tokens."""
 
     name = "leak"
-    about = FirstStep
+    about = FirstStep, TrainingLoop
     title = "target leakage", "das Modell sieht seine Ziele"
     look = (
         "x = tokens[:-1] and y = tokens[1:]; the causal mask, np.triu(..., 1), before the softmax",
@@ -32,6 +40,12 @@ class Leak(Kind):
         "equal": (
             "the targets equal the inputs: next tokens are one position further on",
             "die Ziele sind gleich den Eingaben: die nächsten Zeichen liegen eine Position weiter",
+        ),
+        "last": (
+            "the target is the last token of the input, which the model has already seen: the next "
+            "token is one position further on",
+            "das Ziel ist das letzte Zeichen der Eingabe, das das Modell schon gesehen hat: das "
+            "nächste liegt eine Position weiter",
         ),
         "backwards": (
             "the target at each position is the token before it, x[t - 1], which the model has "
@@ -76,8 +90,11 @@ class Leak(Kind):
     hides = frozenset({"term", "transpose", "shape"})  # backward undoes the right forward
     causes = frozenset({"overfit", "lr-high", "lr-low", "initial-loss"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep | TrainingLoop) -> Iterator[Finding]:
         """Compare targets with inputs, and change late tokens to see early outputs change."""
+        if isinstance(evidence, TrainingLoop):
+            yield from self._of_tokens(evidence)
+            return
         x, y = evidence.x, evidence.y
         if not is_integer(x) or not is_integer(y) or (x == x.flat[0]).all():
             return
@@ -95,6 +112,26 @@ class Leak(Kind):
                 values.setdefault("early", (x.shape[1] // 2) - 1)
                 place = {"where": call.name, "type": call.type, "at": place_of(call, key)}
                 yield self.finding(evidence, key, **place, **values)
+
+    def _of_tokens(self, evidence):
+        """Compare the tokens that a loop assigns to targets with those that it did just before."""
+        if not TOKENS.search("\n".join(evidence.source)):
+            return
+        found: dict[tuple[Place, str], list[Any]] = {}
+        kept = [e for e in evidence.trace.of(Kept) if e.arrays or isinstance(e.value, list)]
+        for x, y in itertools.pairwise(kept):
+            if y.loops and x.loops == y.loops and TARGET.match(y.name) and not TARGET.match(x.name):
+                found.setdefault((y.at, y.name), []).append((x, y))
+        for (at, _), all_pairs in found.items():
+            pairs = [[np.array(e.arrays[0] if e.arrays else e.value) for e in p] for p in all_pairs]
+            if len(np.unique(np.concatenate([y.ravel() for _, y in pairs]))) < MANY:
+                continue
+            if all(x.shape == y.shape and (x == y).all() for x, y in pairs):
+                yield self.finding(evidence, "equal", at=at, where="data")
+                return
+            if all(x.shape[:-1] == y.shape and (x[..., -1] == y).all() for x, y in pairs):
+                yield self.finding(evidence, "last", at=at, where="data")
+                return
 
     wrong = script(
         TEXT,

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.probes.arrays import root_mean_square
+from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.short_training import ShortTraining
 
 RIGHT = script()
+TINY = 1e-5  # of the largest change of an entry in a step, relative to its array
 
 
 class LearningRateHigh(Kind):
@@ -48,20 +53,36 @@ class LearningRateLow(Kind):
     """A learning rate with which hardly anything changes, where a larger one learns."""
 
     name = "lr-low"
-    about = ShortTraining
+    about = ShortTraining, TrainingLoop
     title = "learning rate too low", "zu kleine Lernrate"
     look = LearningRateHigh.look
     says = {
+        "tiny": (
+            "a step changes no weight by more than {share:.0e} of its array's size: it would take "
+            "{steps:.0e} steps to change one as much as its size",
+            "ein Schritt ändert kein Gewicht um mehr als {share:.0e} der Größe seines Arrays: für "
+            "eine Änderung um diese Größe wären {steps:.0e} Schritte nötig",
+        ),
         "larger": (
             "in {steps} steps the loss of one batch goes from {start:.3g} to {end:.3g} only, with "
             "{factor} times the learning rate to {after:.2g}",
             "in {steps} Schritten geht der Verlust eines Batches nur von {start:.3g} auf "
             "{end:.3g}, mit {factor}-facher Lernrate auf {after:.2g}",
-        )
+        ),
     }
 
-    def judge(self, evidence: ShortTraining) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining | TrainingLoop) -> Iterator[Finding]:
         """Try larger learning rates; a loss that falls slowly is no mistake."""
+        if isinstance(evidence, TrainingLoop):
+            pairs = [(a, b) for a, b in evidence.own_arrays() if np.any(a.before)]
+            shares = [
+                float(np.abs(b.after - b.before).max()) / root_mean_square(a.before)
+                for a, b in pairs
+            ]
+            if shares and 0 < max(shares) < TINY:
+                values = {"share": max(shares), "steps": 1 / max(shares)}
+                yield self.finding(evidence, "tiny", at=pairs[0][1].at, **values)
+            return
         if not evidence.stuck or evidence.slower or evidence.settled or evidence.without_decay:
             return
         trial = evidence.trial

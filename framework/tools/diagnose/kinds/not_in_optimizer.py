@@ -23,7 +23,7 @@ class NotInOptimizer(Kind):
         "which parameters this optimizer is given: those of every module that should learn",
         "welche Parameter dieser Optimizer bekommt: die jedes Moduls, das lernen soll",
     )
-    causes = frozenset({"overfit", "lr-low", "not-trained"})
+    causes = frozenset({"overfit", "lr-low", "not-trained", "weight-average"})
     says = {
         "foreign": (
             "none of the {own} parameters of this optimizer gets a gradient in its steps, and "

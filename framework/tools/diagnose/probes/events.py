@@ -213,6 +213,24 @@ class Assigned(Event):
 
 
 @dataclass(kw_only=True)
+class Kept(Event):
+    """An assignment to a name that is of interest, such as that of the best weights.
+
+    Attributes
+    ----------
+    name : str
+    value : Any
+        Itself, which may change later.
+    arrays : list of array
+        Copies of those in it.
+    """
+
+    name: str
+    value: Any
+    arrays: list[Array]
+
+
+@dataclass(kw_only=True)
 class Scalar(Event):
     """A number that the script assigns, appends or prints: a candidate of the loss."""
 

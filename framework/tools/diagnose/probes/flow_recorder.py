@@ -59,6 +59,7 @@ class FlowRecorder(Recorder):
         self.steps_made: list[Step] = []
         self.pairings: list[Pairing] = []
         self.entries: list[Entry] = []
+        self.forwards: list[Array] = []  # samples that modules with parameters were given
         self.updates: list[tuple[Event, frozenset[Reduction]]] = []  # and what they contain
         self.named: list[Holder] = []  # before the first step
         self.fits: list[tuple[Place, Origin, Origin]] = []  # inputs of training and validation
@@ -232,6 +233,7 @@ class FlowRecorder(Recorder):
         own = known[0].origin
         if event.module.parameters():
             self._through.append((event, own))
+            self.forwards.append(own.ids)
         made = tuple(self._made_of(own, one) for one in parts if isinstance(one, np.ndarray))
         return y if len(made) < len(parts) else made if type(y) is tuple else made[0]
 

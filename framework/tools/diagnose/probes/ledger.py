@@ -2,8 +2,10 @@
 
 import ast
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -168,6 +170,17 @@ class TrainingLoop(Evidence):
             groups.setdefault(id(step.optimizer), []).append(step)
         for key, steps in groups.items():
             yield made.get(key, steps[0].at), steps
+
+    def own_arrays(self) -> Iterator[tuple[Update, Update]]:
+        """Yield the first and the last update of each array that the script trains itself."""
+        groups: dict[Any, list[Update]] = {}
+        for event in self.trace.of(Update):
+            if event.trains and np.ndim(event.after):
+                groups.setdefault(event.value, []).append(event)
+        for group in groups.values():
+            steps = itertools.pairwise(group)
+            if len(group) > 1 and all(np.array_equal(a.after, b.before) for a, b in steps):
+                yield group[0], group[-1]
 
     def name_of(self, parameter: Parameter) -> str:
         """Return a parameter's name in the script, "" if it has none."""

@@ -50,11 +50,16 @@ def recording_optimizers(folder: Path) -> Iterator[list[FirstStep]]:
     def recorded(name, method):
         @functools.wraps(method)
         def call(self, *arguments, **named):
+            first = None
             if active and not any(known is self for known in seen):
                 seen.append(self)
                 with contextlib.suppress(Exception):  # what cannot be copied is not looked at
-                    found.append(FirstStep(*copied((self, name, (arguments, named)))))
-            return method(self, *arguments, **named)
+                    first = FirstStep(*copied((self, name, (arguments, named))))
+                    found.append(first)
+            result = method(self, *arguments, **named)
+            if isinstance(result, tuple):  # an environment
+                found[:] = [one for one in found if one is not first]
+            return result
 
         return call
 

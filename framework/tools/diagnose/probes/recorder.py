@@ -17,6 +17,7 @@ from firstlight.tools.diagnose.probes.events import (
     Event,
     Forward,
     GradientWrite,
+    Kept,
     OptimizerStep,
     Scalar,
     Trace,
@@ -24,6 +25,7 @@ from firstlight.tools.diagnose.probes.events import (
     Update,
 )
 from firstlight.tools.diagnose.probes.instrument import Site
+from firstlight.tools.diagnose.probes.kept import arrays_in, is_kept
 from firstlight.tools.diagnose.probes.recorded_calls import copied
 from firstlight.tools.diagnose.probes.sandbox import TIME_LIMIT, StopScript
 from firstlight.tools.diagnose.probes.step_numbers import Running, around, number_steps
@@ -38,6 +40,7 @@ from firstlight.tools.diagnose.probes.values import (
 
 STEPS, SECONDS = 3, 10.0  # of each training, and of the whole script
 TURNS = 4  # of an inner loop, after which an array from which it subtracts is being trained
+MOST_KEPT = 400
 EVENTS, UNTRAINED = 20_000, 5_000  # that are kept, at most, and before anything is trained
 
 
@@ -66,6 +69,7 @@ class Recorder:
         self.parameters: list[Parameter] = []
         self.active: bool = True
         self.inside: bool = False  # a call of a module or an optimizer
+        self.kept: int = 0
         self._running: dict[int, dict[int, Running]] = {}  # by frame, site
         self._by_run: dict[int, Running] = {}
         self.runs: int = 0  # of loops, so far
@@ -75,6 +79,7 @@ class Recorder:
         self._ordinals: dict[tuple[str, int], int] = {}
         self._counts: dict[Any, int] = {}
         self._numbers: dict[int, set[Any]] = {}  # lines and names of scalars in each outermost loop
+        self._others: dict[Any, dict[str, Any]] = {}  # what an update of a number read at first
         self._first: dict[Any, tuple[Turn, ...]] = {}
         self._turns: dict[Any, set[tuple[Turn, ...]]] = {}  # iterations that updated a value
 
@@ -223,6 +228,9 @@ class Recorder:
 
     def assigned(self, site: Site, name: str, value: Any) -> Any:
         """Return what a statement should have assigned."""
+        if not self.float64 and self.kept < MOST_KEPT and is_kept(name, value):
+            self.kept += 1
+            self.add(Kept(name=name, value=value, arrays=[a.copy() for a in arrays_in(value)]))
         return value
 
     @contextlib.contextmanager
@@ -267,6 +275,8 @@ class Recorder:
     def _count(self, key, event, *, certain, descends=False):
         """Count a step of a trained value in each loop that runs."""
         loops = event.loops
+        if not certain and np.ndim(event.after) == 0 and not self._varies(key, event):
+            return  # decays on its own, as an exploration rate does
         measured = self._numbers.get(loops[0].run, set()) if loops else set()
         if not certain and not measured - {(event.at.line, event.name)}:
             return  # nothing is measured in this loop that could be a loss
@@ -281,6 +291,12 @@ class Recorder:
             running = self._by_run[turn.run]
             running.repeated |= running.updated.get(key, turn.number) != turn.number
             running.updated[key] = turn.number
+
+    def _varies(self, key, event):
+        """Return whether the update of a number reads others that change."""
+        others = {name: value for name, value in event.sources.items() if name != event.name}
+        known = self._others.setdefault(key, others)
+        return any(not np.array_equal(value, known.get(name)) for name, value in others.items())
 
     def _check_time(self):
         if time.thread_time() > self.until:

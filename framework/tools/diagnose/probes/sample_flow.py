@@ -71,6 +71,8 @@ class SampleFlow(Evidence):
     pairings : list of Pairing
     sources : list of Source
     entries : list of Entry
+    forwards : list of array of int
+        The samples of each forward of a module with parameters.
     masks : list of Draw
         That were applied to what depends on trained parameters.
     updates : list of (Update, frozenset of Reduction)
@@ -85,6 +87,7 @@ class SampleFlow(Evidence):
         self.pairings: list[Pairing] = recorder.pairings
         self.sources: list[Source] = recorder.sources
         self.entries: list[Entry] = recorder.entries
+        self.forwards: list[Array] = recorder.forwards
         self.masks: list[Draw] = recorder.rules.masks
         self.updates: list[tuple[Update, frozenset[Reduction]]] = recorder.updates
         self.detail = f"{len(self.steps)} steps"

@@ -164,7 +164,7 @@ class StepCheck:
         """Return whether a single unit's gradient fits no loss on which it depends."""
         if unit is None:
             return False
-        one = self.measure([unit])
+        one = self.measure([unit], central=True)
         losses = self.candidates(one.scalars)
         if not losses and not any(self._through(one.inputs)):
             return False
@@ -188,16 +188,19 @@ class StepCheck:
         final = max(fitting or losses, key=lambda loss: places[loss.keys[-1]])  # e.g. a total
         return chain + final.of(one.scalars)
 
-    def measure(self, units: list[Unit]) -> Measured:
+    def measure(self, units: list[Unit], *, central: bool = False) -> Measured:
         """Return the differences along the directions of units."""
         moves = {unit.key: unit.v for unit in units}
         return self.measure_with(
-            lambda h: self.replay({key: scaled(v, h) for key, v in moves.items()}).found
+            lambda h: self.replay({key: scaled(v, h) for key, v in moves.items()}).found,
+            central=central,
         )
 
-    def measure_with(self, run: Callable[[float], Moved]) -> Measured:
-        """Return the differences of a replay that moves something by a step."""
-        return _differences(run(STEP), self._unmoved)
+    def measure_with(self, run: Callable[[float], Moved], *, central: bool = False) -> Measured:
+        """Return the differences of a replay that moves something by a step, or back and forth."""
+        if central:
+            return _differences(run(STEP), run(-STEP), 2 * STEP)
+        return _differences(run(STEP), self._unmoved, STEP)
 
     @functools.cached_property
     def _unmoved(self) -> Moved:
@@ -228,7 +231,12 @@ class StepCheck:
         size = abs(claim) + abs(self.chain(found.inputs))
         if close(rest, 0.0, size):
             return True
-        lasts = [loss for loss in losses if loss.how == "last"][:6]
+        values = {event.key: event.value for event in self.window.of(Scalar)}
+        lasts = list(  # a number that a function returns has two names
+            {
+                (w.of(found.scalars), values.get(w.keys[-1])): w for w in losses if w.how == "last"
+            }.values()
+        )[:6]
         sums = [c for n in (2, 3) for c in itertools.combinations(lasts, n)]
         slopes = [sum(w.of(found.scalars) for w in group) for group in sums]
         slopes += [loss.of(found.scalars) for loss in losses]
@@ -280,14 +288,14 @@ class StepCheck:
         return [one for one in found if not is_mean_elsewhere(one, found, scalars)]
 
 
-def _differences(moved: Moved, unmoved: Moved) -> Measured:
+def _differences(moved: Moved, unmoved: Moved, step: float) -> Measured:
     scalars = {
-        key: (value - unmoved.scalars[key]) / STEP
+        key: (value - unmoved.scalars[key]) / step
         for key, value in moved.scalars.items()
         if key in unmoved.scalars
     }
     inputs = {
-        key: scaled(difference(value, unmoved.inputs[key]), 1 / STEP)
+        key: scaled(difference(value, unmoved.inputs[key]), 1 / step)
         for key, value in moved.inputs.items()
         if key in unmoved.inputs
     }

@@ -7,7 +7,7 @@ from firstlight.tools.diagnose.probes.replay import Window, scaled
 from firstlight.tools.diagnose.probes.step_check import StepCheck
 from firstlight.tools.diagnose.probes.step_units import output_units, value_units, windows
 
-SHRUNK = 0.1  # parameters of the second point
+SHRUNK = 0.5  # parameters of the second point
 SATURATED = {  # those where the loss may be saturated, by what limits it
     re.compile(r"\bclip\(|maximum\([^,]+, *[\d.]*e-"): 0.02,
     re.compile(r"\blog\([^\n]*\+ *([\d.]+e-|\w*eps)", re.I): 0.3,

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-CLOSE = 2e-3  # relative; kinks and an epsilon in a logarithm stay below
+CLOSE = 2e-4  # relative; kinks and an epsilon in a logarithm stay below
 
 
 @dataclass

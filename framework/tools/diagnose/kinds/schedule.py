@@ -1,0 +1,134 @@
+"""Schedules of a loop that nothing reads, or that are applied to their own result."""
+
+import ast
+from collections.abc import Iterator
+
+from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, texts, words
+
+RATE = {"lr", "rate", "eta", "alpha", "stepsize", "schedule", "scheduler"}
+SHOWS = ("print", "append", "log", "write", "info", "add_scalar", "format")
+
+
+class Schedule(Kind):
+    """A learning rate that a loop computes in vain, or from its own result."""
+
+    name = "schedule"
+    about = TrainingLoop
+    title = "schedule without effect", "Schedule ohne Wirkung"
+    look = (
+        "lr = schedule(initial lr, epoch) in each epoch, and this lr in the update",
+        "lr = schedule(Anfangs-lr, Epoche) in jeder Epoche, und diese lr im Update",
+    )
+    causes = frozenset({"no-effect"})
+    says = {
+        "unread": (
+            "{name} is computed in every iteration and never used: the steps use another learning "
+            "rate",
+            "{name} wird in jeder Iteration berechnet und nie verwendet: die Schritte verwenden "
+            "eine andere Learning Rate",
+        ),
+        "function": (
+            "the schedule {name} is never called: the learning rate stays as it is",
+            "der Schedule {name} wird nie aufgerufen: die Learning Rate bleibt, wie sie ist",
+        ),
+        "compounded": (
+            "the factor of {epoch} multiplies the {name} of the iteration before, which already "
+            "contains the earlier factors: they multiply, and it changes far too fast",
+            "der Faktor aus {epoch} multipliziert {name} aus der Iteration davor, das die früheren "
+            "Faktoren schon enthält: sie multiplizieren sich, und es ändert sich viel zu schnell",
+        ),
+    }
+
+    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+        """Look at the learning rates that loops assign."""
+        tree, path = evidence.tree, str(evidence.trace.path)
+        used = set(_used(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and words(_spaced(node.name)) & RATE:
+                if node.name not in used and not node.decorator_list:
+                    at = Place.of(path, node.lineno)
+                    yield self.finding(evidence, "function", at=at, name=node.name)
+        seen = set()
+        for loop in loops(tree):
+            for name, value, node in _assigned(loop):
+                if id(node) in seen or not words(_spaced(name)) & RATE:
+                    continue
+                at, counted = Place.of(path, node.lineno), _counted(loop, tree, node)
+                repeated = set(texts(value)) & counted
+                if repeated and _is_own(node, name, value) and not _branches(value):
+                    seen.add(id(node))
+                    values = {"name": name, "epoch": min(repeated)}
+                    yield self.finding(evidence, "compounded", at=at, **values)
+                elif isinstance(node, ast.Assign) and name.isidentifier() and name not in used:
+                    seen.add(id(node))
+                    yield self.finding(evidence, "unread", at=at, name=name)
+
+    right = (
+        LOOP
+        + """\
+for epoch in range(40):
+    lr = 0.02 * 0.9 ** epoch
+    optimizer.lr = lr
+    loss = mse(net(x), y)
+    net.zero_grad()
+    net.backward(mse.backward())
+    optimizer.step()
+"""
+    )
+    wrong = right.replace("    optimizer.lr = lr\n", "")
+
+
+def _spaced(name):
+    return name.replace("_", " ")
+
+
+def _used(tree):
+    """Yield the variables that are read, other than to show them or to compute them again."""
+    shown = set()
+    for node in ast.walk(tree):
+        called = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else ""
+        if called in SHOWS or isinstance(node, ast.JoinedStr):
+            shown |= {id(one) for one in ast.walk(node)}
+        for target in targets(node):
+            own = ast.unparse(target)
+            if not isinstance(node, ast.For | ast.comprehension):
+                same = (n for n in ast.walk(node) if getattr(n, "id", "") == own)
+                shown |= {id(one) for one in same}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in shown:
+            yield node.id
+
+
+def _assigned(loop):
+    """Yield ``(variable, value, statement)`` of each assignment in a loop under no condition."""
+    conditional = {
+        id(one)
+        for node in ast.walk(loop)
+        if isinstance(node, ast.If)
+        for inner in node.body + node.orelse
+        for one in ast.walk(inner)
+    }
+    for node in ast.walk(loop):
+        if id(node) not in conditional and isinstance(node, ast.Assign | ast.AugAssign):
+            for name, value in pairs(node):
+                yield name, value, node
+
+
+def _counted(loop, tree, node):
+    """Return the variables that a for loop around a statement counts with."""
+    around = [one for one in loops(tree) if any(inner is node for inner in ast.walk(one))]
+    return {ast.unparse(t) for one in around if isinstance(one, ast.For) for t in targets(one)}
+
+
+def _is_own(node, name, value):
+    """Return whether an assignment multiplies what it assigns, or gives it to a function."""
+    if isinstance(node, ast.AugAssign):
+        return isinstance(node.op, ast.Mult | ast.Div)
+    return name in set(texts(value))
+
+
+def _branches(value):
+    return any(isinstance(n, ast.Compare | ast.IfExp | ast.Mod) for n in ast.walk(value))

@@ -1,0 +1,243 @@
+"""Targets of reinforcement learning that ignore the end of an episode."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from firstlight.tools.diagnose.examples import HEAD
+from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.source_text import leaves, scopes, targets
+
+DONE = re.compile(r"(^|_)(dones?|terminals?|terminated|terminate|is_?final|finished|game_?over)\b")
+DISCOUNT = re.compile(r"gamma|discount|γ", re.I)
+NEXT = re.compile(r"next|new_|future|s2|_prime|s_\b|ns\b")
+TIME = re.compile(r"^(t|time|step|steps|timestep|i|max_\w+|horizon|limit|n_steps|len|T)$")
+
+
+class TerminalState(Kind):
+    """A discounted value of the next state that is added at the end of an episode, too."""
+
+    name = "terminal-state"
+    about = TrainingLoop
+    title = "terminal state", "Endzustand"
+    look = (
+        "target = reward + gamma * (1 - done) * value: at the end of an episode only the reward",
+        "target = reward + gamma * (1 - done) * value: am Ende einer Episode nur der Reward",
+    )
+    says = {
+        "ignored": (
+            "the target adds the discounted value of the next state at the end of an episode, too, "
+            "where no state follows: nothing that this line uses depends on {done}",
+            "das Ziel addiert den diskontierten Wert des nächsten Zustands auch am Ende einer "
+            "Episode, wo keiner folgt: nichts, was diese Zeile verwendet, hängt von {done} ab",
+        ),
+        "inverted": (
+            "the target contains the discounted value of the next state only where {done} is true, "
+            "at the end of an episode: it is inverted, 1 - {done}",
+            "das Ziel enthält den diskontierten Wert des nächsten Zustands nur, wo {done} wahr "
+            "ist, am Ende einer Episode: es ist umgekehrt, 1 - {done}",
+        ),
+    }
+
+    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+        """Look for targets in the functions of a script whose environment ends episodes."""
+        tree, path = evidence.tree, str(evidence.trace.path)
+        known = _ends(tree)
+        if not known:
+            return
+        stored = _stored(tree, known)
+        for nodes in scopes(tree):
+            own = known | {n for node in nodes for n in _unpacked(node, stored)}
+            for node in nodes:
+                if not isinstance(node, ast.Assign | ast.AugAssign) or not _discounts(node, nodes):
+                    continue
+                at, used = Place.of(path, node.lineno), _closure(node, nodes)
+                done = sorted(own & used) or sorted(own)
+                if bare := _inverted(node, nodes, own):
+                    yield self.finding(evidence, "inverted", at=at, done=bare)
+                elif not own & used:
+                    yield self.finding(evidence, "ignored", at=at, done=done[0])
+
+    right = (
+        HEAD
+        + """\
+net = nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 2))
+optimizer = fl.optim.SGD(net.parameters(), lr=0.05)
+states = np.eye(5, dtype="float32")
+gamma = 0.9
+
+
+def move(place, action):
+    place = max(place + 2 * action - 1, 0)
+    return place, float(place == 4), place == 4
+
+
+for episode in range(20):
+    place, done = 0, False
+    while not done:
+        q = net(states[place : place + 1])
+        action = int(rng.integers(2))
+        next_place, target, done = move(place, action)
+        if not done:
+            target += gamma * net(states[next_place : next_place + 1]).max()
+        dq = np.zeros_like(q)
+        dq[0, action] = q[0, action] - target
+        loss = dq[0, action] ** 2 / 2
+        net(states[place : place + 1])
+        optimizer.zero_grad()
+        net.backward(dq)
+        optimizer.step()
+        place = next_place
+"""
+    )
+    wrong = right.replace("        if not done:\n            target +=", "        target +=")
+
+
+def _names(node):
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _ends(tree):
+    """Return the variables that say whether an episode is over, other than by its length."""
+    found, timed = set(), []
+    for node in ast.walk(tree):
+        for target in targets(node):
+            name = getattr(target, "id", "")
+            if DONE.search(name):
+                found.add(name)
+                value = getattr(node, "value", None)
+                if not isinstance(target, ast.Constant) and not isinstance(value, ast.Constant):
+                    if isinstance(value, ast.Compare):
+                        timed.append(all(TIME.match(n) for n in _names(value)))
+    return set() if timed and all(timed) else found
+
+
+def _stored(tree, known):
+    """Return ``(length, index)`` of what is stored with the end of an episode among it."""
+    found = set()
+    for node in ast.walk(tree):
+        parts = getattr(node, "elts" if isinstance(node, ast.Tuple) else "args", None)
+        if isinstance(parts, list) and len(parts) >= 4:
+            for index, part in enumerate(parts):
+                if isinstance(part, ast.Name) and part.id in known:
+                    found.add((len(parts), index))
+    return found
+
+
+def _unpacked(node, stored):
+    """Yield the names that are unpacked from where the end of an episode is stored."""
+    for target in getattr(node, "targets", None) or [getattr(node, "target", None)]:
+        parts = getattr(target, "elts", [])
+        for length, index in stored:
+            if len(parts) == length and isinstance(parts[index], ast.Name):
+                yield parts[index].id
+
+
+def _assigned(name, nodes):
+    """Return the values that are assigned to a name, and the rows of it that are set."""
+    for node in nodes:
+        for target in targets(node):
+            for leaf in leaves(target):
+                base = leaf.value if isinstance(leaf, ast.Subscript) else leaf
+                if getattr(base, "id", "") == name and getattr(node, "value", None) is not None:
+                    yield node
+
+
+def _discounts(node, nodes):
+    """Return whether a statement discounts what a network says about the next state."""
+    for one in ast.walk(node.value):
+        if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Mult):
+            continue
+        if not any(DISCOUNT.search(n) for n in map(ast.unparse, (one.left, one.right))):
+            continue
+        values, left = [one], {n for n in _names(one) if not DISCOUNT.search(n)}
+        for name in left - {ast.unparse(t) for t in targets(node)}:
+            values += [other.value for other in _assigned(name, nodes) if other is not node]
+        if any(map(_asks_network, values)):
+            return True
+    return False
+
+
+def _asks_network(value):
+    """Return whether an expression has the largest output of a function for the next state."""
+    calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)]
+    largest = any(ast.unparse(c.func).split(".")[-1] in ("max", "amax") for c in calls)
+    for call in calls:
+        outer = ast.unparse(call.func)
+        given = " ".join(map(ast.unparse, call.args))
+        if not outer.startswith(("np.", "max", "min", "int", "float")) and NEXT.search(given):
+            named = outer.split(".")[-1] not in ("max", "min", "astype", "sum", "mean", "append")
+            if largest and named:
+                return True
+    return False
+
+
+def _closure(node, nodes):
+    """Return the names that a statement depends on, in three steps, and those of its conditions."""
+    name = ast.unparse(next(iter(targets(node)), node))
+    found = _names(node)
+    for _ in range(3):
+        for one in list(found):
+            for other in _assigned(one, nodes):
+                if other.lineno <= node.end_lineno or one == name:
+                    rows = [t.slice for t in targets(other) if isinstance(t, ast.Subscript)]
+                    found = found.union(*map(_names, [other.value, *rows]))
+    for one in nodes:
+        if isinstance(one, ast.If | ast.IfExp | ast.While):
+            branches = [*one.body, *one.orelse] if isinstance(one, ast.If) else []
+            if (
+                any(inner is node for branch in branches for inner in ast.walk(branch))
+                or isinstance(one, ast.If)
+                and any(
+                    name == ast.unparse(t)
+                    for b in branches
+                    for i in ast.walk(b)
+                    for t in targets(i)
+                )
+            ):
+                found |= _names(one.test)
+    return found
+
+
+def _inverted(node, nodes, own):
+    """Return the name of the end of an episode that multiplies or selects a next state's value."""
+    plain = {name for name in own if not re.search("not|alive|cont|mask|non", name)}
+    for other in nodes:
+        for value in [*_stored_values(other)]:
+            plain -= {name for name in _names(value) if name in plain}
+    factors = [node.value]
+    while factors:
+        one = factors.pop()
+        if isinstance(one, ast.BinOp):
+            if isinstance(one.op, ast.Mult):
+                for side in (one.left, one.right):
+                    if _bare(side) in plain:
+                        return _bare(side)
+            factors += [one.left, one.right]
+        elif isinstance(one, ast.Call) and ast.unparse(one.func) == "np.where":
+            test, first, *_ = one.args
+            if _bare(test) in plain and not isinstance(first, ast.Constant):
+                if _has_network(first, nodes):
+                    return _bare(test)
+    return ""
+
+
+def _has_network(value, nodes):
+    return _asks_network(value) or any(
+        _asks_network(one.value) for n in _names(value) for one in _assigned(n, nodes)
+    )
+
+
+def _stored_values(node):
+    """Yield what is assigned to an end's name in its negated form, such as 1 - done."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp | ast.UnaryOp):
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0]
+
+
+def _bare(node):
+    """Return the name of an expression that is one, or another form of it."""
+    if isinstance(node, ast.Call):
+        node = node.func.value if isinstance(node.func, ast.Attribute) else (node.args or [node])[0]
+    return node.id if isinstance(node, ast.Name) else ""
