@@ -47,7 +47,8 @@ class SameBatch(Kind):
             )
             if len(steps) < ENOUGH or taken_before:
                 continue
-            if any(not np.array_equal(one.samples, first.samples) for one in steps):
+            beside = [one for one in evidence.steps if _run(one) == _run(first)]
+            if any(not np.array_equal(one.samples, first.samples) for one in beside):
                 continue
             rest = np.setdiff1d(container.samples, first.samples)
             used = np.isin(rest, evidence.trained)
@@ -131,6 +132,11 @@ for epoch in range(4):
 """
     )
     right = wrong.replace("len(x) - 16", "len(x)")
+
+
+def _run(step):
+    """Return the run of the outermost loop around a step."""
+    return step.event.loops[0].run if step.event.loops else 0
 
 
 def container_of(step: Step) -> Holder | None:

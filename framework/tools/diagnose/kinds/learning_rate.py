@@ -8,6 +8,7 @@ from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Finding, Kind
 from firstlight.tools.diagnose.probes.arrays import root_mean_square
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.own_updates import is_scheduled
 from firstlight.tools.diagnose.probes.short_training import ShortTraining
 
 RIGHT = script()
@@ -75,6 +76,8 @@ class LearningRateLow(Kind):
         """Try larger learning rates; a loss that falls slowly is no mistake."""
         if isinstance(evidence, TrainingLoop):
             pairs = [(a, b) for a, b in evidence.own_arrays() if np.any(a.before)]
+            if any(is_scheduled(evidence.trace, a.value) for a, _ in pairs):
+                return
             shares = [
                 float(np.abs(b.after - b.before).max()) / root_mean_square(a.before)
                 for a, b in pairs

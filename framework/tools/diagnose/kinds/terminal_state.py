@@ -10,6 +10,7 @@ from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import leaves, scopes, targets
 
 DONE = re.compile(r"(^|_)(dones?|terminals?|terminated|terminate|is_?final|finished|game_?over)\b")
+GOES_ON = re.compile(r"mask|alive|live|not_|non|cont", re.I)  # names of the opposite
 DISCOUNT = re.compile(r"gamma|discount|γ", re.I)
 NEXT = re.compile(r"next|new_|future|s2|_prime|s_\b|ns\b")
 TIME = re.compile(r"^(t|time|step|steps|timestep|i|max_\w+|horizon|limit|n_steps|len|T)$")
@@ -48,16 +49,17 @@ class TerminalState(Kind):
             return
         stored = _stored(tree, known)
         for nodes in scopes(tree):
-            own = known | {n for node in nodes for n in _unpacked(node, stored)}
+            names = {n: is_bare for node in nodes for n, is_bare in _unpacked(node, stored)}
+            own = known | set(names)
+            bare = {n for n in own if names.get(n, True) and not GOES_ON.search(n)}
             for node in nodes:
                 if not isinstance(node, ast.Assign | ast.AugAssign) or not _discounts(node, nodes):
                     continue
                 at, used = Place.of(path, node.lineno), _closure(node, nodes)
-                done = sorted(own & used) or sorted(own)
-                if bare := _inverted(node, nodes, own):
-                    yield self.finding(evidence, "inverted", at=at, done=bare)
-                elif not own & used:
-                    yield self.finding(evidence, "ignored", at=at, done=done[0])
+                if wrong := _inverted(node.value, bare):
+                    yield self.finding(evidence, "inverted", at=at, done=wrong)
+                elif not own & used and not any(map(GOES_ON.search, used)):
+                    yield self.finding(evidence, "ignored", at=at, done=min(own))
 
     right = (
         HEAD
@@ -109,19 +111,21 @@ def _ends(tree):
                 value = getattr(node, "value", None)
                 if not isinstance(target, ast.Constant) and not isinstance(value, ast.Constant):
                     if isinstance(value, ast.Compare):
-                        timed.append(all(TIME.match(n) for n in _names(value)))
+                        read = _names(value) | {
+                            a.attr for a in ast.walk(value) if hasattr(a, "attr")
+                        }
+                        timed.append(all(TIME.match(n) for n in read - {"self"}))
     return set() if timed and all(timed) else found
 
 
 def _stored(tree, known):
-    """Return ``(length, index)`` of what is stored with the end of an episode among it."""
-    found = set()
+    """Return of what is stored with the end of an episode in it: how much, where, and if bare."""
+    found = {}
     for node in ast.walk(tree):
         parts = getattr(node, "elts" if isinstance(node, ast.Tuple) else "args", None)
-        if isinstance(parts, list) and len(parts) >= 4:
-            for index, part in enumerate(parts):
-                if isinstance(part, ast.Name) and part.id in known:
-                    found.add((len(parts), index))
+        for index, part in enumerate(parts if isinstance(parts, list) else ()):
+            if len(parts) >= 4 and _names(part) & known:
+                found[len(parts), index] = isinstance(part, ast.Name)
     return found
 
 
@@ -129,9 +133,9 @@ def _unpacked(node, stored):
     """Yield the names that are unpacked from where the end of an episode is stored."""
     for target in getattr(node, "targets", None) or [getattr(node, "target", None)]:
         parts = getattr(target, "elts", [])
-        for length, index in stored:
+        for (length, index), is_bare in stored.items():
             if len(parts) == length and isinstance(parts[index], ast.Name):
-                yield parts[index].id
+                yield parts[index].id, is_bare
 
 
 def _assigned(name, nodes):
@@ -184,60 +188,23 @@ def _closure(node, nodes):
                     rows = [t.slice for t in targets(other) if isinstance(t, ast.Subscript)]
                     found = found.union(*map(_names, [other.value, *rows]))
     for one in nodes:
-        if isinstance(one, ast.If | ast.IfExp | ast.While):
-            branches = [*one.body, *one.orelse] if isinstance(one, ast.If) else []
-            if (
-                any(inner is node for branch in branches for inner in ast.walk(branch))
-                or isinstance(one, ast.If)
-                and any(
-                    name == ast.unparse(t)
-                    for b in branches
-                    for i in ast.walk(b)
-                    for t in targets(i)
-                )
-            ):
+        if isinstance(one, ast.If):
+            inside = [n for branch in (one.body, one.orelse) for b in branch for n in ast.walk(b)]
+            assigned = {ast.unparse(t) for inner in inside for t in targets(inner)}
+            if node in inside or name in assigned:
                 found |= _names(one.test)
     return found
 
 
-def _inverted(node, nodes, own):
+def _inverted(value, bare):
     """Return the name of the end of an episode that multiplies or selects a next state's value."""
-    plain = {name for name in own if not re.search("not|alive|cont|mask|non", name)}
-    for other in nodes:
-        for value in [*_stored_values(other)]:
-            plain -= {name for name in _names(value) if name in plain}
-    factors = [node.value]
-    while factors:
-        one = factors.pop()
-        if isinstance(one, ast.BinOp):
-            if isinstance(one.op, ast.Mult):
-                for side in (one.left, one.right):
-                    if _bare(side) in plain:
-                        return _bare(side)
-            factors += [one.left, one.right]
-        elif isinstance(one, ast.Call) and ast.unparse(one.func) == "np.where":
-            test, first, *_ = one.args
-            if _bare(test) in plain and not isinstance(first, ast.Constant):
-                if _has_network(first, nodes):
-                    return _bare(test)
+    for node in ast.walk(value):
+        sides = []
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            sides = [node.left, node.right]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "np.where":
+            sides = node.args[:1] if isinstance(node.args[-1], ast.Constant) else []
+        for side in sides:
+            if getattr(side, "id", "") in bare:
+                return side.id
     return ""
-
-
-def _has_network(value, nodes):
-    return _asks_network(value) or any(
-        _asks_network(one.value) for n in _names(value) for one in _assigned(n, nodes)
-    )
-
-
-def _stored_values(node):
-    """Yield what is assigned to an end's name in its negated form, such as 1 - done."""
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp | ast.UnaryOp):
-        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            yield node.targets[0]
-
-
-def _bare(node):
-    """Return the name of an expression that is one, or another form of it."""
-    if isinstance(node, ast.Call):
-        node = node.func.value if isinstance(node.func, ast.Attribute) else (node.args or [node])[0]
-    return node.id if isinstance(node, ast.Name) else ""

@@ -1,6 +1,7 @@
 """Evaluations on the training data, although other samples are held out."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ from firstlight.tools.diagnose.probes.source_text import loops, pairs, scopes, t
 
 ENOUGH = 10  # samples
 HELD_OUT = {"val", "valid", "validation", "test", "holdout", "heldout"}
+OTHER = re.compile(r"[xy]_?(t|te|ts|tst|v|va|vl|q)$|(te|va|tst)_", re.I)  # short names of such data
 MEASURES = {"loss", "acc", "accuracy", "error", "err", "score", "perplexity", "ppl", "nll", "mse"}
 
 
@@ -103,7 +105,7 @@ def held_out_from_training(tree: ast.Module) -> tuple[int, str, str] | None:
             for name, value in _measured(node):
                 data = _data(value, node, nodes)
                 train = sorted(d for d in data if "train" in words(_spaced(d)))
-                if train and not any(words(_spaced(d)) & HELD_OUT for d in data):
+                if train and not any(words(_spaced(d)) & HELD_OUT or OTHER.match(d) for d in data):
                     return node.lineno, name, max(train, key=len)
     return None
 

@@ -9,7 +9,13 @@ from firstlight.tools.diagnose.kinds.terminal_state import TerminalState
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import blocks, loops, targets, writes
 
-REWARD = re.compile(r"reward|gamma|discount|\benv\b", re.I)
+REWARD = re.compile(r"reward|discount|\benv\b|episode", re.I)
+FORMS = (
+    r"(?:next|new)_?(\w+)",
+    r"(\w+?)_?(?:next|new|prime)",
+    r"(s|st|state|o|ob|obs|observation|pos|place)(?:2|1|_|p)",
+    r"n_?(s|state|obs|o)",
+)
 
 
 class Transition(Kind):
@@ -69,7 +75,7 @@ class Transition(Kind):
 
 def states(following: str) -> Iterator[str]:
     """Yield the names of the state that a next one may follow: state of next_state, s of s2."""
-    for form in (r"next_?(\w+)", r"new_?(\w+)", r"n_?(\w+)", r"(\w+?)_?(next|new|prime|p|2|1|_)"):
+    for form in FORMS:
         if match := re.fullmatch(form, following):
             yield match[1]
 

@@ -14,6 +14,7 @@ from firstlight.tools.diagnose.probes.source_text import loops, texts, writes
 
 GRADIENT = (r"d_?(\w+)", r"g_?(\w+)", r"grad_?(\w+)", r"(\w+?)_?grad", r"(\w+?)_?g")
 TRAINED = re.compile(r"(w|b|u|v|gamma|beta|theta|bias|weights?|kernel|emb|out)[a-z_]*\d*$", re.I)
+MOMENTUM = re.compile(r"momentum|\bmu\b|\bv(el\w*|_?[wb]\w*)?\b", re.I)
 SHRINKS = 0.5, 0.985  # factors of a running mean, too small for a weight decay
 
 
@@ -59,7 +60,8 @@ class UpdatedTwice(Kind):
         seen = set()
         for event in trained:
             first = turns.setdefault((event.value, event.at.code, event.loops), event)
-            if first.at.line == event.at.line or event.at in seen:
+            same = first.at.line == event.at.line or not np.ndim(event.after)
+            if same or event.at in seen:
                 continue
             used = {text: value for text, value in event.sources.items() if text != event.name}
             if used and all(np.array_equal(first.sources.get(t), v) for t, v in used.items()):
@@ -97,7 +99,9 @@ class UpdatedTwice(Kind):
         for events in lines.values():
             factors = [_factor(event) for event in events]
             first = next(one for one in trained if one.value == events[0].value)
-            if len(events) > 1 and np.any(first.before) and None not in factors:
+            words = " ".join(t for one in trained if one.value == first.value for t in one.sources)
+            is_mean = not MOMENTUM.search(f"{words} {events[0].at.code}")
+            if len(events) > 1 and np.any(first.before) and None not in factors and not is_mean:
                 low, high = SHRINKS
                 if low < factors[0] < high and np.allclose(factors, factors[0], rtol=1e-6):
                     values = {"name": events[0].name, "factor": round(factors[0], 6)}

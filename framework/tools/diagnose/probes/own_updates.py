@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -196,7 +197,7 @@ def own_updates(check: StepCheck, trace: Trace, number: int) -> OwnUpdates | Non
             course = _course(trace, unit, claim)
             if course is not None:
                 is_adam = claimed_family(scope(source, unit.at.line), {}) == "adam"
-                scheduled = _is_scheduled(trace, unit)
+                scheduled = is_scheduled(trace, unit.key)
                 settings = named, turns, is_adam, scheduled
                 updates.append(OwnUpdate(unit.name, unit.at, *course, *settings))
     lost = list(lost_values(trace))
@@ -261,14 +262,14 @@ def _course(trace: Trace, unit: Unit, claim: int):
     return np.array(gradients, "float64")[:, chosen], moved[:, chosen], constant
 
 
-def _is_scheduled(trace, unit):
-    """Return whether a statement calls a function of the script, or uses a number that changes."""
-    events = [e for e in trace.of(Update) if e.value == unit.key and e.trains]
+def is_scheduled(trace: Trace, value: Any) -> bool:
+    """Return whether updates call a function of the script, or use a number that changes."""
+    events = [e for e in trace.of(Update) if e.value == value and e.trains]
     rates = [{n: v for n, v in e.sources.items() if isinstance(v, float)} for e in events]
     if any(one != rates[0] for one in rates):
         return True
     with contextlib.suppress(SyntaxError):
-        calls = [n for n in ast.walk(ast.parse(unit.at.code)) if isinstance(n, ast.Call)]
+        calls = [n for n in ast.walk(ast.parse(events[0].at.code)) if isinstance(n, ast.Call)]
         return any(isinstance(call.func, ast.Name) for call in calls)
     return False
 

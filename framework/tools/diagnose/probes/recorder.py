@@ -1,6 +1,7 @@
 """Recorder: what an instrumented script calls; records events, and shortens loops that train."""
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -79,7 +80,7 @@ class Recorder:
         self._ordinals: dict[tuple[str, int], int] = {}
         self._counts: dict[Any, int] = {}
         self._numbers: dict[int, set[Any]] = {}  # lines and names of scalars in each outermost loop
-        self._others: dict[Any, dict[str, Any]] = {}  # what an update of a number read at first
+        self._changes: dict[Any, tuple[float, float]] = {}  # of numbers, at their latest update
         self._first: dict[Any, tuple[Turn, ...]] = {}
         self._turns: dict[Any, set[tuple[Turn, ...]]] = {}  # iterations that updated a value
 
@@ -275,8 +276,11 @@ class Recorder:
     def _count(self, key, event, *, certain, descends=False):
         """Count a step of a trained value in each loop that runs."""
         loops = event.loops
-        if not certain and np.ndim(event.after) == 0 and not self._varies(key, event):
-            return  # decays on its own, as an exploration rate does
+        if not certain and np.ndim(event.after) == 0 and self._decays(key, event):
+            self._counts.pop(key, None)
+            for running in self._by_run.values():
+                running.updated.pop(key, None)
+            return
         measured = self._numbers.get(loops[0].run, set()) if loops else set()
         if not certain and not measured - {(event.at.line, event.name)}:
             return  # nothing is measured in this loop that could be a loss
@@ -292,11 +296,13 @@ class Recorder:
             running.repeated |= running.updated.get(key, turn.number) != turn.number
             running.updated[key] = turn.number
 
-    def _varies(self, key, event):
-        """Return whether the update of a number reads others that change."""
-        others = {name: value for name, value in event.sources.items() if name != event.name}
-        known = self._others.setdefault(key, others)
-        return any(not np.array_equal(value, known.get(name)) for name, value in others.items())
+    def _decays(self, key, event):
+        """Return whether a number changes by the same factor or amount as the time before."""
+        before, after = float(event.before), float(event.after)
+        change = after / (before or 1.0), after - before
+        known = self._changes.get(key, (math.nan, math.nan))
+        self._changes[key] = change
+        return any(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(change, known, strict=True))
 
     def _check_time(self):
         if time.thread_time() > self.until:

@@ -71,12 +71,15 @@ class Window:
     start: int
     end: int
     last: int
+    _known: dict[Any, list[Any]] = field(default_factory=dict, repr=False)
 
     def of(self, *kinds: type[Event], until: int | None = None) -> list[Any]:
         """Return its events of some classes."""
         end = self.end if until is None else until
-        own = self.trace.events[self.start + 1 : end + 1]
-        return [event for event in own if isinstance(event, kinds)]
+        if (kinds, end) not in self._known:
+            own = self.trace.events[self.start + 1 : end + 1]
+            self._known[kinds, end] = [event for event in own if isinstance(event, kinds)]
+        return self._known[kinds, end]
 
 
 @dataclass

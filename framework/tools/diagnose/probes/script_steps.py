@@ -1,5 +1,6 @@
 """The steps of all trainings of a script, whose gradients it computes itself, as evidence."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from firstlight.tools.diagnose.probes.trace import trace
 from firstlight.tools.diagnose.probes.untrained import Unclear
 from firstlight.tools.diagnose.probes.wrong_step import WrongStep
 
+BOOTSTRAPS = re.compile(r"(gamma|discount)\w* *\* *[^\n]*(next|new|future|s2|boot)", re.I)
 BUDGET = 2.0  # seconds of all steps together, after which no further one is begun
 
 
@@ -40,6 +42,7 @@ class RightStep(Evidence):
 def step_evidence(path: Path, arguments: Sequence[str] = ()) -> list[Evidence]:
     """Return the evidence of one step of each training of a script."""
     found: list[Evidence] = []
+    source = path.read_text(encoding="utf-8")
     reference, longer = trace(path, arguments, DoubleRecorder(path)), None
     began = time.process_time()  # the script alone may take longer than its steps
     for number, window in enumerate(windows(reference)):
@@ -52,6 +55,8 @@ def step_evidence(path: Path, arguments: Sequence[str] = ()) -> list[Evidence]:
             wrong = None if sure is None else WrongStep(sure)
             if wrong is not None and not wrong.has_loss:
                 found.append(Unclear(WrongStep.subject, "no number of the step is surely its loss"))
+            elif wrong is not None and BOOTSTRAPS.search(source):
+                found.append(Unclear(WrongStep.subject, "the target depends on the parameters"))
             elif wrong is not None and fits_as_a_whole(sure):
                 found.append(FusedStep(f"arrays: {check.judged}"))
             elif wrong is None or wrong.is_harmless:

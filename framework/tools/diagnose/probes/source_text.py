@@ -1,4 +1,4 @@
-"""What a script's statements assign and read, by the text of its variables such as ``self.best``."""
+"""What a script's statements assign and read, by the text of its variables."""
 
 import ast
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,9 +137,9 @@ class StepCheck:
             if len(self.wrong) >= ENOUGH:
                 return
 
-    def units(self, window: Window) -> dict[Any, Unit]:
+    def units(self, window: Window, keys: Container[Any] | None = None) -> dict[Any, Unit]:
         """Return the units of a repetition of the step, with the directions of this one."""
-        units = {unit.key: unit for unit in output_units(window) + value_units(window)}
+        units = {unit.key: unit for unit in output_units(window) + value_units(window, keys)}
         for unit in (one for group, _ in self.together for one in group):
             if unit.key in units:
                 units[unit.key].lengthen(unit.length)

@@ -40,7 +40,10 @@ def _leaves(window, event, sources, depth, seen):
         origins = [
             e
             for e in window.of(Assigned, Update)
-            if _written(e.name) == text and e.index < event.index and e.sources
+            if e.name.startswith(text)
+            and _written(e.name) == text
+            and e.index < event.index
+            and e.sources
         ]
         if origins and depth:
             inner_sources = origins[-1].sources
@@ -54,9 +57,9 @@ def _written(name):
 
 def _unclipped(window, event, value):
     """Yield what an array was before statements that limited it: not by the same factor always."""
-    for earlier in reversed(window.of(Update, until=event.index)):
-        same = np.shape(earlier.after) == np.shape(value) and np.array_equal(earlier.after, value)
-        if same and np.ndim(value) and is_scaled(earlier.before, value):
+    for earlier in reversed(window.of(Update)) if np.ndim(value) else ():
+        alike = earlier.index <= event.index and np.shape(earlier.after) == value.shape
+        if alike and np.array_equal(earlier.after, value) and is_scaled(earlier.before, value):
             before = [e for e in window.trace.of(Update) if e.index <= window.start]
             factors = [_factor(e) for e in before if e.at == earlier.at]
             if _factor(earlier) > 0 and not any(np.isclose(_factor(earlier), f) for f in factors):

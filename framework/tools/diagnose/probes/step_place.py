@@ -98,10 +98,10 @@ def first_wrong_value(check: StepCheck) -> WrongValue | None:
 class _Search:
     def __init__(self, check, lines):
         self.check, self.began, self.lines = check, time.thread_time(), lines
+        self.wrong = [one for one in check.wrong[:2] if is_float_value(one.unit.v)]
         base, self.claims = self._run()
         self.base, self.complete = base.values, base.objects
         self.order = {key: index for index, key in enumerate(self.base)}
-        self.wrong = [one for one in check.wrong[:2] if is_float_value(one.unit.v)]
         self.tangents = [self._tangent(one.unit) for one in self.wrong]
         self.forward: set[Name] = set()
         self.slopes: dict[Key, Measured] = {}
@@ -165,7 +165,7 @@ class _Search:
         window = window_of(self.check, found)
         if window is None or assigned and not keeps_loss(self.check, window):
             return recorder, None
-        units = self.check.units(window)
+        units = self.check.units(window, {one.unit.key for one in self.wrong})
         return recorder, {key: unit.claims for key, unit in units.items()}
 
     def _measured(self, moves=(), assigned=(), *, brief=False):

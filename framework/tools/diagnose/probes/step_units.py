@@ -1,5 +1,6 @@
 """Units of a step: the arrays whose gradients a script computes itself, and what it claims."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,8 +135,8 @@ def output_units(window: Window) -> list[Unit]:
     return units
 
 
-def value_units(window: Window) -> list[Unit]:
-    """Return the parameters and arrays that the step updates."""
+def value_units(window: Window, keys: Container[Any] | None = None) -> list[Unit]:
+    """Return the parameters and arrays that the step updates, of arrays only those with keys."""
     units, numbers = [], {id(p): number for number, p in enumerate(window.trace.parameters)}
     done: set[Any] = set()
     for event in reversed(window.of(OptimizerStep, Update)):
@@ -147,7 +148,8 @@ def value_units(window: Window) -> list[Unit]:
             triples = []
             if event.trains and event.value not in done:
                 done.add(event.value)
-                unit = _of_array(window, event, len(units))
+                wanted = keys is None or event.value in keys
+                unit = _of_array(window, event, len(done)) if wanted else None
                 units += [] if unit is None else [unit]
         for parameter, gradient, before in triples:
             number = numbers.get(id(parameter))
@@ -243,6 +245,7 @@ def _of_array(window, event, seed):
     factors = [float(s) for s in event.sources.values() if np.ndim(s) == 0] + event.constants
     factors = [f for f in factors if f not in (0.0, 1.0)]
     claims = [g for _, g in reversed(leaves)] + [step / f for f in factors]
+    claims += list(_increments(window, step, dict(leaves)))
     if not claims:
         return None
     v = direction(event.before, seed)
@@ -250,3 +253,14 @@ def _of_array(window, event, seed):
     unit = Unit(event.value, event.name, event.at, v, values, "", claims[0], event.before)
     unit.texts = [text for text, _ in reversed(leaves)]
     return unit
+
+
+def _increments(window, step, leaves):
+    """Yield what was added in the step to arrays that an update uses, such as a momentum."""
+    for event in window.of(Update):
+        used = leaves.get(event.name)
+        if np.ndim(event.after) and np.array_equal(used, event.after):
+            added = np.asarray(event.after) - np.asarray(event.before)
+            added = added * np.sign(np.sum(step * event.after))
+            numbers = [*(float(s) for s in event.sources.values() if np.ndim(s) == 0), 1.0]
+            yield from (added / number for number in [*numbers, *event.constants] if number)
