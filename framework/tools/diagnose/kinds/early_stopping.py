@@ -76,9 +76,9 @@ class EarlyStopping(Kind):
             return None
         initial = [v for one in ast.walk(tree) for name, v in pairs(one) if name == best]
         changed = [one for name, one in writes(tree) if name == best]
-        if len(changed) == len(initial) and all(map(_is_constant, initial)) and initial:
-            if not any(name == best for name, _ in inside):
-                return "never", {"best": best, "value": value}
+        constant = initial and len(changed) == len(initial) and all(map(_is_constant, initial))
+        if constant and not any(name == best for name, _ in inside):
+            return "never", {"best": best, "value": value}
         kept = any(n == best and ast.unparse(v) == value for s in stored for n, v in pairs(s))
         wrong = LOSSES if not falls else SCORES
         if kept and words(value) & wrong and not words(value) & {"neg", "negative", "minus"}:

@@ -8,7 +8,7 @@ from firstlight.tools.diagnose.kind import Finding, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, texts, words
 
-RATE = {"lr", "rate", "eta", "alpha", "stepsize", "schedule", "scheduler"}
+RATES = {"lr"}, {"learning", "rate"}, {"eta"}, {"step", "size"}, {"schedule"}, {"scheduler"}
 SHOWS = ("print", "append", "log", "write", "info", "add_scalar", "format")
 
 
@@ -47,14 +47,14 @@ class Schedule(Kind):
         tree, path = evidence.tree, str(evidence.trace.path)
         used = set(_used(tree))
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and words(_spaced(node.name)) & RATE:
-                if node.name not in used and not node.decorator_list:
-                    at = Place.of(path, node.lineno)
-                    yield self.finding(evidence, "function", at=at, name=node.name)
+            unused = isinstance(node, ast.FunctionDef) and node.name not in used
+            if unused and is_rate(node.name) and not node.decorator_list:
+                at = Place.of(path, node.lineno)
+                yield self.finding(evidence, "function", at=at, name=node.name)
         seen = set()
         for loop in loops(tree):
             for name, value, node in _assigned(loop):
-                if id(node) in seen or not words(_spaced(name)) & RATE:
+                if id(node) in seen or not is_rate(name):
                     continue
                 at, counted = Place.of(path, node.lineno), _counted(loop, tree, node)
                 repeated = set(texts(value)) & counted
@@ -81,8 +81,9 @@ for epoch in range(40):
     wrong = right.replace("    optimizer.lr = lr\n", "")
 
 
-def _spaced(name):
-    return name.replace("_", " ")
+def is_rate(name: str) -> bool:
+    """Return whether a name is that of a learning rate or a schedule."""
+    return any(known <= words(name) for known in RATES)
 
 
 def _used(tree):

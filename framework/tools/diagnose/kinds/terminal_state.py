@@ -104,17 +104,12 @@ def _ends(tree):
     """Return the variables that say whether an episode is over, other than by its length."""
     found, timed = set(), []
     for node in ast.walk(tree):
-        for target in targets(node):
-            name = getattr(target, "id", "")
-            if DONE.search(name):
-                found.add(name)
-                value = getattr(node, "value", None)
-                if not isinstance(target, ast.Constant) and not isinstance(value, ast.Constant):
-                    if isinstance(value, ast.Compare):
-                        read = _names(value) | {
-                            a.attr for a in ast.walk(value) if hasattr(a, "attr")
-                        }
-                        timed.append(all(TIME.match(n) for n in read - {"self"}))
+        names = {t.id for t in targets(node) if isinstance(t, ast.Name) and DONE.search(t.id)}
+        found |= names
+        value = getattr(node, "value", None)
+        if names and isinstance(value, ast.Compare):
+            read = _names(value) | {getattr(n, "attr", "t") for n in ast.walk(value)}
+            timed.append(all(map(TIME.match, read - {"self"})))
     return set() if timed and all(timed) else found
 
 

@@ -104,14 +104,10 @@ def held_out_from_training(tree: ast.Module) -> tuple[int, str, str] | None:
         for node in nodes:
             for name, value in _measured(node):
                 data = _data(value, node, nodes)
-                train = sorted(d for d in data if "train" in words(_spaced(d)))
-                if train and not any(words(_spaced(d)) & HELD_OUT or OTHER.match(d) for d in data):
+                train = sorted(d for d in data if "train" in words(d))
+                if train and not any(words(d) & HELD_OUT or OTHER.match(d) for d in data):
                     return node.lineno, name, max(train, key=len)
     return None
-
-
-def _spaced(name):
-    return name.replace("_", " ")
 
 
 def _measured(node):
@@ -133,7 +129,7 @@ def _measured(node):
 
 
 def _is_held_out(name):
-    own = words(_spaced(name))
+    own = words(name)
     return bool(own & HELD_OUT and own & MEASURES) and "train" not in own
 
 
@@ -144,7 +140,7 @@ def _data(value, node, nodes, depth=2):
     names = [n for n in ast.walk(value) if isinstance(n, ast.Name | ast.Attribute)]
     for one in names:
         text = one.attr if isinstance(one, ast.Attribute) else one.id
-        if id(one) not in called and not words(_spaced(text)) & MEASURES:
+        if id(one) not in called and not words(text) & MEASURES:
             found.add(text)
     found |= {
         n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and type(n.value) is str

@@ -94,9 +94,9 @@ def _uses_both(statements, state, following):
     for statement in statements:
         for node in ast.walk(statement):
             parts = getattr(node, "elts" if isinstance(node, ast.Tuple) else "args", None)
-            if isinstance(parts, list):
-                if {state, following} <= {getattr(part, "id", "") for part in parts}:
-                    return node.lineno
+            given = parts if isinstance(parts, list) else ()
+            if {state, following} <= {getattr(part, "id", "") for part in given}:
+                return node.lineno
         if {state, following} & {name for name, _ in writes(statement)}:
             return 0
     return 0

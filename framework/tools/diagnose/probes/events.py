@@ -1,6 +1,5 @@
 """Events of a script's training, each with the line that caused it and the loops around it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -287,21 +286,11 @@ class Trace:
     shortened: bool = False
     parameters: list[Parameter] = field(default_factory=list)
 
-    def name_of(self, thing: Module | Parameter, default: str | None = None) -> str:
-        """Return the name of a module or a parameter in the script, by default its class."""
-        for name, value in self.names.items():
-            parts: Iterable[tuple[Any, Any]] = ()
-            form = "{}[{!r}]"
-            if isinstance(value, dict):
-                parts = value.items()
-            elif isinstance(value, (list, tuple)):
-                parts = enumerate(value)
-            elif isinstance(value, Module):
-                parts, form = value.named_parameters(), "{}.{}"
-            for key, part in (("", value), *parts):
-                if part is thing:
-                    return name if part is value else form.format(name, key)
-        return type(thing).__name__ if default is None else default
+    def name_of(self, thing: Any, default: str | None = None) -> str:
+        """Return the name of a module, a parameter or an array, by default its class."""
+        paths = (_path(value, thing, name) for name, value in self.names.items())
+        default = type(thing).__name__ if default is None else default
+        return next((path for path in paths if path), default)
 
     def of(self, *kinds: type[Event]) -> list[Any]:
         """Return the events of some classes."""
@@ -311,3 +300,20 @@ class Trace:
     def fits(self) -> list[Fit]:
         """The calls of ``Trainer.fit``."""
         return self.of(Fit)
+
+
+def _path(value, thing, name, depth=3):
+    """Return how a script writes a part of a value, "" if it is no part of it."""
+    if value is thing:
+        return name
+    form, parts = "{}[{!r}]", ()
+    if isinstance(value, Module):
+        form, parts = "{}.{}", value.named_parameters()
+    elif isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value[:100])
+    elif getattr(type(value), "__module__", "") == "__main__" and not isinstance(value, type):
+        form, parts = "{}.{}", getattr(value, "__dict__", {}).items()
+    inner = (_path(part, thing, form.format(name, key), depth - 1) for key, part in parts if depth)
+    return next(filter(None, inner), "")

@@ -1,6 +1,7 @@
 """What a script's statements assign and read, by the text of its variables."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 Loop = ast.For | ast.While
@@ -10,9 +11,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def texts(node: ast.AST) -> Iterator[str]:
     """Yield the variables that an expression reads: names, attributes and constant items."""
     for one in ast.walk(node):
-        if isinstance(one, ast.Name | ast.Attribute | ast.Subscript):
-            if isinstance(one.ctx, ast.Load):
-                yield ast.unparse(one)
+        if isinstance(getattr(one, "ctx", None), ast.Load):
+            yield ast.unparse(one)
 
 
 def leaves(target: ast.expr) -> Iterator[ast.expr]:
@@ -76,4 +76,4 @@ def scopes(tree: ast.Module) -> Iterator[list[ast.AST]]:
 
 def words(text: str) -> set[str]:
     """Return the words of a name: ``val_loss`` has val and loss."""
-    return set("".join(c.lower() if c.isalnum() else " " for c in text).split())
+    return set(re.findall(r"[^\W_]+", text.lower()))

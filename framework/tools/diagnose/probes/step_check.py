@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -292,7 +293,7 @@ def _differences(moved: Moved, unmoved: Moved, step: float) -> Measured:
     scalars = {
         key: (value - unmoved.scalars[key]) / step
         for key, value in moved.scalars.items()
-        if key in unmoved.scalars
+        if math.isfinite(unmoved.scalars.get(key, math.nan))  # unlike the first best loss
     }
     inputs = {
         key: scaled(difference(value, unmoved.inputs[key]), 1 / step)

@@ -21,13 +21,14 @@ from firstlight.tools.diagnose.probes.program import script_tree
 from firstlight.tools.diagnose.probes.replay import Replay, direction, scaled
 from firstlight.tools.diagnose.probes.step_check import H, Measured, StepCheck
 from firstlight.tools.diagnose.probes.step_repair import keeps_loss, suspects, window_of
+from firstlight.tools.diagnose.probes.step_units import lasting
 from firstlight.tools.diagnose.probes.trace import trace
 from firstlight.tools.diagnose.probes.values import is_float_value
 
 Name = tuple[int, str]  # a line, and what it assigns
 Key = tuple[int, str, int]  # with how many times it was assigned before in this step
 EXACT = 1e-5  # relative error of changes that should be equal
-SECONDS = 2.8  # of the search; half of it to find pairs
+SECONDS = 3.6  # of the search; half of it to find pairs
 
 
 @dataclass
@@ -127,8 +128,17 @@ class _Search:
                 since = max(since, self._latest_right(since, place))
                 between = {k for k, index in self.order.items() if since < index <= place}
                 lines = {k[0] for k in between if k[:2] not in self.forward} | {key[0]}
+                key = self._made(key)
                 return WrongValue(Place.of(str(self.check.path), key[0]), key[1], of[1], lines)
         return None
+
+    def _made(self, key):
+        """Return the assignment that completed an array before others named it again."""
+        array, place = self.complete[key], self.order[key]
+        same = [k for k, index in self.order.items() if index < place and k[0] != key[0]]
+        same = [k for k in same if self.complete[k] is array]
+        named = [k for k in same if k[1] == key[1]]
+        return max(named or same, key=self.order.get, default=key)
 
     def _own(self, key, wrong, owners, pairs):
         """Return the value whose gradient another one should be and not only a part of."""
@@ -191,7 +201,7 @@ class _Search:
         last = {key[:2]: key[2] for key in self.base}
         after = self.lines | self.check.scopes.late
         self.forward |= {name for name in last if name[0] not in after}
-        trained = {(one.unit.at.line, one.unit.name) for one in self.wrong}
+        trained = {(event.at.line, event.name) for event in lasting(self.check.window)}
         names = [name for name in reversed(last) if name not in self.forward | trained]
         names.sort(key=lambda name: name[0] not in self.lines)
         backward: dict[Key, list[list[float]]] = {}

@@ -1,6 +1,6 @@
 """Units of a step: the arrays whose gradients a script computes itself, and what it claims."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -250,14 +250,25 @@ def _of_array(window, event, seed):
         return None
     v = direction(event.before, seed)
     values = [inner(claim, v) for claim in claims]
-    unit = Unit(event.value, event.name, event.at, v, values, "", claims[0], event.before)
+    others = [e for e in window.of(Update) if e.name == event.name and e.value != event.value]
+    name = window.trace.name_of(event.target, event.name) if others else event.name
+    unit = Unit(event.value, name, event.at, v, values, "", claims[0], event.before)
     unit.texts = [text for text, _ in reversed(leaves)]
     return unit
 
 
+def lasting(window: Window) -> Iterator[Update]:
+    """Yield the updates of arrays that go on from the step before, such as a momentum."""
+    latest = {e.value: e.after for e in window.trace.of(Update) if e.index <= window.start}
+    for event in window.of(Update):
+        if np.array_equal(latest.get(event.value), event.before):
+            latest[event.value] = event.after
+            yield event
+
+
 def _increments(window, step, leaves):
     """Yield what was added in the step to arrays that an update uses, such as a momentum."""
-    for event in window.of(Update):
+    for event in lasting(window):
         used = leaves.get(event.name)
         if np.ndim(event.after) and np.array_equal(used, event.after):
             added = np.asarray(event.after) - np.asarray(event.before)

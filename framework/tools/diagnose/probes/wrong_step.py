@@ -168,7 +168,9 @@ class WrongStep(Evidence):
         """
         source = self.check.path.read_text(encoding="utf-8")
         for one in self.wrong:
-            name = re.escape(re.match(r"\w*", one.unit.name)[0])
+            names = self.check.window.of(Update)
+            written = next((e.name for e in names if e.value == one.unit.key), one.unit.name)
+            name = re.escape(re.match(r"\w*", written)[0])
             if not name or re.search(SQUARES.format(name=name), source):
                 return False
             decay = self._decay(one)
