@@ -9,6 +9,7 @@ from firstlight.optim import Optimizer
 from firstlight.parameter import Parameter
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Place
+from firstlight.tools.diagnose.probes.values import path_to
 
 
 @dataclass(frozen=True)
@@ -215,13 +216,7 @@ class Assigned(Event):
 class Kept(Event):
     """An assignment to a name that is of interest, such as that of the best weights.
 
-    Attributes
-    ----------
-    name : str
-    value : Any
-        Itself, which may change later.
-    arrays : list of array
-        Copies of those in it.
+    The arrays are copies of those in the value, which may change later.
     """
 
     name: str
@@ -288,7 +283,7 @@ class Trace:
 
     def name_of(self, thing: Any, default: str | None = None) -> str:
         """Return the name of a module, a parameter or an array, by default its class."""
-        paths = (_path(value, thing, name) for name, value in self.names.items())
+        paths = (path_to(value, thing, name) for name, value in self.names.items())
         default = type(thing).__name__ if default is None else default
         return next((path for path in paths if path), default)
 
@@ -300,20 +295,3 @@ class Trace:
     def fits(self) -> list[Fit]:
         """The calls of ``Trainer.fit``."""
         return self.of(Fit)
-
-
-def _path(value, thing, name, depth=3):
-    """Return how a script writes a part of a value, "" if it is no part of it."""
-    if value is thing:
-        return name
-    form, parts = "{}[{!r}]", ()
-    if isinstance(value, Module):
-        form, parts = "{}.{}", value.named_parameters()
-    elif isinstance(value, dict):
-        parts = value.items()
-    elif isinstance(value, list | tuple):
-        parts = enumerate(value[:100])
-    elif getattr(type(value), "__module__", "") == "__main__" and not isinstance(value, type):
-        form, parts = "{}.{}", getattr(value, "__dict__", {}).items()
-    inner = (_path(part, thing, form.format(name, key), depth - 1) for key, part in parts if depth)
-    return next(filter(None, inner), "")

@@ -113,9 +113,8 @@ class StepCheck:
         self.losses = self.candidates(together[0].scalars) or self.losses
         claim = sum(unit.claims[0] for unit in units)
         idle = not silent or not self.candidates(together[-1].scalars)
-        if claim:
-            fitting = [w for w in self.losses if self.fits(claim, together[0], [w])]
-            self.known |= {(loss.name, loss.line) for loss in fitting}
+        fitting = [w for w in self.losses if claim and self.fits(claim, together[0], [w])]
+        self.known |= {(loss.name, loss.line) for loss in fitting}
         if self.fits(claim, together[0], self.losses) and idle:
             self.judged += len(units)
             self.right_together += [id(unit) for unit in units]
@@ -201,7 +200,7 @@ class StepCheck:
         """Return the differences of a replay that moves something by a step, or back and forth."""
         if central:
             return _differences(run(STEP), run(-STEP), 2 * STEP)
-        return _differences(run(STEP), self._unmoved, STEP)
+        return _differences(run(STEP), self._unmoved)
 
     @functools.cached_property
     def _unmoved(self) -> Moved:
@@ -289,7 +288,7 @@ class StepCheck:
         return [one for one in found if not is_mean_elsewhere(one, found, scalars)]
 
 
-def _differences(moved: Moved, unmoved: Moved, step: float) -> Measured:
+def _differences(moved: Moved, unmoved: Moved, step: float = STEP) -> Measured:
     scalars = {
         key: (value - unmoved.scalars[key]) / step
         for key, value in moved.scalars.items()

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.tools.diagnose.probes.arrays import flattened, is_float
 
@@ -63,3 +64,22 @@ def substituted(value: Any, old: Any, new: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(substituted(part, old, new) for part in value)
     return value
+
+
+def path_to(value: Any, thing: Any, name: str, depth: int = 3) -> str:
+    """Return how a script writes a part of a value, "" if it is no part of it."""
+    if value is thing:
+        return name
+    form, parts = "{}[{!r}]", ()
+    if isinstance(value, Module):
+        form, parts = "{}.{}", value.named_parameters()
+    elif isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value[:100])
+    elif getattr(type(value), "__module__", "") == "__main__" and not isinstance(value, type):
+        form, parts = "{}.{}", getattr(value, "__dict__", {}).items()
+    inner = (
+        path_to(part, thing, form.format(name, key), depth - 1) for key, part in parts if depth
+    )
+    return next(filter(None, inner), "")
