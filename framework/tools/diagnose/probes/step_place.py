@@ -137,6 +137,7 @@ class _Search:
         array, place = self.complete[key], self.order[key]
         same = [k for k, index in self.order.items() if index < place and k[0] != key[0]]
         same = [k for k in same if self.complete[k] is array]
+        same = [k for k in same if np.array_equal(self.base[k], self.base[key])]
         named = [k for k in same if k[1] == key[1]]
         return max(named or same, key=self.order.get, default=key)
 
