@@ -122,6 +122,14 @@ def judge_outcome(
     return result
 
 
+def _is_unexplained_backward(cause, parts):
+    """Return whether a cause tells only how an output of a backward differs."""
+    told = {say("follows", blank=blank) for blank in parts}
+    no_cure = {"", *(say("first", blank=blank) for blank in parts)}
+    told_only = not cause.line and not cause.target and cause.what not in told
+    return cause.blank.endswith(".backward") and told_only and cause.how in no_cure
+
+
 def _tricks(outcome):
     """Return attempts to end the process, or to print a result in place of having one."""
     found = [
@@ -144,14 +152,21 @@ def _end(ended, limits):
 
 
 def _add_findings(result, source, path, task, seed, limits):
-    """Let `firstlight check` look for the line and the cure of a wrong backward."""
-    unexplained = [one for one in result.causes if one.blank.endswith(".backward") and not one.how]
-    forwards = {s for name, s in result.parts.items() if name.endswith(".forward")}
-    if not unexplained or result.forbidden or forwards != {"right"}:
+    """Let `firstlight check` look for the line and the cure of a wrong backward.
+
+    It compares with numerical gradients of the solution's own forward, so a backward without a
+    finding is wrong only as a consequence of its forward.
+    """
+    unexplained = [one for one in result.causes if _is_unexplained_backward(one, result.parts)]
+    if not unexplained or result.forbidden:
         return
-    found = run.run_solution(source, path, task, seed, limits, find=True).findings
+    checked = run.run_solution(source, path, task, seed, limits, find=True)
+    found, checks = checked.findings, not checked.problems and not checked.ended
     for cause in unexplained:
-        if cause.blank in found:
+        forward = cause.blank.removesuffix("backward") + "forward"
+        if checks and cause.blank not in found and result.parts.get(forward) == "wrong":
+            cause.what, cause.how = say("follows", blank=forward), ""
+        elif cause.blank in found:
             message, line, cure = found[cause.blank]
             cause.what = message
             cause.line = int(line) or cause.line
