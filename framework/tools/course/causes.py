@@ -11,7 +11,7 @@ from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.differences import AFTER_TWO, IN_PLACE, Difference, describe, equal
 from firstlight.tools.course.exercise import Exercise
 from firstlight.tools.course.hints import hint
-from firstlight.tools.course.lines import target_at
+from firstlight.tools.course.lines import blank_at, target_at
 from firstlight.tools.course.mutations import Mutation, mutations
 from firstlight.tools.course.outcome import Outcome, Problem
 from firstlight.tools.course.words import say
@@ -56,6 +56,7 @@ class Comparison:
         self.task, self.got, self.right, self.seed = task, got, right, seed
         self.explained: Outcome | None = None  # of the mistake found in an earlier blank
         self.explained_blank = ""
+        self.places: dict[str, str] = {}  # by blank with a known mistake: the blank that has it
 
     def keys(self, blank):
         return [key for key in self.right.values if key.split("/")[1] == blank]
@@ -203,10 +204,12 @@ class Comparison:
         """Return a mistake or mutation as the cause of a blank."""
         if isinstance(known, Mutation):
             target = known.target
+            self.places[blank] = blank
         else:
             text = solution_text(self.task)
             line = text[: text.index(known.edits[0][0])].count("\n") + 1
             target = target_at(text, line)
+            self.places[blank] = blank_at(text, line, self.task.blanks)
         return Cause(blank, in_language(known.what), 0, in_language(known.how), target)
 
     def difference(self, key):

@@ -115,11 +115,25 @@ def judge_outcome(
         result.parts[blank] = judged.state(blank)
         if result.parts[blank] == "wrong":
             result.causes.append(judged.cause(blank))
+    _put_in_place(result.causes, judged.places)
     file_errors = [one for one in outcome.problems if one.kind != "Forbidden" and not one.blank]
     result.causes = [raised(one) for one in file_errors] + result.causes
     if outcome.ended:
         result.causes = [Cause("", _end(outcome.ended, limits))]
     return result
+
+
+def _put_in_place(causes, places):
+    """Move a mistake to the wrong blank that has it, if nothing else is known about this one."""
+    unexplained = {one.blank: one for one in causes if one.blank not in places and not one.line}
+    for cause in causes:
+        origin = unexplained.get(places.get(cause.blank, ""))
+        if origin is not None:
+            origin.what, origin.how, origin.target = cause.what, cause.how, cause.target
+    moved = {one.what: one.blank for one in unexplained.values() if one.target}
+    for cause in causes:
+        if cause.blank in places and cause.what in moved:
+            cause.what, cause.how, cause.target = say("follows", blank=moved[cause.what]), "", ""
 
 
 def _is_unexplained_backward(cause, parts):

@@ -53,6 +53,16 @@ def target_at(source: str, line: int) -> str:
     return target_of(max(found, key=lambda node: node.lineno)) if found else ""
 
 
+def blank_at(source: str, line: int, blanks: tuple[str, ...]) -> str:
+    """Return the blank whose definition has a line, or ""."""
+    tree = ast.parse(source)
+    for blank in blanks:
+        one = _definition(tree, blank)
+        if one is not None and one.lineno <= line <= one.end_lineno:
+            return blank
+    return ""
+
+
 def _definition(tree, blank):
     body, found = tree.body, None
     for name in blank.split("."):

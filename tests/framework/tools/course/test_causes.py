@@ -56,3 +56,12 @@ def test_a_mask_of_infinities_is_told_without_a_warning():
     right = np.array([[0, -np.inf], [0, 0]])
     told = describe([Difference(np.ones((2, 2)), right, {})])
     assert told == "4 of 4 entries are wrong, the first at [0, 0]: 1, expected 0"
+
+
+def test_a_mistake_is_told_where_it_is_though_only_a_later_blank_proves_it():
+    right = "            self.track(mean, var, n)\n"
+    wrong = "            var *= n / (n - 1)\n            self.track(mean, var * (n - 1) / n, n)\n"
+    forward, backward = judged("batchnorm", right, wrong).causes
+    assert forward.blank == "BatchNorm.forward"
+    assert forward.what == "x is divided by the unbiased standard deviation, with n - 1"
+    assert backward.what == "is wrong as a consequence of the mistake in BatchNorm.forward"
