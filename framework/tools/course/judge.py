@@ -178,8 +178,9 @@ def _add_findings(result, source, path, task, seed, limits):
     found, checks = checked.findings, not checked.problems and not checked.ended
     for cause in unexplained:
         forward = cause.blank.removesuffix("backward") + "forward"
-        if checks and cause.blank not in found and result.parts.get(forward) == "wrong":
-            cause.what, cause.how = say("follows", blank=forward), ""
+        if result.parts.get(forward) == "wrong":  # a finding would mend it to fit the mistake
+            if checks and cause.blank not in found:
+                cause.what, cause.how = say("follows", blank=forward), ""
         elif cause.blank in found:
             message, line, cure = found[cause.blank]
             cause.what = message

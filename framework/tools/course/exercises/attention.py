@@ -222,6 +222,20 @@ EXERCISE = Exercise(
                 ("np.maximum(exp.sum(axis=-1, keepdims=True), 1)", "exp.sum(-2, keepdims=True)"),
             ),
             (
+                "softmax runs over the queries instead of the keys, and hidden keys become NaN",
+                "Softmax läuft über die Anfragen statt die Schlüssel, und verdeckte werden NaN",
+            ),
+            (
+                "each row sums to 1: take maximum and sum over the last axis",
+                "jede Zeile hat die Summe 1: Nehmen Sie Maximum und Summe über die letzte Achse",
+            ),
+        ),
+        Mistake(
+            (
+                ("s.max(axis=-1, keepdims=True), lowest)", "s.max(-2, keepdims=True), lowest)"),
+                ("exp.sum(axis=-1, keepdims=True), 1)", "exp.sum(-2, keepdims=True), 1)"),
+            ),
+            (
                 "softmax runs over the queries instead of the keys",
                 "Softmax läuft über die Anfragen statt über die Schlüssel",
             ),

@@ -248,7 +248,10 @@ EXERCISE = Exercise(
             ),
         ),
         Mistake(
-            (("part.needs_dx = True", "pass"), (NO_DX, "if False:\n        raise ValueError(")),
+            (
+                ("part.needs_dx = True", "part.needs_dx = part.needs_dx"),
+                (NO_DX, "if dx is None:\n        return None\n        raise ValueError("),
+            ),
             (
                 "dx is None, since the first layer has needs_dx = False",
                 "dx ist None, weil die erste Schicht needs_dx = False hat",
