@@ -80,8 +80,7 @@ class Comparison:
 
     def same(self, other, blank):
         """Return whether a solution's outputs of a blank are those of another outcome."""
-        mine, its = self.problem(self.got, blank), self.problem(other, blank)
-        if (mine and (mine.kind, mine.message)) != (its and (its.kind, its.message)):
+        if not _same_problem(self.problem(self.got, blank), self.problem(other, blank)):
             return False
         keys = self.keys(blank)
         here = [key for key in keys if key in self.got.values]
@@ -114,7 +113,7 @@ class Comparison:
         return None
 
     def fits(self, outcome, blank):
-        """Return whether outputs of a blank in the first run, at least one wrong, are the same."""
+        """Return whether outputs of a blank in the first run are the same, and not all right."""
         got, theirs, right = self.got.values, outcome.values, self.right.values
         keys = [key for key in self.keys(blank) if key.startswith("0/")]
         same = all((key in got) == (key in theirs) for key in keys)
@@ -122,7 +121,8 @@ class Comparison:
         return (
             same
             and all(equal(got[key], theirs[key]) for key in there)
-            and any(not equal(got[key], right[key]) for key in there)
+            and bool(there)
+            and (len(there) < len(keys) or any(not equal(got[key], right[key]) for key in there))
         )
 
     def known_mistake(self, blank):
@@ -133,27 +133,37 @@ class Comparison:
         return None
 
     def partial_mistake(self, blank):
-        """Return a mistake whose wrong outputs are all among those of a wrong blank, or None.
+        """Return a mistake that has some wrong outputs in common with a wrong blank, or None.
 
-        There may be further mistakes. Of several such mistakes, it is the one of most outputs.
+        There may be further mistakes, so its other wrong outputs need only be wrong in the blank.
+        Of several such mistakes, it is the one of most outputs; if there is none, such a mutation.
         """
-        found = [
-            (len(self.shared(outcome, blank)), (known, outcome))
-            for known, outcome in run.of_mistakes(self.task, self.seed)
-        ]
-        most, mistake = max(found, key=lambda one: one[0], default=(0, None))
-        return mistake if most else None
+        changed = (
+            (one, run.of_mutation(self.task, one, self.seed, runs=1))
+            for one in mutations(self.task, blank)
+        )
+        for candidates in (run.of_mistakes(self.task, self.seed), changed):
+            found = [(len(self.shared(other, blank)), (one, other)) for one, other in candidates]
+            most, mistake = max(found, key=lambda one: one[0], default=(0, None))
+            if most:
+                return mistake
+        return None
 
     def shared(self, outcome, blank):
-        """Return the keys of a mistake's wrong outputs, if all are also the solution's."""
+        """Return the wrong outputs that a mistake shares; none if one of its others is right."""
         got, theirs, right = self.got.values, outcome.values, self.right.values
         ended = self.problem(self.got, blank) is not None  # before the last output
         here = [key for key in self.keys(blank) if key in theirs and (key in got or not ended)]
+        here = [key for key in here if not _overflows(right[key], theirs[key], got.get(key))]
         wrong = [key for key in here if not equal(theirs[key], right[key])]
-        same = all(key in got and equal(got[key], theirs[key]) for key in wrong)
-        raised = self.problem(outcome, blank) is not None
-        telling = same and not raised and any(_is_telling(theirs[key]) for key in wrong)
-        return wrong if telling and not self.contradicts(outcome, blank) else []
+        problem = self.problem(outcome, blank)
+        if problem is not None and not _same_problem(problem, self.problem(self.got, blank)):
+            return []
+        if any(key not in got or equal(got[key], right[key]) for key in wrong):
+            return []
+        common = [key for key in wrong if equal(got[key], theirs[key])]
+        telling = any(_is_telling(theirs[key]) for key in common)
+        return common if telling and not self.contradicts(outcome, blank) else []
 
     def is_right(self, outcome, blank):
         """Return whether another outcome has the right outputs of a blank."""
@@ -162,7 +172,8 @@ class Comparison:
 
     def cause(self, blank):
         """Return the cause of a wrong blank: a known mistake, or what its first output shows."""
-        if self.explained is not None and self.same(self.explained, blank):
+        before = self.explained
+        if before is not None and (self.same(before, blank) or self.shared(before, blank)):
             return Cause(blank, say("follows", blank=self.explained_blank))
         found = self.known_mistake(blank) or self.mutation(blank) or self.partial_mistake(blank)
         if found is not None:
@@ -172,8 +183,18 @@ class Comparison:
             return self.told(blank, known)
         problem = self.problem(self.got, blank)
         if problem is not None and not self.differs_before_an_error(blank):
-            return raised(problem)
+            return raised(problem, self.case(problem))
         return self.described(blank)
+
+    def case(self, problem):
+        """Return the output at which an exception came, if the blank has others without one."""
+        starts, keys = self.right.starts, list(self.right.values)
+        first = starts.get(problem.trial, len(keys))
+        end = min((start for start in starts.values() if start > first), default=len(keys))
+        missing = [key for key in keys[first:end] if key not in self.got.values]
+        _, blank, name = missing[0].split("/", 2) if missing else ("", "", "")
+        there = any(key in self.got.values for key in self.keys(problem.blank))
+        return name if there and blank == problem.blank else ""
 
     def differs_before_an_error(self, blank):
         """Return whether an output is wrong before one is missing; an error may follow from it."""
@@ -229,6 +250,18 @@ def _is_telling(value):
     return value.dtype.kind == "f" and bool((np.isfinite(value) & (value != 0)).any())
 
 
+def _same_problem(one, other):
+    """Return whether two exceptions, or None for none, are the same."""
+    return (one and (one.kind, one.message)) == (other and (other.kind, other.message))
+
+
+def _overflows(right, *others):
+    """True if one of several values is not finite where the right one is."""
+    numbers = [one for one in others if one is not None and one.dtype.kind == "f"]
+    finite = right.dtype.kind == "f" and bool(np.isfinite(right).all())
+    return finite and not all(np.isfinite(one).all() for one in numbers)
+
+
 def _same_as(one, other, keys):
     return all(
         key in one.values and key in other.values and equal(one.values[key], other.values[key])
@@ -236,11 +269,14 @@ def _same_as(one, other, keys):
     )
 
 
-def raised(problem: Problem) -> Cause:
-    """Return an exception as a `Cause`."""
+def raised(problem: Problem, output: str = "") -> Cause:
+    """Return an exception as a `Cause`; ``output`` is what it prevented, where that tells more."""
     told = f"{problem.kind}: {problem.message}" if problem.message else problem.kind
     if problem.kind == "SystemExit":
         told = say("exits")
+    details = [say("computing", output=output)] if output else []
     if problem.kind in ("ValueError", "IndexError") and problem.sizes:  # of shapes, most often
-        told += say("sizes", sizes=", ".join(f"{n} = {size}" for n, size in problem.sizes.items()))
+        sizes = ", ".join(f"{n} = {size}" for n, size in problem.sizes.items())
+        details.append(say("sizes", sizes=sizes))
+    told += f" ({'; '.join(details)})" if details else ""
     return Cause(problem.blank, told, problem.line, hint(problem.message))

@@ -41,7 +41,8 @@ def run_trials(
         for index, trial in enumerate(task.trials):
             draw = Draw(hash((seed, number, index)) % 2**32, dtype, strided)
             seed_everything(seed + number)
-            blank = task.blanks[0]
+            blank, place = task.blanks[0], f"{number}/{index}"
+            outcome.starts[place] = len(outcome.values)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of NumPy, about infinity and NaN
@@ -55,7 +56,7 @@ def run_trials(
             except BaseException as error:
                 earlier = [one.blank for one in outcome.problems]
                 problem = _problem(error, blank, code, task.blanks, earlier)
-                problem.sizes = dict(draw.sizes)
+                problem.sizes, problem.trial = dict(draw.sizes), place
                 outcome.problems.append(problem)
 
 

@@ -150,14 +150,15 @@ class _Lesson:
         return [indent + line for line in [*told, f"# {in_language(HERE)}", raised]]
 
     def comment(self, line):
-        """Return the comment at the end of a line, or None."""
+        """Return the shape in the comment at the end of a line, or None."""
         text = io.StringIO(self.lines[line - 1].strip())
         try:
             tokens = list(tokenize.generate_tokens(text.readline))
         except tokenize.TokenError:  # the line ends within brackets
             return None
         comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
-        return comments[-1].lstrip("# ") if comments else None
+        shape = comments[-1].lstrip("# ") if comments else ""
+        return shape if shape.startswith("(") else None
 
 
 def _first_line(node):

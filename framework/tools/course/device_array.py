@@ -104,6 +104,11 @@ def run(function: Any, *args: Any, **options: Any) -> Any:
     return wrapped(function(*(plain(one) for one in args), **options))
 
 
+def asnumpy(array: Any) -> np.ndarray:
+    """Return an array of the device, or of main memory, as one of main memory."""
+    return array.get() if isinstance(array, DeviceArray) else np.asarray(array)
+
+
 def __getattr__(name: str) -> Any:
     """Return a function of NumPy that creates device arrays; types and constants as they are."""
     if name.startswith("_"):

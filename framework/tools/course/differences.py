@@ -50,6 +50,8 @@ def describe(runs: list[Difference]) -> str:
     if got.dtype.kind == "U" and right.dtype.kind == "U" and str(got) != "<NoneType>":
         return say("number", got=str(got), right=str(right))
     if got.dtype.kind == "U":
+        if right.dtype.kind == "U" and not str(got).startswith("<"):
+            return say("number", got=got, right=right)
         return say("none") if str(got) == "<NoneType>" else say("no array", got=str(got))
     if right.dtype.kind == "U":
         return say("not none")

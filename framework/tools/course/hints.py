@@ -6,12 +6,28 @@ from firstlight.tools.diagnose.kind import in_language
 
 HINTS = (
     (
+        r"'tuple' object|broadcast shape \(1,|unsupported operand type.*'tuple'|tuple indices|"
+        r"can't multiply sequence",
+        (
+            "self.saved() returns a tuple, also of one value: (x,) = self.saved()",
+            "self.saved() gibt ein Tupel zurück, auch bei nur einem Wert: (x,) = self.saved()",
+        ),
+    ),
+    (
         r"mismatch in its core dimension|not aligned",
         (
             "the inner sizes of a matrix product must be equal; transpose a factor with .T, or "
             "swap both",
             "die inneren Größen eines Matrixprodukts müssen gleich sein; transponieren Sie einen "
             "Faktor mit .T oder tauschen Sie beide",
+        ),
+    ),
+    (
+        r"cannot be replaced",
+        (
+            "add to the gradient, since those of several passes add up: self.weight.grad += …",
+            "addieren Sie zum Gradienten, denn die mehrerer Durchläufe addieren sich: "
+            "self.weight.grad += …",
         ),
     ),
     (
@@ -31,10 +47,11 @@ HINTS = (
         ),
     ),
     (
-        r"'tuple' object|unsupported operand type.*'tuple'|tuple indices|can't multiply sequence",
+        r"'NoneType'",
         (
-            "self.saved() returns a tuple, also of one value: (x,) = self.saved()",
-            "self.saved() gibt ein Tupel zurück, auch bei nur einem Wert: (x,) = self.saved()",
+            "a value is None here; ask for this case, or look for a missing return",
+            "ein Wert ist hier None; fragen Sie diesen Fall ab oder suchen Sie ein fehlendes "
+            "return",
         ),
     ),
     (

@@ -9,36 +9,16 @@ from __future__ import annotations
 import ast
 import copy
 import functools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from firstlight.tools.course.changes import Details, changes, code_of, name_changes
 from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.exercise import Exercise, Text
 from firstlight.tools.course.lines import RESULT, target_of
 from firstlight.tools.course.words import MUTATIONS
 
-OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@"}
-OTHER = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
-TERMS = {ast.Add: "term", ast.Sub: "term", ast.Mult: "factor", ast.MatMult: "factor"}
-COMPARISONS = {
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-}
-OTHER_COMPARISONS: dict[type, tuple[type, ...]] = {
-    ast.Gt: (ast.GtE, ast.Lt),
-    ast.GtE: (ast.Gt, ast.LtE),
-    ast.Lt: (ast.LtE, ast.Gt),
-    ast.LtE: (ast.Lt, ast.GtE),
-}
-FUNCTIONS = {"sum": "mean", "mean": "sum", "max": "min", "maximum": "minimum", "minimum": "maximum"}
-FUNCTIONS |= {"argmax": "argmin", "var": "std", "ones": "zeros", "zeros": "ones"}
 MOST = 250  # mutations of a blank
-AXES = (0, 1, -1, -2, None)
 
 
 @dataclass(frozen=True)
@@ -70,13 +50,13 @@ def mutations(task: Exercise, blank: str) -> tuple[Mutation, ...]:
     changed = next(node for node in tree.body if function in ast.walk(node))
     texts = {id(node): ast.unparse(node) for node in tree.body}
     found: dict[str, Mutation] = {}
-    names = functools.partial(_name_changes, _variables(function))
-    for changes in (_changes, names):  # exchanged names last: there may be many
+    names = functools.partial(name_changes, _variables(function))
+    for kind in (changes, names):  # exchanged names last: there may be many
         for statements, index in _places(function):
             statement = statements[index]
-            line = f"`{_code(statement).splitlines()[0]}`"
+            line = f"`{code_of(statement).splitlines()[0]}`"
             how = _filled("cure", {"line": (line, line)})
-            for node, change, key, details in changes(statement):
+            for node, change, key, details in kind(statement):
                 if len(found) >= MOST:
                     break
                 memo: dict[int, Any] = {}
@@ -128,154 +108,6 @@ def _function(tree: ast.Module, blank: str) -> ast.FunctionDef:
     return node
 
 
-Change = Callable[[Any, Any], None]
-Details = dict[str, str]
-
-
-def _changes(statement: ast.stmt) -> Iterator[tuple[ast.AST, Change, str, Details]]:
-    """Yield ``(node, change, sentence, its details)``; change gets copies of statement and node."""
-    yield from _statement_changes(statement)
-    for node in _own_expressions(statement):
-        if isinstance(node, ast.BinOp):
-            yield from _binary_changes(node)
-        elif isinstance(node, ast.Compare) and len(node.ops) == 1:
-            for other in OTHER_COMPARISONS.get(type(node.ops[0]), ()):
-                details = {"wrong": COMPARISONS[other], "code": COMPARISONS[type(node.ops[0])]}
-                yield node, _setting("ops", [other()]), "other", details
-        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            if not isinstance(node.operand, ast.Constant):
-                yield node, _replacing(node.operand), "sign", {"code": _code(node.operand)}
-        elif isinstance(node, ast.Attribute) and node.attr == "T":
-            yield node, _replacing(node.value), "transposed", {"code": _code(node.value)}
-        elif isinstance(node, ast.IfExp):
-            yield node, _replacing(node.orelse), "never", {"code": _code(node.test)}
-            yield node, _replacing(node.body), "always", {"code": _code(node.test)}
-        elif isinstance(node, ast.Call):
-            yield from _call_changes(node)
-        elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            for value in {0, 1, node.value + 1, node.value - 1, -node.value} - {node.value}:
-                details = {"wrong": f"{value:g}", "code": f"{node.value:g}"}
-                yield node, _setting("value", value), "other", details
-
-
-def _name_changes(variables, statement):
-    """Yield the changes of one name to another of the function."""
-    for node in _own_expressions(statement):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in variables:
-            for other in variables:
-                if other != node.id:
-                    yield node, _setting("id", other), "other", {"wrong": other, "code": node.id}
-
-
-def _statement_changes(statement):
-    if isinstance(statement, ast.AugAssign):
-        code = _code(statement.value)
-        if type(statement.op) in OTHER:
-            yield statement, _setting("op", OTHER[type(statement.op)]()), "sign", {"code": code}
-        if isinstance(statement.op, ast.Add):
-            yield statement, _overwrite, "overwritten", {}
-        yield statement, _leave_out, "left out", {}
-    elif isinstance(statement, ast.If):
-        code = _code(statement.test)
-        yield statement, _setting("test", ast.Constant(False)), "never", {"code": code}
-        yield statement, _setting("test", ast.Constant(True)), "always", {"code": code}
-    elif isinstance(statement, ast.Return) and statement.value is not None:
-        negative = ast.UnaryOp(ast.USub(), copy.deepcopy(statement.value))
-        code = _code(statement.value)
-        yield statement, _setting("value", negative), "sign", {"code": code}
-
-
-def _binary_changes(node):
-    kind = type(node.op)
-    if kind in OTHER:
-        details = {"wrong": OPERATORS[OTHER[kind]], "code": OPERATORS[kind]}
-        yield node, _setting("op", OTHER[kind]()), "other", details
-    left, right = _code(node.left), _code(node.right)
-    if kind in TERMS:
-        yield node, _replacing(node.left), TERMS[kind], {"code": right}
-        if isinstance(node.left, ast.BinOp) and type(node.left.op) is kind is ast.Mult:
-            lost = ast.BinOp(node.left.right, ast.Mult(), node.right)
-            yield node, _replacing(node.left.left), "factor", {"code": _code(lost)}
-        if kind in (ast.Add, ast.Sub):
-            twice = ast.BinOp(ast.Constant(2), ast.Mult(), node.right)
-            yield node, _setting("right", twice), "twice", {"code": right}
-        if kind is ast.Sub:
-            yield node, _replacing(ast.UnaryOp(ast.USub(), node.right)), "term", {"code": left}
-        else:
-            yield node, _replacing(node.right), TERMS[kind], {"code": left}
-    elif kind is ast.Div:
-        yield node, _replacing(node.left), "divisor", {"code": right}
-    elif kind is ast.Pow:
-        yield node, _replacing(node.left), "power", {"code": left}
-
-
-def _call_changes(node):
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-    if name in FUNCTIONS:
-        other = copy.deepcopy(node.func)
-        other.attr = FUNCTIONS[name]
-        details = {"wrong": FUNCTIONS[name], "code": name}
-        yield node, _setting("func", other), "other", details
-    for index, keyword in enumerate(node.keywords):
-        if keyword.arg == "axis":
-            for axis in AXES:
-                changed = [copy.deepcopy(one) for one in node.keywords]
-                changed[index].value = ast.Constant(axis)
-                details = {"wrong": f"axis={axis}", "code": _code(keyword)}
-                if details["wrong"] != details["code"]:
-                    yield node, _setting("keywords", changed), "other", details
-
-
-def _own_expressions(statement):
-    """Yield the expressions of a statement, without those of the statements within it."""
-    todo: list[ast.AST] = [statement]
-    while todo:
-        node = todo.pop()
-        if node is not statement:
-            yield node
-        todo += [part for part in ast.iter_child_nodes(node) if not isinstance(part, ast.stmt)]
-
-
-def _setting(field, value):
-    """Return a change that sets a field of the node."""
-
-    def change(statement, node):
-        setattr(node, field, copy.deepcopy(value))
-
-    return change
-
-
-def _replacing(expression):
-    """Return a change that puts an expression in the node's place."""
-
-    def change(statement, node):
-        for parent in ast.walk(statement):
-            for field, value in ast.iter_fields(parent):
-                if value is node:
-                    setattr(parent, field, copy.deepcopy(expression))
-                elif isinstance(value, list):
-                    copies = [copy.deepcopy(expression) if v is node else v for v in value]
-                    setattr(parent, field, copies)
-
-    return change
-
-
-def _overwrite(statement, _):
-    """Turn ``a += b`` into ``a = 0 * a + b``, which overwrites arrays in place."""
-    zero = ast.BinOp(ast.Constant(0), ast.Mult(), _loaded(statement.target))
-    difference = ast.BinOp(copy.deepcopy(statement.value), ast.Sub(), _loaded(statement.target))
-    statement.value = ast.BinOp(zero, ast.Add(), difference)
-
-
-def _leave_out(statement, _):
-    statement.value = ast.BinOp(ast.Constant(0), ast.Mult(), _loaded(statement.target))
-    statement.op = ast.Add()
-
-
-def _loaded(target):
-    return ast.parse(ast.unparse(target), mode="eval").body
-
-
 def _text(key: str, statement: ast.stmt, details: Details) -> Text:
     """Return the sentence about a change, in English and German."""
     quoted = {name: (f"`{code}`", f"`{code}`") for name, code in details.items()}
@@ -295,7 +127,3 @@ def _filled(key: str, values: dict[str, Text]) -> Text:
         for n in (0, 1)
     )
     return english, german
-
-
-def _code(node: ast.AST) -> str:
-    return ast.unparse(node)

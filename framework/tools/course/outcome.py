@@ -25,6 +25,8 @@ class Problem:
         Of the student's file; 0 if unknown.
     sizes : dict of str to int
         The sizes of the trial, by name.
+    trial : str
+        The run and the trial that it ended, "" if none.
     """
 
     blank: str
@@ -32,6 +34,7 @@ class Problem:
     message: str
     line: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
+    trial: str = ""
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Outcome:
         Each output by ``"run/blank/name"``.
     sizes : dict of str to dict of str to int
         The sizes of each output's trial, by name.
+    starts : dict of str to int
+        The number of values before each trial, by ``"run/trial"``.
     problems : list of Problem
         Exceptions.
     forbidden : list of Problem
@@ -59,6 +64,7 @@ class Outcome:
 
     values: dict[str, np.ndarray] = field(default_factory=dict)
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     forbidden: list[Problem] = field(default_factory=list)
     findings: dict[str, list[str]] = field(default_factory=dict)

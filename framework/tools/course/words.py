@@ -24,7 +24,8 @@ SENTENCES = {
         "verwenden Sie += statt =, denn die Gradienten mehrerer Durchläufe addieren sich",
     ),
     "line": ("the line should be: {line}", "die Zeile muss heißen: {line}"),
-    "sizes": (" (here, {sizes})", " (hier: {sizes})"),
+    "computing": ("in the computation of {output}", "bei der Berechnung von {output}"),
+    "sizes": ("here, {sizes}", "hier: {sizes}"),
     "exits": ("the program exits early", "das Programm beendet sich vorzeitig"),
     "time": (
         "is not finished after {seconds} s; is there an endless loop?",
@@ -133,6 +134,11 @@ MUTATIONS = {  # of the lesson
         "in the computation of {target}, {wrong} stands in place of {code}",
         "bei der Berechnung von {target} steht {wrong} statt {code}",
     ),
+    "exchanged": (
+        "in the computation of {target}, {wrong} and {code} are exchanged",
+        "bei der Berechnung von {target} sind {wrong} und {code} vertauscht",
+    ),
+    "call": ("the call {code} is missing", "der Aufruf {code} fehlt"),
     "transposed": (
         "in the computation of {target}, {code} is not transposed",
         "bei der Berechnung von {target} ist {code} nicht transponiert",

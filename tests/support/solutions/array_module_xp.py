@@ -19,7 +19,5 @@ def standardise(x):
 
 
 def to_numpy(x):
-    try:
-        return x.get()
-    except AttributeError:
-        return x
+    xp = array_module(x)  # noqa: F821  given
+    return xp.asnumpy(x) if hasattr(xp, "asnumpy") else x

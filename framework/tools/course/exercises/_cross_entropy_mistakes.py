@@ -119,6 +119,18 @@ MISTAKES = (
         ),
     ),
     mistake(
+        SUM,
+        "losses = -(g * np.log(np.exp(-nll) + 1e-12)).sum(axis=-1)",
+        (
+            "the loss is the logarithm of p + 1e-12, which is too small where p is close to 0",
+            "der Verlust ist der Logarithmus von p + 1e-12, zu klein, wo p nahe 0 ist",
+        ),
+        (
+            "compute -log p without p: log Σ_k exp(x_k) - x_c",
+            "berechnen Sie -log p ohne p: log Σ_k exp(x_k) - x_c",
+        ),
+    ),
+    mistake(
         "x = np.where(counted, prediction, 0)",
         "x = prediction",
         (

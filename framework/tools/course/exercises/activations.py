@@ -34,12 +34,13 @@ EXERCISE = Exercise(
     title=("ReLU and tanh: activations.", "ReLU und tanh: Aktivierungen."),
     task=(
         "Fill in forward and backward of both layers. They work on each element, so that y and dx "
-        "have the shape of x. forward saves with self.save(...) what backward needs and takes back "
-        "with self.saved(). Neither may change its argument.",
+        "have the shape of x. forward keeps what backward needs: self.save(y), and in backward "
+        "(y,) = self.saved(); an own attribute, self.y = y, is accepted, too. Neither may change "
+        "its argument.",
         "Füllen Sie forward und backward beider Schichten aus. Sie wirken auf jedes Element, also "
-        "haben y und dx die Form von x. forward bewahrt mit self.save(...) auf, was backward "
-        "braucht und mit self.saved() zurückholt. Keine der beiden Methoden darf ihr Argument "
-        "ändern.",
+        "haben y und dx die Form von x. forward bewahrt auf, was backward braucht: self.save(y), "
+        "und in backward (y,) = self.saved(); auch ein eigenes Attribut, self.y = y, gilt. Keine "
+        "der beiden Methoden darf ihr Argument ändern.",
     ),
     lessons={"firstlight.nn.relu": ("ReLU",), "firstlight.nn.sigmoid": ("Tanh",)},
     blanks=("ReLU.forward", "ReLU.backward", "Tanh.forward", "Tanh.backward"),

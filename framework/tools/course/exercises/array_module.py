@@ -40,12 +40,14 @@ def trial_one_hot(code, draw):
 
 
 def trial_standardise(code, draw):
-    """Run standardise, also on a constant column."""
+    """Run standardise, also on a constant column and on one of small numbers."""
     x = 3 + 2 * draw.array(draw.size("N", 4), draw.size("D", 3))
     yield from run(code, "standardise", "y", x)
     x = x.copy()
     x[:, 1] = 5
     yield from run(code, "standardise", "y(x[:, 1] = 5)", x)
+    x[:, 1] = 1e-6 * draw.array(len(x))
+    yield from run(code, "standardise", "y(σ[1] ≈ 1e-6)", x)
 
 
 def trial_to_numpy(code, draw):
@@ -90,17 +92,19 @@ def of(blank, texts):
 EXERCISE = Exercise(
     name="array_module",
     chapter=4,
-    title=("One source for NumPy and CuPy.", "Ein Quelltext für NumPy und CuPy."),
+    title=("One source for NumPy and CuPy.", "Derselbe Code für NumPy und CuPy."),
     task=(
         "Fill in the functions so that they work on arrays of NumPy and of CuPy. The check uses "
         "arrays that are as strict as CuPy's, so it needs no GPU. xp = array_module(x) is the "
-        "module of x: xp.zeros(...) creates an array beside x. softmax, one_hot and standardise "
-        "must not copy to main memory with get(); to_numpy does.",
+        "module of x: xp.zeros(...) creates an array on the device of x. softmax, one_hot and "
+        "standardise must not copy to main memory with get(), nor change their argument; to_numpy "
+        "copies, with get() or xp.asnumpy. σ² in standardise is the mean of the squares, with N.",
         "Füllen Sie die Funktionen so aus, dass sie auf Arrays von NumPy und von CuPy "
         "funktionieren. Die Prüfung verwendet Arrays, die so streng sind wie die von CuPy, und "
         "braucht daher keine GPU. xp = array_module(x) ist das Modul von x: xp.zeros(...) legt ein "
-        "Array neben x an. softmax, one_hot und standardise dürfen nicht mit get() in den "
-        "Hauptspeicher kopieren; to_numpy tut es.",
+        "Array auf dem Gerät von x an. softmax, one_hot und standardise dürfen weder mit get() in "
+        "den Hauptspeicher kopieren noch ihr Argument ändern; to_numpy kopiert, mit get() oder "
+        "xp.asnumpy. σ² in standardise ist der Mittelwert der Quadrate, mit N.",
     ),
     lessons={
         "firstlight.tools.course.lessons.array_module": (
@@ -202,6 +206,18 @@ EXERCISE = Exercise(
             ),
         ),
         mistake(
+            "np.where(deviation > 0, deviation, 1)",
+            "(deviation + 1e-8)",
+            (
+                "x is divided by σ + 1e-8, which is too much for a column of small numbers",
+                "x wird durch σ + 1e-8 geteilt, zu viel für eine Spalte mit kleinen Zahlen",
+            ),
+            (
+                "divide by σ, and by 1 where it is 0: np.where(σ > 0, σ, 1)",
+                "teilen Sie durch σ, und durch 1, wo es 0 ist: np.where(σ > 0, σ, 1)",
+            ),
+        ),
+        mistake(
             "x.std(axis=0)",
             "x.var(axis=0)",
             ("x is divided by the variance", "x wird durch die Varianz geteilt"),
@@ -254,8 +270,8 @@ EXERCISE = Exercise(
             "return x.get()",
             ("NumPy arrays have no get()", "NumPy-Arrays haben kein get()"),
             (
-                'return x itself then, e.g. if not hasattr(x, "get")',
-                'geben Sie dann x selbst zurück, z. B. wenn nicht hasattr(x, "get")',
+                'return x itself then, e.g. with if not hasattr(x, "get")',
+                'geben Sie dann x selbst zurück, z. B. mit if not hasattr(x, "get")',
             ),
         ),
         mistake(

@@ -83,8 +83,8 @@ EXERCISE = Exercise(
         'row if self.reduction is "none".',
         "Füllen Sie forward und backward aus. g, D = self._targets(prediction, target) liefert die "
         "Gewichte g_nc der Formel, in der Form von prediction, und den Nenner D. forward gibt L "
-        'zurück, oder den Verlust jeder Zeile, wenn self.reduction "none" ist; bei keinem Logit '
-        "darf exp überlaufen. backward gibt dL/dx mal dloss zurück. dloss ist eine Zahl, oder ein "
+        'zurück, oder den Verlust jeder Zeile, wenn self.reduction "none" ist; exp darf bei keinem '
+        "Logit überlaufen. backward gibt dL/dx mal dloss zurück. dloss ist eine Zahl, oder ein "
         'Array mit einer Zahl je Zeile, wenn self.reduction "none" ist.',
     ),
     lessons={"firstlight.nn.cross_entropy": ("CrossEntropyLoss",)},

@@ -93,12 +93,15 @@ EXERCISE = Exercise(
     task=(
         "Fill in forward and backward. self.draw(x) returns a random mask m of x's shape, True "
         "with probability 1 - p, and self.scale is 1 / (1 - p). self.training is False in "
-        "evaluation mode. y and dx have the dtype of x, also for p = 0 and p = 1. A mask of your "
-        "own is as good.",
+        "evaluation mode; forward and backward then return their argument. backward needs the mask "
+        "of forward: self.save(m), and (m,) = self.saved(), or an attribute of your own. y and dx "
+        "have the dtype of x, also for p = 0 and p = 1. A mask of your own is as good.",
         "Füllen Sie forward und backward aus. self.draw(x) gibt eine zufällige Maske m in der Form "
         "von x zurück, True mit Wahrscheinlichkeit 1 - p, und self.scale ist 1 / (1 - p). "
-        "self.training ist im Auswertungsmodus False. y und dx haben den dtype von x, auch für "
-        "p = 0 und p = 1. Eine eigene Maske ist ebenso gut.",
+        "self.training ist im Auswertungsmodus False; forward und backward geben dann ihr Argument "
+        "zurück. backward braucht die Maske von forward: self.save(m) und (m,) = self.saved(), "
+        "oder ein eigenes Attribut. y und dx haben den dtype von x, auch für p = 0 und p = 1. Eine "
+        "eigene Maske ist ebenso gut.",
     ),
     lessons={"firstlight.nn.dropout": ("Dropout",)},
     blanks=(FORWARD, BACKWARD),
@@ -152,6 +155,18 @@ EXERCISE = Exercise(
             "return x if m is None else x * m / (1 - self.p)",
             ("with p = 1, 0/0 makes y NaN", "mit p = 1 macht 0/0 y zu NaN"),
             ("use self.scale, which is 0 then", "verwenden Sie self.scale; es ist dann 0"),
+        ),
+        mistake(
+            Y,
+            "return x if m is None else x * m * (1 / (1 - self.p))",
+            (
+                "with p = 1, 1 / (1 - p) raises an error",
+                "mit p = 1 löst 1 / (1 - p) einen Fehler aus",
+            ),
+            (
+                "use self.scale, which is 0 for p = 1",
+                "verwenden Sie self.scale; es ist bei p = 1 0",
+            ),
         ),
         mistake(
             DRAWN,

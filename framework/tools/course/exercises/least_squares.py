@@ -36,8 +36,15 @@ def trial_weights(code, draw):
         case = f"ridge={RIDGE}, method={how!r}"
         w = code.least_squares(phi, t, ridge=RIDGE, method=how)
         yield Output(blank, f"w ({case})", w)
-        w = code.least_squares(phi.T, draw.array(m), ridge=RIDGE, method=how)
-        yield Output(blank, f"w (N < M, {case})", w)
+
+
+def trial_wide(code, draw):
+    """Run least_squares with ridge on fewer samples than columns."""
+    phi = draw.array(draw.size("N", 2, 4), draw.size("M", 6, 9))
+    t = draw.array(len(phi))
+    for how in ("svd", "qr"):
+        w = code.least_squares(phi, t, ridge=RIDGE, method=how)
+        yield Output("least_squares", f"w (N < M, ridge={RIDGE}, method={how!r})", w)
 
 
 def trial_accuracy(code, draw):
@@ -81,20 +88,43 @@ EXERCISE = Exercise(
         "Fill in powers, the design matrix of a polynomial, and least_squares, which returns the "
         "weights as the docstring defines them. Use the SVD or QR of NumPy, or np.linalg.lstsq; "
         "the normal equations are too inaccurate for degree 9. With ridge > 0, the penalty is "
-        "λ/2 |w|². The given column(...) brings x and t to shape (N,) in float64. Wrong arguments "
+        "λ/2 |w|², and Φ may have fewer rows than columns. Singular values below "
+        "eps · max(s) · max(N, M) are rounding errors: leave them out. method need not have an "
+        "effect. The given column(...) brings x and t to shape (N,) in float64. Wrong arguments "
         "need no error.",
         "Füllen Sie powers aus, die Designmatrix eines Polynoms, und least_squares, das die "
         "Gewichte so berechnet, wie der Docstring sie definiert. Verwenden Sie die SVD oder "
         "QR-Zerlegung von NumPy oder np.linalg.lstsq; die Normalgleichungen sind für Grad 9 zu "
-        "ungenau. Für ridge > 0 ist der Strafterm λ/2 |w|². Die gegebene Funktion column(...) "
-        "bringt x und t auf die Form (N,) in float64. Falsche Argumente brauchen keine "
-        "Fehlermeldung.",
+        "ungenau. Für ridge > 0 ist der Strafterm λ/2 |w|², und Φ darf weniger Zeilen als Spalten "
+        "haben. Singulärwerte kleiner als eps · max(s) · max(N, M) sind Rundungsfehler: Lassen Sie "
+        "sie weg. method darf ohne Wirkung bleiben. Die gegebene Funktion column(...) bringt x und "
+        "t auf die Form (N,) in float64. Falsche Argumente brauchen keine Fehlermeldung.",
     ),
     lessons={"firstlight.models.least_squares": ("powers", "least_squares", "column")},
     blanks=("powers", "least_squares"),
     hidden=("_by_svd", "_by_qr"),
-    trials=(trial_powers, trial_weights, trial_accuracy),
+    trials=(trial_powers, trial_weights, trial_wide, trial_accuracy),
     mistakes=(
+        Mistake(
+            (
+                ("    if ridge:", "    if False:"),
+                ("if len(phi) < width or ", "if len(phi) >= width and "),
+            ),
+            ('ridge has no effect with method="qr"', 'ridge bleibt bei method="qr" ohne Wirkung'),
+            (
+                "append the rows √λ I to Φ, and zeros to t",
+                "hängen Sie an Φ die Zeilen √λ I an und an t Nullen",
+            ),
+        ),
+        mistake(
+            "vt.T @ (s",
+            "vt @ (s",
+            ("V is not transposed: svd returns Vᵀ", "V ist nicht transponiert: svd gibt Vᵀ zurück"),
+            (
+                "u, s, vt = np.linalg.svd(…), and vt.T is V",
+                "u, s, vt = np.linalg.svd(…), und vt.T ist V",
+            ),
+        ),
         mistake(
             "degree + 1, increasing=True",
             "degree + 1",

@@ -33,14 +33,17 @@ EXERCISE = Exercise(
     chapter=3,
     title=("Linear: matrix product and bias.", "Linear: Matrixprodukt und Bias."),
     task=(
-        "Fill in forward and backward as the docstring defines them. forward saves with "
-        "self.save(...) what backward needs and takes back with self.saved(). backward adds to the "
-        "gradients of the parameters, since several passes may add up, and returns dx. x may have "
-        "more axes than two; the layer works on the last one.",
-        "Füllen Sie forward und backward so aus, wie der Docstring sie definiert. forward bewahrt "
-        "mit self.save(...) auf, was backward braucht und mit self.saved() zurückholt. backward "
-        "addiert zu den Gradienten der Parameter, denn mehrere Durchläufe dürfen sich addieren, "
-        "und gibt dx zurück. x darf mehr als zwei Achsen haben; die Schicht wirkt auf die letzte.",
+        "Fill in forward and backward as the docstring defines them. The values of W are "
+        "self.weight.data. forward keeps what backward needs: self.save(x), and in backward "
+        "(x,) = self.saved(), which returns a tuple. self.x = x is accepted, too. backward adds to "
+        "the gradients, self.weight.grad += ..., since several passes may add up, and returns dx. "
+        "x may have more axes than two; the layer works on the last one.",
+        "Füllen Sie forward und backward so aus, wie der Docstring sie definiert. Die Werte von W "
+        "sind self.weight.data. forward bewahrt auf, was backward braucht: self.save(x), und in "
+        "backward (x,) = self.saved(), denn saved gibt ein Tupel zurück. Auch self.x = x gilt. "
+        "backward addiert zu den Gradienten, self.weight.grad += ..., denn mehrere Durchläufe "
+        "dürfen sich addieren, und gibt dx zurück. x darf mehr als zwei Achsen haben; die Schicht "
+        "wirkt auf die letzte.",
     ),
     lessons={"firstlight.nn.linear": ("Linear",)},
     blanks=("Linear.forward", "Linear.backward"),
@@ -96,6 +99,32 @@ EXERCISE = Exercise(
                 "leave out the division: the loss has divided by N already, so dy holds the factor",
                 "lassen Sie die Division weg: Der Verlust hat schon durch N geteilt, der Faktor "
                 "steckt in dy",
+            ),
+        ),
+        mistake(
+            "dy_rows.T @ x_rows",
+            "dy.T @ x",
+            (
+                "dW of x with three axes, (N, T, I), raises an error",
+                "dW löst für x mit drei Achsen, (N, T, I), einen Fehler aus",
+            ),
+            (
+                "merge the axes of the rows first: dy.reshape(-1, O), x.reshape(-1, I)",
+                "fassen Sie zuerst die Achsen der Zeilen zusammen: dy.reshape(-1, O), "
+                "x.reshape(-1, I)",
+            ),
+        ),
+        mistake(
+            "dy_rows.T @ x_rows",
+            "(x_rows.T @ dy_rows).reshape(self.weight.shape)",
+            (
+                "dW is the transposed product, brought to its shape with reshape",
+                "dW ist das transponierte Produkt, mit reshape auf die Form gebracht",
+            ),
+            (
+                "transpose it, or swap the factors: dW = dyᵀ x; reshape moves no entry",
+                "transponieren Sie es oder vertauschen Sie die Faktoren: dW = dyᵀ x; reshape "
+                "ordnet keine Einträge um",
             ),
         ),
         mistake(

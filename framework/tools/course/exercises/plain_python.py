@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from firstlight.tools.course.differences import AFTER_TWO
-from firstlight.tools.course.exercise import Exercise, Output
+from firstlight.tools.course.exercise import Exercise, Output, mistake
 from firstlight.tools.course.exercises._plain_python_mistakes import MISTAKES
 from firstlight.tools.course.trials import unchanged
 
@@ -30,8 +30,10 @@ def right_backward(net, outputs, delta, d_weights, d_biases, scale):
     """Do what PlainMLP.backward should."""
     for layer in reversed(range(len(net.weights))):
         below, rows = np.asarray(outputs[layer]), np.asarray(net.weights[layer])
-        d_weights[layer][:] = (d_weights[layer] + scale * np.outer(delta, below)).tolist()
-        d_biases[layer][:] = (d_biases[layer] + scale * np.asarray(delta)).tolist()
+        for o, d in enumerate(delta):  # in place, as a solution's own would: rows may be one list
+            d_biases[layer][o] += scale * d
+            for i, h in enumerate(below):
+                d_weights[layer][o][i] += scale * d * h
         delta = (delta @ rows) * (below > 0)
 
 
@@ -155,6 +157,19 @@ def trial_step(code, draw):
     yield Output(blank, "loss", loss)
 
 
+ROWS_OF_ONE_LIST = mistake(
+    "[[[0.0] * len(row) for row in rows] for rows in self.weights]",
+    "[[[0.0] * len(rows[0])] * len(rows) for rows in self.weights]",
+    (
+        "all rows of d_weights[l] are one list: [[0.0] * I] * O repeats it",
+        "alle Zeilen von d_weights[l] sind eine Liste: [[0.0] * I] * O wiederholt sie",
+    ),
+    (
+        "create each row by itself: [[0.0] * I for _ in range(O)]",
+        "legen Sie jede Zeile für sich an: [[0.0] * I for _ in range(O)]",
+    ),
+)
+
 EXERCISE = Exercise(
     name="plain_python",
     chapter=2,
@@ -182,5 +197,5 @@ EXERCISE = Exercise(
     ),
     hidden=("_descend",),
     trials=(trial_softmax, trial_forward, trial_backward, trial_gradients, trial_step),
-    mistakes=MISTAKES,
+    mistakes=(*MISTAKES, ROWS_OF_ONE_LIST),
 )

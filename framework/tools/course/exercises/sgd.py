@@ -130,6 +130,18 @@ EXERCISE = Exercise(
             ),
         ),
         mistake(
+            "if momentum:",
+            "if t == 1:\n            b[...] = 0\n        if momentum:",
+            (
+                "without momentum, b is None, which raises an error",
+                "ohne Momentum ist b None, was einen Fehler auslöst",
+            ),
+            (
+                "use b only if the momentum is not 0",
+                "verwenden Sie b nur, wenn das Momentum nicht 0 ist",
+            ),
+        ),
+        mistake(
             SHARE,
             "share = 1",
             ("dampening has no effect", "dampening bleibt ohne Wirkung"),
@@ -176,7 +188,7 @@ EXERCISE = Exercise(
             ),
             (
                 "add it to the gradient first: g ← g + weight_decay w",
-                "addieren Sie ihn zuerst zum Gradienten: g ← g + weight_decay w",
+                "addieren Sie weight_decay w zuerst zum Gradienten: g ← g + weight_decay w",
             ),
         ),
         mistake(

@@ -65,3 +65,49 @@ def test_a_mistake_is_told_where_it_is_though_only_a_later_blank_proves_it():
     assert forward.blank == "BatchNorm.forward"
     assert forward.what == "x is divided by the unbiased standard deviation, with n - 1"
     assert backward.what == "is wrong as a consequence of the mistake in BatchNorm.forward"
+
+
+def test_an_error_in_one_case_names_it():
+    result = judged("linear", "dy_rows.T @ x_rows", "np.einsum('no,ni->oi', dy, x)")
+    assert "(in the computation of dx (N, T, I); here, N = " in result.causes[0].what
+
+
+def test_an_error_that_a_change_of_the_lesson_raises_too():
+    result = judged("cross_entropy", "if np.ndim(dloss):", "if np.ndim(dloss) > 1:")
+    assert result.causes[0].what == "the case `np.ndim(dloss)` is not handled"
+
+
+def test_an_error_in_each_case_names_none():
+    result = judged("linear", "dy_rows.T @ x_rows", "dy_rows @ x_rows")
+    assert "in the computation" not in result.causes[0].what
+
+
+def test_a_mistake_that_overflows_besides_is_told():
+    result = judged(
+        "cross_entropy", "g.sum(axis=-1, keepdims=True) * p", "(p + 0 / g.any(-1)[..., None])"
+    )
+    assert result.causes[0].what.startswith("p lacks the factor")
+
+
+def test_a_property_in_words_is_told_as_it_should_be():
+    result = judged("dropout", "else x * m * self.scale", "else (x * m * self.scale).astype(float)")
+    assert result.causes[0].what == "y.dtype: is float64, expected float32"
+
+
+def test_an_argument_of_numpy_that_changes_is_told():
+    result = judged(
+        "array_module", "    deviation = x.std", "    x -= x.mean(axis=0)\n    deviation = x.std"
+    )
+    assert result.causes[0].what.startswith("changes its argument")
+
+
+def test_an_assigned_gradient_is_mended_by_adding():
+    result = judged("linear", "self.weight.grad += dy_rows.T", "self.weight.grad = dy_rows.T")
+    assert result.causes[0].how.endswith("self.weight.grad += …")
+
+
+def test_rows_that_are_one_list_are_told():
+    answer = "[[[0.0] * len(rows[0])] * len(rows) for rows in self.weights]"
+    right = "[[[0.0] * len(row) for row in rows] for rows in self.weights]"
+    result = judged("plain_python", right, answer)
+    assert result.parts["PlainMLP.gradients"] == "wrong"

@@ -28,6 +28,18 @@ CASES = [  # exercise, the lesson's text, what stands in its place, the cause
         "nll = x + np.log(np.einsum('...c->...', np.exp(x)))[..., None]",
         "in the computation of `nll`, `+` stands in place of `-`",
     ),
+    (
+        "sgd",
+        'g = g + momentum * b if group["nesterov"] else b',
+        'g = b + momentum * g if group["nesterov"] else b',
+        "in the computation of `g`, `b` and `g` are exchanged",
+    ),
+    (
+        "adam",
+        "v[...] = beta2 * v + (1 - beta2) * g**2",
+        "v[...] = beta1 * v + (1 - beta1) * g**2",
+        "in the computation of `v`, `beta1` stands in place of `beta2`",
+    ),
 ]
 
 
