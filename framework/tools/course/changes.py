@@ -62,21 +62,21 @@ def changes(statement: ast.stmt) -> Iterator[Found]:
 
 
 def name_changes(variables: list[str], statement: ast.stmt) -> Iterator[Found]:
-    """Yield the changes of names to others of the function: all in a statement, two, or one."""
+    """Yield the exchanges of two names in an expression, and a statement's names by others."""
     nodes = list(_own_expressions(statement))
     read = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-    for node in read:
-        for other in variables:
-            if node.id in variables and other != node.id:
-                details = {"wrong": other, "code": node.id}
-                yield node, _renaming({node.id: other}, everywhere=True), "other", details
-                yield node, _setting("id", other), "other", details
     for node in nodes:
         if isinstance(node, ast.BinOp):
             here = {one.id for one in ast.walk(node) if one in read and one.id in variables}
             for one, other in itertools.combinations(sorted(here), 2):
                 details = {"wrong": one, "code": other}
                 yield node, _renaming({one: other, other: one}), "exchanged", details
+    for node in read:
+        for other in variables:
+            if node.id in variables and other != node.id:
+                details = {"wrong": other, "code": node.id}
+                yield node, _renaming({node.id: other}, everywhere=True), "other", details
+                yield node, _setting("id", other), "other", details
 
 
 def _statement_changes(statement):

@@ -18,7 +18,7 @@ from firstlight.tools.course.exercise import Exercise, Text
 from firstlight.tools.course.lines import RESULT, target_of
 from firstlight.tools.course.words import MUTATIONS
 
-MOST = 250  # mutations of a blank
+MOST = 300  # mutations of a blank
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def mutations(task: Exercise, blank: str) -> tuple[Mutation, ...]:
     texts = {id(node): ast.unparse(node) for node in tree.body}
     found: dict[str, Mutation] = {}
     names = functools.partial(name_changes, _variables(function))
-    for kind in (changes, names):  # exchanged names last: there may be many
+    for kind in (changes, names):  # names last: there may be many
         for statements, index in _places(function):
             statement = statements[index]
             line = f"`{code_of(statement).splitlines()[0]}`"
