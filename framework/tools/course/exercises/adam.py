@@ -47,6 +47,31 @@ EXERCISE = Exercise(
                 "teilen Sie m durch 1 - β₁ᵗ und v durch 1 - β₂ᵗ",
             ),
         ),
+        Mistake(
+            (
+                (M_HAT, M_HAT.replace("beta1", "beta2")),
+                (V_HAT, V_HAT.replace("beta2", "beta1")),
+            ),
+            (
+                "the corrections of m and v are exchanged",
+                "die Korrekturen von m und v sind vertauscht",
+            ),
+            (
+                "divide m by 1 - β₁ᵗ, and v by 1 - β₂ᵗ",
+                "teilen Sie m durch 1 - β₁ᵗ und v durch 1 - β₂ᵗ",
+            ),
+        ),
+        Mistake(
+            ((DECAY, "d = g\n        " + DECAY), (V, V.replace("g**2", "d**2"))),
+            (
+                "v is the mean of g² without weight_decay w",
+                "v ist der Mittelwert von g² ohne weight_decay w",
+            ),
+            (
+                "add weight_decay w to g first, and use the sum in m and v",
+                "addieren Sie weight_decay w zuerst zu g und verwenden Sie die Summe in m und v",
+            ),
+        ),
         mistake(
             M_HAT,
             "m_hat = m",

@@ -63,6 +63,8 @@ def trial_training(code, draw):
     zeros = p if same else snapped(1 - passed.mean(), p, x.size)
     yield Output(BACKWARD, "mean(dx == 0)", zeros)
     yield Output(BACKWARD, "dx / dy (dx != 0)", factor_of(dx[passed], kept[passed]))
+    dropped = factor_of(dx[~m], kept[~m]) if share == p else 0.0
+    yield Output(BACKWARD, "dx / dy (y == 0)", dropped)
     yield unchanged(BACKWARD, "dy", dy, kept)
     other = np.asarray(layer(x)) != 0
     yield Output(FORWARD, "forward(x) != forward(x)", bool((other != m).any()))

@@ -111,3 +111,9 @@ def test_rows_that_are_one_list_are_told():
     right = "[[[0.0] * len(row) for row in rows] for rows in self.weights]"
     result = judged("plain_python", right, answer)
     assert result.parts["PlainMLP.gradients"] == "wrong"
+
+
+def test_a_gradient_that_passes_dropped_elements_is_told():
+    wrong = "else dy * (m * self.scale + ~m)"
+    result = judged("dropout", "else dy * m * self.scale", wrong)
+    assert result.causes[0].what == "the gradient passes where y was set to 0"
