@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from firstlight.tools.course.draw import Draw
@@ -52,14 +54,11 @@ class Mistake:
     how: Text
 
 
-def mistake(right: str, wrong: str, what: Text, how: Text) -> Mistake:
-    """Return a `Mistake` of one edit."""
-    return Mistake(((right, wrong),), what, how)
-
-
 @dataclass(frozen=True, eq=False)  # hashed by identity
 class Exercise:
     """A part of the course in which a student fills in bodies of functions.
+
+    Its words are in a file ``NAME.toml`` beside its module.
 
     Attributes
     ----------
@@ -67,31 +66,57 @@ class Exercise:
         Of its file in a student's project.
     chapter : int
         Of the lab manual, from 1.
-    title, task : (str, str)
-        In English and German.
     lessons : dict of str to tuple of str
         Names to take from each module; functions and classes that they use come with them.
     blanks : tuple of str
         Functions and methods to fill in, such as ``"Linear.forward"``.
     trials : tuple of callable
         ``trial(code, draw)`` yields `Output`; code is the module of a solution.
-    mistakes : tuple of Mistake
     without : tuple of str
         Methods of the lesson that the exercise leaves out, besides the usual ones.
     hidden : tuple of str
         Functions that only the solution has, since they are the answer.
+    title, task : (str, str)
+        In English and German.
+    mistakes : tuple of Mistake
     """
 
     name: str
     chapter: int
-    title: Text
-    task: Text
     lessons: dict[str, tuple[str, ...]]
     blanks: tuple[str, ...]
     trials: tuple[Trial, ...]
-    mistakes: tuple[Mistake, ...] = ()
     without: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> Text:
+        """Of its file, in English and German."""
+        return self._text(self._words["title"])
+
+    @property
+    def task(self) -> Text:
+        """What to fill in, in English and German."""
+        return self._text(self._words["task"])
+
+    @functools.cached_property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """The known mistakes."""
+        return tuple(map(self._mistake, self._words["mistakes"]))
+
+    @functools.cached_property
+    def _words(self):
+        path = Path(__file__).parent / "exercises" / f"{self.name}.toml"
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+
+    @staticmethod
+    def _text(told):
+        return told["en"], told["de"]
+
+    def _mistake(self, told):
+        numbers = ("", *map(str, range(2, 10)))
+        edits = [(told[f"right{n}"], told[f"wrong{n}"]) for n in numbers if f"right{n}" in told]
+        return Mistake(tuple(edits), self._text(told["what"]), self._text(told["how"]))
 
 
 NAMES = (  # in the order of the course

@@ -3,7 +3,6 @@
 import numpy as np
 
 from firstlight.tools.course.exercise import Exercise, Output
-from firstlight.tools.course.exercises._cross_entropy_mistakes import MISTAKES
 from firstlight.tools.course.trials import number, unchanged
 
 FORWARD, BACKWARD = "CrossEntropyLoss.forward", "CrossEntropyLoss.backward"
@@ -71,25 +70,8 @@ def trial_ignored(code, draw):
 EXERCISE = Exercise(
     name="cross_entropy",
     chapter=3,
-    title=(
-        "CrossEntropyLoss: softmax and negative log-likelihood.",
-        "CrossEntropyLoss: Softmax und negative Log-Likelihood.",
-    ),
-    task=(
-        "Fill in forward and backward. g, D = self._targets(prediction, target) gives the weights "
-        "g_nc of the formula, in the shape of prediction, and the denominator D. forward returns "
-        'L, or each row\'s loss if self.reduction is "none"; no logit may make exp overflow. '
-        "backward returns dL/dx times dloss. dloss is a number, or an array with one number per "
-        'row if self.reduction is "none".',
-        "Füllen Sie forward und backward aus. g, D = self._targets(prediction, target) liefert die "
-        "Gewichte g_nc der Formel, in der Form von prediction, und den Nenner D. forward gibt L "
-        'zurück, oder den Verlust jeder Zeile, wenn self.reduction "none" ist; exp darf bei keinem '
-        "Logit überlaufen. backward gibt dL/dx mal dloss zurück. dloss ist eine Zahl, oder ein "
-        'Array mit einer Zahl je Zeile, wenn self.reduction "none" ist.',
-    ),
     lessons={"firstlight.nn.cross_entropy": ("CrossEntropyLoss",)},
     blanks=(FORWARD, BACKWARD),
     without=("CrossEntropyLoss.metrics", "CrossEntropyLoss.denominators"),
     trials=(trial_labels, trial_reductions, trial_targets, trial_ignored),
-    mistakes=MISTAKES,
 )

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from firstlight.tools.course.differences import AFTER_TWO
-from firstlight.tools.course.exercise import Exercise, Output, mistake
-from firstlight.tools.course.exercises._plain_python_mistakes import MISTAKES
+from firstlight.tools.course.exercise import Exercise, Output
 from firstlight.tools.course.trials import unchanged
 
 
@@ -157,36 +156,9 @@ def trial_step(code, draw):
     yield Output(blank, "loss", loss)
 
 
-ROWS_OF_ONE_LIST = mistake(
-    "[[[0.0] * len(row) for row in rows] for rows in self.weights]",
-    "[[[0.0] * len(rows[0])] * len(rows) for rows in self.weights]",
-    (
-        "all rows of d_weights[l] are one list: [[0.0] * I] * O repeats it",
-        "alle Zeilen von d_weights[l] sind eine Liste: [[0.0] * I] * O wiederholt sie",
-    ),
-    (
-        "create each row by itself: [[0.0] * I for _ in range(O)]",
-        "legen Sie jede Zeile für sich an: [[0.0] * I for _ in range(O)]",
-    ),
-)
-
 EXERCISE = Exercise(
     name="plain_python",
     chapter=2,
-    title=(
-        "A multi-layer perceptron in plain Python: forward, backward, step.",
-        "Ein mehrschichtiges Perzeptron in reinem Python: forward, backward, step.",
-    ),
-    task=(
-        "Fill in softmax and the methods forward, backward, gradients and step of PlainMLP with "
-        "loops over lists; the class's docstring has the formulas. backward adds to d_weights and "
-        "d_biases, which gradients creates as zeros and passes on with scale = 1/N. step changes "
-        "self.weights and self.biases.",
-        "Füllen Sie softmax und die Methoden forward, backward, gradients und step von PlainMLP "
-        "mit Schleifen über Listen aus; die Formeln stehen im Docstring der Klasse. backward "
-        "addiert zu d_weights und d_biases, die gradients mit Nullen anlegt und mit scale = 1/N "
-        "übergibt. step ändert self.weights und self.biases.",
-    ),
     lessons={"firstlight.models.plain_python": ("PlainMLP", "softmax")},
     blanks=(
         "softmax",
@@ -197,5 +169,4 @@ EXERCISE = Exercise(
     ),
     hidden=("_descend",),
     trials=(trial_softmax, trial_forward, trial_backward, trial_gradients, trial_step),
-    mistakes=(*MISTAKES, ROWS_OF_ONE_LIST),
 )

@@ -6,7 +6,6 @@ from firstlight import nn
 from firstlight.module import Module
 from firstlight.optim import SGD
 from firstlight.tools.course.exercise import Exercise, Output
-from firstlight.tools.course.exercises._training_loop_mistakes import MISTAKES
 from firstlight.tools.course.trials import number
 
 
@@ -78,17 +77,7 @@ def _class(net, x):
 EXERCISE = Exercise(
     name="training_loop",
     chapter=3,
-    title=("A training loop, and the accuracy.", "Eine Trainingsschleife und die Genauigkeit."),
-    task=(
-        "Fill in fit and accuracy. A batch of the loader is a pair (x, t), so you can write: "
-        "for x, t in loader. net, criterion and optimizer are called as the docstring of fit "
-        "shows.",
-        "Füllen Sie fit und accuracy aus. Ein Batch des Loaders ist ein Paar (x, t), Sie können "
-        "also schreiben: for x, t in loader. net, criterion und optimizer werden so aufgerufen, "
-        "wie der Docstring von fit es zeigt.",
-    ),
     lessons={"firstlight.tools.course.lessons.training_loop": ("fit", "accuracy")},
     blanks=("fit", "accuracy"),
     trials=(trial_fit, trial_accuracy),
-    mistakes=MISTAKES,
 )
