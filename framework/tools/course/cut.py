@@ -18,6 +18,12 @@ OMITTED = {"check_input", "flops", "extra_repr"}  # methods that no exercise nee
 SECTIONS = {"Raises", "Examples"}  # of docstrings: the checks are omitted, and so are these
 HERE = "YOUR CODE HERE", "HIER IHR CODE"
 RETURNS = "Returns", "Gibt zurück:"
+SAVED = (
+    "self.save(a, b) keeps values for backward; a, b = self.saved() takes them back, and one value "
+    "as (a,) = self.saved(), since saved returns a tuple.",
+    "self.save(a, b) speichert Werte für backward; a, b = self.saved() holt sie zurück, und einen "
+    "Wert (a,) = self.saved(), denn saved gibt ein Tupel zurück.",
+)
 CHECK = "Check it with:  firstlight course check {name}", "Prüfen:  firstlight course check {name}"
 
 Definition = ast.FunctionDef | ast.ClassDef
@@ -44,11 +50,24 @@ def _text(exercise, blanks):
         imports += lesson.imports_of(kept, exercise)
     if any(module and module.startswith("firstlight.") for module, _, _ in imports):
         imports.append((None, "numpy", "np"))
-    task = textwrap.fill(in_language(exercise.task), 99, break_long_words=False)
+    task = in_language(exercise.task)
+    if "self.saved()" in _solution(exercise) and "saved()" not in task:
+        task += " " + in_language(SAVED)
+    task = textwrap.fill(task, 99, break_long_words=False)
     check = in_language(CHECK).format(name=exercise.name)
     head = f'"""{in_language(exercise.title)}\n\n{task}\n\n{check}\n"""'
     text = "\n\n\n".join([f"{head}\n\n{_sorted(imports)}", *bodies]) + "\n"
     return re.sub(r"^(\w+ = .*)\n\n\n(?=\w+ = )", r"\1\n", text, flags=re.MULTILINE)
+
+
+def _solution(exercise):
+    """Return the bodies of an exercise's definitions."""
+    return "".join(
+        lesson.cut(name, (), exercise)
+        for module, names in exercise.lessons.items()
+        for lesson in [_Lesson.of(module)]
+        for name in lesson.with_what_they_use(names, exercise)
+    )
 
 
 @dataclass

@@ -66,7 +66,7 @@ HINTS = (
         (
             "an array in place keeps its dtype; begin with an array of floats, e.g. "
             "np.zeros(shape, x.dtype)",
-            "ein Array behält an Ort und Stelle seinen dtype; beginnen Sie mit einem Array von "
+            "ein Array behält in-place seinen dtype; beginnen Sie mit einem Array von "
             "Gleitkommazahlen, z. B. np.zeros(shape, x.dtype)",
         ),
     ),
