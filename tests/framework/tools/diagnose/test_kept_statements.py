@@ -22,11 +22,6 @@ import sys
 import numpy as np
 
 
-@pytest.fixture(autouse=True)
-def generous_budgets():
-    """Keep the real clock, by which statements are slow."""
-
-
 def read(size=40):
     sum(range(3_000_000))
     sys.reads += 1

@@ -120,7 +120,11 @@ def test_a_right_backward_is_fine(name, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "right", "wrong", "kind", "words"), MISTAKES)
-def test_what_is_left_out_is_named_with_its_line(name, right, wrong, kind, words, tmp_path):
+def test_what_is_left_out_is_named_with_its_line(
+    name, right, wrong, kind, words, tmp_path, request
+):
+    if kind == "term":  # the whole cure is found, which takes longer
+        request.getfixturevalue("generous_budgets")
     shape, source = MODULES[name]
     assert source.count(right) == 1
     (found,) = checked(tmp_path, source.replace(right, wrong), shape).findings

@@ -5,7 +5,7 @@ import pytest
 from firstlight.tools.diagnose.probes.script_steps import step_evidence
 from firstlight.tools.diagnose.probes.wrong_step import WrongStep
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("generous_budgets")]
 
 HINGE = """
 import numpy as np
