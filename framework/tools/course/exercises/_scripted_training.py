@@ -1,5 +1,7 @@
 """Trainings whose validation losses are given, for the exercise on early stopping."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from firstlight import optim
@@ -33,25 +35,35 @@ class ScriptedModel(Module):
         return optim.SGD(self.parameters(), lr=1.0)
 
 
-def trainer_of(callback, epochs):
-    """Return a trainer without any other callbacks."""
-    return Trainer(
-        max_epochs=epochs,
-        log_every_n_steps=1,
-        callbacks=[callback],
-        default_callbacks=False,
-        runs_dir=None,
-    )
+class DrivenTrainer(Trainer):
+    """A trainer without other callbacks, whose steps can be taken one by one."""
+
+    def __init__(self, callback, epochs):
+        super().__init__(
+            max_epochs=epochs,
+            log_every_n_steps=1,
+            callbacks=[callback],
+            default_callbacks=False,
+            runs_dir=None,
+        )
+
+    def begin(self, module):
+        """Train a module from now on."""
+        self.module = module
+
+    def advance(self):
+        """Take a step, which is an epoch."""
+        self.progress = replace(self.progress, step=self.step + 1, epoch=self.epoch + 1)
+        self.module.weight.data[...] -= 1
 
 
 def driven(callback, losses):
     """Call the hooks as a training of one step an epoch does; return the trainer and the model."""
-    trainer, module = trainer_of(callback, len(losses)), ScriptedModel(losses)
-    trainer.module = module
+    trainer, module = DrivenTrainer(callback, len(losses)), ScriptedModel(losses)
+    trainer.begin(module)
     callback.on_fit_start(trainer=trainer)
     for loss in losses:
-        trainer.progress.step = trainer.progress.epoch = trainer.epoch + 1
-        module.weight.data[...] -= 1
+        trainer.advance()
         for values in ({"train_loss": 1.0}, {"val_loss": loss}):
             trainer.metrics.update(values)
             callback.on_log(trainer=trainer, record=trainer.progress.place() | values)

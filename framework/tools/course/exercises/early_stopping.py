@@ -5,7 +5,11 @@ import math
 import numpy as np
 
 from firstlight.tools.course.exercise import Exercise, Output
-from firstlight.tools.course.exercises._scripted_training import ScriptedModel, driven, trainer_of
+from firstlight.tools.course.exercises._scripted_training import (
+    DrivenTrainer,
+    ScriptedModel,
+    driven,
+)
 
 START, LOG, END = (f"EarlyStopping.on_{hook}" for hook in ("fit_start", "log", "fit_end"))
 
@@ -85,7 +89,7 @@ def trained(code, draw):
             super().backward(dy)
             keeps.append(any(_shared(one, self.weight) for one in vars(callback).values()))
 
-    trainer, module = trainer_of(callback, 6), Watched([3, 2, 4, 5, 6, 7])
+    trainer, module = DrivenTrainer(callback, 6), Watched([3, 2, 4, 5, 6, 7])
     data = np.zeros((4, 1), "float32"), np.zeros(4, int)
     trainer.fit(module, data, data)
     yield Output(LOG, "np.shares_memory(kept weights, module's weights)", any(keeps))

@@ -131,7 +131,8 @@ def test_saliency_and_occlusion_stand_below_the_images():
     assert figure.axes[1].images[0].get_clim() == (0, 0.25)
 
 
-def test_figures_leave_pyplot_alone_and_are_saved_whole(tmp_path):
+def test_figures_leave_pyplot_alone_and_are_saved_whole(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # of another test
     figures.save(figures.image_grid(np.zeros((1, 4, 4, 1))), tmp_path / "grid.png")
     figures.save(figures.image_grid(np.zeros((1, 4, 4, 1))), tmp_path / "grid.svg")
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
