@@ -48,7 +48,7 @@ def hidden(code, draw):
 
 def built(code, draw, **options):
     """Return a layer and a batch for it."""
-    n, t, h, d = draw.size("N"), draw.size("T", 3), draw.size("H", 2, 3), draw.size("D", 2, 4)
+    h, d, n, t = draw.size("H", 2, 3), draw.size("D", 2, 4), draw.size("N"), draw.size("T", 3)
     module = code.MultiHeadAttention(h * d, h, **options)
     return draw.fill(module), draw.array(n, t, h * d, scale=0.5)
 

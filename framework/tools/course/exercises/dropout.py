@@ -80,8 +80,13 @@ def trial_edges(code, draw):
     dx = layer.backward(dy)
     yield Output(BACKWARD, "dx (p=0)", dx if np.array_equal(x, y) else dy)
     x = far_from_zero(draw.array(N, F))
-    y = np.asarray(code.Dropout(0.4).eval()(x))
+    layer = code.Dropout(0.4)
+    layer(x)
+    y = np.asarray(layer.eval(keep_backward=True)(x))
     yield Output(FORWARD, "y / x (training=False)", factor_of(y, x))
+    dy = far_from_zero(draw.array(N, F))
+    dx = layer.backward(dy)
+    yield Output(BACKWARD, "dx / dy (training=False)", factor_of(dx if (x == y).all() else dy, dy))
 
 
 EXERCISE = Exercise(
