@@ -53,6 +53,9 @@ def changes(statement: ast.stmt) -> Iterator[Found]:
             details = {"code": code_of(node.test)}
             yield node, _replacing(node.orelse), "never", details
             yield node, _replacing(node.body), "always", details
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 2:
+            details = {"wrong": code_of(node.elts[0]), "code": code_of(node.elts[1])}
+            yield node, _exchange_elements, "exchanged", details
         elif isinstance(node, ast.Call):
             yield from _call_changes(node)
         elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -171,6 +174,10 @@ def _renaming(names, everywhere=False):
                 part.id = names.get(part.id, part.id)
 
     return change
+
+
+def _exchange_elements(_, node):
+    node.elts.reverse()
 
 
 def _exchange_operands(_, node):

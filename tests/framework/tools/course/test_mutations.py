@@ -23,6 +23,12 @@ CASES = [  # exercise, the lesson's text, what stands in its place, the cause
         "in the computation of `self.bias.grad`, the sign of `dy.sum(axis=rows)` is wrong",
     ),
     (
+        "convolution",
+        "n, h, w, c = x.shape\n    (kh, kw), (sh, sw), (dh, dw) = window.kernel, window.stride",
+        "n, h, w, c = x.shape\n    (kh, kw), (sw, sh), (dh, dw) = window.kernel, window.stride",
+        "in the computation of `((kh, kw), (sh, sw), (dh, dw))`, `sh` and `sw` are exchanged",
+    ),
+    (
         "cross_entropy",
         "nll = np.log(np.exp(x).sum(axis=-1, keepdims=True)) - x",
         "nll = x + np.log(np.einsum('...c->...', np.exp(x)))[..., None]",
