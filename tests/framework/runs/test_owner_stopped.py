@@ -44,7 +44,8 @@ def content(folder):
 def test_a_process_stopped_just_before_it_replaces_a_file_replaces_nothing_later(name):
     command = [sys.executable, "-c", CODE, "auto", name]
     stopped = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert stopped.stdout.readline() == "stopping\n"
+    said = stopped.stdout.readline()
+    assert said == "stopping\n", stopped.communicate()
     assert os.WIFSTOPPED(os.waitpid(stopped.pid, os.WUNTRACED)[1])
     (run,) = list_runs("runs")
     command = [sys.executable, "-c", CODE, str(run.path), "no file"]
