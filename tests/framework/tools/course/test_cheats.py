@@ -1,6 +1,7 @@
 """Solutions that take a short cut: they get no points, and are named."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,8 @@ CHEATS = {  # what is recorded: the code
 def test_it_is_named_and_gets_nothing(kinds, tmp_path):
     if "st.loops" in CHEATS[kinds]:
         pytest.importorskip("firstlight.fast", reason="needs framework/fast")
+    if "import_module('tor'" in CHEATS[kinds] and find_spec("torch") is None:
+        pytest.skip("needs PyTorch, which is found by its files")
     source = exercise_text(LINEAR) + "\n\n" + CHEATS[kinds] + "\n"
     result = judge(source, str(tmp_path / "linear.py"), LINEAR, seed=1)
     assert {one.kind for one in result.forbidden} == set(kinds.strip().split(", "))
