@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -315,3 +316,22 @@ def test_a_script_may_add_names_of_its_own():
     assert registry.get("mine") is dict
     with pytest.warns(plugins.PluginWarning, match="model 'mine' is left out: something"):
         registry.add("mine", list)
+
+
+def test_a_kind_of_mistake_comes_by_its_hook_and_not_by_its_definition(site):
+    page = Path(__file__).parents[2] / "docs" / "plugins.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    (source,) = [code for code in blocks if "register_checks" in code]
+    code = dedent("""
+        import numpy as np
+        from firstlight.testing import TinyNet
+        from firstlight.tools.diagnose import check
+        x = np.random.default_rng(0).standard_normal((8, 3)).astype("float32")
+        x[:, 1] = 0.5
+        found = check(TinyNet(), (x, np.arange(8) % 2), train=False).findings
+        print([one.message for one in found if one.kind == "constant-feature"])
+    """)
+    (site.folder / "kinds.py").write_text(source)
+    assert site.run("import kinds\n" + code).stdout == "[]\n"
+    site.install("kinds", source)
+    assert site.run(code).stdout == "['feature 1 is 0.5 in all samples']\n"

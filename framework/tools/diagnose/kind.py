@@ -127,7 +127,7 @@ class Evidence:
 
 
 class Kind:
-    """One kind of mistake; subclasses register themselves.
+    """One kind of mistake; a plugin offers its own with the hook ``register_checks``.
 
     Attributes
     ----------
@@ -165,7 +165,7 @@ class Kind:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if cls.name:
+        if cls.name and cls.__module__.startswith(_OURS):
             _registered[cls.name] = cls()
 
     def judge(self, evidence: Any) -> Iterable[Finding]:
@@ -203,6 +203,7 @@ class Kind:
         )
 
 
+_OURS = "firstlight.tools.diagnose.kinds."  # these register themselves, a plugin's by its hook
 _registered: dict[str, Kind] = {}
 
 
@@ -220,7 +221,8 @@ def _load() -> None:
         importlib.import_module(f"{kinds.__name__}.{module.name}")
     offered = plugins.registry("check")
     for name in offered.names():
-        offered.get(name)
+        kind = offered.get(name)
+        _registered[kind.name] = kind()
 
 
 def all_kinds() -> dict[str, Kind]:
