@@ -141,7 +141,8 @@ def grade(
         run.expected(exercise(name), seed)
         run.of_mistakes(exercise(name), seed)
     book = GradeBook([], most, seed)
-    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(jobs or os.cpu_count())
+    try:
         context = [(group, name, copy_context()) for group in groups for name in most]
         tasks = [pool.submit(c.run, _judged, g, n, seed, limits) for g, n, c in context]
         for number, group in enumerate(groups):
@@ -150,6 +151,8 @@ def grade(
             points = {name: round(most[name] * results[name].share, 2) for name in most}
             book.groups.append(Grades(group, results, points))
             tell(f"{group.name}: {book.groups[-1].total:g} / {book.full:g} {group.error}".rstrip())
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C, only what runs is waited for
     book.similar = similar_pairs(groups, list(most))
     book.seconds = time.perf_counter() - began
     return book

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,17 @@ def new_project(
     folder = Path(directory) / name
     if folder.exists():
         raise FileExistsError(f"{str(folder)!r} exists already; choose another name or directory")
-    project = Project(folder, name, language or current_language())
-    for target, template in FILES.items():
-        _write(folder / target, _template(template, project))
-    with speaking(project.language):
-        for one in all_exercises():
-            text = solution_text(one) if solutions else exercise_text(one)
-            _write(project.path_of(one.name), text)
-    project.save()
+    Path(directory).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as made:  # the folder appears when complete
+        project = Project(Path(made, name), name, language or current_language())
+        for target, template in FILES.items():
+            _write(project.folder / target, _template(template, project))
+        with speaking(project.language):
+            for one in all_exercises():
+                text = solution_text(one) if solutions else exercise_text(one)
+                _write(project.path_of(one.name), text)
+        project.save()
+        project.folder = project.folder.rename(folder)
     return project
 
 

@@ -100,25 +100,26 @@ class Check(Command):
                 path = project.path_of(name)
                 source = path.read_text(encoding="utf-8") if path.is_file() else ""
                 results.append(judge(source, str(path), exercise(name), seed))
-            self._count(project, results, args)
+            if args.exercises:
+                self._count(project, results, args)
             if args.json:
                 tell(json.dumps([one.to_dict() for one in results], indent=1))
             elif args.exercises:
                 _show_details(project, results)
             else:
                 _show_table(results)
+        if args.exercises:
+            project.save()
         return int(any(one.status not in ("right", "empty") for one in results))
 
     @staticmethod
     def _count(project, results, args):
-        for result in results if args.exercises else ():
+        for result in results:
             name = result.exercise
             project.checks[name] = project.checks.get(name, 0) + 1
             if args.hint and result.causes:
                 most = 3 if any(cause.how for cause in result.causes) else 2
                 project.hints[name] = min(most, project.hints.get(name, 1) + 1)
-        if args.exercises:
-            project.save()
 
 
 class Grade(Command):

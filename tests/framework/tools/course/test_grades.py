@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from firstlight.tools.cli.main import main
-from firstlight.tools.course import exercise
+from firstlight.tools.course import exercise, grades
 from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.project import new_project
+from firstlight.tools.course.run import Limits
+from firstlight.tools.course.submissions import submissions
 
 WRONG = ("y = y + self.bias.data", "pass")
 
@@ -65,8 +67,8 @@ def rows(path):
 
 def test_submissions_of_all_kinds(entries, capsys):
     output = run(entries, "--seed", "3", "--jobs", "2")
-    grades = {row["group"]: row for row in rows(output / "grades.csv")}
-    assert {name: row["total"] for name, row in grades.items()} == {
+    table = {row["group"]: row for row in rows(output / "grades.csv")}
+    assert {name: row["total"] for name, row in table.items()} == {
         "broken": "0",
         "empty": "0",
         "folder": "10",
@@ -75,8 +77,8 @@ def test_submissions_of_all_kinds(entries, capsys):
         "wrong": "5",
         "zipped": "10",
     }
-    assert grades["wrong"]["members"] == "Ada; Emmy"
-    assert {row["seed"] for row in grades.values()} == {"3"}
+    assert table["wrong"]["members"] == "Ada; Emmy"
+    assert {row["seed"] for row in table.values()} == {"3"}
     assert "broken: 0 / 10 File is not a zip file" in capsys.readouterr().out
     assert "der Bias wird nicht addiert" in (output / "feedback" / "wrong.md").read_text()
     page = (output / "overview.html").read_text()
@@ -139,3 +141,21 @@ def test_a_zip_that_leaves_its_folder_is_refused(entries, tmp_path, capsys):
 def test_similar_solutions_are_reported(entries):
     page = (run(entries) / "overview.html").read_text()
     assert "Similar solutions" in page
+
+
+def test_an_interrupted_grading_begins_no_further_exercise(tmp_path, monkeypatch):
+    for number in range(30):
+        new_project(f"group{number:02}", tmp_path, solutions=True)
+    begun, judge = [], grades.judge
+
+    def counted(*arguments):
+        begun.append(arguments)
+        return judge(*arguments)
+
+    def interrupted(line):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grades, "judge", counted)
+    with submissions(tmp_path) as found, pytest.raises(KeyboardInterrupt):
+        grades.grade(found, {"linear": 1.0}, 1, Limits(), jobs=1, tell=interrupted)
+    assert 1 <= len(begun) < 30

@@ -9,7 +9,7 @@ import pytest
 from firstlight.tools.cli.main import main
 from firstlight.tools.course import exercise
 from firstlight.tools.course.cut import solution_text
-from firstlight.tools.course.project import Project, new_project
+from firstlight.tools.course.project import FILES, Project, new_project
 
 
 @pytest.fixture
@@ -39,6 +39,13 @@ def test_bad_names(name, tmp_path):
 def test_a_folder_that_exists_is_left_alone(project, capsys):
     assert main(["course", "new", "group7", "--directory", str(project.folder.parent)]) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_project_that_cannot_be_written_whole_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setitem(FILES, "zzz", "no such template")
+    with pytest.raises(FileNotFoundError):
+        new_project("group7", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_check_outside_of_a_project(tmp_path, monkeypatch, capsys):
