@@ -19,8 +19,7 @@ A module's `verdict` compares the `gradients` of a float64 `rerun` with differen
 a wrong one `repair` tries `edits` of the user's source, and `other_derivatives` the forwards that
 such a backward would belong to; `stand_ins` isolate a module from its parts.
 
-Beside it: `explaining` prints one step call by call, `parity` compares the CPU with a GPU,
-`torch_comparison` layers with PyTorch's.
+Beside it: `explaining` prints one step call by call, `parity` compares the CPU with a GPU.
 """
 
 from firstlight.tools.diagnose.checking import check

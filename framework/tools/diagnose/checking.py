@@ -14,7 +14,6 @@ from firstlight.data.splits import DataSplits, as_loader
 from firstlight.module import Module
 from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
-from firstlight.tools.diagnose import torch_comparison
 from firstlight.tools.diagnose.backward import check_backward
 from firstlight.tools.diagnose.kind import Finding, ask
 from firstlight.tools.diagnose.probes import arrays, optimizer_recording
@@ -55,7 +54,6 @@ def check(
     data: Any,
     *,
     train: bool = True,
-    torch: bool = False,
     calls: Sequence[Call] = (),
 ) -> Report:
     """Look for mistakes in a model's backward, its loss, its data and its training.
@@ -70,8 +68,6 @@ def check(
         As for `Trainer.fit`; an array x alone checks backward only.
     train : bool
         Try to overfit a few samples, which shows a wrong learning rate or optimizer.
-    torch : bool
-        Compare layers with PyTorch's too; see `firstlight.tools.diagnose.torch_comparison`.
     calls : list of Call
         Calls of the model that a hand-written loop made, with their arguments and those of
         backward; a model with several inputs is judged by these.
@@ -85,8 +81,6 @@ def check(
     ------
     TypeError
         The model is not a module, or the data is of an unknown kind.
-    ImportError
-        ``torch`` is True, and PyTorch is not installed.
 
     Examples
     --------
@@ -99,15 +93,13 @@ def check(
     if not isinstance(model, Module):
         name = model.__name__ if isinstance(model, type) else type(model).__name__
         raise TypeError(f"check: expected a firstlight.Module object, got {name}; {NEEDED}")
-    if torch:
-        torch_comparison.check_installed()
     began, streams = time.perf_counter(), randomness.state_dict()
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
         with small_arrays(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with report.judging("the training step", "step"):
-                _check(model, data, report, train, torch, calls)
+                _check(model, data, report, train, calls)
         report.drop_consequences()
     finally:
         randomness.load_state_dict(streams)
@@ -115,7 +107,7 @@ def check(
     return report
 
 
-def _check(model, data, report, train, torch, calls):
+def _check(model, data, report, train, calls):
     """Check the parameters, the data, and then one training step."""
     try:
         parameters = model.parameters()
@@ -130,10 +122,7 @@ def _check(model, data, report, train, torch, calls):
         return
     if isinstance(data, np.ndarray):
         given = calls[0] if calls else Call("", model, (placed(data, "cpu", dtype),))
-        top = small_call(given)
-        check_backward([top], report)
-        if torch:
-            torch_comparison.compare_with_torch(top, report)
+        check_backward([small_call(given)], report)
         return
     samples = None
     with report.judging("samples", "data"):
@@ -149,10 +138,10 @@ def _check(model, data, report, train, torch, calls):
         check_backward([small_call(Call("", model, (arrays.batch_parts(batch)[0],)))], report)
         return
     classes = len(data.classes) if isinstance(data, DataSplits) and data.classes else None
-    _check_step(FirstStep(model, batch, classes, samples), report, train, torch)
+    _check_step(FirstStep(model, batch, classes, samples), report, train)
 
 
-def _check_step(step, report, train, torch):
+def _check_step(step, report, train):
     """Check a training step: its outputs, all gradients, the health, and a short training."""
     refused, batch = [], step.batch
     try:
@@ -170,8 +159,7 @@ def _check_step(step, report, train, torch):
         return
     model = step.model
     small, tops = small_step(model, batch)
-    judged = [call for call in tops if call.name != "loss"]  # judged with the dy
-    check_backward(judged, report)
+    check_backward([call for call in tops if call.name != "loss"], report)  # judged with the dy
     right = not any(line.verdict == "wrong" for line in report.checks if line.group == "backward")
     gradient = LossGradient(step, small, right)
     if not right and gradient.is_right_as_a_whole:
@@ -180,10 +168,6 @@ def _check_step(step, report, train, torch):
     right = not report.examine(gradient) and right and not step.broadcasts
     with report.judging("health"):
         _check_health(step, right, refused, report)
-    if torch:
-        with report.judging("layers of PyTorch", "torch"):
-            for call in judged:
-                torch_comparison.compare_with_torch(call, report)
     training, why = ShortTraining(model, batch), _why_no_training(model, right, train)
     if not why:
         _check_update_rule(model, report)

@@ -1,9 +1,8 @@
 """Kind of mistake: the evidence that it judges, how it recognises and names itself, an example.
 
 Each file of `firstlight.tools.diagnose.kinds` defines kinds as subclasses of `Kind`; the definition
-registers them. A plugin registers its own in the same way, by defining them in a module that its
-hook ``register_kinds`` returns. The engine knows no kind: it collects evidence, and asks those
-that are about evidence of this class.
+registers them. A plugin offers its own with the hook ``register_checks``. The engine knows no kind:
+it collects evidence, and asks those that are about evidence of this class.
 """
 
 import functools

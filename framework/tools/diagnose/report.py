@@ -12,7 +12,6 @@ from firstlight.tools.language import say
 
 KINDS = {  # of findings, with their names in a report
     "not-registered": "part not registered",
-    "forward": "forward differs from PyTorch's",
     "random": "forward is not repeatable",
 }
 

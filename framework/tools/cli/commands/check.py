@@ -146,7 +146,6 @@ class Check(ExamineCommand):
         option("--parity", "compare a step on the CPU and on a GPU instead", False),
         option("--device", "the GPU of --parity", "cuda"),
         option("--train", "try to overfit a few samples", True, action=Switch),
-        option("--torch", "compare layers with PyTorch's, forward too", False, action=Switch),
         option("--language", "of the findings: en or de", choices=LANGUAGES),
     )
 
@@ -235,9 +234,7 @@ def _report(found, training, args):
 
     if training.model is None:  # only the script's own code
         return Report(str(found.name))
-    report = check(
-        training.model, training.data, train=args.train, torch=args.torch, calls=training.calls
-    )
+    report = check(training.model, training.data, train=args.train, calls=training.calls)
     report.data = report.data or str(found.name)
     if training.looped and isinstance(training.data, np.ndarray):
         report.skip("step", "loss", "not known: the loop calls no loss that is a Module")

@@ -45,8 +45,8 @@ def test_flags_and_their_values_are_one_word():
     joined = Check().make_parser("check").normalized
     assert joined(words) == ["a", "--x=-1", "--y_z=b-c=d", "--json", "e", "--w", "--help"]
     assert joined(["--empty", "", "-h", "b"]) == ["--empty=", "-h", "b"]
-    assert joined(["--torch", "False", "a"]) == ["--torch=False", "a"]
-    assert joined(["--torch", "a", "--", "--x", "b"]) == ["--torch=true", "a", "--", "--x", "b"]
+    assert joined(["--train", "False", "a"]) == ["--train=False", "a"]
+    assert joined(["--train", "a", "--", "--x", "b"]) == ["--train=true", "a", "--", "--x", "b"]
 
 
 def test_declared_options_are_found_by_either_spelling():
