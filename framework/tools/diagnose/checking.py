@@ -49,13 +49,7 @@ NEEDED = (
 TOKENS, ENOUGH = 2000, 8  # if a batch has more tokens, check only this many sequences
 
 
-def check(
-    model: Module,
-    data: Any,
-    *,
-    train: bool = True,
-    calls: Sequence[Call] = (),
-) -> Report:
+def check(model: Module, data: Any, *, train: bool = True, calls: Sequence[Call] = ()) -> Report:
     """Look for mistakes in a model's backward, its loss, its data and its training.
 
     All checks run on copies; the random streams are restored.

@@ -94,6 +94,9 @@ class Finding:
         return f"{self.where} ({self.type})" if self.where else self.type
 
 
+Findings = Iterable[Finding]  # what a kind yields
+
+
 class Evidence:
     """What was measured about one subject; makes one line of the report's table.
 
@@ -167,7 +170,7 @@ class Kind:
         if cls.name and cls.__module__.startswith(_OURS):
             _registered[cls.name] = cls()
 
-    def judge(self, evidence: Any) -> Iterable[Finding]:
+    def judge(self, evidence: Any) -> Findings:
         """Yield findings about the evidence."""
         raise NotImplementedError
 

@@ -1,9 +1,8 @@
 """What the kinds share whose mistake is a line of backward, and a search found the right one."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
-from firstlight.tools.diagnose.kind import Finding, Kind, Text, in_language
+from firstlight.tools.diagnose.kind import Findings, Kind, Text, in_language
 from firstlight.tools.diagnose.probes.repair import Repair
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 
@@ -85,7 +84,7 @@ class RepairedKind(Kind):
         """Return whether a repair is of this kind."""
         return repair.edit.mistake in (self.mistakes or {self.name})
 
-    def judge(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient) -> Findings:
         """Name the line, and what it should be; without it, what the numbers show."""
         repair = evidence.repair
         if repair is None and evidence.rerun is not None and evidence.wrong.status == "wrong":
@@ -98,7 +97,7 @@ class RepairedKind(Kind):
         where = {"at": repair.at, "cure": repair.cure if repair.whole else ""}
         yield self.finding(evidence, key, old=old, new=new, result=result, **where)
 
-    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def by_numbers(self, evidence: WrongGradient) -> Findings:
         """Yield findings about a gradient for which no repair was found."""
         yield from ()
 

@@ -16,7 +16,7 @@ KINDS = {  # of findings, with their names in a report
 }
 
 LOOK = {  # hints of the kinds whose findings share one
-    "not-registered": "the attribute named: attributes, lists, tuples and dicts register parts",
+    "not-registered": "the attribute named: attributes, lists, tuples and dicts register parts"
 }
 
 MARKS = {  # of a verdict in the table: style and word

@@ -11,13 +11,7 @@ import numpy as np
 from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.tools.diagnose.kind import Evidence
-from firstlight.tools.diagnose.probes.events import (
-    Fit,
-    Forward,
-    OptimizerStep,
-    Trace,
-    Update,
-)
+from firstlight.tools.diagnose.probes.events import Fit, Forward, OptimizerStep, Trace, Update
 from firstlight.tools.diagnose.probes.first_nan import first_nan
 from firstlight.tools.diagnose.probes.hand_written_loops import Loop, LoopRecorder
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop

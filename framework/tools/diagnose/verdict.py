@@ -17,11 +17,7 @@ from firstlight.tools.diagnose.probes.places import in_the_check, own_line
 from firstlight.tools.diagnose.probes.raised import one_line
 from firstlight.tools.diagnose.probes.recorded_calls import Call
 from firstlight.tools.diagnose.probes.repair import BUDGET, Repair, Search
-from firstlight.tools.diagnose.probes.rerun import (
-    Preparation,
-    Rerun,
-    UnsupportedError,
-)
+from firstlight.tools.diagnose.probes.rerun import Preparation, Rerun, UnsupportedError
 from firstlight.tools.diagnose.probes.rerun_call import rerun_arguments
 from firstlight.tools.diagnose.probes.user_source import UserFunction
 from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.flow_events import Step, union
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.traced_array import Holder
@@ -34,7 +34,7 @@ class SameBatch(Kind):
     }
     causes = frozenset({"unseen-samples"})
 
-    def judge(self, evidence: SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow) -> Findings:
         """Compare the samples of the steps of each loop."""
         if evidence.trace.ended:
             return  # the rest of the script may use the others
@@ -94,7 +94,7 @@ class UnseenSamples(Kind):
         )
     }
 
-    def judge(self, evidence: SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow) -> Findings:
         """Compare the samples of whole epochs with those that their batches are taken from."""
         if evidence.trace.ended:
             return

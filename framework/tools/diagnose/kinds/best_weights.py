@@ -1,10 +1,8 @@
 """Best weights that are kept by reference, and change with the training."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.kinds.early_stopping import EarlyStopping
 from firstlight.tools.diagnose.probes.events import Kept, OptimizerStep, Update
 from firstlight.tools.diagnose.probes.kept import arrays_in
@@ -30,7 +28,7 @@ class BestWeights(Kind):
         )
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Compare what was kept in a loop with what it is at the end."""
         seen = set()
         for event in evidence.trace.of(Kept):

@@ -1,11 +1,9 @@
 """A backward that breaks the chain rule: dy does not enter every term once."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.state import children
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.arrays import is_multiple
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken
@@ -38,7 +36,7 @@ class ChainRule(RepairedKind):
     }
     wrong = mistaken("dz = dy * (1 - y**2)", "dz = 1 - y**2")
 
-    def judge(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient) -> Findings:
         """Run backward with -2 dy, and compare dx with dy."""
         rerun, wrong, line = evidence.rerun, evidence.wrong, evidence.line
         if rerun is None or wrong.status != "wrong" or not wrong.analytic.any():

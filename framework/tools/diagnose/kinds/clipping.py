@@ -1,9 +1,7 @@
 """Gradients that are clipped at the wrong place of a loop."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import (
     Backward,
     GradientWrite,
@@ -20,10 +18,7 @@ class Clipping(Kind):
     name = "clipping"
     about = TrainingLoop
     title = "gradients clipped at the wrong place", "Gradienten an der falschen Stelle begrenzt"
-    look = (
-        "the order backward, clip, step",
-        "die Reihenfolge backward, clip, step",
-    )
+    look = ("the order backward, clip, step", "die Reihenfolge backward, clip, step")
     says = {
         "late": (
             "the gradients are clipped after the step has used them and before they are set to "
@@ -45,7 +40,7 @@ class Clipping(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at what is written into the gradients, and when."""
         writes = [w for w in evidence.trace.of(GradientWrite) if is_scaling(w)]
         events = evidence.trace.events

@@ -1,12 +1,10 @@
 """Statistics of held-out samples that are part of the inputs of the training."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.traced_array import Reduction
 
@@ -37,7 +35,7 @@ class DataLeak(Kind):
         )
     }
 
-    def judge(self, evidence: SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow) -> Findings:
         """Look for held-out samples among those of the statistics in the steps."""
         for split in evidence.splits:
             for one in sorted(split.statistics, key=lambda one: one.index):

@@ -1,9 +1,7 @@
 """Units that are zero for every sample."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import flattened
 from firstlight.tools.diagnose.probes.units import UnitActivity, dead_mask
 
@@ -33,7 +31,7 @@ class DeadUnits(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: UnitActivity) -> Iterator[Finding]:
+    def judge(self, evidence: UnitActivity) -> Findings:
         """Count dead units, and compare with those of the layer's input."""
         for call, mask, what in evidence.dead:
             before = dead_mask(flattened(call.inputs)[0])

@@ -1,11 +1,9 @@
 """Dropout that does not keep the mean of what it drops from."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.traced_array import Draw
 
@@ -35,7 +33,7 @@ class DropoutScale(Kind):
         )
     }
 
-    def judge(self, evidence: SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow) -> Findings:
         """Compare the scale of the masks of each line with the share that they keep."""
         groups: dict[tuple[int, float], list[Draw]] = {}
         for draw in evidence.masks:

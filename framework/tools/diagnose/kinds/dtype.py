@@ -1,9 +1,7 @@
 """Modules that change the dtype."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.gradient_flow import Dtypes, forward_dtype
 
@@ -35,7 +33,7 @@ class Dtype(Kind):
         ),
     }
 
-    def judge(self, evidence: Dtypes) -> Iterator[Finding]:
+    def judge(self, evidence: Dtypes) -> Findings:
         """Compare the dtypes of each call; a changed y is a note, a changed dx a finding."""
         if evidence.refused:
             yield self._of(evidence, evidence.refused[0], "refused")

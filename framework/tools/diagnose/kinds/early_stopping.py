@@ -1,10 +1,9 @@
 """Early stopping: a best value that stays, is compared the wrong way, or a counter that stays."""
 
 import ast
-from collections.abc import Iterator
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, words, writes
 
@@ -51,7 +50,7 @@ class EarlyStopping(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at each comparison with a best value inside a loop."""
         tree, seen = evidence.tree, set()
         for loop in loops(tree):

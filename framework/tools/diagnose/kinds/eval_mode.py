@@ -2,13 +2,12 @@
 
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Backward, Forward, Update
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.module_state import detached_copy
@@ -51,7 +50,7 @@ class EvaluationMode(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop | SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop | SampleFlow) -> Findings:
         """Judge what is evaluated after the last step."""
         if isinstance(evidence, SampleFlow):
             yield from self._of_flow(evidence)

@@ -1,9 +1,7 @@
 """Modules whose evaluation depends on chance, on the batch, or changes them."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.evaluation import EvaluatedModule, Evaluation
 
 MEAN_TOLERANCE = 0.08  # relative difference of the means of training and evaluation
@@ -64,7 +62,7 @@ class EvaluationMode(Kind):
         ),
     }
 
-    def judge(self, evidence: Evaluation) -> Iterator[Finding]:
+    def judge(self, evidence: Evaluation) -> Findings:
         """Evaluate each module twice, on single samples, and over many masks."""
         for module in evidence.modules:
             try:

@@ -1,12 +1,10 @@
 """Evaluated samples that are prepared in another way than those of the training."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.flow_events import Entry, union
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.traced_array import Reduction
@@ -46,7 +44,7 @@ class TestScale(Kind):
         ),
     }
 
-    def judge(self, evidence: SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow) -> Findings:
         """Compare the statistics in the inputs of the training and of the evaluations."""
         if not evidence.steps or evidence.trace.ended:
             return

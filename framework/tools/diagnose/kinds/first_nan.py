@@ -1,9 +1,8 @@
 """NaN in the loss or the weights of a script's own code."""
 
 import re
-from collections.abc import Iterator
 
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
 from firstlight.tools.diagnose.probes.first_nan import FirstNaN
 
@@ -45,7 +44,7 @@ class FirstNaNOfScript(Kind):
     wrong = SCRIPT.replace("loss = (error**2).mean()", "loss = np.log(error).mean()")
     right = SCRIPT
 
-    def judge(self, evidence: FirstNaN) -> Iterator[Finding]:
+    def judge(self, evidence: FirstNaN) -> Findings:
         """Say what the line computes."""
         code = evidence.at.code
         keys = [key for function, key in FUNCTIONS.items() if re.search(function, code)]

@@ -1,9 +1,7 @@
 """Parts whose backward is called before that of a part which got their output."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.part_calls import PartCalls
 
 
@@ -25,10 +23,10 @@ class ForwardOrder(Kind):
             "of {first} in forward: call them in reverse order",
             "{first}.backward wird vor {second}.backward aufgerufen, obwohl {second} in forward "
             "die Ausgabe von {first} erhielt: die Reihenfolge muss umgekehrt sein",
-        ),
+        )
     }
 
-    def judge(self, evidence: PartCalls) -> Iterator[Finding]:
+    def judge(self, evidence: PartCalls) -> Findings:
         """Compare the order of the backwards with that of the forwards."""
         if not evidence.early:
             return

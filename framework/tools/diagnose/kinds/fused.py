@@ -1,8 +1,6 @@
 """Steps that are right as a whole, though a module's backward is not its forward's derivative."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.fused import FusedStep
 
 
@@ -22,6 +20,6 @@ class Fused(Kind):
     }
     excuses = frozenset({"chain-rule", "term", "loss-gradient", "factor", "batch-factor"})
 
-    def judge(self, evidence: FusedStep) -> Iterator[Finding]:
+    def judge(self, evidence: FusedStep) -> Findings:
         """State it."""
         yield self.finding(evidence, "right", note=True)

@@ -1,10 +1,8 @@
 """Labels with which a generator and its critic do not play against each other."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Backward, Forward
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 
@@ -67,7 +65,7 @@ class GanLabels(Kind):
     }
     causes = frozenset({"overfit"})
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Compare the labels of a critic's outputs for real and generated samples."""
         roles: dict[int, dict[str, list[tuple[float, Forward]]]] = {}
         for loss in evidence.trace.of(Forward):

@@ -1,12 +1,11 @@
 """Classes of very different size, and losses that weigh them the wrong way."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 from firstlight.tools.diagnose.probes.loss_view import LossView
 
@@ -46,7 +45,7 @@ class Imbalance(Kind):
         ),
     }
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Compare the largest class with the smallest, and their samples' shares in the loss."""
         samples = evidence.samples
         if samples is None or not samples.has_classes or not evidence.has_class_scores:

@@ -1,8 +1,6 @@
 """An array that others still need, changed in place."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.contract import Contract
 from firstlight.tools.diagnose.repaired import LAYER, mistaken
 
@@ -36,7 +34,7 @@ class InPlace(Kind):
         ),
     }
 
-    def judge(self, evidence: Contract) -> Iterator[Finding]:
+    def judge(self, evidence: Contract) -> Findings:
         """Say what is changed."""
         if evidence.changed in evidence.parameters:
             yield self.finding(evidence, "weights", name=evidence.changed)

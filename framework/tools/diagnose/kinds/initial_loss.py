@@ -1,10 +1,9 @@
 """A first loss far above that of guessing."""
 
 import math
-from collections.abc import Iterator
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 
 ABOVE = 2  # times the loss of guessing, and 1 more; a few unlucky outputs reach 1.5 times
@@ -36,7 +35,7 @@ class InitialLoss(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Compare the loss with that of outputs that are all zero."""
         if not evidence.has_class_scores or not math.isfinite(evidence.loss):
             return

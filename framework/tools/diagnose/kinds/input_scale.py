@@ -1,12 +1,11 @@
 """Inputs far from the mean 0 and spread 1 that initial weights assume."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.input_scale import InputScale
 
 LARGE, SMALL = 4.0, 0.05  # root mean square
@@ -84,7 +83,7 @@ class InputScaleKind(Kind):
         | {"overfit", "lr-high", "lr-low"}
     )
 
-    def judge(self, evidence: InputScale) -> Iterator[Finding]:
+    def judge(self, evidence: InputScale) -> Findings:
         """Describe the distribution; report it if training on a standardised copy is better."""
         x = evidence.x
         if x is None or x.ndim < 2 or len(x) < 8 or not np.isfinite(x).all():

@@ -1,8 +1,6 @@
 """Gradients of a softmax from which 1 is subtracted in whole columns."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Kept
 from firstlight.tools.diagnose.probes.kept import LABELLED
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
@@ -44,7 +42,7 @@ class LabelIndex(Kind):
         )
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at the first assignment to columns, as many as there are rows."""
         for event in evidence.trace.of(Kept):
             shape = event.arrays[0].shape if event.arrays else ()

@@ -1,11 +1,9 @@
 """Labels that contradict those of the nearest samples."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.samples import Samples
 
 NEIGHBOURS = 8
@@ -43,7 +41,7 @@ class LabelNoise(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: Samples) -> Iterator[Finding]:
+    def judge(self, evidence: Samples) -> Findings:
         """Predict each label from the nearest neighbours, and compare.
 
         Labels that neighbours do not predict are suspect only if inputs have a structure, as

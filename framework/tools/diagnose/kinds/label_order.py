@@ -1,12 +1,10 @@
 """Labels that belong to other samples than the inputs they are compared with."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.sample_flow import Pairing, SampleFlow
 
 ENOUGH = 40  # samples
@@ -39,7 +37,7 @@ class LabelOrder(Kind):
     }
     causes = frozenset({"label-noise", "overlap", "data-leak", "overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow) -> Findings:
         """Compare how well neighbours predict labels, paired as at first and as in the steps."""
         groups: dict[tuple[int, int], list[Pairing]] = {}
         for one in evidence.pairings:

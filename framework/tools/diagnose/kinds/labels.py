@@ -1,9 +1,7 @@
 """Labels whose shape or numbers do not fit the model's outputs."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 
 
@@ -39,7 +37,7 @@ class Labels(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low", "loss-gradient", "softmax", "initial-loss"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Compare shapes, and the largest label with the number of outputs."""
         y = evidence.y
         z = evidence.prediction

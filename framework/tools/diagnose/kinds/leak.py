@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import TEXT, script
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.arrays import is_integer
 from firstlight.tools.diagnose.probes.events import Kept
 from firstlight.tools.diagnose.probes.first_step import FirstStep
@@ -90,7 +89,7 @@ class Leak(Kind):
     hides = frozenset({"term", "transpose", "shape"})  # backward undoes the right forward
     causes = frozenset({"overfit", "lr-high", "lr-low", "initial-loss"})
 
-    def judge(self, evidence: FirstStep | TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep | TrainingLoop) -> Findings:
         """Compare targets with inputs, and change late tokens to see early outputs change."""
         if isinstance(evidence, TrainingLoop):
             yield from self._of_tokens(evidence)

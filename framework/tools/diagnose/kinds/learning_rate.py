@@ -1,11 +1,9 @@
 """Learning rates with which a model does not learn a few samples, though it does with others."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import root_mean_square
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.own_updates import is_scheduled
@@ -40,7 +38,7 @@ class LearningRateHigh(Kind):
         ),
     }
 
-    def judge(self, evidence: ShortTraining) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining) -> Findings:
         """Try smaller learning rates."""
         if evidence.stuck and evidence.slower:
             (factor, after), key = evidence.slower, "peak" if evidence.peak else "smaller"
@@ -72,7 +70,7 @@ class LearningRateLow(Kind):
         ),
     }
 
-    def judge(self, evidence: ShortTraining | TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining | TrainingLoop) -> Findings:
         """Try larger learning rates; a loss that falls slowly is no mistake."""
         if isinstance(evidence, TrainingLoop):
             pairs = [(a, b) for a, b in evidence.own_arrays() if np.any(a.before)]
@@ -119,7 +117,7 @@ class WeightDecay(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: ShortTraining) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining) -> Findings:
         """Train without weight decay where weights vanish."""
         if evidence.stuck and evidence.without_decay:
             trial, after = evidence.trial, evidence.without_decay.end
@@ -150,7 +148,7 @@ class Uphill(Kind):
     }
     causes = frozenset({"overfit"})
 
-    def judge(self, evidence: ShortTraining) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining) -> Findings:
         """Look whether the loss rises in each of a few tiny steps."""
         if evidence.stuck and not evidence.slower and not evidence.faster and evidence.uphill:
             yield self.finding(evidence, "rises", **evidence.course)

@@ -1,6 +1,5 @@
 """Training steps whose gradient is not that of their loss."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.backward import Search
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.gradients import Gradient
 from firstlight.tools.diagnose.probes.loss_gradient import LossGradient
 from firstlight.tools.diagnose.probes.places import line_of
@@ -107,7 +106,7 @@ class LossGradientKind(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: LossGradient) -> Iterator[Finding]:
+    def judge(self, evidence: LossGradient) -> Findings:
         """Compare dy with the loss; if it is right, all parameters."""
         if evidence.dy is None or evidence.step.broadcasts:
             return

@@ -1,11 +1,9 @@
 """Gradients that are set to zero before an optimizer has used them."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Backward, OptimizerStep, Update
 from firstlight.tools.diagnose.probes.ledger import Contribution, TrainingLoop
 
@@ -44,7 +42,7 @@ class LostGradients(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Compare what the steps of each optimizer use with what was added for them."""
         for _, steps in evidence.by_optimizer():
             if len(steps) < 2:

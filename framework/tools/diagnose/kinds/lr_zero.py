@@ -1,10 +1,9 @@
 """Learning rates of zero."""
 
 import ast
-from collections.abc import Iterator
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.events import OptimizerStep, Scalar
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 
@@ -36,7 +35,7 @@ class LearningRateZero(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at the learning rates of all steps."""
         for made, steps in evidence.by_optimizer():
             zeros = [step for step in steps if not any(step.lrs)]

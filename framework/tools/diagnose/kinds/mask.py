@@ -1,11 +1,9 @@
 """Losses that count targets which are masked."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.loss_gradient import LossGradient
 
 
@@ -27,7 +25,7 @@ class Mask(Kind):
         )
     }
 
-    def judge(self, evidence: LossGradient) -> Iterator[Finding]:
+    def judge(self, evidence: LossGradient) -> Findings:
         """Look for dy at positions that a mask of zeros, or a negative label, hides."""
         dy, (y, mask) = evidence.dy, evidence.targets
         if not evidence.fits:

@@ -1,10 +1,9 @@
 """A method that the Trainer looks for is missing, perhaps since it is misspelled."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from firstlight.tools.diagnose.examples import HEAD
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.trainer_hooks import TrainerHooks
 
 
@@ -32,7 +31,7 @@ class MissingHook(Kind):
     }
     causes = frozenset({"raises", "overfit"})
 
-    def judge(self, evidence: TrainerHooks) -> Iterator[Finding]:
+    def judge(self, evidence: TrainerHooks) -> Findings:
         """Compare the names of the model's methods with those of the hooks."""
         model, found = evidence.type, evidence.misspelled
         for hook, (name, at) in found.items():

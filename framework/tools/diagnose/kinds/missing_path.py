@@ -1,9 +1,7 @@
 """A path of forward that backward leaves out, or counts another number of times."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind, Text, in_language
+from firstlight.tools.diagnose.kind import Findings, Kind, Text, in_language
 from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
 
 WHAT: dict[str, Text] = {  # what a variable is, by the function that computes it
@@ -73,7 +71,7 @@ class MissingPath(Kind):
         ),
     }
 
-    def judge(self, evidence: WrongBackward) -> Iterator[Finding]:
+    def judge(self, evidence: WrongBackward) -> Findings:
         """Tell which expression of forward backward treats as a constant, or counts otherwise."""
         change = evidence.change
         if change is None or change.how not in ("path", "summed"):

@@ -1,8 +1,6 @@
 """A gradient that backward overwrites instead of adding to it."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.contract import Contract
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
@@ -30,7 +28,7 @@ class NotAccumulated(RepairedKind):
         ),
     }
 
-    def judge(self, evidence: Contract | WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: Contract | WrongGradient) -> Findings:
         """Compare the gradients that start from zero with those that start from numbers."""
         if isinstance(evidence, WrongGradient):
             yield from super().judge(evidence)

@@ -1,8 +1,6 @@
 """A backward of a part that is called less often than its forward, or whose result is not used."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.part_calls import PartCalls
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
@@ -24,10 +22,7 @@ class NotCalled(RepairedKind):
         "the result of a part's backward is not used",
         "das Ergebnis von backward eines Teils wird nicht verwendet",
     ) | {
-        "never": (
-            "backward never calls {part}.backward",
-            "backward ruft {part}.backward nie auf",
-        ),
+        "never": ("backward never calls {part}.backward", "backward ruft {part}.backward nie auf"),
         "fewer": (
             "forward calls {part} {forwards} times, backward calls {part}.backward {backwards} "
             "times only: one backward for each forward",
@@ -36,7 +31,7 @@ class NotCalled(RepairedKind):
         ),
     }
 
-    def judge(self, evidence: WrongGradient | PartCalls) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient | PartCalls) -> Findings:
         """Count the forwards and backwards of each part, or name the line of a repair."""
         if isinstance(evidence, WrongGradient):
             yield from super().judge(evidence)

@@ -1,11 +1,9 @@
 """NaN or infinity in the inputs or the loss."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 from firstlight.tools.diagnose.probes.recorded_calls import all_calls
@@ -35,7 +33,7 @@ class NotFinite(Kind):
     }
     causes = frozenset({"input-scale", "initial-loss", "dead-units", "eval"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Find where the first NaN comes from."""
         x = evidence.x
         if is_float(x) and not np.isfinite(x).all():

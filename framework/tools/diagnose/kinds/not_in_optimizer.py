@@ -1,12 +1,10 @@
 """Parameters that get a gradient in a hand-written loop and are moved by nothing."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.nn import Sequential
 from firstlight.tools.diagnose.examples import TRAINED
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Backward, Forward, OptimizerMade
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 
@@ -50,7 +48,7 @@ class NotInOptimizer(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look for gradients that no step uses, of parameters that never move."""
         if any(word in "\n".join(evidence.source) for word in LOADED):
             return

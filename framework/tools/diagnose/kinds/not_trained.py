@@ -1,9 +1,7 @@
 """Parameters that get a gradient, and do not move."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.places import line_of
 from firstlight.tools.diagnose.probes.short_training import ShortTraining
 
@@ -30,7 +28,7 @@ class NotTrained(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: ShortTraining) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining) -> Findings:
         """Name the parameters that did not move."""
         trial = evidence.trial
         if evidence.too_slow or not trial.untrained:

@@ -1,8 +1,6 @@
 """A backward that differs from its forward on purpose, such as a straight-through estimator."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.purpose import StatedPurpose
 
 
@@ -19,6 +17,6 @@ class OnPurpose(Kind):
         )
     }
 
-    def judge(self, evidence: StatedPurpose) -> Iterator[Finding]:
+    def judge(self, evidence: StatedPurpose) -> Findings:
         """Quote the words."""
         yield self.finding(evidence, "stated", name=evidence.type, words=evidence.words, note=True)

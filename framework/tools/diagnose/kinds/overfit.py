@@ -1,11 +1,9 @@
 """Models that do not learn even a few samples, with any learning rate."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import Batch, batch_parts, is_float
 from firstlight.tools.diagnose.probes.short_training import ShortTraining
 
@@ -29,7 +27,7 @@ class Overfit(Kind):
         )
     }
 
-    def judge(self, evidence: ShortTraining) -> Iterator[Finding]:
+    def judge(self, evidence: ShortTraining) -> Findings:
         """State it if no learning rate helps; a note where it may have learned them before."""
         if not evidence.stuck or evidence.slower or evidence.settled or evidence.without_decay:
             return

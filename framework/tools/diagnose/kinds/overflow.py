@@ -1,13 +1,12 @@
 """Losses that become infinite or NaN where a network is very sure."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 
@@ -34,7 +33,7 @@ class Overflow(Kind):
         )
     }
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Put outputs of ±40 into the loss of few samples."""
         z, y = evidence.prediction, evidence.y
         if not is_float(z) or not hasattr(y, "dtype") or not np.isfinite(evidence.loss):

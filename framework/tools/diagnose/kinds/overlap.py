@@ -1,12 +1,10 @@
 """Samples of the validation data that the training data contain too."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import CLASSES, script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import are_tokens
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.samples import Samples
@@ -50,7 +48,7 @@ class Overlap(Kind):
         ),
     }
 
-    def judge(self, evidence: Samples | SampleFlow) -> Iterator[Finding]:
+    def judge(self, evidence: Samples | SampleFlow) -> Findings:
         """Compare samples of the training and of the validation."""
         if isinstance(evidence, SampleFlow):
             yield from self._of_flow(evidence)

@@ -1,8 +1,6 @@
 """Values kept for backward that are overwritten before it."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.contract import LostCache
 from firstlight.tools.diagnose.probes.gradients import agrees
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
@@ -63,7 +61,7 @@ class OverwrittenCache(RepairedKind):
         ),
     }
 
-    def judge(self, evidence: LostCache | WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: LostCache | WrongGradient) -> Findings:
         """Say what is lost; a module that is called once in a step is a note."""
         if isinstance(evidence, WrongGradient):
             yield from super().judge(evidence)
@@ -74,7 +72,7 @@ class OverwrittenCache(RepairedKind):
         values = {name: getattr(evidence, name) for name in ("label", "times", "attribute")}
         yield self.finding(evidence, key, note=key == "once", owner=evidence.type, **values)
 
-    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def by_numbers(self, evidence: WrongGradient) -> Findings:
         """Test whether it is right if no other forward ran before."""
         if agrees(evidence.remake(fresh=True), evidence.wrong.name):
             yield self.finding(evidence, "earlier")

@@ -1,8 +1,6 @@
 """Updates of a script's own code that are those of a usual rule with one mistake."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind, in_language
+from firstlight.tools.diagnose.kind import Findings, Kind, in_language
 from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
 from firstlight.tools.diagnose.kinds.update_rule import UpdateRule
 from firstlight.tools.diagnose.probes.own_updates import OwnUpdates
@@ -37,7 +35,7 @@ class OwnUpdateRule(Kind):
     wrong = MOMENTUM.replace("w += v", "w -= v")
     right = MOMENTUM
 
-    def judge(self, evidence: OwnUpdates) -> Iterator[Finding]:
+    def judge(self, evidence: OwnUpdates) -> Findings:
         """Compare each array's movements with the usual rules, and with one mistake in them."""
         for event in evidence.lost:
             yield self.finding(evidence, "lost", at=event.at, who=event.name)

@@ -1,11 +1,9 @@
 """Models that cannot see the order on which the labels depend."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import flattened, is_integer
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 from firstlight.tools.diagnose.probes.influence import evaluation_calls
@@ -36,7 +34,7 @@ class Positions(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Look for permuted samples with other labels, and permute the inputs of the model."""
         x, y = evidence.x, evidence.y
         if not is_integer(x) or not is_integer(y) or x.ndim != 2 or y.shape != x.shape[:1]:

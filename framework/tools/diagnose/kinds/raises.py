@@ -1,10 +1,9 @@
 """An exception of the user's code."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import UNJUDGED, Finding, Kind
+from firstlight.tools.diagnose.kind import UNJUDGED, Findings, Kind
 from firstlight.tools.diagnose.probes.raised import Failure, Raised
 
 
@@ -19,16 +18,13 @@ class Raises(Kind):
         "die Meldung und diese Zeile; bei Arrays die Formen",
     )
     says = {
-        "line": (
-            "`{code}` raises {said}",
-            "`{code}` löst eine Ausnahme aus: {said}",
-        ),
+        "line": ("`{code}` raises {said}", "`{code}` löst eine Ausnahme aus: {said}"),
         "plain": ("it raises {said}", "eine Ausnahme: {said}"),
     }
 
     causes = frozenset({UNJUDGED})
 
-    def judge(self, evidence: Raised) -> Iterator[Finding]:
+    def judge(self, evidence: Raised) -> Findings:
         """Name the user's innermost line."""
         if isinstance(evidence, Failure):
             return

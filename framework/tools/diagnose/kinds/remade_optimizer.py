@@ -1,11 +1,9 @@
 """Optimizers that a loop makes for each step or epoch, so that their state is lost."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import TRAINED
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import OptimizerMade, OptimizerStep
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 
@@ -35,7 +33,7 @@ class RemadeOptimizer(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Compare the optimizers that one line makes: each continues the training of the last."""
         own: dict[int, list[OptimizerStep]] = {}
         for step in evidence.steps:

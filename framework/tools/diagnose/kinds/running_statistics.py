@@ -1,10 +1,9 @@
 """Running statistics that jump to each batch, or are averaged differently."""
 
 import ast
-from collections.abc import Iterator
 
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.running_statistics import RunningStatistics as Measured
 from firstlight.tools.diagnose.probes.user_source import UserFunction
 
@@ -37,7 +36,7 @@ class RunningStatistics(Kind):
         ),
     }
 
-    def judge(self, evidence: Measured) -> Iterator[Finding]:
+    def judge(self, evidence: Measured) -> Findings:
         """Compare the shares that the buffers keep."""
         by_share = sorted(evidence.kept, key=evidence.kept.get)
         fast, slow = by_share[0], by_share[-1]

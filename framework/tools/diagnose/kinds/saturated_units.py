@@ -1,12 +1,10 @@
 """Units at the flat ends of their activation."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.module_state import detached_copy
 from firstlight.tools.diagnose.probes.recorded_calls import Call
@@ -36,7 +34,7 @@ class SaturatedUnits(Kind):
     }
     causes = frozenset({"vanishing", "overfit", "lr-low"})
 
-    def judge(self, evidence: UnitActivity) -> Iterator[Finding]:
+    def judge(self, evidence: UnitActivity) -> Findings:
         """Count the values near the ends."""
         for call, y, what in evidence.arrays:
             share = saturated_share(y)

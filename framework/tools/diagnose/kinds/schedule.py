@@ -1,10 +1,9 @@
 """Schedules of a loop that nothing reads, or that are applied to their own result."""
 
 import ast
-from collections.abc import Iterator
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, texts, words
 
@@ -42,7 +41,7 @@ class Schedule(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at the learning rates that loops assign."""
         tree, path = evidence.tree, str(evidence.trace.path)
         used = set(_used(tree))

@@ -1,9 +1,7 @@
 """Inputs of the validation on another scale than those of the training."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import CLASSES, script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.samples import Samples
 
@@ -30,7 +28,7 @@ class Shift(Kind):
         )
     }
 
-    def judge(self, evidence: Samples) -> Iterator[Finding]:
+    def judge(self, evidence: Samples) -> Findings:
         """Compare means and spreads."""
         x, val = evidence.x, evidence.val
         if not (is_float(x) and is_float(val)) or len(val) < ENOUGH or not float(x.std()) > 0:

@@ -1,9 +1,7 @@
 """BatchNorm on batches of very few samples."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 
 TINY = 4  # samples, too few for statistics
@@ -24,7 +22,7 @@ class SmallBatch(Kind):
         )
     }
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Compare the batch size with `TINY`."""
         names = [n for n, p in evidence.model.named_modules() if "BatchNorm" in type(p).__name__]
         if names and len(evidence.x) <= TINY:

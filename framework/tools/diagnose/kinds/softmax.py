@@ -1,13 +1,12 @@
 """A last layer that does not fit the loss."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 from firstlight.tools.diagnose.probes.module_state import detached_copy
@@ -47,7 +46,7 @@ class Softmax(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Compare the outputs with what the loss expects, by its behaviour."""
         z = None if evidence.output is None else evidence.prediction
         if not is_float(z) or z.ndim < 2 or z.size < 12:

@@ -1,8 +1,6 @@
 """Values that forward saves and backward does not take."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.contract import Contract
 from firstlight.tools.diagnose.repaired import LAYER, mistaken
 
@@ -13,18 +11,15 @@ class Stack(Kind):
     name = "stack"
     about = Contract
     title = "stack not empty", "Stack nicht leer"
-    look = (
-        "one self.saved() for each self.save()",
-        "ein self.saved() für jedes self.save()",
-    )
+    look = ("one self.saved() for each self.save()", "ein self.saved() für jedes self.save()")
     says = {
         "left": (
             "{count} of the values that forward saved are left after backward",
             "{count} der Werte, die forward gesichert hat, sind nach backward noch da",
-        ),
+        )
     }
 
-    def judge(self, evidence: Contract) -> Iterator[Finding]:
+    def judge(self, evidence: Contract) -> Findings:
         """Count what is left."""
         if evidence.left:
             yield self.finding(evidence, "left", count=evidence.left)

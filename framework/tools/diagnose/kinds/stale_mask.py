@@ -1,11 +1,9 @@
 """A random mask of another forward, or a new one, in backward."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support import rng as randomness
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.arrays import is_multiple
 from firstlight.tools.diagnose.probes.gradients import agrees
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
@@ -51,7 +49,7 @@ class StaleMask(RepairedKind):
     )
     wrong = right.replace("m * dy", "(np.random.random(dy.shape) < 0.8) * dy.dtype.type(1.25) * dy")
 
-    def judge(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient) -> Findings:
         """Watch the random generators in backward; run forward with other random numbers."""
         rerun, wrong, line = evidence.rerun, evidence.wrong, evidence.line
         if rerun is None or wrong.status != "wrong":

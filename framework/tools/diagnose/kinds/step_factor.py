@@ -1,8 +1,6 @@
 """Gradients of a script that are right but for a factor."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind, in_language
+from firstlight.tools.diagnose.kind import Findings, Kind, in_language
 from firstlight.tools.diagnose.probes.wrong_step import WrongStep
 
 SCRIPT = """
@@ -43,7 +41,7 @@ class StepSign(Kind):
     wrong = SCRIPT.replace("dw = 2 *", "dw = -2 *")
     right = SCRIPT
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Test whether the gradients are right with the opposite sign."""
         factor, repair = evidence.factor, evidence.repair
         is_sign = repair is not None and repair.mistake == "sign"
@@ -72,7 +70,7 @@ class StepFactor(Kind):
     wrong = SCRIPT.replace("error / len(x)", "error")
     right = SCRIPT
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Test whether the gradients are right times a number."""
         factor = evidence.factor
         if factor is None or factor < 0:

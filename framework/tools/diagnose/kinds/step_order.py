@@ -1,9 +1,7 @@
 """Backwards of a script in the wrong order, or left out."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import HEAD
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.wrong_step import WrongStep
 
 TWINS = (
@@ -61,7 +59,7 @@ class SwappedBackwards(Kind):
         )
     }
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Test whether two outputs got each other's gradient."""
         pair = evidence.swapped()
         if pair is not None:
@@ -98,7 +96,7 @@ class SkippedBackward(Kind):
         )
     }
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Look for a forward between the output and the loss that has no backward."""
         event = evidence.skipped()
         if event is not None:

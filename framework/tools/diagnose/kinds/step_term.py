@@ -1,9 +1,7 @@
 """Gradients of a script that lack a term or are computed from something wrong."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.wrong_step import WrongStep
 
 SCRIPT = """
@@ -82,7 +80,7 @@ class StepPenalty(Kind):
     wrong = PENALTY.replace("        p.grad += 0.02 * p.data\n", "")
     right = PENALTY
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Compare what the loss reads of the parameters with what was added to their gradients."""
         if not evidence.is_direct():
             return
@@ -108,7 +106,7 @@ class StepZero(Kind):
     wrong = SCRIPT.replace("dz.sum(axis=0)", "0 * dz.sum(axis=0)")
     right = SCRIPT
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Test whether all claims are 0."""
         if all(not any(one.unit.claims) for one in evidence.wrong):
             yield self.finding(evidence, "zero", **evidence.line)
@@ -149,7 +147,7 @@ class StepTerm(Kind):
     wrong = SCRIPT.replace("(1 - h**2)", "(1 - h)")
     right = SCRIPT
 
-    def judge(self, evidence: WrongStep) -> Iterator[Finding]:
+    def judge(self, evidence: WrongStep) -> Findings:
         """Name the line that a change makes right, or the numbers."""
         repair, one = evidence.repair, evidence.wrong[0]
         if repair is not None:

@@ -1,11 +1,9 @@
 """Inputs and targets that are swapped: the targets are the inputs plus noise."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 
@@ -35,7 +33,7 @@ class Swapped(Kind):
         )
     }
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Correlate the difference of targets and inputs with the inputs, and with itself."""
         x, y = evidence.x, evidence.y
         if not is_float(x) or not is_float(y) or x.shape != y.shape or x.ndim < 3:

@@ -1,9 +1,7 @@
 """Gradients of two parts of an array that backward exchanges."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
 
 
@@ -22,10 +20,10 @@ class SwappedGradients(Kind):
         "swapped": (
             "the gradients of `{code}` and `{other}` (line {line}) are exchanged",
             "die Gradienten von `{code}` und `{other}` (Zeile {line}) sind vertauscht",
-        ),
+        )
     }
 
-    def judge(self, evidence: WrongBackward) -> Iterator[Finding]:
+    def judge(self, evidence: WrongBackward) -> Findings:
         """Test whether two gradients are exchanged."""
         change = evidence.change
         if change is None or change.how != "swapped":

@@ -1,12 +1,10 @@
 """Units that are equal, and stay so."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.gradient_flow import GradientFlow
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import writes
@@ -37,7 +35,7 @@ class Symmetry(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: GradientFlow | TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: GradientFlow | TrainingLoop) -> Findings:
         """Name the first weight with equal units; several that are zero without any gradient."""
         if isinstance(evidence, TrainingLoop):
             yield from self._of_arrays(evidence)

@@ -1,11 +1,9 @@
 """Targets of a regression on another scale than the outputs."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 
@@ -36,7 +34,7 @@ class TargetScale(Kind):
     }
     causes = frozenset({"overfit", "lr-high", "lr-low"})
 
-    def judge(self, evidence: FirstStep) -> Iterator[Finding]:
+    def judge(self, evidence: FirstStep) -> Findings:
         """Compare size and spread with 1; with a small loss, the step rescales the targets."""
         y, loss = evidence.y, evidence.loss
         if not is_float(y) or y.size < 4:

@@ -2,10 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator
 
 from firstlight.tools.diagnose.examples import HEAD
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import leaves, scopes, targets
 
@@ -41,7 +40,7 @@ class TerminalState(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look for targets in the functions of a script whose environment ends episodes."""
         tree, path = evidence.tree, str(evidence.trace.path)
         known = _ends(tree)

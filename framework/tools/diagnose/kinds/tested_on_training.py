@@ -2,12 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
 
 import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.source_text import loops, pairs, scopes, targets, words
@@ -41,7 +40,7 @@ class TestedOnTraining(Kind):
         ),
     }
 
-    def judge(self, evidence: SampleFlow | TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: SampleFlow | TrainingLoop) -> Findings:
         """Look for evaluated samples that are all trained, and for others under a name."""
         if isinstance(evidence, TrainingLoop):
             found = held_out_from_training(evidence.tree)

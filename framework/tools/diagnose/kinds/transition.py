@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.kinds.terminal_state import TerminalState
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import blocks, loops, targets, writes
@@ -45,7 +45,7 @@ class Transition(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at the loops that make a next state."""
         tree, path = evidence.tree, str(evidence.trace.path)
         if not REWARD.search("\n".join(evidence.source)):

@@ -1,8 +1,6 @@
 """A transposed operand, or axes in another order, in backward."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
@@ -25,7 +23,7 @@ class Transposed(RepairedKind):
     }
     wrong = mistaken("self.w.data.T", "self.w.data")
 
-    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def by_numbers(self, evidence: WrongGradient) -> Findings:
         """Test whether it is right transposed, or with a parameter transposed in backward."""
         rerun, wrong = evidence.rerun, evidence.wrong
         if wrong.explains(wrong.analytic.T):

@@ -1,8 +1,6 @@
 """Something that a check could not judge."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import UNJUDGED, Finding, Kind
+from firstlight.tools.diagnose.kind import UNJUDGED, Findings, Kind
 from firstlight.tools.diagnose.probes.raised import Failure
 from firstlight.tools.diagnose.probes.untrained import Untrained
 
@@ -42,7 +40,7 @@ class Unjudged(Kind):
         ),
     }
 
-    def judge(self, evidence: Failure | Untrained) -> Iterator[Finding]:
+    def judge(self, evidence: Failure | Untrained) -> Findings:
         """Say what failed, or what was looked for."""
         if isinstance(evidence, Failure):
             yield self.finding(evidence, "failed", subject=evidence.subject, said=evidence.said)

@@ -1,8 +1,6 @@
 """A gradient that backward never writes or returns."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken
 
@@ -26,7 +24,7 @@ class Unwritten(RepairedKind):
     }
     wrong = mistaken("        self.b.grad += dz.sum(axis=0)\n", "")
 
-    def judge(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient) -> Findings:
         """Look for a gradient that is None or all zero, and for the statement that is missing."""
         wrong, repair = evidence.wrong, evidence.repair
         if repair is not None and not self.fits(repair, evidence):

@@ -1,9 +1,7 @@
 """Update rules of the user's optimizers that differ from what their names say in one place."""
 
-from collections.abc import Iterator
-
 from firstlight.tools.diagnose.examples import regression
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.optimizer_laws import broken_law
 from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
 
@@ -73,10 +71,7 @@ class UpdateRule(Kind):
             "{who} mittelt g statt g²: Seine Schritte sind genau die eines zweiten Moments ohne "
             "Quadrat",
         ),
-        "absolute": (
-            "{who} averages |g| where it should average g²",
-            "{who} mittelt |g| statt g²",
-        ),
+        "absolute": ("{who} averages |g| where it should average g²", "{who} mittelt |g| statt g²"),
         "square-of-mean": (
             "the second moment of {who} averages the square of the first moment, not of the "
             "gradient",
@@ -195,7 +190,7 @@ class UpdateRule(Kind):
         ),
     }
 
-    def judge(self, evidence: OptimizerRun) -> Iterator[Finding]:
+    def judge(self, evidence: OptimizerRun) -> Findings:
         """Compare its steps with those of the usual rules, and of the same with one mistake."""
         if not evidence.moves_weights:
             return

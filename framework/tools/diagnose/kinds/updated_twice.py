@@ -2,11 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
 
 import numpy as np
 
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
 from firstlight.tools.diagnose.probes.events import Update
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
@@ -48,7 +47,7 @@ class UpdatedTwice(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Compare the statements that update arrays."""
         trained = [event for event in evidence.trace.of(Update) if event.trains]
         yield from self._repeated(evidence, trained)

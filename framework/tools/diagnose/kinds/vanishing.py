@@ -1,10 +1,9 @@
 """Gradients that vanish or explode on the way back, by depth or through time."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from firstlight.tools.diagnose.examples import script
-from firstlight.tools.diagnose.kind import Finding, Kind, Text
+from firstlight.tools.diagnose.kind import Findings, Kind, Text
 from firstlight.tools.diagnose.probes.gradient_flow import GradientFlow
 
 VANISHED = 1e-4  # of the gradient's size near the output; it has exploded above the reciprocal
@@ -58,7 +57,7 @@ class Vanishing(Kind):
     causes = frozenset({"overfit", "lr-high", "lr-low"})
     explodes: ClassVar[bool] = False
 
-    def judge(self, evidence: GradientFlow) -> Iterator[Finding]:
+    def judge(self, evidence: GradientFlow) -> Findings:
         """Compare the first half of the layers with the last, and the first step with the last.
 
         A gradient that fades slowly through time is a note only: fresh recurrent layers do that,

@@ -1,12 +1,11 @@
 """Averages and copies of weights: of no copy, never updated, or copied the wrong way round."""
 
 import ast
-from collections.abc import Iterator
 
 import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.events import Forward, OptimizerStep, Update
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 
@@ -50,7 +49,7 @@ class WeightAverage(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look at what the script writes into weights and into arrays of their shapes."""
         if not evidence.steps:
             return

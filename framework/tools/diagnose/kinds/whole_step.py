@@ -1,8 +1,6 @@
 """Lists of numbers that do not follow the loss, as others in the same iteration do."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.kinds.step_term import StepTerm
 from firstlight.tools.diagnose.probes.whole_steps import WholeStep
 
@@ -45,7 +43,7 @@ for epoch in range(30):
 """
     right = wrong.replace("(1 - h[i])", "(1 - h[i] ** 2)")
 
-    def judge(self, evidence: WholeStep) -> Iterator[Finding]:
+    def judge(self, evidence: WholeStep) -> Findings:
         """Name what moves otherwise."""
         if evidence.wrong:
             names, others = (

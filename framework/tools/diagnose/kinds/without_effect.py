@@ -1,8 +1,6 @@
 """Statements of a training that move or limit arrays in vain."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.without_effect import WithoutEffect
 
 STEP = """
@@ -58,7 +56,7 @@ class NoEffect(Kind):
     wrong = STEP.replace("    w -= lr", "    w = w - lr")
     right = STEP
 
-    def judge(self, evidence: WithoutEffect) -> Iterator[Finding]:
+    def judge(self, evidence: WithoutEffect) -> Findings:
         """Say why the statement has no effect."""
         event = evidence.event
         key = "late" if evidence.is_late else "again"

@@ -1,9 +1,8 @@
 """A wrong derivative of an elementwise function, or one that is left out."""
 
 import ast
-from collections.abc import Iterator
 
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
@@ -37,7 +36,7 @@ class WrongDerivative(RepairedKind):
         ),
     }
 
-    def judge(self, evidence: WrongGradient | WrongBackward) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient | WrongBackward) -> Findings:
         """Tell which derivative is left out, or the line of a repair."""
         if isinstance(evidence, WrongGradient):
             yield from super().judge(evidence)

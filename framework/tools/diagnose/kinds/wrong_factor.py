@@ -1,8 +1,6 @@
 """A wrong, missing or superfluous factor in backward."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding, in_language
+from firstlight.tools.diagnose.kind import Findings, in_language
 from firstlight.tools.diagnose.probes.repair import Repair
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
@@ -33,7 +31,7 @@ class BatchFactor(RepairedKind):
         """Return whether the gradient is wrong by a multiple of the number of samples."""
         return repair.edit.mistake in self.mistakes and evidence.is_off_by_samples()
 
-    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def by_numbers(self, evidence: WrongGradient) -> Findings:
         """Test whether it is right times or over the number of samples."""
         if evidence.is_off_by_samples():
             yield self.finding(evidence, "numbers", size=in_language(SIZE[evidence.factor < 1]))
@@ -56,7 +54,7 @@ class WrongFactor(RepairedKind):
     }
     wrong = mistaken("y = np.tanh(x @", "y = np.tanh(0.5 * x @", "return dz", "return 0.5 * dz")
 
-    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def by_numbers(self, evidence: WrongGradient) -> Findings:
         """Test whether it is right times a number; a single number always is."""
         factor = evidence.factor
         if factor and evidence.wrong.values.size > 1:

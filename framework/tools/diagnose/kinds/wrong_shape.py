@@ -1,10 +1,8 @@
 """A gradient of another shape than its values."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 
 
@@ -23,7 +21,7 @@ class WrongShape(Kind):
         )
     }
 
-    def judge(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def judge(self, evidence: WrongGradient) -> Findings:
         """Compare the shapes."""
         wrong = evidence.wrong
         if wrong.status == "shape":

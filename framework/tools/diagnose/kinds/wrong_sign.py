@@ -1,8 +1,6 @@
 """A wrong sign in backward."""
 
-from collections.abc import Iterator
-
-from firstlight.tools.diagnose.kind import Finding
+from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
@@ -22,7 +20,7 @@ class WrongSign(RepairedKind):
     }
     wrong = mistaken("return dz @", "return -dz @")
 
-    def by_numbers(self, evidence: WrongGradient) -> Iterator[Finding]:
+    def by_numbers(self, evidence: WrongGradient) -> Findings:
         """Test whether it is right with the opposite sign."""
         if evidence.wrong.explains(-evidence.wrong.analytic):
             yield self.finding(evidence, "numbers")

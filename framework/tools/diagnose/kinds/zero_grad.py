@@ -1,10 +1,8 @@
 """Gradients that are not set to zero between the updates of a hand-written loop."""
 
-from collections.abc import Iterator
-
 from firstlight.optim import Optimizer
 from firstlight.tools.diagnose.examples import LOOP
-from firstlight.tools.diagnose.kind import Finding, Kind
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import OptimizerStep
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop, Use
 
@@ -35,7 +33,7 @@ class ZeroGradMissing(Kind):
         ),
     }
 
-    def judge(self, evidence: TrainingLoop) -> Iterator[Finding]:
+    def judge(self, evidence: TrainingLoop) -> Findings:
         """Look for steps that use again what the same optimizer has used before."""
         owners: dict[int, dict[int, list[Use]]] = {}
         for use in evidence.uses:

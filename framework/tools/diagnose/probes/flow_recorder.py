@@ -12,13 +12,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Place
-from firstlight.tools.diagnose.probes.events import (
-    Event,
-    Fit,
-    Forward,
-    OptimizerStep,
-    Update,
-)
+from firstlight.tools.diagnose.probes.events import Event, Fit, Forward, OptimizerStep, Update
 from firstlight.tools.diagnose.probes.flow_events import Entry, Pairing, Step, union
 from firstlight.tools.diagnose.probes.instrument import Site
 from firstlight.tools.diagnose.probes.recorder import Recorder

@@ -10,13 +10,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.optim import Optimizer
 from firstlight.support.array import Array
-from firstlight.tools.diagnose.probes.events import (
-    Backward,
-    Event,
-    Fit,
-    Forward,
-    OptimizerStep,
-)
+from firstlight.tools.diagnose.probes.events import Backward, Event, Fit, Forward, OptimizerStep
 from firstlight.tools.diagnose.probes.module_state import detached_copy
 from firstlight.tools.diagnose.probes.recorded_calls import Call
 from firstlight.tools.diagnose.probes.recorder import Recorder

@@ -16,12 +16,7 @@ from firstlight.tools.diagnose.probes.flow_events import Entry, Pairing, Step, u
 from firstlight.tools.diagnose.probes.flow_recorder import FlowRecorder
 from firstlight.tools.diagnose.probes.program import script_tree
 from firstlight.tools.diagnose.probes.trace import trace
-from firstlight.tools.diagnose.probes.traced_array import (
-    Draw,
-    Holder,
-    Reduction,
-    Source,
-)
+from firstlight.tools.diagnose.probes.traced_array import Draw, Holder, Reduction, Source
 from firstlight.tools.diagnose.probes.traced_random import tracing_numpy
 
 

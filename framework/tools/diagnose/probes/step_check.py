@@ -25,12 +25,7 @@ from firstlight.tools.diagnose.probes.replay import (
 from firstlight.tools.diagnose.probes.step_leaves import claiming_lines
 from firstlight.tools.diagnose.probes.step_losses import Loss, close, is_mean_elsewhere
 from firstlight.tools.diagnose.probes.step_scopes import Scopes
-from firstlight.tools.diagnose.probes.step_units import (
-    Unit,
-    balance,
-    output_units,
-    value_units,
-)
+from firstlight.tools.diagnose.probes.step_units import Unit, balance, output_units, value_units
 from firstlight.tools.diagnose.probes.trace import trace
 
 H = 1e-6

@@ -14,12 +14,7 @@ from firstlight.parameter import Parameter
 from firstlight.tools.diagnose.kind import Place
 from firstlight.tools.diagnose.probes.dependence import Dependence
 from firstlight.tools.diagnose.probes.edits import Edit, edits
-from firstlight.tools.diagnose.probes.events import (
-    Backward,
-    GradientWrite,
-    Scalar,
-    Trace,
-)
+from firstlight.tools.diagnose.probes.events import Backward, GradientWrite, Scalar, Trace
 from firstlight.tools.diagnose.probes.program import script_tree
 from firstlight.tools.diagnose.probes.replay import Replay, Window
 from firstlight.tools.diagnose.probes.scope import Scope

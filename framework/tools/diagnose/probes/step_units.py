@@ -17,13 +17,7 @@ from firstlight.tools.diagnose.probes.events import (
     Update,
     ZeroGrad,
 )
-from firstlight.tools.diagnose.probes.replay import (
-    Window,
-    direction,
-    inner,
-    is_transparent,
-    scaled,
-)
+from firstlight.tools.diagnose.probes.replay import Window, direction, inner, is_transparent, scaled
 from firstlight.tools.diagnose.probes.step_leaves import leading_arrays
 
 
