@@ -17,7 +17,7 @@ from firstlight.support.batches import describe_batch, placed
 from firstlight.tools.diagnose.backward import check_backward
 from firstlight.tools.diagnose.kind import Finding, ask
 from firstlight.tools.diagnose.probes import arrays, optimizer_recording
-from firstlight.tools.diagnose.probes.evaluation import Evaluation
+from firstlight.tools.diagnose.probes.evaluation import Evaluation, RunningStatistics
 from firstlight.tools.diagnose.probes.first_step import FirstStep
 from firstlight.tools.diagnose.probes.fused import FusedStep
 from firstlight.tools.diagnose.probes.gradient_flow import Dtypes, GradientFlow, refused_dtype
@@ -28,13 +28,12 @@ from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
 from firstlight.tools.diagnose.probes.places import in_the_check
 from firstlight.tools.diagnose.probes.raised import Failure, Raised
 from firstlight.tools.diagnose.probes.recorded_calls import Call, all_calls, recorded_step
-from firstlight.tools.diagnose.probes.replayed_calls import (
+from firstlight.tools.diagnose.probes.rerun_calls import (
     recorded_call_or_none,
     small_call,
     small_step,
     takes_one_array,
 )
-from firstlight.tools.diagnose.probes.running_statistics import RunningStatistics
 from firstlight.tools.diagnose.probes.samples import Samples
 from firstlight.tools.diagnose.probes.sandbox import small_arrays
 from firstlight.tools.diagnose.probes.short_training import ShortTraining

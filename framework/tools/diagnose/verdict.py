@@ -1,6 +1,7 @@
 """The verdict on one module: its gradients compared in a rerun, and the likely mistake."""
 
 import functools
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,12 +19,31 @@ from firstlight.tools.diagnose.probes.raised import one_line
 from firstlight.tools.diagnose.probes.recorded_calls import Call
 from firstlight.tools.diagnose.probes.repair import BUDGET, Repair, Search
 from firstlight.tools.diagnose.probes.rerun import Preparation, Rerun, UnsupportedError
-from firstlight.tools.diagnose.probes.rerun_call import rerun_arguments
+from firstlight.tools.diagnose.probes.rerun_calls import rerun_arguments
 from firstlight.tools.diagnose.probes.user_source import UserFunction
 from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
 from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
-from firstlight.tools.diagnose.shape_errors import explain_error
 from firstlight.tools.language import say
+
+
+def explain_error(error: Exception) -> tuple[str, str]:
+    """Return ``(kind, explanation)`` for an exception of a backward."""
+    text = " ".join(str(error).split())
+    line = source_line(error)
+    where = f" at `{line}`" if line else ""
+    said = f"backward raises {type(error).__name__}{where}: {text[:160]}"
+    if "cannot be replaced" in text:
+        return "not-accumulated", f"{said}; add to it: p.grad += ..."
+    if "no forward left to undo" in text:
+        return "stack", f"{said}; it takes from the stack more often than forward saves"
+    return "raises", said
+
+
+def source_line(error: Exception) -> str:
+    """Return the innermost line of a backward in a traceback, "" without one."""
+    lines = [f.line for f in traceback.extract_tb(error.__traceback__) if "backward" in f.name]
+    return lines[-1] if lines else ""
+
 
 Problem = tuple[str, str, str]  # kind, explanation and gradient
 UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"

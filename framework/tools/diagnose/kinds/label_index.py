@@ -2,8 +2,8 @@
 
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Kept
-from firstlight.tools.diagnose.probes.kept import LABELLED
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.values import LABELLED
 
 SOFTMAX = """
 import numpy as np

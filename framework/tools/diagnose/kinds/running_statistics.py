@@ -4,7 +4,7 @@ import ast
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.running_statistics import RunningStatistics as Measured
+from firstlight.tools.diagnose.probes.evaluation import RunningStatistics as Measured
 from firstlight.tools.diagnose.probes.user_source import UserFunction
 
 LEAST = 0.5  # that a running statistic should keep of itself

@@ -1,8 +1,7 @@
 """Something that a check could not judge."""
 
 from firstlight.tools.diagnose.kind import UNJUDGED, Findings, Kind
-from firstlight.tools.diagnose.probes.raised import Failure
-from firstlight.tools.diagnose.probes.untrained import Untrained
+from firstlight.tools.diagnose.probes.raised import Failure, Untrained
 
 
 class Unjudged(Kind):

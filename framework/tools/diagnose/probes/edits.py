@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firstlight.tools.diagnose.probes.edit_groups import changed, group_moves, same_change
 from firstlight.tools.diagnose.probes.edit_moves import expression_moves, statement_moves
 from firstlight.tools.diagnose.probes.edit_rules import rewritten
 from firstlight.tools.diagnose.probes.edit_values import (
+    changed,
+    group_moves,
     joined_moves,
     place_moves,
+    same_change,
     taken_moves,
     whole_moves,
 )

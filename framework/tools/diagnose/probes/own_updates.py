@@ -13,9 +13,9 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Evidence, Place
 from firstlight.tools.diagnose.probes.events import Assigned, Trace, Update
-from firstlight.tools.diagnose.probes.lost_values import leaves_of, lost_values
 from firstlight.tools.diagnose.probes.optimizer_claims import claimed_family
 from firstlight.tools.diagnose.probes.step_check import LOSS_NAMES, StepCheck
+from firstlight.tools.diagnose.probes.step_leaves import leaves_of, lost_values
 from firstlight.tools.diagnose.probes.step_units import Unit, value_units, windows
 from firstlight.tools.diagnose.probes.update_rules import (
     FAMILIES,

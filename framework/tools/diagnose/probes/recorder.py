@@ -26,13 +26,14 @@ from firstlight.tools.diagnose.probes.events import (
     Update,
 )
 from firstlight.tools.diagnose.probes.instrument import Site
-from firstlight.tools.diagnose.probes.kept import arrays_in, is_kept
 from firstlight.tools.diagnose.probes.recorded_calls import copied
 from firstlight.tools.diagnose.probes.sandbox import TIME_LIMIT, StopScript
 from firstlight.tools.diagnose.probes.step_numbers import Running, around, number_steps
 from firstlight.tools.diagnose.probes.values import (
+    arrays_in,
     changed_pairs,
     is_float_value,
+    is_kept,
     is_number,
     is_small,
     owners,

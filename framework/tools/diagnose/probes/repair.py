@@ -12,7 +12,6 @@ import numpy as np
 
 from firstlight.tools.diagnose.kind import Place
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.class_expressions import class_expressions
 from firstlight.tools.diagnose.probes.contract import Contract
 from firstlight.tools.diagnose.probes.edits import Edit, edits
 from firstlight.tools.diagnose.probes.gradients import (
@@ -22,6 +21,7 @@ from firstlight.tools.diagnose.probes.gradients import (
     probe,
 )
 from firstlight.tools.diagnose.probes.rerun import Rerun
+from firstlight.tools.diagnose.probes.scope import class_expressions
 from firstlight.tools.diagnose.probes.syntax import at_path, located, replaced, statements
 from firstlight.tools.diagnose.probes.user_source import UserFunction, with_called
 

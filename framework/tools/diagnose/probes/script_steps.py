@@ -4,19 +4,58 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from firstlight.tools.diagnose.kind import Evidence
 from firstlight.tools.diagnose.probes.fused import FusedStep, fits_as_a_whole
 from firstlight.tools.diagnose.probes.own_updates import STEPS, own_updates
-from firstlight.tools.diagnose.probes.replay import DoubleRecorder
+from firstlight.tools.diagnose.probes.raised import Unclear
+from firstlight.tools.diagnose.probes.replay import DoubleRecorder, Window, scaled
 from firstlight.tools.diagnose.probes.step_check import StepCheck
-from firstlight.tools.diagnose.probes.step_confirmation import confirmed
-from firstlight.tools.diagnose.probes.step_units import windows
+from firstlight.tools.diagnose.probes.step_units import output_units, value_units, windows
 from firstlight.tools.diagnose.probes.trace import trace
-from firstlight.tools.diagnose.probes.untrained import Unclear
 from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+
+SHRUNK = 0.5  # parameters of the second point
+SATURATED = {  # those where the loss may be saturated, by what limits it
+    re.compile(r"\bclip\(|maximum\([^,]+, *[\d.]*e-"): 0.02,
+    re.compile(r"\blog\([^\n]*\+ *([\d.]+e-|\w*eps)", re.I): 0.3,
+}
+
+
+def confirmed(check: StepCheck) -> StepCheck | None:
+    """Return the check if gradients are wrong with smaller parameters, too, else None.
+
+    Where a script clips something, its losses may be saturated: then the check with the smaller
+    parameters is returned.
+    """
+    window = check.window
+    source = check.path.read_text(encoding="utf-8")
+    saturates = [scale for limit, scale in SATURATED.items() if limit.search(source)]
+    scale = saturates[0] if saturates else SHRUNK
+    moves = {unit.key: scaled(unit.value, scale - 1) for unit in value_units(window)}
+    if not moves:
+        return check
+    found = check.replay(moves, free=True).finish()
+    again = [w for w in windows(found) if _place(w) == _place(window)]
+    if not again:
+        return None
+    second = StepCheck(check.path, check.arguments, again[0])
+    second.base = moves
+    units = {unit.key: unit for unit in output_units(again[0]) + value_units(again[0])}
+    check.wrong = [one for one in check.wrong if second.is_wrong(units.get(one.unit.key))]
+    if not check.wrong:
+        return None
+    if saturates:
+        second.run()
+    return second if second.wrong else check
+
+
+def _place(window: Window) -> Any:
+    return window.trace.events[window.end].key
+
 
 BOOTSTRAPS = re.compile(r"(gamma|discount)\w* *\* *[^\n]*(next|new|future|s2|boot)", re.I)
 BUDGET = 2.0  # seconds of all steps together, after which no further one is begun

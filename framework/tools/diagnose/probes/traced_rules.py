@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.diagnose.probes.numpy_functions import (
+from firstlight.tools.diagnose.probes.sample_ids import (
     CONTRACTIONS,
     ELEMENTWISE,
     EMPTY,
@@ -14,8 +14,10 @@ from firstlight.tools.diagnose.probes.numpy_functions import (
     MOVING,
     PERMUTING,
     REDUCING,
+    axis_letters,
+    compact,
+    widened,
 )
-from firstlight.tools.diagnose.probes.sample_ids import axis_letters, compact, widened
 from firstlight.tools.diagnose.probes.traced_array import (
     Draw,
     Origin,

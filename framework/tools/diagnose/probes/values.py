@@ -1,5 +1,6 @@
-"""Values of a script's variables: numbers and arrays, also nested, and what changed in them."""
+"""Values of a script's variables: numbers and arrays, also nested; what changed, what is kept."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.parameter import Parameter
+from firstlight.support.array import Array
 from firstlight.tools.diagnose.probes.arrays import flattened, is_float
 
 LARGEST = 2_000_000  # entries of an array that is copied
@@ -83,3 +85,38 @@ def path_to(value: Any, thing: Any, name: str, depth: int = 3) -> str:
         path_to(part, thing, form.format(name, key), depth - 1) for key, part in parts if depth
     )
     return next(filter(None, inner), "")
+
+
+DEPTH, TOKENS = 4, 100_000  # of nested values; entries of an array of tokens
+LABELLED = re.compile(r"[\w.]+\[:, ?[\w.\[\]]+\]$")  # p[:, y]
+
+
+def is_kept(name: str, value: Any) -> bool:
+    """Return whether an assignment is of interest: to ``best...``, of tokens, or to p[:, y]."""
+    if "best" in name.lower():
+        return "[:" not in name and "[..." not in name
+    if isinstance(value, np.ndarray):
+        return (
+            value.dtype.kind in "iu"
+            and 0 < value.ndim < 3
+            and value.size <= TOKENS
+            or (value.ndim == 2 and LABELLED.match(name) is not None)
+        )
+    return isinstance(value, list) and bool(value) and type(value[0]) is int
+
+
+def arrays_in(value: Any, depth: int = DEPTH) -> Iterator[Array]:
+    """Yield the arrays in nested values, parameters, modules and objects, themselves."""
+    if isinstance(value, Module):
+        value = value.parameters()
+    if isinstance(value, Parameter):
+        value = value.data
+    if isinstance(value, np.ndarray):
+        yield value
+    elif depth:
+        if isinstance(value, dict):
+            value = list(value.values())
+        elif not isinstance(value, list | tuple):
+            value = list(getattr(value, "__dict__", {}).values())
+        for part in value[:1000]:
+            yield from arrays_in(part, depth - 1)

@@ -3,8 +3,8 @@
 import pytest
 
 from firstlight.tools.diagnose.kind import ask
+from firstlight.tools.diagnose.probes.raised import Unclear
 from firstlight.tools.diagnose.probes.script_steps import RightStep, step_evidence
-from firstlight.tools.diagnose.probes.untrained import Unclear
 
 HEAD = """
 import numpy as np

@@ -4,8 +4,8 @@ import pytest
 
 from firstlight.tools.diagnose.kind import ask
 from firstlight.tools.diagnose.probes.recorder import Recorder
+from firstlight.tools.diagnose.probes.single_lines import without_effect
 from firstlight.tools.diagnose.probes.trace import trace
-from firstlight.tools.diagnose.probes.without_effect import without_effect
 
 SCRIPT = """
 import numpy as np

@@ -1,7 +1,8 @@
-"""Steps that are right as a whole, though a module's backward is not its forward's derivative."""
+"""Notes about gradients that differ on purpose, or fit only together with the loss."""
 
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.fused import FusedStep
+from firstlight.tools.diagnose.probes.purpose import StatedPurpose
 
 
 class Fused(Kind):
@@ -23,3 +24,21 @@ class Fused(Kind):
     def judge(self, evidence: FusedStep) -> Findings:
         """State it."""
         yield self.finding(evidence, "right", note=True)
+
+
+class OnPurpose(Kind):
+    """A note about a backward whose class says that it is not the derivative of forward."""
+
+    name = "on-purpose"
+    about = StatedPurpose
+    title = "differs on purpose", "weicht absichtlich ab"
+    says = {
+        "stated": (
+            "{name}.backward is not the derivative of forward; it says so itself: {words}",
+            "{name}.backward ist nicht die Ableitung von forward, und sagt es selbst: {words}",
+        )
+    }
+
+    def judge(self, evidence: StatedPurpose) -> Findings:
+        """Quote the words."""
+        yield self.finding(evidence, "stated", name=evidence.type, words=evidence.words, note=True)
