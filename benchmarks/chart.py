@@ -1,4 +1,4 @@
-"""A bar chart of step times from the JSON files of `step.py`: ours, PyTorch, Lightning, products.
+"""A bar chart of step times from the JSON files of `step.py`: ours, and the best of each library.
 
 python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
 """
@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import matplotlib
+from step_table import best
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -16,9 +17,25 @@ SHOWN = {  # peer: (label, colour)
     "gemms": ("matrix products alone", "#c9c9c9"),
     "ours": ("firstlight", "#d97706"),
     "ours-fast": ("firstlight, extra fast", "#92400e"),
-    "torch": ("PyTorch eager", "#3b6fb6"),
-    "lightning": ("Lightning", "#8fb3e0"),
 }
+COLOURS = {"PyTorch": "#3b6fb6", "JAX": "#3f8f6b", "Lightning": "#8fb3e0"}
+NAMES = {
+    "torch": "PyTorch eager",
+    "torch-fused": "PyTorch, fused Adam",
+    "torch-channels-last": "PyTorch, channels last",
+    "torch-compile": "PyTorch, torch.compile",
+    "lightning-barebones": "Lightning, barebones",
+}
+
+
+def bars(figures):
+    """Return ``(row, label, colour)`` for each bar, from the bottom up."""
+    found = [(row, *SHOWN[row["peer"]]) for row in figures if row["peer"] in SHOWN]
+    fastest = best(figures)
+    for library, colour in COLOURS.items():
+        if row := fastest.get(library):
+            found.append((row, NAMES.get(row["peer"], library), colour))
+    return found[::-1]
 
 
 def chart(works):
@@ -27,13 +44,12 @@ def chart(works):
         len(works), 1, figsize=(7, 1.9 * len(works)), layout="constrained", squeeze=False
     )
     for axes, work in zip(panels[:, 0], works, strict=True):
-        rows = [row for row in work["peers"] if row["peer"] in SHOWN][::-1]
+        rows, labels, colours = zip(*bars(work["peers"]), strict=True)
         medians = [row["median_ms"] for row in rows]
         around = [
             [row["median_ms"] - row["min_ms"] for row in rows],
             [row["max_ms"] - row["median_ms"] for row in rows],
         ]
-        labels, colours = zip(*(SHOWN[row["peer"]] for row in rows), strict=True)
         axes.barh(labels, medians, xerr=around, color=colours, height=0.7, ecolor="#555555")
         for place, row in enumerate(rows):
             label = f"{row['median_ms']:.{digits(row['median_ms'])}f} ms"

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from peers import load_work
+from torch_peers import channels_last
 
 from firstlight import Callback, DataLoader, Parameter, Trainer, nn, optim
 from firstlight.fast.cuda.attention import CudaAttention
@@ -137,6 +138,8 @@ def torch_steps(work, batch, arguments, precision, data):
     name, options = work.OPTIMIZER
     optimizer = getattr(torch.optim, name)(module.parameters(), **options)
     on_device = [[part.cuda() for part in work.to_torch(*pair)] for pair in data]
+    if work.IMAGES:
+        module, on_device = channels_last(module, on_device)
     low = {"bf16": torch.bfloat16, "16": torch.float16}.get(precision)
     scaler = torch.amp.GradScaler("cuda", enabled=precision == "16")
 

@@ -1,4 +1,4 @@
-"""The loops that `step.py` compares, one process for each; not to be started by hand.
+"""The processes that `step.py` compares, one for each peer; not to be started by hand.
 
 A worker is told on its standard input how many steps to make, makes them, answers on its standard
 output with the time they took, and sleeps in a blocking read until it is told again. What a
@@ -8,76 +8,23 @@ library prints goes to standard error, which is a file.
 import contextlib
 import gc
 import importlib.util
-import itertools
 import json
-import os
 import resource
 import sys
-import time
 from pathlib import Path
 
-BATCHES = 16  # made beforehand, gone through again and again; the same for all peers
-NEEDS = {"ours": "numpy", "trainer": "numpy", "trainer-bare": "numpy", "gemms": "numpy"}
-NEEDS |= {"ours-fast": "numba", "trainer-fast": "numba"}
-NEEDS |= {"torch": "torch", "torch-fused": "torch"}
-NEEDS |= {"lightning": "lightning", "lightning-barebones": "lightning"}
-
-
-class Done(Exception):
-    """Ends a training from within its loader."""
-
-
-class Turns:
-    """The worker's end of the pipe: waits for a turn, takes the time, answers."""
-
-    def __init__(self):
-        self.answers = os.fdopen(os.dup(1), "w", buffering=1)
-        os.dup2(2, 1)  # whatever prints from here on does not disturb the answers
-
-    def wait(self):
-        """Return the number of steps to make now."""
-        line = sys.stdin.readline()
-        if not line.strip() or line.strip() == "stop":
-            raise Done
-        self.cpu, self.start = time.process_time(), time.perf_counter()
-        return int(line)
-
-    def over(self):
-        """Tell the parent how long the turn took, on the clock and on all cores together."""
-        seconds, cpu = time.perf_counter() - self.start, time.process_time()
-        self.answer(seconds=seconds, cpu=cpu - self.cpu, cpu_in_all=cpu)
-
-    def answer(self, **values):
-        print(json.dumps(values), file=self.answers)
-
-
-class Feed:
-    """The loader of a ``fit``: hands out batches while there is a turn, and waits in between.
-
-    A step is all that happens from one request for a batch to the next.
-    """
-
-    def __init__(self, batches, turns):
-        self.batches, self.turns = itertools.cycle(batches), turns
-
-    def __len__(self):
-        return 10**9
-
-    def __iter__(self):
-        while True:
-            yield from itertools.islice(self.batches, self.turns.wait())
-            self.turns.over()
+from floor import adam, gemms
+from jax_peer import jax
+from torch_peers import lightning, reason_against, torch
+from turns import BATCHES, Done, Feed, Turns
 
 
 def load_work(path):
     """Return the module in a file of ``benchmarks/works``."""
-    spec = importlib.util.spec_from_file_location(f"work_{Path(path).stem}", path)
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     work = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(work)
     return work
-
-
-# --- the loops: each returns (parameters, loss of the first batch at the end) -------------------
 
 
 def ours(work, batch, size, peer, folder, turns):
@@ -88,15 +35,13 @@ def ours(work, batch, size, peer, folder, turns):
     optimizer = net.configure_optimizer()
     check_optimizer(work, optimizer)
     if peer.startswith("ours"):
-        with contextlib.suppress(Done):
-            turns.answer(ready=True)
-            feed = itertools.cycle(batches)
-            while True:
-                for data in itertools.islice(feed, turns.wait()):
-                    net.backward(net.training_step(data).dy)
-                    optimizer.step()
-                    optimizer.zero_grad()
-                turns.over()
+
+        def step(data):
+            net.backward(net.training_step(data).dy)
+            optimizer.step()
+            optimizer.zero_grad()
+
+        turns.serve(step, batches)
     else:
         bare = {"default_callbacks": False, "runs_dir": None}
         settings = bare if peer == "trainer-bare" else {"runs_dir": folder}
@@ -107,68 +52,6 @@ def ours(work, batch, size, peer, folder, turns):
     return sum(parameter.size for parameter in net.parameters()), float(loss)
 
 
-def torch(work, batch, size, peer, folder, turns):
-    net, loss_function, batches, optimizer = torch_parts(work, batch, size)
-    optimizer = optimizer(net.parameters(), fused=peer == "torch-fused" or None)
-    with contextlib.suppress(Done):
-        turns.answer(ready=True)
-        feed = itertools.cycle(batches)
-        while True:
-            for x, y in itertools.islice(feed, turns.wait()):
-                loss_function(net(x), y).backward()
-                optimizer.step()
-                optimizer.zero_grad()
-            turns.over()
-    return torch_result(net, loss_function, batches)
-
-
-def lightning(work, batch, size, peer, folder, turns):
-    import lightning
-
-    net, loss_function, batches, optimizer = torch_parts(work, batch, size)
-    bare = peer == "lightning-barebones"  # which logs nothing
-
-    class Step(lightning.LightningModule):
-        def __init__(self):
-            super().__init__()
-            self.net = net
-
-        def training_step(self, data, index):
-            x, y = data
-            loss = loss_function(self.net(x), y)
-            if not bare:
-                self.log("train_loss", loss)
-            return loss
-
-        def configure_optimizers(self):
-            return optimizer(self.parameters())
-
-    settings = {"barebones": True} if bare else {"default_root_dir": folder}
-    with contextlib.suppress(Done):
-        turns.answer(ready=True)
-        trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", **settings)
-        trainer.fit(Step(), Feed(batches, turns))
-    return torch_result(net, loss_function, batches)
-
-
-def gemms(work, batch, size, peer, folder, turns):
-    """The matrix products of a step, and nothing else, on arrays made beforehand."""
-    import numpy as np
-
-    rng, products = np.random.default_rng(0), []
-    for *lead, m, k, n in work.gemms(batch, **size):
-        a, b = rng.random((*lead, m, k), "float32"), rng.random((*lead, k, n), "float32")
-        products.append((a, b, np.zeros((*lead, m, n), "float32")))
-    with contextlib.suppress(Done):
-        turns.answer(ready=True)
-        while True:
-            for _ in range(turns.wait()):
-                for a, b, out in products:
-                    np.matmul(a, b, out=out)
-            turns.over()
-    return None, None
-
-
 def check_optimizer(work, optimizer):
     name, settings = work.OPTIMIZER
     mine = type(optimizer).__name__, optimizer.lr
@@ -176,26 +59,32 @@ def check_optimizer(work, optimizer):
         raise ValueError(f"{work.__name__}: OPTIMIZER is {work.OPTIMIZER}, the module's {mine}")
 
 
-def torch_parts(work, batch, size):
-    import torch
+# peer: (its loop, the modules it needs); a loop returns how many parameters there are, and the loss
+# of the first batch at the end
+PEERS = {
+    "gemms": (gemms, ("numpy",)),
+    "adam": (adam, ("numba",)),
+    "ours": (ours, ("numpy",)),
+    "ours-fast": (ours, ("numba",)),
+    "trainer": (ours, ("numpy",)),
+    "trainer-fast": (ours, ("numba",)),
+    "trainer-bare": (ours, ("numpy",)),
+    "torch": (torch, ("torch",)),
+    "torch-fused": (torch, ("torch",)),
+    "torch-channels-last": (torch, ("torch",)),
+    "torch-compile": (torch, ("torch",)),
+    "lightning": (lightning, ("lightning",)),
+    "lightning-barebones": (lightning, ("lightning",)),
+    "jax": (jax, ("jax", "optax")),
+}
 
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    net, loss_function = work.torch(batch, **size)
-    batches = [work.to_torch(x, y) for x, y in work.batches(batch, BATCHES, **size)]
-    name, settings = work.OPTIMIZER
 
-    def optimizer(parameters, **more):
-        return getattr(torch.optim, name)(parameters, **settings, **more)
-
-    return net.train(), loss_function, batches, optimizer
-
-
-def torch_result(net, loss_function, batches):
-    x, y = batches[0]
-    return sum(p.numel() for p in net.parameters()), loss_function(net.train()(x), y).item()
-
-
-# --- the worker ---------------------------------------------------------------------------------
+def missing(peer, work):
+    """Return why a peer cannot take part, or None."""
+    for module in PEERS[peer][1]:
+        if importlib.util.find_spec(module) is None:
+            return f"{module} is not installed"
+    return reason_against(peer, work)
 
 
 def peak_megabytes():
@@ -210,7 +99,7 @@ def peak_megabytes():
 
 def versions():
     found = {"python": sys.version.split()[0]}
-    for name in ("numpy", "torch", "lightning", "firstlight"):
+    for name in ("numpy", "numba", "torch", "lightning", "jax", "optax", "firstlight"):
         if name in sys.modules:
             found[name] = sys.modules[name].__version__
     return found
@@ -218,16 +107,12 @@ def versions():
 
 def main():
     turns, told = Turns(), json.loads(sys.argv[1])
-    peer = told["peer"]
-    if importlib.util.find_spec(NEEDS[peer]) is None:
-        turns.answer(missing=NEEDS[peer])
+    peer, work = told["peer"], load_work(told["work"])
+    if reason := missing(peer, work):
+        turns.answer(missing=reason)
         return
-    loops = {"ours": ours, "trainer": ours, "trainer-bare": ours, "gemms": gemms}
-    loops |= {"ours-fast": ours, "trainer-fast": ours}
-    loops |= {"lightning": lightning, "lightning-barebones": lightning}
-    loop = loops.get(peer, torch)
-    work = load_work(told["work"])
     gc.collect()
+    loop, _ = PEERS[peer]
     parameters, loss = loop(work, told["batch"], told["size"], peer, told["folder"], turns)
     turns.answer(peak=peak_megabytes(), parameters=parameters, loss=loss, versions=versions())
 

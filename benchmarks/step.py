@@ -7,16 +7,23 @@ imports, threads and memory do not mix. They take turns, A B C A B C ..., each m
 number of steps while all others sleep. Peers:
 
 ===================  ==============================================================================
-gemms                the floor: the step's matrix products alone, into arrays made beforehand
+gemms                the step's matrix products alone, into arrays made beforehand
+adam                 one compiled pass of Adam's update over parameters, gradients and moments
 ours                 a loop by hand: training_step, backward, optimizer.step, zero_grad
 trainer              `firstlight.Trainer` as it is, with its default callbacks and a run folder
 trainer-bare         the same without callbacks and without a run
 ours-fast, ...       these three with the extra ``fast``: what numba compiles is used
 torch                PyTorch eager, a loop by hand, the optimizer as it is by default
 torch-fused          the same with ``fused=True``
+torch-channels-last  the same with channels on the last axis, for works with images
+torch-compile        torch-fused with network and loss compiled (inductor, default mode)
 lightning            `lightning.Trainer` as it is; training_step logs its loss, as ours does unasked
 lightning-barebones  the same with ``barebones=True``, which logs nothing
+jax                  one jitted function a step, with Optax's optimizer
 ===================  ==============================================================================
+
+The *floor* of a step is ``gemms`` and ``adam`` together. What is compiled at the first step is not
+counted; the column "first s" has the seconds of the first three steps.
 
 A *work* is a file ``works/NAME.py`` with:
 
@@ -26,6 +33,8 @@ A *work* is a file ``works/NAME.py`` with:
 - ``batches(batch, count)``: a list of ``(x, y)``, NumPy arrays as our module takes them, x centred:
   units that are dead from early on have Adam's moments fade into denormals, at 3 times the cost
 - ``to_torch(x, y)``: the same as PyTorch's module takes them
+- ``jax(batch)``: parameters for JAX and ``loss(parameters, key, x, y)``
+- ``IMAGES``: whether x are images that go through convolutions
 - ``gemms(batch)``: the matrix products of a step, ``(m, k, n)`` each, or ``(many, m, k, n)``
 - ``SIZES``, optional: ``{name: {argument: value}}``; ``--size NAME`` passes these to all of the
   functions above (not ``to_torch``) by keyword; a size's ``"batch"`` is its default batch size
@@ -47,12 +56,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from peers import NEEDS, load_work
+from peers import PEERS, load_work
+from step_table import best, drift, floor, remarks, rows, table
 
 HERE = Path(__file__).resolve().parent
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-PEERS = ("gemms", "ours", "ours-fast", "trainer", "trainer-fast", "trainer-bare")
-PEERS += ("torch", "torch-fused", "lightning", "lightning-barebones")
 PAUSE = 0.1  # seconds between turns, for the last one's threads to fall asleep
 TURN = 1  # seconds a turn takes: after a pause, the first step finds all threads on one core
 
@@ -62,6 +70,7 @@ class Worker:
 
     def __init__(self, peer, told, folder, threads):
         self.peer, self.seconds, self.cores, self.result = peer, [], [], {}
+        self.first = 0.0  # seconds of the first turn, in which all is made that is made once
         self.cpu = 0.0  # processor time so far, between turns too: threads spin before they sleep
         self.log = Path(folder) / f"{peer}.log"
         told = {**told, "peer": peer, "folder": str(Path(folder) / peer)}
@@ -79,6 +88,7 @@ class Worker:
                     # as the firstlight command sets it
                     "OPENBLAS_THREAD_TIMEOUT": "20",
                     "FIRSTLIGHT_COMPILED": "1" if peer.endswith("-fast") else "0",
+                    "TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "inductor"),
                 },
             )
         self.missing = self.answer().get("missing")
@@ -115,10 +125,11 @@ def measure(names, told, folder, threads, rounds, steps):
     for name in names:
         worker = Worker(name, told, folder, threads)
         if worker.missing:
-            print(f"{name}: left out, {worker.missing} is not installed")
+            print(f"{name}: left out, {worker.missing}")
         else:
             workers.append(worker)
-    first = [worker.turn(3, keep=False) for worker in workers]  # makes all that is made once
+    for worker in workers:
+        worker.first = 3 * worker.turn(3, keep=False)
     first = [worker.turn(3, keep=False) for worker in workers]
     steps = steps or max(1, round(TURN / statistics.median(first)))
     for worker in workers:
@@ -146,63 +157,6 @@ def busy_seconds():
     return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
-def rows(workers):
-    """Return a dict of figures for each worker; ratios are to our loops where they took part."""
-    seconds = {worker.peer: worker.seconds for worker in workers}
-    found = []
-    for worker in workers:
-        to_ours, to_fast = (ratio(worker.seconds, seconds.get(p)) for p in ("ours", "ours-fast"))
-        found.append(
-            {
-                "peer": worker.peer,
-                "median_ms": 1e3 * statistics.median(worker.seconds),
-                "min_ms": 1e3 * min(worker.seconds),
-                "max_ms": 1e3 * max(worker.seconds),
-                "ratio": to_ours,
-                "ratio_fast": to_fast,
-                "cores": statistics.median(worker.cores),
-                "peak_mb": worker.result["peak"],
-                "loss": worker.result["loss"],
-                "seconds": worker.seconds,
-            }
-        )
-    return found
-
-
-def ratio(seconds, base):
-    """Return the median of the rounds' ratios, None where there is nothing to compare with."""
-    if base is None:
-        return None
-    return statistics.median(s / b for s, b in zip(seconds, base, strict=True))
-
-
-def drift(seconds):
-    """Return how much longer a step took in the second half of the rounds than in the first."""
-    half = len(seconds) // 2
-    return statistics.median(seconds[half:]) / statistics.median(seconds[: half or 1])
-
-
-def table(figures):
-    lines = [("peer", "ms a step", "min – max", "/ours", "/fast", "cores", "peak MB", "loss")]
-    for row in figures:
-        to_ours, to_fast, loss = (
-            "" if value is None else f"{value:.{digits}f}"
-            for value, digits in ((row["ratio"], 2), (row["ratio_fast"], 2), (row["loss"], 4))
-        )
-        span = f"{row['min_ms']:.2f} – {row['max_ms']:.2f}"
-        median, peak = f"{row['median_ms']:.3f}", f"{row['peak_mb']:.0f}"
-        cores = f"{row['cores']:.2f}"
-        lines.append((row["peer"], median, span, to_ours, to_fast, cores, peak, loss))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
-
-
 def cpu_name():
     info = Path("/proc/cpuinfo")
     for line in info.read_text().splitlines() if info.exists() else ():
@@ -226,7 +180,7 @@ def parse():
     told = parser.parse_args()
     told.peers = told.peers.split(",")
     for name in told.peers:
-        if name not in NEEDS:
+        if name not in PEERS:
             parser.error(f"--peers: expected some of {', '.join(PEERS)}, got {name}")
     if min(told.rounds, told.threads, told.batch or 1, told.steps or 1) < 1:
         parser.error("--rounds, --threads, --batch and --steps: expected 1 or more")
@@ -263,6 +217,7 @@ def main():
     print(", ".join(f"{library} {version}" for library, version in versions.items()))
     print(f"{told.rounds} rounds of {steps} steps; others used {others:.1%} of the processors\n")
     print(table(figures))
+    print(f"\n{remarks(figures)}")
     if others > 0.05:
         print("\nOther processes were busy: measure again when nothing runs beside.")
     for worker in workers if others <= 0.05 else ():
@@ -270,7 +225,9 @@ def main():
             print(f"\n{worker.peer}: the second half took {change:.2f} times as long as the first.")
             print("Dead units, or data learned by heart? Moments that fade away become denormal.")
     if told.json:
-        Path(told.json).write_text(json.dumps({**facts, "peers": figures}, indent=2) + "\n")
+        of_libraries = {library: row["peer"] for library, row in best(figures).items()}
+        found = {**facts, "floor": floor(figures), "best": of_libraries, "peers": figures}
+        Path(told.json).write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

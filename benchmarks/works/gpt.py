@@ -3,6 +3,7 @@
 import numpy as np
 
 BATCH = 12
+IMAGES = False
 OPTIMIZER = "AdamW", {"lr": 1e-3}
 SIZES = {
     "nano-cpu": {"layers": 4, "heads": 4, "width": 128, "block": 64, "batch": 12},
@@ -82,6 +83,50 @@ def to_torch(x, y):
     import torch
 
     return torch.from_numpy(x.copy()), torch.from_numpy(y.copy())
+
+
+def jax(batch, layers, heads, width, block):
+    from jax import nn, numpy
+    from optax import softmax_cross_entropy_with_integer_labels
+
+    rng = np.random.default_rng(0)
+
+    def weights(*shape):
+        return (0.02 * rng.standard_normal(shape, "float32")).astype("float32")
+
+    def ones():
+        return np.ones(width, "float32")
+
+    wide = {"attn": 3 * width, "proj": width, "up": 4 * width}
+    blocks = [
+        {name: weights(width, size) for name, size in wide.items()}
+        | {"down": weights(4 * width, width), "ln_1": ones(), "ln_2": ones()}
+        for _ in range(layers)
+    ]
+    parameters = {
+        "wte": weights(VOCABULARY, width), "wpe": weights(block, width),
+        "h": blocks, "ln_f": ones(),
+    }  # fmt: skip
+
+    def norm(x, gain):
+        centred = x - x.mean(-1, keepdims=True)
+        return centred / numpy.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * gain
+
+    def attention(x, p):
+        q, k, v = (
+            part.reshape(*x.shape[:2], heads, -1) for part in numpy.split(x @ p["attn"], 3, -1)
+        )
+        return nn.dot_product_attention(q, k, v, is_causal=True).reshape(x.shape) @ p["proj"]
+
+    def loss(parameters, key, x, y):
+        x = parameters["wte"][x] + parameters["wpe"]
+        for p in parameters["h"]:
+            x = x + attention(norm(x, p["ln_1"]), p)
+            x = x + nn.gelu(norm(x, p["ln_2"]) @ p["up"], approximate=False) @ p["down"]
+        logits = norm(x, parameters["ln_f"]) @ parameters["wte"].T
+        return softmax_cross_entropy_with_integer_labels(logits, y).mean()
+
+    return parameters, loss
 
 
 def gemms(batch, layers, heads, width, block):

@@ -1,9 +1,12 @@
 """mlp: a multi-layer perceptron 784-512-256-10 with ReLU on images of MNIST's size."""
 
+from itertools import pairwise
+
 import numpy as np
 
 BATCH = 128
 OPTIMIZER = "Adam", {"lr": 1e-3}
+IMAGES = False
 WIDTHS = (784, 512, 256, 10)
 
 
@@ -17,7 +20,7 @@ def torch(batch):
     from torch import nn
 
     layers = [nn.Flatten()]
-    for before, after in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for before, after in pairwise(WIDTHS):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1]), nn.CrossEntropyLoss()
 
@@ -36,9 +39,28 @@ def to_torch(x, y):
     return torch.from_numpy(x), torch.from_numpy(y)
 
 
+def jax(batch):
+    from jax import nn
+    from optax import softmax_cross_entropy_with_integer_labels
+
+    rng, layers = np.random.default_rng(0), []
+    for before, after in pairwise(WIDTHS):
+        w = rng.standard_normal((before, after), "float32") * (2 / before) ** 0.5
+        layers.append((w.astype("float32"), np.zeros(after, "float32")))
+
+    def loss(layers, key, x, y):
+        x = x.reshape(len(x), -1)
+        for w, b in layers[:-1]:
+            x = nn.relu(x @ w + b)
+        w, b = layers[-1]
+        return softmax_cross_entropy_with_integer_labels(x @ w + b, y).mean()
+
+    return layers, loss
+
+
 def gemms(batch):
     products = []
-    for before, after in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for before, after in pairwise(WIDTHS):
         products += [(batch, before, after), (after, batch, before)]  # y = x Wᵀ, dW = dyᵀ x
         if before != WIDTHS[0]:
             products += [(batch, after, before)]  # dx = dy W; nobody needs the pixels'

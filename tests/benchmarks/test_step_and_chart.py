@@ -21,25 +21,30 @@ def step(*arguments):
 @pytest.mark.slow
 def test_step_has_its_peers_make_the_same_steps(tmp_path):
     file = tmp_path / "figures.json"
-    peers = "--peers=gemms,ours,trainer-bare"
+    peers = "--peers=gemms,adam,ours,trainer-bare,torch-channels-last"
     done = step(peers, "--rounds=2", "--steps=3", "--threads=1", f"--json={file}")
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert (found["batch"], found["rounds"], found["steps"]) == (8, 2, 3)
-    gemms, ours, trainer = found["peers"]
-    assert [len(peer["seconds"]) for peer in found["peers"]] == [2, 2, 2]
+    gemms, *adam, ours, trainer = found["peers"]
+    assert {len(peer["seconds"]) for peer in found["peers"]} == {2}
     assert ours["loss"] == trainer["loss"]  # the same start, batches and number of steps
     assert ours["ratio"] == 1
     assert 0 < gemms["median_ms"] < ours["median_ms"]
     assert min(peer["peak_mb"] for peer in found["peers"]) > 20
     assert "trainer-bare" in done.stdout
+    assert "torch-channels-last: left out" in done.stdout  # an mlp has no images
+    if adam:  # numba is installed
+        assert found["floor"]["median_ms"] >= gemms["min_ms"] + adam[0]["min_ms"]
+        assert found["floor"]["multiples"]["ours"] > 1
+        assert "Adam" in done.stdout
 
 
 def test_step_names_what_it_does_not_know():
-    done = step("--peers=ours,jax")
+    done = step("--peers=ours,caffe")
     assert done.returncode == 2
-    assert "expected some of gemms, ours" in done.stderr
-    assert "got jax" in done.stderr
+    assert "expected some of gemms, adam, ours" in done.stderr
+    assert "got caffe" in done.stderr
     done = step("--size=huge")
     assert done.returncode == 2
     assert "mlp has the sizes none" in done.stderr
