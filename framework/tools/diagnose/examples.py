@@ -73,3 +73,14 @@ for epoch in range(40):
     optimizer.step()
 """
 )
+BATCHES = (
+    LOOP
+    + """
+for epoch in range(4):
+    for i in range(0, 64, 16):
+        loss = mse(net(x[i : i + 16]), y[i : i + 16])
+        optimizer.zero_grad()
+        net.backward(mse.backward())
+        optimizer.step()
+"""
+)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import BATCHES
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.flow_events import Step, union
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
@@ -60,18 +60,8 @@ class SameBatch(Kind):
                 yield self.finding(evidence, "same", at=at, steps=len(steps), **values)
                 return
 
-    wrong = (
-        LOOP
-        + """
-for epoch in range(4):
-    for i in range(0, 64, 16):
-        loss = mse(net(x[:16]), y[:16])
-        optimizer.zero_grad()
-        net.backward(mse.backward())
-        optimizer.step()
-"""
-    )
-    right = wrong.replace("[:16]", "[i : i + 16]")
+    right = BATCHES
+    wrong = right.replace("[i : i + 16]", "[:16]")
 
 
 class UnseenSamples(Kind):
@@ -120,18 +110,8 @@ class UnseenSamples(Kind):
                 yield self.finding(evidence, "unseen", at=at, **values)
                 return
 
-    wrong = (
-        LOOP
-        + """
-for epoch in range(4):
-    for i in range(0, len(x) - 16, 16):
-        loss = mse(net(x[i : i + 16]), y[i : i + 16])
-        optimizer.zero_grad()
-        net.backward(mse.backward())
-        optimizer.step()
-"""
-    )
-    right = wrong.replace("len(x) - 16", "len(x)")
+    right = BATCHES
+    wrong = right.replace("range(0, 64, 16)", "range(0, 64 - 16, 16)")
 
 
 def _run(step):

@@ -1,6 +1,6 @@
 """Gradients that are clipped at the wrong place of a loop."""
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import (
     Backward,
@@ -58,21 +58,9 @@ class Clipping(Kind):
         if len(zero) > 1 and len(zero) == len([s for s in norms if s.at == zero[0].at]):
             yield self.finding(evidence, "norm", at=evidence.call_line(zero[0]))
 
-    wrong = (
-        LOOP
-        + """\
-for epoch in range(40):
-    loss = mse(net(x), y)
-    net.backward(mse.backward())
-    optimizer.step()
-    for p in net.parameters():
-        p.grad[...] = np.clip(p.grad, -0.01, 0.01)
-    optimizer.zero_grad()
-"""
-    )
-    right = wrong.replace("    optimizer.step()\n", "").replace(
-        "    optimizer.zero_grad()", "    optimizer.step()\n    optimizer.zero_grad()"
-    )
+    clip = "    for p in net.parameters():\n        p.grad[...] = np.clip(p.grad, -0.01, 0.01)\n"
+    wrong = TRAINED + clip
+    right = TRAINED.replace("    optimizer.step()\n", f"{clip}    optimizer.step()\n")
 
 
 def _turn(event):

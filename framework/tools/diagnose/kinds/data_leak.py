@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.traced_array import Reduction
@@ -45,18 +45,11 @@ class DataLeak(Kind):
                     yield self.finding(evidence, "statistic", at=one.at, **values)
                     return
 
-    wrong = (
-        LOOP.replace("y = x", "wide = 3 * x + 1\nx = (wide - wide.mean()) / wide.std()\ny = x")
-        + """
-x_train, y_train, x_test, y_test = x[:48], y[:48], x[48:], y[48:]
-for epoch in range(20):
-    loss = mse(net(x_train), y_train)
-    optimizer.zero_grad()
-    net.backward(mse.backward())
-    optimizer.step()
-print(((net(x_test) - y_test) ** 2).mean())
-"""
+    wrong = TRAINED.replace(
+        "y = x", "wide = 3 * x + 1\nx = (wide - wide.mean()) / wide.std()\ny = x"
     )
+    wrong = wrong.replace("net(x), y", "net(x[:48]), y[:48]")
+    wrong += "print(((net(x[48:]) - y[48:]) ** 2).mean())\n"
     right = wrong.replace("wide.mean()) / wide.std()", "wide[:48].mean()) / wide[:48].std()")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import Backward, Forward, Update
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
@@ -107,17 +107,8 @@ class EvaluationMode(Kind):
                 )
                 return
 
-    wrong = (
-        LOOP.replace("nn.Tanh()", "nn.Dropout(0.2)")
-        + """\
-for epoch in range(40):
-    loss = mse(net(x[:48]), y[:48])
-    net.zero_grad()
-    net.backward(mse.backward())
-    optimizer.step()
-print(((net(x[48:]) - y[48:]) ** 2).mean())
-"""
-    )
+    wrong = TRAINED.replace("nn.Tanh()", "nn.Dropout(0.2)").replace("(x), y)", "(x[:48]), y[:48])")
+    wrong += "print(((net(x[48:]) - y[48:]) ** 2).mean())\n"
     right = wrong.replace("print(", "net.eval()\nprint(")
 
 

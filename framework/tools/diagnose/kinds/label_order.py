@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import BATCHES
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.sample_flow import Pairing, SampleFlow
 
@@ -63,18 +63,8 @@ class LabelOrder(Kind):
                 yield self.finding(evidence, "others", at=line_of(one), share=share, **values)
                 return
 
-    wrong = (
-        LOOP
-        + """
-for epoch in range(4):
-    order = rng.permutation(64)
-    shuffled = x[order]
-    for i in range(0, 64, 16):
-        loss = mse(net(shuffled[i : i + 16]), y[i : i + 16])
-        optimizer.zero_grad()
-        net.backward(mse.backward())
-        optimizer.step()
-"""
+    wrong = BATCHES.replace("net(x", "net(shuffled").replace(
+        "    for i", "    order = rng.permutation(64)\n    shuffled = x[order]\n    for i"
     )
     right = wrong.replace("y[i : i + 16])", "y[order][i : i + 16])")
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.events import OptimizerStep, Scalar
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
@@ -50,18 +50,7 @@ class LearningRateZero(Kind):
                     at = zero_rate(evidence, made) or made
                     yield self.finding(evidence, "group", at=at, number=index + 1, count=count)
 
-    wrong = (
-        LOOP
-        + """\
-total = 40
-for step in range(total):
-    optimizer.lr = 0.02 * ((total - step) // total)
-    loss = mse(net(x), y)
-    optimizer.zero_grad()
-    net.backward(mse.backward())
-    optimizer.step()
-"""
-    )
+    wrong = TRAINED.replace("    loss", "    optimizer.lr = 0.02 * ((40 - epoch) // 40)\n    loss")
     right = wrong.replace("//", "/")
 
 

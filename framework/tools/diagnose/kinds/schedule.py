@@ -2,7 +2,7 @@
 
 import ast
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, texts, words
@@ -65,17 +65,8 @@ class Schedule(Kind):
                     seen.add(id(node))
                     yield self.finding(evidence, "unread", at=at, name=name)
 
-    right = (
-        LOOP
-        + """\
-for epoch in range(40):
-    lr = 0.02 * 0.9 ** epoch
-    optimizer.lr = lr
-    loss = mse(net(x), y)
-    net.zero_grad()
-    net.backward(mse.backward())
-    optimizer.step()
-"""
+    right = TRAINED.replace(
+        "    loss", "    lr = 0.02 * 0.9 ** epoch\n    optimizer.lr = lr\n    loss"
     )
     wrong = right.replace("    optimizer.lr = lr\n", "")
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
@@ -65,18 +65,9 @@ class TestedOnTraining(Kind):
                 yield self.finding(evidence, "unused", at=largest.at, **names)
                 return
 
-    wrong = (
-        LOOP
-        + """\
-x_train, y_train, x_test, y_test = x[:48], y[:48], x[48:], y[48:]
-for epoch in range(40):
-    loss = mse(net(x_train), y_train)
-    net.zero_grad()
-    net.backward(mse.backward())
-    optimizer.step()
-print(((net.eval()(x_train) - y_train) ** 2).mean())
-"""
-    )
+    split = "x_train, y_train, x_test, y_test = x[:48], y[:48], x[48:], y[48:]\nfor epoch"
+    wrong = TRAINED.replace("for epoch", split).replace("net(x), y", "net(x_train), y_train")
+    wrong += "print(((net.eval()(x_train) - y_train) ** 2).mean())\n"
     right = wrong.replace("(x_train) - y_train) **", "(x_test) - y_test) **")
 
 

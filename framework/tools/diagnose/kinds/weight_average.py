@@ -4,7 +4,7 @@ import ast
 
 import numpy as np
 
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.events import Forward, OptimizerStep, Update
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop
@@ -125,19 +125,11 @@ class WeightAverage(Kind):
                 return self.finding(evidence, "fast", at=at, kept=1 - taken, taken=taken)
         return None
 
-    wrong = (
-        LOOP
-        + """\
-average = [p.data.copy() for p in net.parameters()]
-for epoch in range(40):
-    loss = mse(net(x), y)
-    net.zero_grad()
-    net.backward(mse.backward())
-    optimizer.step()
-    for mean, p in zip(average, net.parameters()):
-        mean[...] = 0.1 * mean + 0.9 * p.data
-"""
+    wrong = TRAINED.replace(
+        "for epoch", "average = [p.data.copy() for p in net.parameters()]\nfor epoch"
     )
+    wrong += "    for mean, p in zip(average, net.parameters()):\n"
+    wrong += "        mean[...] = 0.1 * mean + 0.9 * p.data\n"
     right = wrong.replace("0.1 * mean + 0.9 * p.data", "0.9 * mean + 0.1 * p.data")
 
 

@@ -1,7 +1,7 @@
 """Gradients that are not set to zero between the updates of a hand-written loop."""
 
 from firstlight.optim import Optimizer
-from firstlight.tools.diagnose.examples import LOOP
+from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.events import OptimizerStep
 from firstlight.tools.diagnose.probes.ledger import TrainingLoop, Use
@@ -54,16 +54,8 @@ class ZeroGradMissing(Kind):
                 )
                 return
 
-    wrong = (
-        LOOP
-        + """\
-for epoch in range(40):
-    loss = mse(net(x), y)
-    net.backward(mse.backward())
-    optimizer.step()
-"""
-    )
-    right = wrong.replace("optimizer.step()\n", "optimizer.step()\n    optimizer.zero_grad()\n")
+    right = TRAINED
+    wrong = right.replace("    net.zero_grad()\n", "")
 
 
 def pairs(uses: list[Use]) -> list[tuple[Use, Use]]:

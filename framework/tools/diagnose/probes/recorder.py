@@ -1,7 +1,6 @@
 """Recorder: what an instrumented script calls; records events, and shortens loops that train."""
 
 import contextlib
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +27,7 @@ from firstlight.tools.diagnose.probes.events import (
 from firstlight.tools.diagnose.probes.instrument import Site
 from firstlight.tools.diagnose.probes.recorded_calls import copied
 from firstlight.tools.diagnose.probes.sandbox import TIME_LIMIT, StopScript
-from firstlight.tools.diagnose.probes.step_numbers import Running, around, number_steps
+from firstlight.tools.diagnose.probes.step_numbers import Running, StepCounts, around, number_steps
 from firstlight.tools.diagnose.probes.values import (
     arrays_in,
     changed_pairs,
@@ -41,7 +40,6 @@ from firstlight.tools.diagnose.probes.values import (
 )
 
 STEPS, SECONDS = 3, 10.0  # of each training, and of the whole script
-TURNS = 4  # of an inner loop, after which an array from which it subtracts is being trained
 MOST_KEPT = 400
 EVENTS, UNTRAINED = 20_000, 5_000  # that are kept, at most, and before anything is trained
 
@@ -73,21 +71,23 @@ class Recorder:
         self.inside: bool = False  # a call of a module or an optimizer
         self.kept: int = 0
         self._running: dict[int, dict[int, Running]] = {}  # by frame, site
-        self._by_run: dict[int, Running] = {}
         self.runs: int = 0  # of loops, so far
         self.unseeded: int = 0  # generators that were made without a seed, so far
         self._waiting = {}
         self._keys: dict[int, tuple[Any, Any]] = {}  # of values by id, kept alive
         self._ordinals: dict[tuple[str, int], int] = {}
-        self._counts: dict[Any, int] = {}
-        self._numbers: dict[int, set[Any]] = {}  # lines and names of scalars in each outermost loop
-        self._changes: dict[Any, tuple[float, float]] = {}  # of numbers, at their latest update
-        self._first: dict[Any, tuple[Turn, ...]] = {}
-        self._turns: dict[Any, set[tuple[Turn, ...]]] = {}  # iterations that updated a value
+        self._steps: StepCounts = StepCounts()
 
     def loop(self, site: int, iterable: Any) -> Iterator[Any]:
         """Iterate until its trained values had enough steps."""
-        return self._iterate(self._entered(site, sys._getframe(1)), iterable)
+        running = self._entered(site, sys._getframe(1))
+        for number, item in enumerate(iterable):
+            self._check_time()
+            if number and self._is_enough(running):
+                return
+            running.number = number
+            self.turned(running, sys._getframe(1))
+            yield item
 
     def enter(self, site: int) -> None:
         """Begin a while loop."""
@@ -159,17 +159,19 @@ class Recorder:
         """Append an event, and complete it with its line and loops."""
         if not self.active:
             return
-        if len(self.trace.events) >= (EVENTS if self._counts else UNTRAINED):
+        if len(self.trace.events) >= (EVENTS if self._steps.counts else UNTRAINED):
             raise StopScript("so many statements were followed that the rest is left out")
         event.index = len(self.trace.events)
         event.at, event.loops = self.here()
         event.inside = self.inside
-        event.key = self.key_of(event)
+        kind = type(event).__name__, event.at.line
+        self._ordinals[kind] = self._ordinals.get(kind, -1) + 1
+        event.key = (*kind, self._ordinals[kind])
         self.trace.events.append(event)
         if isinstance(event, OptimizerStep):
-            self._count(id(event.optimizer), event, certain=True)
-        if isinstance(event, Scalar) and event.loops:
-            self._numbers.setdefault(event.loops[0].run, set()).add((event.at.line, event.name))
+            self._steps.add(id(event.optimizer), event, certain=True)
+        if isinstance(event, Scalar):
+            self._steps.measure(event)
 
     def here(self) -> tuple[Place, tuple[Turn, ...]]:
         """Return the script's current line, and the loops around it."""
@@ -190,7 +192,7 @@ class Recorder:
     @property
     def has_trained(self) -> bool:
         """Whether a training has begun, after which no file may be written."""
-        return bool(self._counts) or bool(self.trace.fits)
+        return bool(self._steps.counts or self.trace.fits)
 
     def skip(self, runs: int, events: Mapping[tuple[str, int], int]) -> None:
         """Count loops and events that a statement made in another run."""
@@ -202,12 +204,6 @@ class Recorder:
     def has_changed_values(self) -> bool:
         """Whether anything that may be trained was changed so far."""
         return self.has_trained or any(isinstance(e, Update) for e in self.trace.events)
-
-    def key_of(self, event: Event) -> tuple[str, int, int]:
-        """Return the class and line of an event, and how many of these came before."""
-        kind = type(event).__name__, event.at.line
-        self._ordinals[kind] = self._ordinals.get(kind, -1) + 1
-        return (*kind, self._ordinals[kind])
 
     def output(self, event: Forward, call: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
         """Return the output of a module's outermost forward."""
@@ -246,7 +242,7 @@ class Recorder:
 
     def finish(self) -> Trace:
         """Number the steps of the recorded events, and return the trace."""
-        number_steps(self.trace, set(self._counts))
+        number_steps(self.trace, set(self._steps.counts))
         return self.trace
 
     # --- loops ----------------------------------------------------------------------------------
@@ -254,62 +250,17 @@ class Recorder:
     def _entered(self, site, frame):
         self.runs += 1
         running = Running(self.sites[site], frame.f_code, self.runs)
-        self._running.setdefault(id(frame), {})[site] = self._by_run[self.runs] = running
+        self._running.setdefault(id(frame), {})[site] = self._steps.by_run[self.runs] = running
         return running
 
-    def _iterate(self, running, iterable):
-        for number, item in enumerate(iterable):
-            self._check_time()
-            if number and self._is_enough(running):
-                return
-            running.number = number
-            self.turned(running, sys._getframe(1))
-            yield item
-
     def _is_enough(self, running):
-        counts = [self._counts[key] for key in running.updated]
-        # Of many numbers, some may be taken for others.
-        each = min(counts, default=0) >= self.steps or max(counts, default=0) >= 10 * self.steps
-        enough = running.repeated and each
+        enough = self._steps.are_enough(running, self.steps)
         self.trace.shortened |= enough
         return enough
-
-    def _count(self, key, event, *, certain, descends=False):
-        """Count a step of a trained value in each loop that runs."""
-        loops = event.loops
-        if not certain and np.ndim(event.after) == 0 and self._decays(key, event):
-            self._counts.pop(key, None)
-            for running in self._by_run.values():
-                running.updated.pop(key, None)
-            return
-        measured = self._numbers.get(loops[0].run, set()) if loops else set()
-        if not certain and not measured - {(event.at.line, event.name)}:
-            return  # nothing is measured in this loop that could be a loss
-        first = self._first.setdefault(key, loops)
-        together = bool(loops) and bool(first) and first[0].run == loops[0].run
-        again = together and first[0].number != loops[0].number
-        (turns := self._turns.setdefault(key, set())).add(loops)
-        if not certain and not again and not (descends and len(turns) >= TURNS):
-            return  # an accumulator that an inner loop fills, so far
-        self._counts[key] = self._counts.get(key, 0) + 1
-        for turn in loops:
-            running = self._by_run[turn.run]
-            running.repeated |= running.updated.get(key, turn.number) != turn.number
-            running.updated[key] = turn.number
-
-    def _decays(self, key, event):
-        """Return whether a number changes by the same factor or amount as the time before."""
-        before, after = float(event.before), float(event.after)
-        change = after / (before or 1.0), after - before
-        known = self._changes.get(key, (math.nan, math.nan))
-        self._changes[key] = change
-        return any(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(change, known, strict=True))
 
     def _check_time(self):
         if time.thread_time() > self.until:
             raise StopScript(TIME_LIMIT)
-
-    # --- values -----------------------------------------------------------------------------------
 
     def _written(self, base, old, site):
         """Return the array that an item assignment writes into, or the old value."""
@@ -336,7 +287,7 @@ class Recorder:
         event.value = key = self._keys.get(id(old), (("value", *first), old))[0]
         if self.active:
             descends = self.sites[site].subtracts and np.ndim(new) > 0
-            self._count(key, event, certain=owner is not None, descends=descends)
+            self._steps.add(key, event, certain=owner is not None, descends=descends)
         wanted = self.updated(event, new)
         for one in (old, new, wanted):
             self._keys[id(one)] = key, one
