@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from firstlight.tools.diagnose.kind import Finding, ask, in_language
 from firstlight.tools.diagnose.probes.arrays import flattened, is_float
-from firstlight.tools.diagnose.probes.contract import LostCache, keeps_only_the_latest
-from firstlight.tools.diagnose.probes.kept_values import KeptValues
-from firstlight.tools.diagnose.probes.part_calls import PartCalls
-from firstlight.tools.diagnose.probes.purpose import StatedPurpose
+from firstlight.tools.diagnose.probes.module.contract import LostCache, keeps_only_the_latest
+from firstlight.tools.diagnose.probes.module.kept_values import KeptValues
+from firstlight.tools.diagnose.probes.module.part_calls import PartCalls
+from firstlight.tools.diagnose.probes.module.purpose import StatedPurpose
+from firstlight.tools.diagnose.probes.module.stand_ins import PART_DY, with_stand_ins
 from firstlight.tools.diagnose.probes.recorded_calls import Call, all_calls
-from firstlight.tools.diagnose.probes.stand_ins import PART_DY, with_stand_ins
 from firstlight.tools.diagnose.report import Report, hint
 from firstlight.tools.diagnose.verdict import Verdict
 from firstlight.tools.language import say

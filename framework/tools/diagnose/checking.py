@@ -16,29 +16,30 @@ from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
 from firstlight.tools.diagnose.backward import check_backward
 from firstlight.tools.diagnose.kind import Finding, ask
-from firstlight.tools.diagnose.probes import arrays, optimizer_recording
-from firstlight.tools.diagnose.probes.evaluation import Evaluation, RunningStatistics
-from firstlight.tools.diagnose.probes.first_step import FirstStep
-from firstlight.tools.diagnose.probes.fused import FusedStep
-from firstlight.tools.diagnose.probes.gradient_flow import Dtypes, GradientFlow, refused_dtype
-from firstlight.tools.diagnose.probes.input_scale import InputScale
-from firstlight.tools.diagnose.probes.loss_gradient import LossGradient
-from firstlight.tools.diagnose.probes.module_state import detached_copy, float64_copy
-from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
-from firstlight.tools.diagnose.probes.places import in_the_check
-from firstlight.tools.diagnose.probes.raised import Failure, Raised
-from firstlight.tools.diagnose.probes.recorded_calls import Call, all_calls, recorded_step
-from firstlight.tools.diagnose.probes.rerun_calls import (
+from firstlight.tools.diagnose.probes import arrays
+from firstlight.tools.diagnose.probes.model.evaluation import Evaluation, RunningStatistics
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.gradient_flow import Dtypes, GradientFlow, refused_dtype
+from firstlight.tools.diagnose.probes.model.input_scale import InputScale
+from firstlight.tools.diagnose.probes.model.loss_gradient import LossGradient
+from firstlight.tools.diagnose.probes.model.short_training import ShortTraining
+from firstlight.tools.diagnose.probes.model.units import UnitActivity
+from firstlight.tools.diagnose.probes.module.rerun_calls import (
     recorded_call_or_none,
     small_call,
     small_step,
     takes_one_array,
 )
+from firstlight.tools.diagnose.probes.module.user_source import UserFunction
+from firstlight.tools.diagnose.probes.module_state import detached_copy, float64_copy
+from firstlight.tools.diagnose.probes.optimizers import optimizer_recording
+from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.places import in_the_check
+from firstlight.tools.diagnose.probes.raised import Failure, Raised
+from firstlight.tools.diagnose.probes.recorded_calls import Call, all_calls, recorded_step
 from firstlight.tools.diagnose.probes.samples import Samples
-from firstlight.tools.diagnose.probes.sandbox import small_arrays
-from firstlight.tools.diagnose.probes.short_training import ShortTraining
-from firstlight.tools.diagnose.probes.units import UnitActivity
-from firstlight.tools.diagnose.probes.user_source import UserFunction
+from firstlight.tools.diagnose.probes.script.sandbox import small_arrays
+from firstlight.tools.diagnose.probes.steps.fused import FusedStep
 from firstlight.tools.diagnose.report import LOOK, Report
 
 NEEDED = (

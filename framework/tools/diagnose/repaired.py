@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from firstlight.tools.diagnose.kind import Findings, Kind, Text, in_language
-from firstlight.tools.diagnose.probes.repair import Repair
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.repair import Repair
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 
 SHORT = 60  # characters of source that fit into a sentence
 

@@ -11,22 +11,28 @@ import numpy as np
 from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.tools.diagnose.kind import Evidence
-from firstlight.tools.diagnose.probes.events import Fit, Forward, OptimizerStep, Trace, Update
-from firstlight.tools.diagnose.probes.hand_written_loops import Loop, LoopRecorder
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow, sample_flow
+from firstlight.tools.diagnose.probes.model.trainer_hooks import TrainerHooks
 from firstlight.tools.diagnose.probes.module_state import detached_copy, give_optimizer
-from firstlight.tools.diagnose.probes.optimizer_recording import recording_optimizers
-from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.optimizers.optimizer_recording import recording_optimizers
+from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
 from firstlight.tools.diagnose.probes.raised import Raised, Unclear, Untrained, one_line
 from firstlight.tools.diagnose.probes.recorded_calls import Call
-from firstlight.tools.diagnose.probes.recorder import Recorder
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow, sample_flow
-from firstlight.tools.diagnose.probes.script_steps import step_evidence
-from firstlight.tools.diagnose.probes.single_lines import first_nan, without_effect
-from firstlight.tools.diagnose.probes.trace import trace
-from firstlight.tools.diagnose.probes.trainer_hooks import TrainerHooks
-from firstlight.tools.diagnose.probes.whole_steps import whole_step
-from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+from firstlight.tools.diagnose.probes.script.events import (
+    Fit,
+    Forward,
+    OptimizerStep,
+    Trace,
+    Update,
+)
+from firstlight.tools.diagnose.probes.script.hand_written_loops import Loop, LoopRecorder
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.recorder import Recorder
+from firstlight.tools.diagnose.probes.script.single_lines import first_nan, without_effect
+from firstlight.tools.diagnose.probes.script.trace import trace
+from firstlight.tools.diagnose.probes.steps.script_steps import step_evidence
+from firstlight.tools.diagnose.probes.steps.whole_steps import whole_step
+from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 
 @dataclass

@@ -12,17 +12,22 @@ from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.tools.diagnose.kind import Finding, Place, ask
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.contract import Contract
-from firstlight.tools.diagnose.probes.gradients import Gradient, compare, compare_gradients, probe
+from firstlight.tools.diagnose.probes.module.contract import Contract
+from firstlight.tools.diagnose.probes.module.gradients import (
+    Gradient,
+    compare,
+    compare_gradients,
+    probe,
+)
+from firstlight.tools.diagnose.probes.module.repair import BUDGET, Repair, Search
+from firstlight.tools.diagnose.probes.module.rerun import Preparation, Rerun, UnsupportedError
+from firstlight.tools.diagnose.probes.module.rerun_calls import rerun_arguments
+from firstlight.tools.diagnose.probes.module.user_source import UserFunction
+from firstlight.tools.diagnose.probes.module.wrong_backward import WrongBackward
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.probes.places import in_the_check, own_line
 from firstlight.tools.diagnose.probes.raised import one_line
 from firstlight.tools.diagnose.probes.recorded_calls import Call
-from firstlight.tools.diagnose.probes.repair import BUDGET, Repair, Search
-from firstlight.tools.diagnose.probes.rerun import Preparation, Rerun, UnsupportedError
-from firstlight.tools.diagnose.probes.rerun_calls import rerun_arguments
-from firstlight.tools.diagnose.probes.user_source import UserFunction
-from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
 from firstlight.tools.language import say
 
 

@@ -95,7 +95,7 @@ class ExamineCommand(NamesCommand):
         settings.parse(args.rest, known=vars(args))
         seed_everything(settings.general["seed"])
         if script is not None:
-            from firstlight.tools.diagnose.probes.kept_statements import keeping_statements
+            from firstlight.tools.diagnose.probes.script.kept_statements import keeping_statements
 
             with keeping_statements():
                 return self.examine(self._of_script(script, settings, args.data), args)
@@ -244,7 +244,7 @@ def _report(found, training, args):
 def _of_script(found, reports):
     """Examine the evidence about the script's code; return the kinds of the findings."""
     from firstlight.tools.diagnose.probes.raised import Raised
-    from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+    from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
     kinds, known = set(), {line.subject for report in reports for line in report.checks}
     for report, training in zip(reports, found.trainings, strict=False):

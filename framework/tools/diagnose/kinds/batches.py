@@ -7,9 +7,9 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import BATCHES
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.flow_events import Step, union
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
-from firstlight.tools.diagnose.probes.traced_array import Holder
+from firstlight.tools.diagnose.probes.flow.flow_events import Step, union
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.flow.traced_array import Holder
 
 ENOUGH = 4  # steps
 

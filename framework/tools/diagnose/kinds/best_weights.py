@@ -4,9 +4,9 @@ import numpy as np
 
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.kinds.early_stopping import EarlyStopping
-from firstlight.tools.diagnose.probes.events import Kept, OptimizerStep, Update
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.values import arrays_in
+from firstlight.tools.diagnose.probes.script.events import Kept, OptimizerStep, Update
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.values import arrays_in
 
 
 class BestWeights(Kind):

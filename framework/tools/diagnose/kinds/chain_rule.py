@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.support.state import children
 from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.arrays import is_multiple
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken
 
 

@@ -2,14 +2,14 @@
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import (
+from firstlight.tools.diagnose.probes.script.events import (
     Backward,
     GradientWrite,
     OptimizerStep,
     Scalar,
     ZeroGrad,
 )
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop, is_scaling
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop, is_scaling
 
 
 class Clipping(Kind):

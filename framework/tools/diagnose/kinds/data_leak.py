@@ -5,8 +5,8 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
-from firstlight.tools.diagnose.probes.traced_array import Reduction
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.flow.traced_array import Reduction
 
 SHARE = 0.5  # of the held-out samples
 MATTERS = 1e-3  # relative change of a statistic without them

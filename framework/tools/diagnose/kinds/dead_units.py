@@ -3,7 +3,7 @@
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import flattened
-from firstlight.tools.diagnose.probes.units import UnitActivity, dead_mask
+from firstlight.tools.diagnose.probes.model.units import UnitActivity, dead_mask
 
 
 class DeadUnits(Kind):

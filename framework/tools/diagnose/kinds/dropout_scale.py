@@ -4,8 +4,8 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
-from firstlight.tools.diagnose.probes.traced_array import Draw
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.flow.traced_array import Draw
 
 ENTRIES = 2000  # of the masks
 CERTAIN = 5  # standard deviations

@@ -3,7 +3,7 @@
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.gradient_flow import Dtypes, forward_dtype
+from firstlight.tools.diagnose.probes.model.gradient_flow import Dtypes, forward_dtype
 
 
 class Dtype(Kind):

@@ -4,8 +4,8 @@ import ast
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, words, writes
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import loops, pairs, targets, words, writes
 
 BEST = {"best", "lowest", "highest", "min", "max"}
 LOSSES = {"loss", "losses", "err", "error", "nll", "perplexity", "ppl", "mse", "rmse", "mae"}

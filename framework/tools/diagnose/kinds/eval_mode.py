@@ -8,11 +8,11 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import Backward, Forward, Update
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.flow.traced_array import Reduction
 from firstlight.tools.diagnose.probes.module_state import detached_copy
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
-from firstlight.tools.diagnose.probes.traced_array import Reduction
+from firstlight.tools.diagnose.probes.script.events import Backward, Forward, Update
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 SEVERAL = 5  # predictions with new masks that are averaged
 DIFFERENCE = 0.02  # of the outputs in both modes, relative to their size

@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.evaluation import EvaluatedModule, Evaluation
+from firstlight.tools.diagnose.probes.model.evaluation import EvaluatedModule, Evaluation
 
 MEAN_TOLERANCE = 0.08  # relative difference of the means of training and evaluation
 

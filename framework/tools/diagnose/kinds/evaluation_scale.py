@@ -5,9 +5,9 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import LOOP
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.flow_events import Entry, union
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
-from firstlight.tools.diagnose.probes.traced_array import Reduction
+from firstlight.tools.diagnose.probes.flow.flow_events import Entry, union
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.flow.traced_array import Reduction
 
 ENOUGH = 10  # samples
 ALIKE, OTHER = 0.3, 0.5  # shift of the mean, or logarithm of the ratio of the spreads

@@ -4,7 +4,7 @@ import re
 
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
-from firstlight.tools.diagnose.probes.single_lines import FirstNaN
+from firstlight.tools.diagnose.probes.script.single_lines import FirstNaN
 
 FUNCTIONS = {r"\blog\d*p?\(": "log", r"\bsqrt\(": "root"}
 

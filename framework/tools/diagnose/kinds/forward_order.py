@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.part_calls import PartCalls
+from firstlight.tools.diagnose.probes.module.part_calls import PartCalls
 
 
 class ForwardOrder(Kind):

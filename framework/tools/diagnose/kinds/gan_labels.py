@@ -3,8 +3,8 @@
 import numpy as np
 
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import Backward, Forward
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.events import Backward, Forward
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 GAN = """
 import numpy as np

@@ -6,8 +6,8 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.first_step import FirstStep
-from firstlight.tools.diagnose.probes.loss_view import LossView
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.loss_view import LossView
 
 RATIO = 8  # of the largest class to the smallest
 PER_CLASS = 20  # samples, below which a ratio is a coincidence

@@ -4,7 +4,7 @@ import math
 
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
 
 ABOVE = 2  # times the loss of guessing, and 1 more; a few unlucky outputs reach 1.5 times
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.input_scale import InputScale
+from firstlight.tools.diagnose.probes.model.input_scale import InputScale
 
 LARGE, SMALL = 4.0, 0.05  # root mean square
 OFFSET = 3.0  # spreads from 0 to the mean

@@ -1,9 +1,9 @@
 """Gradients of a softmax from which 1 is subtracted in whole columns."""
 
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import Kept
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.values import LABELLED
+from firstlight.tools.diagnose.probes.script.events import Kept
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.values import LABELLED
 
 SOFTMAX = """
 import numpy as np

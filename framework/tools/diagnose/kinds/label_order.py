@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import BATCHES
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.sample_flow import Pairing, SampleFlow
+from firstlight.tools.diagnose.probes.flow.sample_flow import Pairing, SampleFlow
 
 ENOUGH = 40  # samples
 SHARE = 0.5  # of them that have another one's label

@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
 
 
 class Labels(Kind):

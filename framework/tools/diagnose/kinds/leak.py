@@ -11,12 +11,12 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import TEXT, script
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.arrays import is_integer
-from firstlight.tools.diagnose.probes.events import Kept
-from firstlight.tools.diagnose.probes.first_step import FirstStep
-from firstlight.tools.diagnose.probes.influence import first_to_look_ahead, influence
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.influence import first_to_look_ahead, influence
 from firstlight.tools.diagnose.probes.places import line_of
 from firstlight.tools.diagnose.probes.recorded_calls import Call
+from firstlight.tools.diagnose.probes.script.events import Kept
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 ALIKE = 0.99  # share of the positions
 MANY = 5  # different tokens among the targets of a loop

@@ -5,9 +5,9 @@ import numpy as np
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import root_mean_square
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.own_updates import is_scheduled
-from firstlight.tools.diagnose.probes.short_training import ShortTraining
+from firstlight.tools.diagnose.probes.model.short_training import ShortTraining
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.steps.own_updates import is_scheduled
 
 RIGHT = script()
 TINY = 1e-5  # of the largest change of an entry in a step, relative to its array

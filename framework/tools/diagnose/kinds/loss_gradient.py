@@ -9,8 +9,8 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.backward import Search
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.gradients import Gradient
-from firstlight.tools.diagnose.probes.loss_gradient import LossGradient
+from firstlight.tools.diagnose.probes.model.loss_gradient import LossGradient
+from firstlight.tools.diagnose.probes.module.gradients import Gradient
 from firstlight.tools.diagnose.probes.places import line_of
 from firstlight.tools.diagnose.probes.recorded_calls import recorded_step
 from firstlight.tools.diagnose.verdict import Verdict

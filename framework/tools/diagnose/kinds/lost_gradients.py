@@ -4,8 +4,8 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import LOOP
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import Backward, OptimizerStep, Update
-from firstlight.tools.diagnose.probes.ledger import Contribution, TrainingLoop
+from firstlight.tools.diagnose.probes.script.events import Backward, OptimizerStep, Update
+from firstlight.tools.diagnose.probes.script.ledger import Contribution, TrainingLoop
 
 
 class LostGradients(Kind):

@@ -4,8 +4,8 @@ import ast
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.events import OptimizerStep, Scalar
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.events import OptimizerStep, Scalar
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 
 class LearningRateZero(Kind):

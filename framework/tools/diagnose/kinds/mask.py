@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.loss_gradient import LossGradient
+from firstlight.tools.diagnose.probes.model.loss_gradient import LossGradient
 
 
 class Mask(Kind):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from firstlight.tools.diagnose.examples import HEAD
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.trainer_hooks import TrainerHooks
+from firstlight.tools.diagnose.probes.model.trainer_hooks import TrainerHooks
 
 
 class MissingHook(Kind):

@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind, Text, in_language
-from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
+from firstlight.tools.diagnose.probes.module.wrong_backward import WrongBackward
 
 WHAT: dict[str, Text] = {  # what a variable is, by the function that computes it
     "mean": ("the mean ", "den Mittelwert "),

@@ -1,8 +1,8 @@
 """A gradient that backward overwrites instead of adding to it."""
 
 from firstlight.tools.diagnose.kind import Findings
-from firstlight.tools.diagnose.probes.contract import Contract
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.contract import Contract
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
 

@@ -1,8 +1,8 @@
 """A backward of a part that is called less often than its forward, or whose result is not used."""
 
 from firstlight.tools.diagnose.kind import Findings
-from firstlight.tools.diagnose.probes.part_calls import PartCalls
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.part_calls import PartCalls
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
 

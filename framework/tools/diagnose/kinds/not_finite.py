@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
 from firstlight.tools.diagnose.probes.recorded_calls import all_calls
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from firstlight.nn import Sequential
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import Backward, Forward, OptimizerMade
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.events import Backward, Forward, OptimizerMade
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 LOADED = ("load_state_dict", "np.load", "Checkpoint.load")  # in a script with pretrained weights
 

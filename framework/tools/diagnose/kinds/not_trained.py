@@ -2,8 +2,8 @@
 
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
+from firstlight.tools.diagnose.probes.model.short_training import ShortTraining
 from firstlight.tools.diagnose.probes.places import line_of
-from firstlight.tools.diagnose.probes.short_training import ShortTraining
 
 
 class NotTrained(Kind):

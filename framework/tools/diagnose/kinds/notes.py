@@ -1,8 +1,8 @@
 """Notes about gradients that differ on purpose, or fit only together with the loss."""
 
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.fused import FusedStep
-from firstlight.tools.diagnose.probes.purpose import StatedPurpose
+from firstlight.tools.diagnose.probes.module.purpose import StatedPurpose
+from firstlight.tools.diagnose.probes.steps.fused import FusedStep
 
 
 class Fused(Kind):

@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import Batch, batch_parts, is_float
-from firstlight.tools.diagnose.probes.short_training import ShortTraining
+from firstlight.tools.diagnose.probes.model.short_training import ShortTraining
 
 
 class Overfit(Kind):

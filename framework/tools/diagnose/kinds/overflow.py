@@ -8,7 +8,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
 
 SURE = 40.0  # logit of a network that is sure
 

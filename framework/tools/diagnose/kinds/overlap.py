@@ -6,7 +6,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import CLASSES, script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import are_tokens
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.samples import Samples
 
 SHARE = 0.02  # of the validation samples

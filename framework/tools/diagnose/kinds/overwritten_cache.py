@@ -1,9 +1,9 @@
 """Values kept for backward that are overwritten before it."""
 
 from firstlight.tools.diagnose.kind import Findings
-from firstlight.tools.diagnose.probes.contract import LostCache
-from firstlight.tools.diagnose.probes.gradients import agrees
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.contract import LostCache
+from firstlight.tools.diagnose.probes.module.gradients import agrees
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
 

@@ -3,7 +3,7 @@
 from firstlight.tools.diagnose.kind import Findings, Kind, in_language
 from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
 from firstlight.tools.diagnose.kinds.update_rule import UpdateRule
-from firstlight.tools.diagnose.probes.own_updates import OwnUpdates
+from firstlight.tools.diagnose.probes.steps.own_updates import OwnUpdates
 
 MOMENTUM = SCRIPT.replace(
     "w, b = np.zeros(3), 0.0", "w, b, v = np.zeros(3), 0.0, np.zeros(3)"

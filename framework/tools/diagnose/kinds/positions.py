@@ -5,8 +5,8 @@ import numpy as np
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import flattened, is_integer
-from firstlight.tools.diagnose.probes.first_step import FirstStep
-from firstlight.tools.diagnose.probes.influence import evaluation_calls
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.influence import evaluation_calls
 
 PAIRS = 5  # of samples with the same tokens in another order, and other labels
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import OptimizerMade, OptimizerStep
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.events import OptimizerMade, OptimizerStep
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 
 class RemadeOptimizer(Kind):

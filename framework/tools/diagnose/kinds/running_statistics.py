@@ -4,8 +4,8 @@ import ast
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.evaluation import RunningStatistics as Measured
-from firstlight.tools.diagnose.probes.user_source import UserFunction
+from firstlight.tools.diagnose.probes.model.evaluation import RunningStatistics as Measured
+from firstlight.tools.diagnose.probes.module.user_source import UserFunction
 
 LEAST = 0.5  # that a running statistic should keep of itself
 SECONDS = 1.0  # for the search of a corrected line

@@ -6,9 +6,9 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
+from firstlight.tools.diagnose.probes.model.units import UnitActivity
 from firstlight.tools.diagnose.probes.module_state import detached_copy
 from firstlight.tools.diagnose.probes.recorded_calls import Call
-from firstlight.tools.diagnose.probes.units import UnitActivity
 
 MANY = 0.6  # share of a layer's values
 BETWEEN = 0.002  # share of values that are neither end, below which it may be a sign or a step

@@ -4,8 +4,8 @@ import ast
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.source_text import loops, pairs, targets, texts, words
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import loops, pairs, targets, texts, words
 
 RATES = {"lr"}, {"learning", "rate"}, {"eta"}, {"step", "size"}, {"schedule"}, {"scheduler"}
 SHOWS = ("print", "append", "log", "write", "info", "add_scalar", "format")

@@ -1,7 +1,7 @@
 """Values that forward saves and backward does not take."""
 
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.contract import Contract
+from firstlight.tools.diagnose.probes.module.contract import Contract
 from firstlight.tools.diagnose.repaired import LAYER, mistaken
 
 

@@ -5,8 +5,8 @@ import numpy as np
 from firstlight.support import rng as randomness
 from firstlight.tools.diagnose.kind import Findings
 from firstlight.tools.diagnose.probes.arrays import is_multiple
-from firstlight.tools.diagnose.probes.gradients import agrees
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.gradients import agrees
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken
 
 

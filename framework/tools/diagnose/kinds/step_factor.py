@@ -1,7 +1,7 @@
 """Gradients of a script that are right but for a factor."""
 
 from firstlight.tools.diagnose.kind import Findings, Kind, in_language
-from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 SCRIPT = """
 import numpy as np

@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.examples import LOOP
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 SCRIPT = """
 import numpy as np

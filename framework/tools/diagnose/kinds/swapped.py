@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
 
 ALIKE = 0.3  # correlation of neighbouring values of the inputs, which noise has not
 NOISE = 0.05  # smallest variance of the noise, relative to the inputs'

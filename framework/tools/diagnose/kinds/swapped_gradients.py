@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
+from firstlight.tools.diagnose.probes.module.wrong_backward import WrongBackward
 
 
 class SwappedGradients(Kind):

@@ -5,9 +5,9 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.gradient_flow import GradientFlow
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.source_text import writes
+from firstlight.tools.diagnose.probes.model.gradient_flow import GradientFlow
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import writes
 
 
 class Symmetry(Kind):

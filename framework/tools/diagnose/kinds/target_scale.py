@@ -5,7 +5,7 @@ import numpy as np
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.arrays import is_float
-from firstlight.tools.diagnose.probes.first_step import FirstStep
+from firstlight.tools.diagnose.probes.model.first_step import FirstStep
 
 LARGE, WIDE, SMALL = 50, 15, 0.003  # root mean square and spreads
 

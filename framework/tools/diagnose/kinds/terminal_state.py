@@ -5,8 +5,8 @@ import re
 
 from firstlight.tools.diagnose.examples import HEAD
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.source_text import leaves, scopes, targets
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import leaves, scopes, targets
 
 DONE = re.compile(r"(^|_)(dones?|terminals?|terminated|terminate|is_?final|finished|game_?over)\b")
 GOES_ON = re.compile(r"mask|alive|live|not_|non|cont", re.I)  # names of the opposite

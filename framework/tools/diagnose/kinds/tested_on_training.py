@@ -7,9 +7,9 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.sample_flow import SampleFlow
-from firstlight.tools.diagnose.probes.source_text import loops, pairs, scopes, targets, words
+from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import loops, pairs, scopes, targets, words
 
 ENOUGH = 10  # samples
 HELD_OUT = {"val", "valid", "validation", "test", "holdout", "heldout"}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.kinds.terminal_state import TerminalState
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.source_text import blocks, loops, targets, writes
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import blocks, loops, targets, writes
 
 REWARD = re.compile(r"reward|discount|\benv\b|episode", re.I)
 FORMS = (

@@ -1,7 +1,7 @@
 """A transposed operand, or axes in another order, in backward."""
 
 from firstlight.tools.diagnose.kind import Findings
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
 

@@ -1,7 +1,7 @@
 """A gradient that backward never writes or returns."""
 
 from firstlight.tools.diagnose.kind import Findings
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken
 
 

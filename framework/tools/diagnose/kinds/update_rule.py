@@ -2,8 +2,8 @@
 
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.optimizer_laws import broken_law
-from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.optimizers.optimizer_laws import broken_law
+from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
 
 SECONDS = 1.5  # for the search of a corrected line
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.kinds.step_factor import SCRIPT
-from firstlight.tools.diagnose.probes.events import Update
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.source_text import loops, texts, writes
+from firstlight.tools.diagnose.probes.script.events import Update
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import loops, texts, writes
 
 GRADIENT = (r"d_?(\w+)", r"g_?(\w+)", r"grad_?(\w+)", r"(\w+?)_?grad", r"(\w+?)_?g")
 TRAINED = re.compile(r"(w|b|u|v|gamma|beta|theta|bias|weights?|kernel|emb|out)[a-z_]*\d*$", re.I)

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from firstlight.tools.diagnose.examples import script
 from firstlight.tools.diagnose.kind import Findings, Kind, Text
-from firstlight.tools.diagnose.probes.gradient_flow import GradientFlow
+from firstlight.tools.diagnose.probes.model.gradient_flow import GradientFlow
 
 VANISHED = 1e-4  # of the gradient's size near the output; it has exploded above the reciprocal
 PER_STEP = 0.35  # a gradient that vanishes faster than that hardly recovers

@@ -6,8 +6,8 @@ import numpy as np
 
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
-from firstlight.tools.diagnose.probes.events import Forward, OptimizerStep, Update
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.events import Forward, OptimizerStep, Update
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 
 FAST = 0.5, 0.9999  # share of the present weights, above which an average follows them at once
 

@@ -2,7 +2,7 @@
 
 from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.kinds.step_term import StepTerm
-from firstlight.tools.diagnose.probes.whole_steps import WholeStep
+from firstlight.tools.diagnose.probes.steps.whole_steps import WholeStep
 
 
 class StepDirection(Kind):

@@ -1,7 +1,7 @@
 """Statements of a training that move or limit arrays in vain."""
 
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.single_lines import WithoutEffect
+from firstlight.tools.diagnose.probes.script.single_lines import WithoutEffect
 
 STEP = """
 import numpy as np

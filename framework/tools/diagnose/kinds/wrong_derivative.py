@@ -3,8 +3,8 @@
 import ast
 
 from firstlight.tools.diagnose.kind import Findings
-from firstlight.tools.diagnose.probes.wrong_backward import WrongBackward
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.wrong_backward import WrongBackward
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
 

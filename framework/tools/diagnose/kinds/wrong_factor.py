@@ -1,8 +1,8 @@
 """A wrong, missing or superfluous factor in backward."""
 
 from firstlight.tools.diagnose.kind import Findings, in_language
-from firstlight.tools.diagnose.probes.repair import Repair
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.repair import Repair
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 from firstlight.tools.diagnose.repaired import RepairedKind, mistaken, telling
 
 SIZE = {True: ("large", "groß"), False: ("small", "klein")}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.wrong_gradient import WrongGradient
+from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 
 
 class WrongShape(Kind):

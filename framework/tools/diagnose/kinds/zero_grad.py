@@ -3,8 +3,8 @@
 from firstlight.optim import Optimizer
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind
-from firstlight.tools.diagnose.probes.events import OptimizerStep
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop, Use
+from firstlight.tools.diagnose.probes.script.events import OptimizerStep
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop, Use
 
 
 class ZeroGradMissing(Kind):

@@ -5,8 +5,8 @@ from typing import Any
 
 from firstlight.module import Module
 from firstlight.tools.diagnose.kind import Evidence, Place
-from firstlight.tools.diagnose.probes.events import Trace, Update
 from firstlight.tools.diagnose.probes.places import own_line
+from firstlight.tools.diagnose.probes.script.events import Trace, Update
 
 
 @dataclass

@@ -7,11 +7,11 @@ import pytest
 from campaigns import slow_but
 
 from firstlight.tools.diagnose.kind import all_kinds
-from firstlight.tools.diagnose.probes import kept_statements
-from firstlight.tools.diagnose.probes.kept_statements import keeping_statements
-from firstlight.tools.diagnose.probes.recorder import Recorder
-from firstlight.tools.diagnose.probes.replay import DoubleRecorder
-from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.script import kept_statements
+from firstlight.tools.diagnose.probes.script.kept_statements import keeping_statements
+from firstlight.tools.diagnose.probes.script.recorder import Recorder
+from firstlight.tools.diagnose.probes.script.trace import trace
+from firstlight.tools.diagnose.probes.steps.replay import DoubleRecorder
 
 # Its function `read` takes long, and counts its calls.
 SCRIPT = """

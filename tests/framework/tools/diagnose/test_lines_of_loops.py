@@ -5,8 +5,8 @@ import pytest
 from firstlight.tools.diagnose.kind import all_kinds, ask
 from firstlight.tools.diagnose.kinds.early_stopping import EarlyStopping
 from firstlight.tools.diagnose.kinds.terminal_state import TerminalState
-from firstlight.tools.diagnose.probes.events import Update
-from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.script.events import Update
+from firstlight.tools.diagnose.probes.script.trace import trace
 from firstlight.tools.diagnose.script import trainings
 
 NET = """

@@ -5,8 +5,8 @@ import pytest
 from firstlight.tools.diagnose.examples import LOOP
 from firstlight.tools.diagnose.kind import ask
 from firstlight.tools.diagnose.kinds.gan_labels import GAN
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.trace import trace
 
 MADE = "optimizer = fl.optim.Adam(net.parameters(), lr=0.02)"
 EPOCHS = (

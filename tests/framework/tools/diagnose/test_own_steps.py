@@ -3,8 +3,8 @@
 import pytest
 
 from firstlight.tools.diagnose.kind import ask
-from firstlight.tools.diagnose.probes.script_steps import step_evidence
-from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+from firstlight.tools.diagnose.probes.steps.script_steps import step_evidence
+from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 HEAD = """
 import numpy as np

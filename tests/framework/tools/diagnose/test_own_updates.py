@@ -3,7 +3,7 @@
 import pytest
 
 from firstlight.tools.diagnose.kind import ask
-from firstlight.tools.diagnose.probes.script_steps import step_evidence
+from firstlight.tools.diagnose.probes.steps.script_steps import step_evidence
 
 HEAD = """
 import numpy as np

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from firstlight.tools.diagnose.kind import ask
-from firstlight.tools.diagnose.probes.sample_flow import sample_flow
-from firstlight.tools.diagnose.probes.trace import trace
-from firstlight.tools.diagnose.probes.traced_array import Origin
-from firstlight.tools.diagnose.probes.traced_random import tracing_numpy
-from firstlight.tools.diagnose.probes.traced_rules import Rules
+from firstlight.tools.diagnose.probes.flow.sample_flow import sample_flow
+from firstlight.tools.diagnose.probes.flow.traced_array import Origin
+from firstlight.tools.diagnose.probes.flow.traced_random import tracing_numpy
+from firstlight.tools.diagnose.probes.flow.traced_rules import Rules
+from firstlight.tools.diagnose.probes.script.trace import trace
 
 START = """
 import numpy as np

@@ -9,7 +9,7 @@ import pytest
 from firstlight.tools.cli.main import main
 from firstlight.tools.diagnose import check
 from firstlight.tools.diagnose.kind import ask
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 from firstlight.tools.diagnose.script import trainings
 
 LOOP = """

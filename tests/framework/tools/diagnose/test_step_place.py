@@ -2,9 +2,9 @@
 
 import pytest
 
-from firstlight.tools.diagnose.probes.script_steps import step_evidence
-from firstlight.tools.diagnose.probes.step_place import first_wrong_value
-from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+from firstlight.tools.diagnose.probes.steps.script_steps import step_evidence
+from firstlight.tools.diagnose.probes.steps.step_place import first_wrong_value
+from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 NETWORK = """
 import numpy as np

@@ -2,8 +2,8 @@
 
 import pytest
 
-from firstlight.tools.diagnose.probes.script_steps import step_evidence
-from firstlight.tools.diagnose.probes.wrong_step import WrongStep
+from firstlight.tools.diagnose.probes.steps.script_steps import step_evidence
+from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("generous_budgets")]
 

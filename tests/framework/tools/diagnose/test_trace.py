@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from firstlight.tools.diagnose.probes import events
-from firstlight.tools.diagnose.probes.recorder import Recorder
-from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.script import events
+from firstlight.tools.diagnose.probes.script.recorder import Recorder
+from firstlight.tools.diagnose.probes.script.trace import trace
 
 LOOP = """
 import numpy as np

@@ -7,10 +7,10 @@ from campaigns import slow_but
 from firstlight import Parameter
 from firstlight.optim import Optimizer
 from firstlight.tools.diagnose.kind import all_kinds, ask
-from firstlight.tools.diagnose.probes.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.optimizer_recording import FirstStep
-from firstlight.tools.diagnose.probes.optimizer_runs import OptimizerRun
-from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.optimizers.optimizer_recording import FirstStep
+from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.trace import trace
 
 START = """
 import numpy as np

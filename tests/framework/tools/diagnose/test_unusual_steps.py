@@ -4,7 +4,7 @@ import pytest
 
 from firstlight.tools.diagnose.kind import ask
 from firstlight.tools.diagnose.probes.raised import Unclear
-from firstlight.tools.diagnose.probes.script_steps import RightStep, step_evidence
+from firstlight.tools.diagnose.probes.steps.script_steps import RightStep, step_evidence
 
 HEAD = """
 import numpy as np

@@ -3,7 +3,7 @@
 import pytest
 
 from firstlight.tools.diagnose.kind import ask
-from firstlight.tools.diagnose.probes.whole_steps import whole_step
+from firstlight.tools.diagnose.probes.steps.whole_steps import whole_step
 
 NET = """
 import math, random

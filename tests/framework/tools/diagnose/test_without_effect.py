@@ -3,9 +3,9 @@
 import pytest
 
 from firstlight.tools.diagnose.kind import ask
-from firstlight.tools.diagnose.probes.recorder import Recorder
-from firstlight.tools.diagnose.probes.single_lines import without_effect
-from firstlight.tools.diagnose.probes.trace import trace
+from firstlight.tools.diagnose.probes.script.recorder import Recorder
+from firstlight.tools.diagnose.probes.script.single_lines import without_effect
+from firstlight.tools.diagnose.probes.script.trace import trace
 
 SCRIPT = """
 import numpy as np

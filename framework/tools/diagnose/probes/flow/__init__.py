@@ -1,0 +1,1 @@
+"""Samples of a script: it runs on arrays that know which sample each entry belongs to."""

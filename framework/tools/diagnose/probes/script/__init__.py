@@ -1,0 +1,1 @@
+"""One script: it runs instrumented, and what its trainings do is recorded as events."""

@@ -1,0 +1,139 @@
+"""Loops of a script that run, and which values they train: counts and numbers of its steps."""
+
+import bisect
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from firstlight.tools.diagnose.probes.script.events import (
+    Event,
+    OptimizerStep,
+    Scalar,
+    Trace,
+    Turn,
+    Update,
+)
+from firstlight.tools.diagnose.probes.script.instrument import Site
+
+TURNS = 4  # of an inner loop, after which an array from which it subtracts is being trained
+
+
+@dataclass
+class Running:
+    """A loop that runs: its site and frame, and the trained values that it updated."""
+
+    site: Site
+    code: Any
+    run: int
+    number: int = 0
+    updated: dict[Any, int] = field(default_factory=dict)  # value: iteration of its latest update
+    repeated: bool = False
+
+
+def around(frame: FrameType, running: Iterable[Running]) -> list[Running]:
+    """Return the loops of a frame that run around its current line, outermost first."""
+    found = [
+        one
+        for one in running
+        if one.code is frame.f_code and one.site.line <= frame.f_lineno <= one.site.end
+    ]
+    return sorted(found, key=lambda one: (one.site.line, -one.site.end))
+
+
+class StepCounts:
+    """The steps of each value that a script may train.
+
+    Attributes
+    ----------
+    counts : dict of key to int
+        Steps of each trained value.
+    by_run : dict of int to Running
+        The loops, by the number of their run.
+    """
+
+    def __init__(self) -> None:
+        self.counts: dict[Any, int] = {}
+        self.by_run: dict[int, Running] = {}
+        self._measured: dict[int, set[Any]] = {}  # lines and names of scalars, by outermost loop
+        self._changes: dict[Any, tuple[float, float]] = {}  # of numbers, at their latest update
+        self._first: dict[Any, tuple[Turn, ...]] = {}
+        self._turns: dict[Any, set[tuple[Turn, ...]]] = {}  # iterations that updated a value
+
+    def measure(self, event: Scalar) -> None:
+        """Note a number of a loop, which could be its loss."""
+        if event.loops:
+            self._measured.setdefault(event.loops[0].run, set()).add((event.at.line, event.name))
+
+    def add(self, key: Any, event: Any, *, certain: bool, descends: bool = False) -> None:
+        """Count a step of a trained value in each loop that runs."""
+        loops = event.loops
+        if not certain and np.ndim(event.after) == 0 and self._decays(key, event):
+            self.counts.pop(key, None)
+            for running in self.by_run.values():
+                running.updated.pop(key, None)
+            return
+        measured = self._measured.get(loops[0].run, set()) if loops else set()
+        if not certain and not measured - {(event.at.line, event.name)}:
+            return  # nothing is measured in this loop that could be a loss
+        first = self._first.setdefault(key, loops)
+        together = bool(loops) and bool(first) and first[0].run == loops[0].run
+        again = together and first[0].number != loops[0].number
+        (turns := self._turns.setdefault(key, set())).add(loops)
+        if not certain and not again and not (descends and len(turns) >= TURNS):
+            return  # an accumulator that an inner loop fills, so far
+        self.counts[key] = self.counts.get(key, 0) + 1
+        for turn in loops:
+            running = self.by_run[turn.run]
+            running.repeated |= running.updated.get(key, turn.number) != turn.number
+            running.updated[key] = turn.number
+
+    def are_enough(self, running: Running, steps: int) -> bool:
+        """Return whether all values that a loop trains had some steps, and it goes on to repeat."""
+        counts = [self.counts[key] for key in running.updated]
+        # Of many numbers, some may be taken for others.
+        each = min(counts, default=0) >= steps or max(counts, default=0) >= 10 * steps
+        return running.repeated and each
+
+    def _decays(self, key, event):
+        """Return whether a number changes by the same factor or amount as the time before."""
+        before, after = float(event.before), float(event.after)
+        change = after / (before or 1.0), after - before
+        known = self._changes.get(key, (math.nan, math.nan))
+        self._changes[key] = change
+        return any(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(change, known, strict=True))
+
+
+def number_steps(trace: Trace, trained: set[Any]) -> None:
+    """Set ``step`` of all events, and ``trains`` of the updates.
+
+    Parameters
+    ----------
+    trace : Trace
+    trained : set
+        ``value`` of the updates of trained values, and ids of the optimizers.
+    """
+    group: dict[Any, Event] = {}
+    ends: list[int] = []
+    for event in trace.of(OptimizerStep, Update):
+        key = event.value if isinstance(event, Update) else id(event.optimizer)
+        if key not in trained:
+            continue
+        if isinstance(event, Update):
+            event.trains = True
+        first = next(iter(group.values()), event)
+        again = key in group and not _goes_on(group[key], event)
+        if again or first.loops[:1] != event.loops[:1]:
+            ends.append(max(one.index for one in group.values()))
+            group = {}
+        group[key] = event
+    for event in trace.events:
+        event.step = bisect.bisect_left(ends, event.index)
+
+
+def _goes_on(earlier, event):
+    """Return whether another statement right after an update changes the same value once more."""
+    return earlier.index == event.index - 1 and earlier.at.line != event.at.line
