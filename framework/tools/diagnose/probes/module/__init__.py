@@ -1,1 +1,1 @@
-"""One module: its backward compared with its forward, and the change of its source that is right."""
+"""One module: its backward compared with its forward, and the change of its source that cures."""
