@@ -38,5 +38,6 @@ import firstlight.fast.blocked.positions
 import firstlight.fast.blocked.recurrent
 import firstlight.fast.blocked.pooling
 import firstlight.fast.blocked.resize
-import firstlight.fast.compiled.forms  # noqa: F401  after the blocked ones, which it replaces
+import firstlight.fast.compiled.forms  # after the blocked ones, which it replaces
+import firstlight.fast.compiled.sublayers  # noqa: F401
 # isort: on

@@ -8,6 +8,7 @@ from firstlight.nn.gelu import GELU
 from firstlight.nn.linear import Linear
 from firstlight.nn.sigmoid import SiLU
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 
 
 class FeedForward(Module):
@@ -54,13 +55,18 @@ class FeedForward(Module):
         self.linear2: Linear = Linear(hidden, embed_dim, bias, rng=rng)
         self.dropout: Dropout = Dropout(dropout)
 
+    @accelerated
     def forward(self, x: Array) -> Array:  # x (..., C)
         h = self.activation(self.linear1(x))  # (..., hidden)
         return self.dropout(self.linear2(h))  # (..., C)
 
+    @accelerated
     def backward(self, dy: Array) -> Array:  # dy (..., C)
         dh = self.linear2.backward(self.dropout.backward(dy))  # (..., hidden)
         return self.linear1.backward(self.activation.backward(dh))
+
+    def check_input(self, x: Array) -> None:
+        self.linear1.check_input(x)
 
     def flops(self, x: Array, y: Array) -> int:
         return 0  # counted by the layers

@@ -42,7 +42,22 @@ class BlockedAttention:
         return layer.out_proj(y)
 
     def backward(self, layer: MultiHeadAttention, dy: Array) -> Any:
-        x, context, q, k, v, y, lse, options = layer.saved()
+        return self.differentiate(layer, dy, *layer.saved())
+
+    def differentiate(
+        self,
+        layer: MultiHeadAttention,
+        dy: Array,
+        x: Array,
+        context: Array | None,
+        q: Array,
+        k: Array,
+        v: Array,
+        y: Array,
+        lse: Array,
+        options: dict[str, Any],
+    ) -> Any:
+        """Compute backward from what forward has saved."""
         g = layer.out_proj.backward(dy)  # (N, T, C)
         sources = parts(layer, x, context)
         dprojected = [  # (N, T, 3C), or (N, T, C) and (N, S, 2C)

@@ -24,7 +24,7 @@ def attend(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: bool) -> 
     q, k, v = (_by_rows(x) for x in (q, k, v))
     tile = scratch("scores", (min(QUERIES, q.shape[2]) * k.shape[2],), q)
     whole = _by_rows(y)
-    _attend(q, k, v, whole, lse[..., 0], causal, tile)
+    attend_heads(q, k, v, whole, lse[..., 0], causal, tile)
     if whole is not y:
         y[...] = whole
 
@@ -46,7 +46,7 @@ def attend_backward(
     outputs = [_by_rows(x) for x in (dq, dk, dv)]
     size = min(QUERIES, q.shape[2]) * k.shape[2]
     tiles = scratch("scores", (2, size), q)
-    _attend_backward(*inputs, lse[..., 0], *outputs, causal, tiles)
+    attend_heads_backward(*inputs, lse[..., 0], *outputs, causal, tiles)
     for found, out in zip(outputs, (dq, dk, dv), strict=True):
         if found is not out:
             out[...] = found
@@ -60,7 +60,10 @@ def _by_rows(x):
 
 
 @njit(**HOW)
-def _attend(q, k, v, y, lse, causal, tile):
+def attend_heads(
+    q: Array, k: Array, v: Array, y: Array, lse: Array, causal: bool, tile: Array
+) -> None:
+    """Compute y and lse (N, H, T) with memory for a tile of scores."""
     samples, heads, queries, size = q.shape
     keys = k.shape[2]
     scale = np.float32(1 / math.sqrt(size))
@@ -89,7 +92,19 @@ def _attend(q, k, v, y, lse, causal, tile):
 
 
 @njit(**HOW)
-def _attend_backward(dy, q, k, v, lse, dq, dk, dv, causal, tiles):
+def attend_heads_backward(
+    dy: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+    causal: bool,
+    tiles: Array,
+) -> None:
+    """Compute dq, dk and dv with memory for two tiles of scores."""
     samples, heads, queries, size = q.shape
     keys = k.shape[2]
     scale = np.float32(1 / math.sqrt(size))

@@ -3,21 +3,11 @@
 The kernels' modules import numba, which takes a second. So each is imported when a form first runs.
 """
 
-from typing import Any
-
-from firstlight.fast.blocked import attention_tiles
-from firstlight.fast.blocked.attention import BlockedAttention
 from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d, BlockedSums
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
 from firstlight.fast.blocked.optimizers import BlockedAdam, BlockedAdamW
-from firstlight.fast.conditions import (
-    compiled,
-    compiled_products,
-    float32_parameters,
-    numpy_float32,
-)
-from firstlight.nn.attention import MultiHeadAttention
+from firstlight.fast.conditions import compiled, float32_parameters, numpy_float32
 from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.gelu import GELU
@@ -112,23 +102,6 @@ class CompiledLayerNorm(BlockedLayerNorm):
         from firstlight.fast.compiled.layernorm import differentiate
 
         return differentiate(dy, x_hat, rstd, w, dx)
-
-
-@form(MultiHeadAttention, when=[numpy_float32, compiled_products])
-class CompiledAttention(BlockedAttention):
-    """Compute all heads of some samples in one call, unless there is a mask or dropout."""
-
-    @staticmethod
-    def attend(*arrays: Array, **options: Any) -> Array:
-        from firstlight.fast.compiled.attention import attend
-
-        return attention_tiles.attend(*arrays, plain=attend, **options)
-
-    @staticmethod
-    def attend_backward(*arrays: Array, **options: Any) -> None:
-        from firstlight.fast.compiled.attention import attend_backward
-
-        attention_tiles.attend_backward(*arrays, plain=attend_backward, **options)
 
 
 @form(Adam, when=[float32_parameters, compiled])
