@@ -232,7 +232,7 @@ def _check_update_rule(model, report):
     except Exception:  # the short training reports it
         return
     if UserFunction.of(getattr(type(optimizer), "update", None)) is not None:
-        report.examine(OptimizerRun(optimizer_recording.FirstStep(optimizer)))
+        report.examine(OptimizerRun(optimizer_recording.FirstUpdate(optimizer)))
 
 
 def _run(training, report):

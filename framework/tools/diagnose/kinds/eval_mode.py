@@ -18,7 +18,7 @@ SEVERAL = 5  # predictions with new masks that are averaged
 DIFFERENCE = 0.02  # of the outputs in both modes, relative to their size
 
 
-class EvaluationMode(Kind):
+class EvaluatedInTraining(Kind):
     """A forward of the evaluation without eval(), of a module whose output depends on it."""
 
     name = "eval-mode"

@@ -1,8 +1,11 @@
 """A path of forward that backward leaves out, or counts another number of times."""
 
+import ast
+
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind, Text, in_language
 from firstlight.tools.diagnose.probes.module.wrong_backward import WrongBackward
+from firstlight.tools.diagnose.probes.script.source_text import called_name
 
 WHAT: dict[str, Text] = {  # what a variable is, by the function that computes it
     "mean": ("the mean ", "den Mittelwert "),
@@ -94,7 +97,8 @@ class MissingPath(Kind):
             told |= {"which": in_language(which), "count": count}
         elif node.target:
             key = "variable"
-            told["what"] = in_language(WHAT.get(_function(node.tree), ("", "")))
+            function = called_name(node.tree) if isinstance(node.tree, ast.Call) else ""
+            told["what"] = in_language(WHAT.get(function, ("", "")))
         elif count > 1 and node.code in targets:
             key = "state"
         yield self.finding(evidence, key, at=evidence.place, **told)
@@ -118,9 +122,3 @@ net = nn.Sequential(nn.Linear(4, 8), Normalise(), nn.Linear(8, 1))
 """
     )
     wrong = right.replace("return (dy - along * y) / length", "return dy / length")
-
-
-def _function(tree):
-    """Return the name of the function that an expression calls, "" without one."""
-    called = getattr(tree, "func", None)
-    return getattr(called, "attr", getattr(called, "id", ""))

@@ -5,7 +5,14 @@ import ast
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.script.source_text import loops, pairs, targets, texts, words
+from firstlight.tools.diagnose.probes.script.source_text import (
+    called_name,
+    loops,
+    pairs,
+    targets,
+    texts,
+    words,
+)
 
 RATES = {"lr"}, {"learning", "rate"}, {"eta"}, {"step", "size"}, {"schedule"}, {"scheduler"}
 SHOWS = ("print", "append", "log", "write", "info", "add_scalar", "format")
@@ -80,7 +87,7 @@ def _used(tree):
     """Yield the variables that are read, other than to show them or to compute them again."""
     shown = set()
     for node in ast.walk(tree):
-        called = ast.unparse(node.func).split(".")[-1] if isinstance(node, ast.Call) else ""
+        called = called_name(node) if isinstance(node, ast.Call) else ""
         if called in SHOWS or isinstance(node, ast.JoinedStr):
             shown |= {id(one) for one in ast.walk(node)}
         for target in targets(node):

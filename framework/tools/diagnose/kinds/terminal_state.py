@@ -6,7 +6,7 @@ import re
 from firstlight.tools.diagnose.examples import HEAD
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.script.source_text import leaves, scopes, targets
+from firstlight.tools.diagnose.probes.script.source_text import called_name, leaves, scopes, targets
 
 DONE = re.compile(r"(^|_)(dones?|terminals?|terminated|terminate|is_?final|finished|game_?over)\b")
 GOES_ON = re.compile(r"mask|alive|live|not_|non|cont", re.I)  # names of the opposite
@@ -160,7 +160,7 @@ def _discounts(node, nodes):
 def _asks_network(value):
     """Return whether an expression has the largest output of a function for the next state."""
     calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)]
-    largest = any(ast.unparse(c.func).split(".")[-1] in ("max", "amax") for c in calls)
+    largest = any(called_name(c) in ("max", "amax") for c in calls)
     for call in calls:
         outer = ast.unparse(call.func)
         given = " ".join(map(ast.unparse, call.args))

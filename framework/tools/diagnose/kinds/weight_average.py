@@ -8,6 +8,7 @@ from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.script.events import Forward, OptimizerStep, Update
 from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
+from firstlight.tools.diagnose.probes.script.source_text import called_name
 
 FAST = 0.5, 0.9999  # share of the present weights, above which an average follows them at once
 
@@ -171,7 +172,7 @@ def _keeps_copies(evidence: TrainingLoop, step: OptimizerStep) -> bool:
     """Return whether the loops around a step copy something, such as the best weights so far."""
     lines = {turn.line for turn in step.loops}
     return any(
-        isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1].endswith("copy")
+        isinstance(call, ast.Call) and called_name(call).endswith("copy")
         for loop in ast.walk(evidence.tree)
         if isinstance(loop, (ast.For, ast.While)) and loop.lineno in lines
         for call in ast.walk(loop)

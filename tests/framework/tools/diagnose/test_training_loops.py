@@ -7,7 +7,7 @@ from campaigns import slow_but
 from firstlight import Parameter
 from firstlight.optim import Optimizer
 from firstlight.tools.diagnose.kind import all_kinds, ask
-from firstlight.tools.diagnose.probes.optimizers.optimizer_recording import FirstStep
+from firstlight.tools.diagnose.probes.optimizers.optimizer_recording import FirstUpdate
 from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
 from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.script.trace import trace
@@ -140,7 +140,7 @@ def test_an_own_adam_with_one_mistake(mistake):
 
     rng = np.random.default_rng(0)
     parameters = [Parameter(rng.normal(size=shape)) for shape in ((3, 4), (4,), (4, 2))]
-    found = ask(OptimizerRun(FirstStep(MyAdam(parameters))))
+    found = ask(OptimizerRun(FirstUpdate(MyAdam(parameters))))
     says = all_kinds()["update-rule"].says
     assert len(found) == bool(mistake)
     if mistake:
@@ -169,6 +169,6 @@ def test_a_state_that_update_assigns_to_its_name_only(written):
                 w -= group["lr"] * mean
 
     parameters = [Parameter(np.random.default_rng(0).normal(size=(3, 4)))]
-    found = ask(OptimizerRun(FirstStep(MyMomentum(parameters))))
+    found = ask(OptimizerRun(FirstUpdate(MyMomentum(parameters))))
     assert len(found) == (not written)
     assert all("mean" in one.message for one in found)

@@ -25,7 +25,7 @@ from firstlight.tools.diagnose.probes.places import line_of
 DIRECTIONS, STEP = 3, 1e-6
 
 
-class WholeStep(Module):
+class StepAsModule(Module):
     """A module whose forward is the loss of a training step, and whose backward is the model's."""
 
     def __init__(self, model: Module, batch: Batch):
@@ -141,7 +141,7 @@ class LossGradient(Evidence):
 
     @cached_property
     def _rerun(self) -> Rerun:
-        whole = WholeStep(self.step.model, self.small)
+        whole = StepAsModule(self.step.model, self.small)
         rerun = Rerun(whole, [np.arange(1)], fresh=True, outermost=True)
         rerun.dy = np.ones(1)
         return rerun

@@ -9,6 +9,7 @@ import numpy as np
 from firstlight.tools.diagnose.kind import Evidence, Place
 from firstlight.tools.diagnose.probes.module.user_source import UserFunction
 from firstlight.tools.diagnose.probes.recorded_calls import Call
+from firstlight.tools.diagnose.probes.script.source_text import around
 
 
 @dataclass
@@ -28,11 +29,6 @@ class PartCalls(Evidence):
     def raised(self) -> bool:
         """Whether backward raised an exception, or was not called, so that calls are missing."""
         return self.call.backward_raised or not self.call.backward_called
-
-    @property
-    def subject(self) -> str:
-        """What the line of the table is about."""
-        return f"parts of {self.call.label}"
 
     @property
     def too_few(self) -> tuple[Call, int, int] | None:
@@ -59,10 +55,8 @@ class PartCalls(Evidence):
     def loop_line(self, place: Place | None) -> Place | None:
         """Return the line of the innermost loop of backward around a line, else the line."""
         source = self._source
-        for loop in ast.walk(source.tree) if source and place else ():
-            if isinstance(loop, ast.For) and loop.lineno <= place.line <= (loop.end_lineno or 0):
-                place = source.place(loop.lineno)
-        return place
+        loops = around(source.tree, place.line, ast.For) if source and place else []
+        return source.place(loops[-1].lineno) if loops else place
 
     @property
     def definition(self) -> Place | None:

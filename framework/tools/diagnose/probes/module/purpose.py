@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from firstlight.module import Module
 from firstlight.tools.diagnose.kind import Evidence, Place
+from firstlight.tools.diagnose.probes.script.source_text import around
 
 WORDS = re.compile(
     r"[^.\n]*\b(on purpose|deliberate\w*|intentional\w*|by design|straight[- ]?through|surrogate"
@@ -58,14 +59,10 @@ def _prose(file, line):
         tree = ast.parse("".join(lines))
     except SyntaxError:
         return ""
-    around = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and node.lineno <= line <= node.end_lineno
-    ]
-    if not around:
+    classes = around(tree, line, ast.ClassDef)
+    if not classes:
         return ""
-    node = around[-1]
+    node = classes[-1]
     first = node.lineno - 1
     while first and lines[first - 1].lstrip().startswith("#"):
         first -= 1

@@ -38,11 +38,6 @@ class WrongBackward(Evidence):
     explained: list[str] = field(default_factory=list)
     competing = True
 
-    @property
-    def subject(self) -> str:
-        """What the line of the table is about."""
-        return f"backward of {type(self.rerun.module).__name__}"
-
     @cached_property
     def wrong(self) -> list[Gradient]:
         """The gradients that are wrong."""

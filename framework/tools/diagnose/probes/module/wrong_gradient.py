@@ -36,11 +36,6 @@ class WrongGradient(Evidence):
     competing = True
 
     @property
-    def subject(self) -> str:
-        """What the line of the table is about."""
-        return f"gradient {self.wrong.name}"
-
-    @property
     def line(self) -> dict[str, Any]:
         """The line of the repair and its cure, as options of a finding; empty without one."""
         return {"at": self.repair.at, "cure": self.repair.cure} if self.repair else {}

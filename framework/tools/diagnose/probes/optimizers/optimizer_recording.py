@@ -21,7 +21,7 @@ METHODS = ("step", "update", "apply_gradients", "apply", "__call__")  # that may
 
 
 @dataclass
-class FirstStep:
+class FirstUpdate:
     """An object before its first call of a method that may move weights; all is a copy.
 
     Attributes
@@ -38,12 +38,12 @@ class FirstStep:
 
 
 @contextlib.contextmanager
-def recording_optimizers(folder: Path) -> Iterator[list[FirstStep]]:
+def recording_optimizers(folder: Path) -> Iterator[list[FirstUpdate]]:
     """Yield a list that fills with the first step of each object that may be an optimizer.
 
     Classes that files of a folder define inside the block are looked at.
     """
-    found: list[FirstStep] = []
+    found: list[FirstUpdate] = []
     inside = os.path.abspath(folder)
     build, seen, active = builtins.__build_class__, [], True
 
@@ -54,7 +54,7 @@ def recording_optimizers(folder: Path) -> Iterator[list[FirstStep]]:
             if active and not any(known is self for known in seen):
                 seen.append(self)
                 with contextlib.suppress(Exception):  # what cannot be copied is not looked at
-                    first = FirstStep(*copied((self, name, (arguments, named))))
+                    first = FirstUpdate(*copied((self, name, (arguments, named))))
                     found.append(first)
             result = method(self, *arguments, **named)
             if isinstance(result, tuple):  # an environment

@@ -22,7 +22,7 @@ from firstlight.tools.diagnose.probes.optimizers.optimizer_claims import (
     hyper_parameters,
 )
 from firstlight.tools.diagnose.probes.optimizers.optimizer_recording import (
-    FirstStep,
+    FirstUpdate,
     contained,
     copied,
 )
@@ -42,7 +42,7 @@ ENTRIES = 6  # of each parameter that get a gradient
 class OptimizerRun(Evidence):
     """An optimizer of the user's class, whose first step was recorded."""
 
-    first: FirstStep
+    first: FirstUpdate
     group = "training"
     where = "optimizer"
 

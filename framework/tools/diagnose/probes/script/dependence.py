@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterable, Iterator
 
+from firstlight.tools.diagnose.probes.script.source_text import called_name
+
 OF_MODULES = ("backward", "step", "zero_grad", "train", "eval")  # change no value
 Seed = tuple[int, str]  # a line and the name that it assigns; "" for all that it reads
 
@@ -27,7 +29,7 @@ class Dependence:
             node
             for statement in self.statements
             for node in ast.walk(statement)
-            if isinstance(node, ast.Call) and _called(node) in self.functions
+            if isinstance(node, ast.Call) and called_name(node) in self.functions
         ]
 
     def lines(self, seeds: Iterable[Seed], without: Iterable[int] = ()) -> set[int]:
@@ -56,7 +58,7 @@ class Dependence:
                 for function in self.functions[name]:
                     self._return(function, parts[name], names, lines, parts)
             for call in self.calls:
-                for function in self.functions[_called(call)]:
+                for function in self.functions[called_name(call)]:
                     given = [arg.arg for arg in function.args.args if arg.arg != "self"]
                     for parameter, value in zip(given, call.args, strict=False):
                         if parameter in names:
@@ -88,12 +90,12 @@ class Dependence:
         target = getattr(statement, "target", getattr(statement, "targets", [None])[0])
         if isinstance(target, ast.Tuple) and changed:
             places = {i for i, one in enumerate(target.elts) if changed & _names(one)}
-        is_zip = isinstance(value, ast.Call) and _called(value) == "zip"
+        is_zip = isinstance(value, ast.Call) and called_name(value) == "zip"
         if is_zip and places and len(value.args) == len(target.elts):
             value = ast.Tuple([value.args[i] for i in places], ast.Load())
         names |= _read(value)
         for node in ast.walk(value):
-            if isinstance(node, ast.Call) and (name := _called(node)) in self.functions:
+            if isinstance(node, ast.Call) and (name := called_name(node)) in self.functions:
                 known = parts.get(name)
                 chosen = places if node is value else set()
                 parts[name] = set() if known == set() or not chosen else (known or set()) | chosen
@@ -139,14 +141,10 @@ def _extent(statement):
     return set(range(statement.lineno, last.end_lineno + 1))
 
 
-def _called(call):
-    return getattr(call.func, "attr", getattr(call.func, "id", ""))
-
-
 def _calls(statement, names):
     """Return whether a statement is a call of a function with one of these names."""
     call = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(call, ast.Call) and _called(call) in names
+    return isinstance(call, ast.Call) and called_name(call) in names
 
 
 def _targets(statement):
@@ -175,7 +173,7 @@ def _changed(statement):
     """Return the names that a statement changes: by a call, the owner, or the first argument."""
     call = getattr(statement, "value", None)
     if isinstance(statement, ast.Expr) and isinstance(call, ast.Call):
-        if _called(call) in OF_MODULES:
+        if called_name(call) in OF_MODULES:
             return set()
         owner = getattr(call.func, "value", None)
         changed = [owner, *call.args[:1]] if isinstance(call.func, ast.Attribute) else []

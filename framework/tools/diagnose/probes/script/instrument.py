@@ -8,6 +8,8 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
+from firstlight.tools.diagnose.probes.script.source_text import leaves
+
 RECORDER = "__firstlight_recorder__"
 ELEMENTWISE = {"sqrt", "square", "abs", "sign", "maximum", "minimum", "clip", "asarray", "astype"}
 HARMLESS = (  # nodes of an index that may be evaluated again
@@ -147,8 +149,8 @@ class _Writer(ast.NodeTransformer):
         return self.first + len(self.sites) - 1
 
     def _assignment(self, node, targets, value, augmented=False):
-        leaves = [leaf for target in targets for leaf in _leaves(target)]
-        index = self._site(node, [_text(one) for one in leaves], value, leaves)
+        assigned = [leaf for target in targets for leaf in leaves(target)]
+        index = self._site(node, [_text(one) for one in assigned], value, assigned)
         site = self.sites[index - self.first]
         site.reads_itself |= augmented
         operand = value
@@ -166,14 +168,14 @@ class _Writer(ast.NodeTransformer):
             if isinstance(n, ast.Constant) and type(n.value) in (int, float)
         ]
         known = {_text(n) for n in ast.walk(value)} if not augmented else set(site.names)
-        bases = [_loaded(_base(one), one is not _base(one)) for one in leaves]
-        olds = [_loaded(one, _text(one) in known) for one in leaves]
+        bases = [_loaded(_base(one), one is not _base(one)) for one in assigned]
+        olds = [_loaded(one, _text(one) in known) for one in assigned]
         self.generic_visit(node)
-        if any(isinstance(one, ast.Subscript) for one in leaves) and not augmented:
+        if any(isinstance(one, ast.Subscript) for one in assigned) and not augmented:
             node.value = _call("value", index, node.value)
         parts = _tuple(bases), _tuple(olds), _tuple([_load(s) for s in sources])
         out = [_expression(_call("before", index, *parts), node), node]
-        for place, leaf in enumerate(leaves):
+        for place, leaf in enumerate(assigned):
             if _pure(leaf):
                 stored = _call("after", index, ast.Constant(place), _load(leaf))
                 out.append(ast.copy_location(ast.Assign([_store(leaf)], stored), node))
@@ -195,13 +197,6 @@ class _Writer(ast.NodeTransformer):
             for place, w in enumerate(written)
         ]
         return [_expression(first, node), node, *after]
-
-
-def _leaves(target):
-    """Return what an assignment's target assigns, without tuples."""
-    if isinstance(target, (ast.Tuple, ast.List)):
-        return [leaf for part in target.elts for leaf in _leaves(part)]
-    return [target.value] if isinstance(target, ast.Starred) else [target]
 
 
 def _base(target):
@@ -226,8 +221,6 @@ def _sources(value):
         return _sources(value.left) + _sources(value.right)
     if isinstance(value, ast.UnaryOp):
         return _sources(value.operand)
-    if isinstance(value, ast.Tuple):
-        return [leaf for part in value.elts for leaf in _sources(part)]
     if isinstance(value, ast.Tuple):
         return [leaf for part in value.elts for leaf in _sources(part)]
     name = getattr(value.func, "attr", "") if isinstance(value, ast.Call) else ""

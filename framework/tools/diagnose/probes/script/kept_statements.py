@@ -37,7 +37,7 @@ NUMPY_FUNCTION = type(np.sum)  # that __array_function__ may replace
 
 
 @dataclass
-class Kept:
+class KeptStatement:
     """What a statement did when it was executed.
 
     Attributes
@@ -63,13 +63,13 @@ class Statements:
 
     Attributes
     ----------
-    kept : dict of int to Kept
+    kept : dict of int to KeptStatement
     complete : bool
         Whether the first run is over.
     """
 
     def __init__(self) -> None:
-        self.kept: dict[int, Kept] = {}
+        self.kept: dict[int, KeptStatement] = {}
         self.complete: bool = False
         self._size: int = 0
 
@@ -96,7 +96,7 @@ class Statements:
             self._size += sum(value.nbytes for value in values if isinstance(value, np.ndarray))
             if self._size <= MOST:
                 value = values[0] if isinstance(statement.targets[0], ast.Name) else tuple(values)
-                self.kept[place] = Kept(value, recorder.runs - runs, events, _mark(value))
+                self.kept[place] = KeptStatement(value, recorder.runs - runs, events, _mark(value))
 
     def close(self, *, cut: bool) -> None:
         """End the first run; forget values that were written into, all if it was cut off."""

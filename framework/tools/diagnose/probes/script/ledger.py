@@ -22,6 +22,7 @@ from firstlight.tools.diagnose.probes.script.events import (
     Update,
     ZeroGrad,
 )
+from firstlight.tools.diagnose.probes.script.source_text import around, called_name
 
 
 @dataclass
@@ -194,11 +195,7 @@ class TrainingLoop(Evidence):
         """Return the line that calls the function of an event's line, unless that one trains."""
         at, tree = event.at, self.tree
         for _ in range(4):
-            inside = [
-                node
-                for node in ast.walk(tree)
-                if isinstance(node, ast.FunctionDef) and node.lineno <= at.line <= node.end_lineno
-            ]
+            inside = around(tree, at.line, ast.FunctionDef)
             within = range(inside[-1].lineno, inside[-1].end_lineno + 1) if inside else ()
             if not inside or any(step.at.line in within for step in self.steps):
                 break  # the function that trains
@@ -206,7 +203,7 @@ class TrainingLoop(Evidence):
             calls = [
                 node.lineno
                 for node in ast.walk(tree)
-                if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name
+                if isinstance(node, ast.Call) and called_name(node) == name
             ]
             if len(calls) != 1:
                 break

@@ -158,8 +158,6 @@ class Recorder:
         self._scalar(name, value)
         return self.assigned(where, name, value)
 
-    # --- for the hooks of modules -------------------------------------------------------------
-
     def add(self, event: Event) -> None:
         """Append an event, and complete it with its line and loops."""
         if not self.active:
@@ -249,8 +247,6 @@ class Recorder:
         """Number the steps of the recorded events, and return the trace."""
         number_steps(self.trace, set(self._steps.counts))
         return self.trace
-
-    # --- loops ----------------------------------------------------------------------------------
 
     def _entered(self, site, frame):
         self.runs += 1

@@ -74,6 +74,17 @@ def scopes(tree: ast.Module) -> Iterator[list[ast.AST]]:
     yield [node for node in ast.walk(tree) if id(node) not in known]
 
 
+def called_name(call: ast.Call) -> str:
+    """Return the last part of what a call calls, "" if that has no name."""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def around(tree: ast.AST, line: int, *classes: type[ast.AST]) -> list[ast.AST]:
+    """Return the nodes of some classes around a line, outer ones first."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, classes))
+    return [node for node in nodes if node.lineno <= line <= node.end_lineno]
+
+
 def words(text: str) -> set[str]:
     """Return the words of a name: ``val_loss`` has val and loss."""
     return set(re.findall(r"[^\W_]+", text.lower()))

@@ -21,6 +21,7 @@ from firstlight.tools.diagnose.probes.optimizers.update_rules import (
     mistaken,
 )
 from firstlight.tools.diagnose.probes.script.events import Assigned, Trace, Update
+from firstlight.tools.diagnose.probes.script.source_text import around
 from firstlight.tools.diagnose.probes.steps.step_check import LOSS_NAMES, StepCheck
 from firstlight.tools.diagnose.probes.steps.step_leaves import leaves_of, lost_values
 from firstlight.tools.diagnose.probes.steps.step_units import Unit, value_units, windows
@@ -202,9 +203,8 @@ def own_updates(check: StepCheck, trace: Trace, number: int) -> OwnUpdates | Non
 
 def scope(source: str, line: int) -> str:
     """Return the names of the functions and classes around a line."""
-    kinds = ast.FunctionDef, ast.ClassDef
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
-    return " ".join(node.name for node in nodes if node.lineno <= line <= node.end_lineno)
+    nodes = around(ast.parse(source), line, ast.FunctionDef, ast.ClassDef)
+    return " ".join(node.name for node in nodes)
 
 
 def _right(check: StepCheck) -> Iterator[tuple[int, tuple[int, bool]]]:

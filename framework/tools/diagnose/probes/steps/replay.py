@@ -50,7 +50,7 @@ class DoubleRecorder(Recorder):
 
     def output(self, event: Forward, call: Any, inputs: Any) -> Any:
         """Return the output for float64 inputs."""
-        return call(*(map_arrays(x, _double) if _is_single(x) else x for x in inputs))
+        return call(*(map_arrays(x, as_float64) if _is_single(x) else x for x in inputs))
 
 
 @dataclass
@@ -234,10 +234,6 @@ class Replay(DoubleRecorder):
 
 def _is_single(value):
     return any(is_float(leaf) and leaf.dtype.itemsize < 8 for leaf in flattened(value))
-
-
-def _double(value):
-    return value.astype("float64") if is_float(value) else value
 
 
 def added(value: Any, move: Any) -> Any:

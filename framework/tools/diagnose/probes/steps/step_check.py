@@ -181,9 +181,8 @@ class StepCheck:
         losses = [loss for loss in self.named(one.scalars) if loss.how == "last"]
         if not losses:
             return chain or None
-        places = {
-            event.key: event.index for event in self.window.of(Scalar, until=self.window.last)
-        }
+        numbers = self.window.of(Scalar, until=self.window.last)
+        places = {event.key: event.index for event in numbers}
         fitting = [loss for loss in losses if (loss.name, loss.line) in self.known]
         final = max(fitting or losses, key=lambda loss: places[loss.keys[-1]])  # e.g. a total
         return chain + final.of(one.scalars)
@@ -232,11 +231,9 @@ class StepCheck:
         if close(rest, 0.0, size):
             return True
         values = {event.key: event.value for event in self.window.of(Scalar)}
-        lasts = list(  # a number that a function returns has two names
-            {
-                (w.of(found.scalars), values.get(w.keys[-1])): w for w in losses if w.how == "last"
-            }.values()
-        )[:6]
+        last = [w for w in losses if w.how == "last"]
+        once = {(w.of(found.scalars), values.get(w.keys[-1])): w for w in last}
+        lasts = list(once.values())[:6]  # a number that a function returns has two names
         sums = [c for n in (2, 3) for c in itertools.combinations(lasts, n)]
         slopes = [sum(w.of(found.scalars) for w in group) for group in sums]
         slopes += [loss.of(found.scalars) for loss in losses]

@@ -17,6 +17,7 @@ from firstlight.tools.diagnose.probes.edits.scope import Scope
 from firstlight.tools.diagnose.probes.script.dependence import Dependence
 from firstlight.tools.diagnose.probes.script.events import Backward, GradientWrite, Scalar, Trace
 from firstlight.tools.diagnose.probes.script.program import script_tree
+from firstlight.tools.diagnose.probes.script.source_text import called_name
 from firstlight.tools.diagnose.probes.script.trace import trace
 from firstlight.tools.diagnose.probes.steps.replay import Replay, Window
 from firstlight.tools.diagnose.probes.steps.step_check import ENOUGH, StepCheck
@@ -110,7 +111,7 @@ def _called(tree, lines):
     """Return the lines of the functions that lines of a script call."""
     functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.lineno in lines]
-    names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
+    names = set(map(called_name, calls))
     called = [functions[name] for name in names & functions.keys()]
     return {line for one in called for line in range(one.lineno, one.end_lineno + 1)}
 
