@@ -43,7 +43,7 @@ $ firstlight check train.py --json
 `fl.diagnose.check(model, (x, y))` does the same in Python, the fixture `check_network` in a test
 with pytest ([Grading by pytest](grading.md)), and the callback `check` before a training.
 
-Each kind of mistake below is one file in `framework/tools/diagnose/kinds`. It recognises the
+Each kind of mistake below is one class in `framework/tools/diagnose/kinds`. It recognises the
 mistake and holds an example of it. A plugin adds kinds of its own with the hook `register_checks`
 ([plugins](../plugins.md)). In the examples, `-` marks the line with the mistake and `+` the cure.
 """

@@ -1,1 +1,1 @@
-"""Kinds of mistakes, one file each; see `firstlight.tools.diagnose.kind`."""
+"""Kinds of mistakes, each a class; see `firstlight.tools.diagnose.kind`."""
