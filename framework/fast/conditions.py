@@ -7,15 +7,28 @@ import importlib
 import importlib.util
 import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import numpy as np
 from numpy import ndarray
 
+from firstlight.fast.compiled.sgemm import sgemm_address
 from firstlight.fast.cuda import kernel
 from firstlight.support.forms import by_dtype, constant
 
 log: logging.Logger = logging.getLogger("firstlight")
+
+# Sizes from which a compiled form saves about 0.3 ms a step, so that some 2,000 steps repay the
+# import of numba. They depend on the call alone, not on what is already imported: a resumed
+# training takes the same forms.
+NUMBERS = 2**15
+PARAMETERS = 2**17
+PRODUCTS = 2**21
+_sizes = {"all": False}
 
 
 @by_dtype
@@ -55,6 +68,32 @@ def gpu_parameters(optimizer: Any, _: Any) -> bool:
     return gpu_float(optimizer, optimizer.flat.data)
 
 
+def many_numbers(layer: Any, x: Any) -> bool:
+    """At least 32,768 numbers."""
+    return (x.size >= NUMBERS or _sizes["all"]) and numba_is_usable()
+
+
+def many_products(layer: Any, x: Any) -> bool:
+    """At least 2,097,152 products: weights times pixels of x."""
+    products = layer.weight.size * (x.size // x.shape[-1])
+    return (products >= PRODUCTS or _sizes["all"]) and numba_is_usable()
+
+
+def many_parameters(optimizer: Any, _: Any) -> bool:
+    """At least 131,072 parameters."""
+    return (optimizer.flat.data.size >= PARAMETERS or _sizes["all"]) and numba_is_usable()
+
+
+@contextmanager
+def every_size() -> Iterator[None]:
+    """Let compiled forms have inputs of any size, in all threads: to compile them, or in a test."""
+    before, _sizes["all"] = _sizes["all"], True
+    try:
+        yield
+    finally:
+        _sizes["all"] = before
+
+
 @constant
 def compiled(layer: Any, x: Any) -> bool:
     """Numba installed, and FIRSTLIGHT_COMPILED not 0."""
@@ -75,9 +114,24 @@ def numba_is_enabled() -> bool:
 
 
 @cache
+def numba_is_usable() -> bool:
+    """Import numba, which takes half a second; return False, with a warning, if it fails."""
+    try:
+        importlib.import_module("numba")
+    except Exception as error:  # such as numba's own check of NumPy's version
+        warnings.warn(
+            f"numba cannot be imported, and slower forms are used: {error}; install the numba that "
+            f"fits NumPy {np.__version__} (pip install -U numba), or set FIRSTLIGHT_COMPILED=0",
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
+@cache
 def _has_blas():
     try:
-        importlib.import_module("firstlight.fast.compiled.blas")
+        sgemm_address()
     except ImportError as error:
         log.info("products are not compiled: %s", error)
         return False

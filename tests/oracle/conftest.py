@@ -37,8 +37,11 @@ def form(request, monkeypatch):
             yield Form(name, "cuda:0")
         return
     if name == "compiled":
-        pytest.importorskip("numba", reason="the extra `fast` is not installed")
+        pytest.importorskip("numba", reason="needs numba")
     monkeypatch.setattr("firstlight.fast.conditions.numba_is_enabled", lambda: name == "compiled")
+    from firstlight.fast import conditions
+
     forms.forget_choices()
-    yield Form(name, "cpu")
+    with conditions.every_size():
+        yield Form(name, "cpu")
     forms.forget_choices()

@@ -3,8 +3,7 @@
 import math
 from typing import Any
 
-from numba import njit
-
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.support.array import Array
 
 
@@ -23,7 +22,7 @@ def descend(group: dict[str, Any], t: int, w: Array, g: Array, m: Array, v: Arra
     )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@cached_njit(error_model="numpy")
 def _descend(w, g, m, v, beta1, rest1, beta2, rest2, correction, eps, lr):
     for i in range(w.size):
         m[i] = m[i] * beta1 + g[i] * rest1

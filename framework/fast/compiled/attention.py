@@ -8,15 +8,15 @@ only the keys that a row sees are converted.
 import math
 
 import numpy as np
-from numba import njit
 
 from firstlight.fast.blocked.scratch import scratch
 from firstlight.fast.compiled.blas import multiply
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.gelu import exp
 from firstlight.support.array import Array
 
 QUERIES = 64  # in a tile
-HOW = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+HOW = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 
 
 def attend(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: bool) -> None:
@@ -59,7 +59,7 @@ def _by_rows(x):
     return x if fits else np.array(x, order="C")
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def attend_heads(
     q: Array, k: Array, v: Array, y: Array, lse: Array, causal: bool, tile: Array
 ) -> None:
@@ -91,7 +91,7 @@ def attend_heads(
                 multiply(scores, v[n, h, :seen], 0, y[n, h, start:stop])
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def attend_heads_backward(
     dy: Array,
     q: Array,
@@ -141,7 +141,7 @@ def attend_heads_backward(
                 multiply(ds.T, rows, 1, dk[n, h, :seen])
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def _largest(row):
     most = row[0]
     for s in range(1, len(row)):

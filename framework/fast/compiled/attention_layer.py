@@ -1,18 +1,18 @@
 """A whole attention layer for some samples: projections, heads and output in one compiled call."""
 
 import numpy as np
-from numba import njit
 
 from firstlight.fast.compiled.attention import QUERIES, attend_heads, attend_heads_backward
 from firstlight.fast.compiled.blas import multiply
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.rows import add_bias, add_sums
 from firstlight.support.array import Array
 
 ROWS = 96  # at least, in a block of samples
-HOW = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+HOW = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def forward(
     x: Array,
     w_in: Array,
@@ -45,7 +45,7 @@ def forward(
         add_bias(result, b_out)
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def backward(
     dy: Array,
     x: Array,
@@ -88,7 +88,7 @@ def backward(
         share = 1.0
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def _split(qkv, heads):
     """Return q, k and v (N, H, T, D), views of an array (N, T, 3C)."""
     n, t, width = qkv.shape

@@ -4,22 +4,17 @@ A compiled loop that called Python for each product would need the GIL each time
 would wait for each other.
 """
 
-import ctypes
-
 import llvmlite.binding
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from firstlight.fast.compiled.code_cache import cached_njit
+from firstlight.fast.compiled.sgemm import SYMBOL, sgemm_address
 from firstlight.support.array import Array
 
-SYMBOL = "scipy_cblas_sgemm64_"  # in the OpenBLAS of NumPy's wheels; it takes 64-bit integers
 BY_ROWS, AS_IT_IS, TRANSPOSED = 101, 111, 112  # CBLAS' numbers
 
-_linked = getattr(np.linalg, "_umath_linalg", None)  # with the BLAS that NumPy has
-_library = ctypes.CDLL(_linked.__file__) if _linked is not None else None
-if not hasattr(_library, SYMBOL):  # NumPy from conda, or on a Mac with Accelerate
-    raise ImportError(f"NumPy's BLAS has no {SYMBOL}")
-llvmlite.binding.add_symbol(SYMBOL, ctypes.cast(getattr(_library, SYMBOL), ctypes.c_void_p).value)
+llvmlite.binding.add_symbol(SYMBOL, sgemm_address())
 
 _flag, _size, _number, _matrix = (
     types.int32,
@@ -34,7 +29,7 @@ _sgemm = types.ExternalFunction(
 )
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def multiply(a: Array, b: Array, share: float, out: Array) -> None:
     """Set out (m, n) to a (m, k) b (k, n) + share · out.
 
@@ -50,7 +45,7 @@ def multiply(a: Array, b: Array, share: float, out: Array) -> None:
     )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def _form(matrix):
     """Return the transposition flag and the leading dimension of a matrix."""
     down, right = matrix.strides[0] // matrix.itemsize, matrix.strides[1] // matrix.itemsize

@@ -4,18 +4,18 @@ Each core computes its share of the rows from x to y in one call, and in backwar
 """
 
 import numpy as np
-from numba import njit
 
 from firstlight.fast.compiled.blas import multiply
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.gelu import exact_into, tanh_into
 from firstlight.fast.compiled.rows import add_bias, add_sums
 from firstlight.support.array import Array
 
 ROWS = 96  # in a block
-HOW = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+HOW = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def forward(
     x: Array,
     w1: Array,
@@ -48,7 +48,7 @@ def forward(
         add_bias(y[start:stop], b2)
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def backward(
     dy: Array,
     x: Array,

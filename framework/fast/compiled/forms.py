@@ -1,13 +1,21 @@
 """Compiled forms: the blocked ones with kernels that numba compiles.
 
-The kernels' modules import numba, which takes a second. So each is imported when a form first runs.
+The kernels' modules import numba, which takes half a second. So a form is for inputs that repay it,
+and the module of its kernels is imported when it first runs.
 """
 
 from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d, BlockedSums
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
 from firstlight.fast.blocked.optimizers import BlockedAdam, BlockedAdamW
-from firstlight.fast.conditions import compiled, float32_parameters, numpy_float32
+from firstlight.fast.conditions import (
+    compiled,
+    float32_parameters,
+    many_numbers,
+    many_parameters,
+    many_products,
+    numpy_float32,
+)
 from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.gelu import GELU
@@ -19,7 +27,7 @@ from firstlight.support.array import Array
 from firstlight.support.forms import form
 
 
-@form(GELU, when=[numpy_float32, compiled])
+@form(GELU, when=[numpy_float32, compiled, many_numbers])
 class CompiledGELU(BlockedGELU):
     """Compute y and dy/dx in one loop."""
 
@@ -71,21 +79,21 @@ class CompiledSums(BlockedSums):
         return weight_gradient(x, dy, rows, columns)
 
 
-@form(Conv2d, when=[numpy_float32, compiled])
+@form(Conv2d, when=[numpy_float32, compiled, many_products])
 class CompiledConv2d(BlockedConv2d):
     """Sum in registers, tile by tile; `docs/fast.md` tells how."""
 
     sums = CompiledSums()
 
 
-@form(ConvTranspose2d, when=[numpy_float32, compiled])
+@form(ConvTranspose2d, when=[numpy_float32, compiled, many_products])
 class CompiledConvTranspose2d(BlockedConvTranspose2d):
     """Sum in registers, tile by tile; `docs/fast.md` tells how."""
 
     sums = CompiledSums()
 
 
-@form(LayerNorm, when=[numpy_float32, compiled])
+@form(LayerNorm, when=[numpy_float32, compiled, many_numbers])
 class CompiledLayerNorm(BlockedLayerNorm):
     """Compute each row in two loops."""
 
@@ -104,7 +112,7 @@ class CompiledLayerNorm(BlockedLayerNorm):
         return differentiate(dy, x_hat, rstd, w, dx)
 
 
-@form(Adam, when=[float32_parameters, compiled])
+@form(Adam, when=[float32_parameters, compiled, many_parameters])
 class CompiledAdam(BlockedAdam):
     """Compute the step in one loop."""
 
@@ -115,7 +123,7 @@ class CompiledAdam(BlockedAdam):
         descend(group, t, w, g, m, v)
 
 
-@form(AdamW, when=[float32_parameters, compiled])
+@form(AdamW, when=[float32_parameters, compiled, many_parameters])
 class CompiledAdamW(BlockedAdamW):
     """Shrink the weights, then step as Adam in one loop."""
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.lib.stride_tricks import as_strided
 
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.nn.window import Axis
 from firstlight.support.array import Array
 
@@ -133,7 +134,7 @@ def offsets(counts: tuple[int, ...], steps: Sequence[int], multiple: int = 1) ->
     return np.append(found, np.repeat(found[-1:], -len(found) % multiple))
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def fill(frame: Frame, images: Images, sample: int, stop: int, top: int) -> tuple[int, int]:
     """Copy the pixels that windows see into the memory of the frame, with zeros around them.
 

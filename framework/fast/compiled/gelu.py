@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from firstlight.fast.blocked.gelu import CUBIC, LARGEST, LARGEST_TANH, ROOT
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.support.array import Array
 
 # Φ(-x) = exp(-x²/2) t P(t) with t = 1/(1 + NEAR x) for x ≥ 0, highest power first: x Φ(x) is off by
@@ -49,7 +49,7 @@ def tanh(x: Array, y: Array, dydx: Array | None) -> None:
     tanh_into(x, y, y if dydx is None else dydx, dydx is not None)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@cached_njit(error_model="numpy", fastmath=FAST)
 def exact_into(x: Array, y: Array, dydx: Array, slope: bool) -> None:
     """Write y and, if ``slope``, dy/dx; x, y and dydx must not overlap."""
     for i in range(x.size):
@@ -65,7 +65,7 @@ def exact_into(x: Array, y: Array, dydx: Array, slope: bool) -> None:
         y[i] = low * cdf  # cdf is never exactly 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
+@cached_njit(error_model="numpy", fastmath=FAST)
 def tanh_into(x: Array, y: Array, dydx: Array, slope: bool) -> None:
     """Write y and, if ``slope``, dy/dx, with the approximation by tanh."""
     for i in range(x.size):
@@ -79,14 +79,14 @@ def tanh_into(x: Array, y: Array, dydx: Array, slope: bool) -> None:
         y[i] = low * s
 
 
-@njit(error_model="numpy")
+@cached_njit(error_model="numpy")
 def exp(x: Any) -> Any:
     """Return exp(x) to 5e-7; 0 for x below -87.3, where the result would be subnormal."""
     y = _exp(min(max(x, SMALLEST), LARGEST))
     return np.float32(0) if x < SMALLEST else y
 
 
-@njit(error_model="numpy")
+@cached_njit(error_model="numpy")
 def _exp(x):
     """Return exp(x).
 

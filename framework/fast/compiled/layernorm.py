@@ -3,15 +3,15 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.support.array import Array
 
 GROUP = 32  # rows
 ADD_IN_ANY_ORDER = {"contract", "reassoc", "nsz"}  # sums in the lanes of a vector
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
+@cached_njit(error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
 def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
     """Write x̂ and r for a block of rows."""
     n, width = x.shape
@@ -29,7 +29,7 @@ def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
         rstd[i, 0] = r
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
+@cached_njit(error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
 def differentiate(dy: Array, x_hat: Array, rstd: Array, w: Array, dx: Array) -> tuple[Array, Array]:
     """Write dx for a block of rows and return its contributions to dw and db."""
     n, width = dy.shape

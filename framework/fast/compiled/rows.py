@@ -1,14 +1,14 @@
 """Biases and their gradients within compiled layers; an empty vector is none."""
 
 import numpy as np
-from numba import njit
 
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.support.array import Array
 
-HOW = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+HOW = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def add_bias(rows: Array, bias: Array) -> None:
     """Add a bias to each row."""
     if len(bias):
@@ -16,7 +16,7 @@ def add_bias(rows: Array, bias: Array) -> None:
             rows[i] += bias
 
 
-@njit(**HOW)
+@cached_njit(**HOW)
 def add_sums(rows: Array, share: float, out: Array) -> None:
     """Set ``out`` to the sum of the rows + share · out."""
     if len(out):

@@ -11,7 +11,7 @@ import numpy as np
 from firstlight.fast.blocked import attention_tiles
 from firstlight.fast.blocked.attention import BlockedAttention
 from firstlight.fast.compiled.parts import in_parts, sum_in_parts
-from firstlight.fast.conditions import compiled_products, numpy_float32
+from firstlight.fast.conditions import compiled_products, many_numbers, numpy_float32
 from firstlight.module import Module
 from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.feedforward import FeedForward
@@ -32,7 +32,7 @@ def plain_parts(layer: FeedForward, x: Array) -> bool:
     )
 
 
-@form(FeedForward, when=[numpy_float32, compiled_products, plain_parts])
+@form(FeedForward, when=[numpy_float32, compiled_products, plain_parts, many_numbers])
 class CompiledFeedForward:
     """Compute both products and GELU for a block of rows while it is in the cache."""
 
@@ -72,7 +72,7 @@ class CompiledFeedForward:
         return dx.reshape(dy.shape)
 
 
-@form(MultiHeadAttention, when=[numpy_float32, compiled_products])
+@form(MultiHeadAttention, when=[numpy_float32, compiled_products, many_numbers])
 class CompiledAttention(BlockedAttention):
     """Compute all heads of some samples in one call, unless there is a mask or dropout."""
 

@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.frame import Frame, Images, copy_bytes, fill
 from firstlight.fast.compiled.tile import Places, Windows, tile_of
 from firstlight.support.array import Array
@@ -99,7 +99,7 @@ def filling_windows(channels: int) -> int:
     return math.lcm(WIDE_WINDOWS if wide else 1, NARROW_WINDOWS if narrow else 1)
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def pack_kernels(kernels: Array, weights: Array) -> None:
     """Write kernels (K, O) in the order in which tiles read them: K rows of 16 at a time."""
     size, out = kernels.shape
@@ -112,7 +112,7 @@ def pack_kernels(kernels: Array, weights: Array) -> None:
                 block[k * width + o] = kernels[k, first + o] if first + o < out else 0
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def correlate(job: Correlation, begin: int, stop: int) -> None:
     """Compute samples ``begin`` to ``stop`` of y."""
     frame, y, memory = job.frame, job.y, job.frame.memory.reshape(-1)
@@ -135,7 +135,7 @@ def correlate(job: Correlation, begin: int, stop: int) -> None:
                 _crop_channels(job.part, channels, y, first, samples, lines)
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def _sum_tiles(seen, weights, start, result, wide, by_channel):
     """Compute all windows' sums, tile by tile, for 16 channels, or 8 if not ``wide``."""
     for first in range(0, len(seen.at), WIDE_WINDOWS if wide else NARROW_WINDOWS):
@@ -149,7 +149,7 @@ def _sum_tiles(seen, weights, start, result, wide, by_channel):
             _narrow(seen, weights, start, result, first)
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def _crop_channels(part, channels, y, first, samples, lines):
     """Copy the channels that y has from a part into y, from number ``first`` on."""
     _, _, width, out = y.shape
@@ -163,7 +163,7 @@ def _crop_channels(part, channels, y, first, samples, lines):
                 at += channels
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def add_weight_gradient(job: WeightGradient, begin: int, stop: int, dw: Array) -> None:
     """Add the gradient of samples ``begin`` to ``stop`` to dw (rows, channels that fill tiles)."""
     frame, dy, memory = job.frame, job.dy, job.frame.memory.reshape(-1)
@@ -186,7 +186,7 @@ def add_weight_gradient(job: WeightGradient, begin: int, stop: int, dw: Array) -
                     _sum_tiles(seen, job.part, places, places, count == WIDE, job.by_channel)
 
 
-@njit(nogil=True, cache=True)
+@cached_njit()
 def _pack_line(dy, sample, line, o, count, packed):
     """Copy ``count`` channels of a line of dy, from channel ``o`` on; missing ones are 0."""
     _, _, width, out = dy.shape

@@ -14,7 +14,7 @@ from firstlight.fast.compiled.forms import CompiledConv2d, CompiledConvTranspose
 from firstlight.fast.loops import SixLoops
 from firstlight.nn.window import Window
 
-pytest.importorskip("numba", reason="the extra `fast` is not installed")
+pytest.importorskip("numba", reason="needs numba")
 
 
 def random(*shape):

@@ -38,10 +38,11 @@ def each(found):
 
 @pytest.fixture(autouse=True)
 def _compiled(monkeypatch):
-    """Allow compiled forms, as for a user who has installed the extra."""
+    """Allow compiled forms, as for a user, and give them the small inputs of the table too."""
     monkeypatch.delenv("FIRSTLIGHT_COMPILED", raising=False)
     conditions.numba_is_enabled.cache_clear()
-    yield
+    with conditions.every_size():
+        yield
     monkeypatch.undo()
     conditions.numba_is_enabled.cache_clear()
     forms.forget_choices()
@@ -91,7 +92,7 @@ def test_nan_and_infinity(case, form):
 @pytest.mark.parametrize("form", ON_HOST, ids=lambda form: form.name)
 def test_the_table_reaches_every_form(form):
     if {conditions.compiled, conditions.compiled_products} & {*form.when}:
-        pytest.importorskip("numba", reason="the extra `fast` is not installed")
+        pytest.importorskip("numba", reason="needs numba")
     cases = [case for case, one in ALL + LARGE if one is form]
     assert any(reaches(case, form) for case in cases), f"add a case for {form.name}: {form.when}"
 

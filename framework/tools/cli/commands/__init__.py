@@ -40,6 +40,7 @@ def register_commands(registry: Registry) -> None:
     add("data download", "data_download:Download", "copy or download data sets to a folder")
     add("models", "plugins:Models", "list models")
     add("forms", "forms:Forms", "list the faster forms of layers, and which ones a model uses")
+    add("warm-up", "warm_up:WarmUp", "compile ahead what trainings need")
     add("plugins", "plugins:Plugins", "list plugins, or start a new one")
     add("course", "course:Course", "exercises with blanks, their check, and grades of groups")
     add("course new", "course:New", "write a student's project")

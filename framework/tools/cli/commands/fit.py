@@ -11,6 +11,7 @@ from firstlight.support import printable
 from firstlight.support.extras import installed
 from firstlight.support.files import forgiving
 from firstlight.support.rng import seed_everything
+from firstlight.tools import warm_up
 from firstlight.tools.cli import text, trust
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Options, option
@@ -125,6 +126,7 @@ def train(
         metrics = text.measured(trainer.test(model, splits, checkpoint=checkpoint))
         say(", ".join(" ".join(pair) for pair in metrics))
     say(run_location(trainer, runs_dir))
+    warm_up.in_background()
     return 0
 
 
