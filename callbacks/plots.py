@@ -1,12 +1,22 @@
 """Plots: draw the curves of a training into its run folder."""
 
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
 from firstlight.callback import Callback
 from firstlight.callbacks._shared.run_figures import save_figure
+from firstlight.runs import RunFolder
+from firstlight.runs.history import History
+from firstlight.support import background
 from firstlight.support.arguments import parse_choice
 from firstlight.trainer import Trainer
 
 KINDS = ("png", "svg", "pdf")
 EPOCHS = 2  # a curve needs two points
+LATER = "import sys; from firstlight.callbacks import plots; plots.draw_later(*sys.argv[1:])"
+FAILED = "curves_failed.txt"  # in place of the curves that another process could not draw
 
 
 class Plots(Callback):
@@ -19,6 +29,12 @@ class Plots(Callback):
     Parameters
     ----------
     formats : tuple of {"png", "svg", "pdf"}
+
+    Attributes
+    ----------
+    in_background : bool
+        Draw in another process, which may end a few seconds after this one; False unless the
+        command ``fit`` sets it. See `firstlight.support.background` for when it draws at once.
 
     Raises
     ------
@@ -37,15 +53,46 @@ class Plots(Callback):
         self.formats: tuple[str, ...] = tuple(
             parse_choice("Plots: formats", kind, KINDS) for kind in formats
         )
+        self.in_background: bool = False
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Draw the curves."""
         epochs = sum("epoch_seconds" in record for record in trainer.history.records)
         if trainer.run is None or epochs < EPOCHS:
             return
-        from firstlight.tools.figures import curves
+        history, shares = trainer.history, trainer.run.summary.get("time_shares")
+        if self.in_background:
+            facts = {
+                "records": len(history.records),  # a test adds another one
+                "modes": history.modes,
+                "shares": shares,
+                "title": trainer.run.name,
+                "formats": self.formats,
+            }
+            place = str(trainer.run.path.absolute())
+            if background.start(LATER, place, json.dumps(facts)):
+                return
+        draw(history, trainer.run, shares, trainer.run.name, self.formats)
 
-        shares = trainer.run.summary.get("time_shares")
-        figure = curves(trainer.history, shares=shares, title=trainer.run.name)
-        for kind in self.formats:
-            save_figure(figure, trainer.run, f"curves.{kind}")
+
+def draw(history: History, run: Any, shares: Any, title: str, formats: tuple[str, ...]) -> None:
+    """Draw the curves into the folder of a run."""
+    from firstlight.tools.figures import curves
+
+    figure = curves(history, shares=shares, title=title)
+    for kind in formats:
+        save_figure(figure, run, f"curves.{kind}")
+
+
+def draw_later(place: str, facts: str) -> None:
+    """Draw the curves of the run in a folder; if that fails, leave a file that says why."""
+    known = json.loads(facts)
+    try:
+        run = RunFolder(place)
+        history = History(run.history.records[: known["records"]])
+        history.modes = known["modes"]
+        draw(history, run, known["shares"], known["title"], known["formats"])
+    except Exception:  # this process has no terminal, and nobody waits for it
+        failed = Path(place) / "plots" / FAILED
+        failed.parent.mkdir(exist_ok=True)
+        failed.write_text(traceback.format_exc())

@@ -20,6 +20,7 @@ SUPPORT = Path(__file__).parent / "support"
 # of threads ask for two of them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("FIRSTLIGHT_BACKGROUND", "0")  # no process outlives its test
 os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in test_compiled.py
 
 

@@ -1,11 +1,13 @@
 """Curves as pictures: in the run folder, and live in a notebook."""
 
 import json
+import os
 
 import pytest
 
 import firstlight as fl
 from firstlight.callbacks import LiveCurves, Plots, Throughput
+from firstlight.support import background
 from firstlight.testing import tiny_trainer
 
 pytestmark = pytest.mark.curves
@@ -20,6 +22,45 @@ def test_curves_are_drawn_as_png_and_svg():
     assert plots(trainer) == ["curves.png", "curves.svg"]
     assert (trainer.run.path / "plots/curves.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (trainer.run.path / "plots/curves.svg").read_text()
+
+
+def drawn_later(monkeypatch, prepare=lambda: None):
+    """Return a trainer whose curves another process has drawn."""
+    for name in (*background.ENDS_WITH_COMMAND, "FIRSTLIGHT_BACKGROUND"):
+        monkeypatch.delenv(name, raising=False)
+    drawing = Plots(formats=("svg",))
+    drawing.in_background = True
+    monkeypatch.setattr(background, "_started", [])
+    prepare()
+    trainer = tiny_trainer([drawing], runs_dir="runs")
+    for process in background._started:
+        assert process.wait() == 0
+    return trainer
+
+
+def test_another_process_draws_the_curves(monkeypatch):
+    trainer = drawn_later(monkeypatch)
+    assert len(background._started) == 1
+    assert plots(trainer) == ["curves.svg"]
+    assert "<svg" in (trainer.run.path / "plots/curves.svg").read_text()
+
+
+def test_another_process_leaves_the_reason_why_it_cannot_draw(monkeypatch, tmp_path):
+    broken = tmp_path / "broken"
+    (broken / "matplotlib").mkdir(parents=True)
+    (broken / "matplotlib/__init__.py").write_text("raise ImportError('no fonts')")
+    trainer = drawn_later(
+        monkeypatch, lambda: monkeypatch.setenv("PYTHONPATH", str(broken), prepend=os.pathsep)
+    )
+    assert plots(trainer) == ["curves_failed.txt"]
+    assert "no fonts" in (trainer.run.path / "plots/curves_failed.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["SLURM_JOB_ID", "CI"])
+def test_where_no_process_outlives_the_command_it_draws_itself(name, monkeypatch):
+    trainer = drawn_later(monkeypatch, lambda: monkeypatch.setenv(name, "1"))
+    assert background._started == []
+    assert plots(trainer) == ["curves.svg"]
 
 
 @pytest.mark.slow

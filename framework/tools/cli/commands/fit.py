@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from firstlight import plugins
 from firstlight.callback import Callback
 from firstlight.data.splits import SPLITS
 from firstlight.support import printable
 from firstlight.support.extras import installed
 from firstlight.support.files import forgiving
 from firstlight.support.rng import seed_everything
-from firstlight.tools import warm_up
 from firstlight.tools.cli import text, trust
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Options, option
@@ -63,7 +63,7 @@ class Fit(NamesCommand):
 
             tell(yaml.safe_dump(settings.config, sort_keys=False, allow_unicode=True), end="")
             return 0
-        return train(settings, args.resume)
+        return train(settings, args.resume, in_background=True)
 
 
 def use_defaults(names: Names, given: Collection[str]) -> None:
@@ -79,9 +79,16 @@ def use_defaults(names: Names, given: Collection[str]) -> None:
 
 
 def train(
-    settings: Arguments, resume: str | None = None, callbacks: Sequence[Callback] = ()
+    settings: Arguments,
+    resume: str | None = None,
+    callbacks: Sequence[Callback] = (),
+    in_background: bool = False,
 ) -> int:
-    """Train with settings and further callbacks; test, and print the results."""
+    """Train with settings and further callbacks; test, and print the results.
+
+    With ``in_background``, the curves are drawn by another process, for which the user at the
+    prompt need not wait; nor for the first warm-up.
+    """
     seed, runs_dir = settings.general["seed"], settings.general["runs_dir"]
     seed_everything(seed)  # before the model draws its first weights
     own_run = [OwnRun(settings.code)] if settings.code else []
@@ -91,6 +98,9 @@ def train(
         name=settings.general["name"] or as_run_name(names),
         runs_dir=runs_dir,
     )
+    for callback in trainer.callbacks:
+        if isinstance(callback, plugins.registry("callback").get("plots")):
+            callback.in_background = in_background
     splits = settings.data.make_data()
     facts = arguments_from_data(splits)
     model = settings.model.make_model(facts)
@@ -126,7 +136,10 @@ def train(
         metrics = text.measured(trainer.test(model, splits, checkpoint=checkpoint))
         say(", ".join(" ".join(pair) for pair in metrics))
     say(run_location(trainer, runs_dir))
-    warm_up.in_background()
+    if in_background:
+        from firstlight.tools import warm_up
+
+        warm_up.in_background()
     return 0
 
 
