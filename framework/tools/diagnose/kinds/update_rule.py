@@ -3,9 +3,9 @@
 from firstlight.tools.diagnose.examples import regression
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.probes.optimizers.optimizer_laws import broken_law
-from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
+from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun, pattern
 
-SECONDS = 1.5  # for the search of a corrected line
+SECONDS = 2.0  # for the search of a corrected line
 
 
 class UpdateRule(Kind):
@@ -172,6 +172,17 @@ class UpdateRule(Kind):
             "the bias correction of {who} is 1 - β t in place of 1 - βᵗ",
             "die Bias-Korrektur von {who} ist 1 - β t statt 1 - βᵗ",
         ),
+        "unsigned": (
+            "{who} moves each weight in the same way for a gradient and for its opposite: the "
+            "step uses how large the gradient is, and never the gradient itself",
+            "{who} bewegt jedes Gewicht bei einem Gradienten wie bei dessen Negativem: Der Schritt "
+            "verwendet nur die Größe des Gradienten, nie ihn selbst",
+        ),
+        "edited": (
+            "the steps of {who} are not those of its rule; with one change in this line they are",
+            "die Schritte von {who} sind nicht die seiner Regel; mit einer Änderung in dieser "
+            "Zeile sind sie es",
+        ),
         "decay-sign": (
             "the weight decay of {who} has the wrong sign: without a gradient the weights grow, by "
             "{growth:.2g} in {steps} steps",
@@ -195,13 +206,16 @@ class UpdateRule(Kind):
         if not evidence.moves_weights:
             return
         key, values = broken_law(evidence) or (evidence.mistake(), {})
-        if not key:
+        if not key and (not evidence.rules or evidence.is_usual(evidence.plain)):
+            return
+        at, cure = repair(evidence)
+        if not key and (at is None or len(cure) < len(at.code)):  # a variant, with more terms
             return
         beta1, beta2 = evidence.settings.beta1[0], evidence.settings.beta2[0]
         values |= {"who": evidence.type, "beta1": beta1, "beta2": beta2, "times": 1 / (1 - beta1)}
-        bound = evidence.bound_again(values.get("state", ""))
-        at, cure = (bound, "") if bound else repair(evidence)
-        yield self.finding(evidence, key, type="", at=at, cure=cure, **values)
+        if bound := evidence.bound_again(values.get("state", "")):
+            at, cure = bound, ""
+        yield self.finding(evidence, key or "edited", type="", at=at, cure=cure, **values)
 
     wrong = regression(
         net="""
@@ -231,8 +245,16 @@ def repair(evidence: OptimizerRun) -> tuple[Place | None, str]:
 
     def is_right() -> bool:
         changed = OptimizerRun(evidence.first)
-        right = not evidence.rules or evidence.follows(evidence.rules, changed.plain) is not None
+        if evidence.rules and not evidence.is_usual(changed.run(pattern, 1)):
+            return False  # in the first step already
+        right = not evidence.rules or evidence.is_usual(changed.plain)
         return right and changed.moves_weights and broken_law(changed) is None
 
     source = evidence.rule
-    return (None, "") if source is None else source.repaired(is_right, SECONDS)
+    return (
+        (None, "")
+        if source is None
+        else source.repaired(
+            is_right, SECONDS, scope=source.observed(lambda: evidence.run(pattern))
+        )
+    )

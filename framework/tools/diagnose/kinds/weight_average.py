@@ -11,6 +11,7 @@ from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.script.source_text import called_name
 
 FAST = 0.5, 0.9999  # share of the present weights, above which an average follows them at once
+STEADY = 0.01  # change of the share from step to step, above which it is that of a warm-up
 
 
 class WeightAverage(Kind):
@@ -120,7 +121,8 @@ class WeightAverage(Kind):
                 shares.setdefault(key, []).append((max(found, default=0.0), chain[-1]))
         for found in shares.values():
             values = [share for share, _ in found]
-            if len(values) > 1 and FAST[0] < min(values) and max(values) < FAST[1]:
+            steady = np.ptp(values) < STEADY
+            if len(values) > 1 and steady and FAST[0] < min(values) and max(values) < FAST[1]:
                 at = found[0][1].at
                 taken = float(np.mean(values))
                 return self.finding(evidence, "fast", at=at, kept=1 - taken, taken=taken)

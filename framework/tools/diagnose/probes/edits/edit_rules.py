@@ -69,6 +69,7 @@ RULES = """
 1 factor any: A * B => A ; B ; A / B
 1 factor any: A / B => A ; A * B
 1 factor any: A // B => A / B
+1 derivative divisor: A => 1 - A
 1 factor term: A => A * K ; A / K
 1 operand any: A * B => A @ B
 1 operand any: A @ B => A * B

@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from firstlight.tools.diagnose.probes.script.events import (
 from firstlight.tools.diagnose.probes.script.instrument import Site
 from firstlight.tools.diagnose.probes.script.recorder import Recorder
 from firstlight.tools.diagnose.probes.script.sandbox import StopScript
+from firstlight.tools.diagnose.probes.script.step_numbers import Running
 
 STEPS, SECONDS = 150, 0.4  # that are followed: steps, and CPU time from the first one
 WHOLE = 2.0  # CPU seconds of the script, at most
@@ -146,6 +148,15 @@ class FlowRecorder(Recorder):
         result = self.rules.made(value, Origin(ids, source, old.reductions, False, holder))
         source.live = id(result)
         return result
+
+    def turned(self, running: Running, frame: FrameType) -> None:
+        """Name the parts of samples that a function was given, at the beginning of its loop."""
+        code = frame.f_code
+        for name in code.co_varnames[: code.co_argcount] if not running.number else ():
+            old = getattr(frame.f_locals.get(name), "origin", Origin())
+            whole = old.holder and old.holder.samples
+            if old.ids is not None and old.source is not None and len(old.ids) < np.size(whole):
+                self.assigned(running.site, name, frame.f_locals[name])
 
     def drawing(self) -> Place | None:
         """Return the line that draws random numbers, None before the training and in modules."""

@@ -125,14 +125,19 @@ class UserFunction:
             self.function.__code__ = original
 
     def repaired(
-        self, is_right: Callable[[], bool], seconds: float, lines: Container[int] | None = None
+        self,
+        is_right: Callable[[], bool],
+        seconds: float,
+        lines: Container[int] | None = None,
+        scope: Scope | None = None,
     ) -> tuple[Place | None, str]:
         """Return the first line whose small change makes something right, and the changed line.
 
-        ``lines`` are the only ones that change; ``(None, "")`` if none is found in the time.
+        ``lines`` are the only ones that change, ``scope`` holds the values that may be taken;
+        ``(None, "")`` if none is found in the time.
         """
         began = time.perf_counter()
-        for edit in edits(self.tree):
+        for edit in edits(self.tree, scope):
             if lines is None or edit.line in lines:
                 with contextlib.suppress(Exception), self.replaced_by(edit.applied):
                     if is_right():

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from firstlight import optim
 from firstlight.tools.diagnose.probes.optimizers.update_rules import Settings
 
 LR = ("lr", "learningrate", "rate", "stepsize", "eta", "alpha")
@@ -19,6 +20,14 @@ NAMES = {  # words in the name of a class, by the family that they claim
     "adam": ("adam",),
     "nesterov": ("nesterov", "nag"),
     "momentum": ("momentum", "heavyball"),
+}
+LIBRARY = {  # firstlight's optimizers of each family
+    "adagrad": (optim.Adagrad,),
+    "rmsprop": (optim.RMSprop,),
+    "adam": (optim.Adam, optim.AdamW),
+    "nesterov": (optim.SGD,),
+    "momentum": (optim.SGD,),
+    "descent": (optim.SGD,),
 }
 OTHERS = (  # of rules that are none of the families
     *("adamax", "nadam", "radam", "bertadam", "adabelief", "adafactor", "adadelta", "lion"),

@@ -52,10 +52,13 @@ def shared_state(evidence: OptimizerRun) -> Law:
 
 
 def uphill(evidence: OptimizerRun) -> Law:
-    """Return the key if every weight rises with a positive gradient, compared with a negative."""
+    """Return the key if every weight rises with a positive gradient, or moves as with its opposite."""
     if re.search("asc|max", evidence.type.lower()) or "maximize" in vars(evidence.first.optimizer):
         return None
     up, down = (evidence.run(lambda p, step, s=s: np.full(ENTRIES, s * SIZE)) for s in (1, -1))
+    pairs = list(zip(up.moved, down.moved, strict=True))
+    if all(u.any() and np.allclose(u, d, rtol=1e-6, atol=0) for u, d in pairs):
+        return "unsigned", {}
     rises = [(u[-1] > d[-1]).all() for u, d in zip(up.weights, down.weights, strict=True)]
     return ("uphill", {}) if all(rises) else None
 

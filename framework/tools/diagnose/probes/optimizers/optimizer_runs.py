@@ -17,6 +17,7 @@ from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Evidence, Place
 from firstlight.tools.diagnose.probes.module.user_source import UserFunction
 from firstlight.tools.diagnose.probes.optimizers.optimizer_claims import (
+    LIBRARY,
     candidates,
     claimed_family,
     hyper_parameters,
@@ -29,6 +30,7 @@ from firstlight.tools.diagnose.probes.optimizers.optimizer_recording import (
 from firstlight.tools.diagnose.probes.optimizers.update_rules import (
     Rule,
     Settings,
+    are_same,
     healthy,
     matching,
     mistaken,
@@ -99,12 +101,34 @@ class OptimizerRun(Evidence):
 
     def follows(self, rules: Any, run: "Run") -> Rule | None:
         """Return the first of some rules that explains a run, or None."""
-        columns = [np.concatenate(part, axis=-1) for part in run.in_first_group]
-        return matching(rules, *columns, self.settings)
+        return matching(rules, *_joined(run.in_first_group), self.settings)
+
+    @functools.cached_property
+    def usual(self) -> list[Array]:
+        """The weights that its family's rules give, shape (steps, combinations, entries).
+
+        Those of firstlight's optimizers are among them, where these have the same settings.
+        """
+        start, gradients, _ = _joined(self.plain.in_first_group)
+        with np.errstate(all="ignore"):
+            found = [rule.weights(start, gradients, self.settings) for rule in self.rules]
+        group = getattr(self.first.optimizer, "param_groups", [{}])[0]
+        options = {name: value for name, value in group.items() if name != "params"}
+        for kind in LIBRARY.get(self.family, ()) if options else ():
+            with contextlib.suppress(TypeError, ValueError):  # it has no such settings
+                made = kind(contained(copied(self.first.optimizer), Parameter), **options)
+                run = OptimizerRun(FirstStep(made)).plain
+                found.append(_joined(run.in_first_group)[2][:, None])
+        return found
+
+    def is_usual(self, run: "Run") -> bool:
+        """Return whether a run on the same gradients is that of one of its family's rules."""
+        start, _, weights = _joined(run.in_first_group)
+        return any(are_same(made[: len(weights)], weights, start) for made in self.usual)
 
     def mistake(self) -> str:
         """Return the name of the one mistake that turns a rule of its family into its steps."""
-        if not self.rules or self.follows(self.rules, self.plain) is not None:
+        if not self.rules or self.is_usual(self.plain):
             return ""
         wrong = {made: name for rule in self.rules for name, made in mistaken(rule)}
         found = self.follows(wrong, self.plain)
@@ -126,19 +150,20 @@ class OptimizerRun(Evidence):
             return moved and not any(w.any() for w in still)
         return False
 
-    def run(self, gradients: Callable[[int, int], Array]) -> "Run":
+    def run(self, gradients: Callable[[int, int], Array], steps: int = STEPS) -> "Run":
         """Return the weights of some steps of a copy.
 
         Parameters
         ----------
         gradients : callable
             ``gradients(parameter, step)`` returns the first entries of its gradient.
+        steps : int
         """
         first = self.first
         twin, (positional, named) = whole = copied((first.optimizer, first.arguments))
         parameters = _double(whole)
         start, weights, given = [firsts(p.data) for p in parameters], [], []
-        for step in range(STEPS):
+        for step in range(steps):
             given.append([])
             for index, p in enumerate(parameters):
                 g = np.zeros(p.size)
@@ -193,6 +218,10 @@ def pattern(parameter: int, step: int) -> Array:
 def firsts(array: Array) -> Array:
     """Return the first entries in float64."""
     return array.ravel()[:ENTRIES].astype("float64")
+
+
+def _joined(parts):
+    return [np.concatenate(part, axis=-1) for part in parts]
 
 
 def _by_parameter(steps):

@@ -220,14 +220,20 @@ def matching(
     start : array, shape (entries,)
     gradients, weights : array, shape (steps, entries)
     """
-    moved = np.nan_to_num(np.abs(weights - start), posinf=0.0).max(axis=0)
-    allowed = TOLERANCE * moved + 1e-12 * np.abs(start)
     for rule in rules:
         with np.errstate(all="ignore"):
             made = rule.weights(start, gradients, settings)
-            same = (np.abs(made - weights[:, None]) <= allowed) | (
-                ~np.isfinite(made) & ~np.isfinite(weights)[:, None]
-            )
-        if same.all(axis=(0, 2)).any():
+        if are_same(made, weights, start):
             return rule
     return None
+
+
+def are_same(made: Array, weights: Array, start: Array) -> bool:
+    """Return whether weights are those of one of the combinations of settings of a rule."""
+    with np.errstate(all="ignore"):
+        moved = np.nan_to_num(np.abs(weights - start), posinf=0.0).max(axis=0)
+        allowed = TOLERANCE * moved + 1e-12 * np.abs(start)
+        same = (np.abs(made - weights[:, None]) <= allowed) | (
+            ~np.isfinite(made) & ~np.isfinite(weights)[:, None]
+        )
+    return bool(same.all(axis=(0, 2)).any())
