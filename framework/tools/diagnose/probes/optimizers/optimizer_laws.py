@@ -52,7 +52,7 @@ def shared_state(evidence: OptimizerRun) -> Law:
 
 
 def uphill(evidence: OptimizerRun) -> Law:
-    """Return the key if every weight rises with a positive gradient, or moves as with its opposite."""
+    """Return the key if all weights rise with a positive gradient, or move as with its opposite."""
     if re.search("asc|max", evidence.type.lower()) or "maximize" in vars(evidence.first.optimizer):
         return None
     up, down = (evidence.run(lambda p, step, s=s: np.full(ENTRIES, s * SIZE)) for s in (1, -1))
