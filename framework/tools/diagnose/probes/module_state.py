@@ -56,8 +56,8 @@ class ModuleState:
         self.streams: dict[str, Any] = randomness.state_dict()
         self.generators: list[tuple[np.random.Generator, Any]] = [
             (value, value.bit_generator.state)
-            for part in module.modules()
-            for value in vars(part).values()
+            for names in _names_in_reach(module)
+            for value in names.values()
             if isinstance(value, np.random.Generator)
         ]
         self.buffers: list[tuple[str, Buffer, Array]] = [
@@ -107,6 +107,14 @@ class ModuleState:
             for key, array in array_attributes(self.module).items()
             if key not in before or not np.array_equal(before[key], array)
         ]
+
+
+def _names_in_reach(module):
+    """Yield the attributes of a module's parts, and the global names of its methods."""
+    for part in module.modules():
+        yield vars(part)
+        for method in ("forward", "training_step"):
+            yield getattr(getattr(type(part), method), "__globals__", {})
 
 
 def array_attributes(module: Module) -> dict[tuple[Module, str], Array]:

@@ -14,7 +14,11 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.tools.diagnose.kind import Place
 from firstlight.tools.diagnose.probes.flow.flow_events import Entry, Pairing, Step, union
-from firstlight.tools.diagnose.probes.flow.sample_ids import is_beside_windows, same_rows
+from firstlight.tools.diagnose.probes.flow.sample_ids import (
+    is_beside_windows,
+    is_order,
+    same_rows,
+)
 from firstlight.tools.diagnose.probes.flow.traced_array import (
     Holder,
     Origin,
@@ -37,7 +41,7 @@ from firstlight.tools.diagnose.probes.script.recorder import Recorder
 from firstlight.tools.diagnose.probes.script.sandbox import StopScript
 from firstlight.tools.diagnose.probes.script.step_numbers import Running
 
-STEPS, SECONDS = 150, 0.4  # that are followed: steps, and CPU time from the first one
+STEPS, SECONDS = 150, 0.9  # that are followed: steps, and CPU time from the first one
 WHOLE = 2.0  # CPU seconds of the script, at most
 FEWEST = 20  # rows of an array of samples
 ENTRIES = 1000  # that are kept
@@ -87,6 +91,10 @@ class FlowRecorder(Recorder):
         """Number of events so far."""
         return len(self.trace.events)
 
+    def lengths(self) -> dict[int, int]:
+        """Return the length of each loop that ran, by the number of its run."""
+        return {run: one.length for run, one in self._steps.by_run.items()}
+
     # --- for the rules --------------------------------------------------------------------------
 
     def now(self, array: Any) -> tuple[int, Place, tuple[Any, ...], tuple[Any, ...]]:
@@ -116,6 +124,8 @@ class FlowRecorder(Recorder):
         old = getattr(value, "origin", Origin())
         known = any(name == trained for _, trained in self.trained)
         if not value.ndim or known or old.fitted or old.draws or value.nbytes > LARGEST:
+            return value
+        if old.ids is None and is_order(value):
             return value
         rows = old.ids.ravel() if old.ids is not None and old.ids.size == len(value) else None
         at, parts, order = self.here()[0], None, next(self._holders)

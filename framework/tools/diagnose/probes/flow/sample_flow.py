@@ -72,6 +72,8 @@ class SampleFlow(Evidence):
         That were applied to what depends on trained parameters.
     updates : list of (Update, frozenset of Reduction)
         Each with what the value contains.
+    lengths : dict of int to int
+        Of the loops, by the number of their run; 0 if unknown.
     """
 
     group, subject, where = "data", "flow of samples", "data"
@@ -85,6 +87,7 @@ class SampleFlow(Evidence):
         self.forwards: list[Array] = recorder.forwards
         self.masks: list[Draw] = recorder.rules.masks
         self.updates: list[tuple[Update, frozenset[Reduction]]] = recorder.updates
+        self.lengths: dict[int, int] = recorder.lengths()
         self.detail = f"{len(self.steps)} steps"
         self._recorder = recorder
 
@@ -216,11 +219,14 @@ class SampleFlow(Evidence):
 
 def sample_flow(path: Path, arguments: Sequence[str], reference: Trace) -> SampleFlow:
     """Run a script with traced arrays."""
-    trained = {
-        (one.at.line, one.name)
+    updates = [
+        one
         for one in reference.of(Update)
         if one.trains and not _is_reordered(one.before, one.after)
-    }
+    ]
+    trained = {(one.at.line, one.name) for one in updates}
+    arrays = {id(one.target): one for one in updates}.values()
+    trained |= {(one.at.line, reference.name_of(one.target, one.name)) for one in arrays}
     recorder = FlowRecorder(path, trained)
     with tracing_numpy(recorder.rules):
         trace(path, list(arguments), recorder)

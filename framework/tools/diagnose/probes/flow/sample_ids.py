@@ -72,6 +72,13 @@ def same_rows(value: Array, sources: "Iterable[Source]") -> "tuple[Source, Array
     return None
 
 
+def is_order(value: Array) -> bool:
+    """Return whether an array holds the numbers of rows: 0, 1, 2 … in some order."""
+    if value.ndim != 1 or value.dtype.kind not in "iu":
+        return False
+    return np.array_equal(np.sort(value), np.arange(len(value)))
+
+
 def is_beside_windows(rows: Array, sources: "Iterable[Source]") -> bool:
     """Return whether rows belong to windows of the same samples, such as their targets."""
     windows = [one for one in sources if one.parts is not None and len(one.values) == len(rows)]

@@ -86,6 +86,7 @@ class Recorder:
     def loop(self, site: int, iterable: Any) -> Iterator[Any]:
         """Iterate until its trained values had enough steps."""
         running = self._entered(site, sys._getframe(1))
+        running.length = len(iterable) if hasattr(iterable, "__len__") else 0
         for number, item in enumerate(iterable):
             self._check_time()
             if number and self._is_enough(running):

@@ -1,7 +1,9 @@
 """Loops of a script that run, and which values they train: counts and numbers of its steps."""
 
 import bisect
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import FrameType
@@ -24,12 +26,13 @@ TURNS = 4  # of an inner loop, after which an array from which it subtracts is b
 
 @dataclass
 class Running:
-    """A loop that runs: its site and frame, and the trained values that it updated."""
+    """A loop that runs: its site, its length if known, and the trained values that it updated."""
 
     site: Site
     code: Any
     run: int
     number: int = 0
+    length: int = 0
     updated: dict[Any, int] = field(default_factory=dict)  # value: iteration of its latest update
     repeated: bool = False
 
@@ -118,20 +121,41 @@ def number_steps(trace: Trace, trained: set[Any]) -> None:
     """
     group: dict[Any, Event] = {}
     ends: list[int] = []
-    for event in trace.of(OptimizerStep, Update):
-        key = event.value if isinstance(event, Update) else id(event.optimizer)
-        if key not in trained:
-            continue
+    events = [(_key(event), event) for event in trace.of(OptimizerStep, Update)]
+    events = [(key, event) for key, event in events if key in trained]
+    depth = _depth(events)
+    for key, event in events:
         if isinstance(event, Update):
             event.trains = True
         first = next(iter(group.values()), event)
         again = key in group and not _goes_on(group[key], event)
-        if again or first.loops[:1] != event.loops[:1]:
+        if again or first.loops[:depth] != event.loops[:depth]:
             ends.append(max(one.index for one in group.values()))
             group = {}
         group[key] = event
     for event in trace.events:
         event.step = bisect.bisect_left(ends, event.index)
+
+
+def _key(event):
+    return event.value if isinstance(event, Update) else id(event.optimizer)
+
+
+def _depth(events):
+    """Return how many loops around the updates distinguish steps: those in which all repeat."""
+    groups: dict[Any, list[Event]] = {}
+    for key, event in events:
+        groups.setdefault(key, []).append(event)
+    depths = []
+    for group in groups.values():
+        differ = [
+            next((n for n, (a, b) in enumerate(turns, 1) if a != b), 0)
+            for one, other in itertools.pairwise(group)
+            for turns in [zip(one.loops, other.loops, strict=False)]
+        ]
+        if any(differ):
+            depths.append(Counter(filter(None, differ)).most_common(1)[0][0])
+    return min(depths, default=1)
 
 
 def _goes_on(earlier, event):
