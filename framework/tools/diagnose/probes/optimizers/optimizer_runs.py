@@ -117,7 +117,7 @@ class OptimizerRun(Evidence):
         for kind in LIBRARY.get(self.family, ()) if options else ():
             with contextlib.suppress(TypeError, ValueError):  # it has no such settings
                 made = kind(contained(copied(self.first.optimizer), Parameter), **options)
-                run = OptimizerRun(FirstStep(made)).plain
+                run = OptimizerRun(FirstUpdate(made)).plain
                 found.append(_joined(run.in_first_group)[2][:, None])
         return found
 
