@@ -2,8 +2,9 @@
 
     python benchmarks/layers.py --work cnn --steps 100
 
-Each module's forward and backward are timed without those of the modules in them; modules of the
-same class and shape count as one row. Medians over steps, in milliseconds; with the extra ``fast``
+Each module's forward and backward are timed without those of the modules in them; a layer that
+forms can compute as a whole, such as FeedForward, is timed with its parts. Modules of the same
+class and shape count as one row. Medians over steps, in milliseconds; with the extra ``fast``
 where it is installed (FIRSTLIGHT_COMPILED=0 leaves it out). The last rows are the whole step and
 its matrix products alone, by NumPy, into arrays made beforehand.
 """
@@ -22,6 +23,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 from peers import load_work  # noqa: E402
 
+from firstlight.support.forms import lesson_of  # noqa: E402
 from firstlight.training.process import kept_memory  # noqa: E402
 
 
@@ -47,7 +49,12 @@ class Clock:
         return run
 
     def watch(self, module):
-        for part in [p for _, p in module.named_modules()]:
+        inside = set()  # a form of a whole layer fits only if nothing wraps its parts
+        for _, part in module.named_modules():
+            if part in inside:
+                continue
+            if lesson_of(type(part).forward):
+                inside.update(part.modules())
             title = f"{type(part).__name__}({part.extra_repr()})"
             part.forward = self.timed((title, 0), part.forward)
             part.backward = self.timed((title, 1), part.backward)

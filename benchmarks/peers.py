@@ -22,7 +22,7 @@ from turns import BATCHES, Done, Feed, Turns
 def load_work(path):
     """Return the module in a file of ``benchmarks/works``."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    work = importlib.util.module_from_spec(spec)
+    work = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # for torch.compile
     spec.loader.exec_module(work)
     return work
 

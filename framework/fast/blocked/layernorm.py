@@ -48,11 +48,7 @@ class BlockedLayerNorm:
 
         def block(start, stop):
             rows = slice(start, stop)
-            self.standardise(x[rows], x_hat[rows], rstd[rows], eps)
-            if weight is not None:
-                np.multiply(x_hat[rows], weight, out=y[rows])
-            if bias is not None:
-                y[rows] += bias
+            self.normalise(x[rows], x_hat[rows], rstd[rows], y[rows], weight, bias, eps)
 
         spread_rows(block, x)
         return y, x_hat, rstd
@@ -72,8 +68,16 @@ class BlockedLayerNorm:
         return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
 
     @staticmethod
-    def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
-        """Write x̂ (n, D) and r (n, 1) for a block of rows."""
+    def normalise(
+        x: Array,
+        x_hat: Array,
+        rstd: Array,
+        y: Array,
+        weight: Array | None,
+        bias: Array | None,
+        eps: float,
+    ) -> None:
+        """Write x̂ (n, D), r (n, 1) and y for a block of rows; y is x̂ without a weight."""
         width = x.shape[1]
         mean = (x @ np.full_like(x, 1 / width, shape=(width,)))[:, None]
         np.subtract(x, mean, out=x_hat)
@@ -81,6 +85,10 @@ class BlockedLayerNorm:
         var += eps
         np.divide(1, np.sqrt(var, out=var), out=rstd)
         x_hat *= rstd
+        if weight is not None:
+            np.multiply(x_hat, weight, out=y)
+        if bias is not None:
+            y += bias
 
     @staticmethod
     def differentiate(

@@ -8,7 +8,7 @@ from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.rows import add_bias, add_sums
 from firstlight.support.array import Array
 
-ROWS = 96  # at least, in a block of samples
+ROWS = 128  # at least, in a block of samples
 HOW = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 

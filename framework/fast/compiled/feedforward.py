@@ -11,7 +11,7 @@ from firstlight.fast.compiled.gelu import exact_into, tanh_into
 from firstlight.fast.compiled.rows import add_bias, add_sums
 from firstlight.support.array import Array
 
-ROWS = 96  # in a block
+ROWS = 128  # in a block
 HOW = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 
 

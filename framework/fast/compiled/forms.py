@@ -98,10 +98,18 @@ class CompiledLayerNorm(BlockedLayerNorm):
     """Compute each row in two loops."""
 
     @staticmethod
-    def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
-        from firstlight.fast.compiled.layernorm import standardise
+    def normalise(
+        x: Array,
+        x_hat: Array,
+        rstd: Array,
+        y: Array,
+        weight: Array | None,
+        bias: Array | None,
+        eps: float,
+    ) -> None:
+        from firstlight.fast.compiled.layernorm import normalise
 
-        standardise(x, x_hat, rstd, eps)
+        normalise(x, x_hat, rstd, y, weight, bias, eps)
 
     @staticmethod
     def differentiate(

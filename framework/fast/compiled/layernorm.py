@@ -11,9 +11,23 @@ GROUP = 32  # rows
 ADD_IN_ANY_ORDER = {"contract", "reassoc", "nsz"}  # sums in the lanes of a vector
 
 
+def normalise(
+    x: Array,
+    x_hat: Array,
+    rstd: Array,
+    y: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+) -> None:
+    """Write x̂, r and, with a weight, y for a block of rows."""
+    none = np.empty(0, np.float32)
+    w, b = (none if vector is None else vector for vector in (weight, bias))
+    _normalise(x, x_hat, rstd, y, w, b, eps)
+
+
 @cached_njit(error_model="numpy", fastmath=ADD_IN_ANY_ORDER)
-def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
-    """Write x̂ and r for a block of rows."""
+def _normalise(x, x_hat, rstd, y, w, b, eps):
     n, width = x.shape
     for i in range(n):
         mean, square = np.float32(0), np.float32(0)
@@ -26,6 +40,12 @@ def standardise(x: Array, x_hat: Array, rstd: Array, eps: float) -> None:
         r = np.float32(1 / math.sqrt(square / np.float32(width) + np.float32(eps)))
         for j in range(width):
             x_hat[i, j] = (x[i, j] - mean) * r
+        if len(b):
+            for j in range(width):
+                y[i, j] = x_hat[i, j] * w[j] + b[j]
+        elif len(w):
+            for j in range(width):
+                y[i, j] = x_hat[i, j] * w[j]
         rstd[i, 0] = r
 
 
