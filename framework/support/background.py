@@ -14,6 +14,8 @@ _started: list[subprocess.Popen[bytes]] = []  # one that is deleted while it run
 def start(code: str, *words: str) -> bool:
     """Run Python code in a process of its own, with one thread and a low priority.
 
+    It runs in the root folder, since this process's folder may be deleted meanwhile.
+
     Parameters
     ----------
     code : str
@@ -36,7 +38,7 @@ def start(code: str, *words: str) -> bool:
         f"import os\nif hasattr(os, 'nice'): os.nice(10)\n{code}",
     ]
     options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    options |= {"stderr": subprocess.DEVNULL, "env": {**os.environ, **ONE_THREAD}}
+    options |= {"stderr": subprocess.DEVNULL, "env": {**os.environ, **ONE_THREAD}, "cwd": os.sep}
     if os.name == "nt":
         options["creationflags"] = (
             subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW
