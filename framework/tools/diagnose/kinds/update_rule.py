@@ -21,32 +21,28 @@ class UpdateRule(Kind):
     causes = frozenset({"overfit", "lr-high", "lr-low", "uphill"})
     says = {
         "uphill": (
-            "{who} goes uphill: for a positive gradient it increases the weight",
-            "{who} läuft bergauf: Bei positivem Gradienten erhöht es das Gewicht",
+            "{who} goes uphill: a positive gradient increases the weight",
+            "{who} läuft bergauf: Ein positiver Gradient erhöht das Gewicht",
         ),
         "lr-twice": (
             "the learning rate enters the step of {who} twice",
             "die Learning Rate geht zweimal in den Schritt von {who} ein",
         ),
         "lr-unused": (
-            "{who} ignores its learning rate: its steps are those of a learning rate of 1",
+            "{who} ignores its learning rate: its steps are those of lr = 1",
             "{who} verwendet seine Learning Rate nicht: Seine Schritte sind die von lr = 1",
         ),
         "momentum-sign": (
-            "{who} subtracts the momentum: its steps are those of -{beta1:g} in place of "
-            "{beta1:g}, so that earlier gradients push back",
-            "{who} zieht das Momentum ab: Seine Schritte sind die von -{beta1:g} statt "
-            "{beta1:g}, frühere Gradienten bremsen",
+            "{who} subtracts the momentum: it keeps -{beta1:g} in place of {beta1:g}",
+            "{who} zieht das Momentum ab: Es behält -{beta1:g} statt {beta1:g}",
         ),
         "momentum-turned": (
             "{who} keeps 1 - {beta1:g} of its running mean in each step, and should keep {beta1:g}",
             "{who} behält in jedem Schritt 1 - {beta1:g} seines laufenden Mittels statt {beta1:g}",
         ),
         "momentum-lost": (
-            "{who} loses its momentum: its steps depend on the present gradient alone, as if the "
-            "running mean were zero before each step",
-            "{who} verliert sein Momentum: Seine Schritte hängen nur vom aktuellen Gradienten ab, "
-            "als wäre das laufende Mittel vor jedem Schritt null",
+            "{who} loses its momentum: each step uses the present gradient alone",
+            "{who} verliert sein Momentum: Jeder Schritt nutzt nur den aktuellen Gradienten",
         ),
         "replaced": (
             "the loss depends on {who} itself, which moves as a velocity does: β {who} - lr g; the "
@@ -62,25 +58,21 @@ class UpdateRule(Kind):
             "Namen erzeugt ein anderes Array, {state}[...] = schreibt",
         ),
         "no-look-ahead": (
-            "{who} is Nesterov's by name, and its steps are exactly those of plain momentum",
-            "{who} heißt nach Nesterov, und seine Schritte sind genau die von einfachem Momentum",
+            "{who} is Nesterov's by name, and its steps are those of plain momentum",
+            "{who} heißt nach Nesterov, und seine Schritte sind die von einfachem Momentum",
         ),
         "not-squared": (
-            "{who} averages g where it should average g²: its steps are exactly those of a second "
-            "moment without the square",
-            "{who} mittelt g statt g²: Seine Schritte sind genau die eines zweiten Moments ohne "
-            "Quadrat",
+            "{who} averages g where it should average g²",
+            "{who} mittelt g statt g²",
         ),
         "absolute": ("{who} averages |g| where it should average g²", "{who} mittelt |g| statt g²"),
         "square-of-mean": (
-            "the second moment of {who} averages the square of the first moment, not of the "
-            "gradient",
-            "das zweite Moment von {who} mittelt das Quadrat des ersten Moments, nicht das des "
-            "Gradienten",
+            "the second moment of {who} averages the square of the first moment, not g²",
+            "das zweite Moment von {who} mittelt das Quadrat des ersten Moments statt g²",
         ),
         "no-root": (
-            "{who} divides by the second moment itself; its square root is missing",
-            "{who} teilt durch das zweite Moment selbst; die Wurzel fehlt",
+            "{who} divides by the second moment; its square root is missing",
+            "{who} teilt durch das zweite Moment; die Wurzel fehlt",
         ),
         "multiplied": (
             "{who} multiplies by the root of the second moment, and should divide by it",
@@ -88,7 +80,7 @@ class UpdateRule(Kind):
         ),
         "second-lost": (
             "{who} loses its second moment: each step uses the present g² alone",
-            "{who} verliert sein zweites Moment: Jeder Schritt verwendet nur das aktuelle g²",
+            "{who} verliert sein zweites Moment: Jeder Schritt nutzt nur das aktuelle g²",
         ),
         "second-sum": (
             "the second moment of {who} is a growing sum: the factor 1 - {beta2:g} of the new g², "
@@ -117,23 +109,20 @@ class UpdateRule(Kind):
             "Schritte werden bis zu {times:.0f}-mal zu groß",
         ),
         "no-correction": (
-            "{who} has no bias correction: the moments start at 0 and are too small in the first "
-            "steps, m / (1 - β₁ᵗ) and v / (1 - β₂ᵗ) correct this",
-            "{who} hat keine Bias-Korrektur: Die Momente beginnen bei 0 und sind in den ersten "
-            "Schritten zu klein, m / (1 - β₁ᵗ) und v / (1 - β₂ᵗ) korrigieren das",
+            "{who} has no bias correction: m / (1 - β₁ᵗ) and v / (1 - β₂ᵗ) are missing",
+            "{who} hat keine Bias-Korrektur: m / (1 - β₁ᵗ) und v / (1 - β₂ᵗ) fehlen",
         ),
         "first-only": (
-            "{who} corrects the bias of the first moment only; v / (1 - β₂ᵗ) is missing",
-            "{who} korrigiert nur den Bias des ersten Moments; v / (1 - β₂ᵗ) fehlt",
+            "{who} corrects the first moment only; v / (1 - β₂ᵗ) is missing",
+            "{who} korrigiert nur das erste Moment; v / (1 - β₂ᵗ) fehlt",
         ),
         "second-only": (
-            "{who} corrects the bias of the second moment only; m / (1 - β₁ᵗ) is missing",
-            "{who} korrigiert nur den Bias des zweiten Moments; m / (1 - β₁ᵗ) fehlt",
+            "{who} corrects the second moment only; m / (1 - β₁ᵗ) is missing",
+            "{who} korrigiert nur das zweite Moment; m / (1 - β₁ᵗ) fehlt",
         ),
         "corrections-swapped": (
-            "{who} corrects the first moment by β₂ and the second by β₁; it is the other way round",
-            "{who} korrigiert das erste Moment mit β₂ und das zweite mit β₁; umgekehrt ist es "
-            "richtig",
+            "{who} corrects the first moment by β₂ and the second by β₁",
+            "{who} korrigiert das erste Moment mit β₂ und das zweite mit β₁",
         ),
         "share-of-other": (
             "{who} takes the share of one moment from the other's beta: β m + (1 - β) g needs the "
@@ -142,17 +131,16 @@ class UpdateRule(Kind):
             "zweimal dasselbe β",
         ),
         "correction-constant": (
-            "the bias correction of {who} is 1 - β in every step; the power of the step is missing "
-            "in 1 - βᵗ",
-            "die Bias-Korrektur von {who} ist in jedem Schritt 1 - β; in 1 - βᵗ fehlt die Potenz",
+            "the bias correction of {who} is 1 - β in every step in place of 1 - βᵗ",
+            "die Bias-Korrektur von {who} ist in jedem Schritt 1 - β statt 1 - βᵗ",
         ),
         "correction-late": (
-            "the bias correction of {who} counts steps from 2: it is 1 - βᵗ⁺¹ in place of 1 - βᵗ",
-            "die Bias-Korrektur von {who} zählt die Schritte ab 2: Sie ist 1 - βᵗ⁺¹ statt 1 - βᵗ",
+            "the bias correction of {who} counts from 2: 1 - βᵗ⁺¹ in place of 1 - βᵗ",
+            "die Bias-Korrektur von {who} zählt ab 2: 1 - βᵗ⁺¹ statt 1 - βᵗ",
         ),
         "correction-early": (
-            "the bias correction of {who} counts steps from 0: in the first step 1 - βᵗ is 0",
-            "die Bias-Korrektur von {who} zählt die Schritte ab 0: Im ersten ist 1 - βᵗ gleich 0",
+            "the bias correction of {who} counts from 0: at first 1 - βᵗ is 0",
+            "die Bias-Korrektur von {who} zählt ab 0: Zuerst ist 1 - βᵗ gleich 0",
         ),
         "correction-counted": (
             "{who} counts a step for each parameter in place of one for all, so that the bias "
@@ -166,7 +154,7 @@ class UpdateRule(Kind):
         ),
         "state-lost": (
             "{who} loses both moments: each step uses the present gradient alone",
-            "{who} verliert beide Momente: Jeder Schritt verwendet nur den aktuellen Gradienten",
+            "{who} verliert beide Momente: Jeder Schritt nutzt nur den aktuellen Gradienten",
         ),
         "correction-linear": (
             "the bias correction of {who} is 1 - β t in place of 1 - βᵗ",
