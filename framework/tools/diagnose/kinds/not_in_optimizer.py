@@ -128,7 +128,7 @@ def _only_before(parts, steps):
         if not isinstance(event, Backward) or type(event.module) is not Sequential:
             return False
         kinds = [id(p) in own for p in event.module.parameters() if id(p) in own | idle]
-        if kinds != sorted(kinds):
+        if kinds != sorted(kinds) or not any(kinds):
             return False
     return True
 

@@ -63,7 +63,7 @@ class Symmetry(Kind):
         equal = [
             first
             for first, last in matrices
-            if not np.ptp(first.before) and _has_equal_units(last.after)
+            if _has_equal_units(first.before) and _has_equal_units(last.after)
         ]
         if equal and len(matrices) > 1:
             first = min(equal, key=lambda event: event.index)

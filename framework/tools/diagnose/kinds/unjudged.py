@@ -43,10 +43,10 @@ class Unjudged(Kind):
         """Say what failed, or what was looked for."""
         if isinstance(evidence, Failure):
             yield self.finding(evidence, "failed", subject=evidence.subject, said=evidence.said)
-        elif evidence.trace.ended:
-            yield self.finding(evidence, "stopped", ended=evidence.trace.ended)
         elif (change := evidence.repeated) is not None:
             yield self.finding(evidence, "no-loss", name=change.name, at=change.at)
+        elif evidence.trace.ended:
+            yield self.finding(evidence, "stopped", ended=evidence.trace.ended)
         elif names := evidence.plain_classes:
             yield self.finding(evidence, "classes", names=", ".join(names))
         else:

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -21,6 +22,7 @@ from firstlight.tools.diagnose.probes.script.events import (
 )
 from firstlight.tools.diagnose.probes.script.instrument import Site
 
+WITHOUT_LOSS: ContextVar[int] = ContextVar("without_loss", default=0)  # line of a loop
 TURNS = 4  # of an inner loop, after which an array from which it subtracts is being trained
 
 
@@ -80,7 +82,8 @@ class StepCounts:
                 running.updated.pop(key, None)
             return
         measured = self._measured.get(loops[0].run, set()) if loops else set()
-        if not certain and not measured - {(event.at.line, event.name)}:
+        lossless = loops and loops[0].line == WITHOUT_LOSS.get() and np.ndim(event.after)
+        if not certain and not measured - {(event.at.line, event.name)} and not lossless:
             return  # nothing is measured in this loop that could be a loss
         first = self._first.setdefault(key, loops)
         together = bool(loops) and bool(first) and first[0].run == loops[0].run
