@@ -2,12 +2,11 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from firstlight.tools.diagnose.examples import BATCHES
-from firstlight.tools.diagnose.kind import Findings, Kind, Place
+from firstlight.tools.diagnose.kind import Findings, Kind
 from firstlight.tools.diagnose.probes.flow.flow_events import Step, union
 from firstlight.tools.diagnose.probes.flow.sample_flow import SampleFlow
 from firstlight.tools.diagnose.probes.flow.traced_array import Holder
@@ -83,21 +82,11 @@ class UnseenSamples(Kind):
             "jede Epoche durchläuft dieselben {count} der {all} Beispiele in {name}, und die "
             "übrigen {unseen} werden nirgends verwendet",
         ),
-        "overlapping": (
-            "each batch has {batch} samples and begins only {advance} after the one before: the "
-            "{steps} batches of an epoch reach {count} of the {all} samples in {name}",
-            "jeder Batch hat {batch} Beispiele und beginnt nur {advance} nach dem vorigen: Die "
-            "{steps} Batches einer Epoche erreichen {count} der {all} Beispiele in {name}",
-        ),
     }
 
     def judge(self, evidence: SampleFlow) -> Findings:
         """Compare the samples of whole epochs with those that their batches are taken from."""
         if evidence.trace.ended:
-            return
-        if (found := overlapping(evidence)) is not None:
-            at, values = found
-            yield self.finding(evidence, "overlapping", at=at, **values)
             return
         evaluated = union(one.samples for one in evidence.evaluations)
         for steps in by_key(evidence.steps):
@@ -105,13 +94,14 @@ class UnseenSamples(Kind):
             if evidence.trace.shortened:
                 epochs = epochs[:-1]
             container = container_of(steps[0])
-            if len(epochs) < 2 or container is None or any(len(one) < 2 for one in epochs):
+            if not epochs or container is None or any(len(one) < 2 for one in epochs):
                 continue
             seen = [union(one.samples for one in epoch) for epoch in epochs]
-            if any(not np.array_equal(one, seen[0]) for one in seen):
-                continue
-            unseen = np.setdiff1d(container.samples, union([evidence.trained, evaluated]))
             batch = max(len(one.samples) for one in steps)
+            few = 2 * len(seen[0]) < len(container.samples) <= (len(epochs[0]) + 2) * batch
+            if any(not np.array_equal(one, seen[0]) for one in seen) or len(epochs) < 2 and not few:
+                continue  # one epoch is enough if its batches could have held all samples
+            unseen = np.setdiff1d(container.samples, union([evidence.trained, evaluated]))
             inside = np.isin(seen[0], container.samples).all()
             if inside and len(unseen) >= batch and not np.isin(evaluated, container.samples).any():
                 values = {"count": len(seen[0]), "all": len(container.samples)}
@@ -128,31 +118,6 @@ class UnseenSamples(Kind):
 def _run(step):
     """Return the run of the outermost loop around a step."""
     return step.event.loops[0].run if step.event.loops else 0
-
-
-def overlapping(evidence: SampleFlow) -> tuple[Place, dict[str, Any]] | None:
-    """Return where batches begin too early, and values for a sentence; None if they do not.
-
-    Only if the batches of an epoch would be enough for all samples, and reach less than half.
-    """
-    for steps in by_key(evidence.steps):
-        epochs, container = epochs_of(steps), container_of(steps[0])
-        if not epochs or container is None or len(epochs[0]) < 3 * ENOUGH:
-            continue
-        place = {sample: index for index, sample in enumerate(container.samples)}
-        later = epochs[0][1:]  # a moment that begins as a number joins two steps at first
-        taken = [np.sort([place.get(n, -1) for n in one.samples]) for one in later]
-        first, batch, whole = np.array([one[0] for one in taken]), len(taken[0]), len(place)
-        advances = set(np.diff(first))
-        if first.min() < 0 or len(advances) > 1 or any(np.ptp(one) >= batch for one in taken):
-            continue
-        advance, count = advances.pop(), evidence.lengths[epochs[0][0].event.loops[1].run]
-        reached = batch + (count - 1) * advance
-        if 0 < advance < batch and 2 * reached < whole <= (count + 1) * batch:
-            values = {"batch": batch, "advance": advance, "steps": count, "count": reached}
-            at = steps[0].at if steps[0].holder.first is container else steps[0].holder.first.at
-            return at, values | {"all": whole, "name": container.name}
-    return None
 
 
 def container_of(step: Step) -> Holder | None:

@@ -37,8 +37,8 @@ class UpdateRule(Kind):
             "{who} zieht das Momentum ab: Es behält -{beta1:g} statt {beta1:g}",
         ),
         "momentum-turned": (
-            "{who} keeps 1 - {beta1:g} of its running mean in each step, and should keep {beta1:g}",
-            "{who} behält in jedem Schritt 1 - {beta1:g} seines laufenden Mittels statt {beta1:g}",
+            "{who} keeps 1 - {beta1:g} of its running mean in place of {beta1:g}",
+            "{who} behält 1 - {beta1:g} seines laufenden Mittels statt {beta1:g}",
         ),
         "momentum-lost": (
             "{who} loses its momentum: each step uses the present gradient alone",
@@ -93,14 +93,12 @@ class UpdateRule(Kind):
             "{who} mittelt g² über die Zeit, Adagrad aber summiert es",
         ),
         "second-turned": (
-            "{who} keeps 1 - {beta2:g} of its second moment in each step; {beta2:g} is right",
-            "{who} behält in jedem Schritt 1 - {beta2:g} seines zweiten Moments statt {beta2:g}",
+            "{who} keeps 1 - {beta2:g} of its second moment in place of {beta2:g}",
+            "{who} behält 1 - {beta2:g} seines zweiten Moments statt {beta2:g}",
         ),
         "betas-swapped": (
-            "{who} has its betas swapped: it uses {beta1:g} for the second moment and {beta2:g} "
-            "for the first",
-            "{who} vertauscht seine Betas: Es verwendet {beta1:g} für das zweite Moment und "
-            "{beta2:g} für das erste",
+            "{who} swaps its betas: {beta1:g} for v, {beta2:g} for m",
+            "{who} vertauscht seine Betas: {beta1:g} für v, {beta2:g} für m",
         ),
         "first-sum": (
             "the first moment of {who} lacks the factor 1 - {beta1:g} of the new gradient: steps "

@@ -41,8 +41,8 @@ from firstlight.tools.diagnose.probes.script.recorder import Recorder
 from firstlight.tools.diagnose.probes.script.sandbox import StopScript
 from firstlight.tools.diagnose.probes.script.step_numbers import Running
 
-STEPS, SECONDS = 150, 0.9  # that are followed: steps, and CPU time from the first one
-WHOLE = 2.0  # CPU seconds of the script, at most
+STEPS, SECONDS = 150, 0.4  # that are followed: steps, and CPU time from the first one
+WHOLE, EPOCH = 2.0, 1.0  # CPU seconds of the script, and to complete an epoch, at most
 FEWEST = 20  # rows of an array of samples
 ENTRIES = 1000  # that are kept
 LARGEST = 50_000_000  # bytes of one that is copied
@@ -81,7 +81,9 @@ class FlowRecorder(Recorder):
 
     def _check_time(self):
         now = time.thread_time()
-        if now > self._last_step:
+        steps = self.steps_made
+        first_epoch = bool(steps) and steps[0].event.loops[:1] == steps[-1].event.loops[:1]
+        if now > self._last_step + EPOCH * first_epoch:
             self.steps = 0  # its loops end, and the script goes on to its evaluation
         if now > self._end:
             raise StopScript("it ran for its time limit")
@@ -90,10 +92,6 @@ class FlowRecorder(Recorder):
     def index(self) -> int:
         """Number of events so far."""
         return len(self.trace.events)
-
-    def lengths(self) -> dict[int, int]:
-        """Return the length of each loop that ran, by the number of its run."""
-        return {run: one.length for run, one in self._steps.by_run.items()}
 
     # --- for the rules --------------------------------------------------------------------------
 

@@ -72,8 +72,6 @@ class SampleFlow(Evidence):
         That were applied to what depends on trained parameters.
     updates : list of (Update, frozenset of Reduction)
         Each with what the value contains.
-    lengths : dict of int to int
-        Of the loops, by the number of their run; 0 if unknown.
     """
 
     group, subject, where = "data", "flow of samples", "data"
@@ -87,7 +85,6 @@ class SampleFlow(Evidence):
         self.forwards: list[Array] = recorder.forwards
         self.masks: list[Draw] = recorder.rules.masks
         self.updates: list[tuple[Update, frozenset[Reduction]]] = recorder.updates
-        self.lengths: dict[int, int] = recorder.lengths()
         self.detail = f"{len(self.steps)} steps"
         self._recorder = recorder
 

@@ -271,6 +271,8 @@ class Trace:
         Whether a loop ended after some steps.
     parameters : list of Parameter
         In the order in which they were made.
+    scopes : dict of int to dict
+        The local names at the beginning of each loop, by its line.
     """
 
     path: Path
@@ -280,6 +282,7 @@ class Trace:
     error: Exception | None = None
     shortened: bool = False
     parameters: list[Parameter] = field(default_factory=list)
+    scopes: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def name_of(self, thing: Any, default: str | None = None) -> str:
         """Return the name of a module, a parameter or an array, by default its class."""

@@ -86,7 +86,6 @@ class Recorder:
     def loop(self, site: int, iterable: Any) -> Iterator[Any]:
         """Iterate until its trained values had enough steps."""
         running = self._entered(site, sys._getframe(1))
-        running.length = len(iterable) if hasattr(iterable, "__len__") else 0
         for number, item in enumerate(iterable):
             self._check_time()
             if number and self._is_enough(running):
@@ -111,6 +110,8 @@ class Recorder:
 
     def turned(self, running: Running, frame: FrameType) -> None:
         """Receive the beginning of an iteration, and the frame that runs it."""
+        if running.site.line not in self.trace.scopes:
+            self.trace.scopes[running.site.line] = dict(frame.f_locals)
 
     def value(self, site: int, value: Any) -> Any:
         """Record a number that is appended, stored or printed."""

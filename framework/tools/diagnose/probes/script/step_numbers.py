@@ -28,13 +28,12 @@ TURNS = 4  # of an inner loop, after which an array from which it subtracts is b
 
 @dataclass
 class Running:
-    """A loop that runs: its site, its length if known, and the trained values that it updated."""
+    """A loop that runs: its site and frame, and the trained values that it updated."""
 
     site: Site
     code: Any
     run: int
     number: int = 0
-    length: int = 0
     updated: dict[Any, int] = field(default_factory=dict)  # value: iteration of its latest update
     repeated: bool = False
 
