@@ -21,10 +21,8 @@ class Clipping(Kind):
     look = ("the order backward, clip, step", "die Reihenfolge backward, clip, step")
     says = {
         "late": (
-            "the gradients are clipped after the step has used them and before they are set to "
-            "zero: no step uses a clipped gradient",
-            "die Gradienten werden begrenzt, nachdem der Schritt sie verwendet hat und bevor sie "
-            "auf null gesetzt werden: Kein Schritt verwendet einen begrenzten Gradienten",
+            "the gradients are clipped after the step: no step uses a clipped gradient",
+            "die Gradienten werden nach dem Schritt begrenzt: Kein Schritt verwendet begrenzte",
         ),
         "early": (
             "the gradients are clipped before backward has added all of them: {count} parameters "
@@ -33,10 +31,8 @@ class Clipping(Kind):
             "haben dort den Gradienten 0 und bekommen ihren erst danach, ohne Grenze",
         ),
         "norm": (
-            "the norm of the gradients is taken before backward: it is 0 in each step, and nothing "
-            "is ever clipped",
-            "die Norm der Gradienten wird vor backward berechnet: Sie ist in jedem Schritt 0, und "
-            "nichts wird je begrenzt",
+            "the norm is taken before backward: it is 0 in each step, and nothing is ever clipped",
+            "die Norm wird vor backward berechnet: Sie ist immer 0, und nichts wird begrenzt",
         ),
     }
 

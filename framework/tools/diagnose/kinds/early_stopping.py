@@ -27,10 +27,8 @@ class EarlyStopping(Kind):
     )
     says = {
         "never": (
-            "{best} is never updated: this compares {value} with its initial value in every "
-            "iteration, so that every value counts as the best",
-            "{best} wird nie aktualisiert: hier wird {value} in jeder Iteration mit dem "
-            "Anfangswert verglichen, sodass jeder Wert als bester gilt",
+            "{best} is never updated: this always compares {value} with its initial value",
+            "{best} wird nie erneuert: Verglichen wird {value} immer mit seinem Anfangswert",
         ),
         "larger": (
             "{value} is kept as {best} where it is larger: the comparison is the wrong way round",
@@ -43,10 +41,8 @@ class EarlyStopping(Kind):
             "herum",
         ),
         "counter": (
-            "{counter} is never set to 0 again: it counts all iterations without an improvement, "
-            "not those since the best one",
-            "{counter} wird nie wieder auf 0 gesetzt: es zählt alle Iterationen ohne "
-            "Verbesserung statt derer seit der besten",
+            "{counter} is never set to 0 again: it counts all iterations without an improvement",
+            "{counter} wird nie wieder 0 und zählt alle Iterationen ohne Verbesserung",
         ),
     }
 

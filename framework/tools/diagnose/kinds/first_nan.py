@@ -35,10 +35,8 @@ class FirstNaNOfScript(Kind):
             "Mittel von Quadraten ist nie negativ, bei seiner Berechnung fehlt also ein Quadrat",
         ),
         "other": (
-            "this line makes the first NaN, in {name}: such as of 0 / 0, or of infinity minus "
-            "infinity",
-            "diese Zeile macht das erste NaN, in {name}: etwa aus 0 / 0 oder aus unendlich minus "
-            "unendlich",
+            "this line makes the first NaN, in {name}: such as of 0 / 0, or of inf - inf",
+            "diese Zeile macht das erste NaN, in {name}: etwa aus 0 / 0 oder aus inf - inf",
         ),
     }
     wrong = SCRIPT.replace("loss = (error**2).mean()", "loss = np.log(error).mean()")

@@ -49,10 +49,8 @@ class GanLabels(Kind):
     )
     says = {
         "same": (
-            "the critic learns the label {fake:g} for real and for generated samples: it cannot "
-            "tell them apart",
-            "der Kritiker lernt das Label {fake:g} für echte und für erzeugte Beispiele: Er kann "
-            "sie nicht unterscheiden",
+            "the critic learns the label {fake:g} for real and for generated samples",
+            "der Kritiker lernt das Label {fake:g} für echte und für erzeugte Beispiele",
         ),
         "with": (
             "the generator is trained for the label {own:g}, and the critic learns {fake:g} for "

@@ -29,16 +29,12 @@ class LostGradients(Kind):
             "Schritt sie verwendet: Nur die letzten {kept} zählen",
         ),
         "before step": (
-            "this line sets the gradients to zero between backward and step: all gradients of the "
-            "step are 0, and nothing is learned",
-            "diese Zeile setzt die Gradienten zwischen backward und step auf null: Alle Gradienten "
-            "des Schritts sind 0, und nichts wird gelernt",
+            "this line sets the gradients to zero between backward and step: nothing is learned",
+            "diese Zeile nullt die Gradienten zwischen backward und step: Nichts wird gelernt",
         ),
         "step first": (
-            "the step comes before backward: all gradients of the step are 0, those of backward "
-            "are set to zero before the next step, and nothing is learned",
-            "der Schritt kommt vor backward: Alle Gradienten des Schritts sind 0, die von backward "
-            "werden vor dem nächsten Schritt auf null gesetzt, und nichts wird gelernt",
+            "the step comes before backward: its gradients are all 0, and nothing is learned",
+            "der Schritt kommt vor backward: Seine Gradienten sind 0, und nichts wird gelernt",
         ),
     }
 

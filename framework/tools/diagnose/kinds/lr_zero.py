@@ -22,16 +22,12 @@ class LearningRateZero(Kind):
     causes = frozenset({"overfit", "lr-low", "not-trained"})
     says = {
         "group": (
-            "group {number} of the optimizer has a learning rate of 0: its {count} parameters get "
-            "a gradient and never move",
-            "Gruppe {number} des Optimizers hat die Learning Rate 0: Ihre {count} Parameter "
-            "bekommen einen Gradienten und bewegen sich nie",
+            "group {number} of the optimizer has lr = 0: its {count} parameters never move",
+            "Gruppe {number} des Optimizers hat lr = 0: Ihre {count} Parameter bewegen sich nie",
         ),
         "schedule": (
-            "the learning rate is 0 in {count} of the first {steps} steps: the weights do not "
-            "move there",
-            "die Learning Rate ist in {count} der ersten {steps} Schritte 0: Die Gewichte bewegen "
-            "sich dort nicht",
+            "the learning rate is 0 in {count} of the first {steps} steps: nothing moves there",
+            "die Learning Rate ist in {count} der ersten {steps} Schritte 0: Nichts bewegt sich",
         ),
     }
 
@@ -67,13 +63,7 @@ def setting(evidence: TrainingLoop, step: OptimizerStep) -> Place:
         named = isinstance(event, Scalar) and "lr" in event.name.lower().split(".")[-1]
         if named and event.value == 0:
             return evidence.call_line(event)
-    lines = [
-        node.lineno
-        for node in ast.walk(evidence.tree)
-        for target in (node.targets if isinstance(node, ast.Assign) else ())
-        if ast.unparse(target).endswith((".lr", "['lr']")) and node.lineno < step.at.line
-    ]
-    return Place.of(step.at.file, max(lines)) if lines else step.at
+    return step.at
 
 
 def zero_rate(evidence: TrainingLoop, made: Place) -> Place | None:

@@ -33,10 +33,8 @@ class Overlap(Kind):
             "ist zu optimistisch",
         ),
         "trained": (
-            "{shared} of the {count} samples that this line evaluates ({name}) were used by the "
-            "steps of the training before",
-            "{shared} der {count} Beispiele, die diese Zeile auswertet ({name}), wurden davor von "
-            "den Schritten des Trainings verwendet",
+            "{shared} of the {count} samples evaluated here ({name}) were trained on before",
+            "{shared} der {count} hier ausgewerteten Beispiele ({name}) wurden davor trainiert",
         ),
         "windows": (
             "{shared} of the {count} windows that are held out consist of the same values as "

@@ -20,16 +20,12 @@ class OwnUpdateRule(Kind):
     causes = frozenset({"overfit"})
     says = {
         "uphill": (
-            "this update of {who} goes uphill: it adds a multiple of the right gradient of the "
-            "loss, and has to subtract it",
-            "dieses Update von {who} läuft bergauf: Es addiert ein Vielfaches des richtigen "
-            "Gradienten des Loss, statt es abzuziehen",
+            "this update of {who} goes uphill: it adds a multiple of the gradient of the loss",
+            "dieses Update von {who} läuft bergauf: Es addiert ein Vielfaches des Gradienten",
         ),
         "lost": (
-            "{who} is zero before each step: it is made again in every step, so that momentum and "
-            "averages have no effect",
-            "{who} ist vor jedem Schritt null: Es wird in jedem Schritt neu angelegt, sodass "
-            "Momentum und Mittelwerte ohne Wirkung bleiben",
+            "{who} is zero before each step: momentum and averages have no effect",
+            "{who} ist vor jedem Schritt null: Momentum und Mittelwerte bleiben ohne Wirkung",
         ),
     }
     wrong = MOMENTUM.replace("w += v", "w -= v")

@@ -20,16 +20,12 @@ class RemadeOptimizer(Kind):
     )
     says = {
         "each": (
-            "this line makes a new {kind} for each step: its moments start from zero each time, "
-            "and momentum and averages have no effect",
-            "diese Zeile erstellt für jeden Schritt ein neues {kind}: Seine Momente beginnen jedes "
-            "Mal bei null, Momentum und Mittelwerte bleiben ohne Wirkung",
+            "this line makes a new {kind} for each step: its moments start from zero each time",
+            "diese Zeile legt für jeden Schritt ein neues {kind} an: Die Momente bleiben bei null",
         ),
         "some": (
-            "this line makes a new {kind} {count} times in one training: each time its moments and "
-            "its step count start from zero again",
-            "diese Zeile erstellt in einem Training {count}-mal ein neues {kind}: Seine Momente "
-            "und sein Schrittzähler beginnen jedes Mal wieder bei null",
+            "this line makes a new {kind} {count} times: each time its moments start from zero",
+            "diese Zeile legt {count}-mal ein neues {kind} an: Seine Momente beginnen bei null",
         ),
     }
 

@@ -31,10 +31,8 @@ class Schedule(Kind):
     causes = frozenset({"no-effect"})
     says = {
         "unread": (
-            "{name} is computed in every iteration and never used: the steps use another learning "
-            "rate",
-            "{name} wird in jeder Iteration berechnet und nie verwendet: die Schritte verwenden "
-            "eine andere Learning Rate",
+            "{name} is computed in every iteration, and the steps use another learning rate",
+            "{name} wird immer wieder berechnet, die Schritte nutzen eine andere Learning Rate",
         ),
         "function": (
             "the schedule {name} is never called: the learning rate stays as it is",

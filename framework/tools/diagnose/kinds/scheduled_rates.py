@@ -30,20 +30,16 @@ class ScheduledRates(Kind):
     causes = frozenset({"lr-zero"})
     says = {
         "negative": (
-            "the learning rate is negative from step {step} of {steps} on: the steps go uphill",
-            "die Learning Rate ist ab Schritt {step} von {steps} negativ: Die Schritte laufen "
-            "bergauf",
+            "the learning rate is negative from step {step} of {steps} on: steps go uphill",
+            "die Learning Rate ist ab Schritt {step} von {steps} negativ: Es geht bergauf",
         ),
         "zero": (
-            "the learning rate is 0 in the first {step} of {steps} steps, and nothing is learned",
-            "die Learning Rate ist in den ersten {step} von {steps} Schritten 0: Nichts wird "
-            "gelernt",
+            "the learning rate is 0 in the first {step} of {steps} steps: nothing is learned",
+            "die Learning Rate ist in den ersten {step} von {steps} Schritten 0",
         ),
         "jump": (
-            "the learning rate rises to {last:.3g} and falls to {following:.3g} at once: a warm-up "
-            "has to end where the schedule goes on",
-            "die Learning Rate steigt auf {last:.3g} und fällt sofort auf {following:.3g}: Ein "
-            "Warm-up muss da enden, wo der Schedule weitergeht",
+            "the learning rate rises to {last:.3g} in a warm-up, and then falls to {following:.3g}",
+            "die Learning Rate steigt im Warm-up auf {last:.3g} und fällt dann auf {following:.3g}",
         ),
     }
 

@@ -29,10 +29,8 @@ class TestedOnTraining(Kind):
     )
     says = {
         "unused": (
-            "the evaluation after the training runs on the training samples in {train}, and "
-            "{test} is never used",
-            "die Auswertung nach dem Training läuft auf den Trainingsdaten in {train}, und {test} "
-            "wird nie verwendet",
+            "the evaluation runs on the training samples in {train}, and {test} is never used",
+            "die Auswertung läuft auf den Trainingsdaten in {train}, und {test} wird nie verwendet",
         ),
         "named": (
             "{name} is computed from the training data, {train}",

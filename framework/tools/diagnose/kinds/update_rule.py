@@ -159,15 +159,12 @@ class UpdateRule(Kind):
             "die Bias-Korrektur von {who} ist 1 - β t statt 1 - βᵗ",
         ),
         "unsigned": (
-            "{who} moves each weight in the same way for a gradient and for its opposite: the "
-            "step uses how large the gradient is, and never the gradient itself",
-            "{who} bewegt jedes Gewicht bei einem Gradienten wie bei dessen Negativem: Der Schritt "
-            "verwendet nur die Größe des Gradienten, nie ihn selbst",
+            "{who} moves weights alike for a gradient and its opposite: it uses its size only",
+            "{who} bewegt Gewichte bei einem Gradienten und seinem Negativen gleich",
         ),
         "edited": (
-            "the steps of {who} are not those of its rule; with one change in this line they are",
-            "die Schritte von {who} sind nicht die seiner Regel; mit einer Änderung in dieser "
-            "Zeile sind sie es",
+            "the steps of {who} are not those of its rule; one change in this line makes them so",
+            "die Schritte von {who} sind nicht die seiner Regel; eine Änderung hier macht sie dazu",
         ),
         "decay-sign": (
             "the weight decay of {who} has the wrong sign: without a gradient the weights grow, by "

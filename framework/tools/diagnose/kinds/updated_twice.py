@@ -29,10 +29,8 @@ class UpdatedTwice(Kind):
     )
     says = {
         "twice": (
-            "{name} is updated twice in each step, in lines {first} and {line}, by the same "
-            "gradient",
-            "{name} wird in jedem Schritt zweimal aktualisiert, in den Zeilen {first} und {line}, "
-            "mit demselben Gradienten",
+            "{name} is updated twice by the same gradient, in lines {first} and {line}",
+            "{name} wird mit demselben Gradienten zweimal geändert, in Zeile {first} und {line}",
         ),
         "forgotten": (
             "{name} is never updated: its gradient {unread} is computed here, and nothing reads it",

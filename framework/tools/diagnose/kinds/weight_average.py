@@ -26,16 +26,12 @@ class WeightAverage(Kind):
     )
     says = {
         "alias": (
-            "{name} in line {line} is the memory of the weights themselves, not a copy: averaging "
-            "it with the weights changes the weights",
-            "{name} in Zeile {line} ist der Speicher der Gewichte selbst, keine Kopie: Das Mitteln "
-            "mit den Gewichten ändert die Gewichte",
+            "{name} in line {line} is no copy of the weights: averaging with it changes them",
+            "{name} in Zeile {line} ist keine Kopie der Gewichte: Das Mitteln ändert sie selbst",
         ),
         "initial": (
-            "after the training the weights are replaced by those from before the first step: all "
-            "that was learned is lost",
-            "nach dem Training werden die Gewichte durch die von vor dem ersten Schritt ersetzt: "
-            "Alles Gelernte geht verloren",
+            "the training ends with the weights from before its first step: all is lost",
+            "am Ende stehen die Gewichte von vor dem ersten Schritt: Alles Gelernte ist verloren",
         ),
         "fast": (
             "the average keeps {kept:.0%} of itself in each step and takes {taken:.0%} of the "
@@ -44,10 +40,8 @@ class WeightAverage(Kind):
             "aktuellen Gewichte: Es folgt ihnen sofort, wie bei vertauschtem Decay",
         ),
         "backwards": (
-            "this line copies weights that never change into the network that is trained: what its "
-            "steps learn is undone",
-            "diese Zeile kopiert Gewichte, die sich nie ändern, in das Netz, das trainiert wird: "
-            "Was seine Schritte lernen, geht verloren",
+            "this line copies weights that never change into those that are trained",
+            "diese Zeile kopiert Gewichte, die sich nie ändern, in die trainierten",
         ),
     }
 

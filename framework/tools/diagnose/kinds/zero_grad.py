@@ -26,10 +26,8 @@ class ZeroGradMissing(Kind):
             "{steps} Updates verwenden einen Gradienten, der auch die der vorigen Updates enthält",
         ),
         "twice": (
-            "this step uses the same gradient as the step before it: each batch moves the weights "
-            "twice",
-            "dieser Schritt verwendet denselben Gradienten wie der vorige: Jeder Batch bewegt die "
-            "Gewichte zweimal",
+            "this step uses the same gradient as the step before it: each batch counts twice",
+            "dieser Schritt verwendet den Gradienten des vorigen: Jeder Batch zählt doppelt",
         ),
     }
 

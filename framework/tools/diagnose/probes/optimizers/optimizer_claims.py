@@ -25,9 +25,7 @@ LIBRARY = {  # firstlight's optimizers of each family
     "adagrad": (optim.Adagrad,),
     "rmsprop": (optim.RMSprop,),
     "adam": (optim.Adam, optim.AdamW),
-    "nesterov": (optim.SGD,),
-    "momentum": (optim.SGD,),
-    "descent": (optim.SGD,),
+    **dict.fromkeys(("nesterov", "momentum", "descent"), (optim.SGD,)),
 }
 OTHERS = (  # of rules that are none of the families
     *("adamax", "nadam", "radam", "bertadam", "adabelief", "adafactor", "adadelta", "lion"),
