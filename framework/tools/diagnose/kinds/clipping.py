@@ -25,10 +25,8 @@ class Clipping(Kind):
             "die Gradienten werden nach dem Schritt begrenzt: Kein Schritt verwendet begrenzte",
         ),
         "early": (
-            "the gradients are clipped before backward has added all of them: {count} parameters "
-            "have a gradient of 0 there and get theirs later, without a limit",
-            "die Gradienten werden begrenzt, bevor backward alle addiert hat: {count} Parameter "
-            "haben dort den Gradienten 0 und bekommen ihren erst danach, ohne Grenze",
+            "the gradients are clipped before backward: {count} parameters get theirs later",
+            "die Gradienten werden vor backward begrenzt: {count} Parameter bekommen ihre später",
         ),
         "norm": (
             "the norm is taken before backward: it is 0 in each step, and nothing is ever clipped",

@@ -26,12 +26,8 @@ class DataLeak(Kind):
     )
     says = {
         "statistic": (
-            "what this line computes from {count} samples is part of the training inputs, and "
-            "{held_out} of these samples are held out for evaluation: the evaluation is too "
-            "optimistic",
-            "was diese Zeile aus {count} Beispielen berechnet, geht in die Trainingseingaben ein, "
-            "und {held_out} davon sind für die Auswertung zurückgehalten: die Auswertung ist zu "
-            "optimistisch",
+            "the training inputs contain what this line computes from {held_out} held-out samples",
+            "die Trainingseingaben enthalten, was diese Zeile aus {held_out} Testdaten berechnet",
         )
     }
 

@@ -53,12 +53,8 @@ class GanLabels(Kind):
             "der Kritiker lernt das Label {fake:g} für echte und für erzeugte Beispiele",
         ),
         "with": (
-            "the generator is trained for the label {own:g}, and the critic learns {fake:g} for "
-            "generated and {real:g} for real samples: the generator helps the critic, and never "
-            "learns to look real",
-            "der Generator wird auf das Label {own:g} trainiert, und der Kritiker lernt {fake:g} "
-            "für erzeugte und {real:g} für echte Beispiele: Der Generator hilft dem Kritiker und "
-            "lernt nie, echt auszusehen",
+            "the generator is trained for {own:g}, and the critic learns {real:g} for real samples",
+            "der Generator wird auf {own:g} trainiert, der Kritiker lernt {real:g} für echte",
         ),
     }
     causes = frozenset({"overfit"})

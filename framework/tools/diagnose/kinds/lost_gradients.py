@@ -23,10 +23,8 @@ class LostGradients(Kind):
     causes = frozenset({"overfit", "lr-high", "lr-low"})
     says = {
         "between": (
-            "this line sets the gradients of {lost} of {count} backwards to zero before the step "
-            "uses them: only the last {kept} count",
-            "diese Zeile setzt die Gradienten von {lost} der {count} Backwards auf null, bevor der "
-            "Schritt sie verwendet: Nur die letzten {kept} zählen",
+            "this line sets the gradients of {lost} of {count} backwards to zero before the step",
+            "diese Zeile nullt die Gradienten von {lost} der {count} Backwards vor dem Schritt",
         ),
         "before step": (
             "this line sets the gradients to zero between backward and step: nothing is learned",
@@ -36,10 +34,17 @@ class LostGradients(Kind):
             "the step comes before backward: its gradients are all 0, and nothing is learned",
             "der Schritt kommt vor backward: Seine Gradienten sind 0, und nichts wird gelernt",
         ),
+        "moved": (
+            "this backward comes after a step that has changed the weights of its forward",
+            "dieses backward kommt nach einem Schritt, der die Gewichte seines forward ändert",
+        ),
     }
 
     def judge(self, evidence: TrainingLoop) -> Findings:
         """Compare what the steps of each optimizer use with what was added for them."""
+        late = [event for event in evidence.trace.of(Backward) if _is_late(event, evidence)]
+        if len(late) > 1:
+            yield self.finding(evidence, "moved", at=evidence.call_line(late[0]))
         for _, steps in evidence.by_optimizer():
             if len(steps) < 2:
                 continue
@@ -114,6 +119,14 @@ def is_wasted(part: Contribution, evidence: TrainingLoop) -> bool:
         if isinstance(event, Backward) and event.module is part.event.module:
             return not _perturbed(part.event, event)
     return True
+
+
+def _is_late(event, evidence):
+    """Return whether a step moves a module's weights between a forward and its backward."""
+    start = event.forward.index if event.forward is not None else event.index
+    own = {id(p) for p in event.module.parameters()}
+    between = [step for step in evidence.steps if start < step.index < event.index]
+    return any(own & {id(p) for p in step.parameters} for step in between)
 
 
 def _steps(event):

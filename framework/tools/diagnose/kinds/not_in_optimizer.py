@@ -24,11 +24,8 @@ class NotInOptimizer(Kind):
     causes = frozenset({"overfit", "lr-low", "not-trained", "weight-average"})
     says = {
         "foreign": (
-            "none of the {own} parameters of this optimizer gets a gradient in its steps, and "
-            "{names} get one and are moved by nothing: it was made for another model",
-            "keiner der {own} Parameter dieses Optimizers bekommt in seinen Schritten einen "
-            "Gradienten, und {names} bekommen einen und werden von nichts bewegt: Er wurde für ein "
-            "anderes Modell erstellt",
+            "none of its {own} parameters gets a gradient, and {names} are moved by nothing",
+            "keiner seiner {own} Parameter bekommt einen Gradienten, und {names} bewegt nichts",
         ),
         "missing": (
             "no optimizer has {names}: there is a gradient in each step, and nothing moves",

@@ -37,12 +37,8 @@ class Overlap(Kind):
             "{shared} der {count} hier ausgewerteten Beispiele ({name}) wurden davor trainiert",
         ),
         "windows": (
-            "{shared} of the {count} windows that are held out consist of the same values as "
-            "windows of the training: overlapping windows were split at random, and a series has "
-            "to be split by time",
-            "{shared} der {count} zurückgehaltenen Fenster bestehen aus denselben Werten wie "
-            "Fenster des Trainings: überlappende Fenster wurden zufällig aufgeteilt, und eine "
-            "Zeitreihe ist nach der Zeit aufzuteilen",
+            "{shared} of {count} held-out windows overlap windows of the training: split by time",
+            "{shared} von {count} zurückgehaltenen Fenstern überlappen die des Trainings",
         ),
     }
 

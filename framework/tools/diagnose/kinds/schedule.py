@@ -39,10 +39,8 @@ class Schedule(Kind):
             "der Schedule {name} wird nie aufgerufen: die Learning Rate bleibt, wie sie ist",
         ),
         "compounded": (
-            "the factor of {epoch} multiplies the {name} of the iteration before, which already "
-            "contains the earlier factors: they multiply, and it changes far too fast",
-            "der Faktor aus {epoch} multipliziert {name} aus der Iteration davor, das die früheren "
-            "Faktoren schon enthält: sie multiplizieren sich, und es ändert sich viel zu schnell",
+            "the factor of {epoch} multiplies a {name} that contains it already: both multiply",
+            "der Faktor aus {epoch} multipliziert {name}, das ihn schon enthält",
         ),
     }
 

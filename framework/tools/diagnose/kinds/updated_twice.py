@@ -38,10 +38,8 @@ class UpdatedTwice(Kind):
             "nichts liest ihn",
         ),
         "shrinks": (
-            "this multiplies the weights {name} by {factor:g} in each step, as is right for a "
-            "running mean such as a momentum: the weights vanish",
-            "dies multipliziert die Gewichte {name} in jedem Schritt mit {factor:g}, wie es für "
-            "ein laufendes Mittel wie das Momentum richtig ist: die Gewichte verschwinden",
+            "this multiplies the weights {name} by {factor:g} in each step: they vanish",
+            "dies multipliziert die Gewichte {name} in jedem Schritt mit {factor:g}: Sie vergehen",
         ),
     }
 

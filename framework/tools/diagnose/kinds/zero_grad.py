@@ -20,10 +20,8 @@ class ZeroGradMissing(Kind):
     causes = frozenset({"overfit", "lr-high", "lr-low"})
     says = {
         "stale": (
-            "the gradients are not set to zero between two updates: {count} of {steps} updates "
-            "use a gradient that also contains the ones of the updates before",
-            "die Gradienten werden zwischen zwei Updates nicht auf null gesetzt: {count} von "
-            "{steps} Updates verwenden einen Gradienten, der auch die der vorigen Updates enthält",
+            "the gradients are not set to zero: {count} of {steps} updates contain earlier ones",
+            "die Gradienten werden nicht auf null gesetzt: {count} von {steps} enthalten frühere",
         ),
         "twice": (
             "this step uses the same gradient as the step before it: each batch counts twice",

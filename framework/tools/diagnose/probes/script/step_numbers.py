@@ -1,7 +1,6 @@
 """Loops of a script that run, and which values they train: counts and numbers of its steps."""
 
 import bisect
-import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable
@@ -145,19 +144,14 @@ def _key(event):
 
 def _depth(events):
     """Return how many loops around the updates distinguish steps: those in which all repeat."""
-    groups: dict[Any, list[Event]] = {}
+    latest: dict[Any, Event] = {}
+    depths: dict[Any, Counter[int]] = {}
     for key, event in events:
-        groups.setdefault(key, []).append(event)
-    depths = []
-    for group in groups.values():
-        differ = [
-            next((n for n, (a, b) in enumerate(turns, 1) if a != b), 0)
-            for one, other in itertools.pairwise(group)
-            for turns in [zip(one.loops, other.loops, strict=False)]
-        ]
-        if any(differ):
-            depths.append(Counter(filter(None, differ)).most_common(1)[0][0])
-    return min(depths, default=1)
+        turns = enumerate(zip(latest.get(key, event).loops, event.loops, strict=False), 1)
+        if differ := next((n for n, (a, b) in turns if a != b), 0):
+            depths.setdefault(key, Counter())[differ] += 1
+        latest[key] = event
+    return min((one.most_common(1)[0][0] for one in depths.values()), default=1)
 
 
 def _goes_on(earlier, event):
