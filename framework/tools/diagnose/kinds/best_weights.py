@@ -21,11 +21,9 @@ class BestWeights(Kind):
     )
     says = {
         "same": (
-            "{name} refers to the arrays that the training goes on to change: after the next steps "
-            "it has the latest weights, not the best",
-            "{name} verweist auf die Arrays, die das Training weiter verändert: nach den nächsten "
-            "Schritten enthält es die letzten Gewichte, nicht die besten",
-        )
+            "{name} refers to arrays that the training goes on to change: it holds no copy",
+            "{name} verweist auf Arrays, die das Training weiter ändert, und ist keine Kopie",
+        ),
     }
 
     def judge(self, evidence: TrainingLoop) -> Findings:
