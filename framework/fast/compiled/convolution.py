@@ -89,8 +89,7 @@ def correlation(
             y=results,
             window_at=plan.window_at,
             sum_at=plan.sum_at,
-            tap_at=plan.tap_at,
-            run=plan.run,
+            number_at=plan.number_at,
             weights=weights,
             bias=start,
             part=scratch("part", (plan.part,), x),
@@ -108,8 +107,7 @@ class _Plan(NamedTuple):
     memory: tuple
     window_at: tuple
     sum_at: tuple
-    tap_at: np.ndarray
-    run: int
+    number_at: np.ndarray
     part: int
 
 
@@ -117,11 +115,6 @@ class _Plan(NamedTuple):
 def _plan(count, rows, columns, channels, filled, steps, by_channel):
     """Return the plan of a correlation; ``steps`` are those of y, or None to use a part."""
     lines, memory = frame_layout(count, rows, columns, channels)
-    if columns.dilation == 1 and not by_channel:  # the pixels on a line of a window are contiguous
-        tap_at, run = window_offsets(memory, rows, columns, rows=rows.taps), columns.taps * channels
-    else:
-        taps = {"rows": rows.taps, "columns": columns.taps}
-        tap_at, run = window_offsets(memory, rows, columns, **taps), 1 if by_channel else channels
     samples, width, multiple = memory[0], columns.out, tiles.filling_windows(filled)
     part = 0 if steps else samples * lines * width * filled
     steps = steps or (lines * width * filled, width * filled, filled)
@@ -130,7 +123,10 @@ def _plan(count, rows, columns, channels, filled, steps, by_channel):
         places = {"samples": n, "lines": m, "places": width}
         window_at.append(window_offsets(memory, rows, columns, multiple, **places))
         sum_at.append(offsets((n, m, width), steps, multiple))
-    return _Plan(lines, memory, tuple(window_at), tuple(sum_at), tap_at, run, part)
+    numbers = {"rows": rows.taps, "columns": columns.taps}
+    numbers |= {} if by_channel else {"channels": channels}
+    number_at = window_offsets(memory, rows, columns, **numbers)
+    return _Plan(lines, memory, tuple(window_at), tuple(sum_at), number_at, part)
 
 
 def _rest(count, size):
@@ -154,8 +150,7 @@ def weight_gradient(
             x=images,
             dy=factors,
             entry_at=plan.entry_at[entries],
-            line_at=plan.line_at,
-            step=columns.stride * channels,
+            window_at=plan.window_at,
             lines=lines,
             part=scratch("part", (lines * columns.out * tiles.WIDE,), x),
             by_channel=by_channel,
@@ -183,7 +178,7 @@ class _GradientPlan(NamedTuple):
     lines: int
     memory: tuple
     entry_at: np.ndarray
-    line_at: np.ndarray
+    window_at: np.ndarray
 
 
 @lru_cache(maxsize=128)
@@ -192,5 +187,6 @@ def _gradient_plan(count, rows, columns, channels, multiple, by_channel):
     counts = {"rows": rows.taps, "columns": columns.taps}
     counts |= {} if by_channel else {"channels": channels}
     entry_at = window_offsets(memory, rows, columns, multiple, **counts)
-    line_at = window_offsets(memory, rows, columns, samples=memory[0], lines=lines)
-    return _GradientPlan(lines, memory, entry_at, line_at)
+    places = {"samples": memory[0], "lines": lines, "places": columns.out}
+    window_at = window_offsets(memory, rows, columns, **places)
+    return _GradientPlan(lines, memory, entry_at, window_at)

@@ -3,12 +3,12 @@
 A tile is a few windows by 16 (or 8) channels of y, whose sums stay in the core's registers until
 they are complete. For window p, with offsets ``at`` in flat arrays::
 
-    result[at[p]] = start[at[p]] + Σ_t Σ_r x[at[p] + tap_at[t] + step r] w[t, r]
+    result[at[p]] = start[at[p]] + Σ_k x[at[p] + number_at[k]] w[k]
 
 where result, start and w stand for all channels of the tile. The tables of offsets tell which
 numbers of x are multiplied with which weights, so that windows, strides and frames need no special
 code, and no patch is copied. For each step of the sums, a core loads 16 weights and multiplies them
-with one number of each of 6 windows: 2 vector loads and 6 scalar loads for 12 vector multiply-adds,
+with one number of each of 6 windows: 2 vector loads and 7 scalar loads for 12 vector multiply-adds,
 so that loading takes no longer than computing. docs/fast.md has a picture.
 
 References
@@ -39,19 +39,13 @@ class Windows(NamedTuple):
         The images, flat.
     at : array of int64
         Offset of each window.
-    tap_at : array of int64
-        Offset of each tap from its window.
-    run : int
-        Numbers under each tap.
-    step : int
-        Offset from one of them to the next.
+    number_at : array of int64
+        Offset of each number from its window.
     """
 
     numbers: Array
     at: Array
-    tap_at: Array
-    run: int
-    step: int
+    number_at: Array
 
 
 class Places(NamedTuple):
@@ -74,7 +68,8 @@ def tile_of(windows: int, channels: int, by_channel: bool = False) -> Callable[.
     Parameters
     ----------
     windows, channels : int
-        Size of the tile. Their product, in vectors, should fill the registers: 12 of AVX2's 16.
+        Size of the tile. Their product, in vectors, should be 12: AVX2 has 16 registers, and
+        fewer sums would wait for each other. With AVX-512, 16 channels are one vector.
     by_channel : bool
         If True, each channel of y sees only its own channel of x, which is a vector then.
 
@@ -82,7 +77,7 @@ def tile_of(windows: int, channels: int, by_channel: bool = False) -> Callable[.
     -------
     function
         ``tile(seen, weights, start, result, first)`` for compiled code, with `Windows`, a flat
-        array of weights (taps, run, channels), and two `Places`. It computes the sums of the
+        array of weights (numbers, channels), and two `Places`. It computes the sums of the
         windows with the indices ``first``, ``first + 1``, ...
     """
 
@@ -117,23 +112,19 @@ def _unpacked(context, builder, kind, value):
 
 
 def _write_tile(code, count, by_channel, seen, weights, start, result, first):
-    """Emit the instructions of a tile of ``count`` windows; its two loops are not unrolled."""
+    """Emit the instructions of a tile of ``count`` windows; a loop over the numbers of each."""
     load_x = code.load if by_channel else code.repeat
-    multiply, loop = code.builder.mul, lambda count: cgutils.for_range(code.builder, count)
     indices = [code.builder.add(first, _OFFSET(p)) for p in range(count)]
     sums = [
         code.register(code.load(code.at(start.numbers, code.entry(start.at, p)))) for p in indices
     ]
     windows = [code.at(seen.numbers, code.entry(seen.at, p)) for p in indices]
-    with loop(code.length(seen.tap_at)) as tap:
-        offset = code.entry(seen.tap_at, tap.index)
-        pixels = [code.after(window, offset) for window in windows]
-        tap_weights = code.at(weights, multiply(tap.index, multiply(seen.run, _OFFSET(code.size))))
-        with loop(seen.run) as r:
-            these = code.load(code.after(tap_weights, multiply(r.index, _OFFSET(code.size))))
-            step = multiply(r.index, seen.step)
-            for pixel, total in zip(pixels, sums, strict=True):
-                code.add_product(total, load_x(code.after(pixel, step)), these)
+    with cgutils.for_range(code.builder, code.length(seen.number_at)) as k:
+        offset = code.entry(seen.number_at, k.index)
+        row = code.builder.mul(k.index, _OFFSET(code.size))
+        these = code.load(code.at(weights, row))
+        for window, total in zip(windows, sums, strict=True):
+            code.add_product(total, load_x(code.after(window, offset)), these)
     for p, total in zip(indices, sums, strict=True):
         place = code.at(result.numbers, code.entry(result.at, p))
         code.store(code.builder.load(total), place)

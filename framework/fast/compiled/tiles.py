@@ -8,13 +8,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
 
 from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.frame import Frame, Images, copy_bytes, fill
 from firstlight.fast.compiled.tile import Places, Windows, tile_of
 from firstlight.support.array import Array
 
-WIDE, WIDE_WINDOWS = 16, 6  # channels and windows of a tile
+WIDE_REGISTERS = "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features())
+WIDE, WIDE_WINDOWS = 16, 12 if WIDE_REGISTERS else 6  # channels and windows of a tile
 NARROW, NARROW_WINDOWS = 8, 8
 
 _wide, _narrow = tile_of(WIDE_WINDOWS, WIDE), tile_of(NARROW_WINDOWS, NARROW)
@@ -33,10 +36,8 @@ class Correlation(NamedTuple):
         Offset of each window in the frame's memory: in a whole frame, and in the last one.
     sum_at : (array, array)
         Offset of each window's channels in y, or in ``part``, likewise.
-    tap_at : array of int64
-        Offset of each tap from its window.
-    run : int
-        Consecutive numbers under each tap.
+    number_at : array of int64
+        Offset of each number of a window from its first.
     weights, bias : array
         From `pack_kernels`; their channels fill tiles.
     part : array
@@ -49,8 +50,7 @@ class Correlation(NamedTuple):
     y: Images
     window_at: tuple[Array, Array]
     sum_at: tuple[Array, Array]
-    tap_at: Array
-    run: int
+    number_at: Array
     weights: Array
     bias: Array
     part: Array
@@ -58,7 +58,7 @@ class Correlation(NamedTuple):
 
 
 class WeightGradient(NamedTuple):
-    """The gradient dW = P(x)ᵀ dy: its rows take the place of windows, and those of taps.
+    """The gradient dW = P(x)ᵀ dy: its rows take the place of windows, and windows that of numbers.
 
     Attributes
     ----------
@@ -66,10 +66,8 @@ class WeightGradient(NamedTuple):
     x, dy : Images
     entry_at : array of int64
         Offset of each number of a window, one for each row of dW.
-    line_at : array of int64
-        Offset of the first window of each line in the frame's memory.
-    step : int
-        Offset from one window of a line to the next.
+    window_at : array of int64
+        Offset of each window in the frame's memory.
     lines : int
         Number of lines that are summed at a time.
     part : array
@@ -81,8 +79,7 @@ class WeightGradient(NamedTuple):
     x: Images
     dy: Images
     entry_at: Array
-    line_at: Array
-    step: int
+    window_at: Array
     lines: int
     part: Array
     by_channel: bool
@@ -117,7 +114,7 @@ def correlate(job: Correlation, begin: int, stop: int) -> None:
     """Compute samples ``begin`` to ``stop`` of y."""
     frame, y, memory = job.frame, job.y, job.frame.memory.reshape(-1)
     channels, out = len(job.bias), y.shape[3]  # with and without those that fill tiles
-    size = len(job.tap_at) * job.run
+    size = len(job.number_at)
     bias_at = np.zeros(len(job.window_at[0]), np.int64)  # the same for all windows
     for sample in range(begin, stop, len(frame.memory)):
         for top in range(0, frame.rows.out, frame.lines):
@@ -127,7 +124,7 @@ def correlate(job: Correlation, begin: int, stop: int) -> None:
             target = y.numbers[first:] if channels == out else job.part
             for o in range(0, channels, WIDE):
                 numbers = memory[o:] if job.by_channel else memory
-                seen = Windows(numbers, job.window_at[last], job.tap_at, job.run, 1)
+                seen = Windows(numbers, job.window_at[last], job.number_at)
                 start, result = Places(job.bias[o:], bias_at), Places(target[o:], job.sum_at[last])
                 wide = o + WIDE <= channels
                 _sum_tiles(seen, job.weights[o * size :], start, result, wide, job.by_channel)
@@ -173,15 +170,16 @@ def add_weight_gradient(job: WeightGradient, begin: int, stop: int, dw: Array) -
         for top in range(0, frame.rows.out, frame.lines):
             samples, lines = fill(frame, job.x, sample, stop, top)
             for line in range(0, samples * lines, job.lines):
-                line_at = job.line_at[line : min(line + job.lines, samples * lines)]
+                end = min(line + job.lines, samples * lines)
+                window_at = job.window_at[line * width : end * width]
                 for o in range(0, channels, WIDE):
                     count = min(WIDE, channels - o)
-                    for index in range(len(line_at)):
+                    for index in range(end - line):
                         number, down = divmod(line + index, lines)
                         packed = job.part[index * width * count :]
                         _pack_line(dy, sample + number, top + down, o, count, packed)
                     numbers = memory[o:] if job.by_channel else memory
-                    seen = Windows(numbers, job.entry_at, line_at, width, job.step)
+                    seen = Windows(numbers, job.entry_at, window_at)
                     places = Places(sums[o:], row_at)
                     _sum_tiles(seen, job.part, places, places, count == WIDE, job.by_channel)
 
