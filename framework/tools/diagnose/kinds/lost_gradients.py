@@ -45,6 +45,7 @@ class LostGradients(Kind):
         late = [event for event in evidence.trace.of(Backward) if _is_late(event, evidence)]
         if len(late) > 1:
             yield self.finding(evidence, "moved", at=evidence.call_line(late[0]))
+            return
         for _, steps in evidence.by_optimizer():
             if len(steps) < 2:
                 continue

@@ -14,7 +14,7 @@ from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.script.source_text import called_name, loops, pairs, texts
 
 MOST, DROP = 20_000, 0.7  # steps; of the last rate of a warm-up
-CALLED = "rate", "schedule"  # functions, beside those of learning rates by their name
+WORDS = {"rate", "schedule", "at", "get", "of", "new"}  # of names, beside those of learning rates
 
 
 class ScheduledRates(Kind):
@@ -74,9 +74,9 @@ def _schedules(evidence):
     everything = loops(evidence.tree)
     for node in {id(n): n for one in everything for n in ast.walk(one)}.values():
         called = called_name(node) if isinstance(node, ast.Call) else ""
-        found = [node] if called in CALLED or is_rate(called) else []
+        found = [node] if _gives_rate(called) else []
         if isinstance(node, ast.Assign):
-            found = [value for name, value in pairs(node) if is_rate(name)]
+            found = [value for name, value in pairs(node) if _gives_rate(name)]
         around = [one for one in everything if any(n is node for n in ast.walk(one))]
         known = dict(evidence.trace.names)
         for loop in around:
@@ -88,6 +88,10 @@ def _schedules(evidence):
                 rate = functools.partial(_rate, code, known, name, counts)
                 if not more and 2 < len(counts) <= MOST:
                     yield node.lineno, rate, np.array([rate(n) for n in range(len(counts))], float)
+
+
+def _gives_rate(name):
+    return is_rate(name) or set(name.split("_")) <= WORDS
 
 
 def _rate(code, known, name, counts, step):
