@@ -40,9 +40,10 @@ class EvaluationMode(Kind):
             "nach eval() an",
         ),
         "batch": (
-            "{label}: in evaluation, a sample's result depends on the others in the batch",
+            "{label}: in evaluation, a sample's result depends on the others in the batch, or on "
+            "its place there",
             "{label}: in der Auswertung hängt das Ergebnis eines Beispiels von den anderen im "
-            "Batch ab",
+            "Batch oder von seinem Platz darin ab",
         ),
         "mean": (
             "{label}: for inputs of 1 its mean is {mean:.2f} in training, over many masks, and "
