@@ -36,17 +36,12 @@ class EvaluatedInTraining(Kind):
             "ergeben dieselben Eingaben Ausgaben, die um {difference:.0%} abweichen",
         ),
         "mask": (
-            "these predictions are evaluated while the dropout of line {line} is active: a random "
-            "mask sets {zeros:.0%} of the units to zero, as in the training",
-            "diese Vorhersagen werden ausgewertet, während das Dropout aus Zeile {line} aktiv ist: "
-            "eine Zufallsmaske setzt {zeros:.0%} der Einheiten auf null, wie im Training",
+            "these predictions are evaluated while the dropout of line {line} is active",
+            "diese Vorhersagen werden bei aktivem Dropout (Zeile {line}) ausgewertet",
         ),
         "average": (
-            "this evaluation runs in training mode: its predictions depend on the statistics of "
-            "its own {count} samples, which line {line} also adds to the running average",
-            "diese Auswertung läuft im Trainingsmodus: ihre Vorhersagen hängen von der Statistik "
-            "ihrer eigenen {count} Beispiele ab, die Zeile {line} auch in den laufenden "
-            "Mittelwert aufnimmt",
+            "this evaluation runs in training mode, and its samples change the running average",
+            "diese Auswertung läuft im Trainingsmodus und ändert den laufenden Mittelwert",
         ),
     }
 

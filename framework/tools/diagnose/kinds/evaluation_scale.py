@@ -27,12 +27,8 @@ class TestScale(Kind):
     )
     says = {
         "own": (
-            "the evaluated inputs contain what this line computes from {count} evaluated samples "
-            "themselves; those of the training contain what line {line} computes from training "
-            "samples",
-            "die ausgewerteten Eingaben enthalten, was diese Zeile aus {count} ausgewerteten "
-            "Beispielen selbst berechnet; die des Trainings, was Zeile {line} aus "
-            "Trainingsbeispielen berechnet",
+            "the evaluated inputs contain what this line computes from the evaluated samples",
+            "die ausgewerteten Eingaben enthalten, was diese Zeile aus ihnen selbst berechnet",
         ),
         "raw": (
             "the inputs of the training are scaled with the statistics of this line (mean "

@@ -22,17 +22,16 @@ class FirstNaNOfScript(Kind):
     causes = frozenset({"overfit", "lr-high", "lr-low", "not-finite"})
     says = {
         "log": (
-            "this line makes the first NaN, in {name}: the log of a negative number, or 0 · log 0; "
-            "a probability that something has changed in place before is no probability any more",
-            "diese Zeile macht das erste NaN, in {name}: den Logarithmus einer negativen Zahl oder "
-            "0 · log 0; eine Wahrscheinlichkeit, die vorher in place verändert wurde, ist keine "
-            "mehr",
+            "this line makes the first NaN, in {name}: the log of a negative number, or 0 · log 0",
+            "diese Zeile macht das erste NaN, in {name}: log einer negativen Zahl oder 0 · log 0",
         ),
         "root": (
-            "this line makes the first NaN, in {name}: the root of a negative number; a mean of "
-            "squares is never negative, so a square is missing where it is computed",
-            "diese Zeile macht das erste NaN, in {name}: die Wurzel einer negativen Zahl; ein "
-            "Mittel von Quadraten ist nie negativ, bei seiner Berechnung fehlt also ein Quadrat",
+            "this line makes the first NaN, in {name}: the root of a negative number",
+            "diese Zeile macht das erste NaN, in {name}: die Wurzel einer negativen Zahl",
+        ),
+        "empty": (
+            "{name} has no entries after this line: the mean over no samples is NaN",
+            "{name} hat nach dieser Zeile keine Einträge: Das Mittel über keine ist NaN",
         ),
         "other": (
             "this line makes the first NaN, in {name}: such as of 0 / 0, or of inf - inf",
@@ -46,4 +45,5 @@ class FirstNaNOfScript(Kind):
         """Say what the line computes."""
         code = evidence.at.code
         keys = [key for function, key in FUNCTIONS.items() if re.search(function, code)]
-        yield self.finding(evidence, keys[0] if len(keys) == 1 else "other", name=evidence.name)
+        key = "empty" if evidence.is_empty else keys[0] if len(keys) == 1 else "other"
+        yield self.finding(evidence, key, name=evidence.name)

@@ -35,10 +35,13 @@ class FirstNaN(Evidence):
         What is the first to be NaN.
     at : Place
         The line of the first operation that made NaN of other numbers for it.
+    is_empty : bool
+        Whether the name is that of an array without entries, which the line assigns.
     """
 
     name: str
     at: Place | None = None
+    is_empty: bool = False
     group = "training"
     subject = "numbers of the script"
     where = "training loop"
@@ -48,6 +51,7 @@ class _NaNRecorder(Recorder):
     """A recorder of a run that ends at the first statement that assigns NaN."""
 
     found: tuple[str, int] | None = None
+    empty: tuple[str, int] | None = None  # the first array without entries
     latest: int = 0  # line of the latest invalid operation
 
     def skips(self, site: Site) -> bool:
@@ -58,8 +62,10 @@ class _NaNRecorder(Recorder):
 
     def assigned(self, site: Site, name: str, value: Any) -> Any:
         """End the script if it assigns NaN."""
+        if self.empty is None and isinstance(value, np.ndarray) and not value.size:
+            self.empty = name, site.line
         if self.latest and is_float_value(value) and np.isnan(value).any():
-            self.found = name, self.latest
+            self.found = self.empty or (name, self.latest)
             raise StopScript("the first NaN")
         return value
 
@@ -79,7 +85,7 @@ def first_nan(path: Path, arguments: Sequence[str], known: Trace) -> FirstNaN | 
     if recorder.found is None:
         return None
     name, line = recorder.found
-    return FirstNaN(name, Place.of(str(path), line))
+    return FirstNaN(name, Place.of(str(path), line), recorder.empty is not None)
 
 
 def _has_nan(known):
