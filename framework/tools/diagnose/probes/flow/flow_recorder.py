@@ -204,7 +204,7 @@ class FlowRecorder(Recorder):
     def updated(self, event: Update, value: Any) -> Any:
         """Record the samples of an update of a trained value."""
         own = getattr(value, "origin", Origin())
-        if own.ids is None and own.reductions:
+        if own.ids is None and own.reductions and "-=" not in event.at.code:
             self.updates.append((event, own.reductions))
         if (event.at.line, event.name) not in self.trained:
             return value
