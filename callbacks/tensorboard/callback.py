@@ -118,7 +118,7 @@ class TensorBoard(Callback):
             from tensorboardX import SummaryWriter
 
             return SummaryWriter(devnull, write_to_disk=False)
-        return self._open().summary_writer
+        return self._open()
 
     @hookimpl(tryfirst=True)  # other callbacks may write when a training starts
     def on_fit_start(self, trainer: Trainer, module: Module) -> None:

@@ -170,9 +170,7 @@ class PRCurves(Panel):
             names = scene.class_names(probabilities.shape[1])
             for label, name in enumerate(names[:CLASSES]):
                 scores = probabilities[:, label]
-                scene.writer.summary_writer.add_pr_curve(
-                    f"pr_curves/{name}", target == label, scores, scene.step
-                )
+                scene.writer.add_pr_curve(f"pr_curves/{name}", target == label, scores, scene.step)
 
 
 class Embeddings(Panel):
@@ -195,7 +193,7 @@ class Embeddings(Panel):
             forgiving(f"the projector's files in {scene.trainer.run.path}"),
             np.errstate(all="ignore"),  # tensorboardX leaves the sheet's last rows unset
         ):
-            scene.writer.summary_writer.add_embedding(
+            scene.writer.add_embedding(
                 vectors.astype(np.float64).round(6),  # short numbers: they are written as text
                 names,
                 _squares(images) if are_images(images) else None,

@@ -1,54 +1,98 @@
-"""Writer: what a training writes for TensorBoard, on an events file in the run's folder.
+"""Writer: tensorboardX's `SummaryWriter` on a run's folder.
 
-It needs no tensorboardX, which imports PyTorch where it is installed. `Writer.summary_writer` gives
-tensorboardX's `SummaryWriter` on the same file to those who want its other methods.
+tensorboardX imports PyTorch where it is installed, which takes a second. So this module is
+imported when a training starts to write.
 """
 
+import contextlib
+import os
+import secrets
+import socket
 import struct
 import time
+import weakref
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from tensorboardX import FileWriter, SummaryWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.graph_pb2 import GraphDef
+from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData, SessionEndInfo
+from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboardX.record_writer import masked_crc32c
+from tensorboardX.summary import hparams
+from tensorboardX.summary import text as summary_of_text
 
-from firstlight.callbacks.tensorboard.events_file import EventsFile
 from firstlight.callbacks.tensorboard.graph import Node
-from firstlight.callbacks.tensorboard.protobuf import double, doubles, single, text, whole
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+from firstlight.support.files import forgiving
 
 BINS = 64  # of a histogram: they take a ninth of the space of tensorboardX's
 
-# The numbers of fields, by message.
-GRAPH, SUMMARY, SESSION_LOG = 4, 5, 7  # Event
-VALUE = 1  # Summary
-TAG, NUMBER, IMAGE, HISTOGRAM, TENSOR, METADATA = 1, 2, 4, 5, 8, 9  # Summary.Value
-PLUGIN_DATA, PLUGIN_NAME, PLUGIN_CONTENT = 1, 1, 2  # SummaryMetadata, SummaryMetadata.PluginData
-HEIGHT, WIDTH, COLORSPACE, ENCODED = 1, 2, 3, 4  # Summary.Image
-DTYPE, SHAPE, STRINGS = 1, 2, 8  # TensorProto
-DIMENSION, SIZE = 2, 1  # TensorShapeProto, TensorShapeProto.Dim
-SESSION_START, SESSION_END = 3, 4  # HParamsPluginData
-SETTINGS = 1  # SessionStartInfo: a map; in each of its entries, KEY and CONTENT
-STATUS, END_TIME = 1, 2  # SessionEndInfo
-KEY, CONTENT = 1, 2
-DOUBLE, STRING, BOOL = 2, 3, 4  # google.protobuf.Value
-NODE, VERSIONS = 1, 4  # GraphDef
-NAME, OP, INPUT, ATTRIBUTES = 1, 2, 3, 5  # NodeDef
-LIST, INTEGER, SHAPES = 1, 3, 7  # AttrValue, AttrValue.ListValue
 
-START = 1  # of SessionLog's states
-DT_STRING = 7
-RGBA = 4
-STATUSES = {"finished": 1, "failed": 2}  # STATUS_SUCCESS, STATUS_FAILURE; other words are 0
-PRODUCER = whole(1, 22)  # of a GraphDef
+class EventsFile:
+    """An events file that is written synchronously: `add_event` returns after the write.
+
+    It replaces tensorboardX's ``EventFileWriter``, whose thread dies when a disk is full; the
+    process then hangs. Its queue also loses up to ``flush_secs`` of events when a process is
+    killed. Here the first event that cannot be written causes a warning and closes the file.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Two files in one folder never collide: process and a random number are in the name.
+    """
+
+    def __init__(self, folder: str | PathLike[str]) -> None:
+        # TensorBoard reads files in the order of their names: second, host, then this count.
+        count = len(list(Path(folder).glob("events.*")))
+        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+        path = Path(folder) / f"{name}.{count:04d}.{os.getpid()}.{secrets.token_hex(4)}"
+        self._folder, self._file = folder, None
+        with forgiving(f"TensorBoard events in {folder}"):
+            self._file = path.open("ab")
+            weakref.finalize(self, self._file.close)  # of a writer used after a training
+        self.add_event(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def get_logdir(self) -> str:
+        """Return the folder."""
+        return str(self._folder)
+
+    def add_event(self, event: Any) -> None:
+        """Write an event as a TFRecord: length and its checksum, data and their checksum."""
+        if self._file is None:
+            return
+        data = event.SerializeToString()
+        length = struct.pack("<Q", len(data))
+        ends = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
+        with forgiving(f"TensorBoard events in {self._folder}") as problems:
+            self._file.write(length + ends[0] + data + ends[1])
+            self._file.flush()
+        if problems:
+            self.close()
+
+    def flush(self) -> None:
+        """Do nothing: every event is in the file."""
+
+    def close(self) -> None:
+        """Close the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # add_event has already warned
+                file.close()
 
 
-class Writer:
-    """Write records, distributions, pictures, texts, a graph and settings.
+class _RunFile(FileWriter):
+    def __init__(self, folder: str) -> None:
+        self.event_writer, self._default_metadata = EventsFile(folder), {}
+
+
+class Writer(SummaryWriter):
+    """tensorboardX's `SummaryWriter`, with methods for records, arrays, texts and settings.
 
     Parameters
     ----------
@@ -58,35 +102,25 @@ class Writer:
     """
 
     def __init__(self, folder: str | PathLike[str], purge_step: int | None = None) -> None:
-        self.logdir: str = str(folder)
-        self._file = EventsFile(folder)
-        self._summary_writer: SummaryWriter | None = None
+        super().__init__(str(folder))
         if purge_step is not None:
-            self._file.add(text(SESSION_LOG, whole(1, START)), purge_step)
+            log = SessionLog(status=SessionLog.START)
+            self._get_file_writer().add_event(Event(session_log=log), purge_step)
 
-    @property
-    def summary_writer(self) -> "SummaryWriter":
-        """TensorboardX's ``SummaryWriter`` on the same file."""
-        if self._summary_writer is None:
-            from firstlight.callbacks.tensorboard.summary_writer import FileSummaryWriter
-
-            self._summary_writer = FileSummaryWriter(self._file)
-        return self._summary_writer
-
-    def close(self) -> None:
-        """Close the file; a `summary_writer` that is used later opens another one."""
-        if self._summary_writer is not None:
-            self._summary_writer.close()
-        self._file.close()
+    def _get_file_writer(self) -> FileWriter:
+        if self.file_writer is None:
+            self.file_writer: FileWriter | None = _RunFile(self.logdir)
+            self.all_writers: dict[str, FileWriter] | None = {self.logdir: self.file_writer}
+        return self.file_writer
 
     def add_record(self, record: Mapping[str, Any]) -> None:
         """Write all numbers of a record at its step, as one event."""
         values = [
-            _value(tag(name), single(NUMBER, value))
+            Summary.Value(tag=tag(name), simple_value=value)
             for name, value in record.items()
             if name not in ("step", "epoch", "time")
         ]
-        self._add(*values, step=record["step"])
+        self._get_file_writer().add_summary(Summary(value=values), record["step"])
 
     def add_values(self, name: str, array: Array, step: int) -> None:
         """Write the distribution of an array's finite values."""
@@ -94,30 +128,47 @@ class Writer:
         values = values[np.isfinite(values)].astype(np.float64)
         if values.size:
             counts, edges = np.histogram(values, bins=BINS)
-            facts = (values.min(), values.max(), values.size, values.sum(), (values**2).sum())
-            numbers = b"".join(double(field, fact) for field, fact in enumerate(facts, 1))
-            bins = doubles(6, edges[1:]) + doubles(7, counts)
-            self._add(_value(name, text(HISTOGRAM, numbers + bins)), step=step)
+            self.add_histogram_raw(
+                name,
+                min=values.min(),
+                max=values.max(),
+                num=values.size,
+                sum=values.sum(),
+                sum_squares=np.square(values).sum(),
+                bucket_limits=edges[1:],
+                bucket_counts=counts,
+                global_step=step,
+            )
 
     def add_png(self, name: str, png: bytes, step: int) -> None:
         """Write the bytes of a PNG file as they are."""
         width, height = struct.unpack(">II", png[16:24])  # the header comes first in any PNG
-        size = whole(HEIGHT, height) + whole(WIDTH, width) + whole(COLORSPACE, RGBA)
-        self._add(_value(name, text(IMAGE, size + text(ENCODED, png))), step=step)
+        image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
+        value = Summary.Value(tag=name, image=image)
+        self._get_file_writer().add_summary(Summary(value=[value]), step)
 
-    def add_plain_text(self, name: str, plain: str, step: int) -> None:
+    def add_plain_text(self, name: str, text: str, step: int) -> None:
         """Write a text that TensorBoard shows as it is, not as Markdown.
 
-        Its tag is the name alone; tensorboardX's ``add_text`` appends "/text_summary".
+        Its tag is the name alone, as in earlier runs; ``add_text`` appends "/text_summary".
         """
-        indented = "".join(f"    {line}\n" for line in plain.split("\n"))
-        tensor = whole(DTYPE, DT_STRING) + text(SHAPE, _shape([1])) + text(STRINGS, indented)
-        self._add(_value(name, text(TENSOR, tensor), _of_plugin("text", b"")), step=step)
+        summary = summary_of_text(name, "".join(f"    {line}\n" for line in text.split("\n")))
+        summary.value[0].tag = name
+        self._get_file_writer().add_summary(summary, step)
 
     def add_model_graph(self, nodes: Iterable[Node]) -> None:
-        """Write the nodes of `firstlight.callbacks.tensorboard.graph.model_graph`."""
-        graph = b"".join(text(NODE, _node(node)) for node in nodes)
-        self._file.add(text(GRAPH, graph + text(VERSIONS, PRODUCER)))
+        """Write the nodes of `firstlight.callbacks.tensorboard.graph.model_graph`.
+
+        tensorboardX's ``add_graph`` traces a model of PyTorch.
+        """
+        graph = GraphDef(versions={"producer": 22})
+        for node in nodes:
+            added = graph.node.add(name=node.name, op=node.op, input=node.inputs)
+            shape = added.attr["_output_shapes"].list.shape.add()
+            shape.dim.extend([type(shape).Dim(size=size) for size in node.shape])
+            if node.parameters:
+                added.attr["parameters"].i = node.parameters
+        self._get_file_writer().add_event(Event(graph_def=graph.SerializeToString()))
 
     def add_settings(self, settings: Mapping[str, Any]) -> None:
         """Write the settings at the start of a run.
@@ -125,50 +176,21 @@ class Writer:
         No "experiment" summary is written: if one run has it, TensorBoard shows only
         the settings listed there, and hides those of all other runs.
         """
-        entries = [
-            text(SETTINGS, text(KEY, name) + text(CONTENT, _setting(value)))
-            for name, value in flatten(settings).items()
-        ]
-        plugin = _of_plugin("hparams", text(SESSION_START, b"".join(entries)))
-        self._add(_value("_hparams_/session_start_info", plugin), step=0)
+        _, start, _ = hparams(flatten(settings), {})
+        self._get_file_writer().add_summary(start, 0)
 
     def add_end(self, status: str) -> None:
         """Write how the run ended: "finished", "failed" or another word for neither."""
-        end = whole(STATUS, STATUSES.get(status, 0)) + double(END_TIME, time.time())
-        plugin = _of_plugin("hparams", text(SESSION_END, end))
-        self._add(_value("_hparams_/session_end_info", plugin), step=0)
-
-    def _add(self, *values, step):
-        self._file.add(text(SUMMARY, b"".join(text(VALUE, value) for value in values)), step)
-
-
-def _value(name, *fields):
-    return text(TAG, name) + b"".join(fields)
-
-
-def _of_plugin(name, content):
-    data = text(PLUGIN_NAME, name) + text(PLUGIN_CONTENT, content)
-    return text(METADATA, text(PLUGIN_DATA, data))
-
-
-def _setting(value):
-    if isinstance(value, bool):
-        return whole(BOOL, value)
-    return double(DOUBLE, value) if isinstance(value, float) else text(STRING, value)
-
-
-def _shape(sizes):
-    return b"".join(text(DIMENSION, whole(SIZE, size)) for size in sizes)
-
-
-def _node(node):
-    fields = text(NAME, node.name) + text(OP, node.op)
-    fields += b"".join(text(INPUT, name) for name in node.inputs)
-    attributes = {"_output_shapes": text(LIST, text(SHAPES, _shape(node.shape)))}
-    if node.parameters:
-        attributes["parameters"] = whole(INTEGER, node.parameters)
-    entries = [text(KEY, name) + text(CONTENT, value) for name, value in attributes.items()]
-    return fields + b"".join(text(ATTRIBUTES, entry) for entry in entries)
+        codes = {"finished": "STATUS_SUCCESS", "failed": "STATUS_FAILURE"}
+        code = codes.get(status, "STATUS_UNKNOWN")
+        data = HParamsPluginData(
+            version=0, session_end_info=SessionEndInfo(status=code, end_time_secs=time.time())
+        )
+        plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data.SerializeToString())
+        value = Summary.Value(
+            tag="_hparams_/session_end_info", metadata=SummaryMetadata(plugin_data=plugin)
+        )
+        self._get_file_writer().add_summary(Summary(value=[value]), 0)
 
 
 def tag(name: str) -> str:

@@ -262,15 +262,8 @@ def test_without_the_callback_the_writer_is_an_error_with_a_cure(fit):
         fit(Own())
 
 
-def test_a_training_does_not_import_tensorboardx():
-    """It imports PyTorch where it is installed."""
-    code = (
-        "import sys, firstlight as fl\n"
-        "trainer = fl.Trainer(max_epochs=1, callbacks=['tensorboard'], default_callbacks=False)\n"
-        "trainer.fit(fl.models.MLP(64, 10), fl.datasets.load('digits'))\n"
-        "assert list(trainer.run.path.glob('events.*'))\n"
-        "sys.exit('tensorboardX' in sys.modules)\n"
-    )
+def test_importing_it_does_not_import_tensorboardx():
+    code = "import sys, firstlight.callbacks; sys.exit('tensorboardX' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
