@@ -77,11 +77,9 @@ class UnseenSamples(Kind):
     )
     says = {
         "unseen": (
-            "each epoch visits the same {count} of the {all} samples in {name}, and the other "
-            "{unseen} are used nowhere",
-            "jede Epoche durchläuft dieselben {count} der {all} Beispiele in {name}, und die "
-            "übrigen {unseen} werden nirgends verwendet",
-        ),
+            "each epoch visits the same {count} of {all} samples in {name}; {unseen} are unused",
+            "jede Epoche nimmt dieselben {count} von {all} Beispielen in {name}, nie die übrigen",
+        )
     }
 
     def judge(self, evidence: SampleFlow) -> Findings:

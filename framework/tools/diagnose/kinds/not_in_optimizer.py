@@ -33,10 +33,8 @@ class NotInOptimizer(Kind):
             "bewegt sich",
         ),
         "no step": (
-            "this optimizer never makes a step: {names} get a gradient, and nothing moves; the "
-            "step in line {line} is another optimizer's",
-            "dieser Optimizer macht nie einen Schritt: {names} bekommen einen Gradienten, und "
-            "nichts bewegt sich; der Schritt in Zeile {line} gehört einem anderen Optimizer",
+            "this optimizer never steps: {names} never move; line {line} steps another one",
+            "dieser Optimizer macht keinen Schritt: {names} bewegen sich nie (siehe Zeile {line})",
         ),
         "frozen head": (
             "{name} is frozen and was never trained: the outputs go through random weights",
@@ -88,9 +86,8 @@ class NotInOptimizer(Kind):
             return self.finding(
                 evidence, "foreign", at=made, own=len(steps[0].parameters), names=shown
             )
-        return self.finding(
-            evidence, "missing", at=made, names=shown, note=_only_before(parts, steps)
-        )
+        note = _only_before(parts, steps, evidence.trace.of(Backward))
+        return self.finding(evidence, "missing", at=made, names=shown, note=note)
 
     def _frozen(self, evidence, made, first, last):
         """Look for a frozen head that was never trained, behind modules that were."""
@@ -116,7 +113,7 @@ class NotInOptimizer(Kind):
     )
 
 
-def _only_before(parts, steps):
+def _only_before(parts, steps, backwards):
     """Return whether all are of the first layers of one Sequential, perhaps on purpose."""
     own = {id(p) for p in steps[0].parameters}
     idle = {id(part.parameter) for part in parts}
@@ -125,7 +122,8 @@ def _only_before(parts, steps):
         if not isinstance(event, Backward) or type(event.module) is not Sequential:
             return False
         kinds = [id(p) in own for p in event.module.parameters() if id(p) in own | idle]
-        if kinds != sorted(kinds) or not any(kinds):
+        passed_on = any(np.array_equal(event.dx, dy) for other in backwards for dy in other.dys)
+        if kinds != sorted(kinds) or not (any(kinds) or passed_on):
             return False
     return True
 

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import functools
+import math
 import sys
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from firstlight.tools.diagnose.examples import TRAINED
 from firstlight.tools.diagnose.kind import Findings, Kind, Place
 from firstlight.tools.diagnose.kinds.schedule import is_rate
+from firstlight.tools.diagnose.probes.script import source_text
 from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
-from firstlight.tools.diagnose.probes.script.source_text import called_name, loops, pairs, texts
 
 MOST, DROP = 20_000, 0.7  # steps; of the last rate of a warm-up
 WORDS = {"rate", "schedule", "at", "get", "of", "new"}  # of names, beside those of learning rates
@@ -71,18 +72,18 @@ def _schedules(evidence):
 
     The number of a step is the variable of a loop over a range, or one that is increased by 1.
     """
-    everything = loops(evidence.tree)
+    everything = source_text.loops(evidence.tree)
     for node in {id(n): n for one in everything for n in ast.walk(one)}.values():
-        called = called_name(node) if isinstance(node, ast.Call) else ""
+        called = source_text.called_name(node) if isinstance(node, ast.Call) else ""
         found = [node] if _gives_rate(called) else []
         if isinstance(node, ast.Assign):
-            found = [value for name, value in pairs(node) if _gives_rate(name)]
+            found = [value for name, value in source_text.pairs(node) if _gives_rate(name)]
         around = [one for one in everything if any(n is node for n in ast.walk(one))]
         known = dict(evidence.trace.names)
         for loop in around:
             known |= evidence.trace.scopes.get(loop.lineno, {})
         for value in found:
-            code, names = compile(ast.Expression(value), "", "eval"), set(texts(value))
+            code, names = compile(ast.Expression(value), "", "eval"), set(source_text.texts(value))
             with contextlib.suppress(Exception):  # it is not known in advance
                 (name, counts), *more = _counters(around, known, names).items()
                 rate = functools.partial(_rate, code, known, name, counts)
@@ -104,20 +105,22 @@ def _counters(around, known, names):
     def value(node):
         return eval(compile(ast.Expression(node), "", "eval"), dict(known))
 
+    def length(loop):  # a while loop counts up to a number
+        if isinstance(loop, ast.For):
+            return len(value(loop.iter))
+        return value(loop.test.comparators[0]) - value(loop.test.left)
+
     found = {
         w.target.id: value(w.iter)
         for w in around
         if getattr(w, "target", 0) and ast.unparse(w.target) in names
     }
-    for node in ast.walk(around[0]):
-        if isinstance(node, ast.AugAssign) and ast.unparse(node).endswith("+= 1"):
-            name, steps = ast.unparse(node.target), 1
-            for loop in around if name in names else ():
-                if isinstance(loop, ast.For):
-                    steps *= len(value(loop.iter))
-                else:  # while it is less than a number
-                    steps *= value(loop.test.comparators[0]) - value(loop.test.left)
-            if name in names:
+    written = [name for name, _ in source_text.writes(around[0])]
+    for depth, loop in enumerate(around, 1):
+        for node in loop.body:  # under no condition
+            name = ast.unparse(node).removesuffix(" += 1")
+            if name in names and isinstance(node, ast.AugAssign) and written.count(name) == 1:
+                steps = math.prod(map(length, around[:depth]))
                 found[name] = range(known[name], known[name] + steps)
     return found
 

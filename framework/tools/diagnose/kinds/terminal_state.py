@@ -27,16 +27,12 @@ class TerminalState(Kind):
     )
     says = {
         "ignored": (
-            "the target adds the discounted value of the next state at the end of an episode, too, "
-            "where no state follows: nothing that this line uses depends on {done}",
-            "das Ziel addiert den diskontierten Wert des nächsten Zustands auch am Ende einer "
-            "Episode, wo keiner folgt: nichts, was diese Zeile verwendet, hängt von {done} ab",
+            "the target adds the next state's value at the end, too: nothing depends on {done}",
+            "das Ziel addiert auch am Ende den nächsten Wert: Nichts hängt von {done} ab",
         ),
         "inverted": (
-            "the target contains the discounted value of the next state only where {done} is true, "
-            "at the end of an episode: it is inverted, 1 - {done}",
-            "das Ziel enthält den diskontierten Wert des nächsten Zustands nur, wo {done} wahr "
-            "ist, am Ende einer Episode: es ist umgekehrt, 1 - {done}",
+            "the target has the next state's value only where {done} is true: 1 - {done} is right",
+            "das Ziel hat den nächsten Wert nur, wo {done} wahr ist: Richtig ist 1 - {done}",
         ),
     }
 

@@ -34,10 +34,8 @@ class WeightAverage(Kind):
             "am Ende stehen die Gewichte von vor dem ersten Schritt: Alles Gelernte ist verloren",
         ),
         "fast": (
-            "the average keeps {kept:.0%} of itself in each step and takes {taken:.0%} of the "
-            "present weights: it follows them at once, as with a decay the wrong way round",
-            "das Mittel behält in jedem Schritt {kept:.0%} von sich und nimmt {taken:.0%} der "
-            "aktuellen Gewichte: Es folgt ihnen sofort, wie bei vertauschtem Decay",
+            "the average keeps only {kept:.0%} of itself in each step: its decay is turned round",
+            "das Mittel behält je Schritt nur {kept:.0%} von sich: Sein Decay ist vertauscht",
         ),
         "backwards": (
             "this line copies weights that never change into those that are trained",
