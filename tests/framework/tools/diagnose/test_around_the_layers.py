@@ -160,7 +160,78 @@ class Mixed(fl.Module):
 
 fl.Trainer(max_epochs=2).fit(Mixed(), fl.datasets.load("digits"))
 """
+PLACES = """
+import numpy as np
+import firstlight as fl
+from firstlight import nn
+
+rng = np.random.default_rng(0)
+
+
+class Sequences(fl.Module):
+    def __init__(self):
+        self.tokens, self.places = nn.Embedding(6, 16), nn.Embedding(64, 16)
+        self.body = nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Flatten(), nn.Linear(128, 2))
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x):
+        places = np.broadcast_to(np.arange(x.shape[1]), x.shape)
+        return self.body(self.tokens(x) + self.places(places))
+
+    def backward(self, dy):
+        dx = self.body.backward(dy)
+        self.tokens.backward(dx)
+        self.places.backward(dx)
+
+    def configure_optimizer(self):
+        return fl.optim.Adam(self.parameters(), lr=3e-3)
+
+
+x = rng.integers(0, 6, (200, 8))
+fl.Trainer(max_epochs=2).fit(Sequences(), (x, (x[:, 0] > x[:, 1]).astype("int64")))
+"""
+SCALED = """
+import numpy as np
+
+
+class Scaler:
+    def fit(self, x):
+        self.mean, self.spread = x.mean(axis=0), x.std(axis=0)
+        return self.apply(x)
+
+    def apply(self, x):
+        return (x - self.mean) / self.spread
+
+
+class Regression:
+    def __init__(self):
+        self.w, self.b = np.zeros(3), 0.0
+
+    def score(self, x):
+        return x @ self.w + self.b
+
+    def fit(self, x, y):
+        for _ in range(500):
+            g = (1 / (1 + np.exp(-self.score(x))) - y) / len(y)
+            self.w -= 0.3 * x.T @ g
+            self.b -= 0.3 * g.sum()
+
+
+rng = np.random.default_rng(0)
+x = rng.normal(5, 3, (400, 3))
+y = (x[:, 0] > x[:, 1]).astype(float)
+scaler, model = Scaler(), Regression()
+model.fit(scaler.fit(x[:300]), y[:300])
+for part in (slice(0, 300), slice(300, 400)):
+    print(((model.score(scaler.apply(x[part])) > 0) == y[part]).mean())
+"""
+AGAIN = BY_HAND.replace("    loss = 0\n", "    loss, place = 0, 0\n").replace(
+    "rate_at(t)\n", "0.01 * (1 - place / 20)\n        place += 1\n"
+)
 HEALTHY = {
+    "a counter that begins again": AGAIN,
+    "positions": PLACES,
+    "a scaler": SCALED,
     "moments that begin as numbers": BY_HAND,
     "no loss": NO_LOSS,
     "row numbers": DIGITS,
@@ -210,6 +281,15 @@ MISTAKES = {  # script, right, wrong, kind, part of the line
     "a gradient left out": (
         *(OWN, "+ g / (np.sqrt(v)", "+ 1 / (np.sqrt(v)", "update-rule", "update"),
     ),
+    "a batch without samples": (
+        BY_HAND,
+        "x[i * size : (i + 1) * size], y[i * size : (i + 1) * size]",
+        "x[i * size : size], y[i * size : size]",
+        *("first-nan", "part,"),
+    ),
+    "positions along the batch": (
+        *(PLACES, "np.arange(x.shape[1])", "np.arange(len(x))[:, None] % 64", "eval", ""),
+    ),
     "backward after the step": (
         STEPS.replace("    net.backward(mse.backward())\n", ""),
         *(
@@ -244,4 +324,4 @@ def test_a_mistake_is_named(name, tmp_path, capsys, generous_budgets):
     script.write_text(source.replace(right, wrong))
     code, (found, *more) = checked(script, capsys)
     assert (code, found["kind"], more) == (1, kind, [])
-    assert line in found["at"]["code"]
+    assert found["at"] is None or line in found["at"]["code"]
