@@ -316,6 +316,7 @@ def test_a_healthy_script_is_right(name, tmp_path, capsys, generous_budgets):
     assert checked(script, capsys) == (0, [])
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_named(name, tmp_path, capsys, generous_budgets):
     source, right, wrong, kind, line = MISTAKES[name]
