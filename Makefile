@@ -26,6 +26,7 @@ bench:        ## measurements, three quarters of an hour; run nothing beside the
 	python benchmarks/step.py --work gpt --size baby --rounds 7 --json docs/benchmarks/5-gpt.json
 	python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
 	python benchmarks/convolution.py
+	python benchmarks/amdahl.py
 	python benchmarks/epoch.py
 
 course:       ## the course's nine steps, one after the other
