@@ -9,6 +9,10 @@ from firstlight.tools.diagnose.probes.module.wrong_gradient import WrongGradient
 SHORT = 60  # characters of source that fit into a sentence
 
 RESULT = {  # of a repair: of all gradients, or of one
+    None: (
+        "forward fits all gradients: so it may be forward that is wrong",
+        "passt forward zu allen Gradienten: also kann forward falsch sein",
+    ),
     True: ("all gradients agree with forward", "stimmen alle Gradienten mit forward überein"),
     False: ("this gradient agrees with forward", "stimmt dieser Gradient mit forward überein"),
 }
@@ -93,7 +97,7 @@ class RepairedKind(Kind):
             return
         old, new = repair.edit.old, repair.edit.written
         key = "line" if max(len(old), len(new)) > SHORT else "replace" if new else "delete"
-        result = in_language(RESULT[repair.whole])
+        result = in_language(RESULT[None if repair.of_forward else repair.whole])
         where = {"at": repair.at, "cure": repair.cure if repair.whole else ""}
         yield self.finding(evidence, key, old=old, new=new, result=result, **where)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.parameter import Parameter
-from firstlight.tools.diagnose.kind import Finding, Place, ask
+from firstlight.tools.diagnose.kind import Finding, Place, ask, in_language
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.module.contract import Contract
 from firstlight.tools.diagnose.probes.module.gradients import (
@@ -34,7 +34,8 @@ from firstlight.tools.language import say
 def explain_error(error: Exception) -> tuple[str, str]:
     """Return ``(kind, explanation)`` for an exception of a backward."""
     text = " ".join(str(error).split())
-    line = source_line(error)
+    lines = [f.line for f in traceback.extract_tb(error.__traceback__) if "backward" in f.name]
+    line = lines[-1] if lines else ""
     where = f" at `{line}`" if line else ""
     said = f"backward raises {type(error).__name__}{where}: {text[:160]}"
     if "cannot be replaced" in text:
@@ -44,15 +45,13 @@ def explain_error(error: Exception) -> tuple[str, str]:
     return "raises", said
 
 
-def source_line(error: Exception) -> str:
-    """Return the innermost line of a backward in a traceback, "" without one."""
-    lines = [f.line for f in traceback.extract_tb(error.__traceback__) if "backward" in f.name]
-    return lines[-1] if lines else ""
-
-
 Problem = tuple[str, str, str]  # kind, explanation and gradient
 UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"
-WITH_PATH = 0.8  # seconds of a search for a repair, if the mistake is known in words
+WITH_PATH = 1.2  # seconds of a search for a repair, if the mistake is known in words
+INHERITED = (
+    "; {name} has its own forward, but inherits the backward of {owner}",
+    "; {name} hat ein eigenes forward, erbt aber das backward von {owner}",
+)
 NOT_FINITE = "it has NaN or infinite entries"
 TIED = 0.7  # share of distinct values among the inputs, below which many are equal
 
@@ -159,14 +158,26 @@ class Verdict:
 
     def explained(self, gradient: Gradient | None = None) -> Finding:
         """Return a finding whose message explains the first thing that is wrong, in some words."""
+        found, kind = self._explained(gradient), type(self.module)
+        forward = UserFunction.of(kind.forward)
+        if forward is None or UserFunction.of(kind.backward) is not None:
+            return found
+        owner = next(one for one in kind.__mro__ if "backward" in vars(one))
+        words = in_language(INHERITED).format(name=kind.__name__, owner=owner.__name__)
+        at, cure = forward.place(forward.tree.lineno), "def backward(self, dy): ..."
+        return replace(found, message=found.message + words, at=at, cure=cure)
+
+    def _explained(self, gradient):
         if self.problem is not None:
             return self._explained_problem()
-        found = [self._explain(one) for one in ([gradient] if gradient else self.wrong[:4])]
-        if self.paths and not any(one.whole for one in self.repairs):
-            unknown = all(one.message == UNKNOWN for one in found)
+        chosen = [gradient] if gradient else self.wrong[:4]
+        whole = next((one for one in self.repairs if one.whole), None)
+        if self.paths and (whole is None or whole.of_forward):
+            unknown = whole or all(self._explain(one).message == UNKNOWN for one in chosen)
             only_dx = all(one.name.startswith("dx") for one in self.wrong)
             if unknown or self.evidence.explains_all or not self.evidence.change.factor:
                 return replace(self.paths[0], gradient="dx" if only_dx else "")
+        found = [self._explain(one) for one in chosen]
         first = next((one for one in found if one.message != UNKNOWN), found[0])
         also = [g.name for g in self.wrong if g.name != first.gradient and gradient is None]
         too = f" ({say('so are')} {', '.join(also)})" if also else ""
@@ -188,7 +199,8 @@ class Verdict:
         try:
             problem = self.problem[0] if self.problem else ""
             budget = WITH_PATH if problem == "" and self.paths else BUDGET
-            return Search(self.remake, self.gradients, problem, budget).repairs()
+            place = None if problem else self._place
+            return Search(self.remake, self.gradients, problem, budget, place).repairs()
         except Exception:  # a user's code may raise where it is run otherwise than before
             return []
 

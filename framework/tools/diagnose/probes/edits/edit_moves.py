@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from firstlight.tools.diagnose.probes.edits.scope import Scope, parsed
-from firstlight.tools.diagnose.probes.edits.syntax import Slot
+from firstlight.tools.diagnose.probes.edits.scope import Scope, axes, parsed
+from firstlight.tools.diagnose.probes.edits.syntax import REDUCTIONS, Slot
 
 Move = tuple[int, str, ast.expr]  # rank, mistake and the new expression
 BY_ROLE = {
@@ -18,7 +18,6 @@ BY_ROLE = {
     "factor": "factor",
     "divisor": "factor",
 }
-AXES = ["0", "1", "-1", "2", "(0,1)", "(0,2)", "(1,2)", "(0,1,2)", "-2", "(0,3)", "(2,3)", "None"]
 PERMUTED = {"reshape", "transpose", "swapaxes", "moveaxis", "concatenate", "stack"}
 MOST = 4  # axes of which all orders are tried
 
@@ -30,8 +29,10 @@ def expression_moves(slot: Slot, scope: Scope) -> Iterator[Move]:
         yield from _constants(node, slot.role)
     elif is_value(node):
         yield from _operands(node, slot, scope)
+    if slot.role == "axis" and slot.path[-1][0] == "args":
+        yield from ((0, "sum", one) for one in axes(None))
     if isinstance(node, ast.Call):
-        yield from _calls(node)
+        yield from _calls(node, slot, scope)
     elif isinstance(node, ast.Tuple | ast.List):
         yield from _tuples(node, slot.role)
     elif isinstance(node, ast.Slice):
@@ -117,23 +118,30 @@ def _operands(node, slot, scope):
                 yield 1 if alike else 3, mistake, parsed(name)
 
 
-def _calls(node):
+def _calls(node, slot, scope):
     name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    of_numpy = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "np"
+    owner = (("args", 0),) if of_numpy else (("func", None), ("value", None))
+    reduced = scope.results.get((*slot.path, *owner))
+    names = {keyword.arg for keyword in node.keywords}
     for index, keyword in enumerate(node.keywords):
         rest = node.keywords[:index] + node.keywords[index + 1 :]
         yield 2, "sum", ast.Call(node.func, node.args, rest)
         if keyword.arg == "axis":
-            for text in AXES:
-                axis = ast.keyword("axis", ast.parse(text, mode="eval").body)
-                changed = [*node.keywords[:index], axis, *node.keywords[index + 1 :]]
+            for one in axes(reduced):
+                changed = [
+                    *node.keywords[:index],
+                    ast.keyword("axis", one),
+                    *node.keywords[index + 1 :],
+                ]
                 yield 0, "sum", ast.Call(node.func, node.args, changed)
-            if not any(other.arg == "keepdims" for other in node.keywords):
+            if "keepdims" not in names:
                 more = [*node.keywords, ast.keyword("keepdims", ast.Constant(True))]
                 yield 1, "sum", ast.Call(node.func, node.args, more)
-    if name in ("sum", "mean") and not any(keyword.arg == "axis" for keyword in node.keywords):
-        for text in AXES[:4]:
-            axis = ast.keyword("axis", ast.parse(text, mode="eval").body)
-            yield 1, "sum", ast.Call(node.func, node.args, [*node.keywords, axis])
+    if name in REDUCTIONS and "axis" not in names and len(node.args) == of_numpy:
+        for one in axes(reduced)[:-1]:
+            more = [ast.keyword("axis", one), *node.keywords]
+            yield 1, "sum", ast.Call(node.func, node.args, more)
     mistake = "transpose" if name in PERMUTED else "condition" if name == "where" else "operand"
     for order in _orders(len(node.args)):
         args = [node.args[i] for i in order]

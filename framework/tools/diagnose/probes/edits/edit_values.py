@@ -1,6 +1,7 @@
 """Edits that take a value, an index or factors from elsewhere, and the same edit at all places."""
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -56,16 +57,58 @@ def place_moves(slot: Slot, tree: ast.AST, scope: Scope) -> Iterator[Move]:
         for other in ast.walk(tree):
             if isinstance(other, ast.Subscript):
                 yield 1, "index", other.slice
-    if not isinstance(node, ast.Constant):
+    if isinstance(node, ast.Slice):
+        yield from _bounds(node, scope)
+    elif slot.role == "index" and isinstance(node, ast.Name):
+        for name in _counts(scope):
+            for op in (ast.Mult, ast.Add, ast.Sub, ast.FloorDiv):
+                yield 2, "index", ast.BinOp(node, op(), parsed(name))
+    inner = node.operand if isinstance(node, ast.UnaryOp) else node
+    if not isinstance(inner, ast.Constant) or isinstance(inner.value, bool | str | None):
         return
-    if slot.role == "index" and isinstance(node.value, int):
-        for name, value in scope.values.items():
-            if isinstance(value, int) and name.isidentifier():
-                yield 0, "index", parsed(name)
-    elif node.value == 0 and slot.path == (*slot.block, ("value", None)):
+    if node is inner:
+        yield from _of_constant(slot, scope)
+    if slot.path == (*slot.block, ("value", None)):
         for name, value in scope.arrays().items():
             for axis in range(np.ndim(value) if np.ndim(value) > 1 else 0):
                 yield 1, "term", parsed(f"-{name}.sum(axis={axis})")
+                yield 2, "term", parsed(f"{name}.sum(axis={axis})")
+
+
+def _of_constant(slot, scope):
+    """Yield scalars and arrays in scope in place of a constant."""
+    if slot.role == "index":
+        yield from ((0, "index", parsed(name)) for name in _counts(scope))
+    elif slot.role not in ("axis", "option"):
+        for name, value in scope.values.items():
+            if np.ndim(value) == 0 and value != slot.node.value:
+                yield 1, "operand", parsed(name)
+            elif np.ndim(value) and slot.role != "exponent":
+                yield 3, "operand", parsed(name)
+        if slot.path == (*slot.block, ("value", None)):
+            for name, form in itertools.product(scope.values, FUNCTIONS):
+                yield 3, "derivative", _filled(form, v=parsed(name))
+
+
+def _counts(scope):
+    """Return the whole numbers in scope that have a name, one name for each value."""
+    found: dict[int, str] = {}
+    for name in sorted(scope.values, key=lambda name: "." in name):
+        if type(scope.values[name]) is int and "[" not in name:
+            found.setdefault(scope.values[name], name)
+    return list(found.values())
+
+
+def _bounds(node, scope):
+    """Yield slices with other bounds: whole numbers in scope, from both ends."""
+    ends = [None]
+    for name in _counts(scope):
+        ends += [parsed(name), parsed(f"-{name}")]
+    for name in _counts(scope):
+        yield 1, "index", ast.Slice(parsed(name), parsed(f"-{name}"), node.step)
+    for end in ends:
+        yield 2, "index", ast.Slice(end, node.upper, node.step)
+        yield 2, "index", ast.Slice(node.lower, end, node.step)
 
 
 def joined_moves(statement: ast.stmt, following: ast.stmt | None) -> Iterator[StatementMove]:
@@ -99,6 +142,7 @@ SHARES = (
     "d - v * d.sum(axis={axis}, keepdims=True)",
 )
 DERIVATIVES = "v * (1 - v)", "1 - v ** 2", "v ** 2", "v > 0"
+FUNCTIONS = "1 / (1 + np.exp(-v))", "np.exp(v)", "np.tanh(v)", "np.exp(-v)", "1 / v", "v > 0"
 
 
 def group_moves(slot: Slot, scope: Scope) -> Iterator[Move]:
@@ -220,7 +264,9 @@ def _difference(old, new):
                 if ast.dump(a) != ast.dump(b):
                     differing.append(_difference(a, b))
             elif a != b:
-                differing.append((name, str(a), str(b)))
+                differing.append((name, str(_read(a)), str(_read(b))))
+    if isinstance(old, ast.Slice):
+        return tuple(differing)
     return differing[0] if len(differing) == 1 else None
 
 

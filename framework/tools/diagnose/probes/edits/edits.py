@@ -28,6 +28,7 @@ from firstlight.tools.diagnose.probes.edits.syntax import (
     Slot,
     at_path,
     located,
+    of_one_index,
     replaced,
     same,
     slots,
@@ -189,10 +190,10 @@ def _of_all_places(tree, single, rank) -> Iterator[Edit]:
             blocks: dict[Path, list] = {}
             for change in group:
                 blocks.setdefault(_block(tree, change[0]), []).append(change)
-            several = [(block, some) for block, some in blocks.items() if len(some) > 1]
-            for block, some in several:
-                new = at_path(changed(tree, some), block)
-                yield Edit(mistake, rank, tree, block, (new,), block)
+            for block, some in blocks.items():
+                for together in (some, *of_one_index(some)) if len(some) > 1 else ():
+                    new = at_path(changed(tree, together), block)
+                    yield Edit(mistake, rank, tree, block, (new,), block)
             if len(blocks) > 1:
                 yield from _of_statements(tree, changed(tree, group), list(blocks), mistake, rank)
 

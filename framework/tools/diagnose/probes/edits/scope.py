@@ -141,6 +141,14 @@ def parsed(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
 
 
+def axes(array: Any, count: int = 4) -> list[ast.expr]:
+    """Return the axes, and groups of axes, that a sum may run over: single ones first."""
+    count = count if array is None else np.ndim(array)
+    plain = [-1 if axis == count - 1 and array is not None else axis for axis in range(count)]
+    groups = [g for k in range(2, count) for g in itertools.combinations(range(count), k)]
+    return [parsed(str(one)) for one in (*plain, *([-1] if array is None else []), *groups, None)]
+
+
 def is_numeric(value: Any) -> bool:
     """Return whether a value is an array, a number or a truth value."""
     return isinstance(value, np.ndarray | np.generic | int | float)
@@ -186,6 +194,28 @@ def class_expressions(
         if is_new and value.dtype.kind in "biuf" and np.isfinite(value).all():
             seen.add(_key(value))
             found[text] = value
+    return found
+
+
+def selections(scope: Scope) -> dict[str, np.ndarray]:
+    """Return masks of the entries that integers select, by axis: those of an argmax.
+
+    They have the shapes of values in scope.
+    """
+    found: dict[str, np.ndarray] = {}
+    shapes = dict.fromkeys(np.shape(value) for value in scope.results.values())
+    lengths = {value: name for name, value in scope.values.items() if type(value) is int}
+    for name, chosen in scope.arrays().items():
+        for shape in shapes if chosen.dtype.kind in "iu" and chosen.min() >= 0 else ():
+            for axis, length in enumerate(shape):
+                if shape[:axis] + shape[axis + 1 :] == chosen.shape and chosen.max() < length:
+                    behind = ", None" * (len(shape) - 1 - axis)
+                    entries = f"np.arange({lengths.get(length, length)})"
+                    entries += f"[:{behind}]" if behind else ""
+                    at = f"[{':, ' * axis}None]" if axis < chosen.ndim else "[..., None]"
+                    at = "" if axis == 0 else at
+                    text = f"({entries} == {name}{at})"
+                    found[text] = eval(text, {"np": np, **scope.names})
     return found
 
 

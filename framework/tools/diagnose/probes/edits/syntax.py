@@ -162,6 +162,16 @@ def located(new: Any, old: ast.AST) -> Any:
     return new
 
 
+def of_one_index(changes: Sequence[tuple[Path, Any, Any]]) -> list[list[tuple[Path, Any, Any]]]:
+    """Return the changes, which begin with their paths, inside each index, if there are several."""
+    found: dict[Path, list] = {}
+    for change in changes:
+        names = [name for name, _ in change[0]]
+        if "slice" in names:
+            found.setdefault(change[0][: names.index("slice")], []).append(change)
+    return [some for some in found.values() if 1 < len(some) < len(changes)]
+
+
 def same(one: Any, other: Any) -> bool:
     """Return whether two expressions read the same."""
     if one is other:

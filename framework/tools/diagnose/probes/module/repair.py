@@ -1,7 +1,9 @@
 """Search for the change of a user's source that makes a wrong backward right."""
 
 import ast
+import functools
 import heapq
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,22 +15,25 @@ import numpy as np
 from firstlight.tools.diagnose.kind import Place
 from firstlight.tools.diagnose.probes.arrays import is_float
 from firstlight.tools.diagnose.probes.edits.edits import Edit, edits
-from firstlight.tools.diagnose.probes.edits.scope import class_expressions
-from firstlight.tools.diagnose.probes.edits.syntax import at_path, located, replaced, statements
+from firstlight.tools.diagnose.probes.edits.scope import Scope, class_expressions, selections
+from firstlight.tools.diagnose.probes.edits.syntax import at_path
 from firstlight.tools.diagnose.probes.module.contract import Contract
 from firstlight.tools.diagnose.probes.module.gradients import (
     DIRECTIONS,
+    FIT_RTOL,
     Gradient,
     compare_gradients,
     probe,
+    typical_size,
 )
+from firstlight.tools.diagnose.probes.module.likely_lines import Delays, right_parts
 from firstlight.tools.diagnose.probes.module.rerun import Rerun
 from firstlight.tools.diagnose.probes.module.user_source import UserFunction, with_called
 
-BUDGET = 1.5  # seconds
-DELAY = 2  # ranks
+BUDGET, OF_FORWARD = 2.0, 1.2  # seconds, of edits of backward, and of forward's result
+KEPT = 0.5  # by how many ranks edits of forward come later
 SAME = {"rtol": 1e-7, "atol": 1e-11}
-OF_FORWARD = {"operand", "copy", "order", "index", "accumulate", "statement"}  # it saves
+SAVING = {"operand", "copy", "order", "index", "accumulate", "statement"}  # it saves
 
 
 class LatestItems(dict[Any, Any]):
@@ -62,12 +67,15 @@ class Repair:
         The gradients that were wrong and are right with it.
     whole : bool
         Whether all are.
+    of_forward : bool
+        Whether it changes what forward returns.
     """
 
     edit: Edit
     function: UserFunction
     gradients: tuple[str, ...]
     whole: bool
+    of_forward: bool = False
 
     @property
     def at(self) -> Place:
@@ -93,6 +101,8 @@ class Search:
         The kind of a broken contract or of an exception, if any.
     budget : float
         Seconds.
+    place : Place, optional
+        The line of backward that computes the first wrong value.
     """
 
     def __init__(
@@ -101,12 +111,14 @@ class Search:
         gradients: Sequence[Gradient],
         problem: str = "",
         budget: float = BUDGET,
+        place: Place | None = None,
     ):
-        self.remake, self.problem = remake, problem
-        self.ends: float = time.thread_time() + budget
+        self.remake, self.problem, self.place = remake, problem, place
+        self.budget: float = budget
         self.rerun: Rerun = remake(fresh=True)
         self.module = self.rerun.module
         self.right: dict[str, np.ndarray] = {}
+        self._fitting: dict[str, np.ndarray] = {}
         self.wrong: list[Gradient] = []
         self._data: list[np.ndarray] = [one.data.copy() for _, one in self.rerun.trained]
         self._set_targets({one.name: one for one in gradients})
@@ -132,6 +144,11 @@ class Search:
             target = Gradient(name, values, np.zeros(values.shape))
             for _ in range(DIRECTIONS):
                 probe(self.rerun, target, rng)
+            self._fitting[name] = np.zeros(values.shape, bool)
+            if one is not None and np.shape(now[name]) == values.shape:
+                self._fitting[name] = right_parts(
+                    self.rerun, Gradient(name, values, now[name]), rng
+                )
             self.wrong.append(target)
 
     def repairs(self) -> list[Repair]:
@@ -140,84 +157,91 @@ class Search:
         if key in _failed:
             return []
         partial: list[Repair] = []
-        for function, edit in self._candidates():
-            if time.thread_time() > self.ends:
-                break
-            try:
-                with function.replaced_by(edit.applied):
-                    fixed = self._fixed()
-                    whole = len(fixed) == len(self.wrong)
-                    if not self.wrong and Contract.of(self.rerun).broken:
-                        continue
-                    if whole and self._is_confirmed():
-                        found = Repair(edit, function, tuple(fixed), True)
-                        _found[function.function] = found
-                        return [found]
-            except Exception:  # a changed source may raise anything
-                continue
-            if fixed and not whole:
-                partial.append(Repair(edit, function, tuple(fixed), False))
+        earlier = [_found[one.function] for one in self._functions if one.function in _found]
+        is_of_forward = self._is_ignored() or any(one.of_forward for one in earlier)
+        budgets = (0 if is_of_forward else self.budget), OF_FORWARD
+        for changes_y, budget in zip((False, True), budgets, strict=True):
+            ends = time.thread_time() + budget
+            known = [(one.function, one.edit) for one in earlier if one.of_forward == changes_y]
+            for function, edit in itertools.chain(known, self._candidates(changes_y)):
+                if time.thread_time() > ends:
+                    break
+                try:
+                    with function.replaced_by(edit.applied):
+                        names, whole = self._tried(changes_y)
+                except Exception:  # a changed source may raise anything
+                    continue
+                if whole:
+                    _found[function.function] = Repair(edit, function, names, True, changes_y)
+                    return [_found[function.function]]
+                if names:
+                    partial.append(Repair(edit, function, names, False))
         if not partial:
             _failed[key] = True
         return partial
 
-    def _candidates(self) -> Iterator[tuple[UserFunction, Edit]]:
-        """Yield edits of backward, forward and what they call, the likeliest first."""
-        kind, streams = type(self.module), []
-        backward = with_called([kind.backward], self.module)
-        known = {one.function for one in backward}
-        forward = [f for f in with_called([kind.forward], self.module) if f.function not in known]
-        scopes = [one.observed(self.rerun.backward) for one in (*backward, *forward)]
-        trees = [
-            (one.tree, scope) for one, scope in zip((*backward, *forward), scopes, strict=True)
-        ]
-        for later, functions in ((0, backward), (0.5, forward)):
-            for function in functions:
-                scope = scopes.pop(0)
-                globals_ = function.function.__globals__
-                scope.expressions = {} if later else class_expressions(trees, scope, globals_)
-                if earlier := _found.get(function.function):
-                    yield function, earlier.edit
-                delays = {} if later else self._delays(function)
+    def _is_ignored(self):
+        """Return whether forward's result does not depend on anything whose gradient is wrong."""
+        slopes = [(n, tolerated) for one in self.wrong for _, n, tolerated in one.probes]
+        functions = {
+            one.function for one, (_, role) in self._functions.items() if role != "backward"
+        }
+        known = any(_found[one].of_forward for one in functions if one in _found)
+        return known or bool(slopes) and all(abs(n) <= tolerated for n, tolerated in slopes)
+
+    def _tried(self, changes_y):
+        """Return the gradients that an edit makes right, and whether all is right with it."""
+        if changes_y:
+            return tuple(target.name for target in self.wrong), self._is_consistent()
+        fixed = self._fixed()
+        whole = len(fixed) == len(self.wrong)
+        if whole and (
+            not self._is_confirmed() or not self.wrong and Contract.of(self.rerun).broken
+        ):
+            return (), False
+        return tuple(fixed), whole
+
+    def _candidates(self, changes_y: bool) -> Iterator[tuple[UserFunction, Edit]]:
+        """Yield edits of backward, forward and what they call, the likeliest first.
+
+        ``changes_y`` yields those of forward that may change what it returns.
+        """
+        streams = []
+        for function, (scope, role) in self._functions.items():
+            later = 0 if changes_y or role != "forward" else KEPT
+            if not changes_y or role != "backward":
+                delays = {}
+                if not changes_y:
+                    delays = Delays(self.rerun, self.place, self.right, self._fitting)
+                    delays = delays.of_forward(function) if later else delays.of_backward(function)
                 streams.append(self._stream(function, scope, later, delays))
         for _, function, edit in heapq.merge(*streams, key=lambda one: one[0]):
             yield function, edit
 
-    def _delays(self, function):
-        """Return delays of statements that have no effect on what is wrong, or one on the rest."""
-        if not self.wrong or len(self.wrong) + len(self.right) < 2:
-            return {}
-        try:
-            before = self.rerun.backward()
-        except Exception:  # it raises, which is what to repair
-            return {}
-        wrong, found = {one.name for one in self.wrong}, {}
-        for statement, path in statements(function.tree):
-            match statement:
-                case ast.Assign([ast.Name()], value) | ast.AugAssign(_, _, value):
-                    moved = _moved(value)
-                case ast.Return(ast.expr() as value) if not isinstance(value, ast.Tuple):
-                    moved = _moved(value)
-                case _:
-                    continue
-            try:
-                with function.replaced_by(
-                    replaced(function.tree, (*path, ("value", None)), [located(moved, value)])
-                ):
-                    after = self.rerun.backward()
-                changed = {n for n in before if not np.array_equal(before[n], after[n])}
-            except Exception:  # it is no array
-                continue
-            if changed and (not wrong <= changed or changed & self.right.keys()):
-                found[path] = DELAY
-        return found
+    @functools.cached_property
+    def _functions(self) -> dict[UserFunction, tuple[Scope, str]]:
+        """The functions that may be wrong, with what is in their scope, and what calls them."""
+        kind = type(self.module)
+        backward = with_called([kind.backward], self.module)
+        forward = {one.function: one for one in with_called([kind.forward], self.module)}
+        known = {one.function for one in backward}
+        found = {one: "both" if one.function in forward else "backward" for one in backward}
+        found |= {one: "forward" for one in forward.values() if one.function not in known}
+        scopes = {one: one.observed(self.rerun.backward) for one in found}
+        trees = [(one.tree, scope) for one, scope in scopes.items()]
+        for one, scope in scopes.items():
+            if found[one] != "forward":
+                scope.expressions = class_expressions(trees, scope, one.function.__globals__)
+                scope.expressions |= selections(scope)
+        return {one: (scope, found[one]) for one, scope in scopes.items()}
 
     def _stream(self, function, scope, later, delays):
         for edit in edits(function.tree, scope, delays):
-            if later and edit.mistake not in OF_FORWARD:
+            if later and edit.mistake not in SAVING:
                 continue
             if not _in_while(function.tree, edit):
-                yield edit.rank + delays.get(edit.block, 0) + later, function, edit
+                rank = edit.rank + delays.get(edit.block, 0) + later
+                yield rank, function, edit
 
     def _fixed(self):
         """Return the names of the gradients that become right; none if one becomes wrong."""
@@ -233,21 +257,34 @@ class Search:
             return []
         return [one.name for one in self.wrong if one.explains(found.get(one.name))]
 
+    def _is_consistent(self):
+        """Return whether another result of forward has the gradients that backward gives."""
+        y, known = self.rerun.forward(), self.rerun.y
+        if np.shape(y) != known.shape or np.allclose(y, known, **SAME) or not np.isfinite(y).all():
+            return False
+        found, (target, *_) = self.rerun.backward(), self.wrong
+        given, (v, _, _) = found.get(target.name), target.probes[0]
+        if np.shape(given) != target.values.shape or not np.any(given):
+            return False
+        numeric, gap, rounding = next(self.rerun.derivative(target.values, v))
+        size = typical_size(given, v) + abs(numeric)
+        claimed = float((given * v).sum())
+        return abs(claimed - numeric) <= FIT_RTOL * size + rounding and self._is_right()
+
     def _is_confirmed(self):
-        """Return whether all gradients, and the contract, are right on a new rerun."""
+        """Return whether all is right on a new rerun, and forward as it was."""
         if not np.array_equal(self.rerun.forward(), self.rerun.y, equal_nan=True):
             return False
+        return self._is_right()
+
+    def _is_right(self):
+        """Return whether all gradients, and the contract, are right on a new rerun."""
         rerun = self.remake()
         compared = compare_gradients(rerun)
         return (
             all(one.status in ("ok", "unclear") for one in compared)
             and not Contract.of(rerun).broken
         )
-
-
-def _moved(value):
-    """Return an expression of another value."""
-    return ast.BinOp(ast.BinOp(value, ast.Mult(), ast.Constant(1.1)), ast.Add(), ast.Constant(0.1))
 
 
 def _in_while(tree, edit):
