@@ -95,6 +95,8 @@ RULES = """
 2 sum term: A => A.sum(axis=(0, 1)) ; A.sum(axis=(0, 2)) ; A.sum(axis=(1, 2))
 2 sum term: A => A.sum(axis=(0, 1, 2)) ; A.sum(axis=-2)
 2 factor term: A => A / N ; A * N
+2 derivative any: A ** C => 1 - A ** C ; 1 + A ** C
+3 derivative name: A => 1 + A
 3 factor divisor: A => A ** 2 ; A ** 3
 3 term value: A => A + V
 3 factor term: A => A * V ; A / V
