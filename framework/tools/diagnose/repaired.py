@@ -10,8 +10,8 @@ SHORT = 60  # characters of source that fit into a sentence
 
 RESULT = {  # of a repair: of all gradients, or of one
     None: (
-        "forward fits all gradients: so it may be forward that is wrong",
-        "passt forward zu allen Gradienten: also kann forward falsch sein",
+        "forward fits, so it may be forward that is wrong",
+        "passt forward; es kann falsch sein",
     ),
     True: ("all gradients agree with forward", "stimmen alle Gradienten mit forward überein"),
     False: ("this gradient agrees with forward", "stimmt dieser Gradient mit forward überein"),

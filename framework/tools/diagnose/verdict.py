@@ -19,7 +19,7 @@ from firstlight.tools.diagnose.probes.module.gradients import (
     compare_gradients,
     probe,
 )
-from firstlight.tools.diagnose.probes.module.repair import BUDGET, Repair, Search
+from firstlight.tools.diagnose.probes.module.repair import Repair, Search
 from firstlight.tools.diagnose.probes.module.rerun import Preparation, Rerun, UnsupportedError
 from firstlight.tools.diagnose.probes.module.rerun_calls import rerun_arguments
 from firstlight.tools.diagnose.probes.module.user_source import UserFunction
@@ -47,7 +47,6 @@ def explain_error(error: Exception) -> tuple[str, str]:
 
 Problem = tuple[str, str, str]  # kind, explanation and gradient
 UNKNOWN = "it is neither a multiple nor a transpose of the right one, a term is wrong"
-WITH_PATH = 1.2  # seconds of a search for a repair, if the mistake is known in words
 INHERITED = (
     "; {name} has its own forward, but inherits the backward of {owner}",
     "; {name} hat ein eigenes forward, erbt aber das backward von {owner}",
@@ -197,10 +196,7 @@ class Verdict:
     def repairs(self) -> list[Repair]:
         """The changes of the source that make it right, found by a search."""
         try:
-            problem = self.problem[0] if self.problem else ""
-            budget = WITH_PATH if problem == "" and self.paths else BUDGET
-            place = None if problem else self._place
-            return Search(self.remake, self.gradients, problem, budget, place).repairs()
+            return Search(self.remake, self.gradients).repairs()
         except Exception:  # a user's code may raise where it is run otherwise than before
             return []
 

@@ -38,7 +38,7 @@ RULES = """
 0 derivative any: 1 - A * A => 1 - A
 0 derivative any: 1 - A => 1 - A ** 2
 0 derivative any: A * (1 - A) => 1 - A ** 2 ; A
-0 derivative any: A ** C => A
+0 derivative any: A ** C => A ; 1 - A ** C ; 1 + A ** C
 0 derivative any: np.log(A) => np.exp(A) ; A ; 1 / A
 0 derivative any: np.exp(A) => A ; np.log(A)
 0 derivative any: np.sin(A) => np.cos(A)
@@ -95,7 +95,6 @@ RULES = """
 2 sum term: A => A.sum(axis=(0, 1)) ; A.sum(axis=(0, 2)) ; A.sum(axis=(1, 2))
 2 sum term: A => A.sum(axis=(0, 1, 2)) ; A.sum(axis=-2)
 2 factor term: A => A / N ; A * N
-2 derivative any: A ** C => 1 - A ** C ; 1 + A ** C
 3 derivative name: A => 1 + A
 3 factor divisor: A => A ** 2 ; A ** 3
 3 term value: A => A + V

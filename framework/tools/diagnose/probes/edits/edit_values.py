@@ -71,8 +71,8 @@ def place_moves(slot: Slot, tree: ast.AST, scope: Scope) -> Iterator[Move]:
     if slot.path == (*slot.block, ("value", None)):
         for name, value in scope.arrays().items():
             for axis in range(np.ndim(value) if np.ndim(value) > 1 else 0):
-                yield 1, "term", parsed(f"-{name}.sum(axis={axis})")
-                yield 2, "term", parsed(f"{name}.sum(axis={axis})")
+                for sign in "-", "":
+                    yield 1, "term", parsed(f"{sign}{name}.sum(axis={axis})")
 
 
 def _of_constant(slot, scope):
@@ -101,12 +101,10 @@ def _counts(scope):
 
 def _bounds(node, scope):
     """Yield slices with other bounds: whole numbers in scope, from both ends."""
-    ends = [None]
-    for name in _counts(scope):
-        ends += [parsed(name), parsed(f"-{name}")]
-    for name in _counts(scope):
-        yield 1, "index", ast.Slice(parsed(name), parsed(f"-{name}"), node.step)
-    for end in ends:
+    ends = [(parsed(name), parsed(f"-{name}")) for name in _counts(scope)]
+    for low, high in ends:
+        yield 1, "index", ast.Slice(low, high, node.step)
+    for end in (None, *itertools.chain(*ends)):
         yield 2, "index", ast.Slice(end, node.upper, node.step)
         yield 2, "index", ast.Slice(node.lower, end, node.step)
 

@@ -198,7 +198,7 @@ def class_expressions(
 
 
 def selections(scope: Scope) -> dict[str, np.ndarray]:
-    """Return masks of the entries that integers select, by axis: those of an argmax.
+    """Return masks of the entries that integers select, along the first or last axis.
 
     They have the shapes of values in scope.
     """
@@ -206,15 +206,12 @@ def selections(scope: Scope) -> dict[str, np.ndarray]:
     shapes = dict.fromkeys(np.shape(value) for value in scope.results.values())
     lengths = {value: name for name, value in scope.values.items() if type(value) is int}
     for name, chosen in scope.arrays().items():
-        for shape in shapes if chosen.dtype.kind in "iu" and chosen.min() >= 0 else ():
-            for axis, length in enumerate(shape):
-                if shape[:axis] + shape[axis + 1 :] == chosen.shape and chosen.max() < length:
-                    behind = ", None" * (len(shape) - 1 - axis)
-                    entries = f"np.arange({lengths.get(length, length)})"
-                    entries += f"[:{behind}]" if behind else ""
-                    at = f"[{':, ' * axis}None]" if axis < chosen.ndim else "[..., None]"
-                    at = "" if axis == 0 else at
-                    text = f"({entries} == {name}{at})"
+        for shape in shapes if chosen.dtype.kind in "iu" else ():
+            if len(shape) == chosen.ndim + 1:
+                first, last = (f"np.arange({lengths.get(shape[i], shape[i])})" for i in (0, -1))
+                forms = {shape[:-1]: f"({last} == {name}[..., None])"}
+                forms[shape[1:]] = f"({first}[:{', None' * chosen.ndim}] == {name})"
+                if text := forms.get(chosen.shape):
                     found[text] = eval(text, {"np": np, **scope.names})
     return found
 

@@ -26,7 +26,7 @@ from firstlight.tools.diagnose.probes.module.gradients import (
     probe,
     typical_size,
 )
-from firstlight.tools.diagnose.probes.module.likely_lines import Delays, right_parts
+from firstlight.tools.diagnose.probes.module.likely_statements import delays, right_parts
 from firstlight.tools.diagnose.probes.module.rerun import Rerun
 from firstlight.tools.diagnose.probes.module.user_source import UserFunction, with_called
 
@@ -36,22 +36,9 @@ SAME = {"rtol": 1e-7, "atol": 1e-11}
 SAVING = {"operand", "copy", "order", "index", "accumulate", "statement"}  # it saves
 
 
-class LatestItems(dict[Any, Any]):
-    """A dict that keeps its latest items."""
-
-    def __init__(self, size: int):
-        super().__init__()
-        self.size: int = size
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        super().__setitem__(key, value)
-        if len(self) > self.size:
-            del self[next(iter(self))]
-
-
 # Of the latest searches: modules of one class share their mistake.
-_found: dict[FunctionType, "Repair"] = LatestItems(32)
-_failed: dict[tuple[Any, tuple[str, ...]], bool] = LatestItems(32)
+_found: dict[FunctionType, "Repair"] = {}
+_failed: dict[tuple[Any, tuple[str, ...]], bool] = {}
 
 
 @dataclass(frozen=True)
@@ -97,28 +84,14 @@ class Search:
         ``remake(fresh=True)`` puts the module on a new rerun.
     gradients : list of Gradient
         Of its backward, compared with forward; empty if it raises.
-    problem : str
-        The kind of a broken contract or of an exception, if any.
-    budget : float
-        Seconds.
-    place : Place, optional
-        The line of backward that computes the first wrong value.
     """
 
-    def __init__(
-        self,
-        remake: Callable[..., Rerun],
-        gradients: Sequence[Gradient],
-        problem: str = "",
-        budget: float = BUDGET,
-        place: Place | None = None,
-    ):
-        self.remake, self.problem, self.place = remake, problem, place
-        self.budget: float = budget
+    def __init__(self, remake: Callable[..., Rerun], gradients: Sequence[Gradient]):
+        self.remake = remake
         self.rerun: Rerun = remake(fresh=True)
         self.module = self.rerun.module
         self.right: dict[str, np.ndarray] = {}
-        self._fitting: dict[str, np.ndarray] = {}
+        self._fitting: dict[str, Any] = {}
         self.wrong: list[Gradient] = []
         self._data: list[np.ndarray] = [one.data.copy() for _, one in self.rerun.trained]
         self._set_targets({one.name: one for one in gradients})
@@ -140,15 +113,14 @@ class Search:
                 continue
             if one is not None and one.status in ("ok", "unclear"):
                 self.right[name] = np.array(now[name])
+                self._fitting[name] = ...
                 continue
             target = Gradient(name, values, np.zeros(values.shape))
             for _ in range(DIRECTIONS):
                 probe(self.rerun, target, rng)
-            self._fitting[name] = np.zeros(values.shape, bool)
             if one is not None and np.shape(now[name]) == values.shape:
-                self._fitting[name] = right_parts(
-                    self.rerun, Gradient(name, values, now[name]), rng
-                )
+                given = Gradient(name, values, now[name])
+                self._fitting[name] = right_parts(self.rerun, given, rng)
             self.wrong.append(target)
 
     def repairs(self) -> list[Repair]:
@@ -159,7 +131,7 @@ class Search:
         partial: list[Repair] = []
         earlier = [_found[one.function] for one in self._functions if one.function in _found]
         is_of_forward = self._is_ignored() or any(one.of_forward for one in earlier)
-        budgets = (0 if is_of_forward else self.budget), OF_FORWARD
+        budgets = (0 if is_of_forward else BUDGET), OF_FORWARD
         for changes_y, budget in zip((False, True), budgets, strict=True):
             ends = time.thread_time() + budget
             known = [(one.function, one.edit) for one in earlier if one.of_forward == changes_y]
@@ -172,34 +144,29 @@ class Search:
                 except Exception:  # a changed source may raise anything
                     continue
                 if whole:
-                    _found[function.function] = Repair(edit, function, names, True, changes_y)
-                    return [_found[function.function]]
-                if names:
+                    found = Repair(edit, function, names, True, changes_y)
+                    _remember(_found, function.function, found)
+                    return [found]
+                if 0 < len(names) < len(self.wrong):
                     partial.append(Repair(edit, function, names, False))
         if not partial:
-            _failed[key] = True
+            _remember(_failed, key, True)
         return partial
 
     def _is_ignored(self):
         """Return whether forward's result does not depend on anything whose gradient is wrong."""
-        slopes = [(n, tolerated) for one in self.wrong for _, n, tolerated in one.probes]
-        functions = {
-            one.function for one, (_, role) in self._functions.items() if role != "backward"
-        }
-        known = any(_found[one].of_forward for one in functions if one in _found)
-        return known or bool(slopes) and all(abs(n) <= tolerated for n, tolerated in slopes)
+        probes = [found for one in self.wrong for found in one.probes]
+        return bool(probes) and all(abs(n) <= tolerated for _, n, tolerated in probes)
 
     def _tried(self, changes_y):
         """Return the gradients that an edit makes right, and whether all is right with it."""
         if changes_y:
             return tuple(target.name for target in self.wrong), self._is_consistent()
         fixed = self._fixed()
-        whole = len(fixed) == len(self.wrong)
-        if whole and (
-            not self._is_confirmed() or not self.wrong and Contract.of(self.rerun).broken
-        ):
-            return (), False
-        return tuple(fixed), whole
+        if len(fixed) < len(self.wrong):
+            return tuple(fixed), False
+        same = np.array_equal(self.rerun.forward(), self.rerun.y, equal_nan=True)
+        return tuple(fixed), same and self._is_right()
 
     def _candidates(self, changes_y: bool) -> Iterator[tuple[UserFunction, Edit]]:
         """Yield edits of backward, forward and what they call, the likeliest first.
@@ -210,13 +177,16 @@ class Search:
         for function, (scope, role) in self._functions.items():
             later = 0 if changes_y or role != "forward" else KEPT
             if not changes_y or role != "backward":
-                delays = {}
-                if not changes_y:
-                    delays = Delays(self.rerun, self.place, self.right, self._fitting)
-                    delays = delays.of_forward(function) if later else delays.of_backward(function)
-                streams.append(self._stream(function, scope, later, delays))
+                late = {} if changes_y else self._delays(function, role)
+                streams.append(self._stream(function, scope, later, late))
         for _, function, edit in heapq.merge(*streams, key=lambda one: one[0]):
             yield function, edit
+
+    def _delays(self, function, role):
+        if role == "forward":  # y is right
+            return delays(function, lambda: {"y": self.rerun.forward()}, {"y": ...})
+        names = {one.name for one in self.wrong}
+        return delays(function, self.rerun.backward, self._fitting, names)
 
     @functools.cached_property
     def _functions(self) -> dict[UserFunction, tuple[Scope, str]]:
@@ -235,13 +205,10 @@ class Search:
                 scope.expressions |= selections(scope)
         return {one: (scope, found[one]) for one, scope in scopes.items()}
 
-    def _stream(self, function, scope, later, delays):
-        for edit in edits(function.tree, scope, delays):
-            if later and edit.mistake not in SAVING:
-                continue
-            if not _in_while(function.tree, edit):
-                rank = edit.rank + delays.get(edit.block, 0) + later
-                yield rank, function, edit
+    def _stream(self, function, scope, later, late):
+        for edit in edits(function.tree, scope, late):
+            if not (later and edit.mistake not in SAVING or _in_while(function.tree, edit)):
+                yield edit.rank + late.get(edit.block, 0) + later, function, edit
 
     def _fixed(self):
         """Return the names of the gradients that become right; none if one becomes wrong."""
@@ -266,25 +233,23 @@ class Search:
         given, (v, _, _) = found.get(target.name), target.probes[0]
         if np.shape(given) != target.values.shape or not np.any(given):
             return False
-        numeric, gap, rounding = next(self.rerun.derivative(target.values, v))
-        size = typical_size(given, v) + abs(numeric)
-        claimed = float((given * v).sum())
-        return abs(claimed - numeric) <= FIT_RTOL * size + rounding and self._is_right()
-
-    def _is_confirmed(self):
-        """Return whether all is right on a new rerun, and forward as it was."""
-        if not np.array_equal(self.rerun.forward(), self.rerun.y, equal_nan=True):
-            return False
-        return self._is_right()
+        numeric, _, rounding = next(self.rerun.derivative(target.values, v))
+        error, size = abs((given * v).sum() - numeric), typical_size(given, v) + abs(numeric)
+        return error <= FIT_RTOL * size + rounding and self._is_right()
 
     def _is_right(self):
         """Return whether all gradients, and the contract, are right on a new rerun."""
         rerun = self.remake()
-        compared = compare_gradients(rerun)
-        return (
-            all(one.status in ("ok", "unclear") for one in compared)
-            and not Contract.of(rerun).broken
-        )
+        if Contract.of(rerun).broken:
+            return False
+        found = {one.status for one in compare_gradients(rerun)}
+        return "ok" in found and found <= {"ok", "unclear"}
+
+
+def _remember(latest, key, value):
+    latest[key] = value
+    if len(latest) > 32:
+        del latest[next(iter(latest))]
 
 
 def _in_while(tree, edit):
