@@ -158,10 +158,10 @@ class Verdict:
     def explained(self, gradient: Gradient | None = None) -> Finding:
         """Return a finding whose message explains the first thing that is wrong, in some words."""
         found, kind = self._explained(gradient), type(self.module)
-        forward = UserFunction.of(kind.forward)
-        if forward is None or UserFunction.of(kind.backward) is not None:
-            return found
+        forward, backward = UserFunction.of(kind.forward), UserFunction.read(kind.backward)
         owner = next(one for one in kind.__mro__ if "backward" in vars(one))
+        if forward is None or owner is kind or not (backward and backward.is_of_package):
+            return found
         words = in_language(INHERITED).format(name=kind.__name__, owner=owner.__name__)
         at, cure = forward.place(forward.tree.lineno), "def backward(self, dy): ..."
         return replace(found, message=found.message + words, at=at, cure=cure)

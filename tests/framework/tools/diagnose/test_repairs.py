@@ -225,8 +225,7 @@ MISTAKES = [
 ]
 OF_FORWARD = [
     ("standardize", "m = x.mean(0)", "m = x.mean()"),
-    ("bent", "(np.exp(x) - 1)", "(np.exp(x) + x)"),
-    ("halves", "np.sin(a)", "np.sin(b[:, :2])"),
+    ("padded", "y[:, :, None] * self.g.data", "y[:, :, None] + self.g.data"),
 ]
 
 

@@ -81,7 +81,7 @@ def _of_constant(slot, scope):
         yield from ((0, "index", parsed(name)) for name in _counts(scope))
     elif slot.role not in ("axis", "option"):
         for name, value in scope.values.items():
-            if np.ndim(value) == 0 and value != slot.node.value:
+            if np.ndim(value) == 0 and value not in (slot.node.value, True):
                 yield 1, "operand", parsed(name)
             elif np.ndim(value) and slot.role != "exponent":
                 yield 3, "operand", parsed(name)

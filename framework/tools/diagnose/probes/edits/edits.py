@@ -1,11 +1,12 @@
 """Small changes of a piece of source, likeliest first: what may have been meant instead.
 
-They know nothing of modules or gradients. The caller compiles `Edit.applied`, runs it, and keeps
-the edit that makes the gradients right.
+The caller compiles `Edit.applied`, runs it, and keeps the edit that makes the gradients right.
 """
 
 import ast
 import itertools
+import re
+import textwrap
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -100,6 +101,12 @@ class Edit:
     def written(self) -> str:
         """The source of what replaces it, "" if it is deleted."""
         return "; ".join(_header(node) for node in self.new)
+
+    @property
+    def is_simpler(self) -> bool:
+        """Whether it leaves something out: a name, a call or a number other than 0 and 1."""
+        new, old = (re.findall(r"[A-Za-z_]\w*|[2-9]\d*", text) for text in (self.written, self.old))
+        return len(new) < len(old)
 
     def after(self, lines: Sequence[str] = ()) -> str:
         """Return the line as it should be; "" if it should be deleted."""
@@ -272,9 +279,8 @@ def _roles(tree: ast.AST, slot: Slot) -> frozenset[str]:
 
 def _header(node):
     """Return the source of a node, of a compound statement its first line."""
-    if isinstance(node, ast.stmt):
-        return ast.unparse(node).splitlines()[0]
-    return ast.unparse(node)
+    source = ast.unparse(node)
+    return source.splitlines()[0] if isinstance(node, ast.stmt) else source
 
 
 def _spliced(line, node, text):
@@ -284,8 +290,6 @@ def _spliced(line, node, text):
 
 def _reads(source, wanted):
     """Return whether lines are the source of a statement."""
-    import textwrap
-
     text = textwrap.dedent("\n".join(line.rstrip("\n") for line in source))
     if text.rstrip().endswith(":"):
         text += "\n    pass"

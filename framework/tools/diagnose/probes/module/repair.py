@@ -131,7 +131,8 @@ class Search:
         partial: list[Repair] = []
         earlier = [_found[one.function] for one in self._functions if one.function in _found]
         is_of_forward = self._is_ignored() or any(one.of_forward for one in earlier)
-        budgets = (0 if is_of_forward else BUDGET), OF_FORWARD
+        is_read = any(role != "forward" for _, role in self._functions.values())
+        budgets = (0 if is_of_forward else BUDGET), is_read * OF_FORWARD
         for changes_y, budget in zip((False, True), budgets, strict=True):
             ends = time.thread_time() + budget
             known = [(one.function, one.edit) for one in earlier if one.of_forward == changes_y]
@@ -178,7 +179,7 @@ class Search:
             later = 0 if changes_y or role != "forward" else KEPT
             if not changes_y or role != "backward":
                 late = {} if changes_y else self._delays(function, role)
-                streams.append(self._stream(function, scope, later, late))
+                streams.append(self._stream(function, scope, changes_y, later, late))
         for _, function, edit in heapq.merge(*streams, key=lambda one: one[0]):
             yield function, edit
 
@@ -205,9 +206,11 @@ class Search:
                 scope.expressions |= selections(scope)
         return {one: (scope, found[one]) for one, scope in scopes.items()}
 
-    def _stream(self, function, scope, later, late):
+    def _stream(self, function, scope, changes_y, later, late):
         for edit in edits(function.tree, scope, late):
-            if not (later and edit.mistake not in SAVING or _in_while(function.tree, edit)):
+            if changes_y and edit.is_simpler or later and edit.mistake not in SAVING:
+                continue
+            if not _in_while(function.tree, edit):
                 yield edit.rank + late.get(edit.block, 0) + later, function, edit
 
     def _fixed(self):

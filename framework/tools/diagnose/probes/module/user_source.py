@@ -46,7 +46,12 @@ class UserFunction:
     def of(cls, function: Any) -> "UserFunction | None":
         """Return the user's function or method with its tree, None without source."""
         found = cls.read(function)
-        return None if found is None or found.file.startswith(PACKAGE) else found
+        return None if found is None or found.is_of_package else found
+
+    @property
+    def is_of_package(self) -> bool:
+        """Whether it is firstlight's, not the user's."""
+        return self.file.startswith(PACKAGE)
 
     @classmethod
     def read(cls, function: Any) -> "UserFunction | None":
