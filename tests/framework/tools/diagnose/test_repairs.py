@@ -241,6 +241,14 @@ def test_the_wrong_line_is_found(name, right, wrong, tmp_path):
     assert first <= repair.edit.line <= first + right.count("\n")
 
 
+def test_a_forgotten_gradient_is_written(tmp_path):
+    forgotten = "self.g.grad += (dy * h).sum(0)"
+    source = HEAD + MODULES["standardize"].lstrip("\n").replace(f"        {forgotten}\n", "")
+    x = np.random.default_rng(0).standard_normal((6, 5))
+    (repair,) = Verdict(made(source, tmp_path), [x]).repairs
+    assert repair.cure.startswith(forgotten)
+
+
 INHERITING = (
     HEAD.replace("fl.Module", "fl.nn.Linear")
     + """    def __init__(self):

@@ -39,7 +39,8 @@ from firstlight.tools.diagnose.probes.edits.syntax import (
 RANKS, ADDED = 5, 2  # from this rank on, edits add something
 GRADIENTS = [  # that a forgotten statement may add to a parameter
     (text, compile(text, "gradient", "eval"))
-    for text in ("a", "a.sum(0)", "a.T @ b", "(a * b).sum(0)", "a.sum((0, 1))", "a.sum()")
+    for axes in ("0", "(0, 1)", "(0, 1, 2)", "")
+    for text in ("a", "a.T @ b", f"a.sum({axes})", f"(a * b).sum({axes})")
 ]
 
 
@@ -149,6 +150,8 @@ def edits(
     within = (scope or Scope()).within(tree)
     places = [(s, _roles(tree, s)) for s in slots(tree) if lines is None or s.node.lineno in lines]
     delays = delays or {}
+    if lines is None:
+        yield from _unwritten(tree, within)
     for level in range(RANKS + max(delays.values(), default=0)):
         # What is changed stands anywhere; what is added, rather where the result is.
         single = []
@@ -163,8 +166,6 @@ def edits(
                 yield from _of_statement(tree, statement, path, within, rank)
         if level <= ADDED:
             yield from _of_all_places(tree, single, level)
-    if lines is None:
-        yield from _unwritten(tree, within)
 
 
 def _of_expression(tree, slot, roles, scope, rank) -> Iterator[Edit]:
@@ -249,7 +250,7 @@ def _unwritten(tree, scope) -> Iterator[Edit]:
                     source = text.replace("b", "(b)").replace("a", a, 1).replace("(b)", b)
                     new = located(ast.parse(f"{gradient} += {source}").body[0], last)
                     made = (new, last) if isinstance(last, ast.Return) else (last, new)
-                    yield Edit("unwritten", RANKS, tree, path, made, path)
+                    yield Edit("unwritten", 0, tree, path, made, path)
 
 
 def _shape(code, a, b):
@@ -271,9 +272,8 @@ def _roles(tree: ast.AST, slot: Slot) -> frozenset[str]:
     found.add("any")
     if isinstance(slot.node, ast.Name | ast.Attribute | ast.Subscript):
         found.add("name")
-    statement = at_path(tree, slot.block)
     if slot.path[:-1] == slot.block:
-        found.add("loop" if isinstance(statement, ast.For) else "value")
+        found.add("loop" if isinstance(at_path(tree, slot.block), ast.For) else "value")
     return frozenset(found)
 
 
