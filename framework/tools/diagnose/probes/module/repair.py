@@ -186,8 +186,7 @@ class Search:
     def _delays(self, function, role):
         if role == "forward":  # y is right
             return delays(function, lambda: {"y": self.rerun.forward()}, {"y": ...})
-        names = {one.name for one in self.wrong}
-        return delays(function, self.rerun.backward, self._fitting, names)
+        return delays(function, self.rerun.backward, self._fitting, {o.name for o in self.wrong})
 
     @functools.cached_property
     def _functions(self) -> dict[UserFunction, tuple[Scope, str]]:
