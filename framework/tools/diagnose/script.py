@@ -107,7 +107,7 @@ def trainings(
         followed = _Followed(path, arguments)
     if followed is None or followed.loops or not followed.script.fits:
         WITHOUT_LOSS.set(0)
-        observed, line = _traced(path, arguments, Recorder(path)), 0
+        observed = _traced(path, arguments, Recorder(path))
         if not _trains(observed) and (line := _trained_without_loss(observed)):
             WITHOUT_LOSS.set(line)
             observed = _traced(path, arguments, Recorder(path))
@@ -117,10 +117,7 @@ def trainings(
             own += _attempted(SampleFlow.subject, _flow, path, arguments, observed)
             own += _attempted("numbers of the script", _single_lines, path, arguments, observed)
         without = not observed.fits and not observed.of(Forward)
-        if line and own:
-            own = [one for one in own if one.subject != WrongStep.subject]
-            own.append(Unclear(WrongStep.subject, "the loop computes no number that is its loss"))
-        elif without:
+        if without:
             own = _with_whole_step(path, arguments, own)
         if own and without:
             return [Training(None, None, "the script's own code", True, own)], observed.ended

@@ -2,6 +2,7 @@
 
 from firstlight.tools.diagnose.examples import LOOP
 from firstlight.tools.diagnose.kind import Findings, Kind
+from firstlight.tools.diagnose.probes.steps.second_slopes import NoLoss
 from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
 
 SCRIPT = """
@@ -116,7 +117,7 @@ class StepTerm(Kind):
     """A line of the gradient's computation that is wrong."""
 
     name = "step-term"
-    about = WrongStep
+    about = WrongStep, NoLoss
     order = 60
     title = "wrong gradient in the script", "falscher Gradient im Skript"
     look = (
@@ -131,6 +132,12 @@ class StepTerm(Kind):
         "loss": (
             "with one change in line {line}, of the loss and its gradient, it is right",
             "mit einer Änderung in Zeile {line}, an Loss und Gradient, ist er richtig",
+        ),
+        "none": (
+            "the loop computes no loss, and there is none that has all its gradients, those of "
+            "{names}: with one change in line {line} they fit each other",
+            "die Schleife berechnet keinen Loss, und es gibt keinen, der alle ihre Gradienten "
+            "hat, die von {names}: mit einer Änderung in Zeile {line} passen sie zueinander",
         ),
         "place": (
             "`{value}` in this line should be the derivative of the loss with respect to `{of}`, "
@@ -147,8 +154,12 @@ class StepTerm(Kind):
     wrong = SCRIPT.replace("(1 - h**2)", "(1 - h)")
     right = SCRIPT
 
-    def judge(self, evidence: WrongStep) -> Findings:
+    def judge(self, evidence: WrongStep | NoLoss) -> Findings:
         """Name the line that a change makes right, or the numbers."""
+        if isinstance(evidence, NoLoss):
+            names = ", ".join(dict.fromkeys(unit.name for unit in evidence.units))
+            yield self.finding(evidence, "none", names=names, **evidence.line)
+            return
         repair, one = evidence.repair, evidence.wrong[0]
         if repair is not None:
             key = "loss" if repair.changes_loss else "line"

@@ -28,6 +28,7 @@ RULES = """
 0 transpose any: np.dot(A, B) => np.dot(B.T, A.T) ; np.dot(A.T, B) ; np.dot(A, B.T) ; np.dot(B, A)
 0 transpose any: np.outer(A, B) => np.outer(B, A)
 0 transpose any: A.transpose(*R) => A
+0 index any: A.transpose(*R) => A[::-1, ::-1].transpose(*R) ; A[..., ::-1, ::-1].transpose(*R)
 0 transpose any: A.swapaxes(*R) => A
 0 sum any: A.mean(*R) => A.sum(*R)
 0 sum any: np.mean(*R) => np.sum(*R)
@@ -88,7 +89,7 @@ RULES = """
 2 transpose name: A => A.T
 2 unused term: A => P.backward(A)
 2 order loop: A => reversed(A) ; A[::-1]
-2 index name: A => A[::-1] ; A[::-1, ::-1] ; A[:, ::-1]
+2 index name: A => A[::-1] ; A[::-1, ::-1] ; A[..., ::-1, ::-1] ; A[:, ::-1]
 2 order term: A => A[::-1] ; A[:, ::-1] ; A[..., ::-1]
 2 sum term: A => A.sum(axis=0) ; A.sum(axis=-1, keepdims=True) ; A.sum(axis=1) ; A.sum(axis=-1)
 2 sum term: A => A.sum() ; A.sum(axis=0, keepdims=True) ; A.sum(axis=1, keepdims=True)

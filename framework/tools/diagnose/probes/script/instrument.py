@@ -116,6 +116,8 @@ class _Writer(ast.NodeTransformer):
             written = call.args[:1]
         if written:
             return self._written(node, written, call)
+        if _text(call.func) == "setattr" and len(call.args) == 3 and all(map(_pure, call.args[:2])):
+            return self._attribute(node, *call.args)
         index = self._site(node, [_text(call.func)])
         call.args = [
             a if isinstance(a, ast.Starred) else _call("value", index, a) for a in call.args
@@ -174,23 +176,37 @@ class _Writer(ast.NodeTransformer):
         if any(isinstance(one, ast.Subscript) for one in assigned) and not augmented:
             node.value = _call("value", index, node.value)
         parts = _tuple(bases), _tuple(olds), _tuple([_load(s) for s in sources])
-        out = [_expression(_call("before", index, *parts), node), node]
-        for place, leaf in enumerate(assigned):
-            if _pure(leaf):
-                stored = _call("after", index, ast.Constant(place), _load(leaf))
-                out.append(ast.copy_location(ast.Assign([_store(leaf)], stored), node))
-        return out
+        after = [
+            ast.Assign([_store(leaf)], _call("after", index, ast.Constant(place), _load(leaf)))
+            for place, leaf in enumerate(assigned)
+            if _pure(leaf)
+        ]
+        first = _expression(_call("before", index, *parts), node)
+        return [first, node, *(ast.copy_location(one, node) for one in after)]
+
+    def _attribute(self, node, owner, name, value):
+        """Return ``setattr(owner, name, value)`` with reports, as of ``owner.name = value``."""
+        known = _named_call("getattr", owner, name)
+        old = _named_call("getattr", owner, name, ast.Constant(None))
+        sources = _sources(value)
+        index = self._site(node, [_text(known)], value, [known])
+        site = self.sites[index - self.first]
+        site.leaves, site.subtracts = len(sources), isinstance(getattr(value, "op", 0), ast.Sub)
+        parts = _tuple([ast.Constant(None)]), _tuple([old]), _tuple([_load(s) for s in sources])
+        stored = _call("after", index, ast.Constant(0), known)
+        again = _named_call("setattr", owner, name, stored)
+        return [_expression(_call("before", index, *parts), node), node, _expression(again, node)]
 
     def _written(self, node, written, call):
         written = [w for w in written if _pure(w)]
         index = self._site(node, [_text(w) for w in written], call, written)
-        sources = [a for a in call.args if _pure(a) and not isinstance(a, ast.Constant)]
-        self.sites[index - self.first].sources = [_text(s) for s in sources]
-        self.sites[index - self.first].reads_itself = True
-        self.sites[index - self.first].adds = not call.keywords
-        loads = [_load(w) for w in written]
-        nothing = [ast.Constant(None)] * len(loads)
-        parts = _tuple(nothing), _tuple(loads), _tuple([_load(s) for s in sources])
+        sources, site = _sources(ast.Tuple(call.args)), self.sites[index - self.first]
+        site.sources, site.leaves = [_text(s) for s in sources], len(sources)
+        site.reads_itself, site.adds = True, not call.keywords
+        site.subtracts = _text(call.func).endswith("subtract")
+        nothing = [ast.Constant(None)] * len(written)
+        parts = [_tuple(list(map(_load, one))) for one in (written, sources)]
+        parts = _tuple(nothing), *parts
         first = _call("before", index, *parts)
         after = [
             _expression(_call("after", index, ast.Constant(place), _load(w)), node)
@@ -232,12 +248,14 @@ def _sources(value):
 
 def _names(value):
     """Return the names in an expression, except where they may not be bound."""
-    inner = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda, ast.IfExp)
-    if any(isinstance(n, (*inner, ast.BoolOp)) for n in ast.walk(value)):
+    nodes = list(ast.walk(value))
+    if any(isinstance(n, (ast.Lambda, ast.IfExp, ast.BoolOp, ast.NamedExpr)) for n in nodes):
         return []
-    called = {id(n.func) for n in ast.walk(value) if isinstance(n, ast.Call)}
-    names = [n for n in ast.walk(value) if isinstance(n, (ast.Name, ast.Attribute)) and _pure(n)]
-    return [n for n in names if id(n) not in called and isinstance(n.ctx, ast.Load)]
+    called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    names = [n for n in nodes if isinstance(n, (ast.Name, ast.Attribute)) and id(n) not in called]
+    names = [n for n in names if _pure(n) and isinstance(n.ctx, ast.Load)]
+    return [n for n in names if not bound & {m.id for m in ast.walk(n) if isinstance(m, ast.Name)}]
 
 
 def _text(node):
@@ -270,6 +288,10 @@ def _call(name: str, *arguments: Any) -> ast.Call:
     parts = [ast.Constant(a) if isinstance(a, int) else a for a in arguments]
     function = ast.Attribute(ast.Name(RECORDER, ast.Load()), name, ast.Load())
     return ast.Call(function, parts, [])
+
+
+def _named_call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
 
 
 def _expression(call, node):

@@ -23,6 +23,7 @@ from firstlight.tools.diagnose.probes.script.instrument import Site
 
 WITHOUT_LOSS: ContextVar[int] = ContextVar("without_loss", default=0)  # line of a loop
 TURNS = 4  # of an inner loop, after which an array from which it subtracts is being trained
+UNMEASURED = 30  # iterations after which an array may be trained in a loop without any number
 
 
 @dataclass
@@ -63,7 +64,7 @@ class StepCounts:
         self.by_run: dict[int, Running] = {}
         self._measured: dict[int, set[Any]] = {}  # lines and names of scalars, by outermost loop
         self._changes: dict[Any, tuple[float, float]] = {}  # of numbers, at their latest update
-        self._first: dict[Any, tuple[Turn, ...]] = {}
+        self._first: dict[Any, int] = {}  # iteration, by value and run of the outermost loop
         self._turns: dict[Any, set[tuple[Turn, ...]]] = {}  # iterations that updated a value
 
     def measure(self, event: Scalar) -> None:
@@ -80,13 +81,13 @@ class StepCounts:
                 running.updated.pop(key, None)
             return
         measured = self._measured.get(loops[0].run, set()) if loops else set()
-        lossless = loops and loops[0].line == WITHOUT_LOSS.get() and np.ndim(event.after)
-        if not certain and not measured - {(event.at.line, event.name)} and not lossless:
-            return  # nothing is measured in this loop that could be a loss
-        first = self._first.setdefault(key, loops)
-        together = bool(loops) and bool(first) and first[0].run == loops[0].run
-        again = together and first[0].number != loops[0].number
+        outer = loops[0] if loops else Turn(0, 0, 0)
+        again = self._first.setdefault((key, outer.run), outer.number) != outer.number
         (turns := self._turns.setdefault(key, set())).add(loops)
+        late = len(turns) >= UNMEASURED or outer.line and outer.line == WITHOUT_LOSS.get()
+        late = late and np.ndim(event.after) > 0
+        if not certain and not late and not measured - {(event.at.line, event.name)}:
+            return  # nothing is measured in this loop that could be a loss
         if not certain and not again and not (descends and len(turns) >= TURNS):
             return  # an accumulator that an inner loop fills, so far
         self.counts[key] = self.counts.get(key, 0) + 1

@@ -46,8 +46,8 @@ def changed_pairs(
 ) -> Iterator[tuple[Any, Any, Any]]:
     """Yield ``(old, copy of old, new)`` of the arrays and numbers in nested values that changed."""
     olds, copies, news = flattened(old), flattened(before), flattened(new)
-    if len(olds) != len(news):
-        return
+    if not len(olds) == len(copies) == len(news):
+        return  # e.g. a list that grew
     for one, was, now in zip(olds, copies, news, strict=True):
         if (
             is_float_value(one)

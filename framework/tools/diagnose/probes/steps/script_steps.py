@@ -14,6 +14,7 @@ from firstlight.tools.diagnose.probes.script.trace import trace
 from firstlight.tools.diagnose.probes.steps.fused import FusedStep, fits_as_a_whole
 from firstlight.tools.diagnose.probes.steps.own_updates import STEPS, own_updates
 from firstlight.tools.diagnose.probes.steps.replay import DoubleRecorder, Window, scaled
+from firstlight.tools.diagnose.probes.steps.second_slopes import SecondSlopes
 from firstlight.tools.diagnose.probes.steps.step_check import StepCheck
 from firstlight.tools.diagnose.probes.steps.step_units import output_units, value_units, windows
 from firstlight.tools.diagnose.probes.steps.wrong_step import WrongStep
@@ -89,11 +90,12 @@ def step_evidence(path: Path, arguments: Sequence[str] = ()) -> list[Evidence]:
             break  # many trainings, such as one for each parameter that is clipped by hand
         check = StepCheck(path, list(arguments), window)
         check.run()
-        if check.judged:
+        judged = check.judged
+        if judged:
             sure = confirmed(check) if check.wrong else None
             wrong = None if sure is None else WrongStep(sure)
             if wrong is not None and not wrong.has_loss:
-                found.append(Unclear(WrongStep.subject, "no number of the step is surely its loss"))
+                judged = 0
             elif wrong is not None and BOOTSTRAPS.search(source):
                 found.append(Unclear(WrongStep.subject, "the target depends on the parameters"))
             elif wrong is not None and fits_as_a_whole(sure):
@@ -104,4 +106,23 @@ def step_evidence(path: Path, arguments: Sequence[str] = ()) -> list[Evidence]:
                 found += filter(None, [own_updates(check, longer, number)])
             else:
                 found.append(wrong)
+        if not judged:
+            one = without_loss(check)
+            found.append(one)
+            if isinstance(one, RightStep):
+                longer = longer or trace(path, arguments, DoubleRecorder(path, steps=STEPS))
+                found += filter(None, [own_updates(check, longer, number)])
     return found
+
+
+def without_loss(check: StepCheck) -> Evidence:
+    """Return the evidence of a step of which no number is surely the loss."""
+    slopes = SecondSlopes(check)
+    if slopes.wrong or not slopes.units:
+        bootstraps = BOOTSTRAPS.search(check.path.read_text(encoding="utf-8"))
+        found = slopes.repaired() if slopes.wrong and not bootstraps else None
+        return found or Unclear(WrongStep.subject, "no number of the step is surely its loss")
+    keys = {unit.key for unit in slopes.units}
+    units = [unit for group, _ in check.together for unit in group if unit.key in keys]
+    check.wrong, check.judged, check.right_together = [], len(units), [id(unit) for unit in units]
+    return RightStep(check)

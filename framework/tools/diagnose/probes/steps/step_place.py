@@ -52,7 +52,7 @@ class WrongValue:
     lines: set[int] = field(default_factory=set)
 
 
-class _Assignments(Replay):
+class Assignments(Replay):
     """A replay that keeps the arrays that the step assigns, and may move one of them."""
 
     def __init__(
@@ -171,7 +171,7 @@ class _Search:
     def _run(self, moves=(), assigned=()):
         """Return a replay, and the claims of units."""
         lines = self.check.claiming
-        recorder = _Assignments(self.check, dict(moves), dict(assigned), True, lines)
+        recorder = Assignments(self.check, dict(moves), dict(assigned), True, lines)
         found = trace(self.check.path, self.check.arguments, recorder)
         window = window_of(self.check, found)
         if window is None or assigned and not keeps_loss(self.check, window):
@@ -180,7 +180,7 @@ class _Search:
         return recorder, {key: unit.claims for key, unit in units.items()}
 
     def _measured(self, moves=(), assigned=(), *, brief=False):
-        recorder = _Assignments(self.check, dict(moves), dict(assigned), brief, set())
+        recorder = Assignments(self.check, dict(moves), dict(assigned), brief, set())
         trace(self.check.path, self.check.arguments, recorder)
         return recorder
 

@@ -46,6 +46,13 @@ class StepRepair:
     cure: str
     changes_loss: bool = False
 
+    @classmethod
+    def of(cls, edit: Edit, check: StepCheck, *, changes_loss: bool = False) -> "StepRepair":
+        """Return an edit as a repair."""
+        lines = check.path.read_text(encoding="utf-8").splitlines()
+        at = Place.of(str(check.path), edit.line)
+        return cls(edit.mistake, at, edit.after(lines), changes_loss)
+
 
 @np.errstate(all="ignore")  # changed lines may compute anything
 def find_repair(
@@ -56,8 +63,7 @@ def find_repair(
     With ``of_loss``, it may change the loss, too. The likely lines are tried first.
     """
     ends, later = time.thread_time() + BUDGET, []
-    lines = check.path.read_text(encoding="utf-8").splitlines()
-    for place, edit in _candidates(check, likely):
+    for place, edit in candidates(check, likely):
         if time.thread_time() > ends:
             break
         edited = place, edit.applied.body[0]
@@ -67,16 +73,16 @@ def find_repair(
         if not keeps_loss(check, found):
             later += [(edit, edited, found)] if of_loss and edit.mistake in OF_LOSS else []
         elif _is_right(check, found):
-            return _repair(edit, check, lines)
+            return StepRepair.of(edit, check)
     for edit, edited, found in later:
         if time.thread_time() > ends + OF_LOSSES:
             break
         if _is_consistent(check, edited, found):
-            return _repair(edit, check, lines, changes_loss=True)
+            return StepRepair.of(edit, check, changes_loss=True)
     return None
 
 
-def _candidates(check: StepCheck, likely: Set[int]) -> Iterator[tuple[int, Edit]]:
+def candidates(check: StepCheck, likely: Set[int]) -> Iterator[tuple[int, Edit]]:
     """Yield edits of the lines that compute the wrong gradients, the likeliest first.
 
     Each comes with the number of the script's outermost statement in which it is.
@@ -109,10 +115,9 @@ def _candidates(check: StepCheck, likely: Set[int]) -> Iterator[tuple[int, Edit]
 
 def _called(tree, lines):
     """Return the lines of the functions that lines of a script call."""
-    functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.lineno in lines]
     names = set(map(called_name, calls))
-    called = [functions[name] for name in names & functions.keys()]
+    called = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name in names]
     return {line for one in called for line in range(one.lineno, one.end_lineno + 1)}
 
 
@@ -161,11 +166,6 @@ def _seeds(check, measured):
         ]
         found += own or [(one.unit.at.line, "")]
     return found
-
-
-def _repair(edit: Edit, check, lines, changes_loss=False):
-    at = Place.of(str(check.path), edit.line)
-    return StepRepair(edit.mistake, at, edit.after(lines), changes_loss)
 
 
 def _replayed(check, edited) -> Window | None:

@@ -53,6 +53,8 @@ class Unit:
         Source text of the arrays that the first claims are of.
     length : float
         By which the direction was multiplied.
+    arrays : list of array
+        What the claims are of, if it is an array of the script's own.
     """
 
     key: Any
@@ -65,6 +67,7 @@ class Unit:
     value: Any = None
     texts: list[str] = field(default_factory=list)
     length: float = 1.0
+    arrays: list[Any] = field(default_factory=list)
 
     def lengthen(self, factor: float) -> None:
         """Multiply the direction."""
@@ -253,7 +256,7 @@ def _of_array(window, event, seed):
     others = [e for e in window.of(Update) if e.name == event.name and e.value != event.value]
     name = window.trace.name_of(event.target, event.name) if others else event.name
     unit = Unit(event.value, name, event.at, v, values, "", claims[0], event.before)
-    unit.texts = [text for text, _ in reversed(leaves)]
+    unit.texts, unit.arrays = [text for text, _ in reversed(leaves)], claims
     return unit
 
 
