@@ -29,7 +29,6 @@ from firstlight.tools.diagnose.probes.script.hand_written_loops import Loop, Loo
 from firstlight.tools.diagnose.probes.script.ledger import TrainingLoop
 from firstlight.tools.diagnose.probes.script.recorder import Recorder
 from firstlight.tools.diagnose.probes.script.single_lines import first_nan, without_effect
-from firstlight.tools.diagnose.probes.script.step_numbers import WITHOUT_LOSS
 from firstlight.tools.diagnose.probes.script.trace import trace
 from firstlight.tools.diagnose.probes.steps.script_steps import step_evidence
 from firstlight.tools.diagnose.probes.steps.whole_steps import whole_step
@@ -106,12 +105,8 @@ def trainings(
     if "Trainer" in path.read_text(encoding="utf-8", errors="replace"):
         followed = _Followed(path, arguments)
     if followed is None or followed.loops or not followed.script.fits:
-        WITHOUT_LOSS.set(0)
         observed = _traced(path, arguments, Recorder(path))
-        if not _trains(observed) and (line := _trained_without_loss(observed)):
-            WITHOUT_LOSS.set(line)
-            observed = _traced(path, arguments, Recorder(path))
-        if _trains(observed):
+        if any(one.trains for one in observed.of(Update)) or observed.of(OptimizerStep):
             own = _attempted(WrongStep.subject, step_evidence, path, arguments)
             own.append(TrainingLoop(observed))
             own += _attempted(SampleFlow.subject, _flow, path, arguments, observed)
@@ -177,21 +172,6 @@ def _traced(path, arguments, recorder):
         return trace(path, arguments, recorder)
     except Exception as error:  # no Python
         raise ScriptError(error) from error
-
-
-def _trains(observed):
-    return any(one.trains for one in observed.of(Update)) or bool(observed.of(OptimizerStep))
-
-
-def _trained_without_loss(observed):
-    """Return the line of the last loop that moves several matrices and vectors, 0 without one."""
-    moved: dict[int, set[Any]] = {}
-    for event in observed.of(Update):
-        again = event.loops and (event.loops[0].number or len(event.loops) > 1)
-        if again and np.ndim(event.after) and not event.inside:
-            moved.setdefault(event.loops[0].line, set()).add((event.value, np.ndim(event.after)))
-    found = [line for line, values in moved.items() if {n for _, n in values} >= {1, 2}]
-    return max(found, default=0)
 
 
 def _attempted(subject, collect, *arguments):

@@ -4,7 +4,6 @@ import bisect
 import math
 from collections import Counter
 from collections.abc import Iterable
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -21,9 +20,8 @@ from firstlight.tools.diagnose.probes.script.events import (
 )
 from firstlight.tools.diagnose.probes.script.instrument import Site
 
-WITHOUT_LOSS: ContextVar[int] = ContextVar("without_loss", default=0)  # line of a loop
 TURNS = 4  # of an inner loop, after which an array from which it subtracts is being trained
-UNMEASURED = 30  # iterations after which an array may be trained in a loop without any number
+UNMEASURED = 12  # iterations after which an array may be trained in a loop without any number
 
 
 @dataclass
@@ -84,8 +82,7 @@ class StepCounts:
         outer = loops[0] if loops else Turn(0, 0, 0)
         again = self._first.setdefault((key, outer.run), outer.number) != outer.number
         (turns := self._turns.setdefault(key, set())).add(loops)
-        late = len(turns) >= UNMEASURED or outer.line and outer.line == WITHOUT_LOSS.get()
-        late = late and np.ndim(event.after) > 0
+        late = len(turns) >= UNMEASURED and np.ndim(event.after) > 0
         if not certain and not late and not measured - {(event.at.line, event.name)}:
             return  # nothing is measured in this loop that could be a loss
         if not certain and not again and not (descends and len(turns) >= TURNS):
