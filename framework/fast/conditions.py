@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from numpy._core import _multiarray_umath
 
 from firstlight.fast.compiled.sgemm import sgemm_address
 from firstlight.fast.cuda import kernel
@@ -28,6 +29,7 @@ log: logging.Logger = logging.getLogger("firstlight")
 NUMBERS = 2**15
 PARAMETERS = 2**17
 PRODUCTS = 2**21
+WEIGHTS = 2**15  # of a Linear layer, whose batches are larger in an evaluation than in a training
 _sizes = {"all": False}
 
 
@@ -101,6 +103,21 @@ def compiled(layer: Any, x: Any) -> bool:
 
 
 @constant
+def compiled_tiles(layer: Any, x: Any) -> bool:
+    """Numba installed, FIRSTLIGHT_COMPILED not 0, and a processor with AVX2 but not AVX-512."""
+    return numba_is_enabled() and _has_avx2_alone()
+
+
+def many_linear_products(layer: Any, x: Any) -> bool:
+    """From 16 to 512 rows; at least 32,768 weights and 4,194,304 products; contiguous weights."""
+    weight, rows = layer.weight, x.size // layer.in_features
+    fits = 16 <= rows <= 512 and weight.size >= WEIGHTS and rows * weight.size >= 2 * PRODUCTS
+    if not (fits or (rows and _sizes["all"])):
+        return False
+    return weight.data.flags.carray and weight.grad.flags.carray and numba_is_usable()
+
+
+@constant
 def compiled_products(layer: Any, x: Any) -> bool:
     """Numba installed, FIRSTLIGHT_COMPILED not 0, and NumPy built with OpenBLAS, as its wheels."""
     return numba_is_enabled() and _has_blas()
@@ -126,6 +143,13 @@ def numba_is_usable() -> bool:
         )
         return False
     return True
+
+
+@cache
+def _has_avx2_alone():
+    """Return True if our tiles fill the registers; OpenBLAS' are twice as wide with AVX-512."""
+    features = getattr(_multiarray_umath, "__cpu_features__", {})
+    return bool(features.get("AVX2") and features.get("FMA3") and not features.get("AVX512F"))
 
 
 @cache

@@ -18,6 +18,7 @@ LARGE_CASES = [
     Case("GELU, tanh, large", lambda: nn.GELU(approximate="tanh"), WIDE),
     Case("Softmax, dim=1 of 3, large", lambda: nn.Softmax(dim=1), floats(7, 129, 301)),
     Case("Linear, large", lambda: nn.Linear(517, 131), WIDE),
+    Case("Linear, a batch", lambda: nn.Linear(517, 131), floats(67, 517)),
     Case("Linear, one row", lambda: nn.Linear(517, 131), floats(1, 517)),
     Case("Linear, no rows", lambda: nn.Linear(3, 4), floats(0, 3)),
     *(

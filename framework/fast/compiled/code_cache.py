@@ -22,6 +22,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from platformdirs import user_cache_path
@@ -46,6 +47,26 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return dispatcher
 
     return compile_lazily
+
+
+def cached_cfunc(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function with one signature, which is compiled or loaded now; it has an address.
+
+    Parameters
+    ----------
+    signature : numba signature
+    **options
+        Of ``numba.cfunc``.
+    """
+
+    def compile_now(function: Callable[..., Any]) -> Any:
+        kinds = signature.args, signature.return_type
+        compiled = CFunc(function, kinds, locals={}, options=options)
+        compiled._cache = FileCache(function)
+        compiled.compile()
+        return compiled
+
+    return compile_now
 
 
 @cache

@@ -4,13 +4,17 @@ The kernels' modules import numba, which takes half a second. So a form is for i
 and the module of its kernels is imported when it first runs.
 """
 
+from typing import Any
+
 from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d, BlockedSums
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
-from firstlight.fast.blocked.optimizers import BlockedAdam, BlockedAdamW
+from firstlight.fast.blocked.linear import BlockedLinear
 from firstlight.fast.conditions import (
     compiled,
+    compiled_tiles,
     float32_parameters,
+    many_linear_products,
     many_numbers,
     many_parameters,
     many_products,
@@ -20,6 +24,7 @@ from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.gelu import GELU
 from firstlight.nn.layernorm import LayerNorm
+from firstlight.nn.linear import Linear
 from firstlight.nn.window import Axis
 from firstlight.optim.adam import Adam, AdamW
 from firstlight.optim.optimizer import Group
@@ -120,21 +125,53 @@ class CompiledLayerNorm(BlockedLayerNorm):
         return differentiate(dy, x_hat, rstd, w, dx)
 
 
+@form(Linear, when=[numpy_float32, compiled_tiles, many_linear_products])
+class CompiledLinear(BlockedLinear):
+    """Compute the products of a batch in register tiles, with dW, db and dx in one call."""
+
+    def forward(self, layer: Linear, x: Array) -> Array:  # x (..., I)
+        from firstlight.fast.compiled.linear import forward
+
+        layer.save(x)
+        x_rows = x.reshape(-1, layer.in_features)  # (N, I)
+        b = None if layer.bias is None else layer.bias.data
+        return forward(x_rows, layer.weight.data, b).reshape(*x.shape[:-1], layer.out_features)
+
+    def backward(self, layer: Linear, dy: Array) -> Array | Any:  # dy (..., O)
+        from firstlight.fast.compiled.linear import backward
+
+        (x,) = layer.saved()
+        dy_rows = dy.reshape(-1, layer.out_features)  # (N, O)
+        x_rows = x.reshape(-1, layer.in_features)  # (N, I)
+        w, dw = layer.weight.data, layer.weight.grad
+        db = None if layer.bias is None else layer.bias.grad
+        dx = backward(x_rows, w, dy_rows, dw, db, needs_dx=layer.needs_dx)
+        return None if dx is None else dx.reshape(x.shape)
+
+
+class CompiledStep:
+    """Compute the step in one loop, in threads that wait awake."""
+
+    decoupled = False  # weight decay
+
+    def step(self, optimizer: Adam | AdamW) -> None:
+        for group, t, *arrays in optimizer.begin_step():
+            self.update(optimizer, group, t, *arrays)
+        optimizer.end_step()
+
+    def update(self, optimizer: Adam | AdamW, group: Group, t: int, *arrays: Array) -> None:
+        from firstlight.fast.compiled.adam import step
+
+        step(group, t, *arrays, decoupled=self.decoupled)
+
+
 @form(Adam, when=[float32_parameters, compiled, many_parameters])
-class CompiledAdam(BlockedAdam):
-    """Compute the step in one loop."""
-
-    @staticmethod
-    def descend(group: Group, t: int, w: Array, g: Array, m: Array, v: Array) -> None:
-        from firstlight.fast.compiled.adam import descend
-
-        descend(group, t, w, g, m, v)
+class CompiledAdam(CompiledStep):
+    """Compute the step in one loop, in threads that wait awake."""
 
 
 @form(AdamW, when=[float32_parameters, compiled, many_parameters])
-class CompiledAdamW(BlockedAdamW):
-    """Shrink the weights, then step as Adam in one loop."""
+class CompiledAdamW(CompiledStep):
+    """The same with decoupled weight decay."""
 
-    @staticmethod
-    def descend(group: Group, t: int, w: Array, g: Array, m: Array, v: Array) -> None:
-        CompiledAdam.descend(group, t, w, g, m, v)
+    decoupled = True

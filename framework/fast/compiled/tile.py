@@ -90,7 +90,7 @@ def tile_of(windows: int, channels: int, by_channel: bool = False) -> Callable[.
                 _unpacked(context, builder, kind, value)
                 for kind, value in zip(kinds, values, strict=True)
             ]
-            _write_tile(_Vectors(builder, channels), windows, by_channel, *arguments)
+            _write_tile(Vectors(builder, channels), windows, by_channel, *arguments)
             return context.get_dummy_value()
 
         return types.void(*kinds), write
@@ -130,7 +130,7 @@ def _write_tile(code, count, by_channel, seen, weights, start, result, first):
         code.store(code.builder.load(total), place)
 
 
-class _Vectors:
+class Vectors:
     """LLVM instructions on vectors of ``size`` numbers."""
 
     def __init__(self, builder, size):

@@ -1,0 +1,116 @@
+"""A tile of a matrix product, summed in registers, and access to memory by address.
+
+Jobs of a `team` get addresses, not arrays, and so do these functions for compiled code.
+"""
+
+from collections.abc import Callable
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from firstlight.fast.compiled.tile import Vectors
+
+COLUMNS = 16  # of a tile: two vectors of AVX2
+_BYTE, _WORD, _NUMBER = ir.IntType(8), ir.IntType(64), ir.FloatType()
+
+
+@intrinsic
+def numbers(_, address):
+    """Return a pointer to the float32 numbers at an address, for ``carray``."""
+
+    def write(context, builder, signature, values):
+        return builder.inttoptr(values[0], _NUMBER.as_pointer())
+
+    return types.CPointer(types.float32)(types.int64), write
+
+
+@intrinsic
+def words(_, address):
+    """Return a pointer to the int64 numbers at an address, for ``carray``."""
+
+    def write(context, builder, signature, values):
+        return builder.inttoptr(values[0], _WORD.as_pointer())
+
+    return types.CPointer(types.int64)(types.int64), write
+
+
+@intrinsic
+def copy_line(_, source, to):
+    """Copy 16 numbers from one address to another."""
+
+    def write(context, builder, signature, values):
+        code = Vectors(builder, COLUMNS)
+        source, to = (builder.inttoptr(value, _NUMBER.as_pointer()) for value in values)
+        code.store(code.load(source), to)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), write
+
+
+def tile_of(rows: int) -> Callable[..., None]:
+    """Return a compiled tile of ``rows`` by 16 sums; 6 rows fill 12 of AVX2's 16 registers.
+
+    Returns
+    -------
+    function
+        ``tile(a, a_row, a_step, b, k, c, c_row, add)`` for compiled code computes::
+
+            c[p, q] = share · c[p, q] + Σ_t a[p, t] b[t, q]      t = 0 ... k - 1, q = 0 ... 15
+
+        with share = 1 if ``add``, else 0. a, b and c are addresses; a_row and c_row are the bytes
+        from one row to the next, a_step those from one t to the next. b is contiguous.
+    """
+
+    @intrinsic
+    def tile(_, a, a_row, a_step, b, k, c, c_row, add):
+        kinds = [types.int64] * 7 + [types.boolean]
+
+        def write(context, builder, signature, values):
+            builder.call(_function(builder.module, rows), values)
+            return context.get_dummy_value()
+
+        return types.void(*kinds), write
+
+    return tile
+
+
+def _function(module, rows):
+    """Return the tile as a function of its own; inlined, some of its sums leave the registers."""
+    name = f"firstlight_tile_{rows}"
+    if name in module.globals:
+        return module.globals[name]
+    kind = ir.FunctionType(ir.VoidType(), [_WORD] * 7 + [ir.IntType(1)])
+    function = ir.Function(module, kind, name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    _write_tile(Vectors(builder, COLUMNS), rows, *function.args)
+    builder.ret_void()
+    return function
+
+
+def _write_tile(code, rows, a, a_row, a_step, b, k, c, c_row, add):
+    builder, number = code.builder, _NUMBER.as_pointer()
+    a = builder.inttoptr(a, _BYTE.as_pointer())
+    b = builder.inttoptr(b, number)
+    a_rows = [code.after(a, builder.mul(a_row, _WORD(p))) for p in range(rows)]
+    sums = [code.register(ir.Constant(code.kind, None)) for _ in range(rows)]  # zeros
+    with cgutils.for_range(builder, k) as t:
+        these = code.load(code.after(b, builder.mul(t.index, _WORD(code.size))))
+        offset = builder.mul(t.index, a_step)
+        for a_p, total in zip(a_rows, sums, strict=True):
+            value = builder.bitcast(code.after(a_p, offset), number)
+            code.add_product(total, code.repeat(value), these)
+    c = builder.inttoptr(c, _BYTE.as_pointer())
+    places = [
+        builder.bitcast(code.after(c, builder.mul(c_row, _WORD(p))), number) for p in range(rows)
+    ]
+    with builder.if_else(add) as (then, otherwise):
+        with then:
+            for place, total in zip(places, sums, strict=True):
+                code.store(builder.fadd(code.load(place), builder.load(total)), place)
+        with otherwise:
+            for place, total in zip(places, sums, strict=True):
+                code.store(builder.load(total), place)

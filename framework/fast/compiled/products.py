@@ -1,0 +1,238 @@
+"""The products of a Linear layer in register tiles, shared by a team of threads.
+
+A tile has 6 (or 4) rows of the one factor and 16 columns of the other. The columns must be
+contiguous, so they are packed into panels of 16 first, filled up with zeros. In each of the three
+products the smaller factor is packed as a whole, and the larger is read where it is, or packed a
+panel at a time::
+
+    yᵀ = W xᵀ        (O, N)     rows of W, panels of xᵀ
+    dW = dyᵀ x       (O, I)     rows of dyᵀ, panels of x
+    dx = dy W        (N, I)     rows of dy, panels of W
+
+A job is an array of words: sizes and addresses, see `N` and so on. The functions of a job get its
+address, the number of a chunk, and that of the thread.
+"""
+
+import numpy as np
+from numba import carray
+
+from firstlight.fast.compiled.code_cache import cached_cfunc, cached_njit
+from firstlight.fast.compiled.product_tile import COLUMNS, copy_line, numbers, tile_of, words
+from firstlight.fast.compiled.team import chunk_signature, run
+from firstlight.support.array import Array
+
+HIGH, LOW = 6, 4  # rows of a tile
+ROWS = 24  # of W, or of dyᵀ, in a chunk
+BLOCK = 256  # numbers that are summed at a time for dW, so that their factors stay in the cache
+BYTES = 4  # of a number
+LINE = COLUMNS * BYTES
+N, I, O, X, W, BIAS, Y, DY, DW, DB, DX, PANELS, OWN, OWN_BYTES, WORDS = range(15)  # noqa: E741
+
+_high, _low = tile_of(HIGH), tile_of(LOW)
+
+
+@cached_njit(error_model="numpy")
+def forward(
+    state: Array, jobs: tuple[int, int], x: Array, w: Array, b: Array, memory: Array, y: Array
+) -> None:
+    """Set y (N, O) to x (N, I) Wᵀ + b; an empty b adds nothing."""
+    (n, i), o = x.shape, w.shape[0]
+    job = np.empty(WORDS, np.int64)
+    job[N], job[I], job[O], job[X], job[W] = n, i, o, x.ctypes.data, w.ctypes.data
+    job[BIAS], job[Y] = b.ctypes.data if b.size else 0, y.ctypes.data
+    _divide(job, memory.ctypes.data, _panels(n) * i)
+    run(state, jobs[0], job.ctypes.data, _panels(n))
+    run(state, jobs[1], job.ctypes.data, _parts(o))
+    job[N] = 0  # until here, the array must not be freed
+
+
+@cached_njit(error_model="numpy")
+def backward(
+    state: Array,
+    jobs: tuple[int, int],
+    x: Array,
+    w: Array,
+    dy: Array,
+    memory: Array,
+    dw: Array,
+    db: Array,
+    dx: Array,
+) -> None:
+    """Add dyᵀ x to dW and Σ dy to db, and set dx to dy W; skip db and dx if they are empty."""
+    (n, i), o = x.shape, w.shape[0]
+    job = np.empty(WORDS, np.int64)
+    job[N], job[I], job[O], job[X], job[W] = n, i, o, x.ctypes.data, w.ctypes.data
+    job[DY], job[DW], job[DX] = dy.ctypes.data, dw.ctypes.data, dx.ctypes.data
+    job[DB] = db.ctypes.data if db.size else 0
+    _divide(job, memory.ctypes.data, _panels(i) * n)
+    run(state, jobs[0], job.ctypes.data, _panels(i))
+    run(state, jobs[1], job.ctypes.data, _parts(o) + (_panels(i) if dx.size else 0))
+    job[N] = 0  # until here, the array must not be freed
+
+
+def memory_size(n: int, i: int, o: int, threads: int) -> int:
+    """Return how many numbers of memory `forward` and `backward` need."""
+    panels = max(-(-n // COLUMNS) * i, -(-i // COLUMNS) * n)
+    return COLUMNS * (panels + 1) + threads * (max(ROWS * n, COLUMNS * o) + ROWS * COLUMNS)
+
+
+@cached_njit()
+def _divide(job, memory, lines):
+    """Divide the memory into the panels that all threads read, and a part for each thread."""
+    job[PANELS] = (memory + LINE - 1) // LINE * LINE  # a panel's rows are cache lines
+    job[OWN] = job[PANELS] + lines * LINE
+    # A part of dyᵀ or a panel of W, and sums.
+    job[OWN_BYTES] = (max(ROWS * job[N], COLUMNS * job[O]) + ROWS * COLUMNS) * BYTES
+
+
+@cached_njit()
+def _panels(count):
+    return (count + COLUMNS - 1) // COLUMNS
+
+
+@cached_njit()
+def _parts(count):
+    return (count + ROWS - 1) // ROWS
+
+
+# --- the chunks of jobs -------------------------------------------------------------------------
+
+
+@cached_njit(error_model="numpy")
+def _pack(matrix, rows, columns, panel, to):
+    """Copy 16 columns of a matrix, or as many as there are."""
+    source = carray(numbers(matrix), (rows, columns))
+    packed = carray(numbers(to), (rows, COLUMNS))
+    first = panel * COLUMNS
+    if first + COLUMNS <= columns:
+        for t in range(rows):
+            copy_line(matrix + (t * columns + first) * BYTES, to + t * LINE)
+    else:
+        for t in range(rows):
+            for q in range(COLUMNS):
+                packed[t, q] = source[t, first + q] if first + q < columns else np.float32(0)
+
+
+@cached_njit(error_model="numpy")
+def _strip(a, a_row, a_step, rows, b, k, columns, c, c_row, add, edge):
+    """Compute any number of rows of a panel; ``edge`` is memory for a tile."""
+    while rows > 0:
+        height = LOW if rows <= LOW or rows == 2 * LOW else HIGH
+        if columns == COLUMNS and rows >= height:
+            if height == HIGH:
+                _high(a, a_row, a_step, b, k, c, c_row, add)
+            else:
+                _low(a, a_row, a_step, b, k, c, c_row, add)
+        else:
+            height = 1 if rows < LOW else LOW
+            step = a_row if height == LOW else 0  # of a single row, four times the same
+            _low(a, step, a_step, b, k, edge, LINE, False)
+            sums = carray(numbers(edge), (LOW, COLUMNS))
+            for p in range(height):
+                out = carray(numbers(c + p * c_row), (columns,))
+                for q in range(columns):
+                    out[q] = (out[q] if add else np.float32(0)) + sums[p, q]
+        a, c, rows = a + height * a_row, c + height * c_row, rows - height
+
+
+@cached_njit(error_model="numpy")
+def _weight_gradient(told, part, own):
+    n, i, o = told[N], told[I], told[O]
+    first = part * ROWS
+    rows = min(ROWS, o - first)
+    dy = carray(numbers(told[DY]), (n, o))
+    packed = carray(numbers(own), (n, ROWS))
+    edge = own + n * ROWS * BYTES
+    for t in range(n):
+        for p in range(rows):
+            packed[t, p] = dy[t, first + p]
+    if told[DB]:
+        db = carray(numbers(told[DB] + first * BYTES), (rows,))
+        sums = carray(numbers(edge), (rows,))
+        sums[:] = 0
+        for t in range(n):
+            for p in range(rows):
+                sums[p] += packed[t, p]
+        for p in range(rows):
+            db[p] += sums[p]
+    to = told[DW] + first * i * BYTES
+    for panel in range(_panels(i)):
+        columns = min(COLUMNS, i - panel * COLUMNS)
+        for t in range(0, n, BLOCK):
+            a = own + t * ROWS * BYTES
+            b = told[PANELS] + (panel * n + t) * LINE
+            k = min(BLOCK, n - t)
+            c = to + panel * LINE
+            _strip(a, BYTES, ROWS * BYTES, rows, b, k, columns, c, i * BYTES, True, edge)
+
+
+@cached_njit(error_model="numpy")
+def _input_gradient(told, panel, own):
+    n, i, o = told[N], told[I], told[O]
+    _pack(told[W], o, i, panel, own)
+    columns = min(COLUMNS, i - panel * COLUMNS)
+    to, edge = told[DX] + panel * LINE, own + o * LINE
+    _strip(told[DY], o * BYTES, BYTES, n, own, o, columns, to, i * BYTES, False, edge)
+
+
+@cached_cfunc(chunk_signature, error_model="numpy")
+def pack(job, panel, _):
+    """Pack a panel of x."""
+    told = carray(words(job), (WORDS,))
+    n, i = told[N], told[I]
+    _pack(told[X], n, i, panel, told[PANELS] + panel * n * LINE)
+
+
+@cached_cfunc(chunk_signature, error_model="numpy")
+def pack_transposed(job, panel, _):
+    """Pack a panel of xᵀ."""
+    told = carray(words(job), (WORDS,))
+    n, i = told[N], told[I]
+    x = carray(numbers(told[X]), (n, i))
+    packed = carray(numbers(told[PANELS] + panel * i * LINE), (i, COLUMNS))
+    first = panel * COLUMNS
+    if first + COLUMNS <= n:
+        for t in range(i):
+            for q in range(COLUMNS):
+                packed[t, q] = x[first + q, t]
+    else:
+        for t in range(i):
+            for q in range(COLUMNS):
+                packed[t, q] = x[first + q, t] if first + q < n else np.float32(0)
+
+
+@cached_cfunc(chunk_signature, error_model="numpy")
+def outputs(job, part, thread):
+    """Compute 24 columns of y."""
+    told = carray(words(job), (WORDS,))
+    n, i, o = told[N], told[I], told[O]
+    first = part * ROWS
+    rows = min(ROWS, o - first)
+    own = told[OWN] + thread * told[OWN_BYTES]
+    edge = own + ROWS * LINE
+    sums = carray(numbers(own), (ROWS, COLUMNS))
+    y = carray(numbers(told[Y]), (n, o))
+    bias = carray(numbers(told[BIAS]), (o,))
+    a = told[W] + first * i * BYTES
+    for panel in range(_panels(n)):
+        b = told[PANELS] + panel * i * LINE
+        _strip(a, i * BYTES, BYTES, rows, b, i, COLUMNS, own, LINE, False, edge)
+        for q in range(min(COLUMNS, n - panel * COLUMNS)):
+            row = y[panel * COLUMNS + q]
+            if told[BIAS]:
+                for p in range(rows):
+                    row[first + p] = sums[p, q] + bias[first + p]
+            else:
+                for p in range(rows):
+                    row[first + p] = sums[p, q]
+
+
+@cached_cfunc(chunk_signature, error_model="numpy")
+def gradients(job, chunk, thread):
+    """Compute 24 rows of dW and numbers of db, or 16 columns of dx."""
+    told = carray(words(job), (WORDS,))
+    own = told[OWN] + thread * told[OWN_BYTES]
+    if chunk < _parts(told[O]):
+        _weight_gradient(told, chunk, own)
+    else:
+        _input_gradient(told, chunk - _parts(told[O]), own)
