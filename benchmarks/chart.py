@@ -15,8 +15,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 SHOWN = {  # peer: (label, colour)
     "gemms": ("matrix products alone", "#c9c9c9"),
-    "ours": ("firstlight", "#d97706"),
-    "ours-fast": ("firstlight, extra fast", "#92400e"),
+    "ours": ("firstlight, without numba", "#d97706"),
+    "ours-fast": ("firstlight", "#92400e"),
 }
 COLOURS = {"PyTorch": "#3b6fb6", "JAX": "#3f8f6b", "Lightning": "#8fb3e0"}
 NAMES = {

@@ -9,7 +9,7 @@ round r with seed r. How many epochs it takes is chance, so that seconds an epoc
 
 ===================  ==============================================================================
 firstlight           `firstlight.Trainer` with default callbacks and a run folder
-firstlight-fast      the same with the extra ``fast``, compiled and cached before
+firstlight-fast      the same with what numba compiles, cached before
 torch                a loop by hand over tensors: shuffled indices, no DataLoader
 lightning            `lightning.Trainer` as it is, with a DataLoader over a TensorDataset
 keras                Keras 3 on PyTorch, ``model.fit``

@@ -4,8 +4,8 @@
 
 Each module's forward and backward are timed without those of the modules in them; a layer that
 forms can compute as a whole, such as FeedForward, is timed with its parts. Modules of the same
-class and shape count as one row. Medians over steps, in milliseconds; with the extra ``fast``
-where it is installed (FIRSTLIGHT_COMPILED=0 leaves it out). The last rows are the whole step and
+class and shape count as one row. Medians over steps, in milliseconds; with what numba
+compiles, unless FIRSTLIGHT_COMPILED is 0. The last rows are the whole step and
 its matrix products alone, by NumPy, into arrays made beforehand.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/lessons.py --work mlp --work cnn --rounds 9
 
-A *mode* is a choice of forms: NumPy's, those with the extra ``fast`` too, or none: the lessons. All
+A *mode* is a choice of forms: NumPy's, those that numba compiles too, or none: the lessons. All
 modes train the same network in one process and take turns of about a second, in another order each
 round. Times of a step are medians over the rounds; "times slower" is the median of the rounds'
 ratios. The second table is of the layers by the file of their lesson, forward and backward, without
@@ -134,7 +134,7 @@ def times_slower(found, mode):
 
 def print_tables(results):
     """Print the whole steps, and the layers by file."""
-    print("| work | ms, lessons | ms, forms | ms, extra `fast` | times slower | than `fast` |")
+    print("| work | ms, lessons | ms, forms | ms, `fast` | times slower | than `fast` |")
     print("|---|---|---|---|---|---|")
     for name, found in results.items():
         step = found["step"]

@@ -9,10 +9,10 @@ number of steps while all others sleep. Peers:
 ===================  ==============================================================================
 gemms                the step's matrix products alone, into arrays made beforehand
 adam                 one compiled pass of Adam's update over parameters, gradients and moments
-ours                 a loop by hand: training_step, backward, optimizer.step, zero_grad
-trainer              `firstlight.Trainer` as it is, with its default callbacks and a run folder
+ours                 a loop by hand without numba: training_step, backward, step, zero_grad
+trainer              `firstlight.Trainer` without numba, with its default callbacks and a run folder
 trainer-bare         the same without callbacks and without a run
-ours-fast, ...       these three with the extra ``fast``: what numba compiles is used
+ours-fast, ...       these three with what numba compiles, as they are installed
 torch                PyTorch eager, a loop by hand, the optimizer as it is by default
 torch-fused          the same with ``fused=True``
 torch-channels-last  the same with channels on the last axis, for works with images

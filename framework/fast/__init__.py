@@ -5,7 +5,7 @@ lessons do the work.
 
 ==============  ==================================================================================
 ``blocked/``    NumPy over blocks that stay in the cache, in threads
-``compiled/``   forms whose kernels numba compiles, with the extra ``fast``
+``compiled/``   forms whose kernels numba compiles
 ``cuda/``       CUDA kernels and cuBLAS products, on CuPy arrays
 ==============  ==================================================================================
 """
