@@ -7,6 +7,8 @@ import pytest
 from firstlight.tools.cli.main import main
 from firstlight.tools.diagnose.examples import LOOP
 
+pytestmark = pytest.mark.slow
+
 BY_HAND = """
 import numpy as np
 

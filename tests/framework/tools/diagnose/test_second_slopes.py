@@ -7,6 +7,8 @@ from firstlight.tools.diagnose.probes.raised import Unclear
 from firstlight.tools.diagnose.probes.steps.script_steps import RightStep, step_evidence
 from firstlight.tools.diagnose.probes.steps.second_slopes import NoLoss
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import numpy as np
 
