@@ -78,7 +78,8 @@ class UnseenSamples(Kind):
     says = {
         "unseen": (
             "each epoch visits the same {count} of {all} samples in {name}; {unseen} are unused",
-            "jede Epoche nimmt dieselben {count} von {all} Beispielen in {name}, nie die übrigen",
+            "jede Epoche nimmt dieselben {count} von {all} Beispielen in {name}; {unseen} bleiben "
+            "ungenutzt",
         )
     }
 

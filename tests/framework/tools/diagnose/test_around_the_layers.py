@@ -281,7 +281,7 @@ MISTAKES = {  # script, right, wrong, kind, part of the line
     "an encoder in no optimizer": (ENCODED, "", "", "not-in-optimizer", "optimizer ="),
     "a wrong sign": (OWN, "(1 - group", "(1 + group", "update-rule", "v[...] ="),
     "a gradient left out": (
-        *(OWN, "+ g / (np.sqrt(v)", "+ 1 / (np.sqrt(v)", "update-rule", "update"),
+        *(OWN, "+ g / (np.sqrt(v)", "+ 1 / (np.sqrt(v)", "update-rule", "1 / (np.sqrt(v)"),
     ),
     "a batch without samples": (
         BY_HAND,

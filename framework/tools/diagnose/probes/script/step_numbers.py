@@ -83,6 +83,7 @@ class StepCounts:
         again = self._first.setdefault((key, outer.run), outer.number) != outer.number
         (turns := self._turns.setdefault(key, set())).add(loops)
         late = len(turns) >= UNMEASURED and np.ndim(event.after) > 0
+        late = late and not _fills(event)
         if not certain and not late and not measured - {(event.at.line, event.name)}:
             return  # nothing is measured in this loop that could be a loss
         if not certain and not again and not (descends and len(turns) >= TURNS):
@@ -155,3 +156,11 @@ def _depth(events):
 def _goes_on(earlier, event):
     """Return whether another statement right after an update changes the same value once more."""
     return earlier.index == event.index - 1 and earlier.at.line != event.at.line
+
+
+def _fills(event):
+    """Return whether a single entry of an array changes, as in a loop that fills it."""
+    before, after = event.before, event.after
+    if not type(before) is type(after) is np.ndarray or before.shape != after.shape:
+        return False  # e.g. an array that knows its samples
+    return after.size > 1 and np.count_nonzero(before != after) == 1
