@@ -163,7 +163,7 @@ LAYERS = {
             ("layouts: dict[int, str] = {}", "layouts = {2: 'N'}"),
         ),
         "body.1",
-        "missing-path",
+        "term",
     ),
     "batchnorm: variance's term": (
         dense(

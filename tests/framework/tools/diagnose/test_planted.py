@@ -33,14 +33,14 @@ FAST_SCRIPTS = [
 
 
 @pytest.mark.parametrize("name", slow_but(LAYERS, *FAST_LAYERS))
-def test_a_mistake_in_a_layer_is_named(name):
+def test_a_mistake_in_a_layer_is_named(name, generous_budgets):
     make, where, kind = LAYERS[name]
     report = check(make(), fl.datasets.load("digits"), train=False)
     assert [(one.where, one.kind) for one in report.findings] == [(where, kind)], str(report)
 
 
 @pytest.mark.parametrize("name", slow_but(SCRIPTS, *FAST_SCRIPTS))
-def test_a_mistake_in_a_training_script_is_named(name, tmp_path):
+def test_a_mistake_in_a_training_script_is_named(name, tmp_path, generous_budgets):
     script = tmp_path / "train.py"
     script.write_text(planted(name))
     _, where, kind = SCRIPTS[name]
