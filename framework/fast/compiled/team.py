@@ -5,7 +5,7 @@ job for a team is a compiled function and the address of its arguments. Its thre
 while after each job, so that the next one starts within a microsecond, and then sleep.
 
 A job has a number of chunks, and each thread takes the next one as long as any are left. A thread
-that is late, or asleep, therefore delays nobody. Chunks must not depend on each other, nor on the
+that is late or asleep does not delay the others. Chunks must not depend on each other, nor on the
 thread that runs them, so that results are reproducible.
 """
 
