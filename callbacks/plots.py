@@ -92,7 +92,7 @@ def draw_later(place: str, facts: str) -> None:
         history = History(run.history.records[: known["records"]])
         history.modes = known["modes"]
         draw(history, run, known["shares"], known["title"], known["formats"])
-    except Exception:  # this process has no terminal, and nobody waits for it
+    except Exception:  # this process has no terminal to show it on
         failed = Path(place) / "plots" / FAILED
         failed.parent.mkdir(exist_ok=True)
         failed.write_text(traceback.format_exc())
