@@ -104,8 +104,8 @@ def compiled(layer: Any, x: Any) -> bool:
 
 @constant
 def compiled_tiles(layer: Any, x: Any) -> bool:
-    """Numba installed, FIRSTLIGHT_COMPILED not 0, and a processor with AVX2 but not AVX-512."""
-    return numba_is_enabled() and _has_avx2_alone()
+    """Numba installed, FIRSTLIGHT_COMPILED not 0, and a processor with AVX2."""
+    return numba_is_enabled() and _has_avx2()
 
 
 def many_linear_products(layer: Any, x: Any) -> bool:
@@ -146,10 +146,9 @@ def numba_is_usable() -> bool:
 
 
 @cache
-def _has_avx2_alone():
-    """Return True if our tiles fill the registers; OpenBLAS' are twice as wide with AVX-512."""
+def _has_avx2():
     features = getattr(_multiarray_umath, "__cpu_features__", {})
-    return bool(features.get("AVX2") and features.get("FMA3") and not features.get("AVX512F"))
+    return bool(features.get("AVX2") and features.get("FMA3"))
 
 
 @cache

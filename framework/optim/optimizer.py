@@ -147,6 +147,7 @@ class Optimizer:
         if self.loss_scale is not None:
             self.loss_scale.update()
 
+    @accelerated
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
         self.flat.grad[...] = 0

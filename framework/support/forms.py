@@ -56,6 +56,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from firstlight.support import _pairs
+from firstlight.support.memory import keep_memory
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T", bound=type)
@@ -347,11 +348,12 @@ def has_fast() -> bool:
 
 
 def _load():
-    """Import firstlight's own forms, once; other threads wait."""
+    """Import firstlight's own forms, once, and keep freed memory; other threads wait."""
     if _state["loaded"]:
         return
     try:
         importlib.import_module("firstlight.fast.forms")
+        keep_memory()
     except ModuleNotFoundError as error:
         # Without the package, only the lessons run.
         if error.name not in ("firstlight.fast", "firstlight.fast.forms"):

@@ -1,12 +1,7 @@
-"""Process settings during a training: memory kept by malloc, and threads of BLAS.
+"""The threads of BLAS during a training, restored when it ends. A hand-written loop sets none."""
 
-Both are restored when the training ends. A hand-written loop does not set them.
-"""
-
-import ctypes
 import os
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,11 +15,6 @@ THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "BLIS_NUM_THREADS",
 )
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # from malloc.h
-LARGEST = 32 * 2**20  # bytes; glibc's maximum
-KEPT = 2**30  # bytes
-
-_trainings = 0  # running in all threads; the last one to end restores the settings
 
 
 def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager[Any]:
@@ -48,38 +38,3 @@ def blas_threads(module: "Module", batch_size: int) -> AbstractContextManager[An
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1, user_api="blas")
-
-
-@contextmanager
-def kept_memory() -> Iterator[None]:
-    """Make glibc keep the memory that NumPy frees, for the arrays of the next step.
-
-    A step frees its activations. By default glibc returns large arrays to the system, and the next
-    step gets them back page by page, zeroed: a sixth of the time of a small GPT's step. In this
-    context arrays of up to 32 MB come from the heap, which keeps up to 1 GB of free memory.
-
-    glibc's previous thresholds cannot be read. At the end they are set to the values that glibc
-    reaches by itself after an array of 32 MB was freed (``M_TRIM_THRESHOLD`` is then 64 MB), and
-    free memory is returned to the system. Without glibc, or if a variable MALLOC_... is set,
-    nothing changes.
-    """
-    global _trainings
-    libc = _glibc()
-    if libc is not None and _trainings == 0:
-        libc.mallopt(MMAP_THRESHOLD, LARGEST)
-        libc.mallopt(TRIM_THRESHOLD, KEPT)
-    _trainings += 1
-    try:
-        yield
-    finally:
-        _trainings -= 1
-        if libc is not None and _trainings == 0:
-            libc.mallopt(TRIM_THRESHOLD, 2 * LARGEST)
-            libc.malloc_trim(0)
-
-
-def _glibc() -> ctypes.CDLL | None:
-    if os.name != "posix" or any(n.startswith(("MALLOC_", "GLIBC_TUNABLES")) for n in os.environ):
-        return None
-    libc = ctypes.CDLL(None)
-    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

@@ -19,8 +19,8 @@ from firstlight.runs import owner
 from firstlight.runs.run import TOKENIZER
 from firstlight.support import forms, rng
 from firstlight.support.backend import using
+from firstlight.support.memory import keep_memory, return_memory
 from firstlight.training import checks, hook_manager
-from firstlight.training.process import kept_memory
 
 if TYPE_CHECKING:
     from firstlight.checkpoints.resume import Place
@@ -84,9 +84,13 @@ class TrainingData:
 @contextmanager
 def computing(communicator: Communicator, device: str, precision: str) -> Iterator[None]:
     """Compute on a device, in a precision; an exception on one rank ends all ranks."""
+    keep_memory()
     products = _products_in(precision, device)
-    with ending_all_ranks(communicator), using(device), products, kept_memory():
-        yield
+    try:
+        with ending_all_ranks(communicator), using(device), products:
+            yield
+    finally:
+        return_memory()
 
 
 def _products_in(precision: str, device: str) -> AbstractContextManager[None]:

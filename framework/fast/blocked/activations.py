@@ -19,19 +19,23 @@ class BlockedReLU:
     """Set dx to zero by a bitwise "and"."""
 
     def forward(self, layer: ReLU, x: Array) -> Array:
-        def compute(y, x):
-            np.maximum(x, 0, out=y)
-
-        y = blockwise(compute, x)
+        y = blockwise(self.positive_part, x)
         layer.save(y)
         return y
 
     def backward(self, layer: ReLU, dy: Array) -> Array:
-        def compute(dx, y, dy):
-            zero_where(dx, dy, y <= 0)
-
         (y,) = layer.saved()
-        return blockwise(compute, y, dy)
+        return blockwise(self.where_positive, y, dy)
+
+    @staticmethod
+    def positive_part(y: Array, x: Array) -> None:
+        """Write x where it is positive, else 0."""
+        np.maximum(x, 0, out=y)
+
+    @staticmethod
+    def where_positive(dx: Array, y: Array, dy: Array) -> None:
+        """Write dy where y is positive, else 0."""
+        zero_where(dx, dy, y <= 0)
 
 
 @form(LeakyReLU, when=[numpy_float32])

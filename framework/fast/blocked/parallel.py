@@ -12,6 +12,7 @@ not be too small, and arrays below 1 MB are faster on one thread.
 """
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 
+TEAM = "firstlight.fast.compiled.team"  # if a compiled form has imported it
 BLOCK_BYTES = 2**19  # of one array in a block; a few passes read two or three such arrays
 
 _jobs = {}
@@ -56,11 +58,19 @@ def spread(function: Callable[[int, int], Any], count: int, block: int) -> list[
     threads = min(workers(), len(starts)) if len(starts) > 1 else 1
     if threads <= 1:
         return [function(start, min(start + block, count)) for start in starts]
-    results, left = [None] * len(starts), iter(enumerate(starts))
+    results, left = [None] * len(starts), iter(range(len(starts)))
+
+    def call(index):
+        results[index] = function(starts[index], min(starts[index] + block, count))
+
+    if (team := sys.modules.get(TEAM)) is not None:
+        with _one_blas_thread():
+            team.call(call, len(starts), threads)
+        return results
 
     def work():
-        for index, start in left:  # the iterator gives each block to one thread only
-            results[index] = function(start, min(start + block, count))
+        for index in left:  # the iterator gives each block to one thread only
+            call(index)
 
     ended = SimpleQueue()
     with _one_blas_thread():

@@ -49,6 +49,19 @@ def _factors(group, t, decoupled):
     )
 
 
+def clear(g: Array) -> None:
+    """Set a flat array to zero."""
+    _clear(state_of(workers() if g.size > CHUNK else 1), zeros.address, g)
+
+
+@cached_njit()
+def _clear(state, function, g):
+    job = np.empty(WORDS, np.int64)
+    job[SIZE], job[GRADIENTS] = g.size, g.ctypes.data
+    run(state, function, job.ctypes.data, (g.size + CHUNK - 1) // CHUNK)
+    job[SIZE] = 0  # until here, the array must not be freed
+
+
 @cached_njit()
 def _descend(state, function, factors, w, g, m, v):
     job = np.empty(WORDS, np.int64)
@@ -101,15 +114,17 @@ def _update(w, g, m, v, factors):
     beta1, rest1, beta2, rest2, correction, eps, lr, decay, shrink = factors
     if decay == 0 and shrink == 1:
         for i in range(w.size):
-            m[i] = m[i] * beta1 + g[i] * rest1
-            v[i] = v[i] * beta2 + g[i] * g[i] * rest2
-            w[i] -= m[i] / (math.sqrt(v[i]) * correction + eps) * lr
+            first = m[i] * beta1 + g[i] * rest1
+            second = v[i] * beta2 + g[i] * g[i] * rest2
+            w[i] -= first / (math.sqrt(second) * correction + eps) * lr
+            m[i], v[i] = first, second
     else:
         for i in range(w.size):
             slope = g[i] if decay == 0 else w[i] * decay + g[i]
-            m[i] = m[i] * beta1 + slope * rest1
-            v[i] = v[i] * beta2 + slope * slope * rest2
-            w[i] = w[i] * shrink - m[i] / (math.sqrt(v[i]) * correction + eps) * lr
+            first = m[i] * beta1 + slope * rest1
+            second = v[i] * beta2 + slope * slope * rest2
+            w[i] = w[i] * shrink - first / (math.sqrt(second) * correction + eps) * lr
+            m[i], v[i] = first, second
 
 
 @cached_cfunc(chunk_signature, error_model="numpy")
@@ -128,3 +143,12 @@ def chunk(job, index, _):
         (f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]),
     )
     _restore_control(control)
+
+
+@cached_cfunc(chunk_signature, error_model="numpy")
+def zeros(job, index, _):
+    """Set a chunk of the gradients to zero."""
+    told = carray(words(job), (WORDS,))
+    first = index * CHUNK
+    size = min(CHUNK, told[SIZE] - first)
+    carray(numbers(told[GRADIENTS] + 4 * first), (size,))[:] = 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from firstlight.fast.compiled.attention import QUERIES, attend_heads, attend_heads_backward
+from firstlight.fast.compiled.attention import attend_heads, attend_heads_backward
 from firstlight.fast.compiled.blas import multiply
 from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.rows import add_bias, add_sums
@@ -28,7 +28,6 @@ def forward(
     """Write qkv, y, lse and the output of the layer; an empty bias is none."""
     count, queries, width = x.shape
     block = max(1, ROWS // max(queries, 1))
-    tile = np.empty(min(QUERIES, queries) * queries, np.float32)
     for start in range(0, count, block):
         stop = min(start + block, count)
         rows = (stop - start) * queries
@@ -39,7 +38,7 @@ def forward(
         merged = y[start:stop]
         size = width // lse.shape[1]
         each = merged.reshape(stop - start, queries, lse.shape[1], size).transpose(0, 2, 1, 3)
-        attend_heads(q, k, v, each, lse[start:stop], causal, tile)
+        attend_heads(q, k, v, each, lse[start:stop], causal)
         result = out[start:stop].reshape(rows, width)
         multiply(merged.reshape(rows, width), w_out.T, 0, result)
         add_bias(result, b_out)
@@ -68,7 +67,6 @@ def backward(
     size = width // heads
     block = min(count, max(1, ROWS // max(queries, 1)))
     g, dqkv = np.empty((block, queries, width), np.float32), np.empty_like(qkv[:block])
-    tiles = np.empty((2, min(QUERIES, queries) * queries), np.float32)
     for start in range(0, count, block):
         stop = min(start + block, count)
         many = stop - start
@@ -80,7 +78,7 @@ def backward(
         each = g[:many].reshape(many, queries, heads, size).transpose(0, 2, 1, 3)
         q, k, v = _split(qkv[start:stop], heads)
         dq, dk, dv = _split(dqkv[:many], heads)
-        attend_heads_backward(each, q, k, v, lse[start:stop], dq, dk, dv, causal, tiles)
+        attend_heads_backward(each, q, k, v, lse[start:stop], dq, dk, dv, causal)
         dprojected = dqkv[:many].reshape(rows, 3 * width)
         multiply(dprojected.T, x[start:stop].reshape(rows, width), share, dw_in)
         add_sums(dprojected, share, db_in)

@@ -6,6 +6,7 @@ and the module of its kernels is imported when it first runs.
 
 from typing import Any
 
+from firstlight.fast.blocked.activations import BlockedReLU
 from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d, BlockedSums
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
@@ -25,9 +26,10 @@ from firstlight.nn.convolution import Conv2d
 from firstlight.nn.gelu import GELU
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.relu import ReLU
 from firstlight.nn.window import Axis
 from firstlight.optim.adam import Adam, AdamW
-from firstlight.optim.optimizer import Group
+from firstlight.optim.optimizer import Group, Optimizer
 from firstlight.support.array import Array
 from firstlight.support.forms import form
 
@@ -47,6 +49,23 @@ class CompiledGELU(BlockedGELU):
         from firstlight.fast.compiled.gelu import tanh
 
         tanh(x, y, dydx)
+
+
+@form(ReLU, when=[numpy_float32, compiled, many_numbers])
+class CompiledReLU(BlockedReLU):
+    """Compute y, and dx, in one loop."""
+
+    @staticmethod
+    def positive_part(y: Array, x: Array) -> None:
+        from firstlight.fast.compiled.relu import positive_part
+
+        positive_part(y, x)
+
+    @staticmethod
+    def where_positive(dx: Array, y: Array, dy: Array) -> None:
+        from firstlight.fast.compiled.relu import where_positive
+
+        where_positive(dx, y, dy.astype("float32", copy=False))
 
 
 class CompiledSums(BlockedSums):
@@ -147,6 +166,16 @@ class CompiledLinear(BlockedLinear):
         db = None if layer.bias is None else layer.bias.grad
         dx = backward(x_rows, w, dy_rows, dw, db, needs_dx=layer.needs_dx)
         return None if dx is None else dx.reshape(x.shape)
+
+
+@form(Optimizer, when=[float32_parameters, compiled, many_parameters])
+class CompiledZero:
+    """Set the gradients to zero in the threads that wait for Adam's step."""
+
+    def zero_grad(self, optimizer: Optimizer) -> None:
+        from firstlight.fast.compiled.adam import clear
+
+        clear(optimizer.flat.grad)
 
 
 class CompiledStep:

@@ -48,9 +48,9 @@ def _plain(matrix):
 
 @cache
 def _forward_jobs():
-    return products.pack_transposed.address, products.outputs.address
+    return products.pack_transposed_inputs.address, products.outputs.address
 
 
 @cache
 def _backward_jobs():
-    return products.pack.address, products.gradients.address
+    return products.pack_inputs.address, products.gradients.address

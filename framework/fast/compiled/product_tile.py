@@ -49,23 +49,80 @@ def copy_line(_, source, to):
     return types.void(types.int64, types.int64), write
 
 
+@intrinsic
+def copy_transposed(_, source, row, to):
+    """Copy 16 times 16 numbers, transposed; ``row`` is the bytes from one row of the source on.
+
+    Four times, the first and the second half of the 16 vectors are interleaved.
+    """
+
+    def write(context, builder, signature, values):
+        code = Vectors(builder, COLUMNS)
+        source, to = (builder.inttoptr(values[i], _BYTE.as_pointer()) for i in (0, 2))
+        lines = [
+            code.load(code.after(source, builder.mul(values[1], _WORD(i)))) for i in range(COLUMNS)
+        ]
+        half = COLUMNS // 2
+        for _ in range(4):
+            pairs = zip(lines[:half], lines[half:], strict=True)
+            lines = [code.interleaved(*pair, start) for pair in pairs for start in (0, half)]
+        for i, line in enumerate(lines):
+            code.store(line, code.after(to, _WORD(i * COLUMNS * 4)))
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), write
+
+
+@intrinsic
+def keep_first(_, address, count, value):
+    """Set all but the first numbers of 16 to a value."""
+
+    def write(context, builder, signature, values):
+        code, lane = Vectors(builder, COLUMNS), ir.IntType(32)
+        place = builder.inttoptr(values[0], _BYTE.as_pointer())
+        lanes = ir.Constant(ir.VectorType(lane, COLUMNS), list(range(COLUMNS)))
+        kept = builder.icmp_signed("<", lanes, code.filled(builder.trunc(values[1], lane)))
+        code.store(builder.select(kept, code.load(place), code.filled(values[2])), place)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.float32), write
+
+
+@intrinsic
+def largest(_, address, lines):
+    """Return the largest of so many times 16 numbers, besides NaN."""
+
+    def write(context, builder, signature, values):
+        code = Vectors(builder, COLUMNS)
+        numbers = builder.inttoptr(values[0], _BYTE.as_pointer())
+        most = code.register(ir.Constant(code.kind, [float("-inf")] * COLUMNS))
+        with cgutils.for_range(builder, values[1]) as line:
+            these = code.load(code.after(numbers, builder.mul(line.index, _WORD(COLUMNS * 4))))
+            before = builder.load(most)
+            larger = builder.fcmp_ordered(">", these, before)
+            builder.store(builder.select(larger, these, before), most)
+        return code.largest(builder.load(most))
+
+    return types.float32(types.int64, types.int64), write
+
+
 def tile_of(rows: int) -> Callable[..., None]:
     """Return a compiled tile of ``rows`` by 16 sums; 6 rows fill 12 of AVX2's 16 registers.
 
     Returns
     -------
     function
-        ``tile(a, a_row, a_step, b, k, c, c_row, add)`` for compiled code computes::
+        ``tile(a, a_row, a_step, b, b_row, k, c, c_row, add)`` for compiled code computes::
 
             c[p, q] = share · c[p, q] + Σ_t a[p, t] b[t, q]      t = 0 ... k - 1, q = 0 ... 15
 
-        with share = 1 if ``add``, else 0. a, b and c are addresses; a_row and c_row are the bytes
-        from one row to the next, a_step those from one t to the next. b is contiguous.
+        with share = 1 if ``add``, else 0. a, b and c are addresses; a_row, b_row and c_row are the
+        bytes from one row to the next, a_step those from one t to the next.
     """
 
     @intrinsic
-    def tile(_, a, a_row, a_step, b, k, c, c_row, add):
-        kinds = [types.int64] * 7 + [types.boolean]
+    def tile(_, a, a_row, a_step, b, b_row, k, c, c_row, add):
+        kinds = [types.int64] * 8 + [types.boolean]
 
         def write(context, builder, signature, values):
             builder.call(_function(builder.module, rows), values)
@@ -81,7 +138,7 @@ def _function(module, rows):
     name = f"firstlight_tile_{rows}"
     if name in module.globals:
         return module.globals[name]
-    kind = ir.FunctionType(ir.VoidType(), [_WORD] * 7 + [ir.IntType(1)])
+    kind = ir.FunctionType(ir.VoidType(), [_WORD] * 8 + [ir.IntType(1)])
     function = ir.Function(module, kind, name)
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
@@ -91,14 +148,14 @@ def _function(module, rows):
     return function
 
 
-def _write_tile(code, rows, a, a_row, a_step, b, k, c, c_row, add):
+def _write_tile(code, rows, a, a_row, a_step, b, b_row, k, c, c_row, add):
     builder, number = code.builder, _NUMBER.as_pointer()
     a = builder.inttoptr(a, _BYTE.as_pointer())
-    b = builder.inttoptr(b, number)
+    b = builder.inttoptr(b, _BYTE.as_pointer())
     a_rows = [code.after(a, builder.mul(a_row, _WORD(p))) for p in range(rows)]
     sums = [code.register(ir.Constant(code.kind, None)) for _ in range(rows)]  # zeros
     with cgutils.for_range(builder, k) as t:
-        these = code.load(code.after(b, builder.mul(t.index, _WORD(code.size))))
+        these = code.load(code.after(b, builder.mul(t.index, b_row)))
         offset = builder.mul(t.index, a_step)
         for a_p, total in zip(a_rows, sums, strict=True):
             value = builder.bitcast(code.after(a_p, offset), number)

@@ -17,18 +17,22 @@ import numpy as np
 from numba import carray
 
 from firstlight.fast.compiled.code_cache import cached_cfunc, cached_njit
-from firstlight.fast.compiled.product_tile import COLUMNS, copy_line, numbers, tile_of, words
+from firstlight.fast.compiled.panels import (
+    BYTES,
+    LINE,
+    LOW,
+    multiply_panel,
+    pack,
+    pack_transposed,
+    panels,
+)
+from firstlight.fast.compiled.product_tile import COLUMNS, numbers, words
 from firstlight.fast.compiled.team import chunk_signature, run
 from firstlight.support.array import Array
 
-HIGH, LOW = 6, 4  # rows of a tile
 ROWS = 24  # of W, or of dyᵀ, in a chunk
 BLOCK = 256  # numbers that are summed at a time for dW, so that their factors stay in the cache
-BYTES = 4  # of a number
-LINE = COLUMNS * BYTES
 N, I, O, X, W, BIAS, Y, DY, DW, DB, DX, PANELS, OWN, OWN_BYTES, WORDS = range(15)  # noqa: E741
-
-_high, _low = tile_of(HIGH), tile_of(LOW)
 
 
 @cached_njit(error_model="numpy")
@@ -40,8 +44,8 @@ def forward(
     job = np.empty(WORDS, np.int64)
     job[N], job[I], job[O], job[X], job[W] = n, i, o, x.ctypes.data, w.ctypes.data
     job[BIAS], job[Y] = b.ctypes.data if b.size else 0, y.ctypes.data
-    _divide(job, memory.ctypes.data, _panels(n) * i)
-    run(state, jobs[0], job.ctypes.data, _panels(n))
+    _divide(job, memory.ctypes.data, panels(n) * i)
+    run(state, jobs[0], job.ctypes.data, panels(n))
     run(state, jobs[1], job.ctypes.data, _parts(o))
     job[N] = 0  # until here, the array must not be freed
 
@@ -64,16 +68,16 @@ def backward(
     job[N], job[I], job[O], job[X], job[W] = n, i, o, x.ctypes.data, w.ctypes.data
     job[DY], job[DW], job[DX] = dy.ctypes.data, dw.ctypes.data, dx.ctypes.data
     job[DB] = db.ctypes.data if db.size else 0
-    _divide(job, memory.ctypes.data, _panels(i) * n)
-    run(state, jobs[0], job.ctypes.data, _panels(i))
-    run(state, jobs[1], job.ctypes.data, _parts(o) + (_panels(i) if dx.size else 0))
+    _divide(job, memory.ctypes.data, panels(i) * n)
+    run(state, jobs[0], job.ctypes.data, panels(i))
+    run(state, jobs[1], job.ctypes.data, _parts(o) + (panels(i) if dx.size else 0))
     job[N] = 0  # until here, the array must not be freed
 
 
 def memory_size(n: int, i: int, o: int, threads: int) -> int:
     """Return how many numbers of memory `forward` and `backward` need."""
-    panels = max(-(-n // COLUMNS) * i, -(-i // COLUMNS) * n)
-    return COLUMNS * (panels + 1) + threads * (max(ROWS * n, COLUMNS * o) + ROWS * COLUMNS)
+    lines = max(panels(n) * i, panels(i) * n)
+    return COLUMNS * (lines + 1) + threads * _own(n, o)
 
 
 @cached_njit()
@@ -81,13 +85,13 @@ def _divide(job, memory, lines):
     """Divide the memory into the panels that all threads read, and a part for each thread."""
     job[PANELS] = (memory + LINE - 1) // LINE * LINE  # a panel's rows are cache lines
     job[OWN] = job[PANELS] + lines * LINE
-    # A part of dyᵀ or a panel of W, and sums.
-    job[OWN_BYTES] = (max(ROWS * job[N], COLUMNS * job[O]) + ROWS * COLUMNS) * BYTES
+    job[OWN_BYTES] = _own(job[N], job[O]) * BYTES
 
 
 @cached_njit()
-def _panels(count):
-    return (count + COLUMNS - 1) // COLUMNS
+def _own(n, o):
+    """Return the numbers of a thread's own memory: a part of dyᵀ or a panel of W, sums, a tile."""
+    return max(ROWS * n, COLUMNS * o) + (ROWS + LOW) * COLUMNS
 
 
 @cached_njit()
@@ -96,43 +100,6 @@ def _parts(count):
 
 
 # --- the chunks of jobs -------------------------------------------------------------------------
-
-
-@cached_njit(error_model="numpy")
-def _pack(matrix, rows, columns, panel, to):
-    """Copy 16 columns of a matrix, or as many as there are."""
-    source = carray(numbers(matrix), (rows, columns))
-    packed = carray(numbers(to), (rows, COLUMNS))
-    first = panel * COLUMNS
-    if first + COLUMNS <= columns:
-        for t in range(rows):
-            copy_line(matrix + (t * columns + first) * BYTES, to + t * LINE)
-    else:
-        for t in range(rows):
-            for q in range(COLUMNS):
-                packed[t, q] = source[t, first + q] if first + q < columns else np.float32(0)
-
-
-@cached_njit(error_model="numpy")
-def _strip(a, a_row, a_step, rows, b, k, columns, c, c_row, add, edge):
-    """Compute any number of rows of a panel; ``edge`` is memory for a tile."""
-    while rows > 0:
-        height = LOW if rows <= LOW or rows == 2 * LOW else HIGH
-        if columns == COLUMNS and rows >= height:
-            if height == HIGH:
-                _high(a, a_row, a_step, b, k, c, c_row, add)
-            else:
-                _low(a, a_row, a_step, b, k, c, c_row, add)
-        else:
-            height = 1 if rows < LOW else LOW
-            step = a_row if height == LOW else 0  # of a single row, four times the same
-            _low(a, step, a_step, b, k, edge, LINE, False)
-            sums = carray(numbers(edge), (LOW, COLUMNS))
-            for p in range(height):
-                out = carray(numbers(c + p * c_row), (columns,))
-                for q in range(columns):
-                    out[q] = (out[q] if add else np.float32(0)) + sums[p, q]
-        a, c, rows = a + height * a_row, c + height * c_row, rows - height
 
 
 @cached_njit(error_model="numpy")
@@ -156,49 +123,47 @@ def _weight_gradient(told, part, own):
         for p in range(rows):
             db[p] += sums[p]
     to = told[DW] + first * i * BYTES
-    for panel in range(_panels(i)):
+    for panel in range(panels(i)):
         columns = min(COLUMNS, i - panel * COLUMNS)
         for t in range(0, n, BLOCK):
             a = own + t * ROWS * BYTES
             b = told[PANELS] + (panel * n + t) * LINE
             k = min(BLOCK, n - t)
             c = to + panel * LINE
-            _strip(a, BYTES, ROWS * BYTES, rows, b, k, columns, c, i * BYTES, True, edge)
+            multiply_panel(
+                *(a, BYTES, ROWS * BYTES, rows, b, LINE, k, columns, c, i * BYTES, True, edge)
+            )
 
 
 @cached_njit(error_model="numpy")
 def _input_gradient(told, panel, own):
     n, i, o = told[N], told[I], told[O]
-    _pack(told[W], o, i, panel, own)
     columns = min(COLUMNS, i - panel * COLUMNS)
+    pack(told[W] + panel * LINE, i * BYTES, o, columns, own)
     to, edge = told[DX] + panel * LINE, own + o * LINE
-    _strip(told[DY], o * BYTES, BYTES, n, own, o, columns, to, i * BYTES, False, edge)
+    multiply_panel(
+        *(told[DY], o * BYTES, BYTES, n, own, LINE, o, columns, to, i * BYTES, False, edge)
+    )
 
 
 @cached_cfunc(chunk_signature, error_model="numpy")
-def pack(job, panel, _):
+def pack_inputs(job, panel, _):
     """Pack a panel of x."""
     told = carray(words(job), (WORDS,))
     n, i = told[N], told[I]
-    _pack(told[X], n, i, panel, told[PANELS] + panel * n * LINE)
+    columns = min(COLUMNS, i - panel * COLUMNS)
+    to = told[PANELS] + panel * n * LINE
+    pack(told[X] + panel * LINE, i * BYTES, n, columns, to)
 
 
 @cached_cfunc(chunk_signature, error_model="numpy")
-def pack_transposed(job, panel, _):
+def pack_transposed_inputs(job, panel, _):
     """Pack a panel of xᵀ."""
     told = carray(words(job), (WORDS,))
     n, i = told[N], told[I]
-    x = carray(numbers(told[X]), (n, i))
-    packed = carray(numbers(told[PANELS] + panel * i * LINE), (i, COLUMNS))
     first = panel * COLUMNS
-    if first + COLUMNS <= n:
-        for t in range(i):
-            for q in range(COLUMNS):
-                packed[t, q] = x[first + q, t]
-    else:
-        for t in range(i):
-            for q in range(COLUMNS):
-                packed[t, q] = x[first + q, t] if first + q < n else np.float32(0)
+    to = told[PANELS] + panel * i * LINE
+    pack_transposed(told[X] + first * i * BYTES, i * BYTES, i, min(COLUMNS, n - first), to)
 
 
 @cached_cfunc(chunk_signature, error_model="numpy")
@@ -214,9 +179,9 @@ def outputs(job, part, thread):
     y = carray(numbers(told[Y]), (n, o))
     bias = carray(numbers(told[BIAS]), (o,))
     a = told[W] + first * i * BYTES
-    for panel in range(_panels(n)):
+    for panel in range(panels(n)):
         b = told[PANELS] + panel * i * LINE
-        _strip(a, i * BYTES, BYTES, rows, b, i, COLUMNS, own, LINE, False, edge)
+        multiply_panel(*(a, i * BYTES, BYTES, rows, b, LINE, i, COLUMNS, own, LINE, False, edge))
         for q in range(min(COLUMNS, n - panel * COLUMNS)):
             row = y[panel * COLUMNS + q]
             if told[BIAS]:

@@ -13,7 +13,9 @@ import ctypes
 import os
 import platform
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Any
 
 import llvmlite.binding
 import numpy as np
@@ -170,6 +172,7 @@ def _serve(state, thread):
         idle = 0 if _take(at, thread) else _wait(idle)
 
 
+_callback = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)
 _teams = {}
 _NOBODY = np.empty(0, "int64")
 
@@ -181,6 +184,28 @@ def state_of(threads: int) -> Array:
     if threads not in _teams:
         _teams[threads] = Team(threads)
     return _teams[threads].ready()
+
+
+def call(function: Callable[[int], Any], count: int, threads: int) -> None:
+    """Call a Python function with 0 ... count - 1 in the threads of a team.
+
+    Raises
+    ------
+    BaseException
+        The first one that a call has raised, when all have ended.
+    """
+    failures = []
+
+    def chunk(_, index, __):
+        try:
+            function(index)
+        except BaseException as failure:
+            failures.append(failure)
+
+    callback = _callback(chunk)
+    run(state_of(threads), ctypes.cast(callback, ctypes.c_void_p).value, 0, count)
+    if failures:
+        raise failures[0]
 
 
 class Team:

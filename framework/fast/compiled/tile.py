@@ -21,12 +21,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from firstlight.support.array import Array
 
+# With AVX-512, 16 numbers are one of 32 registers; with AVX2, two of 16.
+WIDE_REGISTERS = "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features())
 _NUMBER, _OFFSET, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 
 
@@ -157,9 +160,26 @@ class Vectors:
 
     def repeat(self, pointer):
         """Load one number into all lanes of a vector."""
-        empty = ir.Constant(self.kind, ir.Undefined)
-        one = self.builder.insert_element(empty, self.builder.load(pointer), _LANE(0))
+        return self.filled(self.builder.load(pointer))
+
+    def filled(self, value):
+        """Return a vector with a number in all lanes."""
+        empty = ir.Constant(ir.VectorType(value.type, self.size), ir.Undefined)
+        one = self.builder.insert_element(empty, value, _LANE(0))
         return self.builder.shuffle_vector(one, empty, self.first_lane)
+
+    def interleaved(self, a, b, start):
+        """Return a[start], b[start], a[start + 1], ... as a vector."""
+        half = range(start, start + self.size // 2)
+        lanes = [lane for i in half for lane in (i, self.size + i)]
+        return self.builder.shuffle_vector(a, b, ir.Constant(self.first_lane.type, lanes))
+
+    def largest(self, value):
+        """Return the largest number of a vector without NaN."""
+        kind = ir.FunctionType(_NUMBER, [self.kind])
+        name = f"llvm.vector.reduce.fmax.v{self.size}f32"
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(function, [value], fastmath=("nnan",))
 
     def store(self, value, pointer):
         self.builder.store(value, self.builder.bitcast(pointer, self.kind.as_pointer()), align=4)

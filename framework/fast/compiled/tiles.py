@@ -8,15 +8,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba.core import config
-from numba.core.codegen import get_host_cpu_features
 
 from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.frame import Frame, Images, copy_bytes, fill
-from firstlight.fast.compiled.tile import Places, Windows, tile_of
+from firstlight.fast.compiled.tile import WIDE_REGISTERS, Places, Windows, tile_of
 from firstlight.support.array import Array
 
-WIDE_REGISTERS = "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features())
 WIDE, WIDE_WINDOWS = 16, 12 if WIDE_REGISTERS else 6  # channels and windows of a tile
 NARROW, NARROW_WINDOWS = 8, 8
 

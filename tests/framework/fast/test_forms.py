@@ -111,6 +111,7 @@ def test_every_other_form_has_a_test():
         "test_optimizer_forms.py": {
             *("BlockedStep", "BlockedNorm", "BlockedSGD", "BlockedRMSprop", "BlockedAdagrad"),
             *("BlockedAdam", "BlockedAdamW", "CompiledAdam", "CompiledAdamW"),
+            "CompiledZero",
         },
         "test_standin_optimizers.py": {"CudaNorm", "CudaSGD", "CudaAdam", "CudaAdamW"},
         "test_loss_scale.py": {"CudaLossScale"},

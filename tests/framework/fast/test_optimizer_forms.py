@@ -8,7 +8,7 @@ from firstlight import Parameter, optim
 from firstlight.fast import conditions
 from firstlight.fast.blocked import optimizers
 from firstlight.fast.blocked.optimizers import BlockedNorm, BlockedStep
-from firstlight.fast.compiled.forms import CompiledAdam, CompiledAdamW
+from firstlight.fast.compiled.forms import CompiledAdam, CompiledAdamW, CompiledZero
 from firstlight.support import forms
 
 IN_PLACE = {
@@ -113,6 +113,18 @@ def test_compiled_adam_is_equal_to_the_last_bit(make, form, monkeypatch):
         compiled = trained(rule, BlockedStep, form, steps=20)
     for one, other in zip(blocked, compiled, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("size", [1, 16_384, 50_000])
+def test_compiled_zeros_reach_every_gradient_and_no_other_memory(size, monkeypatch):
+    pytest.importorskip("numba", reason="needs numba")
+    monkeypatch.setattr("firstlight.fast.conditions.numba_is_enabled", lambda: True)
+    optimizer = optim.SGD([Parameter(np.zeros(size, "float32"))])
+    memory = np.ones(size + 2, "float32")
+    optimizer.flat.grad = memory[1:-1]
+    with conditions.every_size(), forms.only(CompiledZero):
+        optimizer.zero_grad()
+    np.testing.assert_array_equal(memory, [1, *[0] * size, 1])
 
 
 @pytest.mark.parametrize("scale", [1e30, 1.0, 1e-30])

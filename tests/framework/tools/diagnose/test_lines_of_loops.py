@@ -125,7 +125,8 @@ WRONG = {  # script, right, wrong, kind, line
     "a tiny rate": (NET, "= np.inf, 0, 0.5", "= np.inf, 0, 1e-6", "lr-low", "w -= lr"),
     "updated twice": (NET, B, 2 * B, "updates", "b -= lr * db"),
     "never updated": (NET, B, "", "updates", "db = d.sum"),
-    "a factor beside a best loss": (NET, "d = p / 30", "d = p / 10", "step-factor", "dv ="),
+    # The mistake, or the next line: rounding, which differs between processors, decides.
+    "a factor beside a best loss": (NET, "d = p / 30", "d = p / 10", "step-factor", "d = |dv = "),
     "columns": (NET, "p[np.arange(30), labels]", "p[:, labels]", "label-index", "p[:, labels]"),
     "test on training": (NET, TEST, TRAIN, "tested-on-training", "test_loss ="),
     "the worst": (NET, "if test_loss <", "if test_loss >", "early-stopping", "if test_loss"),
@@ -150,7 +151,7 @@ def test_a_mistake_is_named_at_its_line(name, tmp_path):
     found = kinds_of(source.replace(right, wrong), tmp_path)
     ((name, at),) = [one for one in found if one[0] not in all_kinds()[kind].causes]
     assert name == kind
-    assert line in at.code
+    assert any(part in at.code for part in line.split("|"))
 
 
 ENDS = """\
