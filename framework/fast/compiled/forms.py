@@ -11,6 +11,7 @@ from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTransp
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
 from firstlight.fast.blocked.linear import BlockedLinear
+from firstlight.fast.blocked.pooling import BlockedMaxPool2d
 from firstlight.fast.conditions import (
     compiled,
     compiled_tiles,
@@ -26,8 +27,9 @@ from firstlight.nn.convolution import Conv2d
 from firstlight.nn.gelu import GELU
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.nn.linear import Linear
+from firstlight.nn.pooling import MaxPool2d
 from firstlight.nn.relu import ReLU
-from firstlight.nn.window import Axis
+from firstlight.nn.window import Axis, Window
 from firstlight.optim.adam import Adam, AdamW
 from firstlight.optim.optimizer import Group, Optimizer
 from firstlight.support.array import Array
@@ -176,6 +178,23 @@ class CompiledZero:
         from firstlight.fast.compiled.adam import clear
 
         clear(optimizer.flat.grad)
+
+
+@form(MaxPool2d, when=[numpy_float32, compiled, many_numbers])
+class CompiledMaxPool2d(BlockedMaxPool2d):
+    """Compare the pixels of a window where they are."""
+
+    @staticmethod
+    def largest(x: Array, window: Window) -> tuple[Array, Array]:
+        from firstlight.fast.compiled.pooling import max_pool2d
+
+        return max_pool2d(x, window)
+
+    @staticmethod
+    def put_back(dy: Array, place: Array, window: Window, image: tuple[int, int]) -> Array:
+        from firstlight.fast.compiled.pooling import max_pool2d_dx
+
+        return max_pool2d_dx(dy, place, window, image)
 
 
 class CompiledStep:
