@@ -21,8 +21,6 @@ from lessons import TURN, WORKS, Training  # noqa: E402 - sets threads before Nu
 from peers import load_work  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from firstlight.training.process import kept_memory  # noqa: E402
-
 MORE = (8, 32)  # threads of the forecast
 LEAST = 0.03  # of the step's serial part; files with less have no row of their own
 
@@ -101,5 +99,4 @@ def main():
 
 
 if __name__ == "__main__":
-    with kept_memory():  # as in a training
-        main()
+    main()

@@ -21,7 +21,6 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 from firstlight import nn  # noqa: E402
-from firstlight.training.process import kept_memory  # noqa: E402
 
 # batch, height = width, channels in and out, kernel, stride, padding, groups
 SHAPES = [
@@ -159,5 +158,4 @@ def main():
 
 
 if __name__ == "__main__":
-    with kept_memory():  # as in a training
-        main()
+    main()

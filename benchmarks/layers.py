@@ -24,7 +24,6 @@ import numpy as np  # noqa: E402
 from peers import load_work  # noqa: E402
 
 from firstlight.support.forms import lesson_of  # noqa: E402
-from firstlight.training.process import kept_memory  # noqa: E402
 
 
 class Clock:
@@ -135,5 +134,4 @@ def main():
 
 
 if __name__ == "__main__":
-    with kept_memory():  # as in a training
-        main()
+    main()

@@ -32,7 +32,6 @@ from peers import load_work  # noqa: E402
 import firstlight as fl  # noqa: E402
 from firstlight.fast import conditions  # noqa: E402
 from firstlight.support import forms  # noqa: E402
-from firstlight.training.process import kept_memory  # noqa: E402
 
 WORKS = ("mlp", "cnn", "gpt")
 TURN = 1  # seconds
@@ -217,5 +216,4 @@ def main():
 
 
 if __name__ == "__main__":
-    with kept_memory():  # as in a training
-        main()
+    main()

@@ -16,7 +16,6 @@ import os
 import platform
 import statistics
 import time
-from contextlib import nullcontext
 
 import numpy as np
 
@@ -52,24 +51,18 @@ def theirs(name, args, shape, x, dy):
 
 def serve(pipe, make, threads):
     """Answer each case that comes through the pipe with its median times."""
-    settings = nullcontext()
     if make is theirs:
         import torch
 
         torch.set_num_threads(threads)
-    else:
-        from firstlight.training.process import kept_memory
-
-        settings = kept_memory()  # as in a training
     cases = {}
-    with settings:
-        while (case := pipe.recv()) is not None:
-            if case not in cases:
-                name, args, shape = case
-                x, dy = np.random.default_rng(0).standard_normal((2, *shape), dtype="float32")
-                cases = {case: make(name, args, shape, x, dy)}  # one at a time
-                measure(*cases[case])  # warm up
-            pipe.send(measure(*cases[case]))
+    while (case := pipe.recv()) is not None:
+        if case not in cases:
+            name, args, shape = case
+            x, dy = np.random.default_rng(0).standard_normal((2, *shape), dtype="float32")
+            cases = {case: make(name, args, shape, x, dy)}  # one at a time
+            measure(*cases[case])  # warm up
+        pipe.send(measure(*cases[case]))
 
 
 def measure(forward, backward):
