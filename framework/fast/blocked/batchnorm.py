@@ -37,10 +37,10 @@ class BlockedBatchNorm:
         r = 1 / np.sqrt(var + layer.eps)  # (C,)
         layer.save(x, mean, r, n)
         if layer.weight is None:
-            return channel_map(-mean * r, (x, r))  # (N, ..., C)
+            return self.affine(-mean * r, (x, r))  # (N, ..., C)
         s = layer.weight.data * r  # (C,)
         shift = -mean * s if layer.bias is None else layer.bias.data - mean * s  # (C,)
-        return channel_map(shift, (x, s))  # (N, ..., C)
+        return self.affine(shift, (x, s))  # (N, ..., C)
 
     def backward(self, layer: BatchNorm, dy: Array) -> Array:  # dy (N, ..., C)
         x, mean, r, n = layer.saved()
@@ -56,7 +56,7 @@ class BlockedBatchNorm:
             return dy * s
         db, dw = sums(db, dw)
         t = -s * r * dw / n  # (C,)
-        return channel_map(-s * db / n - t * mean, (dy, s), (x, t))  # (N, ..., C)
+        return self.affine(-s * db / n - t * mean, (dy, s), (x, t))  # (N, ..., C)
 
     @staticmethod
     def moments(x: Array) -> tuple[Array, Array]:
@@ -67,3 +67,8 @@ class BlockedBatchNorm:
     def dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
         """Return Σ dy and Σ dy (x - mean) of each channel, (C,) each."""
         return channel_dots(dy, x, mean)
+
+    @staticmethod
+    def affine(shift: Array, *terms: tuple[Array, Array]) -> Array:
+        """Return Σ scale · x + shift over one or two pairs (x, scale)."""
+        return channel_map(shift, *terms)

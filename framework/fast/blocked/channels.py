@@ -32,7 +32,7 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
     >>> channel_moments(np.array([[1.0, 10.0], [3.0, 10.0]]))
     (array([ 2., 10.]), array([1., 0.]))
     """
-    rows, n = _rows(x), math.prod(x.shape[:-1])
+    rows, n = as_rows(x), math.prod(x.shape[:-1])
 
     def moments(start, stop):
         mean = _column_sums(rows[start:stop]) / (stop - start)  # (W C,)
@@ -40,10 +40,10 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
         return stop - start, mean, np.einsum("ij,ij->j", d, d)
 
     blocks = _spread(moments, rows)
-    mean = _fold(sum(size * m for size, m, _ in blocks), x) / n  # (C,)
-    center = _repeat(mean, rows)
+    mean = fold(sum(size * m for size, m, _ in blocks), x) / n  # (C,)
+    center = repeat(mean, rows)
     squares = sum(s + size * np.square(m - center) for size, m, s in blocks)  # (W C,)
-    return mean, _fold(squares, x) / n
+    return mean, fold(squares, x) / n
 
 
 def channel_sums(x: Array) -> Array:
@@ -58,7 +58,7 @@ def channel_sums(x: Array) -> Array:
     >>> channel_sums(np.array([[1.0, 10.0], [3.0, 10.0]]))
     array([ 4., 20.])
     """
-    return _fold(_column_sums(_rows(x)), x)
+    return fold(_column_sums(as_rows(x)), x)
 
 
 def channel_dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
@@ -70,15 +70,15 @@ def channel_dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
     >>> channel_dots(np.array([[1.0], [2.0]]), np.array([[5.0], [7.0]]), np.array([4.0]))
     (array([3.]), array([7.]))
     """
-    rows, dy_rows = _rows(x), _rows(dy)
-    center = _repeat(mean, rows)
+    rows, dy_rows = as_rows(x), as_rows(dy)
+    center = repeat(mean, rows)
 
     def dots(start, stop):
         d, g = rows[start:stop] - center, dy_rows[start:stop]
         return _column_sums(g), np.einsum("ij,ij->j", d, g)
 
     parts = _spread(dots, rows)
-    return tuple(_fold(sum(part), x) for part in zip(*parts, strict=True))
+    return tuple(fold(sum(part), x) for part in zip(*parts, strict=True))
 
 
 def channel_map(shift: Array, *terms: tuple[Array, Array]) -> Array:
@@ -94,9 +94,9 @@ def channel_map(shift: Array, *terms: tuple[Array, Array]) -> Array:
     """
     like = terms[0][0]
     y = np.empty_like(like, order="C")
-    y_rows = _rows(y)
-    shift = _repeat(shift, y_rows)
-    (x, scale), *others = [(_rows(x), _repeat(scale, y_rows)) for x, scale in terms]
+    y_rows = as_rows(y)
+    shift = repeat(shift, y_rows)
+    (x, scale), *others = [(as_rows(x), repeat(scale, y_rows)) for x, scale in terms]
 
     def fill(start, stop):
         out = np.multiply(x[start:stop], scale, out=y_rows[start:stop])
@@ -108,7 +108,7 @@ def channel_map(shift: Array, *terms: tuple[Array, Array]) -> Array:
     return y
 
 
-def _rows(x):
+def as_rows(x: Array) -> Array:
     """View (..., W, C) as (..., W C) with one leading axis, and (N, C) as it is."""
     lead = x.shape[: max(1, x.ndim - 2)]
     return np.asarray(x, order="C", like=x).reshape(
@@ -116,7 +116,8 @@ def _rows(x):
     )
 
 
-def _repeat(vector, rows):
+def repeat(vector: Array, rows: Array) -> Array:
+    """Return a vector (C,) W times, one number for each of a row."""
     repeats = rows.shape[1] // len(vector)
     return np.tile(vector, repeats) if repeats > 1 else vector
 
@@ -125,7 +126,7 @@ def _column_sums(rows):
     return matmul(np.ones_like(rows, shape=len(rows)), rows)  # five times as fast as .sum
 
 
-def _fold(row, x):
+def fold(row: Array, x: Array) -> Array:
     """Sum over W: (W C,) to (C,)."""
     return row.reshape(-1, x.shape[-1]).sum(axis=0) if len(row) > x.shape[-1] else row
 

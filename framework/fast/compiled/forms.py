@@ -6,7 +6,9 @@ and the module of its kernels is imported when it first runs.
 
 from typing import Any
 
+from firstlight.distributed.normalisation import several_ranks
 from firstlight.fast.blocked.activations import BlockedReLU
+from firstlight.fast.blocked.batchnorm import BlockedBatchNorm
 from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d, BlockedSums
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
@@ -22,6 +24,7 @@ from firstlight.fast.conditions import (
     many_products,
     numpy_float32,
 )
+from firstlight.nn.batchnorm import BatchNorm
 from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.gelu import GELU
@@ -117,6 +120,30 @@ class CompiledConvTranspose2d(BlockedConvTranspose2d):
     """Sum in registers, tile by tile; `docs/fast.md` tells how."""
 
     sums = CompiledSums()
+
+
+@form(BatchNorm, when=[numpy_float32, compiled, many_numbers, several_ranks])
+@form(BatchNorm, when=[numpy_float32, compiled, many_numbers])
+class CompiledBatchNorm(BlockedBatchNorm):
+    """Compute sums and maps by channel in one loop each."""
+
+    @staticmethod
+    def moments(x: Array) -> tuple[Array, Array]:
+        from firstlight.fast.compiled.batchnorm import moments
+
+        return moments(x)
+
+    @staticmethod
+    def dots(dy: Array, x: Array, mean: Array) -> tuple[Array, Array]:
+        from firstlight.fast.compiled.batchnorm import dots
+
+        return dots(dy, x, mean)
+
+    @staticmethod
+    def affine(shift: Array, *terms: tuple[Array, Array]) -> Array:
+        from firstlight.fast.compiled.batchnorm import affine
+
+        return affine(shift, *terms)
 
 
 @form(LayerNorm, when=[numpy_float32, compiled, many_numbers])
