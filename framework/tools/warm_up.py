@@ -135,4 +135,5 @@ def _step(model, batch):
     output = model.train().training_step(batch)
     model.backward(output.dy)
     optimizer.step()
+    optimizer.zero_grad()
     model.eval()(batch[0])
