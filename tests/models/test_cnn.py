@@ -10,9 +10,9 @@ from firstlight.models.resnet import Block
 from firstlight.testing import check_gradients
 
 SMALL = {
-    "cnn": lambda shape: CNN(shape, 3, channels=(3, 4), hidden=(5,)),
+    "cnn": lambda shape: CNN(shape, 3, channels=(3, 4), padding=0, hidden=(5,), norm=None),
     "cnn with batch norm": lambda shape: CNN(
-        shape, 3, channels=(2, 3, 4), padding="same", hidden=(), norm="batch", activation="silu"
+        shape, 3, channels=(2, 3, 4), pool_every=2, hidden=(), activation="silu"
     ),
     "lenet5": lambda shape: LeNet5(shape, 3),
     "resnet": lambda shape: ResNet(shape, 3, depth=8, width=2),
@@ -31,8 +31,8 @@ def test_block_gradients(stride):
     check_gradients(Block(2, 4 if stride == 2 else 2, stride), x)
 
 
-def test_the_default_cnn_is_that_of_pytorchs_example():
-    net = CNN((28, 28, 1), 10)
+def test_pytorchs_example_is_one_of_its_networks():
+    net = CNN((28, 28, 1), 10, channels=(32, 64), padding=0, pool_every=2, norm=None)
     assert sum(parameter.size for parameter in net.parameters()) == 1_199_882
     assert net(np.zeros((2, 28, 28, 1), "float32")).shape == (2, 10)
 
@@ -78,7 +78,7 @@ def test_what_they_refuse(make, message):
 
 def test_dropout_and_label_smoothing_reach_their_layers():
     net = CNN((8, 8, 1), 10, dropout=0.1, hidden_dropout=0.2, label_smoothing=0.3)
-    assert [m.p for m in net.modules() if isinstance(m, nn.Dropout)] == [0.1, 0.2]
+    assert [m.p for m in net.modules() if isinstance(m, nn.Dropout)] == [0.1, 0.1, 0.1, 0.2]
     assert net.loss.label_smoothing == 0.3
     plain = CNN((8, 8, 1), 10, dropout=0, hidden_dropout=0)
     assert not any(isinstance(m, nn.Dropout) for m in plain.modules())

@@ -59,7 +59,8 @@ def twins(name):
     nn = torch.nn
     if name == "cnn":
         features = [nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)]
-        ours = CNN((10, 9, 2), 5, channels=(3, 4), hidden=(6,), dropout=0, hidden_dropout=0)
+        sizes = {"channels": (3, 4), "padding": 0, "pool_every": 2, "hidden": (6,)}
+        ours = CNN((10, 9, 2), 5, **sizes, norm=None, dropout=0, hidden_dropout=0)
         head = [nn.Linear(4 * 3 * 2, 6), nn.ReLU(), nn.Linear(6, 5)]
         return ours, ChannelsLast(features, head), (10, 9, 2)
     if name == "lenet5":

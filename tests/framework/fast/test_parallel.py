@@ -1,3 +1,7 @@
+"""Blocks shared by threads that sleep on a queue, and by the team of compiled threads."""
+
+import importlib
+import sys
 import threading
 
 import numpy as np
@@ -5,6 +9,16 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from firstlight.fast.blocked import parallel
+
+
+@pytest.fixture(params=["queue", "team"], autouse=True)
+def _way(request, monkeypatch):
+    """Hand blocks over in both ways."""
+    if request.param == "team":
+        pytest.importorskip("numba", reason="needs numba")
+        importlib.import_module(parallel.TEAM)
+    else:
+        monkeypatch.delitem(sys.modules, parallel.TEAM, raising=False)
 
 
 @pytest.fixture

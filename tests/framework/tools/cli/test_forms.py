@@ -103,8 +103,8 @@ def test_the_list_as_json(cli):
 def test_the_forms_that_a_model_takes(cli):
     code, out, err = cli("forms", "--model", "cnn", "--data", "digits", "--data.batch_size", 7)
     assert (code, err) == (0, "")
-    assert ["features.1", "ReLU", "float32 (7, 6, 6, 32)", "BlockedReLU"] in rows_of(out)
-    assert ["flatten", "Flatten", "float32 (7, 2, 2, 64)", "lesson"] in rows_of(out)
+    assert ["features.2", "ReLU", "float32 (7, 8, 8, 32)", "BlockedReLU"] in rows_of(out)
+    assert ["flatten", "Flatten", "float32 (7, 1, 1, 128)", "lesson"] in rows_of(out)
     assert ["optimizer.update", "Adam"] in [row[:2] for row in rows_of(out)]
     assert "features " not in out  # a container
     assert "CompiledConv2d" in out

@@ -95,7 +95,7 @@ NETS = {
     "mlp, layer norm": (lambda: models.MLP(64, 10, norm="layer", activation="gelu"), digits),
     "linear": (lambda: models.MLP(64, 10, hidden=()), digits),
     "cnn": (lambda: models.CNN((8, 8, 1), 10), digits),
-    "cnn, batch norm": (lambda: models.CNN((8, 8, 1), 10, norm="batch", padding="same"), digits),
+    "cnn without norm": (lambda: models.CNN((8, 8, 1), 10, norm=None), digits),
     "resnet": (lambda: models.ResNet((8, 8, 1), 10, depth=8), digits),
     "vit": (lambda: models.ViT((8, 8, 1), 10, depth=2), digits),
     "lstm": (lambda: models.RNN((8, 8, 1), 10), digits),
