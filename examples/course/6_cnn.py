@@ -17,7 +17,7 @@ small = data.name == "digits"
 # Two convolutions, each with batch normalisation and ReLU; a max-pool; two linear layers.
 
 # %%
-net = fl.models.CNN(data.input_shape, 10, channels=(16, 32), pool_every=2)
+net = fl.models.CNN(data.input_shape, 10, channels=(16, 32), pool_every=2, dropout=0.25)
 print(net.summary(next(iter(data.loader("test")))[0]))
 
 # %% [markdown]

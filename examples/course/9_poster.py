@@ -17,7 +17,7 @@ data = images.load()
 
 # %%
 small = data.name == "digits"
-net = fl.models.CNN(data.input_shape, 10, channels=(16, 32), pool_every=2)
+net = fl.models.CNN(data.input_shape, 10, channels=(16, 32), pool_every=2, dropout=0.25)
 callbacks = ["lr_schedule", "check"]  # check compares every gradient with forward first
 trainer = fl.Trainer(max_epochs=12 if small else 3, callbacks=callbacks, name="poster")
 history = trainer.fit(net, data)
