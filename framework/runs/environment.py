@@ -17,6 +17,7 @@ from firstlight.support.files import working_directory
 # Variables that affect a training, or identify the job that started it.
 VARIABLES = ("CUDA_", "CUPY_", "FIRSTLIGHT_", "MKL_", "NVIDIA_", "OMP_", "OPENBLAS_", "SLURM_")
 DIFF_LIMIT = 2**20  # bytes of uncommitted changes that are kept
+PATIENCE = 3.0  # seconds for each of three git commands
 # Installed packages that `machine_rows` shows.
 PACKAGES = ("firstlight", "numpy", "cupy-cuda12x", "cupy-cuda13x", "numba")
 
@@ -90,16 +91,19 @@ def machine_rows(environment: dict[str, Any]) -> list[tuple[str, str]]:
 def uncommitted_changes() -> str:
     """Return the git diff of the working tree to its last commit, "" outside a repository.
 
-    Secrets are masked. It is cut off after 1 MB, with a line that says so.
+    The repository is the script's, or else that of the working directory. Secrets are masked. The
+    diff is cut off after 1 MB, with a line that says so; another line says if git took too long.
     """
     try:
-        diff = masked_text(_git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv"))
+        diff = _git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
+    except subprocess.TimeoutExpired:
+        return f"# the changes are not known: git diff took longer than {PATIENCE:g} s\n"
     except (OSError, subprocess.SubprocessError):
         return ""
     content = diff.encode()
     if len(content) <= DIFF_LIMIT:
-        return diff + "\n" * bool(diff)
-    kept = content[:DIFF_LIMIT].decode(errors="ignore").rpartition("\n")[0]
+        return masked_text(diff) + "\n" * bool(diff)
+    kept = masked_text(content[:DIFF_LIMIT].decode(errors="ignore").rpartition("\n")[0])
     return f"{kept}\n# ... cut off here: {len(content):,} bytes in all, {DIFF_LIMIT:,} are kept\n"
 
 
@@ -157,19 +161,39 @@ def _blas():
 def _code():
     """Return commit, branch and state of the working tree, or None outside a repository."""
     try:
-        return {
-            "commit": _git("rev-parse", "HEAD"),
-            "branch": _git("rev-parse", "--abbrev-ref", "HEAD"),
-            "dirty": bool(_git("status", "--porcelain")),
-        }
-    except (OSError, subprocess.SubprocessError):
+        commit, branch = _git("rev-parse", "HEAD", "--abbrev-ref", "HEAD").split()
+    except (OSError, ValueError, subprocess.SubprocessError):
         return None
+    try:
+        dirty = bool(_git("status", "--porcelain"))
+    except subprocess.SubprocessError:  # many files that git does not know, on a slow disk
+        dirty = None
+    return {"commit": commit, "branch": branch, "dirty": dirty}
 
 
 def _git(*words):
     """Return git's output; a file system monitor of the repository is disabled."""
     command = ["git", "-c", "core.fsmonitor=false", *words]
     done = subprocess.run(
-        command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=5
+        command,
+        cwd=_script_folder(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=True,
+        timeout=PATIENCE,
     )
     return done.stdout.rstrip()
+
+
+def _script_folder():
+    """Return the folder of the user's script if it is in a repository, else None."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is None:  # a notebook, or python -c
+        return None
+    folder = Path(script).resolve().parent
+    installed = (Path(sys.prefix).resolve(), Path(__file__).resolve().parents[1])
+    if any(folder.is_relative_to(place) for place in installed):  # the command firstlight
+        return None
+    there = any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    return folder if there else None

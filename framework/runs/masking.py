@@ -10,12 +10,13 @@ SECRET = re.compile(
     r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)",
     re.IGNORECASE,
 )
-# A secret's name, = or :, and the value, in quotes or up to the next space.
+# A secret's name, = or :, and the value, in quotes or up to the next space. A name has a limit, and
+# a URL begins with a word: long lines without spaces would take quadratic time.
 ASSIGNED = re.compile(
-    rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s"',]+)""",
+    rf"""((?:{SECRET.pattern})\w{{0,60}}["'\]]*\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s"',]+)""",
     re.IGNORECASE,
 )
-IN_URL = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
+IN_URL = re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@")
 
 
 def is_secret(name: str) -> bool:
@@ -57,6 +58,8 @@ def masked_text(text: str) -> str:
     >>> masked_text("fit --data.auth_token=abc --seed 1")
     'fit --data.auth_token=*** --seed 1'
     """
+    if "=" not in text and ":" not in text:
+        return text
     return ASSIGNED.sub(rf"\1{MASK}", IN_URL.sub(rf"\1:{MASK}@", text))
 
 

@@ -1,6 +1,8 @@
 """What a run tells of its surroundings, and what it keeps to itself."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -70,6 +72,58 @@ def test_a_clean_tree_and_none_at_all(repository, line, line_data, tmp_path, mon
     assert environment.uncommitted_changes() == ""
 
 
+SCRIPT = """
+import numpy as np, firstlight as fl
+from nets import Line
+
+x = np.ones((8, 3))
+trainer = fl.Trainer(max_epochs=1, callbacks=[], default_callbacks=False, name="line")
+trainer.fit(Line(), (x, x[:, :1]))
+"""
+
+
+def test_a_script_started_elsewhere_belongs_to_its_own_repository(
+    repository, tmp_path, monkeypatch
+):
+    support = os.path.dirname(sys.modules["nets"].__file__)
+    monkeypatch.setenv("PYTHONPATH", support, prepend=os.pathsep)
+    (tmp_path / "code.py").write_text(SCRIPT)
+    elsewhere = tmp_path.with_name(f"{tmp_path.name}-elsewhere")
+    elsewhere.mkdir()
+    subprocess.run([sys.executable, str(tmp_path / "code.py")], cwd=elsewhere, check=True)
+    run = fl.runs.find_run(runs_dir=elsewhere / "runs")
+    assert run.environment["git"]["commit"] == repository("rev-parse", "HEAD")
+    assert "+from nets import Line\n" in (run.path / "diff.patch").read_text()
+
+
+@pytest.fixture
+def git_that(tmp_path, monkeypatch):
+    """Put a git before the real one that does something else for one command."""
+
+    def install(command, does):
+        path = tmp_path / "other" / "git"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            f'#!/bin/sh\ncase "$*" in *{command}*) {does};; esac\n{shutil.which("git")} "$@"\n'
+        )
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(path.parent), prepend=os.pathsep)
+
+    return install
+
+
+def test_a_slow_diff_is_not_waited_for(repository, git_that, monkeypatch):
+    git_that("diff", "exec sleep 600")
+    monkeypatch.setattr(environment, "PATIENCE", 0.01)
+    assert environment.uncommitted_changes().startswith("# the changes are not known: git diff")
+
+
+def test_the_commit_is_told_even_if_the_changes_are_unknown(repository, git_that):
+    git_that("status", "exit 128")
+    git = environment.describe_environment("cpu")["git"]
+    assert git == {"commit": repository("rev-parse", "HEAD"), "branch": "main", "dirty": None}
+
+
 def test_what_the_repositorys_settings_name_for_every_command_is_not_run(
     repository, line, line_data, tmp_path
 ):
@@ -129,6 +183,12 @@ def test_secrets_do_not_reach_the_folder(line, line_data, monkeypatch):
 )
 def test_what_is_secret_by_its_name(name, secret):
     assert is_secret(name) is secret
+
+
+@pytest.mark.parametrize("text", ["x" * 10**6, "secret" * 160_000, "a://b:" * 160_000])
+def test_long_lines_without_spaces_are_masked_in_linear_time(text):
+    """In quadratic time this would take hours."""
+    assert masked_text(f"{text}\nkey=1\npassword=hush") == f"{text}\nkey=1\npassword=***"
 
 
 def test_masks_leave_the_rest_as_it_is():
