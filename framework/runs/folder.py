@@ -17,6 +17,7 @@ from firstlight.runs.run_files import (
     read_status,
     read_summary,
 )
+from firstlight.runs.system import resources
 from firstlight.support.files import PathLike
 
 
@@ -43,6 +44,8 @@ class RunFolder:
         The last value of each name, including metrics of a test.
     best : dict of str to dict
         The best of each ``val_...``: ``{"val_loss": {"value": 0.1, "step": 20, "epoch": 2}}``.
+    resources : dict of str to float
+        Processor and GPU hours, energy and memory, where measured: `firstlight.runs.system`.
     tags : list of str
     note : str
     place : dict of str to float
@@ -124,6 +127,11 @@ class RunFolder:
         if self._ended:
             return self.summary["best"]
         return best_values(History(self._marked_records))
+
+    @cached_property
+    def resources(self) -> dict[str, float]:
+        """What the run has used, e.g. ``gpu_hours``; {} if it was not measured."""
+        return self.summary.get("resources", {}) if self._ended else resources(self.path)
 
     @cached_property
     def tags(self) -> list[str]:

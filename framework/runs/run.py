@@ -10,6 +10,8 @@
       metrics.jsonl      one record a line, written as soon as it is logged
       metrics.csv        the records as a table, written at the end
       summary.json       status, final and best metrics, timings
+      log.txt            what the training printed, see `firstlight.runs.watch`
+      system.jsonl       use of processor, memory and GPU, see `firstlight.runs.system`
       owner.N.json       the process that writes to the folder, see `firstlight.runs.owner`
       plots/             curves.png, curves.svg and other figures
       marks.json         tags and a note
@@ -29,7 +31,7 @@ import json
 import os
 import platform
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +43,7 @@ from firstlight.runs.masking import masked
 from firstlight.runs.owner import Owner
 from firstlight.runs.records import best_values, write_table
 from firstlight.runs.run_files import read_dict
+from firstlight.runs.watch import Watch
 from firstlight.support.files import (
     PathLike,
     forgiving,
@@ -117,6 +120,7 @@ class Run:
             raise _unwritable(runs_dir, error) from error
         self.id: str = self.path.name
         self._metrics, self._complained = None, False
+        self._watch: Watch | None = None
         self.summary: dict[str, Any] = {
             "name": name,
             "id": self.id,
@@ -195,6 +199,8 @@ class Run:
             self.owner.restore()
             self._write_all(trainer.history.records)
             self.keep_preprocessing(trainer)
+            if self._watch is not None:
+                self._watch.reopen()
         except OSError as error:
             warnings.warn(f"{self.path} cannot be made again ({error})", stacklevel=2)
 
@@ -232,8 +238,22 @@ class Run:
                     stacklevel=2,
                 )
 
+    @contextlib.contextmanager
+    def watching(self, trainer: Trainer) -> Iterator[None]:
+        """Write ``log.txt`` and ``system.jsonl`` until `finish`, `leave` or the context's end."""
+        resumed = self.summary.get("resumed", [])[-1:]
+        line = "resumed {time}, after step {after_record_of_step}"
+        how = [line.format_map(one) for one in resumed]
+        self._watch = Watch(self.path, trainer.device, trainer.progress.clock, *how)
+        try:
+            yield
+        finally:
+            self._watch.stop()
+
     def leave(self) -> None:
         """Stop writing, as another process has taken over the run."""
+        if self._watch is not None:
+            self._watch.stop()
         with contextlib.suppress(OSError):
             self._metrics.close()
         self.owner.release()
@@ -255,6 +275,8 @@ class Run:
         except BaseException:
             self.leave()
             raise
+        if self._watch is not None and (used := self._watch.stop(failure)):
+            self.summary["resources"] = used
         with contextlib.suppress(OSError):  # `record` has warned
             self._metrics.close()
         history = trainer.history

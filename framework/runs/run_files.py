@@ -39,7 +39,9 @@ def read_summary(run: PathLike) -> dict[str, Any]:
     summary |= {n: found[n] for n in COUNTS if _is_number(found.get(n))}
     if found.get("status") in STATUSES:
         summary["status"] = found["status"]
-    summary |= {n: _numbers(found[n]) for n in ("metrics", "time_shares") if n in found}
+    summary |= {
+        n: _numbers(found[n]) for n in ("metrics", "time_shares", "resources") if n in found
+    }
     if "best" in found:
         best = {n: _numbers(place) for n, place in _as_dict(found["best"]).items()}
         places = {"value", "step", "epoch"}

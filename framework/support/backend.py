@@ -85,6 +85,11 @@ def describe_gpu(device: str) -> dict[str, Any] | None:
     }
 
 
+def pci_bus_id(device: str) -> str:
+    """Return the address of a GPU on the PCI bus, by which other tools name it."""
+    return load_cupy().cuda.Device(_index(device)).pci_bus_id
+
+
 def load_cupy() -> Any:
     """Return the module cupy; only this function imports it."""
     import cupy

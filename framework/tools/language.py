@@ -112,6 +112,10 @@ GERMAN: dict[str, str] = {
     "stopped": "angehalten",
     "samples per second": "Samples pro Sekunde",
     "ms per step": "ms pro Schritt",
+    "GPU hours": "GPU-Stunden",
+    "GPU energy": "Energie der GPU",
+    "CPU hours": "CPU-Stunden",
+    "peak memory": "größter Speicherbedarf",
     # machine
     "host": "Rechner",
     "system": "System",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,9 @@ class Loop:
         """
         trainer, progress, failure = self._trainer, self._progress, None
         batch_size = getattr(self._data.train_loader, "batch_size", 1)
-        with progress.interrupt, blas_threads(self.module, batch_size):
+        run = trainer.run
+        watching = nullcontext() if run is None else run.watching(trainer)
+        with progress.interrupt, blas_threads(self.module, batch_size), watching:
             try:
                 self._hook.on_fit_start()
                 self.checkpointing.place = None  # frees the checkpoint's arrays

@@ -97,6 +97,7 @@ def test_a_disk_that_turns_read_only(line, line_data, mounted):
     def metrics_closed(trainer):
         trainer.run._metrics.close()  # a file open for writing would not let the disk change
         trainer.run._metrics = open(os.devnull, "w")  # noqa: SIM115
+        trainer.run._watch.stop()
         mounted("ro")
 
     with pytest.warns(UserWarning, match="cannot be written .*Read-only"):

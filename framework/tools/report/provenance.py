@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 
 from firstlight.runs import RunFolder, machine_rows
+from firstlight.runs.system import resource_texts
 from firstlight.tools.language import say
 
 
@@ -20,7 +21,7 @@ def duration(seconds: float) -> str:
 
 
 def timing(run: RunFolder) -> list[tuple[str, str]]:
-    """Return ``[(name, text)]`` of times, rates and shares of the time."""
+    """Return ``[(name, text)]`` of times, rates, hours, energy, and shares of the time."""
     rows = [("in all", duration(run.place["time"]))] if run.place["time"] else []
     if run.summary.get("stopped"):
         rows.append(("stopped", run.summary["stopped"]))
@@ -29,6 +30,7 @@ def timing(run: RunFolder) -> list[tuple[str, str]]:
     for name in ("samples_per_second", "ms_per_step"):
         if name in run.history:
             rows.append((name.replace("_", " "), f"{np.median(run.history[name]):,.4g}"))
+    rows += resource_texts(run.resources)
     shares = run.summary.get("time_shares", {})
     rows += [(part, f"{share:.1%}") for part, share in shares.items() if share >= 0.001]
     return [(say(name), value) for name, value in rows]

@@ -7,6 +7,7 @@ from firstlight.runs import RunFolder, machine_rows
 from firstlight.runs.listing import usual_columns
 from firstlight.runs.query import check_known, flat, lookup
 from firstlight.runs.run import PATCH
+from firstlight.runs.system import resource_texts
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, WHERE, Args, Options, option
@@ -124,6 +125,7 @@ def _head(run):
         ("stopped", summary.get("stopped") or ""),
         ("started", summary.get("started", "")),
         ("took", f"{text.took(run.place['time'])}, {epochs} epoch{'s' * (epochs != 1)}"),
+        *resource_texts(run.resources),
         ("resumed", ", ".join(r["time"] for r in summary.get("resumed", []))),
         ("tags", " ".join(run.tags)),
         ("note", run.note),
