@@ -8,7 +8,8 @@ Examples
 """
 
 from firstlight.runs.environment import machine_rows
+from firstlight.runs.export import to_frame
 from firstlight.runs.find import find_run, list_runs
 from firstlight.runs.folder import RunFolder
 
-__all__ = ["RunFolder", "find_run", "list_runs", "machine_rows"]
+__all__ = ["RunFolder", "find_run", "list_runs", "machine_rows", "to_frame"]

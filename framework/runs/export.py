@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from firstlight.runs.find import list_runs
 from firstlight.runs.folder import RunFolder
 from firstlight.runs.query import flat
 from firstlight.support.extras import require
 from firstlight.support.files import PathLike, replacing, write_atomically
+from firstlight.support.frames import columns, frame
 from firstlight.support.printable import as_csv
 
 KINDS = (".csv", ".parquet")
@@ -19,7 +21,7 @@ def records_table(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
 
 
 def results_table(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
-    """Return a dict for each run: its status, settings, last and best values."""
+    """Return a dict for each run: its status, settings, last and best values, and resources."""
     rows = []
     for run in runs:
         place, settings = run.place, flat(run.config)
@@ -36,9 +38,36 @@ def results_table(runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
                 **{n: _plain(v) for n, v in settings.items() if n not in ("name", "runs_dir")},
                 **run.metrics,
                 **{f"best.{name}": best["value"] for name, best in run.best.items()},
+                **run.resources,
             }
         )
     return rows
+
+
+def to_frame(runs_dir: PathLike = "runs", where: str | None = None, sort: str | None = None) -> Any:
+    """Return all runs below a folder as a data frame of pandas or polars, a row for each run.
+
+    The columns are status, settings (``model.lr``), last values (``test_acc``), best values
+    (``best.val_loss``) and the resources used. It is a polars frame if the program has imported
+    polars and not pandas, or if only polars is installed.
+
+    Parameters
+    ----------
+    runs_dir, where, sort
+        As in `firstlight.runs.find.list_runs`.
+
+    Returns
+    -------
+    pandas.DataFrame or polars.DataFrame
+
+    Raises
+    ------
+    MissingPackageError
+        Neither library is installed.
+    ValueError
+        ``where`` or ``sort`` is invalid.
+    """
+    return frame(results_table(list_runs(runs_dir, where, sort)), "runs.to_frame")
 
 
 def check(path: PathLike) -> None:
@@ -67,22 +96,11 @@ def write(rows: Sequence[dict[str, Any]], path: PathLike) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: _one_type([row.get(name) for row in rows]) for name in names}
+    table = pyarrow.table(columns(rows))
     with replacing(path) as temporary:
-        pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
+        pyarrow.parquet.write_table(table, temporary)
 
 
 def _plain(value):
     """Return a setting as a cell: lists as ``512,256``."""
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-
-
-def _one_type(values):
-    """Return a column with values of one type: unchanged, as floats, or as texts."""
-    kinds = {type(value) for value in values if value is not None}
-    if len(kinds) <= 1 and not kinds & {dict}:
-        return values
-    if kinds <= {int, float}:
-        return [None if value is None else float(value) for value in values]
-    return [None if value is None else str(value) for value in values]

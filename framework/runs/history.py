@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.runs.directions import direction, resolve_mode
+from firstlight.support.frames import frame
 from firstlight.support.html import table
 
 if TYPE_CHECKING:
@@ -104,6 +105,13 @@ class History:
     def last(self) -> dict[str, float]:
         """Return the latest value of every name."""
         return {name: value for record in self.records for name, value in record.items()}
+
+    def to_frame(self) -> Any:
+        """Return a data frame of pandas or polars, a row for each record.
+
+        See `firstlight.runs.export.to_frame` for which of the two it is.
+        """
+        return frame(self.records, "History.to_frame")
 
     def plot(self, *, title: str = "") -> Figure:
         """Return a matplotlib Figure of all curves; a notebook shows it, ``savefig`` writes it.
