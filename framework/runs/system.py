@@ -59,8 +59,10 @@ class SystemMonitor:
         self._thread: threading.Thread | None = None
         if installed("psutil") or (device != "cpu" and installed("pynvml")):
             self._last = clock(), time.process_time()
-            self._thread = threading.Thread(target=self._run, name="firstlight-system", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="firstlight-system", daemon=True)
+            with suppress(RuntimeError):  # as many threads as the system allows
+                thread.start()
+                self._thread = thread
 
     def stop(self) -> None:
         """Write a last line, end the thread, and warn if a reading has failed."""
@@ -176,8 +178,11 @@ def _of_gpu(device: str) -> list[Reader]:
         return []
     import pynvml
 
-    pynvml.nvmlInit()
-    gpu = pynvml.nvmlDeviceGetHandleByPciBusId(pci_bus_id(device))
+    try:
+        pynvml.nvmlInit()
+        gpu = pynvml.nvmlDeviceGetHandleByPciBusId(pci_bus_id(device))
+    except pynvml.NVMLError:  # the driver has no such library, as on small boards
+        return []
     readers: list[Reader] = [
         lambda: {"gpu": pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu / 100},
         lambda: {"gpu_memory_gb": pynvml.nvmlDeviceGetMemoryInfo(gpu).used / 1e9},

@@ -150,6 +150,20 @@ def test_a_gpu_is_measured_by_its_address(monitored, lines, monkeypatch, power):
     assert used.get("gpu_kwh", 0) == pytest.approx(hours * (power or 0) / 1e6, abs=1e-6)
 
 
+def test_a_driver_without_the_library(monitored, lines, monkeypatch):
+    pytest.importorskip("psutil", reason="needs the extra system")
+
+    def fail():
+        raise nvml.NVMLError("not found")
+
+    nvml = NVML()
+    nvml.nvmlInit = fail
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monitored("cuda:0")
+    assert "memory_gb" in lines()[0]
+    assert not any(name.startswith("gpu") for name in lines()[0])
+
+
 def test_a_reading_that_fails_is_a_warning(monitored, monkeypatch):
     nvml = NVML()
     nvml.nvmlInit = lambda: 1 / 0
@@ -189,7 +203,9 @@ def test_hours_and_energy_are_shown(line, line_data, capsys):
     rows = dict(provenance.timing(fl.runs.find_run("line")))
     assert (rows["GPU hours"], rows["GPU energy"]) == ("1", "0.7 kWh")
     assert main(["runs", "show", "line"]) == 0
-    assert "0.7 kWh" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "0.7 kWh" in shown
+    assert f"what it printed: {trainer.run.path / 'log.txt'}" in shown
     summary["status"] = "running"  # killed: nothing was summed up
     del summary["resources"], summary["best"]
     (trainer.run.path / "summary.json").write_text(json.dumps(summary))

@@ -95,6 +95,15 @@ def test_a_killed_training_leaves_the_lines_until_then():
     assert log()[-1].endswith("UserWarning: careful")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_prints_and_does_not_write_the_log():
+    then = "pid = os.fork(); pid or (print('child', flush=True), os._exit(0)); os.waitpid(pid, 0)"
+    done = subprocess.run(script(then), capture_output=True, text=True, check=True)
+    assert "child" in done.stdout.splitlines()
+    assert "child" not in log()
+    assert log().count("said 2") == 1
+
+
 def on_a_terminal(command):
     """Run a command on a terminal of its own, and return what it shows."""
     parent, child = pty.openpty()

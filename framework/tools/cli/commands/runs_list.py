@@ -8,6 +8,7 @@ from firstlight.runs.listing import usual_columns
 from firstlight.runs.query import check_known, flat, lookup
 from firstlight.runs.run import PATCH
 from firstlight.runs.system import resource_texts
+from firstlight.runs.watch import LOG
 from firstlight.support.files import strict
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, WHERE, Args, Options, option
@@ -132,6 +133,7 @@ def _head(run):
         ("command", " ".join(map(str, environment.get("command", [])))),
         *machine_rows(environment),
         ("", f"what was not committed: {run.path / PATCH}" if has_patch else ""),
+        ("", f"what it printed: {run.path / LOG}" if (run.path / LOG).is_file() else ""),
     ]
     by_command = isinstance(run.config.get("model"), dict)  # others are resumed by their script
     if run.status not in ("finished", "running") and run.resumable and by_command:
