@@ -185,7 +185,7 @@ def test_sums_of_a_run_that_was_resumed_and_killed(tmp_path):
     write(
         tmp_path,
         line_of(1800, memory_gb=2.0, gpu=0.5, gpu_watts=100.0),
-        '{"time": 1, "sec',  # killed, then resumed: the next training begins on this line
+        '{"time": 1, "sec',  # killed while it was written
         "[1, 2]",
         line_of(1800, memory_gb=1.0, gpu=0.5, gpu_watts=300.0),
     )
