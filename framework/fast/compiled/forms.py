@@ -6,9 +6,8 @@ and the module of its kernels is imported when it first runs.
 
 from typing import Any
 
-from firstlight.distributed.normalisation import several_ranks
 from firstlight.fast.blocked.activations import BlockedReLU
-from firstlight.fast.blocked.batchnorm import BlockedBatchNorm
+from firstlight.fast.blocked.batchnorm import BlockedBatchNorm, several_ranks
 from firstlight.fast.blocked.convolution import BlockedConv2d, BlockedConvTranspose2d, BlockedSums
 from firstlight.fast.blocked.gelu import BlockedGELU
 from firstlight.fast.blocked.layernorm import BlockedLayerNorm
