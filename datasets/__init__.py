@@ -90,7 +90,14 @@ def load(name_or_path: PathLike, **arguments: Any) -> DataSplits:
             f"load({name!r}): expected {function.__module__}.{function.__qualname__} to return "
             f"DataSplits, got {type(splits).__name__}"
         )
+    splits.loaded_as = name, _with_defaults(function, arguments)  # for the record of a run
     return splits
+
+
+def _with_defaults(function, arguments):
+    parameters = inspect.signature(function).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return defaults | arguments
 
 
 def _check_arguments(name, function, arguments):

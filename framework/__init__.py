@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from firstlight.support.array import Array
     from firstlight.support.rng import seed_everything
     from firstlight.tools import diagnose, figures, report, sweeps
+    from firstlight.tools.loading import load, load_data
     from firstlight.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -41,6 +42,8 @@ PLACES = {
     "StepOutput": "module",
     "Trainer": "trainer",
     "hookimpl": "hookspecs",
+    "load": "tools.loading",
+    "load_data": "tools.loading",
     "seed_everything": "support.rng",
 }
 SHORT_NAMES = {
@@ -71,6 +74,8 @@ __all__ = [
     "StepOutput",
     "Trainer",
     "hookimpl",
+    "load",
+    "load_data",
     "nn",
     "optim",
     "seed_everything",

@@ -1,7 +1,9 @@
 """The base class of callbacks, and the roles that order them."""
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, Self
+
+from firstlight.support.construction import Construction
 
 
 class Role(IntEnum):
@@ -45,6 +47,14 @@ class Callback:
     rank_zero_only: bool = False
     watcher: bool = False
     guards_loss: bool = False
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keep the arguments, for the record of a run."""
+        if cls.__init__ is object.__init__ and (args or kwargs):
+            raise TypeError(f"{cls.__name__}() takes no arguments")
+        callback = super().__new__(cls)
+        callback._construction = Construction(args, kwargs)
+        return callback
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state to save in checkpoints, as a JSON-able dict."""

@@ -18,6 +18,7 @@ from firstlight.parameter import Buffer, Parameter
 from firstlight.support import backend, state
 from firstlight.support.array import Array
 from firstlight.support.batches import describe_batch
+from firstlight.support.construction import Construction
 from firstlight.support.step_output import StepOutput, denominators, no_loss
 
 if TYPE_CHECKING:
@@ -56,16 +57,20 @@ class Module:
     (array([2., 2.]), array([2., 2.]))
     """
 
+    __slots__ = ("__dict__", "__weakref__", "_construction")  # the last is no attribute to train
+
     training: bool = True
     needs_dx: bool = True
     capturable: bool | None = None
     loss: Any  # used by the default training_step
     _stack: list[tuple[Any, ...]] | None
+    _construction: Construction
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Create the stack here, so that subclasses need no super().__init__()."""
         module = super().__new__(cls)
         module._stack = []
+        module._construction = Construction(args, kwargs)  # for the record of a run
         return module
 
     def __call__(self, *inputs: Any) -> Any:

@@ -141,6 +141,17 @@ class Registry:
         """Return all names, sorted."""
         return sorted(self._targets)
 
+    def name_of(self, target: Any) -> str | None:
+        """Return the name that offers a class or function; None if there is none.
+
+        A target that is given as an import path is found without an import.
+        """
+        path = f"{target.__module__}:{target.__qualname__}"
+        for name, (known, _) in self._targets.items():
+            if known is target or known == path:
+                return name
+        return None
+
     def get(self, name: str) -> Any:
         """Return the target of a name, or of an import path ``"package.module:Class"``.
 

@@ -15,7 +15,7 @@ from firstlight.runs.run import Run
 from firstlight.support import rng
 from firstlight.support.arguments import parse_count
 from firstlight.support.backend import resolve_device
-from firstlight.training import checks, hook_manager, setup, stages
+from firstlight.training import checks, hook_manager, recording, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import Evaluator
 from firstlight.training.interrupt import Interrupt, SharedInterrupt
@@ -247,13 +247,13 @@ class Trainer(TrainingState):
             with self.hooks.stage(self, module, "fit"):
                 self.optimizer: Optimizer | None = setup.make_optimizer(module, self.precision)
                 self.loop: Loop | None = Loop(self, self._evaluator())
-                self._open_run(resume)
+                self._open_run(resume, data)
                 self.progress.status = "running"
                 with self.loop.running():
                     yield self.loop, self.hooks.calls
             self.communicator.barrier()  # rank 0 may still be writing
 
-    def _open_run(self, resume: str | Path | None) -> None:
+    def _open_run(self, resume: str | Path | None, data: Any) -> None:
         """Restore the checkpoint to resume from, and open the run's folder."""
         name, place = self.name or checks.as_run_name(type(self.module).__name__.lower()), None
         if resume is not None:
@@ -266,11 +266,13 @@ class Trainer(TrainingState):
         }
         synchronize(self.communicator, self.module, compared, self.train_loader, self.val_loader)
         if self.runs_dir is not None and self.is_global_zero:
+            config, source = recording.of_training(self, data)
             self.run: Run | None = Run(
                 self.runs_dir,
                 name,
-                self.config or setup.describe(self),
+                config,
                 self.device,
+                source=source,
                 folder=None if place is None else place.run,
                 records=self.history.records,
             )

@@ -32,7 +32,7 @@ ALLOWED = {
     "support": {"parameter", "module", "callback"},
     "parameter": {"support"},
     "module": {"support", "parameter"},
-    "callback": set(),
+    "callback": {"support"},
     "hookspecs": set(),
     "nn": LESSONS,
     "optim": LESSONS,

@@ -133,6 +133,8 @@ class TensorBoard(Callback):
         config = json.loads((trainer.run.path / "config.json").read_text(encoding="utf-8"))
         if isinstance(config.get("callbacks"), dict):
             config["callbacks"].pop("tensorboard", None)  # it does not change results
+        if isinstance(config.get("facts"), dict):
+            config["facts"].pop("structure", None)  # too long for a table
         self._writer.add_settings(config)
 
     def on_log(self, record: Mapping[str, Any]) -> None:

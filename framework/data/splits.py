@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -56,6 +56,11 @@ class DataSplits:
     tokenizer : firstlight.data.tokenizers.Tokenizer, optional
         Decodes x to text; saved in the run's folder as ``tokenizer.json``.
 
+    Attributes
+    ----------
+    loaded_as : tuple (str, dict) or None
+        Name and arguments with which `firstlight.datasets.load` has made these splits.
+
     Raises
     ------
     ValueError
@@ -84,6 +89,7 @@ class DataSplits:
     augment: Transform | None = None
     info: dict[str, Any] = field(default_factory=dict)
     tokenizer: Tokenizer | None = None
+    loaded_as: ClassVar[tuple[str, dict[str, Any]] | None] = None
 
     def __post_init__(self) -> None:
         """Turn arrays into data sets, and check the labels."""

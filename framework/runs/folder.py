@@ -156,6 +156,11 @@ class RunFolder:
         return {"step": last.get("step", 0), "epoch": epoch, "time": last.get("time", 0)}
 
     @property
+    def by_script(self) -> bool:
+        """Whether a script made the run, instead of ``firstlight fit``."""
+        return "optimizer" in self.config or isinstance(self.config.get("model"), str)
+
+    @property
     def checkpoints_there(self) -> bool:
         """Whether there is a checkpoint to load weights from."""
         return bool(checkpoint_files(self.path / "checkpoints"))

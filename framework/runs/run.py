@@ -5,6 +5,7 @@
     runs/latest          names the newest run
     runs/<name>/<id>/
       config.json        settings; those from the command line can be run again
+      source/            of a script: its own files, and the record to create its model again
       environment.json   machine, packages, code version, command, seed; secrets masked
       diff.patch         uncommitted changes of the code
       metrics.jsonl      one record a line, written as soon as it is logged
@@ -31,12 +32,12 @@ import json
 import os
 import platform
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firstlight.runs import owner
+from firstlight.runs import owner, sources
 from firstlight.runs.environment import describe_environment, uncommitted_changes
 from firstlight.runs.find import make_folder, point_latest
 from firstlight.runs.masking import masked
@@ -78,6 +79,8 @@ class Run:
         The folder of a run to resume; a new one by default.
     records : list of dict
         Records up to the checkpoint; later records in ``folder`` are dropped.
+    source : dict of str to str
+        The files of ``source/``, see `firstlight.runs.sources`.
 
     Attributes
     ----------
@@ -106,6 +109,7 @@ class Run:
         *,
         folder: PathLike | None = None,
         records: Sequence[dict[str, float]] = (),
+        source: Mapping[str, str] | None = None,
     ) -> None:
         self.name: str = name
         runs_dir = Path(runs_dir).expanduser()
@@ -132,6 +136,7 @@ class Run:
             "metrics": {},
         }
         self._settings = masked(config), describe_environment(device), uncommitted_changes()
+        self._source = source or {}
         try:
             if folder:
                 self._note_resume(records)
@@ -165,6 +170,8 @@ class Run:
         (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
         if changes:
             write_atomically(self.path / PATCH, changes)
+        if self._source:
+            sources.write(self.path, self._source)
         self.write_summary()
 
     def check(self, trainer: Trainer, *, now: bool = False) -> None:

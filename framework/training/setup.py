@@ -17,10 +17,10 @@ from firstlight.distributed.failure import ending_all_ranks
 from firstlight.optim.loss_scale import LossScale
 from firstlight.runs import owner
 from firstlight.runs.run import TOKENIZER
-from firstlight.support import forms, rng
+from firstlight.support import forms
 from firstlight.support.backend import using
 from firstlight.support.memory import keep_memory, return_memory
-from firstlight.training import checks, hook_manager
+from firstlight.training import checks
 
 if TYPE_CHECKING:
     from firstlight.checkpoints.resume import Place
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
     from firstlight.optim import Optimizer
-    from firstlight.trainer import Trainer
 
 DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "tensorboard")
 NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
@@ -192,21 +191,3 @@ def modes_kept(module: Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training, part._stack = mode, [] if modes[0][1] else None
-
-
-def describe(trainer: Trainer) -> dict[str, Any]:
-    """Return the content of ``config.json`` for a training that was set up in Python."""
-    return {
-        "model": repr(trainer.module),
-        "optimizer": repr(trainer.optimizer),
-        "callbacks": [hook_manager.display_name(callback) for callback in trainer.callbacks],
-        "seed": rng.current_seed(),
-        "trainer": {
-            "max_epochs": trainer.max_epochs,
-            "max_steps": trainer.max_steps,
-            "max_time": trainer.max_time,
-            "accumulate_grad_batches": trainer.accumulation.schedule,
-            "limits": trainer.limits.batches,
-            "device": trainer.device,
-        },
-    }

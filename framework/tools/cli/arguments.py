@@ -145,6 +145,8 @@ class Arguments:
         Further options of the command.
     fixed : collection of str
         Arguments of the Trainer that options cannot set.
+    has_trainer : bool
+        Whether there are options of the Trainer without a model: a script's run has its own.
 
     Attributes
     ----------
@@ -157,7 +159,7 @@ class Arguments:
         The type of each argument, by option.
     """
 
-    data: Choice
+    data: Choice | None = None
     model: Choice | None = None
     trainer: Choice | None = None
     callbacks: list[Choice]
@@ -172,12 +174,15 @@ class Arguments:
         names: Names,
         general: Mapping[str, tuple[Any, Any, str]] | None = None,
         fixed: Collection[str] = GIVEN,
+        has_trainer: bool = False,
     ) -> None:
         names.check_trust()  # before anything is imported
         self.names = names
-        self.data = Choice("dataset", names.data, {"name"})
+        if names.data:
+            self.data = Choice("dataset", names.data, {"name"})
         if names.model:
             self.model = Choice("model", names.model, {"name"})
+        if names.model or has_trainer:
             self.trainer = Choice("trainer", "trainer", fixed)
         self.callbacks = [Choice("callback", name) for name in names.callbacks]
         chosen = [self.model, self.data, *self.callbacks, self.trainer]

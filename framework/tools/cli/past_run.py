@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.data.preprocessing import FILE, Preprocessing
 from firstlight.data.splits import SPLITS, DataSplits
-from firstlight.runs import find_run
+from firstlight.runs import RunFolder, find_run
 from firstlight.runs.run import TOKENIZER
 from firstlight.support.printable import shown
 from firstlight.support.reading import read_json
@@ -23,6 +23,7 @@ from firstlight.tools.cli.command import RUNS_DIR, Args, Command, Options, optio
 from firstlight.tools.cli.data_arguments import FROM_DATA, arguments_from_data
 from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.names import Names, resolved
+from firstlight.tools.script_runs import ScriptRun
 from firstlight.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -123,16 +124,23 @@ def rebuild(
     with_data : bool
         Whether the data are loaded.
     """
-    arguments, config = _settings(folder, data, words, known, trusted)
+    with usage_errors(kinds=(FileNotFoundError,)):
+        by_script = RunFolder(folder).by_script
+    script = ScriptRun(folder, trusted=trusted) if by_script else None
+    arguments, config = _settings(folder, data, words, known, trusted, script)
     facts, splits = config["facts"], None
+    if with_data and arguments.data is None:
+        splits = script.data()
+    model = script.model() if script else None
     with _located(folder):
-        if with_data:
+        if with_data and splits is None:
             own = partial(_settings, folder, None, [], known, trusted)
+            own = None if by_script else own
             splits = _data(folder, arguments.data, config.get("data", {}), words, own)
             facts = {**arguments_from_data(splits), **facts}
-        facts["input_shape"] = tuple(facts.get("input_shape", ()))
         trainer = arguments.trainer.make(runs_dir=None, default_callbacks=False)
-        return arguments.model.make_model(facts), splits, trainer
+        facts["input_shape"] = tuple(facts.get("input_shape", ()))
+        return model or arguments.model.make_model(facts), splits, trainer
 
 
 @contextlib.contextmanager
@@ -150,7 +158,7 @@ def _located(folder: Path) -> Iterator[None]:
         raise
 
 
-def _settings(folder, data, words, known, trusted):
+def _settings(folder, data, words, known, trusted, script=None):
     """Return the `Arguments` of a run with what options ask for, and its config; set its seed."""
     for word in words:
         if word.startswith("--model."):
@@ -160,12 +168,15 @@ def _settings(folder, data, words, known, trusted):
     names = Names(trusted=trusted)
     trainer = {"device": "cpu" if config["trainer"].get("device", "cpu") == "cpu" else "auto"}
     said = {"model": config["model"], "data": config.get("data", {}), "trainer": trainer}
+    if script is not None:
+        said = {"data": script.named_data(), "trainer": trainer}
     names.add(said, trust.Source("config.json", folder))
     if data is not None:
         names.choose("data", data)
     fixed = set(inspect.signature(Trainer).parameters).difference(SETTABLE)
-    arguments = Arguments(names, fixed=fixed)
-    kept, takes = folder / TOKENIZER, inspect.signature(arguments.data.target).parameters
+    arguments = Arguments(names, fixed=fixed, has_trainer=True)
+    takes = inspect.signature(arguments.data.target).parameters if arguments.data else ()
+    kept = folder / TOKENIZER
     if kept.is_file() and "tokenizer" in takes:  # the model has the vocabulary of its training
         names.values["data.tokenizer"] = str(kept), ""
     arguments.parse(words, known)
@@ -174,18 +185,15 @@ def _settings(folder, data, words, known, trusted):
 
 
 def _config(file: Path) -> dict[str, Any]:
-    """Return the settings of a run that the command line has made."""
+    """Return the settings of a run."""
     try:
         config = read_json(file)
         if not isinstance(config, dict) or "model" not in config:
             raise ValueError("it does not hold the settings of a run")
     except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be used: {error}; restore it, or train again") from error
-    if not isinstance(config.get("model"), dict) or "name" not in config["model"]:
-        raise UsageError(
-            f"run {file.parent} was made by a script, so its model cannot be built from "
-            "config.json; evaluate it there: Trainer().test(module, data, checkpoint=...)"
-        )
+    if not isinstance(config["model"], dict) or "name" not in config["model"]:
+        raise UsageError(f"{file}: model: expected its name and arguments; restore it")
     for part in ("trainer", "facts"):
         value = config.setdefault(part, {})
         if not isinstance(value, dict):
@@ -211,7 +219,7 @@ def _data(folder: Path, data: Choice, config: Any, words: Iterable[str], own) ->
         The settings of the run's own data, from ``config.json``.
     words : list of str
         Options that the user gave.
-    own : callable
+    own : callable or None
         Returns the run's own `Arguments`, for an old run that keeps no preprocessing.
     """
     takes = inspect.signature(data.target).parameters
@@ -250,7 +258,7 @@ def _kept(folder, own, other):
     None is for an old run whose own data are loaded, which makes it again.
     """
     found = Preprocessing.of_run(folder)
-    if found is not None or not other:
+    if found is not None or not other or own is None:
         return found
     message = (
         f"run {folder} keeps no {FILE}, from which other data would get its classes and scale, "

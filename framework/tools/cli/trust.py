@@ -2,14 +2,11 @@
 
 Names that the user types are trusted. A config file or a run's folder may come from other people: a
 class that it names by import path, ``module:Class`` or ``file.py:Class``, is imported with
-``--trust`` only. Runs and sweeps that this user's own commands have made need no flag: a record of
-each lies in the user's own state folder, outside the run, so that nothing in a run's folder can
-grant it.
+``--trust`` only. Runs and sweeps that this user's own commands have made need no flag; see
+`firstlight.runs.consent`.
 """
 
-import hashlib
 import importlib.util
-import json
 import os
 import re
 import sys
@@ -19,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from firstlight.support.files import write_json
+from firstlight.runs.consent import recorded
 from firstlight.support.printable import shown
 from firstlight.tools.cli.command import option
 from firstlight.tools.cli.errors import UsageError
@@ -111,32 +108,6 @@ def is_code(value: Any, kind: Any) -> bool:
     if kind is typing.Any:
         return any(sign in str(value) for sign in "{[:\n")  # YAML, in which a class may be named
     return not re.fullmatch(r"[\w+-]*|[-+\d.e]+", str(value)) or Path(value).exists()
-
-
-def remember(folder: str | os.PathLike[str], code: Mapping[str, Any]) -> None:
-    """Record that this user's own command has made a run's, or sweep's, folder with this code."""
-    if code:
-        record = _record(folder)
-        record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_json(record, {"folder": str(Path(folder).resolve()), "code": code})
-
-
-def recorded(folder: str | os.PathLike[str] | None) -> dict[str, Any]:
-    """Return the code that `remember` noted for a folder; {} for another user's."""
-    if folder is None:
-        return {}
-    try:
-        found = json.loads(_record(folder).read_text(encoding="utf-8"))
-        same = found["folder"] == str(Path(folder).resolve())
-        return dict(found["code"]) if same else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _record(folder):
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    name = hashlib.sha256(str(Path(folder).resolve()).encode()).hexdigest()
-    return Path(state) / "firstlight" / "trusted" / f"{name}.json"
 
 
 def _is_plain(kind):

@@ -120,8 +120,8 @@ def gather(
             commands=provenance.commands(run),
         )
         content.environment, content.packages = provenance.environment(run)
-        if isinstance(run.config.get("model"), str):
-            content.structure = run.config["model"]
+        if run.by_script:  # shown where the model cannot be created again
+            content.structure = _structure(run.config)
         if run.status not in ("finished", "running"):
             error = run.summary.get("error", "")
             content.problem = say(run.status) + (f": {error}" if error else "")
@@ -165,6 +165,12 @@ def of_trainer(
     run = RunFolder(trainer.run.path)
     best = "best" if (run.path / "checkpoints" / "best.safetensors").is_file() else None
     return gather(run, others, (trainer.module, data, trainer, best), **options)
+
+
+def _structure(config):
+    """Return the text of a script's model; earlier versions had it in place of the settings."""
+    facts, model = config.get("facts"), config.get("model")
+    return model if isinstance(model, str) else str((facts or {}).get("structure", ""))
 
 
 def _settings(run):

@@ -58,7 +58,7 @@ def commands(run: RunFolder) -> list[str]:
     """Return the commands that reproduce a run: from its settings, or as it was started."""
     git = run.environment.get("git")
     lines = [f"git checkout {git['commit'][:12]}"] if git and not git.get("dirty") else []
-    if isinstance(run.config.get("model"), dict):
+    if not run.by_script:
         return [*lines, f"firstlight fit --config {run.path.parent.parent.name}/{run.label}"]
     command = run.environment.get("command", [])
     return [*lines, shlex.join(["python", *command])] if command else lines

@@ -64,7 +64,8 @@ def test_environment_tells_enough_to_repeat_the_run(run):
 def test_config_of_a_script(run):
     config = json.loads((run.path / "config.json").read_text())
     assert config["trainer"]["max_epochs"] == 2
-    assert "Linear(3, 1" in config["model"]
+    assert config["model"] == {"name": "nets:Line", "width": 3, "lr": 0.1}
+    assert "Linear(3, 1" in config["facts"]["structure"]
 
 
 def test_latest_leads_to_the_newest_run(run, line, line_data):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from firstlight import plugins
 from firstlight.callback import Callback
 from firstlight.data.splits import SPLITS
+from firstlight.runs import consent
 from firstlight.support import printable
 from firstlight.support.extras import installed
 from firstlight.support.files import forgiving
 from firstlight.support.rng import seed_everything
-from firstlight.tools.cli import text, trust
+from firstlight.tools.cli import text
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Options, option
 from firstlight.tools.cli.data_arguments import arguments_from_data
@@ -154,7 +155,7 @@ class OwnRun(Callback):
     Parameters
     ----------
     code : dict
-        As `firstlight.tools.cli.trust.remember` takes it.
+        As `firstlight.runs.consent.remember` takes it.
     """
 
     def __init__(self, code: Mapping[str, Any]) -> None:
@@ -164,7 +165,7 @@ class OwnRun(Callback):
         """Write the record before the run can be killed."""
         if trainer.run is not None:
             with forgiving("the note that this run is yours"):
-                trust.remember(trainer.run.path, self.code)
+                consent.remember(trainer.run.path, self.code)
 
 
 def run_location(trainer: Trainer, runs_dir: str | None) -> str:

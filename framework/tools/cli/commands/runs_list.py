@@ -135,7 +135,7 @@ def _head(run):
         ("", f"what was not committed: {run.path / PATCH}" if has_patch else ""),
         ("", f"what it printed: {run.path / LOG}" if (run.path / LOG).is_file() else ""),
     ]
-    by_command = isinstance(run.config.get("model"), dict)  # others are resumed by their script
+    by_command = not run.by_script  # others are resumed by their script
     if run.status not in ("finished", "running") and run.resumable and by_command:
         rows.append(("resume", f"firstlight fit --config {run.path} --resume {run.path}"))
     return [(name, value) for name, value in rows if str(value).strip()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firstlight.runs import consent
 from firstlight.support.files import forgiving, from_here, write_atomically
 from firstlight.tools.cli import text, trust
 from firstlight.tools.cli.command import Args, Command, Options, option
@@ -57,7 +58,7 @@ class Sweep(Command):
             code = check(spec, runs_dir, args)
             driver = Driver(spec, runs_dir, lambda t: tell(line(spec, t), flush=True), args.trust)
             with forgiving("the note that this sweep is yours"):
-                trust.remember(driver.folder, code)
+                consent.remember(driver.folder, code)
         jobs = f", {spec.jobs} at a time" * (spec.jobs > 1)
         tell(f"{spec.name}: {spec.trials} trials, {spec.method}{jobs}, {spec.goal} {spec.metric}")
         try:
@@ -88,7 +89,7 @@ def described(args: Args) -> tuple[SweepSpec, str | Path]:
 def check(spec: SweepSpec, runs_dir: str | Path, args: Args) -> dict[str, dict[str, str]]:
     """Raise a `UsageError` if a value of a setting cannot be understood, before anything runs.
 
-    Returns the code that the sweep names, as `firstlight.tools.cli.trust.remember` takes it.
+    Returns the code that the sweep names, as `firstlight.runs.consent.remember` takes it.
     """
     from firstlight.tools.sweeps.space import Range
     from firstlight.tools.sweeps.worker import settings_of

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from campaigns import slow_but
 
+from firstlight.runs import consent
 from firstlight.runs.find import latest_run
-from firstlight.tools.cli import trust
 
 PLANTED = """
 from pathlib import Path
@@ -206,16 +206,16 @@ def test_an_own_run_means_its_own_files(cli, tmp_path, monkeypatch):
 def test_nothing_in_a_runs_folder_grants_trust(cli, strange, tmp_path):
     code = {"evil.py:Net": str(tmp_path / "evil.py")}
     run = strange({"model": {"name": "evil.py:Net"}})
-    record = trust._record(run)
+    record = consent.record_path(run)
     for place in (run / record.name, run / ".state" / "firstlight" / "trusted" / record.name):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(json.dumps({"folder": str(run), "code": code}))
     assert cli("test", run)[0] == 2
-    trust.remember(tmp_path / "another", code)
-    trust._record(tmp_path / "another").rename(record)  # of another folder
+    consent.remember(tmp_path / "another", code)
+    consent.record_path(tmp_path / "another").rename(record)  # of another folder
     assert cli("test", run)[0] == 2
-    trust.remember(run, code)
-    assert trust.recorded(run) == code
+    consent.remember(run, code)
+    assert consent.recorded(run) == code
 
 
 def test_runs_of_registered_names_leave_no_record(cli, tmp_path):

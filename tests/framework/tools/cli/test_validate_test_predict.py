@@ -1,6 +1,7 @@
 """``validate``, ``test`` and ``predict`` on runs of the past."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -83,7 +84,11 @@ def test_without_a_note_of_it_the_newest_run_is_the_latest(cli, tmp_path):
 def test_the_run_of_a_script_says_so(refused, line, line_data):
     trainer = fl.Trainer(max_epochs=1, default_callbacks=False)
     trainer.fit(line(), line_data)
-    assert "was made by a script" in refused("test")
+    assert "cannot be made again: no script called fit whose code" in refused("test")
+    config = json.loads((trainer.run.path / "config.json").read_text())
+    shutil.rmtree(trainer.run.path / "source")  # as earlier versions left it
+    (trainer.run.path / "config.json").write_text(json.dumps(config | {"model": "Line()"}))
+    assert "was made by a script and keeps no record of its model" in refused("test")
 
 
 def test_predictions_as_arrays(cli, here):

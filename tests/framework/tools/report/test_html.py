@@ -138,7 +138,7 @@ def test_texts_are_markdown_and_cannot_bring_html(report, tmp_path):
 def test_a_run_of_a_script_has_all_but_the_model(by_script, tmp_path):
     model, missing = rebuilt(by_script.path)
     assert model is None
-    assert "was made by a script" in missing
+    assert "cannot be made again" in missing
     (by_script.path / "gradients.json").write_text(
         json.dumps([{"parameter": "body.weight", "error": 1.5e-9}])
     )

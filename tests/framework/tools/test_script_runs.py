@@ -1,0 +1,339 @@
+"""A script's run is loaded, tested, looked at and reported from its folder alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight.runs import RunFolder, list_runs
+from firstlight.runs.find import latest_run
+from firstlight.tools.cli.main import main
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+# A project as a user of Lightning would write it, who knows nothing of the recorder.
+TRAIN = """
+import argparse
+from pathlib import Path
+
+import firstlight as fl
+from firstlight import nn
+
+from blobs import Blobs, load_arrays
+from nets.mlp import Net
+
+API_KEY = "hush-hush"
+
+
+def parse():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--hidden", type=int, default=8)
+    parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--form", default="arrays")
+    return parser.parse_args()
+
+
+def train(net, data, val=None):
+    trainer = fl.Trainer(max_epochs=2, callbacks=["early_stopping"], log_every_n_steps=10, seed=1)
+    trainer.fit(net, data, val)
+
+
+def main(args):
+    Path("side_effect").touch()
+    print("training")
+    net = Net(hidden=(args.hidden, 4), activation=nn.ReLU, weights=[1.0, 2.0, 1.0])
+    if args.form == "arrays":
+        (x, y), val = load_arrays(args.samples)
+        train(net, (x, y), val)
+    else:
+        blobs = Blobs(args)
+        blobs.setup()
+        train(net, data=blobs.splits)
+
+
+if __name__ == "__main__":
+    main(parse())
+"""
+NET = """
+import numpy as np
+
+import firstlight as fl
+from firstlight import nn, optim
+
+from .parts import Body
+
+
+class Net(fl.Module):
+    def __init__(self, hidden, activation, weights, lr=0.05, in_features=2):
+        self.body = Body([in_features, *hidden, len(weights)], activation())
+        self.loss = nn.CrossEntropyLoss(weight=np.array(weights, "float32"))
+        self.lr = lr
+
+    def forward(self, x):
+        return self.body(x)
+
+    def backward(self, dy):
+        return self.body.backward(dy)
+
+    def configure_optimizer(self):
+        return optim.AdamW(self.parameters(), lr=self.lr, weight_decay=0.01)
+"""
+PARTS = """
+from firstlight import nn
+
+
+class Body(nn.Sequential):
+    def __init__(self, sizes, activation):
+        first = sizes.pop(0)  # the caller's list
+        layers = []
+        for size in sizes:
+            layers += [nn.Linear(first, size), activation]
+            first = size
+        super().__init__(*layers[:-1])
+"""
+BLOBS = """
+import numpy as np
+
+import firstlight as fl
+
+
+def load_arrays(samples, noise=0.3):
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=samples)
+    x = np.stack([np.cos(2 * y), np.sin(2 * y)], axis=1) + noise * rng.normal(size=(samples, 2))
+    cut = samples // 4
+    return (x[cut:], y[cut:]), (x[:cut], y[:cut])
+
+
+class Blobs:
+    def __init__(self, args):
+        self.args = args
+
+    def setup(self):
+        train, val = load_arrays(self.args.samples)
+        names = ["a", "b", "c"]
+        self.splits = fl.DataSplits(train, val, val, name="blobs", classes=names, batch_size=7)
+"""
+FILES = {
+    "train.py": TRAIN, "nets/mlp.py": NET, "nets/parts.py": PARTS, "blobs.py": BLOBS,
+    "unused.py": "raise SystemExit(3)",
+}  # fmt: skip
+
+
+def write(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def execute(folder, *words, main="train.py"):
+    """Run a script in its folder, and return the `RunFolder` of its run."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", main, *map(str, words)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"FIRSTLIGHT_TEST_DEVICE": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    return RunFolder(latest_run(folder / "runs"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project's folder, with a run of arrays and one of splits; then its sources go away."""
+    folder = tmp_path_factory.mktemp("project")
+    write(folder, FILES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / ".state"))
+        runs = [execute(folder, "--hidden", 6), execute(folder, "--form", "splits")]
+    for name in FILES:
+        (folder / name).unlink()
+    shutil.rmtree(folder / "nets")
+    (folder / "side_effect").unlink()
+    return folder, *runs
+
+
+@pytest.fixture
+def here(project, monkeypatch):
+    """The two runs, of the user who has made them, who is in another folder now."""
+    folder, *runs = project
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / ".state"))
+    yield runs
+    assert not (folder / "side_effect").exists(), "the script trained again"
+
+
+@pytest.fixture
+def say(capsys):
+    def run(*words):
+        code = main([str(word) for word in words])
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def test_settings_are_in_the_layout_of_the_command_line(project):
+    folder, arrays, splits = project
+    model = {"name": "nets.mlp:Net", "hidden": [6, 4], "activation": "firstlight.nn.relu:ReLU"}
+    found = arrays.config
+    assert found["model"] | model == found["model"]
+    assert found["model"]["lr"] == 0.05, "a default"
+    assert found["data"] == {"name": "tuple", "batch_size": 30, "train": 30, "val": 10}
+    assert found["optimizer"] == {
+        **{"name": "AdamW", "lr": 0.05, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.01}
+    }
+    assert found["callbacks"]["early_stopping"]["patience"] == 3
+    assert found["trainer"]["log_every_n_steps"] == 10
+    assert found["trainer"]["max_epochs"] == 2
+    assert found["facts"]["dtype"] == "float32"
+    assert splits.config["data"] == {
+        **{"name": "blobs", "batch_size": 7, "train": 30, "val": 10, "test": 10}
+    }
+    runs = list_runs(folder / "runs", where="model.hidden == '6,4' and optimizer == 'AdamW'")
+    assert [run.path for run in runs] == [arrays.path]
+
+
+def test_the_scripts_own_files_are_copied(project):
+    _, run, _ = project
+    copies = {p.relative_to(run.path / "source").as_posix() for p in run.path.rglob("*.py")}
+    assert copies == {"train.py", "nets/mlp.py", "nets/parts.py", "blobs.py"}, "and no others"
+    assert (run.path / "source" / "blobs.py").read_text() == BLOBS
+    assert 'API_KEY = "***"' in (run.path / "source" / "train.py").read_text()
+    assert all(
+        "hush" not in p.read_text()
+        for p in run.path.glob("**/*.*")
+        if p.suffix != ".png" and p.suffix != ".safetensors" and "events" not in p.name
+    )
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_loaded_weights_compute_the_bytes_of_the_training(here, number):
+    run = here[number]
+    model, data = fl.load(run.path), fl.load_data(run.path)
+    assert not model.training
+    x, y = data.val[np.arange(len(data.val))]
+    loss = model.loss(model(x), y)
+    assert float(loss) == pytest.approx(run.best["val_loss"]["value"], rel=1e-6)
+    again = fl.load(run.path)
+    for name, array in again.state_dict().items():
+        np.testing.assert_array_equal(array, model.state_dict()[name])
+    last = fl.load(run.path, weights="last").state_dict()
+    kept = fl.Checkpoint.load(run.path / "checkpoints" / "last.safetensors").model
+    assert all(last[name].tobytes() == kept[name].tobytes() for name in kept)
+    assert "nets.mlp" not in sys.modules
+
+
+def test_commands_work_from_the_run_folder_alone(here, say, tmp_path):
+    run = here[1]
+    for words in (
+        ("test", run.path), ("validate", run.path), ("look", run.path, "--output", tmp_path / "p"),
+        ("predict", run.path, "--output", tmp_path / "p.csv"),
+        ("runs", "compare", *[r.path for r in here]),
+        ("report", run.path, "--output", tmp_path / "r.html"), ("runs", "show", run.path),
+    ):  # fmt: skip
+        code, out, err = say(*words)
+        assert code == 0, (words, err)
+        assert "script" not in out.replace("script_", "")
+    assert (tmp_path / "p" / "confusion_matrix.png").is_file()
+    code, out, _ = say("validate", here[0].path)
+    assert f"{here[0].best['val_loss']['value']:.4f}" in out
+
+
+def test_other_data_are_given_by_name(here, say, tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.zeros((5, 2), "float32"), y=np.array([0, 1, 2, 0, 1]))
+    code, out, err = say("test", here[1].path, "--data", tmp_path / "d.npz")
+    assert (code, err) == (0, "")
+    assert "5 samples" in out
+
+
+def test_a_strangers_run_needs_consent(project, say, tmp_path):
+    run = project[1]
+    shutil.copytree(run.path, tmp_path / "runs" / "from-a-friend" / run.path.name)
+    friend = latest = tmp_path / "runs" / "from-a-friend" / run.path.name
+    for command in ("test", "look", "predict"):
+        code, _, err = say(command, friend)
+        assert code == 2
+        assert "code that would run with your rights; if you trust where it comes" in err
+    with pytest.raises(ValueError, match="pass trust=True"):
+        fl.load(friend)
+    assert fl.load(friend, trust=True).lr == 0.05
+    assert say("validate", latest, "--trust")[0] == 0
+
+
+def test_a_changed_copy_needs_consent_and_what_lies_beside_it_is_never_run(
+    here, tmp_path, monkeypatch
+):
+    path = here[0].path / "source" / "blobs.py"
+    (here[0].path / "source" / "numpy.py").write_text("raise SystemExit(4)")
+    assert fl.load(here[0].path) is not None
+    before = path.read_text()
+    path.write_text(before + "\n")
+    try:
+        with pytest.raises(ValueError, match="pass trust=True"):
+            fl.load(here[0].path)
+    finally:
+        path.write_text(before)
+
+
+def test_what_is_not_kept_is_named(tmp_path):
+    write(tmp_path, {"train.py": OPEN})
+    run = execute(tmp_path)
+    assert run.config["model"]["file"].startswith("<_io.TextIOWrapper name='train.py'")
+    with pytest.raises(ValueError, match=r"model\.file was <_io.TextIOWrapper .* cannot keep"):
+        fl.load(run.path)
+
+
+OPEN = """
+import firstlight as fl
+from firstlight import nn, optim
+
+
+class Net(nn.Sequential):
+    def __init__(self, file):
+        super().__init__(nn.Linear(2, 2))
+        self.loss = nn.MSELoss()
+
+    def configure_optimizer(self):
+        return optim.SGD(self.parameters(), lr=0.1)
+
+
+if __name__ == "__main__":
+    import numpy as np
+    x = np.random.default_rng().normal(size=(8, 2))
+    with open("train.py") as file:
+        fl.Trainer(max_epochs=1).fit(Net(file), (x, x))
+"""
+
+
+def test_other_samples_than_those_of_the_training_are_refused(tmp_path, say):
+    write(tmp_path, {"train.py": OPEN.replace("Net(file)", "Net(3)")})
+    run = execute(tmp_path)
+    code, _, err = say("validate", run.path)
+    assert code == 2
+    assert "makes other train samples now than it did" in err
+    assert "--data NAME" in err
+    assert fl.load(run.path) is not None
+
+
+@pytest.mark.parametrize("script", ["digits_module.py", "digits_picture.py"])
+def test_runs_of_the_examples(script, tmp_path, say):
+    shutil.copy(EXAMPLES / script, tmp_path / script)
+    text = (tmp_path / script).read_text().replace("max_epochs=30", "max_epochs=2")
+    (tmp_path / script).write_text(text)
+    run = execute(tmp_path, main=script)
+    (tmp_path / script).unlink()
+    (tmp_path / "elsewhere").mkdir()
+    os.chdir(tmp_path / "elsewhere")
+    code, out, err = say("test", run.path)
+    assert (code, err) == (0, "")
+    assert f"{run.metrics['test_acc']:.4f}" in out
+    model = fl.load(run.path)
+    kept = fl.Checkpoint.load(run.path / "checkpoints" / "best.safetensors").model
+    assert all(model.state_dict()[name].tobytes() == kept[name].tobytes() for name in kept)
+    assert json.loads((run.path / "config.json").read_text())["data"]["name"] == "digits"
