@@ -30,6 +30,7 @@ from firstlight.support.reading import parse_json, read_text
 FOLDER = "source"  # in a run's folder
 RECORD = "rebuild.json"
 MAIN = "__main__"
+OWN_CLASSES = ("firstlight.nn.", "firstlight.models.", "firstlight.data.transforms:")
 FILE_LIMIT = 2**18  # bytes of one file
 LIMIT = 2**21  # bytes of all
 
@@ -57,7 +58,8 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
         path = getattr(module, "__file__", None)
         if not isinstance(path, str) or not path.endswith(".py"):
             continue
-        path = os.path.abspath(path)
+        if not os.path.isabs(path):
+            path = os.path.abspath(path)
         if not path.startswith(beginning) or is_installed(name, path):
             continue
         try:
@@ -152,19 +154,21 @@ def read(run: PathLike) -> dict[str, str]:
 
 
 def names_code(record: Mapping[str, Any]) -> bool:
-    """Return whether a record needs code that is neither firstlight's nor registered."""
-    if record["modules"] or ":" in (record["data"] or {}).get("name", ""):
+    """Return whether a record needs code beyond firstlight's models and registered data."""
+    data = record["data"] or {}
+    if record["modules"] or ":" in str(data.get("name")):
         return True
-    return any(not name.startswith("firstlight.") for name in _references(record["model"]))
+    named = references([record["model"], data.get("arguments")])
+    return not all(name.startswith(OWN_CLASSES) for name in named)
 
 
-def _references(encoded):
+def references(encoded):
     """Yield the classes and functions that an encoded value names."""
     if isinstance(encoded, dict):
         yield from (str(encoded[kind]) for kind in ("object", "reference") if kind in encoded)
     if isinstance(encoded, (list, dict)):
         for item in encoded.values() if isinstance(encoded, dict) else encoded:
-            yield from _references(item)
+            yield from references(item)
 
 
 class Copies(importlib.abc.MetaPathFinder):

@@ -15,12 +15,12 @@ There is no pickle: only these are created again, by calls of classes that the c
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import inspect
 import math
 import re
 import types
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -75,6 +75,8 @@ def encode(value: Any, depth: int = 0) -> Any:
         return {"dtype_of": value.name}
     if type(value) is np.ndarray and value.size <= MOST and value.dtype.kind in "biuf":
         return {"array": value.tolist(), "dtype": value.dtype.name}
+    if isinstance(value, np.ufunc):
+        return {"reference": f"numpy:{value.__name__}"}
     if isinstance(value, type) or inspect.isroutine(value):
         name = reference(value)
         return unkept(value) if "<" in name else {"reference": name}
@@ -84,9 +86,9 @@ def encode(value: Any, depth: int = 0) -> Any:
         except (TypeError, ValueError, AttributeError):  # __init__ was replaced
             return unkept(value, reference(type(value)))
         return encode_object(value, *created, depth=depth)
-    if dataclasses.is_dataclass(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.init}
-        return encode_object(value, fields, [], depth=depth)
+    if is_dataclass(value):
+        given = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+        return encode_object(value, given, [], depth=depth)
     return unkept(value)
 
 
@@ -199,7 +201,10 @@ def decode(encoded: Any, find: Callable[[str], Any], where: str) -> Any:
     if kind == "object":
         named = {n: decode(v, find, f"{where}.{n}") for n, v in encoded["arguments"].items()}
         unnamed = [decode(v, find, f"{where}[{i}]") for i, v in enumerate(encoded["unnamed"])]
-        return find(inside)(*unnamed, **named)
+        kind = find(inside)
+        if not (isinstance(kind, type) and (issubclass(kind, Module) or is_dataclass(kind))):
+            raise ValueError(f"{where}: expected a class of a model or a dataclass, got {inside}")
+        return kind(*unnamed, **named)
     raise ValueError(f"{where}: unknown kind of value {kind!r}")
 
 

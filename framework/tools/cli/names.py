@@ -151,8 +151,8 @@ def load_config(path: str) -> dict[str, Any]:
         raise UsageError(f"--config {path}: expected settings by name, got {shown(config)}")
     if Path(path).is_dir() and "optimizer" in config:
         raise UsageError(
-            f"--config {path}: this run was made by a script, whose model no settings describe; "
-            "run the script again"
+            f"--config {path}: this run was made by a script, and fit cannot do all that a script "
+            "does; run the script again"
         )
     return {key: value for key, value in config.items() if key != "facts"}
 

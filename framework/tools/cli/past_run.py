@@ -169,7 +169,8 @@ def _settings(folder, data, words, known, trusted, script=None):
     trainer = {"device": "cpu" if config["trainer"].get("device", "cpu") == "cpu" else "auto"}
     said = {"model": config["model"], "data": config.get("data", {}), "trainer": trainer}
     if script is not None:
-        said = {"data": script.named_data(), "trainer": trainer}
+        config["data"] = script.named_data()
+        said = {"data": config["data"], "trainer": trainer}
     names.add(said, trust.Source("config.json", folder))
     if data is not None:
         names.choose("data", data)

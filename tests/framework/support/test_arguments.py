@@ -57,7 +57,7 @@ def test_every_setting_may_be_one(number):
     assert '"lr": 0.' in told
     assert '"betas": [0.5, 0.25]' in told
     config = json.loads((trainer.run.path / "config.json").read_text())
-    assert config["trainer"]["limits"]["val"] == 1
+    assert config["trainer"]["limit_val_batches"] == 1
 
 
 @pytest.mark.parametrize("number", KINDS)

@@ -9,121 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from script_projects import BLOBS, FILES, MANY, OPEN
 
 import firstlight as fl
 from firstlight.runs import RunFolder, list_runs
 from firstlight.runs.find import latest_run
 from firstlight.tools.cli.main import main
+from firstlight.training.recording import fingerprints
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-
-# A project as a user of Lightning would write it, who knows nothing of the recorder.
-TRAIN = """
-import argparse
-from pathlib import Path
-
-import firstlight as fl
-from firstlight import nn
-
-from blobs import Blobs, load_arrays
-from nets.mlp import Net
-
-API_KEY = "hush-hush"
-
-
-def parse():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--hidden", type=int, default=8)
-    parser.add_argument("--samples", type=int, default=40)
-    parser.add_argument("--form", default="arrays")
-    return parser.parse_args()
-
-
-def train(net, data, val=None):
-    trainer = fl.Trainer(max_epochs=2, callbacks=["early_stopping"], log_every_n_steps=10, seed=1)
-    trainer.fit(net, data, val)
-
-
-def main(args):
-    Path("side_effect").touch()
-    print("training")
-    net = Net(hidden=(args.hidden, 4), activation=nn.ReLU, weights=[1.0, 2.0, 1.0])
-    if args.form == "arrays":
-        (x, y), val = load_arrays(args.samples)
-        train(net, (x, y), val)
-    else:
-        blobs = Blobs(args)
-        blobs.setup()
-        train(net, data=blobs.splits)
-
-
-if __name__ == "__main__":
-    main(parse())
-"""
-NET = """
-import numpy as np
-
-import firstlight as fl
-from firstlight import nn, optim
-
-from .parts import Body
-
-
-class Net(fl.Module):
-    def __init__(self, hidden, activation, weights, lr=0.05, in_features=2):
-        self.body = Body([in_features, *hidden, len(weights)], activation())
-        self.loss = nn.CrossEntropyLoss(weight=np.array(weights, "float32"))
-        self.lr = lr
-
-    def forward(self, x):
-        return self.body(x)
-
-    def backward(self, dy):
-        return self.body.backward(dy)
-
-    def configure_optimizer(self):
-        return optim.AdamW(self.parameters(), lr=self.lr, weight_decay=0.01)
-"""
-PARTS = """
-from firstlight import nn
-
-
-class Body(nn.Sequential):
-    def __init__(self, sizes, activation):
-        first = sizes.pop(0)  # the caller's list
-        layers = []
-        for size in sizes:
-            layers += [nn.Linear(first, size), activation]
-            first = size
-        super().__init__(*layers[:-1])
-"""
-BLOBS = """
-import numpy as np
-
-import firstlight as fl
-
-
-def load_arrays(samples, noise=0.3):
-    rng = np.random.default_rng(0)
-    y = rng.integers(3, size=samples)
-    x = np.stack([np.cos(2 * y), np.sin(2 * y)], axis=1) + noise * rng.normal(size=(samples, 2))
-    cut = samples // 4
-    return (x[cut:], y[cut:]), (x[:cut], y[:cut])
-
-
-class Blobs:
-    def __init__(self, args):
-        self.args = args
-
-    def setup(self):
-        train, val = load_arrays(self.args.samples)
-        names = ["a", "b", "c"]
-        self.splits = fl.DataSplits(train, val, val, name="blobs", classes=names, batch_size=7)
-"""
-FILES = {
-    "train.py": TRAIN, "nets/mlp.py": NET, "nets/parts.py": PARTS, "blobs.py": BLOBS,
-    "unused.py": "raise SystemExit(3)",
-}  # fmt: skip
 
 
 def write(folder, files):
@@ -281,34 +175,67 @@ def test_a_changed_copy_needs_consent_and_what_lies_beside_it_is_never_run(
         path.write_text(before)
 
 
+PLANTED = [
+    {"object": "firstlight.support.files:write_atomically", "arguments": {"path": "ran"}},
+    {"object": "firstlight.nn.linear:np.save", "arguments": {"file": "ran.npy", "arr": 1}},
+    {"object": "os:makedirs", "arguments": {"name": "ran"}},
+    {"object": "evil:Net", "arguments": {}},
+    {
+        **{"object": "firstlight.models.mlp:MLP", "unnamed": [4, 2]},
+        "arguments": {"init": {"object": "firstlight.nn.linear:np.save", "arguments": {}}},
+    },
+]
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize("model", PLANTED)
+def test_a_strangers_record_calls_nothing_but_models(model, trust, tmp_path, line_data):
+    x, y = line_data
+    trainer = fl.Trainer(max_epochs=1, default_callbacks=False, callbacks=["model_checkpoint"])
+    trainer.fit(fl.models.Polynomial(2), (x[:, :1], y))
+    path = trainer.run.path / "source" / "rebuild.json"
+    assert fl.load(trainer.run.path) is not None, "a model of firstlight needs no consent"
+    (tmp_path / "evil.py").write_text("open('ran', 'w')\nclass Net: pass")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"model": {"unnamed": [], **model}}))
+    if trust and model["object"].startswith("evil"):
+        return  # that is what the user agreed to
+    with pytest.raises(ValueError, match="cannot be built again" if trust else "built|trust=True"):
+        fl.load(trainer.run.path, trust=trust)
+    assert not list(tmp_path.glob("ran*"))
+
+
+@pytest.mark.parametrize("entry", ["model", "calls", "modules", "seed", "cwd"])
+def test_a_damaged_record_is_named(entry, line, line_data):
+    trainer = fl.Trainer(max_epochs=1, default_callbacks=False, callbacks=["model_checkpoint"])
+    trainer.fit(line(), line_data)
+    path = trainer.run.path / "source" / "rebuild.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {entry: "x" if entry != "cwd" else 3}))
+    with pytest.raises(ValueError, match=r"rebuild\.json (is damaged in|does not hold)"):
+        fl.load(trainer.run.path, trust=True)
+    path.write_text("{")
+    with pytest.raises(ValueError, match="source: not JSON"):
+        fl.load(trainer.run.path, trust=True)
+
+
+def test_runs_of_the_command_line_are_loaded_too(say):
+    assert say("fit", "--model.hidden", "6", "--trainer.max_steps", "2")[0] == 0
+    model, data = fl.load(), fl.load_data("latest")
+    assert isinstance(model, fl.models.MLP)
+    assert len(data.test) == 359
+    kept = fl.Checkpoint.load(latest_run("runs") / "checkpoints" / "best.safetensors").model
+    assert all(model.state_dict()[name].tobytes() == kept[name].tobytes() for name in kept)
+    with pytest.raises(FileNotFoundError, match="no run nobody in runs"):
+        fl.load("nobody")
+
+
 def test_what_is_not_kept_is_named(tmp_path):
     write(tmp_path, {"train.py": OPEN})
     run = execute(tmp_path)
     assert run.config["model"]["file"].startswith("<_io.TextIOWrapper name='train.py'")
     with pytest.raises(ValueError, match=r"model\.file was <_io.TextIOWrapper .* cannot keep"):
         fl.load(run.path)
-
-
-OPEN = """
-import firstlight as fl
-from firstlight import nn, optim
-
-
-class Net(nn.Sequential):
-    def __init__(self, file):
-        super().__init__(nn.Linear(2, 2))
-        self.loss = nn.MSELoss()
-
-    def configure_optimizer(self):
-        return optim.SGD(self.parameters(), lr=0.1)
-
-
-if __name__ == "__main__":
-    import numpy as np
-    x = np.random.default_rng().normal(size=(8, 2))
-    with open("train.py") as file:
-        fl.Trainer(max_epochs=1).fit(Net(file), (x, x))
-"""
 
 
 def test_other_samples_than_those_of_the_training_are_refused(tmp_path, say):
@@ -319,6 +246,32 @@ def test_other_samples_than_those_of_the_training_are_refused(tmp_path, say):
     assert "makes other train samples now than it did" in err
     assert "--data NAME" in err
     assert fl.load(run.path) is not None
+
+
+def test_every_way_to_call_fit(tmp_path, say, monkeypatch):
+    write(tmp_path, {"many.py": MANY})
+    execute(tmp_path, "one", "two", main="many.py")
+    (tmp_path / "many.py").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    runs = list_runs(tmp_path / "runs")
+    assert [run.name for run in runs] == [
+        "top", "loop-6", "loop-9", "loader", "method", "named", "csv"
+    ]  # fmt: skip
+    for run in runs:
+        model, data = fl.load(run.path), fl.load_data(run.path)
+        kept = json.loads((run.path / "source" / "rebuild.json").read_text())["samples"]
+        assert kept == {n: v for n, v in fingerprints(data.parts).items() if n in kept}
+        weights = fl.Checkpoint.load(run.path / "checkpoints" / "best.safetensors").model
+        assert model.state_dict().keys() == weights.keys()
+        code, out, err = say("predict", run.path, "--split", "train")
+        assert (code, err) == (0, ""), run.name
+    top = runs[0]
+    assert fl.load(top.path).scale == 4.0
+    assert top.config["optimizer"]["groups"] == [{"lr": 0.02}]
+    assert top.config["model"]["settings"]["class_path"] == "__main__.Settings"
+    assert runs[1].config["model"]["settings"]["init_args"]["samples"] == 6
+    assert "noise" not in out
 
 
 @pytest.mark.parametrize("script", ["digits_module.py", "digits_picture.py"])
