@@ -30,7 +30,7 @@ def train(net, data, val=None):
 def main(args):
     Path("side_effect").touch()
     print("training")
-    net = Net(hidden=(args.hidden, 4), activation=nn.ReLU, weights=[1.0, 2.0, 1.0])
+    net = Net(hidden=(args.hidden, 4), activation=nn.ReLU, weights=[1.0, 2.0])
     if args.form == "arrays":
         (x, y), val = load_arrays(args.samples)
         train(net, (x, y), val)
@@ -54,6 +54,7 @@ from .parts import Body
 
 class Net(fl.Module):
     def __init__(self, hidden, activation, weights, lr=0.05, in_features=2):
+        weights.append(1.0)  # the caller's list
         self.body = Body([in_features, *hidden, len(weights)], activation())
         self.loss = nn.CrossEntropyLoss(weight=np.array(weights, "float32"))
         self.lr = lr
