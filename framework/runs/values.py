@@ -147,8 +147,8 @@ def plainly(encoded: Any) -> Any:
         return [plainly(item) for item in encoded]
     if not isinstance(encoded, dict):
         return encoded
-    kind = next(iter(encoded))
-    inside = encoded[kind]
+    kind = _kind(encoded)
+    inside = encoded.get(kind)
     if kind in ("tuple", "set", "frozenset", "array"):
         return plainly(inside)
     if kind == "dict":
@@ -183,8 +183,8 @@ def decode(encoded: Any, find: Callable[[str], Any], where: str) -> Any:
         return [decode(item, find, f"{where}[{i}]") for i, item in enumerate(encoded)]
     if not isinstance(encoded, dict):
         return encoded
-    kind = next(iter(encoded))
-    inside = encoded[kind]
+    kind = _kind(encoded)
+    inside = encoded.get(kind)
     if kind == "unkept":
         raise UnkeptError(f"{where} was {inside}, which a run cannot keep")
     if kind in SIMPLE:
@@ -206,6 +206,11 @@ def decode(encoded: Any, find: Callable[[str], Any], where: str) -> Any:
             raise ValueError(f"{where}: expected a class of a model or a dataclass, got {inside}")
         return kind(*unnamed, **named)
     raise ValueError(f"{where}: unknown kind of value {kind!r}")
+
+
+def _kind(encoded):
+    """Return the key that says what an encoded value is, in any order of keys."""
+    return next((kind for kind in ("object", "array") if kind in encoded), next(iter(encoded), ""))
 
 
 SIMPLE: dict[str, Callable[[Any], Any]] = {
