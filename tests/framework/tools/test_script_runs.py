@@ -177,12 +177,12 @@ def test_a_changed_copy_needs_consent_and_what_lies_beside_it_is_never_run(
 
 PLANTED = [
     {"object": "firstlight.support.files:write_atomically", "unnamed": ["ran", "x"]},
-    {"object": "firstlight.nn.linear:np.save", "arguments": {"file": "ran.npy", "arr": 1}},
+    {"object": "firstlight.nn.gelu:np.save", "arguments": {"file": "ran.npy", "arr": 1}},
     {"object": "os:makedirs", "arguments": {"name": "ran"}},
     {"object": "evil:Net", "arguments": {}},
     {
         **{"object": "firstlight.models.mlp:MLP", "unnamed": [4, 2]},
-        "arguments": {"init": {"reference": "firstlight.nn.linear:np.save"}},
+        "arguments": {"init": {"reference": "firstlight.nn.gelu:np.save"}},
     },
 ]
 
