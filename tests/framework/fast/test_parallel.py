@@ -1,8 +1,10 @@
 """Blocks shared by threads that sleep on a queue, and by the team of compiled threads."""
 
+import gc
 import importlib
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -99,6 +101,19 @@ def test_another_thread_works_alone_and_leaves_blas_as_it_is():
     thread.join(10)
     assert seen == ["loader"] * 4
     assert parallel.workers() == 2
+
+
+@pytest.mark.usefixtures("_two_threads")
+def test_arrays_of_a_function_are_freed_with_it():
+    x = np.ones(1000)
+    freed = weakref.ref(x)
+    gc.disable()
+    try:
+        parallel.spread(lambda a, b: x[a:b].sum(), 1000, 100)
+        del x
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.usefixtures("_two_threads")
