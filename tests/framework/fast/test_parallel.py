@@ -109,7 +109,7 @@ def test_arrays_of_a_function_are_freed_with_it():
     freed = weakref.ref(x)
     gc.disable()
     try:
-        parallel.spread(lambda a, b: x[a:b].sum(), 1000, 100)
+        parallel.spread(lambda a, b, x=x: x[a:b].sum(), 1000, 100)
         del x
         assert freed() is None
     finally:
