@@ -56,11 +56,9 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     beginning = root + os.sep
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or not path.endswith(".py"):
+        if not isinstance(path, str) or not path.startswith(beginning):
             continue
-        if not os.path.isabs(path):
-            path = os.path.abspath(path)
-        if not path.startswith(beginning) or is_installed(name, path):
+        if not path.endswith(".py") or is_installed(name, path):
             continue
         try:
             size = os.path.getsize(path)
