@@ -56,7 +56,8 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     beginning = root + os.sep
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or not path.startswith(beginning):
+        path = os.path.normpath(path) if isinstance(path, str) else ""  # sys.path may hold ".."
+        if not path.startswith(beginning):
             continue
         if not path.endswith(".py") or is_installed(name, path):
             continue

@@ -76,6 +76,7 @@ def _kept(value):
     kind = type(value)
     if kind is list or kind is dict:
         return value.copy()
-    if getattr(value, "nbytes", 0) > LARGE:
-        return Described(f"{kind.__name__} {value.dtype} {value.shape}")
+    # Asked of the class: an object may answer any name, and a class such as np.float32 has nbytes.
+    if hasattr(kind, "nbytes") and hasattr(kind, "shape") and value.nbytes > LARGE:
+        return Described(f"{kind.__name__} {getattr(value, 'dtype', '')} {tuple(value.shape)}")
     return value
