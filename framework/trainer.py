@@ -141,7 +141,7 @@ class Trainer(TrainingState):
         self.runs_dir: str | Path | None = runs_dir
         self.name: str | None = checks.run_name(name)
         self.callbacks: list[Any] = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
-        self.config: dict[str, Any] = {}
+        self.config = {}
         self.next_stage: str | None = None  # a stage after `fit` in the same run: "test"
         super().__init__()
         self.progress: Progress = self._new_progress()
@@ -223,6 +223,15 @@ class Trainer(TrainingState):
             return evaluator.predict(load(data, "test"))
 
     # --- set-up ------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Settings that `fit` adds to ``config.json``; an ``argparse.Namespace`` is taken too."""
+        return self._config
+
+    @config.setter
+    def config(self, settings: Any) -> None:
+        self._config = checks.settings(settings)
 
     @contextmanager
     def _running(

@@ -17,6 +17,7 @@ from firstlight.runs.masking import masked
 from firstlight.support import rng
 from firstlight.support.arguments import for_json
 from firstlight.support.backend import to_host
+from firstlight.support.files import as_json
 from firstlight.support.state import entries
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Checkpointing:
             rng=rng.state_dict()
             | {"modules": {n: g.bit_generator.state for n, g in generators(self._module)}},
             callbacks=callback_states(self._trainer.callbacks),
-            config=masked(self._trainer.config),
+            config=as_json(masked(self._trainer.config)),
         )
         self._hook.on_save_checkpoint(checkpoint=checkpoint)
         checkpoint.extra = _plain("on_save_checkpoint: checkpoint.extra", checkpoint.extra)

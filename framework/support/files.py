@@ -214,6 +214,19 @@ def write_json(path: PathLike, value: Any) -> None:
     write_atomically(path, json.dumps(strict(value), indent=2, default=_known) + "\n")
 
 
+def as_json(value: Any) -> Any:
+    """Return a copy of a value as `write_json` writes it.
+
+    Examples
+    --------
+    >>> from pathlib import PurePosixPath
+    >>> from firstlight.support.files import as_json
+    >>> as_json({"out": PurePosixPath("runs/a"), "hidden": (8, 4)})
+    {'out': 'runs/a', 'hidden': [8, 4]}
+    """
+    return json.loads(json.dumps(strict(value), default=_known))
+
+
 def _known(value):
     """Return a NumPy number as a Python number, other values as text."""
     found = plain_number(value)

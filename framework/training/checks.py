@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from firstlight.module import Module
 from firstlight.optim import Optimizer
+from firstlight.runs.values import NAMESPACES
 from firstlight.support import forms
 from firstlight.support.step_output import StepOutput
 
@@ -29,6 +30,20 @@ def module(candidate: object) -> None:
             f"Trainer: expected a firstlight.Module, got {type(candidate).__name__}; "
             "derive your model from firstlight.Module"
         )
+
+
+def settings(given: Any) -> dict[str, Any]:
+    """Return the settings of a script as a dict; raise a TypeError if they have no names."""
+    if isinstance(given, dict):
+        return given
+    if isinstance(given, NAMESPACES):
+        return dict(vars(given))
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise TypeError(
+        f"Trainer.config: expected a dict of settings or an argparse.Namespace, got "
+        f"{type(given).__name__}; give each setting a name: trainer.config = {{'idea': 'b'}}"
+    )
 
 
 def optimizer(owner: Module, candidate: object) -> None:
