@@ -5,15 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 
 MASK = "***"
+# A token alone is one, but not pad_token, token_ids, tokenizer or tokens.
 SECRET = re.compile(
-    r"secret|passw(?:or)?d|passphrase|credential|jwt|private[_-]?key|api[_-]?key|"
-    r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)",
+    r"secret|passw(?:or)?d|passphrase|credential|jwt|authorization|private[_-]?key|api[_-]?key|"
+    r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)|"
+    r"(?<!\w)(?<!\w-)token(?!\w|-\w)",
     re.IGNORECASE,
 )
-# A secret's name, = or :, and the value, in quotes or up to the next space. A name has a limit, and
-# a URL begins with a word: long lines without spaces would take quadratic time.
+# A secret's name, = or :, also after a type, and the value, in quotes or up to the next space. A
+# name has a limit, and a URL begins with a word: long lines without spaces would take quadratic
+# time.
 ASSIGNED = re.compile(
-    rf"""((?:{SECRET.pattern})\w{{0,60}}["'\]]*\s*[=:]\s*)(?:"[^"\n]*"|'[^'\n]*'|[^\s"',]+)""",
+    rf"""((?:{SECRET.pattern})\w{{0,60}}["'\]]*\s*"""
+    r"""(?::\s*(?:str|bytes)(?:\s*\|\s*None)?\s*=|[=:])\s*)"""
+    r"""(?:[bfru]{0,2}(?:"[^"\n]*"|'[^'\n]*')|[\[(][^\])\n]{0,500}[\])]|"""
+    r"""(?:(?:bearer|basic|token)[ ])?[^\s"',]+)""",
     re.IGNORECASE,
 )
 QUOTED = re.compile(  # the same with a literal text, which stays one

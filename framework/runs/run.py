@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 from firstlight.runs import owner, sources
 from firstlight.runs.environment import describe_environment, uncommitted_changes
 from firstlight.runs.find import make_folder, point_latest
-from firstlight.runs.masking import masked
+from firstlight.runs.masking import masked, masked_text
 from firstlight.runs.owner import Owner
 from firstlight.runs.records import best_values, write_table
 from firstlight.runs.run_files import read_dict
@@ -298,8 +298,9 @@ class Run:
         }
         self.summary["metrics"] |= trainer.metrics
         if failure is not None:
-            self.summary["error"] = f"{type(failure).__name__}: {failure}"
-            self.summary["error_notes"] = getattr(failure, "__notes__", [])
+            self.summary["error"] = masked_text(f"{type(failure).__name__}: {failure}")
+            notes = getattr(failure, "__notes__", [])
+            self.summary["error_notes"] = [masked_text(str(note)) for note in notes]
         if goes_on := trainer.status == "finished" and trainer.next_stage is not None:
             self.summary |= {"status": "running", "stage": trainer.next_stage}
         try:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from firstlight.runs import owner
+from firstlight.runs.masking import masked_text
 
 if TYPE_CHECKING:
     from firstlight.runs.run import Run
@@ -49,7 +50,7 @@ def stage(run: Run | None, name: str) -> Iterator[Callable[[dict[str, float]], N
     except BaseException as failure:
         if announced:
             status = "interrupted" if isinstance(failure, KeyboardInterrupt) else "failed"
-            error = f"{type(failure).__name__}: {failure}"
+            error = masked_text(f"{type(failure).__name__}: {failure}")
         else:
             del run.summary["stage"]
         raise

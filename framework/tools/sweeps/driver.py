@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from firstlight.runs.masking import masked_text
 from firstlight.support.files import no_link, refuse_link, write_json
 from firstlight.tools.sweeps.spec import FILE, SweepSpec, spec_of
 from firstlight.tools.sweeps.trials import Trial, Trials
@@ -176,4 +177,4 @@ def _cores() -> int:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line for line in reversed(lines) if line.strip()), "no output")
+    return masked_text(next((line for line in reversed(lines) if line.strip()), "no output"))

@@ -162,12 +162,14 @@ def test_machine_and_packages_are_told():
 def test_secrets_do_not_reach_the_folder(line, line_data, monkeypatch):
     monkeypatch.setenv("FIRSTLIGHT_API_KEY", "hush")
     monkeypatch.setenv("SLURM_JOB_ID", "17")
-    monkeypatch.setattr(sys, "argv", ["train.py", "--password", "hush", "--url=ftp://me:hush@x"])
+    words = ["--password", "hush", "--url=ftp://me:hush@x", "--token", "hush", "--data.token=hush"]
+    monkeypatch.setattr(sys, "argv", ["train.py", *words, "--pad_token", "x"])
     run = fit(line, line_data, callbacks=["model_checkpoint"])
     told = json.loads((run.path / "environment.json").read_text())
     assert told["variables"]["FIRSTLIGHT_API_KEY"] == "***"
     assert told["variables"]["SLURM_JOB_ID"] == "17"
-    assert told["command"] == ["train.py", "--password", "***", "--url=ftp://me:***@x"]
+    shown = ["--password", "***", "--url=ftp://me:***@x", "--token", "***", "--data.token=***"]
+    assert told["command"] == ["train.py", *shown, "--pad_token", "x"]
     assert Checkpoint.load(run.checkpoints / "last.safetensors").config["data"]["api_key"] == "***"
     for file in run.path.rglob("*"):
         assert file.is_dir() or b"hush" not in file.read_bytes(), file
@@ -178,7 +180,9 @@ def test_secrets_do_not_reach_the_folder(line, line_data, monkeypatch):
     [
         *((n, True) for n in ("HF_TOKEN", "WANDB_API_KEY", "password", "db_passwd", "AUTH_TOKEN")),
         *((n, True) for n in ("client_secret", "private-key", "SLURM_JWT", "apikey")),
+        *((n, True) for n in ("token", "TOKEN", "--token", "data.token", "Authorization")),
         *((n, False) for n in ("tokenizer", "pad_token", "max_new_tokens", "monkey", "key", "lr")),
+        *((n, False) for n in ("tokens", "token_ids", "eos_token", "token-ids", "pad-token")),
     ],
 )
 def test_what_is_secret_by_its_name(name, secret):
@@ -200,4 +204,19 @@ def test_masks_leave_the_rest_as_it_is():
     }
     assert masked_text("password: 'a b', user: c") == "password: ***, user: c"
     assert masked_text("d['api_key'] = 'xyz'\nn = 3") == "d['api_key'] = ***\nn = 3"
+    assert masked_text("pad_token='p', token='t', tokens=3") == "pad_token='p', token=***, tokens=3"
     assert masked_words(["--api_key", "x", "y"]) == ["--api_key", "***", "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("+TOKEN = 'hush'", "+TOKEN = ***"),
+        ("+password: str | None = 'hush'", "+password: str | None = ***"),
+        ("+key(api_key=b'hush')", "+key(api_key=***)"),
+        ("{'api_keys': ['hush', 'hush']}", "{'api_keys': ***}"),
+        ("Authorization: Bearer hush", "Authorization: ***"),
+    ],
+)
+def test_secrets_in_lines_of_code_and_output(text, shown):
+    assert masked_text(text) == shown

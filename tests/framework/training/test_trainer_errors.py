@@ -169,6 +169,20 @@ def test_a_callback_that_raises_is_named_and_the_run_marked_failed(line, line_da
     assert summary()["steps"] == 2
 
 
+class Revealing(fl.Callback):
+    def on_train_epoch_end(self):
+        error = RuntimeError("no access with password=hush")
+        error.add_note("at http://me:hush@x")
+        raise error
+
+
+def test_a_failure_is_recorded_without_its_secrets(line, line_data):
+    with pytest.raises(RuntimeError, match="hush"):
+        Trainer(callbacks=[Revealing()], default_callbacks=False).fit(line(), line_data)
+    assert summary()["error"] == "RuntimeError: no access with password=***"
+    assert summary()["error_notes"][0] == "at http://me:***@x"
+
+
 def test_an_end_hook_that_raises_does_not_stop_the_others(line, line_data):
     class BadEnd(fl.Callback):
         def on_fit_end(self):
