@@ -18,7 +18,6 @@ import argparse
 import inspect
 import math
 import re
-import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path, PurePath
@@ -28,13 +27,12 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.runs.masking import MASK, is_secret
-from firstlight.support.construction import Described
+from firstlight.support.construction import NAMESPACES, Described
 from firstlight.support.printable import shown
 
 MOST = 1000  # items of a list, dict or array
 DEEP = 20
 TEXT = 100_000  # characters
-NAMESPACES = (argparse.Namespace, types.SimpleNamespace)
 COLLECTIONS = (list, tuple, set, frozenset, dict)
 
 

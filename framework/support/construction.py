@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
+import copy
 import inspect
+import types
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any, Self
 
+NAMESPACES = (argparse.Namespace, types.SimpleNamespace)
+DEEP = 3  # dataclasses in dataclasses
 LARGE = 2**14  # bytes; larger arrays are not kept alive
 
 
 class Construction:
     """The arguments of one call of a class.
 
-    Lists and dicts are copied, because a constructor may change them. Of a large array only a
-    description is kept. A copy of an object shares its record, and a pickled one loses it.
+    Lists, dicts, parsed arguments and dataclasses are copied, because a constructor may change
+    them. Of a large array only a description is kept. A copy of an object shares its record, and
+    a pickled one loses it.
 
     Parameters
     ----------
@@ -72,10 +79,15 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _kept(value):
+def _kept(value, depth=0):
     kind = type(value)
     if kind is list or kind is dict:
         return value.copy()
+    if kind in NAMESPACES or (is_dataclass(kind) and not hasattr(value, "_construction")):
+        found = copy.copy(value)
+        if depth < DEEP and hasattr(found, "__dict__"):  # a config may hold others
+            vars(found).update({n: _kept(v, depth + 1) for n, v in vars(found).items()})
+        return found
     # Asked of the class: an object may answer any name, and a class such as np.float32 has nbytes.
     if hasattr(kind, "nbytes") and hasattr(kind, "shape") and value.nbytes > LARGE:
         return Described(f"{kind.__name__} {getattr(value, 'dtype', '')} {tuple(value.shape)}")

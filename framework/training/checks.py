@@ -7,8 +7,8 @@ from typing import Any
 
 from firstlight.module import Module
 from firstlight.optim import Optimizer
-from firstlight.runs.values import NAMESPACES
 from firstlight.support import forms
+from firstlight.support.construction import NAMESPACES
 from firstlight.support.step_output import StepOutput
 
 PRECISIONS = ("32", "tf32", "bf16", "16")

@@ -25,7 +25,6 @@ from firstlight.runs import sources
 from firstlight.runs.masking import is_secret, masked, masked_words
 from firstlight.runs.values import (
     COLLECTIONS,
-    NAMESPACES,
     encode,
     is_unkept,
     plainly,
@@ -33,6 +32,7 @@ from firstlight.runs.values import (
     short,
 )
 from firstlight.support import rng
+from firstlight.support.construction import NAMESPACES
 from firstlight.support.files import working_directory
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Files: TypeAlias = dict[str, str]  # text by name
 PLAIN = (bool, int, float, str, NoneType, np.generic, *COLLECTIONS, PurePath, *NAMESPACES)
 FRAMES = 5  # callers of `fit` whose values are recorded
+OF_COMMANDS = {"model", "data", "callbacks", "trainer", "facts"}  # which all their settings have
 SAMPLES = 16  # of each split, by which its data are recognised
 
 
@@ -52,7 +53,7 @@ def of_training(trainer: Trainer, data: Any) -> tuple[dict[str, Any], Files]:
     The command line gives all settings itself, and its runs need no source. A script may add
     settings in ``trainer.config``. What cannot be recorded never ends a training.
     """
-    if "model" in trainer.config:
+    if trainer.config.keys() >= OF_COMMANDS:
         return trainer.config, {}
     try:
         config = describe(trainer, data)
@@ -63,7 +64,8 @@ def of_training(trainer: Trainer, data: Any) -> tuple[dict[str, Any], Files]:
             "the run keeps the model's text alone, and cannot be loaded without the script",
             stacklevel=2,
         )
-        return {"model": repr(trainer.module), "seed": rng.current_seed()} | trainer.config, {}
+        told = {"model": repr(trainer.module), "seed": rng.current_seed()}
+        return _with_own(told, trainer.config), {}
 
 
 def describe(trainer: Trainer, data: Any) -> dict[str, Any]:
@@ -83,7 +85,7 @@ def describe(trainer: Trainer, data: Any) -> dict[str, Any]:
         same = sum(type(other) is type(callback) for other in trainer.callbacks[: len(callbacks)])
         callbacks[f"{name}_{same + 1}" if same else name] = _arguments(callback)
     settings = {
-        "model": {"name": _name("model", type(module)), **_arguments(module)},
+        "model": _named(_name("model", type(module)), _arguments(module)),
         "data": _data(trainer, data),
         "callbacks": callbacks,
         "optimizer": _optimizer(trainer.optimizer),
@@ -91,7 +93,14 @@ def describe(trainer: Trainer, data: Any) -> dict[str, Any]:
         "seed": rng.current_seed(),
         "facts": {"structure": repr(module), **_facts(trainer, data)},
     }
-    return settings | trainer.config
+    return _with_own(settings, trainer.config)
+
+
+def _with_own(settings, own):
+    """Return recorded settings and a script's own; those of the same names are in ``config``."""
+    taken = {name: value for name, value in own.items() if name in (*settings, "config")}
+    others = {name: value for name, value in own.items() if name not in taken}
+    return settings | others | ({"config": taken} if taken else {})
 
 
 def rebuild_record(trainer: Trainer, data: Any) -> Files:
@@ -154,6 +163,12 @@ def _main_file():
     return os.path.basename(path) if path else sources.MAIN
 
 
+def _named(name, arguments):
+    """Return name and arguments; an argument that is called ``name``, too, is in ``init_args``."""
+    found = {"name": name} | arguments | {"name": name}
+    return found | {"init_args": {"name": arguments["name"]}} if "name" in arguments else found
+
+
 def _arguments(made):
     """Return the arguments that an object was created with, as ``config.json`` shows them."""
     construction = getattr(made, "_construction", None)
@@ -197,7 +212,7 @@ def _data(trainer, data):
     name, arguments = getattr(data, "loaded_as", None) or (None, {})
     loader = trainer.train_loader
     if name is not None:
-        found = {"name": name} | {n: plainly(encode(v)) for n, v in arguments.items()}
+        found = _named(name, {n: plainly(encode(v)) for n, v in arguments.items()})
         return found | {"batch_size": loader.batch_size}
     found = {"name": data.name if isinstance(data, DataSplits) else type(data).__name__}
     if not isinstance(loader, DataLoader):
