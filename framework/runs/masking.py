@@ -22,10 +22,6 @@ ASSIGNED = re.compile(
     r"""(?:(?:bearer|basic|token)[ ])?[^\s"',]+)""",
     re.IGNORECASE,
 )
-QUOTED = re.compile(  # the same with a literal text, which stays one
-    rf"""((?:{SECRET.pattern})\w{{0,60}}["'\]]*\s*[=:]\s*)(["'])(?!\2)(?:(?!\2)[^\n])+\2""",
-    re.IGNORECASE,
-)
 IN_URL = re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@")
 
 
@@ -88,15 +84,3 @@ def masked_words(words: Sequence[str]) -> list[str]:
         is_value = before.startswith("-") and "=" not in before and is_secret(before)
         found.append(MASK if is_value else masked_text(word))
     return found
-
-
-def masked_source(text: str) -> str:
-    """Return source code with ``"***"`` for literal texts that are assigned to secret names.
-
-    Examples
-    --------
-    >>> from firstlight.runs.masking import masked_source
-    >>> masked_source("API_KEY = 'abc'; login(api_key=API_KEY, password='x')")
-    "API_KEY = '***'; login(api_key=API_KEY, password='***')"
-    """
-    return QUOTED.sub(rf"\1\g<2>{MASK}\g<2>", IN_URL.sub(rf"\1:{MASK}@", text))

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from firstlight.runs import consent
-from firstlight.runs.masking import masked_source
+from firstlight.runs.source_masking import masked_source
 from firstlight.support.files import PathLike, forgiving, inside, write_atomically
 from firstlight.support.reading import parse_json, read_text
 

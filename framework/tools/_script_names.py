@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from firstlight.runs import slices, sources
-from firstlight.runs.masking import masked_source
+from firstlight.runs.source_masking import masked_source
 from firstlight.runs.values import UnkeptError, decode
 
 SCRIPT = "script_of_run"  # name of the main script as a module

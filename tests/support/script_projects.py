@@ -19,12 +19,17 @@ def parse():
     parser.add_argument("--hidden", type=int, default=8)
     parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--form", default="arrays")
+    parser.add_argument("--token", default="hush-hush-hush")
     return parser.parse_args()
+
+
+def login(api_key: str = "hush-hush-hush"):
+    pass
 
 
 def train(net, data, val=None):
     trainer = fl.Trainer(max_epochs=2, callbacks=["early_stopping"], log_every_n_steps=10, seed=1)
-    trainer.fit(net, data, val)
+    login(api_key="hush-hush-hush"); trainer.fit(net, data, val)
 
 
 def main(args):
