@@ -18,7 +18,7 @@ import argparse
 import inspect
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -130,6 +130,36 @@ def is_unkept(encoded: Any) -> bool:
     if isinstance(encoded, dict):
         return "unkept" in encoded or any(map(is_unkept, encoded.values()))
     return isinstance(encoded, list) and any(map(is_unkept, encoded))
+
+
+def secrets(encoded: Any, where: str) -> Iterator[str]:
+    """Yield the places in an encoded value that have a mask instead of a secret.
+
+    Examples
+    --------
+    >>> from firstlight.runs.values import encode, secrets
+    >>> list(secrets(encode([{"url": "x", "password": "abc"}]), "data"))
+    ["data[0]['password']"]
+    """
+    inner: list[tuple[str, Any]] = []
+    if encoded == MASK:
+        yield where
+    elif isinstance(encoded, list):
+        inner = [(f"[{index}]", item) for index, item in enumerate(encoded)]
+    elif isinstance(encoded, dict):
+        kind = _kind(encoded)
+        inside = encoded.get(kind)
+        if kind == "dict":
+            inner = [(f"[{name!r}]", item) for name, item in inside]
+        elif kind == "namespace":
+            inner = [(f".{name}", item) for name, item in inside.items()]
+        elif kind == "object":
+            inner = [(f".{name}", item) for name, item in encoded["arguments"].items()]
+            inner.append(("", encoded["unnamed"]))
+        else:
+            inner = [("", inside)]
+    for place, item in inner:
+        yield from secrets(item, where + place)
 
 
 def plainly(encoded: Any) -> Any:

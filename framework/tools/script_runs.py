@@ -21,8 +21,7 @@ from firstlight import plugins
 from firstlight.data.loader import DataLoader
 from firstlight.data.splits import DataSplits
 from firstlight.runs import consent, sources
-from firstlight.runs.masking import MASK
-from firstlight.runs.values import UnkeptError, decode, plainly
+from firstlight.runs.values import UnkeptError, decode, plainly, secrets
 from firstlight.support.files import from_here
 from firstlight.support.rng import seed_everything
 from firstlight.tools._script_names import ScriptNames
@@ -75,11 +74,14 @@ class ScriptRun:
         with usage_errors(where, (TypeError, AttributeError)):
             code = sources.names_code(self.record)
         whole = sources.as_files(self.record, files)
-        known = consent.recorded(folder).get(sources.FOLDER) == sources.digest(whole)
-        if code and not (trusted or known):
+        known = consent.recorded(folder).get(sources.FOLDER)
+        if code and not trusted and known != sources.digest(whole):
             raise UsageError(
-                f"{where}it holds the source of a script, code that would run with your rights; if "
-                "you trust where it comes from, add --trust"
+                f"{where}it was changed since the training, and its code would run with your "
+                "rights; if you trust the changes, add --trust"
+                if known
+                else f"{where}it holds the source of a script, code that would run with your "
+                "rights; if you trust where it comes from, add --trust"
             )
         modules = self.record["modules"]
         self._copies = sources.Copies(folder / sources.FOLDER, modules, files)
@@ -99,9 +101,7 @@ class ScriptRun:
     def model(self) -> Module:
         """Return the model, with the weights that its constructor draws."""
         with self._creating("the model of {} cannot be built again: {}; evaluate it in its script"):
-            for name, value in self.record["model"].get("arguments", {}).items():
-                if value == MASK:
-                    raise UnkeptError(f"model.{name} was a secret, which a run does not keep")
+            _refuse_secrets(self.record["model"], "model")
             model = decode(self.record["model"], self._script.find, "model")
         with usage_errors(f"{self.shown}: ", (TypeError,)):
             checks.module(model)
@@ -120,6 +120,8 @@ class ScriptRun:
         named = self.record["data"]
         function = plugins.registry("dataset").get(named["name"])
         arguments = named["arguments"].items()
+        for name, value in arguments:
+            _refuse_secrets(value, f"data.{name}")
         splits = function(**{n: decode(v, self._script.find, f"data.{n}") for n, v in arguments})
         splits.batch_size = self.record["batch_size"]
         return splits
@@ -157,6 +159,11 @@ class ScriptRun:
                 raise UsageError(message.format(f"run {self.shown}", told)) from error
             finally:
                 sys.argv = before
+
+
+def _refuse_secrets(encoded, where):
+    for place in secrets(encoded, where):
+        raise UnkeptError(f"{place} was a secret, which a run does not keep")
 
 
 def _as_splits(data: Any, val_data: Any) -> DataSplits:

@@ -169,7 +169,7 @@ def test_a_changed_copy_needs_consent_and_what_lies_beside_it_is_never_run(
     before = path.read_text()
     path.write_text(before + "\n")
     try:
-        with pytest.raises(ValueError, match="pass trust=True"):
+        with pytest.raises(ValueError, match=r"was changed since the training.* pass trust=True"):
             fl.load(here[0].path)
     finally:
         path.write_text(before)
@@ -236,6 +236,24 @@ def test_what_is_not_kept_is_named(tmp_path):
     run = execute(tmp_path)
     assert run.config["model"]["file"].startswith("<_io.TextIOWrapper name='train.py'")
     with pytest.raises(ValueError, match=r"model\.file was <_io.TextIOWrapper .* cannot keep"):
+        fl.load(run.path)
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ('{"user": "me", "password": "hush"}', r"file\['password'\]"),
+        ('[argparse.Namespace(token="hush")]', r"file\[0\]\.token"),
+        ('Login(password="hush")', r"file\.password"),
+    ],
+)
+def test_a_secret_inside_of_an_argument_is_named(tmp_path, given, place):
+    login = "@dataclasses.dataclass\nclass Login:\n    password: str\n\nclass Net("
+    script = OPEN.replace("class Net(", login).replace("Net(file)", f"Net({given})")
+    write(tmp_path, {"train.py": "import argparse, dataclasses\n" + script})
+    run = execute(tmp_path)
+    assert all(b"hush" not in p.read_bytes() for p in run.path.rglob("*.*") if p.is_file())
+    with pytest.raises(ValueError, match=rf"model\.{place} was a secret, which"):
         fl.load(run.path)
 
 
