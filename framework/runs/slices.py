@@ -1,20 +1,27 @@
 """Run the part of a script that makes a value, and nothing else.
 
 A script trains when it runs. To create its data or its model's class again, only the statements are
-executed that a name depends on: those that bind the name or change it, and those that these need.
+executed that a name depends on: those that bind the name or change it, those that draw from the
+same random numbers, and those that these need.
 Names with a recorded value, such as parsed arguments, need no statement.
 """
 
 from __future__ import annotations
 
 import ast
+import random
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 SCOPES = (*FUNCTIONS, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 EVERY = {"*", "__future__"}  # imports that are always needed
+ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+DRAWS = {name for kind in GENERATORS for name in dir(kind) if name[0] != "_"} - {"power"}  # of np
 BLOCKS = ("body", "orelse", "finalbody")
 
 
@@ -40,6 +47,7 @@ def needed_statements(
     """
     statements = list(statements)
     needed, kept, before = set(names) - set(known), set(), -1
+    draw, drawn = [draws(one) for one in statements], set()
     while len(kept) > before:
         before = len(kept)
         imported = {n for one in statements if _is_import(one) for n in bound(one)}
@@ -47,8 +55,9 @@ def needed_statements(
             if index in kept or trains(one):
                 continue
             makes = bound(one) | changed(one, imported)
-            if makes & needed or makes & EVERY:
+            if makes & needed or makes & EVERY or _drawn_alone(one) & (drawn | needed - imported):
                 kept.add(index)
+                drawn |= draw[index]
                 needed |= {n for n in used(one) if n not in known}
     return [statements[index] for index in sorted(kept)], needed
 
@@ -95,11 +104,46 @@ def changed(statement: ast.AST, imported: Collection[str]) -> set[str]:
             found |= _root(node)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             called = node.value.func
+            shuffles = "shuffle" in ast.unparse(called)
+            given = [k.value for k in node.value.keywords if shuffles or k.arg == "out"]
+            for argument in (*given, *(node.value.args if shuffles else ())):
+                found |= _root(argument)
             if isinstance(called, ast.Attribute):
                 found |= {n for n in _root(called) if n not in imported or "seed" in called.attr}
             elif isinstance(called, ast.Name) and "seed" in called.id:
                 found.add(called.id)
     return found
+
+
+def draws(statement: ast.AST) -> set[str]:
+    """Return the random generators, such as ``np.random``, that a statement or its parts draw from.
+
+    Examples
+    --------
+    >>> import ast
+    >>> from firstlight.runs.slices import draws
+    >>> sorted(draws(ast.parse("x = rng.normal(size=3) + np.random.rand(3)")))
+    ['np.random', 'rng']
+    """
+    return {
+        ast.unparse(node.func.value)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in DRAWS
+    }
+
+
+def _drawn_alone(statement):
+    """Return what an assignment, or a bare call such as ``rng.random()``, draws from.
+
+    Other statements that draw may print, write or train.
+    """
+    if isinstance(statement, ASSIGNMENTS):
+        return draws(statement)
+    called = getattr(getattr(statement, "value", None), "func", None)
+    bare = isinstance(called, ast.Attribute) and called.attr in DRAWS
+    return {ast.unparse(called.value)} if bare else set()
 
 
 def trains(statement: ast.AST) -> bool:

@@ -30,6 +30,7 @@ from firstlight.support.reading import parse_json, read_text
 FOLDER = "source"  # in a run's folder
 RECORD = "rebuild.json"
 MAIN = "__main__"
+SCRIPT = "script_of_run"  # name of the main script of a run as a module
 OWN_CLASSES = ("firstlight.nn.", "firstlight.models.", "firstlight.data.transforms:")
 FILE_LIMIT = 2**18  # bytes of one file
 LIMIT = 2**21  # bytes of all

@@ -16,8 +16,6 @@ from firstlight.runs import slices, sources
 from firstlight.runs.source_masking import masked_source
 from firstlight.runs.values import UnkeptError, decode
 
-SCRIPT = "script_of_run"  # name of the main script as a module
-
 
 class ScriptNames:
     """The classes, functions and values of a script.
@@ -73,9 +71,9 @@ class ScriptNames:
                 "script, whose code a run cannot keep"
             )
         if self._main is None:
-            module = ModuleType(SCRIPT)
+            module = ModuleType(sources.SCRIPT)
             module.__file__ = self.record["main"]
-            sys.modules[SCRIPT] = module  # dataclasses look up their module
+            sys.modules[sources.SCRIPT] = module  # dataclasses look up their module
             self._main = vars(module)
             self._main |= self._values(self.record["globals"])
         tree = self._tree(sources.MAIN)

@@ -59,11 +59,11 @@ def load_data(
     run: PathLike | None = None, *, runs_dir: PathLike = "runs", trust: bool = False
 ) -> DataSplits:
     """Return the data of a run; see `load`."""
-    return _rebuilt(find_run(run, runs_dir).path, trust, with_data=True)[1]
+    return _rebuilt(find_run(run, runs_dir).path, trust, with_model=False)[1]
 
 
-def _rebuilt(folder: Path, trusted: bool, *, with_data: bool):
+def _rebuilt(folder: Path, trusted: bool, **parts: bool):
     try:
-        return past_run.rebuild(folder, [], trusted=trusted, with_data=with_data)
+        return past_run.rebuild(folder, [], trusted=trusted, **parts)
     except UsageError as error:
         raise ValueError(str(error).replace("add --trust", "pass trust=True")) from error

@@ -141,7 +141,9 @@ class ScriptRun:
         for split in then:
             if now.get(split) != then[split]:
                 raise UnkeptError(
-                    f"the script makes other {split} samples now than it did for the training"
+                    f"the script makes other {split} samples now than it did for the training: "
+                    "it has no seed, or its files have changed, or a statement was left out that "
+                    "draws random numbers or changes arrays within a function or a loop"
                 )
 
     @contextlib.contextmanager

@@ -107,13 +107,14 @@ def rebuild_record(trainer: Trainer, data: Any) -> Files:
     """Return the files of a run's folder ``source``, by name; see `firstlight.runs.sources`."""
     modules, texts, left_out = sources.collect()
     main = sys.modules.get(sources.MAIN)
+    model = encode(trainer.module)
     record = {
-        "model": encode(trainer.module),
+        "model": model,
         "data": _loaded_as(trainer, data),
         "batch_size": getattr(trainer.train_loader, "batch_size", None),
         "samples": fingerprints(_parts(trainer, data)),
         "modules": modules,
-        "left_out": left_out,
+        "left_out": left_out | _of_other_runs(model),
         "main": os.path.abspath(main.__file__) if sources.MAIN in modules else None,
         "globals": _values(vars(main)) if sources.MAIN in modules else {},
         "calls": list(_calls()) if modules else [],
@@ -122,6 +123,17 @@ def rebuild_record(trainer: Trainer, data: Any) -> Files:
         "seed": rng.current_seed(),
     }
     return sources.as_files(masked(record), texts)
+
+
+def _of_other_runs(model):
+    """Return why classes that `firstlight.load` took from another run's source are not kept."""
+    names = {name.partition(":")[0] for name in sources.references(model)}
+    return {
+        name: "the training took it from the source of another run; load the model of that run, "
+        "and these weights: model.load_state_dict(Checkpoint.load(FILE).model)"
+        for name in names
+        if name == sources.SCRIPT or name not in sys.modules
+    }
 
 
 def fingerprints(parts: Mapping[str, Any]) -> dict[str, list[Any]]:

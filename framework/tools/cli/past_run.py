@@ -107,7 +107,8 @@ def rebuild(
     trusted: bool = False,
     known: Iterable[str] = OWN_OPTIONS,
     with_data: bool = True,
-) -> tuple[Module, DataSplits | None, Trainer]:
+    with_model: bool = True,
+) -> tuple[Module | None, DataSplits | None, Trainer]:
     """Return model, data and Trainer of a run, with the data and device that options ask for.
 
     Parameters
@@ -123,6 +124,8 @@ def rebuild(
         Options that are suggested for one that is misspelled.
     with_data : bool
         Whether the data are loaded.
+    with_model : bool
+        Whether the model is created; else it is None.
     """
     with usage_errors(kinds=(FileNotFoundError,)):
         by_script = RunFolder(folder).by_script
@@ -131,7 +134,7 @@ def rebuild(
     facts, splits = config["facts"], None
     if with_data and arguments.data is None:
         splits = script.data()
-    model = script.model() if script else None
+    model = script.model() if script and with_model else None
     with _located(folder):
         if with_data and splits is None:
             own = partial(_settings, folder, None, [], known, trusted)
@@ -140,7 +143,9 @@ def rebuild(
             facts = {**arguments_from_data(splits), **facts}
         trainer = arguments.trainer.make(runs_dir=None, default_callbacks=False)
         facts["input_shape"] = tuple(facts.get("input_shape", ()))
-        return model or arguments.model.make_model(facts), splits, trainer
+        if with_model and model is None:
+            model = arguments.model.make_model(facts)
+        return model, splits, trainer
 
 
 @contextlib.contextmanager

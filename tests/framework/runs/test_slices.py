@@ -15,8 +15,20 @@ CASES = {
                   "a = A(); a.b.c = 1; a.b.prepare()"),
     "no calls of modules": ("import shutil, os; shutil.rmtree('x'); a = os.getcwd()", "a",
                             "import shutil, os; a = os.getcwd()"),
-    "but seeds": ("import random; random.seed(1); random.shuffle(x); a = random.random()", "a",
+    "but seeds": ("import random; random.seed(1); f(random.random()); a = random.random()", "a",
                   "import random; random.seed(1); a = random.random()"),
+    "draws of a generator": ("g = G(1); b = g.normal(); print(g.normal()); a = g.normal()", "a",
+                             "g = G(1); b = g.normal(); a = g.normal()"),
+    "draws of a module": ("import numpy as np; b = np.random.rand(2); c = np.sqrt(3); "
+                          "d = 5; e = np.power(2, 3)\ndef f(): return np.random.rand()\na = f()",
+                          "a", "import numpy as np; b = np.random.rand(2)\n"
+                          "def f(): return np.random.rand()\na = f()"),
+    "other generators": ("g = G(1); h = G(2); b = g.normal(); a = h.normal()", "a",
+                         "h = G(2); a = h.normal()"),
+    "shuffles and outputs": ("import numpy as np; a = [1]; np.random.shuffle(a); np.add(a, 1, a); "
+                             "np.add(a, 1, out=a); np.add(a, 1, out=b)", "a",
+                             "import numpy as np; a = [1]; np.random.shuffle(a); "
+                             "np.add(a, 1, out=a)"),
     "no training": ("trainer = T(); trainer.fit(m); a = trainer.fit(m).x; b = 1", "b", "b = 1"),
     "another fit": ("s = S(); s.fit(x); a = s(x)", "a", "s = S(); s.fit(x); a = s(x)"),
     "blocks as a whole": ("for i in range(3):\n    a = i\nwhile b: b -= 1", "a",
