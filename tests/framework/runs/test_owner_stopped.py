@@ -14,22 +14,27 @@ from firstlight.runs.owner import RunTakenOver
 from firstlight.testing import TinyNet, tiny_data
 
 CODE = """
-import os, signal, sys
+import os, signal, sys, time
 import firstlight as fl
 
 replace = os.replace
 
 def stopping(source, target):
     "Stop after the look at the owner and before the file takes its place."
-    if target.name == sys.argv[2] and target.exists() and trainer.step >= 6:
+    if target.name == sys.argv[2] and trainer.step >= 6:
         print("stopping", flush=True)
         os.kill(os.getpid(), signal.SIGSTOP)
     replace(source, target)
 
+class Waiting(fl.Callback):
+    def on_train_batch_end(self, trainer):
+        while trainer.step == 5 and not list(trainer.run.path.rglob("last.safetensors")):
+            time.sleep(0.001)
+
 os.replace = stopping
 trainer = fl.Trainer(
     max_epochs=4, log_every_n_steps=1, name="owned", default_callbacks=False,
-    callbacks=[fl.callbacks.ModelCheckpoint(every_n_steps=1)],
+    callbacks=[fl.callbacks.ModelCheckpoint(every_n_steps=1), Waiting()],
 )
 trainer.fit(fl.testing.TinyNet(), fl.testing.tiny_data(), resume=sys.argv[1])
 """
