@@ -32,6 +32,8 @@ class EarlyStopping(Callback):
         Stop at once when the value is as good as this or better: the goal is reached.
     divergence_threshold : float, optional
         Stop at once when the value is as bad as this or worse.
+    start_from_epoch : int
+        Epochs to train before the value is looked at; what it is until then counts for nothing.
     restore_best : bool
         When the training finishes, give the module the weights that the best validation saw
         (with `EMA`, the average). Checkpoints hold them too, for a resume.
@@ -44,7 +46,8 @@ class EarlyStopping(Callback):
     Raises
     ------
     ValueError
-        A patience below 1; the monitored value is not among those logged.
+        A patience below 1, or a start_from_epoch below 0; the monitored value is not among those
+        logged.
 
     References
     ----------
@@ -64,12 +67,16 @@ class EarlyStopping(Callback):
         mode: Literal["auto", "min", "max"] = "auto",
         stopping_threshold: float | None = None,
         divergence_threshold: float | None = None,
+        start_from_epoch: int = 0,
         restore_best: bool = False,
     ) -> None:
         self.monitor: Monitor = Monitor(monitor, mode, min_delta)
         self.patience: int = parse_count("EarlyStopping: patience", patience)
         self.stopping_threshold = stopping_threshold
         self.divergence_threshold = divergence_threshold
+        self.start_from_epoch: int = parse_count(
+            "EarlyStopping: start_from_epoch", start_from_epoch, 0
+        )
         self.restore_best = restore_best
         self.waited: int = 0
         self._best_weights = self._validated = None
@@ -84,11 +91,13 @@ class EarlyStopping(Callback):
 
     def on_validation_start(self, trainer: Trainer, module: Module) -> None:
         """Keep the weights that are about to be validated."""
-        if self.restore_best and trainer.status == "running":
+        if self.restore_best and trainer.status == "running" and self._has_started(trainer.epoch):
             self._validated = module.state_dict()
 
     def on_log(self, trainer: Trainer, record: dict[str, Any]) -> None:
         """Compare with the thresholds, and count the validations without an improvement."""
+        if not self._has_started(record["epoch"]):
+            return
         better = self.monitor.update(record)
         if better is None:
             return
@@ -134,6 +143,9 @@ class EarlyStopping(Callback):
         """Restore the state that `state_dict` returned."""
         self.monitor.load_state_dict(state)
         self.waited = state["waited"]
+
+    def _has_started(self, epoch: int) -> bool:
+        return epoch > self.start_from_epoch
 
     def _threshold_reason(self, value: float) -> str | None:
         sign = -1 if self.monitor.direction == "max" else 1

@@ -33,7 +33,8 @@ class NaNGuard(Callback):
         "stop" leaves the step out and ends the training, "skip" leaves the step out and warns,
         "raise" raises a FloatingPointError.
     max_skips : int
-        With "skip": raise if more steps than this in a row are bad.
+        Raise if more steps than this in a row are bad: with "skip", and with "stop" in a training
+        that may not stop yet (``Trainer(min_steps=...)``).
 
     Attributes
     ----------
@@ -107,7 +108,7 @@ class NaNGuard(Callback):
         message = f"NaNGuard: {what}; {_checkpoint_hint(trainer)}"
         if self.action == "raise":
             raise FloatingPointError(message)
-        if self.action == "skip" and self._in_a_row > self.max_skips:
+        if self._in_a_row > self.max_skips:  # "stop" may have to wait for min_steps
             raise FloatingPointError(f"{message}; gave up after {self.max_skips} skips in a row")
         if self.action == "skip":
             warnings.warn(message, stacklevel=2)

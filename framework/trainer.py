@@ -46,6 +46,9 @@ class Trainer(TrainingState):
         Optimizer steps to make.
     max_time : float or str, optional
         Wall time of the training: seconds, or "HH:MM:SS".
+    min_epochs, min_steps : int, optional
+        Until then, early stopping, other requests of callbacks and ``max_time`` wait; a signal
+        and ``max_steps`` do not.
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute; "auto" is a GPU if one is usable.
     precision : {"32", "tf32", "bf16", "16"}
@@ -97,6 +100,8 @@ class Trainer(TrainingState):
         max_epochs: int | None = None,
         max_steps: int | None = None,
         max_time: float | str | None = None,
+        min_epochs: int | None = None,
+        min_steps: int | None = None,
         device: str = "cpu",
         precision: str = "32",
         capture: bool = True,
@@ -125,11 +130,13 @@ class Trainer(TrainingState):
         }
         if fast_dev_run:
             max_epochs, max_steps, runs_dir, default_callbacks = 1, None, None, False
-            val_every = 1
+            val_every, min_epochs, min_steps = 1, None, None
         elif max_epochs is None and max_steps is None and max_time is None:
             max_epochs = 20
         self.limits: Limits = Limits(
-            max_epochs, max_steps, max_time, batches, val_every, overfit=bool(overfit_batches)
+            *(max_epochs, max_steps, max_time, batches, val_every, bool(overfit_batches)),
+            min_epochs=min_epochs,
+            min_steps=min_steps,
         )
         self.accumulation: Accumulation = Accumulation(accumulate_grad_batches)
         self.log_every_n_steps: int = parse_count("log_every_n_steps", log_every_n_steps)
@@ -271,6 +278,7 @@ class Trainer(TrainingState):
         compared = {
             "optimizer": repr(self.optimizer),
             "max_epochs and max_steps": (self.max_epochs, self.max_steps),
+            "min_epochs and min_steps": (self.limits.min_epochs, self.limits.min_steps),
             "accumulate_grad_batches": self.accumulation.schedule,
         }
         synchronize(self.communicator, self.module, compared, self.train_loader, self.val_loader)

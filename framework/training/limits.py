@@ -27,6 +27,8 @@ class Limits:
         Epochs between validations; "500 steps" counts steps.
     overfit : bool
         Train and validate on the same few batches.
+    min_epochs, min_steps : int
+        Epochs and steps before which neither a request nor ``max_time`` ends the training.
 
     Raises
     ------
@@ -40,6 +42,8 @@ class Limits:
     batches: dict[str, float | None]
     val_every: int | str = 1
     overfit: bool = False
+    min_epochs: int | None = None
+    min_steps: int | None = None
     val_unit: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,6 +53,8 @@ class Limits:
         self.max_steps = parse_count("max_steps", self.max_steps, 0, optional=True)
         self.max_time = parse_duration("max_time", self.max_time)
         self.val_every, self.val_unit = parse_interval("val_every", self.val_every)
+        self.min_epochs = _minimum("epochs", self.min_epochs, self.max_epochs)
+        self.min_steps = _minimum("steps", self.min_steps, self.max_steps)
 
     def count(self, stage: str, total: int) -> int:
         """Return the number of batches to use of a stage's ``total``."""
@@ -56,10 +62,17 @@ class Limits:
         return total if limit is None else batch_limit(f"limit_{stage}_batches", limit, total)
 
     def are_reached(self, progress: Progress) -> bool:
-        """Return whether the limit on steps or on time is reached."""
-        return (self.max_steps is not None and progress.step >= self.max_steps) or (
+        """Return whether to stop: at ``max_steps``, by a request, or at ``max_time``.
+
+        The latter two wait for ``min_epochs`` and ``min_steps``.
+        """
+        if self.max_steps is not None and progress.step >= self.max_steps:
+            return True
+        asked = progress.stop_reason is not None or (
             self.max_time is not None and progress.elapsed >= self.max_time
         )
+        epochs_done = progress.epoch - (not progress.epoch_done)
+        return asked and progress.step >= self.min_steps and epochs_done >= self.min_epochs
 
     def total_steps(self, accumulation: Accumulation, epoch_batches: int) -> int | None:
         """Return the optimizer steps of the whole training; None if only time limits it."""
@@ -71,3 +84,14 @@ class Limits:
     def validation_due(self, unit: str, count: int) -> bool:
         """Return whether to validate after ``count`` "epochs" or "steps"."""
         return self.val_unit == unit and count % self.val_every == 0
+
+
+def _minimum(unit, least, most):
+    """Return the least number of epochs or steps of a training; 0 if there is none."""
+    least = parse_count(f"min_{unit}", least, 0, optional=True) or 0
+    if most is not None and least > most:
+        raise ValueError(
+            f"min_{unit}: expected max_{unit}, {most}, or less, got {least}; raise max_{unit}, or "
+            f"lower min_{unit}"
+        )
+    return least

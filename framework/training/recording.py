@@ -198,6 +198,8 @@ def _trainer(trainer):
         "max_epochs": trainer.max_epochs,
         "max_steps": trainer.max_steps,
         "max_time": trainer.max_time,
+        "min_epochs": limits.min_epochs,
+        "min_steps": limits.min_steps,
         "device": trainer.device,
         "precision": trainer.precision,
         "accumulate_grad_batches": trainer.accumulation.schedule,

@@ -81,7 +81,10 @@ class TrainingState:
         self.data = TrainingData()
 
     def stop(self, reason: str) -> None:
-        """Request a stop after this step; the reason is written to ``summary.json``."""
+        """Request a stop after this step, or as soon as ``min_epochs`` and ``min_steps`` are done.
+
+        The reason is written to ``summary.json``.
+        """
         self.progress.stop_reason = reason
 
     def skip_step(self) -> None:
@@ -130,12 +133,7 @@ class TrainingState:
     @property
     def should_stop(self) -> bool:
         """Whether to stop now: by a request, a signal, or the limit on steps or time."""
-        progress = self.progress
-        return (
-            progress.stop_reason is not None
-            or progress.interrupt.requested
-            or self.limits.are_reached(progress)
-        )
+        return self.progress.interrupt.requested or self.limits.are_reached(self.progress)
 
     @property
     def interrupted(self) -> bool:

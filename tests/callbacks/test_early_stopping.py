@@ -80,6 +80,48 @@ def test_validations_between_epochs_count(fit, line):
     assert "for 2 validations" in trainer.stop_reason
 
 
+@pytest.mark.parametrize(
+    ("start", "values", "epochs"),
+    [
+        (0, [1, 2, 3, 4, 5, 6], 3),
+        (2, [1, 2, 3, 4, 5, 6], 5),  # the third epoch has the first value
+        (2, [1, 9, 3, 2, 1, 0], 6),
+        (9, [1, 2, 3, 4, 5, 6], 6),
+    ],
+)
+def test_what_comes_before_start_from_epoch_counts_for_nothing(fit, start, values, epochs):
+    stopping = EarlyStopping("error", patience=2, start_from_epoch=start)
+    assert fit(stopping, Scores(values)).epoch == epochs
+    assert stopping.monitor.epoch is None or stopping.monitor.epoch > start
+
+
+def test_thresholds_wait_for_start_from_epoch_too(fit):
+    stopping = EarlyStopping("error", patience=9, stopping_threshold=2, start_from_epoch=3)
+    trainer = fit(stopping, Scores([1, 1, 1, 1, 1, 1]))
+    assert (trainer.epoch, trainer.stop_reason) == (
+        4,
+        "early stopping: error has reached 2 (now 1)",
+    )
+
+
+def test_the_weights_of_an_epoch_before_the_start_are_never_the_best(fit, line):
+    seen = []
+
+    class Weights(fl.Callback):
+        def on_train_epoch_end(self, module):
+            seen.append(module.body.weight.data.copy())
+
+    module = line()
+    stopping = EarlyStopping("train_loss", patience=1, start_from_epoch=2, restore_best=True)
+    fit(stopping, Weights(), module=module, val_every=2, max_epochs=3)
+    assert np.array_equal(module.body.weight.data, seen[2])
+
+
+def test_a_bad_start_from_epoch():
+    with pytest.raises(ValueError, match="EarlyStopping: start_from_epoch: expected 0 or more"):
+        EarlyStopping(start_from_epoch=-1)
+
+
 def test_restore_best_gives_back_the_best_weights(fit, line):
     seen = []
 

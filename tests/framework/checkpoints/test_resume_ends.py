@@ -121,6 +121,8 @@ def early():
 STOPS = {
     "early stopping": lambda: ([early()], {}),
     "early stopping between epochs": lambda: ([early()], {"val_every": "2 steps"}),
+    "early stopping that waits": lambda: ([early()], {"min_epochs": 5}),
+    "early stopping that waits within an epoch": lambda: ([early()], {"min_steps": 11}),
     "max_steps": lambda: ([], {"max_steps": 8}),
     "max_steps and epochs of 2 windows": lambda: (
         [],

@@ -29,6 +29,8 @@ def test_every_setting_may_be_one(number):
         "max_epochs": number(3),
         "max_steps": number(8),
         "max_time": number(600.5),
+        "min_epochs": number(1),
+        "min_steps": number(1),
         "seed": number(1),
         "accumulate_grad_batches": number(2),
         "limit_train_batches": number(1.0),
@@ -38,7 +40,9 @@ def test_every_setting_may_be_one(number):
     }
     listed = [
         callbacks.EMA(number(0.5), start_step=number(1)),
-        callbacks.EarlyStopping(patience=number(2), min_delta=number(0.5)),
+        callbacks.EarlyStopping(
+            patience=number(2), min_delta=number(0.5), start_from_epoch=number(1)
+        ),
         callbacks.GradientClip(number(0.5)),
         callbacks.LRSchedule("exponential", gamma=number(0.5)),
         callbacks.ModelCheckpoint(top_k=number(2), every_n_steps=number(1)),
