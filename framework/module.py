@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from firstlight.parameter import Buffer, Parameter
-from firstlight.support import backend, state
+from firstlight.support import backend, logged_values, running_trainer, state
 from firstlight.support.array import Array
 from firstlight.support.batches import describe_batch
 from firstlight.support.construction import Construction
@@ -23,6 +23,7 @@ from firstlight.support.step_output import StepOutput, denominators, no_loss
 
 if TYPE_CHECKING:
     from firstlight.support.summary import Summary
+    from firstlight.trainer import Trainer
 
 
 class Module:
@@ -133,6 +134,37 @@ class Module:
     def predict_step(self, batch: Any) -> Any:
         """Return the prediction for a batch ``x``, or ``(x, y)`` whose y is ignored."""
         return self(batch[0] if isinstance(batch, tuple) else batch)
+
+    # --- during a training -------------------------------------------------------------------
+
+    def log(self, name: str, value: Any) -> None:
+        """Record a value in the current step of a `Trainer`, averaged over batches.
+
+        It is recorded as ``train_<name>_step`` and ``train_<name>``, ``val_<name>`` or
+        ``test_<name>``, as the metrics of a `StepOutput` are. Any module may call it in a step, in
+        ``forward`` or in ``backward``. Elsewhere (a forward by hand, ``predict``, hooks) it does
+        nothing; hooks call ``trainer.log``.
+
+        Parameters
+        ----------
+        name : str
+        value : float or 0-d array
+            Mean over the batch; an array on a GPU stays there until a record is written.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not a single number; a name that is taken, or begins with the name of a split.
+        """
+        logged_values.log(self, name, value)
+
+    @property
+    def trainer(self) -> Trainer:
+        """The Trainer that is running: inside of fit, validate, test and predict.
+
+        Elsewhere it raises an AttributeError, so that ``hasattr(self, "trainer")`` is False.
+        """
+        return running_trainer.running_trainer(self)
 
     # --- the stack that links forward to backward ------------------------------------------
 

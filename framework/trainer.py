@@ -15,6 +15,7 @@ from firstlight.runs.run import Run
 from firstlight.support import rng
 from firstlight.support.arguments import parse_count
 from firstlight.support.backend import resolve_device
+from firstlight.support.running_trainer import running
 from firstlight.training import checks, hook_manager, recording, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import Evaluator
@@ -260,7 +261,7 @@ class Trainer(TrainingState):
                     "training would never end; raise the limit, or set max_epochs"
                 )
             self._use(module.to(device=self.device).train())
-            with self.hooks.stage(self, module, "fit"):
+            with running(self), self.hooks.stage(self, module, "fit"):
                 self.optimizer: Optimizer | None = setup.make_optimizer(module, self.precision)
                 self.loop: Loop | None = Loop(self, self._evaluator())
                 self._open_run(resume, data)
@@ -317,7 +318,7 @@ class Trainer(TrainingState):
                 checks.module(module)
                 with setup.modes_kept(module):
                     self._use(module.to(device=self.device))
-                    with self.hooks.stage(self, module, stage):
+                    with running(self), self.hooks.stage(self, module, stage):
                         if checkpoint is not None:
                             read = (
                                 read_weights(checkpoint, self.run) if self.is_global_zero else None

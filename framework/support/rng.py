@@ -131,6 +131,11 @@ def capturing(on: bool) -> None:
     _device["capturing"] = on
 
 
+def is_capturing() -> bool:
+    """Return whether the work of a step is being captured as a graph."""
+    return _device["capturing"]
+
+
 def forget_devices() -> None:
     """Clear the state on GPUs, for tests that replace CuPy."""
     _passes.clear()

@@ -9,10 +9,10 @@ from firstlight.module import Module
 from firstlight.optim import Optimizer
 from firstlight.support import forms
 from firstlight.support.construction import NAMESPACES
+from firstlight.support.logged_values import TAKEN
 from firstlight.support.step_output import StepOutput
 
 PRECISIONS = ("32", "tf32", "bf16", "16")
-TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
 
 # Letters whose transliteration is not the letter without its mark.
 GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"}

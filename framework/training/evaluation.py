@@ -12,6 +12,7 @@ import numpy as np
 from firstlight.distributed.sharding import shards, weight_of
 from firstlight.support.backend import to_host
 from firstlight.support.batches import placed, sample_count
+from firstlight.support.logged_values import LoggedValues
 from firstlight.training import checks
 from firstlight.training.metrics import MeanMetrics
 
@@ -85,8 +86,11 @@ class Evaluator:
             weight = weight_of(batch)
             if weight == 0:  # fewer samples than ranks
                 continue
-            output = module.validation_step(batch)
+            logged = LoggedValues()
+            with logged:
+                output = module.validation_step(batch)
             checks.step_output(module, output, "validation_step")
+            logged.add_to(output, module)
             values = {"loss": output.loss, **output.metrics}
             if hasattr(data, "metrics"):
                 own = data.metrics(output.prediction, batch)

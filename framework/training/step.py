@@ -26,6 +26,7 @@ from firstlight.optim.loss_scale import scaled
 from firstlight.support import rng
 from firstlight.support.backend import load_cupy
 from firstlight.support.batches import sample_count
+from firstlight.support.logged_values import LoggedValues
 from firstlight.training import checks
 
 if TYPE_CHECKING:
@@ -60,11 +61,15 @@ class EagerStep:
     def __call__(self, batch: Any, ends_window: bool) -> StepOutput:
         """Return the batch's `StepOutput`; if it ``ends_window``, the optimizer steps next."""
         module, optimizer, hook = self.module, self.optimizer, self.hook
-        output = module.training_step(batch)
+        logged = LoggedValues()
+        with logged:
+            output = module.training_step(batch)
         checks.training_output(module, output)
         hook.on_before_backward(loss=output.loss)
         dy = scaled(optimizer, output.dy)
-        self.accumulation.backward(module, optimizer, dy, output, batch, ends_window)
+        with logged:
+            self.accumulation.backward(module, optimizer, dy, output, batch, ends_window)
+        logged.add_to(output, module)
         self._unscale(ends_window)
         hook.on_after_backward()
         self.means.add(output, weight_of(batch))
@@ -114,9 +119,12 @@ class CapturedStep(EagerStep):
     def _work(self, batch, alone):
         """Run forward and backward; a batch that is not ``alone`` counts by its denominator."""
         samples = sample_count(batch)
-        output = self.module.training_step(batch)
-        dy = scaled(self.optimizer, output.dy)
-        self.module.backward(dy if alone else self.accumulation.weighted(dy, output, samples))
+        logged = LoggedValues()
+        with logged:
+            output = self.module.training_step(batch)
+            dy = scaled(self.optimizer, output.dy)
+            self.module.backward(dy if alone else self.accumulation.weighted(dy, output, samples))
+        logged.add_to(output, self.module)
         self.means.add_values(output, samples)
         return output
 

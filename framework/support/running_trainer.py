@@ -1,0 +1,43 @@
+"""The trainer that runs in this thread: what `firstlight.Module.trainer` returns.
+
+It is kept here and not on the modules, so that it is never copied, pickled or saved with one, and
+nothing refers to it after its run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from firstlight.support import rng
+
+if TYPE_CHECKING:
+    from firstlight.trainer import Trainer
+
+_running: ContextVar[Trainer | None] = ContextVar("running", default=None)
+
+
+@contextmanager
+def running(trainer: Trainer) -> Iterator[None]:
+    """Let modules find the trainer until the context ends; a trainer inside another comes first."""
+    before = _running.get()
+    _running.set(trainer)
+    try:
+        yield
+    finally:
+        _running.set(before)
+
+
+def running_trainer(module: Any) -> Trainer:
+    """Return the trainer that runs in this thread; see `firstlight.Module.trainer`."""
+    trainer, who = _running.get(), type(module).__name__
+    if trainer is None:
+        raise AttributeError(
+            f"{who}.trainer: no Trainer is running; it is available inside of fit, validate, test "
+            f"and predict, so ask hasattr(self, 'trainer') first where {who} is also used by hand"
+        )
+    if rng.is_capturing():
+        raise RuntimeError(f"{who} reads self.trainer, whose values would be frozen in a graph")
+    return trainer
