@@ -17,7 +17,7 @@ class Timer(Callback):
     Parameters
     ----------
     duration : float or str, optional
-        Seconds, or "HH:MM:SS"; None only measures.
+        Seconds, "HH:MM:SS" or "10 min"; None only measures.
 
     Raises
     ------

@@ -46,7 +46,7 @@ class Trainer(TrainingState):
     max_steps : int, optional
         Optimizer steps to make.
     max_time : float or str, optional
-        Wall time of the training: seconds, or "HH:MM:SS".
+        Wall time of the training: seconds, "HH:MM:SS" or "10 min".
     min_epochs, min_steps : int, optional
         Until then, early stopping, other requests of callbacks and ``max_time`` wait; a signal
         and ``max_steps`` do not.
@@ -78,8 +78,8 @@ class Trainer(TrainingState):
         network overfits them.
     fast_dev_run : bool or int
         Run one batch (or n) of every stage without a run folder, as a test of the set-up.
-    val_every : int or str
-        Epochs between validations, e.g. 1, or steps, e.g. "500 steps".
+    val_every : int, float or str
+        Epochs between validations, e.g. 1, or a share of an epoch, 0.25, "500 steps" or "10 min".
     log_every_n_steps : int
         Steps between records of the training loss.
     callbacks : list of Callback or str
@@ -115,7 +115,7 @@ class Trainer(TrainingState):
         limit_predict_batches: int | float | None = None,
         overfit_batches: int | float = 0,
         fast_dev_run: bool | int = False,
-        val_every: int | str = 1,
+        val_every: int | float | str = 1,
         log_every_n_steps: int = 50,
         callbacks: list[Any] | None = None,
         default_callbacks: bool = True,

@@ -7,6 +7,10 @@ from numbers import Integral, Real
 from typing import Any
 
 
+WITH_UNIT = r"\s*(\d+(?:\.\d+)?)\s*(s|sec|seconds?|min|minutes?|h|hours?|d|days?)\s*"
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # by the unit's first letter
+
+
 def plain_number(value: Any) -> Any:
     """Return a NumPy or CuPy scalar or 0-d array as a Python number, other values unchanged.
 
@@ -97,38 +101,60 @@ def parse_choice(name: str, value: str, choices: Collection[str]) -> str:
     raise ValueError(f"{name}: {expected}")
 
 
-def parse_interval(name: str, interval: int | str) -> tuple[int, str]:
-    """Return an interval as ``(n, unit)``: 2 and "2 epochs" are (2, "epochs"); also "500 steps".
+def parse_interval(name: str, interval: float | str) -> tuple[float, str]:
+    """Return an interval as ``(n, unit)``, in "epochs", "steps", "share" of an epoch or "seconds".
 
     Raises
     ------
     ValueError
-        Neither an integer of 1 or more nor such a phrase.
+        Neither a whole number of 1 or more, nor a share below 1, nor a duration with its unit.
+
+    Examples
+    --------
+    >>> from firstlight.support.arguments import parse_interval
+    >>> [parse_interval("val_every", one) for one in (2, "500 steps", 0.25, "10 min")]
+    [(2, 'epochs'), (500, 'steps'), (0.25, 'share'), (600.0, 'seconds')]
     """
-    found = re.fullmatch(r"\s*(\d+)\s*(epochs?|steps?)?\s*", str(interval))
-    if not found or int(found[1]) < 1:
+    text = str(interval)
+    found = re.fullmatch(r"\s*(\d+)\s*(epochs?|steps?)?\s*", text)
+    if found and int(found[1]) >= 1:
+        return int(found[1]), "steps" if (found[2] or "").startswith("step") else "epochs"
+    if ":" in text or re.fullmatch(WITH_UNIT, text):
+        return parse_duration(name, interval), "seconds"
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
         raise ValueError(
-            f'{name}: expected a number of epochs such as 1, or "500 steps", got {interval!r}'
+            f"{name}: expected a number of epochs such as 1, a share of an epoch such as 0.25, "
+            f'"500 steps", or a duration such as "10 min", got {interval!r}'
         )
-    return int(found[1]), "steps" if (found[2] or "").startswith("step") else "epochs"
+    return (share, "share") if share < 1 else (1, "epochs")
 
 
 def parse_duration(name: str, duration: float | str | None) -> float | None:
-    """Return seconds from a number of seconds or "HH:MM:SS" (also "MM:SS", "DD:HH:MM:SS").
+    """Return seconds from a number of seconds, "HH:MM:SS" or "10 min".
+
+    "MM:SS" and "DD:HH:MM:SS" are read, too; the units are s, min, h and d.
 
     Raises
     ------
     ValueError
-        Neither, or not positive.
+        None of these, or not positive.
     """
     if duration is None:
         return None
+    if found := re.fullmatch(WITH_UNIT, str(duration)):
+        duration = float(found[1]) * SECONDS[found[2][0]]
     try:
         parts = [float(part) for part in str(duration).split(":")]
         if len(parts) > 4 or min(parts) < 0:
             raise ValueError
     except ValueError:
-        raise ValueError(f'{name}: expected seconds or "HH:MM:SS", got {duration!r}') from None
+        raise ValueError(
+            f'{name}: expected seconds, "HH:MM:SS" or "10 min", got {duration!r}'
+        ) from None
     factors = (1, 60, 3600, 86400)
     seconds = sum(part * factor for part, factor in zip(reversed(parts), factors, strict=False))
     if not 0 < seconds < float("inf"):

@@ -6,12 +6,14 @@ use the last one.
 """
 
 import json
+import re
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from firstlight.support.files import PathLike
 
+DURATION = re.compile(r"\d{1,3}(:\d{1,2}){1,3}")  # HH:MM:SS
 MOST_JSON = 2**24  # bytes of a file
 MOST_YAML = 2**17  # characters of YAML; the parser takes seconds for these
 LONGEST = 400  # characters of a parser's message, which may quote the file
@@ -148,6 +150,8 @@ def _count_values(node, counts, loader):
         inner = chain.from_iterable(node.value)
     elif node.id == "sequence":
         inner = node.value
+    elif DURATION.fullmatch(node.value):
+        node.tag = "tag:yaml.org,2002:str"  # YAML 1.1 makes 10:00 the number 600
     elif node.tag == "tag:yaml.org,2002:int":
         bits = loader.construct_yaml_int(node).bit_length()
         if bits > MOST_BITS:  # Python would not print it

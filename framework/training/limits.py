@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from firstlight.support.arguments import batch_limit, parse_count, parse_duration, parse_interval
 
 if TYPE_CHECKING:
+    from firstlight.trainer import Trainer
     from firstlight.training.accumulation import Accumulation
     from firstlight.training.progress import Progress
 
@@ -20,11 +22,13 @@ class Limits:
     ----------
     max_epochs, max_steps : int or None
     max_time : float or None
-        Seconds, or "HH:MM:SS" as an argument.
+        Seconds; as an argument also "HH:MM:SS" or "10 min".
     batches : dict of str to int, float or None
         Limit of the batches of "train", "val", "test" and "predict": a count or a share.
-    val_every : int or str
-        Epochs between validations; "500 steps" counts steps.
+    val_every : int, float or str
+        Epochs between validations, or a share of an epoch, "500 steps" or "10 min".
+    val_unit : {"epochs", "share", "steps", "seconds"}
+        Unit of the number that ``val_every`` becomes.
     overfit : bool
         Train and validate on the same few batches.
     min_epochs, min_steps : int
@@ -40,7 +44,7 @@ class Limits:
     max_steps: int | None
     max_time: float | None
     batches: dict[str, float | None]
-    val_every: int | str = 1
+    val_every: int | float | str = 1
     overfit: bool = False
     min_epochs: int | None = None
     min_steps: int | None = None
@@ -81,9 +85,36 @@ class Limits:
         by_epochs = accumulation.steps(self.max_epochs, epoch_batches)
         return by_epochs if self.max_steps is None else min(by_epochs, self.max_steps)
 
-    def validation_due(self, unit: str, count: int) -> bool:
-        """Return whether to validate after ``count`` "epochs" or "steps"."""
-        return self.val_unit == unit and count % self.val_every == 0
+    def validates_epoch(self, epoch: int) -> bool:
+        """Return whether to validate at the end of an epoch."""
+        return self.val_unit == "epochs" and epoch % self.val_every == 0
+
+    def validates_step(self, trainer: Trainer) -> bool:
+        """Return whether to validate after the current step."""
+        progress = trainer.progress
+        if self.val_unit == "steps":
+            return progress.step % self.val_every == 0
+        if self.val_unit == "seconds":
+            return progress.elapsed - progress.validated >= self.val_every
+        return self.val_unit == "share" and self.validation_place(trainer) != progress.validated
+
+    def validation_place(self, trainer: Trainer) -> float:
+        """Return what `validates_step` needs to know of the last validation.
+
+        For a share of an epoch it is the number of such shares trained; else the time in seconds.
+        """
+        progress = trainer.progress
+        if self.val_unit != "share":
+            return progress.elapsed
+        share = Fraction(self.val_every).limit_denominator(10**6)  # 1/3 is not exact as a float
+        done = Fraction(progress.batches_done, trainer.epoch_batches)
+        return (progress.epoch - 1) * (1 // share) + done // share
+
+    def describe_val_every(self) -> int | float | str:
+        """Return the interval of validations as an argument of the Trainer."""
+        units = {"steps": " steps", "seconds": " s"}
+        unit = units.get(self.val_unit)
+        return self.val_every if unit is None else f"{self.val_every}{unit}"
 
 
 def _minimum(unit, least, most):

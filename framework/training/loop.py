@@ -181,7 +181,7 @@ class Loop:
         if trainer.run is not None and not self.checkpointing.epoch_is_through():
             self.checkpointing.cut_short = self.checkpointing.take()
         metrics = {}
-        if self._validation_due("epochs", progress.epoch):
+        if self._data.val_loader is not None and self._limits.validates_epoch(progress.epoch):
             metrics = self._evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
             if metrics is None:
                 return
@@ -271,16 +271,14 @@ class Loop:
 
     # --- at a boundary -----------------------------------------------------------------------
 
-    def _validation_due(self, unit, count):
-        return self._data.val_loader is not None and self._limits.validation_due(unit, count)
-
     def _validate_by_steps(self):
         """Validate if due after this step; an interrupted validation is repeated on resume."""
-        if self._validation_due("steps", self._progress.step):
-            interrupt = self._progress.interrupt
-            metrics = self._evaluator.evaluate(self._data.val_loader, "val", interrupt)
-            self._progress.owes_validation = metrics is None
+        progress, trainer = self._progress, self._trainer
+        if self._data.val_loader is not None and self._limits.validates_step(trainer):
+            metrics = self._evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
+            progress.owes_validation = metrics is None
             if metrics is not None:
+                progress.validated = self._limits.validation_place(trainer)
                 self._log(metrics)
             self.module.train()
 

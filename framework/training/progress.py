@@ -13,7 +13,10 @@ from firstlight.training.metrics import TrainingMeans
 if TYPE_CHECKING:
     from pathlib import Path
 
-SAVED = ("epoch_done", "batches_done", "owes_validation", "skips_epoch", "stop_reason")
+SAVED = (
+    *("epoch_done", "batches_done", "owes_validation", "validated", "skips_epoch"),
+    "stop_reason",
+)
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Progress:
         True where resuming is bit-exact: between steps or epochs, after every callback has run.
     owes_validation : bool
         A validation by steps was interrupted; a resumed training starts with it.
+    validated : float
+        Where the last validation within an epoch was; see `Limits.validation_place`.
     stop_reason : str or None
         Reason given to `Trainer.stop`.
     skips_step, skips_epoch : bool
@@ -62,6 +67,7 @@ class Progress:
     epoch_done: bool = True
     at_boundary: bool = True
     owes_validation: bool = False
+    validated: float = 0.0
     stop_reason: str | None = None
     skips_step: bool = False
     skips_epoch: bool = False

@@ -204,9 +204,7 @@ def _trainer(trainer):
         "precision": trainer.precision,
         "accumulate_grad_batches": trainer.accumulation.schedule,
         **{f"limit_{stage}_batches": number for stage, number in limits.batches.items()},
-        "val_every": f"{limits.val_every} steps"
-        if limits.val_unit == "steps"
-        else limits.val_every,
+        "val_every": limits.describe_val_every(),
         "log_every_n_steps": trainer.log_every_n_steps,
     }
 

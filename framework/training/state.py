@@ -225,7 +225,7 @@ class TrainingState:
 
     @property
     def max_time(self) -> float | None:
-        """Seconds to train; "HH:MM:SS" can be set."""
+        """Seconds to train; "HH:MM:SS" or "10 min" can be set."""
         return self.limits.max_time
 
     @max_time.setter

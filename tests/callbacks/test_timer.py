@@ -57,7 +57,7 @@ def test_the_time_counts_on_over_a_restart(fit):
 def test_bad_input():
     with pytest.raises(ValueError, match="Timer: duration: expected more than 0 seconds"):
         Timer(0)
-    with pytest.raises(ValueError, match="expected seconds or \"HH:MM:SS\", got 'soon'"):
+    with pytest.raises(ValueError, match='seconds, "HH:MM:SS" or "10 min", got \'soon\''):
         Timer("soon")
     with pytest.raises(ValueError, match='stage: expected "train" or "val", got \'test\''):
         Timer().time_elapsed("test")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from firstlight import plugins
 from firstlight.data.splits import DataSplits
 from firstlight.support.printable import shown
+from firstlight.support.reading import DURATION
 from firstlight.tools.cli import trust
 from firstlight.tools.cli.data_arguments import FROM_DATA
 from firstlight.tools.cli.errors import UsageError, nearest, usage_errors
@@ -245,6 +246,10 @@ class Arguments:
                 found.pop(flag, None)
         values = self.parser.instantiate(found).as_dict()
         plain = json.loads(self.parser.dump(found, format="json", skip_unset=False))
+        for flag, (value, _) in given.items():
+            head, _, name = flag.partition(".")
+            if str in members(self.kinds.get(flag)) and DURATION.fullmatch(str(value)):
+                values[head][name] = plain[head][name] = value  # jsonargparse makes 10:00 600
         for one in self.choices:
             one.values = values.get(one.head) or {}
         self.general = {name: values[name] for name in self.general}

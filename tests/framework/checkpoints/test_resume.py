@@ -70,6 +70,7 @@ SETTINGS = [
     {"accumulate_grad_batches": {1: 1, 2: 2, 3: 3}},
     {"val_every": "2 steps"},
     {"val_every": 2},
+    {"val_every": 0.5},
     {"limit_train_batches": 2},
 ]
 

@@ -101,7 +101,12 @@ def test_batch_limit(limit, used):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [(90, 90), ("01:30", 90), ("1:00:00", 3600), ("1:00:00:00", 86400)]
+    ("text", "seconds"),
+    [
+        *[(90, 90), ("01:30", 90), ("1:00:00", 3600), ("1:00:00:00", 86400)],
+        *[("90 s", 90), ("1.5min", 90), ("10 minutes", 600), ("2 h", 7200), (" 1 day ", 86400)],
+        *[("30 sec", 30), ("1 second", 1), ("3 hours", 10800), ("2d", 172800)],
+    ],
 )
 def test_durations(text, seconds):
     assert parse_duration("max_time", text) == seconds

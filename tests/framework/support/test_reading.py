@@ -24,6 +24,11 @@ def test_an_alias_bomb_is_refused_before_it_is_built():
     tracemalloc.stop()
 
 
+def test_a_duration_is_a_text_and_not_a_number_to_the_base_of_60():
+    text = "a: 10:00\nb: [1:30:00, 0x10, 1.5]\nc: '1:00'"
+    assert parse_yaml(text) == {"a": "10:00", "b": ["1:30:00", 16, 1.5], "c": "1:00"}
+
+
 def test_aliases_and_merges_still_work():
     text = "base: &base {lr: 0.1, hidden: [8]}\nmodel: {<<: *base, lr: 0.2}\nmore: *base\n"
     assert parse_yaml(text) == {

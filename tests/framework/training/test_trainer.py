@@ -81,11 +81,43 @@ def test_twenty_epochs_by_default(quiet):
 
 
 @pytest.mark.parametrize(
-    ("every", "steps"), [(2, [6, 12]), ("4 steps", [4, 8, 12]), ("1 epoch", [3, 6, 9, 12])]
+    ("every", "steps"),
+    [
+        *[(2, [6, 12]), ("4 steps", [4, 8, 12]), ("1 epoch", [3, 6, 9, 12]), (1.0, [3, 6, 9, 12])],
+        *[(1 / 3, [*range(1, 13)]), (0.5, [2, 3, 5, 6, 8, 9, 11, 12]), ("0.9", [3, 6, 9, 12])],
+        *[(0.001, [*range(1, 13)]), ("00:00:00.0000001", [*range(1, 13)])],
+    ],
 )
 def test_validation_interval(every, steps, line, line_data, quiet):
     history = Trainer(max_epochs=4, val_every=every, **quiet).fit(line(), line_data, line_data)
     assert history.steps("val_loss") == steps
+
+
+def test_validation_by_time(line, line_data, quiet):
+    class Clock(fl.Callback):
+        def on_train_batch_end(self, trainer):
+            trainer.progress.started -= 240  # each step lasts four minutes
+
+    clock = quiet | {"callbacks": [Clock()]}
+    trainer = Trainer(max_epochs=3, val_every="10 min", **clock)
+    history = trainer.fit(line(), line_data, line_data)
+    assert history.steps("val_loss") == [3, 6, 9]
+    assert trainer.progress.validated == pytest.approx(9 * 240, abs=60)
+    none = Trainer(max_epochs=3, val_every="1 h", **clock).fit(line(), line_data, line_data)
+    assert "val_loss" not in none
+
+
+def test_shares_of_an_epoch_with_accumulation_and_skipped_batches(line, line_data, quiet):
+    class Skips(fl.Callback):
+        def on_train_batch_end(self, trainer):
+            if trainer.epoch == 2:
+                trainer.skip_epoch()
+
+    settings = quiet | {"callbacks": [Skips()], "accumulate_grad_batches": 2}
+    trainer = Trainer(max_epochs=3, val_every=0.25, **settings)
+    history = trainer.fit(line(), fl.DataLoader(fl.ArrayDataset(*line_data), 10), line_data)
+    # 7 batches: steps after 2, 4, 6, 7 of them. The half of the second epoch is never reached.
+    assert history.steps("val_loss") == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_accumulated_small_batches_equal_one_large_batch(line, line_data, quiet):

@@ -35,6 +35,15 @@ def test_configs_compose_and_flags_win(printed, tmp_path):
     assert found["seed"] == 6
 
 
+@pytest.mark.parametrize("every", ["10:00", "1:30:00", "10 min", "0.25"])
+def test_an_interval_in_a_file_is_read_as_on_the_command_line(printed, tmp_path, every):
+    (tmp_path / "one.yaml").write_text(f"trainer: {{val_every: {every}, max_time: {every}}}")
+    in_file = printed("--config", "one.yaml")["trainer"]
+    given = printed("--trainer.val_every", every, "--trainer.max_time", every)["trainer"]
+    assert in_file == given
+    assert str(in_file["val_every"]) == every
+
+
 def test_the_printed_config_is_a_config(printed, tmp_path):
     flags = ["--model.hidden", "5,6", "--callback", "early_stopping", "--early_stopping.patience"]
     config = printed(*flags, 4, "--name", "x", "--data.seed", 3)
