@@ -6,7 +6,6 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
-
 WITH_UNIT = r"\s*(\d+(?:\.\d+)?)\s*(s|sec|seconds?|min|minutes?|h|hours?|d|days?)\s*"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # by the unit's first letter
 
