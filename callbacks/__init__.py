@@ -1,10 +1,11 @@
-"""Callbacks that watch and steer a training, by class or by name."""
+"""Callbacks that watch and steer a training, by class or by name; and the names of metrics."""
 
 from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.batch_size_finder import BatchSizeFinder
 from firstlight.callbacks.check import Check
 from firstlight.callbacks.confusion_matrix import ConfusionMatrix
 from firstlight.callbacks.early_stopping import EarlyStopping
+from firstlight.callbacks.evaluation_metrics import Metrics
 from firstlight.callbacks.fingerprints import Fingerprints
 from firstlight.callbacks.freeze import Freeze
 from firstlight.callbacks.gradient_clip import GradientClip
@@ -43,6 +44,7 @@ __all__ = [
     "LayerMonitor",
     "LiveCurves",
     "LossSpike",
+    "Metrics",
     "ModelCheckpoint",
     "NaNGuard",
     "Plots",
@@ -71,6 +73,7 @@ def register_callbacks(registry: Registry) -> None:
     registry.add("lr_finder", LRFinder)
     registry.add("lr_monitor", LRMonitor)
     registry.add("lr_schedule", LRSchedule)
+    registry.add("metrics", Metrics)
     registry.add("model_checkpoint", ModelCheckpoint)
     registry.add("nan_guard", NaNGuard)
     registry.add("param_schedule", LRSchedule)  # a second one, for another hyper-parameter
@@ -81,3 +84,21 @@ def register_callbacks(registry: Registry) -> None:
     registry.add("text_samples", TextSamples)
     registry.add("throughput", Throughput)
     registry.add("timer", Timer)
+
+
+@hookimpl
+def register_metrics(registry: Registry) -> None:
+    """Register firstlight's own metrics; `firstlight.training.named_metrics` has their variants."""
+    registry.add("accuracy", "firstlight.metrics:Accuracy")
+    registry.add("auc", "firstlight.metrics:AUC")
+    registry.add("balanced_accuracy", "firstlight.metrics:BalancedAccuracy")
+    registry.add("f1", "firstlight.metrics:F1")
+    registry.add("mae", "firstlight.metrics:MAE")
+    registry.add("mcc", "firstlight.metrics:MatthewsCorrelation")
+    registry.add("mse", "firstlight.metrics:MSE")
+    registry.add("perplexity", "firstlight.metrics:Perplexity")
+    registry.add("precision", "firstlight.metrics:Precision")
+    registry.add("r2", "firstlight.metrics:R2")
+    registry.add("recall", "firstlight.metrics:Recall")
+    registry.add("rmse", "firstlight.metrics:RMSE")
+    registry.add("top5", "firstlight.metrics:TopK")

@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from firstlight import callbacks, datasets, models, nn, optim, plugins, runs, testing
+    from firstlight import callbacks, datasets, metrics, models, nn, optim, plugins, runs, testing
     from firstlight.callback import Callback, Role
     from firstlight.checkpoints.format import Checkpoint
     from firstlight.data import augment, tokenizers, transforms

@@ -89,6 +89,11 @@ def register_callbacks(registry: Registry) -> None:
 
 
 @hookspec
+def register_metrics(registry: Registry) -> None:
+    """Offer metrics by name: ``registry.add("f1", F1)``, a `firstlight.metrics.Metric`."""
+
+
+@hookspec
 def register_commands(registry: Registry) -> None:
     """Offer commands of ``firstlight`` by name: ``registry.add("moons", Moons, "draw moons")``."""
 

@@ -1,7 +1,8 @@
 """Discover installed plugins through the entry-point group ``firstlight``.
 
-Installing a plugin makes its models, data sets, callbacks and commands available by name. It
-changes no run unless one of these names is used. firstlight registers its own names the same way.
+Installing a plugin makes its models, data sets, callbacks, metrics and commands available by name.
+It changes no run unless one of these names is used. firstlight registers its own names the same
+way.
 
 An entry point names a module, object or class (which is called without arguments) with
 ``register_...`` hooks. A plugin that fails to load is skipped with a warning. The error for an
@@ -34,9 +35,11 @@ REGISTRARS = {
     "model": "register_models",
     "dataset": "register_datasets",
     "callback": "register_callbacks",
+    "metric": "register_metrics",
     "command": "register_commands",
     "check": "register_checks",
 }
+OTHERWISE = {"metric": "pass another as an object, or register its name"}  # and by no import path
 
 
 class PluginWarning(UserWarning):
@@ -72,7 +75,7 @@ class Plugin:
 
 
 class Registry:
-    """Names of one kind ("model", "dataset", "callback", "command" or "check") and their targets.
+    """Names of one kind ("model", "dataset", "callback", ...: `REGISTRARS`) and their targets.
 
     Attributes
     ----------
@@ -155,6 +158,8 @@ class Registry:
     def get(self, name: str) -> Any:
         """Return the target of a name, or of an import path ``"package.module:Class"``.
 
+        A metric has no import path, so that settings in a file cannot run code.
+
         Raises
         ------
         KeyError
@@ -164,14 +169,14 @@ class Registry:
         if name in self._targets:
             target = self._targets[name][0]
             return import_target(target) if isinstance(target, str) else target
-        if ":" in name:
+        if ":" in name and self.kind not in OTHERWISE:
             return import_target(name, self.kind)
         close = difflib.get_close_matches(name, self._targets, n=1)
         hint = f"did you mean {close[0]!r}? There" if close else "there"
         broken = "".join(f"; plugin {p} is broken: {p.error}" for p in self.plugins if p.error)
         raise UnknownNameError(
             f"no {self.kind} is called {name!r}; {hint} are: {', '.join(self.names())}"
-            f"{broken}; or name a class as package.module:Class"
+            f"{broken}; {OTHERWISE.get(self.kind, 'or name a class as package.module:Class')}"
         )
 
 
@@ -196,7 +201,7 @@ def discover() -> tuple[dict[str, Registry], list[Plugin]]:
 
 
 def registry(kind: str) -> Registry:
-    """Return the registry of "model", "dataset", "callback", "command" or "check"."""
+    """Return the registry of a kind: "model", "dataset", "callback", ... (`REGISTRARS`)."""
     return discover()[0][kind]
 
 
@@ -262,7 +267,8 @@ def _load(point, plugin, registries):
     if not methods:
         raise ValueError(
             f"{point.value} implements no hook; mark register_models, register_datasets, "
-            "register_callbacks, register_commands or register_checks with @firstlight.hookimpl"
+            "register_callbacks, register_metrics, register_commands or register_checks with "
+            "@firstlight.hookimpl"
         )
     for kind, hook in REGISTRARS.items():
         if hook in methods:

@@ -22,7 +22,7 @@ from firstlight.training.evaluation import Evaluator
 from firstlight.training.interrupt import Interrupt, SharedInterrupt
 from firstlight.training.limits import Limits
 from firstlight.training.loop import Loop
-from firstlight.training.metrics import TrainingMeans
+from firstlight.training.means import TrainingMeans
 from firstlight.training.progress import Progress
 from firstlight.training.state import TrainingState
 
@@ -84,6 +84,8 @@ class Trainer(TrainingState):
         Steps between records of the training loss.
     callbacks : list of Callback or str
         Objects, or names of installed callbacks.
+    metrics : list of str or Metric, optional
+        Metrics to log for validation and test, e.g. ``["f1", "auc"]``: `firstlight.metrics`.
     default_callbacks : bool
         Add progress bar, checkpoints, plots and TensorBoard where none of that kind is listed.
     runs_dir : path-like or None
@@ -118,6 +120,7 @@ class Trainer(TrainingState):
         val_every: int | float | str = 1,
         log_every_n_steps: int = 50,
         callbacks: list[Any] | None = None,
+        metrics: list[str] | None = None,
         default_callbacks: bool = True,
         runs_dir: str | Path | None = "runs",
         name: str | None = None,
@@ -148,7 +151,9 @@ class Trainer(TrainingState):
         self.seed: int | None = seed
         self.runs_dir: str | Path | None = runs_dir
         self.name: str | None = checks.run_name(name)
-        self.callbacks: list[Any] = setup.resolve_callbacks(callbacks, default_callbacks, runs_dir)
+        self.callbacks: list[Any] = setup.resolve_callbacks(
+            callbacks, default_callbacks, runs_dir, metrics
+        )
         self.config = {}
         self.next_stage: str | None = None  # a stage after `fit` in the same run: "test"
         super().__init__()

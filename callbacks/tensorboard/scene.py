@@ -10,7 +10,7 @@ from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.tools.figures.classification import as_labels, ignored_by, worst_mistakes
 from firstlight.trainer import Trainer
-from firstlight.training.metrics import as_probabilities
+from firstlight.training.means import as_probabilities
 
 if TYPE_CHECKING:
     from firstlight.callbacks.tensorboard.writer import Writer

@@ -8,7 +8,7 @@ SMALLER = (
     "fid brier divergence kl distance"
 )
 LARGER = (
-    "acc accuracy f1 fbeta auc auroc auprc ap map r2 iou miou dice jaccard precision recall "
+    "acc accuracy top f1 fbeta auc auroc auprc ap map r2 iou miou dice jaccard precision recall "
     "sensitivity specificity bleu rouge meteor ndcg mrr psnr ssim kappa mcc likelihood "
     "correlation pearson spearman"
 )

@@ -12,7 +12,7 @@ import numpy as np
 from firstlight.distributed import sharding
 from firstlight.distributed.sharding import weight_of
 from firstlight.support.arguments import parse_count
-from firstlight.training.metrics import add_to, on_device, zeroed
+from firstlight.training.means import add_to, on_device, zeroed
 
 if TYPE_CHECKING:
     from firstlight.module import Module

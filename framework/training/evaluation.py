@@ -14,7 +14,7 @@ from firstlight.support.backend import to_host
 from firstlight.support.batches import placed, sample_count
 from firstlight.support.logged_values import LoggedValues
 from firstlight.training import checks
-from firstlight.training.metrics import MeanMetrics
+from firstlight.training.means import MeanMetrics
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

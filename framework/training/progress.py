@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from firstlight.runs.history import History
 from firstlight.training.interrupt import Interrupt
-from firstlight.training.metrics import TrainingMeans
+from firstlight.training.means import TrainingMeans
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -101,12 +101,20 @@ def _products_in(precision: str, device: str) -> AbstractContextManager[None]:
 
 
 def resolve_callbacks(
-    callbacks: Iterable[object] | None, default_callbacks: bool, runs_dir: Path | str | None
+    callbacks: Iterable[object] | None,
+    default_callbacks: bool,
+    runs_dir: Path | str | None,
+    metrics: Iterable[object] | None = None,
 ) -> list[object]:
-    """Return the list of callback objects: those given, as objects or names, and the defaults."""
+    """Return the list of callback objects: those given, as objects or names, and the defaults.
+
+    The callback ``metrics`` computes the metrics, if there are any.
+    """
     if isinstance(callbacks, str) or not hasattr(callbacks or [], "__iter__"):
         raise TypeError(f"callbacks: expected a list of callbacks or names, got {callbacks!r}")
     found = [_named(item)() if isinstance(item, str) else item for item in callbacks or []]
+    if metrics:
+        found.append(_named("metrics")(metrics))
     if default_callbacks:
         for name in DEFAULT_CALLBACKS:
             wanted = runs_dir is not None or name not in NEED_RUN

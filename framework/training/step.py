@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from firstlight.support.step_output import StepOutput
     from firstlight.training.accumulation import Accumulation
     from firstlight.training.hook_manager import HookManager
-    from firstlight.training.metrics import TrainingMeans
+    from firstlight.training.means import TrainingMeans
 
 MOST = 16  # graphs
 PLAIN = (bool, int, float, str, type(None))

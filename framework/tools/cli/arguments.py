@@ -108,7 +108,7 @@ class Choice:
         """Call the target; refused values are a usage error, except for data, which read files."""
         try:
             return self.target(**self.values, **more)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, plugins.UnknownNameError) as error:
             if self.kind == "dataset":
                 raise
             raise UsageError(f"{self}: {error}") from error

@@ -29,7 +29,10 @@ from firstlight.trainer import Trainer
 if TYPE_CHECKING:
     from firstlight.module import Module
 
-SETTABLE = ("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
+SETTABLE = (
+    *("device", "limit_val_batches", "limit_test_batches", "limit_predict_batches"),
+    "metrics",
+)
 OWN_OPTIONS = ("data", "runs_dir", "checkpoint", "trust")
 SIZES = ("val_size", "test_size")
 PLACES = ("target", "columns")  # of the run's own table; others have the run's names
@@ -60,7 +63,9 @@ further arguments:
   --data.ARGUMENT VALUE   other arguments of the data
   --trainer.device cpu|cuda|auto
   --trainer.limit_val_batches, --trainer.limit_test_batches int|float
-                          evaluate this number of batches, or this share of them"""
+                          evaluate this number of batches, or this share of them
+  --trainer.metrics f1,auc,...
+                          other metrics than those of the run"""
     on_data: bool = True
 
     options: Options = (
@@ -172,6 +177,7 @@ def _settings(folder, data, words, known, trusted, script=None):
     config = _config(folder / "config.json")
     names = Names(trusted=trusted)
     trainer = {"device": "cpu" if config["trainer"].get("device", "cpu") == "cpu" else "auto"}
+    trainer |= {"metrics": metrics} if (metrics := _metrics(config)) else {}
     said = {"model": config["model"], "data": config.get("data", {}), "trainer": trainer}
     if script is not None:
         config["data"] = script.named_data()
@@ -188,6 +194,16 @@ def _settings(folder, data, words, known, trusted, script=None):
     arguments.parse(words, known)
     seed_everything(config.get("seed", 0))
     return arguments, config
+
+
+def _metrics(config):
+    """Return the names of a run's metrics; those that a script gave as objects are left out."""
+    callbacks = config.get("callbacks")
+    of_script = callbacks.get("metrics") if isinstance(callbacks, dict) else None
+    named = of_script.get("names") if isinstance(of_script, dict) else None
+    names = config["trainer"].get("metrics") or named or []
+    names = names.split(",") if isinstance(names, str) else names
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _config(file: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.tools.figures.canvas import as_pictures, draw, page, scale_beside, size_of
 from firstlight.tools.language import say
-from firstlight.training.metrics import as_probabilities
+from firstlight.training.means import as_probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from firstlight.tools.figures.canvas import page, plain
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
 from firstlight.tools.figures.weights import filters, first_weights
 from firstlight.tools.language import say
-from firstlight.training.metrics import as_probabilities
+from firstlight.training.means import as_probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from firstlight.tools.cli.command import Args, Options, file_name, option
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.past_run import SPLIT, RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
-from firstlight.training.metrics import as_probabilities
+from firstlight.training.means import as_probabilities
 
 
 class Predict(RunDataCommand):

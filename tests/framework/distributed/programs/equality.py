@@ -93,6 +93,7 @@ def main(output, *dtypes):
                 accumulate_grad_batches={1: 1, 5: 3},
                 log_every_n_steps=1,
                 callbacks=[keep, fl.callbacks.GradientClip(max_norm=1.0)],
+                metrics=["f1", "auc", "perplexity"],
                 default_callbacks=False,
                 runs_dir=None,
             )

@@ -37,7 +37,7 @@ class MeanMetrics:
 
     Examples
     --------
-    >>> from firstlight.training.metrics import MeanMetrics
+    >>> from firstlight.training.means import MeanMetrics
     >>> means = MeanMetrics()
     >>> means.add({"loss": 2.0, "acc": 0.5}, weight=30)
     >>> means.add({"loss": 1.0}, weight=10)

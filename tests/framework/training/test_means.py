@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from firstlight.training.metrics import MeanMetrics
+from firstlight.training.means import MeanMetrics
 
 
 class DeviceScalar:

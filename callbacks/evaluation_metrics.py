@@ -1,0 +1,73 @@
+"""Metrics: compute metrics by name, such as F1 and AUC, in validations and tests."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from firstlight.callback import Callback, Role
+from firstlight.module import Module
+from firstlight.support.step_output import StepOutput
+from firstlight.trainer import Trainer
+from firstlight.training import named_metrics
+
+
+class Metrics(Callback):
+    """Compute metrics over all predictions of a validation or test.
+
+    ``Trainer(metrics=[...])`` adds this callback. Its results, such as ``val_f1`` and ``test_f1``,
+    are logged beside the loss, so that other callbacks can monitor them. Over several ranks the
+    states are merged, so that they are those of one process. On a GPU nothing waits for the device
+    before the validation ends.
+
+    Parameters
+    ----------
+    names : list of str or Metric
+        See `firstlight.metrics` and `firstlight.training.named_metrics.metric`.
+
+    Raises
+    ------
+    KeyError
+        An unknown name.
+    ValueError
+        A name given twice, or that of a metric which the loss has already.
+
+    Examples
+    --------
+    >>> from firstlight.callbacks import Metrics
+    >>> from firstlight.testing import tiny_trainer
+    >>> trainer = tiny_trainer([Metrics(["f1", "auc"])])
+    >>> sorted(name for name in trainer.metrics if name.startswith("val"))
+    ['val_acc', 'val_auc', 'val_f1', 'val_loss']
+    """
+
+    role = Role.WRITER
+
+    def __init__(self, names: list[str]) -> None:
+        self._metrics = named_metrics.metrics(names)
+        self._current = []
+
+    def on_validation_start(self) -> None:
+        """Start from empty states."""
+        self._current = [copy.deepcopy(metric) for metric in self._metrics]
+
+    def on_validation_batch_end(self, module: Module, output: StepOutput, batch: Any) -> None:
+        """Add the predictions of a batch."""
+        prediction, target = named_metrics.observed(module, output, batch)
+        for metric in self._current:
+            metric.update(prediction, target)
+
+    def on_validation_end(self, trainer: Trainer, metrics: dict[str, float], stage: str) -> None:
+        """Merge the states of all ranks, in their order, and add the results to the metrics."""
+        by_rank = trainer.communicator.gather([metric.to_host() for metric in self._current])
+        for metric, *others in zip(*by_rank, strict=True):
+            for other in others:
+                metric.merge(other)
+            name = f"{stage}_{metric.name}"
+            if name in metrics:
+                raise ValueError(
+                    f"metrics: {name!r} is a metric of the loss or of the data already; leave it "
+                    "out, or give it another name"
+                )
+            metrics[name] = metric.compute()
+        self._current = []
