@@ -10,6 +10,7 @@ micro-batches need no special code.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -58,7 +59,9 @@ class Module:
     (array([2., 2.]), array([2., 2.]))
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_construction")  # the last is no attribute to train
+    # The last two are no attributes of the model: how it was created, and the preprocessing of its
+    # data.
+    __slots__ = ("__dict__", "__weakref__", "_construction", "_preprocessing")
 
     training: bool = True
     needs_dx: bool = True
@@ -66,12 +69,14 @@ class Module:
     loss: Any  # used by the default training_step
     _stack: list[tuple[Any, ...]] | None
     _construction: Construction
+    _preprocessing: Any
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Create the stack here, so that subclasses need no super().__init__()."""
         module = super().__new__(cls)
         module._stack = []
         module._construction = Construction(args, kwargs)  # for the record of a run
+        module._preprocessing = None
         return module
 
     def __call__(self, *inputs: Any) -> Any:
@@ -169,8 +174,23 @@ class Module:
     # --- the stack that links forward to backward ------------------------------------------
 
     def save(self, *values: Any) -> None:
-        """Push values that backward needs onto the stack; do nothing after `eval`."""
-        if self._stack is not None:
+        """Push values that backward needs onto the stack; do nothing after `eval`.
+
+        With one path, ``model.save("model.safetensors")``, write the model to a file instead: its
+        class, the arguments that it was created with, and its arrays. `firstlight.load` reads it.
+
+        Raises
+        ------
+        ValueError
+            The path does not end in ``.safetensors``, or the file cannot keep an argument.
+        OSError
+            As the system reports it.
+        """
+        if len(values) == 1 and isinstance(values[0], (str, PurePath)):
+            from firstlight.checkpoints import model_file
+
+            model_file.write(self, values[0])
+        elif self._stack is not None:
             self._stack.append(values)
 
     @property

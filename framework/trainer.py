@@ -266,6 +266,7 @@ class Trainer(TrainingState):
                     "training would never end; raise the limit, or set max_epochs"
                 )
             self._use(module.to(device=self.device).train())
+            module._preprocessing = self.data.preprocessing
             with running(self), self.hooks.stage(self, module, "fit"):
                 self.optimizer: Optimizer | None = setup.make_optimizer(module, self.precision)
                 self.loop: Loop | None = Loop(self, self._evaluator())
@@ -312,11 +313,9 @@ class Trainer(TrainingState):
         Yields the `Evaluator`, and a function ``load(data, split)`` that returns a loader. The
         data get the preprocessing of the module's training, or of the checkpoint's run.
         """
-        kept = None
+        kept = getattr(module, "_preprocessing", None)
         if checkpoint is not None and checkpoint not in ("best", "last"):
             kept = Preprocessing.of_run(Path(checkpoint).parent.parent)
-        elif self.loop is not None and module is self.loop.module:
-            kept = self.data.preprocessing
         before = self.module, self.hooks
         try:
             with setup.computing(self.communicator, self.device, self.precision):

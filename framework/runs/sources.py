@@ -13,8 +13,10 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import sys
 import sysconfig
+import tokenize
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -34,6 +36,7 @@ SCRIPT = "script_of_run"  # name of the main script of a run as a module
 OWN_CLASSES = ("firstlight.nn.", "firstlight.models.", "firstlight.data.transforms:")
 FILE_LIMIT = 2**18  # bytes of one file
 LIMIT = 2**21  # bytes of all
+ENCODING = re.compile(r"\A((?:[ \t\f]*#.*\n|\s*\n)?[ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+")  # PEP 263
 
 
 def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -67,14 +70,29 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
             if size > FILE_LIMIT or total + size > LIMIT:
                 left_out[name] = f"it has {size:,} bytes, which is too large to be copied"
                 continue
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
+            text = read_source(path)
+        except (OSError, ValueError, SyntaxError) as error:
             left_out[name] = f"it could not be read ({error})"
             continue
         total += size
         modules[name] = path.removeprefix(beginning).replace(os.sep, "/")
         texts[modules[name]] = masked_source(text)
     return modules, texts, left_out
+
+
+def read_source(path: PathLike) -> str:
+    """Return the text of a Python file, of any encoding that it declares.
+
+    The declaration is replaced: the text is UTF-8 where it is written again.
+
+    Raises
+    ------
+    OSError, ValueError, SyntaxError
+        It cannot be read, or is not in the encoding that it declares.
+    """
+    with tokenize.open(path) as file:
+        text = file.read()
+    return ENCODING.sub(r"\g<1>utf-8", text)
 
 
 def script_folder() -> str | None:
@@ -235,8 +253,8 @@ class Copies(importlib.abc.MetaPathFinder):
         if name not in self.files or not path:
             return False
         try:
-            text = masked_source(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            text = masked_source(read_source(path))
+        except (OSError, ValueError, SyntaxError):
             return False
         return text == self.texts[self.files[name]]
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 NAMESPACES = (argparse.Namespace, types.SimpleNamespace)
 DEEP = 3  # dataclasses in dataclasses
-LARGE = 2**14  # bytes; larger arrays are not kept alive
+LARGE = 2**18  # bytes; larger arrays are not kept alive
 
 
 class Construction:

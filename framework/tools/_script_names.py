@@ -13,8 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from firstlight.runs import slices, sources
+from firstlight.runs.decoding import decode
 from firstlight.runs.source_masking import masked_source
-from firstlight.runs.values import UnkeptError, decode
+from firstlight.runs.values import UnkeptError
 
 
 class ScriptNames:
@@ -59,7 +60,7 @@ class ScriptNames:
             return vars(main)
         if path is None or os.path.abspath(path) != self.record["main"]:
             return {}
-        text = masked_source(Path(path).read_text(encoding="utf-8"))
+        text = masked_source(sources.read_source(path))
         same = text == self.texts[self.record["modules"][sources.MAIN]]
         return vars(main) if same else {}
 

@@ -21,7 +21,8 @@ from firstlight import plugins
 from firstlight.data.loader import DataLoader
 from firstlight.data.splits import DataSplits
 from firstlight.runs import consent, sources
-from firstlight.runs.values import UnkeptError, decode, plainly, secrets
+from firstlight.runs.decoding import decode
+from firstlight.runs.values import UnkeptError, plainly, secrets
 from firstlight.support.files import from_here
 from firstlight.support.rng import seed_everything
 from firstlight.tools._script_names import ScriptNames

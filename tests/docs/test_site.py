@@ -72,7 +72,7 @@ def test_formulas_are_set(site):
         ("data", tokenizers, ()),
         ("tools", testing, ()),
         ("tools", diagnose, ()),
-        ("tools", runs, {"machine_rows"}),
+        ("tools", runs, {"machine_rows", "get"}),
         ("tools", report, ()),
         ("tools", sweeps, ()),
     ],

@@ -59,7 +59,8 @@ fl.Trainer(max_epochs=1, callbacks=["model_checkpoint"], name="second").fit(mode
 @pytest.fixture
 def execute(tmp_path):
     def run(name, text):
-        (tmp_path / name).write_text(text)
+        content = text.encode() if isinstance(text, str) else text
+        (tmp_path / name).write_bytes(content)
         words = [sys.executable, "-W", "error", name]
         environment = os.environ | {"FIRSTLIGHT_TEST_DEVICE": ""}
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment)
@@ -85,6 +86,26 @@ def test_data_are_loaded_though_the_model_was_not_kept(execute):
     with pytest.raises(ValueError, match=r"model\.file was"):
         fl.load(run.path)
     assert len(fl.load_data(run.path).train) == 8
+
+
+ENCODED = {
+    "utf-8-sig": "# Maße",
+    "latin-1": "# -*- coding: latin-1 -*-\n# Maße",
+    "cp1252": "#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\n# Maße",
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_scripts_of_other_encodings_are_kept(execute, tmp_path, encoding):
+    text = f"{ENCODED[encoding]}\n{DRAWS.replace('MODEL', repr('ß'))}"
+    run = execute("train.py", text.encode(encoding))
+    (tmp_path / "train.py").unlink()
+    assert run.config["model"]["file"] == "ß"
+    assert len(fl.load(run.path).layers) == 2
+    assert len(fl.load_data(run.path).train) == 8
+    copy = (run.path / "source" / "train.py").read_text(encoding="utf-8")
+    assert "Maße" in copy
+    compile(copy.encode(), "train.py", "exec")
 
 
 def test_a_model_of_another_runs_source_is_named(execute):
