@@ -55,7 +55,7 @@ class ConfusionMatrix(Callback):
     def on_validation_batch_end(self, module: Module, output: StepOutput, batch: Any) -> None:
         """Count each pair of label and prediction."""
         scores = output.prediction
-        target = batch[1] if isinstance(batch, tuple) and len(batch) == 2 else None
+        target = batch[1] if isinstance(batch, tuple) and len(batch) in (2, 3) else None
         if getattr(scores, "ndim", 0) != 2 or getattr(target, "ndim", 0) != 1:
             raise ValueError(
                 "ConfusionMatrix: expected predictions (N, C) for labels (N,), got shapes "

@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from firstlight.parameter import Buffer, Parameter
-from firstlight.support import backend, logged_values, running_trainer, state
+from firstlight.support import (
+    backend,
+    logged_values,
+    running_trainer,
+    sample_weights,
+    state,
+)
 from firstlight.support.array import Array
 from firstlight.support.batches import describe_batch
 from firstlight.support.construction import Construction
@@ -108,24 +114,33 @@ class Module:
     # --- one step of training, validation, prediction; override for other batches ----------
 
     def training_step(self, batch: Any) -> StepOutput:
-        """Run forward and loss on a batch ``(x, y)`` and return a `StepOutput` with its dy."""
+        """Run forward and loss on a batch and return a `StepOutput` with its dy.
+
+        A batch is ``(x, y)``, or ``(x, y, w)`` with sample weights w of shape (N,); see
+        `firstlight.support.sample_weights`.
+        """
         output = self.validation_step(batch)
-        output.dy = self.loss.backward()
+        if output.dloss is None:
+            output.dy = self.loss.backward()
+        else:
+            output.dy = sample_weights.backward(self.loss, output.dloss)
         return output
 
     def validation_step(self, batch: Any) -> StepOutput:
-        """Run forward, loss and metrics on a batch ``(x, y)`` and return a `StepOutput`."""
-        if not isinstance(batch, tuple) or len(batch) != 2:
+        """Run forward, loss and metrics on a batch, as for `training_step`."""
+        if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise TypeError(
                 f"{self._name} expects batches (x, y), got {describe_batch(batch)}; pass (x, y) to "
                 "fit, or override training_step and validation_step"
             )
-        x, y = batch
+        x, y, *weight = batch
         if not isinstance(getattr(self, "loss", None), Module):
             raise no_loss(self._name, getattr(self, "loss", None))
         prediction = self(x)
         if prediction is None:
             raise TypeError(f"{self._name}.forward returned None; end it with: return y")
+        if weight:
+            return sample_weights.weighted_output(self.loss, prediction, y, *weight)
         loss = self.loss(prediction, y)
         if np.ndim(loss):
             raise ValueError(

@@ -13,6 +13,7 @@ from firstlight.nn.recompute import replay, run
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
+from firstlight.support.sample_weights import weighted_output
 from firstlight.support.step_output import denominators
 
 SIZES = {  # n_layer, n_head, n_embd
@@ -139,9 +140,11 @@ class GPT(Module):
         self.wte.backward(dx)
 
     def validation_step(self, batch: Any) -> StepOutput:
-        """Return the loss of a batch (x, y), both (N, T)."""
-        x, y = batch
+        """Return the loss of a batch (x, y), both (N, T), or (x, y, w) with weights of tokens."""
+        x, y, *weight = batch
         logits = self(x)
+        if weight:
+            return weighted_output(self.loss, logits, y, *weight, metrics=False)
         loss, counts = self.loss(logits, y), denominators(self.loss, logits, y)
         return StepOutput(loss, prediction=logits, denominators=counts)
 

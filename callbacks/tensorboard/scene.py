@@ -80,7 +80,7 @@ class Scene:
             x, *rest = batch if isinstance(batch, tuple) else (batch,)
             if hasattr(x, "shape"):
                 self.x = x[:PROBE].copy()
-                if len(rest) == 1 and hasattr(rest[0], "shape"):
+                if len(rest) in (1, 2) and hasattr(rest[0], "shape"):
                     self.y = rest[0][:PROBE].copy()
 
     def forget_scores(self) -> None:
@@ -89,7 +89,7 @@ class Scene:
 
     def collect(self, batch: Any, scores: Any) -> None:
         """Gather the scores of one batch of a validation, if the model is a classifier."""
-        target = batch[1] if isinstance(batch, tuple) and len(batch) == 2 else None
+        target = batch[1] if isinstance(batch, tuple) and len(batch) in (2, 3) else None
         if getattr(scores, "ndim", 0) != 2 or getattr(target, "ndim", 0) != 1:
             return
         if target.dtype.kind not in "biu":
@@ -111,5 +111,5 @@ class Scene:
     def keep(self, batch: Any, count: int) -> None:
         """Keep a batch of the first validation, up to ``count`` samples in all."""
         left = count - sum(len(x) for x, _ in self.samples)
-        if left > 0 and isinstance(batch, tuple) and len(batch) == 2:
-            self.samples.append(tuple(array[:left].copy() for array in batch))
+        if left > 0 and isinstance(batch, tuple) and len(batch) in (2, 3):
+            self.samples.append(tuple(array[:left].copy() for array in batch[:2]))

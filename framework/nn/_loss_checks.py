@@ -170,5 +170,16 @@ def _check_range(loss, t, classes, ignore_index):
         )
 
 
+def total_weight(losses: Array, weight: Array | None) -> Any:
+    """Return the sum of the losses' weights; without weights, their number."""
+    return losses.size if weight is None else weight.sum(dtype="float64")
+
+
+def weighted_mean(values: Array, weight: Array) -> Any:
+    """Return the mean of values with weights; 0 if all weights are."""
+    total = weight.sum()
+    return (weight * values).sum() / (total + (total == 0))
+
+
 def _name(loss):
     return type(loss).__name__

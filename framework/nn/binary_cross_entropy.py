@@ -11,6 +11,8 @@ from firstlight.nn._loss_checks import (
     check_dloss,
     check_reduction,
     check_same_shape,
+    total_weight,
+    weighted_mean,
 )
 from firstlight.parameter import Buffer
 from firstlight.support.array import Array
@@ -96,13 +98,23 @@ class BCEWithLogitsLoss(Module):
         check_same_shape(self, prediction, target)
         check_binary(self, target)
 
-    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"acc": share of values with σ(x) on the target's side of 0.5}``."""
-        return {"acc": ((prediction > 0) == (target > 0.5)).mean()}
+    def metrics(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
+        """Return ``{"acc": share of values with σ(x) on the target's side of 0.5}``.
 
-    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
+        Values have the weights of their samples.
+        """
+        right = (prediction > 0) == (target > 0.5)
+        return {
+            "acc": right.mean() if sample_weight is None else weighted_mean(right, sample_weight)
+        }
+
+    def denominators(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
         """Return the denominators of loss and metrics, the number of values; None for a sum."""
-        size = prediction.size
+        size = total_weight(prediction, sample_weight)
         return {"loss": size if self.reduction == "mean" else None, "acc": size}
 
     def extra_repr(self) -> str:

@@ -13,6 +13,8 @@ from firstlight.nn._loss_checks import (
     check_fraction,
     check_prediction,
     check_reduction,
+    total_weight,
+    weighted_mean,
 )
 from firstlight.parameter import Buffer
 from firstlight.support.array import Array
@@ -150,28 +152,41 @@ class CrossEntropyLoss(Module):
         check_classes(self, prediction, target, self.ignore_index)
         check_class_weights(self, prediction.shape[-1])
 
-    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
+    def metrics(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
         """Return ``{"acc": share of rows, without ignored ones, with the correct class}``.
 
-        The correct class of target probabilities is the most probable one.
+        The correct class of target probabilities is the most probable one. Rows may have weights,
+        shape (...).
         """
         if target.shape == prediction.shape:
             right = prediction.argmax(axis=-1) == target.argmax(axis=-1)
+            if sample_weight is not None:
+                return {"acc": weighted_mean(right, sample_weight)}
             return {"acc": np.count_nonzero(right) / right.size}
         counted = target != self.ignore_index
         right = (prediction.argmax(axis=-1) == target) & counted
+        if sample_weight is not None:
+            return {"acc": weighted_mean(right, sample_weight * counted)}
         return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
 
-    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
+    def denominators(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
         """Return the denominators ``{"loss": D, "acc": rows that are not ignored}``.
 
-        D is None for a sum.
+        D is None for a sum. Rows may have weights, shape (...).
         """
         if target.shape == prediction.shape:
-            rows = total = target.size // target.shape[-1]
+            rows = total = total_weight(target[..., 0], sample_weight)
         else:
             counted = target != self.ignore_index  # (...)
-            rows = total = np.count_nonzero(counted)
+            if sample_weight is None:
+                rows = total = np.count_nonzero(counted)
+            else:
+                counted = counted * sample_weight
+                rows = total = counted.sum(dtype="float64")
             if self.weight is not None:
                 w = self.weight.data[np.where(counted, target, 0)]  # (...)
                 total = (w * counted).sum(dtype="float64")

@@ -5,7 +5,12 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.nn._loss_checks import check_dloss, check_reduction, check_same_shape
+from firstlight.nn._loss_checks import (
+    check_dloss,
+    check_reduction,
+    check_same_shape,
+    total_weight,
+)
 from firstlight.support.array import Array
 from firstlight.support.forms import accelerated
 
@@ -66,13 +71,19 @@ class MSELoss(Module):
     def check_input(self, prediction: Array, target: Array) -> None:
         check_same_shape(self, prediction, target)
 
-    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
+    def metrics(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
         """Return ``{}``, as the loss is the only metric."""
         return {}
 
-    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"loss": D}``, the number of values, or None for a sum."""
-        return {"loss": prediction.size if self.reduction == "mean" else None}
+    def denominators(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
+        """Return ``{"loss": D}``: the number of values, or the sum of weights; None for a sum."""
+        return {
+            "loss": total_weight(prediction, sample_weight) if self.reduction == "mean" else None
+        }
 
     def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}"
@@ -134,13 +145,19 @@ class L1Loss(Module):
     def check_input(self, prediction: Array, target: Array) -> None:
         check_same_shape(self, prediction, target)
 
-    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
+    def metrics(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
         """Return ``{}``, as the loss is the only metric."""
         return {}
 
-    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"loss": D}``, the number of values, or None for a sum."""
-        return {"loss": prediction.size if self.reduction == "mean" else None}
+    def denominators(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
+        """Return ``{"loss": D}``: the number of values, or the sum of weights; None for a sum."""
+        return {
+            "loss": total_weight(prediction, sample_weight) if self.reduction == "mean" else None
+        }
 
     def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}"
@@ -213,13 +230,19 @@ class HuberLoss(Module):
     def check_input(self, prediction: Array, target: Array) -> None:
         check_same_shape(self, prediction, target)
 
-    def metrics(self, prediction: Array, target: Array) -> dict[str, Any]:
+    def metrics(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
         """Return ``{}``, as the loss is the only metric."""
         return {}
 
-    def denominators(self, prediction: Array, target: Array) -> dict[str, Any]:
-        """Return ``{"loss": D}``, the number of values, or None for a sum."""
-        return {"loss": prediction.size if self.reduction == "mean" else None}
+    def denominators(
+        self, prediction: Array, target: Array, sample_weight: Array | None = None
+    ) -> dict[str, Any]:
+        """Return ``{"loss": D}``: the number of values, or the sum of weights; None for a sum."""
+        return {
+            "loss": total_weight(prediction, sample_weight) if self.reduction == "mean" else None
+        }
 
     def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}, delta={self.delta}"

@@ -22,6 +22,9 @@ class StepOutput:
         Denominators of loss and metrics by name, if they are not the number of samples: e.g.
         ``{"loss": w.sum()}`` for weights. None for a loss that is a sum. Accumulated batches,
         evaluations and ranks are averaged with these denominators.
+    dloss : array or None
+        dL/dl of unreduced losses l, which `Module.training_step` passes to the loss's backward if
+        the batch has sample weights.
     """
 
     loss: Any
@@ -29,6 +32,7 @@ class StepOutput:
     metrics: dict[str, Any] = field(default_factory=dict)
     prediction: Any = None
     denominators: dict[str, Any] = field(default_factory=dict)
+    dloss: Any = None
 
 
 def no_loss(model: str, loss: Any) -> Exception:
@@ -63,7 +67,7 @@ def no_loss(model: str, loss: Any) -> Exception:
     )
 
 
-def denominators(loss: Any, prediction: Any, target: Any) -> dict[str, Any]:
+def denominators(loss: Any, prediction: Any, target: Any, *weight: Any) -> dict[str, Any]:
     """Return the denominators of a loss; ``{}`` if a subclass overrides its forward only.
 
     Examples
@@ -83,7 +87,7 @@ def denominators(loss: Any, prediction: Any, target: Any) -> dict[str, Any]:
     """
     for kind in type(loss).__mro__:
         if "denominators" in vars(kind):
-            return loss.denominators(prediction, target)
+            return loss.denominators(prediction, target, *weight)
         if "forward" in vars(kind):
             break
     return {}

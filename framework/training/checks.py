@@ -90,9 +90,9 @@ def metrics(who: str, named: Iterable[str]) -> None:
 def nothing_counts(where: str) -> str:
     """Return the error message for a mean loss whose denominator is 0."""
     return (
-        f"nothing counts in {where}: each target is the loss's ignore_index, or its class has "
-        "weight 0, so that there is nothing to average; check the targets, and leave out samples "
-        "whose targets do not count"
+        f"nothing counts in {where}: each target is the loss's ignore_index, or its class or its "
+        "sample has weight 0, so that there is nothing to average; check the targets and weights, "
+        "and leave out samples whose targets do not count"
     )
 
 

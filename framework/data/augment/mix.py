@@ -7,6 +7,7 @@ import numpy as np
 
 from firstlight.data.augment._checks import check_images
 from firstlight.support.array import Array
+from firstlight.support.batches import describe_batch
 
 
 @dataclass(eq=False, kw_only=True)
@@ -23,6 +24,15 @@ class _Mix:
             raise ValueError(f"{name}: expected alpha above 0, got {self.alpha}")
         if self.num_classes is not None and self.num_classes < 1:
             raise ValueError(f"{name}: expected num_classes of 1 or more, got {self.num_classes}")
+
+    def _pair(self, batch):
+        """Return the batch ``(x, y)``; raise a ValueError if it has sample weights."""
+        if len(batch) != 2:
+            raise ValueError(
+                f"{type(self).__name__}: expected batches (x, y), got {describe_batch(batch)}; "
+                "samples with weights cannot be mixed: leave out the weights, or the transform"
+            )
+        return batch
 
     def _targets(self, y):
         """Return class probabilities (N, C) of class indices (N,); probabilities pass unchanged."""
@@ -86,7 +96,7 @@ class MixUp(_Mix):
 
     def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
         """Return the blended batch ``(x, y)``; x must be floating-point, of any shape."""
-        x, y = batch
+        x, y = self._pair(batch)
         if x.dtype.kind != "f":
             raise TypeError(f"MixUp: expected floating-point x, got {x.dtype}; put a Scale before")
         y = self._targets(y)  # (N, C)
@@ -131,7 +141,7 @@ class CutMix(_Mix):
 
     def __call__(self, batch: tuple[Array, ...], rng: Any) -> tuple[Array, ...]:
         """Return the batch ``(x, y)`` with rectangles pasted in."""
-        x, y = batch
+        x, y = self._pair(batch)
         check_images("CutMix", x)
         y = self._targets(y)  # (N, C)
         _, height, width, _ = x.shape

@@ -1,4 +1,4 @@
-"""N ranks count what one process does, where targets are ignored or classes have weights."""
+"""N ranks count what one process does: ignored targets, weights of classes and of samples."""
 
 import json
 import subprocess
@@ -10,7 +10,10 @@ import pytest
 from campaigns import slow_but
 
 PROGRAM = Path(__file__).parent / "programs" / "counting.py"
-WORKS = ("ignored", "weights", "soft", "sum", "binary", "own", "gpt")
+WORKS = (
+    *("ignored", "weights", "soft", "sum", "binary", "own"),
+    *("logging", "sampled", "sampled squares", "gpt"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Train on targets of which some do not count; rank 0 writes what was learned and logged as JSON.
+"""Train where some samples do not count or have weights; rank 0 writes the outcome as JSON.
 
 counting.py OUTPUT
 """
@@ -40,6 +40,18 @@ class Own(Net):
         return fl.StepOutput(output.loss, output.dy, output.metrics)
 
 
+class Logging(Net):
+    """Logs a mean over the samples of each batch in forward and backward."""
+
+    def forward(self, x):
+        self.log("input", x.mean())
+        return super().forward(x)
+
+    def backward(self, dy):
+        self.log("gradients", dy.shape[1])
+        return super().backward(dy)
+
+
 def works():
     """Yield ``(name, module, data)``; whole shares have no label that counts."""
     rng = np.random.default_rng(0)
@@ -54,6 +66,11 @@ def works():
     yield "sum", Net(nn.CrossEntropyLoss(w, reduction="sum")), (x, some)
     yield "binary", Net(nn.BCEWithLogitsLoss(pos_weight=w)), (x, (values > 0) * 1.0)
     yield "own", Own(nn.MSELoss()), (x, values)
+    yield "logging", Logging(nn.MSELoss()), (x, values)
+    sampled = np.abs(values[:, 0])
+    sampled[[4, 5, 6, 7, 12]] = 0
+    yield "sampled", Net(nn.CrossEntropyLoss(w)), (x, some, sampled)
+    yield "sampled squares", Net(nn.MSELoss()), (x, values, sampled)
     tokens, following = rng.integers(0, 11, (2, COUNT, 6))
     for row in range(COUNT):
         following[row, row % 7 :] = -100
