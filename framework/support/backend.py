@@ -116,8 +116,10 @@ def using(device: str) -> Iterator[None]:
         before.record(cupy.cuda.get_current_stream())
         stream = stack.enter_context(_streams[device])
         stream.wait_event(before)  # a non-blocking stream does not wait for others by itself
-        yield
-        stream.synchronize()
+        try:
+            yield
+        finally:
+            stream.synchronize()
 
 
 _streams = {}

@@ -4,6 +4,7 @@ A case is ``(id, make_layer, inputs)``; inputs are made by ``floats``, ``fractio
 ``integers``, so that an embedding takes integers and a loss a prediction and a target::
 
     Case("Embedding", lambda: nn.Embedding(10, 4), integers(10, 5, 3)),
+    Case("Embedding, large", lambda: nn.Embedding(2000, 4, padding_idx=7), integers(9, 50, 3)),
     Case("CrossEntropyLoss", nn.CrossEntropyLoss, floats(6, 10), integers(10, 6)),
 """
 

@@ -30,8 +30,8 @@ class BlockedLayerNorm:
 
     def backward(self, layer: LayerNorm, dy: Array) -> Array:  # dy (..., *normalized_shape)
         x_hat, rstd = layer.saved()
-        weight, _ = _vectors(layer)
-        dx, dw, db = self.layer_norm_backward(dy.reshape(x_hat.shape), x_hat, rstd, weight)
+        weight, bias = _vectors(layer)
+        dx, dw, db = self.layer_norm_backward(dy.reshape(x_hat.shape), x_hat, rstd, weight, bias)
         if layer.weight is not None:
             layer.weight.grad += dw.reshape(layer.normalized_shape)
         if layer.bias is not None:
@@ -54,9 +54,9 @@ class BlockedLayerNorm:
         return y, x_hat, rstd
 
     def layer_norm_backward(
-        self, dy: Array, x_hat: Array, rstd: Array, weight: Array | None
+        self, dy: Array, x_hat: Array, rstd: Array, weight: Array | None, bias: Array | None
     ) -> tuple[Array, Any, Any]:
-        """Return dx (N, D), dw and db (D,)."""
+        """Return dx (N, D), dw and db (D,); those of an absent weight or bias may be anything."""
         dx = np.empty_like(x_hat)
         w = np.ones_like(dy, shape=dy.shape[1:]) if weight is None else weight
 

@@ -12,7 +12,7 @@ from firstlight.fast.blocked.convolution import (
     BlockedSums,
 )
 from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import channel_sums, contiguous
+from firstlight.fast.cuda.cupy_ops import channel_sums, contiguous, rows_of
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.fast.cuda.windows import geometry
@@ -33,25 +33,22 @@ class CudaSums(BlockedSums):
     ) -> Array:
         rows, columns = window.axes(x.shape[1:3])
         y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
-        kernels = contiguous(w).reshape(len(w), -1)  # (O, K)
+        kernels, y_rows = contiguous(w).reshape(len(w), -1), rows_of(y)  # (O, K), (N places, O)
         for of_x, of_y in _groups(groups, x.shape[3], len(w)):
-            for samples, matrix in _patches(x[..., of_x], rows, columns):
-                product = matmul(matrix, kernels[of_y].T)
-                y[samples, :, :, of_y] = product.reshape(y[samples, :, :, of_y].shape)
+            for of_rows, matrix in _patches(x[..., of_x], rows, columns):
+                matmul(matrix, kernels[of_y].T, out=y_rows[of_rows, of_y])
         if bias is not None:
             y += bias
         return y
 
     def weight_gradient(self, x: Array, dy: Array, window: Window, groups: int) -> Array:
         rows, columns = window.axes(x.shape[1:3])
-        out, size = dy.shape[3], rows.taps * columns.taps * (x.shape[3] // groups)
-        dw = np.zeros_like(x, order="C", shape=(out, size))
-        for of_x, of_y in _groups(groups, x.shape[3], out):
-            for samples, matrix in _patches(x[..., of_x], rows, columns):
-                part = contiguous(dy[samples, :, :, of_y])
-                part = part.reshape(-1, part.shape[3])  # (places, O)
-                matmul(part.T, matrix, out=dw[of_y], accumulate=True)
-        return dw.reshape(out, rows.taps, columns.taps, -1)
+        dy_rows, size = rows_of(dy), rows.taps * columns.taps * (x.shape[3] // groups)
+        dw = np.zeros_like(x, order="C", shape=(dy.shape[3], size))
+        for of_x, of_y in _groups(groups, x.shape[3], dy.shape[3]):
+            for of_rows, matrix in _patches(x[..., of_x], rows, columns):
+                matmul(dy_rows[of_rows, of_y].T, matrix, out=dw[of_y], accumulate=True)
+        return dw.reshape(len(dw), rows.taps, columns.taps, -1)
 
     def input_gradient(
         self, dy: Array, w: Array, window: Window, image: tuple[int, int], groups: int
@@ -59,15 +56,16 @@ class CudaSums(BlockedSums):
         rows, columns = window.axes(image)
         channels, size = w.shape[3], w[0].size
         dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * channels))
-        kernels = contiguous(w).reshape(len(w), size)  # (O, K)
+        kernels, dy_rows = contiguous(w).reshape(len(w), size), rows_of(dy)  # (O, K), (N places, O)
         for of_x, of_y in _groups(groups, dx.shape[3], len(w)):
-            for samples in _sample_slices(dy, rows, columns, size):
-                part = contiguous(dy[samples, :, :, of_y])
-                matrix = matmul(part.reshape(-1, part.shape[3]), kernels[of_y])  # (places, K)
-                given = np.empty_like(dy, order="C", shape=(len(part), *image, channels))
-                numbers = (*geometry(channels, image, rows, columns), given.size)
-                launch("convolution", "col2im", dx, blocks_for(given.size), matrix, given, *numbers)
-                dx[samples, :, :, of_x] = given
+            for samples, of_rows in _sample_slices(dy, rows, columns, size):
+                matrix = matmul(dy_rows[of_rows, of_y], kernels[of_y])  # (places, K)
+                given = dx[samples, :, :, of_x]
+                part = given if groups == 1 else np.empty_like(given, order="C")
+                numbers = (*geometry(channels, image, rows, columns), part.size)
+                launch("convolution", "col2im", dx, blocks_for(part.size), matrix, part, *numbers)
+                if groups > 1:
+                    given[...] = part
         return dx
 
     def sum_rows(self, dy: Array) -> Array:
@@ -98,18 +96,20 @@ def _groups(groups, channels, out):
 
 
 def _patches(x, rows, columns):
-    """Yield ``(samples, matrix)``, matrix (places, kh · kw · C)."""
+    """Yield ``(rows of y, matrix)``, matrix (places, kh · kw · C)."""
     x = contiguous(x)
     size = rows.taps * columns.taps * x.shape[3]
-    for samples in _sample_slices(x, rows, columns, size):
-        part = x[samples]
-        places = len(part) * rows.out * columns.out
-        matrix = np.empty_like(x, order="C", shape=(places, size))
+    for samples, of_rows in _sample_slices(x, rows, columns, size):
+        matrix = np.empty_like(x, order="C", shape=(of_rows.stop - of_rows.start, size))
         numbers = (*geometry(x.shape[3], x.shape[1:3], rows, columns), matrix.size)
-        launch("convolution", "im2col", x, blocks_for(matrix.size), part, matrix, *numbers)
-        yield samples, matrix
+        launch("convolution", "im2col", x, blocks_for(matrix.size), x[samples], matrix, *numbers)
+        yield of_rows, matrix
 
 
 def _sample_slices(x, rows, columns, size):
-    count = max(1, PATCH_BYTES // (rows.out * columns.out * size * x.itemsize))
-    return [slice(first, min(first + count, len(x))) for first in range(0, len(x), count)]
+    """Yield slices of samples and of the rows (samples · places) of y."""
+    places = rows.out * columns.out
+    count = max(1, PATCH_BYTES // (places * size * x.itemsize))
+    for first in range(0, len(x), count):
+        stop = min(first + count, len(x))
+        yield slice(first, stop), slice(first * places, stop * places)

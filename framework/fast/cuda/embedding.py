@@ -10,6 +10,9 @@ from firstlight.nn.embedding import Embedding
 from firstlight.support.array import Array
 from firstlight.support.forms import form
 
+SMALL = 1024  # rows of a table for each of which all indices are read
+MOST_CHUNKS = 65535  # blocks of a grid along y
+
 
 @form(Embedding, when=[gpu_float_weight])
 class CudaEmbedding(BlockedEmbedding):
@@ -18,15 +21,20 @@ class CudaEmbedding(BlockedEmbedding):
     @staticmethod
     def add_rows(table: Array, indices: Array, rows: Array, skip: int | None) -> None:
         vocabulary, width = table.shape
-        if skip is not None:
-            rows = rows * (indices != skip)[:, None].astype(rows.dtype)
         count = len(indices)
         if not count:
             return
-        chunks = max(1, min(count // 256, (1 << 22) // (vocabulary * width)))
+        index = contiguous(indices.astype("int64", copy=False))
+        if vocabulary > SMALL and table.flags.c_contiguous:
+            arguments = (index, contiguous(rows), table, count, width)
+            skipped = np.int64(-1 if skip is None else skip)
+            launch("embedding", "embedding_add", rows, count, *arguments, skipped)
+            return
+        if skip is not None:
+            rows = rows * (indices != skip)[:, None].astype(rows.dtype)
+        chunks = max(1, min(count // 256, (1 << 22) // (vocabulary * width), MOST_CHUNKS))
         chunk = -(-count // chunks)
         partial = np.empty_like(rows, shape=(chunks, vocabulary, width))
-        index = contiguous(indices.astype("int64", copy=False))
         arguments = (index, contiguous(rows), partial, count, width, vocabulary, chunk)
         launch("embedding", "embedding_dw", rows, (vocabulary, chunks), *arguments)
         table += column_sums(partial.reshape(chunks, -1)).reshape(table.shape)

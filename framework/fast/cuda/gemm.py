@@ -92,14 +92,14 @@ def _on_device(a, b, out, accumulate):
     result = out
     if out is None or _layout(out) is None or _layout(out)[0]:
         result = np.empty_like(a, order="C", shape=shape)
-        accumulate, late = False, accumulate
-    if not math.prod(shape) or not a.shape[-1]:
-        result = np.zeros_like(result)
-    else:
-        _gemm(*(_operand(_rounded(x), batch) for x in (a, b)), result, shape, accumulate)
+    added = accumulate and result is out
+    if math.prod(shape) and a.shape[-1]:
+        _gemm(*(_operand(_rounded(x), batch) for x in (a, b)), result, shape, added)
+    elif not added:
+        result[...] = 0  # a sum of nothing
     if out is None or result is out:
         return result
-    if late:
+    if accumulate:
         out += result
     else:
         out[...] = result

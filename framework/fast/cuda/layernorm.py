@@ -29,12 +29,13 @@ class CudaLayerNorm(BlockedLayerNorm):
         return y, x_hat, rstd
 
     def layer_norm_backward(
-        self, dy: Array, x_hat: Array, rstd: Array, weight: Array | None
-    ) -> tuple[Array, Array, Array]:
+        self, dy: Array, x_hat: Array, rstd: Array, weight: Array | None, bias: Array | None
+    ) -> tuple[Array, Array | None, Array | None]:
         dy = contiguous(dy)
         dx = np.empty_like(x_hat)
         w, has_w = (rstd, 0) if weight is None else (weight, 1)
         if dy.size:
             arguments = (dy, x_hat, rstd, w, dx, dy.shape[1], has_w)
             launch("layernorm", "layer_norm_dx", dy, len(dy), *arguments)
-        return dx, column_sums(dy, x_hat), column_sums(dy)
+        dw = None if weight is None else column_sums(dy, x_hat)
+        return dx, dw, None if bias is None else column_sums(dy)

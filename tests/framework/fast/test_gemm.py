@@ -63,6 +63,16 @@ def test_every_layout_gives_the_product(batch, sizes, dtype):
 
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_product_of_empty_factors_is_zero(layout, accumulate):
+    out = layout(to_device(np.ones((2, 3, 5)), "cuda:0"))
+    a, b = (to_device(floats(*shape), "cuda:0") for shape in ((2, 3, 0), (2, 0, 5)))
+    assert matmul(a, b, out=out, accumulate=accumulate) is out
+    assert (out.get() == (1 if accumulate else 0)).all()
+    assert (matmul(a, b).get() == 0).all()
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_product_goes_where_it_is_told(layout, accumulate):
     a, b, c = floats(2, 3, 4), floats(2, 4, 5), floats(2, 3, 5)
     out = layout(to_device(c, "cuda:0"))

@@ -147,10 +147,12 @@ def test_sums_in_two_stages(rows):
         same(cupy_ops.column_sums(there(x), there(other)), (x * other).sum(axis=0))
 
 
+@pytest.mark.parametrize("vocabulary", [5, 2000])  # the table is small or large
 @pytest.mark.parametrize("count", [0, 7, 3000])
 @pytest.mark.parametrize("skip", [None, 2])
-def test_rows_of_the_same_index_are_added(count, skip):
-    table, index = RNG.standard_normal((5, 6)), RNG.integers(0, 5, count)
+def test_rows_of_the_same_index_are_added(vocabulary, count, skip):
+    table, index = RNG.standard_normal((vocabulary, 6)), RNG.integers(0, vocabulary, count)
+    index[1::7] = 2
     values = RNG.standard_normal((count, 6))
     device_table = there(table.copy())
     CudaEmbedding.add_rows(device_table, there(index), there(values), skip)

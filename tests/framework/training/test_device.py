@@ -36,6 +36,23 @@ def test_a_training_waits_for_what_was_launched_before(device):
         assert (array.get() == 3).all()
 
 
+def test_what_was_launched_is_complete_after_an_exception(device):
+    cupy = load_cupy()
+    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32")
+    pinned[...] = 3
+    array = cupy.empty(4, "float32")
+
+    def interrupted():
+        with using("cuda:0"):
+            array.set(pinned, stream=cupy.cuda.get_current_stream())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    pinned[...] = 4  # free to be written again
+    assert (array.get() == 3).all()
+
+
 def data(count=30):
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (count, 6), "uint8"), rng.integers(0, 3, count)

@@ -142,6 +142,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         return run(lambda array, i: array[i], self, index)
 
     def __setitem__(self, index, value):
+        if any(str(getattr(i, "dtype", "")) == "bool" for i in parts(index)):
+            counts.wait("assigning by a mask")  # CuPy counts it, too
         if isinstance(value, np.ndarray):
             raise TypeError(f"Unsupported type {type(value)}: use .set()")
         array, raw, raw_value = check(self), bare(index), bare(value)

@@ -36,6 +36,16 @@ static void __syncthreads() {
     running->barriers++;
     swapcontext(&running->context, &caller);
 }
+static int __syncthreads_or(int condition) {
+    static int any;
+    if (!threadIdx.x) any = 0;
+    __syncthreads();
+    any |= condition;
+    __syncthreads();
+    int found = any;
+    __syncthreads();
+    return found;
+}
 static int run_together(Call call, void** args) {
     const size_t STACK = 1 << 16;
     unsigned n = blockDim.x * blockDim.y * blockDim.z;

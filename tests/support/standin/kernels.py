@@ -78,6 +78,9 @@ def _argument(value):
     raise TypeError(f"Unsupported type {type(value)}")
 
 
+WAITS = re.compile("block_|__syncthreads")  # in kernels whose threads wait for each other
+
+
 def bodies(code):
     """Return the text of each kernel by its name."""
     parts = re.split(r'extern "C" __global__ void (\w+)', code)
@@ -88,7 +91,8 @@ def bodies(code):
 def built(code, defines):
     """Compile a source, or find it compiled."""
     ends = "\n".join(
-        f"LAUNCHER({name}, {str('block_' in body).lower()})" for name, body in bodies(code).items()
+        f"LAUNCHER({name}, {str(bool(WAITS.search(body))).lower()})"
+        for name, body in bodies(code).items()
     )
     text = f'#include "{HEADER}"\n{code}\n{ends}\n'
     key = hashlib.sha256((text + HEADER.read_text() + str(defines)).encode()).hexdigest()[:16]

@@ -13,3 +13,25 @@ extern "C" __global__ void embedding_dw(
         partial[((size_t)blockIdx.y * rows + v) * width + d] = sum;
     }
 }
+
+// The same for a large table, added to it: block n takes the row of index n, unless an earlier index
+// is the same, and looks for it in the later ones, THREADS at a time. Twin:
+// firstlight.fast.blocked.indexing.add_by_index. Floor: N · D Reals read, and U · D read and written
+// for U different indices; the indices are read N times, from the cache.
+extern "C" __global__ void embedding_add(
+    const long long* index, const Real* dy, Real* table, int count, int width, long long skip) {
+    __shared__ bool same[THREADS];
+    int n = blockIdx.x, t = threadIdx.x;
+    long long v = index[n];
+    bool before = v == skip;
+    for (int m = t; m < n && !before; m += THREADS) before = index[m] == v;
+    if (__syncthreads_or(before)) return;
+    for (int start = n; start < count; start += THREADS) {
+        same[t] = start + t < count && index[start + t] == v;
+        if (__syncthreads_or(same[t]))
+            for (int d = t; d < width; d += THREADS)
+                for (int m = 0; m < THREADS; m++)
+                    if (same[m]) table[(size_t)v * width + d] += dy[(size_t)(start + m) * width + d];
+        __syncthreads();  // before somebody writes to same again
+    }
+}
