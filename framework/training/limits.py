@@ -101,11 +101,11 @@ class Limits:
     def validation_place(self, trainer: Trainer) -> float:
         """Return what `validates_step` needs to know of the last validation.
 
-        For a share of an epoch it is the number of such shares trained; else the time in seconds.
+        For a share of an epoch it is the number of such shares trained.
         """
         progress = trainer.progress
         if self.val_unit != "share":
-            return progress.elapsed
+            return progress.elapsed if self.val_unit == "seconds" else progress.step
         share = Fraction(self.val_every).limit_denominator(10**6)  # 1/3 is not exact as a float
         done = Fraction(progress.batches_done, trainer.epoch_batches)
         return (progress.epoch - 1) * (1 // share) + done // share

@@ -67,7 +67,7 @@ class Progress:
     epoch_done: bool = True
     at_boundary: bool = True
     owes_validation: bool = False
-    validated: float = 0.0
+    validated: float = 0
     stop_reason: str | None = None
     skips_step: bool = False
     skips_epoch: bool = False
