@@ -24,6 +24,7 @@ from firstlight.callbacks.tensorboard.callback import TensorBoard
 from firstlight.callbacks.text_samples import TextSamples
 from firstlight.callbacks.throughput import Throughput
 from firstlight.callbacks.timer import Timer
+from firstlight.callbacks.tracker import Tracker
 from firstlight.hookspecs import hookimpl
 from firstlight.plugins import Registry
 
@@ -53,12 +54,13 @@ __all__ = [
     "TextSamples",
     "Throughput",
     "Timer",
+    "Tracker",
 ]
 
 
 @hookimpl
 def register_callbacks(registry: Registry) -> None:
-    """Register firstlight's own callbacks, except `LambdaCallback`, which needs functions."""
+    """Register firstlight's own callbacks, except those that need code: LambdaCallback, Tracker."""
     registry.add("batch_size_finder", BatchSizeFinder)
     registry.add("check", Check)
     registry.add("confusion_matrix", ConfusionMatrix)

@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,37 +10,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from plugin_packages import install_by_hand, run
 
 import firstlight
 from firstlight.tools.cli.commands._scaffold import CHECKOUT, new_plugin
 
 ROOT = Path(__file__).parents[2]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-
-
-def install_by_hand(source, site):
-    """Copy a package and write its metadata as pip would, without building anything."""
-    with open(source / "pyproject.toml", "rb") as file:
-        project = tomllib.load(file)["project"]
-    shutil.copytree(source / "src", site, dirs_exist_ok=True)
-    info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    info.mkdir()
-    metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (info / "METADATA").write_text(metadata)
-    points = project["entry-points"]["firstlight"]
-    lines = [f"{name} = {target}" for name, target in points.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[firstlight]", *lines]))
-
-
-def run(site, *command, cwd):
-    """Run Python with the packages of a folder; warnings are errors."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", *command],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
 
 
 def check_listed(site, name, cwd):
