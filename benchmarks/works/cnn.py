@@ -10,7 +10,7 @@ OPTIMIZER = "Adam", {"lr": 1e-3}
 def ours(batch):
     from firstlight.models import CNN
 
-    return CNN((28, 28, 1), 10, channels=(32, 64), padding=0, pool_every=2, norm=None)
+    return CNN((28, 28, 1), 10, channels=(32, 64), padding=0, pool_every=2, norm=None, dropout=0.25)
 
 
 def torch(batch):

@@ -1,7 +1,9 @@
 """The harness in benchmarks/: does it measure what it says?"""
 
 import json
+import math
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +40,28 @@ def test_step_has_its_peers_make_the_same_steps(tmp_path):
         assert found["floor"]["median_ms"] >= gemms["min_ms"] + adam[0]["min_ms"]
         assert found["floor"]["multiples"]["ours"] > 1
         assert "Adam" in done.stdout
+
+
+@pytest.mark.parametrize("work", ["mlp", "cnn"])
+def test_both_networks_of_a_work_have_the_same_layers(work):
+    pytest.importorskip("torch")
+    module = runpy.run_path(ROOT / "benchmarks" / "works" / f"{work}.py")
+
+    kinds = ("Conv2d", "Linear", "ReLU", "MaxPool2d", "Dropout")
+
+    def layers(net):
+        """Return name, dropout rate and number of weights of each layer."""
+        return [
+            (
+                kind,
+                getattr(part, "p", 0),
+                sum(math.prod(weight.shape) for weight in part.parameters()),
+            )
+            for part in net.modules()
+            if (kind := type(part).__name__) in kinds
+        ]
+
+    assert layers(module["ours"](8)) == layers(module["torch"](8)[0])
 
 
 def test_step_names_what_it_does_not_know():
