@@ -19,6 +19,7 @@ from firstlight.callbacks.lr_schedule import LRSchedule
 from firstlight.callbacks.model_checkpoint import ModelCheckpoint
 from firstlight.callbacks.nan_guard import NaNGuard
 from firstlight.callbacks.plots import Plots
+from firstlight.callbacks.profiler import Profiler
 from firstlight.callbacks.progress_bar import ProgressBar
 from firstlight.callbacks.tensorboard.callback import TensorBoard
 from firstlight.callbacks.text_samples import TextSamples
@@ -49,6 +50,7 @@ __all__ = [
     "ModelCheckpoint",
     "NaNGuard",
     "Plots",
+    "Profiler",
     "ProgressBar",
     "TensorBoard",
     "TextSamples",
@@ -80,6 +82,7 @@ def register_callbacks(registry: Registry) -> None:
     registry.add("nan_guard", NaNGuard)
     registry.add("param_schedule", LRSchedule)  # a second one, for another hyper-parameter
     registry.add("plots", Plots)
+    registry.add("profiler", Profiler)
     registry.add("progress_bar", ProgressBar)
     registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)

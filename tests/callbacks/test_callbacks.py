@@ -37,6 +37,7 @@ NAMES = {
     "nan_guard": callbacks.NaNGuard,
     "param_schedule": LRSchedule,
     "plots": Plots,
+    "profiler": callbacks.Profiler,
     "progress_bar": ProgressBar,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,

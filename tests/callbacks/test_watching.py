@@ -26,6 +26,7 @@ WATCHERS = {
         embeddings=True,
     ),
     "plots": callbacks.Plots,
+    "profiler": lambda: callbacks.Profiler(warm_up=1, steps=2),
     "layer_monitor": callbacks.LayerMonitor,
     "model_checkpoint": lambda: callbacks.ModelCheckpoint(top_k=2, every_n_steps=2),
     "throughput": callbacks.Throughput,

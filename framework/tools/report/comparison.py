@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 COLUMNS = 5  # differing settings that have room beside the results
 DECADES = 30  # largest over smallest loss, from which on a scale is logarithmic
 ASIDE = ("seed", "name", "runs_dir")  # settings that do not change the experiment
-WATCHING = ("tensorboard", "plots", "progress_bar", "throughput", "timer", "layer_monitor")
+WATCHING = (
+    "tensorboard",
+    "plots",
+    "progress_bar",
+    "throughput",
+    "timer",
+    "layer_monitor",
+    "profiler",
+)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The module that ``import cupy`` finds while the stand-in is installed."""
 
 import sys
+import time
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 
@@ -109,9 +110,11 @@ class Event:
     """A point in a stream."""
 
     def __init__(self, block=False, disable_timing=False):
-        self.copies, self.clock = [], 0
+        self.copies, self.clock, self.seconds = [], 0, 0.0
 
-    def record(self, stream):
+    def record(self, stream=None):
+        stream = stream or current_stream()
+        self.seconds = time.perf_counter()
         stream.pending = [copy for copy in stream.pending if not copy.done]
         self.copies, self.clock = list(stream.pending), counts.clock
 
@@ -145,16 +148,19 @@ def made():
     cupy.ndarray = array.ndarray
     cupy.is_available = lambda: True
     cupy.asarray = lambda a, dtype=None: _asarray(a, dtype)
-    for name in ("zeros", "empty", "arange"):
+    for name in ("zeros", "empty", "arange", "full"):
         setattr(cupy, name, _creator(getattr(np, name)))
     cupy.RawModule = kernels.RawModule
     cupy.show_config = None
-    cupy.get_default_memory_pool = lambda: SimpleNamespace(free_all_blocks=lambda: None)
+    cupy.get_default_memory_pool = lambda: SimpleNamespace(
+        free_all_blocks=lambda: None, used_bytes=lambda: 0
+    )
     cupy.get_default_pinned_memory_pool = lambda: SimpleNamespace(malloc=None)
     cupy.cuda = SimpleNamespace(
         Device=Device,
         Stream=Stream,
         Event=Event,
+        get_elapsed_time=lambda start, end: 1e3 * (end.seconds - start.seconds),
         alloc_pinned_memory=lambda size: memoryview(bytearray(size)),
         MemoryPool=lambda allocator=None: SimpleNamespace(malloc=None, total_bytes=lambda: 0),
         set_pinned_memory_allocator=lambda allocator=None: None,

@@ -19,6 +19,7 @@ def register_commands(registry: Registry) -> None:
     add("test", "evaluate:Test", "evaluate a run's model on test data")
     add("check", "check:Check", "find mistakes in a model's backward, data or training")
     add("explain", "check:Explain", "go through one step of a model, layer by layer")
+    add("profile", "profile:Profile", "measure each layer's time, memory and speed in a step")
     add("predict", "predict:Predict", "write a run's predictions to a file")
     add("slurm", "slurm:Slurm", "write a batch script that trains on a cluster")
     add("sweep", "sweep:Sweep", "train with many settings, and rank them")
