@@ -16,7 +16,7 @@ from firstlight.support import rng
 from firstlight.support.arguments import parse_count
 from firstlight.support.backend import resolve_device
 from firstlight.support.running_trainer import running
-from firstlight.training import checks, hook_manager, recording, setup, stages
+from firstlight.training import by_hand, checks, hook_manager, recording, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import Evaluator
 from firstlight.training.interrupt import Interrupt, SharedInterrupt
@@ -200,6 +200,21 @@ class Trainer(TrainingState):
                         break
                 loop.end_epoch()
         return self.history
+
+    def train_batch(self, module: "Module", batch: Any) -> dict[str, float]:
+        """Make one optimizer step on a batch, and return its loss and metrics by name.
+
+        For loops of your own, such as a GAN's; each module needs a Trainer of its own. The first
+        call makes the optimizer; after `fit` its optimizer is used. Callbacks are not called, and
+        nothing is recorded. ``batch`` is what a loader yields, usually ``(x, y)``.
+        """
+        with setup.on_device(self.communicator, self.device, self.precision), running(self):
+            by_hand.check(self, module)
+            self.module = module
+            self.optimizer = self.optimizer or by_hand.optimizer(self, module)
+            metrics = by_hand.step(self, module, batch)
+            self.progress.step += 1
+        return metrics
 
     def validate(
         self, module: "Module", data: Any, *, checkpoint: str | Path | None = None

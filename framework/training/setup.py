@@ -84,12 +84,19 @@ class TrainingData:
 def computing(communicator: Communicator, device: str, precision: str) -> Iterator[None]:
     """Compute on a device, in a precision; an exception on one rank ends all ranks."""
     keep_memory()
-    products = _products_in(precision, device)
     try:
-        with ending_all_ranks(communicator), using(device), products:
+        with on_device(communicator, device, precision):
             yield
     finally:
         return_memory()
+
+
+@contextmanager
+def on_device(communicator: Communicator, device: str, precision: str) -> Iterator[None]:
+    """Do the same without changing which memory the process keeps: for a single step."""
+    products = _products_in(precision, device)
+    with ending_all_ranks(communicator), using(device), products:
+        yield
 
 
 def _products_in(precision: str, device: str) -> AbstractContextManager[None]:

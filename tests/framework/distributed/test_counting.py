@@ -36,7 +36,14 @@ def ranks(request, mpirun, tmp_path_factory):
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("work", WORKS)
 def test_n_ranks_count_what_one_process_does(alone, ranks, work, accumulate):
-    expected, found = alone[f"{work}-{accumulate}"], ranks[f"{work}-{accumulate}"]
+    agree(alone[f"{work}-{accumulate}"], ranks[f"{work}-{accumulate}"])
+
+
+def test_n_ranks_make_a_step_by_hand_together(alone, ranks):
+    agree(alone["by hand"], ranks["by hand"])
+
+
+def agree(expected, found):
     np.testing.assert_allclose(found["weights"], expected["weights"], rtol=0, atol=1e-12)
     assert len(found["logged"]) == len(expected["logged"])
     for one, other in zip(found["logged"], expected["logged"], strict=True):

@@ -78,6 +78,17 @@ def works():
     yield "gpt", gpt.to(dtype="float64"), (tokens, following)
 
 
+def by_hand():
+    """Return the metrics and weights of a few steps of `Trainer.train_batch`."""
+    name, net, (x, y, w) = next(one for one in works() if one[0] == "sampled")
+    trainer = fl.Trainer(default_callbacks=False, runs_dir=None)
+    logged = []
+    for first in range(0, COUNT, 4):
+        part = slice(first, first + 4)
+        logged.append(list(trainer.train_batch(net, (x[part], y[part], w[part])).values()))
+    return {"logged": logged, "weights": trainer.optimizer.flat.data.tolist()}
+
+
 def main(output):
     found = {}
     fl.seed_everything(1)
@@ -99,6 +110,7 @@ def main(output):
                 "logged": [[v for n, v in record.items() if n not in places] for record in records],
                 "weights": trainer.optimizer.flat.data.tolist(),
             }
+    found["by hand"] = by_hand()
     if trainer.is_global_zero:
         with open(output, "w", encoding="utf-8") as file:
             json.dump(found | {"ranks": trainer.communicator.size}, file)
