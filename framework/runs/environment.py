@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firstlight.runs.masking import MASK, is_secret, masked_text, masked_words
+from firstlight.runs.sources import script_folder
 from firstlight.support import rng
 from firstlight.support.backend import describe_gpu
 from firstlight.support.files import working_directory
@@ -176,7 +177,7 @@ def _git(*words):
     command = ["git", "-c", "core.fsmonitor=false", *words]
     done = subprocess.run(
         command,
-        cwd=_script_folder(),
+        cwd=_repository(),
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -186,14 +187,11 @@ def _git(*words):
     return done.stdout.rstrip()
 
 
-def _script_folder():
+def _repository():
     """Return the folder of the user's script if it is in a repository, else None."""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if script is None:  # a notebook, or python -c
+    folder = script_folder()
+    if folder is None:  # the command firstlight
         return None
-    folder = Path(script).resolve().parent
-    installed = (Path(sys.prefix).resolve(), Path(__file__).resolve().parents[1])
-    if any(folder.is_relative_to(place) for place in installed):  # the command firstlight
-        return None
+    folder = Path(folder).resolve()
     there = any((parent / ".git").exists() for parent in (folder, *folder.parents))
     return folder if there else None

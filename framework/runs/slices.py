@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -162,8 +162,19 @@ def find_call(tree: ast.AST, end: list[int]) -> ast.Call | None:
     return next((c for c in calls if [c.end_lineno, c.end_col_offset] == end), None)
 
 
-def way_to(tree: ast.Module, call: ast.Call) -> tuple[list[ast.stmt], Any]:
+def way_to(
+    tree: ast.Module, call: ast.Call, plain: Mapping[str, Any]
+) -> tuple[list[ast.stmt], Any]:
     """Return the statements that run before a call in its function, or in the module.
+
+    A loop around the call ends in the iteration in which its names have recorded values.
+
+    Parameters
+    ----------
+    tree : ast.Module
+    call : ast.Call
+    plain : dict
+        The recorded values by name; numbers and texts tell an iteration.
 
     Returns
     -------
@@ -180,10 +191,23 @@ def way_to(tree: ast.Module, call: ast.Call) -> tuple[list[ast.stmt], Any]:
             continue
         if isinstance(holder, (ast.With, ast.AsyncWith)):
             statements.append(_opened(holder))
+        if isinstance(holder, ast.For):
+            statements += _up_to(holder, plain)
         inner = [b for b in _blocks(holder) if any(_holds(one, call) for one in b)]
         if not inner:
             return statements, function
         block = inner[0]
+
+
+def _up_to(loop, plain):
+    """Return a loop that stops where its names have the recorded values; none if there are none."""
+    names = {n for n in bound(loop.target) if n in plain and isinstance(plain[n], (int, str))}
+    if not names:
+        return []
+    same = " and ".join(f"{name} == {plain[name]!r}" for name in sorted(names))
+    stop = ast.parse(f"if {same}: break").body
+    alone = ast.For(target=loop.target, iter=loop.iter, body=stop, orelse=[])
+    return [ast.fix_missing_locations(ast.copy_location(alone, loop))]
 
 
 def _opened(holder):

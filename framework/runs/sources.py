@@ -1,30 +1,27 @@
 """The user's own source files: copied into a run, and imported from there again.
 
-They are the main script and the modules that it has imported from its folder, as Python text.
-Installed packages are not copied. ``source/rebuild.json`` lists the files, and is the record from
-which `firstlight.load` creates model and data again.
+They are the main script and the modules that it has imported from its folder or from elsewhere,
+as Python text. Installed packages are not copied. ``source/rebuild.json`` lists the files, and is
+the record from which `firstlight.load` creates model and data again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
 import sys
 import sysconfig
 import tokenize
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from firstlight.runs import consent
+from firstlight.runs import consent, edits
 from firstlight.runs.source_masking import masked_source
 from firstlight.support.files import PathLike, forgiving, inside, write_atomically
 from firstlight.support.reading import parse_json, read_text
@@ -32,10 +29,13 @@ from firstlight.support.reading import parse_json, read_text
 FOLDER = "source"  # in a run's folder
 RECORD = "rebuild.json"
 MAIN = "__main__"
+ELSEWHERE = "_elsewhere"  # folder of copies from outside of the script's folder
 SCRIPT = "script_of_run"  # name of the main script of a run as a module
 OWN_CLASSES = ("firstlight.nn.", "firstlight.models.", "firstlight.data.transforms:")
 FILE_LIMIT = 2**18  # bytes of one file
 LIMIT = 2**21  # bytes of all
+IMPORTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(.+)", re.MULTILINE)
+WORD = re.compile(r"\w+")
 ENCODING = re.compile(r"\A((?:[ \t\f]*#.*\n|\s*\n)?[ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+")  # PEP 263
 
 
@@ -45,7 +45,8 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     Returns
     -------
     modules : dict of str to str
-        The file of each module by its name, relative to the script's folder.
+        The copy of each module's file by its name: its place in the script's folder, or in
+        `ELSEWHERE`.
     texts : dict of str to str
         The text of each file, secrets masked.
     left_out : dict of str to str
@@ -57,16 +58,11 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     root, total = script_folder(), 0
     if root is None:
         return modules, texts, left_out
-    beginning = root + os.sep
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        path = os.path.normpath(path) if isinstance(path, str) else ""  # sys.path may hold ".."
-        if not path.startswith(beginning):
-            continue
-        if not path.endswith(".py") or is_installed(name, path):
-            continue
+    edited = []
+    for name, module, path, file in _own_modules(root, texts):
         try:
-            size = os.path.getsize(path)
+            status = os.stat(path)
+            size = status.st_size
             if size > FILE_LIMIT or total + size > LIMIT:
                 left_out[name] = f"it has {size:,} bytes, which is too large to be copied"
                 continue
@@ -74,10 +70,47 @@ def collect() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
         except (OSError, ValueError, SyntaxError) as error:
             left_out[name] = f"it could not be read ({error})"
             continue
+        if edits.is_edited(module, status, text):
+            left_out[name] = edits.REASON
+            edited.append(os.path.basename(path))
+            continue
         total += size
-        modules[name] = path.removeprefix(beginning).replace(os.sep, "/")
-        texts[modules[name]] = masked_source(text)
+        modules[name] = file
+        texts[file] = masked_source(text)
+    if edited:
+        warnings.warn(
+            f"{', '.join(edited)} was changed after the program had read it, and before the "
+            "training; the run does not keep its code, and cannot be loaded without the script",
+            stacklevel=2,
+        )
     return modules, texts, left_out
+
+
+def _own_modules(root: str, texts: Mapping[str, str]) -> Iterator[tuple[str, ModuleType, str, str]]:
+    """Yield name, module, path and name of the copy of the user's modules.
+
+    First those of the script's folder, then those elsewhere, on PYTHONPATH for example, that the
+    files in ``texts`` import; a debugger has others.
+    """
+    beginning, elsewhere = root + os.sep, {}
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        path = os.path.normpath(path) if isinstance(path, str) else ""  # sys.path may hold ".."
+        if not path.endswith(".py") or is_installed(name, path):
+            continue
+        if path.startswith(beginning):
+            yield name, module, path, path.removeprefix(beginning).replace(os.sep, "/")
+        elif name != MAIN and os.path.isabs(path):
+            elsewhere[name] = module, path
+    before, imported = -1, set()
+    while elsewhere and len(imported) > before:
+        before = len(imported)
+        for text in texts.values():
+            imported |= {word for line in IMPORTED.findall(text) for word in WORD.findall(line)}
+        for name in [name for name in elsewhere if name.partition(".")[0] in imported]:
+            module, path = elsewhere.pop(name)
+            end = "/__init__.py" if os.path.basename(path) == "__init__.py" else ".py"
+            yield name, module, path, f"{ELSEWHERE}/{name.replace('.', '/')}{end}"
 
 
 def read_source(path: PathLike) -> str:
@@ -187,92 +220,3 @@ def references(encoded):
     if isinstance(encoded, (list, dict)):
         for item in encoded.values() if isinstance(encoded, dict) else encoded:
             yield from references(item)
-
-
-class Copies(importlib.abc.MetaPathFinder):
-    """Import modules from the copies in a run, and from nothing else that may lie there.
-
-    Parameters
-    ----------
-    folder : path-like
-        The folder ``source``.
-    modules : dict of str to str
-        File by module.
-    texts : dict of str to str
-        Text by file.
-    """
-
-    def __init__(
-        self, folder: PathLike, modules: Mapping[str, str], texts: Mapping[str, str]
-    ) -> None:
-        self.folder = Path(folder)
-        self.files = {name: file for name, file in modules.items() if name != MAIN}
-        self.texts = texts
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Return the spec of a copied module."""
-        above = name + "."
-        if name in self.files:
-            file = self.files[name]
-            loader = _Copy(self.texts[file], str(self.folder / file))
-            inner = [] if loader.is_package(name) else None
-            return importlib.util.spec_from_file_location(
-                name, loader.path, loader=loader, submodule_search_locations=inner
-            )
-        if any(other.startswith(above) for other in self.files):  # a folder without __init__.py
-            return importlib.machinery.ModuleSpec(name, None, is_package=True)
-        return None
-
-    @contextmanager
-    def importing(self) -> Iterator[None]:
-        """Import the copied modules under their names, and restore ``sys.modules`` at the end.
-
-        A module that is imported already from the same text stays.
-        """
-        names = [name for name in (*self.files, *self._folders()) if not self._is_same(name)]
-        before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
-        sys.meta_path.insert(0, self)
-        try:
-            yield
-        finally:
-            sys.meta_path.remove(self)
-            for name in names:
-                sys.modules.pop(name, None)
-            sys.modules.update(before)
-
-    def _folders(self):
-        return {
-            name.rpartition(".")[0]
-            for name in self.files
-            if "." in name and name.rpartition(".")[0] not in self.files
-        }
-
-    def _is_same(self, name):
-        """Return whether a module is imported already, from the same text."""
-        path = getattr(sys.modules.get(name), "__file__", None)
-        if name not in self.files or not path:
-            return False
-        try:
-            text = masked_source(read_source(path))
-        except (OSError, ValueError, SyntaxError):
-            return False
-        return text == self.texts[self.files[name]]
-
-
-class _Copy(importlib.abc.InspectLoader):
-    """Execute the text of a copied module; nothing is written beside it."""
-
-    def __init__(self, text: str, path: str) -> None:
-        self.text, self.path = text, path
-
-    def get_source(self, fullname: str) -> str:
-        return self.text
-
-    def get_code(self, fullname: str) -> Any:
-        return compile(self.text, self.path, "exec")
-
-    def is_package(self, fullname: str) -> bool:
-        return self.path.endswith("__init__.py")
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(self.get_code(module.__name__), vars(module))

@@ -17,6 +17,8 @@ from firstlight.runs.decoding import decode
 from firstlight.runs.source_masking import masked_source
 from firstlight.runs.values import UnkeptError
 
+ADVICE = "make the data in the function that calls fit, or in one that it calls"
+
 
 class ScriptNames:
     """The classes, functions and values of a script.
@@ -103,31 +105,39 @@ class ScriptNames:
         value of an argument that is not passed; None is for None.
         """
         call = self.record["calls"][level]
+        tree, node = self._call(call)
+        parts = _possible_values(node, name, place)
+        passed, by_name = self._evaluate(level, call, tree, node, ast.Tuple([*parts], ast.Load()))
+        if name in by_name:
+            return by_name[name]
+        if place < len(passed):
+            return passed[place]
+        return None if default is None else default()
+
+    def _call(self, call):
+        """Return the syntax tree of a call's file, and the call in it."""
         if call["module"] not in self.record["modules"]:
-            raise UnkeptError(f"the code of {call['module']}, which called fit, is not kept")
+            reason = self.record["left_out"].get(call["module"], "")
+            told = f"the code of {call['module']}, which called fit, is not kept"
+            raise UnkeptError(f"{told}: {reason}" if reason else told)
         tree = self._tree(call["module"])
         node = slices.find_call(tree, call["end"])
         if node is None:
             raise UnkeptError("the call of fit is not found in the script's copy")
-        named = {one.arg: one.value for one in node.keywords}
-        values = [getattr(node.func, "value", None), *node.args]
-        wanted = named.get(name) or (values[place] if place < len(values) else None)
-        if wanted is None:
-            return None if default is None else default()
-        if isinstance(wanted, ast.Starred) or None in named:
-            raise UnkeptError(f"{name} is passed with a star")
-        return self._evaluate(level, call, tree, node, wanted)
+        return tree, node
 
     def _evaluate(self, level, call, tree, node, wanted):
-        """Return the value of an expression that a call has as an argument."""
-        before, function = slices.way_to(tree, node)
+        """Return the value of an expression where a call is made."""
+        wanted = ast.fix_missing_locations(ast.copy_location(wanted, node))
+        plain = call["values"] if call["function"] else self.record["globals"]
+        before, function = slices.way_to(tree, node, plain)
         main = call["module"] == sources.MAIN
         if function is None and not main:
             raise UnkeptError(f"{call['module']} trains when it is imported")
         names = {} if function is None else self._values(call["values"])
         if function is None:
             self._names(set())
-            needed = self._run(before, slices.used(wanted), self._main, call["module"])
+            self._run(before, slices.used(wanted), self._main, call["module"])
             names = self._main
         else:
             kept, needed = slices.needed_statements(before, slices.used(wanted), names)
@@ -138,18 +148,42 @@ class ScriptNames:
                     names[name] = self._passed(level, function, name, place)
             rest = needed - made - names.keys()
             outside = self._outside(call["module"], rest)
-            names = {**outside, **names}
+            names = {**outside, **self._enclosing(level, rest - outside.keys()), **names}
             self._run(before, slices.used(wanted), names, call["module"])
         missing = slices.used(wanted) - names.keys() - set(dir(builtins))
         if missing:
-            raise UnkeptError(f"{', '.join(sorted(missing))} has no value that a run can keep")
+            names = ", ".join(sorted(missing))
+            where = f" in {call['function']}" if call["function"] else ""
+            raise UnkeptError(
+                f"no statement before the call of fit makes {names}{where}, and of values a run "
+                f"keeps numbers and texts alone; {ADVICE}"
+            )
         return eval(compile(ast.Expression(wanted), "<fit>", "eval"), names)
+
+    def _enclosing(self, level, names):
+        """Return the values of names in the functions around the one of a call, where it has any.
+
+        Such a function has called the inner one, so that it is among the calls, too.
+        """
+        names = names - set(dir(builtins))
+        outer = (self.record["calls"][level]["function"] or "").rpartition(".<locals>.")[0]
+        for above in range(level + 1, len(self.record["calls"]) if outer and names else 0):
+            call = self.record["calls"][above]
+            if call["function"] == outer and call["module"] in self.record["modules"]:
+                tree, node = self._call(call)
+                order = sorted(names)
+                values = [ast.Name(name, ast.Load()) for name in order]
+                keys = [ast.Constant(name) for name in order]
+                return self._evaluate(above, call, tree, node, ast.Dict(keys, values))
+        return {}
 
     def _passed(self, level, function, name, place):
         """Return what the caller of a function has passed for a parameter."""
         call = self.record["calls"][level]
         if level + 1 >= len(self.record["calls"]) or (place == 0 and function.name == "__init__"):
-            raise UnkeptError(f"{name} of {function.name} has no value that a run can keep")
+            raise UnkeptError(
+                f"{name}, an argument of {function.name}, cannot be made again; {ADVICE}"
+            )
 
         def default():
             value = _defaults(function).get(name, ast.Constant(None))
@@ -164,6 +198,22 @@ class ScriptNames:
         if module == sources.MAIN:
             return dict(self._names(names))
         return dict(vars(importlib.import_module(module)))
+
+
+def _possible_values(call, name, place):
+    """Return a tuple and a dict, as syntax, one of which has an argument, if it is passed.
+
+    Values that cannot be the argument are None, so that they are not made.
+    """
+    nothing = ast.Constant(None)
+    values: list[ast.expr] = [getattr(call.func, "value", nothing), *call.args]
+    stars = [i for i, one in enumerate(values) if isinstance(one, ast.Starred)]
+    first = stars[0] if stars else len(values)
+    values = [one if i == place or i >= first else nothing for i, one in enumerate(values)]
+    keywords = [one for one in call.keywords if one.arg in (name, None)]
+    names = [one.arg and ast.Constant(one.arg) for one in keywords]
+    by_name = ast.Dict(names, [one.value for one in keywords])
+    return ast.Tuple(values, ast.Load()), by_name
 
 
 def _parameters(function: ast.FunctionDef) -> list[str]:

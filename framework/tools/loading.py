@@ -15,6 +15,7 @@ from firstlight.support.files import PathLike
 from firstlight.tools._model_files import load_file
 from firstlight.tools.cli import past_run
 from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.script_runs import OTHER_DATA
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -78,4 +79,5 @@ def _rebuilt(folder: Path, trusted: bool, **parts: bool):
     try:
         return past_run.rebuild(folder, [], trusted=trusted, **parts)
     except UsageError as error:
-        raise ValueError(str(error).replace("add --trust", "pass trust=True")) from error
+        message = str(error).replace("add --trust", "pass trust=True")
+        raise ValueError(message.replace(f"; {OTHER_DATA}", "")) from error

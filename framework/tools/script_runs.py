@@ -21,6 +21,7 @@ from firstlight import plugins
 from firstlight.data.loader import DataLoader
 from firstlight.data.splits import DataSplits
 from firstlight.runs import consent, sources
+from firstlight.runs.copies import Copies
 from firstlight.runs.decoding import decode
 from firstlight.runs.values import UnkeptError, plainly, secrets
 from firstlight.support.files import from_here
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from firstlight.module import Module
 
 
+OTHER_DATA = "give data with --data NAME, or a .csv, .npz or .txt file"
 ENTRIES = {  # of rebuild.json
     **dict.fromkeys(("model", "samples", "modules", "left_out", "globals"), dict),
     **dict.fromkeys(("calls", "argv"), list),
@@ -85,7 +87,7 @@ class ScriptRun:
                 "rights; if you trust where it comes from, add --trust"
             )
         modules = self.record["modules"]
-        self._copies = sources.Copies(folder / sources.FOLDER, modules, files)
+        self._copies = Copies(folder / sources.FOLDER, modules, files)
         self._script = ScriptNames(folder / sources.FOLDER, self.record, files)
 
     def named_data(self) -> dict[str, Any]:
@@ -110,8 +112,7 @@ class ScriptRun:
 
     def data(self) -> DataSplits:
         """Return the data of the training."""
-        advice = "; give data with --data NAME, or a .csv, .npz or .txt file"
-        with self._creating("the data of {} cannot be made again: {}" + advice):
+        with self._creating("the data of {} cannot be made again: {}; " + OTHER_DATA):
             splits = self._named_data() if self.record["data"] else self._made_data()
             self._check(splits)
         return splits
@@ -130,7 +131,9 @@ class ScriptRun:
     def _made_data(self):
         """Evaluate the arguments of `fit` in the script."""
         if not self.record["calls"]:
-            raise UnkeptError("no script called fit whose code the run could keep")
+            reason = self.record["left_out"].get(sources.MAIN, "")
+            told = "no script called fit whose code the run could keep"
+            raise UnkeptError(f"{told}: {reason}" if reason else told)
         values = [
             self._script.argument(0, name, place) for place, name in ((2, "data"), (3, "val_data"))
         ]
@@ -182,7 +185,10 @@ def _as_splits(data: Any, val_data: Any) -> DataSplits:
         try:
             return DataSplits(*parts, batch_size=size)
         except TypeError as error:
-            raise UnkeptError(f"they are batches from a {type(data).__name__}") from error
+            raise UnkeptError(
+                f"they are batches from a {type(data).__name__}, of which a run knows no samples; "
+                "train on arrays, DataSplits or a DataLoader"
+            ) from error
 
 
 def _told(error: BaseException) -> str:

@@ -64,7 +64,7 @@ def test_the_way_to_a_call():
     tree = ast.parse(text)
     call = slices.find_call(tree, [7, 9])
     assert ast.unparse(call) == "t.fit(n, d)"
-    before, function = slices.way_to(tree, call)
+    before, function = slices.way_to(tree, call, {})
     assert list(map(ast.unparse, before)) == ["c = b", "d = c"]
     assert function.name == "f"
     assert slices.find_call(tree, [7, 8]) is None

@@ -1,19 +1,23 @@
 """The user's files that a run keeps."""
 
+import shutil
 import subprocess
 import sys
 
+import firstlight as fl
 from firstlight.runs import sources
 
 FIT = """
-import sys
+import importlib, sys
 sys.path.append(SYS_PATH)
+importlib.import_module("debugger")
 import numpy as np
 import firstlight as fl
 from helper import Net
 
 x = np.ones((4, 1), "float32")
-fl.Trainer(max_epochs=1, default_callbacks=False, runs_dir=RUNS).fit(Net(), (x, x))
+fl.Trainer(max_epochs=1, default_callbacks=False, runs_dir=RUNS,
+           callbacks=["model_checkpoint"]).fit(Net(), (x, x))
 """
 NET = """
 import firstlight as fl
@@ -30,10 +34,13 @@ class Net(fl.Module):
 """
 
 
-def test_a_module_beside_the_scripts_folder_does_not_stop_a_training(tmp_path):
+def test_a_module_beside_the_scripts_folder_is_kept(tmp_path):
     folder = tmp_path / "scripts"
     folder.mkdir()
-    (tmp_path / "helper.py").write_text(NET)
+    (tmp_path / "helper").mkdir()
+    (tmp_path / "helper" / "__init__.py").write_text("from .net import Net")
+    (tmp_path / "helper" / "net.py").write_text(NET)
+    (tmp_path / "debugger.py").write_text("")
     script = folder / "train.py"
     text = FIT.replace("SYS_PATH", repr(str(folder / ".."))).replace("RUNS", repr("runs"))
     script.write_text(text)
@@ -42,4 +49,10 @@ def test_a_module_beside_the_scripts_folder_does_not_stop_a_training(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (kept,) = (tmp_path / "runs").glob("*/*/" + sources.FOLDER)
-    assert sorted(file.name for file in kept.iterdir()) == [sources.RECORD, "train.py"]
+    copies = sorted(file.relative_to(kept).as_posix() for file in kept.rglob("*.*"))
+    assert copies == [
+        *("_elsewhere/helper/__init__.py", "_elsewhere/helper/net.py"),
+        *(sources.RECORD, "train.py"),
+    ], "and not what no file imports"
+    shutil.rmtree(tmp_path / "helper")
+    assert type(fl.load(kept.parent, trust=True)).__module__ == "helper.net"
