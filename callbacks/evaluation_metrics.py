@@ -53,9 +53,13 @@ class Metrics(Callback):
 
     def on_validation_batch_end(self, module: Module, output: StepOutput, batch: Any) -> None:
         """Add the predictions of a batch."""
+        weighted = output.dloss is not None  # a batch (x, y, w)
         prediction, target = named_metrics.observed(module, output, batch)
         for metric in self._current:
-            metric.update(prediction, target)
+            if weighted:
+                named_metrics.update(metric, prediction, target, batch[2])
+            else:
+                metric.update(prediction, target)
 
     def on_validation_end(self, trainer: Trainer, metrics: dict[str, float], stage: str) -> None:
         """Merge the states of all ranks, in their order, and add the results to the metrics."""

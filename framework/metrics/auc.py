@@ -38,17 +38,22 @@ class AUC(Metric):
     def __init__(self) -> None:
         self.scores: list[Array] = []
         self.labels: list[Array] = []
+        self.weights: list[Array] = []  # empty if no sample has one
 
-    def update(self, prediction: Array, target: Array) -> None:
-        """Keep the scores and labels of a batch."""
+    def update(self, prediction: Array, target: Array, sample_weight: Array | None = None) -> None:
+        """Keep the scores, labels and weights of a batch."""
         check_classes("AUC", prediction, target)
         self.scores.append(prediction.reshape(-1, prediction.shape[-1]).copy())  # (N, C)
         self.labels.append(target.reshape(-1).copy())  # (N,)
+        if sample_weight is not None:
+            w = sample_weight.astype("float64")
+            self.weights.append(np.repeat(w, target.size // len(w)))  # (N,)
 
     def merge(self, other: Self) -> None:
-        """Take over the scores and labels of another rank."""
+        """Take over the scores, labels and weights of another rank."""
         self.scores += other.scores
         self.labels += other.labels
+        self.weights += other.weights
 
     def compute(self) -> float:
         """Return the area."""
@@ -56,7 +61,10 @@ class AUC(Metric):
         if not self.scores:
             return float("nan")
         scores, labels = np.concatenate(self.scores), np.concatenate(self.labels)
-        return float(area(*class_scores(scores, labels)))
+        if not self.weights:
+            return float(area(*class_scores(scores, labels)))
+        weights = np.concatenate(self.weights)[counted(labels)]
+        return float(area(*class_scores(scores, labels), weights[None])[0])
 
 
 def class_scores(prediction: Array, target: Array) -> tuple[Array, Array]:
@@ -81,7 +89,7 @@ def area(scores: Array, positive: Array, weights: Array | None = None) -> Array:
     scores : array, shape (N, K)
     positive : array of bool, shape (N, K)
     weights : array, shape (R, N), optional
-        How often each sample counts, in R resamples; once by default.
+        How often each sample counts, in R resamples; once by default. Or weights, with R = 1.
 
     Returns
     -------

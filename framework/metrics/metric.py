@@ -16,6 +16,7 @@ class Metric:
     It is no mean over batches: `update` adds the predictions of a batch to its state, `merge` adds
     the state of another rank, and `compute` returns the number. For metrics of your own implement
     these three; keep arrays on the device in `update`, and copy what the next batch may overwrite.
+    An argument ``sample_weight`` of `update`, shape (N,), gets the weights of batches (x, y, w).
 
     Attributes
     ----------
@@ -84,9 +85,12 @@ class SumMetric(Metric):
         """Return the metric of sums (..., D), shape (...)."""
         raise NotImplementedError(f"{type(self).__name__}.of_sums(sums) is missing")
 
-    def update(self, prediction: Array, target: Array) -> None:
-        """Add the terms of a batch."""
-        self.sums = self.sums + self.terms(prediction, target).sum(axis=0)  # (D,)
+    def update(self, prediction: Array, target: Array, sample_weight: Array | None = None) -> None:
+        """Add the terms of a batch, times the weights of its samples."""
+        terms = self.terms(prediction, target)  # (N, D)
+        if sample_weight is not None:
+            terms = sample_weight.astype("float64")[:, None] * terms
+        self.sums = self.sums + terms.sum(axis=0)  # (D,)
 
     def merge(self, other: Self) -> None:
         """Add the sums of another rank."""

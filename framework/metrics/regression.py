@@ -75,34 +75,46 @@ class R2(SumMetric):
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.samples = 0
+        self.count: Any = 0  # N, or the sum of the samples' weights
         self.residual: Any = 0.0  # (outputs,)  Σ (x - y)²
         self.mean: Any = 0.0  # (outputs,)  ȳ
         self.deviation: Any = 0.0  # (outputs,)  M = Σ (y - ȳ)²
 
-    def update(self, prediction: Array, target: Array) -> None:
-        """Add the squared errors and deviations of a batch."""
+    def update(self, prediction: Array, target: Array, sample_weight: Array | None = None) -> None:
+        """Add the squared errors and deviations of a batch, times the weights of its samples."""
         e = errors("R2", prediction, target)  # (N, outputs)
         y = target.astype("float64").reshape(e.shape)  # (N, outputs)
-        if len(y):
+        if not len(y):
+            return
+        self.samples += len(y)
+        if sample_weight is None:
             centre = y.mean(axis=0)
             self._add(len(y), (e**2).sum(axis=0), centre, ((y - centre) ** 2).sum(axis=0))
+        else:
+            w = sample_weight.astype("float64")[:, None]  # (N, 1)
+            total = w.sum()
+            centre = (w * y).sum(axis=0) / (total + (total == 0))
+            deviation = (w * (y - centre) ** 2).sum(axis=0)
+            self._add(total, (w * e**2).sum(axis=0), centre, deviation)
 
     def merge(self, other: Self) -> None:
         """Add the squared errors and deviations of another rank."""
-        if other.count:
+        if other.samples:
+            self.samples += other.samples
             self._add(other.count, other.residual, other.mean, other.deviation)
 
     def _add(self, count, residual, centre, deviation):
         total, delta = self.count + count, centre - self.mean
-        self.deviation = self.deviation + deviation + delta**2 * (self.count * count / total)
-        self.mean = self.mean + delta * (count / total)
+        divisor = total + (total == 0)  # no `if`: weights may be on a device
+        self.deviation = self.deviation + deviation + delta**2 * (self.count * count / divisor)
+        self.mean = self.mean + delta * (count / divisor)
         self.residual, self.count = self.residual + residual, total
 
     def compute(self) -> float:
         """Return R²."""
         residual, deviation = to_host(self.residual), to_host(self.deviation)
-        return float(_r2(residual, deviation, self.count))
+        return float(_r2(residual, deviation, self.samples if to_host(self.count) else 0))
 
     def terms(self, prediction: Array, target: Array) -> Array:
         """Return ((x - y)², y - c, (y - c)², 1) of each sample, with c the mean of all given."""

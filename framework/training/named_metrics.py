@@ -80,8 +80,32 @@ def metrics(items: str | Iterable[object]) -> list[Metric]:
     return found
 
 
+def update(metric: Metric, prediction: Array, target: Array, weight: Array) -> None:
+    """Add a batch with sample weights to a metric.
+
+    Raises
+    ------
+    TypeError
+        The metric takes no weights.
+    ValueError
+        The weights have not shape (N,).
+    """
+    if "sample_weight" not in inspect.signature(metric.update).parameters:
+        raise TypeError(
+            f"metrics: {metric.name!r} takes no sample weights, and the batches (x, y, w) have "
+            "some; write def update(self, prediction, target, sample_weight=None), or validate on "
+            "batches (x, y)"
+        )
+    if weight.shape != target.shape[:1]:
+        raise ValueError(
+            f"metrics: {metric.name!r} expected one weight for each sample, shape "
+            f"{target.shape[:1]}, got shape {weight.shape}"
+        )
+    metric.update(prediction, target, sample_weight=weight)
+
+
 def observed(module: Module, output: StepOutput, batch: Any) -> tuple[Array, Array]:
-    """Return the prediction and target of a batch ``(x, y)`` as metrics take them.
+    """Return the prediction and target of a batch as metrics take them.
 
     Labels that a `CrossEntropyLoss` ignores become -1, and target probabilities the label of the
     highest. The logits of a `BCEWithLogitsLoss` become two scores, 0 and the logit, of the labels
@@ -93,7 +117,8 @@ def observed(module: Module, output: StepOutput, batch: Any) -> tuple[Array, Arr
         The step returns no prediction, or the batch has no target.
     """
     prediction, loss = output.prediction, getattr(module, "loss", None)
-    if prediction is None or not isinstance(batch, tuple) or len(batch) != 2:
+    size = 2 if output.dloss is None else 3
+    if prediction is None or not isinstance(batch, tuple) or len(batch) != size:
         raise TypeError(
             "metrics: expected batches (x, y) and a prediction; end "
             f"{type(module).__name__}.validation_step with: "
