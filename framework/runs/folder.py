@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from firstlight.checkpoints.format import EXCEPTION
+from firstlight.runs.baseline_results import BaselineResults
 from firstlight.runs.directions import direction
 from firstlight.runs.history import History, LongHistory
 from firstlight.runs.records import best_values, iterate, read_records
@@ -41,7 +42,9 @@ class RunFolder:
     history : History
         Everything that was logged: ``run.history["val_loss"]``, ``run.history.records``.
     metrics : dict of str to float
-        The last value of each name, including metrics of a test.
+        The last value of each name, including metrics of a test, and those of baselines.
+    baselines : BaselineResults or None
+        What ``firstlight baseline`` found.
     best : dict of str to dict
         The best of each ``val_...``: ``{"val_loss": {"value": 0.1, "step": 20, "epoch": 2}}``.
     resources : dict of str to float
@@ -115,11 +118,19 @@ class RunFolder:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The last value of each name."""
+        """The last value of each name, and the results of baselines."""
         if self._ended:
-            return self.summary.get("metrics", {})
-        last = History(self._marked_records).last()
-        return {n: value for n, value in last.items() if n not in ("step", "epoch", "time")}
+            own = self.summary.get("metrics", {})
+        else:
+            last = History(self._marked_records).last()
+            own = {n: value for n, value in last.items() if n not in ("step", "epoch", "time")}
+        found = self.baselines.metrics if self.baselines else {}
+        return own | {name: value for name, value in found.items() if name not in own}
+
+    @cached_property
+    def baselines(self) -> BaselineResults | None:
+        """Results of simple methods on the run's data; None if none were fitted."""
+        return BaselineResults.read(self.path)
 
     @cached_property
     def best(self) -> dict[str, dict[str, float]]:

@@ -93,6 +93,17 @@ GERMAN: dict[str, str] = {
         "backward von {name} wurde nicht beurteilt: {why}"
     ),
     "with this line it is right": "mit dieser Zeile stimmt es",
+    # baselines
+    "method": "Verfahren",
+    "95 % interval": "95-%-Intervall",
+    "seconds to fit": "Sekunden zum Anpassen",
+    "this run": "dieser Lauf",
+    "majority class": "häufigste Klasse",
+    "logistic regression": "logistische Regression",
+    "random forest, 100 trees": "Random Forest, 100 Bäume",
+    "mean of the target": "Mittelwert des Ziels",
+    "least squares": "kleinste Quadrate",
+    "test R²": "R² im Test",
     # facts of a run
     "test loss": "Testverlust",
     "test accuracy": "Testgenauigkeit",

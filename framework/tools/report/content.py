@@ -12,6 +12,7 @@ import numpy as np
 from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.runs import RunFolder
+from firstlight.runs.baseline_results import NETWORK
 from firstlight.runs.query import flat
 from firstlight.support.summary import Summary
 from firstlight.tools import figures
@@ -52,6 +53,8 @@ class Content:
         The model's repr, if a script made the run.
     written : str
         The text of a language model.
+    baselines : list of tuple
+        Rows of method, metric, its interval and seconds to fit, below a row of titles.
     gradients : list of dict
         Rows of ``gradients.json``, if a gradient check wrote it.
     timing, environment, packages : list of (str, str)
@@ -73,6 +76,7 @@ class Content:
     summary: Summary | None = None
     structure: str = ""
     written: str = ""
+    baselines: list[tuple[str, ...]] = field(default_factory=list)
     gradients: list[dict[str, Any]] = field(default_factory=list)
     timing: list[tuple[str, str]] = field(default_factory=list)
     environment: list[tuple[str, str]] = field(default_factory=list)
@@ -115,6 +119,7 @@ def gather(
             metrics=[_metric(run, same, name) for name in _names(run)],
             seeds=sorted((one.config.get("seed") for one in same), key=str),
             written=_written(run),
+            baselines=_baselines(run),
             gradients=_rows(run.path / "gradients.json"),
             timing=provenance.timing(run),
             commands=provenance.commands(run),
@@ -185,7 +190,8 @@ def _settings(run):
 
 def _names(run):
     """Return the metrics of tests, validations and trainings, in this order."""
-    names = [name for name in dict.fromkeys([*run.metrics, *run.history])]
+    apart = run.baselines.methods if run.baselines else ()  # in a table of their own
+    names = [n for n in dict.fromkeys([*run.metrics, *run.history]) if n not in apart]
     stages = ("test_", "val_", "train_")
     return [
         name
@@ -203,6 +209,24 @@ def _metric(run, same, name):
     over_seeds = spread(same, name, "best" if ranked else "last")
     epoch = best.get("epoch")
     return {"name": name, "best": best[name], "epoch": epoch, "last": last, "spread": over_seeds}
+
+
+def _baselines(run):
+    """Return the table of baselines, the best first."""
+    found = run.baselines
+    if found is None:
+        return []
+    titles = ("method", found.title, "95 % interval", "seconds to fit")
+    rows = [
+        (
+            say(row.label) + f" ({say('this run')})" * (row.name == NETWORK),
+            f"{row.value:.4f}",
+            f"{row.low:.4f} – {row.high:.4f}",
+            f"{row.seconds:.1f}",
+        )
+        for row in sorted(found.rows, key=lambda row: -row.value)
+    ]
+    return [tuple(say(title) for title in titles), *rows]
 
 
 def _facts(content):

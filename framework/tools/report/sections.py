@@ -18,6 +18,7 @@ WORDS = {  # in English and German
     "method": ("Method", "Vorgehen"),
     "results": ("Results", "Ergebnisse"),
     "conclusion": ("Conclusion", "Fazit"),
+    "baselines": ("Baselines", "Einfache Verfahren"),
     "curves": ("Learning curves", "Lernkurven"),
     "confusion_matrix": ("Confusion matrix", "Konfusionsmatrix"),
     "mistakes": ("Worst mistakes", "Schlimmste Fehler"),

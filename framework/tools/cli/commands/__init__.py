@@ -17,6 +17,7 @@ def register_commands(registry: Registry) -> None:
     add("fit", "fit:Fit", "train a model on a data set")
     add("validate", "evaluate:Validate", "evaluate a run's model on validation data")
     add("test", "evaluate:Test", "evaluate a run's model on test data")
+    add("baseline", "baseline:Baseline", "fit simple methods to a run's data, to compare with")
     add("check", "check:Check", "find mistakes in a model's backward, data or training")
     add("explain", "check:Explain", "go through one step of a model, layer by layer")
     add("profile", "profile:Profile", "measure each layer's time, memory and speed in a step")

@@ -11,6 +11,7 @@ from campaigns import slow_but
 
 import firstlight as fl
 from firstlight.runs import RunFolder, list_runs
+from firstlight.runs.baseline_results import BaselineResults, Row
 from firstlight.tools.cli.commands.report import NO_CHECKPOINT, rebuilt
 from firstlight.tools.report import gather, of_trainer, read_sections, write_report
 from firstlight.tools.report.comparison import compare
@@ -161,6 +162,28 @@ def test_a_run_of_a_script_has_all_but_the_model(by_script, tmp_path):
 def test_a_damaged_gradient_table_is_left_out(by_script, broken):
     (by_script.path / "gradients.json").write_text(broken)
     assert gather(by_script).gradients == []
+
+
+def test_baselines_have_a_table_of_their_own(by_script, tmp_path):
+    rows = [
+        Row("mean", "mean of the target", 0.0, -0.1, 0.1, 0),
+        Row("network", "Net", 0.9, 0, 1, 2),
+    ]
+    BaselineResults("line", "test", "r2", 8, 8, rows).write(by_script.path)
+    content = gather(RunFolder(by_script.path), language="de")
+    assert content.baselines == [
+        ("Verfahren", "R² im Test", "95-%-Intervall", "Sekunden zum Anpassen"),
+        ("Net (dieser Lauf)", "0.9000", "0.0000 – 1.0000", "2.0"),
+        ("Mittelwert des Ziels", "0.0000", "-0.1000 – 0.1000", "0.0"),
+    ]
+    names = [row["name"] for row in content.metrics]
+    assert "test_r2" in names
+    assert "test_r2_mean" not in names
+    write_report(tmp_path / "report.html", content, language="de")
+    text = (tmp_path / "report.html").read_text()
+    assert (
+        text.index("Ergebnisse") < text.index("Einfache Verfahren") < text.index("95-%-Intervall")
+    )
 
 
 def test_values_are_brief_and_markdown_is_html():

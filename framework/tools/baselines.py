@@ -1,0 +1,152 @@
+"""Baselines: simple methods of scikit-learn on the data of a network."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from firstlight.data.splits import DataSplits
+from firstlight.metrics import R2, Accuracy, SumMetric
+from firstlight.runs.baseline_results import NETWORK, BaselineResults, Row
+from firstlight.support.array import Array
+from firstlight.support.extras import require
+
+RESAMPLES = 1000
+METRICS: dict[str, type[SumMetric]] = {"acc": Accuracy, "r2": R2}
+
+
+def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> BaselineResults:
+    """Fit majority, k-NN, logistic regression and a random forest to the training samples.
+
+    For a regression these are the mean, k-NN, least squares and a forest. They get what a network
+    gets: scaled samples, as one row each; there is no augmentation.
+
+    Parameters
+    ----------
+    splits : DataSplits
+        With one label for each sample, or numbers.
+    split : {"train", "val", "test"}
+        Samples of the metric: accuracy, or R².
+    seed : int
+        Of the forest, and of the draws for the intervals.
+
+    Returns
+    -------
+    BaselineResults
+        Rows in the order above.
+
+    Raises
+    ------
+    MissingPackageError
+        scikit-learn is not installed.
+    ValueError
+        The data have no targets, or one for each token or pixel.
+
+    Examples
+    --------
+    >>> from firstlight.datasets import load
+    >>> from firstlight.tools.baselines import baselines
+    >>> found = baselines(load("digits"))
+    >>> [(row.label, round(row.value, 2)) for row in found.rows][:2]
+    [('majority class', 0.1), ('k-NN, k = 5', 0.99)]
+    """
+    require("a baseline", "sklearn", extra="sklearn")
+    x, y = _arrays(splits, "train")
+    tested, target = _arrays(splits, split)
+    metric = "r2" if splits.classes is None else "acc"
+    found = BaselineResults(splits.name, split, metric, len(target), len(y))
+    for name, (label, method) in _methods(metric, seed, len(y)).items():
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of iterations that did not converge
+            method.fit(x, y)
+        seconds = time.perf_counter() - started
+        predicted = _predicted(method, tested, splits.classes)
+        found.rows.append(_row(name, label, predicted, target, seconds, seed))
+    return found
+
+
+def network_row(
+    splits: DataSplits, predicted: Array, label: str, seconds: float, results: BaselineResults
+) -> Row | None:
+    """Return the row of a network, with its predictions for the same samples.
+
+    None if its predictions are of another shape: no score for each class.
+    """
+    _, target = _arrays(splits, results.split)
+    if results.metric == "acc":
+        expected = (len(target), len(splits.classes or ()))
+        if getattr(predicted, "shape", None) != expected:
+            return None
+    elif getattr(predicted, "size", None) != target.size:
+        return None
+    else:
+        predicted = predicted.reshape(target.shape)
+    return _row(NETWORK, label, predicted, target, seconds, seed=0)
+
+
+def _arrays(splits, split):
+    """Return the scaled samples of a split as rows (N, D), and their targets."""
+    data = getattr(splits, split)
+    batch = data[np.arange(len(data))]
+    who = f"a baseline on {splits.name}"
+    if splits.tokenizer is not None or len(batch) < 2:
+        raise ValueError(f"{who}: expected data with a label or a number for each sample")
+    x, y = batch[0], batch[1]
+    if splits.classes is not None and y.ndim != 1:
+        raise ValueError(
+            f"{who}: expected one label for each sample, got labels of shape {y.shape}"
+        )
+    y = y.reshape(len(y), -1) if splits.classes is None else y
+    return x.reshape(len(x), -1), y[:, 0] if y.shape[1:] == (1,) else y
+
+
+def _methods(metric: str, seed: int, samples: int) -> dict[str, tuple[str, Any]]:
+    """Return label and estimator by name."""
+    from sklearn import dummy, ensemble, linear_model, neighbors
+
+    k = min(5, samples)
+    trees: dict[str, Any] = {"random_state": seed, "n_jobs": -1}
+    if metric == "r2":
+        return {
+            "mean": ("mean of the target", dummy.DummyRegressor()),
+            "knn": (f"k-NN, k = {k}", neighbors.KNeighborsRegressor(k)),
+            "linear": ("least squares", linear_model.LinearRegression()),
+            "forest": ("random forest, 100 trees", ensemble.RandomForestRegressor(**trees)),
+        }
+    logistic = linear_model.LogisticRegression(max_iter=200)
+    return {
+        "majority": ("majority class", dummy.DummyClassifier(strategy="most_frequent")),
+        "knn": (f"k-NN, k = {k}", neighbors.KNeighborsClassifier(k)),
+        "logistic": ("logistic regression", logistic),
+        "forest": ("random forest, 100 trees", ensemble.RandomForestClassifier(**trees)),
+    }
+
+
+def _predicted(method, x, classes):
+    """Return predictions of numbers, or scores for all classes, also those without a sample."""
+    if classes is None:
+        return method.predict(x)
+    scores = np.zeros((len(x), len(classes)))
+    scores[:, method.classes_] = method.predict_proba(x)
+    return scores
+
+
+def _row(name, label, predicted, target, seconds, seed):
+    metric = (Accuracy if predicted.ndim > target.ndim else R2)()
+    terms = metric.terms(predicted, target)  # (N, D)
+    low, high = _interval(terms, metric.of_sums, seed)
+    value = float(metric.of_sums(terms.sum(axis=0)))
+    return Row(name, label, value, low, high, seconds)
+
+
+def _interval(terms: Array, of_sums: Callable[[Array], Array], seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of a metric by the bootstrap: over draws of the samples."""
+    rng, n = np.random.default_rng(seed), len(terms)
+    drawn = [terms[rng.integers(n, size=n)].sum(axis=0) for _ in range(RESAMPLES)]
+    low, high = np.quantile(of_sums(np.array(drawn)), [0.025, 0.975])
+    return float(low), float(high)
