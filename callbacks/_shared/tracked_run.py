@@ -1,5 +1,6 @@
 """A run as experiment trackers take it: plain settings, points in time, and its ids there."""
 
+import threading
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from firstlight.support.files import write_json
 
 SENT = "trackers.json"  # in a run's folder: its id in each tracker, and the records passed on
 LONGEST = 500  # characters of a setting
+_writing = threading.Lock()  # one file for all trackers of a training
 
 
 class Point(NamedTuple):
@@ -82,4 +84,6 @@ def read_sent(path: Path, tracker: str) -> tuple[str | None, int]:
 
 def write_sent(path: Path, tracker: str, id: str, passed: int) -> None:
     """Keep what `read_sent` returns."""
-    write_json(path / SENT, read_dict(path / SENT) | {tracker: {"id": str(id), "passed": passed}})
+    sent = {tracker: {"id": str(id), "passed": passed}}
+    with _writing:
+        write_json(path / SENT, read_dict(path / SENT) | sent)
