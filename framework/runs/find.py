@@ -139,6 +139,8 @@ def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFo
             found = [p for p in every if p.name == str(name) or p.name.endswith(end)][-1:]
     for folder in filter(None, found):
         return RunFolder(folder.resolve())
+    if name is not None and Path(name).is_dir():
+        raise FileNotFoundError(f"{name} is no run: it has no config.json, nor a folder that has")
     every = run_paths(runs_dir)
     if not every:
         where = "" if name is None else f" {name}"

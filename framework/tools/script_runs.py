@@ -38,7 +38,9 @@ OTHER_DATA = "give data with --data NAME, or a .csv, .npz or .txt file"
 ENTRIES = {  # of rebuild.json
     **dict.fromkeys(("model", "samples", "modules", "left_out", "globals"), dict),
     **dict.fromkeys(("calls", "argv"), list),
-    **{"data": (dict, NoneType), "cwd": str, "seed": (int, NoneType)},
+    **{"data": (dict, NoneType), "cwd": str},
+    **dict.fromkeys(("seed", "batch_size"), (int, NoneType)),
+    "main": (str, NoneType),
 }
 
 
@@ -61,15 +63,30 @@ class ScriptRun:
     def __init__(self, folder: Path, *, trusted: bool = False) -> None:
         self.folder, self.shown = folder, from_here(folder)
         where = f"{self.shown / sources.FOLDER}: "
-        with usage_errors(where, (OSError, ValueError)):
+        try:
             files = sources.read(folder)
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"{where}there is no {Path(error.filename).name}; restore it"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{where}{error}") from error
         if not files:
             raise UsageError(
                 f"run {self.shown} was made by a script and keeps no record of its model; train "
                 "again, or evaluate it there: Trainer().test(module, data, checkpoint=...)"
             )
         self.record: dict[str, Any] = json.loads(files.pop(sources.RECORD))
-        damaged = [n for n, kind in ENTRIES.items() if not isinstance(self.record.get(n), kind)]
+        damaged = [
+            name
+            for name, kind in ENTRIES.items()
+            if name not in self.record or not isinstance(self.record[name], kind)
+        ]
+        named = self.record.get("data")
+        if isinstance(named, dict) and not (
+            isinstance(named.get("name"), str) and isinstance(named.get("arguments"), dict)
+        ):
+            damaged.append("data")
         if damaged:
             raise UsageError(
                 f"{where}{sources.RECORD} is damaged in {', '.join(damaged)}; restore it"

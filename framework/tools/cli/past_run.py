@@ -216,11 +216,18 @@ def _config(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file} cannot be used: {error}; restore it, or train again") from error
     if not isinstance(config["model"], dict) or "name" not in config["model"]:
         raise UsageError(f"{file}: model: expected its name and arguments; restore it")
+    seed = config.get("seed", 0)
+    if not (seed is None or (isinstance(seed, int) and seed >= 0)):
+        raise UsageError(f"{file}: seed: expected a whole number, got {shown(seed)}; restore it")
     for part in ("trainer", "facts"):
         value = config.setdefault(part, {})
         if not isinstance(value, dict):
             message = f"expected settings by name, got {shown(value)}"
             raise UsageError(f"{file}: {part}: {message}")
+    shape = config["facts"].get("input_shape", [])
+    if not (isinstance(shape, list) and all(isinstance(n, int) for n in shape)):
+        told = f"expected a list of whole numbers, got {shown(shape)}"
+        raise UsageError(f"{file}: facts.input_shape: {told}; restore it")
     config["facts"] = {name: config["facts"][name] for name in FROM_DATA if name in config["facts"]}
     return config
 

@@ -1,5 +1,6 @@
 """A script's run is loaded, tested, looked at and reported from its folder alone."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -218,6 +219,55 @@ def test_a_damaged_record_is_named(entry, line, line_data):
     path.write_text("{")
     with pytest.raises(ValueError, match="source: not JSON"):
         fl.load(trainer.run.path, trust=True)
+
+
+JUNK = [None, 3, "x", [], [None], {"a": 1}, {"object": "a"}, "missing"]
+
+
+@pytest.fixture(scope="module")
+def loadable(tmp_path_factory):
+    """The folder of a run with registered data."""
+    trainer = fl.Trainer(
+        max_epochs=1,
+        default_callbacks=False,
+        callbacks=["model_checkpoint"],
+        runs_dir=tmp_path_factory.mktemp("loadable"),
+    )
+    trainer.fit(fl.models.Polynomial(2), fl.datasets.load("polynomial", n_train=9))
+    return trainer.run.path
+
+
+@pytest.mark.parametrize("value", JUNK, ids=str)
+@pytest.mark.parametrize("file", ["config.json", "source/rebuild.json"])
+def test_a_damaged_entry_is_a_sentence(file, value, loadable, tmp_path):
+    whole = json.loads((loadable / file).read_text())
+    run = tmp_path / "runs" / "x" / loadable.name
+    shutil.copytree(loadable, run)
+    for entry in (*whole, "facts.input_shape"):
+        outer, _, inner = entry.partition(".")
+        damaged = whole | {outer: whole.get(outer, {}) | {inner: value} if inner else value}
+        if value == "missing":
+            damaged.pop(entry, None)
+        (run / file).write_text(json.dumps(damaged))
+        for load in (fl.load, fl.load_data):
+            with contextlib.suppress(ValueError):
+                load(run, trust=True)
+
+
+def test_missing_files_are_named(loadable, tmp_path):
+    run = tmp_path / "runs" / "x" / loadable.name
+    shutil.copytree(loadable, run)
+    record = json.loads((run / "source" / "rebuild.json").read_text())
+    modules = json.dumps(record | {"modules": {"net": "net.py"}})
+    (run / "source" / "rebuild.json").write_text(modules)
+    with pytest.raises(ValueError, match=r"source: there is no net\.py; restore it"):
+        fl.load(run)
+    (run / "source" / "rebuild.json").unlink()
+    with pytest.raises(ValueError, match="was made by a script and keeps no record of its model"):
+        fl.load(run)
+    (run / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"is no run: it has no config\.json, nor"):
+        fl.load(run)
 
 
 def test_runs_of_the_command_line_are_loaded_too(say):
