@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
@@ -25,6 +26,7 @@ ASSIGNED = re.compile(
 IN_URL = re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@")
 
 
+@lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Return whether a setting's name suggests a secret value.
 
@@ -50,7 +52,8 @@ def masked(value: Any) -> Any:
         return {n: MASK if is_secret(n) and v is not None else masked(v) for n, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(item) for item in value]
-    return IN_URL.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
+    is_url = isinstance(value, str) and "://" in value
+    return IN_URL.sub(rf"\1:{MASK}@", value) if is_url else value
 
 
 def masked_text(text: str) -> str:

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import sys
-import sysconfig
 import tokenize
 import warnings
 from collections.abc import Iterator, Mapping
@@ -95,9 +94,9 @@ def _own_modules(root: str, texts: Mapping[str, str]) -> Iterator[tuple[str, Mod
     beginning, elsewhere = root + os.sep, {}
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        path = os.path.normpath(path) if isinstance(path, str) else ""  # sys.path may hold ".."
-        if not path.endswith(".py") or is_installed(name, path):
+        if not isinstance(path, str) or not path.endswith(".py") or is_installed(name, path):
             continue
+        path = os.path.normpath(path)  # sys.path may hold ".."
         if path.startswith(beginning):
             yield name, module, path, path.removeprefix(beginning).replace(os.sep, "/")
         elif name != MAIN and os.path.isabs(path):
@@ -153,16 +152,18 @@ def is_installed(name: str, path: str) -> bool:
 
 @cache
 def _installation():
-    """Return the folders of installed modules, and firstlight's own."""
-    paths = sysconfig.get_paths()
-    places = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")}
-    own = [str(Path(__file__).parents[1])]
-    return tuple(os.path.join(place, "") for place in (*places, *own))
+    """Return the folders of Python's modules and of commands, and firstlight's own.
+
+    `sysconfig` knows them, too, but takes 3 ms to be imported.
+    """
+    commands = [os.path.join(sys.prefix, name) for name in ("bin", "Scripts", "local/bin")]
+    places = [os.path.dirname(os.__file__), *commands, str(Path(__file__).parents[1])]
+    return tuple(os.path.join(place, "") for place in places)
 
 
 def as_files(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, str]:
     """Return the files of the folder ``source``, by name."""
-    return {**texts, RECORD: json.dumps(record, indent=1) + "\n"}
+    return {**texts, RECORD: json.dumps(record) + "\n"}
 
 
 def write(run: PathLike, files: Mapping[str, str]) -> None:

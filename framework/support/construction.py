@@ -8,6 +8,7 @@ import inspect
 import types
 from collections.abc import Mapping
 from dataclasses import is_dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 NAMESPACES = (argparse.Namespace, types.SimpleNamespace)
@@ -45,7 +46,7 @@ class Construction:
 
         Arguments that have no name, ``*args``, are in the list, after all that come before them.
         """
-        signature = inspect.signature(kind.__init__)
+        signature = _signature(kind.__init__)
         bound = signature.bind(None, *self.args, **self.kwargs)
         given = set(bound.arguments)
         bound.apply_defaults()
@@ -66,6 +67,11 @@ class Construction:
             elif parameter.name in given or is_plain(value):
                 named[parameter.name] = value
         return named, unnamed
+
+
+@lru_cache(maxsize=512)
+def _signature(function):
+    return inspect.signature(function)
 
 
 class Described(str):

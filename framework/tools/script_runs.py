@@ -76,6 +76,7 @@ class ScriptRun:
                 f"run {self.shown} was made by a script and keeps no record of its model; train "
                 "again, or evaluate it there: Trainer().test(module, data, checkpoint=...)"
             )
+        whole = dict(files)
         self.record: dict[str, Any] = json.loads(files.pop(sources.RECORD))
         damaged = [
             name
@@ -93,7 +94,6 @@ class ScriptRun:
             )
         with usage_errors(where, (TypeError, AttributeError)):
             code = sources.names_code(self.record)
-        whole = sources.as_files(self.record, files)
         known = consent.recorded(folder).get(sources.FOLDER)
         if code and not trusted and known != sources.digest(whole):
             raise UsageError(

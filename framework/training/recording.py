@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import PurePath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -279,8 +280,7 @@ def _calls() -> Iterator[dict[str, Any]]:
 
 def _position(frame):
     """Return ``(line, end line, column, end column)`` of the call that a frame is in."""
-    positions = list(frame.f_code.co_positions())
-    return positions[frame.f_lasti // 2]
+    return next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
 
 
 def _module(frame):
