@@ -16,7 +16,7 @@ from firstlight.support import rng
 from firstlight.support.arguments import parse_count
 from firstlight.support.backend import resolve_device
 from firstlight.support.running_trainer import running
-from firstlight.training import by_hand, checks, hook_manager, recording, setup, stages
+from firstlight.training import by_hand, checks, hook_manager, recording, sanity, setup, stages
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.evaluation import Evaluator
 from firstlight.training.interrupt import Interrupt, SharedInterrupt
@@ -80,6 +80,9 @@ class Trainer(TrainingState):
         Run one batch (or n) of every stage without a run folder, as a test of the set-up.
     val_every : int, float or str
         Epochs between validations, e.g. 1, or a share of an epoch, 0.25, "500 steps" or "10 min".
+    num_sanity_val_steps : int
+        Batches of validation to try before the training, so that an error in it comes at once; -1
+        for all. It changes nothing: `firstlight.training.sanity`. A resumed training needs none.
     log_every_n_steps : int
         Steps between records of the training loss.
     callbacks : list of Callback or str
@@ -118,6 +121,7 @@ class Trainer(TrainingState):
         overfit_batches: int | float = 0,
         fast_dev_run: bool | int = False,
         val_every: int | float | str = 1,
+        num_sanity_val_steps: int = 2,
         log_every_n_steps: int = 50,
         callbacks: list[Any] | None = None,
         metrics: list[str] | None = None,
@@ -141,6 +145,7 @@ class Trainer(TrainingState):
             *(max_epochs, max_steps, max_time, batches, val_every, bool(overfit_batches)),
             min_epochs=min_epochs,
             min_steps=min_steps,
+            num_sanity_val_steps=0 if fast_dev_run or overfit_batches else num_sanity_val_steps,
         )
         self.accumulation: Accumulation = Accumulation(accumulate_grad_batches)
         self.log_every_n_steps: int = parse_count("log_every_n_steps", log_every_n_steps)
@@ -304,6 +309,8 @@ class Trainer(TrainingState):
             "accumulate_grad_batches": self.accumulation.schedule,
         }
         synchronize(self.communicator, self.module, compared, self.train_loader, self.val_loader)
+        if place is None:
+            sanity.try_validation(self, self._evaluator())
         if self.runs_dir is not None and self.is_global_zero:
             config, source = recording.of_training(self, data)
             self.run: Run | None = Run(

@@ -49,7 +49,11 @@ class Evaluator:
     dtype: Any
 
     def evaluate(
-        self, loader: Iterable[Any], stage: str, interrupt: Interrupt | None = None
+        self,
+        loader: Iterable[Any],
+        stage: str,
+        interrupt: Interrupt | None = None,
+        most: int | None = None,
     ) -> dict[str, float] | None:
         """Return the means of loss and metrics over the data, e.g. ``{"val_loss": 0.1}``.
 
@@ -64,6 +68,8 @@ class Evaluator:
             Prefix of the names.
         interrupt : Interrupt, optional
             If requested meanwhile, restore the loader's position and return None.
+        most : int, optional
+            Number of batches at most; return None if nothing counts in them.
 
         Raises
         ------
@@ -77,7 +83,7 @@ class Evaluator:
         hook.on_validation_start(stage=stage)
         if stage == "test":
             hook.on_test_start()
-        for index, batch in enumerate(self.batches(loader, stage)):
+        for index, batch in enumerate(islice(self.batches(loader, stage), most)):
             if interrupt is not None and interrupt.requested:
                 if place is not None:
                     loader.load_state_dict(place)  # the next evaluation repeats this one
@@ -105,6 +111,8 @@ class Evaluator:
                 hook.on_test_batch_end(**seen)
         means = means.over(self.communicator)
         if means.is_void("loss"):
+            if most is not None:  # the other batches may have targets that count
+                return None
             raise ValueError(checks.nothing_counts(f"the {stage} data"))
         metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
         hook.on_validation_end(stage=stage, metrics=metrics)

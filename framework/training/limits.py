@@ -27,6 +27,8 @@ class Limits:
         Limit of the batches of "train", "val", "test" and "predict": a count or a share.
     val_every : int, float or str
         Epochs between validations, or a share of an epoch, "500 steps" or "10 min".
+    num_sanity_val_steps : int
+        Batches to validate on before the training; -1 for all.
     val_unit : {"epochs", "share", "steps", "seconds"}
         Unit of the number that ``val_every`` becomes.
     overfit : bool
@@ -48,6 +50,7 @@ class Limits:
     overfit: bool = False
     min_epochs: int | None = None
     min_steps: int | None = None
+    num_sanity_val_steps: int = 0
     val_unit: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +60,9 @@ class Limits:
         self.max_steps = parse_count("max_steps", self.max_steps, 0, optional=True)
         self.max_time = parse_duration("max_time", self.max_time)
         self.val_every, self.val_unit = parse_interval("val_every", self.val_every)
+        self.num_sanity_val_steps = parse_count(
+            "num_sanity_val_steps", self.num_sanity_val_steps, -1
+        )
         self.min_epochs = _minimum("epochs", self.min_epochs, self.max_epochs)
         self.min_steps = _minimum("steps", self.min_steps, self.max_steps)
 

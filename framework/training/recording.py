@@ -206,6 +206,7 @@ def _trainer(trainer):
         "accumulate_grad_batches": trainer.accumulation.schedule,
         **{f"limit_{stage}_batches": number for stage, number in limits.batches.items()},
         "val_every": limits.describe_val_every(),
+        "num_sanity_val_steps": limits.num_sanity_val_steps,
         "log_every_n_steps": trainer.log_every_n_steps,
     }
 

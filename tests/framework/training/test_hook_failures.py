@@ -170,7 +170,7 @@ def test_plots_of_any_metrics_name():
 @pytest.mark.parametrize("name", ["loss", "loss_step"])
 def test_a_metric_cannot_replace_the_loss(name):
     with pytest.raises(ValueError, match=rf"Metrics.training_step has a metric '{name}', the name"):
-        fl.Trainer(runs_dir=None, default_callbacks=False).fit(Metrics(name), tiny_data())
+        fl.Trainer(runs_dir=None, default_callbacks=False).fit(Metrics(name), tiny_data().train)
     with pytest.raises(ValueError, match=rf"Metrics.validation_step has a metric '{name}'"):
         fl.Trainer(runs_dir=None, default_callbacks=False).validate(Metrics(name), tiny_data())
 

@@ -290,7 +290,7 @@ def test_modules_see_the_trainer_while_it_runs():
     module = Seeing()
     training = fit(module)
     assert seen[0] == ("optimizer", training, 12)
-    assert len(seen) == 1 + 2 * (6 + 5)
+    assert len(seen) == 1 + 2 + 2 * (6 + 5)  # optimizer, sanity pass, epochs
     assert {id(found) for _, found, _ in seen} == {id(training)}
     for run in (training.validate, training.test, training.predict):
         seen.clear()
