@@ -173,8 +173,8 @@ class Trainer(TrainingState):
         Parameters
         ----------
         module : Module
-        data, val_data : DataSplits, (x, y) tuple, data set or loader
-            ``val_data`` is optional, and not needed where ``data`` holds validation data.
+        data, val_data : DataSplits, (x, y) or (x, y, w) tuple, data set or loader
+            w are sample weights. ``val_data`` is not needed if ``data`` holds validation data.
         resume : {"auto", "last", "best"} or path-like, optional
             Checkpoint to resume from, with the same bytes as without the interruption; see
             `firstlight.checkpoints.resume`.

@@ -24,8 +24,9 @@ class ArrayDataset:
     Parameters
     ----------
     *arrays : array_like, shape (N, ...)
-        Usually inputs x and targets y. float64 becomes float32, the dtype of models; pass
-        ``dtype`` for another. Integers (labels, pixels, tokens) do not change.
+        Usually inputs x and targets y, and sample weights w if there are any. float64 becomes
+        float32, the dtype of models; pass ``dtype`` for another. Integers (labels, pixels, tokens)
+        do not change.
     name : str
         Used in messages.
     dtype : str
