@@ -24,7 +24,8 @@ class Plots(Callback):
 
     They go to ``plots/curves.png`` and ``plots/curves.svg`` in the run folder, also if the training
     was interrupted or failed. Nothing is drawn of a training of less than two epochs, or without
-    a run.
+    a run. What a `LayerMonitor` measured more than once goes to ``plots/layers.png`` and
+    ``plots/layers.svg``.
 
     Parameters
     ----------
@@ -57,8 +58,7 @@ class Plots(Callback):
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Draw the curves."""
-        epochs = sum("epoch_seconds" in record for record in trainer.history.records)
-        if trainer.run is None or epochs < EPOCHS:
+        if trainer.run is None or not drawings(trainer.history):
             return
         history, shares = trainer.history, trainer.run.summary.get("time_shares")
         if self.in_background:
@@ -76,12 +76,24 @@ class Plots(Callback):
 
 
 def draw(history: History, run: Any, shares: Any, title: str, formats: tuple[str, ...]) -> None:
-    """Draw the curves into the folder of a run."""
-    from firstlight.tools.figures import curves
+    """Draw the curves, and the courses of layers, into the folder of a run."""
+    from firstlight.tools.figures import curves, layer_courses
 
-    figure = curves(history, shares=shares, title=title)
-    for kind in formats:
-        save_figure(figure, run, f"curves.{kind}")
+    for name in drawings(history):
+        if name == "curves":
+            figure = curves(history, shares=shares, title=title)
+        else:
+            figure = layer_courses(history, title=title)
+        for kind in formats:
+            save_figure(figure, run, f"{name}.{kind}")
+
+
+def drawings(history: History) -> list[str]:
+    """Return the names of the pictures that can be drawn of a history."""
+    epochs = sum("epoch_seconds" in record for record in history.records)
+    layers = any(name.startswith("output_std/") for name in history)
+    measured = layers and len(history.steps("grad_norm")) > 1
+    return ["curves"] * (epochs >= EPOCHS) + ["layers"] * measured
 
 
 def draw_later(place: str, facts: str) -> None:

@@ -28,6 +28,12 @@ GERMAN: dict[str, str] = {
     "forward": "vorwärts",
     "backward": "rückwärts",
     "optimizer": "Optimierer",
+    # courses of layers
+    "mean of outputs": "Mittelwert der Ausgaben",
+    "standard deviation of outputs": "Standardabweichung der Ausgaben",
+    "share of zeros in outputs": "Anteil der Nullen in den Ausgaben",
+    "update / weight": "Änderung / Gewicht",
+    "layers": "Schichten",
     # looking inside
     "{share} right, {wrong} of {total} wrong": "{share} richtig, {wrong} von {total} falsch",
     "predicted class": "vorhergesagte Klasse",

@@ -11,6 +11,7 @@ from firstlight.tools.figures.classification import (
     worst_mistakes,
 )
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
+from firstlight.tools.figures.layer_courses import layer_courses
 from firstlight.tools.figures.learning_curves import curves
 from firstlight.tools.figures.overlaid_curves import overlay, smoothed
 from firstlight.tools.figures.regression import (
@@ -46,6 +47,7 @@ __all__ = [
     "image_outputs",
     "importance_bars",
     "input_gradient",
+    "layer_courses",
     "mistakes",
     "occlusion",
     "occlusion_map",
