@@ -146,11 +146,21 @@ def test_without_a_random_state_each_fit_differs():
     assert weights(net.fit(x, y)) != weights(net.fit(x, y))
 
 
+class Remembering(fl.Callback):
+    validated = []  # of the class, as an estimator trains with a copy of the callback
+
+    def on_validation_start(self, trainer, module):
+        self.validated.append(module.state_dict())
+
+
 def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss():
     x, y = clouds()
     net = small(early_stopping=True, max_epochs=200, patience=2, validation_fraction=0.25)
-    net.fit(x, y)
+    Remembering.validated.clear()
+    net.set_params(callbacks=[Remembering()]).fit(x, y)
     losses = net.history_["val_loss"]
+    best = Remembering.validated[losses.index(min(losses))]
+    assert weights(net) == {name: array.tobytes() for name, array in best.items()}
     assert len(losses) < 200
     assert losses.index(min(losses)) == len(losses) - 3
     assert len(small().fit(x, y).history_["train_loss"]) == 5
