@@ -17,9 +17,10 @@ weights. PyTorch divides by the sum of the weights too (``CrossEntropyLoss(weigh
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,8 @@ def weighted_output(
     1.75 [0.75 0.25] [1.5 1. ]
     """
     _check_loss(loss)
-    losses = _unreduced(loss)(prediction, target)  # (N, ...)
+    with _unreduced(loss):
+        losses = loss(prediction, target)  # (N, ...)
     w = _spread(loss, weight, losses)  # (N, ...)
     totals = denominators(loss, prediction, target, w)
     if "loss" not in totals:  # a loss that knows nothing of denominators
@@ -81,14 +83,18 @@ def weighted_output(
 
 def backward(loss: Any, dloss: Array) -> Array:
     """Return the gradient at the prediction, from the ``dloss`` of `weighted_output`."""
-    return _unreduced(loss).backward(dloss)
+    with _unreduced(loss):
+        return loss.backward(dloss)
 
 
-def _unreduced(loss):
-    """Return the loss with reduction "none"; both share one stack."""
-    other = copy.copy(loss)
-    other.reduction = "none"
-    return other
+@contextmanager
+def _unreduced(loss: Any) -> Iterator[None]:
+    """Set the loss's reduction to "none" meanwhile."""
+    reduction, loss.reduction = loss.reduction, "none"
+    try:
+        yield
+    finally:
+        loss.reduction = reduction
 
 
 def _nonzero(total, dtype):

@@ -185,10 +185,12 @@ def test_fit_takes_three_arrays():
     assert trainer().predict(module, (x, y, w)).shape == (COUNT, 3)
 
 
-def test_the_default_callbacks_take_weights(tmp_path):
+def test_callbacks_take_weights(tmp_path):
+    """The default ones, and those that replace methods of the loss for a while."""
     x, y, w = arrays("classes")
     module = models.MLP(5, 3, hidden=(4,))
-    training = Trainer(max_epochs=1, runs_dir=tmp_path, callbacks=["confusion_matrix"])
+    attached = ["confusion_matrix", "check", "profiler"]
+    training = Trainer(max_epochs=1, runs_dir=tmp_path, callbacks=attached)
     training.fit(module, fl.DataSplits((x, y, w), val=(x, y, w), test=(x, y, w)))
     assert training.test(module, (x, y, w))["test_loss"] > 0
 
