@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from firstlight import plugins
 from firstlight.callback import Callback
 from firstlight.callbacks._shared import tracked_run
 from firstlight.callbacks._shared.sender import BATCH, Record, Sender
-from firstlight.callbacks._shared.tracked_run import Point, points_of, read_sent, write_sent
+from firstlight.callbacks._shared.tracked_run import Point, Sent, points_of, read_sent, write_sent
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module
 from firstlight.runs.folder import RunFolder
@@ -26,10 +27,10 @@ class Tracker(Callback):
     so once. At the end the training waits for the tracker up to ``timeout`` seconds, then a
     warning gives the number of records that were not sent.
 
-    The tracker's id of the run is kept in the run's folder, in ``trackers.json``. A resumed
-    training continues the same run in the tracker, and sends the records up to the checkpoint that
-    an earlier process has not sent. A test of the trained module adds its metrics. Without a run
-    (``runs_dir=None``) nothing is sent.
+    ``trackers.json`` in the run's folder has the tracker's id of the run and the number of records
+    that it was passed. A resumed training continues the same run in the tracker: it sends the
+    records that a killed process has not sent, and none twice. A test of the trained module adds
+    its metrics. Without a run (``runs_dir=None``) nothing is sent.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class Tracker(Callback):
         self.timeout: float = parse_duration(f"{type(self).__name__}: timeout", timeout)
         self._sender: Sender | None = None  # of the open run
         self._stuck: Sender | None = None  # of an earlier run, which may still hang
-        self._count = self._passed = 0  # records of the training: logged, passed to the tracker
+        self._count = self._known = 0  # records of the training: logged, in the tracker at start
         self._shown: Path | None = None  # the run's folder for messages
         self._warned = False
 
@@ -120,16 +121,16 @@ class Tracker(Callback):
         """
         if self.id_of(run.path) and not again:
             return None
-        id, points = self.open(run, None), points_of(run, run.history.records)
+        id, points = str(self.open(run, None)), points_of(run, run.history.records)
         for first in range(0, len(points), BATCH):
             self.write(points[first : first + BATCH])
         self._close(run, run.status)
-        write_sent(run.path, self._name, id, len(points))
+        write_sent(run.path, self._name, Sent(id, len(points), closed=True))
         return id
 
     def id_of(self, path: Path) -> str | None:
         """Return the tracker's id of the run in a folder; None if it has none."""
-        return read_sent(path, self._name)[0]
+        return read_sent(path, self._name).id
 
     def _close(self, run, status):
         if (last := tracked_run.last_point(run)).values:
@@ -150,29 +151,27 @@ class Tracker(Callback):
         if trainer.run is None:
             return
         records = trainer.history.records
-        known, passed = read_sent(trainer.run.path, self._name)
-        if known:  # a killed process has not counted those after the checkpoint
-            passed = min(max(passed, self._passed), len(records))
-        self._count = len(records)
-        self._start(trainer.run, known, passed)
-        for number in range(passed, self._count):
+        sent, self._count = read_sent(trainer.run.path, self._name), len(records)
+        if sent.closed:  # it did not end in between: records after the checkpoint are new ones
+            sent = sent._replace(passed=min(sent.passed, self._count))
+        self._known = sent.passed
+        self._start(trainer.run, sent)
+        for number in range(sent.passed, self._count):
             self._put(records[number], number + 1)
 
     def on_log(self, record: Record) -> None:
         """Queue a record."""
-        if self._sender is not None:
-            self._count += 1
+        self._count += 1
+        if self._count > self._known:  # else the process that was killed has sent this record
             self._put(record, self._count)
 
     def on_test_end(self, trainer: Trainer, module: Module, metrics: Mapping[str, float]) -> None:
         """Queue the metrics of a test of the trained module."""
         if trainer.run is None or trainer.loop is None or trainer.loop.module is not module:
             return
-        known, passed = read_sent(trainer.run.path, self._name)
-        if self._sender is None and known:
-            self._start(trainer.run, known, passed)
-        if self._sender is not None:
-            self._put(trainer.progress.place() | metrics)
+        if self._sender is None and (sent := read_sent(trainer.run.path, self._name)).id:
+            self._start(trainer.run, sent)
+        self._put(trainer.progress.place() | metrics)
 
     @hookimpl(trylast=True)
     def teardown(self, trainer: Trainer, stage: str) -> None:
@@ -182,15 +181,7 @@ class Tracker(Callback):
         if tested or (stage == "fit" and not test_follows):
             self._finish(trainer)
 
-    def state_dict(self) -> dict[str, int]:
-        """Return how many records were passed to the tracker."""
-        return {"passed": self._passed if self._sender is None else self._sender.passed}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Restore what `state_dict` returned."""
-        self._passed = state["passed"]
-
-    def _start(self, run: Run, known: str | None, passed: int) -> None:
+    def _start(self, run: Run, sent: Sent) -> None:
         """Start the thread, which opens the run first."""
         path, self._shown = run.path, run.shown
         self._warned = False
@@ -202,20 +193,24 @@ class Tracker(Callback):
         def open_run() -> None:
             nonlocal opened, id
             opened = RunFolder(path)
-            id = self.open(opened, known)
-            write_sent(path, self._name, id, passed)
+            id = str(self.open(opened, sent.id))
+            write_sent(path, self._name, Sent(id, sent.passed))
 
-        def write(records: list[Record]) -> None:
+        def write(records: list[Record], passed: int) -> None:
             self.write(points_of(opened, records))
+            with suppress(OSError):  # the disk may be full, but the tracker has them
+                write_sent(path, self._name, Sent(id, passed))
 
         def close(status: str) -> None:
             run = RunFolder(path)  # read again, as it has ended
             self._close(run, status if run.status == "running" else run.status)
-            write_sent(path, self._name, id, sender.passed)
+            write_sent(path, self._name, Sent(id, sender.passed, closed=True))
 
-        self._sender = sender = Sender(open_run, write, close, passed)
+        self._sender = sender = Sender(open_run, write, close, sent.passed)
 
     def _put(self, record: Record, number: int = 0) -> None:
+        if self._sender is None:
+            return
         self._sender.put(record, number)
         if self._sender.problem and not self._warned:
             self._warned = True
@@ -227,7 +222,7 @@ class Tracker(Callback):
         if sender is None:
             return
         sender.finish(self.timeout, trainer.status)
-        self._passed, self._stuck = sender.passed, sender
+        self._stuck = sender
         if sender.problem:
             command = f"firstlight runs export {self._shown} --to {self._name} --again"
             self._warn(

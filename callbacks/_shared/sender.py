@@ -22,7 +22,7 @@ class Sender:
     opening : callable
         Called first, without arguments; if it fails, nothing else is called.
     write : callable
-        Called with a list of 1 to `BATCH` records.
+        Called with a list of 1 to `BATCH` records, and the number of the last one.
     close : callable
         Called last, with the arguments of `finish`.
     passed : int
@@ -39,7 +39,7 @@ class Sender:
     def __init__(
         self,
         opening: Callable[[], None],
-        write: Callable[[list[Record]], None],
+        write: Callable[[list[Record], int], None],
         close: Callable[..., None],
         passed: int = 0,
     ) -> None:
@@ -84,9 +84,9 @@ class Sender:
         opening, write, close = self._calls
         if self._succeeds(opening):
             for batch in self._batches():
-                if self._succeeds(write, [record for _, record in batch]):
-                    self._written += len(batch)
                 self.passed = max(self.passed, batch[-1][0])
+                if self._succeeds(write, [record for _, record in batch], self.passed):
+                    self._written += len(batch)
             self._succeeds(close, *self._end)
 
     def _succeeds(self, call: Callable[..., None], *arguments: Any) -> bool:

@@ -73,17 +73,36 @@ def _plain(value: Any) -> bool | int | float | str:
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
-def read_sent(path: Path, tracker: str) -> tuple[str | None, int]:
-    """Return a tracker's id of the run in a folder, or None, and how many records it was passed."""
+class Sent(NamedTuple):
+    """What ``trackers.json`` has of a run and a tracker.
+
+    Attributes
+    ----------
+    id : str or None
+        The tracker's id of the run; None if it does not have the run.
+    passed : int
+        Records that were passed to it.
+    closed : bool
+        False while it is sent, and after the process was killed meanwhile.
+    """
+
+    id: str | None = None
+    passed: int = 0
+    closed: bool = False
+
+
+def read_sent(path: Path, tracker: str) -> Sent:
+    """Return what a tracker has of the run in a folder."""
     found = read_dict(path / SENT).get(tracker)
-    found = found if isinstance(found, dict) else {}
-    id, passed = found.get("id"), found.get("passed")
-    known = isinstance(id, str) and isinstance(passed, int)
-    return (id, passed) if known else (None, 0)
+    try:
+        sent = Sent(**found)
+    except TypeError:
+        return Sent()
+    known = isinstance(sent.id, str) and isinstance(sent.passed, int)
+    return sent if known else Sent()
 
 
-def write_sent(path: Path, tracker: str, id: str, passed: int) -> None:
+def write_sent(path: Path, tracker: str, sent: Sent) -> None:
     """Keep what `read_sent` returns."""
-    sent = {tracker: {"id": str(id), "passed": passed}}
     with _writing:
-        write_json(path / SENT, read_dict(path / SENT) | sent)
+        write_json(path / SENT, read_dict(path / SENT) | {tracker: sent._asdict()})
