@@ -1,6 +1,8 @@
 """Tracker: the base class of callbacks that show runs in an experiment tracker."""
 
+import time
 import warnings
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +19,8 @@ from firstlight.runs.run import Run
 from firstlight.support.arguments import parse_duration
 from firstlight.trainer import Trainer
 
+KEPT = 3.0  # seconds after which a library has kept what it was passed, even if it is killed
+
 
 class Tracker(Callback):
     """Show runs in an experiment tracker, while they train or afterwards.
@@ -28,9 +32,10 @@ class Tracker(Callback):
     warning gives the number of records that were not sent.
 
     ``trackers.json`` in the run's folder has the tracker's id of the run and the number of records
-    that it was passed. A resumed training continues the same run in the tracker: it sends the
-    records that a killed process has not sent, and none twice. A test of the trained module adds
-    its metrics. Without a run (``runs_dir=None``) nothing is sent.
+    that it has. A resumed training continues the same run in the tracker: it sends the records that
+    a killed process has not sent, and those of its last seconds again, as the tracker's library may
+    have lost them. A test of the trained module adds its metrics. Without a run (``runs_dir=None``)
+    nothing is sent.
 
     Parameters
     ----------
@@ -188,7 +193,7 @@ class Tracker(Callback):
         if self._stuck is not None and self._stuck.alive:
             self._warn(f"it still hangs in an earlier run; {self._shown} is not sent to it")
             return
-        opened, id = None, None
+        opened, id, waiting = None, None, deque()  # of time and number of records
 
         def open_run() -> None:
             nonlocal opened, id
@@ -198,8 +203,13 @@ class Tracker(Callback):
 
         def write(records: list[Record], passed: int) -> None:
             self.write(points_of(opened, records))
-            with suppress(OSError):  # the disk may be full, but the tracker has them
-                write_sent(path, self._name, Sent(id, passed))
+            waiting.append((time.monotonic(), passed))
+            kept = None
+            while waiting and waiting[0][0] <= time.monotonic() - KEPT:
+                kept = waiting.popleft()[1]
+            if kept is not None:
+                with suppress(OSError):  # the disk may be full, but the tracker has them
+                    write_sent(path, self._name, Sent(id, kept))
 
         def close(status: str) -> None:
             run = RunFolder(path)  # read again, as it has ended
