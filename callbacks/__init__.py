@@ -9,6 +9,7 @@ from firstlight.callbacks.evaluation_metrics import Metrics
 from firstlight.callbacks.fingerprints import Fingerprints
 from firstlight.callbacks.freeze import Freeze
 from firstlight.callbacks.gradient_clip import GradientClip
+from firstlight.callbacks.keep_samples import SampleResults
 from firstlight.callbacks.lambda_callback import LambdaCallback
 from firstlight.callbacks.layer_monitor import LayerMonitor
 from firstlight.callbacks.live_curves import LiveCurves
@@ -52,6 +53,7 @@ __all__ = [
     "Plots",
     "Profiler",
     "ProgressBar",
+    "SampleResults",
     "TensorBoard",
     "TextSamples",
     "Throughput",
@@ -84,6 +86,7 @@ def register_callbacks(registry: Registry) -> None:
     registry.add("plots", Plots)
     registry.add("profiler", Profiler)
     registry.add("progress_bar", ProgressBar)
+    registry.add("sample_results", SampleResults)
     registry.add("swa", SWA)
     registry.add("tensorboard", TensorBoard)
     registry.add("text_samples", TextSamples)

@@ -90,7 +90,8 @@ class Trainer(TrainingState):
     metrics : list of str or Metric, optional
         Metrics to log for validation and test, e.g. ``["f1", "auc"]``: `firstlight.metrics`.
     default_callbacks : bool
-        Add progress bar, checkpoints, plots and TensorBoard where none of that kind is listed.
+        Add progress bar, checkpoints, plots, TensorBoard and the results of test samples where
+        none of that kind is listed.
     runs_dir : path-like or None
         Folder of all runs; None writes no run.
     name : str, optional

@@ -110,6 +110,19 @@ GERMAN: dict[str, str] = {
     "mean of the target": "Mittelwert des Ziels",
     "least squares": "kleinste Quadrate",
     "test R²": "R² im Test",
+    # comparisons
+    "95 % interval {low} to {high}": "95-%-Intervall {low} bis {high}",
+    "These data do not show which is better on {name}: {a} - {b} is {by} ({facts}).": (
+        "Diese Daten zeigen nicht, was bei {name} besser ist: {a} - {b} ist {by} ({facts})."
+    ),
+    "{better} is better than {other} on {name} by {by} ({facts}).": (
+        "{better} ist bei {name} um {by} besser als {other} ({facts})."
+    ),
+    "One seed each: other seeds may change this.": ("Je ein Seed: andere Seeds können das ändern."),
+    "{a} and {b} seeds": "{a} und {b} Seeds",
+    "{n} test samples": "{n} Testbeispiele",
+    "different test samples, not paired": "verschiedene Testbeispiele, nicht gepaart",
+    "points": "Prozentpunkte",
     # facts of a run
     "test loss": "Testverlust",
     "test accuracy": "Testgenauigkeit",

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from firstlight.module import Module
     from firstlight.optim import Optimizer
 
-DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "tensorboard")
-NEED_RUN = ("model_checkpoint", "plots", "tensorboard")
+DEFAULT_CALLBACKS = ("progress_bar", "model_checkpoint", "plots", "sample_results", "tensorboard")
+NEED_RUN = ("model_checkpoint", "plots", "sample_results", "tensorboard")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from firstlight.callbacks import (
     ModelCheckpoint,
     Plots,
     ProgressBar,
+    SampleResults,
     TensorBoard,
 )
 from firstlight.checkpoints.format import Checkpoint
@@ -33,12 +34,14 @@ NAMES = {
     "lr_finder": callbacks.LRFinder,
     "lr_monitor": callbacks.LRMonitor,
     "lr_schedule": LRSchedule,
+    "metrics": callbacks.Metrics,
     "model_checkpoint": ModelCheckpoint,
     "nan_guard": callbacks.NaNGuard,
     "param_schedule": LRSchedule,
     "plots": Plots,
     "profiler": callbacks.Profiler,
     "progress_bar": ProgressBar,
+    "sample_results": SampleResults,
     "swa": callbacks.SWA,
     "tensorboard": TensorBoard,
     "text_samples": callbacks.TextSamples,
@@ -62,6 +65,7 @@ def test_the_default_ones_come_after_those_given(quiet):
         ModelCheckpoint,
         ProgressBar,
         Plots,
+        SampleResults,
         TensorBoard,
     ]
     kinds = [type(callback) for callback in fl.Trainer(runs_dir=None).callbacks]

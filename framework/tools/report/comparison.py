@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from firstlight.runs import RunFolder
 from firstlight.runs.compare import short_labels
 from firstlight.runs.directions import direction
-from firstlight.runs.query import flat
+from firstlight.runs.experiments import grouped, settings
 from firstlight.tools.figures import overlay
 from firstlight.tools.figures.learning_curves import along_epochs
 
@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 5  # differing settings that have room beside the results
 DECADES = 30  # largest over smallest loss, from which on a scale is logarithmic
-ASIDE = ("seed", "name", "runs_dir")  # settings that do not change the experiment
-WATCHING = (
-    "tensorboard",
-    "plots",
-    "progress_bar",
-    "throughput",
-    "timer",
-    "layer_monitor",
-    "profiler",
-)
 
 
 @dataclass
@@ -50,41 +40,6 @@ class Spread:
             return f"{self.mean:.4g}"
         digits = 4 if self.std == 0 else min(max(1 - math.floor(math.log10(self.std)), 0), 8)
         return f"{self.mean:.{digits}f} ± {self.std:.{digits}f}"
-
-
-def settings(run: RunFolder) -> dict[str, Any]:
-    """Return the settings that make a run's experiment, by flat name: all but the seed.
-
-    Callbacks that only watch are left out too, and so are facts that follow from the data.
-    """
-    return {
-        name: value
-        for name, value in flat(run.config).items()
-        if name not in ASIDE
-        and not name.startswith("facts.")
-        and name.split(".")[:2] not in [["callbacks", watcher] for watcher in WATCHING]
-    }
-
-
-def same_experiment(run: RunFolder, runs: Sequence[RunFolder]) -> list[RunFolder]:
-    """Return the finished runs that differ from one in the seed only; the newest of each seed."""
-    mine = settings(run)
-    found = {
-        other.config.get("seed"): other
-        for other in runs
-        if other.status == "finished" and settings(other) == mine
-    }
-    if run.status == "finished":
-        found[run.config.get("seed")] = run
-    return list(found.values())
-
-
-def grouped(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
-    """Return lists of runs of one experiment each, in the order of the runs."""
-    groups: dict[str, list[RunFolder]] = {}
-    for run in runs:
-        groups.setdefault(repr(sorted(settings(run).items(), key=repr)), []).append(run)
-    return list(groups.values())
 
 
 def differing(runs: Sequence[RunFolder]) -> dict[str, list[Any]]:

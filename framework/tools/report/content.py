@@ -13,13 +13,14 @@ from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.runs import RunFolder
 from firstlight.runs.baseline_results import NETWORK
+from firstlight.runs.experiments import same_experiment
 from firstlight.runs.query import flat
 from firstlight.support.summary import Summary
 from firstlight.tools import figures
 from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import say, speaking
 from firstlight.tools.report import provenance
-from firstlight.tools.report.comparison import same_experiment, spread
+from firstlight.tools.report.comparison import spread
 from firstlight.trainer import Trainer
 
 if TYPE_CHECKING:

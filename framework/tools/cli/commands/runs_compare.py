@@ -1,10 +1,15 @@
 """``firstlight runs compare``, ``diff`` and ``diverge``: the differences of runs."""
 
+import dataclasses
 import json
+import statistics
+from itertools import islice
+from typing import Any
 
 from firstlight.checkpoints.fingerprints import first_difference, read_fingerprints
 from firstlight.runs import compare
 from firstlight.support.files import strict
+from firstlight.tools import significance
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, Args, Options, option
 from firstlight.tools.cli.commands.runs import RUNS, RunsCommand, chosen_runs, named_run
@@ -17,7 +22,11 @@ SHOWN = 8  # names of parameters
 
 
 class Compare(RunsCommand):
-    """Compare runs: the settings in which they differ, and their results. A * marks the best."""
+    """Compare runs: the settings in which they differ, and their results. A * marks the best.
+
+    Test results have 95 % intervals, and a sentence says whether the data show that the first is
+    better than the others, or worse. Runs that differ in the seed only are one setting.
+    """
 
     options: Options = (
         *RUNS,
@@ -36,17 +45,72 @@ class Compare(RunsCommand):
             results = compare.results(found, args.which, names)
         except KeyError as error:
             raise UsageError(error.args[0]) from error
+        groups = significance.groups(found)
+        evidence = significance.Significance(groups)
+        intervals = {
+            name: [evidence.interval(name, [run]) for run in found]
+            for name in results
+            if name.startswith("test_")
+        }
+        verdicts = _verdicts(evidence, results, every=names is not None)
         if args.json:
-            labels = [run.label for run in found]
-            tell(json.dumps(strict({"runs": labels, "settings": differing, "results": results})))
+            told: dict[str, Any] = {"runs": [run.label for run in found]}
+            told |= {"settings": differing, "results": results, "intervals": intervals}
+            told["verdicts"] = [
+                {
+                    **dataclasses.asdict(verdict),
+                    "better": verdict.better,
+                    "text": verdict.sentence(),
+                }
+                for verdict in verdicts
+            ]
+            tell(json.dumps(strict(told)))
             return 0
         if not differing:
             tell("the settings are the same")
-        tell(text.table(_compared(found, differing, results, args.which), head=True))
+        tell(text.table(_compared(found, differing, results, intervals, args.which), head=True))
+        for line in [*_means(evidence, results), *(verdict.sentence() for verdict in verdicts)]:
+            tell(f"\n{line}")
+        for run in evidence.without() if intervals else ():
+            tell(
+                f"{run.label} keeps no results of single test samples, so it has no intervals; "
+                f"firstlight test {run.label} writes them"
+            )
         return 0
 
 
-def _compared(found, differing, results, which):
+def _verdicts(evidence, names, every):
+    """Return the verdicts of the first group against the others, by every test metric.
+
+    Or by one only: the accuracy, or else the first metric that can be compared.
+    """
+    first, *others = evidence.groups
+    names = sorted(names, key=lambda name: name != "test_acc")
+    found = []
+    for other in others:
+        verdicts = filter(None, (evidence.verdict(name, first, other) for name in names))
+        found += verdicts if every else islice(verdicts, 1)
+    return found
+
+
+def _means(evidence, results):
+    """Yield a line with the mean over seeds, and its interval, for each setting with several."""
+    for group in evidence.groups:
+        found = []
+        for name in results:
+            interval = evidence.interval(name, group.runs) if len(group.runs) > 1 else None
+            if interval:
+                mean = statistics.fmean(run.value(name) for run in group.runs)
+                found.append(f"{name} {text.number(mean)} ({_range(interval)})")
+        if found:
+            yield f"{group.label}, mean of {len(group.runs)} seeds: {', '.join(found)}"
+
+
+def _range(interval):
+    return "" if interval is None else " to ".join(map(text.number, interval))
+
+
+def _compared(found, differing, results, intervals, which):
     """Return the rows of the comparison: each run is a column, or, of many, a row."""
     marks = {name: [text.number(value) for value in values] for name, values in results.items()}
     for name, values in results.items():
@@ -58,7 +122,10 @@ def _compared(found, differing, results, which):
     status = [run.status for run in found]
     if set(status) != {"finished"}:
         cells = {"status": status, **cells}
-    cells |= {titles[name]: values for name, values in marks.items()}
+    for name, values in marks.items():
+        cells[titles[name]] = values
+        if len(found) <= SIDE_BY_SIDE and any(intervals.get(name, ())):
+            cells[f"  {name} 95 %"] = list(map(_range, intervals[name]))
     one_name = len({run.name for run in found}) == 1
     labels = [run.id if one_name else run.label for run in found]
     if len(found) <= SIDE_BY_SIDE:

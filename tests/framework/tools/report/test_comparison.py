@@ -7,12 +7,11 @@ import statistics
 import pytest
 
 from firstlight.runs import RunFolder
+from firstlight.runs.experiments import grouped, same_experiment
 from firstlight.tools.report import gather
 from firstlight.tools.report.comparison import (
     Spread,
     differing,
-    grouped,
-    same_experiment,
     spread,
 )
 

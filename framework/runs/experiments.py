@@ -1,0 +1,53 @@
+"""Experiments: which runs differ in the seed only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from firstlight.runs.folder import RunFolder
+from firstlight.runs.query import flat
+
+ASIDE = (
+    "seed",
+    "name",
+    "runs_dir",
+    "trainer.metrics",
+)  # settings that do not change the experiment
+WATCHING = (
+    *("tensorboard", "plots", "progress_bar", "throughput", "timer", "layer_monitor"),
+    *("profiler", "sample_results", "metrics"),
+)
+
+
+def settings(run: RunFolder) -> dict[str, Any]:
+    """Return the settings that make a run's experiment, by flat name: all but the seed.
+
+    Callbacks that only watch are left out too, and so are facts that follow from the data.
+    """
+    return {
+        name: value
+        for name, value in flat(run.config).items()
+        if name not in ASIDE
+        and not name.startswith("facts.")
+        and name.split(".")[:2] not in [["callbacks", watcher] for watcher in WATCHING]
+    }
+
+
+def same_experiment(run: RunFolder, runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return the finished runs that differ from one in the seed only; the newest of each seed."""
+    mine = settings(run)
+    found = {
+        other.config.get("seed"): other
+        for other in runs
+        if other.status == "finished" and settings(other) == mine
+    }
+    if run.status == "finished":
+        found[run.config.get("seed")] = run
+    return list(found.values())
+
+
+def grouped(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
+    """Return lists of runs of one experiment each, in the order of the runs."""
+    groups: dict[str, list[RunFolder]] = {}
+    for run in runs:
+        groups.setdefault(repr(sorted(settings(run).items(), key=repr)), []).append(run)
+    return list(groups.values())

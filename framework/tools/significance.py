@@ -1,0 +1,261 @@
+"""Intervals of test results, and verdicts: whether one setting is better than another.
+
+Both are computed from the results of single test samples that runs keep
+(`firstlight.runs.sample_results`), by the bootstrap of `firstlight.metrics.bootstrap`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from firstlight.metrics import Accuracy, bootstrap
+from firstlight.metrics.mcnemar import mcnemar
+from firstlight.plugins import UnknownNameError
+from firstlight.runs import sample_results
+from firstlight.runs.directions import direction
+from firstlight.runs.experiments import grouped
+from firstlight.runs.folder import RunFolder
+from firstlight.support.array import Array
+from firstlight.tools.language import say
+from firstlight.training import named_metrics
+
+SIGNIFICANT = 0.05
+MANY = 20_000  # resamples of all runs together, from which on each run has fewer
+DECIDED = "{better} is better than {other} on {name} by {by} ({facts})."
+UNDECIDED = "These data do not show which is better on {name}: {a} - {b} is {by} ({facts})."
+SHARES = ("acc", "accuracy", "top", "precision", "recall", "f1")  # told in percentage points
+
+
+@dataclass
+class Group:
+    """Runs of one setting with different seeds.
+
+    Attributes
+    ----------
+    label : str
+    runs : list of RunFolder
+    """
+
+    label: str
+    runs: list[RunFolder]
+
+
+@dataclass
+class Verdict:
+    """The comparison of two groups by one metric.
+
+    Attributes
+    ----------
+    metric : str
+        E.g. "test_acc".
+    a, b : str
+        Labels of the groups.
+    difference, low, high : float
+        The metric of a minus that of b, and its 95 % interval.
+    p : float or None
+        Of McNemar's test, for the accuracy of two runs.
+    samples : int
+        Of the test.
+    seeds : (int, int)
+    paired : bool
+        Whether both were tested on the same samples.
+    """
+
+    metric: str
+    a: str
+    b: str
+    difference: float
+    low: float
+    high: float
+    p: float | None
+    samples: int
+    seeds: tuple[int, int]
+    paired: bool
+
+    @property
+    def better(self) -> str | None:
+        """The label of the better group; None if the data do not show it.
+
+        The interval must exclude 0, and McNemar's test, where there is one, must agree.
+        """
+        shown = self.low > 0 or self.high < 0
+        if not shown or (self.p is not None and self.p >= SIGNIFICANT):
+            return None
+        return self.a if (self.difference > 0) == (direction(self.metric) == "max") else self.b
+
+    def sentence(self) -> str:
+        """Return the verdict as a sentence, in the language of `firstlight.tools.language`."""
+        name = _in_words(self.metric)
+        facts = [say("95 % interval {low} to {high}"), *self._evidence()]
+        text, sign = UNDECIDED, 1.0
+        if self.better is not None:
+            text, sign = DECIDED, 1.0 if self.difference > 0 else -1.0
+        low, high = sorted((sign * self.low, sign * self.high))
+        by, low, high = amounts(self.metric, sign * self.difference, low, high)
+        facts = "; ".join(facts).format(low=low, high=high)
+        other = self.b if self.better == self.a else self.a
+        labels = {"a": self.a, "b": self.b, "better": self.better, "other": other}
+        text = say(text).format(name=name, by=by, facts=facts, **labels)
+        if self.seeds == (1, 1):
+            text += " " + say("One seed each: other seeds may change this.")
+        return text
+
+    def _evidence(self):
+        """Yield what the verdict is based on."""
+        if self.p is not None:
+            yield "McNemar p = " + f"{self.p:.2g}" if self.p >= 0.001 else "McNemar p < 0.001"
+        if self.seeds != (1, 1):
+            yield say("{a} and {b} seeds").format(a=self.seeds[0], b=self.seeds[1])
+        if not self.paired:
+            yield say("different test samples, not paired")
+        yield say("{n} test samples").format(n=f"{self.samples:,}")
+
+
+class Significance:
+    """Intervals and verdicts of groups of runs; everything is computed on first use.
+
+    Parameters
+    ----------
+    groups : list of Group
+    """
+
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.groups = list(groups)
+
+    @cached_property
+    def results(self) -> dict[str, dict[str, Array]]:
+        """The results of single samples of each run, by its path."""
+        runs = [run for group in self.groups for run in group.runs]
+        return {str(run.path): sample_results.read(run.path) for run in runs}
+
+    def without(self) -> list[RunFolder]:
+        """Return the runs that keep no results of single samples."""
+        runs = [run for group in self.groups for run in group.runs]
+        return [run for run in runs if not self.results[str(run.path)]]
+
+    def interval(self, name: str, runs: Sequence[RunFolder]) -> tuple[float, float] | None:
+        """Return the 95 % interval of a test metric, of one run or of the mean over seeds."""
+        found = self._found(runs)
+        if not found or not name.startswith("test_"):
+            return None
+        drawn = _draws(name, found, smooth=len(found) == 1)
+        if drawn is None:
+            return None
+        low, high = bootstrap.interval(bootstrap.over_seeds(*drawn, _rng()))
+        return (max(low, 0.0), min(high, 1.0)) if _is_share(name) else (low, high)
+
+    def verdict(self, name: str, a: Group, b: Group) -> Verdict | None:
+        """Return the comparison of two groups by a test metric.
+
+        It is None if a run keeps no results of single samples, or if the metric cannot be computed
+        of them, or if its direction is unknown.
+        """
+        of_a, of_b = self._found(a.runs), self._found(b.runs)
+        if not of_a or not of_b or not name.startswith("test_") or direction(name) is None:
+            return None
+        paired = len({str(one["digest"]) for one in (*of_a, *of_b)}) == 1
+        single = len(of_a) == len(of_b) == 1
+        if paired:
+            together, at = _draws(name, [*of_a, *of_b], smooth=single), len(of_a)
+            both = together and [[one[:at] for one in together], [one[at:] for one in together]]
+        else:
+            both = [_draws(name, of_a, smooth=single), _draws(name, of_b, smooth=single, seed=1)]
+        if both is None or any(one is None for one in both):
+            return None
+        drawn = [bootstrap.over_seeds(*one, _rng(seed)) for seed, one in enumerate(both)]
+        low, high = bootstrap.interval(drawn[0] - drawn[1])
+        p = _mcnemar(name, of_a[0], of_b[0]) if paired and single else None
+        return Verdict(
+            *(name, a.label, b.label),
+            difference=float(both[0][0].mean() - both[1][0].mean()),
+            low=low,
+            high=high,
+            p=p,
+            samples=len(next(array for n, array in of_a[0].items() if n != "digest")),
+            seeds=(len(of_a), len(of_b)),
+            paired=paired,
+        )
+
+    def _found(self, runs):
+        """Return the results of runs, [] if one has none."""
+        found = [self.results[str(run.path)] for run in runs]
+        return found if all(found) else []
+
+
+def _draws(name, results, smooth=False, seed=0):
+    """Return a metric of several runs and its values on the same draws; None if not possible."""
+    rng, resamples = _rng(seed), min(bootstrap.RESAMPLES, MANY // len(results))
+    short = name.removeprefix("test_")
+    if short in ("loss", "acc"):
+        if any(short not in one for one in results):
+            return None
+        terms = [one[short].astype("float64") for one in results]
+        estimates = np.array([one[:, 0].sum() / one[:, 1].sum() for one in terms])
+        if short == "acc" and smooth and all(_is_right_or_wrong(one) for one in terms):
+            terms = bootstrap.smoothed(terms)
+        _, drawn = bootstrap.values_of_terms(Accuracy(), terms, rng, resamples)
+        return estimates, drawn
+    tests = [(one.get("prediction"), one.get("target")) for one in results]
+    if any(prediction is None for prediction, _ in tests):
+        return None
+    try:
+        metric = named_metrics.metric(short)
+        return bootstrap.values(metric, tests, rng, resamples)
+    except (UnknownNameError, TypeError, ValueError):  # a metric of a script, or of the model
+        return None
+
+
+def _is_right_or_wrong(terms):
+    return (terms[:, 1] == 1).all()
+
+
+def _mcnemar(name, a, b):
+    """Return the p-value of the accuracy of two runs; None for another metric."""
+    if name != "test_acc" or not (_is_right_or_wrong(a["acc"]) and _is_right_or_wrong(b["acc"])):
+        return None
+    return mcnemar(a["acc"][:, 0] > 0, b["acc"][:, 0] > 0)
+
+
+def _rng(seed=0):
+    return np.random.default_rng([2026, seed])  # the same figures each time
+
+
+def groups(runs: Sequence[RunFolder]) -> list[Group]:
+    """Return the groups of runs that differ in the seed only, in the order of the runs.
+
+    The label of a group is the name of its runs, or, if others have that too, name and end of id.
+    """
+    found = grouped(runs)
+    names = [group[0].name for group in found]
+    return [
+        Group(name if names.count(name) == 1 else f"{name}/{group[0].id[-4:]}", group)
+        for name, group in zip(names, found, strict=True)
+    ]
+
+
+def amounts(metric: str, value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Return a value in words, e.g. "1.2 points", and the ends of its interval as numbers."""
+    points = _is_share(metric)
+    factor = 100 if points else 1
+    value, low, high = factor * value, factor * low, factor * high
+    width = high - low
+    digits = 3 if not width > 0 else min(max(1 - math.floor(math.log10(width)), 0), 8)
+    shown = [f"{one:.{digits}f}" for one in (value, low, high)]
+    unit = f" {say('points')}" if points else ""
+    return shown[0] + unit, shown[1], shown[2]
+
+
+def _is_share(name):
+    words = name.split("_")
+    return any(one in SHARES for word in words for one in (word, word.rstrip("0123456789")))
+
+
+def _in_words(name):
+    """Return "test accuracy" for "test_acc"."""
+    words = name.replace("_", " ")
+    return say(words + "uracy" if words.endswith(" acc") else words)

@@ -1,0 +1,237 @@
+"""Intervals and verdicts of runs, and the results of single samples that they are computed from."""
+
+import json
+
+import numpy as np
+import pytest
+
+import firstlight as fl
+from firstlight import nn
+from firstlight.runs import RunFolder, sample_results
+from firstlight.testing import TinyNet, tiny_data
+from firstlight.tools.cli.main import main
+from firstlight.tools.language import speaking
+from firstlight.tools.significance import Group, Significance, Verdict, amounts, groups
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A function that makes a run of predicted classes, and returns its `RunFolder`."""
+
+    def make(name, predicted, y, seed=0, **more):
+        path = tmp_path / "runs" / name / f"2026-01-01_00-00-0{seed}Z_000{seed}_abc{seed}"
+        path.mkdir(parents=True)
+        (path / "config.json").write_text(json.dumps({"name": name, "seed": seed, "who": name}))
+        right = (predicted == y).astype("float64")
+        found = {"test_acc": right.mean(), **more}
+        summary = {"status": "finished", "metrics": found, "best": {}}
+        (path / "summary.json").write_text(json.dumps(summary))
+        acc = np.stack([right, np.ones(len(y))], axis=1)
+        scores = np.eye(3, dtype="float32")[predicted]
+        results = {"target": y, "prediction": scores, "acc": acc}
+        sample_results.write(path, results)
+        return RunFolder(path)
+
+    return make
+
+
+def labels(n=300):
+    return np.random.default_rng(0).integers(0, 3, n)
+
+
+def wrong_at(y, *places):
+    predicted = y.copy()
+    for place in places:
+        predicted[place] = (y[place] + 1) % 3
+    return predicted
+
+
+def test_the_better_of_two_runs_is_named(runs):
+    y = labels()
+    a, b = runs("good", wrong_at(y, slice(5)), y), runs("bad", wrong_at(y, slice(30)), y)
+    for pair in ((a, b), (b, a)):
+        one, other = groups(pair)
+        verdict = Significance([one, other]).verdict("test_acc", one, other)
+        assert verdict.better == "good"
+        assert abs(verdict.difference) == pytest.approx(25 / 300)
+        assert verdict.p < 0.001
+        assert verdict.paired
+        text = verdict.sentence()
+        assert text.startswith("good is better than bad on test accuracy by 8.3 points (95 % inter")
+        assert "McNemar p < 0.001; 300 test samples). One seed each" in text
+
+
+def test_two_alike_are_not_ranked(runs):
+    y = labels()
+    pair = groups([runs("a", wrong_at(y, slice(20)), y), runs("b", wrong_at(y, slice(5, 28)), y)])
+    found = Significance(pair)
+    for name in ("test_acc", "test_f1", "test_auc"):
+        verdict = found.verdict(name, *pair)
+        assert verdict.better is None, name
+        assert verdict.low < verdict.difference < verdict.high
+    with speaking("de"):
+        text = found.verdict("test_acc", *pair).sentence()
+    assert text.startswith("Diese Daten zeigen nicht, was bei Testgenauigkeit besser ist: a - b")
+    assert "Je ein Seed" in text
+
+
+def test_pairing_sees_what_two_intervals_do_not(runs):
+    y = labels()
+    hard = slice(60)  # both are wrong there
+    a, b = runs("a", wrong_at(y, hard), y), runs("b", wrong_at(y, slice(72)), y)
+    found = Significance(groups([a, b]))
+    low_a, _ = found.interval("test_acc", [a])
+    _, high_b = found.interval("test_acc", [b])
+    assert low_a < high_b  # the intervals overlap
+    assert found.verdict("test_acc", *found.groups).better == "a"
+
+
+def test_seeds_are_a_second_level(runs):
+    y, rng = labels(), np.random.default_rng(1)
+    made = []
+    for name, mistakes in {"a": (10, 40, 20), "b": (15, 60, 45)}.items():
+        for seed, count in enumerate(mistakes):
+            places = rng.choice(len(y), count, replace=False)
+            made.append(runs(name, wrong_at(y, places), y, seed))
+    pair = groups(made)
+    assert [len(group.runs) for group in pair] == [3, 3]
+    found = Significance(pair)
+    verdict = found.verdict("test_acc", *pair)
+    assert verdict.better is None
+    assert verdict.p is None
+    assert "3 and 3 seeds" in verdict.sentence()
+    one = np.diff(found.interval("test_acc", [made[0]]))
+    assert np.diff(found.interval("test_acc", pair[0].runs)) > 2 * one
+    first = Group("a", made[:1])
+    assert found.verdict("test_acc", first, Group("b", made[4:5])).better == "a"
+
+
+def test_other_samples_are_not_paired(runs):
+    y, z = labels(), labels(400)[::-1]
+    pair = groups([runs("a", wrong_at(y, slice(5)), y), runs("b", wrong_at(z, slice(100)), z)])
+    verdict = Significance(pair).verdict("test_acc", *pair)
+    assert not verdict.paired
+    assert verdict.better == "a"
+    assert "different test samples, not paired" in verdict.sentence()
+
+
+def test_a_run_without_results_has_no_interval(runs, tmp_path):
+    y = labels()
+    a, b = runs("a", y, y), runs("b", y, y)
+    for content in (None, b"no zip", b""):
+        file = b.path / sample_results.FILE
+        file.unlink() if content is None else file.write_bytes(content)
+        found = Significance(groups([a, b]))
+        assert found.without() == [b]
+        assert found.interval("test_acc", [b]) is None
+        assert found.verdict("test_acc", *found.groups) is None
+    assert found.interval("test_acc", [a])[1] == 1
+    assert found.interval("val_acc", [a]) is None
+    assert found.interval("test_unknown", [a]) is None
+    np.savez(tmp_path / "odd.npz", acc=np.zeros(3), digest=np.array("x"))
+    (tmp_path / "odd.npz").rename(b.path / sample_results.FILE)
+    assert sample_results.read(b.path) == {}
+
+
+@pytest.mark.parametrize(
+    ("metric", "numbers", "expected"),
+    [
+        ("test_acc", (0.0123, 0.004, 0.0203), ("1.2 points", "0.4", "2.0")),
+        ("test_acc", (0.5, 0.4, 0.6), ("50 points", "40", "60")),
+        ("test_f1_macro", (0.0012, 0.0004, 0.002), ("0.12 points", "0.04", "0.20")),
+        ("test_top5", (0.0, 0.0, 0.0), ("0.000 points", "0.000", "0.000")),
+        ("test_loss", (0.0123, 0.004, 0.0203), ("0.012", "0.004", "0.020")),
+    ],
+)
+def test_amounts_have_the_digits_that_the_interval_allows(metric, numbers, expected):
+    assert amounts(metric, *numbers) == expected
+
+
+def test_the_interval_and_mcnemar_must_agree():
+    facts = {"difference": 0.02, "low": 0.001, "high": 0.04, "samples": 9, "paired": True}
+    verdict = Verdict("test_acc", "a", "b", **facts, p=0.06, seeds=(1, 1))
+    assert verdict.better is None
+    verdict.p = 0.04
+    assert verdict.better == "a"
+    verdict.metric, verdict.p = "test_loss", None
+    assert verdict.better == "b"
+
+
+def run_tested(tmp_path, loss=None, **options):
+    trainer = fl.Trainer(max_epochs=1, runs_dir=tmp_path / "runs", callbacks=["sample_results"],
+                         default_callbacks=False, **options)  # fmt: skip
+    model = TinyNet()
+    model.loss = loss or model.loss
+    trainer.fit(model, tiny_data())
+    return trainer, model, trainer.test(model, tiny_data())
+
+
+def test_a_test_keeps_the_results_of_its_samples(tmp_path):
+    trainer, model, metrics = run_tested(tmp_path)
+    found = sample_results.read(trainer.run.path)
+    x, y = tiny_data().test[:]
+    np.testing.assert_array_equal(found["target"], y)
+    np.testing.assert_allclose(found["prediction"], trainer.predict(model, x), rtol=1e-6)
+    for name in ("loss", "acc"):
+        total, count = found[name].sum(axis=0)
+        assert total / count == pytest.approx(metrics[f"test_{name}"])
+    interval = Significance(groups([RunFolder(trainer.run.path)])).interval
+    low, high = interval("test_loss", [RunFolder(trainer.run.path)])
+    assert low < metrics["test_loss"] < high
+
+
+def test_a_loss_that_is_no_mean_over_samples_is_left_out(tmp_path):
+    trainer, _, _ = run_tested(tmp_path, nn.CrossEntropyLoss(weight=[1.0, 3.0]))
+    assert sample_results.read(trainer.run.path).keys() == {"target", "prediction", "acc", "digest"}
+
+
+def test_too_large_predictions_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(sample_results, "LARGEST", 10)
+    trainer, _, _ = run_tested(tmp_path)
+    assert sample_results.read(trainer.run.path).keys() == {"loss", "acc", "digest"}
+
+
+def test_the_test_of_another_model_is_not_of_the_run(tmp_path):
+    trainer, _, _ = run_tested(tmp_path)
+    before = (trainer.run.path / sample_results.FILE).read_bytes()
+    other = TinyNet()
+    other.body[0].weight.data[...] = 0
+    trainer.test(other, tiny_data())
+    assert (trainer.run.path / sample_results.FILE).read_bytes() == before
+
+
+def test_runs_compare_shows_intervals_and_a_sentence(runs, tmp_path, capsys):
+    y = labels()
+    runs("good", wrong_at(y, slice(5)), y, test_f1=0.98)
+    b = runs("bad", wrong_at(y, slice(30)), y, test_f1=0.9)
+    where = ("--runs_dir", str(tmp_path / "runs"))
+    assert main(["runs", "compare", "good", "bad", *where]) == 0
+    out = capsys.readouterr().out
+    assert "  test_acc 95 %" in out
+    assert "good is better than bad on test accuracy by 8.3 points" in out
+    assert out.count("is better than") == 1
+    main(["runs", "compare", "bad", "good", *where, "--metrics", "test_f1,test_acc", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert [verdict["metric"] for verdict in told["verdicts"]] == ["test_acc", "test_f1"]
+    assert {verdict["better"] for verdict in told["verdicts"]} == {"good"}
+    assert told["intervals"]["test_acc"][0][0] < 0.9 < told["intervals"]["test_acc"][0][1]
+    (b.path / sample_results.FILE).unlink()
+    main(["runs", "compare", "good", "bad", *where])
+    out = capsys.readouterr().out
+    assert f"firstlight test {b.label} writes them" in out
+    assert "better than" not in out
+
+
+def test_the_command_test_writes_what_a_run_lacks(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2"]
+    assert main(["fit", "--data", "digits", *words]) == 0
+    (file,) = tmp_path.glob("runs/*/*/test_samples.npz")
+    before = dict(sample_results.read(file.parent))
+    file.unlink()
+    for other in (["--checkpoint", "last"], ["--trainer.limit_test_batches", "1"]):
+        assert main(["test", *other]) == 0
+        assert not file.exists()
+    assert main(["test"]) == 0
+    for name, array in sample_results.read(file.parent).items():
+        np.testing.assert_array_equal(array, before[name])
