@@ -185,8 +185,19 @@ def test_fit_takes_three_arrays():
     assert trainer().predict(module, (x, y, w)).shape == (COUNT, 3)
 
 
+@cases
+def test_a_loss_may_have_a_replaced_method(name):
+    """The check and the profiler replace methods of an object for a while."""
+    module, batch = net(name), arrays(name)
+    expected = module.training_step(batch).dy
+    forward = module.loss.forward
+    module.loss.forward = lambda *inputs: forward(*inputs)
+    np.testing.assert_array_equal(module.training_step(batch).dy, expected)
+    assert module.loss.reduction == CASES[name][0]().reduction
+
+
+@pytest.mark.slow
 def test_callbacks_take_weights(tmp_path):
-    """The default ones, and those that replace methods of the loss for a while."""
     x, y, w = arrays("classes")
     module = models.MLP(5, 3, hidden=(4,))
     attached = ["confusion_matrix", "check", "profiler"]
