@@ -231,3 +231,101 @@ same = fl.load("csv", weights="last")
 assert type(same) is fl.models.Polynomial
 assert type(fl.load("top")) is Net, "the class that is here already"
 """
+
+
+# A script with its model in one file and its data in another, as users of Lightning have them.
+LIGHTNING = {
+    "train.py": """
+from argparse import ArgumentParser
+
+import firstlight as fl
+from data import BlobsDataModule
+from model import Classifier
+
+
+def main(args):
+    fl.seed_everything(args.seed)
+    dm = BlobsDataModule(batch_size=args.batch_size)
+    dm.prepare_data()
+    dm.setup("fit")
+    model = Classifier(**vars(args))
+    checkpoint = fl.callbacks.ModelCheckpoint(monitor="val_loss")
+    stop = fl.callbacks.EarlyStopping("val_loss", patience=args.patience)
+    trainer = fl.Trainer(max_epochs=3, callbacks=[checkpoint, stop], name="blobs")
+    trainer.fit(model, dm.train_dataloader(), dm.val_dataloader())
+    trainer.validate(model, dm.val_dataloader())
+
+
+if __name__ == "__main__":
+    parser = ArgumentParser()
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--patience", type=int, default=3)
+    parser = Classifier.add_model_specific_args(parser)
+    main(parser.parse_args())
+""",
+    "model.py": """
+import firstlight as fl
+from firstlight import nn, optim
+
+
+class Classifier(fl.Module):
+    @staticmethod
+    def add_model_specific_args(parent):
+        group = parent.add_argument_group("Classifier")
+        group.add_argument("--hidden", type=int, nargs="+", default=[8, 8])
+        group.add_argument("--lr", type=float, default=1e-2)
+        return parent
+
+    def __init__(self, hidden, lr=1e-3, **kwargs):
+        self.lr, self.kwargs = lr, kwargs
+        sizes = [2, *hidden]
+        layers = []
+        for before, after in zip(sizes, sizes[1:]):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.body = nn.Sequential(*layers, nn.Linear(sizes[-1], 3))
+        self.loss = nn.CrossEntropyLoss()
+
+    def forward(self, x):
+        return self.body(x)
+
+    def backward(self, dy):
+        return self.body.backward(dy)
+
+    def configure_optimizer(self):
+        return optim.Adam(self.parameters(), lr=self.lr)
+""",
+    "data.py": """
+from pathlib import Path
+
+import numpy as np
+
+import firstlight as fl
+
+FILE = Path("cache") / "blobs.npz"
+
+
+class BlobsDataModule:
+    def __init__(self, batch_size=32):
+        self.batch_size = batch_size
+
+    def prepare_data(self):
+        FILE.parent.mkdir(exist_ok=True)
+        rng = np.random.default_rng(1)
+        y = rng.integers(3, size=90)
+        x = np.stack([np.cos(2 * y), np.sin(2 * y)], axis=1) + 0.2 * rng.normal(size=(90, 2))
+        np.savez(FILE, x=x.astype("float32"), y=y)
+
+    def setup(self, stage=None):
+        with np.load(FILE) as file:
+            x, y = file["x"], file["y"]
+        self.train = fl.ArrayDataset(x[:60], y[:60])
+        self.val = fl.ArrayDataset(x[60:], y[60:])
+
+    def train_dataloader(self):
+        return fl.DataLoader(self.train, batch_size=self.batch_size, shuffle=True)
+
+    def val_dataloader(self):
+        return fl.DataLoader(self.val, batch_size=self.batch_size)
+""",
+}
