@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from firstlight.data.splits import DataSplits
-from firstlight.metrics import R2, Accuracy, SumMetric
+from firstlight.metrics import R2, Accuracy, bootstrap
 from firstlight.runs.baseline_results import NETWORK, BaselineResults, Row
 from firstlight.support.array import Array
 from firstlight.support.extras import require
-
-RESAMPLES = 1000
-METRICS: dict[str, type[SumMetric]] = {"acc": Accuracy, "r2": R2}
 
 
 def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> BaselineResults:
@@ -32,7 +28,7 @@ def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> Base
     split : {"train", "val", "test"}
         Samples of the metric: accuracy, or R².
     seed : int
-        Of the forest, and of the draws for the intervals.
+        Of the forest.
 
     Returns
     -------
@@ -66,7 +62,7 @@ def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> Base
             method.fit(x, y)
         seconds = time.perf_counter() - started
         predicted = _predicted(method, tested, splits.classes)
-        found.rows.append(_row(name, label, predicted, target, seconds, seed))
+        found.rows.append(_row(name, label, predicted, target, seconds))
     return found
 
 
@@ -86,7 +82,7 @@ def network_row(
         return None
     else:
         predicted = predicted.reshape(target.shape)
-    return _row(NETWORK, label, predicted, target, seconds, seed=0)
+    return _row(NETWORK, label, predicted, target, seconds)
 
 
 def _arrays(splits, split):
@@ -136,17 +132,14 @@ def _predicted(method, x, classes):
     return scores
 
 
-def _row(name, label, predicted, target, seconds, seed):
+def _row(name, label, predicted, target, seconds):
     metric = (Accuracy if predicted.ndim > target.ndim else R2)()
     terms = metric.terms(predicted, target)  # (N, D)
-    low, high = _interval(terms, metric.of_sums, seed)
     value = float(metric.of_sums(terms.sum(axis=0)))
+    of_classes = isinstance(metric, Accuracy)
+    (smoothed,) = bootstrap.smoothed([terms]) if of_classes else [terms]
+    rng = np.random.default_rng([2026, 0])  # the draws of firstlight.tools.significance
+    _, drawn = bootstrap.values_of_terms(metric, [smoothed], rng)
+    low, high = bootstrap.interval(drawn)
+    low, high = (max(low, 0.0), min(high, 1.0)) if of_classes else (low, high)
     return Row(name, label, value, low, high, seconds)
-
-
-def _interval(terms: Array, of_sums: Callable[[Array], Array], seed: int) -> tuple[float, float]:
-    """Return the 95 % interval of a metric by the bootstrap: over draws of the samples."""
-    rng, n = np.random.default_rng(seed), len(terms)
-    drawn = [terms[rng.integers(n, size=n)].sum(axis=0) for _ in range(RESAMPLES)]
-    low, high = np.quantile(of_sums(np.array(drawn)), [0.025, 0.975])
-    return float(low), float(high)

@@ -8,8 +8,10 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from firstlight.runs import RunFolder
 from firstlight.runs.baseline_results import BaselineResults
 from firstlight.runs.find import latest_run
+from firstlight.tools.significance import Significance, groups
 
 
 @pytest.fixture
@@ -43,6 +45,13 @@ def test_results_are_compared_with_those_of_runs(cli, here):
     assert "test_acc_forest" in out
     _, out, _ = cli("runs", "list", "--where", "test_acc_majority < test_acc")
     assert here.name in out
+
+
+def test_the_network_s_interval_is_that_of_runs_compare(cli, here):
+    cli("baseline")
+    row = BaselineResults.read(here).rows[-1]
+    run = RunFolder(here)
+    assert Significance(groups([run])).interval("test_acc", [run]) == (row.low, row.high)
 
 
 def test_json(cli, here):
