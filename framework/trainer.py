@@ -175,7 +175,8 @@ class Trainer(TrainingState):
         ----------
         module : Module
         data, val_data : DataSplits, (x, y) or (x, y, w) tuple, data set or loader
-            w are sample weights. ``val_data`` is not needed if ``data`` holds validation data.
+            w are sample weights. ``val_data`` is not needed if ``data`` holds validation data. A
+            dict of such by name, ``{"clean": ..., "noisy": ...}``, also gives ``val_loss/clean`` …
         resume : {"auto", "last", "best"} or path-like, optional
             Checkpoint to resume from, with the same bytes as without the interruption; see
             `firstlight.checkpoints.resume`.

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from firstlight.callbacks.lambda_callback import LambdaCallback
+from firstlight.data.named_loaders import NamedLoaders
 from firstlight.module import Module
 from firstlight.runs.directions import resolve_mode
 from firstlight.trainer import Trainer
@@ -181,7 +182,7 @@ def _names_to_come(trainer: Trainer) -> list[str]:
     own = kind.training_step is Module.training_step, kind.validation_step is Module.validation_step
     if trainer.val_loader is None or not all(own) or hasattr(data, "metrics"):
         return []
-    if _others_may_log(trainer):
+    if isinstance(trainer.val_loader, NamedLoaders) or _others_may_log(trainer):
         return []
     names = [name for name in trainer.metrics if name.startswith("train_")]
     return [f"val_{n.removeprefix('train_')}" for n in names if not n.endswith("_step")]

@@ -136,7 +136,10 @@ class Checkpointing:
             (self._data.train_loader, checkpoint.loaders["train"]),
             (self._data.val_loader, checkpoint.loaders["val"]),
         ):
-            if position and hasattr(loader, "load_state_dict"):
+            if not position or not hasattr(loader, "load_state_dict"):
+                continue
+            # Other data than those by name start at their beginning.
+            if "by_name" not in position or "by_name" in loader.state_dict():
                 loader.load_state_dict(position)
         rng.load_state_dict(checkpoint.rng)  # last, as the calls above may draw numbers
         for name, generator in generators(self._module):
@@ -165,8 +168,9 @@ def _position(loader, over):
     if not hasattr(loader, "state_dict"):
         return {}
     position = _plain(f"{type(loader).__name__}.state_dict", loader.state_dict())
-    if over and position.get("batch"):
-        position |= {"epoch": position["epoch"] + 1, "batch": 0}
+    for one in position.get("by_name", {"": position}).values():
+        if over and one.get("batch"):
+            one |= {"epoch": one["epoch"] + 1, "batch": 0}
     return position
 
 

@@ -249,10 +249,12 @@ def with_preprocessing(data: Any, kept: Preprocessing | None) -> Any:
     Parameters
     ----------
     data
-        Argument of the Trainer.
+        Argument of the Trainer, or a dict of such by name.
     kept : Preprocessing or None
         Preprocessing of the network's training data.
     """
+    if isinstance(data, dict):
+        return {name: with_preprocessing(one, kept) for name, one in data.items()}
     if kept is None or not isinstance(data, DataSplits):
         return data
     own = Preprocessing.of(data)

@@ -8,6 +8,7 @@ batches of them. *Splits* are the train, validation and test sets of one task. `
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +18,7 @@ import numpy as np
 from firstlight.data.dataset import ArrayDataset, as_dataset, transform_of
 from firstlight.data.labels import check_labels, counted_classes
 from firstlight.data.loader import DataLoader
+from firstlight.data.named_loaders import NamedLoaders, by_name
 from firstlight.data.transforms import Transform
 from firstlight.support.arguments import parse_count
 from firstlight.support.html import table
@@ -207,13 +209,18 @@ def train_and_val_loaders(data: Any, val_data: Any = None) -> tuple[Any, Any]:
     ----------
     data, val_data
         `DataSplits`, an array, a tuple of arrays, a data set, or a loader. ``val_data`` takes
-        precedence over the validation data of the splits.
+        precedence over the validation data of the splits, and may be a dict of such by name.
     """
     train = as_loader(data, "train")
     if val_data is not None:
         val = as_loader(val_data, "val")
-        if isinstance(data, tuple) and isinstance(val_data, tuple):
-            check_alike(train.data, val.data, "data and val_data")
+        if isinstance(val, NamedLoaders):  # each with its own position
+            loaders = val.loaders.items()
+            val = NamedLoaders({n: copy(v) if v is train else v for n, v in loaders})
+        given = val_data if isinstance(val_data, dict) else {"": val_data}
+        for name, one in given.items():
+            if isinstance(data, tuple) and isinstance(one, tuple):
+                check_alike(train.data, by_name(val)[name].data, "data and val_data")
         return train, val
     return train, data.loader("val") if isinstance(data, DataSplits) else None
 
@@ -226,7 +233,8 @@ def as_loader(data: Any, split: str) -> Any:
     data
         `DataSplits`, from which ``split`` is used; an array, a tuple of arrays or a data set, which
         are shuffled for "train" only; or a loader, which passes unchanged: a `DataLoader`, a list
-        of batches (tuples), or any other iterable over batches with ``len()``.
+        of batches (tuples), or any other iterable over batches with ``len()``. For "val" and
+        "test" also a dict of these by name, which becomes `NamedLoaders`.
     split : {"train", "val", "test"}
 
     Raises
@@ -246,6 +254,8 @@ def as_loader(data: Any, split: str) -> Any:
         return loader
     if _is_loader(data):
         return data
+    if isinstance(data, dict) and split != "train" and not data.keys() & {"x", "y"}:
+        return NamedLoaders({name: as_loader(one, split) for name, one in data.items()})
     found, training = as_dataset(data, name=f"{split} data"), split == "train"
     if found is not data:
         _warn_of_bytes(found, f"{split} data")

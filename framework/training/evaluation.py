@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.data.named_loaders import NamedLoaders, by_name
 from firstlight.distributed.sharding import shards, weight_of
 from firstlight.support.backend import to_host
 from firstlight.support.batches import placed, sample_count
@@ -59,7 +60,8 @@ class Evaluator:
 
         Batches are weighted by their `StepOutput.denominators`. If a step gives none, they are
         weighted by the data set's ``weight``, or else by their samples. A data set may have metrics
-        of its own; see `firstlight.data.dataset`.
+        of its own; see `firstlight.data.dataset`. The means over `NamedLoaders` are those over all
+        their batches, and those of each one, e.g. ``val_loss/clean``.
 
         Parameters
         ----------
@@ -69,7 +71,7 @@ class Evaluator:
         interrupt : Interrupt, optional
             If requested meanwhile, restore the loader's position and return None.
         most : int, optional
-            Number of batches at most; return None if nothing counts in them.
+            Number of batches of each loader at most; return None if nothing counts in them.
 
         Raises
         ------
@@ -78,12 +80,11 @@ class Evaluator:
         """
         module, hook, means = self.module, self.hook, MeanMetrics()
         place = loader.state_dict() if hasattr(loader, "state_dict") else None
-        data = getattr(loader, "data", None)
         module.eval()
         hook.on_validation_start(stage=stage)
         if stage == "test":
             hook.on_test_start()
-        for index, batch in enumerate(islice(self.batches(loader, stage), most)):
+        for index, (name, data, batch) in enumerate(self._named_batches(loader, stage, most)):
             if interrupt is not None and interrupt.requested:
                 if place is not None:
                     loader.load_state_dict(place)  # the next evaluation repeats this one
@@ -105,15 +106,19 @@ class Evaluator:
             weight = data.weight(batch) if hasattr(data, "weight") else weight
             if weight:
                 means.add(values, weight, output.denominators)
+                if name:
+                    means.add(_of(name, values), weight, _of(name, output.denominators))
             seen = {"output": output, "batch": batch, "batch_idx": index}
             hook.on_validation_batch_end(**seen, stage=stage)
             if stage == "test":
                 hook.on_test_batch_end(**seen)
         means = means.over(self.communicator)
-        if means.is_void("loss"):
-            if most is not None:  # the other batches may have targets that count
-                return None
-            raise ValueError(checks.nothing_counts(f"the {stage} data"))
+        for name in by_name(loader):
+            if means.is_void(f"loss/{name}" if name else "loss"):
+                if most is not None:  # the other batches may have targets that count
+                    return None
+                where = f"the {stage} data" + (f" {name!r}" if name else "")
+                raise ValueError(checks.nothing_counts(where))
         metrics = {f"{stage}_{name}": value for name, value in means.compute().items()}
         hook.on_validation_end(stage=stage, metrics=metrics)
         if stage == "test":
@@ -138,6 +143,11 @@ class Evaluator:
             There is no batch; ``predict_step`` returned no arrays, arrays without one entry for
             each sample, or arrays that cannot be joined.
         """
+        if isinstance(loader, NamedLoaders):
+            raise TypeError(
+                f"predict: expected one set of data, got {len(loader.loaders)} by name "
+                f"({', '.join(loader.loaders)}); predict each by itself"
+            )
         module, parts = self.module, []
         who = f"{type(module).__name__}.predict_step"
         module.eval()
@@ -157,11 +167,22 @@ class Evaluator:
         self.hook.on_predict_end(predictions=predictions)
         return predictions
 
+    def _named_batches(self, loader, stage, most):
+        """Yield ``(name, data set, batch)`` for all batches; see `by_name`."""
+        for name, one in by_name(loader).items():
+            for batch in islice(self.batches(one, stage), most):
+                yield name, getattr(one, "data", None), batch
+
     def batches(self, loader: Iterable[Any], stage: str) -> Iterator[Any]:
         """Yield the loader's batches within the stage's limit, on the device."""
         count = self.limits.count(stage, len(loader))
         for batch in islice(shards(loader, self.communicator), count):
             yield placed(batch, self.device, self.dtype)
+
+
+def _of(name, values):
+    """Return the values of one of several data sets, under its name."""
+    return {f"{value}/{name}": values[value] for value in values}
 
 
 def _checked(who, result, batch):

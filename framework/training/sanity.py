@@ -11,6 +11,7 @@ import numpy as np
 
 from firstlight.checkpoints.snapshot import generators
 from firstlight.data.loader import DataLoader
+from firstlight.data.named_loaders import NamedLoaders, by_name
 from firstlight.support import rng
 from firstlight.training.hook_manager import HOOKS
 from firstlight.training.setup import modes_kept
@@ -35,19 +36,24 @@ def try_validation(trainer: Trainer, evaluator: Evaluator) -> None:
         With its module and data, before its run is opened.
     evaluator : Evaluator
     """
-    loader, steps = trainer.val_loader, trainer.limits.num_sanity_val_steps
-    if steps == 0 or not isinstance(loader, (DataLoader, list, tuple)):
+    steps = trainer.limits.num_sanity_val_steps
+    loaders = {
+        name: copy.copy(one)
+        for name, one in by_name(trainer.val_loader).items()
+        if isinstance(one, (DataLoader, list, tuple))
+    }
+    if steps == 0 or not loaders:
         return
-    holders = [
-        vars(one) for one in (loader, getattr(loader, "data", None)) if hasattr(one, "__dict__")
-    ]
-    drawn = [g for held in holders for g in held.values() if isinstance(g, np.random.Generator)]
+    tried = NamedLoaders(loaders) if isinstance(trainer.val_loader, NamedLoaders) else loaders[""]
+    owners = [*loaders.values(), *(getattr(one, "data", None) for one in loaders.values())]
+    held = [value for one in owners for value in getattr(one, "__dict__", {}).values()]
+    drawn = [value for value in held if isinstance(value, np.random.Generator)]
     drawn += [generator for _, generator in generators(trainer.module)]
     states, random = [g.bit_generator.state for g in drawn], rng.state_dict()
     evaluator = replace(evaluator, hook=SILENT)
     try:
         with modes_kept(trainer.module):
-            evaluator.evaluate(copy.copy(loader), "val", most=None if steps < 0 else steps)
+            evaluator.evaluate(tried, "val", most=None if steps < 0 else steps)
     except Exception as error:
         error.add_note(
             "in the sanity pass over validation, before the training and before on_fit_start; "
