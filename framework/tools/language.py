@@ -118,7 +118,10 @@ GERMAN: dict[str, str] = {
     "{better} is better than {other} on {name} by {by} ({facts}).": (
         "{better} ist bei {name} um {by} besser als {other} ({facts})."
     ),
-    "One seed each: other seeds may change this.": ("Je ein Seed: andere Seeds können das ändern."),
+    "One seed each: other seeds may change this.": "Je ein Seed: andere Seeds können das ändern.",
+    "One of them has a single seed: other seeds may change this.": (
+        "Von einem gibt es nur einen Seed: andere Seeds können das ändern."
+    ),
     "{a} and {b} seeds": "{a} und {b} Seeds",
     "{n} test samples": "{n} Testbeispiele",
     "different test samples, not paired": "verschiedene Testbeispiele, nicht gepaart",

@@ -7,9 +7,10 @@ Both are computed from the results of single test samples that runs keep
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from firstlight.training import named_metrics
 
 SIGNIFICANT = 0.05
 MANY = 20_000  # resamples of all runs together, from which on each run has fewer
+ONE_SEED_EACH = "One seed each: other seeds may change this."
+ONE_SEED = "One of them has a single seed: other seeds may change this."
 DECIDED = "{better} is better than {other} on {name} by {by} ({facts})."
 UNDECIDED = "These data do not show which is better on {name}: {a} - {b} is {by} ({facts})."
 SHARES = ("acc", "accuracy", "top", "precision", "recall", "f1")  # told in percentage points
@@ -101,8 +104,9 @@ class Verdict:
         other = self.b if self.better == self.a else self.a
         labels = {"a": self.a, "b": self.b, "better": self.better, "other": other}
         text = say(text).format(name=name, by=by, facts=facts, **labels)
-        if self.seeds == (1, 1):
-            text += " " + say("One seed each: other seeds may change this.")
+        if 1 in self.seeds:
+            each = self.seeds == (1, 1)
+            text += " " + say(ONE_SEED_EACH if each else ONE_SEED)
         return text
 
     def _evidence(self):
@@ -181,6 +185,23 @@ class Significance:
             paired=paired,
         )
 
+    def verdicts(self, names: Iterable[str], every: bool = False) -> list[Verdict]:
+        """Return the verdicts of the first group against each of the others.
+
+        Parameters
+        ----------
+        names : list of str
+            Test metrics.
+        every : bool
+            Compare by all of them; by default by the accuracy, or else the first that allows it.
+        """
+        names = sorted(names, key=lambda name: name != "test_acc")
+        found: list[Verdict] = []
+        for other in self.groups[1:]:
+            possible = filter(None, (self.verdict(name, self.groups[0], other) for name in names))
+            found += possible if every else islice(possible, 1)
+        return found
+
     def _found(self, runs):
         """Return the results of runs, [] if one has none."""
         found = [self.results[str(run.path)] for run in runs]
@@ -248,6 +269,14 @@ def amounts(metric: str, value: float, low: float, high: float) -> tuple[str, st
     shown = [f"{one:.{digits}f}" for one in (value, low, high)]
     unit = f" {say('points')}" if points else ""
     return shown[0] + unit, shown[1], shown[2]
+
+
+def bracketed(interval: tuple[float, float]) -> str:
+    """Return an interval as text: "[0.84, 0.91]"."""
+    low, high = interval
+    width = high - low
+    digits = 4 if not width > 0 else min(max(1 - math.floor(math.log10(width)), 0), 8)
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _is_share(name):

@@ -12,11 +12,13 @@ from firstlight.runs.directions import direction
 from firstlight.runs.experiments import grouped, settings
 from firstlight.tools.figures import overlay
 from firstlight.tools.figures.learning_curves import along_epochs
+from firstlight.tools.significance import Group, Significance, bracketed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 5  # differing settings that have room beside the results
+VERDICTS = 5  # sentences, at most
 DECADES = 30  # largest over smallest loss, from which on a scale is logarithmic
 
 
@@ -90,9 +92,10 @@ def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
     -------
     dict
         "runs" and "groups" of those that differ in the seed only, the best first, each with its
-        "label", "runs", "seeds", mean "time" and the "spreads" of the "metrics"; the "differing"
-        settings, with one value for each group, and whether they have room "beside" the results;
-        whether there are several "seeds"; and "figures".
+        "label", "runs", "seeds", mean "time", the "spreads" of the "metrics" and the "intervals" of
+        those of a test; the "differing" settings, with one value for each group, and whether they
+        have room "beside" the results; whether there are several "seeds"; the "verdicts" of the
+        first group against the others; and "figures".
     """
     runs = ranked(runs)
     names = list(dict.fromkeys(name for run in runs for name in [*run.metrics, *run.best]))
@@ -108,6 +111,13 @@ def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
         }
         for group in grouped(runs)
     ]
+    evidence = Significance([Group(group["label"], group["runs"]) for group in groups])
+    for group in groups:
+        found = [
+            value and evidence.interval(name, group["runs"])
+            for name, value in zip(metrics, group["spreads"], strict=True)
+        ]
+        group["intervals"] = ["" if one is None else bracketed(one) for one in found]
     rows = differing([group["runs"][0] for group in groups])
     seeds = {tuple(group["seeds"]) for group in groups}
     logged = [name for name in metrics if any(name in run.history for run in runs)]
@@ -118,6 +128,7 @@ def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
         "differing": rows,
         "beside": len(rows) <= COLUMNS,
         "seeds": len(seeds) > 1 or any(len(group) > 1 for group in seeds),
+        "verdicts": [one.sentence() for one in evidence.verdicts(metrics)][:VERDICTS],
         "figures": {name: together(runs, name) for name in logged},
     }
 

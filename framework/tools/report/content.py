@@ -21,6 +21,7 @@ from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import say, speaking
 from firstlight.tools.report import provenance
 from firstlight.tools.report.comparison import spread
+from firstlight.tools.significance import Group, Significance, bracketed
 from firstlight.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Content:
         The few numbers at the top.
     settings : dict of str to value
     metrics : list of dict
-        Rows with "name", "best", "epoch", "last", "spread" (over seeds).
+        Rows with "name", "best", "interval" (of a test), "epoch", "last", "spread" (over seeds).
     seeds : list
         Seeds of the finished runs of the same experiment.
     figures : dict of str to matplotlib Figure
@@ -113,11 +114,12 @@ def gather(
         Why there is no ``rebuilt``.
     """
     same = same_experiment(run, others)
+    evidence = Significance([Group(run.label, [run])])
     with speaking(language):
         content = Content(
             run,
             settings=_settings(run),
-            metrics=[_metric(run, same, name) for name in _names(run)],
+            metrics=[_metric(run, same, name, evidence) for name in _names(run)],
             seeds=sorted((one.config.get("seed") for one in same), key=str),
             written=_written(run),
             baselines=_baselines(run),
@@ -202,14 +204,22 @@ def _names(run):
     ]
 
 
-def _metric(run, same, name):
+def _metric(run, same, name, evidence):
     logged = name in run.history
     ranked = logged and run.history.direction(name)
     last = run.history[name][-1] if logged else run.metrics[name]
     best = run.history.best(name) if ranked else {name: last}
     over_seeds = spread(same, name, "best" if ranked else "last")
     epoch = best.get("epoch")
-    return {"name": name, "best": best[name], "epoch": epoch, "last": last, "spread": over_seeds}
+    found = evidence.interval(name, [run])
+    return {
+        "name": name,
+        "best": best[name],
+        "interval": "" if found is None else bracketed(found),
+        "epoch": epoch,
+        "last": last,
+        "spread": over_seeds,
+    }
 
 
 def _baselines(run):

@@ -165,8 +165,9 @@ def _comparison(found, say):
     if len(rows) > len(varied):
         others = ", ".join(name for name in rows if name not in varied)
         notes.append(f"{say['also_differing']} {others}")
-    if notes:
-        yield "comparison", Text([Line(escaped(" ".join(notes)))])
+    lines = [Line(escaped(text)) for text in [" ".join(notes), *found["verdicts"][:2]] if text]
+    if lines:
+        yield "comparison", Text(lines)
     name = "val_loss" if "val_loss" in found["figures"] else next(iter(found["figures"]), None)
     if name is not None:
         yield "comparison", Figure(_enlarged(found["figures"][name]), name)

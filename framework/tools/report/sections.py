@@ -40,6 +40,13 @@ WORDS = {  # in English and German
     "metric": ("Metric", "Maß"),
     "value": ("Value", "Wert"),
     "best": ("Best", "Bester"),
+    "interval": ("95 % interval", "95-%-Intervall"),
+    "interval_note": (
+        "The interval of a test result: how far it would vary with other test samples, and, over "
+        "several seeds, with other seeds.",
+        "Das Intervall eines Testergebnisses: wie weit es mit anderen Testbeispielen schwanken "
+        "würde, und, bei mehreren Seeds, mit anderen Seeds.",
+    ),
     "last": ("Last", "Letzter"),
     "epoch": ("epoch", "Epoche"),
     "seeds": ("Seeds", "Seeds"),

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import statistics
-from itertools import islice
 from typing import Any
 
 from firstlight.checkpoints.fingerprints import first_difference, read_fingerprints
@@ -52,7 +51,7 @@ class Compare(RunsCommand):
             for name in results
             if name.startswith("test_")
         }
-        verdicts = _verdicts(evidence, results, every=names is not None)
+        verdicts = evidence.verdicts(results, every=names is not None)
         if args.json:
             told: dict[str, Any] = {"runs": [run.label for run in found]}
             told |= {"settings": differing, "results": results, "intervals": intervals}
@@ -77,20 +76,6 @@ class Compare(RunsCommand):
                 f"firstlight test {run.label} writes them"
             )
         return 0
-
-
-def _verdicts(evidence, names, every):
-    """Return the verdicts of the first group against the others, by every test metric.
-
-    Or by one only: the accuracy, or else the first metric that can be compared.
-    """
-    first, *others = evidence.groups
-    names = sorted(names, key=lambda name: name != "test_acc")
-    found = []
-    for other in others:
-        verdicts = filter(None, (evidence.verdict(name, first, other) for name in names))
-        found += verdicts if every else islice(verdicts, 1)
-    return found
 
 
 def _means(evidence, results):

@@ -14,6 +14,7 @@ def runs_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "runs"
     fit = ["fit", "--runs_dir", str(folder), "--trainer.max_epochs", "2"]
     fit += ["--trainer.limit_train_batches", "10", "--trainer.default_callbacks", "false"]
+    fit += ["--callback", "sample_results"]
     fit += ["--callback", "model_checkpoint"]  # pictures at the end are tested elsewhere
     kinds = [["--model.hidden", "16", "--seed", seed] for seed in "012"]
     for words in (*kinds, ["--model.hidden", "8,8", "--callback", "throughput"]):

@@ -121,6 +121,14 @@ def test_a_comparison_comes_first_and_marks_the_best(compared):
     assert sum("±" in word for word in page.words) >= 4
 
 
+def test_test_results_have_intervals_and_a_verdict(single, compared):
+    assert "95 % interval" in single
+    assert re.search(r"test_acc.*?\[0\.\d+, 0\.\d+\]", single, re.S)
+    assert re.search(r"<span class=\"quiet\">\[\d\.\d+, \d\.\d+\]", compared)
+    assert re.search(r"on test accuracy (by|is)|on test accuracy: ", compared)
+    assert "test samples)" in compared
+
+
 def test_texts_are_markdown_and_cannot_bring_html(report, tmp_path):
     (tmp_path / "t.md").write_text(
         "# Über <b>alles</b>\n\n## Frage\n\n**bold** <script>alert(1)</script>\n"

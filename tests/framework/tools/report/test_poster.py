@@ -134,6 +134,7 @@ def test_many_differing_settings_are_named_if_they_have_no_column():
         "metrics": ["val_loss"],
         "groups": [{"label": f"r{i}", "runs": [None], "spreads": [0.1 * i]} for i in range(20)],
         "differing": {f"model.s{k}": [10**6 + i % (k + 2) for i in range(20)] for k in range(14)},
+        "verdicts": [],
         "figures": {},
     }
     table, note = (block for _, block in _comparison(found, words("en")))
