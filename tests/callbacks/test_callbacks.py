@@ -50,10 +50,11 @@ NAMES = {
 }
 
 
-def test_all_but_the_lambda_callback_have_a_name():
+def test_all_but_lambda_callbacks_and_the_base_of_trackers_have_a_name():
     registry = plugins.registry("callback")
     assert {name: registry.get(name) for name in NAMES} == NAMES
-    assert {*NAMES.values(), LambdaCallback} == {getattr(callbacks, n) for n in callbacks.__all__}
+    unnamed = {LambdaCallback, callbacks.Tracker}
+    assert {*NAMES.values(), *unnamed} == {getattr(callbacks, n) for n in callbacks.__all__}
     with pytest.raises(plugins.UnknownNameError, match="did you mean 'early_stopping'"):
         registry.get("earlystopping")
 
