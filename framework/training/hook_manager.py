@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -35,7 +36,7 @@ HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "firs
 UNMARKED = ("setup", "teardown")  # names that many modules use for other functions
 
 
-OTHER_NAMES = {  # PyTorch Lightning's names of our hooks
+OTHER_NAMES = {  # names of our hooks in PyTorch Lightning, and those in Keras
     "on_train_start": "on_fit_start",
     "on_train_end": "on_fit_end",
     "on_validation_epoch_start": "on_validation_start",
@@ -44,7 +45,20 @@ OTHER_NAMES = {  # PyTorch Lightning's names of our hooks
     "on_test_epoch_end": "on_test_end",
     "on_predict_epoch_start": "on_predict_start",
     "on_predict_epoch_end": "on_predict_end",
+    "training_epoch_end": "on_train_epoch_end",
+    "validation_epoch_end": "on_validation_end",
+    "test_epoch_end": "on_test_end",
+    "on_train_begin": "on_fit_start",
+    "on_epoch_begin": "on_train_epoch_start",
+    "on_epoch_end": "on_train_epoch_end",
+    "on_batch_begin": "on_train_batch_start",
+    "on_train_batch_begin": "on_train_batch_start",
+    "on_batch_end": "on_train_batch_end",
+    "on_test_begin": "on_test_start",
+    "on_predict_begin": "on_predict_start",
 }
+# Hooks of other frameworks that may have no counterpart here, such as on_sanity_check_start.
+FOREIGN = re.compile(r"on_\w+_(start|end|begin|batch_transfer|model_(eval|train|zero_grad))")
 
 
 class _Slot:
@@ -215,9 +229,11 @@ def refuse_on_modules(module: Module, callbacks: Iterable[object]) -> None:
     kinds = dict.fromkeys(type(part) for part in module.modules())
     for kind, name in ((part, name) for part in kinds if part not in listed for name in dir(part)):
         if _looks_like_hook(kind, name):
+            hook = name if name in HOOKS else OTHER_NAMES.get(name, _close_to(name))
+            renamed = f", as {hook}," if hook not in (name, None) else ""
             raise TypeError(
-                f"{kind.__name__}.{name} would never be called: hooks belong to callbacks; move it "
-                "to a class derived from firstlight.Callback and pass an object of it: "
+                f"{kind.__name__}.{name} would never be called: hooks belong to callbacks; move it"
+                f"{renamed} to a class derived from firstlight.Callback and pass an object of it: "
                 "Trainer(callbacks=[...]); a method of your own can start with _"
             )
 
@@ -227,8 +243,13 @@ def _looks_like_hook(kind, name):
     if name in ("setup", "teardown"):
         method = inspect.getattr_static(kind, name)
         return inspect.isfunction(method) and "stage" in inspect.signature(method).parameters
-    close = difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.75) if name[:3] == "on_" else []
-    return bool(close)
+    if not name.startswith("on_"):
+        return name in OTHER_NAMES
+    return name in OTHER_NAMES or bool(FOREIGN.fullmatch(name) or _close_to(name))
+
+
+def _close_to(name):
+    return next(iter(difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.75)), None)
 
 
 def listing(manager: HookManager) -> dict[str, list[str]]:

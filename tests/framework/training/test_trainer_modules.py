@@ -49,6 +49,32 @@ def test_a_module_has_no_hooks(name, line, line_data, quiet):
             Trainer(max_epochs=1, **quiet).fit(one, line_data)
 
 
+@pytest.mark.parametrize(
+    ("name", "renamed"),
+    [
+        ("on_train_epoch_end", ""),
+        ("on_train_epoch_ended", ", as on_train_epoch_end,"),
+        ("on_train_start", ", as on_fit_start,"),
+        ("on_validation_epoch_end", ", as on_validation_end,"),
+        ("training_epoch_end", ", as on_train_epoch_end,"),
+        ("on_epoch_begin", ", as on_train_epoch_start,"),
+        ("on_sanity_check_start", ""),
+        ("on_before_batch_transfer", ""),
+        ("on_test_model_eval", ""),
+    ],
+)
+def test_the_hook_that_was_meant_is_named(name, renamed, line, line_data, quiet):
+    model = changed(line, **{name: lambda self: None})
+    with pytest.raises(TypeError, match=f"callbacks; move it{renamed} to a class derived from"):
+        Trainer(max_epochs=1, **quiet).fit(model, line_data)
+
+
+def test_other_methods_of_a_module_are_its_own(line, line_data, quiet):
+    names = ["on_top", "once_started", "epoch_end", "on_device", "_on_epoch_end"]
+    model = changed(line, **dict.fromkeys(names, lambda self: None))
+    Trainer(max_epochs=1, **quiet).fit(model, line_data)
+
+
 @pytest.mark.parametrize("name", ["setup", "teardown"])
 def test_setup_of_a_module_is_its_own_unless_it_takes_a_stage(name, line, line_data, quiet):
     Trainer(max_epochs=1, **quiet).fit(changed(line, **{name: lambda self: None}), line_data)
