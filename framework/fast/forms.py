@@ -6,6 +6,7 @@ registered last is used.
 
 # isort: off
 import firstlight.fast.loops
+import firstlight.fast.cuda.activations
 import firstlight.fast.cuda.attention
 import firstlight.fast.cuda.convolution
 import firstlight.fast.cuda.batchnorm
@@ -13,8 +14,8 @@ import firstlight.fast.cuda.dropout
 import firstlight.fast.cuda.embedding
 import firstlight.fast.cuda.gather
 import firstlight.fast.cuda.loss_scale
+import firstlight.fast.cuda.means
 import firstlight.fast.cuda.optimizers
-import firstlight.fast.cuda.gelu
 import firstlight.fast.cuda.images
 import firstlight.fast.cuda.layernorm
 import firstlight.fast.cuda.linear

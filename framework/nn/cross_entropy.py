@@ -152,6 +152,7 @@ class CrossEntropyLoss(Module):
         check_classes(self, prediction, target, self.ignore_index)
         check_class_weights(self, prediction.shape[-1])
 
+    @accelerated
     def metrics(
         self, prediction: Array, target: Array, sample_weight: Array | None = None
     ) -> dict[str, Any]:
@@ -171,6 +172,7 @@ class CrossEntropyLoss(Module):
             return {"acc": weighted_mean(right, sample_weight * counted)}
         return {"acc": np.count_nonzero(right) / np.maximum(np.count_nonzero(counted), 1)}
 
+    @accelerated
     def denominators(
         self, prediction: Array, target: Array, sample_weight: Array | None = None
     ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.support.array import Array
+from firstlight.support.forms import accelerated
 from firstlight.training.checks import nothing_counts
 
 if TYPE_CHECKING:
@@ -90,10 +91,18 @@ class MeanMetrics:
                     f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
                     f"shape {value.shape}; take its mean over the batch"
                 )
-            denominator = denominators.get(name, weight)
-            if on_device(denominator):
-                add_to(self._weights, name, denominator)
-            add_to(self._totals, name, _product(value, denominator))
+            self.add_value(value, name, denominators.get(name, weight))
+
+    @accelerated
+    def add_value(self, value: float | Array, name: str, denominator: float | Array | None) -> None:
+        """Add one value, and its denominator if that is on the device, to the sums of its name."""
+        if on_device(denominator):
+            add_to(self._weights, name, denominator)
+        add_to(self._totals, name, _product(value, denominator))
+
+    def sums_on_device(self, name: str, like: Array) -> tuple[Array, Array]:
+        """Return Σ d v and Σ d of a name as arrays on the device of ``like``."""
+        return device_sum(self._totals, name, like), device_sum(self._weights, name, like)
 
     def count(
         self, names: Iterable[str], weight: int, denominators: Denominators | None = None
@@ -249,15 +258,18 @@ def on_device(value: object) -> bool:
 
 def add_to(sums: Values, name: str, amount: float | Array) -> None:
     """Add an amount to the sum of that name; on a device in place, for captured graphs."""
-    total = sums.get(name, 0)
-    if on_device(amount) and not on_device(total):
-        array = np.zeros_like(amount, dtype="float64")
-        array.fill(float(total))
-        total = array
-    elif on_device(total) and not on_device(amount):
-        amount = float(amount)
-    total += amount
+    total = device_sum(sums, name, amount) if on_device(amount) else sums.get(name, 0)
+    total += float(amount) if on_device(total) and not on_device(amount) else amount
     sums[name] = total
+
+
+def device_sum(sums: Values, name: str, like: Array) -> Array:
+    """Return the sum of that name, moved to the device of ``like``, an array of shape ()."""
+    total = sums.get(name, 0)
+    if not on_device(total):
+        sums[name] = np.zeros_like(like, dtype="float64")
+        sums[name].fill(float(total))
+    return sums[name]
 
 
 def zeroed(sums: Values) -> Values:

@@ -15,12 +15,17 @@ from firstlight.support import rng as randomness
 
 
 def layer_forms():
-    """Return the forms of layers that a training of one process uses."""
+    """Return the forms of layers' forward and backward that a training of one process uses."""
     return [
         form
         for form in forms.registered()
-        if issubclass(form.target, Module) and not form.always and several_ranks not in form.when
+        if is_layer_form(form) and not form.always and several_ranks not in form.when
     ]
+
+
+def is_layer_form(form):
+    """Return True if a form takes part in a layer's forward and backward."""
+    return issubclass(form.target, Module) and "metrics" not in form.methods
 
 
 def on_gpu(form):

@@ -76,7 +76,7 @@ class BlockedAttention:
             source_rows = source.reshape(len(flat), layer.embed_dim)
             self.linear.add_product(flat.T, source_rows, layer.in_proj_weight.grad[rows])
             if layer.in_proj_bias is not None:
-                layer.in_proj_bias.grad[rows] += self.linear.sum_rows(flat)
+                self.linear.add_sums(flat, layer.in_proj_bias.grad[rows])
             dsource = self.linear.multiply(flat, layer.in_proj_weight.data[rows])
             gradients.append(dsource.reshape(source.shape))
         return gradients[0] if context is None else tuple(gradients)

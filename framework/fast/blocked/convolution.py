@@ -2,9 +2,9 @@
 
 Both layers need the same three sums, which `BlockedSums` computes::
 
-    convolve          y of a Conv2d,  dx of a ConvTranspose2d
-    input_gradient    dx of a Conv2d, y of a ConvTranspose2d
-    weight_gradient   dW of both
+    convolve             y of a Conv2d,  dx of a ConvTranspose2d
+    input_gradient       dx of a Conv2d, y of a ConvTranspose2d
+    add_weight_gradient  dW of both
 
 It splits the channels into groups, each a convolution of its own. If each channel is a group, the
 kernels of `firstlight.fast.blocked.depthwise` compute all at once; otherwise those of
@@ -69,21 +69,24 @@ class BlockedSums:
             self.group_input_gradient(part, kernels, rows, columns, part_dx)
         return dx
 
-    def weight_gradient(self, x: Array, dy: Array, window: Window, groups: int) -> Array:
-        """Return dL/dW (O, kh, kw, C / groups); x is (N, H, W, C), dy (N, oh, ow, O)."""
+    def add_weight_gradient(
+        self, x: Array, dy: Array, window: Window, groups: int, out: Array
+    ) -> None:
+        """Add dL/dW to ``out`` (O, kh, kw, C / groups); x is (N, H, W, C), dy (N, oh, ow, O)."""
         rows, columns = window.axes(x.shape[1:3])
         if 1 < groups == x.shape[3] == dy.shape[3]:
-            return self.depthwise_weight_gradient(x, dy, rows, columns)[..., None]
+            out += self.depthwise_weight_gradient(x, dy, rows, columns)[..., None]
+            return
         sums = [
             self.group_weight_gradient(part, part_dy, rows, columns)
             for part, part_dy in zip(*_by_group(groups, x, dy), strict=True)
         ]
         dw = np.concatenate(sums) if groups > 1 else sums[0]
-        return dw.reshape(dy.shape[3], rows.taps, columns.taps, -1)
+        out += dw.reshape(out.shape)
 
-    def sum_rows(self, dy: Array) -> Array:
-        """Return Σ dy (O,) over all pixels."""
-        return channel_sums(dy)
+    def add_sums(self, dy: Array, out: Array) -> None:
+        """Add Σ dy over all pixels to ``out`` (O,)."""
+        out += channel_sums(dy)
 
     # The kernels: of one group, or of all at once if depthwise.
 
@@ -136,9 +139,9 @@ class BlockedConv2d:
 
     def backward(self, layer: Conv2d, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
         (x,) = layer.saved()
-        layer.weight.grad += self.sums.weight_gradient(x, dy, layer.window, layer.groups)
+        self.sums.add_weight_gradient(x, dy, layer.window, layer.groups, layer.weight.grad)
         if layer.bias is not None:
-            layer.bias.grad += self.sums.sum_rows(dy)
+            self.sums.add_sums(dy, layer.bias.grad)
         if not layer.needs_dx:
             return None
         w, image = layer.weight.data, x.shape[1:3]
@@ -161,9 +164,9 @@ class BlockedConvTranspose2d:
 
     def backward(self, layer: ConvTranspose2d, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
         (x,) = layer.saved()
-        layer.weight.grad += self.sums.weight_gradient(dy, x, layer.window, layer.groups)
+        self.sums.add_weight_gradient(dy, x, layer.window, layer.groups, layer.weight.grad)
         if layer.bias is not None:
-            layer.bias.grad += self.sums.sum_rows(dy)
+            self.sums.add_sums(dy, layer.bias.grad)
         if not layer.needs_dx:
             return None
         return self.sums.convolve(dy, layer.weight.data, None, layer.window, layer.groups)

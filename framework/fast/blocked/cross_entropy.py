@@ -24,7 +24,7 @@ class BlockedCrossEntropy:
 
     def forward(self, layer: CrossEntropyLoss, prediction: Array, target: Array) -> Array:
         if target.shape == prediction.shape:
-            return self._forward_probabilities(layer, prediction, target)
+            return self.forward_probabilities(layer, prediction, target)
         x = prediction.reshape(-1, prediction.shape[-1])  # (N, C)
         counted = (target != layer.ignore_index).reshape(-1)  # (N,)
         t = np.where(counted, target.reshape(-1), 0)  # (N,)  valid indices
@@ -42,7 +42,10 @@ class BlockedCrossEntropy:
         layer.save(e, s, t, a, b, counted, total, prediction.shape)
         return _reduced(layer, losses.reshape(target.shape), total)
 
-    def _forward_probabilities(self, layer, prediction, target):  # both (..., C)
+    def forward_probabilities(
+        self, layer: CrossEntropyLoss, prediction: Array, target: Array
+    ) -> Array:  # both (..., C)
+        """Compute forward for target probabilities of all classes."""
         classes = prediction.shape[-1]
         x = prediction.reshape(-1, classes)  # (N, C)
         q = target.reshape(-1, classes).astype(x.dtype, copy=False)  # (N, C)
@@ -61,7 +64,22 @@ class BlockedCrossEntropy:
         return _reduced(layer, losses, total)
 
     def backward(self, layer: CrossEntropyLoss, dloss: Any = 1.0) -> Array:
-        e, s, t, a, b, counted, total, shape = layer.saved()
+        return self.differentiate(layer, dloss, *layer.saved())
+
+    def differentiate(
+        self,
+        layer: CrossEntropyLoss,
+        dloss: Any,
+        e: Array,
+        s: Array,
+        t: Array | None,
+        a: Array,
+        b: Array | None,
+        counted: Array | None,
+        total: Any,
+        shape: tuple[int, ...],
+    ) -> Array:
+        """Compute backward from what forward has saved."""
         dloss = check_dloss(layer, dloss, e.reshape(shape)[..., 0])
         scale = of_rows = dloss if layer.reduction == "none" else dloss / total
         if np.ndim(scale):  # one per row
@@ -79,7 +97,7 @@ class BlockedCrossEntropy:
         dx *= (scale * (a + b.sum()) / s)[:, None]  # (N, C)
         dx[rows, t] -= scale * a
         dx -= of_rows * b
-        np.copyto(dx, 0, where=~counted[:, None])  # dx[~counted] would make a GPU's host wait
+        np.copyto(dx, 0, where=~counted[:, None])
         return dx.reshape(shape)  # (..., C)
 
     @staticmethod

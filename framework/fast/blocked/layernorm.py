@@ -21,7 +21,7 @@ class BlockedLayerNorm:
     """Compute on rows (N, D), all axes of a row as one, in blocks of rows."""
 
     def forward(self, layer: LayerNorm, x: Array) -> Array:  # x (..., *normalized_shape)
-        weight, bias = _vectors(layer)
+        weight, bias = vectors(layer)
         y, x_hat, rstd = self.layer_norm(
             x.reshape(-1, math.prod(layer.normalized_shape)), weight, bias, layer.eps
         )
@@ -30,7 +30,7 @@ class BlockedLayerNorm:
 
     def backward(self, layer: LayerNorm, dy: Array) -> Array:  # dy (..., *normalized_shape)
         x_hat, rstd = layer.saved()
-        weight, bias = _vectors(layer)
+        weight, bias = vectors(layer)
         dx, dw, db = self.layer_norm_backward(dy.reshape(x_hat.shape), x_hat, rstd, weight, bias)
         if layer.weight is not None:
             layer.weight.grad += dw.reshape(layer.normalized_shape)
@@ -136,6 +136,6 @@ class BlockedRMSNorm:
         return dx  # (..., *normalized_shape)
 
 
-def _vectors(layer):
+def vectors(layer: LayerNorm) -> list[Array | None]:
     """Return w and b as vectors, or None."""
     return [p if p is None else p.data.reshape(-1) for p in (layer.weight, layer.bias)]

@@ -26,7 +26,7 @@ class BlockedLinear:
         x_rows = x.reshape(-1, layer.in_features)  # (N, I)
         self.add_product(dy_rows.T, x_rows, layer.weight.grad)
         if layer.bias is not None:
-            layer.bias.grad += self.sum_rows(dy_rows)
+            self.add_sums(dy_rows, layer.bias.grad)
         if not layer.needs_dx:
             return None
         return self.multiply(dy_rows, layer.weight.data).reshape(x.shape)
@@ -42,6 +42,6 @@ class BlockedLinear:
         out += a @ b
 
     @staticmethod
-    def sum_rows(rows: Array) -> Array:
-        """Return Σ_n of rows (N, O)."""
-        return channel_sums(rows)
+    def add_sums(rows: Array, out: Array) -> None:
+        """Add Σ_n of rows (N, O) to ``out`` (O,)."""
+        out += channel_sums(rows)

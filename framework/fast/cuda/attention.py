@@ -1,5 +1,6 @@
 """MultiHeadAttention on a GPU: products by cuBLAS, and softmax with dropout in one kernel."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from firstlight.fast.conditions import gpu_float
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.dropout import philox_arguments
 from firstlight.fast.cuda.gemm import matmul
-from firstlight.fast.cuda.kernel import launch
+from firstlight.fast.cuda.kernel import launch_rows
 from firstlight.fast.cuda.linear import CudaLinear
 from firstlight.nn.attention import MultiHeadAttention
 from firstlight.support import rng as randomness
@@ -33,8 +34,7 @@ class CudaAttention(BlockedAttention):
         scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
         lse = np.empty_like(q, shape=(*q.shape[:3], 1))
         extra = _softmax_arguments(q, k, lse, **options)
-        if scores.size:
-            launch("attention", "softmax_rows", q, lse.size, scores, lse, *extra)
+        launch_rows("attention", "softmax_rows", q, lse.size, k.shape[2], scores, lse, *extra)
         y[...] = matmul(scores, v)
         return lse
 
@@ -55,8 +55,8 @@ class CudaAttention(BlockedAttention):
         scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
         dp = matmul(dy, v.swapaxes(-1, -2))  # (N, H, T, S)
         extra = _softmax_arguments(q, k, lse, **options)
-        if scores.size:
-            launch("attention", "softmax_rows_backward", q, lse.size, scores, dp, lse, *extra)
+        arguments = (lse.size, k.shape[2], scores, dp, lse, *extra)
+        launch_rows("attention", "softmax_rows_backward", q, *arguments)
         dv[...] = matmul(scores.swapaxes(-1, -2), dy)
         dq[...] = matmul(dp, k)
         dk[...] = matmul(dp.swapaxes(-1, -2), q)
@@ -69,7 +69,8 @@ def _softmax_arguments(q, k, unused, *, bias=None, causal=False, dropout=0.0, se
         bias = contiguous(bias.astype(q.dtype, copy=False))
         strides = [s // bias.itemsize if n > 1 else 0 for s, n in zip(
             bias.strides[:2], bias.shape[:2], strict=True)]  # fmt: skip
-    sizes = (float(q.shape[3] ** -0.5), heads, queries, keys, int(causal), has_bias, *strides)
     shape = (len(q), heads, queries, keys)
+    scale, rows = float(q.shape[3] ** -0.5), math.prod(shape[:3])
+    sizes = (scale, rows, heads, queries, keys, int(causal), has_bias, *strides)
     drawing = philox_arguments(dropout, seeds, shape, unused)
     return (bias if has_bias else unused, *sizes, *drawing)

@@ -12,7 +12,7 @@ from firstlight.fast.blocked.convolution import (
     BlockedSums,
 )
 from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import channel_sums, contiguous, rows_of
+from firstlight.fast.cuda.cupy_ops import add_column_sums, contiguous, rows_of
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.fast.cuda.windows import geometry
@@ -41,14 +41,17 @@ class CudaSums(BlockedSums):
             y += bias
         return y
 
-    def weight_gradient(self, x: Array, dy: Array, window: Window, groups: int) -> Array:
+    def add_weight_gradient(
+        self, x: Array, dy: Array, window: Window, groups: int, out: Array
+    ) -> None:
         rows, columns = window.axes(x.shape[1:3])
-        dy_rows, size = rows_of(dy), rows.taps * columns.taps * (x.shape[3] // groups)
-        dw = np.zeros_like(x, order="C", shape=(dy.shape[3], size))
+        dy_rows, dw = rows_of(dy), contiguous(out)
+        dw = dw.reshape(len(dw), -1)  # (O, K)
         for of_x, of_y in _groups(groups, x.shape[3], dy.shape[3]):
             for of_rows, matrix in _patches(x[..., of_x], rows, columns):
                 matmul(dy_rows[of_rows, of_y].T, matrix, out=dw[of_y], accumulate=True)
-        return dw.reshape(len(dw), rows.taps, columns.taps, -1)
+        if not out.flags.c_contiguous:
+            out[...] = dw.reshape(out.shape)
 
     def input_gradient(
         self, dy: Array, w: Array, window: Window, image: tuple[int, int], groups: int
@@ -68,8 +71,8 @@ class CudaSums(BlockedSums):
                     given[...] = part
         return dx
 
-    def sum_rows(self, dy: Array) -> Array:
-        return channel_sums(dy)
+    def add_sums(self, dy: Array, out: Array) -> None:
+        add_column_sums(rows_of(dy), out)
 
 
 @form(Conv2d, when=[gpu_float])

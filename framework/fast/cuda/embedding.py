@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight.fast.blocked.embedding import BlockedEmbedding
 from firstlight.fast.conditions import gpu_float_weight
-from firstlight.fast.cuda.cupy_ops import column_sums, contiguous
+from firstlight.fast.cuda.cupy_ops import add_column_sums, contiguous
 from firstlight.fast.cuda.kernel import launch
 from firstlight.nn.embedding import Embedding
 from firstlight.support.array import Array
@@ -37,4 +37,4 @@ class CudaEmbedding(BlockedEmbedding):
         partial = np.empty_like(rows, shape=(chunks, vocabulary, width))
         arguments = (index, contiguous(rows), partial, count, width, vocabulary, chunk)
         launch("embedding", "embedding_dw", rows, (vocabulary, chunks), *arguments)
-        table += column_sums(partial.reshape(chunks, -1)).reshape(table.shape)
+        add_column_sums(partial.reshape(chunks, -1), table)

@@ -17,6 +17,8 @@ from firstlight.support.forms import forget_choices
 FOLDER = Path(__file__).with_name("kernels")
 REAL = {"float32": "float", "float64": "double"}
 BLOCK = 256  # threads
+WARP = 32  # threads that exchange values without shared memory
+LONG = 1024  # numbers in a row that has a block to itself
 
 _functions, _problem = {}, []
 
@@ -59,7 +61,7 @@ def launch(
     like: Array,
     grid: int | tuple[int, ...],
     *args: Any,
-    block: int = BLOCK,
+    block: int | tuple[int, ...] = BLOCK,
 ) -> None:
     """Run a kernel.
 
@@ -72,7 +74,7 @@ def launch(
         Blocks.
     *args : array, int or float
         Contiguous arrays; an int is passed as int, a float as Real, NumPy's scalars as they are.
-    block : int
+    block : int or tuple of int
         Threads in a block.
     """
     dtype = like.dtype
@@ -80,7 +82,27 @@ def launch(
         np.int32(a) if type(a) is int else dtype.type(a) if type(a) is float else a for a in args
     ]
     grid = grid if isinstance(grid, tuple) else (grid,)
-    _function(file, function, dtype.name)(grid, (block,), tuple(passed))
+    block = block if isinstance(block, tuple) else (block,)
+    _function(file, function, dtype.name)(grid, block, tuple(passed))
+
+
+def launch_rows(
+    file: str, function: str, like: Array, rows: int, width: int, *args: Any, chunk: int = 0
+) -> None:
+    """Run a kernel in which a warp computes a row of numbers, or a block if rows are long.
+
+    Parameters
+    ----------
+    file, function, like, *args
+        See `launch`.
+    rows, width : int
+        Number of rows, and of numbers in each.
+    chunk : int
+        Rows of a block; by default as many as it has warps.
+    """
+    block = (WARP, BLOCK // WARP) if width <= LONG else (BLOCK, 1)
+    if rows and width:
+        launch(file, function, like, -(-rows // (chunk or block[1])), *args, block=block)
 
 
 def blocks_for(count: int, per_thread: int = 1) -> int:

@@ -1,11 +1,11 @@
-"""LayerNorm on a GPU: one kernel forward, one for dx, and sums over rows."""
+"""LayerNorm on a GPU: one kernel forward; one backward, and sums of what its blocks have summed."""
 
 import numpy as np
 
-from firstlight.fast.blocked.layernorm import BlockedLayerNorm
+from firstlight.fast.blocked.layernorm import BlockedLayerNorm, vectors
 from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import column_sums, contiguous
-from firstlight.fast.cuda.kernel import launch
+from firstlight.fast.cuda.cupy_ops import CHUNK, add_column_sums, contiguous
+from firstlight.fast.cuda.kernel import launch_rows
 from firstlight.nn.layernorm import LayerNorm
 from firstlight.support.array import Array
 from firstlight.support.forms import form
@@ -13,7 +13,7 @@ from firstlight.support.forms import form
 
 @form(LayerNorm, when=[gpu_float])
 class CudaLayerNorm(BlockedLayerNorm):
-    """Compute one row in each block of threads."""
+    """Compute one row in each warp; backward reads dy and x̂ from memory once."""
 
     def layer_norm(
         self, x: Array, weight: Array | None, bias: Array | None, eps: float
@@ -23,19 +23,22 @@ class CudaLayerNorm(BlockedLayerNorm):
         y = x_hat if weight is None else np.empty_like(x)
         w, b = (rstd if p is None else p for p in (weight, bias))
         has_w, has_b = int(weight is not None), int(bias is not None)
-        if x.size:
-            arguments = (x, w, b, y, x_hat, rstd, float(eps), x.shape[1], has_w, has_b)
-            launch("layernorm", "layer_norm", x, len(x), *arguments)
+        arguments = (x, w, b, y, x_hat, rstd, float(eps), *x.shape, has_w, has_b)
+        launch_rows("layernorm", "layer_norm", x, *x.shape, *arguments)
         return y, x_hat, rstd
 
-    def layer_norm_backward(
-        self, dy: Array, x_hat: Array, rstd: Array, weight: Array | None, bias: Array | None
-    ) -> tuple[Array, Array | None, Array | None]:
-        dy = contiguous(dy)
+    def backward(self, layer: LayerNorm, dy: Array) -> Array:  # dy (..., *normalized_shape)
+        x_hat, rstd = layer.saved()
+        weight, bias = vectors(layer)
+        dy_rows = contiguous(dy).reshape(x_hat.shape)  # (N, D)
         dx = np.empty_like(x_hat)
-        w, has_w = (rstd, 0) if weight is None else (weight, 1)
-        if dy.size:
-            arguments = (dy, x_hat, rstd, w, dx, dy.shape[1], has_w)
-            launch("layernorm", "layer_norm_dx", dy, len(dy), *arguments)
-        dw = None if weight is None else column_sums(dy, x_hat)
-        return dx, dw, None if bias is None else column_sums(dy)
+        rows, width = dx.shape
+        chunk = max(8, -(-rows // CHUNK))  # so that the parts are summed in one stage
+        has_w, has_b = int(weight is not None), int(bias is not None)
+        parts = np.empty_like(dx, shape=(has_w + has_b, -(-rows // chunk), width))  # of dw and db
+        w, dw, db = (weight, parts[0], parts[-1]) if has_w else (rstd, rstd, rstd)
+        arguments = (dy_rows, x_hat, rstd, w, dx, dw, db, rows, width, chunk, has_w, has_b)
+        launch_rows("layernorm", "layer_norm_backward", dx, rows, width, *arguments, chunk=chunk)
+        for parameter, part in zip((layer.weight, layer.bias), parts, strict=False):
+            add_column_sums(part, parameter.grad)
+        return dx.reshape(dy.shape)

@@ -2,7 +2,7 @@
 
 from firstlight.fast.blocked.linear import BlockedLinear
 from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import channel_sums
+from firstlight.fast.cuda.cupy_ops import add_column_sums, contiguous
 from firstlight.fast.cuda.gemm import matmul
 from firstlight.nn.linear import Linear
 from firstlight.support.array import Array
@@ -22,5 +22,5 @@ class CudaLinear(BlockedLinear):
         matmul(a, b, out=out, accumulate=True)
 
     @staticmethod
-    def sum_rows(rows: Array) -> Array:
-        return channel_sums(rows)
+    def add_sums(rows: Array, out: Array) -> None:
+        add_column_sums(contiguous(rows), out)

@@ -1,9 +1,11 @@
 """Kernels against their twins in NumPy, where no layer's test would tell: emulated on the CPU."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import philox
 import pytest
-from standin import installed, kernels
+from standin import counts, installed, kernels
 
 import firstlight as fl
 from firstlight import Parameter, nn, optim
@@ -11,16 +13,16 @@ from firstlight.data._resident import Resident
 from firstlight.data.dataset import ArrayDataset
 from firstlight.fast.blocked import optimizers as blocked
 from firstlight.fast.blocked import pooling
-from firstlight.fast.blocked.cross_entropy import BlockedCrossEntropy
 from firstlight.fast.cuda import cupy_ops
 from firstlight.fast.cuda.attention import CudaAttention
-from firstlight.fast.cuda.cross_entropy import CudaCrossEntropy
 from firstlight.fast.cuda.embedding import CudaEmbedding
 from firstlight.fast.cuda.images import CudaMaxPool2d
 from firstlight.fast.cuda.optimizers import corrections, sum_of_squares
 from firstlight.nn.window import Window
 from firstlight.optim.loss_scale import LossScale
+from firstlight.support import forms
 from firstlight.support.backend import to_device
+from firstlight.training.means import MeanMetrics
 
 pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 RNG = np.random.default_rng(7)
@@ -84,21 +86,22 @@ def test_a_rule_that_is_overridden_is_not_passed_by():
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("biased", [False, True])
-def test_attention_with_dropout_is_its_definition(causal, biased):
+@pytest.mark.parametrize("keys", [5, 1100])  # a row in a warp, in a block
+def test_attention_with_dropout_is_its_definition(causal, biased, keys):
     n, h, t, d, p, seed = 2, 3, 5, 4, 0.4, 11
     fl.seed_everything(seed)
     fl.rng.begin_pass()
-    q, k, v, dy = (RNG.standard_normal((n, h, t, d)) for _ in range(4))
-    bias = RNG.standard_normal((n, 1, t, t)) if biased else None
+    q, k, v, dy = (RNG.standard_normal((n, h, size, d)) for size in (t, keys, keys, t))
+    bias = RNG.standard_normal((n, 1, t, keys)) if biased else None
     options = {"bias": there(bias) if biased else None, "causal": causal, "dropout": p}
     options["seeds"] = CudaAttention.draw_seeds(there(q))
-    y, *gradients = (there(np.full_like(q, np.nan)) for _ in range(4))
+    y, *gradients = (there(np.full_like(x, np.nan)) for x in (q, q, k, v))
     inputs = there(q), there(k), there(v), y
     lse = CudaAttention.attend(*inputs, **options)
     CudaAttention.attend_backward(there(dy), *inputs, lse, *gradients, **options)
     scores = q @ k.swapaxes(-1, -2) / d**0.5 + (bias if biased else 0)
     if causal:
-        scores += np.triu(np.full((t, t), -np.inf), 1)
+        scores += np.triu(np.full((t, keys), -np.inf), keys - t + 1)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     drawn = philox.uniform(weights.size, step=1, call=1, seed=seed).reshape(weights.shape)
@@ -109,6 +112,35 @@ def test_attention_with_dropout_is_its_definition(causal, biased):
     expected = ds @ k, ds.swapaxes(-1, -2) @ q, (weights * factors).swapaxes(-1, -2) @ dy
     for found, one in zip(gradients, expected, strict=True):
         same(found, one)
+
+
+@pytest.mark.parametrize("width", [1, 33, 700, 1100])
+@pytest.mark.parametrize("rows", [1, 33, 700])
+def test_layer_norm_is_its_lesson(width, rows):
+    layer = nn.LayerNorm(width).to(dtype="float64")
+    for parameter in layer.parameters():
+        parameter.data[...] = RNG.standard_normal(width)
+    x, dy = RNG.standard_normal((2, rows, width))
+    found = []
+    for put in (np.asarray, there):
+        layer.to(device="cpu" if put is np.asarray else "cuda:0")
+        layer.zero_grad()
+        y = layer(put(x))
+        found.append([y, layer.backward(put(dy)), *(p.grad.copy() for p in layer.parameters())])
+    for one, other in zip(found[1], found[0], strict=True):
+        same(one, other)
+
+
+@pytest.mark.parametrize("denominator", [3, None, np.array(3), np.array(3, "int32"), np.array(0.5)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_means_on_the_device_are_those_on_the_host(dtype, denominator):
+    means = [MeanMetrics(), MeanMetrics()]
+    for put, one in zip((np.asarray, there), means, strict=True):
+        for value in np.array([0.25, 7, 1e-3], dtype):
+            d = put(denominator) if isinstance(denominator, np.ndarray) else denominator
+            one.add({"loss": put(value), "acc": 1.0}, 5, {"loss": d})
+    assert means[1].state_dict() == means[0].state_dict()
+    assert counts.launches
 
 
 def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
@@ -139,12 +171,16 @@ def test_places_of_large_windows_do_not_fit_into_a_byte():
     same(layer.backward(y), x)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 33, 5000])
-def test_sums_in_two_stages(rows):
-    x, other = RNG.standard_normal((rows, 3)), RNG.standard_normal((rows, 3))
+@pytest.mark.parametrize("rows", [0, 1, 33, 257, 5000])
+@pytest.mark.parametrize("columns", [1, 33, 700])
+def test_sums_in_two_stages(rows, columns):
+    x, other = RNG.standard_normal((rows, columns)), RNG.standard_normal((rows, columns))
     same(cupy_ops.column_sums(there(x)), x.sum(axis=0))
-    if rows:
-        same(cupy_ops.column_sums(there(x), there(other)), (x * other).sum(axis=0))
+    same(cupy_ops.column_sums(there(x), there(other)), (x * other).sum(axis=0))
+    total = there(np.ones((2, columns)).T)[:, 0]  # not contiguous
+    for out in (total, there(np.ones(columns))):
+        cupy_ops.add_column_sums(there(x), out)
+        same(out, 1 + x.sum(axis=0))
 
 
 @pytest.mark.parametrize("vocabulary", [5, 2000])  # the table is small or large
@@ -170,29 +206,85 @@ def test_a_batch_is_gathered_and_scaled(dtype):
     same(device.take_scaled(device.arrays[0], there(places), 0.25), expected)
 
 
+def both(layer, x, t, dloss=1.0):
+    """Return loss, dx, metrics and denominators, from the lesson and from the kernels."""
+    found = []
+    for put in (np.asarray, there):
+        layer.to(device="cpu" if put is np.asarray else "cuda:0")
+        with forms.only() if put is np.asarray else nullcontext():
+            loss = layer(put(x), put(t))
+            dx = layer.backward(put(dloss) if isinstance(dloss, np.ndarray) else dloss)
+            counts = layer.denominators(put(x), put(t))
+            found.append([loss, dx, layer.metrics(put(x), put(t))["acc"], *counts.values()])
+    return found
+
+
+LOSSES = {
+    "plain": {},
+    "weights": {"weight": [0.0, *[0.5, 2.0] * 64]},
+    "smoothing": {"label_smoothing": 0.3},
+    "both": {"weight": [0.0, *[0.5, 2.0] * 64], "label_smoothing": 0.3},
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_softmax_of_large_logits_is_finite(dtype):
-    x = RNG.standard_normal((6, 40)).astype(dtype) * 1000
-    t, counted, b = RNG.integers(0, 40, 6), np.arange(6) != 3, np.ones(40, dtype)
-    expected = BlockedCrossEntropy.parts(x, t, counted, b)
-    found = CudaCrossEntropy.parts(there(x), there(t), there(counted), there(b))
+@pytest.mark.parametrize("classes", [129, 2000])  # a row in a warp, in a block
+def test_cross_entropy_is_its_lesson(classes, dtype, reduction, name):
+    options = dict(LOSSES[name])
+    if "weight" in options:
+        options["weight"] = np.resize(options["weight"], classes)
+    layer = nn.CrossEntropyLoss(**options, reduction=reduction).to(dtype=dtype)
+    x = (RNG.standard_normal((2, 9, classes)) * 100).astype(dtype)
+    t = RNG.integers(1, classes, (2, 9))
+    t[0, 1::3] = layer.ignore_index
+    if name != "plain":
+        x[..., 0] = -np.inf if "weight" in options else x[..., 0]  # its class counts nowhere
+    dloss = RNG.standard_normal((2, 9)).astype(dtype) if reduction == "none" else 1.5
+    expected, found = both(layer, x, t, dloss)
     for one, other in zip(found, expected, strict=True):
-        same(one, other, 1e-5 if dtype == "float32" else 1e-11)
+        if other is None:
+            assert one is None
+        else:
+            assert np.isfinite(other).all()
+            np.testing.assert_allclose(
+                one.get(), other, *([2e-5] * 2 if dtype == "float32" else [1e-10] * 2)
+            )
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rows_that_do_not_count_are_taken_for_zeros(bad, dtype):
-    x = RNG.standard_normal((4, 40)).astype(dtype)
-    x[1], x[2, ::3], x[3, 0] = bad, bad, -np.inf  # the last row counts, its first class has no b
-    t, counted, b = RNG.integers(1, 40, 4), np.array([True, False, False, True]), np.ones(40, dtype)
-    b[0] = 0
-    expected = BlockedCrossEntropy.parts(x, t, counted, b)
-    with np.errstate(invalid="ignore"):  # the kernel's inf - inf
-        found = CudaCrossEntropy.parts(there(x), there(t), there(counted), there(b))
-    for one, other in zip(found, expected, strict=True):
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_rows_that_do_not_count_are_taken_for_zeros(bad, smoothing):
+    layer = nn.CrossEntropyLoss(label_smoothing=smoothing).to(dtype="float64")
+    x, t = RNG.standard_normal((4, 40)), np.array([3, -100, -100, 39])
+    x[1], x[2, ::3] = bad, bad
+    for one, other in zip(*both(layer, x, t)[::-1], strict=True):
         assert np.isfinite(other).all()
-        same(one, other, 1e-5 if dtype == "float32" else 1e-11)
+        np.testing.assert_allclose(one.get(), other, 1e-11, 1e-11)
+
+
+def test_a_loss_without_rows_that_count_is_zero():
+    x, t = RNG.standard_normal((4, 40)), np.full(4, -100)
+    for one, other in zip(*both(nn.CrossEntropyLoss(), x, t)[::-1], strict=True):
+        np.testing.assert_array_equal(one.get(), other)
+        assert not np.any(other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [3, 2000])
+def test_the_right_class_is_the_first_of_the_largest_and_nan_is_larger(classes, dtype):
+    x = RNG.integers(0, 3, (200, classes)).astype(dtype)  # many are equal
+    x[::5] = np.where(RNG.random(x[::5].shape) < 2 / classes, np.nan, x[::5])
+    x[1::5] = np.where(RNG.random(x[1::5].shape) < 2 / classes, np.inf, -np.inf)
+    largest = x.argmax(axis=1)
+    t = np.where(RNG.random(200) < 0.6, largest, (largest + RNG.integers(-1, 2, 200)) % classes)
+    t[::7] = -100
+    layer = nn.CrossEntropyLoss()
+    expected = layer.metrics(x, t)["acc"]
+    assert 0.5 < expected < 1
+    found = layer.metrics(there(x), there(t.astype("int32")))["acc"]
+    assert float(found) == expected
 
 
 @pytest.mark.parametrize("size", [1, 1000, 40_000])

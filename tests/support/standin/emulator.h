@@ -1,5 +1,6 @@
 // CUDA on a CPU, as far as our kernels use it: one block after another; where threads of a block
-// wait for each other, each is a fibre (ucontext) that hands over at __syncthreads.
+// wait for each other, each is a fibre (ucontext) that hands over at __syncthreads, and where
+// those of a warp exchange values.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -22,20 +23,24 @@ using std::exp;
 using std::log;
 using std::sqrt;
 using std::erf;
+using std::expm1;
+using std::log1p;
 using std::tanh;
 using std::isfinite;
 
 typedef void (*Call)(void**);
 static ucontext_t caller;
-struct Fibre { ucontext_t context; dim3 index; int barriers; bool done; };
+enum Wait { READY, FOR_WARP, FOR_BLOCK, DONE };
+struct Fibre { ucontext_t context; dim3 index; unsigned number; Wait waits; };
 static Fibre* running;
 static Call current;
 static void** arguments;
-static void body() { current(arguments); running->done = true; }
-static void __syncthreads() {
-    running->barriers++;
+static void body() { current(arguments); running->waits = DONE; }
+static void wait(Wait what) {
+    running->waits = what;
     swapcontext(&running->context, &caller);
 }
+static void __syncthreads() { wait(FOR_BLOCK); }
 static int __syncthreads_or(int condition) {
     static int any;
     if (!threadIdx.x) any = 0;
@@ -45,6 +50,21 @@ static int __syncthreads_or(int condition) {
     int found = any;
     __syncthreads();
     return found;
+}
+template <class T> static T __shfl_xor_sync(unsigned, T value, int distance) {
+    static T values[1024];
+    values[running->number] = value;
+    wait(FOR_WARP);
+    T found = values[running->number ^ distance];
+    wait(FOR_WARP);  // before somebody writes the next value
+    return found;
+}
+// Let fibres [first, stop) go on if all wait for the same.
+static bool release(std::vector<Fibre>& fibres, unsigned first, unsigned stop, Wait what) {
+    for (unsigned i = first; i < stop; i++)
+        if (fibres[i].waits != what) return false;
+    for (unsigned i = first; i < stop; i++) fibres[i].waits = READY;
+    return true;
 }
 static int run_together(Call call, void** args) {
     const size_t STACK = 1 << 16;
@@ -56,7 +76,7 @@ static int run_together(Call call, void** args) {
     for (unsigned i = 0; i < n; i++) {
         Fibre& f = fibres[i];
         f.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / blockDim.x / blockDim.y};
-        f.barriers = 0, f.done = false;
+        f.number = i, f.waits = READY;
         getcontext(&f.context);
         f.context.uc_stack = {stacks.data() + i * STACK, 0, STACK};
         f.context.uc_link = &caller;
@@ -65,16 +85,16 @@ static int run_together(Call call, void** args) {
     for (;;) {
         unsigned finished = 0;
         for (Fibre& f : fibres) {
-            if (!f.done) {
+            if (f.waits == READY) {
                 running = &f, threadIdx = f.index;
                 swapcontext(&caller, &f.context);
             }
-            finished += f.done;
+            finished += f.waits == DONE;
         }
-        for (Fibre& f : fibres)
-            if (f.barriers != fibres[0].barriers) return 1;
         if (finished == n) return 0;
-        if (finished) return 1;
+        bool moved = release(fibres, 0, n, FOR_BLOCK);
+        for (unsigned i = 0; i < n; i += WARP) moved |= release(fibres, i, min(i + WARP, n), FOR_WARP);
+        if (!moved) return 1;
     }
 }
 

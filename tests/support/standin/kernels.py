@@ -15,7 +15,11 @@ from standin.array import check, ndarray
 from standin.device import counts
 
 HEADER = Path(__file__).with_name("emulator.h")
-FEW = 8  # threads of a block that adds up together, in place of 256: each switch costs a µs
+# Threads of a block that adds up together, and of its warps, in place of 256 and 32: each switch
+# costs a µs.
+FEW, WARP = 8, 4
+SMALLER = {(256,): (FEW,), (256, 1): (FEW, 1), (32, 8): (WARP, FEW // WARP)}  # blocks
+SIZES = f"-DTHREADS={FEW}", f"-DWARP={WARP}"
 FOLDER = Path(tempfile.gettempdir()) / "firstlight-emulated-kernels"
 
 
@@ -39,9 +43,11 @@ class RawModule:
         sizes = (ctypes.c_int * 32).in_dll(self.shared, f"sizes_{name}")
 
         def kernel(grid, block, args):
-            if "THREADS" in self.bodies[name] or "block_" in self.bodies[name]:
-                assert block == (256,), "our kernels that add up in blocks expect 256 threads"
-                block = (FEW,)
+            if TOGETHER.search(self.bodies[name]):
+                assert block in SMALLER, "our kernels that add up in blocks expect 256 threads"
+                if len(block) == 2:  # as many rows, or columns, in smaller blocks
+                    grid = (grid[0] * 8, *grid[1:])
+                block = SMALLER[block]
             values = [_argument(arg) for arg in args]
             given = [ctypes.sizeof(value) for value in values]
             expected = list(sizes[: sizes[31]])
@@ -78,7 +84,8 @@ def _argument(value):
     raise TypeError(f"Unsupported type {type(value)}")
 
 
-WAITS = re.compile("block_|__syncthreads")  # in kernels whose threads wait for each other
+TOGETHER = re.compile("THREADS|row_sum|row_max")  # in kernels with a certain size of blocks
+WAITS = re.compile("row_sum|row_max|__syncthreads")  # in those whose threads wait for each other
 
 
 def bodies(code):
@@ -102,7 +109,7 @@ def built(code, defines):
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
             source, made = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             source.write_text(text)
-            flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", f"-DTHREADS={FEW}", *defines]
+            flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", *SIZES, *defines]
             done = subprocess.run(
                 [compiler(), *flags, str(source), "-o", str(made)], capture_output=True, text=True
             )

@@ -1,4 +1,5 @@
-// The softmax of attention, between its matrix products; one block a row of scores (N, H, T, S).
+// The softmax of attention, between its matrix products; a row of scores (N, H, T, S) in a warp
+// or in a block.
 // score = scale s + bias, and -inf where a causal query must not look. Dropout's factors are
 // drawn again in backward from the same (seed, step, call, first + element), not stored.
 
@@ -6,8 +7,7 @@ struct Row {
     int n, h, t;
 };
 
-__device__ __forceinline__ Row row_of(int heads, int queries) {
-    int row = blockIdx.x;
+__device__ __forceinline__ Row row_of(int row, int heads, int queries) {
     return {row / queries / heads, row / queries % heads, row % queries};
 }
 
@@ -18,27 +18,29 @@ __device__ __forceinline__ Real kept(
 }
 
 // scores s become the weights after dropout; lse = log Σ exp(score).
-// Twin: firstlight.fast.blocked.attention.attention. Floor: scores read and written once each.
+// Twin: firstlight.fast.blocked.attention_tiles.attend. Floor: scores read and written once each.
 extern "C" __global__ void softmax_rows(
-    Real* scores, Real* lse, const Real* bias, Real scale, int heads, int queries, int keys,
+    Real* scores, Real* lse, const Real* bias, Real scale, int rows, int heads, int queries, int keys,
     int causal, int has_bias, int bias_n, int bias_h, float p, const unsigned* step, unsigned call,
     unsigned seed0, unsigned seed1, unsigned first) {
-    Row at = row_of(heads, queries);
-    size_t row = blockIdx.x, start = row * keys;
+    int row = row_of_thread();
+    if (row >= rows) return;
+    Row at = row_of(row, heads, queries);
+    size_t start = (size_t)row * keys;
     const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
     int seen = causal ? keys - queries + at.t + 1 : keys;
-    Real lowest = sizeof(Real) == 4 ? Real(-1.7e38) : Real(-8.9e307), largest = lowest;
-    for (int j = threadIdx.x; j < seen; j += THREADS) {
-        Real score = scale * scores[start + j] + (has_bias ? b[j] : Real(0));
-        scores[start + j] = score;
-        largest = max(largest, score);
-    }
-    largest = block_max(largest);
-    Real sum = 0;
-    for (int j = threadIdx.x; j < seen; j += THREADS) sum += exp(scores[start + j] - largest);
-    sum = max(block_sum(sum), sizeof(Real) == 4 ? Real(1.2e-38) : Real(2.3e-308));
-    for (int j = threadIdx.x; j < keys; j += THREADS) {
-        Real weight = j < seen ? exp(scores[start + j] - largest) / sum : Real(0);
+    Real largest = sizeof(Real) == 4 ? Real(-1.7e38) : Real(-8.9e307), sum = 0;
+    for (int j = threadIdx.x; j < seen; j += blockDim.x)
+        largest = max(largest, scale * scores[start + j] + (has_bias ? b[j] : Real(0)));
+    largest = row_max(largest);
+    for (int j = threadIdx.x; j < seen; j += blockDim.x)
+        sum += exp(scale * scores[start + j] + (has_bias ? b[j] : Real(0)) - largest);
+    sum = row_sum(sum);
+    if (sum == 0) sum = sizeof(Real) == 4 ? Real(1.2e-38) : Real(2.3e-308);  // it sees nothing
+    for (int j = threadIdx.x; j < keys; j += blockDim.x) {
+        Real weight = 0;
+        if (j < seen)
+            weight = exp(scale * scores[start + j] + (has_bias ? b[j] : Real(0)) - largest) / sum;
         scores[start + j] = weight * kept(first + start + j, p, step, call, seed0, seed1);
     }
     if (threadIdx.x == 0) lse[row] = log(sum) + largest;
@@ -46,32 +48,34 @@ extern "C" __global__ void softmax_rows(
 
 // With the weight w and dropout's factor m of each element: scores s become w m, and dp becomes
 // scale ds = scale w (dp m - Σ_j w_j m_j dp_j).
-// Twin: firstlight.fast.blocked.attention.attention_backward. Floor: scores and dp read and written.
+// Twin: firstlight.fast.blocked.attention_tiles.attend_backward. Floor: scores and dp read and
+// written.
 extern "C" __global__ void softmax_rows_backward(
-    Real* scores, Real* dp, const Real* lse, const Real* bias, Real scale, int heads, int queries,
-    int keys, int causal, int has_bias, int bias_n, int bias_h, float p, const unsigned* step,
-    unsigned call, unsigned seed0, unsigned seed1, unsigned first) {
-    Row at = row_of(heads, queries);
-    size_t row = blockIdx.x, start = row * keys;
+    Real* scores, Real* dp, const Real* lse, const Real* bias, Real scale, int rows, int heads,
+    int queries, int keys, int causal, int has_bias, int bias_n, int bias_h, float p,
+    const unsigned* step, unsigned call, unsigned seed0, unsigned seed1, unsigned first) {
+    int row = row_of_thread();
+    if (row >= rows) return;
+    Row at = row_of(row, heads, queries);
+    size_t start = (size_t)row * keys;
     const Real* b = bias + (size_t)at.n * bias_n + (size_t)at.h * bias_h + (size_t)at.t * keys;
     int seen = causal ? keys - queries + at.t + 1 : keys;
     Real sum = 0, dot = 0;
-    for (int j = threadIdx.x; j < keys; j += THREADS) {
+    for (int j = threadIdx.x; j < seen; j += blockDim.x) {
+        size_t i = start + j;
+        Real weight = exp(scale * scores[i] + (has_bias ? b[j] : Real(0)) - lse[row]);
+        sum += weight;  // in all 1, but for the rounding of a large lse
+        dot += weight * dp[i] * kept(first + i, p, step, call, seed0, seed1);
+    }
+    sum = row_sum(sum);
+    Real share = sum == 0 ? Real(0) : 1 / sum;  // of a row that sees nothing all weights are 0
+    dot = row_sum(dot) * share;
+    for (int j = threadIdx.x; j < keys; j += blockDim.x) {
         size_t i = start + j;
         Real weight = 0, factor = kept(first + i, p, step, call, seed0, seed1);
-        if (j < seen) weight = exp(scale * scores[i] + (has_bias ? b[j] : Real(0)) - lse[row]);
-        scores[i] = weight;
-        dp[i] *= factor;
-        sum += weight;  // in all 1, but for the rounding of a large lse
-        dot += weight * dp[i];
-    }
-    sum = block_sum(sum);
-    Real share = sum > 0 ? 1 / sum : Real(0);  // of a row that sees nothing all weights are 0
-    dot = block_sum(dot) * share;
-    for (int j = threadIdx.x; j < keys; j += THREADS) {
-        size_t i = start + j;
-        Real weight = scores[i] * share;
-        dp[i] = scale * weight * (dp[i] - dot);
-        scores[i] = weight * kept(first + i, p, step, call, seed0, seed1);
+        if (j < seen)
+            weight = exp(scale * scores[i] + (has_bias ? b[j] : Real(0)) - lse[row]) * share;
+        dp[i] = scale * weight * (dp[i] * factor - dot);
+        scores[i] = weight * factor;
     }
 }

@@ -3,37 +3,38 @@
 // input gives the same bits each time.
 
 #ifndef THREADS
-#define THREADS 256  // of a block that adds up together; a power of two
+#define THREADS 256  // of a block that adds up together
+#define WARP 32
 #endif
 
-// Sum of one value of each thread, as a tree; every thread gets it.
-__device__ __forceinline__ Real block_sum(Real value) {
-    __shared__ Real shared[THREADS];
-    int t = threadIdx.x;
-    shared[t] = value;
+// A row of numbers belongs to blockDim.x threads, which add up together: a warp, or a block of
+// THREADS where rows are long (see launch_rows in kernel.py).
+__device__ __forceinline__ int row_of_thread() { return blockIdx.x * blockDim.y + threadIdx.y; }
+
+// Sum of one value of each thread of a row, as a tree; every thread gets it.
+__device__ __forceinline__ Real row_sum(Real value) {
+    for (int d = WARP / 2; d > 0; d /= 2) value += __shfl_xor_sync(0xffffffffu, value, d);
+    if (blockDim.x == WARP) return value;
+    __shared__ Real parts[THREADS / WARP];
+    __syncthreads();  // before somebody writes to parts again
+    if (threadIdx.x % WARP == 0) parts[threadIdx.x / WARP] = value;
     __syncthreads();
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        if (t < half) shared[t] += shared[t + half];
-        __syncthreads();
-    }
-    Real total = shared[0];
-    __syncthreads();  // before somebody writes to shared again
-    return total;
+    value = 0;
+    for (int i = 0; i < THREADS / WARP; i++) value += parts[i];
+    return value;
 }
 
-// Largest of one value of each thread; every thread gets it.
-__device__ __forceinline__ Real block_max(Real value) {
-    __shared__ Real shared[THREADS];
-    int t = threadIdx.x;
-    shared[t] = value;
+// Largest of one value of each thread of a row; every thread gets it.
+__device__ __forceinline__ Real row_max(Real value) {
+    for (int d = WARP / 2; d > 0; d /= 2)
+        value = max(value, __shfl_xor_sync(0xffffffffu, value, d));
+    if (blockDim.x == WARP) return value;
+    __shared__ Real parts[THREADS / WARP];
     __syncthreads();
-    for (int half = THREADS / 2; half > 0; half /= 2) {
-        if (t < half) shared[t] = max(shared[t], shared[t + half]);
-        __syncthreads();
-    }
-    Real largest = shared[0];
+    if (threadIdx.x % WARP == 0) parts[threadIdx.x / WARP] = value;
     __syncthreads();
-    return largest;
+    for (int i = 0; i < THREADS / WARP; i++) value = max(value, parts[i]);
+    return value;
 }
 
 // Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): random bits

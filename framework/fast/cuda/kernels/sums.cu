@@ -1,31 +1,25 @@
 // Sums over rows, in two stages without atomics: chunks of rows first, then the chunks' sums, by the
-// same kernel. Block (x, y) takes 256 columns of chunk y; neighbours read neighbours.
+// same kernel.
 
-// partial[chunk, c] = Σ x[row, c] over the chunk's rows. Twin: channel_sums.
-// Floor: rows · columns Reals read.
+// out[chunk, c] = Σ a[row, c] over the chunk's rows, or Σ a[row, c] b[row, c]; added to out if adds.
+// A block takes WARP columns; its warps take turns with the rows of the chunk, and their sums are
+// added in their order. Twin: add_column_sums. Floor: rows · columns Reals read, twice as many with b.
 extern "C" __global__ void column_sums(
-    const Real* x, Real* partial, int rows, int columns, int chunk) {
+    const Real* a, const Real* b, Real* out, int rows, int columns, int chunk, int has_b, int adds) {
+    __shared__ Real parts[THREADS / WARP][WARP];
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= columns) return;
     int start = blockIdx.y * chunk, stop = min(start + chunk, rows);
     Real sum = 0;
-    for (int row = start; row < stop; row++) sum += x[(size_t)row * columns + c];
-    partial[(size_t)blockIdx.y * columns + c] = sum;
-}
-
-// partial[chunk, c] = Σ a[row, c] b[row, c]. Twin: channel_dots.
-// Floor: 2 rows · columns Reals read.
-extern "C" __global__ void column_dots(
-    const Real* a, const Real* b, Real* partial, int rows, int columns, int chunk) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= columns) return;
-    int start = blockIdx.y * chunk, stop = min(start + chunk, rows);
-    Real sum = 0;
-    for (int row = start; row < stop; row++) {
+    for (int row = start + threadIdx.y; c < columns && row < stop; row += blockDim.y) {
         size_t i = (size_t)row * columns + c;
-        sum += a[i] * b[i];
+        sum += has_b ? a[i] * b[i] : a[i];
     }
-    partial[(size_t)blockIdx.y * columns + c] = sum;
+    parts[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || c >= columns) return;
+    for (int i = 1; i < blockDim.y; i++) sum += parts[i][threadIdx.x];
+    size_t at = (size_t)blockIdx.y * columns + c;
+    out[at] = adds ? out[at] + sum : sum;
 }
 
 // partial[i] = Σ x² over each threads-th x from i on, in double: no float's square is too large.
