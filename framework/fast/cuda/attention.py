@@ -9,7 +9,7 @@ from firstlight.fast.blocked.attention import BlockedAttention
 from firstlight.fast.conditions import gpu_float
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.dropout import philox_arguments
-from firstlight.fast.cuda.gemm import matmul
+from firstlight.fast.cuda.gemm import Addresses, matmul
 from firstlight.fast.cuda.kernel import launch_rows
 from firstlight.fast.cuda.linear import CudaLinear
 from firstlight.nn.attention import MultiHeadAttention
@@ -30,12 +30,13 @@ class CudaAttention(BlockedAttention):
 
     @staticmethod
     def attend(q: Array, k: Array, v: Array, y: Array, **options: Any) -> Array:
-        q, k, v = contiguous(q), contiguous(k), contiguous(v)
-        scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
+        scores = np.empty_like(q, order="C", shape=(*q.shape[:3], k.shape[2]))  # (N, H, T, S)
+        at = Addresses(q, k, v, y, scores)
+        matmul(q, k.swapaxes(-1, -2), out=scores, addresses=at)
         lse = np.empty_like(q, shape=(*q.shape[:3], 1))
         extra = _softmax_arguments(q, k, lse, **options)
         launch_rows("attention", "softmax_rows", q, lse.size, k.shape[2], scores, lse, *extra)
-        y[...] = matmul(scores, v)
+        matmul(scores, v, out=y, addresses=at)
         return lse
 
     @staticmethod
@@ -51,15 +52,16 @@ class CudaAttention(BlockedAttention):
         dv: Array,
         **options: Any,
     ) -> None:
-        dy, q, k, v = contiguous(dy), contiguous(q), contiguous(k), contiguous(v)
-        scores = matmul(q, k.swapaxes(-1, -2))  # (N, H, T, S)
-        dp = matmul(dy, v.swapaxes(-1, -2))  # (N, H, T, S)
+        scores, dp = np.empty_like(q, order="C", shape=(2, *q.shape[:3], k.shape[2]))
+        at = Addresses(q, k, v, dy, dq, dk, dv, scores, dp)
+        matmul(q, k.swapaxes(-1, -2), out=scores, addresses=at)  # (N, H, T, S)
+        matmul(dy, v.swapaxes(-1, -2), out=dp, addresses=at)  # (N, H, T, S)
         extra = _softmax_arguments(q, k, lse, **options)
         arguments = (lse.size, k.shape[2], scores, dp, lse, *extra)
         launch_rows("attention", "softmax_rows_backward", q, *arguments)
-        dv[...] = matmul(scores.swapaxes(-1, -2), dy)
-        dq[...] = matmul(dp, k)
-        dk[...] = matmul(dp.swapaxes(-1, -2), q)
+        matmul(scores.swapaxes(-1, -2), dy, out=dv, addresses=at)
+        matmul(dp, k, out=dq, addresses=at)
+        matmul(dp.swapaxes(-1, -2), q, out=dk, addresses=at)
 
 
 def _softmax_arguments(q, k, unused, *, bias=None, causal=False, dropout=0.0, seeds=None):

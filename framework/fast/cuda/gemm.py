@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy
 
@@ -25,6 +26,8 @@ OURS = ("float32", "float64")  # half precision is for factors only
 COMPUTE_64F = 70
 DEFAULT_ALGORITHM = -1
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
+
+MOST_ADDRESSES = 9  # arrays in one launch
 
 _state = {"precision": "32", "library": None, "handles": {}}
 
@@ -47,7 +50,57 @@ def precision(name: str) -> Iterator[None]:
         _state["precision"] = before
 
 
-def matmul(a: Array, b: Array, out: Array | None = None, *, accumulate: bool = False) -> Array:
+class Addresses:
+    """The addresses of the matrices in arrays (N, H, ...), made on the device by one kernel.
+
+    cuBLAS takes matrices at equal distances, or a table of their addresses. Heads that lie side by
+    side in rows (N, T, H, D) have no equal distances; the table saves their copies.
+
+    Parameters
+    ----------
+    *arrays : array, shape (N, H, R, C)
+        At most 9, with the same N and H.
+    """
+
+    def __init__(self, *arrays: Array) -> None:
+        self._tables = {}
+        n, heads = arrays[0].shape[:2]
+        equal = all(_layout(x) is not None for x in arrays)
+        if equal or _state["precision"] == "16" or not all(x.size for x in arrays):
+            return  # cuBLAS needs no addresses, or not those of these arrays
+        table = np.empty_like(arrays[0], shape=(len(arrays), n * heads), dtype="int64")
+        numbers = [np.int64(k) for x in arrays for k in (x.data.ptr, *x.strides[:2])]
+        numbers += [np.int64(0)] * (3 * MOST_ADDRESSES - len(numbers))
+        arguments = (table, len(arrays), heads, n * heads, *numbers)
+        launch("addresses", "addresses", arrays[0], blocks_for(n * heads), *arguments)
+        for row, x in zip(table, arrays, strict=True):
+            if _matrix_layout(x) and (x.dtype != "float32" or _aligned(x)):
+                self._tables[_matrices(x)] = row
+
+    def of(self, *arrays: Array) -> list[int] | None:
+        """Return the addresses of the arrays' tables, None if one has none."""
+        rows = [self._tables.get(_matrices(x)) for x in arrays]
+        return None if any(row is None for row in rows) else [row.data.ptr for row in rows]
+
+
+def _aligned(x):
+    """Return True if each matrix starts where the tensor cores may read, which cuBLAS requires."""
+    return _state["precision"] == "32" or not any(k % 16 for k in (x.data.ptr, *x.strides[:2]))
+
+
+def _matrices(x):
+    """Return what the matrices of x (N, H, R, C) and of its transposes share."""
+    return x.data.ptr, x.strides[:2], x.itemsize
+
+
+def matmul(
+    a: Array,
+    b: Array,
+    out: Array | None = None,
+    *,
+    accumulate: bool = False,
+    addresses: Addresses | None = None,
+) -> Array:
     """Return a @ b.
 
     Parameters
@@ -59,6 +112,8 @@ def matmul(a: Array, b: Array, out: Array | None = None, *, accumulate: bool = F
         Output.
     accumulate : bool
         Add the product to ``out`` instead of overwriting it.
+    addresses : Addresses, optional
+        Of the matrices in a, b and ``out``, which need not be at equal distances then.
 
     Examples
     --------
@@ -68,6 +123,10 @@ def matmul(a: Array, b: Array, out: Array | None = None, *, accumulate: bool = F
     array([[2., 3.]])
     """
     if not isinstance(a, np.ndarray) and a.dtype.name in OURS and _library() is not None:
+        if addresses is not None and addresses.of(a, b, out):
+            factors = ((x, _matrix_layout(x)) for x in (a, b))
+            _gemm(*factors, out, out.shape, accumulate, addresses)
+            return out
         return _on_device(a, b, out, accumulate)
     if accumulate:
         out += a @ b
@@ -125,22 +184,29 @@ def _operand(x, batch):
 
 def _layout(x):
     """Return ``(transposed, leading dimension, batch stride)`` in elements, or None."""
-    *batch_strides, s0, s1 = [stride // x.itemsize for stride in x.strides]
-    *batch, rows, columns = x.shape
+    batch_strides, batch = [stride // x.itemsize for stride in x.strides[:-2]], x.shape[:-2]
     for axis in range(len(batch) - 1):
         if batch[axis] > 1 and batch_strides[axis] != batch_strides[axis + 1] * batch[axis + 1]:
             return None
     stride = batch_strides[-1] if batch else 0
+    layout = _matrix_layout(x)
+    return None if layout is None else (*layout[:2], stride)
+
+
+def _matrix_layout(x):
+    """Return the same for one matrix, with a stride of 0."""
+    s0, s1 = [stride // x.itemsize for stride in x.strides[-2:]]
+    rows, columns = x.shape[-2:]
     if (s1 == 1 or columns == 1) and (s0 >= columns or rows == 1) and s1 >= 0:
-        return False, max(s0, columns) if rows > 1 else columns, stride
+        return False, max(s0, columns) if rows > 1 else columns, 0
     if (s0 == 1 or rows == 1) and (s1 >= rows or columns == 1) and s0 >= 0:
-        return True, max(s1, rows) if columns > 1 else rows, stride
+        return True, max(s1, rows) if columns > 1 else rows, 0
     return None
 
 
-def _gemm(left, right, out, shape, accumulate):
+def _gemm(left, right, out, shape, accumulate, addresses=None):
     (a, (a_turned, lda, a_stride)), (b, (b_turned, ldb, b_stride)) = left, right
-    _, ldc, c_stride = _layout(out)
+    ldc = _matrix_layout(out)[1]
     factors, kind = TYPES[a.dtype.name], TYPES[out.dtype.name]
     number, compute = ctypes.c_double, COMPUTE_64F
     if kind == 0:
@@ -149,13 +215,20 @@ def _gemm(left, right, out, shape, accumulate):
     arguments = [int(b_turned), int(a_turned), shape[-1], shape[-2], a.shape[-1]]
     b_at, a_at, c_at = (ctypes.c_void_p(x.data.ptr) for x in (b, a, out))
     library, handle, count = _library(), _handle(), math.prod(shape[:-2])
-    if count == 1:
+    if addresses is not None:
+        b_at, a_at, c_at = (ctypes.c_void_p(at) for at in addresses.of(b, a, out))
+        status = library.cublasGemmBatchedEx(
+            handle, *arguments, ctypes.byref(one), b_at, factors, ldb, a_at, factors, lda,
+            ctypes.byref(beta), c_at, kind, ldc, count, compute, DEFAULT_ALGORITHM,
+        )  # fmt: skip
+    elif count == 1:
         status = library.cublasGemmEx(
             handle, *arguments, ctypes.byref(one), b_at, factors, ldb, a_at, factors, lda,
             ctypes.byref(beta), c_at, kind, ldc, compute, DEFAULT_ALGORITHM,
         )  # fmt: skip
     else:
-        b_step, a_step, c_step = map(ctypes.c_longlong, (b_stride, a_stride, c_stride))
+        strides = b_stride, a_stride, _layout(out)[2]
+        b_step, a_step, c_step = map(ctypes.c_longlong, strides)
         status = library.cublasGemmStridedBatchedEx(
             handle, *arguments, ctypes.byref(one), b_at, factors, ldb, b_step, a_at, factors, lda,
             a_step, ctypes.byref(beta), c_at, kind, ldc, c_step, count, compute,

@@ -38,9 +38,37 @@ class Library:
             none, 1, compute, algo,
         )  # fmt: skip
 
+    def cublasGemmBatchedEx(self, handle, ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c,  # noqa: N802
+                            ct, ldc, count, compute, algo):  # fmt: skip
+        def matrices():
+            tables = [(ctypes.c_longlong * count).from_address(x.value) for x in (a, b, c)]
+            fast = compute in (75, 77)
+            assert not any(fast and place % 16 for table in tables for place in table)
+            return zip(*tables, strict=True)
+
+        return self._multiply(
+            matrices, handle, ta, tb, m, n, k, alpha, at, lda, bt, ldb, beta, ct, ldc, count,
+            compute, algo,
+        )  # fmt: skip
+
     def cublasGemmStridedBatchedEx(  # noqa: N802
         self, handle, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc,
         count, compute, algo,
+    ):  # fmt: skip
+        def matrices():
+            steps = [step.value * np.dtype(TYPES[kind]).itemsize
+                     for step, kind in ((sa, at), (sb, bt), (sc, ct))]  # fmt: skip
+            for index in range(count):
+                yield [p.value + index * step for p, step in zip((a, b, c), steps, strict=True)]
+
+        return self._multiply(
+            matrices, handle, ta, tb, m, n, k, alpha, at, lda, bt, ldb, beta, ct, ldc, count,
+            compute, algo,
+        )  # fmt: skip
+
+    def _multiply(
+        self, matrices, handle, ta, tb, m, n, k, alpha, at, lda, bt, ldb, beta, ct, ldc, count,
+        compute, algo,
     ):  # fmt: skip
         if handle.value not in self.workspaces:
             return 1  # a capture would insert allocations
@@ -55,10 +83,10 @@ class Library:
         self.calls.append((m, n, k, count))
 
         def multiply():
-            for index in range(count):
-                left = columns(a, index * sa.value, rows_a, m if ta else k, lda, TYPES[at])
-                right = columns(b, index * sb.value, rows_b, k if tb else n, ldb, TYPES[bt])
-                out = columns(c, index * sc.value, m, n, ldc, TYPES[ct])
+            for a, b, c in matrices():
+                left = columns(a, rows_a, m if ta else k, lda, TYPES[at])
+                right = columns(b, rows_b, k if tb else n, ldb, TYPES[bt])
+                out = columns(c, m, n, ldc, TYPES[ct])
                 left, right = left.astype(TYPES[ct]), right.astype(TYPES[ct])
                 with np.errstate(all="ignore"):  # as a device does
                     product = (left.T if ta else left) @ (right.T if tb else right)
@@ -68,10 +96,10 @@ class Library:
         return 0
 
 
-def columns(pointer, offset, rows, cols, ld, dtype):
+def columns(address, rows, cols, ld, dtype):
     """View column-major memory as (rows, cols)."""
     size = ((cols - 1) * ld + rows) * np.dtype(dtype).itemsize
-    raw = (ctypes.c_char * size).from_address(pointer.value + offset * np.dtype(dtype).itemsize)
+    raw = (ctypes.c_char * size).from_address(address)
     flat = np.frombuffer(raw, dtype)
     return np.lib.stride_tricks.as_strided(
         flat, (rows, cols), (flat.itemsize, ld * flat.itemsize), writeable=True
