@@ -74,9 +74,10 @@ class BlockedAttention:
         for (source, rows), d in zip(sources, dprojected, strict=True):
             flat = d.reshape(-1, d.shape[-1])
             source_rows = source.reshape(len(flat), layer.embed_dim)
-            self.linear.add_product(flat.T, source_rows, layer.in_proj_weight.grad[rows])
             if layer.in_proj_bias is not None:
                 self.linear.add_sums(flat, layer.in_proj_bias.grad[rows])
+            flat = self.linear.factor(flat)
+            self.linear.add_product(flat.T, source_rows, layer.in_proj_weight.grad[rows])
             dsource = self.linear.multiply(flat, layer.in_proj_weight.data[rows])
             gradients.append(dsource.reshape(source.shape))
         return gradients[0] if context is None else tuple(gradients)

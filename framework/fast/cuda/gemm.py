@@ -22,7 +22,6 @@ from firstlight.support.backend import load_cupy
 
 TYPES = {"float16": 2, "float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_16F, _32F, _64F
 COMPUTE = {"32": 68, "tf32": 77, "bf16": 75, "16": 68}  # cublasComputeType_t: 32F, FAST_TF32, ...
-OURS = ("float32", "float64")  # half precision is for factors only
 COMPUTE_64F = 70
 DEFAULT_ALGORITHM = -1
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
@@ -48,6 +47,13 @@ def precision(name: str) -> Iterator[None]:
         yield
     finally:
         _state["precision"] = before
+
+
+def rounded(x: Array) -> Array:
+    """Return a factor; with precision "16" a float16 copy, made once for several products."""
+    if _state["precision"] != "16" or x.dtype != "float32":
+        return x
+    return x.astype("float16", order="C" if x.ndim > 1 and _layout(x) is None else "K")
 
 
 class Addresses:
@@ -107,7 +113,7 @@ def matmul(
     ----------
     a : array, shape (..., M, K)
     b : array, shape (..., K, N)
-        One of the two may be a vector.
+        One of the two may be a vector. Both may be the result of `rounded`.
     out : array, shape (..., M, N), optional
         Output.
     accumulate : bool
@@ -122,7 +128,8 @@ def matmul(
     >>> matmul(np.array([[1.0, 2.0]]), np.eye(2), out=sums, accumulate=True)
     array([[2., 3.]])
     """
-    if not isinstance(a, np.ndarray) and a.dtype.name in OURS and _library() is not None:
+    if not isinstance(a, np.ndarray) and a.dtype.name in TYPES and _library() is not None:
+        a, b = rounded(a), rounded(b)
         if addresses is not None and addresses.of(a, b, out):
             factors = ((x, _matrix_layout(x)) for x in (a, b))
             _gemm(*factors, out, out.shape, accumulate, addresses)
@@ -150,10 +157,11 @@ def _on_device(a, b, out, accumulate):
     shape = (*batch, a.shape[-2], b.shape[-1])
     result = out
     if out is None or _layout(out) is None or _layout(out)[0]:
-        result = np.empty_like(a, order="C", shape=shape)
+        dtype = "float32" if a.dtype == "float16" else a.dtype
+        result = np.empty_like(a, order="C", shape=shape, dtype=dtype)
     added = accumulate and result is out
     if math.prod(shape) and a.shape[-1]:
-        _gemm(*(_operand(_rounded(x), batch) for x in (a, b)), result, shape, added)
+        _gemm(*(_operand(x, batch) for x in (a, b)), result, shape, added)
     elif not added:
         result[...] = 0  # a sum of nothing
     if out is None or result is out:
@@ -163,12 +171,6 @@ def _on_device(a, b, out, accumulate):
     else:
         out[...] = result
     return out
-
-
-def _rounded(x):
-    """Return a factor; with precision "16" a float16 copy."""
-    halves = _state["precision"] == "16" and x.dtype == "float32"
-    return x.astype("float16") if halves else x
 
 
 def _operand(x, batch):
