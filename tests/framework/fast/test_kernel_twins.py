@@ -114,6 +114,19 @@ def test_attention_with_dropout_is_its_definition(causal, biased, keys):
         same(found, one)
 
 
+def test_a_query_that_sees_no_key_takes_nothing():
+    q, k, v, dy = (there(RNG.standard_normal((1, 2, 3, 4))) for _ in range(4))
+    bias = np.zeros((1, 1, 3, 3))
+    bias[..., 1, :] = -np.inf
+    y, *gradients = (there(np.full((1, 2, 3, 4), np.nan)) for _ in range(4))
+    lse = CudaAttention.attend(q, k, v, y, bias=there(bias))
+    CudaAttention.attend_backward(dy, q, k, v, y, lse, *gradients, bias=there(bias))
+    for found in (y, *gradients):
+        assert np.isfinite(found.get()).all()
+    assert not y.get()[:, :, 1].any()
+    assert not gradients[0].get()[:, :, 1].any()
+
+
 @pytest.mark.parametrize("width", [1, 33, 700, 1100])
 @pytest.mark.parametrize("rows", [1, 33, 700])
 def test_layer_norm_is_its_lesson(width, rows):
