@@ -44,10 +44,11 @@ class SampleResults(Callback):
         self.folder = folder
         self._parts: list[dict[str, Array]] = []
         self._known = True
+        self._bytes = 0  # of predictions and targets so far
 
     def on_test_start(self) -> None:
         """Start with no results."""
-        self._parts, self._known = [], True
+        self._parts, self._known, self._bytes = [], True, 0
 
     def on_test_batch_end(self, module: Module, output: StepOutput, batch: Any) -> None:
         """Keep the results of a batch, on the device."""
@@ -62,7 +63,11 @@ class SampleResults(Callback):
         if not self._known:
             return
         part = {"target": target.copy()}
-        if prediction[0].size <= WIDEST:
+        self._bytes += prediction.nbytes + target.nbytes
+        if prediction[0].size > WIDEST or self._bytes > sample_results.LARGEST:
+            for earlier in self._parts:
+                earlier.pop("prediction", None)  # it would fill the device, and is not kept
+        else:
             part["prediction"] = prediction.copy()
         if _is_classified(prediction, target):
             part["acc"] = Accuracy().terms(prediction, target)

@@ -186,9 +186,15 @@ def test_a_loss_that_is_no_mean_over_samples_is_left_out(tmp_path):
 
 
 def test_too_large_predictions_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(sample_results, "LARGEST", 10)
-    trainer, _, _ = run_tested(tmp_path)
-    assert sample_results.read(trainer.run.path).keys() == {"loss", "acc", "digest"}
+    monkeypatch.setattr(sample_results, "LARGEST", 40)  # the first of two batches has 32 bytes
+    data = tiny_data()
+    data.batch_size = 2
+    trainer, model, _ = run_tested(tmp_path)
+    for _ in range(2):
+        found = sample_results.read(trainer.run.path)
+        assert found.keys() == {"loss", "acc", "digest"}
+        assert len(found["loss"]) == 4
+        trainer.test(model, data)
 
 
 def test_the_test_of_another_model_is_not_of_the_run(tmp_path):
