@@ -1,4 +1,4 @@
-"""Dropout on a GPU: masks drawn there, by Philox4x32-10, as a function of a counter and a key.
+"""Dropout on a GPU: random numbers by Philox4x32-10, as a function of a counter and a key.
 
 The state of a GPU's generator could not be saved, and a captured graph repeats the same work. So
 the counter consists of the number of the pass (on the device, it grows with each training step), of
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.fast.conditions import gpu_float
+from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.nn.dropout import Dropout, Dropout2d
 from firstlight.support import draws
@@ -30,10 +31,31 @@ def from_stream(layer: Any, x: Any) -> bool:
 
 @form(Dropout, when=[gpu_float, from_stream])
 class CudaDropout:
-    """Draw the mask on the device."""
+    """Draw the mask where it is used, forward and again backward: there is no array of it."""
+
+    def forward(self, layer: Dropout, x: Array) -> Array:
+        key = randomness.device_key(x) if layer.training and layer.p > 0 else None
+        layer.save(key)
+        return self.keep(layer, x, key)
+
+    def backward(self, layer: Dropout, dy: Array) -> Array:
+        (key,) = layer.saved()
+        return self.keep(layer, dy, key)
 
     def draw(self, layer: Dropout, x: Array) -> Array:
         return keep_mask(x, layer.p, x.shape)
+
+    @staticmethod
+    def keep(layer: Dropout, x: Array, key: tuple[Array, int] | None) -> Array:
+        """Return x · m / (1 - p) with the mask m of a key, or x without one."""
+        if key is None:
+            return x
+        x = contiguous(x)
+        y = np.empty_like(x)
+        if x.size:
+            numbers = (float(layer.scale), x.size, *philox_arguments(layer.p, key, x.shape, None))
+            launch("elementwise", "dropout", x, blocks_for(x.size + 3, 4), x, y, *numbers)
+        return y
 
 
 @form(Dropout2d, when=[gpu_float, from_stream])

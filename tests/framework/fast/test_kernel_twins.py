@@ -20,7 +20,7 @@ from firstlight.fast.cuda.images import CudaMaxPool2d
 from firstlight.fast.cuda.optimizers import corrections, sum_of_squares
 from firstlight.nn.window import Window
 from firstlight.optim.loss_scale import LossScale
-from firstlight.support import forms
+from firstlight.support import draws, forms
 from firstlight.support.backend import to_device
 from firstlight.training.means import MeanMetrics
 
@@ -359,6 +359,32 @@ def test_adams_factors_leave_out_the_steps_that_were_left_out():
         t = 10 - skipped
         expected = np.array([bad, 0.01 / (1 - 0.9**t), (1 - 0.999**t) ** -0.5])
         same(found, expected, 1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (7, 37), (255, 4)])
+@pytest.mark.parametrize("rows", [None, (3, 1000)])  # of several ranks
+def test_dropout_draws_the_same_mask_forward_and_backward(rows, shape, dtype):
+    fl.seed_everything(3)
+    fl.rng.begin_pass()
+    first = 0
+    if rows is not None:
+        first = rows[0] * shape[1]
+        draws.set_rows((rows[0], rows[0] + shape[0], rows[1]))
+    x, dy = RNG.standard_normal((2, *shape)).astype(dtype)
+    layer = nn.Dropout(0.4)
+    try:
+        y, dx = layer(there(x)), layer.backward(there(dy))
+    finally:
+        draws.set_rows(None)
+    drawn = philox.uniform(first + x.size, step=1, call=1, seed=3)[first:].reshape(shape)
+    m = (drawn >= np.float32(0.4)).astype(dtype)
+    same(y, x * (m * x.dtype.type(layer.scale)), 0)
+    same(dx, dy * (m * x.dtype.type(layer.scale)), 0)
+    layer.p = 1.0
+    assert not layer(there(x)).get().any()
+    layer.eval()
+    assert layer(there(x)).get().tolist() == x.tolist()
 
 
 def test_philox_gives_its_known_words():

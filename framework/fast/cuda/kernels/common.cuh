@@ -40,18 +40,28 @@ __device__ __forceinline__ Real row_max(Real value) {
 // Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): random bits
 // as a function of a counter and a key, without any state. Element i gets word i % 4 of counter
 // (i / 4, step, call, 0) under the key seed. Same in NumPy: tests/support/philox.py.
-__device__ __forceinline__ float philox_uniform(
-    unsigned element, unsigned step, unsigned call, unsigned seed0, unsigned seed1) {
-    unsigned c[4] = {element / 4, step, call, 0};
+struct Words {
+    unsigned at[4];
+};
+
+__device__ __forceinline__ Words philox(
+    unsigned group, unsigned step, unsigned call, unsigned seed0, unsigned seed1) {
+    Words c = {{group, step, call, 0}};
     for (int round = 0; round < 10; round++) {
-        unsigned high0 = __umulhi(0xD2511F53u, c[0]), low0 = 0xD2511F53u * c[0];
-        unsigned high1 = __umulhi(0xCD9E8D57u, c[2]), low1 = 0xCD9E8D57u * c[2];
-        c[0] = high1 ^ c[1] ^ seed0;
-        c[1] = low1;
-        c[2] = high0 ^ c[3] ^ seed1;
-        c[3] = low0;
+        unsigned high0 = __umulhi(0xD2511F53u, c.at[0]), low0 = 0xD2511F53u * c.at[0];
+        unsigned high1 = __umulhi(0xCD9E8D57u, c.at[2]), low1 = 0xCD9E8D57u * c.at[2];
+        c = {{high1 ^ c.at[1] ^ seed0, low1, high0 ^ c.at[3] ^ seed1, low0}};
         seed0 += 0x9E3779B9u;
         seed1 += 0xBB67AE85u;
     }
-    return (c[element % 4] >> 8) * (1.0f / 16777216.0f);  // in [0, 1), 24 bits
+    return c;
+}
+
+__device__ __forceinline__ float uniform(unsigned word) {  // in [0, 1), 24 bits
+    return (word >> 8) * (1.0f / 16777216.0f);
+}
+
+__device__ __forceinline__ float philox_uniform(
+    unsigned element, unsigned step, unsigned call, unsigned seed0, unsigned seed1) {
+    return uniform(philox(element / 4, step, call, seed0, seed1).at[element % 4]);
 }

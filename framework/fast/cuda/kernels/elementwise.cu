@@ -1,4 +1,4 @@
-// Element by element: filling, and dropout's mask.
+// Element by element: filling, and dropout.
 
 // Twin: x[...] = value. Floor: n Reals written.
 extern "C" __global__ void fill_kernel(Real* x, Real value, int n) {
@@ -13,4 +13,19 @@ extern "C" __global__ void dropout_mask(
     unsigned seed1, unsigned first, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) mask[i] = philox_uniform(first + i, *step, call, seed0, seed1) >= p;
+}
+
+// y = x · m / (1 - p) with m as above, of four elements with the words of one counter. Backward draws
+// the same m from the same numbers.
+// Twin: firstlight.nn.Dropout. Floor: n Reals read and written.
+extern "C" __global__ void dropout(
+    const Real* x, Real* y, Real scale, int n, float p, const unsigned* step, unsigned call,
+    unsigned seed0, unsigned seed1, unsigned first) {
+    int group = blockIdx.x * blockDim.x + threadIdx.x, start = 4 * group - (int)(first % 4);
+    if (start >= n) return;
+    Words words = philox((first / 4 + group) & 0x3fffffffu, *step, call, seed0, seed1);
+    for (int k = 0; k < 4; k++) {
+        int i = start + k;
+        if (i >= 0 && i < n) y[i] = x[i] * (uniform(words.at[k]) >= p ? scale : Real(0));
+    }
 }
