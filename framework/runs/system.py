@@ -25,9 +25,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from firstlight.runs.owner import RunTakenOver
 from firstlight.support.backend import pci_bus_id
 from firstlight.support.extras import installed
-from firstlight.support.files import PathLike, no_link
+from firstlight.support.files import PathLike, check_guards, no_link
 
 FILE = "system.jsonl"
 INTERVAL = 10.0  # seconds
@@ -85,6 +86,8 @@ class SystemMonitor:
             while not self._stopped.wait(INTERVAL):
                 self._write(readers)
             self._write(readers)
+        except RunTakenOver:
+            pass  # the training says so when it stops
         except Exception as error:  # drivers raise many kinds; a training must not end by them
             self._problem = error
 
@@ -96,6 +99,7 @@ class SystemMonitor:
         for read in readers:
             values |= read()
         line = json.dumps({name: round(value, 3) for name, value in values.items()}) + "\n"
+        check_guards(self.path)
         with open(self.path, "a", encoding="utf-8", opener=no_link) as file:
             file.write(line)
 

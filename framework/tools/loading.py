@@ -11,6 +11,7 @@ from firstlight.checkpoints.snapshot import read_weights
 from firstlight.data.preprocessing import Preprocessing
 from firstlight.data.splits import DataSplits
 from firstlight.runs import find_run
+from firstlight.support import rng
 from firstlight.support.files import PathLike
 from firstlight.tools._model_files import load_file
 from firstlight.tools.cli import past_run
@@ -76,8 +77,11 @@ def load_data(
 
 
 def _rebuilt(folder: Path, trusted: bool, **parts: bool):
+    before = rng.state_dict()
     try:
         return past_run.rebuild(folder, [], trusted=trusted, **parts)
     except UsageError as error:
         message = str(error).replace("add --trust", "pass trust=True")
         raise ValueError(message.replace(f"; {OTHER_DATA}", "")) from error
+    finally:  # of the script's seeds and draws
+        rng.load_state_dict(before)

@@ -5,13 +5,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
 import firstlight as fl
 from firstlight.runs import system
+from firstlight.runs.owner import RunTakenOver
 from firstlight.runs.system import SystemMonitor, resources
+from firstlight.support import files
 from firstlight.tools.cli.main import main
 from firstlight.tools.report import provenance
 
@@ -67,6 +70,21 @@ def monitored(tmp_path, monkeypatch):
         return tmp_path
 
     return monitor
+
+
+def test_a_run_that_another_process_took_over_gets_no_line(tmp_path, monkeypatch, recwarn):
+    pytest.importorskip("psutil", reason="needs the extra system")
+    monkeypatch.setattr(system, "INTERVAL", 0.001)
+
+    def guard():
+        raise RunTakenOver("taken over")
+
+    monkeypatch.setitem(files.guards, tmp_path, guard)
+    watcher = SystemMonitor(tmp_path, "cpu", time.monotonic)
+    watcher._thread.join()
+    watcher.stop()
+    assert not list(tmp_path.iterdir())
+    assert not recwarn
 
 
 def test_a_script_is_measured_and_its_thread_ends(monkeypatch, lines):

@@ -110,7 +110,9 @@ def test_the_scripts_own_files_are_copied(project):
 @pytest.mark.parametrize("number", [0, 1])
 def test_loaded_weights_compute_the_bytes_of_the_training(here, number):
     run = here[number]
+    before = fl.rng.state_dict()
     model, data = fl.load(run.path), fl.load_data(run.path)
+    assert fl.rng.state_dict() == before
     assert not model.training
     x, y = data.val[np.arange(len(data.val))]
     loss = model.loss(model(x), y)
