@@ -1,5 +1,6 @@
 """Experiments: which runs differ in the seed only."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,12 +22,13 @@ WATCHING = (
 def settings(run: RunFolder) -> dict[str, Any]:
     """Return the settings that make a run's experiment, by flat name: all but the seed.
 
-    Callbacks that only watch are left out too, and so are facts that follow from the data.
+    Callbacks that only watch are left out too, and so are facts that follow from the data, and a
+    seed in a script's own settings (``trainer.config = args``).
     """
     return {
         name: value
         for name, value in flat(run.config).items()
-        if name not in ASIDE
+        if name.removeprefix("config.") not in ASIDE
         and not name.startswith("facts.")
         and name.split(".")[:2] not in [["callbacks", watcher] for watcher in WATCHING]
     }
@@ -46,8 +48,17 @@ def same_experiment(run: RunFolder, runs: Sequence[RunFolder]) -> list[RunFolder
 
 
 def grouped(runs: Sequence[RunFolder]) -> list[list[RunFolder]]:
-    """Return lists of runs of one experiment each, in the order of the runs."""
-    groups: dict[str, list[RunFolder]] = {}
+    """Return lists of runs of one experiment each, in the order of the runs.
+
+    Runs with the same settings and the same seed differ in something else, such as the code of a
+    script: the second of a seed begins a list of its own, which the second of other seeds join.
+    """
+    groups: dict[tuple[str, int], list[RunFolder]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
     for run in runs:
-        groups.setdefault(repr(sorted(settings(run).items(), key=repr)), []).append(run)
+        mine = repr(sorted(settings(run).items(), key=repr))
+        seed = run.config.get("seed")
+        groups.setdefault((mine, seen[mine, str(seed)]), []).append(run)
+        if seed is not None:
+            seen[mine, str(seed)] += 1
     return list(groups.values())

@@ -125,6 +125,8 @@ GERMAN: dict[str, str] = {
     "{a} and {b} seeds": "{a} und {b} Seeds",
     "{n} test samples": "{n} Testbeispiele",
     "different test samples, not paired": "verschiedene Testbeispiele, nicht gepaart",
+    "too few for a verdict": "zu wenige für ein Urteil",
+    "and": "und",
     "points": "Prozentpunkte",
     # facts of a run
     "test loss": "Testverlust",

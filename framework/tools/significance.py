@@ -6,7 +6,6 @@ Both are computed from the results of single test samples that runs keep
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,22 +15,23 @@ import numpy as np
 
 from firstlight.metrics import Accuracy, bootstrap
 from firstlight.metrics.mcnemar import mcnemar
-from firstlight.plugins import UnknownNameError
 from firstlight.runs import sample_results
 from firstlight.runs.directions import direction
 from firstlight.runs.experiments import grouped
 from firstlight.runs.folder import RunFolder
 from firstlight.support.array import Array
+from firstlight.tools._amounts import amounts, in_words, is_share
 from firstlight.tools.language import say
 from firstlight.training import named_metrics
 
 SIGNIFICANT = 0.05
+FEWEST = 20  # test samples; the bootstrap's intervals of fewer are too short
+CLOSE = 1e-3  # relative difference of a metric from the one that was logged
 MANY = 20_000  # resamples of all runs together, from which on each run has fewer
 ONE_SEED_EACH = "One seed each: other seeds may change this."
 ONE_SEED = "One of them has a single seed: other seeds may change this."
 DECIDED = "{better} is better than {other} on {name} by {by} ({facts})."
 UNDECIDED = "These data do not show which is better on {name}: {a} - {b} is {by} ({facts})."
-SHARES = ("acc", "accuracy", "top", "precision", "recall", "f1")  # told in percentage points
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Verdict:
         The metric of a minus that of b, and its 95 % interval.
     p : float or None
         Of McNemar's test, for the accuracy of two runs.
-    samples : int
-        Of the test.
+    samples : (int, int)
+        Of the tests of a and b.
     seeds : (int, int)
     paired : bool
         Whether both were tested on the same samples.
@@ -76,7 +76,7 @@ class Verdict:
     low: float
     high: float
     p: float | None
-    samples: int
+    samples: tuple[int, int]
     seeds: tuple[int, int]
     paired: bool
 
@@ -84,16 +84,21 @@ class Verdict:
     def better(self) -> str | None:
         """The label of the better group; None if the data do not show it.
 
-        The interval must exclude 0, and McNemar's test, where there is one, must agree.
+        The interval must exclude 0, and McNemar's test, where there is one, must agree. Without
+        that test, which is exact, `FEWEST` samples are needed.
         """
-        shown = self.low > 0 or self.high < 0
+        shown = (self.low > 0 or self.high < 0) and not self._few
         if not shown or (self.p is not None and self.p >= SIGNIFICANT):
             return None
         return self.a if (self.difference > 0) == (direction(self.metric) == "max") else self.b
 
+    @property
+    def _few(self):
+        return self.p is None and min(self.samples) < FEWEST
+
     def sentence(self) -> str:
         """Return the verdict as a sentence, in the language of `firstlight.tools.language`."""
-        name = _in_words(self.metric)
+        name = in_words(self.metric)
         facts = [say("95 % interval {low} to {high}"), *self._evidence()]
         text, sign = UNDECIDED, 1.0
         if self.better is not None:
@@ -117,7 +122,10 @@ class Verdict:
             yield say("{a} and {b} seeds").format(a=self.seeds[0], b=self.seeds[1])
         if not self.paired:
             yield say("different test samples, not paired")
-        yield say("{n} test samples").format(n=f"{self.samples:,}")
+        counts = [f"{n:,}" for n in dict.fromkeys(self.samples)]
+        yield say("{n} test samples").format(n=f" {say('and')} ".join(counts))
+        if self._few:
+            yield say("too few for a verdict")
 
 
 class Significance:
@@ -147,11 +155,11 @@ class Significance:
         found = self._found(runs)
         if not found or not name.startswith("test_"):
             return None
-        drawn = _draws(name, found, smooth=len(found) == 1)
+        drawn = _draws(name, runs, found, smooth=len(found) == 1)
         if drawn is None:
             return None
         low, high = bootstrap.interval(bootstrap.over_seeds(*drawn, _rng()))
-        return (max(low, 0.0), min(high, 1.0)) if _is_share(name) else (low, high)
+        return (max(low, 0.0), min(high, 1.0)) if is_share(name) else (low, high)
 
     def verdict(self, name: str, a: Group, b: Group) -> Verdict | None:
         """Return the comparison of two groups by a test metric.
@@ -165,10 +173,14 @@ class Significance:
         paired = len({str(one["digest"]) for one in (*of_a, *of_b)}) == 1
         single = len(of_a) == len(of_b) == 1
         if paired:
-            together, at = _draws(name, [*of_a, *of_b], smooth=single), len(of_a)
+            runs, at = [*a.runs, *b.runs], len(of_a)
+            together = _draws(name, runs, [*of_a, *of_b], smooth=single)
             both = together and [[one[:at] for one in together], [one[at:] for one in together]]
         else:
-            both = [_draws(name, of_a, smooth=single), _draws(name, of_b, smooth=single, seed=1)]
+            both = [
+                _draws(name, one.runs, found, smooth=single, seed=seed)
+                for seed, (one, found) in enumerate([(a, of_a), (b, of_b)])
+            ]
         if both is None or any(one is None for one in both):
             return None
         drawn = [bootstrap.over_seeds(*one, _rng(seed)) for seed, one in enumerate(both)]
@@ -180,7 +192,7 @@ class Significance:
             low=low,
             high=high,
             p=p,
-            samples=len(next(array for n, array in of_a[0].items() if n != "digest")),
+            samples=(_count(of_a), _count(of_b)),
             seeds=(len(of_a), len(of_b)),
             paired=paired,
         )
@@ -208,27 +220,38 @@ class Significance:
         return found if all(found) else []
 
 
-def _draws(name, results, smooth=False, seed=0):
+def _count(results):
+    """Return the number of test samples."""
+    return min(len(array) for one in results for n, array in one.items() if n != "digest")
+
+
+def _draws(name, runs, results, smooth=False, seed=0):
     """Return a metric of several runs and its values on the same draws; None if not possible."""
+    if _count(results) < 2 and not (smooth and name == "test_acc"):
+        return None
     rng, resamples = _rng(seed), min(bootstrap.RESAMPLES, MANY // len(results))
-    short = name.removeprefix("test_")
-    if short in ("loss", "acc"):
-        if any(short not in one for one in results):
-            return None
-        terms = [one[short].astype("float64") for one in results]
-        estimates = np.array([one[:, 0].sum() / one[:, 1].sum() for one in terms])
-        if short == "acc" and smooth and all(_is_right_or_wrong(one) for one in terms):
-            terms = bootstrap.smoothed(terms)
-        _, drawn = bootstrap.values_of_terms(Accuracy(), terms, rng, resamples)
-        return estimates, drawn
-    tests = [(one.get("prediction"), one.get("target")) for one in results]
-    if any(prediction is None for prediction, _ in tests):
-        return None
     try:
-        metric = named_metrics.metric(short)
-        return bootstrap.values(metric, tests, rng, resamples)
-    except (UnknownNameError, TypeError, ValueError):  # a metric of a script, or of the model
+        with np.errstate(all="ignore"):
+            estimates, drawn = _values(name.removeprefix("test_"), results, smooth, rng, resamples)
+    except (LookupError, TypeError, ValueError):  # a metric of a script, or of the model
         return None
+    logged = [run.metrics.get(name) for run in runs]
+    same = [e if one is None else one for e, one in zip(estimates, logged, strict=True)]
+    if not np.isfinite(estimates).all() or not np.allclose(estimates, same, rtol=CLOSE):
+        return None  # diverged; or a metric with the name of another, or of another test
+    return estimates, drawn
+
+
+def _values(short, results, smooth, rng, resamples):
+    """Return a metric by name of several models, and its values on the same draws."""
+    if short not in ("loss", "acc"):
+        tests = [(one["prediction"], one["target"]) for one in results]
+        return bootstrap.values(named_metrics.metric(short), tests, rng, resamples)
+    terms = [one[short].astype("float64") for one in results]
+    estimates = np.array([one[:, 0].sum() / one[:, 1].sum() for one in terms])
+    if short == "acc" and smooth and all(_is_right_or_wrong(one) for one in terms):
+        terms = bootstrap.smoothed(terms)
+    return estimates, bootstrap.values_of_terms(Accuracy(), terms, rng, resamples)[1]
 
 
 def _is_right_or_wrong(terms):
@@ -257,34 +280,3 @@ def groups(runs: Sequence[RunFolder]) -> list[Group]:
         Group(name if names.count(name) == 1 else f"{name}/{group[0].id[-4:]}", group)
         for name, group in zip(names, found, strict=True)
     ]
-
-
-def amounts(metric: str, value: float, low: float, high: float) -> tuple[str, str, str]:
-    """Return a value in words, e.g. "1.2 points", and the ends of its interval as numbers."""
-    points = _is_share(metric)
-    factor = 100 if points else 1
-    value, low, high = factor * value, factor * low, factor * high
-    width = high - low
-    digits = 3 if not width > 0 else min(max(1 - math.floor(math.log10(width)), 0), 8)
-    shown = [f"{one:.{digits}f}" for one in (value, low, high)]
-    unit = f" {say('points')}" if points else ""
-    return shown[0] + unit, shown[1], shown[2]
-
-
-def bracketed(interval: tuple[float, float]) -> str:
-    """Return an interval as text: "[0.84, 0.91]"."""
-    low, high = interval
-    width = high - low
-    digits = 4 if not width > 0 else min(max(1 - math.floor(math.log10(width)), 0), 8)
-    return f"[{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def _is_share(name):
-    words = name.split("_")
-    return any(one in SHARES for word in words for one in (word, word.rstrip("0123456789")))
-
-
-def _in_words(name):
-    """Return "test accuracy" for "test_acc"."""
-    words = name.replace("_", " ")
-    return say(words + "uracy" if words.endswith(" acc") else words)

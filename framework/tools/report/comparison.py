@@ -10,9 +10,10 @@ from firstlight.runs import RunFolder
 from firstlight.runs.compare import short_labels
 from firstlight.runs.directions import direction
 from firstlight.runs.experiments import grouped, settings
+from firstlight.tools._amounts import bracketed
 from firstlight.tools.figures import overlay
 from firstlight.tools.figures.learning_curves import along_epochs
-from firstlight.tools.significance import Group, Significance, bracketed
+from firstlight.tools.significance import Group, Significance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,11 +17,12 @@ from firstlight.runs.experiments import same_experiment
 from firstlight.runs.query import flat
 from firstlight.support.summary import Summary
 from firstlight.tools import figures
+from firstlight.tools._amounts import bracketed
 from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import say, speaking
 from firstlight.tools.report import provenance
 from firstlight.tools.report.comparison import spread
-from firstlight.tools.significance import Group, Significance, bracketed
+from firstlight.tools.significance import Group, Significance
 from firstlight.trainer import Trainer
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import firstlight as fl
 from firstlight import nn
 from firstlight.runs import RunFolder, sample_results
 from firstlight.testing import TinyNet, tiny_data
+from firstlight.tools._amounts import amounts
 from firstlight.tools.cli.main import main
 from firstlight.tools.language import speaking
-from firstlight.tools.significance import Group, Significance, Verdict, amounts, groups
+from firstlight.tools.significance import FEWEST, Group, Significance, Verdict, groups
 
 
 @pytest.fixture
@@ -112,7 +113,64 @@ def test_other_samples_are_not_paired(runs):
     verdict = Significance(pair).verdict("test_acc", *pair)
     assert not verdict.paired
     assert verdict.better == "a"
-    assert "different test samples, not paired" in verdict.sentence()
+    assert "different test samples, not paired; 300 and 400 test samples" in verdict.sentence()
+
+
+def with_loss(run, losses):
+    """Give the results of a run losses."""
+    found = sample_results.read(run.path)
+    kept = {name: array for name, array in found.items() if name != "digest"}
+    terms = np.stack([losses, np.ones(len(losses))], axis=1)
+    sample_results.write(run.path, kept | {"loss": terms})
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_few_samples_show_nothing_by_bootstrap(runs, count):
+    y = labels(count)
+    a, b = runs("a", y, y), runs("b", wrong_at(y, slice(None)), y)
+    with_loss(a, np.linspace(0.1, 0.2, count))
+    with_loss(b, np.linspace(0.8, 0.9, count))
+    found = Significance(groups([a, b]))
+    verdict = found.verdict("test_loss", *found.groups)
+    assert verdict is None if count == 1 else verdict.better is None
+    assert (found.interval("test_loss", [a]) is None) == (count == 1)
+    right = Group("a", [runs("a", y, y, seed) for seed in (1, 2)])
+    wrong = Group("b", [runs("b", wrong_at(y, slice(None)), y, 1)])
+    verdict = Significance([right, wrong]).verdict("test_acc", right, wrong)
+    assert verdict is None or verdict.better is None
+
+
+def test_a_loss_that_is_not_finite_has_no_interval(runs):
+    y = labels()
+    a, b = runs("a", y, y), runs("b", y, y)
+    with_loss(a, np.r_[np.inf, np.ones(299)])
+    with_loss(b, np.ones(300))
+    found = Significance(groups([a, b]))
+    assert found.interval("test_loss", [a]) is None
+    assert found.verdict("test_loss", *found.groups) is None
+
+
+def test_results_that_are_not_of_the_recorded_metric_are_not_used(runs):
+    y = labels()
+    a = runs("a", wrong_at(y, slice(9)), y, test_acc=0.5, test_f1=0.123)
+    assert Significance(groups([a])).interval("test_acc", [a]) is None  # of another test
+    assert Significance(groups([a])).interval("test_f1", [a]) is None  # a script's own f1
+
+
+def test_runs_of_one_seed_are_not_taken_for_seeds(runs):
+    y = labels()
+    first = [runs("a", y, y, seed) for seed in (0, 1)]
+    second = [runs("b", y, y, seed) for seed in (0, 1)]  # the code was changed, no setting
+    for run in (*first, *second):
+        seed = run.config["seed"]
+        text = json.dumps({"name": "x", "seed": seed, "config": {"seed": seed}})
+        (run.path / "config.json").write_text(text)
+    made = [RunFolder(run.path) for run in (*first, *second)]
+    assert [[run.path for run in group.runs] for group in groups(made)] == [
+        [run.path for run in first],
+        [run.path for run in second],
+    ]
+    assert len({group.label for group in groups(made)}) == 2
 
 
 def test_a_run_without_results_has_no_interval(runs, tmp_path):
@@ -148,12 +206,15 @@ def test_amounts_have_the_digits_that_the_interval_allows(metric, numbers, expec
 
 
 def test_the_interval_and_mcnemar_must_agree():
-    facts = {"difference": 0.02, "low": 0.001, "high": 0.04, "samples": 9, "paired": True}
+    facts = {"difference": 0.02, "low": 0.001, "high": 0.04, "samples": (9, 9), "paired": True}
     verdict = Verdict("test_acc", "a", "b", **facts, p=0.06, seeds=(1, 1))
     assert verdict.better is None
     verdict.p = 0.04
     assert verdict.better == "a"
     verdict.metric, verdict.p = "test_loss", None
+    assert verdict.better is None
+    assert "9 test samples; too few for a verdict" in verdict.sentence()
+    verdict.samples = FEWEST, FEWEST
     assert verdict.better == "b"
 
 
@@ -206,10 +267,16 @@ def test_the_test_of_another_model_is_not_of_the_run(tmp_path):
     assert (trainer.run.path / sample_results.FILE).read_bytes() == before
 
 
+def f1(predicted, y):
+    metric = fl.metrics.F1()
+    return float(metric.of_sums(metric.terms(np.eye(3)[predicted], y).sum(axis=0)))
+
+
 def test_runs_compare_shows_intervals_and_a_sentence(runs, tmp_path, capsys):
     y = labels()
-    runs("good", wrong_at(y, slice(5)), y, test_f1=0.98)
-    b = runs("bad", wrong_at(y, slice(30)), y, test_f1=0.9)
+    good, bad = wrong_at(y, slice(5)), wrong_at(y, slice(30))
+    runs("good", good, y, test_f1=f1(good, y))
+    b = runs("bad", bad, y, test_f1=f1(bad, y))
     where = ("--runs_dir", str(tmp_path / "runs"))
     assert main(["runs", "compare", "good", "bad", *where]) == 0
     out = capsys.readouterr().out
