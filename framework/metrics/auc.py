@@ -38,16 +38,15 @@ class AUC(Metric):
     def __init__(self) -> None:
         self.scores: list[Array] = []
         self.labels: list[Array] = []
-        self.weights: list[Array] = []  # empty if no sample has one
+        self.weights: list[Array | None] = []  # None for a batch without weights
 
     def update(self, prediction: Array, target: Array, sample_weight: Array | None = None) -> None:
         """Keep the scores, labels and weights of a batch."""
         check_classes("AUC", prediction, target)
         self.scores.append(prediction.reshape(-1, prediction.shape[-1]).copy())  # (N, C)
         self.labels.append(target.reshape(-1).copy())  # (N,)
-        if sample_weight is not None:
-            w = sample_weight.astype("float64")
-            self.weights.append(np.repeat(w, target.size // len(w)))  # (N,)
+        w = None if sample_weight is None else sample_weight.astype("float64")
+        self.weights.append(None if w is None else np.repeat(w, target.size // len(w)))  # (N,)
 
     def merge(self, other: Self) -> None:
         """Take over the scores, labels and weights of another rank."""
@@ -61,10 +60,11 @@ class AUC(Metric):
         if not self.scores:
             return float("nan")
         scores, labels = np.concatenate(self.scores), np.concatenate(self.labels)
-        if not self.weights:
+        if all(w is None for w in self.weights):
             return float(area(*class_scores(scores, labels)))
-        weights = np.concatenate(self.weights)[counted(labels)]
-        return float(area(*class_scores(scores, labels), weights[None])[0])
+        pairs = zip(self.weights, self.labels, strict=True)
+        weights = np.concatenate([np.ones(len(y)) if w is None else w for w, y in pairs])
+        return float(area(*class_scores(scores, labels), weights[None, counted(labels)])[0])
 
 
 def class_scores(prediction: Array, target: Array) -> tuple[Array, Array]:

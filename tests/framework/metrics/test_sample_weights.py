@@ -124,3 +124,16 @@ def test_weights_that_a_metric_cannot_take_are_refused(metric, weight, error, me
     net = FloatNet(nn.CrossEntropyLoss())
     with pytest.raises(error, match=message):
         Trainer(runs_dir=None, metrics=[metric]).validate(net, [(x, y, weight)])
+
+
+def test_batches_without_weights_count_as_weights_of_1():
+    rng = np.random.default_rng(0)
+    x, y, w = rng.standard_normal((12, 3)), rng.integers(0, 3, 12), rng.random(12)
+    for metric in (metrics.AUC(), metrics.F1(), metrics.Perplexity()):
+        other, whole = copy.deepcopy(metric), copy.deepcopy(metric)
+        metric.update(x[:4], y[:4], sample_weight=w[:4])
+        metric.update(x[4:9], y[4:9])
+        other.update(x[9:], y[9:])
+        metric.merge(other)
+        whole.update(x, y, sample_weight=np.r_[w[:4], np.ones(8)])
+        assert metric.compute() == pytest.approx(whole.compute(), rel=1e-12), metric.name
