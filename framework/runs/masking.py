@@ -8,8 +8,9 @@ from typing import Any
 MASK = "***"
 # A token alone is one, but not pad_token, token_ids, tokenizer or tokens.
 SECRET = re.compile(
-    r"secret|passw(?:or)?d|passphrase|credential|jwt|authorization|private[_-]?key|api[_-]?key|"
-    r"(?:access|auth|bearer|hub|hf|gh|github|gitlab|wandb|neptune|comet)[_-]?(?:key|token)|"
+    r"secret|passw(?:or)?d|passphrase|credential|jwt|authorization|private[_-]?key|"
+    r"(?:access|api|auth|bearer|bot|refresh|session|user)[_-]?(?:key|token)|"
+    r"(?:hub|hf|huggingface|gh|github|gitlab|wandb|neptune|comet|openai|slack)[_-]?(?:key|token)|"
     r"(?<!\w)(?<!\w-)token(?!\w|-\w)",
     re.IGNORECASE,
 )

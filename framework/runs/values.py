@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.runs.masking import MASK, is_secret
+from firstlight.runs.masking import MASK, is_secret, masked_text
 from firstlight.support.construction import LARGE, NAMESPACES, Described
-from firstlight.support.printable import shown
+from firstlight.support.printable import cut_off
 
 MOST = 1000  # items of a list or dict; an array of more is not written as a list
 DEEP = 20
@@ -170,14 +170,17 @@ def unkept(value: Any, text: str | None = None) -> dict[str, str]:
 
 
 def short(value: Any) -> str:
-    """Return one short line about a value that JSON does not have; the same in each process."""
+    """Return one short line about a value that JSON does not have; the same in each process.
+
+    Secrets that its ``repr`` names are masked.
+    """
     if isinstance(value, np.ndarray) or hasattr(value, "__array_interface__"):
         return f"{type(value).__name__} {value.dtype} {value.shape}"
     if isinstance(value, type) or inspect.isroutine(value):
         return reference(value)
     if isinstance(value, (str, *COLLECTIONS)) and len(value) > MOST:
         return f"{type(value).__name__} of {len(value):,} items"
-    return re.sub(r" at 0x[0-9A-Fa-f]+", "", shown(value))
+    return cut_off(masked_text(re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))))
 
 
 def is_unkept(encoded: Any) -> bool:
@@ -201,7 +204,9 @@ def secrets(encoded: Any, where: str) -> Iterator[str]:
     >>> list(secrets(encode([{"url": "x", "password": "abc"}]), "data"))
     ["data[0]['password']"]
     """
-    return (place for place, part in _parts(encoded, where) if part == MASK)
+    marks = (MASK, f":{MASK}@")  # of a value, and within a URL
+    texts = ((place, part) for place, part in _parts(encoded, where) if isinstance(part, str))
+    return (place for place, part in texts if part == marks[0] or marks[1] in part)
 
 
 def _parts(encoded: Any, where: str) -> Iterator[tuple[str, Any]]:

@@ -63,7 +63,11 @@ def is_terminal(stream: Any) -> bool:
 
 def shown(value: Any) -> str:
     """Return the representation of a value, cut off after 60 characters."""
-    text = repr(value)
+    return cut_off(repr(value))
+
+
+def cut_off(text: str) -> str:
+    """Return a text, cut off after 60 characters."""
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -179,6 +179,7 @@ def test_secrets_do_not_reach_the_folder(line, line_data, monkeypatch):
     ("name", "secret"),
     [
         *((n, True) for n in ("HF_TOKEN", "WANDB_API_KEY", "password", "db_passwd", "AUTH_TOKEN")),
+        *((n, True) for n in ("api_token", "BOT_TOKEN", "refresh-token", "OPENAI_KEY")),
         *((n, True) for n in ("client_secret", "private-key", "SLURM_JWT", "apikey")),
         *((n, True) for n in ("token", "TOKEN", "--token", "data.token", "Authorization")),
         *((n, False) for n in ("tokenizer", "pad_token", "max_new_tokens", "monkey", "key", "lr")),

@@ -16,7 +16,8 @@ import pytest
 
 from firstlight import nn
 from firstlight.runs.decoding import decode
-from firstlight.runs.values import UnkeptError, encode, is_unkept, plainly
+from firstlight.runs.masking import masked
+from firstlight.runs.values import UnkeptError, encode, is_unkept, plainly, secrets, short
 
 
 @dataclass
@@ -125,3 +126,21 @@ def test_a_list_that_contains_itself_ends():
 
 def test_secrets_are_not_kept():
     assert encode({"api_key": "abc", "n": 1}) == {"dict": [["api_key", "***"], ["n", 1]]}
+
+
+class Connection:
+    def __repr__(self):
+        return f"Connection(host={'h' * 20!r}, api_token={'hush' * 9!r}, url='db://me:hush@x')"
+
+
+def test_the_text_of_a_value_that_is_not_kept_has_no_secrets():
+    text = short(Connection())
+    assert "api_token=***" in text
+    assert "hush" not in text
+    assert len(text) == 60
+
+
+def test_a_password_within_a_url_is_a_secret_that_was_not_kept():
+    encoded = masked(encode({"urls": ("db://me:hush@x", "db://x")}))
+    assert "hush" not in str(encoded)
+    assert list(secrets(encoded, "data")) == ["data['urls'][0]"]
