@@ -42,6 +42,7 @@ class Metrics(Callback):
     """
 
     role = Role.WRITER
+    in_sanity_pass = True  # so that a metric that does not fit the model is an error at once
 
     def __init__(self, names: list[str]) -> None:
         self._metrics = named_metrics.metrics(names)

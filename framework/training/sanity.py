@@ -13,22 +13,23 @@ from firstlight.checkpoints.snapshot import generators
 from firstlight.data.loader import DataLoader
 from firstlight.data.named_loaders import NamedLoaders, by_name
 from firstlight.support import rng
-from firstlight.training.hook_manager import HOOKS
+from firstlight.training.hook_manager import HOOKS, attach
 from firstlight.training.setup import modes_kept
 
 if TYPE_CHECKING:
     from firstlight.trainer import Trainer
     from firstlight.training.evaluation import Evaluator
 
-SILENT = SimpleNamespace(**dict.fromkeys(HOOKS, lambda **_: None))  # hooks that call nobody
+TRIED = ("on_validation_start", "on_validation_batch_end")
 
 
 def try_validation(trainer: Trainer, evaluator: Evaluator) -> None:
     """Validate on the first ``num_sanity_val_steps`` batches, so that an error comes at once.
 
-    The training stays the same, bit for bit: no hook is called, nothing is logged, and the modes of
-    all modules, random generators and the loader's position are as before. Loaders of other classes
-    than `DataLoader` and lists are left out, because their position cannot be restored.
+    The training stays the same, bit for bit: nothing is logged, and the modes of all modules,
+    random generators and the loader's position are as before. No hook is called, except that
+    metrics by name see the batches. Loaders of other classes than `DataLoader` and lists are left
+    out, because their position cannot be restored.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def try_validation(trainer: Trainer, evaluator: Evaluator) -> None:
     drawn = [value for value in held if isinstance(value, np.random.Generator)]
     drawn += [generator for _, generator in generators(trainer.module)]
     states, random = [g.bit_generator.state for g in drawn], rng.state_dict()
-    evaluator = replace(evaluator, hook=SILENT)
+    evaluator = replace(evaluator, hook=_hooks(trainer))
     try:
         with modes_kept(trainer.module):
             evaluator.evaluate(tried, "val", most=None if steps < 0 else steps)
@@ -64,3 +65,13 @@ def try_validation(trainer: Trainer, evaluator: Evaluator) -> None:
         for generator, state in zip(drawn, states, strict=True):
             generator.bit_generator.state = state
         rng.load_state_dict(random)
+
+
+def _hooks(trainer):
+    """Return hooks that call nobody, but for the callbacks with ``in_sanity_pass``."""
+    callbacks = [one for one in trainer.callbacks if getattr(one, "in_sanity_pass", False)]
+    calls = attach(callbacks).bind(trainer, trainer.module).calls
+    silent = SimpleNamespace(**dict.fromkeys(HOOKS, lambda **_: None))
+    for name in TRIED:
+        setattr(silent, name, getattr(calls, name))
+    return silent

@@ -41,6 +41,22 @@ def test_a_validation_that_fails_does_so_before_a_run_is_written(line, line_data
     assert not Path("runs").exists()
 
 
+def test_a_metric_that_does_not_fit_fails_before_the_training(line_data, quiet):
+    trainer = Trainer(max_epochs=3, metrics=["f1"], **quiet)
+    with pytest.raises(TypeError, match="F1: expected integer class labels") as error:
+        trainer.fit(Line(), line_data, line_data)
+    assert "in the sanity pass over validation" in "".join(error.value.__notes__)
+    assert trainer.step == 0
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_metrics_by_name_are_those_without_the_pass(steps, line_data, quiet):
+    trainer = Trainer(max_epochs=2, metrics=["mae"], num_sanity_val_steps=steps, seed=0, **quiet)
+    history = trainer.fit(Line(), line_data, line_data)
+    assert len(history["val_mae"]) == 2
+    assert history["val_mae"][-1] == trainer.validate(trainer.module, line_data)["val_mae"]
+
+
 @pytest.mark.parametrize(
     ("settings", "batches"),
     [
