@@ -51,6 +51,8 @@ def uniform(count, step, call, seed):
     """
     element = np.arange(count, dtype="uint32")
     zeros = np.zeros_like(element)
-    counter = np.stack([element // 4, zeros + np.uint32(step), zeros + np.uint32(call), zeros])
-    words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))[element % 4, element]
+    first = element // 128 * 32 + element % 32
+    counter = np.stack([first, zeros + np.uint32(step), zeros + np.uint32(call), zeros])
+    words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
+    words = words[element // 32 % 4, element]
     return (words >> 8).astype("float32") * np.float32(2.0**-24)

@@ -23,6 +23,8 @@ from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 from firstlight.support.forms import form
 
+DRAWN = 128  # elements whose numbers a warp draws at once
+
 
 def from_stream(layer: Any, x: Any) -> bool:
     """No generator of the layer's own, which would draw on the host."""
@@ -54,7 +56,8 @@ class CudaDropout:
         y = np.empty_like(x)
         if x.size:
             numbers = (float(layer.scale), x.size, *philox_arguments(layer.p, key, x.shape, None))
-            launch("elementwise", "dropout", x, blocks_for(x.size + 3, 4), x, y, *numbers)
+            blocks = blocks_for(x.size + 2 * DRAWN, 4)  # a part of DRAWN at either end
+            launch("elementwise", "dropout", x, blocks, x, y, *numbers)
         return y
 
 

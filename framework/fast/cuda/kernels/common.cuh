@@ -37,9 +37,11 @@ __device__ __forceinline__ Real row_max(Real value) {
     return value;
 }
 
-// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): random bits
-// as a function of a counter and a key, without any state. Element i gets word i % 4 of counter
-// (i / 4, step, call, 0) under the key seed. Same in NumPy: tests/support/philox.py.
+// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011): four words of
+// random bits as a function of a counter and a key, without any state. Element i gets word
+// i / 32 % 4 of counter (i / 128 · 32 + i % 32, step, call, 0) under the key seed, so that a thread
+// that draws once has the numbers of four elements, which lie beside those of its neighbours.
+// Same in NumPy: tests/support/philox.py.
 struct Words {
     unsigned at[4];
 };
@@ -61,7 +63,6 @@ __device__ __forceinline__ float uniform(unsigned word) {  // in [0, 1), 24 bits
     return (word >> 8) * (1.0f / 16777216.0f);
 }
 
-__device__ __forceinline__ float philox_uniform(
-    unsigned element, unsigned step, unsigned call, unsigned seed0, unsigned seed1) {
-    return uniform(philox(element / 4, step, call, seed0, seed1).at[element % 4]);
+__device__ __forceinline__ unsigned counter_of(unsigned element) {
+    return element / 128 * 32 + element % 32;
 }

@@ -12,7 +12,9 @@ extern "C" __global__ void dropout_mask(
     unsigned char* mask, float p, const unsigned* step, unsigned call, unsigned seed0,
     unsigned seed1, unsigned first, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i < n) mask[i] = philox_uniform(first + i, *step, call, seed0, seed1) >= p;
+    if (i >= n) return;
+    Words words = philox(counter_of(first + i), *step, call, seed0, seed1);
+    mask[i] = uniform(words.at[(first + i) / 32 % 4]) >= p;
 }
 
 // y = x · m / (1 - p) with m as above, of four elements with the words of one counter. Backward draws
@@ -21,11 +23,12 @@ extern "C" __global__ void dropout_mask(
 extern "C" __global__ void dropout(
     const Real* x, Real* y, Real scale, int n, float p, const unsigned* step, unsigned call,
     unsigned seed0, unsigned seed1, unsigned first) {
-    int group = blockIdx.x * blockDim.x + threadIdx.x, start = 4 * group - (int)(first % 4);
+    int thread = blockIdx.x * blockDim.x + threadIdx.x;
+    int start = thread / 32 * 128 + thread % 32 - (int)(first % 128);
     if (start >= n) return;
-    Words words = philox((first / 4 + group) & 0x3fffffffu, *step, call, seed0, seed1);
+    Words words = philox(counter_of(first + start), *step, call, seed0, seed1);
     for (int k = 0; k < 4; k++) {
-        int i = start + k;
+        int i = start + 32 * k;
         if (i >= 0 && i < n) y[i] = x[i] * (uniform(words.at[k]) >= p ? scale : Real(0));
     }
 }
