@@ -22,6 +22,7 @@ EVERY = {"*", "__future__"}  # imports that are always needed
 ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 DRAWS = {name for kind in GENERATORS for name in dir(kind) if name[0] != "_"} - {"power"}  # of np
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
 BLOCKS = ("body", "orelse", "finalbody")
 
 
@@ -52,7 +53,7 @@ def needed_statements(
         before = len(kept)
         imported = {n for one in statements if _is_import(one) for n in bound(one)}
         for index, one in enumerate(statements):
-            if index in kept or trains(one):
+            if index in kept or trains(one) or _is_for_main(one):
                 continue
             makes = bound(one) | changed(one, imported)
             if makes & needed or makes & EVERY or _drawn_alone(one) & (drawn | needed - imported):
@@ -96,9 +97,10 @@ def bound(statement: ast.AST) -> set[str]:
 def changed(statement: ast.AST, imported: Collection[str]) -> set[str]:
     """Return the names whose objects a statement changes: ``x[0] = 1``, ``x.append(1)``.
 
-    A call of a function of a module, ``os.mkdir("x")``, changes nothing but a seed.
+    A call of a function of a module, ``os.mkdir("x")``, changes nothing but a seed; a loop over
+    seeds trains with each.
     """
-    found = set()
+    found, loops = set(), isinstance(statement, LOOPS)
     for node in _in_scope(statement):
         if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
             found |= _root(node)
@@ -109,8 +111,9 @@ def changed(statement: ast.AST, imported: Collection[str]) -> set[str]:
             for argument in (*given, *(node.value.args if shuffles else ())):
                 found |= _root(argument)
             if isinstance(called, ast.Attribute):
-                found |= {n for n in _root(called) if n not in imported or "seed" in called.attr}
-            elif isinstance(called, ast.Name) and "seed" in called.id:
+                seeds = "seed" in called.attr and not loops
+                found |= {n for n in _root(called) if n not in imported or seeds}
+            elif isinstance(called, ast.Name) and "seed" in called.id and not loops:
                 found.add(called.id)
     return found
 
@@ -233,6 +236,12 @@ def _in_scope(statement: ast.AST) -> Iterator[ast.AST]:
     if not isinstance(statement, SCOPES):
         for child in ast.iter_child_nodes(statement):
             yield from _in_scope(child)
+
+
+def _is_for_main(statement):
+    """Return whether it is ``if __name__ == "__main__":``, which is false in a copy."""
+    is_if = isinstance(statement, ast.If) and not statement.orelse
+    return is_if and ast.unparse(statement.test) == "__name__ == '__main__'"
 
 
 def _is_import(statement):

@@ -120,7 +120,8 @@ class _Names:
                 f"{attribute} was defined in a notebook, and is not defined here; define it, or "
                 f"{advice}"
             )
-        spec = importlib.util.find_spec(stem) if stem.isidentifier() else None
+        is_name = stem and "." not in stem  # 01-train, too, which no import statement can name
+        spec = importlib.util.find_spec(stem) if is_name else None
         if spec is None or spec.origin is None or Path(spec.origin).name != self._script:
             raise MissingClassError(
                 f"{attribute} was defined in the script {self._script}, which is not on sys.path; "

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from firstlight.runs import slices, sources
 from firstlight.runs.decoding import decode
 from firstlight.runs.source_masking import masked_source
 from firstlight.runs.values import UnkeptError
+from firstlight.trainer import Trainer
 
 ADVICE = "make the data in the function that calls fit, or in one that it calls"
 
@@ -84,10 +86,15 @@ class ScriptNames:
         return self._main
 
     def _run(self, statements, wanted, names, module):
-        """Run the statements that wanted names depend on, unless they have values."""
+        """Run the statements that wanted names depend on, unless they have values.
+
+        A statement ends where it would train.
+        """
         kept, needed = slices.needed_statements(statements, wanted, names)
         path = str(self.folder / self.record["modules"][module])
-        exec(compile(ast.Module(kept, []), path, "exec"), names)
+        for one in kept:
+            with _without_training():
+                exec(compile(ast.Module([one], []), path, "exec"), names)
         return needed
 
     def _tree(self, module):
@@ -198,6 +205,26 @@ class ScriptNames:
         if module == sources.MAIN:
             return dict(self._names(names))
         return dict(vars(importlib.import_module(module)))
+
+
+class _TrainingError(BaseException):
+    """A statement would train; scripts that catch every Exception do not catch it."""
+
+
+@contextlib.contextmanager
+def _without_training() -> Iterator[None]:
+    """End the block where it calls `Trainer.fit`."""
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise _TrainingError
+
+    fit, Trainer.fit = Trainer.fit, refuse  # type: ignore[method-assign]
+    try:
+        yield
+    except _TrainingError:
+        pass
+    finally:
+        Trainer.fit = fit  # type: ignore[method-assign]
 
 
 def _possible_values(call, name, place):

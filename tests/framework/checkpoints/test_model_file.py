@@ -253,18 +253,19 @@ assert type(fl.load("net.safetensors")) is Net
 """
 
 
-def test_the_class_of_a_script_is_made_without_running_it(tmp_path, monkeypatch, capsys):
-    (tmp_path / "train.py").write_text(SCRIPT)
-    words = [sys.executable, "-W", "error", "train.py"]
+@pytest.mark.parametrize("script", ["train.py", "01-train.py"])
+def test_the_class_of_a_script_is_made_without_running_it(script, tmp_path, monkeypatch, capsys):
+    (tmp_path / script).write_text(SCRIPT)
+    words = [sys.executable, "-W", "error", script]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with pytest.raises(ValueError, match="Net was defined in the script train.py, which is not on"):
+    with pytest.raises(ValueError, match=f"Net was defined in the script {script}, which is"):
         fl.load("net.safetensors")
     monkeypatch.syspath_prepend(tmp_path)
     model = fl.load("net.safetensors")
     assert len(model.layers) == 2
     assert capsys.readouterr().out == ""
-    (tmp_path / "train.py").write_text("x = 1")
+    (tmp_path / script).write_text("x = 1")
     with pytest.raises(ValueError, match="Net"):
         fl.load("net.safetensors")
 

@@ -17,6 +17,10 @@ CASES = {
                             "import shutil, os; a = os.getcwd()"),
     "but seeds": ("import random; random.seed(1); f(random.random()); a = random.random()", "a",
                   "import random; random.seed(1); a = random.random()"),
+    "no loops over seeds": ("import np; np.seed(1)\nfor i in [1, 2]:\n    np.seed(i)\n    f(i)\n"
+                            "a = np.a()", "a", "import np; np.seed(1); a = np.a()"),
+    "nothing for main": ("import np; b = 1\nif __name__ == '__main__':\n    np.seed(b)\na = np.a()",
+                         "a", "import np; a = np.a()"),
     "draws of a generator": ("g = G(1); b = g.normal(); print(g.normal()); a = g.normal()", "a",
                              "g = G(1); b = g.normal(); a = g.normal()"),
     "draws of a module": ("import numpy as np; b = np.random.rand(2); c = np.sqrt(3); "

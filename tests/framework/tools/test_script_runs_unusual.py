@@ -163,6 +163,37 @@ def test_data_are_loaded_though_the_model_was_not_kept(execute):
     assert len(fl.load_data(run.path).train) == 8
 
 
+SEEDS = f"""{NET}
+import numpy as np
+
+x = np.ones((8, 2), "float32")
+
+
+def train(seed):
+    fl.seed_everything(seed)
+    t = fl.Trainer(max_epochs=1, callbacks=["model_checkpoint"])
+    t.fit(Net(3), (x, x))
+
+
+for seed in (1, 2):
+    fl.seed_everything(seed)
+    train(seed)
+if x.any():
+    fl.seed_everything(3)
+    train(3)
+"""
+
+
+def test_loading_a_run_of_several_seeds_trains_none_again(execute, tmp_path):
+    execute("train.py", SEEDS)
+    runs = list_runs(tmp_path / "runs")
+    assert len(runs) == 3
+    for run in runs:
+        assert fl.load(run.path, runs_dir=tmp_path / "runs") is not None
+        assert len(fl.load_data(run.path).train) == 8
+    assert len(list_runs(tmp_path / "runs")) == 3
+
+
 def test_unusual_ways_to_pass_data(execute, tmp_path):
     execute("train.py", WAYS)
     (tmp_path / "train.py").unlink()
