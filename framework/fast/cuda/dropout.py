@@ -32,7 +32,15 @@ def from_stream(layer: Any, x: Any) -> bool:
 
 
 @form(Dropout, when=[gpu_float, from_stream])
-class CudaDropout:
+class CudaDropoutMask:
+    """Draw the mask on the device, for subclasses with a forward of their own."""
+
+    def draw(self, layer: Dropout, x: Array) -> Array:
+        return keep_mask(x, layer.p, x.shape)
+
+
+@form(Dropout, when=[gpu_float, from_stream])
+class CudaDropout(CudaDropoutMask):
     """Draw the mask where it is used, forward and again backward: there is no array of it."""
 
     def forward(self, layer: Dropout, x: Array) -> Array:
@@ -43,9 +51,6 @@ class CudaDropout:
     def backward(self, layer: Dropout, dy: Array) -> Array:
         (key,) = layer.saved()
         return self.keep(layer, dy, key)
-
-    def draw(self, layer: Dropout, x: Array) -> Array:
-        return keep_mask(x, layer.p, x.shape)
 
     @staticmethod
     def keep(layer: Dropout, x: Array, key: tuple[Array, int] | None) -> Array:

@@ -387,6 +387,25 @@ def test_dropout_draws_the_same_mask_forward_and_backward(rows, shape, dtype):
     assert layer(there(x)).get().tolist() == x.tolist()
 
 
+class Thrice(nn.Dropout):
+    """Three times as much is kept; a forward of its own, which no form replaces."""
+
+    def forward(self, x):
+        m = self.draw(x)
+        self.save(m)
+        return 3 * x * m
+
+
+def test_a_subclass_of_dropout_draws_its_mask_on_the_device():
+    fl.seed_everything(3)
+    fl.rng.begin_pass()
+    waits = counts.synchronisations
+    y = Thrice(0.4)(there(np.ones((70, 10))))
+    assert counts.synchronisations == waits
+    drawn = philox.uniform(700, step=1, call=1, seed=3).reshape(70, 10)
+    np.testing.assert_array_equal(y.get(), 3 * (drawn >= np.float32(0.4)))
+
+
 def test_philox_gives_its_known_words():
     words = philox.philox(np.zeros((4, 1), "uint32"), (0, 0))[:, 0]
     assert list(map(hex, words)) == ["0x6627e8d5", "0xe169c58d", "0xbc57ac4c", "0x9b00dbd8"]
