@@ -189,9 +189,7 @@ def forgiving(what: PathLike) -> Iterator[list[OSError]]:
         yield problems
     except OSError as error:
         problems.append(error)
-        warnings.warn(
-            f"{what} cannot be written ({error}); the training continues without it", stacklevel=3
-        )
+        warnings.warn(f"{what} cannot be written ({error}) and is left out", stacklevel=3)
 
 
 def is_temporary(path: PathLike) -> bool:

@@ -194,7 +194,7 @@ def _arguments(made):
 
 def _trainer(trainer):
     """Return the arguments of the Trainer, as the command line names them."""
-    limits = trainer.limits
+    limits, windows = trainer.limits, trainer.accumulation.schedule
     return {
         "max_epochs": trainer.max_epochs,
         "max_steps": trainer.max_steps,
@@ -203,7 +203,7 @@ def _trainer(trainer):
         "min_steps": limits.min_steps,
         "device": trainer.device,
         "precision": trainer.precision,
-        "accumulate_grad_batches": trainer.accumulation.schedule,
+        "accumulate_grad_batches": windows[1] if windows.keys() == {1} else windows,
         **{f"limit_{stage}_batches": number for stage, number in limits.batches.items()},
         "val_every": limits.describe_val_every(),
         "num_sanity_val_steps": limits.num_sanity_val_steps,

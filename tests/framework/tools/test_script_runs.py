@@ -86,6 +86,7 @@ def test_settings_are_in_the_layout_of_the_command_line(project):
     assert found["callbacks"]["early_stopping"]["patience"] == 3
     assert found["trainer"]["log_every_n_steps"] == 10
     assert found["trainer"]["max_epochs"] == 2
+    assert found["trainer"]["accumulate_grad_batches"] == 1
     assert found["facts"]["dtype"] == "float32"
     assert splits.config["data"] == {
         **{"name": "blobs", "batch_size": 7, "train": 30, "val": 10, "test": 10}
@@ -133,6 +134,7 @@ def test_commands_work_from_the_run_folder_alone(here, say, tmp_path):
         ("predict", run.path, "--output", tmp_path / "p.csv"),
         ("runs", "compare", *[r.path for r in here]),
         ("report", run.path, "--output", tmp_path / "r.html"), ("runs", "show", run.path),
+        ("profile", run.path, "--warm-up", 0, "--steps", 2),
     ):  # fmt: skip
         code, out, err = say(*words)
         assert code == 0, (words, err)

@@ -7,9 +7,9 @@ import warnings
 
 from firstlight.data.splits import DataSplits
 from firstlight.runs import RunFolder
-from firstlight.runs.baseline_results import NETWORK, BaselineResults
+from firstlight.runs.baseline_results import FILE, NETWORK, BaselineResults
 from firstlight.support.extras import require
-from firstlight.support.files import strict
+from firstlight.support.files import forgiving, strict
 from firstlight.tools.cli import text
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import JSON, Args, Options
@@ -71,7 +71,8 @@ further arguments:
             )
         changed = args.data is not None or any(word.startswith("--data.") for word in args.rest)
         if not changed and args.checkpoint is None:
-            found.write(folder)
+            with forgiving(folder / FILE):
+                found.write(folder)
         weights = path.stem if path.parent.parent == folder else path
         return f"{run.label}, {weights} weights\n", found
 

@@ -114,6 +114,9 @@ def _of_run(
     )
     kept = RunFolder(folder).config.get("trainer", {})
     more = {name: kept[name] for name in STEP_SETTINGS if name in kept}
+    windows = more.get("accumulate_grad_batches")
+    if isinstance(windows, dict):  # JSON has texts for epochs
+        more["accumulate_grad_batches"] = {int(epoch): n for epoch, n in windows.items()}
     if trainer.device == "cpu":
         more.pop("precision", None)
     return Trainer(device=trainer.device, callbacks=callbacks, **more, **fixed), model, data

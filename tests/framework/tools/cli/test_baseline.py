@@ -39,6 +39,14 @@ def test_methods_are_shown_beside_the_network(cli, here):
     assert [row.name for row in kept.rows] == ["majority", "knn", "logistic", "forest", "network"]
 
 
+def test_a_run_that_cannot_be_written_shows_its_table(cli, here):
+    (here / "baselines.json").mkdir()
+    code, out, err = cli("baseline")
+    assert code == 0
+    assert "random forest" in out
+    assert "baselines.json cannot be written" in err
+
+
 def test_results_are_compared_with_those_of_runs(cli, here):
     cli("baseline")
     _, out, _ = cli("runs", "show")

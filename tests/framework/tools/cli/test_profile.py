@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+import firstlight as fl
+
 FEW = ("--warm-up", 1, "--steps", 2)
 
 
@@ -41,6 +43,13 @@ def test_the_model_of_a_run(cli, trained, monkeypatch):
     config = next((trained[0] / "runs").glob("*/*")) / "config.json"
     assert json.loads(config.read_text())["model"]["hidden"] == [32, 16]
     assert cli("profile", "--config", config.parent, *FEW)[0] == 0
+
+
+def test_a_run_keeps_its_schedule_of_accumulation(cli, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trainer = fl.Trainer(max_epochs=1, accumulate_grad_batches={1: 2, 3: 4}, name="windows")
+    trainer.fit(fl.models.MLP(64, 10, hidden=(4,)), fl.datasets.load("digits"))
+    assert cli("profile", "windows", *FEW)[0] == 0
 
 
 def test_help_and_refusals(cli, refused):
