@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from numbers import Number
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from firstlight.support import rng
@@ -52,7 +52,7 @@ class LoggedValues:
     def add(self, name: str, value: Any) -> None:
         """Add a value to those of its name."""
         count = self._counts.get(name, 0)
-        self._totals[name] = self._totals[name] + value if count else value
+        self._totals[name] = _double(self._totals[name]) + _double(value) if count else value
         self._counts[name] = count + 1
 
     def add_to(self, output: StepOutput, module: Any) -> None:
@@ -76,6 +76,11 @@ class LoggedValues:
             for name, total in self._totals.items()
         }
         output.metrics = output.metrics | means
+
+
+def _double(value):
+    """Return an array or a scalar of NumPy in float64: booleans and small integers add wrongly."""
+    return value.astype("float64") if hasattr(value, "astype") else value
 
 
 def log(module: Any, name: str, value: Any) -> None:
@@ -103,7 +108,7 @@ def _check(who, name, value):
             f"{who}.log: expected a single number for {name!r}, got an array of shape "
             f"{value.shape}; log its mean: self.log({name!r}, x.mean())"
         )
-    if not isinstance(value, Number) and not hasattr(value, "ndim"):
+    if not isinstance(value, Real) and not hasattr(value, "ndim"):
         raise TypeError(f"{who}.log: expected a number for {name!r}, got {value!r}")
     if rng.is_capturing() and not hasattr(value, "get"):
         raise RuntimeError(

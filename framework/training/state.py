@@ -147,7 +147,9 @@ class TrainingState:
 
     @property
     def total_steps(self) -> int | None:
-        """Optimizer steps that the training will make, or None if only time limits it."""
+        """Optimizer steps that the training will make; None if only time limits it, or no `fit` ran."""
+        if self.data.train_loader is None:  # steps by hand, an evaluation
+            return None
         return self.limits.total_steps(self.accumulation, self.epoch_batches)
 
     @property

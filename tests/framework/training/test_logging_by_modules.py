@@ -109,6 +109,17 @@ def test_what_a_layer_logs_twice_in_a_step_is_averaged():
     assert level == pytest.approx((x.mean() + nn.GELU().eval()(x).mean()) / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.True_, np.uint8(200), np.float16(40000), np.int8(-100), 3])
+def test_values_of_small_types_are_averaged_without_overflow(value):
+    class Twice(Net):
+        def validation_step(self, batch):
+            self.log("size", value)
+            self.log("size", value)
+            return super().validation_step(batch)
+
+    assert trainer().validate(Twice(nn.Linear(5, 3)), data())["val_size"] == float(value)
+
+
 def test_validate_and_test_return_logged_values():
     module = made(Logging)
     assert trainer().validate(module, data())["val_count"] == COUNT
@@ -179,6 +190,7 @@ def test_a_resumed_training_logs_the_same(tmp_path):
         ("val_size", 1.0, ValueError, r"write self.log\('size', ...\)"),
         ("size", np.ones(3), ValueError, r"single number for 'size', got an array of shape \(3,\)"),
         ("size", "big", TypeError, r"Wrong.log: expected a number for 'size', got 'big'"),
+        ("size", 1j, TypeError, r"Wrong.log: expected a number for 'size', got 1j"),
         ("size", None, TypeError, r"Wrong.log: expected a number for 'size', got None"),
         (1.0, "size", TypeError, r"expected a name and a value, got 1.0 as the name"),
         ("acc", 1.0, ValueError, r"Wrong: 'acc' is a metric of the step already"),

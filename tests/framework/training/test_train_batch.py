@@ -207,3 +207,16 @@ def test_a_gpu_makes_the_same_steps_as_fit(monkeypatch):
         expected, found = run(False), run(True)
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_module_may_ask_for_the_number_of_steps():
+    class Asking(Dropping):
+        def configure_optimizer(self):
+            self.steps = self.trainer.total_steps
+            return super().configure_optimizer()
+
+    module = Asking()
+    trainer().train_batch(module, batches()[0])
+    assert module.steps is None
+    trainer(max_epochs=2).fit(module, fl.DataLoader(data(), 8))
+    assert module.steps == 6
