@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from numbers import Real
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from firstlight.support import rng
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 PREFIXES = ("train_", "val_", "test_")
 TAKEN = ("loss", "loss_step")  # train_loss_step is the mean between two records
 
-_open: ContextVar[LoggedValues | None] = ContextVar("open", default=None)  # of this thread
+
+class _Thread(local):
+    """State of a thread. No ContextVar: once one is set, NumPy's functions start more slowly."""
+
+    open: LoggedValues | None = None
+
+
+_thread = _Thread()
 
 
 class LoggedValues:
@@ -43,11 +50,11 @@ class LoggedValues:
         self._totals, self._counts = {}, {}
 
     def __enter__(self) -> None:
-        self._before = _open.get()
-        _open.set(self)
+        self._before = _thread.open
+        _thread.open = self
 
     def __exit__(self, *_: object) -> None:
-        _open.set(self._before)
+        _thread.open = self._before
 
     def add(self, name: str, value: Any) -> None:
         """Add a value to those of its name."""
@@ -85,7 +92,7 @@ def _double(value):
 
 def log(module: Any, name: str, value: Any) -> None:
     """Add a value to those of the current step; do nothing outside of one. See `Module.log`."""
-    values = _open.get()
+    values = _thread.open
     if values is not None:
         _check(type(module).__name__, name, value)
         values.add(name, value)

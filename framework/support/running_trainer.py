@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 from firstlight.support import rng
@@ -16,23 +16,29 @@ from firstlight.support import rng
 if TYPE_CHECKING:
     from firstlight.trainer import Trainer
 
-_running: ContextVar[Trainer | None] = ContextVar("running", default=None)
+
+class _Thread(local):
+    """State of a thread. No ContextVar: once one is set, NumPy's functions start more slowly."""
+
+    trainer: Trainer | None = None
+
+
+_thread = _Thread()
 
 
 @contextmanager
 def running(trainer: Trainer) -> Iterator[None]:
     """Let modules find the trainer until the context ends; a trainer inside another comes first."""
-    before = _running.get()
-    _running.set(trainer)
+    before, _thread.trainer = _thread.trainer, trainer
     try:
         yield
     finally:
-        _running.set(before)
+        _thread.trainer = before
 
 
 def running_trainer(module: Any) -> Trainer:
     """Return the trainer that runs in this thread; see `firstlight.Module.trainer`."""
-    trainer, who = _running.get(), type(module).__name__
+    trainer, who = _thread.trainer, type(module).__name__
     if trainer is None:
         raise AttributeError(
             f"{who}.trainer: no Trainer is running; it is available inside of fit, validate, test "

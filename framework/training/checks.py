@@ -12,6 +12,11 @@ from firstlight.support.construction import NAMESPACES
 from firstlight.support.logged_values import TAKEN
 from firstlight.support.step_output import StepOutput
 
+STEPS = {  # methods of models in PyTorch Lightning and Keras, and ours
+    "configure_optimizers": "configure_optimizer, which returns one optimizer",
+    "train_step": "training_step",
+    "test_step": "validation_step, which `test` calls too",
+}
 PRECISIONS = ("32", "tf32", "bf16", "16")
 
 # Letters whose transliteration is not the letter without its mark.
@@ -19,7 +24,7 @@ GERMAN = {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"
 
 
 def module(candidate: object) -> None:
-    """Raise a TypeError unless it is a `Module` object."""
+    """Raise a TypeError unless it is a `Module` object, without methods of other frameworks."""
     if isinstance(candidate, type):
         raise TypeError(
             f"Trainer: expected a module, got the class {candidate.__name__}; "
@@ -30,6 +35,12 @@ def module(candidate: object) -> None:
             f"Trainer: expected a firstlight.Module, got {type(candidate).__name__}; "
             "derive your model from firstlight.Module"
         )
+    for name, ours in STEPS.items():
+        if callable(getattr(type(candidate), name, None)):
+            raise TypeError(
+                f"{type(candidate).__name__}.{name} would never be called; the Trainer calls "
+                f"{ours}; rename it, or let a method of your own start with _"
+            )
 
 
 def settings(given: Any) -> dict[str, Any]:

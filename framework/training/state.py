@@ -147,7 +147,7 @@ class TrainingState:
 
     @property
     def total_steps(self) -> int | None:
-        """Optimizer steps that the training will make; None if only time limits it, or no `fit` ran."""
+        """Optimizer steps that the training will make; None if it is not known."""
         if self.data.train_loader is None:  # steps by hand, an evaluation
             return None
         return self.limits.total_steps(self.accumulation, self.epoch_batches)

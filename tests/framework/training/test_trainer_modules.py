@@ -50,6 +50,20 @@ def test_a_module_has_no_hooks(name, line, line_data, quiet):
 
 
 @pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("configure_optimizers", "configure_optimizer, which returns one optimizer"),
+        ("train_step", "training_step"),
+        ("test_step", "validation_step, which `test` calls too"),
+    ],
+)
+def test_a_step_under_the_name_of_another_framework(name, ours, line, line_data, quiet):
+    model = changed(line, **{name: lambda self: None})
+    with pytest.raises(TypeError, match=f"Net.{name} would never be called; the Trainer .*{ours};"):
+        Trainer(max_epochs=1, **quiet).fit(model, line_data)
+
+
+@pytest.mark.parametrize(
     ("name", "renamed"),
     [
         ("on_train_epoch_end", ""),
