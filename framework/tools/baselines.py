@@ -19,7 +19,8 @@ def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> Base
     """Fit majority, k-NN, logistic regression and a random forest to the training samples.
 
     For a regression these are the mean, k-NN, least squares and a forest. They get what a network
-    gets: scaled samples, as one row each; there is no augmentation.
+    gets: scaled samples, as one row each; there is no augmentation. If the targets are one 0 or 1 a
+    sample, they are labels of two classes.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> Base
     require("a baseline", "sklearn", extra="sklearn")
     x, y = _arrays(splits, "train")
     tested, target = _arrays(splits, split)
-    metric = "r2" if splits.classes is None else "acc"
+    classes = _classes(splits)
+    metric = "r2" if classes is None else "acc"
     found = BaselineResults(splits.name, split, metric, len(target), len(y))
     for name, (label, method) in _methods(metric, seed, len(y)).items():
         started = time.perf_counter()
@@ -61,32 +63,60 @@ def baselines(splits: DataSplits, split: str = "test", *, seed: int = 0) -> Base
             warnings.simplefilter("ignore")  # of iterations that did not converge
             method.fit(x, y)
         seconds = time.perf_counter() - started
-        predicted = _predicted(method, tested, splits.classes)
+        predicted = _predicted(method, tested, classes)
         found.rows.append(_row(name, label, predicted, target, seconds))
     return found
 
 
 def network_row(
-    splits: DataSplits, predicted: Array, label: str, seconds: float, results: BaselineResults
+    splits: DataSplits,
+    predicted: Array,
+    label: str,
+    seconds: float,
+    results: BaselineResults,
+    *,
+    logits: bool = False,
 ) -> Row | None:
     """Return the row of a network, with its predictions for the same samples.
 
-    None if its predictions are of another shape: no score for each class.
+    None if its predictions are of another shape: no score for each class. ``logits`` is for those
+    of a `BCEWithLogitsLoss`, which are above 0 for the class 1, and no numbers to compare with.
     """
     _, target = _arrays(splits, results.split)
     if results.metric == "acc":
-        expected = (len(target), len(splits.classes or ()))
+        if splits.classes is None and getattr(predicted, "size", None) == len(target):
+            score = predicted.reshape(-1)
+            predicted = np.stack([np.full_like(score, 0.0 if logits else 0.5), score], axis=1)
+        expected = (len(target), len(_classes(splits) or ()))
         if getattr(predicted, "shape", None) != expected:
             return None
-    elif getattr(predicted, "size", None) != target.size:
+    elif logits or getattr(predicted, "size", None) != target.size:
         return None
     else:
         predicted = predicted.reshape(target.shape)
     return _row(NETWORK, label, predicted, target, seconds)
 
 
+def _classes(splits):
+    """Return the classes of data; those of targets 0 and 1 are "0" and "1"."""
+    if splits.classes is not None or splits.train is None:
+        return splits.classes
+    _, y = _batch(splits, "train")
+    return ["0", "1"] if y.size == len(y) and set(np.unique(y)) == {0, 1} else None
+
+
 def _arrays(splits, split):
     """Return the scaled samples of a split as rows (N, D), and their targets."""
+    x, y = _batch(splits, split)
+    if splits.classes is None:
+        y = y.reshape(len(y), -1)
+        y = y[:, 0] if y.shape[1] == 1 else y
+        y = y if _classes(splits) is None else (y > 0.5).astype("int64")
+    return x.reshape(len(x), -1), y
+
+
+def _batch(splits, split):
+    """Return the scaled samples of a split, and their targets."""
     data = getattr(splits, split)
     batch = data[np.arange(len(data))]
     who = f"a baseline on {splits.name}"
@@ -97,8 +127,7 @@ def _arrays(splits, split):
         raise ValueError(
             f"{who}: expected one label for each sample, got labels of shape {y.shape}"
         )
-    y = y.reshape(len(y), -1) if splits.classes is None else y
-    return x.reshape(len(x), -1), y[:, 0] if y.shape[1:] == (1,) else y
+    return x, y
 
 
 def _methods(metric: str, seed: int, samples: int) -> dict[str, tuple[str, Any]]:

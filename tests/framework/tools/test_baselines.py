@@ -105,3 +105,20 @@ def test_the_row_of_a_network():
 def test_data_without_one_target_a_sample_are_refused(data, message):
     with pytest.raises(ValueError, match=f"a baseline on data: {message}"):
         baselines(data(), "train")
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_targets_of_0_and_1_are_classes(logits):
+    x, y = numbers()
+    splits = values_of(x, (y > 50).astype("float32"))
+    found = baselines(splits)
+    assert found.metric == "acc"
+    assert by_name(found)["majority"].value == pytest.approx(
+        max(np.mean(y[60:] > 50), 0.5), abs=0.2
+    )
+    right = np.where(y[60:] > 50, 0.9, 0.1 - logits)  # below 0.5, or logits below 0
+    for predicted in (right, right[:, 0]):
+        assert network_row(splits, predicted, "Net", 1, found, logits=logits).value == 1
+    values = values_of(*numbers(2))
+    row = network_row(values, numbers(2)[1][60:], "Net", 1, baselines(values), logits=logits)
+    assert (row is None) == logits

@@ -6,6 +6,7 @@ import json
 import warnings
 
 from firstlight.data.splits import DataSplits
+from firstlight.nn import BCEWithLogitsLoss
 from firstlight.runs import RunFolder
 from firstlight.runs.baseline_results import FILE, NETWORK, BaselineResults
 from firstlight.support.extras import require
@@ -60,7 +61,8 @@ further arguments:
         loader = splits.loader(found.split, training=False)
         predicted = trainer.predict(model, loader, checkpoint=path)
         name = type(model).__name__
-        row = network_row(splits, predicted, name, run.place["time"], found)
+        logits = isinstance(getattr(model, "loss", None), BCEWithLogitsLoss)
+        row = network_row(splits, predicted, name, run.place["time"], found, logits=logits)
         if row is not None:
             found.rows.append(row)
         else:
