@@ -31,6 +31,7 @@ class Scripted(fl.Module):
 def trained(callback, losses):
     data = np.zeros((4, 1), "float32"), np.zeros(4, int)
     options = {"default_callbacks": False, "runs_dir": None, "log_every_n_steps": 1}
+    options["num_sanity_val_steps"] = 0  # it would take the first of the losses
     trainer = fl.Trainer(max_epochs=len(losses), callbacks=[callback], **options)
     module = Scripted(losses)
     trainer.fit(module, data, data)

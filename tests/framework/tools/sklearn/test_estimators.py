@@ -182,15 +182,16 @@ def test_parameters_are_not_changed_by_a_fit():
 
 def test_on_a_gpu_the_estimator_keeps_numpy_arrays(monkeypatch):
     x, y = clouds()
-    expected = small(model_args={"dropout": 0.0}).fit(x, y)
+    plain = {"dropout": 0.0, "norm": None}  # Adam follows rounding where a norm cancels a bias
+    expected = small(model_args=plain).fit(x, y)
     with installed(monkeypatch):
-        net = small(model_args={"dropout": 0.0}, device="cuda").fit(x, y)
+        net = small(model_args=plain, device="cuda").fit(x, y)
         for _ in range(2):
             found = net.predict_proba(x)
             assert all(type(p.data) is np.ndarray for p in net.module_.parameters())
         pickle.loads(pickle.dumps(net)).set_params(device="cpu").predict(x)
     assert type(found) is np.ndarray
-    np.testing.assert_allclose(found, expected.predict_proba(x), atol=1e-2)
+    np.testing.assert_allclose(found, expected.predict_proba(x), atol=1e-4)
 
 
 def test_pipelines_cross_validation_and_grid_searches():
