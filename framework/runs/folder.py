@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from firstlight.checkpoints.format import EXCEPTION
+from firstlight.runs import sample_results
 from firstlight.runs.baseline_results import BaselineResults
 from firstlight.runs.directions import direction
 from firstlight.runs.history import History, LongHistory
@@ -42,7 +43,8 @@ class RunFolder:
     history : History
         Everything that was logged: ``run.history["val_loss"]``, ``run.history.records``.
     metrics : dict of str to float
-        The last value of each name, including metrics of a test, and those of baselines.
+        The last value of each name, including metrics of a test, and those of baselines. If the
+        training has not tested, loss and accuracy are those of ``firstlight test``.
     baselines : BaselineResults or None
         What ``firstlight baseline`` found.
     best : dict of str to dict
@@ -118,13 +120,15 @@ class RunFolder:
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        """The last value of each name, and the results of baselines."""
+        """The last value of each name, the results of baselines, and of ``firstlight test``."""
         if self._ended:
             own = self.summary.get("metrics", {})
         else:
             last = History(self._marked_records).last()
             own = {n: value for n, value in last.items() if n not in ("step", "epoch", "time")}
         found = self.baselines.metrics if self.baselines else {}
+        if not any(name.startswith("test_") for name in own):
+            found |= sample_results.means(self.path)
         return own | {name: value for name, value in found.items() if name not in own}
 
     @cached_property

@@ -60,6 +60,13 @@ def read(run: PathLike) -> dict[str, Array]:
     return found if _is_sound(found) else {}
 
 
+def means(run: PathLike) -> dict[str, float]:
+    """Return the metrics ``test_loss`` and ``test_acc`` of the results in a run's folder."""
+    found = read(run)
+    sums = {name: found[name].sum(axis=0) for name in ("loss", "acc") if name in found}
+    return {f"test_{name}": float(total / n) for name, (total, n) in sums.items() if n > 0}
+
+
 def digest(target: Array) -> str:
     """Return a hash of the targets of a test."""
     content = np.ascontiguousarray(target)

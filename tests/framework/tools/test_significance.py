@@ -308,3 +308,16 @@ def test_the_command_test_writes_what_a_run_lacks(tmp_path, monkeypatch, capsys)
     assert main(["test"]) == 0
     for name, array in sample_results.read(file.parent).items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_script_that_does_not_test_is_compared_after_the_command_test(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = {"max_epochs": 1, "callbacks": ["model_checkpoint"], "default_callbacks": False}
+    fl.Trainer(**options).fit(fl.models.MLP(64, 10, hidden=(4,)), fl.datasets.load("digits"))
+    (run,) = fl.runs.list_runs("runs")
+    assert "test_acc" not in run.metrics
+    assert main(["test"]) == 0
+    (run,) = fl.runs.list_runs("runs", where="test_acc > 0")
+    low, high = Significance(groups([run])).interval("test_acc", [run])
+    assert low < run.value("test_acc") < high
+    assert run.value("test_loss") > 0

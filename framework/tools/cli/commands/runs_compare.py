@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 from firstlight.checkpoints.fingerprints import first_difference, read_fingerprints
-from firstlight.runs import compare
+from firstlight.runs import compare, sources
 from firstlight.support.files import strict
 from firstlight.tools import significance
 from firstlight.tools.cli import text
@@ -71,9 +71,10 @@ class Compare(RunsCommand):
         for line in [*_means(evidence, results), *(verdict.sentence() for verdict in verdicts)]:
             tell(f"\n{line}")
         for run in evidence.without() if intervals else ():
+            known = not run.by_script or (run.path / sources.FOLDER / sources.RECORD).is_file()
             tell(
                 f"{run.label} keeps no results of single test samples, so it has no intervals; "
-                f"firstlight test {run.label} writes them"
+                + (f"firstlight test {run.label} writes them" if known else "train again")
             )
         return 0
 
