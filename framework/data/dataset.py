@@ -219,11 +219,15 @@ def as_dataset(data: Any, name: str = "data", transform: Transform | None = None
 
 def _advice(data):
     if isinstance(data, list):
-        return "; write np.array(...) for values, (x, y) for inputs and targets"
+        several = '; name several sets of validation data: {"a": loader, "b": loader}'
+        values = "; write np.array(...) for values, (x, y) for inputs and targets"
+        loaders = [hasattr(one, "__len__") and not hasattr(one, "__getitem__") for one in data]
+        return several if any(loaders) else values
     if isinstance(data, str):
         return "; load it first: firstlight.datasets.load(...)"
     if isinstance(data, dict):
-        return "; write (data['x'], data['y'])"
+        named = "; sets by name are the second argument of fit, or that of validate and test"
+        return "; write (data['x'], data['y'])" if data.keys() & {"x", "y"} else named
     if hasattr(data, "__iter__"):
         return "; if it is a loader, give it __len__, the number of its batches"
     return ""

@@ -91,7 +91,11 @@ class MeanMetrics:
                     f"MeanMetrics.add: expected a single number for {name!r}, got an array of "
                     f"shape {value.shape}; take its mean over the batch"
                 )
-            self.add_value(value, name, denominators.get(name, weight))
+            denominator = denominators.get(name, weight)
+            if on_device(value) or on_device(denominator):
+                self.add_value(value, name, denominator)
+            else:  # no other form to look for, in each step
+                add_to(self._totals, name, _product(value, denominator))
 
     @accelerated
     def add_value(self, value: float | Array, name: str, denominator: float | Array | None) -> None:

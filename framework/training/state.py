@@ -165,6 +165,11 @@ class TrainingState:
     @property
     def checkpointing(self) -> Checkpointing:
         """The object that saves and restores the training; available after `fit` has started."""
+        if self.loop is None:
+            raise RuntimeError(
+                "Trainer: there is no training to save, as fit has not run; write the model to a "
+                'file with model.save("model.safetensors")'
+            )
         return self.loop.checkpointing
 
     @property

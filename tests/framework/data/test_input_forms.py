@@ -118,3 +118,18 @@ def test_bytes_that_nobody_scales_are_told():
         message = rf"got uint8; bytes are unscaled pixels: .*, or write x.astype\('{dtype}'\) / 255"
         with pytest.raises(TypeError, match=message):
             fl.nn.Linear(64, 2).to(dtype=dtype)(x)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([1.0, 2.0], r"got list; write np.array\(...\) for values"),
+        ([[1.0], [2.0]], r"got list; write np.array\(...\) for values"),
+        ([fl.DataLoader(np.ones((4, 2)), 2)], r"got list; name several sets of validation data: {"),
+        ({"x": 1, "y": 2}, r"got dict; write \(data\['x'\], data\['y'\]\)"),
+        ({"clean": (1, 2)}, r"got dict; sets by name are the second argument of fit, or"),
+    ],
+)
+def test_lists_and_dicts_are_refused_with_what_to_write(data, message):
+    with pytest.raises(TypeError, match=message):
+        as_loader(data, "train")

@@ -220,3 +220,10 @@ def test_a_module_may_ask_for_the_number_of_steps():
     assert module.steps is None
     trainer(max_epochs=2).fit(module, fl.DataLoader(data(), 8))
     assert module.steps == 6
+
+
+def test_there_is_no_training_to_save(tmp_path):
+    stepping = trainer()
+    stepping.train_batch(Dropping(), batches()[0])
+    with pytest.raises(RuntimeError, match=r"fit has not run; write the model .* model.save\("):
+        stepping.save_checkpoint(tmp_path / "a.safetensors")
