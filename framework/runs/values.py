@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import PurePath
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -114,9 +115,15 @@ def _encoded_leaf(value):
     name = "<unknown>"
     if isinstance(value, Enum) and value.name in type(value).__members__:
         name = f"{reference(type(value))}.{value.name}"
-    elif isinstance(value, type) or inspect.isroutine(value):
+    elif isinstance(value, type) or (inspect.isroutine(value) and not _is_of_object(value)):
         name = reference(value)
     return unkept(value) if "<" in name else {"reference": name}
+
+
+def _is_of_object(function):
+    """Return whether it is a method of an object, which its name does not tell."""
+    owner = getattr(function, "__self__", None)
+    return owner is not None and not isinstance(owner, (type, ModuleType))
 
 
 def _encoded_module(module, depth, seen):
@@ -180,7 +187,11 @@ def short(value: Any) -> str:
         return reference(value)
     if isinstance(value, (str, *COLLECTIONS)) and len(value) > MOST:
         return f"{type(value).__name__} of {len(value):,} items"
-    return cut_off(masked_text(re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(value))))
+    try:
+        text = repr(value)
+    except Exception as error:  # of a user's __repr__
+        text = f"<{type(value).__name__}: its repr raises {type(error).__name__}>"
+    return cut_off(masked_text(re.sub(r" at 0x[0-9A-Fa-f]+", "", text)))
 
 
 def is_unkept(encoded: Any) -> bool:

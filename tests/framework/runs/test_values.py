@@ -144,3 +144,22 @@ def test_a_password_within_a_url_is_a_secret_that_was_not_kept():
     encoded = masked(encode({"urls": ("db://me:hush@x", "db://x")}))
     assert "hush" not in str(encoded)
     assert list(secrets(encoded, "data")) == ["data['urls'][0]"]
+
+
+class Untold:
+    def __repr__(self):
+        raise RuntimeError("it has no text")
+
+    def method(self):
+        pass
+
+
+def test_a_repr_that_raises_is_told():
+    assert short(Untold()) == "<Untold: its repr raises RuntimeError>"
+
+
+def test_a_method_of_an_object_is_not_kept():
+    assert is_unkept(encode([Untold().method]))
+    assert is_unkept(encode([[].append]))
+    for function in (Untold.method, dict.fromkeys, len):
+        assert not is_unkept(encode([function]))
