@@ -3,6 +3,7 @@
 An expression compares the metrics, settings and status of a run with constants::
 
     val_acc > 0.9 and model.lr < 0.1
+    val_loss/clean < best.val_loss/noisy
     status == "crashed" or "baseline" in tags
     name in ("mlp-digits", "cnn-digits") and not epochs < 5
 
@@ -121,7 +122,7 @@ class Condition:
             return lambda run: [part(run) for part in parts]
         if isinstance(node, ast.Constant):
             return lambda run: node.value
-        if name := _dotted(node):
+        if name := _dotted(node) or _of_a_set(ast.get_source_segment(self.text, node)):
             self.names += [name] * (name not in self.names)
             return lambda run: _looked_up(run, name)
         part = ast.get_source_segment(self.text, node) or type(node).__name__
@@ -129,6 +130,11 @@ class Condition:
             f"where: {self.text!r}: {part!r} is not known here; there are names, numbers, texts in "
             "quotes, comparisons, and, or, not, in"
         )
+
+
+def _of_a_set(text):
+    """Return the name of a metric of validation data by name, such as val_loss/clean, or None."""
+    return text if re.fullmatch(r"[^\W\d][\w.]*/[\w.-]+", text or "") else None
 
 
 def lookup(run: RunFolder, name: str) -> Any:

@@ -1,7 +1,9 @@
 """Which runs an expression chooses, and what is no expression."""
 
+import numpy as np
 import pytest
 
+import firstlight as fl
 from firstlight.runs import list_runs
 from firstlight.runs.query import Condition, lookup
 
@@ -93,3 +95,20 @@ def test_attributes_are_names_never_python_attributes(three):
 
 def test_no_runs_is_no_error():
     assert list_runs(where="anything > 1", sort="-anything") == []
+
+
+@pytest.mark.parametrize("name", ["val_loss/clean", "best.val_loss/a-b", "val_acc/2", "val_acc"])
+def test_metrics_of_several_validation_sets_are_names(name):
+    condition = Condition(f"0 < {name} <= 0.3 and status == 'finished'")
+    assert condition.names == [name, "status"]
+
+
+def test_runs_are_chosen_by_a_metric_of_one_validation_set(tmp_path):
+    x = np.zeros((4, 64), "float32")
+    sets = {"right": (x, np.zeros(4, int)), "wrong": (x, np.ones(4, int))}
+    model = fl.models.MLP(64, 2, hidden=(4,), norm=None)
+    fl.Trainer(max_epochs=1, runs_dir=tmp_path).fit(model, sets["right"], sets)
+    (run,) = list_runs(tmp_path, where="val_loss/right != val_loss/wrong")
+    right, wrong = run.metrics["val_loss/right"], run.metrics["val_loss/wrong"]
+    assert len(list_runs(tmp_path, where="val_loss/right < best.val_loss/wrong")) == (right < wrong)
+    assert len(list_runs(tmp_path, where="val_loss/right > best.val_loss/wrong")) == (right > wrong)
