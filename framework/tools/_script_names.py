@@ -8,10 +8,11 @@ import contextlib
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from firstlight.runs import slices, sources
 from firstlight.runs.decoding import decode
@@ -213,12 +214,15 @@ class _TrainingError(BaseException):
 
 @contextlib.contextmanager
 def _without_training() -> Iterator[None]:
-    """End the block where it calls `Trainer.fit`."""
+    """End the block where it calls `Trainer.fit`; other threads train on."""
+    fit, mine = Trainer.fit, threading.get_ident()
 
-    def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise _TrainingError
+    def refuse(trainer: Trainer, *args: Any, **options: Any) -> Any:
+        if threading.get_ident() == mine:
+            raise _TrainingError
+        return fit(trainer, *args, **options)
 
-    fit, Trainer.fit = Trainer.fit, refuse  # type: ignore[method-assign]
+    Trainer.fit = refuse  # type: ignore[method-assign]
     try:
         yield
     except _TrainingError:
