@@ -13,6 +13,7 @@ from firstlight import nn, plugins
 from firstlight.metrics.class_counts import AVERAGES
 from firstlight.metrics.metric import Metric
 from firstlight.support.array import Array
+from firstlight.support.import_paths import UnknownNameError
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -45,6 +46,11 @@ def metric(item: object) -> Metric:
             made = registry.get("top5")(int(top[1]))
         elif averaged and averaged[1] in ("precision", "recall", "f1"):
             made = registry.get(averaged[1])(averaged[2])
+        elif item == "acc" and item not in registry.names():
+            raise UnknownNameError(
+                "metrics: 'acc' needs no name here, as the loss of a classification logs val_acc; "
+                "'accuracy' computes it for a model with a step of its own"
+            )
         else:
             made = registry.get(item)()
     elif inspect.isclass(item) and issubclass(item, Metric):

@@ -143,6 +143,7 @@ def test_early_stopping_can_monitor_a_metric():
 @pytest.mark.parametrize(
     ("names", "error", "message"),
     [
+        (["acc"], KeyError, "the loss of a classification logs val_acc"),
         (["acuracy"], KeyError, "no metric is called 'acuracy'; did you mean 'accuracy'"),
         (["f1", "f1"], ValueError, "'f1' is there 2 times"),
         ([metrics.F1], TypeError, "got the class F1; write F1()"),
