@@ -24,6 +24,8 @@ ASSIGNED = re.compile(
     r"""(?:(?:bearer|basic|token)[ ])?[^\s"',]+)""",
     re.IGNORECASE,
 )
+# "host=x password=abc", as databases take it; not "password={}" or "password=%s".
+IN_TEXT = re.compile(r"""(\bpass(?:word|wd|phrase)=)([^\s{}%*&;,'"<>]+)""", re.IGNORECASE)
 IN_URL = re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@")
 
 
@@ -41,7 +43,7 @@ def is_secret(name: str) -> bool:
 
 
 def masked(value: Any) -> Any:
-    """Return nested settings with ``***`` for values of secret names and passwords in URLs.
+    """Return nested settings with ``***`` for values of secret names and passwords in texts.
 
     Examples
     --------
@@ -53,6 +55,8 @@ def masked(value: Any) -> Any:
         return {n: MASK if is_secret(n) and v is not None else masked(v) for n, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(item) for item in value]
+    if isinstance(value, str) and "=" in value:
+        value = IN_TEXT.sub(rf"\1{MASK}", value)
     is_url = isinstance(value, str) and "://" in value
     return IN_URL.sub(rf"\1:{MASK}@", value) if is_url else value
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 
-from firstlight.runs.masking import IN_URL, MASK, SECRET, is_secret
+from firstlight.runs.masking import IN_TEXT, IN_URL, MASK, SECRET, is_secret
 
 QUOTED = re.compile(  # in comments and in texts, such as commands
     rf"""(?<!lambda[ ])((?:{SECRET.pattern})\w{{0,60}}(?:["']\]?)?\s*[=:]\s*)"""
@@ -54,10 +54,20 @@ def _with_masks(text, tree):
         if name is not None and is_secret(name)
         for one in _texts(value)
     }
-    for start, end in sorted(spans, reverse=True):
-        mask = _mask(content[start:end].decode()).encode()
-        content = content[:start] + mask + content[end:]
+    literals = {
+        (lines[one.lineno - 1] + one.col_offset, lines[one.end_lineno - 1] + one.end_col_offset)
+        for one in _walk(tree)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    }
+    for start, end in sorted(spans | literals, reverse=True):
+        literal = content[start:end].decode()
+        mask = _mask(literal) if (start, end) in spans else IN_TEXT.sub(_password, literal)
+        content = content[:start] + mask.encode() + content[end:]
     return content.decode()
+
+
+def _password(found):
+    return found[1] + _padded(MASK[: len(found[2])], found[2])
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

@@ -215,9 +215,9 @@ def secrets(encoded: Any, where: str) -> Iterator[str]:
     >>> list(secrets(encode([{"url": "x", "password": "abc"}]), "data"))
     ["data[0]['password']"]
     """
-    marks = (MASK, f":{MASK}@")  # of a value, and within a URL
+    within = (f":{MASK}@", f"={MASK}")  # a URL, or another text
     texts = ((place, part) for place, part in _parts(encoded, where) if isinstance(part, str))
-    return (place for place, part in texts if part == marks[0] or marks[1] in part)
+    return (place for place, part in texts if part == MASK or any(m in part for m in within))
 
 
 def _parts(encoded: Any, where: str) -> Iterator[tuple[str, Any]]:

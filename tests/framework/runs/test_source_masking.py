@@ -29,6 +29,7 @@ SECRETS = [
     "run(\"fit --token='hush'\")",
     'url = "https://me:hush@host"',
     'api_key = x or "hush"',
+    'connect("host=x password=hush port=1")',
     "f(f'{login(password=\"hush\")}')",
 ]
 

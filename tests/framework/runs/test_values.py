@@ -140,10 +140,12 @@ def test_the_text_of_a_value_that_is_not_kept_has_no_secrets():
     assert len(text) == 60
 
 
-def test_a_password_within_a_url_is_a_secret_that_was_not_kept():
-    encoded = masked(encode({"urls": ("db://me:hush@x", "db://x")}))
+def test_a_password_within_a_text_is_a_secret_that_was_not_kept():
+    urls = ("db://me:hush@x", "db://x", "host=x password=hush", "password={} password=")
+    encoded = masked(encode({"urls": urls}))
     assert "hush" not in str(encoded)
-    assert list(secrets(encoded, "data")) == ["data['urls'][0]"]
+    assert encoded["dict"][0][1]["tuple"][3] == urls[3]
+    assert list(secrets(encoded, "data")) == ["data['urls'][0]", "data['urls'][2]"]
 
 
 class Untold:
