@@ -58,6 +58,7 @@ def test_code_is_kept_and_used_again(cache):
     assert {path: path.stat().st_mtime_ns for path in code_files(cache)} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"x" * 1000, None])
 def test_damaged_code_is_compiled_again(cache, damage):
     run(cache)
