@@ -135,6 +135,7 @@ def test_commands_work_from_the_run_folder_alone(here, say, tmp_path):
         ("runs", "compare", *[r.path for r in here]),
         ("report", run.path, "--output", tmp_path / "r.html"), ("runs", "show", run.path),
         ("profile", run.path, "--warm-up", 0, "--steps", 2),
+        ("explain", run.path), ("check", run.path), ("forms", run.path),
     ):  # fmt: skip
         code, out, err = say(*words)
         assert code == 0, (words, err)

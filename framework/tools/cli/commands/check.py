@@ -1,20 +1,15 @@
 """``firstlight check`` and ``firstlight explain``: examine a model, its backward and its data.
 
-Model and data are given by name, or taken from a training script.
+Model and data are given by name, or taken from a training script or a run.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firstlight.support.files import write_atomically
-from firstlight.support.rng import seed_everything
-from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import (
     JSON,
     Args,
@@ -24,109 +19,12 @@ from firstlight.tools.cli.command import (
     file_name,
     option,
 )
-from firstlight.tools.cli.data_arguments import arguments_from_data
-from firstlight.tools.cli.errors import HelpShown, UsageError, usage_errors
-from firstlight.tools.cli.names import NamesCommand, prefix
+from firstlight.tools.cli.errors import HelpShown, UsageError
+from firstlight.tools.cli.examine import ExamineCommand, Examined
 from firstlight.tools.cli.text import console, tell
 from firstlight.tools.language import LANGUAGES, current_language, speaking
 
-if TYPE_CHECKING:
-    from firstlight.tools.diagnose.script import Training
-
-SEED = {"seed": (int, 0, "Seeds everything random.")}
 MOST = 6  # trainings of one script that are checked
-
-
-@dataclass
-class Examined:
-    """The trainings that a command line names.
-
-    Attributes
-    ----------
-    trainings : list of firstlight.tools.diagnose.script.Training
-        One, or several of a script.
-    name : str
-        Of the data.
-    ended : str
-        How far a script was followed, "" if to its end.
-    seconds : float
-        For which it was followed.
-    """
-
-    trainings: list[Training]
-    name: str
-    ended: str = ""
-    seconds: float = 0.0
-
-
-class ExamineCommand(NamesCommand):
-    """A command on a model and data by name, or on those of a script."""
-
-    script_words: list[str]
-    usage = "[SCRIPT] [--model NAME] [--data NAME] [arguments] [-- arguments of the script]"
-
-    options: Options = (
-        option("script", "a training script, without its training; or file.py:Class", nargs="?"),
-        option("--checkpoint FILE", "weights to load first, of a model by name"),
-    )
-
-    def __call__(self, name: str, words: list[str]) -> int:
-        """Parse the words before ``--``; those behind it are the script's."""
-        cut = words.index("--") if "--" in words else len(words)
-        self.script_words = words[cut + 1 :]
-        return super().__call__(name, words[:cut])
-
-    def run(self, args: Args) -> int:
-        """Examine the named model or script, or show the help."""
-        script = args.script
-        if script is not None and ":" in script:
-            args.model, script = script, None
-        if self.script_words and script is None:
-            raise UsageError("words after -- are arguments of a script, but none is named")
-        names = self.names(args)
-        # settings that only a training needs have no effect here, and are not shown
-        unused = {"trainer", "name", "runs_dir", *map(prefix, names.callbacks)}
-        names.values = {f: v for f, v in names.values.items() if f.partition(".")[0] not in unused}
-        names.callbacks.clear()
-        names.choose_defaults()
-        settings = Arguments(names, SEED, fixed={"max_epochs", "callbacks"})
-        if args.help:
-            return self.show_help(settings.parser)
-        settings.parse(args.rest, known=vars(args))
-        seed_everything(settings.general["seed"])
-        if script is not None:
-            from firstlight.tools.diagnose.probes.script.kept_statements import keeping_statements
-
-            with keeping_statements():
-                return self.examine(self._of_script(script, settings, args.data), args)
-        return self.examine(self._of_names(settings, args.checkpoint), args)
-
-    def examine(self, found: Examined, args: Args) -> int:
-        """Examine models and data; return the exit code."""
-        raise NotImplementedError
-
-    def _of_script(self, script, settings, data):
-        from firstlight.tools.diagnose.script import trainings
-
-        began = time.perf_counter()
-        with usage_errors():
-            found, ended = trainings(script, self.script_words)
-        seconds = time.perf_counter() - began
-        for training in found:
-            if training.model is not None and (training.data is None or data is not None):
-                training.data = settings.data.make_data()
-        return Examined(found, getattr(found[0].data, "name", script), ended, seconds)
-
-    def _of_names(self, settings, checkpoint):
-        from firstlight.tools.diagnose.script import Training
-
-        data = settings.data.make_data()
-        model = settings.model.make_model(arguments_from_data(data))
-        if checkpoint:
-            from firstlight.checkpoints.format import Checkpoint
-
-            model.load_state_dict(Checkpoint.load(checkpoint).model)
-        return Examined([Training(model, data)], data.name)
 
 
 class Check(ExamineCommand):

@@ -20,7 +20,7 @@ from firstlight.support.forms import Condition, Form
 from firstlight.support.state import children
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, Args, Options, option
-from firstlight.tools.cli.commands.check import ExamineCommand, Examined
+from firstlight.tools.cli.examine import ExamineCommand, Examined
 from firstlight.tools.cli.text import tell
 from firstlight.tools.diagnose.probes.recorded_calls import all_calls, recorded_step
 

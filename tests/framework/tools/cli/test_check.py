@@ -1,6 +1,7 @@
 """firstlight check and firstlight explain."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,19 @@ def test_explain_writes_a_page(cli, refused, script, tmp_path):
     assert "def backward(self, dy):" in page  # a class without a formula shows its code
     assert "expected a name that ends in .html" in refused("explain", "--output", "step.txt")
     assert "expected 1 or more, got 0" in refused("explain", "--samples", "0")
+
+
+def test_a_run_is_examined_with_its_own_model_and_weights(cli, refused):
+    fit = ("fit", "--trainer.max_epochs", "8", "--name", "one", "--model.hidden", "7")
+    assert cli(*fit)[0] == 0
+    (run,) = Path("runs", "one").iterdir()
+    code, out, err = cli("explain", str(run), "--samples", "2")
+    assert (code, err) == (0, "")
+    assert "(2, 7)" in out
+    code, out, _ = cli("check", str(run), "--json")
+    assert code == 0
+    start = {line["subject"]: line for line in json.loads(out)["checks"]}["loss at the start"]
+    assert float(start["detail"]) < 2, "not that of new weights, log 10"
+    assert "leave --model out" in refused("explain", str(run), "--model", "cnn")
+    assert "no config.json" in refused("explain", "..")
+    assert "arguments of a script" in refused("explain", str(run), "--", "--epochs", "2")
