@@ -143,8 +143,8 @@ def test_the_forms_that_a_model_takes_on_a_gpu(cli, monkeypatch):
         code, out, err = cli("forms", "--model", "mlp", "--device", "cuda")
     assert (code, err) == (0, "")
     assert ["body.0", "Linear", "float32 (32, 64)", "CudaLinear"] in rows_of(out)
-    assert "BlockedReLU" in out
-    assert "\n  needs: float32 arrays of NumPy; got float32 of CuPy\n" in out
+    assert ["body.2", "ReLU", "float32 (32, 256)", "CudaActivation"] in rows_of(out)
+    assert "arrays of NumPy; got float32 of CuPy\n" in out
 
 
 def test_a_device_that_is_not_there(cli):
