@@ -180,12 +180,12 @@ class Arguments:
         names.check_trust()  # before anything is imported
         self.names = names
         if names.data:
-            self.data = Choice("dataset", names.data, {"name"})
+            self.data = self._choice("dataset", names.data, {"name"})
         if names.model:
-            self.model = Choice("model", names.model, {"name"})
+            self.model = self._choice("model", names.model, {"name"})
         if names.model or has_trainer:
             self.trainer = Choice("trainer", "trainer", fixed)
-        self.callbacks = [Choice("callback", name) for name in names.callbacks]
+        self.callbacks = [self._choice("callback", name) for name in names.callbacks]
         chosen = [self.model, self.data, *self.callbacks, self.trainer]
         self.choices = [one for one in chosen if one]
         self.general = dict(general or {})
@@ -204,6 +204,12 @@ class Arguments:
         for one in self.choices:
             one.add_to(self.parser)
             self.kinds |= one.kinds
+
+    def _choice(self, kind, name, skip=()):
+        """Return the class of a name; an error says which file the name is from."""
+        source = self.names.sources.get(name, "")
+        with usage_errors(f"{source}: " if source else "", kinds=(UsageError,)):
+            return Choice(kind, name, skip)
 
     def parse(self, words: Iterable[str], known: Iterable[str] = ()) -> None:
         """Read words (``--option=value``) over the values of config files; fill all attributes.

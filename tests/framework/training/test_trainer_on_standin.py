@@ -10,7 +10,7 @@ from standin import kernels
 
 ROOT = Path(__file__).parents[3]
 SUITE = (ROOT / "tests" / "gpu" / "suite.txt").read_text().split()
-SHORT = ("test_trainer.py", "test_metrics.py", "test_gradient_clip.py")
+SHORT = ("test_trainer.py", "test_means.py", "test_gradient_clip.py")
 # Rounding and MNIST take a real GPU; tests/framework/fast has each layer on the stand-in.
 ELSEWHERE = "not rounded and not mnist and not a_layer_is_the_same and not is_captured"
 

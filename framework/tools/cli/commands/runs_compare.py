@@ -84,7 +84,8 @@ def _means(evidence, results):
     for group in evidence.groups:
         found = []
         for name in results:
-            interval = evidence.interval(name, group.runs) if len(group.runs) > 1 else None
+            known = len(group.runs) > 1 and all(name in run.metrics for run in group.runs)
+            interval = evidence.interval(name, group.runs) if known else None
             if interval:
                 mean = statistics.fmean(run.value(name) for run in group.runs)
                 found.append(f"{name} {text.number(mean)} ({_range(interval)})")

@@ -83,3 +83,9 @@ def test_what_is_wrong_in_a_file_is_told_with_its_name(refused, tmp_path, text, 
 def test_a_folder_without_settings_is_told_by_the_missing_file(refused, tmp_path):
     (tmp_path / "runs").mkdir()
     assert "--config runs/config.json: cannot be read" in refused("fit", "--config", "runs")
+
+
+def test_an_unknown_name_in_a_file_is_told_with_the_file(refused, tmp_path):
+    (tmp_path / "settings.yaml").write_text("data: mnst\n")
+    said = refused("fit", "--config", "settings.yaml")
+    assert "settings.yaml: no dataset is called 'mnst'; did you mean 'mnist'?" in said
