@@ -236,6 +236,7 @@ def test_a_sample_has_all_units_and_not_too_many_values(shape):
     assert np.isin(found, y).all()
 
 
+@pytest.mark.forms
 def test_parts_of_a_layer_that_a_form_computes_at_once_are_one_layer():
     assert list(LayerWatch(nn.Sequential(nn.FeedForward(8), nn.ReLU())).layers) == ["0", "1"]
 
@@ -322,6 +323,7 @@ def test_refused_arguments(name, value):
         LayerMonitor(**{name: value})
 
 
+@pytest.mark.forms
 def test_on_a_gpu_measured_steps_run_launch_by_launch(monkeypatch):
     reasons = []
 

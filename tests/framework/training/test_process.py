@@ -53,7 +53,7 @@ print(before, max(inside[1:]), min(inside[1:]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
-@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("by_hand", [pytest.param(True, marks=pytest.mark.forms), False])
 @pytest.mark.parametrize(
     ("setting", "kept"),
     [({}, True), pytest.param({"MALLOC_TRIM_THRESHOLD_": "1"}, False, marks=pytest.mark.slow)],

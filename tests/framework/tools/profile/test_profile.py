@@ -146,6 +146,7 @@ def test_the_table_adds_up(clock, capsys):
     assert closing.endswith("a step without the profiler takes 31500.000 ms (+0.0%)")
 
 
+@pytest.mark.forms
 def test_operations_of_forward_and_backward(clock):
     net = nets.Net(
         nn.Linear(3, 16),
@@ -247,6 +248,7 @@ def test_refused_numbers(name, value):
         Profiler(**{name: value})
 
 
+@pytest.mark.forms
 def test_parts_of_a_layer_that_a_form_computes_at_once_stay_as_they_are():
     found = dict(wrappable_modules(nn.Sequential(nn.FeedForward(8), nn.ReLU())))
     assert list(found) == ["", "0", "1"]
@@ -329,6 +331,7 @@ def test_the_table_goes_to_tensorboard_too():
 # ----------------------------------------------------------------------------------------- a GPU
 
 
+@pytest.mark.forms
 def test_on_a_gpu_steps_are_profiled_launch_by_launch(monkeypatch):
     pytest.importorskip("numba")
     with standin.installed(monkeypatch):
