@@ -242,6 +242,7 @@ def loadable(tmp_path_factory):
     return trainer.run.path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", JUNK, ids=str)
 @pytest.mark.parametrize("file", ["config.json", "source/rebuild.json"])
 def test_a_damaged_entry_is_a_sentence(file, value, loadable, tmp_path):

@@ -50,6 +50,7 @@ def test_the_solution_is_right(task):
         assert (result.status, result.causes) == ("right", [])
 
 
+@pytest.mark.slow
 def test_each_mistake_is_told_by_its_own_sentence(task):
     text = solution_text(task)
     for known, outcome in of_mistakes(task, SEED):

@@ -57,6 +57,7 @@ def causes(name, right, wrong):
     return judge_outcome(computed(task, text, 5), text, task, 5).causes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "right", "wrong", "said"), CASES)
 def test_a_cause_that_no_list_has(name, right, wrong, said):
     (cause, *_) = causes(name, right, wrong)

@@ -132,6 +132,7 @@ def reads():
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONCE)
 def test_a_slow_statement_is_executed_once(name, tmp_path):
     path = write(tmp_path, SCRIPT.format(data=ONCE[name], after=""))
@@ -150,6 +151,7 @@ def test_loops_and_numbers_of_functions_that_are_not_called_again_are_counted(tm
     assert reads() == 1 + len(RUNS)  # `print` is no assignment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AGAIN)
 def test_a_statement_with_another_effect_is_executed_again(name, tmp_path):
     path = write(tmp_path, SCRIPT.format(data=AGAIN[name], after=""))

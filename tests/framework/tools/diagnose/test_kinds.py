@@ -19,6 +19,7 @@ def checked(script, capsys, *options):
     return code, found | {"findings": [one for report in reports for one in report["findings"]]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_EXAMPLE)
 def test_the_example_is_named(name, tmp_path, capsys):
     script = tmp_path / "train.py"

@@ -144,6 +144,7 @@ def kinds_of(source, tmp_path):
     return [(one.kind, one.at) for one in found if not one.note]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_a_mistake_is_named_at_its_line(name, tmp_path):
     source, right, wrong, kind, line = WRONG[name]

@@ -245,6 +245,7 @@ for step in range(40):
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_healthy_scripts(style, tmp_path):
     script = tmp_path / "train.py"
@@ -265,6 +266,7 @@ def test_mistakes(style, right, wrong, tmp_path):
     assert [one for one in step_evidence(script) if isinstance(one, WrongStep)]
 
 
+@pytest.mark.slow
 def test_a_factor_is_that_to_the_loss_which_the_other_gradients_fit(tmp_path):
     source = STYLES["class_net"].replace("print(epoch, loss)", "print(epoch, total / 60)")
     source = source.replace(

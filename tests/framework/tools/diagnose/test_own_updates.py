@@ -121,11 +121,13 @@ def kinds(path, text):
     return {found.kind for evidence in step_evidence(path) for found in ask(evidence)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_usual_rules_are_right(name, tmp_path):
     assert kinds(tmp_path / "train.py", HEALTHY[name]) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MISTAKES)
 def test_one_mistake_is_named(name, tmp_path):
     script, right, wrong = MISTAKES[name]

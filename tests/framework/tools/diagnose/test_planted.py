@@ -32,6 +32,7 @@ FAST_SCRIPTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", slow_but(LAYERS, *FAST_LAYERS))
 def test_a_mistake_in_a_layer_is_named(name, generous_budgets):
     make, where, kind = LAYERS[name]

@@ -229,6 +229,7 @@ OF_FORWARD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "right", "wrong"), MISTAKES + OF_FORWARD)
 def test_the_wrong_line_is_found(name, right, wrong, tmp_path):
     source = HEAD + MODULES[name].lstrip("\n")

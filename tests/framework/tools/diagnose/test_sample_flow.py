@@ -155,6 +155,7 @@ def kinds_in(code, tmp_path):
     return [one.kind for one in ask(sample_flow(script, [], trace(script, [])))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_scripts_have_no_findings(name, tmp_path):
     assert kinds_in(HEALTHY[name], tmp_path) == []

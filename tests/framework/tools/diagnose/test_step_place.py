@@ -64,6 +64,7 @@ def wrong_steps(source, tmp_path):
     return [one for one in step_evidence(script) if isinstance(one, WrongStep)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "right", "wrong"),
     [

@@ -113,6 +113,7 @@ def test_healthy_loops_have_no_findings(name, tmp_path):
     assert ask(TrainingLoop(trace(script, []))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", slow_but(MISTAKES, "", "no-root", "momentum-lost"))
 def test_an_own_adam_with_one_mistake(mistake):
     formulas = {
