@@ -50,7 +50,7 @@ class _Tap:
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.copies: list[Callable[[str], None]] = []
-        self._before = vars(stream).get("write")  # set on the object by somebody else
+        self._before = vars(stream).get("write")  # set on the object by other code
         self._write = stream.write
         stream.write = self
 

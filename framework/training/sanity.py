@@ -68,7 +68,7 @@ def try_validation(trainer: Trainer, evaluator: Evaluator) -> None:
 
 
 def _hooks(trainer):
-    """Return hooks that call nobody, but for the callbacks with ``in_sanity_pass``."""
+    """Return hooks that call only the callbacks with ``in_sanity_pass``."""
     callbacks = [one for one in trainer.callbacks if getattr(one, "in_sanity_pass", False)]
     calls = attach(callbacks).bind(trainer, trainer.module).calls
     silent = SimpleNamespace(**dict.fromkeys(HOOKS, lambda **_: None))

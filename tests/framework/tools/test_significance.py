@@ -321,3 +321,16 @@ def test_a_script_that_does_not_test_is_compared_after_the_command_test(tmp_path
     low, high = Significance(groups([run])).interval("test_acc", [run])
     assert low < run.value("test_acc") < high
     assert run.value("test_loss") > 0
+
+
+def test_a_run_without_a_result_has_no_interval_of_it(tmp_path, monkeypatch, capsys):
+    from firstlight.tools.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    for name, more in (("with", ["--trainer.metrics", "f1"]), ("without", [])):
+        assert main(["fit", "--trainer.max_epochs", "1", "--name", name, *more]) == 0
+    capsys.readouterr()
+    assert main(["runs", "compare", "with", "without", "--json"]) == 0
+    intervals = json.loads(capsys.readouterr().out)["intervals"]
+    assert [found is None for found in intervals["test_f1"]] == [False, True]
+    assert None not in intervals["test_acc"]

@@ -47,7 +47,7 @@ class Compare(RunsCommand):
         groups = significance.groups(found)
         evidence = significance.Significance(groups)
         intervals = {
-            name: [evidence.interval(name, [run]) for run in found]
+            name: [evidence.interval(name, [run]) if name in run.metrics else None for run in found]
             for name in results
             if name.startswith("test_")
         }
