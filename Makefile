@@ -1,4 +1,4 @@
-.PHONY: setup test slow lint format bench course notebooks docs gpu-test gpu-bench
+.PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test gpu-bench
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -9,6 +9,9 @@ test:         ## the suite, as the README and CI run it
 
 slow:         ## long runs that the suite leaves out
 	pytest -m slow
+
+trackers:     ## the plugins in examples/trackers, with their libraries in an environment of its own
+	.ci/trackers
 
 lint:         ## what CI checks
 	ruff check . && ruff format --check .

@@ -15,14 +15,14 @@ class Trackio(Tracker):
     """
 
     def open(self, run, id):
-        """Create the run, or resume the one of the same name."""
+        """Create the run, or resume the one of the same name if Trackio has kept it."""
         import trackio
 
         self._run = trackio.init(
             project=self.project,
             name=run.label,
             config=self.settings(run) | {"tags": ",".join(self.tags(run)), "note": run.note},
-            resume="must" if id else "never",
+            resume="allow" if id else "never",
             embed=False,
             auto_log_gpu=False,  # firstlight records the use of the machine
             auto_log_cpu=False,
