@@ -79,7 +79,7 @@ class Tracker(Callback):
         Parameters
         ----------
         run : RunFolder
-            ``run.label`` is its name; see also `settings`, `tags` and `started`.
+            See `title`, `settings`, `tags` and `started`; ``run.label`` is its whole name.
         id : str or None
             The id if the run exists: it was resumed, or is tested.
         """
@@ -92,6 +92,11 @@ class Tracker(Callback):
     def close(self, status: str) -> None:
         """Close the open run, which is "finished", "interrupted", "failed" or "crashed"."""
         raise NotImplementedError(f"{type(self).__name__}.close(status) is missing")
+
+    @staticmethod
+    def title(run: RunFolder) -> str:
+        """Return a name of a run for narrow lists, a RUN of the commands: ``digits/0002_1efd``."""
+        return tracked_run.title(run)
 
     @staticmethod
     def settings(run: RunFolder) -> dict[str, bool | int | float | str]:

@@ -84,7 +84,7 @@ class Sender:
         opening, write, close = self._calls
         if self._succeeds(opening):
             for batch in self._batches():
-                self.passed = max(self.passed, batch[-1][0])
+                self.passed = max(self.passed, *(number for number, _ in batch))
                 if self._succeeds(write, [record for _, record in batch], self.passed):
                     self._written += len(batch)
             self._succeeds(close, *self._end)

@@ -1,5 +1,6 @@
 """A run as experiment trackers take it: plain settings, points in time, and its ids there."""
 
+import re
 import threading
 from collections.abc import Iterable
 from datetime import datetime
@@ -58,6 +59,12 @@ def last_point(run: RunFolder) -> Point:
 def started(run: RunFolder) -> float:
     """Return when a run started, in Unix seconds."""
     return datetime.fromisoformat(run.summary["started"]).timestamp()
+
+
+def title(run: RunFolder) -> str:
+    """Return the name of a run and the end of its id, without the time."""
+    found = re.search(r"\d+_\w{4}$", run.id)
+    return f"{run.name}/{found[0] if found else run.id}"
 
 
 def plain_settings(run: RunFolder) -> dict[str, bool | int | float | str]:

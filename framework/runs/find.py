@@ -120,7 +120,7 @@ def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFo
     ----------
     name : path-like, optional
         A path, or a name below ``runs_dir``: ``latest``, ``name`` (for its newest run),
-        ``name/id``, an id, or the end of an id; the latest run by default.
+        ``name/id``, an id, or the end of an id, also as ``name/end``; the latest run by default.
     runs_dir : path-like
 
     Raises
@@ -134,9 +134,10 @@ def find_run(name: PathLike | None = None, runs_dir: PathLike = "runs") -> RunFo
         found = [latest_run(place), latest_run(runs_dir), *run_paths(runs_dir)[-1:]]
     else:
         found = [path for place in (Path(name), runs_dir / name) for path in run_paths(place)[-1:]]
-        if not found and os.sep not in str(name):
-            every, end = run_paths(runs_dir), f"_{name}"
-            found = [p for p in every if p.name == str(name) or p.name.endswith(end)][-1:]
+        if not found:
+            folder, end = str(Path(name).parent), Path(name).name
+            every = [p for p in run_paths(runs_dir) if folder in (".", p.parent.name)]
+            found = [p for p in every if p.name == end or p.name.endswith(f"_{end}")][-1:]
     for folder in filter(None, found):
         return RunFolder(folder.resolve())
     if name is not None and Path(name).is_dir():

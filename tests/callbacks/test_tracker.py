@@ -14,6 +14,7 @@ import pytest
 
 import firstlight as fl
 from firstlight.callbacks._shared import sender
+from firstlight.callbacks._shared.tracked_run import read_sent
 from firstlight.callbacks.tracker import Tracker
 from firstlight.runs import RunFolder, find_run
 from firstlight.runs.run_files import tag
@@ -306,6 +307,24 @@ def test_a_killed_training_is_complete_after_resuming(tmp_path, hangs):
         assert steps == all_steps
     else:  # the killed process has sent steps 4 and 5, after the checkpoint of step 3
         assert steps == [6, 6, 7, 8, 9, 9]
+
+
+def test_all_records_count_as_sent_if_the_test_follows_before_the_tracker_is_open(tmp_path):
+    book, opening = Book(), threading.Event()
+    book.open = lambda run, id: opening.wait() and Book.open(book, run, id)
+    trainer = fl.Trainer(max_epochs=1, callbacks=[book], runs_dir=tmp_path, default_callbacks=False)
+    trainer.next_stage = "test"
+    trainer.fit(TinyNet(), tiny_data())
+    threading.Timer(0.1, opening.set).start()
+    trainer.test(trainer.module, tiny_data())
+    assert read_sent(trainer.run.path, book._name).passed == len(trainer.history.records)
+
+
+def test_the_title_of_a_run_is_short_and_names_it(tmp_path):
+    trainer = tiny_trainer(runs_dir=tmp_path)
+    title = Tracker.title(trainer.run)
+    assert title == f"tinynet/{trainer.run.id.partition('Z_')[2]}"
+    assert find_run(title, tmp_path).path == trainer.run.path.resolve()
 
 
 def test_export_sends_a_run_once(tmp_path):

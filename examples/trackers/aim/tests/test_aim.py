@@ -49,8 +49,8 @@ def test_a_training_and_its_test_are_one_run():
     trainer = tiny_trainer([Aim("digits")], runs_dir="runs")
     metrics = trainer.test(trainer.module, tiny_data())
     run = only_run()
-    assert (run.name, run.experiment) == (f"tinynet/{trainer.run.id}", "digits")
-    assert (run["status"], run["hparams"]["optimizer.name"]) == ("finished", "Adam")
+    assert (run.name, run.experiment) == (Aim.title(trainer.run), "digits")
+    assert (run["status"], run["hparams"]["optimizer"]["name"]) == ("finished", "Adam")
     check_curves(run, trainer.history)
     assert curve(run, "test_loss") == [(6, metrics["test_loss"])]
 
@@ -73,3 +73,11 @@ def test_a_run_is_exported():
     run = only_run()
     assert run.hash == id
     check_curves(run, trainer.history)
+
+
+def test_settings_may_have_a_name_that_begins_like_another():
+    trainer = fl.Trainer(max_epochs=1, callbacks=[Aim()], default_callbacks=False)
+    trainer.config = {"rate": 0.5, "rate.decay": 0.9, "other": {"a": 1}}
+    trainer.fit(TinyNet(), tiny_data())
+    hparams = only_run()["hparams"]
+    assert (hparams["rate"], hparams["rate.decay"], hparams["other"]["a"]) == (0.5, 0.9, 1)

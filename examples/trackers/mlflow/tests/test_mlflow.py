@@ -54,8 +54,9 @@ def test_a_training_and_its_test_are_one_run(client):
     trainer = tiny_trainer([MLflow("one")], runs_dir="runs")
     metrics = trainer.test(trainer.module, tiny_data())
     run = only_run(client, "one")
-    assert run.info.run_name == f"tinynet/{trainer.run.id}"
+    assert run.info.run_name == MLflow.title(trainer.run)
     assert run.info.status == "FINISHED"
+    assert "pytest" in run.data.tags["mlflow.source.name"]
     assert run.data.params["optimizer.name"] == "Adam"
     check_curves(client, run, trainer.history)
     assert curve(client, run, "test_loss") == [(6, metrics["test_loss"])]

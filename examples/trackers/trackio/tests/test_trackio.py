@@ -52,7 +52,7 @@ def test_it_keeps_the_laws():
 def test_a_training_and_its_test_are_one_run(capsys):
     trainer = tiny_trainer([Trackio("one")], runs_dir="runs")
     metrics = trainer.test(trainer.module, tiny_data())
-    assert only_run("one") == f"tinynet/{trainer.run.id}"
+    assert only_run("one") == Trackio.title(trainer.run)
     assert config("one")["optimizer.name"] == "Adam"
     check_curves("one", trainer.history)
     assert curve("one", "test_loss") == [(6, metrics["test_loss"])]

@@ -63,7 +63,7 @@ def test_a_training_and_its_test_are_one_run(records):
     trainer = tiny_trainer([Wandb()], runs_dir="runs")
     metrics = trainer.test(trainer.module, tiny_data())
     found = records()
-    assert {run["display_name"] for run in found["run"]} == {f"tinynet/{trainer.run.id}"}
+    assert {run["display_name"] for run in found["run"]} == {Wandb.title(trainer.run)}
     assert len({run["run_id"] for run in found["run"]}) == 1
     assert found["run"][0]["config"]["update"]["optimizer.name"] == "Adam"
     assert found["exit"] == [{"exit_code": 0}] * 2

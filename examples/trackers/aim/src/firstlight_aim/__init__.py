@@ -20,8 +20,8 @@ class Aim(Tracker):
             system_tracking_interval=None,
             capture_terminal_logs=False,
         )
-        self._run.name, self._run.description = run.label, run.note
-        self._run["hparams"] = self.settings(run)
+        self._run.name, self._run.description = self.title(run), run.note
+        self._run["hparams"] = _nested(self.settings(run))  # queries say run.hparams.model.lr
         for tag in set(self.tags(run)).difference(self._run.tags):
             self._run.add_tag(tag)
         return self._run.hash
@@ -36,6 +36,21 @@ class Aim(Tracker):
         """Set the status among the parameters of the run, and close it."""
         self._run["status"] = status
         self._run.close()
+
+
+def _nested(settings):
+    """Return dicts in dicts for dotted names; ``lr.decay`` stays one name beside a value ``lr``."""
+    nested = {}
+    for name, value in sorted(settings.items()):
+        *groups, last = name.split(".")
+        inner = nested
+        try:
+            for group in groups:
+                inner = inner.setdefault(group, {})
+            inner[last] = value
+        except (AttributeError, TypeError):
+            nested[name] = value
+    return nested
 
 
 @hookimpl

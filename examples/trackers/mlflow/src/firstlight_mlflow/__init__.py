@@ -1,11 +1,13 @@
 """MLflow: show runs in MLflow (``mlflow ui``)."""
 
 import re
+import shlex
 
 from firstlight import hookimpl
 from firstlight.callbacks import Tracker
 
 FIRSTLIGHT_API = 1
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # shown as trainings, not as GenAI
 STATUSES = {"finished": "FINISHED", "interrupted": "KILLED"}  # all others: FAILED
 
 
@@ -20,14 +22,16 @@ class MLflow(Tracker):
         self._client = MlflowClient()
         if id is None:
             found = self._client.get_experiment_by_name(self.project)
-            place = found.experiment_id if found else self._client.create_experiment(self.project)
+            create = self._client.create_experiment
+            place = found.experiment_id if found else create(self.project, tags=KIND)
             start = int(1000 * self.started(run))
-            id = self._client.create_run(place, start, run_name=run.label).info.run_id
+            id = self._client.create_run(place, start, run_name=self.title(run)).info.run_id
         self._client.update_run(id, "RUNNING")
         known = self._client.get_run(id).data.params  # which cannot be changed
         settings = {_name(n): str(value) for n, value in self.settings(run).items()}
         params = [Param(n, value) for n, value in settings.items() if n not in known]
         tags = {tag: "true" for tag in self.tags(run)} | {"mlflow.note.content": run.note}
+        tags["mlflow.source.name"] = shlex.join(run.environment.get("command", []))
         self._client.log_batch(id, params=params, tags=[RunTag(*tag) for tag in tags.items()])
         self._id, self._end = id, None
         return id

@@ -20,7 +20,7 @@ class Trackio(Tracker):
 
         self._run = trackio.init(
             project=self.project,
-            name=run.label,
+            name=self.title(run),
             config=self.settings(run) | {"tags": ",".join(self.tags(run)), "note": run.note},
             resume="allow" if id else "never",
             embed=False,

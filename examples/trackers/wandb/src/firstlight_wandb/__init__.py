@@ -21,7 +21,7 @@ class Wandb(Tracker):
         known = "WANDB_MODE" in os.environ or wandb.login(prompt=False, verify=False)
         self._run = wandb.init(
             project=self.project,
-            name=run.label,
+            name=self.title(run),
             id=id,
             resume="allow" if id else None,
             config=self.settings(run),
