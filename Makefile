@@ -1,4 +1,4 @@
-.PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test gpu-bench
+.PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test gpu-bench gpu-visit
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -30,7 +30,7 @@ bench:        ## measurements, three quarters of an hour; run nothing beside the
 	python benchmarks/chart.py docs/benchmarks/*.json docs/benchmarks.svg
 	python benchmarks/convolution.py
 	python benchmarks/amdahl.py
-	python benchmarks/epoch.py
+	for work in digits mnist shakespeare; do python benchmarks/time_to_goal.py --work $$work; done
 
 course:       ## the course's nine steps, one after the other
 	python -c "import firstlight.tools.report"  # step 9 needs the extra "report": said before step 1
@@ -49,3 +49,6 @@ gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Train
 
 gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
 	python benchmarks/gpu.py
+
+gpu-visit:    ## all of that and more in ten minutes, for a GPU that is lent for a short time; into visit/
+	python benchmarks/gpu_visit.py --out visit
