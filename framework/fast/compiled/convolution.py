@@ -93,6 +93,7 @@ def correlation(
             weights=weights,
             bias=start,
             part=scratch("part", (plan.part,), x),
+            strips=tiles.strips(filled),
             by_channel=by_channel,
         )
         tiles.correlate(job, begin, stop)
@@ -153,6 +154,7 @@ def weight_gradient(
             window_at=plan.window_at,
             lines=lines,
             part=scratch("part", (lines * columns.out * tiles.WIDE,), x),
+            strips=tiles.strips(filled),
             by_channel=by_channel,
         )
         dw = np.zeros((len(job.entry_at), filled), x.dtype)

@@ -28,7 +28,7 @@ from numba.extending import intrinsic
 
 from firstlight.support.array import Array
 
-# With AVX-512, 16 numbers are one of 32 registers; with AVX2, two of 16.
+# With AVX-512 there are 32 registers of 16 numbers; with AVX2, 16 of 8.
 WIDE_REGISTERS = "+avx512f" in (config.CPU_FEATURES or get_host_cpu_features())
 _NUMBER, _OFFSET, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 
@@ -71,8 +71,8 @@ def tile_of(windows: int, channels: int, by_channel: bool = False) -> Callable[.
     Parameters
     ----------
     windows, channels : int
-        Size of the tile. Their product, in vectors, should be 12: AVX2 has 16 registers, and
-        fewer sums would wait for each other. With AVX-512, 16 channels are one vector.
+        Size of the tile. Their product, in vectors, should be 8 to 12 with AVX2, which has 16
+        registers, and up to 16 with AVX-512: fewer sums would wait for each other.
     by_channel : bool
         If True, each channel of y sees only its own channel of x, which is a vector then.
 

@@ -1,10 +1,11 @@
 """Loops over tiles: the compiled part of a convolution, for a chunk of the batch.
 
-Channels are processed 16 at a time, or 8 if no more are left; missing ones are 0. With
-``by_channel``, each kernel has one channel and sees only the channel of x with its number.
+Channels are processed in strips of 32 (with AVX-512), 16 or 8, as many as are left; missing ones
+are 0. With ``by_channel``, each kernel has one channel and sees only that channel of x.
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +15,15 @@ from firstlight.fast.compiled.frame import Frame, Images, copy_bytes, fill
 from firstlight.fast.compiled.tile import WIDE_REGISTERS, Places, Windows, tile_of
 from firstlight.support.array import Array
 
-WIDE, WIDE_WINDOWS = 16, 12 if WIDE_REGISTERS else 6  # channels and windows of a tile
+# Channels and windows of a tile. The channels of a wide one are two vectors, so that each number of
+# x is loaded for two multiply-adds.
+WIDE, WIDE_WINDOWS = (32, 8) if WIDE_REGISTERS else (16, 6)
+MIDDLE, MIDDLE_WINDOWS = (16, 12) if WIDE_REGISTERS else (16, 6)
 NARROW, NARROW_WINDOWS = 8, 8
 
-_wide, _narrow = tile_of(WIDE_WINDOWS, WIDE), tile_of(NARROW_WINDOWS, NARROW)
-_wide_by_channel = tile_of(WIDE_WINDOWS, WIDE, by_channel=True)
-_narrow_by_channel = tile_of(NARROW_WINDOWS, NARROW, by_channel=True)
+_wide, _wide_by_channel = (tile_of(WIDE_WINDOWS, WIDE, each) for each in (False, True))
+_middle, _middle_by_channel = (tile_of(MIDDLE_WINDOWS, MIDDLE, each) for each in (False, True))
+_narrow, _narrow_by_channel = (tile_of(NARROW_WINDOWS, NARROW, each) for each in (False, True))
 
 
 class Correlation(NamedTuple):
@@ -39,6 +43,8 @@ class Correlation(NamedTuple):
         From `pack_kernels`; their channels fill tiles.
     part : array
         Memory for a frame's part of y, used if the channels of y do not fill tiles.
+    strips : array
+        See `strips`.
     by_channel : bool
     """
 
@@ -51,6 +57,7 @@ class Correlation(NamedTuple):
     weights: Array
     bias: Array
     part: Array
+    strips: Array
     by_channel: bool
 
 
@@ -68,7 +75,9 @@ class WeightGradient(NamedTuple):
     lines : int
         Number of lines that are summed at a time.
     part : array
-        Memory for 16 channels of so many lines of dy.
+        Memory for a strip of so many lines of dy.
+    strips : array
+        See `strips`.
     by_channel : bool
     """
 
@@ -79,6 +88,7 @@ class WeightGradient(NamedTuple):
     window_at: Array
     lines: int
     part: Array
+    strips: Array
     by_channel: bool
 
 
@@ -87,19 +97,33 @@ def filled(channels: int) -> int:
     return -(-channels // NARROW) * NARROW
 
 
+@lru_cache(maxsize=128)
+def strips(channels: int) -> Array:
+    """Return the first channel and the width of each strip of so many channels, (strips, 2)."""
+    found, first = [], 0
+    while first < channels:
+        left = channels - first
+        width = WIDE if left >= WIDE else MIDDLE if left >= MIDDLE else NARROW
+        found.append((first, width))
+        first += width
+    return np.array(found)
+
+
 def filling_windows(channels: int) -> int:
     """Return the number whose multiples are numbers of windows that fill tiles."""
-    wide, narrow = divmod(filled(channels), WIDE)
-    return math.lcm(WIDE_WINDOWS if wide else 1, NARROW_WINDOWS if narrow else 1)
+    windows = {WIDE: WIDE_WINDOWS, MIDDLE: MIDDLE_WINDOWS, NARROW: NARROW_WINDOWS}
+    return math.lcm(*(windows[width] for _, width in strips(filled(channels)).tolist()))
+
+
+def pack_kernels(kernels: Array, weights: Array) -> None:
+    """Write kernels (K, O) in the order in which tiles read them: K rows of a strip at a time."""
+    _pack_kernels(kernels, strips(len(weights) // len(kernels)), weights)
 
 
 @cached_njit()
-def pack_kernels(kernels: Array, weights: Array) -> None:
-    """Write kernels (K, O) in the order in which tiles read them: K rows of 16 at a time."""
+def _pack_kernels(kernels, strips, weights):
     size, out = kernels.shape
-    channels = len(weights) // size
-    for first in range(0, channels, WIDE):
-        width = min(WIDE, channels - first)
+    for first, width in strips:
         block = weights[first * size :]
         for k in range(size):
             for o in range(width):
@@ -119,28 +143,38 @@ def correlate(job: Correlation, begin: int, stop: int) -> None:
             last = 1 if samples < len(frame.memory) or lines < frame.lines else 0
             first = sample * y.steps[0] + top * y.steps[1]
             target = y.numbers[first:] if channels == out else job.part
-            for o in range(0, channels, WIDE):
+            for o, width in job.strips:
                 numbers = memory[o:] if job.by_channel else memory
                 seen = Windows(numbers, job.window_at[last], job.number_at)
                 start, result = Places(job.bias[o:], bias_at), Places(target[o:], job.sum_at[last])
-                wide = o + WIDE <= channels
-                _sum_tiles(seen, job.weights[o * size :], start, result, wide, job.by_channel)
+                sum_tiles(seen, job.weights[o * size :], start, result, width, job.by_channel)
             if channels > out:
                 _crop_channels(job.part, channels, y, first, samples, lines)
 
 
 @cached_njit()
-def _sum_tiles(seen, weights, start, result, wide, by_channel):
-    """Compute all windows' sums, tile by tile, for 16 channels, or 8 if not ``wide``."""
-    for first in range(0, len(seen.at), WIDE_WINDOWS if wide else NARROW_WINDOWS):
-        if wide and by_channel:
-            _wide_by_channel(seen, weights, start, result, first)
-        elif wide:
-            _wide(seen, weights, start, result, first)
-        elif by_channel:
-            _narrow_by_channel(seen, weights, start, result, first)
-        else:
-            _narrow(seen, weights, start, result, first)
+def sum_tiles(
+    seen: Windows, weights: Array, start: Places, result: Places, width: int, by_channel: bool
+) -> None:
+    """Compute all windows' sums, tile by tile, for a strip of ``width`` channels."""
+    if width == WIDE:
+        for first in range(0, len(seen.at), WIDE_WINDOWS):
+            if by_channel:
+                _wide_by_channel(seen, weights, start, result, first)
+            else:
+                _wide(seen, weights, start, result, first)
+    elif width == MIDDLE:
+        for first in range(0, len(seen.at), MIDDLE_WINDOWS):
+            if by_channel:
+                _middle_by_channel(seen, weights, start, result, first)
+            else:
+                _middle(seen, weights, start, result, first)
+    else:
+        for first in range(0, len(seen.at), NARROW_WINDOWS):
+            if by_channel:
+                _narrow_by_channel(seen, weights, start, result, first)
+            else:
+                _narrow(seen, weights, start, result, first)
 
 
 @cached_njit()
@@ -161,35 +195,37 @@ def _crop_channels(part, channels, y, first, samples, lines):
 def add_weight_gradient(job: WeightGradient, begin: int, stop: int, dw: Array) -> None:
     """Add the gradient of samples ``begin`` to ``stop`` to dw (rows, channels that fill tiles)."""
     frame, dy, memory = job.frame, job.dy, job.frame.memory.reshape(-1)
-    width, channels, sums = dy.shape[2], dw.shape[1], dw.reshape(-1)
+    places, channels, sums = dy.shape[2], dw.shape[1], dw.reshape(-1)
     row_at = np.arange(len(job.entry_at)) * channels
     for sample in range(begin, stop, len(frame.memory)):
         for top in range(0, frame.rows.out, frame.lines):
             samples, lines = fill(frame, job.x, sample, stop, top)
             for line in range(0, samples * lines, job.lines):
                 end = min(line + job.lines, samples * lines)
-                window_at = job.window_at[line * width : end * width]
-                for o in range(0, channels, WIDE):
-                    count = min(WIDE, channels - o)
+                window_at = job.window_at[line * places : end * places]
+                for o, width in job.strips:
                     for index in range(end - line):
                         number, down = divmod(line + index, lines)
-                        packed = job.part[index * width * count :]
-                        _pack_line(dy, sample + number, top + down, o, count, packed)
+                        packed = job.part[index * places * width :]
+                        _pack_line(dy, sample + number, top + down, o, width, packed)
                     numbers = memory[o:] if job.by_channel else memory
                     seen = Windows(numbers, job.entry_at, window_at)
-                    places = Places(sums[o:], row_at)
-                    _sum_tiles(seen, job.part, places, places, count == WIDE, job.by_channel)
+                    total = Places(sums[o:], row_at)
+                    sum_tiles(seen, job.part, total, total, width, job.by_channel)
 
 
 @cached_njit()
-def _pack_line(dy, sample, line, o, count, packed):
-    """Copy ``count`` channels of a line of dy, from channel ``o`` on; missing ones are 0."""
-    _, _, width, out = dy.shape
+def _pack_line(dy, sample, line, o, width, packed):
+    """Copy a strip of ``width`` channels of a line of dy, from o on; missing ones are 0."""
+    _, _, places, out = dy.shape
     first = sample * dy.steps[0] + line * dy.steps[1] + o
-    for index in range(width):
-        pixel, to = dy.numbers[first + index * dy.steps[2] :], packed[index * count :]
-        if o + WIDE <= out:
-            copy_bytes(to.ctypes, pixel.ctypes, 4 * WIDE)
-        else:
-            for c in range(count):
+    if o + width <= out:
+        for index in range(places):
+            pixel, to = dy.numbers[first + index * dy.steps[2] :], packed[index * width :]
+            for c in range(0, width, NARROW):
+                copy_bytes(to[c:].ctypes, pixel[c:].ctypes, 4 * NARROW)
+    else:
+        for index in range(places):
+            pixel, to = dy.numbers[first + index * dy.steps[2] :], packed[index * width :]
+            for c in range(width):
                 to[c] = pixel[c] if o + c < out else 0
