@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from firstlight.distributed.communicator import Communicator
+from firstlight.support import rng
 from firstlight.support.array import Array
 
 TIMEOUT = 600.0  # seconds that an exchange may take
@@ -101,6 +102,8 @@ class NCCLCommunicator(Communicator):
         kind = getattr(nccl, f"NCCL_{array.dtype.name.upper()}")
         place, stream = array.data.ptr, cupy.cuda.get_current_stream()
         getattr(self._connection, call)(place, place, array.size, kind, what, stream.ptr)
+        if rng.is_capturing():  # the exchange becomes part of a graph; nothing runs now
+            return
         done = cupy.cuda.Event(disable_timing=True)
         done.record(stream)
         self._pending = done, time.monotonic()

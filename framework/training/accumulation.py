@@ -101,20 +101,14 @@ class Accumulation:
         If several ranks share the batch, rank r adds D_r dW_r. The gradients and the D_r are
         all-reduced once for each window.
         """
-        shard, samples = sharding.current(), weight_of(batch)
-        if shard is None and self.is_alone(ends_window):
-            module.backward(dy)
-            return
-        module.backward(self.weighted(dy, output, samples))
-        self._count(output, samples)
-        if ends_window:
-            if shard is not None:
-                shard.communicator.allreduce_gradient_(optimizer.flat.grad)
-            self._divide(optimizer, output, shard)
+        samples = weight_of(batch)
+        alone = self.is_alone(ends_window)
+        module.backward(dy if alone else self.weighted(dy, output, samples))
+        self.count(optimizer, output, samples, ends_window)
 
     def is_alone(self, ends_window: bool) -> bool:
-        """Return whether the next batch is a window of its own."""
-        return ends_window and not self._begun
+        """Return whether the next batch, of a single rank, is a window of its own."""
+        return ends_window and not self._begun and sharding.current() is None
 
     def weighted(self, dy: Array, output: StepOutput, samples: int) -> Array:
         """Return D_b dy, so that gradients can be summed; a D_b on the device is summed there."""
@@ -129,16 +123,20 @@ class Accumulation:
     def count(
         self, optimizer: Optimizer, output: StepOutput, samples: int, ends_window: bool
     ) -> None:
-        """Count a batch whose backward ran elsewhere, with `weighted` dy unless it was alone."""
-        if not self.is_alone(ends_window):
-            self._count(output, samples)
-            if ends_window:
-                self._divide(optimizer, output, None)
+        """Count a batch after its backward, with `weighted` dy unless it was alone.
 
-    def _count(self, output, samples):
+        At a window's end the gradient is summed over the ranks, and divided.
+        """
+        if self.is_alone(ends_window):
+            return
         self._begun, part = True, _denominator(output, samples)
         if part is not None and not on_device(part):
             add_to(self._sums, "loss", part)
+        if ends_window:
+            shard = sharding.current()
+            if shard is not None:
+                shard.communicator.allreduce_gradient_(optimizer.flat.grad)
+            self._divide(optimizer, output, shard)
 
     def _divide(self, optimizer, output, shard):
         """Divide the gradient by Σ D_b over the window, and begin the next one.

@@ -59,7 +59,6 @@ class Loop:
             trainer.hooks,
             device=trainer.device,
             capture=trainer.capture,
-            ranks=self._communicator.size,
         )
         guards = (getattr(callback, "guards_loss", False) for callback in trainer.callbacks)
         self._warns_of_loss = not any(guards)

@@ -192,12 +192,14 @@ class TrainingMeans:
 
     def add_values(self, output: StepOutput, samples: int) -> None:
         """Add a step's values without counting it; see `MeanMetrics.add_values`."""
-        values = {"loss": output.loss, **output.metrics}
-        self._window.add_values(values, samples, output.denominators)
+        if samples:
+            values = {"loss": output.loss, **output.metrics}
+            self._own.add_values(values, samples, output.denominators)
 
     def count(self, output: StepOutput, samples: int) -> None:
         """Count a step whose values were added by `add_values`."""
-        self._window.count(("loss", *output.metrics), samples, output.denominators)
+        if samples:
+            self._own.count(("loss", *output.metrics), samples, output.denominators)
 
     def of_window(self) -> dict[str, float]:
         """Return ``{"train_loss_step": ...}``, the means since the last call, and reset them."""

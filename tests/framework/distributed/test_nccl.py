@@ -12,6 +12,7 @@ import pytest
 
 from firstlight.distributed.communicator import Communicator
 from firstlight.distributed.nccl import NCCLCommunicator, nccl_problem
+from firstlight.support import rng
 
 
 class GPUArray:
@@ -112,6 +113,16 @@ def test_the_connection_is_made_once_with_the_first_gpu_array(calls):
         ("broadcast", 4096, 4096, 6, "type 4", 0, 77),
         ("record", 77),
     ]
+
+
+def test_an_exchange_of_a_graph_is_not_waited_for_while_it_is_captured(calls):
+    world = NCCLCommunicator(World())
+    rng.capturing(True)
+    try:
+        world.allreduce_(GPUArray())
+    finally:
+        rng.capturing(False)
+    assert [call[0] for call in calls] == ["connect", "allReduce"]
 
 
 def test_the_watchdog_looks_at_the_gpu_of_its_rank(calls):

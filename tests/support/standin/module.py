@@ -26,6 +26,10 @@ class Device:
     def __exit__(self, *error):
         counts.current = self.before
 
+    def use(self):
+        """Make this device the current one for good."""
+        counts.current = self.id
+
     @property
     def mem_info(self):
         """Free and all bytes."""
