@@ -18,7 +18,7 @@ from numpy import ndarray
 from numpy._core import _multiarray_umath
 
 from firstlight.fast.compiled.sgemm import sgemm_address
-from firstlight.fast.cuda import kernel
+from firstlight.fast.cuda import gemm, kernel
 from firstlight.support.forms import by_dtype, constant
 
 log: logging.Logger = logging.getLogger("firstlight")
@@ -48,6 +48,12 @@ def gpu_float(layer: Any, x: Any) -> bool:
 def numpy_float32_weight(layer: Any, x: Any) -> bool:
     """Float32 weights of NumPy."""
     return numpy_float32(layer, layer.weight.data)
+
+
+def few_kernels(layer: Any, x: Any) -> bool:
+    """At most 256 kernels in a group; 64 if the precision of products is not "32"."""
+    most = 256 if gemm.is_exact() else 64
+    return layer.weight.shape[0] <= most * layer.groups
 
 
 def gpu_float_weight(layer: Any, x: Any) -> bool:

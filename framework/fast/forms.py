@@ -9,6 +9,7 @@ import firstlight.fast.loops
 import firstlight.fast.cuda.activations
 import firstlight.fast.cuda.attention
 import firstlight.fast.cuda.convolution
+import firstlight.fast.cuda.implicit  # after the convolutions, which it replaces
 import firstlight.fast.cuda.batchnorm
 import firstlight.fast.cuda.dropout
 import firstlight.fast.cuda.embedding

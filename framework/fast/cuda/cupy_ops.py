@@ -20,15 +20,18 @@ def column_sums(x: Array, other: Array | None = None) -> Array:
     return total
 
 
-def add_column_sums(x: Array, out: Array) -> None:
-    """Add Σ x over the rows of x (N, C) to ``out``, which has C elements."""
-    if out.flags.c_contiguous and out.dtype == x.dtype:
-        _sum_columns(x, None, out, adds=True)
-    else:
-        out += column_sums(x).reshape(out.shape)
+def add_column_sums(x: Array, *outs: Array) -> None:
+    """Add Σ x over the rows of x (N, C) to one or two arrays, which have C elements together."""
+    if all(out.flags.c_contiguous and out.dtype == x.dtype for out in outs):
+        _sum_columns(x, None, *outs, adds=True)
+        return
+    total = column_sums(x)
+    for out in outs:
+        out += total[: out.size].reshape(out.shape)
+        total = total[out.size :]
 
 
-def _sum_columns(x, other, out, adds):
+def _sum_columns(x, other, out, more=None, *, adds):
     rows, columns = x.shape
     tiles = -(-columns // WARP)
     if not rows or not columns:
@@ -37,16 +40,17 @@ def _sum_columns(x, other, out, adds):
         return
     chunk = max(CHUNK, -(-rows * tiles // BLOCKS))
     chunks = -(-rows // chunk)
-    block = WARP, BLOCK // WARP
+    more, split = (out, columns) if more is None else (more, out.size)
+
+    def stage(grid, x, other, *arguments):
+        arguments = x, x if other is None else other, *arguments, int(other is not None)
+        launch("sums", "column_sums", x, grid, *arguments, block=(WARP, BLOCK // WARP))
+
     if chunks > 1:
         partial = np.empty_like(x, shape=(chunks, columns))
-        arguments = (x, x if other is None else other, partial, rows, columns, chunk)
-        launch("sums", "column_sums", x, (tiles, chunks), *arguments, int(other is not None), 0,
-               block=block)  # fmt: skip
+        stage((tiles, chunks), x, other, partial, partial, columns, rows, columns, chunk, 0)
         x, other, rows = partial, None, chunks
-    arguments = (x, x if other is None else other, out, rows, columns, rows)
-    launch("sums", "column_sums", x, tiles, *arguments, int(other is not None), int(adds),
-           block=block)  # fmt: skip
+    stage((tiles,), x, other, out, more, split, rows, columns, rows, int(adds))
 
 
 # --- shapes ------------------------------------------------------------------------------------

@@ -49,6 +49,11 @@ def precision(name: str) -> Iterator[None]:
         _state["precision"] = before
 
 
+def is_exact() -> bool:
+    """Return True if products are not rounded, precision "32"."""
+    return _state["precision"] == "32"
+
+
 def rounded(x: Array) -> Array:
     """Return a factor; with precision "16" a float16 copy, made once for several products."""
     if _state["precision"] != "16" or x.dtype != "float32":

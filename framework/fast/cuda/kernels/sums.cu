@@ -3,9 +3,11 @@
 
 // out[chunk, c] = Σ a[row, c] over the chunk's rows, or Σ a[row, c] b[row, c]; added to out if adds.
 // A block takes WARP columns; its warps take turns with the rows of the chunk, and their sums are
-// added in their order. Twin: add_column_sums. Floor: rows · columns Reals read, twice as many with b.
+// added in their order. Columns from split on belong to more. Twin: add_column_sums.
+// Floor: rows · columns Reals read, twice as many with b.
 extern "C" __global__ void column_sums(
-    const Real* a, const Real* b, Real* out, int rows, int columns, int chunk, int has_b, int adds) {
+    const Real* a, const Real* b, Real* out, Real* more, int split, int rows, int columns, int chunk,
+    int adds, int has_b) {
     __shared__ Real parts[THREADS / WARP][WARP];
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     int start = blockIdx.y * chunk, stop = min(start + chunk, rows);
@@ -18,8 +20,8 @@ extern "C" __global__ void column_sums(
     __syncthreads();
     if (threadIdx.y > 0 || c >= columns) return;
     for (int i = 1; i < blockDim.y; i++) sum += parts[i][threadIdx.x];
-    size_t at = (size_t)blockIdx.y * columns + c;
-    out[at] = adds ? out[at] + sum : sum;
+    Real* at = c < split ? out + (size_t)blockIdx.y * columns + c : more + c - split;
+    *at = adds ? *at + sum : sum;
 }
 
 // partial[i] = Σ x² over each threads-th x from i on, in double: no float's square is too large.
