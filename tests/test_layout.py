@@ -59,6 +59,7 @@ EXCEPTIONS = {
     "firstlight.fast.blocked.batchnorm -> firstlight.distributed.normalisation": "several ranks",
     "firstlight.fast.blocked.batchnorm -> firstlight.distributed.sharding": "several ranks",
     "firstlight.fast.cuda.batchnorm -> firstlight.distributed.normalisation": "several ranks",
+    "firstlight.fast.cuda.batchnorm -> firstlight.distributed.sharding": "several ranks",
     "firstlight.fast.cuda.means -> firstlight.training.means": "losses and metrics on a GPU",
     "firstlight.support.import_paths -> firstlight.data.splits": "what a data set is",
     "firstlight.module -> firstlight.checkpoints.model_file": "Module.save writes a file",

@@ -84,8 +84,12 @@ def _argument(value):
     raise TypeError(f"Unsupported type {type(value)}")
 
 
-TOGETHER = re.compile("THREADS|row_sum|row_max")  # in kernels with a certain size of blocks
-WAITS = re.compile("row_sum|row_max|__syncthreads")  # in those whose threads wait for each other
+TOGETHER = re.compile(
+    "THREADS|row_sum|row_max|channel_sum"
+)  # in kernels with a certain size of blocks
+WAITS = re.compile(
+    "row_sum|row_max|channel_sum|__syncthreads"
+)  # in those whose threads wait for each other
 
 
 def bodies(code):
