@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import Any
 
 from firstlight.callback import Callback, Role
+from firstlight.metrics.metric import Metric
 from firstlight.module import Module
 from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
@@ -18,7 +20,8 @@ class Metrics(Callback):
     ``Trainer(metrics=[...])`` adds this callback. Its results, such as ``val_f1`` and ``test_f1``,
     are logged beside the loss, so that other callbacks can monitor them. Over several ranks the
     states are merged, so that they are those of one process. On a GPU nothing waits for the device
-    before the validation ends.
+    before the validation ends. Of several sets of data by name, each has its own results, too, such
+    as ``val_f1/clean``.
 
     Parameters
     ----------
@@ -46,17 +49,21 @@ class Metrics(Callback):
 
     def __init__(self, names: list[str]) -> None:
         self._metrics = named_metrics.metrics(names)
-        self._current = []
+        self._current: dict[str, list[Metric]] = {}  # by name of the data; "" of all sets
 
     def on_validation_start(self) -> None:
         """Start from empty states."""
-        self._current = [copy.deepcopy(metric) for metric in self._metrics]
+        self._current = {"": copy.deepcopy(self._metrics)}
 
-    def on_validation_batch_end(self, module: Module, output: StepOutput, batch: Any) -> None:
+    def on_validation_batch_end(
+        self, module: Module, output: StepOutput, batch: Any, data_name: str
+    ) -> None:
         """Add the predictions of a batch."""
+        if data_name not in self._current:
+            self._current[data_name] = copy.deepcopy(self._metrics)
         weighted = output.dloss is not None  # a batch (x, y, w)
         prediction, target = named_metrics.observed(module, output, batch)
-        for metric in self._current:
+        for metric in chain.from_iterable(self._current[name] for name in {"", data_name}):
             if weighted:
                 named_metrics.update(metric, prediction, target, batch[2])
             else:
@@ -64,15 +71,19 @@ class Metrics(Callback):
 
     def on_validation_end(self, trainer: Trainer, metrics: dict[str, float], stage: str) -> None:
         """Merge the states of all ranks, in their order, and add the results to the metrics."""
-        by_rank = trainer.communicator.gather([metric.to_host() for metric in self._current])
-        for metric, *others in zip(*by_rank, strict=True):
-            for other in others:
-                metric.merge(other)
-            name = f"{stage}_{metric.name}"
-            if name in metrics:
-                raise ValueError(
-                    f"metrics: {name!r} is a metric of the loss or of the data already; leave it "
-                    "out, or give it another name"
-                )
-            metrics[name] = metric.compute()
-        self._current = []
+        mine = {n: [one.to_host() for one in states] for n, states in self._current.items()}
+        by_rank = trainer.communicator.gather(mine)
+        for data_name in dict.fromkeys(chain.from_iterable(by_rank)):
+            end = f"/{data_name}" if data_name else ""
+            states = [rank[data_name] for rank in by_rank if data_name in rank]
+            for metric, *others in zip(*states, strict=True):
+                for other in others:
+                    metric.merge(other)
+                name = f"{stage}_{metric.name}{end}"
+                if name in metrics:
+                    raise ValueError(
+                        f"metrics: {name!r} is a metric of the loss or of the data already; leave "
+                        "it out, or give it another name"
+                    )
+                metrics[name] = metric.compute()
+        self._current = {}

@@ -187,9 +187,18 @@ def on_validation_start(trainer: Trainer, module: Module, stage: str) -> None:
 
 @hookspec
 def on_validation_batch_end(
-    trainer: Trainer, module: Module, output: StepOutput, batch: Any, batch_idx: int, stage: str
+    trainer: Trainer,
+    module: Module,
+    output: StepOutput,
+    batch: Any,
+    batch_idx: int,
+    data_name: str,
+    stage: str,
 ) -> None:
-    """One batch was evaluated; ``output`` is the `StepOutput`, prediction included."""
+    """One batch was evaluated; ``output`` is the `StepOutput`, prediction included.
+
+    ``data_name`` names its data, if there are several sets by name; otherwise it is "".
+    """
 
 
 @hookspec
@@ -209,7 +218,12 @@ def on_test_start(trainer: Trainer, module: Module) -> None:
 
 @hookspec
 def on_test_batch_end(
-    trainer: Trainer, module: Module, output: StepOutput, batch: Any, batch_idx: int
+    trainer: Trainer,
+    module: Module,
+    output: StepOutput,
+    batch: Any,
+    batch_idx: int,
+    data_name: str,
 ) -> None:
     """One batch was tested; ``output`` is the `StepOutput`, prediction included."""
 

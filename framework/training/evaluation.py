@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,34 +85,17 @@ class Evaluator:
         hook.on_validation_start(stage=stage)
         if stage == "test":
             hook.on_test_start()
-        for index, (name, data, batch) in enumerate(self._named_batches(loader, stage, most)):
-            if interrupt is not None and interrupt.requested:
-                if place is not None:
-                    loader.load_state_dict(place)  # the next evaluation repeats this one
-                module.train()
-                return None
-            weight = weight_of(batch)
-            if weight == 0:  # fewer samples than ranks
-                continue
-            logged = LoggedValues()
-            with logged:
-                output = module.validation_step(batch)
-            checks.step_output(module, output, "validation_step")
-            logged.add_to(output, module)
-            values = {"loss": output.loss, **output.metrics}
-            if hasattr(data, "metrics"):
-                own = data.metrics(output.prediction, batch)
-                checks.metrics(f"{type(data).__name__}.metrics", own)
-                values |= own
-            weight = data.weight(batch) if hasattr(data, "weight") else weight
-            if weight:
-                means.add(values, weight, output.denominators)
-                if name:
-                    means.add(_of(name, values), weight, _of(name, output.denominators))
-            seen = {"output": output, "batch": batch, "batch_idx": index}
-            hook.on_validation_batch_end(**seen, stage=stage)
-            if stage == "test":
-                hook.on_test_batch_end(**seen)
+        indices = count()
+        for name, one in by_name(loader).items():
+            with _naming(name, stage):
+                for batch in islice(self.batches(one, stage), most):
+                    if interrupt is not None and interrupt.requested:
+                        if place is not None:
+                            loader.load_state_dict(place)  # the next evaluation repeats this one
+                        module.train()
+                        return None
+                    seen = {"batch": batch, "batch_idx": next(indices), "data_name": name}
+                    self._add(means, getattr(one, "data", None), stage, seen)
         means = means.over(self.communicator)
         for name in by_name(loader):
             if means.is_void(f"loss/{name}" if name else "loss"):
@@ -167,17 +151,47 @@ class Evaluator:
         self.hook.on_predict_end(predictions=predictions)
         return predictions
 
-    def _named_batches(self, loader, stage, most):
-        """Yield ``(name, data set, batch)`` for all batches; see `by_name`."""
-        for name, one in by_name(loader).items():
-            for batch in islice(self.batches(one, stage), most):
-                yield name, getattr(one, "data", None), batch
+    def _add(self, means, data, stage, seen):
+        """Evaluate a batch of a data set, and add its values to the means."""
+        module, batch, name = self.module, seen["batch"], seen["data_name"]
+        weight = weight_of(batch)
+        if weight == 0:  # fewer samples than ranks
+            return
+        logged = LoggedValues()
+        with logged:
+            output = module.validation_step(batch)
+        checks.step_output(module, output, "validation_step")
+        logged.add_to(output, module)
+        values = {"loss": output.loss, **output.metrics}
+        if hasattr(data, "metrics"):
+            own = data.metrics(output.prediction, batch)
+            checks.metrics(f"{type(data).__name__}.metrics", own)
+            values |= own
+        weight = data.weight(batch) if hasattr(data, "weight") else weight
+        if weight:
+            means.add(values, weight, output.denominators)
+            if name:
+                means.add(_of(name, values), weight, _of(name, output.denominators))
+        self.hook.on_validation_batch_end(output=output, **seen, stage=stage)
+        if stage == "test":
+            self.hook.on_test_batch_end(output=output, **seen)
 
     def batches(self, loader: Iterable[Any], stage: str) -> Iterator[Any]:
         """Yield the loader's batches within the stage's limit, on the device."""
-        count = self.limits.count(stage, len(loader))
-        for batch in islice(shards(loader, self.communicator), count):
+        limit = self.limits.count(stage, len(loader))
+        for batch in islice(shards(loader, self.communicator), limit):
             yield placed(batch, self.device, self.dtype)
+
+
+@contextmanager
+def _naming(name, stage):
+    """Add a note to an exception that names the one of several data sets in which it occurs."""
+    try:
+        yield
+    except Exception as error:
+        if name:
+            error.add_note(f"in the {stage} data {name!r}")
+        raise
 
 
 def _of(name, values):

@@ -53,6 +53,44 @@ def test_loaders_data_sets_and_splits_may_be_mixed(quiet):
     assert history["val_acc/set"] == history["val_acc/loader"]
 
 
+def test_metrics_by_name_are_of_each_set_and_of_all(quiet):
+    digits = fl.datasets.load("digits")
+    x, y = digits.test[:]
+    sets = {"many": (x[:200], y[:200]), "few": (x[200:230], y[200:230])}
+    model = fl.models.MLP(64, 10)
+    trainer = Trainer(max_epochs=1, metrics=["f1", "auc"], **quiet)
+    history = trainer.fit(model, digits, sets)
+    for name, data in (sets | {"": (x[:230], y[:230])}).items():
+        alone = trainer.validate(model, data)
+        for metric in ("val_f1", "val_auc"):
+            found = history[f"{metric}/{name}" if name else metric]
+            assert found[-1] == pytest.approx(alone[metric], nan_ok=True)
+    tested = trainer.test(model, sets)
+    assert tested["test_f1/few"] == history["val_f1/few"][-1] != tested["test_f1/many"]
+
+
+def test_an_error_names_the_set_in_which_it_occurs(line, line_data, quiet, sets):
+    class Loader:
+        def __len__(self):
+            return 2
+
+        def __iter__(self):
+            yield sets["noisy"]
+            raise OSError("the disk is gone")
+
+    trainer = Trainer(max_epochs=1, **quiet)
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        trainer.validate(line(), sets | {"slow": Loader()})
+    assert caught.value.__notes__ == ["in the val data 'slow'"]
+    x, y = line_data
+    with pytest.raises(ValueError, match="Linear: expected x") as caught:
+        trainer.test(line(), {"wide": (np.hstack([x, x]), y), "clean": sets["clean"]})
+    assert "in the test data 'wide'" in caught.value.__notes__
+    with pytest.raises(ValueError, match="Linear: expected x") as caught:
+        trainer.test(line(), (np.hstack([x, x]), y))
+    assert not any("test data" in note for note in getattr(caught.value, "__notes__", []))
+
+
 def test_limits_hold_for_each_set(line, line_data, quiet, sets):
     class Counts(fl.Callback):
         def on_validation_batch_end(self, batch, batch_idx):
