@@ -21,6 +21,7 @@ format:       ## put the code in form
 
 bench:        ## measurements, three quarters of an hour; run nothing beside them
 	python benchmarks/overhead.py
+	python benchmarks/record_cost.py
 	python benchmarks/memory.py
 	python benchmarks/step.py --work mlp --json docs/benchmarks/1-mlp.json
 	python benchmarks/step.py --work mlp --batch 32 --json docs/benchmarks/2-mlp.json

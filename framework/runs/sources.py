@@ -91,10 +91,14 @@ def _own_modules(root: str, texts: Mapping[str, str]) -> Iterator[tuple[str, Mod
     First those of the script's folder, then those elsewhere, on PYTHONPATH for example, that the
     files in ``texts`` import; a debugger has others.
     """
-    beginning, elsewhere = root + os.sep, {}
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if not isinstance(path, str) or not path.endswith(".py") or is_installed(name, path):
+    beginning, elsewhere, names = root + os.sep, {}, list(sys.modules)
+    installed = {n for n in names if "." not in n and is_installed(n, _file(sys.modules.get(n)))}
+    for name in names:
+        if name.partition(".")[0] in installed:  # as thousands of modules are
+            continue
+        module = sys.modules.get(name)
+        path = _file(module)
+        if not path.endswith(".py") or is_installed(name, path):
             continue
         path = os.path.normpath(path)  # sys.path may hold ".."
         if path.startswith(beginning):
@@ -110,6 +114,12 @@ def _own_modules(root: str, texts: Mapping[str, str]) -> Iterator[tuple[str, Mod
             module, path = elsewhere.pop(name)
             end = "/__init__.py" if os.path.basename(path) == "__init__.py" else ".py"
             yield name, module, path, f"{ELSEWHERE}/{name.replace('.', '/')}{end}"
+
+
+def _file(module):
+    """Return the path of a module's file, "" without one."""
+    path = getattr(module, "__file__", None)
+    return path if isinstance(path, str) else ""
 
 
 def read_source(path: PathLike) -> str:
@@ -139,15 +149,17 @@ def script_folder() -> str | None:
         return os.getcwd()
     path = os.path.abspath(path)
     package = (getattr(main, "__package__", None) or "").split(".")
-    folder = Path(path).parents[len(list(filter(None, package)))]
-    return None if is_installed(MAIN, path) else str(folder)
+    folder = os.path.dirname(path)
+    for _ in filter(None, package):
+        folder = os.path.dirname(folder)
+    return None if is_installed(MAIN, path) else folder
 
 
 def is_installed(name: str, path: str) -> bool:
     """Return whether a module belongs to an installed package, to Python, or to firstlight."""
-    if name.partition(".")[0] == "firstlight":
+    if path.startswith(_installation()) or "site-packages" in path or "dist-packages" in path:
         return True
-    return path.startswith(_installation()) or "site-packages" in path or "dist-packages" in path
+    return name.partition(".")[0] == "firstlight"
 
 
 @cache
@@ -157,7 +169,7 @@ def _installation():
     `sysconfig` knows them, too, but takes 3 ms to be imported.
     """
     commands = [os.path.join(sys.prefix, name) for name in ("bin", "Scripts", "local/bin")]
-    places = [os.path.dirname(os.__file__), *commands, str(Path(__file__).parents[1])]
+    places = [os.path.dirname(os.__file__), *commands, os.path.dirname(os.path.dirname(__file__))]
     return tuple(os.path.join(place, "") for place in places)
 
 
