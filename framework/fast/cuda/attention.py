@@ -1,6 +1,21 @@
-"""MultiHeadAttention on a GPU: products by cuBLAS, and softmax with dropout in one kernel."""
+"""MultiHeadAttention on a GPU: scores, softmax, dropout and products in one kernel, tile by tile.
 
-import math
+No array of all scores is stored. Forward saves each row's largest score and the sum of its
+exponentials; backward computes the weights again from them. So a head is read and written in one
+pass forward and two backward, and its memory grows with T, not with T².
+
+With precision "32" the products are of float32 factors. "tf32", "bf16" and "16" round the factors
+to 10 bits of fraction in the tensor cores, with the range of float32.
+
+NaN and infinity are the lesson's but for a causal query whose tile ends before them: there it is
+as if later keys did not exist.
+
+References
+----------
+Dao et al., "FlashAttention", 2022; Dao, "FlashAttention-2", 2023.
+"""
+
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,18 +24,31 @@ from firstlight.fast.blocked.attention import BlockedAttention
 from firstlight.fast.conditions import gpu_float
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.dropout import philox_arguments
-from firstlight.fast.cuda.gemm import Addresses, matmul, rounded
-from firstlight.fast.cuda.kernel import launch_rows
+from firstlight.fast.cuda.gemm import is_exact
+from firstlight.fast.cuda.kernel import launch
 from firstlight.fast.cuda.linear import CudaLinear
 from firstlight.nn.attention import MultiHeadAttention
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 from firstlight.support.forms import form
 
+OWN, THREADS = 64, 128  # rows and threads of a block, as in tiles.cuh
+WIDTHS = 16, 32, 64, 128  # of heads; the kernels are compiled for each
+VIEWS = "q", "k", "v", "y", "dy", "dq", "dk", "dv", "bias"
+NUMBERS = (
+    *("scale", "p", "heads", "queries", "keys", "width", "causal", "has_bias"),
+    *("call", "seed0", "seed1", "first"),
+)
 
-@form(MultiHeadAttention, when=[gpu_float])
+
+def fitting_heads(layer: MultiHeadAttention, x: Any) -> bool:
+    """Heads of up to 128 numbers."""
+    return layer.head_dim <= WIDTHS[-1]
+
+
+@form(MultiHeadAttention, when=[gpu_float, fitting_heads])
 class CudaAttention(BlockedAttention):
-    """Convert the scores of all heads to weights in one kernel; backward recomputes them."""
+    """Compute all heads in one kernel, with tiles of the scores in registers."""
 
     linear = CudaLinear
 
@@ -30,15 +58,11 @@ class CudaAttention(BlockedAttention):
 
     @staticmethod
     def attend(q: Array, k: Array, v: Array, y: Array, **options: Any) -> Array:
-        q, k, v = map(rounded, (q, k, v))
-        scores = np.empty_like(y, order="C", shape=(*q.shape[:3], k.shape[2]))  # (N, H, T, S)
-        at = Addresses(q, k, v, y, scores)
-        matmul(q, k.swapaxes(-1, -2), out=scores, addresses=at)
-        lse = np.empty_like(y, shape=(*q.shape[:3], 1))
-        extra = _softmax_arguments(q, k, lse, **options)
-        launch_rows("attention", "softmax_rows", lse, lse.size, k.shape[2], scores, lse, *extra)
-        matmul(scores, v, out=y, addresses=at)
-        return lse
+        # Of each row the largest score, 1/Σ exp, and later Σ dy y.
+        stats = np.empty_like(y, order="C", shape=(3, *q.shape[:3]))
+        arrays = {"q": q, "k": k, "v": v, "y": y, "stats": stats}
+        _launch("attention", "attend", q, arrays, **options)
+        return stats
 
     @staticmethod
     def attend_backward(
@@ -47,35 +71,51 @@ class CudaAttention(BlockedAttention):
         k: Array,
         v: Array,
         y: Array,
-        lse: Array,
+        stats: Array,
         dq: Array,
         dk: Array,
         dv: Array,
         **options: Any,
     ) -> None:
-        q, k, v, dy = map(rounded, (q, k, v, dy))
-        scores, dp = np.empty_like(dq, order="C", shape=(2, *q.shape[:3], k.shape[2]))
-        at = Addresses(q, k, v, dy, dq, dk, dv, scores, dp)
-        matmul(q, k.swapaxes(-1, -2), out=scores, addresses=at)  # (N, H, T, S)
-        matmul(dy, v.swapaxes(-1, -2), out=dp, addresses=at)  # (N, H, T, S)
-        extra = _softmax_arguments(q, k, lse, **options)
-        arguments = (lse.size, k.shape[2], scores, dp, lse, *extra)
-        launch_rows("attention", "softmax_rows_backward", lse, *arguments)
-        dp = rounded(dp)
-        matmul(scores.swapaxes(-1, -2), dy, out=dv, addresses=at)
-        matmul(dp, k, out=dq, addresses=at)
-        matmul(dp.swapaxes(-1, -2), q, out=dk, addresses=at)
+        inputs = {"dy": dy, "q": q, "k": k, "v": v}
+        arrays = inputs | {"y": y, "stats": stats, "dq": dq}
+        _launch("attention_backward", "attend_dq", q, arrays, **options)
+        arrays = inputs | {"stats": stats, "dk": dk, "dv": dv}
+        _launch("attention_backward", "attend_dkv", k, arrays, **options)
 
 
-def _softmax_arguments(q, k, unused, *, bias=None, causal=False, dropout=0.0, seeds=None):
-    heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
-    has_bias, strides = int(bias is not None), (0, 0)
-    if has_bias:
-        bias = contiguous(bias.astype(unused.dtype, copy=False))
-        strides = [s // bias.itemsize if n > 1 else 0 for s, n in zip(
-            bias.strides[:2], bias.shape[:2], strict=True)]  # fmt: skip
-    shape = (len(q), heads, queries, keys)
-    scale, rows = float(q.shape[3] ** -0.5), math.prod(shape[:3])
-    sizes = (scale, rows, heads, queries, keys, int(causal), has_bias, *strides)
-    drawing = philox_arguments(dropout, seeds, shape, unused)
-    return (bias if has_bias else unused, *sizes, *drawing)
+def _launch(file, function, own, arrays, *, bias=None, causal=False, dropout=0.0, seeds=None):
+    """Launch a kernel whose blocks compute OWN rows each of heads ``own`` (N, H, rows, D)."""
+    q, k, stats = arrays["q"], arrays["k"], arrays["stats"]
+    (n, heads, queries, width), keys = q.shape, k.shape[2]
+    if not own.size:
+        return
+    arrays = {name: _with_whole_rows(x) for name, x in arrays.items()}
+    arrays["bias"] = stats if bias is None else contiguous(bias.astype(q.dtype, copy=False))
+    settings = np.zeros((), _dtype(q.dtype))
+    for name in VIEWS:
+        x = arrays.get(name)
+        if x is not None:
+            strides = zip(x.strides[:3], x.shape, strict=False)
+            settings[name] = [step // x.itemsize if size > 1 else 0 for step, size in strides]
+    sizes = heads, queries, keys, width, causal, bias is not None
+    p, step, *words = philox_arguments(dropout, seeds, (n, heads, queries, keys), stats)
+    for name, value in zip(NUMBERS, (width**-0.5, p, *sizes, *words), strict=True):
+        settings[name] = value
+    defines = [f"-DWIDTH={next(size for size in WIDTHS if size >= width)}"]
+    if q.dtype == "float32" and not is_exact():
+        defines.append("-DTENSOR")
+    grid, arguments = n * heads * -(-own.shape[2] // OWN), (*arrays.values(), step, settings)
+    launch(file, function, q, grid, *arguments, block=THREADS, defines=tuple(defines))
+
+
+def _with_whole_rows(x):
+    return x if x.strides[-1] == x.itemsize or x.shape[-1] == 1 else x.copy(order="C")
+
+
+@cache
+def _dtype(real):
+    """Return the structure Attention of tiles.cuh."""
+    kinds = [real, "float32", *["int32"] * 6, *["uint32"] * 4]
+    fields = [(name, "int64", 3) for name in VIEWS] + list(zip(NUMBERS, kinds, strict=True))
+    return np.dtype(fields, align=True)

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy
 
@@ -25,8 +24,6 @@ COMPUTE = {"32": 68, "tf32": 77, "bf16": 75, "16": 68}  # cublasComputeType_t: 3
 COMPUTE_64F = 70
 DEFAULT_ALGORITHM = -1
 WORKSPACE = 32 << 20  # bytes, NVIDIA's advice for Hopper
-
-MOST_ADDRESSES = 9  # arrays in one launch
 
 _state = {"precision": "32", "library": None, "handles": {}}
 
@@ -61,56 +58,12 @@ def rounded(x: Array) -> Array:
     return x.astype("float16", order="C" if x.ndim > 1 and _layout(x) is None else "K")
 
 
-class Addresses:
-    """The addresses of the matrices in arrays (N, H, ...), made on the device by one kernel.
-
-    cuBLAS takes matrices at equal distances, or a table of their addresses. Heads that lie side by
-    side in rows (N, T, H, D) have no equal distances; the table saves their copies.
-
-    Parameters
-    ----------
-    *arrays : array, shape (N, H, R, C)
-        At most 9, with the same N and H.
-    """
-
-    def __init__(self, *arrays: Array) -> None:
-        self._tables = {}
-        n, heads = arrays[0].shape[:2]
-        equal = all(_layout(x) is not None for x in arrays)
-        if equal or _state["precision"] == "16" or not all(x.size for x in arrays):
-            return  # cuBLAS needs no addresses, or not those of these arrays
-        table = np.empty_like(arrays[0], shape=(len(arrays), n * heads), dtype="int64")
-        numbers = [np.int64(k) for x in arrays for k in (x.data.ptr, *x.strides[:2])]
-        numbers += [np.int64(0)] * (3 * MOST_ADDRESSES - len(numbers))
-        arguments = (table, len(arrays), heads, n * heads, *numbers)
-        launch("addresses", "addresses", arrays[0], blocks_for(n * heads), *arguments)
-        for row, x in zip(table, arrays, strict=True):
-            if _matrix_layout(x) and (x.dtype != "float32" or _aligned(x)):
-                self._tables[_matrices(x)] = row
-
-    def of(self, *arrays: Array) -> list[int] | None:
-        """Return the addresses of the arrays' tables, None if one has none."""
-        rows = [self._tables.get(_matrices(x)) for x in arrays]
-        return None if any(row is None for row in rows) else [row.data.ptr for row in rows]
-
-
-def _aligned(x):
-    """Return True if each matrix starts where the tensor cores may read, which cuBLAS requires."""
-    return _state["precision"] == "32" or not any(k % 16 for k in (x.data.ptr, *x.strides[:2]))
-
-
-def _matrices(x):
-    """Return what the matrices of x (N, H, R, C) and of its transposes share."""
-    return x.data.ptr, x.strides[:2], x.itemsize
-
-
 def matmul(
     a: Array,
     b: Array,
     out: Array | None = None,
     *,
     accumulate: bool = False,
-    addresses: Addresses | None = None,
 ) -> Array:
     """Return a @ b.
 
@@ -123,8 +76,6 @@ def matmul(
         Output.
     accumulate : bool
         Add the product to ``out`` instead of overwriting it.
-    addresses : Addresses, optional
-        Of the matrices in a, b and ``out``, which need not be at equal distances then.
 
     Examples
     --------
@@ -134,12 +85,7 @@ def matmul(
     array([[2., 3.]])
     """
     if not isinstance(a, np.ndarray) and a.dtype.name in TYPES and _library() is not None:
-        a, b = rounded(a), rounded(b)
-        if addresses is not None and addresses.of(a, b, out):
-            factors = ((x, _matrix_layout(x)) for x in (a, b))
-            _gemm(*factors, out, out.shape, accumulate, addresses)
-            return out
-        return _on_device(a, b, out, accumulate)
+        return _on_device(rounded(a), rounded(b), out, accumulate)
     if accumulate:
         out += a @ b
         return out
@@ -191,29 +137,22 @@ def _operand(x, batch):
 
 def _layout(x):
     """Return ``(transposed, leading dimension, batch stride)`` in elements, or None."""
-    batch_strides, batch = [stride // x.itemsize for stride in x.strides[:-2]], x.shape[:-2]
+    *batch_strides, s0, s1 = [stride // x.itemsize for stride in x.strides]
+    *batch, rows, columns = x.shape
     for axis in range(len(batch) - 1):
         if batch[axis] > 1 and batch_strides[axis] != batch_strides[axis + 1] * batch[axis + 1]:
             return None
     stride = batch_strides[-1] if batch else 0
-    layout = _matrix_layout(x)
-    return None if layout is None else (*layout[:2], stride)
-
-
-def _matrix_layout(x):
-    """Return the same for one matrix, with a stride of 0."""
-    s0, s1 = [stride // x.itemsize for stride in x.strides[-2:]]
-    rows, columns = x.shape[-2:]
     if (s1 == 1 or columns == 1) and (s0 >= columns or rows == 1) and s1 >= 0:
-        return False, max(s0, columns) if rows > 1 else columns, 0
+        return False, max(s0, columns) if rows > 1 else columns, stride
     if (s0 == 1 or rows == 1) and (s1 >= rows or columns == 1) and s0 >= 0:
-        return True, max(s1, rows) if columns > 1 else rows, 0
+        return True, max(s1, rows) if columns > 1 else rows, stride
     return None
 
 
-def _gemm(left, right, out, shape, accumulate, addresses=None):
+def _gemm(left, right, out, shape, accumulate):
     (a, (a_turned, lda, a_stride)), (b, (b_turned, ldb, b_stride)) = left, right
-    ldc = _matrix_layout(out)[1]
+    ldc = _layout(out)[1]
     factors, kind = TYPES[a.dtype.name], TYPES[out.dtype.name]
     number, compute = ctypes.c_double, COMPUTE_64F
     if kind == 0:
@@ -222,13 +161,7 @@ def _gemm(left, right, out, shape, accumulate, addresses=None):
     arguments = [int(b_turned), int(a_turned), shape[-1], shape[-2], a.shape[-1]]
     b_at, a_at, c_at = (ctypes.c_void_p(x.data.ptr) for x in (b, a, out))
     library, handle, count = _library(), _handle(), math.prod(shape[:-2])
-    if addresses is not None:
-        b_at, a_at, c_at = (ctypes.c_void_p(at) for at in addresses.of(b, a, out))
-        status = library.cublasGemmBatchedEx(
-            handle, *arguments, ctypes.byref(one), b_at, factors, ldb, a_at, factors, lda,
-            ctypes.byref(beta), c_at, kind, ldc, count, compute, DEFAULT_ALGORITHM,
-        )  # fmt: skip
-    elif count == 1:
+    if count == 1:
         status = library.cublasGemmEx(
             handle, *arguments, ctypes.byref(one), b_at, factors, ldb, a_at, factors, lda,
             ctypes.byref(beta), c_at, kind, ldc, compute, DEFAULT_ALGORITHM,

@@ -4,6 +4,7 @@ Each file is compiled once for float and once for double, which it calls ``Real`
 ``kernels/common.cuh``, which is prepended to each file.
 """
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ _functions, _problem = {}, []
 
 
 def source(name: str) -> str:
-    """Return the CUDA C++ of ``kernels/<name>.cu`` with the common code."""
-    return (FOLDER / "common.cuh").read_text() + (FOLDER / f"{name}.cu").read_text()
+    """Return the CUDA C++ of ``kernels/<name>.cu`` with the common code and what it includes."""
+    code = (FOLDER / "common.cuh").read_text() + (FOLDER / f"{name}.cu").read_text()
+    return re.sub(r'#include "(.*)"', lambda found: (FOLDER / found[1]).read_text(), code)
 
 
 def options(dtype: str) -> tuple[str, ...]:
@@ -62,6 +64,7 @@ def launch(
     grid: int | tuple[int, ...],
     *args: Any,
     block: int | tuple[int, ...] = BLOCK,
+    defines: tuple[str, ...] = (),
 ) -> None:
     """Run a kernel.
 
@@ -73,9 +76,12 @@ def launch(
     grid : int or tuple of int
         Blocks.
     *args : array, int or float
-        Contiguous arrays; an int is passed as int, a float as Real, NumPy's scalars as they are.
+        Contiguous arrays; an int is passed as int, a float as Real, NumPy's scalars and
+        structures as they are.
     block : int or tuple of int
         Threads in a block.
+    defines : tuple of str
+        Options for a compilation of its own, such as "-DWIDTH=64".
     """
     dtype = like.dtype
     passed = [
@@ -83,7 +89,7 @@ def launch(
     ]
     grid = grid if isinstance(grid, tuple) else (grid,)
     block = block if isinstance(block, tuple) else (block,)
-    _function(file, function, dtype.name)(grid, block, tuple(passed))
+    _function(file, function, dtype.name, defines)(grid, block, tuple(passed))
 
 
 def launch_rows(
@@ -110,11 +116,11 @@ def blocks_for(count: int, per_thread: int = 1) -> int:
     return max(1, -(-count // (BLOCK * per_thread)))
 
 
-def _function(file, function, dtype):
+def _function(file, function, dtype, defines=()):
     cupy = load_cupy()
-    key = cupy.cuda.runtime.getDevice(), file, function, dtype
+    key = cupy.cuda.runtime.getDevice(), file, function, dtype, defines
     if key not in _functions:
-        module = cupy.RawModule(code=source(file), options=options(dtype))
+        module = cupy.RawModule(code=source(file), options=(*options(dtype), *defines))
         _functions[key] = module.get_function(function)
     return _functions[key]
 

@@ -81,34 +81,6 @@ def test_a_product_goes_where_it_is_told(layout, accumulate):
     np.testing.assert_allclose(out.get(), a @ b + (c if accumulate else 0), rtol=1e-12)
 
 
-def heads_in_rows(n, t, h, d, dtype):
-    """Return heads (N, H, T, D) that lie side by side in rows (N, T, H, D)."""
-    rows = floats(n, t, h, d, dtype=dtype)
-    return to_device(rows, "cuda:0").transpose(0, 2, 1, 3), rows.transpose(0, 2, 1, 3)
-
-
-@pytest.mark.parametrize("precise", ["32", "tf32", "bf16", "16"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("width", [1, 3, 4, 8])  # 1 and 3 float32 are not aligned for tensor cores
-@pytest.mark.parametrize("samples", [0, 1, 3])
-def test_heads_need_no_copies(samples, width, dtype, precise):
-    tolerance = 1e-11 if dtype == "float64" else 2e-2 if precise == "16" else 1e-4
-    (q, q_here), (k, k_here) = (heads_in_rows(samples, t, 5, width, dtype) for t in (6, 8))
-    y, _ = heads_in_rows(samples, 6, 5, width, dtype)
-    scores = np.empty_like(q, order="C", shape=(samples, 5, 6, 8))
-    with precision(precise):
-        at = gemm.Addresses(q, k, y, scores)
-        copied = counts.launches
-        matmul(q, k.swapaxes(-1, -2), out=scores, addresses=at)
-        matmul(scores, k, out=y, addresses=at)
-        aligned = precise == "32" or dtype == "float64" or width % 4 == 0
-        if samples == 3 and precise != "16" and aligned:
-            assert counts.launches == copied + 2, "products only"
-    expected = q_here @ k_here.swapaxes(-1, -2)
-    np.testing.assert_allclose(scores.get(), expected, rtol=tolerance, atol=tolerance)
-    np.testing.assert_allclose(y.get(), expected @ k_here, rtol=tolerance, atol=20 * tolerance)
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -12,7 +12,6 @@ from firstlight.data.dataset import ArrayDataset
 from firstlight.fast.blocked import optimizers as blocked
 from firstlight.fast.blocked import pooling
 from firstlight.fast.cuda import cupy_ops
-from firstlight.fast.cuda.attention import CudaAttention
 from firstlight.fast.cuda.embedding import CudaEmbedding
 from firstlight.fast.cuda.images import CudaMaxPool2d
 from firstlight.fast.cuda.optimizers import corrections, sum_of_squares
@@ -80,49 +79,6 @@ def test_a_rule_that_is_overridden_is_not_passed_by():
     parameter = Parameter(there(np.zeros(3)))
     Frozen([parameter]).step()
     assert parameter.data.get().tolist() == [1, 1, 1]
-
-
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("biased", [False, True])
-@pytest.mark.parametrize("keys", [5, 1100])  # a row in a warp, in a block
-def test_attention_with_dropout_is_its_definition(causal, biased, keys):
-    n, h, t, d, p, seed = 2, 3, 5, 4, 0.4, 11
-    fl.seed_everything(seed)
-    fl.rng.begin_pass()
-    q, k, v, dy = (RNG.standard_normal((n, h, size, d)) for size in (t, keys, keys, t))
-    bias = RNG.standard_normal((n, 1, t, keys)) if biased else None
-    options = {"bias": there(bias) if biased else None, "causal": causal, "dropout": p}
-    options["seeds"] = CudaAttention.draw_seeds(there(q))
-    y, *gradients = (there(np.full_like(x, np.nan)) for x in (q, q, k, v))
-    inputs = there(q), there(k), there(v), y
-    lse = CudaAttention.attend(*inputs, **options)
-    CudaAttention.attend_backward(there(dy), *inputs, lse, *gradients, **options)
-    scores = q @ k.swapaxes(-1, -2) / d**0.5 + (bias if biased else 0)
-    if causal:
-        scores += np.triu(np.full((t, keys), -np.inf), keys - t + 1)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
-    drawn = philox.uniform(weights.size, step=1, call=1, seed=seed).reshape(weights.shape)
-    factors = (drawn >= np.float32(p)) / (1 - float(np.float32(p)))
-    same(y, weights * factors @ v)
-    dp = dy @ v.swapaxes(-1, -2) * factors
-    ds = weights * (dp - (dp * weights).sum(axis=-1, keepdims=True)) / d**0.5
-    expected = ds @ k, ds.swapaxes(-1, -2) @ q, (weights * factors).swapaxes(-1, -2) @ dy
-    for found, one in zip(gradients, expected, strict=True):
-        same(found, one)
-
-
-def test_a_query_that_sees_no_key_takes_nothing():
-    q, k, v, dy = (there(RNG.standard_normal((1, 2, 3, 4))) for _ in range(4))
-    bias = np.zeros((1, 1, 3, 3))
-    bias[..., 1, :] = -np.inf
-    y, *gradients = (there(np.full((1, 2, 3, 4), np.nan)) for _ in range(4))
-    lse = CudaAttention.attend(q, k, v, y, bias=there(bias))
-    CudaAttention.attend_backward(dy, q, k, v, y, lse, *gradients, bias=there(bias))
-    for found in (y, *gradients):
-        assert np.isfinite(found.get()).all()
-    assert not y.get()[:, :, 1].any()
-    assert not gradients[0].get()[:, :, 1].any()
 
 
 @pytest.mark.parametrize("width", [1, 33, 700, 1100])

@@ -46,11 +46,20 @@ def compiled(code, *options):
 @pytest.mark.parametrize("architecture", slow_but(["sm_80", "sm_90"], "sm_90"))
 @pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], "float32"))
 @pytest.mark.parametrize("name", FILES)
-def test_a_kernel_compiles(name, dtype, architecture):
-    options = (*kernel.options(dtype), f"--gpu-architecture={architecture}")
+def test_a_kernel_compiles(name, dtype, architecture, *defines):
+    options = (*kernel.options(dtype), *defines, f"--gpu-architecture={architecture}")
     status, log, size = compiled(kernel.source(name), *options)
     assert (status, log) == (0, ""), log
     assert size > 0
+
+
+@pytest.mark.parametrize("width", slow_but([16, 64, 128], 16))
+@pytest.mark.parametrize(
+    "architecture", slow_but(["sm_75", "sm_90"], "sm_90")
+)  # without, with them
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("attention")])
+def test_attention_compiles_for_tensor_cores(name, architecture, width):
+    test_a_kernel_compiles(name, "float32", architecture, f"-DWIDTH={width}", "-DTENSOR")
 
 
 def test_an_error_would_be_seen():

@@ -38,19 +38,6 @@ class Library:
             none, 1, compute, algo,
         )  # fmt: skip
 
-    def cublasGemmBatchedEx(self, handle, ta, tb, m, n, k, alpha, a, at, lda, b, bt, ldb, beta, c,  # noqa: N802
-                            ct, ldc, count, compute, algo):  # fmt: skip
-        def matrices():
-            tables = [(ctypes.c_longlong * count).from_address(x.value) for x in (a, b, c)]
-            fast = compute in (75, 77)
-            assert not any(fast and place % 16 for table in tables for place in table)
-            return zip(*tables, strict=True)
-
-        return self._multiply(
-            matrices, handle, ta, tb, m, n, k, alpha, at, lda, bt, ldb, beta, ct, ldc, count,
-            compute, algo,
-        )  # fmt: skip
-
     def cublasGemmStridedBatchedEx(  # noqa: N802
         self, handle, ta, tb, m, n, k, alpha, a, at, lda, sa, b, bt, ldb, sb, beta, c, ct, ldc, sc,
         count, compute, algo,

@@ -18,7 +18,6 @@ static dim3 threadIdx, blockIdx, blockDim, gridDim;
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
 using std::max;
 using std::min;
-
 using std::exp;
 using std::log;
 using std::sqrt;
@@ -58,6 +57,30 @@ template <class T> static T __shfl_xor_sync(unsigned, T value, int distance) {
     T found = values[running->number ^ distance];
     wait(FOR_WARP);  // before somebody writes the next value
     return found;
+}
+static void __syncwarp() { wait(FOR_WARP); }
+
+// Tensor cores, whose layout is that of "mma.m16n8k8" in the PTX ISA, in thread 4 g + t of a warp:
+// a has rows g, g + 8, g, g + 8 and columns t, t, t + 4, t + 4; b rows t, t + 4 and column g; c rows
+// g, g, g + 8, g + 8 and columns 2 t, 2 t + 1, 2 t, 2 t + 1.
+static float cut(float x, uint32_t more) {  // to 10 bits of fraction
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    if (isfinite(x)) bits = (bits + more) & ~0x1fffu;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+static float to_tf32(float x) { return cut(x, 0x1000); }  // the nearest, halves away from zero
+static void mma_tf32(float (&c)[4], const float (&a)[4], float b0, float b1) {
+    static float left[32][16][8], right[32][8][8];  // of each warp
+    int warp = running->number / 32, g = running->number % 32 / 4, t = running->number % 4;
+    for (int i = 0; i < 4; i++) left[warp][g + i % 2 * 8][t + i / 2 * 4] = a[i];
+    right[warp][t][g] = b0, right[warp][t + 4][g] = b1;
+    wait(FOR_WARP);
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 8; k++)
+            c[i] += cut(left[warp][g + i / 2 * 8][k], 0) * cut(right[warp][k][2 * t + i % 2], 0);
+    wait(FOR_WARP);
 }
 // Let fibres [first, stop) go on if all wait for the same.
 static bool release(std::vector<Fibre>& fibres, unsigned first, unsigned stop, Wait what) {

@@ -19,7 +19,6 @@ HEADER = Path(__file__).with_name("emulator.h")
 # costs a µs.
 FEW, WARP = 8, 4
 SMALLER = {(256,): (FEW,), (256, 1): (FEW, 1), (32, 8): (WARP, FEW // WARP)}  # blocks
-SIZES = f"-DTHREADS={FEW}", f"-DWARP={WARP}"
 FOLDER = Path(tempfile.gettempdir()) / "firstlight-emulated-kernels"
 
 
@@ -77,6 +76,8 @@ def _argument(value):
         return ctypes.c_void_p(value.data.ptr)
     if isinstance(value, np.generic):
         return np.ctypeslib.as_ctypes_type(value.dtype)(value.item())
+    if isinstance(value, np.ndarray) and value.dtype.names and not value.ndim:
+        return ctypes.create_string_buffer(value.tobytes(), value.nbytes)  # a structure
     if isinstance(value, int):
         return ctypes.c_longlong(value)  # as CuPy passes Python's numbers
     if isinstance(value, float):
@@ -113,7 +114,9 @@ def built(code, defines):
         with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
             source, made = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             source.write_text(text)
-            flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", *SIZES, *defines]
+            warp = 32 if "-DTENSOR" in defines else WARP  # whose threads exchange values
+            sizes = f"-DTHREADS={FEW}", f"-DWARP={warp}"
+            flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-w", *sizes, *defines]
             done = subprocess.run(
                 [compiler(), *flags, str(source), "-o", str(made)], capture_output=True, text=True
             )
