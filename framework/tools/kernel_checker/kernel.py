@@ -52,10 +52,14 @@ class Kernel:
     ... }
     ... ''', "scale")
     >>> x = np.ones(1000, np.float32)
-    >>> scale((4,), (256,), (x, np.empty_like(x), np.float32(2)))
-    Traceback (most recent call last):
-    ...
-    firstlight.tools.kernel_checker.findings.KernelFault: scale, block 3, thread 232 ...
+    >>> try:
+    ...     scale((4,), (256,), (x, np.empty_like(x), np.float32(2)))
+    ... except KernelFault as fault:
+    ...     for part in fault.findings[0].split(": "):
+    ...         print(part)
+    scale, block 3, thread 232 (kernel.cu line 4)
+    reads x[1000], 1 past its 1,000 numbers. Usual cause
+    more threads than numbers. Only a thread with i < n may read and write.
     """
 
     def __init__(

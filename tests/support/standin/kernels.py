@@ -1,9 +1,6 @@
 """CUDA kernels on the CPU: firstlight's kernel checker behind CuPy's RawModule."""
 
-import numpy as np
-
-from firstlight.tools.kernel_checker import Kernel
-from firstlight.tools.kernel_checker import compiling
+from firstlight.tools.kernel_checker import Kernel, compiling
 from standin.array import check, ndarray
 from standin.device import counts
 
