@@ -27,6 +27,9 @@ class RawModule:
                 if isinstance(arg, ndarray):
                     counts.use(check(arg))
             bare = [arg._a if isinstance(arg, ndarray) else arg for arg in args]
+            bare = [
+                arg[()] if getattr(arg, "dtype", None) and arg.dtype.names else arg for arg in bare
+            ]
             kernel.check_launch(grid, block, bare, shared_mem=shared_mem)
             counts.act(lambda: kernel(grid, block, bare, shared_mem=shared_mem))
 
