@@ -241,4 +241,4 @@ class Table:
 
 
 def _is_number(text):
-    return re.fullmatch(r"[-–\d][\d.,e+ ±-]*|[-–]|nan|inf", text) is not None
+    return re.fullmatch(r"\[?[-–\d][\d.,e+ ±-]*\]?|[-–]|nan|inf|", text) is not None

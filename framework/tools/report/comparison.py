@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from firstlight.runs import RunFolder
+from firstlight.runs.baseline_results import NETWORK
 from firstlight.runs.compare import short_labels
 from firstlight.runs.directions import direction
 from firstlight.runs.experiments import grouped, settings
 from firstlight.tools._amounts import bracketed
 from firstlight.tools.figures import overlay
 from firstlight.tools.figures.learning_curves import along_epochs
+from firstlight.tools.language import say
 from firstlight.tools.significance import Group, Significance
 
 if TYPE_CHECKING:
@@ -94,13 +96,14 @@ def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
     dict
         "runs" and "groups" of those that differ in the seed only, the best first, each with its
         "label", "runs", "seeds", mean "time", the "spreads" of the "metrics" and the "intervals" of
-        those of a test; the "differing" settings, with one value for each group, and whether they
-        have room "beside" the results; whether there are several "seeds"; the "verdicts" of the
-        first group against the others; and "figures".
+        those of a test; the "baselines"; the "differing" settings, with one value for each group,
+        and whether they have room "beside" the results; whether there are several "seeds"; the
+        "verdicts" of the first group against the others; and "figures".
     """
     runs = ranked(runs)
+    apart = {name for run in runs if run.baselines for name in run.baselines.methods}  # are rows
     names = list(dict.fromkeys(name for run in runs for name in [*run.metrics, *run.best]))
-    metrics = [name for name in names if name.startswith(("test_", "val_"))]
+    metrics = [n for n in names if n.startswith(("test_", "val_")) and n not in apart]
     one_name = len({run.name for run in runs}) == 1
     groups = [
         {
@@ -126,12 +129,31 @@ def compare(runs: Sequence[RunFolder]) -> dict[str, Any]:
         "runs": runs,
         "groups": groups,
         "metrics": metrics,
+        "baselines": _baselines(runs, metrics),
         "differing": rows,
         "beside": len(rows) <= COLUMNS,
         "seeds": len(seeds) > 1 or any(len(group) > 1 for group in seeds),
         "verdicts": [one.sentence() for one in evidence.verdicts(metrics)][:VERDICTS],
         "figures": {name: together(runs, name) for name in logged},
     }
+
+
+def _baselines(runs, metrics):
+    """Return a row for each baseline; none if those of the runs are of different data."""
+    found = [run.baselines for run in runs if run.baselines]
+    if len({(one.data, one.split, one.metric, one.samples) for one in found}) != 1:
+        return []
+    rows = {row.name: row for one in reversed(found) for row in one.rows if row.name != NETWORK}
+    column = f"{found[0].split}_{found[0].metric}"
+    return [
+        {
+            "label": say(row.label),
+            "values": [row.value if name == column else None for name in metrics],
+            "interval": bracketed((row.low, row.high)),
+            "time": f"{row.seconds:.1f} s",
+        }
+        for row in sorted(rows.values(), key=lambda row: -row.value)
+    ]
 
 
 def together(runs: Sequence[RunFolder], name: str) -> "Figure":

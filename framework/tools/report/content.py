@@ -233,7 +233,7 @@ def _baselines(run):
         (
             say(row.label) + f" ({say('this run')})" * (row.name == NETWORK),
             f"{row.value:.4f}",
-            f"{row.low:.4f} – {row.high:.4f}",
+            bracketed((row.low, row.high)),
             f"{row.seconds:.1f}",
         )
         for row in sorted(found.rows, key=lambda row: -row.value)

@@ -109,6 +109,8 @@ def _parts(
     yield from text("method")
     yield from text("results") or headed("results", [])
     yield "results", _metrics(content, say)
+    if content.baselines:
+        yield "results", Table([row[:3] for row in content.baselines])  # without the time to fit
     if content.problem:  # why pictures are missing is printed on the terminal only
         yield "results", Text([Line(escaped(content.problem))])
     if len(runs) > 1:
@@ -135,11 +137,14 @@ def _parts(
 def _metrics(content, say):
     """Return the table of the metrics of tests and validations."""
     several = len(content.seeds) > 1
-    heads = [say["metric"], say["best"], *([f"{say['mean']} (n = {len(content.seeds)})"] * several)]
+    shown = [row for row in content.metrics if row["name"].startswith(("test_", "val_"))]
+    measured = any(row["interval"] for row in shown)
+    heads = [say["metric"], say["best"], *[say["interval"]] * measured]
+    heads += [f"{say['mean']} (n = {len(content.seeds)})"] * several
     rows = [
-        [row["name"], brief(row["best"]), *([brief(row["spread"])] * several)]
-        for row in content.metrics
-        if row["name"].startswith(("test_", "val_"))
+        [row["name"], brief(row["best"]), *[row["interval"]] * measured]
+        + [brief(row["spread"])] * several
+        for row in shown
     ]
     return Table([heads, *rows]) if rows else Text([Line(say["no_metrics"])])
 
@@ -151,6 +156,9 @@ def _comparison(found, say):
     labels = [g["label"] + f" ×{len(g['runs'])}" * (len(g["runs"]) > 1) for g in groups[:RUNS]]
     reached = [dict(zip(found["metrics"], g["spreads"], strict=True)) for g in groups[:RUNS]]
     results = [[name, *(brief(one[name]) for one in reached)] for name in metrics]
+    position = found["metrics"].index(metrics[-1]) if metrics else 0
+    intervals = [group["intervals"][position] for group in groups[:RUNS]] if metrics else []
+    results += [[say["interval"], *intervals]] * any(intervals)
     columns = {
         name: [name.rpartition(".")[2], *(brief(v)[:LONG] for v in values[:RUNS])]
         for name, values in rows.items()

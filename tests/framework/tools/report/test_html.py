@@ -181,8 +181,8 @@ def test_baselines_have_a_table_of_their_own(by_script, tmp_path):
     content = gather(RunFolder(by_script.path), language="de")
     assert content.baselines == [
         ("Verfahren", "R² im Test", "95-%-Intervall", "Sekunden zum Anpassen"),
-        ("Net (dieser Lauf)", "0.9000", "0.0000 – 1.0000", "2.0"),
-        ("Mittelwert des Ziels", "0.0000", "-0.1000 – 0.1000", "0.0"),
+        ("Net (dieser Lauf)", "0.9000", "[0.0, 1.0]", "2.0"),
+        ("Mittelwert des Ziels", "0.0000", "[-0.10, 0.10]", "0.0"),
     ]
     names = [row["name"] for row in content.metrics]
     assert "test_r2" in names
@@ -192,6 +192,29 @@ def test_baselines_have_a_table_of_their_own(by_script, tmp_path):
     assert (
         text.index("Ergebnisse") < text.index("Einfache Verfahren") < text.index("95-%-Intervall")
     )
+
+
+def test_baselines_are_rows_of_a_comparison(runs, tmp_path):
+    copies = [RunFolder(shutil.copytree(run.path, tmp_path / run.id)) for run in runs]
+    metrics = compare(copies)["metrics"]
+    rows = [Row("forest", "random forest", 0.9, 0.8, 0.95, 0.001)]
+    for run in copies[1:]:
+        BaselineResults("digits", "test", "acc", 359, 1000, rows).write(run.path)
+    copies = [RunFolder(run.path) for run in copies]  # their files are read once
+    found = compare(copies)
+    assert found["metrics"] == metrics  # no column for each
+    (row,) = found["baselines"]
+    assert (row["label"], row["interval"], row["time"]) == (
+        "random forest",
+        "[0.80, 0.95]",
+        "0.0 s",
+    )
+    assert dict(zip(metrics, row["values"], strict=True))["test_acc"] == 0.9
+    write_report(tmp_path / "r.html", gather(copies[0]), copies)
+    told = Page((tmp_path / "r.html").read_text()).words
+    assert told.index("random forest") < told.index("[0.80, 0.95]")
+    BaselineResults("other", "test", "acc", 9, 9, rows).write(copies[0].path)
+    assert compare([RunFolder(run.path) for run in copies])["baselines"] == []
 
 
 def test_values_are_brief_and_markdown_is_html():

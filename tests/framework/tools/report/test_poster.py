@@ -1,13 +1,18 @@
 """A poster is one page of exactly its size, with vectors in it."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from firstlight.runs import list_runs
+from firstlight.runs import RunFolder, list_runs
+from firstlight.runs.baseline_results import BaselineResults, Row
 from firstlight.tools.cli.commands.report import BY_SCRIPT, rebuilt
 from firstlight.tools.report import gather, read_sections, write_poster
-from firstlight.tools.report.poster import _comparison
+from firstlight.tools.report.blocks import Table
+from firstlight.tools.report.comparison import compare
+from firstlight.tools.report.poster import _comparison, _parts
 from firstlight.tools.report.sections import Section, Texts, words
 
 pypdf = pytest.importorskip("pypdf")
@@ -132,7 +137,10 @@ def test_a_comparison_shows_what_differs(poster, tmp_path):
 def test_many_differing_settings_are_named_if_they_have_no_column():
     found = {
         "metrics": ["val_loss"],
-        "groups": [{"label": f"r{i}", "runs": [None], "spreads": [0.1 * i]} for i in range(20)],
+        "groups": [
+            {"label": f"r{i}", "runs": [None], "spreads": [0.1 * i], "intervals": [""]}
+            for i in range(20)
+        ],
         "differing": {f"model.s{k}": [10**6 + i % (k + 2) for i in range(20)] for k in range(14)},
         "verdicts": [],
         "figures": {},
@@ -143,6 +151,29 @@ def test_many_differing_settings_are_named_if_they_have_no_column():
     (line,) = note.lines
     missing = ", ".join(f"model.s{k}" for k in range(8))
     assert line.text == f"The best 12 of 20. These differ too: {missing}"
+
+
+def test_results_of_a_test_have_their_intervals(runs, tmp_path):
+    run = RunFolder(shutil.copytree(runs[0].path, tmp_path / runs[0].id))
+    rows = [Row("knn", "k-NN, k = 5", 0.9, 0.86, 0.93, 0.1)]
+    BaselineResults("digits", "test", "acc", 359, 1000, rows).write(run.path)
+    tables = [b for _, b in _parts(gather(run), [], Texts(), words("en")) if isinstance(b, Table)]
+    head, *metrics = next(table.rows for table in tables if table.rows[0][0] == "Metric")
+    assert head[2] == "95 % interval"
+    assert {name: cell != "" for name, _, cell, *_ in metrics} == {
+        "test_loss": True,
+        "test_acc": True,
+        "val_loss": False,
+        "val_acc": False,
+    }
+    expected = [
+        ("method", "test accuracy", "95 % interval"),
+        ("k-NN, k = 5", "0.9000", "[0.860, 0.930]"),
+    ]
+    assert list(map(list, expected)) in [table.rows for table in tables]
+    (table, *_) = (block for _, block in _comparison(compare(runs), words("en")))
+    assert table.rows[0][-2:] == ["test_acc", "95 % interval"]
+    assert table.right[-1]
 
 
 def test_another_size_is_an_error(poster, tmp_path):
