@@ -193,8 +193,13 @@ class DataSplits:
 
 
 def check_alike(one: Any, other: Any, name: str) -> None:
-    """Raise a ValueError if x is uint8 in only one of two data sets."""
-    arrays = [data.arrays[0] for data in (one, other) if type(data) is ArrayDataset]
+    """Raise a ValueError if x is uint8 in only one of two data sets.
+
+    Under one transform, or none, the arrays must be alike; if each has its own scale, the samples.
+    """
+    both = [data for data in (one, other) if type(data) is ArrayDataset]
+    shared = len({id(data.transform) for data in both}) == 1
+    arrays = [data.arrays[0] if shared else data[np.arange(1)][0] for data in both]
     if len({array.dtype == np.uint8 for array in arrays}) > 1:
         raise ValueError(
             f"{name}: expected x of one kind, got {arrays[0].dtype} and {arrays[1].dtype}; a scale "

@@ -118,6 +118,16 @@ def test_bytes_and_floats_are_not_mixed():
         trainer.fit(net, (pixels / 255, LABELS), (pixels, LABELS))
 
 
+def test_floats_and_bytes_with_a_scale_of_their_own_are_alike():
+    splits = load("digits")
+    x, y = splits.train[:9]
+    made = fl.DataSplits((2 * x, y), splits.val)
+    assert made.val[:1][0].dtype == made.train[:1][0].dtype == np.float32
+    raw = splits.val.arrays
+    with pytest.raises(ValueError, match="val: expected x of one kind, got float32 and uint8"):
+        fl.DataSplits(splits.train, fl.ArrayDataset(*raw))
+
+
 # --- npz -----------------------------------------------------------------------------------------
 
 
