@@ -185,6 +185,8 @@ class Significance:
             return None
         drawn = [bootstrap.over_seeds(*one, _rng(seed)) for seed, one in enumerate(both)]
         low, high = bootstrap.interval(drawn[0] - drawn[1])
+        if is_share(name):
+            low, high = max(low, -1.0), min(high, 1.0)
         p = _mcnemar(name, of_a[0], of_b[0]) if paired and single else None
         return Verdict(
             *(name, a.label, b.label),

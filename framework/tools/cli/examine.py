@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstlight.checkpoints.snapshot import read_weights
+from firstlight.runs.find import find_run
 from firstlight.support.rng import seed_everything
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Options, option
@@ -53,7 +55,7 @@ class ExamineCommand(NamesCommand):
     options: Options = (
         option(
             "script",
-            "a training script, without its training; or file.py:Class; or a run's folder",
+            "a training script, without its training; or file.py:Class; or a run",
             nargs="?",
         ),
         option("--checkpoint FILE", "weights to load first, of a model by name or of a run"),
@@ -70,11 +72,11 @@ class ExamineCommand(NamesCommand):
         script = args.script
         if script is not None and ":" in script:
             args.model, script = script, None
-        of_run = script is not None and Path(script).is_dir()
+        of_run = script is not None and _is_run(script)
         if self.script_words and (script is None or of_run):
             raise UsageError("words after -- are arguments of a script, but none is named")
         if of_run and not args.help:
-            return self.examine(_of_run(Path(script), args), args)
+            return self.examine(_of_run(script, args), args)
         names = self.names(args)
         # settings that only a training needs have no effect here, and are not shown
         unused = {"trainer", "name", "runs_dir", *map(prefix, names.callbacks)}
@@ -121,13 +123,23 @@ class ExamineCommand(NamesCommand):
         return Examined([Training(model, data)], data.name)
 
 
-def _of_run(folder, args):
+def _is_run(name):
+    """Return whether a word names a run, and no script."""
+    path = Path(name)
+    if path.is_dir() or path.is_file() or path.suffix == ".py":
+        return path.is_dir()
+    with suppress(FileNotFoundError):
+        return find_run(name) is not None
+    return False
+
+
+def _of_run(name, args):
     """Return model and data of a run, with its weights."""
     from firstlight.tools.diagnose.script import Training
 
     if args.model is not None:
-        raise UsageError(f"{folder} is a run, with a model of its own; leave --model out")
-    folder = find(str(folder), "runs")
+        raise UsageError(f"{name} is a run, with a model of its own; leave --model out")
+    folder = find(name, "runs")
     seed_everything(0)
     model, data, _ = rebuild(folder, args.rest, args.data, trusted=args.trust)
     model.load_state_dict(read_weights(checkpoint_path(folder, args.checkpoint), None).model)

@@ -95,7 +95,7 @@ def trainings(
     """
     path, arguments = Path(path), list(arguments)
     if not path.is_file():
-        raise ValueError(f"no script {path}")
+        raise ValueError(f"no script or run {path}")
     if path.suffix == ".ipynb":
         raise ValueError(
             f"expected a script, got the notebook {path}: make one by "

@@ -157,6 +157,18 @@ def test_results_that_are_not_of_the_recorded_metric_are_not_used(runs):
     assert Significance(groups([a])).interval("test_f1", [a]) is None  # a script's own f1
 
 
+def test_the_interval_of_a_difference_of_shares_ends_at_the_largest_one(runs):
+    y = labels()
+    counts = {"a": (0, 30), "b": (200, 300)}
+    made = [
+        runs(n, wrong_at(y, slice(k)), y, seed)
+        for n, c in counts.items()
+        for seed, k in enumerate(c)
+    ]
+    pair = groups(made)
+    assert Significance(pair).verdict("test_acc", *pair).high == 1
+
+
 def test_runs_of_one_seed_are_not_taken_for_seeds(runs):
     y = labels()
     first = [runs("a", y, y, seed) for seed in (0, 1)]

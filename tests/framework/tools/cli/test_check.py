@@ -88,7 +88,7 @@ def test_check_of_a_loop_by_hand_takes_the_only_model(cli, tmp_path):
 
 
 def test_check_says_what_it_cannot_use(refused, tmp_path):
-    assert "no script nothing.py" in refused("check", "nothing.py")
+    assert "no script or run nothing.py" in refused("check", "nothing.py")
     (tmp_path / "empty.py").write_text("x = 1\n")
     (tmp_path / "notes.ipynb").write_text("{}")
     assert "jupyter nbconvert --to script" in refused("check", tmp_path / "notes.ipynb")
@@ -125,7 +125,7 @@ def test_a_run_is_examined_with_its_own_model_and_weights(cli, refused):
     code, out, err = cli("explain", str(run), "--samples", "2")
     assert (code, err) == (0, "")
     assert "(2, 7)" in out
-    code, out, _ = cli("check", str(run), "--json")
+    code, out, _ = cli("check", "one", "--json")
     assert code == 0
     start = {line["subject"]: line for line in json.loads(out)["checks"]}["loss at the start"]
     assert float(start["detail"]) < 2, "not that of new weights, log 10"
