@@ -7,7 +7,6 @@ from firstlight import hookimpl
 from firstlight.callbacks import Tracker
 
 FIRSTLIGHT_API = 1
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # shown as trainings, not as GenAI
 STATUSES = {"finished": "FINISHED", "interrupted": "KILLED"}  # all others: FAILED
 
 
@@ -22,8 +21,7 @@ class MLflow(Tracker):
         self._client = MlflowClient()
         if id is None:
             found = self._client.get_experiment_by_name(self.project)
-            create = self._client.create_experiment
-            place = found.experiment_id if found else create(self.project, tags=KIND)
+            place = found.experiment_id if found else self._client.create_experiment(self.project)
             start = int(1000 * self.started(run))
             id = self._client.create_run(place, start, run_name=self.title(run)).info.run_id
         self._client.update_run(id, "RUNNING")
