@@ -19,12 +19,16 @@ from firstlight.trainer import Trainer
 
 WATCHED = "LayerMonitor looks at the layers in this step"  # in place of a CUDA graph
 SHOWN = ("end", "epoch", "never")
+TURNS = 5  # measurements in which each layer is looked at once
+MOST = 2**16  # values of a parameter whose update is measured
 
 
 class LayerMonitor(Callback):
     """Log each layer's outputs, gradient and relative update, and warn of ill layers by name.
 
-    Every ``every_n_steps`` steps::
+    Layers take turns: the first measurement, after ``every_n_steps`` steps, looks at all layers,
+    and each later one at every fifth layer, so that five measurements see all. The first values and
+    then, every ``log_every_n_steps`` steps of the Trainer, the latest ones are logged::
 
         grad_norm              ‖g‖ of all parameters together, before any clipping
         grad_norm/<layer>      ‖g‖ of one layer
@@ -37,7 +41,7 @@ class LayerMonitor(Callback):
     it the learning rate is too high. A parameter that is all zeros, as biases are at first, has no
     ratio. A warning, once a layer, names
 
-    - a dying layer, more than half of whose units were zero in all of five measurements,
+    - a dying layer, more than half of whose units were zero in all of its five measurements,
     - a saturated layer, whose values are at the flat ends of tanh or sigmoid,
     - a gradient that vanishes (below 1e-5 of the last layer's) or explodes, and the layer.
 
@@ -48,11 +52,11 @@ class LayerMonitor(Callback):
     Parameters
     ----------
     update_ratios : bool
-        False measures no updates, which takes a copy of the parameters.
+        False measures no updates, which takes copies of the layers' parameters.
     outputs : bool
         False measures no outputs, and warns of nothing.
-    every_n_steps : int, optional
-        Steps between measurements; the Trainer's ``log_every_n_steps`` by default.
+    every_n_steps : int
+        Steps between measurements; a layer's turn comes every five of them.
     show : {"end", "epoch", "never"}
         When the table is printed. `table` returns it at any time.
 
@@ -74,7 +78,7 @@ class LayerMonitor(Callback):
     --------
     >>> from firstlight.callbacks import LayerMonitor
     >>> from firstlight.testing import tiny_trainer
-    >>> trainer = tiny_trainer([LayerMonitor(show="never")])
+    >>> trainer = tiny_trainer([LayerMonitor(every_n_steps=1, show="never")])
     >>> sorted({name.partition("/")[0] for name in trainer.history if "/" in name})
     ['grad_norm', 'output_mean', 'output_std', 'output_zeros', 'update_ratio']
     """
@@ -86,18 +90,14 @@ class LayerMonitor(Callback):
         self,
         update_ratios: bool = True,
         outputs: bool = True,
-        every_n_steps: int | None = None,
+        every_n_steps: int = 10,
         show: Literal["end", "epoch", "never"] = "end",
     ) -> None:
         self.update_ratios: bool = update_ratios
         self.outputs: bool = outputs
-        self.every_n_steps: int | None = parse_count(
-            "LayerMonitor: every_n_steps", every_n_steps, optional=True
-        )
+        self.every_n_steps: int = parse_count("LayerMonitor: every_n_steps", every_n_steps)
         self.show: str = parse_choice("LayerMonitor: show", show, SHOWN)
         self._health, self._watch, self._rows = LayerHealth(), None, {}
-        self._before: dict[str, Any] = {}
-        self._gradients: dict[str, float] | None = None
         self._uncaptured = None
 
     @property
@@ -107,52 +107,69 @@ class LayerMonitor(Callback):
 
     def table(self) -> str:
         """Return the latest measurement as a table; empty before the first one."""
-        return layer_table(self._rows) if self._rows else ""
+        measured = {name: row for name, row in self._rows.items() if row.is_measured}
+        return layer_table(measured) if measured else ""
 
     # --- hooks ---------------------------------------------------------------------------------
 
     def on_fit_start(self, trainer: Trainer, module: Module) -> None:
         """Find the layers and their parameters, once."""
         named = self.named if trainer.step else []
-        self._health, self._rows = LayerHealth(), {}
+        self._health, self._watch = LayerHealth(), LayerWatch(module)
         self._health.named = named
-        self._watch = LayerWatch(module) if self.outputs else None
-        self._parameters = list(module.named_parameters())
-        self._layers = {} if self._watch is None else self._watch.layers
-        self._owners = _owners(self._layers, self._parameters)
+        layers = self._watch.layers
+        self._rows = {name: LayerRow(type(part).__name__) for name, part in layers.items()}
+        self._parameters = _by_layer(layers, module)
+        self._turn = self._gradients = None  # the layers of this step's measurement
+        self._order, self._seen, self._sizes = [], {}, {}  # of layers: as they run, latest values
+        self._values, self._before = {}, {}
+        self._logged = trainer.step - trainer.log_every_n_steps  # the first measurement is logged
 
     def on_train_batch_start(self, trainer: Trainer) -> None:
-        """Watch the layers if this step is measured."""
-        if self._watch is not None and not self._watch.is_on and self._is_due(trainer):
+        """Watch some layers if this step is measured."""
+        if (trainer.step + 1) % self.every_n_steps or self._watch.is_on:
+            return
+        turns = max(1, min(TURNS, len(self._order)))
+        first = (trainer.step + 1) // self.every_n_steps % turns
+        self._turn = self._order[first::turns] or list(self._rows)
+        if self.outputs:
             step = trainer.loop.step
             if getattr(step, "reason", WATCHED) is None:  # a GPU would replay a graph
                 step.reason, self._uncaptured = WATCHED, step
-            self._watch.start()
+            self._watch.start(self._turn)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, module: Module, optimizer: Optimizer
     ) -> None:
         """Measure the gradient, and keep the parameters that the step will change."""
+        if self._turn is None:
+            return
         self._stop_watching()
-        if self._is_due(trainer):
-            trained = [(n, p) for n, p in self._parameters if p.requires_grad]
-            self._gradients = {n: norm(p.grad) for n, p in trained}
-            self._gradients[""] = float(optimizer.grad_norm())
-            if self.update_ratios:
-                self._before = {n: p.data.copy() for n, p in self._parameters}
+        own = [pair for layer in (*self._turn, None) for pair in self._parameters[layer]]
+        self._gradients = {name: norm(p.grad) for name, p in own if p.requires_grad}
+        if self.update_ratios:
+            self._before = {name: some_of(p.data).copy() for name, p in own}
+        self._grad_norm = sum(norm(g) ** 2 for g in optimizer.trained_grads()) ** 0.5
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
         """Log and judge if the step was measured."""
         if self._gradients is None:
             return
-        gradients, before = self._gradients, self._before
-        self._gradients, self._before = None, {}
-        values = {"grad_norm": gradients.pop("")}
-        self._rows = self._measured(gradients, before, values)
-        trainer.log(values)
-        if self._watch is not None:
-            weights = self._of_weights(gradients)
-            for text in self._health.judge(self._layers, self._watch.seen, weights):
+        self._values |= {
+            "grad_norm": self._grad_norm,
+            **self._of_parameters(),
+            **self._of_outputs(),
+        }
+        self._turn = self._gradients = None
+        if trainer.step - self._logged >= trainer.log_every_n_steps:
+            trainer.log(self._values)
+            self._values, self._logged = {}, trainer.step
+        layers, seen = self._watch.layers, self._watch.seen
+        if not self._order:
+            self._order = [*seen, *(name for name in layers if name not in seen)]
+        if seen:
+            self._seen |= seen
+            for text in self._health.judge(layers, self._seen, self._sizes, seen):
                 warnings.warn(f"LayerMonitor: step {trainer.step}: {text}", stacklevel=2)
 
     def on_train_epoch_end(self, trainer: Trainer) -> None:
@@ -181,55 +198,53 @@ class LayerMonitor(Callback):
 
     # --- measuring -----------------------------------------------------------------------------
 
-    def _is_due(self, trainer):
-        return (trainer.step + 1) % (self.every_n_steps or trainer.log_every_n_steps) == 0
-
     def _stop_watching(self):
-        if self._watch is not None and self._watch.is_on:
+        if self._watch.is_on:
             self._watch.stop()
         if self._uncaptured is not None:
             self._uncaptured.reason, self._uncaptured = None, None
 
     def _tell(self, trainer):
-        if trainer.is_global_zero and self._rows:
+        if trainer.is_global_zero and self.table():
             tell(self.table())
 
-    def _measured(self, gradients, before, values):
-        """Return the layers' rows, and add all that is logged to ``values``."""
-        rows = {name: LayerRow(type(part).__name__) for name, part in self._layers.items()}
-        squares: dict[str, list[float]] = {}
-        for name, parameter in self._parameters:
-            owner = self._owners.get(name)
-            sums = squares.setdefault(owner, [0.0, 0.0, 0.0])  # of gradient, update, weight
-            sums[0] += gradients.get(name, 0.0) ** 2
-            if name in before:
-                size = norm(before[name])
-                change = norm(np.subtract(parameter.data, before[name], out=before[name]))
-                sums[1], sums[2] = sums[1] + change**2, sums[2] + size**2
+    def _of_parameters(self):
+        """Update the rows of this turn's layers; return gradient norms and relative updates."""
+        values, gradients = {}, self._gradients
+        for layer in (*self._turn, None):
+            own, changes, sizes = self._parameters[layer], 0.0, 0.0  # sums of squares
+            for name, parameter in own if self.update_ratios else ():
+                before = self._before.pop(name)
+                size = norm(before)
+                change = norm(np.subtract(some_of(parameter.data), before, out=before))
+                changes, sizes = changes + change**2, sizes + size**2
                 if size > 0:
                     values[f"update_ratio/{name}"] = change / size
-        for name, row in rows.items():
-            if name in squares:
-                gradient, change, size = squares[name]
-                row.gradient = values[f"grad_norm/{name}"] = gradient**0.5
-                row.update = (change / size) ** 0.5 if size > 0 else None
-            row.dead = self._health.dead.get(name)
-        for name, seen in ({} if self._watch is None else self._watch.seen).items():
-            row = rows[name]
-            row.mean, row.std, row.zeros = seen.mean, seen.std, seen.zeros
-            for what in ("mean", "std", "zeros"):
-                values[f"output_{what}/{name}"] = getattr(row, what)
-        return {name: row for name, row in rows.items() if row.is_measured}
+            if layer is not None and own:
+                row = self._rows[layer]
+                row.gradient = sum(gradients.get(name, 0.0) ** 2 for name, _ in own) ** 0.5
+                row.update = (changes / sizes) ** 0.5 if sizes > 0 else None
+                values[f"grad_norm/{layer}"] = row.gradient
+            weights = [(n, p) for n, p in own if n in gradients and not n.endswith("bias")]
+            if weights:
+                self._sizes[layer] = max(gradients[n] / p.size**0.5 for n, p in weights)
+        return values
 
-    def _of_weights(self, gradients):
-        """Return the largest RMS gradient of each layer's parameters, biases left out."""
-        found: dict[str, float] = {}
-        for name, parameter in self._parameters:
-            owner = self._owners.get(name)
-            if owner is not None and name in gradients and not name.endswith("bias"):
-                size = gradients[name] / parameter.size**0.5
-                found[owner] = max(found.get(owner, 0.0), size)
-        return found
+    def _of_outputs(self):
+        """Update the rows of the layers that were seen; return the statistics of their outputs."""
+        values = {}
+        for layer, seen in self._watch.seen.items():
+            row = self._rows[layer]
+            row.mean, row.std, row.zeros = seen.mean, seen.std, seen.zeros
+            row.dead = self._health.dead.get(layer)
+            for what in ("mean", "std", "zeros"):
+                values[f"output_{what}/{layer}"] = getattr(row, what)
+        return values
+
+
+def some_of(array: Array) -> Array:
+    """Return a view of rows at even distances, with about `MOST` values."""
+    return array[:: max(1, -(-array.size // MOST))] if array.ndim else array
 
 
 def norm(array: Array) -> float:
@@ -238,7 +253,12 @@ def norm(array: Array) -> float:
     return float(flat @ flat) ** 0.5
 
 
-def _owners(layers: dict[str, Module], parameters: list[tuple[str, Parameter]]) -> dict[str, str]:
-    """Return the layer of each parameter."""
+def _by_layer(
+    layers: dict[str, Module], module: Module
+) -> dict[str | None, list[tuple[str, Parameter]]]:
+    """Return the parameters of each layer, with their names; None has those of no layer."""
     owners = {id(p): name for name, part in layers.items() for p in part.parameters()}
-    return {name: owners[id(p)] for name, p in parameters if id(p) in owners}
+    found = {name: [] for name in (*layers, None)}
+    for name, parameter in module.named_parameters():
+        found[owners.get(id(parameter))].append((name, parameter))
+    return found

@@ -1,6 +1,6 @@
 """LayerHealth: names dying and saturated layers, and gradients that vanish or explode."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,20 +60,34 @@ class LayerHealth:
         self.dead: dict[str, float] = {}
         self._units: dict[str, _Units] = {}
         self._flow: dict[str, int] = {}  # how often in a row the gradient vanished or exploded
+        self._fresh: set[str] = set()  # layers that were seen since the gradient was judged
 
     def judge(
-        self, layers: dict[str, Module], seen: dict[str, Seen], gradients: dict[str, float]
+        self,
+        layers: dict[str, Module],
+        seen: dict[str, Seen],
+        gradients: dict[str, float],
+        fresh: Collection[str],
     ) -> list[str]:
         """Return what is to be said after a measurement.
+
+        The gradients of layers are compared when all layers have been measured once more.
 
         Parameters
         ----------
         layers : dict of str to Module
         seen : dict of str to Seen
+            What was last seen of each layer, in the order in which they run.
         gradients : dict of str to float
-            RMS of the gradient of each layer's trained weights.
+            RMS of the gradient of each layer's trained weights, likewise.
+        fresh : collection of str
+            The layers that were seen in this measurement.
         """
-        found = [*self._of_units(layers, seen), *self._of_flow(seen, gradients)]
+        found = list(self._of_units(layers, seen, fresh))
+        self._fresh.update(fresh)
+        if self._fresh >= seen.keys():
+            self._fresh.clear()
+            found += self._of_flow(seen, gradients)
         said = []
         for illness, name, fact in found:
             key = f"{illness} {name}"
@@ -83,8 +97,8 @@ class LayerHealth:
                 said.append(f"{name} ({kind}) is {illness}: {fact}; {CURES[illness]}")
         return said
 
-    def _of_units(self, layers, seen) -> Iterator[tuple[str, str, str]]:
-        activations = [name for name in seen if seen[name].x is not None]
+    def _of_units(self, layers, seen, fresh) -> Iterator[tuple[str, str, str]]:
+        activations = [name for name in fresh if seen[name].x is not None]
         for name in activations:
             if "Dropout" in type(layers[name]).__name__:
                 continue

@@ -39,7 +39,9 @@ class LayerRow:
         """Return the cells after the layer's name."""
         shares = ("" if share is None else f"{share:.1%}" for share in (self.zeros, self.dead))
         sizes = ("" if size is None else f"{size:.1e}" for size in (self.gradient, self.update))
-        values = ("" if value is None else f"{value:.3g}" for value in (self.mean, self.std))
+        values = (
+            "" if value is None else f"{value:#.3g}".rstrip(".") for value in (self.mean, self.std)
+        )
         return (self.type, *values, *shares, *sizes)
 
 
@@ -50,8 +52,8 @@ def layer_table(rows: Mapping[str, LayerRow]) -> str:
     --------
     >>> from firstlight.callbacks._shared.layer_table import LayerRow, layer_table
     >>> print(layer_table({"0": LayerRow("ReLU", 0.5, 1.0, zeros=0.25)}))
-    layer  class  mean  std  zeros  dead  grad norm  update ratio
-    0      ReLU    0.5    1  25.0%
+    layer  class   mean   std  zeros  dead  grad norm  update ratio
+    0      ReLU   0.500  1.00  25.0%
     """
     cells = [HEAD, *((name, *row.cells()) for name, row in rows.items())]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

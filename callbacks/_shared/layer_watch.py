@@ -1,6 +1,6 @@
 """LayerWatch: what each layer puts out, and which dy arrives at it, in a step of the training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,17 +76,15 @@ class LayerWatch:
         self.seen: dict[str, Seen] = {}
         self.is_on: bool = False
         self._wrapping = Wrapping()
-        self._methods: list[tuple[Module, str, Callable[..., Any]]] = []
 
-    def start(self) -> None:
-        """Wrap the layers."""
+    def start(self, names: Iterable[str]) -> None:
+        """Wrap some of the layers."""
         self.is_on, self.seen = True, {}
-        if not self._methods:
-            for name, part in self.layers.items():
-                self._methods.append((part, "forward", self._forward(name, part.forward)))
-                self._methods.append((part, "backward", self._backward(name, part.backward)))
-        for part, method, seen in self._methods:
-            self._wrapping.replace(part, method, lambda _, seen=seen: seen)
+        for name in names:
+            part = self.layers[name]
+            self._wrapping.replace(part, "forward", lambda f, n=name: self._forward(n, f))
+            if name not in self.activations:
+                self._wrapping.replace(part, "backward", lambda b, n=name: self._backward(n, b))
 
     def stop(self) -> None:
         """Unwrap the layers."""
@@ -108,7 +106,7 @@ class LayerWatch:
 
     def _backward(self, name: str, backward: Callable[..., Any]) -> Callable[..., Any]:
         def seen_backward(*inputs: Any, **options: Any) -> Any:
-            dy = inputs[0] if inputs and name not in self.activations else None
+            dy = inputs[0] if inputs else None
             if is_float(dy) and name in self.seen:
                 self.seen[name].dy_norm = root_mean_square(dy)
             return backward(*inputs, **options)
