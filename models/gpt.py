@@ -302,8 +302,9 @@ class Block(Module):
 
     def backward(self, dy: Array) -> Array:  # dy (N, T, C)
         replay(self)
-        dh = dy + self.ln_2.backward(self.mlp.backward(dy))
-        return dh + self.ln_1.backward(self.attn.backward(self.resid_dropout.backward(dh)))
+        dh = self.ln_2.backward_sum(self.mlp.backward(dy), dy)
+        dbranch = self.attn.backward(self.resid_dropout.backward(dh))
+        return self.ln_1.backward_sum(dbranch, dh)
 
     def extend(self, x: Array, cache: nn.KeyValueCache) -> Array:
         """Return y for positions x that follow those in the cache, in evaluation mode."""
@@ -311,8 +312,9 @@ class Block(Module):
         return h + self.mlp(self.ln_2(h))
 
     def _forward(self, x):
-        h = x + self.resid_dropout(self.attn(self.ln_1(x)))
-        return h + self.mlp(self.ln_2(h))
+        branch = self.resid_dropout(self.attn(self.ln_1(x)))
+        h, normed = self.ln_2.forward_sum(x, branch)
+        return h + self.mlp(normed)
 
     def flops(self, x: Array, y: Array) -> int:
         return 0  # counted by the layers

@@ -103,6 +103,17 @@ class LayerNorm(Module):
         mean_g_x_hat = (g * x_hat).mean(axis=self.axes, keepdims=True)  # (..., 1)
         return r * (g - mean_g - x_hat * mean_g_x_hat)  # (..., *normalized_shape)
 
+    @accelerated
+    def forward_sum(self, x: Array, added: Array) -> tuple[Array, Array]:
+        """Return h = x + added, the sum of a residual path and a branch, and ``forward(h)``."""
+        h = x + added  # (..., *normalized_shape)
+        return h, self(h)
+
+    @accelerated
+    def backward_sum(self, dy: Array, dh: Array) -> Array:
+        """Return dh + ``backward(dy)``: the gradients of both paths from h add."""
+        return dh + self.backward(dy)  # (..., *normalized_shape)
+
     def affine(self) -> tuple[Any, Any]:
         """Return w and b of ``normalized_shape``; 1 and 0 where there are none."""
         w = 1 if self.weight is None else self.weight.data

@@ -145,16 +145,17 @@ class TransformerEncoderLayer(_TransformerLayer):
 
     def _forward(self, x, mask):  # x (N, T, C)
         if self.norm_first:
-            h = x + self._attend(self.norm1(x), mask)  # (N, T, C)
-            return h + self.dropout2(self._feed(self.norm2(h)))
+            branch = self._attend(self.norm1(x), mask)  # (N, T, C)
+            h, normed = self.norm2.forward_sum(x, branch)  # (N, T, C) each
+            return h + self.dropout2(self._feed(normed))
         h = self.norm1(x + self._attend(x, mask))  # (N, T, C)
         return self.norm2(h + self.dropout2(self._feed(h)))
 
     def _backward(self, dy):  # dy (N, T, C)
         if self.norm_first:
             d = self._feed_backward(self.dropout2.backward(dy))
-            dh = dy + self.norm2.backward(d)  # (N, T, C)
-            return dh + self.norm1.backward(self._attend_backward(dh))
+            dh = self.norm2.backward_sum(d, dy)  # (N, T, C)
+            return self.norm1.backward_sum(self._attend_backward(dh), dh)
         u = self.norm2.backward(dy)  # (N, T, C)
         v = self.norm1.backward(u + self._feed_backward(self.dropout2.backward(u)))
         return v + self._attend_backward(v)

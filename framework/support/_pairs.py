@@ -30,13 +30,23 @@ class Saved(tuple[Any, ...]):
 
 
 def forward(lesson: Callable[..., Any], choose: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that checks the input, then runs the chosen form or the lesson."""
+    """Return a method that checks the input, then runs the chosen form or the lesson.
+
+    The lesson of ``forward_sum`` calls ``forward``. It runs, too, where a tool has replaced
+    ``forward`` of this layer, whose calls it wants to see.
+    """
+    name = lesson.__name__
 
     @wraps(lesson)
     def run_forward(self, x, *others, **options):
-        self.check_input(x, *others, **options)
+        if name == "forward":
+            self.check_input(x, *others, **options)
         form = choose(lesson, self, x)
-        run = lesson if form is None else form.instance.forward
+        if name != "forward":
+            if form is None or "forward" in vars(self):
+                return lesson(self, x, *others, **options)
+            self.check_input(x)
+        run = lesson if form is None else getattr(form.instance, name)
         stack = self._stack
         if stack is None:
             return run(self, x, *others, **options)
@@ -58,7 +68,11 @@ def forward(lesson: Callable[..., Any], choose: Callable[..., Any]) -> Callable[
 
 
 def backward(lesson: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that checks dy, then runs the form that ran forward, or the lesson."""
+    """Return a method that checks dy, then runs the form that ran forward, or the lesson.
+
+    The lesson of ``backward_sum`` calls ``backward``.
+    """
+    name = lesson.__name__
     parameter = inspect.signature(lesson).parameters.get("dy")
     takes_dy = parameter is not None  # a loss takes dloss instead
     annotation = str(parameter.annotation) if takes_dy else ""  # may be a string already
@@ -68,6 +82,10 @@ def backward(lesson: Callable[..., Any]) -> Callable[..., Any]:
     def run_backward(self, *gradients, **options):
         top = self._stack[-1] if self._stack else None
         if type(top) is not Saved:
+            return lesson(self, *gradients, **options)
+        if name != "backward" and (
+            "backward" in vars(self) or top.form is None or name not in top.form.methods
+        ):
             return lesson(self, *gradients, **options)
         shape = top.shape if takes_dy and gradients else None
         if takes_none and gradients and gradients[0] is None:
@@ -79,6 +97,6 @@ def backward(lesson: Callable[..., Any]) -> Callable[..., Any]:
             self._stack[-1] = top.inner
         if top.form is None:
             return lesson(self, *gradients, **options)
-        return top.form.instance.backward(self, *gradients, **options)
+        return getattr(top.form.instance, name)(self, *gradients, **options)
 
     return run_backward

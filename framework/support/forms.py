@@ -143,12 +143,15 @@ def accelerated(method: F) -> F:
     ``forward`` calls ``self.check_input(*inputs)`` first. ``backward`` compares the shape of ``dy``
     with that of forward's output, then runs the form that ran forward. If ``dy`` is annotated
     ``Array | None``, it may be None, which a following layer with ``needs_dx=False`` returns.
+
+    ``forward_sum`` and ``backward_sum`` are such a pair too, whose lessons call forward and
+    backward; each goes with the other's counterpart.
     """
     name = method.__name__
     _accelerated.add((method.__module__, method.__qualname__))
-    if name == "forward":
+    if name in ("forward", "forward_sum"):
         return cast("F", _pairs.forward(method, choose))
-    if name == "backward":
+    if name in ("backward", "backward_sum"):
         return cast("F", _pairs.backward(method))
 
     @wraps(method)

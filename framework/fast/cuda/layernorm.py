@@ -1,4 +1,7 @@
-"""LayerNorm on a GPU: one kernel forward; one backward, and sums of what its blocks have summed."""
+"""LayerNorm on a GPU: one kernel forward; one backward, and sums of what its blocks have summed.
+
+A residual sum before it, or of its gradient, is computed in the same kernels.
+"""
 
 import math
 
@@ -18,30 +21,45 @@ class CudaLayerNorm:
     """Compute one row in each warp; backward computes x̂ from x, and reads dy and x once."""
 
     def forward(self, layer: LayerNorm, x: Array) -> Array:  # x (..., *normalized_shape)
+        return self.forward_sum(layer, x, None)[1]
+
+    def forward_sum(
+        self, layer: LayerNorm, x: Array, added: Array | None
+    ) -> tuple[Array, Array]:  # (..., *normalized_shape)
         weight, bias = vectors(layer)
-        x = contiguous(x)
-        y = np.empty_like(x)
-        rows = x.reshape(-1, math.prod(layer.normalized_shape))  # (N, D)
+        x, added = contiguous(x), None if added is None else _like(added, x)
+        y, h = np.empty_like(x), x if added is None else np.empty_like(x)
+        rows = h.reshape(-1, math.prod(layer.normalized_shape))  # (N, D)
         means, rstd = stats = np.empty_like(x, shape=(2, len(rows)))
         w, b = (rstd if p is None else p for p in (weight, bias))
-        flags = int(weight is not None), int(bias is not None)
-        arguments = (rows, w, b, y, means, rstd, float(layer.eps), *rows.shape, *flags)
+        flags = [int(array is not None) for array in (added, weight, bias)]
+        arguments = (x, x if added is None else added, h, w, b, y, means, rstd, float(layer.eps))
+        arguments += (*rows.shape, *flags)
         launch_rows("layernorm", "layer_norm", x, *rows.shape, *arguments)
         layer.save(rows, stats)
-        return y
+        return h, y
 
     def backward(self, layer: LayerNorm, dy: Array) -> Array:  # dy (..., *normalized_shape)
+        return self.backward_sum(layer, dy, None)
+
+    def backward_sum(self, layer: LayerNorm, dy: Array, dh: Array | None) -> Array:
         x, (means, rstd) = layer.saved()  # (N, D), (N,) each
         weight, bias = vectors(layer)
         dy = contiguous(dy)
-        dx = np.empty_like(dy)
+        dx, dh = np.empty_like(dy), None if dh is None else _like(dh, dy)
         rows, width = x.shape
         chunk = max(8, -(-rows // CHUNK))  # so that the parts are summed in one stage
-        has_w, has_b = int(weight is not None), int(bias is not None)
+        has_dh, has_w, has_b = [int(array is not None) for array in (dh, weight, bias)]
         parts = np.empty_like(dx, shape=(has_w + has_b, -(-rows // chunk), width))  # of dw and db
         w, dw, db = (weight, parts[0], parts[-1]) if has_w else (rstd, rstd, rstd)
-        arguments = (dy, x, means, rstd, w, dx, dw, db, rows, width, chunk, has_w, has_b)
+        arguments = (dy, x, dh if has_dh else dy, means, rstd, w, dx, dw, db)
+        arguments += (rows, width, chunk, has_dh, has_w, has_b)
         launch_rows("layernorm", "layer_norm_backward", dx, rows, width, *arguments, chunk=chunk)
         for parameter, part in zip((layer.weight, layer.bias), parts, strict=False):
             add_column_sums(part, parameter.grad)
         return dx
+
+
+def _like(x, like):
+    """Return x as a contiguous array of the shape and dtype of ``like``."""
+    return contiguous(np.broadcast_to(x, like.shape).astype(like.dtype, copy=False))

@@ -98,6 +98,44 @@ def test_layer_norm_is_its_lesson(width, rows):
         same(one, other)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("affine", [{}, {"bias": False}, {"elementwise_affine": False}])
+@pytest.mark.parametrize("width", [1, 33, 1100])
+def test_layer_norm_adds_a_residual_sum_in_its_kernels(width, affine, dtype):
+    layer, tolerance = nn.LayerNorm(width, **affine), 1e-11 if dtype == "float64" else 2e-4
+    x, branch, dy, dh = RNG.standard_normal((4, 5, 7, width)).astype(dtype)
+    branch[0, 0, 0], dh[1, 2, 0] = np.nan, np.inf
+    found = []
+    for device, put in (("cpu", np.asarray), ("cuda:0", there)):
+        layer.to(device=device, dtype=dtype)
+        layer.zero_grad()
+        transposed = put(branch.swapaxes(0, 1).copy()).swapaxes(0, 1)
+        launches = counts.launches
+        h, y = layer.forward_sum(put(x), transposed)
+        given = put(dy), put(dh[:, :, ::-1].copy())[:, :, ::-1]
+        dx = layer.backward_sum(*given)
+        found.append([h, y, dx, *(p.grad.copy() for p in layer.parameters())])
+    assert counts.launches - launches <= 4 + 2 * len(layer.parameters())  # two of them copies
+    for one, other in zip(found[1], found[0], strict=True):
+        same(one, other, tolerance)
+
+
+def test_a_sum_is_the_lessons_where_a_tool_watches_the_layer():
+    layer, seen = nn.LayerNorm(4).to(device="cuda:0"), []
+    x, dy = (there(RNG.standard_normal((3, 4)).astype("float32")) for _ in range(2))
+    expected = layer.forward_sum(x, dy)[1].get(), layer.backward_sum(dy, x).get()
+    forward, backward = layer.forward, layer.backward
+    layer.forward = lambda h: seen.append("forward") or forward(h)
+    layer.backward = lambda d: seen.append("backward") or backward(d)
+    found = layer.forward_sum(x, dy)[1], layer.backward_sum(dy, x)
+    assert seen == ["forward", "backward"]
+    for one, other in zip(found, expected, strict=True):
+        same(one, other, 1e-6)
+    layer.forward_sum(x, dy)
+    del layer.backward
+    np.testing.assert_array_equal(layer.backward(dy).get() + x.get(), expected[1])
+
+
 @pytest.mark.parametrize("denominator", [3, None, np.array(3), np.array(3, "int32"), np.array(0.5)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_means_on_the_device_are_those_on_the_host(dtype, denominator):

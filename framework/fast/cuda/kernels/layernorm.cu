@@ -1,13 +1,18 @@
 // LayerNorm of rows x (N, D), each in a warp or in a block.
 
-// x̂ = (x - mean) r with r = 1/√(var + eps), y = w x̂ + b; w and b may be absent (has_w, has_b = 0).
-// Twin: firstlight.nn.LayerNorm.forward. Floor: N · D Reals read and written.
+// x̂ = (x - mean) r with r = 1/√(var + eps), y = w x̂ + b; w and b may be absent (has_w, has_b = 0). With
+// an array to add, h = x + added takes the place of x.
+// Twins: firstlight.nn.LayerNorm.forward, forward_sum. Floor: N · D Reals read and written, with a sum twice.
 extern "C" __global__ void layer_norm(
-    const Real* x, const Real* w, const Real* b, Real* y, Real* means, Real* rstd, Real eps,
-    int rows, int width, int has_w, int has_b) {
+    const Real* x, const Real* added, Real* h, const Real* w, const Real* b, Real* y, Real* means,
+    Real* rstd, Real eps, int rows, int width, int has_added, int has_w, int has_b) {
     int row = row_of_thread();
     if (row >= rows) return;
     size_t start = (size_t)row * width;
+    if (has_added) {  // a thread reads later what it writes here
+        for (int d = threadIdx.x; d < width; d += blockDim.x) h[start + d] = x[start + d] + added[start + d];
+        x = h;
+    }
     Real sum = 0;
     for (int d = threadIdx.x; d < width; d += blockDim.x) sum += x[start + d];
     Real mean = row_sum(sum) / width, squares = 0;
@@ -18,18 +23,18 @@ extern "C" __global__ void layer_norm(
     Real r = 1 / sqrt(row_sum(squares) / width + eps);
     if (threadIdx.x == 0) means[row] = mean, rstd[row] = r;
     for (int d = threadIdx.x; d < width; d += blockDim.x) {
-        Real h = (x[start + d] - mean) * r;
-        y[start + d] = has_w ? h * w[d] + (has_b ? b[d] : Real(0)) : h;
+        Real x_hat = (x[start + d] - mean) * r;
+        y[start + d] = has_w ? x_hat * w[d] + (has_b ? b[d] : Real(0)) : x_hat;
     }
 }
 
-// dx = r (g - mean(g) - x̂ mean(g x̂)) with g = dy w, and the sums of dy x̂ and of dy over a chunk of
+// dx = r (g - mean(g) - x̂ mean(g x̂)) + dh with g = dy w and dh, if there is one, and the sums of dy x̂ and of dy over a chunk of
 // rows, dw[chunk, :] and db[chunk, :]. A block takes a chunk: its rows first, and then its columns,
 // which it reads from the cache.
-// Twin: firstlight.nn.LayerNorm.backward. Floor: 2 N · D Reals read, N · D written.
+// Twins: firstlight.nn.LayerNorm.backward, backward_sum. Floor: 2 N · D Reals read, 3 with dh; N · D written.
 extern "C" __global__ void layer_norm_backward(
-    const Real* dy, const Real* x, const Real* means, const Real* rstd, const Real* w, Real* dx,
-    Real* dw, Real* db, int rows, int width, int chunk, int has_w, int has_b) {
+    const Real* dy, const Real* x, const Real* dh, const Real* means, const Real* rstd, const Real* w,
+    Real* dx, Real* dw, Real* db, int rows, int width, int chunk, int has_dh, int has_w, int has_b) {
     int first = blockIdx.x * chunk, stop = min(first + chunk, rows);
     for (int row = first + threadIdx.y; row < stop; row += blockDim.y) {
         size_t start = (size_t)row * width;
@@ -42,7 +47,8 @@ extern "C" __global__ void layer_norm_backward(
         Real shift = row_sum(sum) / width, stretch = row_sum(dot) / width;
         for (int d = threadIdx.x; d < width; d += blockDim.x) {
             Real g = dy[start + d] * (has_w ? w[d] : Real(1));
-            dx[start + d] = r * (g - shift - (x[start + d] - mean) * r * stretch);
+            Real change = r * (g - shift - (x[start + d] - mean) * r * stretch);
+            dx[start + d] = has_dh ? dh[start + d] + change : change;
         }
     }
     int thread = threadIdx.y * blockDim.x + threadIdx.x;
