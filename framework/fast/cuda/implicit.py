@@ -38,7 +38,7 @@ class ImplicitSums(BlockedSums):
         kernels, size = kernels // groups, w[0].size
         w_steps = 0, kernels * size, size, kw * channels, channels, 1
         y_steps = 0, *_steps(y)
-        _convolve(x, w, bias, y, rows, columns, groups, kernels, w_steps, y_steps)
+        _convolve(x, w, bias, y, rows, columns, groups, kernels, w_steps, y_steps, zeros=True)
         return y
 
     def input_gradient(
@@ -124,7 +124,9 @@ class ImplicitConvTranspose2d(BlockedConvTranspose2d):
     sums = ImplicitSums()
 
 
-def _convolve(x, w, bias, y, rows: Axis, columns: Axis, groups, kernels, w_steps, y_steps):
+def _convolve(
+    x, w, bias, y, rows: Axis, columns: Axis, groups, kernels, w_steps, y_steps, zeros=False
+):
     """Launch ``convolve``, which finds numbers of w and of y by their steps."""
     x, w = contiguous(x), contiguous(w)
     channels, places = x.shape[3] // groups, len(x) * rows.out * columns.out
@@ -132,9 +134,10 @@ def _convolve(x, w, bias, y, rows: Axis, columns: Axis, groups, kernels, w_steps
         return
     grid = -(-places // LINES), -(-kernels // KERNELS), groups
     quads = _aligned(x, channels) * _aligned(w, channels)
+    flags = int(bias is not None) + 2 * quads + 4 * zeros
     numbers = (*geometry(channels, x.shape[1:3], rows, columns), kernels, *w_steps, *y_steps)
     arguments = (x, w, w if bias is None else bias, y, places, *numbers)
-    launch("implicit", "convolve", x, grid, *arguments, int(bias is not None), quads)
+    launch("implicit", "convolve", x, grid, *arguments, flags)
 
 
 def _steps(images):

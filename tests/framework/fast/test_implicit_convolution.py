@@ -60,6 +60,18 @@ def test_larger_images_take_several_tiles_and_chunks(shape, out, options):
     compare(layer, rng.standard_normal(shape), dy)
 
 
+@pytest.mark.parametrize("channels", [1, 4])
+def test_weights_that_are_not_finite(channels):
+    rng = np.random.default_rng(0)
+    layer = nn.Conv2d(channels, 4, 3).to(dtype="float64")
+    layer.weight.data[1, 0, 0, 0], layer.weight.data[2, 0, 1, 0] = np.nan, np.inf
+    x, dy = rng.standard_normal((2, 6, 6, channels)), rng.standard_normal((2, 4, 4, 4))
+    with np.errstate(invalid="ignore"):
+        dx = passes(None, layer, x, dy)[1]
+        compare(layer, x, dy)
+    assert np.isfinite(dx[..., 0]).any(), "at the border, where no window has these weights"
+
+
 def test_images_that_do_not_start_at_16_bytes():
     layer, rng = nn.Conv2d(4, 4, 3), np.random.default_rng(0)
     x, dy = rng.random((2, 5, 5, 4), "float32"), rng.random((2, 3, 3, 4), "float32")

@@ -64,6 +64,10 @@ def test_statistics_of_evaluation_are_constants():
     layer.running_mean.data[...], layer.running_var.data[...] = 0.5, 2.0
     layer.eval(keep_backward=True)
     compare(layer, x, dy, 1e-12)
+    _, dx, *_ = run(layer, to_device(x, "cuda:0"), to_device(dy, "cuda:0"))
+    layer(to_device(x, "cuda:0"))
+    layer.running_var.data *= 4
+    np.testing.assert_array_equal(to_host(layer.backward(to_device(dy, "cuda:0"))), dx)
 
 
 def test_three_launches_forward_and_four_backward():
