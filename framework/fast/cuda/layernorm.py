@@ -50,13 +50,15 @@ class CudaLayerNorm:
         rows, width = x.shape
         chunk = max(8, -(-rows // CHUNK))  # so that the parts are summed in one stage
         has_dh, has_w, has_b = [int(array is not None) for array in (dh, weight, bias)]
-        parts = np.empty_like(dx, shape=(has_w + has_b, -(-rows // chunk), width))  # of dw and db
-        w, dw, db = (weight, parts[0], parts[-1]) if has_w else (rstd, rstd, rstd)
-        arguments = (dy, x, dh if has_dh else dy, means, rstd, w, dx, dw, db)
+        parts = np.empty_like(
+            dx, shape=(-(-rows // chunk), (has_w + has_b) * width)
+        )  # of dw and db
+        arguments = (dy, x, dh if has_dh else dy, means, rstd, weight if has_w else rstd, dx, parts)
         arguments += (rows, width, chunk, has_dh, has_w, has_b)
         launch_rows("layernorm", "layer_norm_backward", dx, rows, width, *arguments, chunk=chunk)
-        for parameter, part in zip((layer.weight, layer.bias), parts, strict=False):
-            add_column_sums(part, parameter.grad)
+        if has_w:
+            parameters = (layer.weight, layer.bias) if has_b else (layer.weight,)
+            add_column_sums(parts, *(parameter.grad for parameter in parameters))
         return dx
 
 

@@ -29,12 +29,12 @@ extern "C" __global__ void layer_norm(
 }
 
 // dx = r (g - mean(g) - x̂ mean(g x̂)) + dh with g = dy w and dh, if there is one, and the sums of dy x̂ and of dy over a chunk of
-// rows, dw[chunk, :] and db[chunk, :]. A block takes a chunk: its rows first, and then its columns,
+// rows, parts[chunk, :]. A block takes a chunk: its rows first, and then its columns,
 // which it reads from the cache.
 // Twins: firstlight.nn.LayerNorm.backward, backward_sum. Floor: 2 N · D Reals read, 3 with dh; N · D written.
 extern "C" __global__ void layer_norm_backward(
     const Real* dy, const Real* x, const Real* dh, const Real* means, const Real* rstd, const Real* w,
-    Real* dx, Real* dw, Real* db, int rows, int width, int chunk, int has_dh, int has_w, int has_b) {
+    Real* dx, Real* parts, int rows, int width, int chunk, int has_dh, int has_w, int has_b) {
     int first = blockIdx.x * chunk, stop = min(first + chunk, rows);
     for (int row = first + threadIdx.y; row < stop; row += blockDim.y) {
         size_t start = (size_t)row * width;
@@ -60,7 +60,8 @@ extern "C" __global__ void layer_norm_backward(
             product += slope * (x[i] - means[row]) * rstd[row];
             sum += slope;
         }
-        dw[(size_t)blockIdx.x * width + d] = product;
-        if (has_b) db[(size_t)blockIdx.x * width + d] = sum;
+        size_t at = (size_t)blockIdx.x * (1 + has_b) * width + d;
+        parts[at] = product;
+        if (has_b) parts[at + width] = sum;
     }
 }
