@@ -22,7 +22,7 @@ from firstlight.nn.window import Axis, Window
 from firstlight.support.array import Array
 from firstlight.support.forms import form
 
-LINES, KERNELS, DEPTH = 128, 64, 16  # of a tile, as in common.cuh
+LINES, KERNELS, DEPTH = 128, 64, 16  # of a tile, as in product_tile.cuh
 BLOCKS = 256  # that share the places of a weight gradient, about two on each multiprocessor
 
 

@@ -3,10 +3,13 @@
 // memory. Window m sees pixels m · stride + tap · dilation - before, on each axis. Blocks have 256
 // threads.
 
+#include "product_tile.cuh"
+
 // y[place, o] = bias[o] + Σ_ijc x[pixel of the place under tap (i, j), c] w[o, i, j, c]. w and y are
 // given by their steps, so that dx is the same sum: of dy, and of w with its ends exchanged.
-// flags: 1 there is a bias; 2 four channels are one load; 4 pixels outside of x count as zeros, which
-// weights that are not finite turn into NaN, as in forward; in dx they do not count. Twin: firstlight.fast.blocked.convolution.BlockedSums.convolve.
+// flags: 1 there is a bias; 2 four channels are one load; 4 pixels outside of x are zeros, of which a
+// weight that is not finite makes NaN, as in forward. In dx there is nothing to multiply outside.
+// Twin: firstlight.fast.blocked.convolution.BlockedSums.convolve.
 // Floor: x and w read, y written; 2 · size of y · kh · kw · C operations.
 extern "C" __global__ void convolve(
     const Real* x, const Real* w, const Real* bias, Real* y, int places, int channels, int h, int oh,

@@ -28,9 +28,9 @@ extern "C" __global__ void layer_norm(
     }
 }
 
-// dx = r (g - mean(g) - x̂ mean(g x̂)) + dh with g = dy w and dh, if there is one, and the sums of dy x̂ and of dy over a chunk of
-// rows, parts[chunk, :]. A block takes a chunk: its rows first, and then its columns,
-// which it reads from the cache.
+// dx = r (g - mean(g) - x̂ mean(g x̂)) + dh with g = dy w and dh, if there is one, and the sums of
+// dy x̂ and of dy over a chunk of rows, parts[chunk, :]. A block takes a chunk: its rows first, and
+// then its columns, which it reads from the cache.
 // Twins: firstlight.nn.LayerNorm.backward, backward_sum. Floor: 2 N · D Reals read, 3 with dh; N · D written.
 extern "C" __global__ void layer_norm_backward(
     const Real* dy, const Real* x, const Real* dh, const Real* means, const Real* rstd, const Real* w,

@@ -1,6 +1,8 @@
 // Gradient of a convolution's kernels without a matrix of patches: as in implicit.cu, but the sum is
 // over the places of windows, in chunks whose sums are added afterwards in their order.
 
+#include "product_tile.cuh"
+
 // dw[o, i, j, c] = Σ dy[place, o] x[pixel of the place under tap (i, j), c] and db[o] = Σ dy[place, o]
 // over a chunk of places, written to part number blockIdx.z / groups of dw and db, which lie pitch
 // numbers apart; or added to them, if there is one part. quads: 1 for x, 2 for dy.
