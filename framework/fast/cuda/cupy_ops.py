@@ -13,17 +13,17 @@ BLOCKS = 512  # at most, in the first stage
 # --- sums over rows --------------------------------------------------------------------------
 
 
-def column_sums(x: Array, other: Array | None = None) -> Array:
-    """Return Σ x over the rows of x (N, C), or Σ x · other."""
+def column_sums(x: Array) -> Array:
+    """Return Σ x over the rows of x (N, C)."""
     total = np.empty_like(x, shape=x.shape[1:])
-    _sum_columns(x, other, total, adds=False)
+    _sum_columns(x, total, adds=False)
     return total
 
 
 def add_column_sums(x: Array, *outs: Array) -> None:
     """Add Σ x over the rows of x (N, C) to one or two arrays, which have C elements together."""
     if all(out.flags.c_contiguous and out.dtype == x.dtype for out in outs):
-        _sum_columns(x, None, *outs, adds=True)
+        _sum_columns(x, *outs, adds=True)
         return
     total = column_sums(x)
     for out in outs:
@@ -31,7 +31,7 @@ def add_column_sums(x: Array, *outs: Array) -> None:
         total = total[out.size :]
 
 
-def _sum_columns(x, other, out, more=None, *, adds):
+def _sum_columns(x, out, more=None, *, adds):
     rows, columns = x.shape
     tiles = -(-columns // WARP)
     if not rows or not columns:
@@ -40,17 +40,15 @@ def _sum_columns(x, other, out, more=None, *, adds):
         return
     chunk = max(CHUNK, -(-rows * tiles // BLOCKS))
     chunks = -(-rows // chunk)
+    block = WARP, BLOCK // WARP
     more, split = (out, columns) if more is None else (more, out.size)
-
-    def stage(grid, x, other, *arguments):
-        arguments = x, x if other is None else other, *arguments, int(other is not None)
-        launch("sums", "column_sums", x, grid, *arguments, block=(WARP, BLOCK // WARP))
-
     if chunks > 1:
         partial = np.empty_like(x, shape=(chunks, columns))
-        stage((tiles, chunks), x, other, partial, partial, columns, rows, columns, chunk, 0)
-        x, other, rows = partial, None, chunks
-    stage((tiles,), x, other, out, more, split, rows, columns, rows, int(adds))
+        arguments = x, partial, partial, columns, rows, columns, chunk, 0
+        launch("sums", "column_sums", x, (tiles, chunks), *arguments, block=block)
+        x, rows = partial, chunks
+    arguments = x, out, more, split, rows, columns, rows, int(adds)
+    launch("sums", "column_sums", x, tiles, *arguments, block=block)
 
 
 # --- shapes ------------------------------------------------------------------------------------

@@ -1,21 +1,18 @@
 // Sums over rows, in two stages without atomics: chunks of rows first, then the chunks' sums, by the
 // same kernel.
 
-// out[chunk, c] = Σ a[row, c] over the chunk's rows, or Σ a[row, c] b[row, c]; added to out if adds.
+// out[chunk, c] = Σ a[row, c] over the chunk's rows; added to out if adds.
 // A block takes WARP columns; its warps take turns with the rows of the chunk, and their sums are
 // added in their order. Columns from split on belong to more. Twin: add_column_sums.
-// Floor: rows · columns Reals read, twice as many with b.
+// Floor: rows · columns Reals read.
 extern "C" __global__ void column_sums(
-    const Real* a, const Real* b, Real* out, Real* more, int split, int rows, int columns, int chunk,
-    int adds, int has_b) {
+    const Real* a, Real* out, Real* more, int split, int rows, int columns, int chunk, int adds) {
     __shared__ Real parts[THREADS / WARP][WARP];
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     int start = blockIdx.y * chunk, stop = min(start + chunk, rows);
     Real sum = 0;
-    for (int row = start + threadIdx.y; c < columns && row < stop; row += blockDim.y) {
-        size_t i = (size_t)row * columns + c;
-        sum += has_b ? a[i] * b[i] : a[i];
-    }
+    for (int row = start + threadIdx.y; c < columns && row < stop; row += blockDim.y)
+        sum += a[(size_t)row * columns + c];
     parts[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y > 0 || c >= columns) return;
