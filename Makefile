@@ -1,4 +1,6 @@
-.PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test gpu-bench gpu-visit
+.PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test fake-gpu gpu-steps gpu-bench gpu-visit
+
+FAKE_GPU = $(CURDIR)/build/cupy:$(CURDIR)/tests/support
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -47,6 +49,18 @@ docs:         ## the site, in site/
 gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
 	pytest -m gpu tests/gpu
 	FIRSTLIGHT_TEST_DEVICE=cuda pytest $$(cat tests/gpu/suite.txt)
+
+fake-gpu: build/cupy  ## the same, without a GPU: the real CuPy over a fake one; needs g++ on Linux on x86-64
+	env -u FIRSTLIGHT_DATA PYTHONPATH=$(FAKE_GPU) pytest -p fake_gpu.plugin -n auto -m gpu tests/gpu
+	env -u FIRSTLIGHT_DATA PYTHONPATH=$(FAKE_GPU) FIRSTLIGHT_TEST_DEVICE=cuda pytest -p fake_gpu.plugin -n auto $$(cat tests/gpu/suite.txt)
+	PYTHONPATH=$(FAKE_GPU) pytest -p fake_gpu.plugin -n auto $$(grep -lr --include='test_*.py' '^from standin import' tests)
+
+gpu-steps: build/cupy  ## launches, bytes and a model of the time of training steps, without a GPU
+	PYTHONPATH=$(FAKE_GPU) python -m fake_gpu.steps
+
+# Beside the virtual environment: the other tests are those of a machine without CuPy.
+build/cupy:
+	pip install --quiet --no-deps --target $@ cupy-cuda13x==14.2.0 cuda-pathfinder
 
 gpu-bench:    ## on a machine with a GPU: steps beside PyTorch's; into benchmarks/gpu.json and docs
 	python benchmarks/gpu.py

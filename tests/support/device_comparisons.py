@@ -56,7 +56,7 @@ def compare_devices(case, dtype, device="cuda:0"):
             np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance * size)
 
 
-ON_HOST = "asarray: the current stream is capturing"  # the mask comes from there each time
+ON_HOST = "the current stream is capturing"  # the mask comes from there each time
 UNCAPTURED = {
     "MultiHeadAttention, boolean mask": ON_HOST,
     "MultiHeadAttention, additive mask of heads": ON_HOST,

@@ -28,7 +28,7 @@ def device(monkeypatch):
 
 def test_a_training_waits_for_what_was_launched_before(device):
     cupy = load_cupy()
-    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32")
+    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32", 4)
     pinned[...] = 3
     array = cupy.empty(4, "float32")
     array.set(pinned, stream=cupy.cuda.get_current_stream())
@@ -38,7 +38,7 @@ def test_a_training_waits_for_what_was_launched_before(device):
 
 def test_what_was_launched_is_complete_after_an_exception(device):
     cupy = load_cupy()
-    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32")
+    pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32", 4)
     pinned[...] = 3
     array = cupy.empty(4, "float32")
 

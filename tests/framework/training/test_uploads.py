@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from device_comparisons import upload_batches as batches
 from nets import Net
-from standin import installed, kernels
+from standin import installed, kernels, own
 
 import firstlight as fl
 from firstlight import Trainer, nn, optim
@@ -37,6 +37,7 @@ def test_batches_arrive_as_they_were(device):
                 np.testing.assert_array_equal(one, other)
 
 
+@own
 def test_the_host_does_not_wait_for_copies(device):
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         before = device.synchronisations
@@ -72,6 +73,7 @@ def sums():
         return [float(upload(batch)[0].sum()) for batch in batches()]
 
 
+@own
 def test_work_that_does_not_wait_for_its_copy_sees_other_numbers(device, monkeypatch):
     expected = [x.astype("float32").sum() for x, _ in batches()]
     np.testing.assert_allclose(sums(), expected, rtol=1e-5)
@@ -79,6 +81,7 @@ def test_work_that_does_not_wait_for_its_copy_sees_other_numbers(device, monkeyp
     assert not np.allclose(sums(), expected)
 
 
+@own
 def test_a_slot_that_may_still_be_read_is_not_copied_to(device, monkeypatch):
     take_turn = Uploads._take_turn
 
@@ -91,6 +94,7 @@ def test_a_slot_that_may_still_be_read_is_not_copied_to(device, monkeypatch):
         sums()
 
 
+@own
 def test_memory_that_is_not_pinned_is_refused(device, monkeypatch):
     monkeypatch.setattr(load_cupy().cuda, "alloc_pinned_memory", lambda size: bytes(size))
     monkeypatch.setattr(
@@ -107,6 +111,7 @@ class Noisy:
         return batch[0] + rng.random(batch[0].shape), batch[1]
 
 
+@own  # its host waits for a slot to be free, since nothing is done before somebody waits
 @pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 @pytest.mark.parametrize("prefetch", [0, 2])
 @pytest.mark.parametrize("capture", [True, False])

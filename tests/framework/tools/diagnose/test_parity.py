@@ -5,7 +5,7 @@ import json
 import nets
 import numpy as np
 import pytest
-from standin import installed, kernels
+from standin import installed, kernels, own
 
 import firstlight as fl
 from firstlight import models, nn, optim
@@ -115,6 +115,7 @@ def test_the_command(device, capsys):
     assert not any(found["differs"] for found in json.loads(capsys.readouterr().out))
 
 
+@own
 def test_the_command_without_a_gpu(capsys):
     assert main(["check", "--parity", "--model", "mlp", "--data", "digits"]) != 0
     assert "cupy" in capsys.readouterr().err.lower()

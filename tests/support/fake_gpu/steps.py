@@ -1,0 +1,77 @@
+"""Count the launches and bytes of training steps: ``make gpu-steps``.
+
+The works are those of ``benchmarks/gpu.py``. Nothing is computed; the time is a model, not a
+measurement: that of a roofline with an H200's figures.
+"""
+
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from fake_gpu import install, recording
+
+SLOWEST = 8  # kernels to show
+COPY, CACHE = 4.3e12, 8e12  # bytes/s: of the memory, and of what fits in the L2 cache
+CACHE_SIZE = 30e6  # bytes
+LEAST, LEAST_PRODUCT = 2e-6, 4e-6  # s
+PRODUCTS = {"": 55e12, "tf32": 400e12, "bf16": 700e12, "half": 600e12}  # flop/s
+REACHED = 0.8  # of them
+
+
+def seconds(launch: recording.Launch) -> float:
+    """Return the time that a launch should take."""
+    moving = launch.bytes / (CACHE if launch.bytes < CACHE_SIZE else COPY)
+    if launch.flop:
+        return max(LEAST_PRODUCT, launch.flop / PRODUCTS[launch.rounding] / REACHED, moving)
+    return max(LEAST, moving + 1e-6)
+
+
+def count(work: tuple, monkeypatch) -> list[recording.Launch]:
+    """Return the launches of one step of a work of ``benchmarks/gpu.py``."""
+    import gpu
+    from peers import load_work
+
+    from firstlight.training import means
+
+    monkeypatch.setattr(means.TrainingMeans, "of_epoch", lambda self: {})  # there are no numbers
+    name, batch, arguments, precision = work
+    module = load_work(gpu.HERE / "works" / f"{name}.py")
+    data = module.batches(batch, 2, **arguments)
+    turn = gpu.ours(module, batch, arguments, precision, "cuda:0", data, captured=False)
+    turn(1)
+    recording.LAUNCHES.clear()
+    turn(1)
+    return list(recording.LAUNCHES)
+
+
+def main() -> None:
+    """Print a table of steps, and for each of them what takes most of its time."""
+    sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+    recording.settings["dry"] = True
+    install()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        recording.watch_arrays(monkeypatch)
+        import gpu
+
+        steps = {work[0] + " " + work[3]: count(work, monkeypatch) for work in gpu.WORKS}
+    print(
+        "| step | launches | bytes | products | time, by a model |\n| --- | --- | --- | --- | --- |"
+    )
+    for name, launches in steps.items():
+        moved, flop = sum(one.bytes for one in launches), sum(one.flop for one in launches)
+        time = 1e6 * sum(map(seconds, launches))
+        sums = f"{moved / 1e6:,.1f} MB | {flop / 1e9:,.1f} GFLOP | {time:,.0f} µs"
+        print(f"| {name} | {len(launches)} | {sums} |")
+    for name, launches in steps.items():
+        times, counts = defaultdict(float), Counter(one.name for one in launches)
+        for one in launches:
+            times[one.name] += 1e6 * seconds(one)
+        print(f"\n{name}")
+        for kernel, time in sorted(times.items(), key=lambda pair: -pair[1])[:SLOWEST]:
+            print(f"  {kernel:44} {counts[kernel]:4} times {time:8,.0f} µs")
+
+
+if __name__ == "__main__":
+    main()
