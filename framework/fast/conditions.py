@@ -29,6 +29,7 @@ log: logging.Logger = logging.getLogger("firstlight")
 NUMBERS = 2**15
 PARAMETERS = 2**17
 PRODUCTS = 2**21
+PIXELS = 2**10
 WEIGHTS = 2**15  # of a Linear layer, whose batches are larger in an evaluation than in a training
 _sizes = {"all": False}
 
@@ -85,6 +86,15 @@ def many_products(layer: Any, x: Any) -> bool:
     """At least 2,097,152 products: weights times pixels of x."""
     products = layer.weight.size * (x.size // x.shape[-1])
     return (products >= PRODUCTS or _sizes["all"]) and numba_is_usable()
+
+
+def three_by_three(layer: Any, x: Any) -> bool:
+    """3 × 3 kernels, stride 1, multiples of 32 channels; at least 1,024 pixels, 6 × 6 or more."""
+    window, (_, *image, channels) = layer.window, x.shape
+    plain = window.kernel == (3, 3) and window.stride == window.dilation == (1, 1)
+    if not plain or layer.groups > 1 or channels % 32 or layer.out_channels % 32:
+        return False
+    return (x.size >= PIXELS * channels and min(image) >= 6) or (x.size > 0 and _sizes["all"])
 
 
 def many_parameters(optimizer: Any, _: Any) -> bool:

@@ -32,6 +32,7 @@ LARGE_CASES = [
     Case("Conv2d, large", lambda: nn.Conv2d(9, 13, 3, padding=1), IMAGES),
     Case("Conv2d, large, strides", lambda: nn.Conv2d(9, 13, (5, 3), (2, 3)), IMAGES),
     Case("Conv2d, large, 1 × 1", lambda: nn.Conv2d(9, 33, 1), IMAGES),
+    Case("Conv2d, large, 3 × 3", lambda: nn.Conv2d(32, 64, 3, padding=1), floats(5, 13, 12, 32)),
     Case("Conv2d, large, depthwise", lambda: nn.Conv2d(9, 9, 3, groups=9, padding=1), IMAGES),
     Case("Conv2d, large, groups", lambda: nn.Conv2d(9, 12, 3, groups=3), IMAGES),
     Case("ConvTranspose2d, large", lambda: nn.ConvTranspose2d(9, 5, 3, 2), IMAGES),

@@ -10,6 +10,8 @@ import numpy as np
 
 from firstlight.support.array import Array
 
+LINE = 64  # bytes of a cache line
+
 _kept = threading.local()
 
 
@@ -43,5 +45,12 @@ def scratch(name: str, shape: tuple[int, ...], like: Array) -> Array:
     size = math.prod(shape)
     buffer = vars(_kept).get((name, like.dtype))
     if buffer is None or buffer.size < size:
-        buffer = vars(_kept)[name, like.dtype] = np.empty(size, like.dtype)
+        buffer = vars(_kept)[name, like.dtype] = _aligned(size, like.dtype)
     return buffer[:size].reshape(shape)
+
+
+def _aligned(size, dtype):
+    """Return an array that begins a cache line, so that no vector in it is in two of them."""
+    memory = np.empty(size * dtype.itemsize + LINE, "uint8")
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size * dtype.itemsize].view(dtype)

@@ -22,6 +22,7 @@ from firstlight.fast.conditions import (
     many_parameters,
     many_products,
     numpy_float32,
+    three_by_three,
 )
 from firstlight.nn.batchnorm import BatchNorm
 from firstlight.nn.conv_transpose import ConvTranspose2d
@@ -112,6 +113,36 @@ class CompiledConv2d(BlockedConv2d):
     """Sum in registers, tile by tile; `docs/fast.md` tells how."""
 
     sums = CompiledSums()
+
+
+class WinogradSums(CompiledSums):
+    """The sums of convolutions with 3 × 3 kernels, with 16 products for 2 × 2 pixels of y."""
+
+    def correlate(
+        self, x: Array, kernels: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None
+    ) -> None:
+        from firstlight.fast.compiled.winograd import correlate
+
+        correlate(x, kernels, rows, columns, y, bias)
+
+    def group_input_gradient(
+        self, dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array
+    ) -> None:
+        from firstlight.fast.compiled.winograd import input_gradient
+
+        input_gradient(dy, w, rows, columns, dx)
+
+    def group_weight_gradient(self, x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
+        from firstlight.fast.compiled.winograd import weight_gradient
+
+        return weight_gradient(x, dy, rows, columns)
+
+
+@form(Conv2d, when=[numpy_float32, compiled_tiles, many_products, three_by_three])
+class WinogradConv2d(BlockedConv2d):
+    """Compute y with fewer multiplications; `firstlight.fast.compiled.winograd` tells how."""
+
+    sums = WinogradSums()
 
 
 @form(ConvTranspose2d, when=[numpy_float32, compiled, many_products])

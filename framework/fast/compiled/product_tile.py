@@ -106,15 +106,15 @@ def largest(_, address, lines):
     return types.float32(types.int64, types.int64), write
 
 
-def tile_of(rows: int) -> Callable[..., None]:
-    """Return a compiled tile of ``rows`` by 16 sums; 6 rows fill 12 of AVX2's 16 registers.
+def tile_of(rows: int, columns: int = COLUMNS) -> Callable[..., None]:
+    """Return a compiled tile of sums; 6 rows by 16 columns fill 12 of AVX2's 16 registers.
 
     Returns
     -------
     function
         ``tile(a, a_row, a_step, b, b_row, k, c, c_row, add)`` for compiled code computes::
 
-            c[p, q] = share · c[p, q] + Σ_t a[p, t] b[t, q]      t = 0 ... k - 1, q = 0 ... 15
+            c[p, q] = share · c[p, q] + Σ_t a[p, t] b[t, q]      t = 0 ... k - 1
 
         with share = 1 if ``add``, else 0. a, b and c are addresses; a_row, b_row and c_row are the
         bytes from one row to the next, a_step those from one t to the next.
@@ -125,7 +125,7 @@ def tile_of(rows: int) -> Callable[..., None]:
         kinds = [types.int64] * 8 + [types.boolean]
 
         def write(context, builder, signature, values):
-            builder.call(_function(builder.module, rows), values)
+            builder.call(_function(builder.module, rows, columns), values)
             return context.get_dummy_value()
 
         return types.void(*kinds), write
@@ -133,9 +133,9 @@ def tile_of(rows: int) -> Callable[..., None]:
     return tile
 
 
-def _function(module, rows):
+def _function(module, rows, columns):
     """Return the tile as a function of its own; inlined, some of its sums leave the registers."""
-    name = f"firstlight_tile_{rows}"
+    name = f"firstlight_tile_{rows}_{columns}"
     if name in module.globals:
         return module.globals[name]
     kind = ir.FunctionType(ir.VoidType(), [_WORD] * 8 + [ir.IntType(1)])
@@ -143,7 +143,7 @@ def _function(module, rows):
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block())
-    _write_tile(Vectors(builder, COLUMNS), rows, *function.args)
+    _write_tile(Vectors(builder, columns), rows, *function.args)
     builder.ret_void()
     return function
 
