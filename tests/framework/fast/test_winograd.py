@@ -67,12 +67,13 @@ def test_winograd_computes_the_lesson(images, channels, out, padding, layout):
         assert np.abs(found - one).max() < 2e-6 * max(1, np.abs(one).max())
 
 
-def test_rounding_is_a_few_times_that_of_the_sum():
-    layer, x, dy = sample((4, 12, 12), 128, 64, 1)
+@pytest.mark.parametrize("channels", [32, 128])
+def test_rounding_is_about_that_of_the_sum(channels):
+    layer, x, dy = sample((4, 12, 12), channels, 64, 1)
     right = in_float64(layer, x, dy)
     of = {form: passes(form, layer, x, dy) for form in (WinogradConv2d, CompiledConv2d)}
     for one, winograd, tiles in zip(right, *of.values(), strict=True):
-        assert np.std(winograd - one) < 4 * np.std(tiles - one)
+        assert np.std(winograd - one) < 2 * np.std(tiles - one)
 
 
 @pytest.mark.parametrize("padding", [0, 1])
