@@ -25,9 +25,9 @@ with the sum over all 4 × 4 patches, again a matrix product for each position.
 
 Rounding errors are no larger than those of the sum itself, which has nine times as many terms. A
 number that is not finite spoils the pixels of y that it spoils in the lesson, since y0 does not
-depend on x3, nor y1 on x0; but they may be NaN where the lesson has an infinity. It would spoil more
-of dW: the terms of x1 in dw2 cancel out, unless they are NaN. So a dW that is not finite is computed
-again without Winograd.
+depend on x3, nor y1 on x0; but they may be NaN where the lesson has an infinity. In dW it would
+spoil more: the terms of x1 in dw2 cancel out, unless they are NaN. So a dW that is not finite is
+computed again without Winograd.
 
 References
 ----------
