@@ -2,7 +2,7 @@
 
 No array of all scores is stored. Forward saves each row's largest score and the sum of its
 exponentials; backward computes the weights again from them. So a head is read and written in one
-pass forward and two backward, and its memory grows with T, not with T².
+kernel forward and one backward, and its memory grows with T, not with T².
 
 With precision "32" the products are of float32 factors. "tf32", "bf16" and "16" round the factors
 to 10 bits of fraction in the tensor cores, with the range of float32.
@@ -58,10 +58,10 @@ class CudaAttention(BlockedAttention):
 
     @staticmethod
     def attend(q: Array, k: Array, v: Array, y: Array, **options: Any) -> Array:
-        # Of each row the largest score, 1/Σ exp, and later Σ dy y.
-        stats = np.empty_like(y, order="C", shape=(3, *q.shape[:3]))
+        # Of each row the largest score and 1/Σ exp.
+        stats = np.empty_like(y, order="C", shape=(2, *q.shape[:3]))
         arrays = {"q": q, "k": k, "v": v, "y": y, "stats": stats}
-        _launch("attention", "attend", q, arrays, **options)
+        _launch("attention", "attend", (q,), arrays, **options)
         return stats
 
     @staticmethod
@@ -77,18 +77,16 @@ class CudaAttention(BlockedAttention):
         dv: Array,
         **options: Any,
     ) -> None:
-        inputs = {"dy": dy, "q": q, "k": k, "v": v}
-        arrays = inputs | {"y": y, "stats": stats, "dq": dq}
-        _launch("attention_backward", "attend_dq", q, arrays, **options)
-        arrays = inputs | {"stats": stats, "dk": dk, "dv": dv}
-        _launch("attention_backward", "attend_dkv", k, arrays, **options)
+        arrays = {"dy": dy, "q": q, "k": k, "v": v, "y": y, "stats": stats}
+        arrays |= {"dq": dq, "dk": dk, "dv": dv}
+        _launch("attention_backward", "attend_backward", (q, k), arrays, **options)
 
 
 def _launch(file, function, own, arrays, *, bias=None, causal=False, dropout=0.0, seeds=None):
-    """Launch a kernel whose blocks compute OWN rows each of heads ``own`` (N, H, rows, D)."""
+    """Launch a kernel whose blocks compute OWN rows each of arrays ``own`` (N, H, rows, D)."""
     q, k, stats = arrays["q"], arrays["k"], arrays["stats"]
     (n, heads, queries, width), keys = q.shape, k.shape[2]
-    if not own.size:
+    if not q.size or not k.size:
         return
     arrays = {name: _with_whole_rows(x) for name, x in arrays.items()}
     arrays["bias"] = stats if bias is None else contiguous(bias.astype(q.dtype, copy=False))
@@ -105,7 +103,8 @@ def _launch(file, function, own, arrays, *, bias=None, causal=False, dropout=0.0
     defines = [f"-DWIDTH={next(size for size in WIDTHS if size >= width)}"]
     if q.dtype == "float32" and not is_exact():
         defines.append("-DTENSOR")
-    grid, arguments = n * heads * -(-own.shape[2] // OWN), (*arrays.values(), step, settings)
+    grid = n * heads * sum(-(-x.shape[2] // OWN) for x in own)
+    arguments = *arrays.values(), step, settings
     launch(file, function, q, grid, *arguments, block=THREADS, defines=tuple(defines))
 
 
