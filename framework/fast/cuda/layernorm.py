@@ -33,7 +33,8 @@ class CudaLayerNorm:
         means, rstd = stats = np.empty_like(x, shape=(2, len(rows)))
         w, b = (rstd if p is None else p for p in (weight, bias))
         flags = [int(array is not None) for array in (added, weight, bias)]
-        arguments = (x, x if added is None else added, h, w, b, y, means, rstd, float(layer.eps))
+        sum_of = (rstd, rstd) if added is None else (added, h)
+        arguments = (x, *sum_of, w, b, y, means, rstd, float(layer.eps))
         arguments += (*rows.shape, *flags)
         launch_rows("layernorm", "layer_norm", x, *rows.shape, *arguments)
         layer.save(rows, stats)
@@ -53,7 +54,16 @@ class CudaLayerNorm:
         parts = np.empty_like(
             dx, shape=(-(-rows // chunk), (has_w + has_b) * width)
         )  # of dw and db
-        arguments = (dy, x, dh if has_dh else dy, means, rstd, weight if has_w else rstd, dx, parts)
+        arguments = (
+            dy,
+            x,
+            dh if has_dh else rstd,
+            means,
+            rstd,
+            weight if has_w else rstd,
+            dx,
+            parts,
+        )
         arguments += (rows, width, chunk, has_dh, has_w, has_b)
         launch_rows("layernorm", "layer_norm_backward", dx, rows, width, *arguments, chunk=chunk)
         if has_w:
