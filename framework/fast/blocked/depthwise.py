@@ -54,9 +54,11 @@ def input_gradient(
 
     ``write`` is the `correlate` to use.
     """
-    dx[...] = 0  # pixels between the windows, if there are any
-    for ys, row_taps, row_axis in rows.back(dx.shape[1]):
-        for xs, column_taps, column_axis in columns.back(dx.shape[2]):
+    row_parts, column_parts = list(rows.back(dx.shape[1])), list(columns.back(dx.shape[2]))
+    if len(row_parts) < rows.stride or len(column_parts) < columns.stride:
+        dx[...] = 0  # pixels between the windows
+    for ys, row_taps, row_axis in row_parts:
+        for xs, column_taps, column_axis in column_parts:
             turned = w[:, row_taps][:, :, column_taps]
             write(dy, turned, row_axis, column_axis, dx[:, ys, xs])
 

@@ -72,7 +72,7 @@ def tile_of(windows: int, channels: int, by_channel: bool = False) -> Callable[.
     ----------
     windows, channels : int
         Size of the tile. Their product, in vectors, should be 8 to 12 with AVX2, which has 16
-        registers, and up to 16 with AVX-512: fewer sums would wait for each other.
+        registers, and up to 20 with AVX-512: fewer sums would wait for each other.
     by_channel : bool
         If True, each channel of y sees only its own channel of x, which is a vector then.
 

@@ -16,8 +16,8 @@ from firstlight.fast.compiled.tile import WIDE_REGISTERS, Places, Windows, tile_
 from firstlight.support.array import Array
 
 # Channels and windows of a tile. The channels of a wide one are two vectors, so that each number of
-# x is loaded for two multiply-adds.
-WIDE, WIDE_WINDOWS = (32, 8) if WIDE_REGISTERS else (16, 6)
+# x is loaded for two multiply-adds. 9 windows: dW of a 3 × 3 kernel has 9 rows for each channel.
+WIDE, WIDE_WINDOWS = (32, 9) if WIDE_REGISTERS else (16, 6)
 MIDDLE, MIDDLE_WINDOWS = (16, 12) if WIDE_REGISTERS else (16, 6)
 NARROW, NARROW_WINDOWS = 8, 8
 
