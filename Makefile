@@ -37,8 +37,9 @@ bench:        ## measurements, three quarters of an hour; run nothing beside the
 
 course:       ## the course's nine steps, one after the other
 	python -c "import firstlight.tools.report"  # step 9 needs the extra "report": said before step 1
-	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 5_experiments 6_cnn 7_transformer \
+	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 4_roofline 5_experiments 6_cnn 7_transformer \
 	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
+	python examples/course/4_kernel.py  # last: needs Linux and g++
 
 notebooks:    ## of the course's steps, in English and German, in notebooks/
 	python docs/notebooks.py

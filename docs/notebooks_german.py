@@ -89,6 +89,39 @@ GERMAN: dict[str, str] = {
     "Without a usable GPU, both lines are of the CPU.": (
         "Ohne nutzbare GPU sind beide Zeilen von der CPU."
     ),
+    "Step 4: two kernels in CUDA C++, checked on the CPU, and three mistakes.": (
+        "Schritt 4: zwei Kernel in CUDA C++, auf der CPU geprüft, und drei Fehler."
+    ),
+    "## Two kernels": "## Zwei Kernel",
+    "A thread computes one number of ReLU. A column of a sum has eight threads, which add up in "
+    "shared memory.": (
+        "Ein Thread berechnet eine Zahl der ReLU. Eine Spalte der Summe hat acht Threads, die ihre "
+        "Teilsummen über den Shared Memory zusammenzählen."
+    ),
+    "## Run them: on the CPU in the checker, and on a GPU if there is one": (
+        "## Ausführen: auf der CPU in der Prüfung, und auf einer GPU, falls es eine gibt"
+    ),
+    "## Three mistakes": "## Drei Fehler",
+    "A bound that is missing, a barrier that is missing, and a return before the barrier.": (
+        "Eine fehlende Grenze, eine fehlende Barriere und ein return vor der Barriere."
+    ),
+    "Step 4: what bounds the time of each layer: launches, memory or arithmetic.": (
+        "Schritt 4: was die Zeit jedes Layers begrenzt: Launches, Speicher oder Rechnen."
+    ),
+    "## The lines of the step, layer by layer": "## Die Zeilen des Schritts, Layer für Layer",
+    "Each layer has a function, its launches, the float32 numbers that it reads and writes, and "
+    "its floating-point operations.": (
+        "Zu jedem Layer gehören eine Funktion, ihre Launches, die float32-Zahlen, die sie liest "
+        "und schreibt, und ihre Gleitkommaoperationen."
+    ),
+    "## Three limits": "## Drei Grenzen",
+    "A launch, a number read or written, and an operation take at least so many microseconds. "
+    "Those of the CPU are measured; those of the GPU are from the data sheet of an H200 (SXM).": (
+        "Ein Launch, eine gelesene oder geschriebene Zahl und eine Operation dauern mindestens so "
+        "viele Mikrosekunden. Die Werte der CPU sind gemessen, die der GPU stammen aus dem "
+        "Datenblatt einer H200 (SXM)."
+    ),
+    "## Predicted and measured": "## Vorhergesagt und gemessen",
     # 5 Experiments
     "Step 5: one question, several runs, one table: the width of the hidden layer.": (
         "Schritt 5: eine Frage, mehrere Läufe, eine Tabelle: die Breite der verdeckten Schicht."

@@ -20,6 +20,7 @@ FIGURES = {  # shown
     "1_polynomial": 8,
     "3_mlp": 2,
     "4_cupy": 1,
+    "4_roofline": 1,
     "6_cnn": 5,
     "7_transformer": 2,
     "9_poster": 2,

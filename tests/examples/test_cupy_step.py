@@ -1,4 +1,4 @@
-"""The hand-written step of examples/course/4_cupy.py, on the stand-in for CuPy.
+"""The hand-written step of examples/course/4_cupy.py, on the stand-in for CuPy, also by layers.
 
 docs/course/4-cupy.md states the counts.
 """
@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from standin import counts, installed
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "course" / "4_cupy.py"
+COURSE = Path(__file__).parents[2] / "examples" / "course"
 
 
-@pytest.fixture
-def step():
-    tree = ast.parse(SCRIPT.read_text())
-    tree.body = [part for part in tree.body if getattr(part, "name", "") == "step"]
+def function_of(script, name):
+    tree = ast.parse((COURSE / script).read_text())
+    tree.body = [part for part in tree.body if getattr(part, "name", "") == name]
     names = {"np": np}
-    exec(compile(tree, SCRIPT, "exec"), names)
-    return names["step"]
+    exec(compile(tree, script, "exec"), names)
+    return names[name]
 
 
 def arrays(xp):
@@ -31,7 +30,8 @@ def arrays(xp):
     return xp.asarray(rows), *floats
 
 
-def test_a_step_has_35_launches_and_waits_for_nothing(step, monkeypatch):
+def test_a_step_has_35_launches_and_waits_for_nothing(monkeypatch):
+    step = function_of("4_cupy.py", "step")
     rows, x, t, *parameters = arrays(np)
     expected = step(x[rows], t[rows], *parameters, lr=0.2)
     with installed(monkeypatch):
@@ -45,3 +45,17 @@ def test_a_step_has_35_launches_and_waits_for_nothing(step, monkeypatch):
         assert counts.synchronisations == 1
         for mine, same in zip(on_device, parameters, strict=True):
             np.testing.assert_allclose(mine.get(), same, rtol=1e-5, atol=1e-7)
+
+
+def test_the_layers_of_the_roofline_have_the_launches_that_they_state(monkeypatch):
+    layers = function_of("4_roofline.py", "layers")
+    with installed(monkeypatch):
+        import cupy
+
+        found = {}
+        for name, (function, launches, _, _) in layers(cupy, 32, 64, 128, 10).items():
+            counts.reset()
+            function()
+            found[name] = launches, counts.launches
+        assert {name: pair for name, pair in found.items() if pair[0] != pair[1]} == {}
+        assert sum(launches for launches, _ in found.values()) == 33  # a step less x[rows], t[rows]

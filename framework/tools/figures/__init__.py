@@ -21,6 +21,7 @@ from firstlight.tools.figures.regression import (
     predictions,
     spread,
 )
+from firstlight.tools.figures.roofline import layer_times
 from firstlight.tools.figures.sweep import (
     importance_bars,
     parallel_coordinates,
@@ -48,6 +49,7 @@ __all__ = [
     "importance_bars",
     "input_gradient",
     "layer_courses",
+    "layer_times",
     "mistakes",
     "occlusion",
     "occlusion_map",
