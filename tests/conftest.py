@@ -1,14 +1,12 @@
 """What every test starts from."""
 
 import os
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fresh import spoil_fresh_memory
 from nets import Line
-from standin import installed
 
 import firstlight
 from firstlight.callbacks import Plots
@@ -99,17 +97,12 @@ def _fresh_memory(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _device(monkeypatch):
-    """Run on the stand-in for a GPU, or on a GPU, what would run on the CPU, if told to."""
-    device = os.environ.get("FIRSTLIGHT_TEST_DEVICE")
-    if device is None:
-        yield
-        return
-    monkeypatch.setattr(
-        "firstlight.trainer.resolve_device",
-        lambda name: resolve_device("cuda" if name == "cpu" else name),
-    )
-    with installed(monkeypatch) if device == "standin" else nullcontext():
-        yield
+    """Run on a GPU what would run on the CPU, if told to."""
+    if os.environ.get("FIRSTLIGHT_TEST_DEVICE"):
+        monkeypatch.setattr(
+            "firstlight.trainer.resolve_device",
+            lambda name: resolve_device("cuda" if name == "cpu" else name),
+        )
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from device_comparisons import CAPTURE_CASES, compare_captured
 from standin import installed, kernels
 
-from firstlight.training import step
+from firstlight.training import graph
 
 pytestmark = [  # a graph takes products of ours and random numbers drawn on the GPU
     pytest.mark.forms,
@@ -34,11 +34,11 @@ def test_a_lack_of_memory_ends_the_capture(monkeypatch):
 
     runtime = SimpleNamespace(CUDARuntimeError=CUDARuntimeError)
     cuda = SimpleNamespace(Memory=nothing_left, MemoryPointer=None, runtime=runtime)
-    monkeypatch.setattr(step, "load_cupy", lambda: SimpleNamespace(cuda=cuda))
+    monkeypatch.setattr(graph, "load_cupy", lambda: SimpleNamespace(cuda=cuda))
     with pytest.raises(MemoryError, match="1,024 bytes for a graph: cudaErrorMemoryAllocation"):
-        step._fresh_memory(1024)
+        graph._fresh_memory(1024)
 
 
 def test_a_copy_from_the_host_is_refused_by_name():
     with pytest.raises(RuntimeError, match="the current stream is capturing"):
-        step._no_pinned_memory(8)
+        graph._no_pinned_memory(8)

@@ -1,11 +1,13 @@
-"""A stand-in for CuPy on machines without a GPU: as strict as CuPy, and stricter where it helps.
+"""A stand-in for CuPy on machines without a GPU, for the quick tests; the fake GPU has CuPy itself.
 
 Its arrays refuse to become NumPy arrays by themselves, and to meet NumPy's arrays or scalars; each
-lives on one of two devices; reductions give 0-d arrays; only what CuPy has is there; fresh memory
-is NaN. It counts how often the host waits for the device, records what a stream captures and
-replays it with the numbers that were current then, as a CUDA graph does. Kernels are compiled by
-the machine's C++ compiler and run thread by thread; cuBLAS is NumPy behind cuBLAS's own
-arguments, pointers and column-major order.
+lives on one of two devices; reductions give 0-d arrays; fresh memory is NaN. It counts how often
+the host waits for the device, records what a stream captures and replays it with the numbers that
+were current then, as a CUDA graph does. Kernels are run by the kernel checker; cuBLAS is NumPy
+behind cuBLAS's own arguments, pointers and column-major order.
+
+With ``pytest -p fake_gpu.plugin`` the same tests run on the real CuPy: `installed` and `counts` are
+then the fake GPU's.
 """
 
 import sys
