@@ -5,8 +5,10 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from device_comparisons import upload_batches
 
-from firstlight.support.backend import load_cupy, to_device
+from firstlight.support.backend import load_cupy, to_device, using
+from firstlight.training.uploads import uploading
 
 pytestmark = pytest.mark.gpu
 GLOBAL, RELAXED = 0, 2  # cudaStreamCaptureMode
@@ -130,6 +132,36 @@ def test_streams_work_as_late_as_they_may(cupy, stream):
     x.set(host, stream=stream)
     host[:] = 2  # which a program must not do: the copy may read it now
     assert (x.get(stream=stream) == 2).all()
+
+
+def uploaded_sums():
+    with using("cuda:0"), uploading("cuda:0", "float32") as upload:
+        found = [upload(batch)[0].sum() for batch in upload_batches(12)]
+        return [float(one) for one in found]
+
+
+@only_fake
+@pytest.mark.parametrize(
+    ("kind", "method", "early"),
+    [
+        (None, None, False),
+        (None, None, True),
+        ("Stream", "wait_event", False),  # work does not wait for its copy
+        ("Stream", "wait_event", True),  # a copy does not wait for work that reads the slot
+        ("Event", "synchronize", False),  # the host does not wait for pinned memory to be read
+    ],
+)
+def test_an_upload_needs_each_of_its_waits(cupy, monkeypatch, kind, method, early):
+    expected = [x.astype("float32").sum() for x, _ in upload_batches(12)]
+    if early:
+        from fake_gpu import streams
+
+        with using("cuda:0"):
+            late = streams.stream_of(cupy.cuda.get_current_stream().ptr)
+        monkeypatch.setattr(streams.Stream, "early", property(lambda self: self is not late))
+    if kind:
+        monkeypatch.setattr(getattr(cupy.cuda, kind), method, lambda *arguments: None)
+    assert np.allclose(uploaded_sums(), expected, rtol=1e-5) == (kind is None)
 
 
 @only_fake

@@ -1,7 +1,6 @@
-"""Batches copied to a GPU in the background, on the stand-in: the right numbers, and no waiting.
+"""Batches copied to a GPU in the background: the right numbers, and no waiting.
 
-The stand-in makes copies as late as the events allow, refuses memory that is not pinned, and a copy
-into memory that work launched earlier may still read.
+That each wait of theirs is needed is tested on the fake GPU (tests/gpu/test_laws_of_cuda.py).
 """
 
 import numpy as np
@@ -12,8 +11,8 @@ from standin import installed, kernels, own
 
 import firstlight as fl
 from firstlight import Trainer, nn, optim
-from firstlight.support.backend import load_cupy, to_device, using
-from firstlight.training.uploads import Uploads, uploading
+from firstlight.support.backend import to_device, using
+from firstlight.training.uploads import uploading
 
 
 @pytest.fixture
@@ -37,16 +36,6 @@ def test_batches_arrive_as_they_were(device):
                 np.testing.assert_array_equal(one, other)
 
 
-@own
-def test_the_host_does_not_wait_for_copies(device):
-    with using("cuda:0"), uploading("cuda:0", "float32") as upload:
-        before = device.synchronisations
-        sums = [upload(batch)[0].sum() for batch in batches()]
-        assert device.synchronisations == before
-        expected = [x.astype("float32").sum() for x, _ in batches()]
-        np.testing.assert_allclose([float(s) for s in sums], expected, rtol=1e-5)
-
-
 def test_two_slots_take_turns_and_keep_their_memory(device):
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         places = [upload(batch)[0].data.ptr for batch in batches()]
@@ -66,42 +55,6 @@ def test_arrays_that_are_there_pass_and_the_cpu_gets_none(device):
         (found,) = upload((np.ones(3),))
     assert type(found) is np.ndarray
     assert found.dtype == "float32"
-
-
-def sums():
-    with using("cuda:0"), uploading("cuda:0", "float32") as upload:
-        return [float(upload(batch)[0].sum()) for batch in batches()]
-
-
-@own
-def test_work_that_does_not_wait_for_its_copy_sees_other_numbers(device, monkeypatch):
-    expected = [x.astype("float32").sum() for x, _ in batches()]
-    np.testing.assert_allclose(sums(), expected, rtol=1e-5)
-    monkeypatch.setattr("standin.module.Event.happen", lambda self: None)
-    assert not np.allclose(sums(), expected)
-
-
-@own
-def test_a_slot_that_may_still_be_read_is_not_copied_to(device, monkeypatch):
-    take_turn = Uploads._take_turn
-
-    def without_waiting(self):
-        take_turn(self)
-        self._stream.seen = 0
-
-    monkeypatch.setattr(Uploads, "_take_turn", without_waiting)
-    with pytest.raises(RuntimeError, match="memory that the device may still be reading"):
-        sums()
-
-
-@own
-def test_memory_that_is_not_pinned_is_refused(device, monkeypatch):
-    monkeypatch.setattr(load_cupy().cuda, "alloc_pinned_memory", lambda size: bytes(size))
-    monkeypatch.setattr(
-        "firstlight.training.uploads.np.frombuffer", lambda *args: np.zeros(args[2], "u1")
-    )
-    with pytest.raises(RuntimeError, match="memory that is not pinned"):
-        sums()
 
 
 class Noisy:

@@ -30,7 +30,9 @@ class Capture:
 
 
 class Stream:
-    """A queue of work."""
+    """A queue of work; with ``early`` it is done as early as it may be."""
+
+    early = False
 
     def __init__(self, blocking: bool) -> None:
         self.blocking, self.work = blocking, deque()
@@ -50,6 +52,8 @@ class Stream:
             elif self.blocking:
                 self._wait_for(NULL, NULL.queued)
             self._append(work)
+            if self.early:
+                self.run_to(self.queued)
         elif self.capture.valid:
             self.capture.nodes.append((name, work))
             self.tail = len(self.capture.nodes)

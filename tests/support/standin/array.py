@@ -67,10 +67,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         if source.dtype != self.dtype:
             raise TypeError(f"{source.dtype} array cannot be set to {self.dtype} array")
         counts.upload("set")
-        if stream is None:
-            self._a[...] = source
-        else:
-            stream.copy(self._a, source)
+        self._a[...] = source
 
     def item(self):
         counts.wait("item")
@@ -130,8 +127,6 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801  CuPy's name
         if isinstance(value, np.ndarray):
             raise TypeError(f"Unsupported type {type(value)}: use .set()")
         array, raw, raw_value = check(self), bare(index), bare(value)
-        for used in flat([raw_value]):
-            counts.use(used)
 
         def put():
             array[raw] = raw_value
@@ -207,8 +202,6 @@ def run(function, *args, **kwargs):
     if name.endswith("_like") and raw_kwargs.get("shape") == ():
         del raw_kwargs["shape"]  # CuPy 14.2: ``shape if shape else a.shape``
     if out is not None or name == "copyto":
-        for used in flat([raw, list(raw_kwargs.values())]):
-            counts.use(used)
         counts.act(lambda: quiet(function, raw, raw_kwargs))
         return out
     result = quiet(function, raw, raw_kwargs)
@@ -229,8 +222,6 @@ def _record(function, raw, kwargs, found):
     ]
     if not made or any(np.may_share_memory(m, i) for m in made for i in inputs):
         return  # a view, or facts such as a shape: there is nothing to do again
-    for used in inputs:
-        counts.use(used)
 
     def again():
         results = quiet(function, raw, kwargs)

@@ -15,7 +15,6 @@ class Device:
         self.streams = []  # those in use, the innermost last
         self.recording = None  # the list of what is captured, or None
         self.kept = []  # the memory of arrays made meanwhile, which the graph works in
-        self.clock, self.used = 0, {}  # memory that is copied to in the background: its last use
         self.synchronisations = self.launches = self.uploads = 0
         self.downloads = []
 
@@ -35,13 +34,6 @@ class Device:
         if self.recording is not None:
             raise RuntimeError(f"{what}: the current stream is capturing")
 
-    def use(self, memory):
-        """Note that work which is launched now uses memory."""
-        root = root_of(memory)
-        if id(root) in self.used:
-            self.clock += 1
-            self.used[id(root)] = self.clock, root
-
     def act(self, action):
         """Do something on the device; while a stream is captured, only keep it for the graph."""
         self.launches += 1
@@ -49,13 +41,6 @@ class Device:
             action()
         else:
             self.recording.append(action)
-
-
-def root_of(memory):
-    """Return the NumPy array whose memory a view shows."""
-    while memory.base is not None and hasattr(memory.base, "base"):
-        memory = memory.base
-    return memory
 
 
 counts = Device()

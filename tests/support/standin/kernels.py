@@ -23,10 +23,7 @@ class RawModule:
         kernel = Kernel(self.code, name, self.options, orders=("rising",), typed=False)
 
         def launch(grid, block, args, *, shared_mem=0):
-            for arg in args:
-                if isinstance(arg, ndarray):
-                    counts.use(check(arg))
-            bare = [arg._a if isinstance(arg, ndarray) else arg for arg in args]
+            bare = [check(arg) if isinstance(arg, ndarray) else arg for arg in args]
             bare = [
                 arg[()] if getattr(arg, "dtype", None) and arg.dtype.names else arg for arg in bare
             ]

@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 
 from standin import array, cublas, kernels
-from standin.device import DEVICES, counts, root_of
+from standin.device import DEVICES, counts
 
 
 class Device:
@@ -56,11 +56,10 @@ class Graph:
 
 
 class Stream:
-    """A stream, which works at once; only its copies from pinned memory come as late as may be."""
+    """A stream, which works at once."""
 
     def __init__(self, null=False, non_blocking=False):
         self.null, self.ptr = null, 0 if null else id(self)
-        self.pending, self.seen = [], 0  # copies; what this stream has waited for
 
     def __enter__(self):
         counts.streams.append(self)
@@ -71,23 +70,9 @@ class Stream:
 
     def synchronize(self):
         counts.wait("Stream.synchronize")
-        for copy in self.pending:
-            copy.happen()
-
-    def copy(self, memory, source):
-        """Copy from pinned memory, later."""
-        if not isinstance(root_of(source).base, memoryview):
-            raise RuntimeError("memory that is not pinned: the host would wait for the copy")
-        root = root_of(memory)
-        if counts.used.get(id(root), (0, root))[0] > self.seen:
-            raise RuntimeError("a copy into memory that the device may still be reading")
-        counts.used.setdefault(id(root), (0, root))
-        self.pending.append(Copy(memory, source))
 
     def wait_event(self, event):
-        """Do what is before the event first."""
-        event.happen()
-        self.seen = max(self.seen, event.clock)
+        pass
 
     def begin_capture(self):
         if self.null or current_stream() is not self:
@@ -99,38 +84,17 @@ class Stream:
         return Graph(actions, counts.kept)
 
 
-class Copy:
-    """A copy in the background."""
-
-    def __init__(self, memory, source):
-        self.memory, self.source, self.done = memory, source, False
-
-    def happen(self):
-        if not self.done:
-            self.memory[...], self.done = self.source, True
-
-
 class Event:
-    """A point in a stream."""
+    """A point in a stream, where everything before it is done already."""
 
     def __init__(self, block=False, disable_timing=False):
-        self.copies, self.clock, self.seconds = [], 0, 0.0
+        self.seconds = 0.0
 
     def record(self, stream=None):
-        stream = stream or current_stream()
         self.seconds = time.perf_counter()
-        stream.pending = [copy for copy in stream.pending if not copy.done]
-        self.copies, self.clock = list(stream.pending), counts.clock
-
-    def happen(self):
-        for copy in self.copies:
-            copy.happen()
 
     def synchronize(self):
-        """Wait on the host, unless the event has been."""
-        if not all(copy.done for copy in self.copies):
-            counts.wait("Event.synchronize")
-            self.happen()
+        pass
 
 
 NULL = Stream(null=True)
