@@ -10,7 +10,7 @@
 #define __host__
 #define __constant__ static
 #define __shared__ static  // the only data of a library that have no value when it is loaded
-#define __forceinline__ inline
+#define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __restrict__ __restrict
 #define __launch_bounds__(...)

@@ -169,6 +169,27 @@ void note_read(Mark& r, const Mark& now, uint32_t start) {
     r.threads = threads, r.warps = warps, r.blocks = blocks;
 }
 
+inline Mark mark_of(const char* place, bool atomic) {
+    Mark mark{};
+    mark.interval = launch.interval, mark.place = place - module_start;
+    mark.thread = running->number, mark.atomic = atomic, mark.meeting = running->warp->count;
+    return mark;
+}
+
+// Whether a read may be a race, and whether all that it tells is known: the usual, in short.
+inline bool may_race(const Range& range, const Mark& written) {
+    if (written.interval == launch.interval) return written.thread != running->number;
+    return written.interval < launch.block_start && written.interval >= start_of(range);
+}
+
+inline bool seen_before(const Mark& read) {  // nothing more is to be noted
+    if (read.interval != launch.interval) return false;
+    if (read.warps) return true;
+    if (read.meeting != running->warp->count) return false;
+    return read.thread == running->number ||
+        (read.threads && read.thread / 32 == running->number / 32);
+}
+
 // What happens where there is no array, or where it ends.
 void outside(const char* at, int size, bool write, const char* place) {
     report(finding_of(OUTSIDE, at, size, write, place));
@@ -212,25 +233,20 @@ template <int size, bool write> void access(const char* at, const char* place, b
         abandon();
     }
     if (write && !range->writable) report(finding_of(READ_ONLY, at, size, write, place));
-    Mark now{};
-    now.interval = launch.interval, now.place = place - module_start;
-    now.thread = running->number, now.atomic = atomic, now.meeting = running->warp->count;
-    uint32_t start = start_of(*range);
     size_t first = (at - range->start) >> range->shift;
     size_t last = (at + size - 1 - range->start) >> range->shift;
     for (size_t i = first; i <= last; i++) {
         Shadow& s = range->shadow[i];
-        bool unset = range->unset ? range->unset[i] : range->number < 0 && s.written.interval < start;
-        if (!write) {  // the usual: nobody has touched it, or this thread alone
-            if (unset || s.written.interval >= start || s.read.interval >= start)
-                check_read(*range, s, now, unset, at, size);
-            else
-                s.read = now;
+        bool unset = range->unset ? range->unset[i]
+            : range->number < 0 && s.written.interval < launch.block_start;
+        if (!write) {
+            if (unset || may_race(*range, s.written) || !seen_before(s.read))
+                check_read(*range, s, mark_of(place, false), unset, at, size);
             continue;
         }
-        if (s.written.interval >= start || s.read.interval >= start || (unset && atomic))
-            check_write(*range, s, now, unset, at, size);
-        s.written = now;
+        if (s.written.interval >= start_of(*range) || s.read.interval >= start_of(*range) || atomic)
+            check_write(*range, s, mark_of(place, atomic), unset, at, size);
+        s.written = mark_of(place, atomic);
         if (range->unset) range->unset[i] = 0;
     }
 }
