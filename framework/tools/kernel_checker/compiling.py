@@ -17,7 +17,7 @@ MACHINE = Path(__file__).with_name("machine")
 # Each access to memory calls a hook of memory.cpp, and so do shifts, overflows and fixed bounds.
 CHECKED = (
     "-fsanitize=thread",
-    "-fsanitize=bounds,shift,integer-divide-by-zero,signed-integer-overflow",
+    "-fsanitize=alignment,bounds,shift,integer-divide-by-zero,signed-integer-overflow",
     "-fno-builtin-memcpy",
 )
 LIBRARY = (

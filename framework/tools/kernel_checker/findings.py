@@ -171,6 +171,8 @@ def _race(finding, kernel, number, verb, other):
 
 
 def _lane(finding, other):
+    if finding.other_thread == finding.thread:
+        return "waits for lanes of its warp, but its mask does not name the thread itself"
     if finding.other_at or "returned" in other:
         return f"waits for lanes of its warp, but {other}"
     return f"waits for lanes of its warp, but lane {finding.other_thread % 32} does not take part"

@@ -196,6 +196,11 @@ int kernel_barrier(int predicate) {
 }
 
 void kernel_meet(const void* value, int size, unsigned mask) {
+    if (!(mask >> running->number % 32 & 1)) {  // a lane that does not name itself waits for ever
+        running->place = (const char*)__builtin_return_address(0);
+        report(finding_at(LANE, *running, running));
+        abandon();
+    }
     memcpy(running->value, value, size);
     wait(FOR_WARP, (const char*)__builtin_return_address(0), mask);
 }

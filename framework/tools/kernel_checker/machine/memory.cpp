@@ -322,5 +322,11 @@ UNDEFINED_HOOK(sub_overflow, "a difference that its integer type cannot hold")
 UNDEFINED_HOOK(mul_overflow, "a product that its integer type cannot hold")
 UNDEFINED_HOOK(negate_overflow, "a negation that its integer type cannot hold")
 UNDEFINED_HOOK(divrem_overflow, "an integer division by zero")
+void __ubsan_handle_type_mismatch_v1(const char* data, const char* at) {
+    int size = 1 << data[24], writes = data[25] == 1;  // what the type is aligned to; a store
+    if (!running || !((uintptr_t)at % size)) return;
+    report(finding_of(MISALIGNED, at, size, writes, PLACE));
+    abandon();
+}
 UNDEFINED_HOOK(shift_out_of_bounds, "a shift by more bits than there are, or by less than 0")
 }
