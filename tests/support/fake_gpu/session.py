@@ -1,6 +1,5 @@
 """What tests of the GPU's side start from, and what they count: the stand-in's interface."""
 
-import shutil
 from contextlib import contextmanager
 
 from fake_gpu import streams
@@ -19,11 +18,6 @@ class Counts:
 
 
 counts = Counts()
-
-
-def compiler() -> str | None:
-    """Return the path of a C++ compiler, or None."""
-    return shutil.which("g++")
 
 
 def _not_compiled(*arguments):
