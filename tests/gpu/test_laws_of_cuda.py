@@ -31,6 +31,7 @@ def stream(cupy):
 
 def test_what_is_captured_happens_when_the_graph_is_launched(cupy, stream):
     x = cupy.zeros(4, "float32")
+    stream.synchronize()
     stream.begin_capture()
     x.fill(1)
     graph = stream.end_capture()
