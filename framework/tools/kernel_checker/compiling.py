@@ -28,6 +28,7 @@ LIBRARY = (
     "-gdwarf-4",
     "-fvisibility=hidden",
     "-fno-gnu-unique",
+    "-fno-threadsafe-statics",
 )
 KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(")
 DYNAMIC = re.compile(
@@ -37,7 +38,12 @@ ERROR = re.compile(r"^([^\s:][^:]*):(\d+):\d+: (?:fatal )?error: (.*)$", re.M)
 SMALL = re.compile(
     r"__shared__[^;]*\b(?:bool|u?char|u?short|u?int(?:8|16)_t|half|__half|__nv_bfloat16)\b"
 )
-INCLUDE = re.compile(r"^\s*#\s*include\s*<.*$", re.M)
+INCLUDE = re.compile(r"^[ \t]*#\s*include\s*<.*$", re.M)
+OWN_INCLUDE = re.compile(r"^[ \t]*#\s*include\s*<cuda_(?:fp16|bf16)\.h>", re.M)  # in machine/half.h
+VARIABLE = re.compile(
+    r"\b__device__\b(?!\s+(?:static\s+)?(?:__constant__|const|constexpr)\b)"
+    r"[^;(){}=<>]*[\w\]]\s*(?<!operator)[;=]"
+)
 
 
 class KernelCompileError(ValueError):
@@ -109,7 +115,9 @@ def compile_kernels(
     """
     names = kernel_names(source) if names is None else names
     entries = [f'KERNEL_ENTRY({symbol(name)}, "{name}", {name})' for name in names]
-    body = DYNAMIC.sub(r"static \1* const \2 = (\1*)kernel_dynamic_shared;", source)
+    _check_variables(source)
+    body = re.sub(r"\bstatic\s+__shared__", "__shared__", OWN_INCLUDE.sub("", source))
+    body = DYNAMIC.sub(r"static \1* const \2 = (\1*)kernel_dynamic_shared;", body)
     includes = INCLUDE.findall(body)  # of system headers, which must not be in a namespace
     body = INCLUDE.sub("", body)
     text = "\n".join(
@@ -121,7 +129,7 @@ def compile_kernels(
     command = [
         *LIBRARY,
         "-O1",
-        "-w",
+        "-Werror=uninitialized",
         f"-I{MACHINE}",
         f"-DKERNEL_SHARED_ITEM={item}",
         *(CHECKED if checked else ()),
@@ -131,6 +139,42 @@ def compile_kernels(
     command += ["-nostdlib", "-lm", "-lc"]  # without g++'s sanitizer library
     key = _digest(text, *command, *(path.read_text() for path in sorted(MACHINE.glob("*.h"))))
     return _built(f"{key}.so", command, " ".join(names), text, source)
+
+
+def check_declaration(source: str, name: str) -> None:
+    """Raise a KernelCompileError if CuPy would not find a kernel that g++ compiles.
+
+    Parameters
+    ----------
+    source : str
+        CUDA C++.
+    name : str
+        Of the kernel.
+    """
+    code, plain = re.sub(r"//.*", "", source), name.split("<")[0]
+    found = re.search(rf"([^;{{}}]*)\b{re.escape(plain)}\s*\([^;{{}}]*\{{", code)
+    head = found[1] if found else ""
+    fault = None
+    if found is None and "##" not in code:
+        fault = f"no kernel has this name; the source has: {', '.join(kernel_names(source))}"
+    elif "__global__" not in head and "##" not in code:
+        fault = "it has no __global__, so it is no kernel"
+    elif "__global__" in head and "void" not in head:
+        fault = "a kernel returns void; pass an array for its results"
+    elif 'extern "C"' not in code and "<" not in name:
+        fault = 'it has no extern "C" before __global__, so CuPy does not find it by this name'
+    if fault:
+        raise KernelCompileError(f"{name}: {fault}")
+
+
+def _check_variables(source):
+    found = VARIABLE.search(re.sub(r"//.*", "", source))
+    if found:
+        line = found.string.count("\n", 0, found.end()) + 1
+        raise KernelCompileError(
+            f"kernel.cu line {line}: a __device__ variable, which the checker does not have; "
+            "pass an array instead"
+        )
 
 
 def symbol(name: str) -> str:

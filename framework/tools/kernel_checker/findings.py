@@ -21,7 +21,13 @@ CURES = {
     "before": "Usual cause: an index at the edge that is too small. Check that it is not negative.",
     "misaligned": "A float4 starts at an index that 4 divides, a double2 at an even one.",
     "read_only": "Pass an array that may be written.",
-    "race": "Usual cure: __syncthreads() between the two, where all threads of the block reach it.",
+    "race": "Usual cure: __syncthreads() between the two, where all threads of the block reach it; "
+    "within one warp __syncwarp().",
+    "update": "Usual cure: atomicAdd where several threads add to one number; another array for "
+    "the results where each reads its neighbours' numbers.",
+    "atomic": "An atomic orders no plain access: read by atomicAdd(&x, 0), or wait first.",
+    "wrapped": "The index fell below 0 in an unsigned type: compare before subtracting.",
+    "null": "It is a null pointer: pass an array, or let the kernel not use it.",
     "blocks": "Blocks run in any order and at the same time, and no barrier holds between them. "
     "Let each block write numbers of its own, or use atomicAdd.",
     "same": "Let only one thread write it (if (threadIdx.x == 0)), or use atomicAdd.",
@@ -30,7 +36,15 @@ CURES = {
     "and no if around it that some do not take.",
     "lane": "The threads that the mask names must all call it, at the same place.",
     "endless": "Usual cause: a loop whose counter does not change, or that waits for a thread.",
-    "undefined": "",
+}
+
+
+GUARD = "a guard"  # a byte that tells g++ whether it has constructed an array of classes, as __half
+# By the first word of what a computation yields.
+UNDEFINED_CURES = {
+    "a": "Usual cure: compute it in 64 bits, such as (long long)row * cols.",
+    "an": "Check that the divisor is not 0.",
+    "the": "Usual cause: a tile that is too small, or a loop that runs one too far.",
 }
 
 
@@ -49,7 +63,7 @@ def describe(
     block: Sequence[int],
     arrays: Sequence[Sequence[tuple[str, np.ndarray, int]]],
 ) -> str:
-    """Return a sentence or two about a finding.
+    """Return a sentence or two about a finding; "" if it is of g++'s making.
 
     Parameters
     ----------
@@ -67,14 +81,20 @@ def describe(
     if finding.atomic and kind != "race":
         verb = "changes"
     number, place = _place(finding, kernel, arrays)
+    if number == GUARD:
+        return ""
     cure = CURES.get(kind, "")
     if kind == "outside":
         what = f"{verb} {number}{place}"
         cure = CURES["before" if finding.offset < 0 else "past"]
         if finding.array == DYNAMIC:
-            cure = "Pass its size in bytes with the launch."
+            cure = "Pass its size in bytes with the launch: numbers times the bytes of each."
         if "address" in number:
             cure = "The pointer, or the index, is not what it should be."
+            if 0 <= finding.offset < 4096:
+                cure = CURES["null"]
+        elif place and finding.offset >= 2**31:
+            cure = CURES["wrapped"]
     elif kind == "misaligned":
         what = f"{verb} {finding.size} bytes at once from {number}, which is no multiple of them"
     elif kind == "read_only":
@@ -92,7 +112,8 @@ def describe(
     elif kind == "endless":
         what = "does not come to an end"
     else:
-        what = f"computes {finding.text.decode()}"
+        what = f"computes {finding.text.decode(errors='replace')}"
+        cure = UNDEFINED_CURES.get(finding.text.decode(errors="replace").split()[0], "")
     return f"{who}: {what}. {cure}".strip()
 
 
@@ -166,8 +187,12 @@ def _race(finding, kernel, number, verb, other):
     what = f"{verb} {number}, which {other} {did}{line}"
     if finding.other_block != finding.block:
         return f"{what} in the same launch", CURES["blocks"]
-    cure = CURES["same" if finding.write and finding.other_write else "race"]
-    return f"{what}, with no barrier between", cure
+    kind = "same" if finding.write and finding.other_write else "race"
+    if finding.atomic:
+        kind = "atomic"
+    elif kind == "race" and places and places[0] in source_lines(kernel.path, finding.at):
+        kind = "update" if finding.array >= 0 else "race"  # one statement reads and writes
+    return f"{what}, with no barrier between", CURES[kind]
 
 
 def _lane(finding, other):
@@ -218,5 +243,7 @@ def _shared(finding, kernel):
         first = int(at, 16) - start
         if size and first <= finding.offset < first + int(size, 16):
             index = (finding.offset - first) // finding.size
+            if name.startswith("guard variable"):
+                return GUARD, ""
             return f"shared {name.split('::')[-1]}[{index}]", ""
     return f"static shared memory at byte {finding.offset}", ""

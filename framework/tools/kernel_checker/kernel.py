@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from firstlight.tools.kernel_checker.compiling import compile_kernels, kernel_names
+from firstlight.tools.kernel_checker.compiling import (
+    check_declaration,
+    compile_kernels,
+    kernel_names,
+)
 from firstlight.tools.kernel_checker.device_memory import DeviceMemory, regions
 from firstlight.tools.kernel_checker.findings import KernelFault, describe
 from firstlight.tools.kernel_checker.launching import ORDERS, CompiledKernel, check_limits
@@ -74,7 +78,9 @@ class Kernel:
         unknown = set(orders) - set(ORDERS)
         if unknown or not orders:
             raise ValueError(f"Kernel: orders must be among {ORDERS}, got {tuple(orders)}")
+        check_declaration(source, name)
         names = kernel_names(source)
+        self.alone = set(names) <= {name}
         names = (*names, name) if name not in names else tuple(names)
         path = compile_kernels(source, tuple(options), names=names)
         self.name, self.orders, self.typed = name, tuple(orders), typed
@@ -134,10 +140,14 @@ class Kernel:
         grid, block, args, shared_mem
             As for a call.
         """
-        check_limits(self.name, grid, block, shared_mem)
+        static = self.compiled.static_shared if self.alone else 0  # else of all kernels together
+        check_limits(self.name, grid, block, shared_mem + static // 64 * 64)
         expected, compiled = len(self.parameters), self.compiled
         if len(args) != expected:
-            raise TypeError(f"{self.name}: expected {expected} arguments, got {len(args)}")
+            raise TypeError(
+                f"{self.name}: expected {expected} arguments ({', '.join(self.parameters)}), "
+                f"got {len(args)}"
+            )
         for place, value in enumerate(args):
             who = f"{self.name}: argument {place + 1}, {self.parameters[place]}"
             letter, pointer = compiled.types[place], compiled.pointers[place]
@@ -152,13 +162,13 @@ class Kernel:
                     f"{who}: expected np.{type_name}({value!r}), got Python's {value!r}, which "
                     "CuPy passes as 8 bytes"
                 )
+            if letter and (self.typed or not pointer) and value.dtype != np.dtype(letter):
+                raise TypeError(f"{who}: expected {type_name}, as in the kernel, got {value.dtype}")
             if not pointer and value.nbytes != compiled.sizes[place]:
                 raise TypeError(
                     f"{who}: expected {compiled.sizes[place]} bytes, as in the kernel, "
                     f"got {value.nbytes}"
                 )
-            if letter and (self.typed or not pointer) and value.dtype != np.dtype(letter):
-                raise TypeError(f"{who}: expected {type_name}, as in the kernel, got {value.dtype}")
             if pointer and self.typed and not value.flags.c_contiguous:
                 raise ValueError(
                     f"{who}: a view that is not contiguous, while a kernel sees memory as it lies; "
@@ -220,4 +230,4 @@ def run(
         [(name, a, region.address_of(a) - region.place.ctypes.data) for name, a, _ in region.arrays]
         for region in found
     ]
-    return [describe(finding, kernel, grid, block, arrays) for finding in findings]
+    return list(filter(None, (describe(one, kernel, grid, block, arrays) for one in findings)))

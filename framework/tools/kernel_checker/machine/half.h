@@ -40,3 +40,6 @@ static inline __half __float2half_rn(float x) { return x; }
 static inline float __bfloat162float(__nv_bfloat16 x) { return x; }
 static inline __nv_bfloat16 __float2bfloat16(float x) { return x; }
 static inline __nv_bfloat16 __float2bfloat16_rn(float x) { return x; }
+static inline __half __hadd(__half x, __half y) { return float(x) + float(y); }
+static inline __half __hsub(__half x, __half y) { return float(x) - float(y); }
+static inline __half __hmul(__half x, __half y) { return float(x) * float(y); }

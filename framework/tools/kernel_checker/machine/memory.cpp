@@ -26,7 +26,7 @@ struct Range : CheckedArray {
 };
 
 const int STATIC = -1, DYNAMIC = -2, NONE = -3;
-const long ENDLESS_STEPS = 400'000'000;
+const long ENDLESS_STEPS = 100'000'000;
 
 std::vector<Range> ranges;
 Range shared[2];
@@ -99,7 +99,12 @@ Finding finding_of(FindingKind kind, const char* at, int size, bool write, const
         nearest = far, finding.array = range.number, finding.offset = at - range.start;
     };
     for (Range& range : ranges) look(range);
+    if (nearest) nearest = std::min(nearest, 1ul << 20);  // farther from shared memory, it is not meant
     for (Range& range : shared) look(range);
+    for (Range& range : ranges) {  // an unsigned index below 0
+        long offset = at - range.start, wrapped = offset - ((1l << 32) << range.shift);
+        if (wrapped < 0 && wrapped > -(1l << 24)) finding.array = range.number, finding.offset = offset;
+    }
     return finding;
 }
 
@@ -316,12 +321,10 @@ void __tsan_vptr_update(void*, void*) {}
 // --- and of -fsanitize=undefined ---
 #define UNDEFINED_HOOK(name, what) \
     void __ubsan_handle_##name(void*) { undefined(what, PLACE); }
-UNDEFINED_HOOK(out_of_bounds, "an index outside of an array of fixed size")
 UNDEFINED_HOOK(add_overflow, "a sum that its integer type cannot hold")
 UNDEFINED_HOOK(sub_overflow, "a difference that its integer type cannot hold")
 UNDEFINED_HOOK(mul_overflow, "a product that its integer type cannot hold")
 UNDEFINED_HOOK(negate_overflow, "a negation that its integer type cannot hold")
-UNDEFINED_HOOK(divrem_overflow, "an integer division by zero")
 void __ubsan_handle_type_mismatch_v1(const char* data, const char* at) {
     int size = 1 << data[24], writes = data[25] == 1;  // what the type is aligned to; a store
     if (!running || !((uintptr_t)at % size)) return;
@@ -329,4 +332,16 @@ void __ubsan_handle_type_mismatch_v1(const char* data, const char* at) {
     abandon();
 }
 UNDEFINED_HOOK(shift_out_of_bounds, "a shift by more bits than there are, or by less than 0")
+void __ubsan_handle_divrem_overflow(void*) {
+    undefined("an integer division by zero", PLACE);
+    abandon();  // the processor would end the process
+}
+struct Source { const char* file; unsigned line, column; };
+struct Type { unsigned short kind, details; char name[1]; };
+struct BadIndex { Source source; const Type *array, *index; };
+void __ubsan_handle_out_of_bounds(const BadIndex* bad, long index) {
+    char what[64];
+    snprintf(what, sizeof what, "the index %ld of an array %s", index, bad->array->name);
+    undefined(what, PLACE);
+}
 }

@@ -10,19 +10,19 @@ from firstlight.tools.kernel_checker import Kernel, KernelCompileError, KernelFa
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 SOURCE = """
 #define I (blockIdx.x * blockDim.x + threadIdx.x)
-__global__ void bounded(const float* x, float* y, int n) { if (I < n) y[I] = 2 * x[I]; }
-__global__ void past(const float* x, float* y, int n) { y[I] = x[I]; }
+extern "C" __global__ void bounded(const float* x, float* y, int n) { if (I < n) y[I] = 2 * x[I]; }
+extern "C" __global__ void past(const float* x, float* y, int n) { y[I] = x[I]; }
 __global__ void before(const float* x, float* y, int n) { if (I < n) y[I] = x[(int)I - 1]; }
 __global__ void quads(const float* x, float* y, int n) { *(float4*)y = *(const float4*)(x + 1); }
-__global__ void one_place(const float* x, float* y, int n) { y[0] = x[I % n]; }
-__global__ void added(const float* x, float* y, int n) { if (I < n) atomicAdd(y, x[I]); }
+extern "C" __global__ void one_place(const float* x, float* y, int n) { y[0] = x[I % n]; }
+extern "C" __global__ void added(const float* x, float* y, int n) { if (I < n) atomicAdd(y, x[I]); }
 __global__ void early(const float* x, float* y, int n) { if (I > 9) return; __syncthreads(); }
-__global__ void turned(const float* x, float* y, int n) {
+extern "C" __global__ void turned(const float* x, float* y, int n) {
     __shared__ float parts[256];
     parts[threadIdx.x] = x[threadIdx.x];
     y[threadIdx.x] = parts[255 - threadIdx.x];
 }
-__global__ void dynamic(const float* x, float* y, int n) {
+extern "C" __global__ void dynamic(const float* x, float* y, int n) {
     extern __shared__ float parts[];
     parts[threadIdx.x] = x[threadIdx.x];
     __syncthreads();
