@@ -154,7 +154,7 @@ def source_lines(path: Path, at: int | None) -> list[tuple[str, str]]:
     base = next(
         int(line.split("-")[0], 16)
         for line in Path("/proc/self/maps").read_text().splitlines()
-        if line.endswith(str(path))
+        if line.removesuffix(" (deleted)").endswith(str(path))  # another process built it again
     )
     command = ["addr2line", "-i", "-e", str(path), hex(at - 1 - base)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
