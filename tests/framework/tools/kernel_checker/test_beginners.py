@@ -106,3 +106,12 @@ extern "C" __global__ void twice(const __half* x, __half* y) {
     x, y = np.arange(32, dtype=np.float16), np.empty(32, np.float16)
     Kernel(source, "twice")((1,), (32,), (x, y))
     np.testing.assert_array_equal(y, 4 * x[::-1])
+
+
+def test_lines_are_found_after_another_process_has_built_the_library_again():
+    past = kernel("y[threadIdx.x + 64] = 2 * x[0];  // replaced")
+    path = past.compiled.path
+    shutil.copy(path, path.with_suffix(".copy"))
+    path.with_suffix(".copy").replace(path)
+    with pytest.raises(KernelFault, match="kernel.cu line 1"):
+        past((1,), (1,), arrays())
