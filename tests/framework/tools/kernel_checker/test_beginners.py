@@ -109,7 +109,7 @@ extern "C" __global__ void twice(const __half* x, __half* y) {
 
 
 def test_lines_are_found_after_another_process_has_built_the_library_again():
-    past = kernel("y[threadIdx.x + 64] = 2 * x[0];  // replaced")
+    past = kernel("y[threadIdx.x + 64] = 2 * x[1];")
     path = past.compiled.path
     shutil.copy(path, path.with_suffix(".copy"))
     path.with_suffix(".copy").replace(path)
