@@ -114,13 +114,13 @@ FAULTS = {
     "row_sum: shared memory too short by one": (
         "__shared__ Real parts[THREADS / WARP];\n" + BARRIER_BEFORE,
         "__shared__ Real parts[THREADS / WARP - 1];\n" + BARRIER_BEFORE,
-        "outside of an array of fixed size",
+        "the index 7 of an array",
         lambda: layer_norm(1100),
     ),
     "row_sum: one part too many": (
         "for (int i = 0; i < THREADS / WARP; i++) value += parts[i];",
         "for (int i = 0; i <= THREADS / WARP; i++) value += parts[i];",
-        "outside of an array of fixed size",
+        "the index 8 of an array",
         lambda: layer_norm(1100),
     ),
     "row_sum: half of the lanes": (
