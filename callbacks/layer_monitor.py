@@ -199,7 +199,7 @@ class LayerMonitor(Callback):
     # --- measuring -----------------------------------------------------------------------------
 
     def _stop_watching(self):
-        if self._watch.is_on:
+        if self._watch is not None and self._watch.is_on:
             self._watch.stop()
         if self._uncaptured is not None:
             self._uncaptured.reason, self._uncaptured = None, None

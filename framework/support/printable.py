@@ -6,6 +6,7 @@ that begins with ``=`` as a formula, which may send data elsewhere.
 
 import csv
 import io
+import os
 import sys
 import warnings
 from collections.abc import Iterable
@@ -47,10 +48,30 @@ def tell(text: str) -> None:
         if hasattr(stream, "flush"):
             stream.flush()
     except (OSError, ValueError) as error:  # a closed file raises a ValueError
+        discard_pending(stream)
         warnings.warn(
             f"standard output cannot be written ({error}); the training continues without it",
             stacklevel=2,
         )
+
+
+def discard_pending(stream: Any) -> None:
+    """Empty the buffer of a stream that cannot be written.
+
+    Otherwise Python tries again when it ends, and ends with exit code 120.
+    """
+    try:
+        target = stream.fileno()
+        kept, nowhere = os.dup(target), os.open(os.devnull, os.O_WRONLY)
+    except (AttributeError, OSError, ValueError):  # None, a replacement; a closed file
+        return
+    try:
+        os.dup2(nowhere, target)
+        stream.flush()
+    finally:
+        os.dup2(kept, target)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def is_terminal(stream: Any) -> bool:

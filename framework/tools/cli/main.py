@@ -14,7 +14,7 @@ from typing import Any
 from firstlight import __version__
 from firstlight.support.extras import MissingPackageError
 from firstlight.support.files import working_directory
-from firstlight.support.printable import printable
+from firstlight.support.printable import discard_pending, printable
 from firstlight.tools.cli.errors import HelpShown, UsageError
 from firstlight.tools.cli.registry import find, overview
 
@@ -115,5 +115,7 @@ def _fail(message: str, error: BaseException, debug: bool) -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    with contextlib.suppress(OSError, ValueError):  # closed or full: no reason to end a training
+    try:
         print(f"warning: {printable(str(message))}", file=sys.stderr)
+    except (OSError, ValueError):  # closed or full: no reason to end a training
+        discard_pending(sys.stderr)

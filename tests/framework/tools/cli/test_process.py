@@ -27,7 +27,10 @@ OUTPUTS = [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"]
 def test_fit_trains_on_where_its_output_is_closed_or_full(tmp_path, outputs):
     """Python has no sys.stdout where the shell has closed it, as services and >&- do."""
     command = f"{sys.executable} -m firstlight fit --trainer.max_steps 2 {outputs}"
-    done = subprocess.run(command, shell=True, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, stderr=subprocess.DEVNULL, env=buffered
+    )
     assert done.returncode == 0
     summary = json.loads((run_of(tmp_path) / "summary.json").read_text())
     assert summary["status"] == "finished"
