@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 from device_comparisons import compare_devices
 from layer_table import CASES
 from standin import installed, kernels
@@ -12,7 +13,7 @@ from firstlight.support import backend
 compiles = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 
 
-@pytest.fixture(params=["float32", "float64"])
+@pytest.fixture(params=slow_but(["float32", "float64"], "float32"))
 def dtype(request):
     return request.param
 

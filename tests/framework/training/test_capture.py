@@ -184,13 +184,12 @@ class Own(Net):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (Waits, "(in Waits.forward, test_capture.py line"),
         (Waits, "return y if float(y[0, 0]) < 1e9 else 0 * y)"),
-        (Draws, "numbers of the 'dropout' stream come from the host"),
-        (Keeps, "(in Dropout.draw, dropout.py line"),
-        (Scales, "draws from a generator of its own"),
+        pytest.param(Draws, "numbers of the 'dropout' stream", marks=pytest.mark.slow),
+        pytest.param(Keeps, "(in Dropout.draw, dropout.py line", marks=pytest.mark.slow),
+        pytest.param(Scales, "draws from a generator of its own", marks=pytest.mark.slow),
         (Counts, "more than 16 kinds of steps: the attribute calls was 15, then 16"),
-        (Own, "Own overrides training_step"),
+        pytest.param(Own, "Own overrides training_step", marks=pytest.mark.slow),
     ],
 )
 def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, device, caplog):

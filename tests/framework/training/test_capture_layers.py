@@ -20,6 +20,7 @@ def device(monkeypatch):
         yield counts
 
 
+@pytest.mark.slow  # tests/gpu has it too, which CI runs on the real CuPy
 @pytest.mark.parametrize("case", CAPTURE_CASES, ids=lambda case: case.name)
 def test_a_captured_layer_does_what_it_does_uncaptured(case, device):
     compare_captured(case, lambda: device.synchronisations)
