@@ -213,7 +213,12 @@ LAYERS = {
         "not-called",
     ),
     "gpt block: shortcut forgotten": (
-        lambda: gpt_block(("dh = dy + self.ln_2", "dh = self.ln_2")),
+        lambda: gpt_block(
+            (
+                "self.ln_2.backward_sum(self.mlp.backward(dy), dy)",
+                "self.ln_2.backward(self.mlp.backward(dy))",
+            )
+        ),
         "body.1",
         "term",
     ),

@@ -18,7 +18,7 @@ High-Performance Matrix Multiplication", 2008, section 5.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import config, types
@@ -136,58 +136,60 @@ def _write_tile(code, count, by_channel, seen, weights, start, result, first):
 class Vectors:
     """LLVM instructions on vectors of ``size`` numbers."""
 
-    def __init__(self, builder, size):
-        self.builder, self.size, self.kind = builder, size, ir.VectorType(_NUMBER, size)
-        self.first_lane = ir.Constant(ir.VectorType(_LANE, size), [0] * size)
+    def __init__(self, builder: Any, size: int) -> None:
+        self.builder: Any = builder
+        self.size: int = size
+        self.kind: Any = ir.VectorType(_NUMBER, size)
+        self.first_lane: Any = ir.Constant(ir.VectorType(_LANE, size), [0] * size)
         function = ir.FunctionType(self.kind, [self.kind] * 3)
         name = f"llvm.fmuladd.v{size}f32"
-        self.multiply_add = builder.module.declare_intrinsic(name, fnty=function)
+        self.multiply_add: Any = builder.module.declare_intrinsic(name, fnty=function)
 
-    def length(self, array):
+    def length(self, array: Any) -> Any:
         return self.builder.extract_value(array.shape, 0)
 
-    def after(self, pointer, offset):
+    def after(self, pointer: Any, offset: Any) -> Any:
         return self.builder.gep(pointer, [offset])
 
-    def at(self, array, offset):
+    def at(self, array: Any, offset: Any) -> Any:
         return self.after(array.data, offset)
 
-    def entry(self, table, index):
+    def entry(self, table: Any, index: Any) -> Any:
         return self.builder.load(self.at(table, index))
 
-    def load(self, pointer):
+    def load(self, pointer: Any) -> Any:
         return self.builder.load(self.builder.bitcast(pointer, self.kind.as_pointer()), align=4)
 
-    def repeat(self, pointer):
+    def repeat(self, pointer: Any) -> Any:
         """Load one number into all lanes of a vector."""
         return self.filled(self.builder.load(pointer))
 
-    def filled(self, value):
+    def filled(self, value: Any) -> Any:
         """Return a vector with a number in all lanes."""
         empty = ir.Constant(ir.VectorType(value.type, self.size), ir.Undefined)
         one = self.builder.insert_element(empty, value, _LANE(0))
         return self.builder.shuffle_vector(one, empty, self.first_lane)
 
-    def interleaved(self, a, b, start):
+    def interleaved(self, a: Any, b: Any, start: int) -> Any:
         """Return a[start], b[start], a[start + 1], ... as a vector."""
         half = range(start, start + self.size // 2)
         lanes = [lane for i in half for lane in (i, self.size + i)]
         return self.builder.shuffle_vector(a, b, ir.Constant(self.first_lane.type, lanes))
 
-    def largest(self, value):
+    def largest(self, value: Any) -> Any:
         """Return the largest number of a vector without NaN."""
         kind = ir.FunctionType(_NUMBER, [self.kind])
         name = f"llvm.vector.reduce.fmax.v{self.size}f32"
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         return self.builder.call(function, [value], fastmath=("nnan",))
 
-    def store(self, value, pointer):
+    def store(self, value: Any, pointer: Any) -> None:
         self.builder.store(value, self.builder.bitcast(pointer, self.kind.as_pointer()), align=4)
 
-    def register(self, value):
+    def register(self, value: Any) -> Any:
         """Return a variable; LLVM keeps it in a register."""
         return cgutils.alloca_once_value(self.builder, value)
 
-    def add_product(self, total, a, b):
+    def add_product(self, total: Any, a: Any, b: Any) -> None:
         value = self.builder.call(self.multiply_add, [a, b, self.builder.load(total)])
         self.builder.store(value, total)

@@ -29,7 +29,7 @@ class Region:
 
     start: int
     stop: int
-    arrays: list = field(default_factory=list)
+    arrays: list[tuple[str, np.ndarray, bool]] = field(default_factory=list)
     place: np.ndarray = None
 
     @property
@@ -79,7 +79,7 @@ class DeviceMemory:
     """Address space that is kept from launch to launch."""
 
     def __init__(self):
-        self.space = None
+        self.space: np.ndarray | None = None
 
     def copy_in(self, found: Sequence[Region]) -> None:
         """Give each region its place and copy the host's memory to it."""

@@ -53,7 +53,7 @@ class KernelFault(RuntimeError):
 
     def __init__(self, findings: Sequence[str]):
         super().__init__("\n".join(findings))
-        self.findings = list(findings)
+        self.findings: list[str] = list(findings)
 
 
 def describe(

@@ -80,12 +80,14 @@ class Kernel:
             raise ValueError(f"Kernel: orders must be among {ORDERS}, got {tuple(orders)}")
         check_declaration(source, name)
         names = kernel_names(source)
-        self.alone = set(names) <= {name}
+        self.alone: bool = set(names) <= {name}
         names = (*names, name) if name not in names else tuple(names)
         path = compile_kernels(source, tuple(options), names=names)
-        self.name, self.orders, self.typed = name, tuple(orders), typed
-        self.compiled = CompiledKernel(path, name)
-        self.parameters = parameter_names(source, name, len(self.compiled.sizes))
+        self.name: str = name
+        self.orders: tuple[str, ...] = tuple(orders)
+        self.typed: bool = typed
+        self.compiled: CompiledKernel = CompiledKernel(path, name)
+        self.parameters: list[str] = parameter_names(source, name, len(self.compiled.sizes))
 
     def __call__(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ctypes import POINTER, c_char, c_char_p, c_int, c_long, c_uint, c_ulong, c_void_p
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from firstlight.tools.kernel_checker.compiling import machine_library, symbol
 
@@ -97,24 +98,25 @@ class CompiledKernel:
 
     def __init__(self, path: Path, name: str):
         machine()
-        self.path, self.name = path, name
-        self.library = ctypes.CDLL(str(path))
+        self.path: Path = path
+        self.name: str = name
+        self.library: ctypes.CDLL = ctypes.CDLL(str(path))
         try:
-            self.entry = Entry.in_dll(self.library, symbol(name))
+            self.entry: Entry = Entry.in_dll(self.library, symbol(name))
         except ValueError:
             raise ValueError(f"{name}: there is no kernel of this name in the source") from None
         entry, count = self.entry, self.entry.count
-        self.sizes = entry.sizes[:count]
-        self.types = [entry.types[i].decode().strip("\0") for i in range(count)]
-        self.pointers = [entry.pointers[i] != b"\0" for i in range(count)]
-        self.constant = [entry.pointers[i] == b"\2" for i in range(count)]
-        self.static_shared = entry.shared_end - entry.shared
+        self.sizes: list[int] = entry.sizes[:count]
+        self.types: list[str] = [entry.types[i].decode().strip("\0") for i in range(count)]
+        self.pointers: list[bool] = [entry.pointers[i] != b"\0" for i in range(count)]
+        self.constant: list[bool] = [entry.pointers[i] == b"\2" for i in range(count)]
+        self.static_shared: int = entry.shared_end - entry.shared
 
     def launch(
         self,
         grid: Sequence[int],
         block: Sequence[int],
-        values: Sequence[ctypes._SimpleCData],
+        values: Sequence[Any],
         arrays: Sequence[CheckedArray],
         *,
         shared: int = 0,
