@@ -17,6 +17,7 @@ from goals import WORKS, load, our_net, torch_net
 
 def firstlight(work, settings, seed, folder):
     """``Trainer`` with its default callbacks and a run folder."""
+    sys.modules["torch"] = None  # as where it is not installed: tensorboardX imports it if it can
     import firstlight as fl
     from firstlight.callbacks import EarlyStopping, GradientClip, LRSchedule
 
