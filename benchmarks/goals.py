@@ -79,12 +79,15 @@ def load(work, settings):
 def write_arrays(work, folder):
     """Write samples and targets, as a loader gives them, where the peers of PyTorch read them."""
     splits = load(work, work.plain)
-    held = "val" if work.data == "tiny_shakespeare" else "test"
-    for part, split in (("train", splits.train), ("held", getattr(splits, held))):
-        x, y = (
-            np.stack(values) for values in zip(*(split[i] for i in range(len(split))), strict=True)
-        )
-        if work.metric == "val_acc":
+    if work.data == "tiny_shakespeare":
+        blocks = work.plain["trainer"]["max_steps"] * work.plain["data"]["batch_size"]
+        parts = {"train": splits.train.draw(blocks, np.random.default_rng(0))}
+    else:
+        parts = {"train": splits.train[np.arange(len(splits.train))]}
+    held = splits.val if splits.test is None else splits.test
+    parts["held"] = held[np.arange(len(held))]
+    for part, (x, y) in parts.items():
+        if x.ndim == 4:
             x = x.transpose(0, 3, 1, 2)
         np.save(Path(folder, f"{part}_x.npy"), np.ascontiguousarray(x))
         np.save(Path(folder, f"{part}_y.npy"), y.astype("int64"))

@@ -59,19 +59,19 @@ def run(peer, work, settings, seed, threads, arrays):
     return seconds, json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(work, peers, rounds, threads):
+def measure(work, peers, settings, rounds, threads):
     """Return ``{(peer, settings): [(seconds, values), one for each seed]}``."""
-    found = {pair: [] for pair in itertools.product(peers, SETTINGS)}
+    found = {pair: [] for pair in itertools.product(peers, settings)}
     with tempfile.TemporaryDirectory() as arrays:
         write_arrays(WORKS[work], arrays)
         if "firstlight" in peers:
             run("firstlight", work, "recipe", 0, threads, arrays)  # fills numba's cache
         for seed in range(rounds):
-            for (peer, settings), runs in found.items():
-                runs.append(run(peer, work, settings, seed, threads, arrays))
+            for (peer, kind), runs in found.items():
+                runs.append(run(peer, work, kind, seed, threads, arrays))
                 seconds, values = runs[-1]
                 print(
-                    f"seed {seed}  {peer:11s}{settings:7s}{seconds:7.1f} s  "
+                    f"seed {seed}  {peer:11s}{kind:7s}{seconds:7.1f} s  "
                     f"{len(values):3d} validations, the last {values[-1]:.4f}",
                     flush=True,
                 )
@@ -84,7 +84,7 @@ def table(work, found):
         "| settings | peer | seconds: median (min – max) | to ours | reached | last value, mean |",
         "|---|---|---|---|---|---|",
     ]
-    for settings, peer in itertools.product(SETTINGS, dict.fromkeys(peer for peer, _ in found)):
+    for settings, peer in sorted((kind, peer) for peer, kind in found):
         runs = found[peer, settings]
         seconds, values = zip(*runs, strict=True)
         last = [value[-1] for value in values]
@@ -102,17 +102,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", choices=WORKS, required=True)
     parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--settings", default=",".join(SETTINGS), help="plain, recipe or both")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--json", metavar="FILE", help="write all figures there too")
     told = parser.parse_args()
-    peers = told.peers.split(",")
-    if unknown := [peer for peer in peers if peer not in PEERS]:
-        parser.error(f"--peers: expected some of {', '.join(PEERS)}, got {unknown[0]}")
+    peers, settings = told.peers.split(","), told.settings.split(",")
+    for name, given, known in (("peers", peers, PEERS), ("settings", settings, SETTINGS)):
+        if unknown := [word for word in given if word not in known]:
+            parser.error(f"--{name}: expected some of {', '.join(known)}, got {unknown[0]}")
     here = [peer for peer in peers if importlib.util.find_spec(peer)]
     for peer in set(peers) - set(here):
         print(f"{peer}: left out, it is not installed")
-    found = measure(told.work, here, told.rounds, told.threads)
+    found = measure(told.work, here, settings, told.rounds, told.threads)
     print(table(WORKS[told.work], found))
     if told.json:
         facts = {
