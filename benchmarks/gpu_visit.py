@@ -10,12 +10,14 @@ result, and docs/benchmarks.md the tables of figures.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,50 +45,60 @@ SHAKESPEARE = (
 
 
 def parts(folder):
-    """Return ``(name, most seconds, command)`` of each part; {folder} takes the results."""
+    """Return ``(name, time limit in seconds, word, command)`` of each part.
+
+    The last line of the output with that word is the part's result.
+    """
     python = sys.executable
     figures = f"--json {folder}/gpu.json --page {folder}/benchmarks.md"
     return [
-        ("facts", 30, f"{python} -c {shlex.quote(FACTS)}"),
-        ("layers", 150, f"{PYTEST} -m gpu tests/gpu -n 8"),
-        ("trainer", 120, f"FIRSTLIGHT_TEST_DEVICE=cuda {PYTEST} -n 8 {SUITE}"),
-        ("ceilings", 60, f"{python} benchmarks/gpu_ceilings.py"),
-        ("speed", 150, f"{python} benchmarks/gpu.py --rounds 5 --steps 30 {figures}"),
+        ("facts", 30, "{", f"{python} -c {shlex.quote(FACTS)}"),
+        ("layers", 150, " in ", f"{PYTEST} -m gpu tests/gpu -n 8"),
+        ("trainer", 120, " in ", f"FIRSTLIGHT_TEST_DEVICE=cuda {PYTEST} -n 8 {SUITE}"),
+        ("ceilings", 60, "launched", f"{python} benchmarks/gpu_ceilings.py"),
+        ("speed", 150, "| gpt", f"{python} benchmarks/gpu.py --rounds 5 --steps 30 {figures}"),
         (
             "mnist",
             60,
+            "test accuracy",
             f"{python} -m firstlight fit --config examples/mnist_fast.yaml --trainer.device cuda",
         ),
-        ("shakespeare", 120, f"{python} {SHAKESPEARE}"),
+        ("shakespeare", 120, "best val_loss", f"{python} {SHAKESPEARE}"),
         (
             "sanitizer",
             60,
+            "ERROR SUMMARY",
             f"compute-sanitizer --error-exitcode 9 {PYTEST} -m gpu tests/gpu -k captured",
         ),
     ]
 
 
 def visit(folder, seconds):
-    """Run the parts until the time is over; returns what each said."""
+    """Run the parts until the time is over; ``visit.json`` is written after each."""
     shutil.copy(PAGES[1], folder / "benchmarks.md")
     end, found = time.monotonic() + seconds, {}
-    for name, limit, command in parts(folder):
+    results = {"date": datetime.date.today().isoformat(), "facts": {}, "parts": found}
+    for name, limit, word, command in parts(folder):
         start = time.monotonic()
         left = min(limit, end - start)
         if left < LEAST:
-            found[name] = {"state": "left out, no time", "seconds": 0.0, "last": ""}
+            state, last = "left out, no time", ""
         else:
-            state, lines = run(name, command, left, folder)
-            last = lines[-1] if lines else ""
-            found[name] = {"state": state, "seconds": time.monotonic() - start, "last": last}
-        print("{:12s}{state}, {seconds:.0f} s: {last}".format(name, **found[name]), flush=True)
-    return found
+            state, last = run(name, word, command, left, folder)
+        took = time.monotonic() - start
+        found[name] = {"state": state, "seconds": took, "last": last}
+        print(f"{name:12s}{state}, {took:.0f} s: {last}", flush=True)
+        if name == "facts" and state == "passed":
+            results["facts"] = json.loads(last)
+        (folder / "visit.json").write_text(json.dumps(results, indent=1) + "\n")
+        if name == "facts" and state.startswith("failed"):
+            sys.exit(f"gpu_visit: no GPU that CuPy can use; {folder / 'facts.log'} says why")
 
 
-def run(name, command, seconds, folder):
-    """Run a part; returns how it ended, and the lines it printed."""
+def run(name, word, command, seconds, folder):
+    """Run a part; returns how it ended, and its result."""
     log = folder / f"{name}.log"
-    environment = {**os.environ, "CUPY_CACHE_DIR": str(folder / "cupy"), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with log.open("w") as file:
         process = subprocess.Popen(
             ["bash", "-c", command], cwd=ROOT, env=environment, stdout=file,
@@ -96,10 +108,14 @@ def run(name, command, seconds, folder):
             code = process.wait(seconds)
             state = "passed" if code == 0 else f"failed, exit {code}"
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
             state = f"ended after {seconds:.0f} s"
-    return state, [line.strip(" =") for line in log.read_text().splitlines() if line.strip(" =")]
+        finally:  # also at Ctrl-C: the part is a process group of its own
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    lines = [line.strip(" =") for line in log.read_text().splitlines() if line.strip(" =")]
+    results = [line for line in lines if word in line]
+    return state, (results or lines or [""])[-1]
 
 
 def with_results(page, told):
@@ -110,7 +126,8 @@ def with_results(page, told):
         part = told["parts"].get(match[1])
         if part is None or part["state"] != "passed":
             return match[0]
-        return f"`{match[1]}`: {device}, {told['date']}: {part['last']}"
+        result = part["last"].strip("| ").replace(" | ", ", ")  # a row of a table is no column
+        return f"`{match[1]}`: {device}, {told['date']}: {result}"
 
     return re.sub(r"`(\w+)`: not yet", result, page)
 
@@ -130,11 +147,7 @@ def main(argv=None):
         shutil.copy(told.page / "benchmarks.md", PAGES[1])
         return
     told.out.mkdir(parents=True, exist_ok=True)
-    folder = told.out.resolve()
-    found = visit(folder, told.seconds)
-    facts = json.loads(found["facts"]["last"]) if found["facts"]["state"] == "passed" else {}
-    results = {"date": datetime.date.today().isoformat(), "facts": facts, "parts": found}
-    (folder / "visit.json").write_text(json.dumps(results, indent=1) + "\n")
+    visit(told.out.resolve(), told.seconds)
 
 
 if __name__ == "__main__":

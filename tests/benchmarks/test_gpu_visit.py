@@ -9,10 +9,10 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_visit.py"
 PAGE = "| layers | `layers`: not yet |\n| speed | `speed`: not yet |\n| sums | `sums`: not yet |\n"
 PARTS = [
-    ("facts", 20, """echo '{"gpu": "H200"}'"""),
-    ("layers", 20, "echo '== 258 passed in 9 s =='"),
-    ("speed", 20, "echo broken; exit 3"),
-    ("sanitizer", 0.3, "sleep 60"),
+    ("facts", 20, "{", """echo '{"gpu": "H200"}'"""),
+    ("layers", 20, " in ", "echo '| 258 passed in 9 s | 2 skipped |'; echo bye"),
+    ("speed", 20, "|", "echo broken; exit 3"),
+    ("sanitizer", 0.3, "ERROR", "sleep 60"),
 ]
 
 
@@ -36,7 +36,7 @@ def test_a_visit_keeps_what_each_part_said_and_how_it_ended(script, tmp_path):
         "speed": "failed, exit 3",
         "sanitizer": "ended after 0 s",
     }
-    assert found["parts"]["layers"]["last"] == "258 passed in 9 s"
+    assert found["parts"]["layers"]["last"] == "| 258 passed in 9 s | 2 skipped |"
     assert (tmp_path / "visit" / "speed.log").read_text() == "broken\n"
 
 
@@ -46,7 +46,7 @@ def test_only_rows_of_parts_that_passed_lose_their_not_yet(script, tmp_path):
     script["main"]([f"--page={tmp_path / 'visit'}"])
     layers, speed, sums = script["PAGES"][0].read_text().splitlines()
     assert layers.startswith("| layers | `layers`: H200, 20")
-    assert layers.endswith(": 258 passed in 9 s |")
+    assert layers.endswith(": 258 passed in 9 s, 2 skipped |")
     assert [speed, sums] == PAGE.splitlines()[1:]
     assert script["PAGES"][1].read_text() == "figures: some\n"
 
@@ -57,7 +57,28 @@ def test_parts_for_which_no_time_is_left_are_named(script, tmp_path, capsys):
 
 
 def test_the_parts_of_a_real_visit_are_those_that_the_page_waits_for():
-    parts = [name for name, _, _ in runpy.run_path(str(SCRIPT))["parts"](Path("visit"))]
+    parts = [name for name, *_ in runpy.run_path(str(SCRIPT))["parts"](Path("visit"))]
     page = (SCRIPT.parents[1] / "docs" / "gpu.md").read_text()
     waiting = [name for name in parts if f"`{name}`: " in page]
     assert waiting == [name for name in parts if name != "facts"]
+
+
+def test_what_is_done_is_kept_when_a_visit_is_interrupted(script, tmp_path):
+    def interrupt(folder):
+        yield from PARTS[:2]
+        raise KeyboardInterrupt
+
+    script["parts"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        script["main"]([f"--out={tmp_path / 'visit'}"])
+    found = json.loads((tmp_path / "visit" / "visit.json").read_text())
+    assert found["facts"] == {"gpu": "H200"}
+    assert found["parts"]["layers"]["state"] == "passed"
+
+
+def test_without_a_gpu_a_visit_ends_at_once(script, tmp_path):
+    script["parts"] = lambda folder: [("facts", 20, "{", "echo no CuPy; exit 1"), *PARTS[1:]]
+    with pytest.raises(SystemExit, match="no GPU that CuPy can use; .*facts.log says why"):
+        script["main"]([f"--out={tmp_path / 'visit'}"])
+    found = json.loads((tmp_path / "visit" / "visit.json").read_text())
+    assert list(found["parts"]) == ["facts"]

@@ -4,6 +4,7 @@ The kernels' modules import numba, which takes half a second. So a form is for i
 and the module of its kernels is imported when it first runs.
 """
 
+from types import ModuleType
 from typing import Any
 
 from firstlight.fast.blocked.activations import BlockedReLU
@@ -76,24 +77,24 @@ class CompiledReLU(BlockedReLU):
 class CompiledSums(BlockedSums):
     """The sums of convolutions by register tiles, without patches."""
 
+    def loops(self) -> ModuleType:
+        """Return the module with the compiled loops. Importing it imports numba."""
+        from firstlight.fast.compiled import convolution
+
+        return convolution
+
     def correlate(
         self, x: Array, kernels: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None
     ) -> None:
-        from firstlight.fast.compiled.convolution import correlate
-
-        correlate(x, kernels, rows, columns, y, bias)
+        self.loops().correlate(x, kernels, rows, columns, y, bias)
 
     def group_input_gradient(
         self, dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array
     ) -> None:
-        from firstlight.fast.compiled.convolution import input_gradient
-
-        input_gradient(dy, w, rows, columns, dx)
+        self.loops().input_gradient(dy, w, rows, columns, dx)
 
     def group_weight_gradient(self, x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
-        from firstlight.fast.compiled.convolution import weight_gradient
-
-        return weight_gradient(x, dy, rows, columns)
+        return self.loops().weight_gradient(x, dy, rows, columns)
 
     def correlate_depthwise(
         self, x: Array, w: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None = None
@@ -118,24 +119,10 @@ class CompiledConv2d(BlockedConv2d):
 class WinogradSums(CompiledSums):
     """The sums of convolutions with 3 × 3 kernels, with 16 products for 2 × 2 pixels of y."""
 
-    def correlate(
-        self, x: Array, kernels: Array, rows: Axis, columns: Axis, y: Array, bias: Array | None
-    ) -> None:
-        from firstlight.fast.compiled.winograd import correlate
+    def loops(self) -> ModuleType:
+        from firstlight.fast.compiled import winograd
 
-        correlate(x, kernels, rows, columns, y, bias)
-
-    def group_input_gradient(
-        self, dy: Array, w: Array, rows: Axis, columns: Axis, dx: Array
-    ) -> None:
-        from firstlight.fast.compiled.winograd import input_gradient
-
-        input_gradient(dy, w, rows, columns, dx)
-
-    def group_weight_gradient(self, x: Array, dy: Array, rows: Axis, columns: Axis) -> Array:
-        from firstlight.fast.compiled.winograd import weight_gradient
-
-        return weight_gradient(x, dy, rows, columns)
+        return winograd
 
 
 @form(Conv2d, when=[numpy_float32, compiled_tiles, many_products, three_by_three])
