@@ -87,7 +87,7 @@ class Twin:
 
 
 def torch(work, settings, seed, folder):
-    """A loop by hand over tensors, with shuffled indices and fused Adam."""
+    """A hand-written loop over tensors, with shuffled indices and fused Adam."""
     import torch
 
     torch.manual_seed(seed)

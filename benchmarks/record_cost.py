@@ -1,8 +1,8 @@
 """What the record of a script costs its training, which it gets without a line of code.
 
 A script trains for one step, with its model and its data in other files of a git checkout that has
-an uncommitted change. New processes run it several times: the first run of each is told apart, and
-so are processes that have imported large packages, whose modules are searched for the script's.
+an uncommitted change. New processes run it several times. The first run of each process is reported
+separately, and so are processes that have imported large packages, whose modules are searched too.
 Copies are those of the script's files, of the change, of the console, and a hash of some samples;
 the rest is to take 1 ms at most: arguments, settings, values of the callers, search for modules.
 

@@ -18,7 +18,7 @@ shakespeare  1.90 nats a character, all validation text   ``examples/shakespeare
 ===========  ======================================================================================
 firstlight   `firstlight.Trainer` with default callbacks and a run folder, compiled before, as
              if PyTorch were not installed
-torch        a loop by hand over tensors: shuffled indices, no DataLoader, fused Adam
+torch        a hand-written loop over tensors: shuffled indices, no DataLoader, fused Adam
 lightning    `lightning.Trainer` as it is, with a DataLoader over a TensorDataset
 ===========  ======================================================================================
 """

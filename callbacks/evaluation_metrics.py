@@ -20,8 +20,8 @@ class Metrics(Callback):
     ``Trainer(metrics=[...])`` adds this callback. Its results, such as ``val_f1`` and ``test_f1``,
     are logged beside the loss, so that other callbacks can monitor them. Over several ranks the
     states are merged, so that they are those of one process. On a GPU nothing waits for the device
-    before the validation ends. Of several sets of data by name, each has its own results, too, such
-    as ``val_f1/clean``.
+    before the validation ends. If the data have several named sets, each set also has its own
+    results, such as ``val_f1/clean``.
 
     Parameters
     ----------

@@ -136,9 +136,8 @@ class CapturedStep(EagerStep):
     def _key(self, batch, alone):
         """Return the captured graph's cache key: shapes, dtypes and every constant baked in.
 
-        A rank's place in the whole batch is one of them: its dropout masks depend on it.
-
-        None if the batch is not a tuple.
+        The constants include a rank's place in the whole batch, on which its dropout masks depend.
+        The key is None if the batch is not a tuple.
         """
         if not isinstance(batch, tuple):
             return None

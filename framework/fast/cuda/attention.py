@@ -7,8 +7,8 @@ kernel forward and one backward, and its memory grows with T, not with T².
 With precision "32" the products are of float32 factors. "tf32", "bf16" and "16" round the factors
 to 10 bits of fraction in the tensor cores, with the range of float32.
 
-NaN and infinity are the lesson's but for a causal query whose tile ends before them: there it is
-as if later keys did not exist.
+NaN and infinity spread as in the lesson, with one exception: a causal query ignores keys in the
+tiles after its own.
 
 References
 ----------

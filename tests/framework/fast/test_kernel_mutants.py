@@ -91,7 +91,7 @@ def attention():
     compare(nn.MultiHeadAttention(12, 2, dropout=0.0), numbers(2, 70, 12))
 
 
-BARRIER_BEFORE = "    __syncthreads();  // before somebody writes to parts again\n"
+BARRIER_BEFORE = "    __syncthreads();  // all threads have read parts\n"
 STORE = (
     "    if (threadIdx.x % WARP == 0) parts[threadIdx.x / WARP] = value;\n    __syncthreads();\n"
 )
@@ -212,7 +212,7 @@ FAULTS = {
         lambda: embedding(65),
     ),
     "embedding_add: no barrier before the next 256": (
-        "        __syncthreads();  // before somebody writes to same again\n",
+        "        __syncthreads();  // all threads have read same\n",
         "",
         "no barrier between",
         lambda: embedding(2000),
@@ -226,7 +226,7 @@ FAULTS = {
         lambda: convolution(3),
     ),
     "convolve: a tile is overwritten while others read it": (
-        "        __syncthreads();  // before somebody overwrites what others still read\n",
+        "        __syncthreads();  // all threads have read the tile\n",
         "",
         "no barrier between",
         lambda: convolution(8),

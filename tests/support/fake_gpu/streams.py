@@ -1,4 +1,4 @@
-"""Streams and events, as late as CUDA allows: work is done when somebody waits for it, or asks."""
+"""Streams and events that run work as late as CUDA allows: when the host waits for it or asks."""
 
 from collections import Counter, deque
 from collections.abc import Callable

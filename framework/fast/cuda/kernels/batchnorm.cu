@@ -4,7 +4,7 @@
 // Sum of the values of a channel's threads; every thread gets it.
 __device__ __forceinline__ Real channel_sum(Real value) {
     __shared__ Real parts[THREADS / WARP][WARP];
-    __syncthreads();  // before somebody writes to parts again
+    __syncthreads();  // all threads have read parts
     parts[threadIdx.y][threadIdx.x] = value;
     __syncthreads();
     value = 0;

@@ -16,7 +16,7 @@ __device__ __forceinline__ Real row_sum(Real value) {
     for (int d = WARP / 2; d > 0; d /= 2) value += __shfl_xor_sync(0xffffffffu, value, d);
     if (blockDim.x == WARP) return value;
     __shared__ Real parts[THREADS / WARP];
-    __syncthreads();  // before somebody writes to parts again
+    __syncthreads();  // all threads have read parts
     if (threadIdx.x % WARP == 0) parts[threadIdx.x / WARP] = value;
     __syncthreads();
     value = 0;

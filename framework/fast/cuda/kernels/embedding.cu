@@ -32,6 +32,6 @@ extern "C" __global__ void embedding_add(
             for (int d = t; d < width; d += THREADS)
                 for (int m = 0; m < THREADS; m++)
                     if (same[m]) table[(size_t)v * width + d] += dy[(size_t)(start + m) * width + d];
-        __syncthreads();  // before somebody writes to same again
+        __syncthreads();  // all threads have read same
     }
 }

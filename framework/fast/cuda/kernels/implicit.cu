@@ -59,7 +59,7 @@ extern "C" __global__ void convolve(
     Quad sum[8] = {};
     load(part);
     for (int k = 0; k < size; k += DEPTH) {
-        __syncthreads();  // before somebody overwrites what others still read
+        __syncthreads();  // all threads have read the tile
 #pragma unroll
         for (int q = 0; q < 4; q++) {
             patches[part + q][line] = a[0].at[q], patches[part + q][line + 64] = a[1].at[q];

@@ -1,6 +1,6 @@
 // CUDA's mathematical functions: for float and for double by the same name, and with its ending f.
 #pragma once
-#ifdef _GLIBCXX_CMATH  // whoever compiles has the standard's
+#ifdef _GLIBCXX_CMATH  // the including file has the standard functions
 #define KERNEL_MATH(name) using std::name;
 #define KERNEL_TEST(name) using std::name;
 #define KERNEL_MATH2(name) using std::name;

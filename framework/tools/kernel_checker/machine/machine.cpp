@@ -48,7 +48,7 @@ void body() {
     launch.kernel->call(launch.arguments);
     running->wait = RETURNED;
     leave();
-    abort();  // nobody enters it again
+    abort();  // unreachable: a finished fiber is never resumed
 }
 
 void enter(Thread& thread) {

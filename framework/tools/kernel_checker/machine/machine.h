@@ -1,4 +1,4 @@
-// What a compiled kernel, the machine that runs it, and whoever launches it tell each other.
+// The interface between a compiled kernel, the machine that runs it, and the code that launches it.
 #pragma once
 
 struct uint3 {
