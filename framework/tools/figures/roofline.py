@@ -11,7 +11,7 @@ from firstlight.tools.figures.canvas import panels, plain, tidy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("tab:red", "tab:blue", "tab:green", "tab:orange")
+COLOURS = ("tab:orange", "tab:blue", "tab:gray", "tab:purple")
 ROW = 0.26  # inches of a layer
 
 
