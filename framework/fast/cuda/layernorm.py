@@ -51,20 +51,10 @@ class CudaLayerNorm:
         rows, width = x.shape
         chunk = max(8, -(-rows // CHUNK))  # so that the parts are summed in one stage
         has_dh, has_w, has_b = [int(array is not None) for array in (dh, weight, bias)]
-        parts = np.empty_like(
-            dx, shape=(-(-rows // chunk), (has_w + has_b) * width)
-        )  # of dw and db
-        arguments = (
-            dy,
-            x,
-            dh if has_dh else rstd,
-            means,
-            rstd,
-            weight if has_w else rstd,
-            dx,
-            parts,
-        )
-        arguments += (rows, width, chunk, has_dh, has_w, has_b)
+        shape = -(-rows // chunk), (has_w + has_b) * width
+        parts = np.empty_like(dx, shape=shape)  # of dw and db
+        arguments = (dy, x, dh if has_dh else rstd, means, rstd, weight if has_w else rstd)
+        arguments += (dx, parts, rows, width, chunk, has_dh, has_w, has_b)
         launch_rows("layernorm", "layer_norm_backward", dx, rows, width, *arguments, chunk=chunk)
         if has_w:
             parameters = (layer.weight, layer.bias) if has_b else (layer.weight,)
