@@ -159,13 +159,14 @@ class LRSearch:
     def plot(self) -> "Figure":
         """Return a matplotlib figure of the loss over the learning rate."""
         from firstlight.tools.figures.canvas import page, tidy
+        from firstlight.tools.figures.style import BLUE, VERMILION
 
         figure = page(6, 4)
         axes = figure.add_subplot()
-        axes.semilogx(self.lrs, self.losses)
+        axes.semilogx(self.lrs, self.losses, color=BLUE)
         if self.suggestion is not None:
             index = self.lrs.index(self.suggestion)
-            axes.plot(self.suggestion, self.losses[index], "o", color="tab:red")
+            axes.plot(self.suggestion, self.losses[index], "o", color=VERMILION)
             axes.annotate(
                 f"suggestion {self.suggestion:.2g}",
                 (self.suggestion, self.losses[index]),

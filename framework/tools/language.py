@@ -23,6 +23,7 @@ GERMAN: dict[str, str] = {
     "{count} runs: dark the first, light the last": (
         "{count} Läufe: dunkel der erste, hell der letzte"
     ),
+    "({count} seeds)": "({count} Seeds)",
     # where the time goes
     "data": "Daten",
     "forward": "vorwärts",
@@ -44,7 +45,7 @@ GERMAN: dict[str, str] = {
     "First layer: the strongest filters": "Erste Schicht: die stärksten Filter",
     "weight": "Gewicht",
     "Saliency: where a pixel changes the score": "Saliency: wo ein Pixel das Ergebnis ändert",
-    "|gradient|, largest = 1": "|Gradient|, größter = 1",
+    "|gradient| / its largest": "|Gradient| / sein größter",
     "Occlusion: where covering it costs confidence": "Verdecken: wo es Sicherheit kostet",
     "probability lost": "verlorene Wahrscheinlichkeit",
     "prediction": "Vorhersage",

@@ -13,7 +13,7 @@ from firstlight.tools.figures.classification import (
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
 from firstlight.tools.figures.layer_courses import layer_courses
 from firstlight.tools.figures.learning_curves import curves
-from firstlight.tools.figures.overlaid_curves import overlay, smoothed
+from firstlight.tools.figures.overlaid_curves import bands, overlay, smoothed
 from firstlight.tools.figures.regression import (
     coefficients,
     error_curves,
@@ -22,18 +22,21 @@ from firstlight.tools.figures.regression import (
     spread,
 )
 from firstlight.tools.figures.roofline import layer_times
+from firstlight.tools.figures.style import printed
 from firstlight.tools.figures.sweep import (
     importance_bars,
     parallel_coordinates,
     search_progress,
     slices,
 )
+from firstlight.tools.figures.tables import numbers
 from firstlight.tools.figures.weights import filters, first_weights, histograms
 
 __all__ = [
     "album",
     "attention_maps",
     "attention_weights",
+    "bands",
     "coefficients",
     "confusion_counts",
     "confusion_matrix",
@@ -51,11 +54,13 @@ __all__ = [
     "layer_courses",
     "layer_times",
     "mistakes",
+    "numbers",
     "occlusion",
     "occlusion_map",
     "overlay",
     "parallel_coordinates",
     "predictions",
+    "printed",
     "saliency",
     "save",
     "search_progress",

@@ -8,7 +8,9 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.tools.figures.canvas import panels, plain, scale_beside
+from firstlight.tools.figures.canvas import SCALE, entitle, panels, plain, scale_below
+from firstlight.tools.figures.style import widest
+from firstlight.tools.figures.tables import keep_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,23 +91,24 @@ def attention_maps(
     titles = [f"head {number}" for number in range(heads)] if titles is None else titles
     if len(titles) != heads:
         raise ValueError(f"attention_maps: expected {heads} titles, got {len(titles)}")
-    columns = min(heads, columns)
     written = max(len(tokens), len(keys)) <= WRITTEN
-    width, height = (max(1.8, 0.14 * len(names) * written + 0.3) for names in (keys, tokens))
+    width, height = (max(1.8, 0.155 * len(names) * written + 0.3) for names in (keys, tokens))
     room = [0.07 * max(len(str(name)) for name in names) * written for names in (tokens, keys)]
+    margin = room[0] + 0.4, room[1] + SCALE
+    height *= min(1.0, (widest() - margin[0]) / width)  # as `panels` may make the width smaller
     figure, grid = panels(
         heads,
         columns,
         (width, height + 0.3),
         title,
-        margin=(room[0] + 0.9, room[1]),
+        margin=margin,
         sharex=True,
         sharey=True,
     )
     for axes, head, name in zip(grid, weights, titles, strict=True):
         image = axes.imshow(head, cmap="Blues", vmin=0, vmax=float(weights.max()))
-        axes.set_title(plain(name), fontsize=9)
-        axes.tick_params(length=0, labelsize=7)
+        entitle(axes, name)
+        axes.tick_params(length=0, labelsize=8)
         axes.spines[:].set_color("lightgray")
     if written:
         signs = [[plain(str(n).translate(SPECIAL)) for n in names] for names in (keys, tokens)]
@@ -114,10 +117,23 @@ def attention_maps(
         if max(map(len, signs[0])) > 1:
             for axes in grid:
                 axes.tick_params(axis="x", labelrotation=90)
+    columns = grid[0].get_gridspec().ncols
     for axes in grid[-columns:]:  # the lowest head of each column has the names of the keys
         axes.tick_params(labelbottom=True)
+        axes.set_xlabel("to", fontsize=8)
     for axes in grid[::columns]:
         axes.set_ylabel("from", fontsize=8)
-    figure.supxlabel("to", fontsize=8)
-    scale_beside(figure, image, "attention weight")
+    scale_below(figure, image, "attention weight")
+    table = np.indices(weights.shape).reshape(3, -1)  # head, row, column
+    names = [np.array(list(map(str, names)), object) for names in (tokens, keys)]
+    keep_numbers(
+        figure,
+        "attention",
+        {
+            "head": np.array(list(map(str, titles)), object)[table[0]],
+            "from": names[0][table[1]],
+            "to": names[1][table[2]],
+            "weight": weights.ravel(),
+        },
+    )
     return figure

@@ -8,12 +8,22 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.tools.figures.canvas import as_pictures, draw, page, scale_beside, size_of
+from firstlight.tools.figures.canvas import (
+    SCALE,
+    as_pictures,
+    draw,
+    fitting,
+    page,
+    scale_below,
+    size_of,
+)
 from firstlight.tools.language import say
 from firstlight.training.means import as_probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ROW = 10  # images side by side
 
 
 def input_gradient(module: Module, x: Array, y: Array) -> Array:
@@ -111,7 +121,7 @@ def saliency(
     title = say("Saliency: where a pixel changes the score") if title is None else title
     size = np.abs(to_host(gradients)).max(axis=3)  # (N, H, W)
     size = size / np.maximum(size.max(axis=(1, 2), keepdims=True), 1e-30)
-    return _images_and_maps(images, size, titles, title, say("|gradient|, largest = 1"), (0, 1))
+    return _images_and_maps(images, size, titles, title, say("|gradient| / its largest"), (0, 1))
 
 
 def occlusion_map(
@@ -213,18 +223,30 @@ def occlusion(
 
 
 def _images_and_maps(images, maps, titles, title, label, limits):
-    """Return a figure of images (N, H, W, C) in a row, above maps (N, H, W) of each."""
+    """Return a figure of images (N, H, W, C) in rows, each row above the maps (N, H, W) of it."""
     pictures = as_pictures(images)
     if maps.shape != pictures.shape[:3]:
         raise ValueError(
             f"expected maps of shape {pictures.shape[:3]}, one for each image, got {maps.shape}"
         )
     count, shape = len(pictures), pictures.shape[1:]
-    width, height = size_of(count, count, shape, titles)
-    lower = size_of(count, count, shape)[1]
-    figure = page(width + 0.8, height + lower, title)
-    above, below = figure.subplots(2, 1, height_ratios=[height, lower])
-    draw(above, pictures, columns=count, titles=titles)
-    image = draw(below, maps, columns=count, cmap="magma", limits=limits)
-    scale_beside(figure, image, label)
+    columns, _ = fitting(count, ROW, shape, titled=True)
+    rows = [slice(start, start + columns) for start in range(0, count, columns)]
+    named = [titles[row] if titles else None for row in rows]
+    above = [size_of(columns, columns, shape, names)[1] for names in named]
+    width, below = size_of(columns, columns, shape)
+    figure = page(width, sum(above) + below * len(rows) + SCALE, title)
+    heights = [height for upper in above for height in (upper, below)]
+    grid = figure.subplots(2 * len(rows), 1, height_ratios=heights)
+    for row, names, upper, lower in zip(rows, named, grid[::2], grid[1::2], strict=True):
+        draw(upper, _filled(pictures[row], columns), columns=columns, titles=names)
+        drawn = _filled(maps[row], columns)
+        image = draw(lower, drawn, columns=columns, cmap="magma", limits=limits)
+    scale_below(figure, image, label)
     return figure
+
+
+def _filled(pictures, columns):
+    """Return pictures (N, H, W, ...), and empty ones up to the length of a row."""
+    missing = columns - len(pictures)
+    return np.pad(pictures, [(0, missing)] + [(0, 0)] * (pictures.ndim - 1), constant_values=np.nan)

@@ -6,8 +6,10 @@ picture, so each figure brings the method that Jupyter looks for.
 """
 
 import io
+import textwrap
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import numpy as np
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.files import write_atomically
+from firstlight.tools.figures.style import widest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,18 +27,29 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 CELL = 0.95  # inches of a picture's longer side
+TITLED = 0.74  # of a picture in a narrow figure, so that its title has room
 TITLE = 0.2  # inches of the line above it
 GAP = 0.08
+SCALE = 0.55  # of a colour scale below all axes, with its label
+LETTER = 0.088  # of a letter of the title, on average
+NARROW = 1.6  # the least width of a panel, if there are several
 INCH = 96  # pixels of an inch on a page of HTML
 
 
 def page(width: float, height: float, title: str = "") -> "Figure":
-    """Return an empty figure of a size in inches, with a title line above."""
+    """Return an empty figure of a size in inches, with a title above, in lines that fit.
+
+    A figure that `printed` does not allow to be so wide is narrower, and a little lower.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height + (0.45 if title else 0)), layout="constrained")
-    if title:
-        figure.suptitle(title, fontsize=11)
+    shrunk = min(1.0, widest() / width)
+    width, height = width * shrunk, height * max(shrunk, 0.8)
+    lines = [row for line in title.split("\n") for row in textwrap.wrap(line, int(width / LETTER))]
+    height += 0.25 + 0.2 * len(lines) if lines else 0
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if lines:
+        figure.suptitle("\n".join(lines), fontsize=11)
     figure._repr_png_ = partial(_in_notebook, figure)
     return figure
 
@@ -54,18 +68,27 @@ def panels(
     ``size`` is a panel's in inches, and ``margin`` is added to that of all; ``shared`` are
     matplotlib's ``sharex`` and ``sharey``.
     """
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure = page(columns * size[0] + margin[0], rows * size[1] + margin[1], title)
+    room = widest() - margin[0]
+    columns = int(max(1, min(columns, count, room / min(size[0], NARROW))))
+    width, rows = min(size[0], room / columns), -(-count // columns)
+    figure = page(columns * width + margin[0], rows * size[1] + margin[1], title)
     axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel()
     for unused in axes[count:]:
         unused.set_visible(False)
     return figure, list(axes[:count])
 
 
+def entitle(axes: "Axes", text: object) -> None:
+    """Write the title of a panel, in lines that fit above it."""
+    width = axes.figure.get_figwidth() / axes.get_gridspec().ncols
+    letters = max(8, int((width - 0.5) / (0.9 * LETTER)))
+    axes.set_title("\n".join(textwrap.wrap(plain(text), letters)), fontsize=10)
+
+
 def tidy(axes: "Axes", *, grid: float = 0.3, letters: float | None = None) -> None:
     """Draw a pale grid and no frame above and to the right; set the tick labels' size."""
     axes.grid(alpha=grid)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if letters is not None:
         axes.tick_params(labelsize=letters)
@@ -96,11 +119,25 @@ def as_pictures(images: Array) -> Array:
     return (images - low) / ((high - low) or 1.0)
 
 
+def fitting(
+    count: int, columns: int, shape: Sequence[int], titled: bool = False
+) -> tuple[int, float]:
+    """Return how many pictures of shape (H, W, ...) lie side by side, and the inches of a pixel.
+
+    In a narrow figure pictures are smaller, but not smaller than their titles.
+    """
+    longest, columns = max(shape[:2]), max(1, min(count, columns))
+    share = shape[1] / longest
+    if titled and widest() < inf:
+        columns = max(1, min(columns, int(widest() / (TITLED * share + GAP))))
+    return columns, min(CELL, max(GAP, widest() / columns - GAP) / share) / longest
+
+
 def size_of(
     count: int, columns: int, shape: Sequence[int], titles: Sequence[str] | None = None
 ) -> tuple[float, float]:
     """Return width and height in inches that `draw` needs for pictures of shape (H, W, ...)."""
-    columns, inch = min(count, columns), CELL / max(shape[:2])
+    columns, inch = fitting(count, columns, shape, titles is not None)
     rows = -(-count // columns)
     height = rows * (shape[0] * inch + GAP) + sum(title_lines(titles, rows, columns)) * TITLE
     return columns * (shape[1] * inch + GAP), height
@@ -137,8 +174,7 @@ def draw(
     from matplotlib import colormaps
 
     count, height, width = pictures.shape[:3]
-    columns = min(count, columns)
-    pixel = CELL / max(height, width)  # inches
+    columns, pixel = fitting(count, columns, (height, width), titles is not None)
     gap, line = max(1, round(GAP / pixel)), round(TITLE / pixel)
     lines = np.array(title_lines(titles, -(-count // columns), columns)) * line  # pixels
     tops = np.cumsum(lines + height + gap) - height - gap
@@ -147,7 +183,7 @@ def draw(
         row, column = divmod(index, columns)
         top, left = tops[row], column * (width + gap)
         whole[top : top + height, left : left + width] = picture
-        if titles is not None and titles[index]:
+        if titles is not None and index < len(titles) and titles[index]:
             x, y = left + (width - 1) / 2, top - 0.5 - 0.15 * line
             axes.text(x, y, plain(titles[index]), ha="center", va="bottom", fontsize=8)
     low, high = limits or (float(np.nanmin(pictures)), float(np.nanmax(pictures)))
@@ -159,11 +195,22 @@ def draw(
     return image
 
 
-def scale_beside(figure: "Figure", image: "AxesImage", label: str) -> None:
-    """Draw the thin colour scale of an image to the right of all axes."""
-    bar = figure.colorbar(image, ax=figure.axes, fraction=0.04, pad=0.02, aspect=30)
+def scale_below(figure: "Figure", image: "AxesImage", label: str) -> None:
+    """Draw the thin colour scale of an image below all axes, which takes `SCALE` inches."""
+    width, height = figure.get_size_inches()
+    share = min(1.0, 4.0 / width)
+    bar = figure.colorbar(
+        image,
+        ax=figure.axes,
+        location="bottom",
+        shrink=share,
+        aspect=share * width / 0.09,
+        pad=0.06 / height,
+        fraction=0.15 / height,
+    )
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
+    bar.ax.locator_params(nbins=5)
     bar.outline.set_visible(False)
 
 

@@ -12,6 +12,8 @@ from firstlight.support.backend import to_host
 from firstlight.tools.figures.attribution import input_gradient, occlusion, occlusion_map, saliency
 from firstlight.tools.figures.canvas import page, plain
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
+from firstlight.tools.figures.style import widest
+from firstlight.tools.figures.tables import keep_numbers
 from firstlight.tools.figures.weights import filters, first_weights
 from firstlight.tools.language import say
 from firstlight.training.means import as_probabilities
@@ -117,7 +119,7 @@ def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") ->
     """
     from matplotlib.colors import PowerNorm
 
-    counts = np.asarray(counts)
+    counts, given = np.asarray(counts), names
     if counts.ndim != 2 or counts.shape != (len(names), len(names)):
         raise ValueError(
             f"confusion_matrix: expected counts of shape {(len(names),) * 2} for {len(names)} "
@@ -127,7 +129,7 @@ def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") ->
     said = say("{share} right, {wrong} of {total} wrong")
     share, wrong = f"{right / max(total, 1):.2%}", f"{total - right:,}"
     title = title or said.format(share=share, wrong=wrong, total=f"{total:,}")
-    side = max(3.6, 0.46 * min(len(names), WRITTEN + 10) + 1.2)
+    side = min(max(3.6, 0.46 * min(len(names), WRITTEN + 10) + 1.2), widest())
     figure = page(side, side, title)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (C, C)
@@ -136,8 +138,7 @@ def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") ->
     if len(names) <= WRITTEN:
         for i, j in np.argwhere(counts > 0):
             colour = "white" if norm(shares[i, j]) > 0.6 else "black"
-            size = 8 if counts[i, j] < 10_000 else 6.5
-            axes.text(j, i, counts[i, j], ha="center", va="center", fontsize=size, color=colour)
+            axes.text(j, i, counts[i, j], ha="center", va="center", fontsize=8, color=colour)
         inches = 0.08 * max(len(str(name)) for name in names)
         long = inches > (side - 1.2) / len(names)
         names = [plain(name) for name in names]
@@ -145,6 +146,10 @@ def confusion_matrix(counts: Array, names: Sequence[str], *, title: str = "") ->
         axes.set_yticks(range(len(names)), names)
     axes.set_xlabel(say("predicted class"))
     axes.set_ylabel(say("true class"))
+    every = np.array(list(map(str, given)), object)
+    i, j = np.indices(counts.shape).reshape(2, -1)
+    table = {"true class": every[i], "predicted class": every[j], "count": counts.ravel()}
+    keep_numbers(figure, "confusion", table)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
     return figure
@@ -209,7 +214,11 @@ def mistakes(
         for label, row in zip(target, probabilities, strict=True)
     ]
     title = title or say("Most confident mistakes: true → predicted class, probability")
-    return image_grid(images, titles, columns=columns, title=title)
+    figure = image_grid(images, titles, columns=columns, title=title)
+    every = np.array(names, object)
+    table = {"true class": every[target], "predicted class": every[probabilities.argmax(axis=1)]}
+    keep_numbers(figure, "mistakes", table | {"probability": probabilities.max(axis=1)})
+    return figure
 
 
 def album(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from firstlight.runs.history import History
-from firstlight.tools.figures.canvas import panels, plain, tidy
+from firstlight.tools.figures.canvas import entitle, panels, plain, tidy
 from firstlight.tools.figures.learning_curves import along_epochs, thinned
 from firstlight.tools.language import say
 
@@ -72,8 +72,9 @@ def layer_courses(
         words, logarithmic = QUANTITIES[what]
         for layer, (x, y) in lines.items():
             marker = "" if len(x) > 1 else "."
-            axes.plot(x, y, color=_colour(order[layer], len(layers)), lw=1.2, marker=marker)
-        axes.set_title(say(words), fontsize=10)
+            colour = _colour(order[layer], len(layers))
+            axes.plot(x, y, color=colour, lw=1.2, marker=marker, label=layer)
+        entitle(axes, say(words))
         axes.set_xlabel(say("epoch"), fontsize=8)
         tidy(axes)
         axes.tick_params(which="both", labelsize=8)

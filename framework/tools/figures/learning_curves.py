@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.runs.history import History
-from firstlight.tools.figures.canvas import panels, plain, tidy
+from firstlight.tools.figures.canvas import entitle, panels, tidy
+from firstlight.tools.figures.style import BLUE, GRAY, GREEN, VERMILION
 from firstlight.tools.language import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 3.9, 2.7  # inches of one panel
-COLOURS = {"train": "tab:blue", "val": "tab:orange", "test": "tab:green"}
+COLOURS = {"train": BLUE, "val": VERMILION, "test": GREEN}
 WORDS = {"acc": "accuracy", "lr": "learning rate", "grad_norm": "gradient norm"}
 STAGES = {"train": "training", "val": "validation"}
 
@@ -124,7 +125,7 @@ def _draw_metric(axes, history, name):
     step = f"train_{name}_step"
     if step in history:
         x, y = thinned(*along_epochs(history, step))
-        axes.plot(x, y, color="tab:blue", alpha=0.25, linewidth=0.8)
+        axes.plot(x, y, color=BLUE, alpha=0.25, linewidth=0.8)
     for stage, label in STAGES.items():
         if f"{stage}_{name}" in history:
             x, y = along_epochs(history, f"{stage}_{name}")
@@ -148,7 +149,7 @@ def _draw_metric(axes, history, name):
         )
     _frame(
         axes,
-        WORDS.get(name, plain(name)),
+        WORDS.get(name, name),
         logarithmic=name.endswith("loss") and _spans_decades(axes),
     )
     if axes.get_legend_handles_labels()[0]:
@@ -156,18 +157,16 @@ def _draw_metric(axes, history, name):
 
 
 def _draw_other(axes, history, name):
-    axes.plot(*along_epochs(history, name), color="tab:gray", linewidth=1.2)
+    axes.plot(*along_epochs(history, name), color=GRAY, linewidth=1.2)
     _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
 
 
 def _draw_time(axes, shares):
     shown = sorted(((s, part) for part, s in shares.items() if s >= 0.005), reverse=True)[:8]
     values, parts = zip(*reversed(shown), strict=True)
-    bars = axes.barh(
-        [say(part) for part in parts], [100 * value for value in values], color="tab:gray"
-    )
+    bars = axes.barh([say(part) for part in parts], [100 * value for value in values], color=GRAY)
     axes.bar_label(bars, fmt="%.0f %%", fontsize=8, padding=2)
-    axes.set_title(say("time"), fontsize=10)
+    entitle(axes, say("time"))
     axes.set_xlim(0, 115 * max(values))
     axes.set_xticks([])
     axes.tick_params(labelsize=8)
@@ -177,9 +176,9 @@ def _draw_time(axes, shares):
 def _frame(axes, title, logarithmic=False):
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(say(title), fontsize=10)
+    entitle(axes, say(title))
     axes.set_xlabel(say("epoch"), fontsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     tidy(axes, letters=8)
     if logarithmic:
         axes.set_yscale("log")

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.figures.canvas import page, panels, tidy
+from firstlight.tools.figures.canvas import entitle, page, panels, tidy
+from firstlight.tools.figures.style import BLUE, GRAY, GREEN, VERMILION, series
 from firstlight.tools.language import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TRUTH, PALE = "tab:green", 0.25
+PALE = 0.25
+TRUTH = {"color": GREEN, "ls": "--"}
 
 
 def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -> "Figure":
@@ -43,14 +45,14 @@ def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -
     axes = figure.add_subplot()
     if x.size == len(x):
         order = np.argsort(x.ravel())
-        axes.plot(x.ravel(), target, "o", color="tab:blue", markersize=3, label=say("data"))
-        axes.plot(x.ravel()[order], predicted[order], color="tab:orange", label=say("prediction"))
+        axes.plot(x.ravel(), target, "o", color=BLUE, markersize=3, label=say("data"))
+        axes.plot(x.ravel()[order], predicted[order], color=VERMILION, label=say("prediction"))
         axes.set(xlabel="x", ylabel="y")
         axes.legend(loc="best", fontsize=8, frameon=False)
     else:
         ends = [min(target.min(), predicted.min()), max(target.max(), predicted.max())]
-        axes.plot(ends, ends, color="tab:gray", linewidth=0.8)
-        axes.plot(target, predicted, "o", color="tab:blue", markersize=3, alpha=0.6)
+        axes.plot(ends, ends, color=GRAY, linewidth=0.8)
+        axes.plot(target, predicted, "o", color=BLUE, markersize=3, alpha=0.6)
         axes.set(xlabel=say("target"), ylabel=say("prediction"))
     tidy(axes)
     return figure
@@ -109,10 +111,10 @@ def fitted_curves(
     margin = 0.4 * (np.ptp(seen) or 1.0)
     for axes, curve, name in zip(axes_of, curves, titles, strict=True):
         if truth is not None:
-            axes.plot(grid, truth, color=TRUTH, lw=1.2, label="truth")
-        axes.plot(grid, curve, color="tab:red", lw=1.6, label="fit")
-        axes.plot(x, t, "o", mfc="none", mec="tab:blue", ms=5, label="data")
-        axes.set_title(name, fontsize=10)
+            axes.plot(grid, truth, **TRUTH, lw=1.2, label="truth")
+        axes.plot(grid, curve, color=VERMILION, lw=1.6, label="fit")
+        axes.plot(x, t, "o", mfc="none", mec=BLUE, ms=5, label="data")
+        entitle(axes, name)
         axes.set_ylim(seen.min() - margin, seen.max() + margin)
         tidy(axes, grid=PALE, letters=8)
     axes_of[0].legend(loc="best", fontsize=8, frameon=False)
@@ -155,13 +157,14 @@ def error_curves(
     """
     figure = page(5.2, 3.4, title)
     axes = figure.add_subplot()
-    for name, error in errors.items():
+    for index, (name, error) in enumerate(errors.items()):
         if np.shape(error) != np.shape(values):
             raise ValueError(
                 f"error_curves: expected {np.shape(values)} errors for {name!r}, as there are "
                 f"values, got {np.shape(error)}"
             )
-        axes.plot(values, error, "o-", ms=4, lw=1.5, label=name)
+        colour, line = series(index)
+        axes.plot(values, error, line, color=colour, marker="o", ms=4, lw=1.5, label=name)
     if best is not None:
         axes.axvline(best, color="0.5", ls=":", label=f"best: {best:g}")
     if log:
@@ -197,11 +200,11 @@ def coefficients(weights: Sequence[Array], titles: Sequence[str], *, title: str 
         )
     figure, axes_of = panels(len(weights), len(weights), (2.4, 2.6), title, sharey=True)
     for axes, w, name in zip(axes_of, weights, titles, strict=True):
-        colours = ["tab:blue" if value >= 0 else "tab:red" for value in w]
+        colours = [BLUE if value >= 0 else VERMILION for value in w]
         axes.bar(range(len(w)), w, color=colours)
         axes.axhline(0, color="black", lw=0.8)
         axes.set_yscale("symlog", linthresh=1.0)
-        axes.set_title(name, fontsize=10)
+        entitle(axes, name)
         axes.set_xlabel("power of x")
         axes.set_xlim(-0.7, max(len(w), 4) - 0.3)
         axes.set_xticks(range(0, max(len(w), 2), 1 if len(w) < 8 else 3))
@@ -253,10 +256,10 @@ def spread(
     margin = 0.5 * (np.ptp(truth) or 1.0)
     for axes, curves, name in zip(axes_of, predictions, titles, strict=True):
         curves = np.asarray(curves)
-        axes.plot(grid, curves[:shown].T, color="tab:red", lw=0.7, alpha=0.35)
-        axes.plot(grid, curves.mean(axis=0), color="tab:red", lw=2, label="mean of the fits")
-        axes.plot(grid, truth, color=TRUTH, lw=2, ls="--", label="truth")
-        axes.set_title(name, fontsize=10)
+        axes.plot(grid, curves[:shown].T, color=VERMILION, lw=0.7, alpha=0.35)
+        axes.plot(grid, curves.mean(axis=0), color=VERMILION, lw=2, label="mean of the fits")
+        axes.plot(grid, truth, **TRUTH, lw=2, label="truth")
+        entitle(axes, name)
         axes.set_ylim(np.min(truth) - margin, np.max(truth) + margin)
         tidy(axes, grid=PALE, letters=8)
     axes_of[0].legend(loc="best", fontsize=8, frameon=False)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.figures.canvas import panels, plain, tidy
+from firstlight.tools.figures.canvas import entitle, panels, plain, tidy
+from firstlight.tools.figures.style import BLUE, GRAY, PURPLE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("tab:orange", "tab:blue", "tab:gray", "tab:purple")
+COLOURS = (VERMILION, BLUE, GRAY, PURPLE)
 ROW = 0.26  # inches of a layer
 
 
@@ -74,7 +75,7 @@ def layer_times(
             axes.scatter(marks, rows, 22, "black", marker="D", label="measured")
         axes.set_xscale("log")
         axes.set_yticks(rows, map(plain, layers))
-        axes.set_title(plain(panel), fontsize=10)
+        entitle(axes, panel)
         axes.set_xlabel("µs", fontsize=8)
         tidy(axes, letters=8)
     axes_of[0].invert_yaxis()

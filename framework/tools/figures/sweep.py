@@ -9,6 +9,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.tools.figures.canvas import page, panels, plain, tidy
+from firstlight.tools.figures.style import BLUE, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 Results: TypeAlias = Array | Sequence[float]
 Settings: TypeAlias = Mapping[str, Sequence[Any]]
 
-BEST = "crimson"
+BEST = VERMILION
 FEW_DECADES = 2  # a logarithmic axis of fewer has ticks at 2 and 5 as well
 
 
@@ -106,7 +107,7 @@ def importance_bars(shares: Mapping[str, float], *, metric: str = "the result") 
     heights = np.nan_to_num(np.array(list(shares.values()), dtype=float))
     figure = page(6.0, 0.9 + 0.36 * len(shares), f"Importance for {plain(metric)}")
     axes = figure.add_subplot()
-    axes.barh(list(map(plain, shares)), heights, color="steelblue", height=0.65)
+    axes.barh(list(map(plain, shares)), heights, color=BLUE, height=0.65)
     for row, share in enumerate(shares.values()):
         text = "too few trials to tell" if np.isnan(share) else f"{share:.0%}"
         axes.text(heights[row] + 0.01, row, text, va="center", fontsize=9)
@@ -142,7 +143,7 @@ def slices(
     values, diverged, order = _checked("slices", values, parameters, mode)
     size = {"size": (3.1, 2.7), "margin": (0.4, 0.0)}
     figure, every = panels(len(parameters), columns, **size, sharey=True)
-    colours = np.where(np.arange(len(values)) == order[0], BEST, "steelblue")
+    colours = np.where(np.arange(len(values)) == order[0], BEST, BLUE)
     apart = np.arange(len(values)) * 7 % len(values)  # neighbours in time are not side by side
     for axes, (name, given) in zip(every, parameters.items(), strict=True):
         scale = _Scale(given, name in log)
@@ -191,7 +192,7 @@ def search_progress(
     axes = figure.add_subplot()
     for trials, marker, label in ((~diverged, "o", "a trial"), (diverged, "x", "diverged")):
         if trials.any():
-            look = {"markersize": 4, "color": "steelblue", "label": label}
+            look = {"markersize": 4, "color": BLUE, "label": label}
             axes.plot(numbers[trials], values[trials], marker, **look)
     axes.step(numbers, best, where="post", color=BEST, label="the best so far")
     if log:

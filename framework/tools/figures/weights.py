@@ -8,7 +8,8 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.tools.figures.canvas import draw, page, panels, plain, scale_beside, size_of
+from firstlight.tools.figures.canvas import SCALE, draw, entitle, page, panels, scale_below, size_of
+from firstlight.tools.figures.style import BLUE
 from firstlight.tools.language import say
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ def filters(
     chosen = weights[np.argsort(-norms, kind="stable")[:count]].mean(axis=3)  # (count, H, W)
     limit = float(np.quantile(np.abs(chosen), 0.995)) or 1.0  # one huge weight hides no others
     width, height = size_of(len(chosen), columns, chosen.shape[1:])
-    figure = page(width + 0.8, height, title)
+    figure = page(width, height + SCALE, title)
     axes, limits = figure.add_subplot(), (-limit, limit)
     image = draw(axes, chosen, columns=columns, cmap="RdBu_r", limits=limits)
-    scale_beside(figure, image, say("weight"))
+    scale_below(figure, image, say("weight"))
     return figure
 
 
@@ -117,10 +118,12 @@ def histograms(
         values = np.asarray(to_host(array)).ravel()
         values = values[np.isfinite(values)].astype(np.float64)
         counts, edges = np.histogram(values, bins=min(bins, max(8, values.size // 4)))
-        axes.stairs(counts, edges, fill=True, color="tab:blue", alpha=0.8)
-        axes.axvline(0, color="black", linewidth=0.6, alpha=0.5)
-        axes.set_title(plain(name), fontsize=8)
+        axes.stairs(counts, edges, fill=True, color=BLUE, alpha=0.8)
+        if edges[0] < 0 < edges[-1]:
+            axes.axvline(0, color="black", linewidth=0.6, alpha=0.5)
+        entitle(axes, name)
         axes.set_yticks([])
-        axes.tick_params(labelsize=7)
+        axes.locator_params(axis="x", nbins=4)
+        axes.tick_params(labelsize=8)
         axes.spines[["top", "right", "left"]].set_visible(False)
     return figure

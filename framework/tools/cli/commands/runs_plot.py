@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from firstlight.runs import RunFolder
 from firstlight.runs.compare import short_labels
+from firstlight.runs.experiments import grouped
 from firstlight.support import files
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import Args, Options, checked, file_name, option
@@ -26,13 +27,17 @@ class Plot(RunsCommand):
             "--smooth WEIGHT", "weight of the previous values, from 0 to below 1", 0.0, type=WEIGHT
         ),
         option("--log", "logarithmic scale", False),
+        option("--seeds", "runs that differ in the seed only as their mean and deviation", False),
         option("-o, --output FILE", "image file to write", type=file_name(".png", ".svg", ".pdf")),
     )
 
     def run(self, args: Args) -> int:
         """Plot into a file, or on the terminal."""
         found = chosen_runs(args)
-        panels = {name: curves(name, found, args.axis) for name in args.metric.split(",")}
+        metrics = args.metric.split(",")
+        if args.seeds:
+            return self._plot_seeds(args, found, metrics)
+        panels = {name: curves(name, found, args.axis) for name in metrics}
         if args.output is None:
             for index, (name, lines) in enumerate(panels.items()):
                 tell("\n" * bool(index), end="")
@@ -42,6 +47,30 @@ class Plot(RunsCommand):
 
         x_label = AXES[args.axis]
         figure = overlay(panels, x_label=x_label, smoothing=args.smooth, log=args.log)
+        save(figure, files.made_room(args.output))
+        tell(args.output)
+        return 0
+
+    def _plot_seeds(self, args: Args, found: Sequence[RunFolder], metrics: list[str]) -> int:
+        """Plot the mean over the seeds of each setting into a file."""
+        from firstlight.tools.figures import bands, save
+
+        if args.output is None:
+            raise UsageError("--seeds: expected a file for the picture, e.g. -o curves.svg")
+        if args.smooth:
+            raise UsageError("--seeds: expected no --smooth, the mean is smooth already")
+        groups = grouped(found)
+        labels = short_labels([group[0] for group in groups])
+        names = [group[0].name for group in groups]
+        labels = names if len(set(names)) == len(names) else labels
+        panels = {name: {} for name in metrics}
+        for name, settings in panels.items():
+            curves(name, found, args.axis)  # somebody has it
+            for group, label in zip(groups, labels, strict=True):
+                having = [run for run in group if name in run.history]
+                if having:
+                    settings[label] = list(curves(name, having, args.axis).values())
+        figure = bands(panels, x_label=AXES[args.axis], log=args.log)
         save(figure, files.made_room(args.output))
         tell(args.output)
         return 0

@@ -119,6 +119,8 @@ def test_list_as_json_has_everything(cli, ids):
         ),
         (["plot", "latest", "-o", "x.gif"], "a name that ends in .png, .svg or .pdf, got x.gif"),
         (["plot", "latest", "--smooth", "1"], "a weight from 0 to below 1, got 1.0"),
+        (["plot", "latest", "--seeds"], "--seeds: expected a file for the picture, e.g. -o"),
+        (["plot", "latest", "--seeds", "--smooth", "0.5", "-o", "a.svg"], "expected no --smooth"),
         (["export", "latest", "-o", "x.xls"], "ends in .csv or .parquet, got 'x.xls'"),
     ],
 )
@@ -184,6 +186,12 @@ def test_plot_on_the_terminal_and_into_files(cli, ids):
         words = ("-m", "val_loss,val_acc", "--smooth", "0.5", "--log", "-o", f"curves{kind}")
         assert cli("runs", "plot", *ids, *words)[1] == f"curves{kind}\n"
         assert Path(f"curves{kind}").read_bytes().startswith(begin)
+
+
+def test_plot_of_the_mean_over_seeds(cli, ids):
+    code, out, _ = cli("runs", "plot", *ids, "--seeds", "-m", "val_loss", "-o", "bands.svg")
+    assert (code, out) == (0, "bands.svg\n")
+    assert Path("bands.svg").read_bytes().startswith(b"<?xml")
 
 
 def test_files_may_go_into_a_folder_that_is_not_there_yet(cli, ids):

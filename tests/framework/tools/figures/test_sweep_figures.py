@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from firstlight.tools import figures
+from firstlight.tools.figures.style import VERMILION
 
 LOSS = np.array([0.4, 0.1, 0.3, 0.2, 0.5, 0.6])
 SEARCHED = {
@@ -61,7 +62,7 @@ def test_parallel_coordinates_have_a_line_for_each_trial_and_the_best_in_red(mod
     assert [label.get_text() for label in axes.get_xticklabels()] == [*SEARCHED, "val_loss"]
     lines = [line for line in axes.lines if len(line.get_xdata()) == 4]
     assert len(lines) == 6
-    (red,) = (line for line in lines if line.get_color() == "crimson")
+    (red,) = (line for line in lines if line.get_color() == VERMILION)
     place = (np.log10(SEARCHED["lr"][best]) + 3) / 2
     np.testing.assert_allclose(red.get_ydata()[[0, -1]], [place, (LOSS[best] - 0.1) / 0.5])
     written = {text.get_text() for text in axes.texts}
@@ -121,7 +122,7 @@ def test_trials_that_diverged_are_drawn_as_the_worst(bad, mode, tmp_path):
     assert (points.get_offsets()[:, 1].min(), cross.get_offsets().tolist()) == (0.2, [[0.2, worst]])
     (axes,) = figures.parallel_coordinates(values, given, mode=mode).axes
     (dashed,) = (one for one in axes.lines if one.get_linestyle() == "--")
-    assert dashed.get_color() != "crimson"
+    assert dashed.get_color() != VERMILION
     assert dashed.get_ydata()[-1] == (1 if mode == "min" else 0)
     figures.save(figure, tmp_path / "slices.png")
     with pytest.raises(ValueError, match="slices: expected a finite result at least, got"):
