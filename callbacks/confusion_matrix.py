@@ -69,7 +69,7 @@ class ConfusionMatrix(Callback):
                 f"{classes} scores, got {len(self.classes)}"
             )
         from firstlight.tools.figures import confusion_counts
-        from firstlight.tools.figures.classification import ignored_by
+        from firstlight.tools.figures.labels import ignored_by
 
         predicted = to_host(scores.argmax(axis=1))
         counts = confusion_counts(target, predicted, classes, ignore_index=ignored_by(module))

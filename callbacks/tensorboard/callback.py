@@ -63,8 +63,8 @@ class TensorBoard(Callback):
     activations : bool
         The output of each layer for the same few samples.
     images : bool
-        Samples, filters of the first layer, mistakes, confusion matrix, attention, as far as they
-        suit model and data.
+        Samples, filters of the first layer, mistakes, confusion matrix, calibration, attention,
+        as far as they suit model and data.
     pr_curves : bool
         Precision against recall for each class of the validation data.
     embeddings : bool

@@ -10,7 +10,6 @@ import numpy as np
 from firstlight.callbacks._shared.activations import layer_outputs
 from firstlight.callbacks.tensorboard.graph import model_graph
 from firstlight.callbacks.tensorboard.scene import Scene
-from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.files import forgiving
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 GRAPH_SAMPLES = 2  # enough to see shapes
 SHOWN = 32  # samples
-LAYERS = 8  # whose attention is shown, at most
-TOKENS = 40  # of a text, at most
 CLASSES = 20  # with a precision-recall curve, at most
 SHEET = 8192  # pixels: TensorBoard takes no larger sheet of images for the projector
 
@@ -101,8 +98,8 @@ class Pictures(Panel):
     """The pictures that suit the model and its data.
 
     The samples once; after each epoch the first layer's filters, for classifiers the most
-    confident mistakes and the confusion matrix of the validation, and for models with attention
-    the attention of each head.
+    confident mistakes, confusion matrix and calibration of the validation, and for models with
+    attention the attention of each head.
     """
 
     needs_scores = True
@@ -128,10 +125,13 @@ class Pictures(Panel):
             names = scene.class_names(probabilities.shape[1])
             counts = figures.confusion_counts(target, probabilities.argmax(axis=1), len(names))
             yield "confusion_matrix/val", figures.confusion_matrix(counts, names)
+            if np.isfinite(probabilities).all():
+                yield "calibration/val", figures.calibration(target, probabilities, names)
             if are_images(scene.worst[0]) and len(scene.worst[0]):
                 yield "mistakes/val", figures.mistakes(*scene.worst, names)
         if x is not None:
-            yield from self._attention(scene)
+            tokenizer = scene.trainer.data.tokenizer
+            yield from figures.attention_album(scene.module, scene.x, tokenizer)
 
     @staticmethod
     def _titles(scene: Scene) -> list[str] | None:
@@ -139,22 +139,6 @@ class Pictures(Panel):
         if y is None or y.ndim != 1 or y.dtype.kind not in "iu":
             return None
         return scene.names_of(y)
-
-    @staticmethod
-    def _attention(scene: Scene) -> "Iterator[tuple[str, Figure]]":
-        from firstlight.tools import figures
-
-        tokenizer = scene.trainer.data.tokenizer
-        x = scene.x[:1] if tokenizer is None else scene.x[:1, :TOKENS]
-        for name, weights in list(figures.attention_weights(scene.module, x).items())[:LAYERS]:
-            count = weights.shape[2]
-            if tokenizer is None:
-                tokens = [str(position) for position in range(count)]
-            else:
-                tokens = [tokenizer.decode([int(token)]) for token in to_host(x)[0]]
-            keys = tokens if weights.shape[3] == count else list(map(str, range(weights.shape[3])))
-            figure = figures.attention_maps(weights[0], tokens, keys=keys, title=name)
-            yield f"attention/{name}", figure
 
 
 class PRCurves(Panel):
@@ -183,9 +167,11 @@ class Embeddings(Panel):
 
     def end(self, scene: Scene) -> None:
         """Write vectors, names of classes and images."""
+        from firstlight.tools.figures import layer_vectors
+
         if not scene.samples or scene.samples[0][1].ndim != 1:
             return
-        vectors = np.concatenate([_before_last(scene.module, x) for x, _ in scene.samples])
+        vectors = np.concatenate([layer_vectors(scene.module, x) for x, _ in scene.samples])
         target = np.concatenate([to_host(y) for _, y in scene.samples])
         images = np.concatenate([to_host(x) for x, _ in scene.samples])
         names = [" ".join(name.split()) or "-" for name in scene.names_of(target)]
@@ -205,16 +191,6 @@ class Embeddings(Panel):
 def are_images(x: Array | None) -> bool:
     """Return whether an array is one of images (N, H, W, C) that can be drawn."""
     return x is not None and x.ndim == 4 and x.shape[3] in (1, 3)
-
-
-def _before_last(module: Module, x: Array) -> Array:
-    """Return the input of the last layer that has parameters, shape (N, D)."""
-    outputs = layer_outputs(module, x)
-    layers = dict(module.named_modules())
-    names = list(outputs)
-    last = max((i for i, name in enumerate(names) if layers[name].parameters()), default=0)
-    before = outputs[names[last - 1]] if last else x
-    return to_host(before).reshape(len(x), -1)
 
 
 def _squares(images: Array) -> Array | None:

@@ -8,7 +8,8 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.tools.figures.classification import as_labels, ignored_by, worst_mistakes
+from firstlight.tools.figures.classification import worst_mistakes
+from firstlight.tools.figures.labels import as_labels, ignored_by
 from firstlight.trainer import Trainer
 from firstlight.training.means import as_probabilities
 

@@ -38,9 +38,11 @@ DRAWN = {
         np.tril(RNG.random((4, 12, 12))), list("hello, world")
     ),
     "bands": lambda: figures.bands({"val_loss": SEEDS, "val_acc": SEEDS}),
+    "calibration": lambda: figures.calibration(TARGET, PROBABILITIES, NAMES),
     "coefficients": lambda: figures.coefficients([[1, -2], [3, 0.5, -9, 4]], ["M = 1", "M = 3"]),
     "confusion_matrix": lambda: figures.confusion_matrix(RNG.integers(0, 99, (10, 10)), DIGITS),
     "curves": lambda: figures.curves(RECORDS, shares={"forward": 0.6, "backward": 0.4}),
+    "embedding": lambda: figures.embedding(RNG.random((60, 2)), TARGET, NAMES, title="PCA"),
     "error_curves": lambda: figures.error_curves(
         GRID, {"training": GRID, "validation": 1 - GRID}, xlabel="degree", best=0.5
     ),
@@ -52,6 +54,7 @@ DRAWN = {
     "histograms": lambda: figures.histograms({f"body.{i}.weight": RNG.random(99) for i in (0, 2)}),
     "image_grid": lambda: figures.image_grid(IMAGES, DIGITS, title="ten digits"),
     "importance_bars": lambda: figures.importance_bars({"lr": 0.8, "norm": 0.2}),
+    "landscape": lambda: figures.landscape(GRID, np.add.outer(GRID**2, GRID**2) + 0.1),
     "layer_courses": lambda: figures.layer_courses(RECORDS),
     "layer_times": lambda: figures.layer_times(
         ["Linear", "ReLU"], {"CPU": {"launches": [1, 1], "memory": [0.5, 3]}}, {"CPU": [1, 2]}
@@ -62,7 +65,11 @@ DRAWN = {
     "occlusion": lambda: figures.occlusion(IMAGES, RNG.random((10, 8, 8)), DIGITS),
     "overlay": lambda: figures.overlay({"val_loss": CURVES, "val_acc": CURVES}, smoothing=0.5),
     "parallel_coordinates": lambda: figures.parallel_coordinates(RESULTS, TRIALS, log=["lr"]),
+    "precision_recall_curves": lambda: figures.precision_recall_curves(
+        TARGET, PROBABILITIES, NAMES
+    ),
     "predictions": lambda: figures.predictions(GRID, GRID, GRID**2),
+    "roc_curves": lambda: figures.roc_curves(TARGET, PROBABILITIES, NAMES),
     "saliency": lambda: figures.saliency(IMAGES, RNG.standard_normal((10, 8, 8, 1)), DIGITS),
     "search_progress": lambda: figures.search_progress(RESULTS),
     "slices": lambda: figures.slices(RESULTS, TRIALS, log=["lr"]),

@@ -1,19 +1,33 @@
 """Figures: functions that draw arrays with matplotlib, and functions that compute the arrays."""
 
+from firstlight.tools.figures.album import album, attention_album
 from firstlight.tools.figures.attention import attention_maps, attention_weights
 from firstlight.tools.figures.attribution import input_gradient, occlusion, occlusion_map, saliency
+from firstlight.tools.figures.calibration import (
+    calibration,
+    calibration_bins,
+    expected_calibration_error,
+)
 from firstlight.tools.figures.canvas import save
 from firstlight.tools.figures.classification import (
-    album,
     confusion_counts,
     confusion_matrix,
     mistakes,
     worst_mistakes,
 )
+from firstlight.tools.figures.embedding import embedding, layer_vectors, projected
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
+from firstlight.tools.figures.landscape import landscape, loss_landscape
 from firstlight.tools.figures.layer_courses import layer_courses
 from firstlight.tools.figures.learning_curves import curves
 from firstlight.tools.figures.overlaid_curves import bands, overlay, smoothed
+from firstlight.tools.figures.ranking import (
+    average_precision,
+    precision_recall_curves,
+    precision_recall_points,
+    roc_curves,
+    roc_points,
+)
 from firstlight.tools.figures.regression import (
     coefficients,
     error_curves,
@@ -34,14 +48,20 @@ from firstlight.tools.figures.weights import filters, first_weights, histograms
 
 __all__ = [
     "album",
+    "attention_album",
     "attention_maps",
     "attention_weights",
+    "average_precision",
     "bands",
+    "calibration",
+    "calibration_bins",
     "coefficients",
     "confusion_counts",
     "confusion_matrix",
     "curves",
+    "embedding",
     "error_curves",
+    "expected_calibration_error",
     "feature_maps",
     "filters",
     "first_weights",
@@ -51,16 +71,24 @@ __all__ = [
     "image_outputs",
     "importance_bars",
     "input_gradient",
+    "landscape",
     "layer_courses",
     "layer_times",
+    "layer_vectors",
+    "loss_landscape",
     "mistakes",
     "numbers",
     "occlusion",
     "occlusion_map",
     "overlay",
     "parallel_coordinates",
+    "precision_recall_curves",
+    "precision_recall_points",
     "predictions",
     "printed",
+    "projected",
+    "roc_curves",
+    "roc_points",
     "saliency",
     "save",
     "search_progress",

@@ -1,52 +1,23 @@
-"""Figures of a classifier: confusion matrix, most confident mistakes, and an album of all."""
+"""Figures of what a classifier predicts: confusion matrix and most confident mistakes."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firstlight.module import Module
 from firstlight.support.array import Array
-from firstlight.support.backend import to_host
-from firstlight.tools.figures.attribution import input_gradient, occlusion, occlusion_map, saliency
 from firstlight.tools.figures.canvas import page, plain
-from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
+from firstlight.tools.figures.images import image_grid
+from firstlight.tools.figures.labels import IGNORED, as_labels
 from firstlight.tools.figures.style import widest
 from firstlight.tools.figures.tables import keep_numbers
-from firstlight.tools.figures.weights import filters, first_weights
 from firstlight.tools.language import say
-from firstlight.training.means import as_probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-IGNORED = -100  # the target that `CrossEntropyLoss` leaves out by default
 WRITTEN = 20  # with more classes no counts are written into the cells
 LONG = 9  # letters of a class's name above an image
-SHOWN = 10  # images in saliency and occlusion
-LAYERS = 8  # whose feature maps are shown, at most
-
-
-def as_labels(who: str, target: Array) -> Array:
-    """Return class labels as a NumPy array of int64, in which products cannot overflow.
-
-    Raises
-    ------
-    TypeError
-        They are not integers.
-    """
-    target = np.asarray(to_host(target))
-    if target.dtype.kind not in "biu":
-        raise TypeError(
-            f"{who}: expected integer class labels, got {target.dtype}; cast with y.astype('int64')"
-        )
-    return target.astype("int64")
-
-
-def ignored_by(module: Module) -> int:
-    """Return the label that a module's loss leaves out."""
-    return getattr(getattr(module, "loss", None), "ignore_index", IGNORED)
 
 
 def confusion_counts(
@@ -219,50 +190,3 @@ def mistakes(
     table = {"true class": every[target], "predicted class": every[probabilities.argmax(axis=1)]}
     keep_numbers(figure, "mistakes", table | {"probability": probabilities.max(axis=1)})
     return figure
-
-
-def album(
-    module: Module, data: Any, scores: Array, classes: Sequence[str]
-) -> "Iterator[tuple[str, Figure]]":
-    """Yield ``(name, figure)`` of all figures that suit a trained classifier and its data.
-
-    Without images (H, W, C) that is the confusion matrix alone; `feature_maps` need layers whose
-    output is images.
-
-    Parameters
-    ----------
-    module : Module
-    data : data set
-        Of batches (x, y) with class indices y.
-    scores : array, shape (N, C)
-        The module's output for all of it.
-    classes : list of str
-    """
-    y, ignored = as_labels("album", data[np.arange(len(scores))][1]), ignored_by(module)
-    predicted = scores.argmax(axis=1)
-    counts = confusion_counts(y, predicted, len(classes), ignore_index=ignored)
-    yield "confusion_matrix", confusion_matrix(counts, classes)
-
-    def images(indices):
-        return data[np.asarray(indices)][0]
-
-    x = images([0])
-    if x.ndim != 4 or x.shape[3] not in (1, 3):
-        return
-    probabilities = as_probabilities(scores)
-    wrong = worst_mistakes(y, probabilities, ignore_index=ignored)
-    if len(wrong):
-        yield "mistakes", mistakes(images(wrong), y[wrong], probabilities[wrong], classes)
-    with suppress(ValueError):  # a first layer that does not see whole images, e.g. a row at a time
-        yield "filters", filters(first_weights(module, x.shape[1:]))
-    shown = []
-    for label in np.unique(y[y != ignored])[:SHOWN]:  # one image a class, rightly predicted if any
-        here = np.flatnonzero(y == label)
-        right = here[predicted[here] == label]
-        shown.append(int(right[0] if len(right) else here[0]))
-    x, names = images(shown), [str(classes[label]) for label in y[shown]]
-    yield "saliency", saliency(x, input_gradient(module, x, y[shown]), names)
-    yield "occlusion", occlusion(x, occlusion_map(module, x, y[shown]), names)
-    for name, maps in list(image_outputs(module, x[:1]).items())[:LAYERS]:
-        title = f"{name}: {maps.shape[3]} maps of {maps.shape[1]} x {maps.shape[2]}"
-        yield f"feature_maps_{name}", feature_maps(maps[0], title=title)

@@ -1,5 +1,7 @@
 """Tables of the numbers that figures show, for CSV files beside them."""
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,15 @@ def numbers(figure: "Figure") -> dict[str, Table]:
         columns = ("curve", _plain(x), _plain(y) if _plain(y) != _plain(x) else "value")
         tables[name] = dict(zip(columns, rows, strict=True))
     return tables
+
+
+def as_csv(table: Table) -> str:
+    """Return a table as the text of a CSV file, with a line of the columns' names above."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table)
+    writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    return text.getvalue()
 
 
 def _drawn(axes: "Axes") -> Iterator[tuple[Array, Array, Array]]:

@@ -51,7 +51,7 @@ def test_each_switch_writes_its_own_and_nothing_else(fit, switch):
     tags = read(trainer).Tags()
     found = {tag.partition("/")[0] for tag in tags["histograms"]}
     assert found == ({"histograms": {"parameters"}}.get(switch, {switch} & set(LAYERS)))
-    pictures = {"samples", "filters", "confusion_matrix/val", "mistakes/val"}
+    pictures = {"samples", "filters", "confusion_matrix/val", "calibration/val", "mistakes/val"}
     assert set(tags["images"]) == (pictures if switch == "images" else set())
     curves = {f"pr_curves/{label}" for label in range(10)} if switch == "pr_curves" else set()
     assert curves <= set(tags["tensors"])
@@ -70,7 +70,7 @@ def test_labels_that_the_loss_ignores_are_left_out(fit, digits):
     data = fl.DataSplits((x, y), val=(x, y), batch_size=40)
     trainer = fit(model, data=data, graph=False, images=True, pr_curves=True, embeddings=True)
     tags = read(trainer).Tags()
-    pictures = {"samples", "filters", "confusion_matrix/val", "mistakes/val"}
+    pictures = {"samples", "filters", "confusion_matrix/val", "calibration/val", "mistakes/val"}
     assert set(tags["images"]) == pictures
     table = np.array(read(trainer).Tensors("pr_curves/1")[-1].tensor_proto.float_val)
     assert table.reshape(6, -1)[:4, 0].sum() == (y != ignored).sum()

@@ -1,5 +1,7 @@
 """firstlight look, and the picture of firstlight data show."""
 
+from functools import partial
+
 import pytest
 
 
@@ -13,6 +15,7 @@ def test_look_draws_into_the_runs_folder(cli, trained):
     assert (code, err) == (0, "")
     (plots,) = folder.glob("runs/*/*/plots")
     names = {"confusion_matrix", "mistakes", "filters", "saliency", "occlusion"}
+    names |= {"calibration", "roc", "precision_recall", "embedding"}
     drawn = [path for path in plots.iterdir() if path.stem != "curves"]  # which the fit drew
     assert {path.stem for path in drawn} == names
     assert all(is_png(path) for path in drawn)
@@ -34,19 +37,54 @@ def test_look_at_other_samples_in_another_folder(cli, refused, trained, tmp_path
     )
 
 
-def test_look_is_for_classifiers(cli, refused):
+def test_look_draws_the_predictions_of_a_regression(cli):
     fit = ("fit", "--model", "polynomial", "--data", "polynomial", "--trainer.max_epochs", 1)
     assert cli(*fit)[0] == 0
-    assert "polynomial has no classes; look draws what classifiers do" in refused("look")
+    code, out, err = cli("look", "--csv")
+    assert (code, err) == (0, "")
+    names = [line.rpartition("/")[2] for line in out.splitlines()]
+    assert names == ["predictions.png", "predictions.csv"]
 
 
-def test_without_images_there_is_the_confusion_matrix(cli, mine, tmp_path):
+def test_look_draws_the_attention_of_a_language_model(cli, tmp_path):
+    (tmp_path / "words.txt").write_text("to be or not to be " * 50)
+    model = ("--model", "gpt", "--model.n_layer", 1, "--model.n_head", 2, "--model.n_embd", 8)
+    data = ("--data", "words.txt", "--data.block_size", 8)
+    assert cli("fit", *model, *data, "--trainer.max_steps", 1)[0] == 0
+    code, out, err = cli("look", "--split", "val")
+    assert (code, err) == (0, "")
+    (path,) = out.splitlines()
+    assert is_png(tmp_path / path)
+    assert path.rpartition("/")[2].startswith("attention_")
+
+
+@pytest.mark.slow
+def test_look_writes_numbers_and_the_landscape(cli, refused, trained, tmp_path, monkeypatch):
+    from firstlight.tools import figures
+
+    folder, _ = trained
+    few = partial(figures.loss_landscape, steps=3)
+    monkeypatch.setattr(figures, "loss_landscape", few)
+    words = "look", "--runs-dir", folder / "runs", "--output", tmp_path
+    code, out, err = cli(*words, "--landscape", "--csv", "--layer", "body.1")
+    assert (code, err) == (0, "")
+    assert is_png(tmp_path / "landscape.png")
+    lines = (tmp_path / "landscape.csv").read_text().splitlines()
+    assert (lines[0], len(lines)) == ("direction 1,direction 2,loss", 10)
+    assert len((tmp_path / "confusion_matrix.csv").read_text().splitlines()) == 101
+    assert not (tmp_path / "saliency.csv").exists()
+    assert "--layer: no layer head; there are " in refused(*words, "--layer", "head")
+
+
+def test_without_images_there_are_the_figures_of_classes(cli, mine, tmp_path):
     assert (
         cli("fit", "--model", "mine:Net", "--data", "mine:blobs", "--trainer.max_epochs", 1)[0] == 0
     )
     code, out, err = cli("look", "--split", "val")
     assert (code, err) == (0, "")
-    assert [line.rpartition("/")[2] for line in out.splitlines()] == ["confusion_matrix.png"]
+    names = ["confusion_matrix", "calibration", "roc", "precision_recall", "embedding"]
+    drawn = [line.rpartition("/")[2] for line in out.splitlines()]
+    assert drawn == [f"{name}.png" for name in names]
 
 
 @pytest.mark.parametrize("augment", [(), ("--augment", "affine,elastic"), ("--augment", "mixup")])

@@ -18,6 +18,7 @@ COLUMN = 9.8  # inches of one of three columns on A0 portrait
 
 def letters(figure):
     """Return the sizes of all visible texts."""
+    figure.set_layout_engine("none")  # which takes most of the time
     figure.draw_without_rendering()  # makes the labels of ticks
     every = figure.findobj(Text)
     return [text.get_fontsize() for text in every if text.get_visible() and text.get_text().strip()]
