@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from firstlight.support import forms, rng
     from firstlight.support.array import Array
     from firstlight.support.rng import seed_everything
-    from firstlight.tools import diagnose, figures, report, sklearn, sweeps
+    from firstlight.tools import diagnose, figures, onnx, report, sklearn, sweeps
     from firstlight.tools.loading import load, load_data
     from firstlight.trainer import Trainer
 
@@ -51,6 +51,7 @@ SHORT_NAMES = {
     "diagnose": "tools.diagnose",
     "figures": "tools.figures",
     "forms": "support.forms",
+    "onnx": "tools.onnx",
     "report": "tools.report",
     "rng": "support.rng",
     "schedules": "optim.schedules",

@@ -1,0 +1,243 @@
+"""Write a module as an ONNX file: `to_onnx`."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firstlight.module import Module
+from firstlight.support.backend import to_host
+from firstlight.support.extras import require
+from firstlight.support.files import PathLike, replacing
+from firstlight.tools.onnx import converters  # noqa: F401  registers them
+from firstlight.tools.onnx.check import check
+from firstlight.tools.onnx.graph import Graph, Value
+from firstlight.tools.onnx.model_proto import make_model, shown
+from firstlight.tools.onnx.recording import leaves, record
+from firstlight.tools.onnx.registry import function_converter, layer_converter
+from firstlight.tools.onnx.samples import Samples
+from firstlight.tools.onnx.symbolic import Dim, NotFixedError, Shaped, compared
+from firstlight.tools.onnx.traced import Ref
+
+LARGEST = 2**31 - 2**20  # bytes; a protobuf message holds less than 2 GiB
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `to_onnx` has written.
+
+    Attributes
+    ----------
+    path : Path
+    inputs, outputs : dict
+        Names, and shapes in which sizes that may vary are names.
+    nodes : int
+    error : float
+        Largest difference from NumPy, relative to the largest number of the output.
+    runtime : str
+        The program that ran the file for the comparison.
+    """
+
+    path: Path
+    inputs: dict[str, tuple[Any, ...]]
+    outputs: dict[str, tuple[Any, ...]]
+    nodes: int
+    error: float
+    runtime: str
+
+
+def to_onnx(
+    module: Module, path: PathLike, x: Any, *, metadata: Mapping[str, str] | None = None
+) -> Exported:
+    """Write a module in evaluation mode as an ONNX file, after it has been run and compared.
+
+    The module runs on samples like x, and the layers and NumPy functions that run become nodes.
+    The number of samples may vary, and the length of sequences if the module allows it. The graph
+    is run by onnxruntime, or by ONNX's own evaluator if that is not installed, on random inputs;
+    the file is written if its outputs differ from NumPy's by 1e-5 at most, relative to the largest
+    number.
+
+    Parameters
+    ----------
+    module : Module
+    path : path-like
+        A name that ends in ``.onnx``.
+    x : array, or tuple of arrays
+        A batch with the shape and dtype of the input; a tuple for several arguments of forward.
+        Integers are taken as examples of valid ones.
+    metadata : dict of str, optional
+        Further entries of the file's metadata, which have the version of firstlight, the class of
+        the module, the classes and the preprocessing of its training data.
+
+    Returns
+    -------
+    Exported
+
+    Raises
+    ------
+    ValueError
+        The name ends otherwise; the model does not fit into a file; a result differs from NumPy's,
+        and the first layer that does is named; the result depends on the batch size or on values
+        in a way that a graph cannot have.
+    NotImplementedError
+        A NumPy function without a converter; the message says where it is called.
+    MissingPackageError
+        The package onnx is not installed.
+    """
+    require("to_onnx", "onnx", extra="onnx")
+    who = f"{type(module).__name__}.to_onnx"
+    path = Path(path).expanduser()
+    if path.suffix != ".onnx":
+        raise ValueError(f"{who}: expected a file name that ends in .onnx, got {str(path)!r}")
+    _check_size(who, module)
+    module, inputs = _on_host(module, x)
+    samples = Samples(inputs)
+    shaped, given, outputs, sizes = _recorded(who, module, samples)
+    graph, names = _written(shaped, given, outputs, module, sizes)
+    model = make_model(graph, names, module, metadata or {})
+    runtime, error = check(who, module, model, shaped, graph, names, samples, sizes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+    described = ({v.name: tuple(map(shown, v.shape)) for v in values} for values in names)
+    return Exported(path, *described, len(model.graph.node), error, runtime)
+
+
+def _check_size(who, module):
+    size = sum(p.data.nbytes for p in module.parameters())
+    if size > LARGEST:
+        raise ValueError(
+            f"{who}: the parameters take {size / 2**30:.1f} GiB, and an ONNX file holds less than "
+            "2 GiB; export parts of the model, or keep it with module.save('model.safetensors')"
+        )
+
+
+def _on_host(module, x):
+    """Return the module and its inputs on the CPU."""
+    parameters = module.parameters()
+    if any(not isinstance(p.data, np.ndarray) for p in parameters):
+        module = copy.deepcopy(module).to(device="cpu")
+    inputs = x if isinstance(x, tuple) else (x,)
+    return module, _hosted(inputs)
+
+
+def _hosted(value):
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_hosted, value))
+    return value if value is None else np.asarray(to_host(value))
+
+
+def _recorded(who, module, samples):
+    """Return the recorded pass with as many sizes varying as the module allows."""
+    reason: Any = None
+    for varied in samples.choices():
+        try:
+            pairs = [samples.draw(varied, which) for which in (0, 1)]
+            (one, given, outputs), (two, *_) = (record(module, inputs) for inputs in pairs)
+            shaped = compared(one, two, varied)
+            break
+        except NotImplementedError:
+            raise
+        except Exception as error:  # the module refuses another length of sequences, or other sizes
+            reason = error
+            if not varied:
+                raise _not_exportable(who, error) from error
+    if not varied:
+        count = samples.first.shape[0]
+        warnings.warn(
+            f"{who}: the number of samples is fixed to {count}, that of x: {reason}", stacklevel=4
+        )
+    return shaped, given, outputs, varied
+
+
+def _not_exportable(who, error):
+    if isinstance(error, NotFixedError):
+        return ValueError(
+            f"{who}: {error}; a graph has the same nodes and constants for all inputs. Choose by "
+            "values with np.where, and create arrays like the input, e.g. np.zeros_like(x, "
+            "shape=...)"
+        )
+    return error
+
+
+def _written(shaped: Shaped, given: Any, outputs: Any, module: Module, sizes: Any):
+    """Return the graph, and the values of its inputs and outputs."""
+    arrays = leaves(given)
+    floats = [p.dtype for p in module.parameters()] + [a.dtype for a in arrays]
+    dtype = next((d for d in floats if np.dtype(d).kind == "f"), np.dtype("float32"))
+    graph, values = Graph(module, dtype), {}
+    for index, array in enumerate(arrays):
+        name = "input" if len(arrays) == 1 else f"input_{index}"
+        shape = shaped.shapes[array.ref.index]
+        values[array.ref.index] = Value(name, shape, array.dtype)
+        graph.reserve(name)
+        for axis, size in enumerate(shape):
+            if isinstance(size, Dim) and size.factor == 1 and len(size.powers) == 1:
+                graph.sizes.setdefault(size.powers[0][0], (name, axis))
+    for step in shaped.steps:
+        with graph.inside(step.scope):
+            _write_step(graph, shaped, step, values)
+    found = leaves(outputs)
+    names = _output_names(outputs, len(found))
+    results = [values[array.ref.index] for array in found if hasattr(array, "ref")]
+    if len(results) < len(found) or not found:
+        raise ValueError(
+            "the output does not depend on the input; nothing in forward uses it, or it was "
+            "changed into an array of another kind"
+        )
+    graph.scope = ""
+    results = [graph.finished(value, name) for value, name in zip(results, names, strict=True)]
+    graph.written = values
+    return graph, ([values[array.ref.index] for array in arrays], results)
+
+
+def _output_names(outputs, count):
+    if isinstance(outputs, dict):
+        return [f"output_{name}" for name in outputs]
+    return ["output"] if count == 1 else [f"output_{index}" for index in range(count)]
+
+
+def _write_step(graph, shaped, step, values):
+    """Write the nodes of one step, and enter its outputs in the values by index."""
+    like = [
+        Value("", shaped.shapes[ref.index], shaped.trace.values[ref.index].dtype)
+        for ref in step.outputs
+    ]
+    args, options = (_resolved(part, values) for part in (step.args, step.options))
+    if step.layer is not None:
+        write = layer_converter(step.layer)
+        args = (step.layer, *args)
+    else:
+        write = function_converter(step.name)
+    try:
+        if write is None:
+            raise NotImplementedError("it has no converter")
+        if "result" in inspect.signature(write).parameters:
+            options = {**options, "result": like[0]}
+        made = write(graph, *args, **options)
+    except (NotImplementedError, TypeError) as error:
+        raise NotImplementedError(
+            f"{step} in {step.scope or 'the model'} cannot be written as ONNX: {error}; use other "
+            "functions, or register a converter for the layer with firstlight.onnx.converter"
+        ) from error
+    made = made if isinstance(made, (tuple, list)) else [made]
+    for ref, value, known in zip(step.outputs, made, like, strict=True):
+        constant = value.constant
+        values[ref.index] = replace(known, name=value.name, order=value.order, constant=constant)
+
+
+def _resolved(item, values):
+    if isinstance(item, Ref):
+        return values[item.index]
+    if type(item) in (tuple, list):
+        return type(item)(_resolved(part, values) for part in item)
+    if type(item) is dict:
+        return {name: _resolved(part, values) for name, part in item.items()}
+    return item
