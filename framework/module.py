@@ -30,6 +30,7 @@ from firstlight.support.step_output import StepOutput, denominators, no_loss
 
 if TYPE_CHECKING:
     from firstlight.support.summary import Summary
+    from firstlight.tools.onnx import Exported
     from firstlight.trainer import Trainer
 
 
@@ -349,6 +350,27 @@ class Module:
         from firstlight.support.summary import summarize
 
         return summarize(self, x)
+
+    def to_onnx(self, path: str | PurePath, x: Any) -> Exported:
+        """Write the module in evaluation mode as an ONNX file; see `firstlight.onnx.to_onnx`.
+
+        Parameters
+        ----------
+        path : path-like
+            A name that ends in ``.onnx``.
+        x : array, or tuple of arrays
+            A batch as forward takes it; the number of samples may be another in the file.
+
+        Raises
+        ------
+        ValueError, NotImplementedError
+            The module cannot be written as a graph, or its result differs; the layer is named.
+        MissingPackageError
+            The package onnx is not installed.
+        """
+        from firstlight.tools.onnx import to_onnx
+
+        return to_onnx(self, path, x)
 
     @property
     def _name(self):

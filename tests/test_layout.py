@@ -63,6 +63,7 @@ EXCEPTIONS = {
     "firstlight.fast.cuda.means -> firstlight.training.means": "losses and metrics on a GPU",
     "firstlight.support.import_paths -> firstlight.data.splits": "what a data set is",
     "firstlight.module -> firstlight.checkpoints.model_file": "Module.save writes a file",
+    "firstlight.module -> firstlight.tools.onnx": "Module.to_onnx writes a file",
     "firstlight.runs.history -> firstlight.tools.figures": "History.plot",
 }
 

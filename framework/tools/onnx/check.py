@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from firstlight.support import forms
 from firstlight.support.array import Array
 from firstlight.support.extras import installed
 from firstlight.support.summary import undisturbed
-from firstlight.tools.onnx.graph import Graph, Value
+from firstlight.tools.onnx.graph import Written
 from firstlight.tools.onnx.recording import leaves
 from firstlight.tools.onnx.samples import Samples
 from firstlight.tools.onnx.symbolic import Shaped
@@ -24,8 +25,7 @@ def check(
     module: Module,
     model: Any,
     shaped: Shaped,
-    graph: Graph,
-    names: Any,
+    written: Written,
     samples: Samples,
     sizes: Any,
 ) -> tuple[str, float]:
@@ -41,28 +41,27 @@ def check(
     ValueError
         It is above 1e-5.
     """
-    inputs, outputs = names
-    worst = 0.0
+    worst, run = 0.0, Runner(model)
     trials = [{name: pair[which] for name, pair in sizes.items()} for which in (0, 1)]
     trials += [trials[1] | {"N": 1}] if "N" in sizes else []
-    run, runtime = runner(model)
     for trial in trials:
         given = samples.with_sizes(trial)
-        feeds = {value.name: array for value, array in zip(inputs, leaves(given), strict=True)}
+        feeds = {
+            value.name: array for value, array in zip(written.inputs, leaves(given), strict=True)
+        }
         expected = leaves(_evaluated(module, given))
-        found = run(feeds)
-        for value, ours, theirs in zip(outputs, expected, found, strict=True):
+        for value, theirs, ours in zip(written.outputs, run(feeds), expected, strict=True):
             error = difference(theirs, ours)
             worst = max(worst, error)
             if not error <= TOLERANCE:
-                told = first_difference(model, shaped, graph, inputs)
+                varied = ", ".join(f"{name} = {size}" for name, size in trial.items())
                 raise ValueError(
-                    f"{who}: {value.name} of the graph, run by {runtime} on inputs with {trial}, "
-                    f"differs from NumPy's by {error:.2g} of its largest number; {told}. Nothing "
-                    "was written; if the layer's forward uses views of arrays that it changes "
-                    "later, let it compute new arrays"
+                    f"{who}: the graph's {value.name}, computed by {run.name} for random inputs "
+                    f"({varied or 'of the given size'}), differs from NumPy's by {error:.2g} of "
+                    f"its largest number; {first_difference(model, shaped, written)}. "
+                    "Nothing was written"
                 )
-    return runtime, worst
+    return run.name, worst
 
 
 def _evaluated(module, given):
@@ -87,16 +86,18 @@ def difference(found: Array, expected: Array) -> float:
     return float(gap.max() / max(scale, np.finfo(expected.dtype).tiny))
 
 
-def first_difference(model: Any, shaped: Shaped, graph: Graph, inputs: list[Value]) -> str:
+def first_difference(model: Any, shaped: Shaped, written: Written) -> str:
     """Name the first layer or function whose output differs in the recorded pass."""
     import onnx
 
-    trace = shaped.trace
+    trace, graph = shaped.trace, written.graph
     made = {name for node in model.graph.node for name in node.output}
     places = []
     for step in shaped.steps:
         for ref in step.outputs:
-            value = graph.written[ref.index]
+            value = written.values.get(ref.index)
+            if value is None:
+                continue
             name = graph.renamed.get(value.name, value.name)
             if name in made:
                 places.append((step, name, value, trace.values[ref.index]))
@@ -104,41 +105,63 @@ def first_difference(model: Any, shaped: Shaped, graph: Graph, inputs: list[Valu
     more.CopyFrom(model)
     del more.graph.output[:]
     more.graph.output.extend(onnx.ValueInfoProto(name=name) for name in {p[1] for p in places})
-    run, _ = runner(more)
     order = [output.name for output in more.graph.output]
     feeds = {
-        value.name: trace.values[index] for index, value in graph.written.items() if value in inputs
+        value.name: trace.values[index]
+        for index, value in written.values.items()
+        if value in written.inputs
     }
-    found = dict(zip(order, run(feeds), strict=True))
+    found = dict(zip(order, Runner(more)(feeds), strict=True))
     for step, name, value, ours in places:
         stored = (
             ours if value.order is None or name in graph.outputs else ours.transpose(value.order)
         )
         if not (error := difference(found[name], stored)) <= TOLERANCE:
             return f"the first layer that differs is {step}, by {error:.2g}"
-    return "each layer agrees in the recorded pass, so forward has a course of its own there"
+    return (
+        "each layer agrees in the pass that was recorded, so forward computes something else for "
+        "other inputs: look for conditions on values, and for views of arrays that are changed"
+    )
 
 
-def runner(model: Any) -> tuple[Any, str]:
-    """Return a function from inputs by name to the list of outputs, and the program's name.
+class Runner:
+    """Runs a model: a function from inputs by name to the list of outputs.
 
     It is onnxruntime if it is installed and has all operators for the model's dtypes, else ONNX's
     own evaluator.
+
+    Attributes
+    ----------
+    name : str
+        Program and version.
     """
-    if installed("onnxruntime"):
-        import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level, options.intra_op_num_threads = 4, 1
-        try:
-            session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-            return lambda feeds: session.run(None, feeds), f"onnxruntime {onnxruntime.__version__}"
-        except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
-            pass  # float64 for some operators
-    import onnx
-    from onnx.reference import ReferenceEvaluator
+    def __init__(self, model: Any) -> None:
+        self._model: Any = model
+        self._session: Any = None
+        if installed("onnxruntime"):
+            import onnxruntime
 
-    evaluator = ReferenceEvaluator(model)
-    return lambda feeds: evaluator.run(None, feeds), f"the evaluator of onnx {onnx.__version__}"
+            self.name = f"onnxruntime {onnxruntime.__version__}"
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level, options.intra_op_num_threads = 4, 1
+            content, where = model.SerializeToString(), ["CPUExecutionProvider"]
+            with contextlib.suppress(Exception):  # no float64 for some operators
+                self._session = onnxruntime.InferenceSession(content, options, where)
+        if self._session is None:
+            self._use_evaluator()
+
+    def __call__(self, feeds: dict[str, Array]) -> list[Array]:
+        """Return the outputs."""
+        if self._session is not None:
+            with contextlib.suppress(Exception):  # no float64, found out late
+                return self._session.run(None, feeds)
+            self._use_evaluator()
+        return self._evaluator.run(None, feeds)
+
+    def _use_evaluator(self):
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        self._session, self.name = None, f"the evaluator of onnx {onnx.__version__}"
+        self._evaluator = ReferenceEvaluator(self._model)

@@ -18,13 +18,13 @@ from firstlight.support.extras import require
 from firstlight.support.files import PathLike, replacing
 from firstlight.tools.onnx import converters  # noqa: F401  registers them
 from firstlight.tools.onnx.check import check
-from firstlight.tools.onnx.graph import Graph, Value
+from firstlight.tools.onnx.graph import Graph, Value, Written
 from firstlight.tools.onnx.model_proto import make_model, shown
 from firstlight.tools.onnx.recording import leaves, record
 from firstlight.tools.onnx.registry import function_converter, layer_converter
 from firstlight.tools.onnx.samples import Samples
 from firstlight.tools.onnx.symbolic import Dim, NotFixedError, Shaped, compared
-from firstlight.tools.onnx.traced import Ref
+from firstlight.tools.onnx.traced import Ref, refs_in
 
 LARGEST = 2**31 - 2**20  # bytes; a protobuf message holds less than 2 GiB
 
@@ -100,14 +100,17 @@ def to_onnx(
     module, inputs = _on_host(module, x)
     samples = Samples(inputs)
     shaped, given, outputs, sizes = _recorded(who, module, samples)
-    graph, names = _written(shaped, given, outputs, module, sizes)
-    model = make_model(graph, names, module, metadata or {})
-    runtime, error = check(who, module, model, shaped, graph, names, samples, sizes)
+    written = _written(who, shaped, given, outputs, module)
+    model = make_model(written, module, metadata or {})
+    runtime, error = check(who, module, model, shaped, written, samples, sizes)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
-    described = ({v.name: tuple(map(shown, v.shape)) for v in values} for values in names)
-    return Exported(path, *described, len(model.graph.node), error, runtime)
+    inputs, outputs = (
+        {v.name: tuple(map(shown, v.shape)) for v in values}
+        for values in (written.inputs, written.outputs)
+    )
+    return Exported(path, inputs, outputs, len(model.graph.node), error, runtime)
 
 
 def _check_size(who, module):
@@ -167,8 +170,8 @@ def _not_exportable(who, error):
     return error
 
 
-def _written(shaped: Shaped, given: Any, outputs: Any, module: Module, sizes: Any):
-    """Return the graph, and the values of its inputs and outputs."""
+def _written(who: str, shaped: Shaped, given: Any, outputs: Any, module: Module):
+    """Return the graph with its inputs and outputs."""
     arrays = leaves(given)
     floats = [p.dtype for p in module.parameters()] + [a.dtype for a in arrays]
     dtype = next((d for d in floats if np.dtype(d).kind == "f"), np.dtype("float32"))
@@ -181,21 +184,31 @@ def _written(shaped: Shaped, given: Any, outputs: Any, module: Module, sizes: An
         for axis, size in enumerate(shape):
             if isinstance(size, Dim) and size.factor == 1 and len(size.powers) == 1:
                 graph.sizes.setdefault(size.powers[0][0], (name, axis))
-    for step in shaped.steps:
+    found = leaves(outputs)
+    for step in _needed(shaped.steps, found):
         with graph.inside(step.scope):
             _write_step(graph, shaped, step, values)
-    found = leaves(outputs)
     names = _output_names(outputs, len(found))
     results = [values[array.ref.index] for array in found if hasattr(array, "ref")]
     if len(results) < len(found) or not found:
         raise ValueError(
-            "the output does not depend on the input; nothing in forward uses it, or it was "
-            "changed into an array of another kind"
+            f"{who}: expected outputs that are computed from the input, got one that is the same "
+            "for all inputs; return what forward computes from x"
         )
     graph.scope = ""
     results = [graph.finished(value, name) for value, name in zip(results, names, strict=True)]
-    graph.written = values
-    return graph, ([values[array.ref.index] for array in arrays], results)
+    return Written(graph, [values[array.ref.index] for array in arrays], results, values)
+
+
+def _needed(steps, outputs):
+    """Return the steps that the outputs depend on."""
+    wanted = {array.ref for array in outputs if hasattr(array, "ref")}
+    kept: list[Any] = []
+    for step in reversed(steps):
+        if wanted.intersection(step.outputs):
+            kept.insert(0, step)
+            wanted |= set(refs_in((step.args, step.options)))
+    return kept
 
 
 def _output_names(outputs, count):

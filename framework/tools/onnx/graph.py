@@ -219,6 +219,24 @@ class Graph(Nodes):
         return replace(item, name=self.cast(item.name, item.dtype, dtype), dtype=np.dtype(dtype))
 
 
+@dataclass
+class Written:
+    """A graph, and where the arrays of the recorded pass are in it.
+
+    Attributes
+    ----------
+    graph : Graph
+    inputs, outputs : list of Value
+    values : dict of int to Value
+        By `Ref`'s index.
+    """
+
+    graph: Graph
+    inputs: list[Value]
+    outputs: list[Value]
+    values: dict[int, Value]
+
+
 def first_order(rank: int) -> tuple[int, ...] | None:
     """Return the order of axes that moves the last to place 1; None if it is there."""
     return (0, rank - 1, *range(1, rank - 1)) if rank > 2 else None

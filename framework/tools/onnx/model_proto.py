@@ -9,21 +9,19 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.tools.onnx.graph import Graph
+from firstlight.tools.onnx.graph import Written
 from firstlight.tools.onnx.symbolic import Dim
 
 OPSET = 20
 IR_VERSION = 9  # of ONNX 1.15, the first with this opset
 
 
-def make_model(graph: Graph, names: Any, module: Module, metadata: Mapping[str, str]) -> Any:
+def make_model(written: Written, module: Module, metadata: Mapping[str, str]) -> Any:
     """Return a graph as a checked model with metadata.
 
     Parameters
     ----------
-    graph : Graph
-    names : (list of Value, list of Value)
-        Inputs and outputs.
+    written : Written
     module : Module
     metadata : dict of str
         Entries in addition to the usual ones.
@@ -33,8 +31,9 @@ def make_model(graph: Graph, names: Any, module: Module, metadata: Mapping[str, 
 
     import firstlight
 
-    described = [[_info(value) for value in values] for values in names]
-    graph.drop_unused([value.name for value in names[1]])
+    graph = written.graph
+    described = [list(map(_info, values)) for values in (written.inputs, written.outputs)]
+    graph.drop_unused([value.name for value in written.outputs])
     constants = [numpy_helper.from_array(a, name) for name, a in graph.constants.items()]
     made = helper.make_graph(graph.nodes, type(module).__name__, *described, constants)
     model = helper.make_model(
@@ -45,7 +44,7 @@ def make_model(graph: Graph, names: Any, module: Module, metadata: Mapping[str, 
         producer_version=firstlight.__version__,
     )
     helper.set_model_props(
-        model, _metadata(module, names[0], firstlight.__version__) | dict(metadata)
+        model, _metadata(module, written.inputs, firstlight.__version__) | dict(metadata)
     )
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -165,7 +165,7 @@ class Traced(NDArrayOperatorsMixin):
     def __setitem__(self, key, new):
         whole = self.value.copy()
         whole[plain(key)] = plain(new)
-        region = whole[plain(key)].shape
+        region = () if holds_traced(key) else whole[plain(key)].shape
         self.ref = self.trace.record("setitem", (self, key, new, region), {}, whole).ref
 
     def __len__(self):
@@ -230,7 +230,10 @@ class Traced(NDArrayOperatorsMixin):
         if name in METHODS:
             function = getattr(np, name)
             return lambda *args, **options: function(self, *args, **options)
-        raise AttributeError(f"{name} of an array in forward: no export to ONNX is known for it")
+        raise AttributeError(
+            f"{_caller()}: {name} of an array that is computed from the input cannot be recorded "
+            "for ONNX; use functions of NumPy"
+        )
 
 
 METHODS = (
@@ -265,6 +268,16 @@ def holds_traced(value: Any) -> bool:
     if type(value) in (tuple, list, dict):
         return any(map(holds_traced, parts))
     return isinstance(value, Traced)
+
+
+def refs_in(value: Any) -> list[Ref]:
+    """Return each `Ref` in nested tuples, lists and dicts."""
+    if isinstance(value, Ref):
+        return [value]
+    parts = value.values() if type(value) is dict else value
+    return (
+        [r for part in parts for r in refs_in(part)] if type(value) in (tuple, list, dict) else []
+    )
 
 
 def _holds_array(result):

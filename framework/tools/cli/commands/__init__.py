@@ -22,6 +22,7 @@ def register_commands(registry: Registry) -> None:
     add("explain", "check:Explain", "go through one step of a model, layer by layer")
     add("profile", "profile:Profile", "measure each layer's time, memory and speed in a step")
     add("predict", "predict:Predict", "write a run's predictions to a file")
+    add("export", "export:Export", "write a run's model as an ONNX file")
     add("slurm", "slurm:Slurm", "write a batch script that trains on a cluster")
     add("sweep", "sweep:Sweep", "train with many settings, and rank them")
     add("runs", "runs:Runs", "list, compare, plot, tag and delete runs")
