@@ -1,8 +1,8 @@
-"""Panels of 16 columns of a matrix, and the products of other matrices with them, by address.
+"""Panels of columns of a matrix, and the products of other matrices with them, by address.
 
-A tile has 6 rows (12 with AVX-512) of the one factor, or 4, and 16 columns of the other, which is
-read line by line. A panel is packed, its lines one after the other and filled up with zeros, or
-read where it is.
+A tile has 6 rows of the one factor, or 4, and 16 columns of the other, which is read line by line.
+With AVX-512 it has 12 rows and 32 columns, or 16 at the edge. A panel has as many columns. It is
+packed, its lines one after the other and filled up with zeros, or read where it is.
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from numba import carray
 from firstlight.fast.compiled.code_cache import cached_njit
 from firstlight.fast.compiled.product_tile import (
     COLUMNS,
+    LANES,
     copy_line,
     copy_transposed,
     numbers,
@@ -18,12 +19,14 @@ from firstlight.fast.compiled.product_tile import (
 )
 from firstlight.fast.compiled.tile import WIDE_REGISTERS
 
-HIGH, LOW = 12 if WIDE_REGISTERS else 6, 4  # rows of a tile: 12 sums in registers, or 4
+HIGH, LOW = 12 if WIDE_REGISTERS else 6, 4  # rows of a tile
 BYTES = 4  # of a number
+BLOCK = 256  # products that are summed at a time, so that a panel's lines stay in the cache
 LINE = COLUMNS * BYTES
 EDGE = LOW * LINE  # bytes of memory for a tile at the edge
 
-_high, _low = tile_of(HIGH), tile_of(LOW)
+_high, _low = tile_of(HIGH, COLUMNS), tile_of(LOW, COLUMNS)
+_high_narrow, _low_narrow = tile_of(HIGH, LANES), tile_of(LOW, LANES)
 
 
 @cached_njit()
@@ -34,10 +37,11 @@ def panels(count: int) -> int:
 
 @cached_njit(error_model="numpy")
 def pack(matrix: int, row: int, rows: int, columns: int, to: int) -> None:
-    """Copy up to 16 columns of a matrix whose rows are ``row`` bytes apart."""
+    """Copy the columns of a panel of a matrix whose rows are ``row`` bytes apart."""
     if columns == COLUMNS:
         for t in range(rows):
-            copy_line(matrix + t * row, to + t * LINE)
+            for lane in range(0, LINE, LANES * BYTES):
+                copy_line(matrix + t * row + lane, to + t * LINE + lane)
     else:
         for t in range(rows):
             source = carray(numbers(matrix + t * row), (columns,))
@@ -48,18 +52,20 @@ def pack(matrix: int, row: int, rows: int, columns: int, to: int) -> None:
 
 @cached_njit(error_model="numpy")
 def pack_transposed(matrix: int, row: int, rows: int, columns: int, to: int) -> None:
-    """Copy up to 16 columns of a transposed matrix: of the matrix, 16 rows of ``rows`` numbers."""
-    whole = rows // COLUMNS * COLUMNS if columns == COLUMNS else 0
-    for t in range(0, whole, COLUMNS):
-        copy_transposed(matrix + t * BYTES, row, to + t * LINE)
+    """Copy the columns of a panel of a transposed matrix, which are rows of the matrix."""
+    whole, copied = rows // LANES * LANES, columns // LANES * LANES
+    for t in range(0, whole, LANES):
+        for q in range(0, copied, LANES):
+            copy_transposed(matrix + t * BYTES + q * row, row, to + t * LINE + q * BYTES, LINE)
     packed = carray(numbers(to), (rows, COLUMNS))
     for q in range(COLUMNS):
+        first = whole if q < copied else 0
         if q < columns:
             source = carray(numbers(matrix + q * row), (rows,))
-            for t in range(whole, rows):
+            for t in range(first, rows):
                 packed[t, q] = source[t]
         else:
-            for t in range(whole, rows):
+            for t in range(first, rows):
                 packed[t, q] = 0
 
 
@@ -80,25 +86,47 @@ def multiply_panel(
 ) -> None:
     """Compute any number of rows of a panel of c; see `product_tile.tile_of`.
 
-    All 16 columns of b are read, also if c has less. ``edge`` is memory for a tile.
+    Of b, 16 columns at a time are read, also if c has less. ``edge`` is memory for a tile.
     """
+    width = COLUMNS if columns == COLUMNS else LANES
+    for t in range(0, max(k, 1), BLOCK):
+        part, first, line = min(BLOCK, k - t), a + t * a_step, b + t * b_row
+        for q in range(0, columns, width):
+            count, to, shift = min(width, columns - q), c + q * BYTES, line + q * BYTES
+            more = add or t > 0
+            _multiply(first, a_row, a_step, rows, shift, b_row, part, count, to, c_row, more, edge)
+
+
+@cached_njit(error_model="numpy")
+def _multiply(a, a_row, a_step, rows, b, b_row, k, columns, c, c_row, add, edge):
+    """Compute a panel of c, or up to 16 of its columns."""
     while rows > 0:
         height = HIGH if rows >= HIGH and rows != 2 * LOW else LOW
-        if columns == COLUMNS and rows >= height:
-            if height == HIGH:
-                _high(a, a_row, a_step, b, b_row, k, c, c_row, add)
-            else:
-                _low(a, a_row, a_step, b, b_row, k, c, c_row, add)
-        else:
+        if rows < height or columns < LANES:
             height = 1 if rows < LOW else LOW
             step = a_row if height == LOW else 0  # of a single row, four times the same
-            _low(a, step, a_step, b, b_row, k, edge, LINE, False)
+            width = COLUMNS if columns == COLUMNS else LANES
+            _tile(LOW, width, a, step, a_step, b, b_row, k, edge, LINE, False)
             sums = carray(numbers(edge), (LOW, COLUMNS))
             for p in range(height):
                 out = carray(numbers(c + p * c_row), (columns,))
                 for q in range(columns):
                     out[q] = (out[q] if add else np.float32(0)) + sums[p, q]
+        else:
+            _tile(height, columns, a, a_row, a_step, b, b_row, k, c, c_row, add)
         a, c, rows = a + height * a_row, c + height * c_row, rows - height
+
+
+@cached_njit(error_model="numpy")
+def _tile(height, width, a, a_row, a_step, b, b_row, k, c, c_row, add):
+    if width == COLUMNS and height == HIGH:
+        _high(a, a_row, a_step, b, b_row, k, c, c_row, add)
+    elif width == COLUMNS:
+        _low(a, a_row, a_step, b, b_row, k, c, c_row, add)
+    elif height == HIGH:
+        _high_narrow(a, a_row, a_step, b, b_row, k, c, c_row, add)
+    else:
+        _low_narrow(a, a_row, a_step, b, b_row, k, c, c_row, add)
 
 
 @cached_njit(error_model="numpy")
@@ -120,7 +148,7 @@ def multiply_rows(
     for first in range(0, columns, COLUMNS):
         count = min(COLUMNS, columns - first)
         panel, line = b + first * BYTES, b_row
-        if count < COLUMNS:  # beyond its rows, b must not be read
+        if count % LANES:  # beyond its rows, b must not be read
             pack(panel, b_row, k, count, spare + EDGE)
             panel, line = spare + EDGE, LINE
         to = c + first * BYTES

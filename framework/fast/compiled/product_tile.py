@@ -10,9 +10,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from firstlight.fast.compiled.tile import Vectors
+from firstlight.fast.compiled.tile import WIDE_REGISTERS, Vectors
 
-COLUMNS = 16  # of a tile: two vectors of AVX2
+COLUMNS = 32 if WIDE_REGISTERS else 16  # of a tile: two vectors of AVX-512 or AVX2
+LANES = 16  # numbers that are copied at once
 _BYTE, _WORD, _NUMBER = ir.IntType(8), ir.IntType(64), ir.FloatType()
 
 
@@ -41,7 +42,7 @@ def copy_line(_, source, to):
     """Copy 16 numbers from one address to another."""
 
     def write(context, builder, signature, values):
-        code = Vectors(builder, COLUMNS)
+        code = Vectors(builder, LANES)
         source, to = (builder.inttoptr(value, _NUMBER.as_pointer()) for value in values)
         code.store(code.load(source), to)
         return context.get_dummy_value()
@@ -50,32 +51,32 @@ def copy_line(_, source, to):
 
 
 @intrinsic
-def copy_transposed(_, source, row, to):
-    """Copy 16 times 16 numbers, transposed; ``row`` is the bytes from one row of the source on.
+def copy_transposed(_, source, row, to, to_row):
+    """Copy 16 times 16 numbers, transposed; rows are ``row`` and ``to_row`` bytes apart.
 
     Four times, the first and the second half of the 16 vectors are interleaved.
     """
 
     def write(context, builder, signature, values):
-        code = Vectors(builder, COLUMNS)
+        code = Vectors(builder, LANES)
         source, to = (builder.inttoptr(values[i], _BYTE.as_pointer()) for i in (0, 2))
         lines = [
-            code.load(code.after(source, builder.mul(values[1], _WORD(i)))) for i in range(COLUMNS)
+            code.load(code.after(source, builder.mul(values[1], _WORD(i)))) for i in range(LANES)
         ]
-        half = COLUMNS // 2
+        half = LANES // 2
         for _ in range(4):
             pairs = zip(lines[:half], lines[half:], strict=True)
             lines = [code.interleaved(*pair, start) for pair in pairs for start in (0, half)]
         for i, line in enumerate(lines):
-            code.store(line, code.after(to, _WORD(i * COLUMNS * 4)))
+            code.store(line, code.after(to, builder.mul(values[3], _WORD(i))))
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 3), write
+    return types.void(*[types.int64] * 4), write
 
 
 @intrinsic
 def keep_first(_, address, count, value):
-    """Set all but the first numbers of 16 to a value."""
+    """Set all but the first numbers of a line to a value; a line has as many as a panel columns."""
 
     def write(context, builder, signature, values):
         code, lane = Vectors(builder, COLUMNS), ir.IntType(32)
@@ -90,7 +91,7 @@ def keep_first(_, address, count, value):
 
 @intrinsic
 def largest(_, address, lines):
-    """Return the largest of so many times 16 numbers, besides NaN."""
+    """Return the largest number of some lines, besides NaN."""
 
     def write(context, builder, signature, values):
         code = Vectors(builder, COLUMNS)
@@ -107,7 +108,9 @@ def largest(_, address, lines):
 
 
 def tile_of(rows: int, columns: int = COLUMNS) -> Callable[..., None]:
-    """Return a compiled tile of sums; 6 rows by 16 columns fill 12 of AVX2's 16 registers.
+    """Return a compiled tile of sums.
+
+    6 rows by 16 columns fill 12 of AVX2's 16 registers, 12 by 32 fill 24 of AVX-512's 32.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """The products of a Linear layer in register tiles, shared by a team of threads.
 
-A tile has 6 (or 4) rows of the one factor and 16 columns of the other. The columns must be
-contiguous, so they are packed into panels of 16 first, filled up with zeros. In each of the three
+A tile has rows of the one factor and columns of the other, see `panels`. The columns must be
+contiguous, so they are packed into panels first, filled up with zeros. In each of the three
 products the smaller factor is packed as a whole, and the larger is read where it is, or packed a
 panel at a time::
 
@@ -31,7 +31,6 @@ from firstlight.fast.compiled.team import chunk_signature, run
 from firstlight.support.array import Array
 
 ROWS = 24  # of W, or of dyᵀ, in a chunk
-BLOCK = 256  # numbers that are summed at a time for dW, so that their factors stay in the cache
 N, I, O, X, W, BIAS, Y, DY, DW, DB, DX, PANELS, OWN, OWN_BYTES, WORDS = range(15)  # noqa: E741
 
 
@@ -125,14 +124,10 @@ def _weight_gradient(told, part, own):
     to = told[DW] + first * i * BYTES
     for panel in range(panels(i)):
         columns = min(COLUMNS, i - panel * COLUMNS)
-        for t in range(0, n, BLOCK):
-            a = own + t * ROWS * BYTES
-            b = told[PANELS] + (panel * n + t) * LINE
-            k = min(BLOCK, n - t)
-            c = to + panel * LINE
-            multiply_panel(
-                *(a, BYTES, ROWS * BYTES, rows, b, LINE, k, columns, c, i * BYTES, True, edge)
-            )
+        b, c = told[PANELS] + panel * n * LINE, to + panel * LINE
+        multiply_panel(
+            *(own, BYTES, ROWS * BYTES, rows, b, LINE, n, columns, c, i * BYTES, True, edge)
+        )
 
 
 @cached_njit(error_model="numpy")
@@ -194,7 +189,7 @@ def outputs(job, part, thread):
 
 @cached_cfunc(chunk_signature, error_model="numpy")
 def gradients(job, chunk, thread):
-    """Compute 24 rows of dW and numbers of db, or 16 columns of dx."""
+    """Compute 24 rows of dW and numbers of db, or a panel of dx."""
     told = carray(words(job), (WORDS,))
     own = told[OWN] + thread * told[OWN_BYTES]
     if chunk < _parts(told[O]):
