@@ -1,6 +1,7 @@
 """What every test starts from."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,17 @@ def _device(monkeypatch):
             "firstlight.trainer.resolve_device",
             lambda name: resolve_device("cuda" if name == "cpu" else name),
         )
+
+
+@pytest.fixture
+def counts():
+    """What the fake GPU counts from here: "launches", "uploads", and "waits" of the host."""
+    if "fake_gpu" not in sys.modules:
+        pytest.skip("no real GPU tells how often the host waits")
+    from fake_gpu import streams
+
+    streams.counts.clear()
+    return streams.counts
 
 
 @pytest.fixture

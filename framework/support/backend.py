@@ -125,11 +125,6 @@ def using(device: str) -> Iterator[None]:
 _streams = {}
 
 
-def forget() -> None:
-    """Clear the streams, for tests that replace CuPy."""
-    _streams.clear()
-
-
 def device_name(device: str) -> str:
     """Return the name of a device, such as "NVIDIA H200"; "cpu" for the CPU."""
     if device == "cpu":

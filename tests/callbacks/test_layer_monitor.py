@@ -5,7 +5,6 @@ import warnings
 import nets
 import numpy as np
 import pytest
-import standin.module as standin
 
 import firstlight as fl
 from firstlight import nn, optim
@@ -347,20 +346,20 @@ def test_refused_arguments(name, value):
         LayerMonitor(**{name: value})
 
 
+@pytest.mark.gpu
 @pytest.mark.forms
-def test_on_a_gpu_measured_steps_run_launch_by_launch(monkeypatch):
+def test_on_a_gpu_measured_steps_run_launch_by_launch():
     reasons = []
 
     class Looks(fl.Callback):
         def on_train_batch_start(self, trainer):
             reasons.append(trainer.loop.step.reason is None)
 
-    with standin.installed(monkeypatch):
-        monitor = LayerMonitor(every_n_steps=3, show="never")
-        settings = {"runs_dir": None, "default_callbacks": False, "device": "cuda"}
-        trainer = fl.Trainer(callbacks=[monitor, Looks()], max_steps=6, **settings)
-        trainer.fit(nets.Net(nn.Linear(3, 2), optimizer=lambda p: optim.SGD(p)), tiny_data())
-        assert trainer.loop.step.reason is None
+    monitor = LayerMonitor(every_n_steps=3, show="never")
+    settings = {"runs_dir": None, "default_callbacks": False, "device": "cuda"}
+    trainer = fl.Trainer(callbacks=[monitor, Looks()], max_steps=6, **settings)
+    trainer.fit(nets.Net(nn.Linear(3, 2), optimizer=lambda p: optim.SGD(p)), tiny_data())
+    assert trainer.loop.step.reason is None
     assert reasons == [True, True, False] * 2
     assert trainer.history.steps("output_std/body.0") == [3]
 

@@ -1,4 +1,4 @@
-"""The hand-written step of examples/course/4_cupy.py, on the stand-in for CuPy, also by layers.
+"""The hand-written step of examples/course/4_cupy.py on CuPy, also by layers.
 
 docs/course/4-cupy.md states the counts.
 """
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from standin import counts, installed
+
+pytestmark = pytest.mark.gpu
 
 COURSE = Path(__file__).parents[2] / "examples" / "course"
 
@@ -30,32 +31,30 @@ def arrays(xp):
     return xp.asarray(rows), *floats
 
 
-def test_a_step_has_35_launches_and_waits_for_nothing(monkeypatch):
+def test_a_step_has_35_launches_and_waits_for_nothing(counts):
     step = function_of("4_cupy.py", "step")
     rows, x, t, *parameters = arrays(np)
     expected = step(x[rows], t[rows], *parameters, lr=0.2)
-    with installed(monkeypatch):
-        import cupy
+    import cupy
 
-        rows, x, t, *on_device = arrays(cupy)
-        counts.reset()
-        loss = step(x[rows], t[rows], *on_device, lr=0.2)
-        assert (counts.launches, counts.uploads, counts.synchronisations) == (35, 0, 0)
-        assert float(loss) == pytest.approx(float(expected), rel=1e-5)
-        assert counts.synchronisations == 1
-        for mine, same in zip(on_device, parameters, strict=True):
-            np.testing.assert_allclose(mine.get(), same, rtol=1e-5, atol=1e-7)
+    rows, x, t, *on_device = arrays(cupy)
+    counts.clear()
+    loss = step(x[rows], t[rows], *on_device, lr=0.2)
+    assert (counts["launches"], counts["uploads"], counts["waits"]) == (35, 0, 0)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert counts["waits"] == 1
+    for mine, same in zip(on_device, parameters, strict=True):
+        np.testing.assert_allclose(mine.get(), same, rtol=1e-5, atol=1e-7)
 
 
-def test_the_layers_of_the_roofline_have_the_launches_that_they_state(monkeypatch):
+def test_the_layers_of_the_roofline_have_the_launches_that_they_state(counts):
     layers = function_of("4_roofline.py", "layers")
-    with installed(monkeypatch):
-        import cupy
+    import cupy
 
-        found = {}
-        for name, (function, launches, _, _) in layers(cupy, 32, 64, 128, 10).items():
-            counts.reset()
-            function()
-            found[name] = launches, counts.launches
-        assert {name: pair for name, pair in found.items() if pair[0] != pair[1]} == {}
-        assert sum(launches for launches, _ in found.values()) == 33  # a step less x[rows], t[rows]
+    found = {}
+    for name, (function, launches, _, _) in layers(cupy, 32, 64, 128, 10).items():
+        counts.clear()
+        function()
+        found[name] = launches, counts["launches"]
+    assert {name: pair for name, pair in found.items() if pair[0] != pair[1]} == {}
+    assert sum(launches for launches, _ in found.values()) == 33  # a step less x[rows], t[rows]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from standin import installed, kernels
 
 from firstlight.support import forms
 from firstlight.support.backend import to_device, to_host
@@ -21,7 +20,9 @@ class Form:
         return np.array(to_host(x))
 
 
-@pytest.fixture(params=["lesson", "numpy", "compiled", "kernels"])
+@pytest.fixture(
+    params=["lesson", "numpy", "compiled", pytest.param("kernels", marks=pytest.mark.gpu)]
+)
 def form(request, monkeypatch):
     name = request.param
     if name == "lesson":
@@ -31,10 +32,7 @@ def form(request, monkeypatch):
     if not forms.has_fast():
         pytest.skip("FIRSTLIGHT_FAST is 0, or framework/fast is not there")
     if name == "kernels":
-        if kernels.compiler() is None:
-            pytest.skip("needs g++ to emulate kernels")
-        with installed(monkeypatch):
-            yield Form(name, "cuda:0")
+        yield Form(name, "cuda:0")
         return
     if name == "compiled":
         pytest.importorskip("numba", reason="needs numba")

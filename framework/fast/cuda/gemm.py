@@ -213,8 +213,3 @@ def load_library() -> ctypes.CDLL:
     from cuda.pathfinder import load_nvidia_dynamic_lib
 
     return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
-
-
-def forget() -> None:
-    """Clear the library and its handles, for tests that replace CuPy."""
-    _state.update(library=None, handles={})

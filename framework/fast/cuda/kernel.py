@@ -126,7 +126,7 @@ def _function(file, function, dtype, defines=()):
 
 
 def forget() -> None:
-    """Clear the cache of compiled kernels, for tests that replace CuPy."""
+    """Clear the cache of compiled kernels, for tests that replace their sources."""
     _functions.clear()
     _problem.clear()
     forget_choices()

@@ -34,9 +34,6 @@ class Kernel:
     orders : tuple of str
         In which order threads run: "rising", "falling", "mixed". The kernel runs once in each, from
         the same values.
-    typed : bool
-        If False, arrays may be of other types than the kernel's pointers, such as placeholders of
-        which it makes no use, and views.
 
     Raises
     ------
@@ -73,7 +70,6 @@ class Kernel:
         options: Sequence[str] = (),
         *,
         orders: Sequence[str] = ORDERS,
-        typed: bool = True,
     ):
         unknown = set(orders) - set(ORDERS)
         if unknown or not orders:
@@ -85,7 +81,6 @@ class Kernel:
         path = compile_kernels(source, tuple(options), names=names)
         self.name: str = name
         self.orders: tuple[str, ...] = tuple(orders)
-        self.typed: bool = typed
         self.compiled: CompiledKernel = CompiledKernel(path, name)
         self.parameters: list[str] = parameter_names(source, name, len(self.compiled.sizes))
 
@@ -117,15 +112,9 @@ class Kernel:
             If arguments do not fit, or CUDA refuses the launch.
         """
         self.check_launch(grid, block, args, shared_mem=shared_mem)
-        named = zip(self.parameters, args, self.compiled.constant, strict=True)
-        found = regions([one for one in named if isinstance(one[1], np.ndarray) and one[1].size])
-        with _memory_lock:
-            for order in self.orders:  # the results are those of the last
-                _memory.copy_in(found)
-                findings = run(self.compiled, grid, block, args, found, shared_mem, order)
-                if findings:
-                    raise KernelFault(findings)
-            _memory.copy_out(found)
+        run_in_orders(
+            self.compiled, self.parameters, grid, block, args, shared_mem, orders=self.orders
+        )
 
     def check_launch(
         self,
@@ -144,38 +133,95 @@ class Kernel:
         """
         static = self.compiled.static_shared if self.alone else 0  # else of all kernels together
         check_limits(self.name, grid, block, shared_mem + static // 64 * 64)
-        expected, compiled = len(self.parameters), self.compiled
-        if len(args) != expected:
+        check_arguments(self.compiled, self.parameters, args, typed=True)
+
+
+def check_arguments(
+    kernel: CompiledKernel, parameters: Sequence[str], args: Sequence[Any], *, typed: bool
+) -> None:
+    """Raise a TypeError or ValueError for arguments that do not fit a kernel's parameters.
+
+    Parameters
+    ----------
+    kernel : CompiledKernel
+    parameters : sequence of str
+        Names of its parameters.
+    args : sequence of numpy.ndarray, NumPy scalars
+    typed : bool
+        If False, arrays may be of other types than the kernel's pointers, such as placeholders of
+        which it makes no use, and views.
+    """
+    expected = len(parameters)
+    if len(args) != expected:
+        raise TypeError(
+            f"{kernel.name}: expected {expected} arguments ({', '.join(parameters)}), "
+            f"got {len(args)}"
+        )
+    for place, value in enumerate(args):
+        who = f"{kernel.name}: argument {place + 1}, {parameters[place]}"
+        letter, pointer = kernel.types[place], kernel.pointers[place]
+        type_name = np.dtype(letter).name if letter else "a type of its own"
+        if pointer and isinstance(value, np.int64) and value == 0:
+            continue  # no array
+        if pointer != isinstance(value, np.ndarray):
+            wanted = f"a NumPy array of {type_name}" if pointer else f"np.{type_name}(...)"
+            raise TypeError(f"{who}: expected {wanted}, got {type(value).__name__}")
+        if not pointer and not isinstance(value, np.generic):
             raise TypeError(
-                f"{self.name}: expected {expected} arguments ({', '.join(self.parameters)}), "
-                f"got {len(args)}"
+                f"{who}: expected np.{type_name}({value!r}), got Python's {value!r}, which "
+                "CuPy passes as 8 bytes"
             )
-        for place, value in enumerate(args):
-            who = f"{self.name}: argument {place + 1}, {self.parameters[place]}"
-            letter, pointer = compiled.types[place], compiled.pointers[place]
-            type_name = np.dtype(letter).name if letter else "a type of its own"
-            if pointer and isinstance(value, np.int64) and value == 0:
-                continue  # no array
-            if pointer != isinstance(value, np.ndarray):
-                wanted = f"a NumPy array of {type_name}" if pointer else f"np.{type_name}(...)"
-                raise TypeError(f"{who}: expected {wanted}, got {type(value).__name__}")
-            if not pointer and not isinstance(value, np.generic):
-                raise TypeError(
-                    f"{who}: expected np.{type_name}({value!r}), got Python's {value!r}, which "
-                    "CuPy passes as 8 bytes"
-                )
-            if letter and (self.typed or not pointer) and value.dtype != np.dtype(letter):
-                raise TypeError(f"{who}: expected {type_name}, as in the kernel, got {value.dtype}")
-            if not pointer and value.nbytes != compiled.sizes[place]:
-                raise TypeError(
-                    f"{who}: expected {compiled.sizes[place]} bytes, as in the kernel, "
-                    f"got {value.nbytes}"
-                )
-            if pointer and self.typed and not value.flags.c_contiguous:
-                raise ValueError(
-                    f"{who}: a view that is not contiguous, while a kernel sees memory as it lies; "
-                    "pass np.ascontiguousarray(...)"
-                )
+        if letter and (typed or not pointer) and value.dtype != np.dtype(letter):
+            raise TypeError(f"{who}: expected {type_name}, as in the kernel, got {value.dtype}")
+        if not pointer and value.nbytes != kernel.sizes[place]:
+            raise TypeError(
+                f"{who}: expected {kernel.sizes[place]} bytes, as in the kernel, got {value.nbytes}"
+            )
+        if pointer and typed and not value.flags.c_contiguous:
+            raise ValueError(
+                f"{who}: a view that is not contiguous, while a kernel sees memory as it lies; "
+                "pass np.ascontiguousarray(...)"
+            )
+
+
+def run_in_orders(
+    kernel: CompiledKernel,
+    parameters: Sequence[str],
+    grid: Sequence[int],
+    block: Sequence[int],
+    args: Sequence[Any],
+    shared: int,
+    *,
+    orders: Sequence[str] = ORDERS,
+) -> None:
+    """Run a compiled kernel once in each order of threads, from the same values.
+
+    Parameters
+    ----------
+    kernel : CompiledKernel
+    parameters : sequence of str
+        Names of its parameters, for messages.
+    grid, block, args
+        As for a call of `Kernel`; arrays change in place.
+    shared : int
+        Bytes of dynamic shared memory.
+    orders : sequence of str
+        The results are those of the last.
+
+    Raises
+    ------
+    KernelFault
+        With a sentence for each finding of the first order that has some.
+    """
+    named = zip(parameters, args, kernel.constant, strict=True)
+    found = regions([one for one in named if isinstance(one[1], np.ndarray) and one[1].size])
+    with _memory_lock:
+        for order in orders:
+            _memory.copy_in(found)
+            findings = run(kernel, grid, block, args, found, shared, order)
+            if findings:
+                raise KernelFault(findings)
+        _memory.copy_out(found)
 
 
 def parameter_names(source: str, name: str, count: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from standin import installed, kernels
 
 from firstlight import DataLoader, nn
 from firstlight.distributed import Communicator, sharding
@@ -96,43 +95,42 @@ ON_A_GPU = {
 }
 
 
-@pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", ON_A_GPU)
 @pytest.mark.parametrize("size", [3, 12])  # with 12 ranks two have no sample of their own
-def test_masks_on_gpus_are_those_of_the_whole_batch(name, size, monkeypatch):
+def test_masks_on_gpus_are_those_of_the_whole_batch(name, size):
     make, shape = ON_A_GPU[name]
-    with installed(monkeypatch):
-        numbers = np.random.default_rng(2)
-        layer = make().to(device="cuda:0")
-        x, dy = (to_device(numbers.standard_normal(shape, "float32"), "cuda:0") for _ in range(2))
+    numbers = np.random.default_rng(2)
+    layer = make().to(device="cuda:0")
+    x, dy = (to_device(numbers.standard_normal(shape, "float32"), "cuda:0") for _ in range(2))
 
-        def passes(rows):
-            rng.seed_everything(1)
-            rng.begin_pass()
-            layer(x[rows].copy())  # an earlier call of the pass
-            layer.train()
-            y = layer(x[rows].copy()).get()
-            return y, layer.backward(dy[rows].copy()).get()
+    def passes(rows):
+        rng.seed_everything(1)
+        rng.begin_pass()
+        layer(x[rows].copy())  # an earlier call of the pass
+        layer.train()
+        y = layer(x[rows].copy()).get()
+        return y, layer.backward(dy[rows].copy()).get()
 
-        whole = passes(slice(None))
-        assert (whole[0] == 0).any() or name == "attention"
-        for rank in range(size):
-            part = Shard.of(10, Rank(rank, size))
-            sharding.set_current(part)
-            for found, expected in zip(passes(part.rows), whole, strict=True):
-                np.testing.assert_allclose(found, expected[part.rows], rtol=1e-5, atol=1e-5)
+    whole = passes(slice(None))
+    assert (whole[0] == 0).any() or name == "attention"
+    for rank in range(size):
+        part = Shard.of(10, Rank(rank, size))
+        sharding.set_current(part)
+        for found, expected in zip(passes(part.rows), whole, strict=True):
+            np.testing.assert_allclose(found, expected[part.rows], rtol=1e-5, atol=1e-5)
 
 
-def test_data_on_a_gpu_are_shared_too(monkeypatch):
+@pytest.mark.gpu
+def test_data_on_a_gpu_are_shared_too():
     x = np.arange(22, dtype="float32").reshape(11, 2)
     loader = DataLoader((x,), 4, shuffle=True, seed=1)
     whole = [batch for (batch,) in loader]
-    with installed(monkeypatch, compiled=False):
-        for rank in range(3):
-            loader = DataLoader((x,), 4, shuffle=True, seed=1)
-            loader.keep_on("cuda:0")
-            for (found,), expected in zip(shards(loader, Rank(rank, 3)), whole, strict=True):
-                np.testing.assert_array_equal(found.get(), expected[sharding.current().rows])
+    for rank in range(3):
+        loader = DataLoader((x,), 4, shuffle=True, seed=1)
+        loader.keep_on("cuda:0")
+        for (found,), expected in zip(shards(loader, Rank(rank, 3)), whole, strict=True):
+            np.testing.assert_array_equal(found.get(), expected[sharding.current().rows])
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

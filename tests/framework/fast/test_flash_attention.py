@@ -4,7 +4,6 @@ import numpy as np
 import philox
 import pytest
 from campaigns import slow_but
-from standin import counts, installed, kernels
 
 import firstlight as fl
 from firstlight import nn
@@ -13,15 +12,9 @@ from firstlight.fast.cuda.attention import CudaAttention
 from firstlight.support import forms
 from firstlight.support.backend import to_device
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = pytest.mark.gpu
 RNG = np.random.default_rng(7)
 SEED = 11
-
-
-@pytest.fixture(autouse=True)
-def _device(monkeypatch):
-    with installed(monkeypatch):
-        yield
 
 
 def there(x):
@@ -108,14 +101,14 @@ def in_rows(x):
     return rows[:, :, 1].swapaxes(1, 2)
 
 
-def test_heads_in_rows_are_not_copied():
+def test_heads_in_rows_are_not_copied(counts):
     q, k, v, dy = numbers(35, 67, 12)
     same(computed(q, k, v, dy, place=in_rows), definition(q, k, v, dy), 1e-11)
     y, slope, *gradients = map(in_rows, (q, dy, q, k, v))
-    inputs, launches = [*map(in_rows, (q, k, v)), y], counts.launches
+    inputs, launches = [*map(in_rows, (q, k, v)), y], counts["launches"]
     stats = CudaAttention.attend(*inputs)
     CudaAttention.attend_backward(slope, *inputs, stats, *gradients)
-    assert counts.launches == launches + 2
+    assert counts["launches"] == launches + 2
 
 
 def test_numbers_of_a_head_that_are_not_side_by_side_are_copied():

@@ -113,7 +113,7 @@ def test_every_other_form_has_a_test():
             *("BlockedAdam", "BlockedAdamW", "CompiledAdam", "CompiledAdamW"),
             "CompiledZero",
         },
-        "test_standin_optimizers.py": {"CudaNorm", "CudaSGD", "CudaAdam", "CudaAdamW"},
+        "test_cuda_optimizers.py": {"CudaNorm", "CudaSGD", "CudaAdam", "CudaAdamW"},
         "test_loss_scale.py": {"CudaLossScale"},
         "test_kernel_twins.py": {"CudaAccuracy", "CudaGather", "CudaMeans"},
     }

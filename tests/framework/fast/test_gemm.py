@@ -4,19 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from standin import counts, installed, own
 
 from firstlight.fast.cuda import gemm
 from firstlight.fast.cuda.gemm import matmul, precision
 from firstlight.support.backend import to_device, using
 
+pytestmark = pytest.mark.gpu
 RNG = np.random.default_rng(5)
-
-
-@pytest.fixture(autouse=True)
-def _device(monkeypatch):
-    with installed(monkeypatch):
-        yield
 
 
 def floats(*shape, dtype="float64"):
@@ -122,16 +116,17 @@ def test_the_precision_reaches_cublas(name, code, monkeypatch):
     assert seen == [code, 70, 68]
 
 
-@own
-def test_each_stream_has_a_handle_with_a_workspace_of_its_own():
+def test_each_stream_has_a_handle_with_a_workspace_of_its_own(monkeypatch):
     a = to_device(floats(2, 2), "cuda:0")
+    monkeypatch.setitem(gemm._state, "handles", {})
     matmul(a, a)
     with using("cuda:0"):
         matmul(a, a)
         matmul(a, a)
-    library = gemm._library()
-    assert len(library.streams) == len(library.workspaces) == 2
-    assert {size for _, size in library.workspaces.values()} == {gemm.WORKSPACE}
+    handles, workspaces = zip(*gemm._state["handles"].values(), strict=True)
+    assert len({handle.value for handle in handles}) == len(handles) == 2
+    assert len({workspace.data.ptr for workspace in workspaces}) == 2
+    assert {workspace.nbytes for workspace in workspaces} == {gemm.WORKSPACE}
 
 
 def test_what_cublas_refuses_is_an_error(monkeypatch):
@@ -144,14 +139,14 @@ def test_what_cublas_refuses_is_an_error(monkeypatch):
         matmul(a, a)
 
 
-def test_without_the_library_cupys_product_does_the_work(monkeypatch):
+def test_without_the_library_cupys_product_does_the_work(monkeypatch, counts):
     monkeypatch.setattr(gemm, "load_library", lambda: 1 / 0)
-    gemm.forget()
+    monkeypatch.setitem(gemm._state, "library", None)
     a = floats(2, 2)
     x = to_device(a, "cuda:0")
     np.testing.assert_allclose(matmul(x, x).get(), a @ a)
     np.testing.assert_allclose(matmul(x, x, out=x.copy(), accumulate=True).get(), a @ a + a)
-    assert counts.launches
+    assert counts["launches"]
 
 
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])

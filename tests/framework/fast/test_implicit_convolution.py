@@ -1,10 +1,9 @@
-"""Convolutions without a matrix of patches, on the stand-in for a GPU."""
+"""Convolutions without a matrix of patches, on a GPU."""
 
 import numpy as np
 import pytest
 from campaigns import slow_but
 from random_convolutions import convolution, passes, transposed
-from standin import counts, installed, kernels
 
 from firstlight import nn
 from firstlight.fast.cuda import gemm
@@ -13,17 +12,11 @@ from firstlight.fast.cuda.implicit import ImplicitConv2d, ImplicitConvTranspose2
 from firstlight.support import forms
 from firstlight.support.backend import to_device, to_host
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = pytest.mark.gpu
 
 
 def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
-
-
-@pytest.fixture(autouse=True)
-def _device(monkeypatch):
-    with installed(monkeypatch):
-        yield
 
 
 def on_device(form, layer, *arrays):
@@ -90,15 +83,15 @@ def test_images_that_do_not_start_at_16_bytes():
         np.testing.assert_allclose(to_host(found), expected, rtol=2e-6, atol=2e-6)
 
 
-def test_one_launch_forward_and_three_backward():
+def test_one_launch_forward_and_three_backward(counts):
     layer = nn.Conv2d(4, 4, 3).to(device="cuda:0")
     x, dy = (to_device(np.ones((9, n, n, 4), "float32"), "cuda:0") for n in (8, 6))
     with forms.only(ImplicitConv2d):
-        before = counts.launches
+        before = counts["launches"]
         layer(x)
-        assert counts.launches == before + 1
+        assert counts["launches"] == before + 1
         layer.backward(dy)
-        assert counts.launches == before + 1 + 3
+        assert counts["launches"] == before + 1 + 3
 
 
 @pytest.mark.parametrize(

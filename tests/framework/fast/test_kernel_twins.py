@@ -1,9 +1,8 @@
-"""Kernels against their twins in NumPy, where no layer's test would tell: emulated on the CPU."""
+"""Kernels against their twins in NumPy, where no layer's test would tell."""
 
 import numpy as np
 import philox
 import pytest
-from standin import counts, installed, kernels
 
 import firstlight as fl
 from firstlight import Parameter, nn, optim
@@ -21,14 +20,9 @@ from firstlight.support import draws
 from firstlight.support.backend import to_device
 from firstlight.training.means import MeanMetrics
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = pytest.mark.gpu
 RNG = np.random.default_rng(7)
-
-
-@pytest.fixture(autouse=True)
-def _device(monkeypatch):
-    with installed(monkeypatch):
-        yield
+SIZES = [1, 31, 32, 33, 255, 256, 257]  # about a warp and a block
 
 
 def there(x):
@@ -49,9 +43,10 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_an_optimizers_kernel_is_its_rule(name):
-    values = [RNG.standard_normal((3, 5)), RNG.standard_normal(4), RNG.standard_normal(1)]
+def test_an_optimizers_kernel_is_its_rule(name, size):
+    values = [RNG.standard_normal((3, 5)), RNG.standard_normal(size), RNG.standard_normal(1)]
     here = [Parameter(value.copy()) for value in values]
     there_ = [Parameter(there(value.copy())) for value in values]
     optimizers = [OPTIMIZERS[name](here), OPTIMIZERS[name](there_)]
@@ -81,8 +76,20 @@ def test_a_rule_that_is_overridden_is_not_passed_by():
     assert parameter.data.get().tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("width", [1, 33, 700, 1100])
-@pytest.mark.parametrize("rows", [1, 33, 700])
+ACTIVATIONS = [nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.Sigmoid(), nn.Tanh(), nn.SiLU()]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("layer", ACTIVATIONS, ids=lambda layer: type(layer).__name__)
+def test_an_activation_is_its_lesson(layer, size):
+    x, dy = RNG.standard_normal((2, size))
+    expected = layer(x), layer.backward(dy)
+    same(layer(there(x)), expected[0])
+    same(layer.backward(there(dy)), expected[1])
+
+
+@pytest.mark.parametrize("width", [*SIZES, 700, 1023, 1024, 1025])
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 257])
 def test_layer_norm_is_its_lesson(width, rows):
     layer = nn.LayerNorm(width).to(dtype="float64")
     for parameter in layer.parameters():
@@ -101,7 +108,7 @@ def test_layer_norm_is_its_lesson(width, rows):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("affine", [{}, {"bias": False}, {"elementwise_affine": False}])
 @pytest.mark.parametrize("width", [1, 33, 1100])
-def test_layer_norm_adds_a_residual_sum_in_its_kernels(width, affine, dtype):
+def test_layer_norm_adds_a_residual_sum_in_its_kernels(width, affine, dtype, counts):
     layer, tolerance = nn.LayerNorm(width, **affine), 1e-11 if dtype == "float64" else 2e-4
     x, branch, dy, dh = RNG.standard_normal((4, 5, 7, width)).astype(dtype)
     branch[0, 0, 0], dh[1, 2, 0] = np.nan, np.inf
@@ -110,12 +117,12 @@ def test_layer_norm_adds_a_residual_sum_in_its_kernels(width, affine, dtype):
         layer.to(device=device, dtype=dtype)
         layer.zero_grad()
         transposed = put(branch.swapaxes(0, 1).copy()).swapaxes(0, 1)
-        launches = counts.launches
+        launches = counts["launches"]
         h, y = layer.forward_sum(put(x), transposed)
         given = put(dy), put(dh[:, :, ::-1].copy())[:, :, ::-1]
         dx = layer.backward_sum(*given)
         found.append([h, y, dx, *(p.grad.copy() for p in layer.parameters())])
-    assert counts.launches - launches <= 4 + 2 * len(layer.parameters())  # two of them copies
+    assert counts["launches"] - launches <= 4 + 2 * len(layer.parameters())  # two of them copies
     for one, other in zip(found[1], found[0], strict=True):
         same(one, other, tolerance)
 
@@ -138,14 +145,14 @@ def test_a_sum_is_the_lessons_where_a_tool_watches_the_layer():
 
 @pytest.mark.parametrize("denominator", [3, None, np.array(3), np.array(3, "int32"), np.array(0.5)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_means_on_the_device_are_those_on_the_host(dtype, denominator):
+def test_means_on_the_device_are_those_on_the_host(dtype, denominator, counts):
     means = [MeanMetrics(), MeanMetrics()]
     for put, one in zip((np.asarray, there), means, strict=True):
         for value in np.array([0.25, 7, 1e-3], dtype):
             d = put(denominator) if isinstance(denominator, np.ndarray) else denominator
             one.add({"loss": put(value), "acc": 1.0}, 5, {"loss": d})
     assert means[1].state_dict() == means[0].state_dict()
-    assert counts.launches
+    assert counts["launches"]
 
 
 def test_of_equal_pixels_the_first_is_the_largest_and_nan_is_larger():
@@ -176,8 +183,8 @@ def test_places_of_large_windows_do_not_fit_into_a_byte():
     same(layer.backward(y), x)
 
 
-@pytest.mark.parametrize("rows", [0, 1, 33, 257, 5000])
-@pytest.mark.parametrize("columns", [1, 33, 700])
+@pytest.mark.parametrize("rows", [0, *SIZES, 5000])
+@pytest.mark.parametrize("columns", [1, 31, 32, 33, 257])
 def test_sums_in_two_stages(rows, columns):
     x = RNG.standard_normal((rows, columns))
     same(cupy_ops.column_sums(there(x)), x.sum(axis=0))
@@ -192,7 +199,8 @@ def test_sums_in_two_stages(rows, columns):
 
 
 @pytest.mark.parametrize(
-    ("vocabulary", "count"), [(5, 0), (5, 7), (5, 3000), (2000, 0), (2000, 7), (2000, 200)]
+    ("vocabulary", "count"),
+    [(5, 3000), *((v, n) for v in (5, 2000) for n in (0, 7, 255, 256, 257))],
 )  # the table is small or large
 @pytest.mark.parametrize("skip", [None, 2])
 def test_rows_of_the_same_index_are_added(vocabulary, count, skip):
@@ -207,15 +215,16 @@ def test_rows_of_the_same_index_are_added(vocabulary, count, skip):
     same(device_table, table)
 
 
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_a_batch_is_gathered_and_scaled(dtype):
-    x, places = RNG.integers(0, 256, (9, 2, 3)).astype(dtype), np.array([8, 0, 8, 3])
+def test_a_batch_is_gathered_and_scaled(dtype, size):
+    x, places = RNG.integers(0, 256, (9, size)).astype(dtype), np.array([8, 0, 8, 3])
     here, device = (Resident(ArrayDataset(x), None, name) for name in ("cpu", "cuda:0"))
     expected = here.take_scaled(x, places, 0.25)
     same(device.take_scaled(device.arrays[0], there(places), 0.25), expected)
 
 
-@pytest.mark.parametrize("size", [1, 1000, 40_000])
+@pytest.mark.parametrize("size", [*SIZES, 40_000])
 @pytest.mark.parametrize(
     ("dtype", "scale"), [("float32", 1e30), ("float32", 1e-30), ("float64", 1)]
 )
@@ -238,8 +247,9 @@ def loss_scales(dtype="float32", scale=8.0):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bad", [None, np.inf, -np.inf, np.nan])
-def test_a_gradient_is_unscaled_and_judged(bad, dtype):
-    g, (here, device) = RNG.standard_normal(700).astype(dtype), loss_scales(dtype)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_gradient_is_unscaled_and_judged(size, bad, dtype):
+    g, (here, device) = RNG.standard_normal(size).astype(dtype), loss_scales(dtype)
     if bad is not None:
         g[-1] = bad
     device_g = there(g.copy())
@@ -277,7 +287,7 @@ def test_adams_factors_leave_out_the_steps_that_were_left_out():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (7, 37), (255, 4)])
+@pytest.mark.parametrize("shape", [*((size, 1) for size in SIZES), (7, 37), (257, 4)])
 @pytest.mark.parametrize("rows", [None, (3, 1000)])  # of several ranks
 def test_dropout_draws_the_same_mask_forward_and_backward(rows, shape, dtype):
     fl.seed_everything(3)
@@ -311,12 +321,12 @@ class Thrice(nn.Dropout):
         return 3 * x * m
 
 
-def test_a_subclass_of_dropout_draws_its_mask_on_the_device():
+def test_a_subclass_of_dropout_draws_its_mask_on_the_device(counts):
     fl.seed_everything(3)
     fl.rng.begin_pass()
-    waits = counts.synchronisations
+    waits = counts["waits"]
     y = Thrice(0.4)(there(np.ones((70, 10))))
-    assert counts.synchronisations == waits
+    assert counts["waits"] == waits
     drawn = philox.uniform(700, step=1, call=1, seed=3).reshape(70, 10)
     np.testing.assert_array_equal(y.get(), 3 * (drawn >= np.float32(0.4)))
 

@@ -1,9 +1,8 @@
-"""Half precision's loss scale, on the stand-in: which steps are left out, without the host."""
+"""Half precision's loss scale, on a GPU: which steps are left out, without the host."""
 
 import numpy as np
 import pytest
 from half_precision import Net, compare_captured, fit
-from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Parameter, callbacks, optim
@@ -11,13 +10,7 @@ from firstlight.optim.loss_scale import FIRST, GOOD, SKIPPED, LossScale
 from firstlight.support.backend import to_device
 from firstlight.training.dry_runs import dry_run, dry_step, endless_batches
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
-
-
-@pytest.fixture
-def device(monkeypatch):
-    with installed(monkeypatch) as counts:
-        yield counts
+pytestmark = pytest.mark.gpu
 
 
 RULES = {
@@ -31,7 +24,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_a_bad_step_is_left_out_as_if_it_had_not_been(name, device):
+def test_a_bad_step_is_left_out_as_if_it_had_not_been(name, counts):
     rng = np.random.default_rng(1)
     values = [rng.standard_normal((3, 5)), rng.standard_normal(4)]
     here = [Parameter(value.copy()) for value in values]
@@ -50,11 +43,11 @@ def test_a_bad_step_is_left_out_as_if_it_had_not_been(name, device):
         else:
             plain.step()
         scale.unscale(guarded.flat.grad)
-        before = device.synchronisations
+        before = counts["waits"]
         guarded.step()
         has_kernel = name not in ("rmsprop", "adagrad")
         froze = step in (min(frozen), max(frozen) + 1)
-        assert (device.synchronisations == before) == (has_kernel and not froze)
+        assert (counts["waits"] == before) == (has_kernel and not froze)
         for one, other in zip(here, there, strict=True):
             np.testing.assert_allclose(other.data.get(), one.data, rtol=1e-12, err_msg=str(step))
     assert guarded.steps == 8
@@ -73,16 +66,16 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_captured_half_precision_training_has_the_bits_of_an_uncaptured_one(name, device):
+def test_a_captured_half_precision_training_has_the_bits_of_an_uncaptured_one(name):
     compare_captured(CASES[name])
 
 
-def test_the_host_waits_at_log_points_only(device):
+def test_the_host_waits_at_log_points_only(counts):
     waits = []
 
     class Watch(fl.Callback):
         def on_train_batch_end(self, trainer):
-            waits.append(device.synchronisations)
+            waits.append(counts["waits"])
 
     trainer, _ = fit(Net(), log_every_n_steps=100, callbacks=[Watch()])
     assert trainer.step == len(waits) == 28
@@ -92,7 +85,7 @@ def test_the_host_waits_at_log_points_only(device):
 
 
 @pytest.mark.parametrize("stop", [2, 10])
-def test_resuming_is_exact_while_steps_are_left_out(stop, device, tmp_path):
+def test_resuming_is_exact_while_steps_are_left_out(stop, tmp_path):
     def run(folder, resume=None, **settings):
         fl.seed_everything(0)
         module = Net()
@@ -110,14 +103,14 @@ def test_resuming_is_exact_while_steps_are_left_out(stop, device, tmp_path):
         np.testing.assert_array_equal(found[key], array, err_msg=key)
 
 
-def test_the_scale_grows_again(device, monkeypatch):
+def test_the_scale_grows_again(monkeypatch):
     monkeypatch.setattr(LossScale, "growth_interval", 5)
     _, history = fit(Net(), max_epochs=8)
     scales = history["loss_scale"]
     assert max(after / before for before, after in zip(scales, scales[1:], strict=False)) == 2
 
 
-def test_a_gradient_that_is_never_finite_ends_the_training(device):
+def test_a_gradient_that_is_never_finite_ends_the_training():
     class Broken(Net):
         def backward(self, dy):
             return self.body.backward(dy * float("nan"))
@@ -126,14 +119,14 @@ def test_a_gradient_that_is_never_finite_ends_the_training(device):
         fit(Broken(), max_epochs=20)
 
 
-def test_nan_guard_leaves_overflow_to_the_loss_scale(device):
+def test_nan_guard_leaves_overflow_to_the_loss_scale():
     guard = callbacks.NaNGuard(action="raise")
     trainer, history = fit(Net(), callbacks=[guard])
     assert trainer.status == "finished"
     assert history["loss_scale"][-1] < FIRST
 
 
-def test_a_dry_run_leaves_the_scale_as_it_was(device):
+def test_a_dry_run_leaves_the_scale_as_it_was():
     seen = []
 
     class Tries(fl.Callback):
@@ -155,6 +148,6 @@ def test_a_dry_run_leaves_the_scale_as_it_was(device):
     assert len(history["loss_scale"]) == 28
 
 
-def test_a_float16_module_is_refused(device):
+def test_a_float16_module_is_refused():
     with pytest.raises(ValueError, match="keeps weights in float32, but the module is float16"):
         fit(Net(lambda p: optim.SGD(p, lr=0.1)).to(dtype="float16"))

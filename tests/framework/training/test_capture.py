@@ -1,4 +1,4 @@
-"""Passes captured as graphs, on the stand-in: the same bits as launch by launch, and why not."""
+"""Passes captured as graphs: the same bits as launch by launch, and why not."""
 
 import logging
 
@@ -6,22 +6,16 @@ import nets
 import numpy as np
 import pytest
 from campaigns import slow_but
-from standin import installed, kernels, own
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, models, nn, optim
+from firstlight.fast.cuda import gemm
 from firstlight.support import backend
 
 pytestmark = [  # a graph takes products of ours and random numbers drawn on the GPU
     pytest.mark.forms,
-    pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels"),
+    pytest.mark.gpu,
 ]
-
-
-@pytest.fixture
-def device(monkeypatch):
-    with installed(monkeypatch) as counts:
-        yield counts
 
 
 def images(count=22, size=8, seed=0):
@@ -77,7 +71,7 @@ CASES = {
 }
 
 
-def test_recomputing_draws_the_same_masks_again(device):
+def test_recomputing_draws_the_same_masks_again():
     def make(recompute):
         sizes = {"vocab_size": 11, "block_size": 6, "n_layer": 2, "n_head": 2, "n_embd": 8}
         return lambda: models.GPT(**sizes, dropout=0.3, recompute=recompute)
@@ -90,7 +84,7 @@ def test_recomputing_draws_the_same_masks_again(device):
 
 
 @pytest.mark.parametrize("name", slow_but(CASES, "everything", "accumulation by epoch", "gpt"))
-def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name, device):
+def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name):
     make, data, settings = CASES[name]
     trainer, state, losses = trained(make, data, **settings)
     assert trainer.loop.step.reason is None
@@ -102,7 +96,7 @@ def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name, device):
         np.testing.assert_array_equal(array, expected[key], err_msg=key)
 
 
-def test_a_schedule_and_clipping_reach_a_captured_step(device):
+def test_a_schedule_and_clipping_reach_a_captured_step():
     def extras():
         return [
             callbacks.GradientClip(max_norm=0.1),
@@ -117,7 +111,7 @@ def test_a_schedule_and_clipping_reach_a_captured_step(device):
     assert any((state[key] != plain[key]).any() for key in state)
 
 
-def test_a_number_of_a_module_that_changes_belongs_to_the_graph(device):
+def test_a_number_of_a_module_that_changes_belongs_to_the_graph():
     class Rising(fl.Callback):
         def on_train_epoch_start(self, trainer, module):
             module.body[8].p = 0.1 * trainer.epoch
@@ -192,7 +186,7 @@ class Own(Net):
         pytest.param(Own, "Own overrides training_step", marks=pytest.mark.slow),
     ],
 )
-def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, device, caplog):
+def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, caplog):
     with caplog.at_level(logging.WARNING, "firstlight"):
         trainer, state, losses = trained(make, images(40), max_epochs=2)
     assert reason in trainer.loop.step.reason
@@ -204,7 +198,7 @@ def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, 
 
 
 @pytest.mark.parametrize("hook", ["on_before_backward", "on_after_backward"])
-def test_a_hook_between_forward_and_backward_turns_capture_off(hook, device, caplog):
+def test_a_hook_between_forward_and_backward_turns_capture_off(hook, caplog):
     calls = []
     callback = type("Watches", (fl.Callback,), {hook: lambda self: calls.append(1)})()
     with caplog.at_level(logging.WARNING, "firstlight"):
@@ -218,7 +212,7 @@ def test_a_hook_between_forward_and_backward_turns_capture_off(hook, device, cap
 
 
 @pytest.mark.parametrize("hook", ["on_train_batch_start", "on_before_zero_grad"])
-def test_the_other_hooks_of_a_step_leave_it_on(hook, device):
+def test_the_other_hooks_of_a_step_leave_it_on(hook):
     calls = []
     callback = type("Watches", (fl.Callback,), {hook: lambda self: calls.append(1)})()
     trainer, _, _ = trained(Net, images(), callbacks=[callback])
@@ -226,13 +220,13 @@ def test_the_other_hooks_of_a_step_leave_it_on(hook, device):
     assert len(calls) == trainer.step
 
 
-@own
-def test_a_capture_that_is_broken_off_is_ended(device):
-    calls = []
+def test_a_capture_that_is_broken_off_is_ended():
+    calls, streams = [], []
 
     class Stops(Net):
         def forward(self, x):
-            calls.append(device.recording is not None)
+            streams.append(backend.load_cupy().cuda.get_current_stream())
+            calls.append(streams[-1].is_capturing())
             if calls[-1]:
                 raise KeyboardInterrupt
             return self.body(x)
@@ -240,11 +234,12 @@ def test_a_capture_that_is_broken_off_is_ended(device):
     with pytest.raises(KeyboardInterrupt):
         trained(Stops, images())
     assert calls == [False, True]
-    assert device.recording is None
+    assert not streams[-1].is_capturing()
 
 
-def test_without_our_products_there_are_no_graphs(device, monkeypatch, caplog):
-    monkeypatch.setattr("firstlight.fast.cuda.gemm.load_library", lambda: 1 / 0)
+def test_without_our_products_there_are_no_graphs(monkeypatch, caplog):
+    monkeypatch.setattr(gemm, "load_library", lambda: 1 / 0)
+    monkeypatch.setitem(gemm._state, "library", None)
     trainer, _, _ = trained(Net, images())
     assert "cuBLAS" in trainer.loop.step.reason
 
@@ -256,14 +251,14 @@ class Watch(fl.Callback):
         self.counts, self.waits = counts, []
 
     def on_train_batch_end(self, trainer):
-        self.waits.append(self.counts.synchronisations)
+        self.waits.append(self.counts["waits"])
 
 
 @pytest.mark.parametrize("capture", [True, False])
 @pytest.mark.parametrize("name", ["everything", "gpt"])
-def test_the_host_waits_at_log_points_only(name, capture, device):
+def test_the_host_waits_at_log_points_only(name, capture, counts):
     make, data, settings = CASES[name]
-    watch = Watch(device)
+    watch = Watch(counts)
     settings = {"max_epochs": 4, "log_every_n_steps": 5, "callbacks": [watch]} | settings
     trained(make, data, capture=capture, **settings)
     steps = len(watch.waits)
@@ -275,7 +270,7 @@ def test_the_host_waits_at_log_points_only(name, capture, device):
     assert waited & logs
 
 
-def test_dropout_differs_from_step_to_step_and_from_layer_to_layer(device):
+def test_dropout_differs_from_step_to_step_and_from_layer_to_layer():
     layer, other = nn.Dropout(0.5), nn.Dropout(0.5)
     x = backend.to_device(np.ones((4, 64), "float32"), "cuda:0")
     fl.rng.begin_pass()

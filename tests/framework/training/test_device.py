@@ -6,7 +6,6 @@ import nets
 import numpy as np
 import philox
 import pytest
-from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Trainer, models, nn, optim
@@ -15,18 +14,10 @@ from firstlight.checkpoints.format import Checkpoint
 from firstlight.data.transforms import Scale
 from firstlight.support.backend import load_cupy, resolve_device, to_device, using
 
-needs_kernels = pytest.mark.skipif(
-    kernels.compiler() is None, reason="needs g++ to emulate kernels"
-)
+pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture
-def device(monkeypatch):
-    with installed(monkeypatch) as counts:
-        yield counts
-
-
-def test_a_training_waits_for_what_was_launched_before(device):
+def test_a_training_waits_for_what_was_launched_before():
     cupy = load_cupy()
     pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32", 4)
     pinned[...] = 3
@@ -36,7 +27,7 @@ def test_a_training_waits_for_what_was_launched_before(device):
         assert (array.get() == 3).all()
 
 
-def test_what_was_launched_is_complete_after_an_exception(device):
+def test_what_was_launched_is_complete_after_an_exception():
     cupy = load_cupy()
     pinned = np.frombuffer(cupy.cuda.alloc_pinned_memory(16), "float32", 4)
     pinned[...] = 3
@@ -82,7 +73,7 @@ def fit(module, source, *, resume=None, **settings):
     return trainer, history
 
 
-def test_names_of_devices(device):
+def test_names_of_devices():
     assert [resolve_device(n) for n in ("cpu", "cuda", "cuda:1", "auto")] == [
         "cpu",
         "cuda:0",
@@ -93,9 +84,8 @@ def test_names_of_devices(device):
         resolve_device("cuda:2")
 
 
-@needs_kernels
 @pytest.mark.parametrize("where", ["cuda", "cuda:1", "auto"])
-def test_the_same_script_learns_the_same_there(where, device):
+def test_the_same_script_learns_the_same_there(where):
     _, expected = fit(Net(), loader(), device="cpu")
     fl.seed_everything(0)
     module = Net()
@@ -110,10 +100,9 @@ def test_the_same_script_learns_the_same_there(where, device):
     )
 
 
-@needs_kernels
 @pytest.mark.parametrize("transform", [Scale(255), Scale(255, 0.5, 0.25), Scale(1, np.zeros(6))])
 def test_data_on_the_device_and_batches_from_the_host_train_the_same(
-    transform, device, monkeypatch
+    transform, counts, monkeypatch
 ):
     uploads = []
     results = []
@@ -121,9 +110,9 @@ def test_data_on_the_device_and_batches_from_the_host_train_the_same(
         monkeypatch.setattr("firstlight.data._resident.SHARE", share)
         fl.seed_everything(0)
         module, source = Net(), loader(transform, prefetch=2)
-        before = device.uploads
+        before = counts["uploads"]
         fit(module, source, device="cuda", max_epochs=6)
-        uploads.append(device.uploads - before)
+        uploads.append(counts["uploads"] - before)
         results.append(module.state_dict())
         assert (source._resident is not None) == bool(share)
     for name, array in results[0].items():
@@ -132,9 +121,8 @@ def test_data_on_the_device_and_batches_from_the_host_train_the_same(
         assert uploads[0] < uploads[1] / 2
 
 
-@needs_kernels
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64", "int64"])
-def test_splits_are_scaled_on_the_device_as_on_the_host(dtype, device):
+def test_splits_are_scaled_on_the_device_as_on_the_host(dtype):
     x = (1000 + np.arange(40).reshape(20, 2) % 7).astype(dtype)
     splits = fl.DataSplits((x, np.arange(20) % 2), transform=Scale(1, x.mean(axis=0), 2.0))
     there = splits.loader("train", training=False)
@@ -145,7 +133,7 @@ def test_splits_are_scaled_on_the_device_as_on_the_host(dtype, device):
         np.testing.assert_allclose(theirs.get(), mine, rtol=1e-6)
 
 
-def test_random_transforms_and_other_data_sets_stay_on_the_host(device):
+def test_random_transforms_and_other_data_sets_stay_on_the_host():
     class Noisy:
         def __call__(self, batch, rng):
             return (batch[0].astype("float32") + rng.random(), batch[1])
@@ -155,8 +143,7 @@ def test_random_transforms_and_other_data_sets_stay_on_the_host(device):
     assert source._resident is None
 
 
-@needs_kernels
-def test_resuming_in_the_middle_of_an_epoch_is_exact_on_a_device(device, tmp_path):
+def test_resuming_in_the_middle_of_an_epoch_is_exact_on_a_device(tmp_path):
     def run(folder, resume=None, **settings):
         fl.seed_everything(0)
         module = Net(dropout=0.4)
@@ -188,9 +175,8 @@ MODELS = {
 
 
 @pytest.mark.forms
-@needs_kernels
 @pytest.mark.parametrize("name", MODELS)
-def test_our_models_train_on_a_device_as_graphs(name, device):
+def test_our_models_train_on_a_device_as_graphs(name):
     rng = np.random.default_rng(0)
     source = rng.random((12, *IMAGE), "float32"), rng.integers(0, 10, 12)
     if name == "gpt":
@@ -201,7 +187,7 @@ def test_our_models_train_on_a_device_as_graphs(name, device):
     assert trainer.loop.step.graphs
 
 
-def test_precisions_are_named_and_need_a_gpu(device):
+def test_precisions_are_named_and_need_a_gpu():
     with pytest.raises(
         ValueError, match='precision: expected one of "32", "tf32", "bf16", "16", got'
     ):
@@ -211,12 +197,12 @@ def test_precisions_are_named_and_need_a_gpu(device):
 
 
 @pytest.mark.forms
-def test_a_gpu_trains_in_a_precision(device):
+def test_a_gpu_trains_in_a_precision():
     trainer, _ = fit(Net(), loader(), device="cuda", precision="tf32", max_epochs=1)
     assert trainer.precision == "tf32"
 
 
-def test_without_our_products_there_is_one_precision(device, monkeypatch):
+def test_without_our_products_there_is_one_precision(monkeypatch):
     monkeypatch.setenv("FIRSTLIGHT_FAST", "0")
     with pytest.raises(ValueError, match='disabled by FIRSTLIGHT_FAST=0 or not .*precision="32"'):
         Trainer(precision="tf32", device="cuda")
@@ -224,8 +210,7 @@ def test_without_our_products_there_is_one_precision(device, monkeypatch):
 
 
 @pytest.mark.forms
-@needs_kernels
-def test_masks_are_those_of_the_twin(device):
+def test_masks_are_those_of_the_twin():
     fl.seed_everything(2**40 + 7)
     for _ in range(3):
         fl.rng.begin_pass()

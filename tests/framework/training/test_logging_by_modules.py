@@ -8,7 +8,6 @@ import weakref
 import numpy as np
 import pytest
 from nets import Net
-from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, nn, optim
@@ -218,23 +217,19 @@ def test_an_error_in_a_step_ends_the_logging_of_it():
 
 # --- on a GPU ----------------------------------------------------------------------------------
 
-gpu = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
-
 
 class OnDevice(Net):
     def __init__(self):
         super().__init__(nn.Linear(5, 7), Meter(), nn.GELU(), nn.Linear(7, 3))
 
 
-@gpu
+@pytest.mark.gpu
 @pytest.mark.forms
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_captured_steps_log_without_waiting_for_the_device(accumulate, monkeypatch):
-    def run(device, capture):
+def test_captured_steps_log_without_waiting_for_the_device(accumulate, counts):
+    def run(capture):
         waits = []
-        see = callbacks.LambdaCallback(
-            on_train_batch_end=lambda: waits.append(device.synchronisations)
-        )
+        see = callbacks.LambdaCallback(on_train_batch_end=lambda: waits.append(counts["waits"]))
         settings = {"device": "cuda", "capture": capture, "accumulate_grad_batches": accumulate}
         settings |= {"max_epochs": 3, "log_every_n_steps": 50}
         training = fit(made(OnDevice), see, val=False, **settings)
@@ -243,18 +238,17 @@ def test_captured_steps_log_without_waiting_for_the_device(accumulate, monkeypat
         assert [len(set(waits[i * steps : (i + 1) * steps])) for i in range(3)] == [1, 1, 1]
         return [training.history[f"train_{name}"] for name in ("loss", "level", "slope")]
 
-    with installed(monkeypatch) as device:
-        captured, eager = run(device, True), run(device, False)
+    captured, eager = run(True), run(False)
     assert captured == eager
     on_host = fit(made(OnDevice), val=False, max_epochs=3, accumulate_grad_batches=accumulate)
     for name, values in zip(("loss", "level", "slope"), captured, strict=True):
         assert on_host.history[f"train_{name}"] == pytest.approx(values, rel=1e-4, abs=1e-6)
 
 
-@gpu
+@pytest.mark.gpu
 @pytest.mark.forms
 @pytest.mark.parametrize("reads", ["number", "trainer"])
-def test_numbers_of_the_host_are_not_frozen_in_a_graph(reads, monkeypatch, caplog):
+def test_numbers_of_the_host_are_not_frozen_in_a_graph(reads, caplog):
     class Host(fl.Module):
         def forward(self, x):
             calls.append(1)
@@ -268,8 +262,7 @@ def test_numbers_of_the_host_are_not_frozen_in_a_graph(reads, monkeypatch, caplo
             return dy
 
     calls, late = [], []
-    with installed(monkeypatch):
-        fit(Net(nn.Linear(5, 3), Host()), val=False, device="cuda")
+    fit(Net(nn.Linear(5, 3), Host()), val=False, device="cuda")
     assert len(calls) in (12, 13)  # one more for the attempt to capture
     assert bool(late) == (reads == "trainer")
     expected = "Host.log('calls', ...) has a number" if reads == "number" else "reads self.trainer"

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from nets import FloatNet
-from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Trainer, augment, callbacks, models, nn, optim
@@ -326,16 +325,14 @@ def test_steps_of_the_users_own_get_three_arrays_as_before():
     np.testing.assert_array_equal(found.dy, expected.dy)
 
 
-@pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+@pytest.mark.gpu
 @pytest.mark.forms
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("name", ["class weights", "squares", "sum"])
-def test_a_gpu_weighs_alike_captured_or_not_and_does_not_wait(name, accumulate, monkeypatch):
-    def run(device, capture):
+def test_a_gpu_weighs_alike_captured_or_not_and_does_not_wait(name, accumulate, counts):
+    def run(capture):
         waits = []
-        see = callbacks.LambdaCallback(
-            on_train_batch_end=lambda: waits.append(device.synchronisations)
-        )
+        see = callbacks.LambdaCallback(on_train_batch_end=lambda: waits.append(counts["waits"]))
         module = net(name)
         module.configure_optimizer = lambda: optim.SGD(module.parameters(), lr=0.1)
         training = Trainer(
@@ -354,9 +351,8 @@ def test_a_gpu_weighs_alike_captured_or_not_and_does_not_wait(name, accumulate, 
         assert [len(set(waits[i * steps : (i + 1) * steps])) for i in range(3)] == [1, 1, 1]
         return module.state_dict(), history["train_loss"]
 
-    with installed(monkeypatch) as device:
-        state, losses = run(device, True)
-        expected, expected_losses = run(device, False)
+    state, losses = run(True)
+    expected, expected_losses = run(False)
     assert losses == expected_losses
     for key, array in expected.items():
         np.testing.assert_array_equal(state[key], array, err_msg=key)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from nets import Line, Net
-from standin import installed
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, nn, optim
@@ -191,7 +190,8 @@ def test_wrong_arguments_are_errors(module, batch, error, message):
         trainer().train_batch(module or Dropping(), batch)
 
 
-def test_a_gpu_makes_the_same_steps_as_fit(monkeypatch):
+@pytest.mark.gpu
+def test_a_gpu_makes_the_same_steps_as_fit():
     def run(by_hand):
         fl.seed_everything(5)
         module = Dropping()
@@ -203,8 +203,7 @@ def test_a_gpu_makes_the_same_steps_as_fit(monkeypatch):
             training.fit(module, batches())
         return module.state_dict()
 
-    with installed(monkeypatch):
-        expected, found = run(False), run(True)
+    expected, found = run(False), run(True)
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
 

@@ -1,24 +1,19 @@
 """Batches copied to a GPU in the background: the right numbers, and no waiting.
 
-That each wait of theirs is needed is tested on the fake GPU (tests/gpu/test_laws_of_cuda.py).
+That each wait of theirs is needed is tested in tests/gpu/test_laws_of_cuda.py.
 """
 
 import numpy as np
 import pytest
 from device_comparisons import upload_batches as batches
 from nets import Net
-from standin import installed, kernels, own
 
 import firstlight as fl
 from firstlight import Trainer, nn, optim
 from firstlight.support.backend import to_device, using
 from firstlight.training.uploads import uploading
 
-
-@pytest.fixture
-def device(monkeypatch):
-    with installed(monkeypatch) as counts:
-        yield counts
+pytestmark = pytest.mark.gpu
 
 
 def on_host(batch):
@@ -26,7 +21,7 @@ def on_host(batch):
     return [array.get() for array in (x, extra["label"], extra["mask"])]
 
 
-def test_batches_arrive_as_they_were(device):
+def test_batches_arrive_as_they_were():
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         for x, extra in batches():
             found = on_host(upload((x, extra)))
@@ -36,7 +31,7 @@ def test_batches_arrive_as_they_were(device):
                 np.testing.assert_array_equal(one, other)
 
 
-def test_two_slots_take_turns_and_keep_their_memory(device):
+def test_two_slots_take_turns_and_keep_their_memory():
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         places = [upload(batch)[0].data.ptr for batch in batches()]
     assert len(set(places)) == 3  # the larger batch takes new memory, in one of the two
@@ -45,7 +40,7 @@ def test_two_slots_take_turns_and_keep_their_memory(device):
     assert places[3] == places[5]
 
 
-def test_arrays_that_are_there_pass_and_the_cpu_gets_none(device):
+def test_arrays_that_are_there_pass_and_the_cpu_gets_none():
     x = to_device(np.ones(3, "float32"), "cuda:0")
     with using("cuda:0"), uploading("cuda:0", "float32") as upload:
         (found,) = upload((x,))
@@ -64,19 +59,20 @@ class Noisy:
         return batch[0] + rng.random(batch[0].shape), batch[1]
 
 
-@own  # its host waits for a slot to be free, since nothing is done before somebody waits
-@pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
 @pytest.mark.parametrize("prefetch", [0, 2])
 @pytest.mark.parametrize("capture", [True, False])
 def test_a_training_that_streams_learns_the_same_and_waits_at_log_points_only(
-    prefetch, capture, device
+    prefetch, capture, counts, monkeypatch
 ):
+    from fake_gpu import streams  # as late as it may, copies keep their slots until the host waits
+
+    monkeypatch.setattr(streams.Stream, "early", True)
     x = np.random.default_rng(0).standard_normal((30, 6))
     waits = []
 
     class Watch(fl.Callback):
         def on_train_batch_end(self):
-            waits.append(device.synchronisations)
+            waits.append(counts["waits"])
 
     def trained(**settings):
         fl.seed_everything(0)

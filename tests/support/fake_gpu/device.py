@@ -159,5 +159,5 @@ def cuLaunchKernel(
     values = [ctypes.string_at(at, size) for at, size in zip(places, function.sizes, strict=True)]
     counts["launches"] += 1
     record_kernel(function.name, values)
-    launch = function.launch
-    stream_of(stream).put(f"kernel {function.name}", lambda: launch(grid, block, shared, values))
+    work = function.launch(grid, block, shared, values)
+    stream_of(stream).put(f"kernel {function.name}", work)

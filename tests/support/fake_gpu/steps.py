@@ -52,7 +52,6 @@ def main() -> None:
     recording.settings["dry"] = True
     install()
     with pytest.MonkeyPatch.context() as monkeypatch:
-        recording.watch_arrays(monkeypatch)
         import gpu
 
         steps = {work[0] + " " + work[3]: count(work, monkeypatch) for work in gpu.WORKS}

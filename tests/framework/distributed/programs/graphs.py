@@ -1,6 +1,6 @@
-"""Trainings on the stand-in for a GPU, captured and not; the first rank writes what they gave.
+"""Trainings on a GPU, captured and not; the first rank writes what they gave.
 
-graphs.py FILE
+graphs.py FILE [fake]: on the fake GPU
 """
 
 import json
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[3] / "support"))
+if "fake" in sys.argv:
+    import fake_gpu
 
-from standin import installed
+    fake_gpu.install()
 
 import firstlight as fl
 
@@ -57,9 +57,8 @@ def trained(make, data, settings, capture):
 
 logging.getLogger("firstlight").setLevel(logging.ERROR)
 found = {}
-with pytest.MonkeyPatch.context() as patch, installed(patch):
-    for name, work in WORKS.items():
-        for capture in (True, False):
-            found[f"{name}, {capture}"], trainer = trained(*work, capture)
+for name, work in WORKS.items():
+    for capture in (True, False):
+        found[f"{name}, {capture}"], trainer = trained(*work, capture)
 if trainer.communicator.rank == 0:
     Path(sys.argv[1]).write_text(json.dumps(found))

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from standin import installed, kernels
 
 from firstlight import nn
 from firstlight.support import forms
@@ -137,10 +136,9 @@ def test_needs_of_an_input_that_is_no_array():
     assert needs(form, nn.Linear(1, 1), np.zeros(1, "int32")).endswith("got int32 of NumPy")
 
 
-@pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
-def test_the_forms_that_a_model_takes_on_a_gpu(cli, monkeypatch):
-    with installed(monkeypatch):
-        code, out, err = cli("forms", "--model", "mlp", "--device", "cuda")
+@pytest.mark.gpu
+def test_the_forms_that_a_model_takes_on_a_gpu(cli):
+    code, out, err = cli("forms", "--model", "mlp", "--device", "cuda")
     assert (code, err) == (0, "")
     assert ["body.0", "Linear", "float32 (32, 64)", "CudaLinear"] in rows_of(out)
     assert ["body.2", "ReLU", "float32 (32, 256)", "CudaActivation"] in rows_of(out)

@@ -1,24 +1,16 @@
 """Parity: the same step on both sides, and the first layer that differs by name."""
 
 import json
+from importlib.util import find_spec
 
 import nets
 import numpy as np
 import pytest
-from standin import installed, kernels, own
 
 import firstlight as fl
 from firstlight import models, nn, optim
 from firstlight.tools.cli.main import main
 from firstlight.tools.diagnose.parity import check_parity
-
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
-
-
-@pytest.fixture
-def device(monkeypatch):
-    with installed(monkeypatch):
-        yield
 
 
 class Wrong(nn.Linear):
@@ -55,24 +47,27 @@ def batch():
     return rng.standard_normal((7, 4)).astype("float32"), rng.integers(0, 3, 7)
 
 
-def test_a_step_is_the_same_on_both(device):
+@pytest.mark.gpu
+def test_a_step_is_the_same_on_both():
     found = check_parity(Net(), batch())
     assert found.first is None
     assert {d.dtype for d in found.differences} == {"float32", "float64"}
     assert "are the same on cpu and cuda:0; furthest apart:" in str(found)
 
 
+@pytest.mark.gpu
 @pytest.mark.parametrize(
     ("kind", "layer", "what"),
     [(Wrong, "body.3 (Wrong)", "output"), (WrongBack, "body.3 (WrongBack)", "dx")],
 )
-def test_the_first_layer_that_differs_is_named(kind, layer, what, device):
+def test_the_first_layer_that_differs_is_named(kind, layer, what):
     found = check_parity(Net(kind), batch())
     assert (found.first.layer, found.first.what, found.first.dtype) == (layer, what, "float64")
     assert str(found).startswith(f"parity: {layer} differs first, in its {what} (float64)")
 
 
-def test_nothing_is_changed(device):
+@pytest.mark.gpu
+def test_nothing_is_changed():
     module = Net()
     before = module.state_dict(), fl.rng.state_dict()
     check_parity(module, batch())
@@ -83,7 +78,8 @@ def test_nothing_is_changed(device):
 
 
 @pytest.mark.slow
-def test_a_transformer_too(device):
+@pytest.mark.gpu
+def test_a_transformer_too():
     net = models.GPT(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8)
     tokens = np.random.default_rng(0).integers(0, 11, (3, 7))
     assert check_parity(net, (tokens[:, :-1], tokens[:, 1:])).first is None
@@ -105,7 +101,8 @@ class Own(models.MLP):
 """
 
 
-def test_the_command(device, capsys):
+@pytest.mark.gpu
+def test_the_command(capsys):
     words = ["check", "--parity", "--model", "mlp", "--model.hidden", "8", "--data", "digits"]
     assert main(words) == 0
     *layers, verdict = capsys.readouterr().out.splitlines()
@@ -115,13 +112,14 @@ def test_the_command(device, capsys):
     assert not any(found["differs"] for found in json.loads(capsys.readouterr().out))
 
 
-@own
+@pytest.mark.skipif(find_spec("cupy") is not None, reason="CuPy is installed")
 def test_the_command_without_a_gpu(capsys):
     assert main(["check", "--parity", "--model", "mlp", "--data", "digits"]) != 0
     assert "cupy" in capsys.readouterr().err.lower()
 
 
-def test_the_command_takes_a_class_in_a_file(device, capsys, tmp_path):
+@pytest.mark.gpu
+def test_the_command_takes_a_class_in_a_file(capsys, tmp_path):
     (tmp_path / "net.py").write_text(NET)
     assert main(["check", "--parity", "net.py:Own", "--data", "digits"]) == 0
     assert "are the same on cpu and cuda:0" in capsys.readouterr().out

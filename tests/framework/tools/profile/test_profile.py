@@ -6,7 +6,6 @@ import tracemalloc
 import nets
 import numpy as np
 import pytest
-import standin.module as standin
 from clocks import Clock
 
 import firstlight as fl
@@ -331,26 +330,26 @@ def test_the_table_goes_to_tensorboard_too():
 # ----------------------------------------------------------------------------------------- a GPU
 
 
+@pytest.mark.gpu
 @pytest.mark.forms
 def test_on_a_gpu_steps_are_profiled_launch_by_launch(monkeypatch):
     pytest.importorskip("numba")
-    with standin.installed(monkeypatch):
-        reasons = []
+    reasons = []
 
-        class Looks(fl.Callback):
-            def on_fit_start(self, trainer):
-                self.step = trainer.loop.step  # in measured steps a function is in its place
+    class Looks(fl.Callback):
+        def on_fit_start(self, trainer):
+            self.step = trainer.loop.step  # in measured steps a function is in its place
 
-            def on_train_batch_end(self):
-                reasons.append(self.step.reason)
+        def on_train_batch_end(self):
+            reasons.append(self.step.reason)
 
-        profiler = Profiler(warm_up=1, steps=2)
-        monkeypatch.setattr("firstlight.callbacks.profiler.product_speed", lambda *_: 1e9)
-        trainer = fl.Trainer(
-            max_steps=12, device="cuda", callbacks=[profiler, Looks()],
-            runs_dir=None, default_callbacks=False,
-        )  # fmt: skip
-        trainer.fit(nets.Net(nn.Linear(3, 2), optimizer=lambda p: optim.SGD(p)), tiny_data())
+    profiler = Profiler(warm_up=1, steps=2)
+    monkeypatch.setattr("firstlight.callbacks.profiler.product_speed", lambda *_: 1e9)
+    trainer = fl.Trainer(
+        max_steps=12, device="cuda", callbacks=[profiler, Looks()],
+        runs_dir=None, default_callbacks=False,
+    )  # fmt: skip
+    trainer.fit(nets.Net(nn.Linear(3, 2), optimizer=lambda p: optim.SGD(p)), tiny_data())
     assert profiler.profile.device == "cuda:0"
     assert "CUDA events" in profiler.profile.closing()
     assert [layer.type for layer in profiler.profile.layers][2] == "Linear"

@@ -16,7 +16,6 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from standin import installed
 
 import firstlight as fl
 from firstlight import nn, optim
@@ -180,16 +179,16 @@ def test_parameters_are_not_changed_by_a_fit():
     assert copied.get_params()["hidden"] == (8,)
 
 
-def test_on_a_gpu_the_estimator_keeps_numpy_arrays(monkeypatch):
+@pytest.mark.gpu
+def test_on_a_gpu_the_estimator_keeps_numpy_arrays():
     x, y = clouds()
     plain = {"dropout": 0.0, "norm": None}  # Adam follows rounding where a norm cancels a bias
     expected = small(model_args=plain).fit(x, y)
-    with installed(monkeypatch):
-        net = small(model_args=plain, device="cuda").fit(x, y)
-        for _ in range(2):
-            found = net.predict_proba(x)
-            assert all(type(p.data) is np.ndarray for p in net.module_.parameters())
-        pickle.loads(pickle.dumps(net)).set_params(device="cpu").predict(x)
+    net = small(model_args=plain, device="cuda").fit(x, y)
+    for _ in range(2):
+        found = net.predict_proba(x)
+        assert all(type(p.data) is np.ndarray for p in net.module_.parameters())
+    pickle.loads(pickle.dumps(net)).set_params(device="cpu").predict(x)
     assert type(found) is np.ndarray
     np.testing.assert_allclose(found, expected.predict_proba(x), atol=1e-4)
 

@@ -1,14 +1,13 @@
-"""What counts, on a GPU's stand-in: captured and not, without waiting for the device."""
+"""What counts, on a GPU: captured and not, without waiting for the device."""
 
 import numpy as np
 import pytest
 from nets import FloatNet
-from standin import installed, kernels
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, nn
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = pytest.mark.gpu
 
 COUNT = 24
 WEIGHT = [1.0, 0.2, 5.0]
@@ -57,11 +56,10 @@ def trained(make, y, batch_size, accumulate, device="cpu"):
 
 
 @pytest.mark.parametrize("name", ["weights and ignored", "smoothing", "sum"])
-def test_a_gpu_counts_alike(name, monkeypatch):
+def test_a_gpu_counts_alike(name):
     make, target = CASES[name]
     expected, logged = trained(make, target(), COUNT, 1)
-    with installed(monkeypatch):
-        found, also_logged = trained(make, target(), 4, 99, device="cuda")
+    found, also_logged = trained(make, target(), 4, 99, device="cuda")
     for key, array in expected.items():
         np.testing.assert_allclose(found[key], array, err_msg=key, rtol=1e-9, atol=1e-9)
     assert also_logged == pytest.approx(logged, rel=1e-9)
@@ -70,14 +68,12 @@ def test_a_gpu_counts_alike(name, monkeypatch):
 @pytest.mark.forms
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("name", ["weights and ignored", "sum", "regression"])
-def test_captured_steps_count_as_others_and_do_not_wait(name, accumulate, monkeypatch):
+def test_captured_steps_count_as_others_and_do_not_wait(name, accumulate, counts):
     make, target = CASES[name]
 
-    def run(device, capture):
+    def run(capture):
         waits = []
-        see = callbacks.LambdaCallback(
-            on_train_batch_end=lambda: waits.append(device.synchronisations)
-        )
+        see = callbacks.LambdaCallback(on_train_batch_end=lambda: waits.append(counts["waits"]))
         trainer = Trainer(
             max_epochs=3,
             accumulate_grad_batches=accumulate,
@@ -94,31 +90,29 @@ def test_captured_steps_count_as_others_and_do_not_wait(name, accumulate, monkey
         assert [len(set(waits[i * steps : (i + 1) * steps])) for i in range(3)] == [1, 1, 1]
         return module.state_dict(), history["train_loss"]
 
-    with installed(monkeypatch) as device:
-        state, losses = run(device, True)
-        expected, expected_losses = run(device, False)
+    state, losses = run(True)
+    expected, expected_losses = run(False)
     assert losses == expected_losses
     for key, array in expected.items():
         np.testing.assert_array_equal(state[key], array, err_msg=key)
 
 
 @pytest.mark.parametrize("capture", [True, False])
-def test_on_a_gpu_too_a_step_in_which_nothing_counts_has_no_gradient(capture, monkeypatch):
+def test_on_a_gpu_too_a_step_in_which_nothing_counts_has_no_gradient(capture):
     y, norms = np.zeros(COUNT, int), []
     y[4:] = -100
-    with installed(monkeypatch):
-        see = callbacks.LambdaCallback(
-            on_before_optimizer_step=lambda optimizer: norms.append(float(optimizer.grad_norm()))
-        )
-        trainer = Trainer(
-            max_epochs=1,
-            accumulate_grad_batches=2,
-            default_callbacks=False,
-            runs_dir=None,
-            callbacks=[see],
-            device="cuda",
-            capture=capture,
-        )
-        trainer.fit(CASES["ignored"][0](), fl.DataLoader(splits(y), 4))
+    see = callbacks.LambdaCallback(
+        on_before_optimizer_step=lambda optimizer: norms.append(float(optimizer.grad_norm()))
+    )
+    trainer = Trainer(
+        max_epochs=1,
+        accumulate_grad_batches=2,
+        default_callbacks=False,
+        runs_dir=None,
+        callbacks=[see],
+        device="cuda",
+        capture=capture,
+    )
+    trainer.fit(CASES["ignored"][0](), fl.DataLoader(splits(y), 4))
     assert norms[0] > 0
     assert norms[1:] == [0, 0]

@@ -1,4 +1,4 @@
-"""CUDA forms on the stand-in for a GPU compute what the lessons compute with NumPy."""
+"""CUDA forms compute what the lessons compute with NumPy."""
 
 import copy
 
@@ -17,23 +17,16 @@ from form_pairs import (
     reaches,
     strided,
 )
-from standin import installed, kernels
 
 from firstlight.support import backend, forms
 
 DEVICE = "cuda:0"
 ON_DEVICE = [form for form in layer_forms() if on_gpu(form)]
 OWN = pairs(ON_DEVICE, inside=False)
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = pytest.mark.gpu
 each = pytest.mark.parametrize(
     ("case", "form"), [pytest.param(*p, id=f"{p[0].name}-{p[1].name}") for p in OWN]
 )
-
-
-@pytest.fixture(autouse=True)
-def _standin(monkeypatch):
-    with installed(monkeypatch):
-        yield
 
 
 def on_device(x):

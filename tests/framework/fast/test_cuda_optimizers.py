@@ -1,8 +1,7 @@
-"""Optimizers on the stand-in for a GPU step as the lessons do with NumPy, by kernels or not."""
+"""Optimizers on a GPU step as the lessons do with NumPy, by kernels or not."""
 
 import numpy as np
 import pytest
-from standin import installed, kernels
 from update_rules import RULES, make_parameters
 
 from firstlight import Parameter, optim
@@ -11,7 +10,7 @@ from firstlight.fast.cuda.optimizers import CudaAdam, CudaAdamW, CudaNorm, CudaS
 from firstlight.support import forms
 from firstlight.support.backend import to_device, to_host
 
-pytestmark = pytest.mark.skipif(kernels.compiler() is None, reason="needs g++ to emulate kernels")
+pytestmark = pytest.mark.gpu
 KERNELS = (CudaSGD, CudaAdam, CudaAdamW, CudaNorm)
 
 
@@ -53,8 +52,7 @@ def test_a_step_is_its_lesson(make, dtype, used, monkeypatch):
         launch(file, function, *args, **options)
 
     monkeypatch.setattr(optimizers, "launch", noted)
-    with installed(monkeypatch):
-        found = results(make, dtype, "cuda:0", *used)
+    found = results(make, dtype, "cuda:0", *used)
     kind = type(make(make_parameters()))
     rule = {optim.SGD: {"sgd"}, optim.Adam: {"adam"}, optim.AdamW: {"adam"}}.get(kind, set())
     assert launched == (rule | {"square_sums"} if used else set())
