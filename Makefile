@@ -1,6 +1,7 @@
 .PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test fake-gpu gpu-steps gpu-bench gpu-visit
 
 FAKE_GPU = $(CURDIR)/build/cupy:$(CURDIR)/tests/support
+ON_FAKE_GPU = env -u FIRSTLIGHT_DATA PYTHONPATH=$(FAKE_GPU) pytest -p fake_gpu.plugin -n auto
 
 setup:        ## install for development
 	pip install -e ".[dev]"
@@ -47,14 +48,15 @@ notebooks:    ## of the course's steps, in English and German, in notebooks/
 docs:         ## the site, in site/
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict  # the variable silences the theme's news of itself
 
-gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite there
-	pytest -m gpu tests/gpu
+gpu-test:     ## on a machine with a GPU: kernels, layers, graphs, and the Trainer's suite
+	python -c "from firstlight.support.backend import resolve_device; resolve_device('cuda')"
+	pytest -m gpu
 	FIRSTLIGHT_TEST_DEVICE=cuda pytest $$(cat tests/gpu/suite.txt)
 
 fake-gpu: build/cupy  ## the same, without a GPU: the real CuPy over a fake one; needs g++ on Linux on x86-64
-	env -u FIRSTLIGHT_DATA PYTHONPATH=$(FAKE_GPU) pytest -p fake_gpu.plugin -n auto -m gpu tests/gpu
-	env -u FIRSTLIGHT_DATA PYTHONPATH=$(FAKE_GPU) FIRSTLIGHT_TEST_DEVICE=cuda pytest -p fake_gpu.plugin -n auto $$(cat tests/gpu/suite.txt)
-	PYTHONPATH=$(FAKE_GPU) pytest -p fake_gpu.plugin -n auto $$(grep -lr --include='test_*.py' '^from standin import' tests)
+	$(ON_FAKE_GPU) -m gpu
+	FIRSTLIGHT_TEST_DEVICE=cuda $(ON_FAKE_GPU) $$(cat tests/gpu/suite.txt)
+	FIRSTLIGHT_FAST=0 $(ON_FAKE_GPU) -m gpu tests/framework/training  # lessons alone
 
 gpu-steps: build/cupy  ## launches, bytes and a model of the time of training steps, without a GPU
 	PYTHONPATH=$(FAKE_GPU) python -m fake_gpu.steps

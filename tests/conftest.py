@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +46,16 @@ def pytest_pycollect_makemodule(module_path, parent):
 
 
 def pytest_collection_modifyitems(items):
-    """Skip single tests about forms where there are none."""
+    """Skip single tests about forms where there are none, and of a GPU where CuPy is missing."""
+    reasons = {}
     if not forms.has_fast():
-        for item in items:
-            if item.get_closest_marker("forms"):
-                item.add_marker(pytest.mark.skip(reason=NO_FORMS))
+        reasons["forms"] = NO_FORMS
+    if find_spec("cupy") is None:
+        reasons["gpu"] = "needs CuPy, and a GPU or a fake one: make gpu-test, make fake-gpu"
+    for item in items:
+        for marker in reasons:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reasons[marker]))
 
 
 def pytest_configure(config):

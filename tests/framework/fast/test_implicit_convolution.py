@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from campaigns import slow_but
 from random_convolutions import convolution, passes, transposed
 
 from firstlight import nn
@@ -13,10 +12,6 @@ from firstlight.support import forms
 from firstlight.support.backend import to_device, to_host
 
 pytestmark = pytest.mark.gpu
-
-
-def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def on_device(form, layer, *arrays):
@@ -35,7 +30,7 @@ def compare(layer, x, dy):
             np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("seed", slow_but(range(12), *range(1, 4)))
+@pytest.mark.parametrize("seed", range(12))
 def test_it_computes_the_lesson(seed):
     compare(*convolution(seed))
 
@@ -43,9 +38,9 @@ def test_it_computes_the_lesson(seed):
 @pytest.mark.parametrize(
     ("shape", "out", "options"),
     [
-        slow((2, 9, 8, 16), 68, {"padding": 1}),  # several tiles down and across
+        ((2, 9, 8, 16), 68, {"padding": 1}),  # several tiles down and across
         ((2, 7, 7, 8), 12, {"stride": 2, "padding": 1, "groups": 2}),  # four numbers a load
-        slow((9, 8, 8, 3), 5, {"padding": 1}),  # several chunks of dW
+        ((9, 8, 8, 3), 5, {"padding": 1}),  # several chunks of dW
         ((2, 1, 1, 4), 4, {"padding": 1}),  # one pixel
         ((2, 7, 7, 4), 4, {"stride": 4}),  # pixels that no window sees
         ((0, 7, 7, 4), 4, {}),

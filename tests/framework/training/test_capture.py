@@ -5,17 +5,14 @@ import logging
 import nets
 import numpy as np
 import pytest
-from campaigns import slow_but
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, models, nn, optim
 from firstlight.fast.cuda import gemm
 from firstlight.support import backend
 
-pytestmark = [  # a graph takes products of ours and random numbers drawn on the GPU
-    pytest.mark.forms,
-    pytest.mark.gpu,
-]
+# A graph takes products of ours and random numbers drawn on the GPU.
+pytestmark = [pytest.mark.forms, pytest.mark.gpu]
 
 
 def images(count=22, size=8, seed=0):
@@ -83,7 +80,7 @@ def test_recomputing_draws_the_same_masks_again():
         np.testing.assert_array_equal(array, states[1][key], err_msg=key)
 
 
-@pytest.mark.parametrize("name", slow_but(CASES, "everything", "accumulation by epoch", "gpt"))
+@pytest.mark.parametrize("name", CASES)
 def test_a_captured_training_has_the_bits_of_an_uncaptured_one(name):
     make, data, settings = CASES[name]
     trainer, state, losses = trained(make, data, **settings)
@@ -179,11 +176,11 @@ class Own(Net):
     ("make", "reason"),
     [
         (Waits, "return y if float(y[0, 0]) < 1e9 else 0 * y)"),
-        pytest.param(Draws, "numbers of the 'dropout' stream", marks=pytest.mark.slow),
-        pytest.param(Keeps, "(in Dropout.draw, dropout.py line", marks=pytest.mark.slow),
-        pytest.param(Scales, "draws from a generator of its own", marks=pytest.mark.slow),
+        (Draws, "numbers of the 'dropout' stream"),
+        (Keeps, "(in Dropout.draw, dropout.py line"),
+        (Scales, "draws from a generator of its own"),
         (Counts, "more than 16 kinds of steps: the attribute calls was 15, then 16"),
-        pytest.param(Own, "Own overrides training_step", marks=pytest.mark.slow),
+        (Own, "Own overrides training_step"),
     ],
 )
 def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, caplog):

@@ -77,7 +77,6 @@ def test_nothing_is_changed():
     assert module.body[2].p == 0.5
 
 
-@pytest.mark.slow
 @pytest.mark.gpu
 def test_a_transformer_too():
     net = models.GPT(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8)
