@@ -1,0 +1,49 @@
+// MultiHeadAttention: every position takes a weighted mean of all positions, per head.
+//
+//   q = x W_qᵀ + b_q      k = c W_kᵀ + b_k      v = c W_vᵀ + b_v            c is x, or a context
+//   s = q kᵀ/√D + mask                          scores, (T, S)
+//   p = softmax(s)                              weights: row i sums to 1
+//   y = concat(p v of all heads) W_oᵀ + b_o
+
+layers.MultiHeadAttention = class MultiHeadAttention extends Layer {
+  forward(x, context, mask) { // x (N, T, C), context (N, S, C), mask (T, S)
+    const [q, k, v] = this.project(x, context ?? x); // (N, H, T, D), (N, H, S, D) twice
+    const root = Math.sqrt(q.shape[3]);
+    let s = matmul(map((value) => value / root, q), transpose(k, [0, 1, 3, 2])); // (N, H, T, S)
+    if (this.is_causal) s = hideLater(s);
+    if (mask) s = add(s, mask);
+    this.p = softmax(s); // (N, H, T, S), kept for the pictures
+    return this.out_proj.forward(this.merge(matmul(this.p, v))); // (N, T, C)
+  }
+
+  project(x, c) {
+    const C = x.shape[2];
+    let parts = [x, c, c].map((source, i) => {
+      const W = new Arr([C, C], this.in_proj_weight.data.subarray(i * C * C, (i + 1) * C * C));
+      const y = rowsTimes(source, W);
+      if (!this.in_proj_bias) return y;
+      return add(y, new Arr([C], this.in_proj_bias.data.subarray(i * C, (i + 1) * C)));
+    }).map((y) => this.split(y));
+    if (this.rotary) parts = [this.rotary.forward(parts[0]), this.rotary.forward(parts[1]), parts[2]];
+    return parts;
+  }
+
+  // The heads (N, H, T, D) of x (N, T, C).
+  split(x) {
+    const [N, T, C] = x.shape, H = this.num_heads;
+    return transpose(reshape(x, N, T, H, C / H), [0, 2, 1, 3]);
+  }
+
+  // y (N, T, C) of the heads (N, H, T, D).
+  merge(y) {
+    const [N, H, T, D] = y.shape;
+    return reshape(transpose(y, [0, 2, 1, 3]), N, T, H * D);
+  }
+};
+
+// -inf at the keys after each query.
+function hideLater(s) {
+  const [T, S] = s.shape.slice(-2), y = new Arr(s.shape, s.data.slice());
+  for (let i = 0; i < y.size; i++) if (i % S > Math.floor(i / S) % T + S - T) y.data[i] = -Infinity;
+  return y;
+}
