@@ -50,5 +50,6 @@ def register_commands(registry: Registry) -> None:
     add("course check", "course:Check", "say which exercises are right, and what is wrong and why")
     add("course grade", "course:Grade", "grade the submissions of all groups")
     add("tensorboard", "tensorboard:Tensorboard", "show runs in TensorBoard")
+    add("demo", "demo:Demo", "write a page in which a run's network runs in the browser")
     add("report", "report:Report", "write a page about a run, or compare several")
     add("poster", "report:Poster", "make a poster of a run, A0 or A1")

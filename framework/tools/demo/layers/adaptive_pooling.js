@@ -17,5 +17,6 @@ layers.AdaptiveAvgPool2d = class AdaptiveAvgPool2d extends Layer {
 };
 
 layers.GlobalAvgPool2d = class GlobalAvgPool2d extends Layer {
+  static formula = "y = mean over all pixels";
   forward(x) { return mean(x, [1, 2]); } // (N, H, W, C) -> (N, C)
 };

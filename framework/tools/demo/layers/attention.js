@@ -6,6 +6,7 @@
 //   y = concat(p v of all heads) W_oᵀ + b_o
 
 layers.MultiHeadAttention = class MultiHeadAttention extends Layer {
+  static formula = "y = softmax(q kᵀ/√D) v W_oᵀ + b_o";
   forward(x, context, mask) { // x (N, T, C), context (N, S, C), mask (T, S)
     const [q, k, v] = this.project(x, context ?? x); // (N, H, T, D), (N, H, S, D) twice
     const root = Math.sqrt(q.shape[3]);

@@ -10,5 +10,9 @@ class BatchNorm extends Layer {
   }
 }
 
-layers.BatchNorm1d = class BatchNorm1d extends BatchNorm {};
-layers.BatchNorm2d = class BatchNorm2d extends BatchNorm {};
+layers.BatchNorm1d = class BatchNorm1d extends BatchNorm {
+  static formula = "y = w (x - mean) / √(var + eps) + b";
+};
+layers.BatchNorm2d = class BatchNorm2d extends BatchNorm {
+  static formula = "y = w (x - mean) / √(var + eps) + b";
+};

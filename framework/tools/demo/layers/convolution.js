@@ -18,6 +18,7 @@ function im2col(x, window, groups, group) {
 }
 
 layers.Conv2d = class Conv2d extends Layer {
+  static formula = "y = patches Wᵀ + b";
   forward(x) { // x (N, H, W, C)
     const [oh, ow] = positions(this.window, x.shape[1], x.shape[2]), G = this.groups;
     const O = this.weight.shape[0], size = product(this.weight.shape.slice(1));

@@ -11,6 +11,7 @@ function erf(x) {
 }
 
 layers.GELU = class GELU extends Layer {
+  static formula = "y = x Φ(x)";
   forward(x) {
     if (this.approximate === "tanh") {
       const u = (v) => Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3);

@@ -9,6 +9,7 @@ function normalized(x, axes, eps) {
 }
 
 layers.GroupNorm = class GroupNorm extends Layer {
+  static formula = "y = w (x - mean) / √(var + eps) + b";
   forward(x) { // x (N, ..., C)
     const G = this.num_groups, N = x.shape[0], C = x.shape[x.ndim - 1];
     const groups = reshape(x, N, x.size / N / C, G, C / G); // (N, P, G, C/G)
@@ -17,6 +18,7 @@ layers.GroupNorm = class GroupNorm extends Layer {
 };
 
 layers.InstanceNorm2d = class InstanceNorm2d extends Layer {
+  static formula = "y = w (x - mean) / √(var + eps) + b";
   forward(x) { // x (N, H, W, C)
     if (!this.running_mean) return this.affine(normalized(x, [1, 2], this.eps));
     const r = map((v) => 1 / Math.sqrt(v + this.eps), this.running_var); // (C,)

@@ -6,6 +6,7 @@
 function lastAxes(x, count) { return Array.from({ length: count }, (_, k) => x.ndim - count + k); }
 
 layers.LayerNorm = class LayerNorm extends Layer {
+  static formula = "y = w (x - mean) / √(var + eps) + b";
   forward(x) {
     const axes = lastAxes(x, this.normalized_shape.length);
     const centred = subtract(x, mean(x, axes, true));
@@ -17,6 +18,7 @@ layers.LayerNorm = class LayerNorm extends Layer {
 };
 
 layers.RMSNorm = class RMSNorm extends Layer {
+  static formula = "y = w x / √(mean of x² + eps)";
   forward(x) {
     const axes = lastAxes(x, this.normalized_shape.length), eps = this.eps ?? 2 ** -23;
     const r = map((v) => 1 / Math.sqrt(v + eps), mean(map((v) => v * v, x), axes, true));

@@ -1,6 +1,7 @@
 // MaxPool2d and AvgPool2d: the largest pixel of each window, or its mean.
 
 layers.MaxPool2d = class MaxPool2d extends Layer {
+  static formula = "y = largest pixel of each window";
   forward(x) { // x (N, H, W, C)
     const [N, h, w, C] = x.shape, [oh, ow] = positions(this.window, h, w);
     const y = full([N, oh, ow, C], -Infinity);
@@ -13,6 +14,7 @@ layers.MaxPool2d = class MaxPool2d extends Layer {
 };
 
 layers.AvgPool2d = class AvgPool2d extends Layer {
+  static formula = "y = mean of each window";
   forward(x) { // x (N, H, W, C)
     const [N, h, w, C] = x.shape, [oh, ow] = positions(this.window, h, w);
     const total = new Arr([N, oh, ow, C], new Float64Array(N * oh * ow * C));

@@ -33,10 +33,12 @@ class Recurrent extends Layer {
 }
 
 layers.RNN = class RNN extends Recurrent {
+  static formula = "h = tanh(a + b)";
   step(a, b) { return { h: a.map((v, k) => Math.tanh(v + b[k])) }; }
 };
 
 layers.GRU = class GRU extends Recurrent {
+  static formula = "h = (1 - z) n + z h";
   step(a, b, { h }, H) {
     return {
       h: h.map((before, k) => {
@@ -50,6 +52,7 @@ layers.GRU = class GRU extends Recurrent {
 };
 
 layers.LSTM = class LSTM extends Recurrent {
+  static formula = "c = f c + i g, h = o tanh(c)";
   step(a, b, { c }, H) {
     const sum = a.map((v, k) => v + b[k]);
     const c_t = c.map((before, k) => {

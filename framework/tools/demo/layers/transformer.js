@@ -10,6 +10,7 @@ class TransformerLayer extends Layer {
 }
 
 layers.TransformerEncoderLayer = class TransformerEncoderLayer extends TransformerLayer {
+  static formula = "x + attention, + feed-forward";
   forward(x, mask) { // x (N, T, C)
     if (this.norm_first) {
       const h = add(x, this.self_attn.forward(this.norm1.forward(x), undefined, mask));
@@ -21,6 +22,7 @@ layers.TransformerEncoderLayer = class TransformerEncoderLayer extends Transform
 };
 
 layers.TransformerDecoderLayer = class TransformerDecoderLayer extends TransformerLayer {
+  static formula = "x + attention, + memory, + feed-forward";
   forward(x, memory, mask, memoryMask) { // x (N, T, C), memory (N, S, C)
     const attend = (y) => this.self_attn.forward(y, undefined, mask);
     const look = (y) => this.multihead_attn.forward(y, memory, memoryMask);

@@ -74,6 +74,11 @@ function zip(f, a, b) {
     for (let i = 0, j = 0; i < y.size; i++, j = j + 1 === n ? 0 : j + 1) y.data[i] = f(a.data[i], b.data[j]);
     return y;
   }
+  const row = a.shape[a.ndim - 1];
+  if (y.size === a.size && b.size * row === a.size && b.ndim === a.ndim && b.shape[b.ndim - 1] === 1) {
+    for (let j = 0, i = 0; j < b.size; j++) for (let k = 0; k < row; k++, i++) y.data[i] = f(a.data[i], b.data[j]);
+    return y; // one number of b for each row of a
+  }
   const places = new Int32Array(y.size);
   walk(y.shape, strides(a, y.shape), (i, j) => { places[i] = j; });
   walk(y.shape, strides(b, y.shape), (i, j) => { y.data[i] = f(a.data[places[i]], b.data[j]); });
@@ -93,27 +98,34 @@ function transpose(x, axes) {
   return y;
 }
 
-// x Wᵀ for the last axis of x (..., I) and W (O, I): four rows of W at a time.
+// x Wᵀ for the last axis of x (..., I) and W (O, I): two rows of x and four of W at a time, as
+// numbers that are read once are then used several times.
 function rowsTimes(x, W) {
   const [O, I] = W.shape, rows = x.size / I, w = W.data, v = x.data;
-  const y = zeros([...x.shape.slice(0, -1), O]);
-  for (let n = 0; n < rows; n++) {
-    const xs = v.subarray(n * I, n * I + I);
+  const y = zeros([...x.shape.slice(0, -1), O]), out = y.data;
+  const dot = (n, o) => {
+    let p = 0;
+    for (let i = 0; i < I; i++) p += v[n * I + i] * w[o * I + i];
+    return p;
+  };
+  for (let n = 0; n < rows; n += 2) {
+    const pair = n + 1 < rows ? 1 : 0, r = n * I, s = r + pair * I;
     let o = 0;
     for (; o + 4 <= O; o += 4) {
       const a = o * I, b = a + I, c = b + I, d = c + I;
-      let p = 0, q = 0, r = 0, s = 0;
+      let p0 = 0, p1 = 0, p2 = 0, p3 = 0, q0 = 0, q1 = 0, q2 = 0, q3 = 0;
       for (let i = 0; i < I; i++) {
-        const t = xs[i];
-        p += t * w[a + i]; q += t * w[b + i]; r += t * w[c + i]; s += t * w[d + i];
+        const s0 = v[r + i], s1 = v[s + i], w0 = w[a + i], w1 = w[b + i], w2 = w[c + i], w3 = w[d + i];
+        p0 += s0 * w0; p1 += s0 * w1; p2 += s0 * w2; p3 += s0 * w3;
+        q0 += s1 * w0; q1 += s1 * w1; q2 += s1 * w2; q3 += s1 * w3;
       }
-      const at = n * O + o;
-      y.data[at] = p; y.data[at + 1] = q; y.data[at + 2] = r; y.data[at + 3] = s;
+      const at = n * O + o, next = at + pair * O;
+      out[next] = q0; out[next + 1] = q1; out[next + 2] = q2; out[next + 3] = q3;
+      out[at] = p0; out[at + 1] = p1; out[at + 2] = p2; out[at + 3] = p3;
     }
     for (; o < O; o++) {
-      let p = 0;
-      for (let i = 0; i < I; i++) p += xs[i] * w[o * I + i];
-      y.data[n * O + o] = p;
+      out[(n + pair) * O + o] = dot(n + pair, o);
+      out[n * O + o] = dot(n, o);
     }
   }
   return y;
@@ -124,31 +136,37 @@ function matmul(a, b) {
   const [T, I] = a.shape.slice(-2), O = b.shape[b.ndim - 1];
   const outer = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), y = zeros([...outer, T, O]);
   const first = (x) => strides({ shape: x.shape.slice(0, -2), ndim: x.ndim - 2 }, outer);
-  const places = [];
+  const places = [], row = new Float64Array(O);
   walk(outer, first(a), (n, i) => places.push(i * T * I));
   walk(outer, first(b), (n, j) => {
     for (let t = 0; t < T; t++) {
-      for (let o = 0; o < O; o++) {
-        let p = 0;
-        for (let i = 0; i < I; i++) p += a.data[places[n] + t * I + i] * b.data[j * I * O + i * O + o];
-        y.data[(n * T + t) * O + o] = p;
+      row.fill(0);
+      for (let i = 0; i < I; i++) {
+        const v = a.data[places[n] + t * I + i], from = (j * I + i) * O;
+        for (let o = 0; o < O; o++) row[o] += v * b.data[from + o];
       }
+      y.data.set(row, (n * T + t) * O);
     }
   });
   return y;
 }
 
-// Reduce axes by f(sum so far, element), from a first value; keepdims as in NumPy.
+// Reduce axes by f(result so far, element), from a first value; keepdims as in NumPy.
 function reduce(f, first, x, axes, keepdims = false) {
   const kept = x.shape.map((n, k) => (axes.includes(k) ? 1 : n));
-  const y = new Arr(kept, new Float64Array(product(kept)).fill(first));
-  walk(x.shape, strides(y, x.shape), (i, j) => { y.data[j] = f(y.data[j], x.data[i]); });
+  const y = new Float64Array(product(kept)).fill(first);
+  if (axes.length === 1 && axes[0] === x.ndim - 1) {
+    const n = x.shape[x.ndim - 1];
+    for (let j = 0, i = 0; j < y.length; j++) for (let k = 0; k < n; k++, i++) y[j] = f(y[j], x.data[i]);
+  } else {
+    walk(x.shape, strides({ shape: kept, ndim: x.ndim }, x.shape), (i, j) => { y[j] = f(y[j], x.data[i]); });
+  }
   const shape = keepdims ? kept : x.shape.filter((n, k) => !axes.includes(k));
-  return new Arr(shape, Float32Array.from(y.data));
+  return new Arr(shape, Float32Array.from(y));
 }
 
 function sum(x, axes, keepdims) { return reduce((s, v) => s + v, 0, x, axes, keepdims); }
-function max(x, axes, keepdims) { return reduce(Math.max, -Infinity, x, axes, keepdims); }
+function max(x, axes, keepdims) { return reduce((m, v) => (v > m ? v : m), -Infinity, x, axes, keepdims); }
 
 function mean(x, axes, keepdims) {
   const n = product(axes.map((axis) => x.shape[axis]));

@@ -80,14 +80,16 @@ class Model {
     }));
   }
 
-  // The output for x (N, ...). Each node keeps its own in `value`, for the pictures.
-  forward(x) {
-    this.nodes[0].value = x;
+  // The output for x (N, ...). Each node keeps its own in `value` for the pictures, if it should.
+  forward(x, keep = true) {
+    const values = [];
     for (const node of this.nodes) {
-      if (node.type === "input" || node.type === "constant") continue;
-      const inputs = node.inputs.map((i) => (i === null ? undefined : this.nodes[i].value));
-      node.value = node.layer ? node.layer.forward(...inputs) : operations[node.type](node.settings, ...inputs);
+      const inputs = node.inputs.map((i) => (i === null ? undefined : values[i]));
+      if (node.type === "input") values.push(x);
+      else if (node.type === "constant") values.push(node.value);
+      else values.push(node.layer ? node.layer.forward(...inputs) : operations[node.type](node.settings, ...inputs));
     }
-    return this.nodes[this.output].value;
+    if (keep) this.nodes.forEach((node, k) => { node.value = values[k]; });
+    return values[this.output];
   }
 }

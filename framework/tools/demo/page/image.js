@@ -1,0 +1,353 @@
+// Images: draw one, drop one, or choose one; probabilities, what the network sees, and where it looks.
+
+const { shape: [H, W, C], mean: MEAN, std: STD, ink: INK } = facts.input;
+const SIDE = 300; // of the pad, in its own units
+const samples = decode(facts.samples.tensors, facts.samples.weights)[0];
+const bars = new Bars(), layerView = new LayerView();
+let strokes = [], picture = new Float32Array(H * W * C), target = -1, chosen = -1, pen = null;
+
+// The network's input of pixels from 0 to 1, as in training.
+function prepare(pixels) {
+  return pixels.map((v, i) => (v - MEAN[i % MEAN.length]) / STD[i % STD.length]);
+}
+
+// --- from a drawing to pixels ---------------------------------------------------------------------
+
+function extent(points) {
+  const xs = points.map(([x]) => x), ys = points.map(([, y]) => y);
+  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  return { centre: [(left + right) / 2, (top + bottom) / 2], side: Math.max(right - left, bottom - top) };
+}
+
+function stroke(context, points) {
+  context.beginPath();
+  context.moveTo(...points[0]);
+  points.forEach((p) => context.lineTo(...p));
+  if (points.length === 1) context.lineTo(points[0][0] + 0.01, points[0][1]);
+  context.stroke();
+}
+
+// Draw lines FINE times finer than the image, and count the ink in each pixel.
+const FINE = 8;
+function rasterize(lines, width, shift) {
+  const canvas = el("canvas", { width: W * FINE, height: H * FINE });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  Object.assign(context, { lineWidth: width * FINE, lineCap: "round", lineJoin: "round" });
+  for (const line of lines) stroke(context, line.map(([x, y]) => [(x + shift[0]) * FINE, (y + shift[1]) * FINE]));
+  return pooled(context, 3);
+}
+
+// Means of FINE × FINE pixels of one channel of a canvas, from 0 to 1.
+function pooled(context, channel) {
+  const { data } = context.getImageData(0, 0, W * FINE, H * FINE), pixels = new Float32Array(H * W);
+  for (let y = 0; y < H * FINE; y++) {
+    for (let x = 0; x < W * FINE; x++) {
+      const at = Math.floor(y / FINE) * W + Math.floor(x / FINE);
+      pixels[at] += data[4 * (y * W * FINE + x) + channel] / 255 / FINE ** 2;
+    }
+  }
+  return pixels;
+}
+
+// How far the ink is from where it lies in the training images: by its centre of mass, if they are.
+function offCentre(pixels) {
+  let total = 0, x = 0, y = 0;
+  pixels.forEach((v, i) => { total += v; x += v * (i % W + 0.5); y += v * (Math.floor(i / W) + 0.5); });
+  if (!total || INK.centre !== "mass") return [0, 0];
+  return [x / total - W / 2 - INK.offset[1], y / total - H / 2 - INK.offset[0]];
+}
+
+// The drawing as an image: its longer side takes INK.box pixels, and it is centred as in training.
+function drawnPixels() {
+  const { centre, side } = extent(strokes.flat()), width = Math.max(1, INK.box / 8);
+  const scale = Math.min((INK.box - width) / Math.max(side, 1), INK.box / 60);
+  const middle = INK.centre === "mass" ? [W / 2, H / 2] : [W / 2 + INK.offset[1], H / 2 + INK.offset[0]];
+  const lines = strokes.map((line) => line.map((p) => p.map((v, k) => (v - centre[k]) * scale + middle[k])));
+  const off = offCentre(rasterize(lines, width, [0, 0]));
+  return rasterize(lines, width, off.map((v) => -v));
+}
+
+// --- from a picture file to pixels ----------------------------------------------------------------
+
+function canvasOf(image, width, height, sx, sy, sw, sh) {
+  const canvas = el("canvas", { width, height }), context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(image, sx, sy, sw, sh, 0, 0, width, height);
+  return context;
+}
+
+// A photo: its middle, as large as fits, in the shape of the images.
+function photoPixels(image) {
+  const scale = Math.min(image.width / W, image.height / H), [w, h] = [W * scale, H * scale];
+  const context = canvasOf(image, W * FINE, H * FINE, (image.width - w) / 2, (image.height - h) / 2, w, h);
+  const planes = [0, 1, 2].map((channel) => pooled(context, channel));
+  const pixels = new Float32Array(H * W * C);
+  for (let i = 0; i < H * W; i++) {
+    if (C === 3) planes.forEach((plane, c) => { pixels[i * C + c] = plane[i]; });
+    else pixels[i] = 0.299 * planes[0][i] + 0.587 * planes[1][i] + 0.114 * planes[2][i];
+  }
+  return pixels;
+}
+
+// A picture of something drawn: ink is what differs from the border; cut out, scaled and centred.
+function inkPixels(image) {
+  const side = 256, scale = side / Math.max(image.width, image.height);
+  const [w, h] = [Math.max(1, Math.round(image.width * scale)), Math.max(1, Math.round(image.height * scale))];
+  const { data } = canvasOf(image, w, h, 0, 0, image.width, image.height).getImageData(0, 0, w, h);
+  const grey = Float32Array.from({ length: w * h }, (_, i) => (0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]) / 255);
+  const border = Array.from(grey.filter((_, i) => i % w === 0 || i % w === w - 1 || i < w || i >= w * (h - 1))).sort((a, b) => a - b);
+  const paper = border[border.length >> 1], contrast = grey.reduce((m, v) => Math.max(m, Math.abs(v - paper)), 0.05);
+  const ink = grey.map((v) => { const s = Math.abs(v - paper) / contrast; return s < 0.25 ? 0 : Math.min(1, 1.25 * s); });
+  const places = [];
+  ink.forEach((v, i) => { if (v > 0.3) places.push([i % w + 0.5, Math.floor(i / w) + 0.5]); });
+  if (!places.length) return new Float32Array(H * W);
+  const box = extent(places), fit = INK.box / (box.side + 1);
+  const spread = (shift) => {
+    const pixels = new Float32Array(H * W);
+    ink.forEach((v, i) => {
+      if (!v) return;
+      const x = (i % w + 0.5 - box.centre[0]) * fit + W / 2 + shift[0], y = (Math.floor(i / w) + 0.5 - box.centre[1]) * fit + H / 2 + shift[1];
+      const reach = Math.max(1, fit);
+      for (let row = Math.floor(y - reach / 2); row <= y + reach / 2; row++) {
+        for (let column = Math.floor(x - reach / 2); column <= x + reach / 2; column++) {
+          const cover = Math.max(0, Math.min(column + 1, x + fit / 2) - Math.max(column, x - fit / 2))
+            * Math.max(0, Math.min(row + 1, y + fit / 2) - Math.max(row, y - fit / 2));
+          if (row >= 0 && row < H && column >= 0 && column < W) pixels[row * W + column] += v * cover;
+        }
+      }
+    });
+    return pixels.map((v) => Math.min(1, v));
+  };
+  return spread(offCentre(spread([0, 0])).map((v) => -v));
+}
+
+async function openFile(file) {
+  try {
+    const image = await createImageBitmap(file);
+    strokes = [];
+    [target, chosen] = [-1, -1];
+    picture = INK ? inkPixels(image) : photoPixels(image);
+    update();
+  } catch {
+    answer.textContent = say("{name} is not a picture", { name: file.name });
+  }
+}
+
+// --- drawing on the page --------------------------------------------------------------------------
+
+function pixelColour(pixels, i) {
+  if (C === 3) return [0, 1, 2].map((c) => 255 * pixels[3 * i + c]);
+  return INK ? mix(colours.page, colours.ink, pixels[i]) : Array(3).fill(255 * pixels[i]);
+}
+
+function showPixels(canvas, pixels) { paint(canvas, W, H, (x, y) => pixelColour(pixels, y * W + x)); }
+
+function showPad() {
+  const context = pad.getContext("2d");
+  context.clearRect(0, 0, SIDE, SIDE);
+  if (strokes.length) {
+    Object.assign(context, { lineWidth: 20, lineCap: "round", lineJoin: "round", strokeStyle: css(colours.ink) });
+    strokes.forEach((line) => stroke(context, line));
+  } else if (picture.some((v) => v > 0)) {
+    const small = el("canvas");
+    showPixels(small, picture);
+    context.imageSmoothingEnabled = false;
+    const scale = SIDE / Math.max(W, H);
+    context.drawImage(small, (SIDE - W * scale) / 2, (SIDE - H * scale) / 2, W * scale, H * scale);
+  }
+  if (pen) {
+    context.strokeStyle = css(colours.blue);
+    context.lineWidth = 3;
+    context.strokeRect(pen.x - 10, pen.y - 10, 20, 20);
+  }
+  hint.hidden = strokes.length > 0 || picture.some((v) => v > 0);
+}
+
+// --- the answer -------------------------------------------------------------------------------------
+
+let waiting = false, occluding = 0;
+
+function update() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => {
+    waiting = false;
+    if (strokes.length) picture = drawnPixels();
+    showPad();
+    classify();
+  });
+}
+
+function classify() {
+  const empty = !picture.some((v) => v > 0);
+  const begin = performance.now();
+  const x = new Arr([1, H, W, C], prepare(picture));
+  const shares = probabilities(model.forward(x).data), took = performance.now() - begin;
+  const best = shares.indexOf(Math.max(...shares));
+  showPixels(seen, picture);
+  answer.textContent = empty ? "–" : facts.classes[best];
+  answer.className = facts.classes[best].length > 3 ? "long" : "";
+  const truth = target < 0 ? "" : target === best ? say("right") : say("wrong: it is {name}", { name: facts.classes[target] });
+  sure.textContent = empty ? "" : [percent(shares[best]), truth].filter(Boolean).join(" · ");
+  time.textContent = say("answer in {ms} ms", { ms: number(Math.max(took, 0.1), 2) });
+  bars.show(facts.classes, empty ? shares.map(() => 0) : shares, target);
+  layerView.show();
+  [...strip.children].forEach((button, k) => button.setAttribute("aria-pressed", k === chosen));
+  occlude(empty ? null : best, shares[best]);
+}
+
+// Cover one square after the other, and see how much probability of the answer is lost: blue squares
+// speak for the answer, orange ones against it. A few squares at a time, so that the page stays awake.
+function occlude(best, p) {
+  const run = ++occluding, size = Math.max(1, Math.round(Math.min(H, W) / 6)), step = Math.max(1, Math.floor(size / 2));
+  const lost = new Float32Array(H * W), times = new Float32Array(H * W), squares = [];
+  for (let y = 1 - step; y < H; y += step) for (let x = 1 - step; x < W; x += step) squares.push([y, x]);
+  const background = INK ? 0 : picture.reduce((s, v) => s + v, 0) / picture.length, pixels = picture;
+  const show = () => {
+    const mean = lost.map((v, i) => v / Math.max(1, times[i]));
+    const most = mean.reduce((m, v) => Math.max(m, Math.abs(v)), 0.02);
+    paint(looks, W, H, (x, y) => {
+      const i = y * W + x, base = INK ? mix(colours.page, colours.quiet, 0.35 * pixels[i]) : mix(colours.page, pixelColour(pixels, i), 0.25);
+      return mix(base, mean[i] < 0 ? colours.orange : colours.blue, Math.min(1, Math.abs(mean[i]) / most));
+    });
+  };
+  show();
+  if (best === null) return;
+  const some = () => {
+    if (run !== occluding) return;
+    const end = performance.now() + 12;
+    while (squares.length && performance.now() < end) {
+      const [top, left] = squares.shift(), covered = pixels.slice(), inside = [];
+      for (let y = Math.max(0, top); y < Math.min(H, top + size); y++) {
+        for (let x = Math.max(0, left); x < Math.min(W, left + size); x++) {
+          inside.push(y * W + x);
+          for (let c = 0; c < C; c++) covered[(y * W + x) * C + c] = background;
+        }
+      }
+      if (inside.every((i) => pixels.subarray(i * C, i * C + C).every((v) => v === background))) {
+        inside.forEach((i) => times[i]++); // nothing changes
+        continue;
+      }
+      const shares = probabilities(model.forward(new Arr([1, H, W, C], prepare(covered)), false).data);
+      inside.forEach((i) => { lost[i] += p - shares[best]; times[i]++; });
+    }
+    show();
+    if (squares.length) setTimeout(some);
+  };
+  setTimeout(some, 60);
+}
+
+// --- the page -----------------------------------------------------------------------------------------
+
+function place(event) {
+  const box = pad.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width * SIDE, (event.clientY - box.top) / box.height * SIDE];
+}
+
+function clearPad() {
+  strokes = [];
+  [target, chosen, pen] = [-1, -1, null];
+  picture = new Float32Array(H * W * C);
+  update();
+}
+
+function choose(k) {
+  strokes = [];
+  [chosen, target] = [k, facts.samples.labels[k]];
+  picture = samples.data.slice(k * H * W * C, (k + 1) * H * W * C).map((v) => v / 255);
+  update();
+}
+
+const pad = el("canvas", { width: SIDE, height: SIDE, tabIndex: 0, role: "application",
+  "aria-label": say("Drawing area. Arrow keys move the pen, the space bar puts it down and lifts it.") });
+const digits = facts.classes.every((name) => /^\d$/.test(name));
+const hint = el("span.hint", {}, say(digits ? "Draw a digit here" : "Draw here"));
+const [seen, looks] = [el("canvas"), el("canvas")], strip = el("div.samples");
+const answer = el("b"), sure = el("span"), time = el("p.quiet.time");
+const file = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => file.files[0] && openFile(file.files[0]) });
+
+if (INK) {
+  pad.onpointerdown = (event) => {
+    if (event.button) return;
+    pad.setPointerCapture(event.pointerId);
+    if (!strokes.length) [target, chosen, pen] = [-1, -1, null];
+    strokes.push([place(event)]);
+    update();
+  };
+  pad.onpointermove = (event) => {
+    if (!pad.hasPointerCapture(event.pointerId) || !strokes.length) return;
+    for (const each of event.getCoalescedEvents?.() ?? [event]) strokes[strokes.length - 1].push(place(each));
+    update();
+  };
+  pad.onkeydown = (event) => {
+    const steps = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10] };
+    if (!(event.key in steps) && event.key !== " ") return;
+    event.preventDefault();
+    pen = pen ?? { x: SIDE / 2, y: SIDE / 2, down: false };
+    if (event.key === " ") {
+      pen.down = !pen.down;
+      if (pen.down) strokes.push([[pen.x, pen.y]]);
+    } else {
+      pen.x = Math.min(SIDE - 10, Math.max(10, pen.x + steps[event.key][0]));
+      pen.y = Math.min(SIDE - 10, Math.max(10, pen.y + steps[event.key][1]));
+      if (pen.down) strokes[strokes.length - 1].push([pen.x, pen.y]);
+    }
+    [target, chosen] = [-1, -1];
+    update();
+  };
+} else {
+  pad.style.cursor = "default";
+  hint.textContent = say("Drop a picture here");
+}
+const frame = el("div.pad", {}, pad, hint);
+document.body.ondragover = (event) => { event.preventDefault(); frame.classList.add("over"); };
+document.body.ondragleave = () => frame.classList.remove("over");
+document.body.ondrop = (event) => {
+  event.preventDefault();
+  frame.classList.remove("over");
+  if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
+};
+
+facts.samples.labels.forEach((label, k) => {
+  const canvas = el("canvas");
+  const pixels = samples.data.subarray(k * H * W * C, (k + 1) * H * W * C).map((v) => v / 255);
+  const wrong = facts.samples.wrong.includes(k);
+  const told = say(wrong ? "sample {k}: {name}, which the network mistakes" : "sample {k}: {name}", { k: k + 1, name: facts.classes[label] });
+  strip.append(el(wrong ? "button.wrong" : "button", { "aria-label": told, title: told, onclick: () => choose(k) }, canvas));
+  redraws.push(() => showPixels(canvas, pixels));
+  showPixels(canvas, pixels);
+});
+
+const buttons = el("div.row", { style: "margin-top: 14px" },
+  ...(INK ? [el("button", { onclick: clearPad }, say("Clear"))] : []),
+  el("button", { onclick: () => file.click() }, say("Open a picture")), file,
+  el("span.quiet", {}, say(INK ? "Draw with mouse, finger or arrow keys, or drop a picture." : "or drop one")));
+document.getElementById("main").replaceChildren(el("div.two", {},
+  el("div.card", {},
+    el("h2", {}, say(!INK ? "A picture" : digits ? "Draw a digit" : "Draw")),
+    el("div.draw", {}, frame, el("div.seen", {},
+      el("figure", {}, seen, el("figcaption", {}, say("what the network sees"))),
+      el("figure", {}, looks, el("figcaption", {}, say("where it looks"))))),
+    buttons),
+  el("div.card", {},
+    el("h2", {}, say("Answer")),
+    el("div.answer", { "aria-live": "polite" }, answer, sure), bars.element, time),
+), el("div.card", { style: "margin-top: 20px" },
+  el("h2", {}, say(`Or choose from the ${facts.report.split} data`)), strip,
+  facts.samples.wrong.length ? el("p.quiet", { style: "margin: 8px 0 0" }, el("span.dot"), ` ${say("the network's mistakes")}`) : ""));
+
+showFacts();
+const about = [];
+if (INK) {
+  about.push(say(INK.centre === "mass"
+    ? "A drawing is scaled so that its longer side takes {box} of {size} pixels, and is centred by its centre of mass, as in the training images."
+    : "A drawing is scaled so that its longer side takes {box} of {size} pixels, and its bounding box is put in the middle, as in the training images.",
+  { box: number(INK.box), size: Math.max(H, W) }));
+}
+about.push(say("Where it looks: a small square is covered at each place in turn. Blue: the answer loses probability there; orange: it gains."));
+showAbout(...about);
+redraws.push(update);
+addEventListener("resize", () => requestAnimationFrame(() => layerView.show()));
+choose(0);

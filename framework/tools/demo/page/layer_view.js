@@ -1,0 +1,123 @@
+// Layer by layer: each step of forward with a picture of its output.
+
+const PLAIN = ["input", "constant", "reshape", "transpose", "take", "Flatten", "Reshape", "arange", "concatenate"];
+const MOST_MAPS = 48;
+
+// A canvas whose pixels are values; pointing at one reads it out.
+class Picture {
+  constructor(readout) {
+    this.canvas = el("canvas");
+    this.canvas.onpointermove = (event) => {
+      const box = this.canvas.getBoundingClientRect();
+      const x = Math.floor((event.clientX - box.left) / box.width * this.canvas.width);
+      const y = Math.floor((event.clientY - box.top) / box.height * this.canvas.height);
+      readout.textContent = this.at?.(x, y) ?? "";
+    };
+    this.canvas.onpointerleave = () => { readout.textContent = ""; };
+  }
+
+  size(scale) {
+    this.canvas.style.width = `${this.canvas.width * scale}px`;
+    this.canvas.style.height = `${this.canvas.height * scale}px`;
+  }
+
+  // Maps (C, H, W), side by side; value(c, y, x).
+  maps(C, H, W, value, most, room) {
+    const shown = Math.min(C, MOST_MAPS), scale = Math.max(1, Math.min(12, Math.round(52 / Math.max(H, W))));
+    const columns = Math.max(1, Math.min(shown, Math.floor((room + scale) / ((W + 1) * scale))));
+    const rows = Math.ceil(shown / columns);
+    const place = (px, py) => {
+      const x = px % (W + 1), y = py % (H + 1), c = Math.floor(py / (H + 1)) * columns + Math.floor(px / (W + 1));
+      return x < W && y < H && c < shown ? [c, y, x] : null;
+    };
+    paint(this.canvas, columns * (W + 1) - 1, rows * (H + 1) - 1, (px, py) => {
+      const found = place(px, py);
+      return found && diverging(value(...found) / most);
+    });
+    this.at = (px, py) => {
+      const found = place(px, py);
+      return found ? `[${found[1]}, ${found[2]}, ${found[0]}] = ${number(value(...found))}` : "";
+    };
+    this.size(scale);
+  }
+
+  // A sequence (T, C): one row a position.
+  rows(T, C, value, most, room) {
+    paint(this.canvas, C, T, (x, y) => diverging(value(y, x) / most));
+    this.at = (x, y) => `[${y}, ${x}] = ${number(value(y, x))}`;
+    this.canvas.style.width = `${Math.min(room, Math.max(C * 3, 120))}px`;
+    this.canvas.style.height = `${Math.max(24, Math.min(T * 8, 160))}px`;
+  }
+
+  // Units (F,): squares in rows.
+  units(F, value, most, room) {
+    const cell = F <= 32 ? 18 : F <= 256 ? 10 : 6, columns = Math.min(F, Math.floor(room / cell)), gap = 1;
+    const place = (x, y) => Math.floor(y / cell) * columns + Math.floor(x / cell);
+    paint(this.canvas, columns * cell, Math.ceil(F / columns) * cell, (x, y) => {
+      const k = place(x, y);
+      if (k >= F || x % cell >= cell - gap || y % cell >= cell - gap) return null;
+      return mix(diverging(value(k) / most), colours.line, 0.12);
+    });
+    this.at = (x, y) => (place(x, y) < F ? `[${place(x, y)}] = ${number(value(place(x, y)))}` : "");
+    this.size(1);
+  }
+}
+
+// The attention layers in a layer or its parts.
+function attentions(layer) {
+  if (!layer) return [];
+  const inside = Object.values(layer).filter((part) => part instanceof Layer).flatMap(attentions);
+  return "num_heads" in layer && layer.p ? [layer, ...inside] : inside;
+}
+
+class LayerView {
+  constructor() {
+    this.rows = [];
+    const list = el("div.card.layers");
+    for (const node of model.nodes) {
+      if (PLAIN.includes(node.type)) continue;
+      const readout = el("output.readout"), pictures = el("div.pictures"), shape = el("code");
+      const formula = layers[node.type]?.formula ?? "";
+      const head = el("div", {}, el("div.name", {}, node.type), el("code", {}, node.path || say("forward")), " ", shape,
+        el("div.formula", {}, formula), readout);
+      list.append(el("div.layer", {}, head, pictures));
+      this.rows.push({ node, shape, pictures, readout, main: new Picture(readout), heads: [] });
+    }
+    document.getElementById("layers").replaceChildren(
+      el("h2", {}, say("Layer by layer")),
+      el("div.legend", {}, say("negative"), el("i"), say("positive, each picture by its own largest value")),
+      list,
+    );
+  }
+
+  // Show the outputs of the latest forward of one sample.
+  show() {
+    const room = this.rows[0] ? Math.max(120, this.rows[0].pictures.clientWidth) : 300;
+    for (const row of this.rows) this.showRow(row, room);
+  }
+
+  showRow({ node, shape, pictures, readout, main, heads }, room) {
+    const { shape: [, ...sizes], data } = node.value;
+    const most = data.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-12);
+    shape.textContent = `(${sizes.join(", ")})`;
+    if (sizes.length === 3) {
+      const [H, W, C] = sizes;
+      main.maps(C, H, W, (c, y, x) => data[(y * W + x) * C + c], most, room);
+      if (C > MOST_MAPS) shape.textContent += ` ${say("first {n}", { n: MOST_MAPS })}`;
+    } else if (sizes.length === 2) {
+      main.rows(...sizes, (t, c) => data[t * sizes[1] + c], most, room);
+    } else {
+      main.units(data.length, (k) => data[k], most, room);
+    }
+    const found = attentions(node.layer);
+    while (heads.length < found.length) heads.push(new Picture(readout));
+    found.forEach((layer, k) => {
+      const [, H, T, S] = layer.p.shape, p = layer.p.data;
+      heads[k].maps(H, T, S, (h, t, s) => p[(h * T + t) * S + s], p.reduce((m, v) => Math.max(m, v), 0), room);
+      heads[k].at = null;
+      heads[k].canvas.title = say("attention: {n} heads; row: the position that looks, column: where it looks", { n: H });
+    });
+    const canvases = [main.canvas, ...heads.map((head) => head.canvas)];
+    if (pictures.childElementCount !== canvases.length) pictures.replaceChildren(...canvases);
+  }
+}

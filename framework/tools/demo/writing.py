@@ -1,0 +1,214 @@
+"""Make the page of a network: trace it, choose the format of its weights, check it, write it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from firstlight.data.splits import DataSplits
+from firstlight.module import Module
+from firstlight.support.array import Array
+from firstlight.support.files import PathLike, write_atomically
+from firstlight.tools.demo import content as contents
+from firstlight.tools.demo.encoding import (
+    FORMATS,
+    arrays_of,
+    exact_formats,
+    rounded,
+    same_formats,
+)
+from firstlight.tools.demo.javascript import engine, network, node_js, run_in_node
+from firstlight.tools.demo.page import page
+from firstlight.tools.demo.trace import Graph, trace
+from firstlight.tools.language import checked
+
+ROOM = 1_750_000  # bytes of weights in base64, of a page of 2 MB
+MOST_LOST = {"accuracy": 0.002, "loss": 0.01}  # points of accuracy; share of the loss
+CHECKED = 20  # samples that JavaScript and NumPy both compute
+DIFFERENCE = 1e-4  # of the largest output, at most
+
+
+@dataclass
+class Demo:
+    """A page, and what was found when it was made.
+
+    Attributes
+    ----------
+    html : str
+    kind : {"image", "text", "curve", "table"}
+    formats : dict
+        How many arrays of which format: "float32", "float16" and "int8".
+    metric : {"accuracy", "loss"}
+        What ``before`` and ``after`` the weights were rounded was measured.
+    before, after : float
+    samples, split : int, str
+        On how many samples of which split.
+    difference : float or None
+        The largest difference between JavaScript and NumPy, as a share of the largest output; None
+        if there is no Node.js.
+    """
+
+    html: str
+    kind: str
+    formats: dict[str, int]
+    metric: str
+    before: float
+    after: float
+    samples: int
+    split: str
+    difference: float | None
+
+    def write(self, path: PathLike) -> None:
+        """Write the page to a file."""
+        write_atomically(path, self.html)
+
+    def __str__(self) -> str:
+        used = ", ".join(f"{count} {form}" for form, count in self.formats.items())
+        before, after = (shown(self.metric, value) for value in (self.before, self.after))
+        rounding = f", before rounding {before}" if set(self.formats) != {"float32"} else ""
+        if self.difference is None:
+            check = "JavaScript was not compared with NumPy, as there is no Node.js (node)"
+        else:
+            check = f"JavaScript differs from NumPy by {self.difference:.0e} of the largest output"
+        return (
+            f"{self.kind} page of {len(self.html.encode()) / 1e6:.2f} MB; arrays: {used}\n"
+            f"{self.split} {self.metric} {after} ({self.samples:,} samples{rounding})\n{check}"
+        )
+
+
+def shown(metric: str, value: float) -> str:
+    """Return a metric as people read it."""
+    return f"{value:.2%}" if metric == "accuracy" else f"{value:.4f}"
+
+
+def make_demo(
+    model: Module,
+    data: DataSplits,
+    *,
+    language: str = "en",
+    weights: str = "auto",
+    title: str = "",
+) -> Demo:
+    """Make the page of a trained network; `Demo.write` writes it to a file.
+
+    Parameters
+    ----------
+    model : Module
+        On the CPU. Its large arrays are rounded in place, as JavaScript will have them.
+    data : DataSplits
+        Images with classes, text, a table, or points of a curve.
+    language : {"en", "de"}
+    weights : {"auto", "float32", "float16", "int8"}
+        Format of the large arrays. "auto" is the most exact one with which the page stays below
+        2 MB, and int8 only where the validation data show no loss.
+    title : str
+        By default the names of model and data.
+
+    Returns
+    -------
+    Demo
+
+    Raises
+    ------
+    ValueError
+        A model whose forward cannot be traced, data without a page, another language or format.
+    RuntimeError
+        JavaScript does not compute what NumPy computes.
+
+    Examples
+    --------
+    >>> from firstlight import datasets, models
+    >>> from firstlight.tools.demo import make_demo
+    >>> demo = make_demo(models.Polynomial(3), datasets.load("polynomial"))
+    >>> demo.kind, demo.formats
+    ('curve', {'float32': 4})
+    """
+    checked(language)
+    if weights not in ("auto", *FORMATS):
+        raise ValueError(f"weights: expected auto, {', '.join(FORMATS)}, got {weights!r}")
+    model.eval()
+    content = contents.gather(data)
+    graph = trace(model, *contents.sample_inputs(content))
+    outputs = contents.predictions(model, content.x)
+    metric, before = contents.score(model, content, data.classes, outputs)
+    formats, after = _round(model, graph, content, data, weights, metric, before)
+    contents.complete(content, data, outputs)
+    difference = _checked(graph, content, formats, model) if node_js() else None
+    counts = {form: list(formats.values()).count(form) for form in FORMATS}
+    demo = Demo(
+        html="",
+        kind=content.kind,
+        formats={form: count for form, count in counts.items() if count},
+        metric=metric,
+        before=before,
+        after=after,
+        samples=len(content.x),
+        split={"val": "validation", "test": "test", "train": "training"}[content.split],
+        difference=difference,
+    )
+    title = title or f"{type(model).__name__} – {data.name}"
+    parameters = sum(parameter.size for parameter in model.parameters())
+    facts = {
+        "title": title,
+        "classes": data.classes and [str(name) for name in data.classes],
+        "parameters": parameters,
+        "activation": _last(graph),
+        "report": {n: v for n, v in vars(demo).items() if n not in ("html", "kind")},
+    }
+    demo.html = page(language, content.kind, engine(graph), network(graph, formats), facts | content.page)
+    return demo
+
+
+def _round(model, graph, content, data, weights, metric, before):
+    """Round arrays in place; return the format of each by its id, and the metric afterwards."""
+    arrays = arrays_of(node.description for node in graph.nodes)
+    originals = [array.copy() for array in arrays]
+
+    def apply(formats: list[str]) -> float:
+        for array, original, form in zip(arrays, originals, formats, strict=True):
+            if form != "float32":
+                array[...] = rounded(original, form)
+        outputs = contents.predictions(model, content.x)
+        return contents.score(model, content, data.classes, outputs)[1]
+
+    if weights == "auto":
+        formats = exact_formats(arrays, ROOM)
+        after = apply(formats) if set(formats) != {"float32"} else before
+        lost = before - after if metric == "accuracy" else (after - before) / max(before, 1e-9)
+        if "int8" in formats and lost > MOST_LOST[metric]:
+            formats = same_formats(arrays, "float16")
+            after = apply(formats)
+    else:
+        formats = same_formats(arrays, weights)
+        after = apply(formats)
+    return {id(a): form for a, form in zip(arrays, formats, strict=True)}, after
+
+
+def _checked(graph: Graph, content: Any, formats: dict[int, str], model: Module) -> float:
+    """Return the largest difference between JavaScript and NumPy on some samples."""
+    x = content.x[: 2 if content.kind == "text" else CHECKED]
+    y = model(x).reshape(len(x), -1)
+    found = run_in_node(graph, x, formats)
+    if found.shape != y.shape or not np.isfinite(found).all():
+        raise RuntimeError("the network in JavaScript has outputs of another shape, or NaN")
+    difference = _difference(found, y)
+    if difference > DIFFERENCE:
+        raise RuntimeError(
+            f"the network in JavaScript differs from NumPy's by {difference:.1e} of its largest "
+            f"output (at most {DIFFERENCE} expected), so that the page would not show this network"
+        )
+    return difference
+
+
+def _difference(found: Array, expected: Array) -> float:
+    return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
+
+
+def _last(graph):
+    """Return what makes probabilities of the output: nothing if the last layer has."""
+    node = graph.nodes[graph.output]
+    if node.description.type in ("Softmax", "Sigmoid"):
+        return "none"
+    return "sigmoid" if node.shape[1:] in ((), (1,)) else "softmax"
+
+
