@@ -18,6 +18,8 @@ EVALUATED = 2000  # samples, at most
 EVALUATED_TEXTS = 24
 SHOWN, MISTAKES = 20, 8  # samples to choose from
 MEASURED = 1000  # images, for where ink lies
+PROMPT = 30  # characters
+MOST_POINTS = 60  # of a curve
 BATCH = 100
 
 
@@ -202,21 +204,40 @@ def _text(content, data, outputs):
     return {
         "tokenizer": {"name": tokenizer.name, **state},
         "vocab_size": tokenizer.vocab_size,
-        "prompt": tokenizer.decode(content.x[0][:24]),
+        "limit": int(content.x.shape[1]),
+        "prompt": _beginning(tokenizer.decode(content.x[0])),
     }
+
+
+def _beginning(text):
+    """Return some words from the start of a line."""
+    _, _, rest = text.partition("\n")
+    line = (rest if len(rest) > PROMPT else text).lstrip()
+    return line[:PROMPT].rpartition(" ")[0] or line[:PROMPT]
 
 
 # --- curves -------------------------------------------------------------------------------------
 
 
 def _curve(content, data, outputs):
-    x, y = data.train[np.arange(min(len(data.train), 60))][:2]
-    grid = content.x.reshape(-1)
-    low, high = min(float(x.min()), float(grid.min())), max(float(x.max()), float(grid.max()))
+    count = min(len(data.train), MOST_POINTS)
+    x, y = data.train[np.linspace(0, len(data.train) - 1, count).astype(int)][:2]
+    mean, std = _moments(data, 1)
+    points = np.stack([x.reshape(-1) * std[0] + mean[0], y.reshape(-1)], axis=1)
+    others = content.x.reshape(-1) * std[0] + mean[0]
+    low, high = min(points[:, 0].min(), others.min()), max(points[:, 0].max(), others.max())
     return {
-        "points": [[float(a), float(b)] for a, b in zip(x.reshape(-1), y.reshape(-1))],
-        "range": [low, high],
+        "input": {"mean": mean, "std": std},
+        "points": points.astype("float64").round(6).tolist(),
+        "range": [float(low), float(high)],
     }
+
+
+def _moments(data, count):
+    """Return mean and std of each feature: a network's x is (feature - mean) / std."""
+    scale = data.transform if type(data.transform) is Scale else Scale(1.0)
+    mean, std, high = (np.asarray(v, "float64") for v in (scale.mean, scale.std, scale.high))
+    return [np.broadcast_to(v * high, (count,)).tolist() for v in (mean, std)]
 
 
 # --- tables -------------------------------------------------------------------------------------
@@ -224,11 +245,9 @@ def _curve(content, data, outputs):
 
 def _table(content, data, outputs):
     names = data.info.get("columns") or [f"x{i}" for i in range(data.input_shape[0])]
-    scale = data.transform if type(data.transform) is Scale else Scale(1.0)
-    mean, std, high = (np.asarray(v, "float64") for v in (scale.mean, scale.std, scale.high))
-    count = data.input_shape[0]
-    mean, std = (np.broadcast_to(v * high, (count,)).tolist() for v in (mean, std))
+    mean, std = _moments(data, data.input_shape[0])
     x = data.train[np.arange(min(len(data.train), EVALUATED))][0] * std + mean
+    values = np.concatenate([outputs.reshape(-1), content.y.reshape(-1)]).astype("float64")
     picks = rng.derived("split", 0, 0).permutation(len(content.x))[:8]
     return {
         "columns": [
@@ -244,6 +263,7 @@ def _table(content, data, outputs):
             for i, name in enumerate(names)
         ],
         "target": data.info.get("target") or "",
+        "span": [float(values.min()), float(values.max())],
         "samples": {
             "x": (content.x[picks] * std + mean).tolist(),
             "y": content.y[picks].reshape(len(picks), -1)[:, 0].tolist(),

@@ -19,10 +19,12 @@ from firstlight.tools.demo.trace import Graph
 HERE = Path(__file__).parent
 ENGINE = ("arrays.js", "window.js", "model.js")
 RUN = """
-const fs = require("fs"), [, , input, output, ...shape] = process.argv;
-const bytes = fs.readFileSync(input), network = JSON.parse(fs.readFileSync(process.argv[1] + "on"));
-const x = new Arr(shape.map(Number), new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
-fs.writeFileSync(output, Buffer.from(new Model(network).forward(x).data.buffer));
+const fs = require("fs"), folder = process.argv[2] + "/";
+JSON.parse(fs.readFileSync(folder + "cases.json")).forEach(({ network, shape }, k) => {
+  const bytes = Uint8Array.from(fs.readFileSync(folder + k + ".in"));
+  const x = new Arr(shape, new Float32Array(bytes.buffer));
+  fs.writeFileSync(folder + k + ".out", Buffer.from(new Model(network).forward(x).data.buffer));
+});
 """
 
 
@@ -68,9 +70,9 @@ def layer_files() -> dict[str, Path]:
     return found
 
 
-def engine(graph: Graph) -> str:
-    """Return the JavaScript that computes a graph, with the files of its layers only."""
-    types = set().union(*(node.description.types() for node in graph.nodes))
+def engine(*graphs: Graph) -> str:
+    """Return the JavaScript that computes graphs, with the files of their layers only."""
+    types = set().union(*(node.description.types() for graph in graphs for node in graph.nodes))
     files = {layer_files()[name] for name in types if name in layer_files()}
     paths = [*(HERE / "page" / name for name in ENGINE), *sorted(files)]
     return "\n".join(path.read_text("utf-8") for path in paths)
@@ -81,8 +83,17 @@ def node_js() -> str | None:
     return shutil.which("node")
 
 
-def run_in_node(graph: Graph, x: Array, formats: dict[int, str] | None = None) -> Array:
-    """Return the output of a graph for x, computed by Node.js in float32.
+def run_in_node(*cases: tuple[Graph, Array, dict[int, str]]) -> list[Array]:
+    """Return the outputs of networks, computed by Node.js in float32.
+
+    Parameters
+    ----------
+    cases : tuples (graph, x, formats)
+        As for `network`.
+
+    Returns
+    -------
+    list of arrays, shape (N, -1)
 
     Raises
     ------
@@ -90,15 +101,19 @@ def run_in_node(graph: Graph, x: Array, formats: dict[int, str] | None = None) -
         JavaScript failed; the message is its error.
     """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        script, given, made = (folder / name for name in ("run.js", "x.bin", "y.bin"))
-        script.write_text(engine(graph) + RUN, "utf-8")
-        Path(f"{script}on").write_text(json.dumps(network(graph, formats)), "utf-8")
-        given.write_bytes(x.astype("<f4").tobytes())
-        command = [node_js() or "node", str(script), str(given), str(made), *map(str, x.shape)]
+        folder, given = Path(name), []
+        for k, (graph, x, formats) in enumerate(cases):
+            given.append({"network": network(graph, formats), "shape": list(x.shape)})
+            (folder / f"{k}.in").write_bytes(x.astype("<f4").tobytes())
+        (folder / "cases.json").write_text(json.dumps(given), "utf-8")
+        (folder / "run.js").write_text(engine(*(case[0] for case in cases)) + RUN, "utf-8")
+        command = [node_js() or "node", str(folder / "run.js"), name]
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
         if done.returncode:
             told = [line for line in done.stderr.splitlines() if "Error" in line]
             raise RuntimeError(f"the network failed in Node.js: {(told or ['no message'])[0]}")
-        flat = np.frombuffer(made.read_bytes(), "<f4")
-    return flat.reshape(len(x), -1)
+        outputs = [(folder / f"{k}.out").read_bytes() for k in range(len(cases))]
+    return [
+        np.frombuffer(output, "<f4").reshape(len(x), -1)
+        for output, (_, x, _) in zip(outputs, cases, strict=True)
+    ]

@@ -24,7 +24,13 @@ def page(language: str, kind: str, engine: str, network: Any, facts: dict[str, A
     facts : dict
         For the scripts of the page, JSON-able.
     """
-    scripts = [_text("view.js"), _text("layer_view.js"), _text(f"{kind}.js")]
+    names = [
+        "view.js",
+        "layer_view.js",
+        *(["tokenizer.js"] if kind == "text" else []),
+        f"{kind}.js",
+    ]
+    scripts = [_text(name) for name in names]
     words = GERMAN if language == "de" else {}
     known = {"kind": kind, "language": language, "words": words, **facts}
     parts = {

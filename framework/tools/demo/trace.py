@@ -64,11 +64,12 @@ class Graph:
         return Traced(self, len(self.nodes) - 1, value)
 
     def constant(self, value: Any) -> "Traced":
-        """Append a node without inputs."""
+        """Append a node without inputs; True and False of a mask become 0 and -inf."""
         array = np.asarray(value)
-        array = array.astype("float32", copy=False)
+        kept = np.where(array, 0, -np.inf) if array.dtype == bool else array
+        kept = kept.astype("float32", copy=False)
         value = value if isinstance(value, (int, float)) else array  # a number keeps x's dtype
-        return self.add(Description("constant", {}, {"value": array}), [], lambda: value)
+        return self.add(Description("constant", {}, {"value": kept}), [], lambda: value)
 
     def __call__(self, x: Array) -> Array:
         """Compute the output from other inputs, in Python."""
@@ -101,6 +102,11 @@ def trace(model: Module, *samples: Array) -> Graph:
         expected = [model(x) for x in samples[1:]]
         for path, module in model.named_modules():
             module.forward = _recording(graph, path, module)
+        if not all(np.isfinite(y).all() for y in expected if isinstance(y, np.ndarray)):
+            raise ValueError(
+                f"{who} answers with NaN or infinity, so it has diverged; choose an earlier "
+                "checkpoint"
+            )
         graph.nodes.append(Node("", Description("input"), [], lambda: None, samples[0].shape))
         y = model(Traced(graph, 0, samples[0]))
         if not isinstance(y, Traced):
@@ -148,9 +154,8 @@ def _recording(graph, path, module):
     def followed(*inputs: Any, **options: Any) -> Any:
         above, graph.path = graph.path, path
         try:
-            y = layer(*inputs) if is_known(module) or isinstance(module, WITHOUT_EFFECT) else (
-                forward(*inputs, **options)
-            )
+            known = is_known(module) or isinstance(module, WITHOUT_EFFECT)
+            y = layer(*inputs) if known else forward(*inputs, **options)
         except UnknownOperationError as error:
             name = f"{type(module).__name__}.forward" + (f" ({path})" if path else "")
             raise ValueError(f"{name} {error}. {ADVICE}") from error

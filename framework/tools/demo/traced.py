@@ -17,6 +17,7 @@ UFUNCS = {
     *("add", "subtract", "multiply", "divide", "power", "negative", "maximum", "minimum"),
     *("exp", "log", "sqrt", "tanh", "absolute", "square", "matmul"),
 }
+COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
 OPERATIONS = ("reshape", "swapaxes", "transpose", "concatenate", "mean", "sum", "max")
 
 
@@ -100,6 +101,8 @@ class Traced(NDArrayOperatorsMixin):
     # --- operations ---------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if ufunc.__name__ in COMPARISONS:
+            raise UnknownOperationError("compares values of an array, which a demo cannot follow")
         if method != "__call__" or ufunc.__name__ not in UFUNCS or options.keys() - {"out"}:
             raise _unknown(f"np.{ufunc.__name__}")
         made = self._add(ufunc.__name__, {}, list(inputs), lambda *values: ufunc(*values))

@@ -155,7 +155,9 @@ def make_demo(
         "activation": _last(graph),
         "report": {n: v for n, v in vars(demo).items() if n not in ("html", "kind")},
     }
-    demo.html = page(language, content.kind, engine(graph), network(graph, formats), facts | content.page)
+    demo.html = page(
+        language, content.kind, engine(graph), network(graph, formats), facts | content.page
+    )
     return demo
 
 
@@ -188,7 +190,7 @@ def _checked(graph: Graph, content: Any, formats: dict[int, str], model: Module)
     """Return the largest difference between JavaScript and NumPy on some samples."""
     x = content.x[: 2 if content.kind == "text" else CHECKED]
     y = model(x).reshape(len(x), -1)
-    found = run_in_node(graph, x, formats)
+    (found,) = run_in_node((graph, x, formats))
     if found.shape != y.shape or not np.isfinite(found).all():
         raise RuntimeError("the network in JavaScript has outputs of another shape, or NaN")
     difference = _difference(found, y)
@@ -210,5 +212,3 @@ def _last(graph):
     if node.description.type in ("Softmax", "Sigmoid"):
         return "none"
     return "sigmoid" if node.shape[1:] in ((), (1,)) else "softmax"
-
-

@@ -42,9 +42,7 @@ class Demo(RunDataCommand):
             raise UsageError(f"run {folder} has no checkpoint {path.name}; train it first")
         model.load_state_dict(read_weights(path, None).model)
         title = f"{folder.parent.name} – {splits.name}"
-        demo = make_demo(
-            model, splits, language=args.language, weights=args.weights, title=title
-        )
+        demo = make_demo(model, splits, language=args.language, weights=args.weights, title=title)
         output = made_room(args.output or folder / "demo.html")
         demo.write(output)
         tell(str(demo))

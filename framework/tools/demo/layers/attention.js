@@ -8,13 +8,22 @@
 layers.MultiHeadAttention = class MultiHeadAttention extends Layer {
   static formula = "y = softmax(q kᵀ/√D) v W_oᵀ + b_o";
   forward(x, context, mask) { // x (N, T, C), context (N, S, C), mask (T, S)
-    const [q, k, v] = this.project(x, context ?? x); // (N, H, T, D), (N, H, S, D) twice
+    let [q, k, v] = this.project(x, context ?? x); // (N, H, T, D), (N, H, S, D) twice
+    if (this.memory && !context) [k, v] = this.recalled(k, v); // with those of earlier positions
     const root = Math.sqrt(q.shape[3]);
     let s = matmul(map((value) => value / root, q), transpose(k, [0, 1, 3, 2])); // (N, H, T, S)
     if (this.is_causal) s = hideLater(s);
-    if (mask) s = add(s, mask);
-    this.p = softmax(s); // (N, H, T, S), kept for the pictures
+    if (mask) s = add(s, mask.ndim === 3 ? reshape(mask, mask.shape[0], 1, ...mask.shape.slice(1)) : mask);
+    this.p = weights(s); // (N, H, T, S), kept for the pictures
     return this.out_proj.forward(this.merge(matmul(this.p, v))); // (N, T, C)
+  }
+
+  // Keys and values with those that are kept of earlier positions.
+  recalled(k, v) {
+    const { keys, values } = this.memory;
+    this.memory.keys = keys ? concatenate([keys, k], 2) : k;
+    this.memory.values = values ? concatenate([values, v], 2) : v;
+    return [this.memory.keys, this.memory.values];
   }
 
   project(x, c) {
@@ -41,6 +50,12 @@ layers.MultiHeadAttention = class MultiHeadAttention extends Layer {
     return reshape(transpose(y, [0, 2, 1, 3]), N, T, H * D);
   }
 };
+
+// softmax of each row; zeros for a row of -inf, where every key is masked.
+function weights(s) {
+  const e = map(Math.exp, subtract(s, map((m) => Math.max(m, -1e38), max(s, [3], true)))); // (N, H, T, S)
+  return divide(e, map((total) => Math.max(total, 1), sum(e, [3], true))); // Σ ≥ 1, as the largest is exp(0)
+}
 
 // -inf at the keys after each query.
 function hideLater(s) {

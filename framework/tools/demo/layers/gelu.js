@@ -2,6 +2,8 @@
 //
 //   y = x Φ(x) = x (1 + erf(x/√2)) / 2
 //   approximate "tanh":  y = x σ(2u),  u = √(2/π) (x + 0.044715 x³)
+//
+//   dx = dy (Φ(x) + x φ(x))            φ(x) = exp(-x²/2) / √(2π)
 
 // Hastings' formula (Abramowitz and Stegun, 7.1.26), as in Python for float32.
 function erf(x) {
@@ -13,10 +15,16 @@ function erf(x) {
 layers.GELU = class GELU extends Layer {
   static formula = "y = x Φ(x)";
   forward(x) {
+    this.x = x;
     if (this.approximate === "tanh") {
       const u = (v) => Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3);
       return map((v) => v / (1 + Math.exp(-2 * u(Math.max(-30, Math.min(30, v))))), x);
     }
     return map((v) => v * (1 + erf(v / Math.SQRT2)) / 2, x);
+  }
+
+  backward(dy) { // also of "tanh", which is as close as 0.001
+    const slope = (v) => (1 + erf(v / Math.SQRT2)) / 2 + v * Math.exp(-v * v / 2) / Math.sqrt(2 * Math.PI);
+    return zip((d, v) => d * slope(v), dy, this.x);
   }
 };

@@ -18,7 +18,7 @@ class Recurrent extends Layer {
     const [N, T, I] = x.shape, H = this.hidden_size, y = zeros([N, T, H]);
     const [W_ih, W_hh, b_ih, b_hh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((n) => this[`${n}_l${layer}`]);
     for (let n = 0; n < N; n++) {
-      let state = { h: new Float32Array(H), c: new Float32Array(H) }; // zeros at the start
+      let state = this.memory?.[layer] ?? { h: new Float32Array(H), c: new Float32Array(H) }; // zeros at the start
       for (let t = 0; t < T; t++) {
         const at = (n * T + t) * I;
         let a = rowsTimes(new Arr([I], x.data.subarray(at, at + I)), W_ih);
@@ -27,6 +27,7 @@ class Recurrent extends Layer {
         state = this.step(a.data, b.data, state, H);
         y.data.set(state.h, (n * T + t) * H);
       }
+      if (this.memory) this.memory[layer] = state; // of the one text that is read
     }
     return y;
   }

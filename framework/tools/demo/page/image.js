@@ -278,7 +278,8 @@ if (INK) {
   };
   pad.onpointermove = (event) => {
     if (!pad.hasPointerCapture(event.pointerId) || !strokes.length) return;
-    for (const each of event.getCoalescedEvents?.() ?? [event]) strokes[strokes.length - 1].push(place(each));
+    const passed = event.getCoalescedEvents?.() ?? []; // between two frames
+    for (const each of passed.length ? passed : [event]) strokes[strokes.length - 1].push(place(each));
     update();
   };
   pad.onkeydown = (event) => {

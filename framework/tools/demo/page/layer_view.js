@@ -71,11 +71,13 @@ function attentions(layer) {
 }
 
 class LayerView {
-  constructor() {
+  constructor({ heads = true, closed = false } = {}) {
     this.rows = [];
+    this.showsHeads = heads;
     const list = el("div.card.layers");
     for (const node of model.nodes) {
-      if (PLAIN.includes(node.type)) continue;
+      const ofPlaces = node.inputs.some((i) => model.nodes[i]?.type === "arange"); // the same for all inputs
+      if (PLAIN.includes(node.type) || ofPlaces) continue;
       const readout = el("output.readout"), pictures = el("div.pictures"), shape = el("code");
       const formula = layers[node.type]?.formula ?? "";
       const head = el("div", {}, el("div.name", {}, node.type), el("code", {}, node.path || say("forward")), " ", shape,
@@ -83,15 +85,14 @@ class LayerView {
       list.append(el("div.layer", {}, head, pictures));
       this.rows.push({ node, shape, pictures, readout, main: new Picture(readout), heads: [] });
     }
-    document.getElementById("layers").replaceChildren(
-      el("h2", {}, say("Layer by layer")),
-      el("div.legend", {}, say("negative"), el("i"), say("positive, each picture by its own largest value")),
-      list,
-    );
+    const legend = el("div.legend", {}, say("negative"), el("i"), say("positive, each picture by its own largest value"));
+    this.element = el("details", { open: !closed, ontoggle: () => this.show() }, el("summary", {}, el("h2", {}, say("Layer by layer"))), legend, list);
+    document.getElementById("layers").replaceChildren(this.element);
   }
 
   // Show the outputs of the latest forward of one sample.
   show() {
+    if (!this.element.open || !model.nodes[model.output].value) return;
     const room = this.rows[0] ? Math.max(120, this.rows[0].pictures.clientWidth) : 300;
     for (const row of this.rows) this.showRow(row, room);
   }
@@ -109,7 +110,7 @@ class LayerView {
     } else {
       main.units(data.length, (k) => data[k], most, room);
     }
-    const found = attentions(node.layer);
+    const found = this.showsHeads ? attentions(node.layer) : [];
     while (heads.length < found.length) heads.push(new Picture(readout));
     found.forEach((layer, k) => {
       const [, H, T, S] = layer.p.shape, p = layer.p.data;

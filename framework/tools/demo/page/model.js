@@ -30,7 +30,7 @@ const operations = {
   tanh: (_, x) => map(Math.tanh, x),
   absolute: (_, x) => map(Math.abs, x),
   square: (_, x) => map((v) => v * v, x),
-  arange: ({ axis }, x) => new Arr([x.shape[axis]], Float32Array.from({ length: x.shape[axis] }, (_, i) => i)),
+  arange: ({ axis, start }, x) => new Arr([x.shape[axis]], Float32Array.from({ length: x.shape[axis] }, (_, i) => start + i)),
   reshape: ({ shape }, x) => reshape(x, ...shape.map((n, axis) => (n === 0 ? x.shape[axis] : n))),
   transpose: ({ axes }, x) => transpose(x, axes),
   mean: ({ axes, keepdims }, x) => mean(x, axes, keepdims),
@@ -65,6 +65,8 @@ function decode(tensors, base64) {
 }
 
 class Model {
+  length = 0; // of the text that was read, see `extend`
+
   constructor({ nodes, output, tensors, weights }) {
     const arrays = decode(tensors, weights);
     const pick = (indices) => Object.fromEntries(Object.entries(indices ?? {}).map(([name, i]) => [name, arrays[i]]));
@@ -82,14 +84,45 @@ class Model {
 
   // The output for x (N, ...). Each node keeps its own in `value` for the pictures, if it should.
   forward(x, keep = true) {
-    const values = [];
+    const values = [], start = this.length;
     for (const node of this.nodes) {
       const inputs = node.inputs.map((i) => (i === null ? undefined : values[i]));
       if (node.type === "input") values.push(x);
       else if (node.type === "constant") values.push(node.value);
-      else values.push(node.layer ? node.layer.forward(...inputs) : operations[node.type](node.settings, ...inputs));
+      else values.push(node.layer ? node.layer.forward(...inputs) : operations[node.type]({ ...node.settings, start }, ...inputs));
     }
     if (keep) this.nodes.forEach((node, k) => { node.value = values[k]; });
     return values[this.output];
+  }
+
+  // All layers, with those inside others.
+  *layers(found = this.nodes.map((node) => node.layer)) {
+    for (const layer of found) {
+      if (!(layer instanceof Layer)) continue;
+      yield layer;
+      yield* this.layers(Object.values(layer));
+    }
+  }
+
+  // Begin a text: layers that look back keep keys and values, or their state, in `memory`.
+  restart(remember = true) {
+    this.length = 0;
+    for (const layer of this.layers()) layer.memory = remember ? { length: 0 } : null;
+  }
+
+  // The outputs for tokens (1, T) that follow those of the calls before, since `restart`.
+  extend(x) {
+    const before = this.nodes.map((node) => node.value);
+    const y = this.forward(x), T = x.shape[1];
+    if (this.length) {
+      this.nodes.forEach((node, k) => {
+        if (node.value.ndim > 1 && node.value.shape[1] === T && node.type !== "constant") {
+          node.value = concatenate([before[k], node.value], 1);
+        }
+      });
+    }
+    this.length += T;
+    for (const layer of this.layers()) layer.memory.length = this.length;
+    return y;
   }
 }
