@@ -87,10 +87,11 @@ GERMAN = {
         "Eine Zeichnung wird so skaliert, dass ihre längere Seite {box} von {size} Pixeln füllt, "
         "und ihr Umriss wird in die Mitte gesetzt, wie in den Trainingsbildern."
     ),
-    "Where it looks: a small square is covered at each place in turn. Blue: the answer loses "
-    "probability there; orange: it gains.": (
+    "Where it looks: a small square is covered at each place in turn. Blue: without it the "
+    "network is less sure of its answer (in log odds); orange: surer.": (
         "Wohin es schaut: Ein kleines Quadrat wird nacheinander an jeder Stelle verdeckt. Blau: "
-        "Dort verliert die Antwort an Wahrscheinlichkeit; orange: sie gewinnt."
+        "Ohne das Verdeckte ist das Netz seiner Antwort weniger sicher (in Log-Odds); orange: "
+        "sicherer."
     ),
     # curves
     "points and curve": "Punkte und Kurve",

@@ -184,7 +184,7 @@ function classify() {
   const empty = !picture.some((v) => v > 0);
   const begin = performance.now();
   const x = new Arr([1, H, W, C], prepare(picture));
-  const shares = probabilities(model.forward(x).data), took = performance.now() - begin;
+  const scores = model.forward(x).data, shares = probabilities(scores), took = performance.now() - begin;
   const best = shares.indexOf(Math.max(...shares));
   showPixels(seen, picture);
   answer.textContent = empty ? "–" : facts.classes[best];
@@ -195,19 +195,30 @@ function classify() {
   bars.show(facts.classes, empty ? shares.map(() => 0) : shares, target);
   layerView.show();
   [...strip.children].forEach((button, k) => button.setAttribute("aria-pressed", k === chosen));
-  occlude(empty ? null : best, shares[best]);
+  occlude(empty ? null : best, sureness(scores, best));
 }
 
-// Cover one square after the other, and see how much probability of the answer is lost: blue squares
-// speak for the answer, orange ones against it. A few squares at a time, so that the page stays awake.
-function occlude(best, p) {
+// How sure the network is of a class: log of its odds, p / (1 - p).
+function sureness(scores, k) {
+  if (facts.activation === "softmax") { // exact where p is as good as 1
+    const others = scores.filter((_, i) => i !== k), m = Math.max(...others);
+    return scores[k] - m - Math.log(others.reduce((s, v) => s + Math.exp(v - m), 0));
+  }
+  const p = Math.min(1 - 1e-6, Math.max(1e-6, probabilities(scores)[k]));
+  return Math.log(p / (1 - p));
+}
+
+// Cover one square after the other, and see how much less sure of its answer the network is: blue
+// squares speak for the answer, orange ones against it. A few squares at a time, so that the page
+// stays awake.
+function occlude(best, sure) {
   const run = ++occluding, size = Math.max(1, Math.round(Math.min(H, W) / 6)), step = Math.max(1, Math.floor(size / 2));
   const lost = new Float32Array(H * W), times = new Float32Array(H * W), squares = [];
   for (let y = 1 - step; y < H; y += step) for (let x = 1 - step; x < W; x += step) squares.push([y, x]);
   const background = INK ? 0 : picture.reduce((s, v) => s + v, 0) / picture.length, pixels = picture;
   const show = () => {
     const mean = lost.map((v, i) => v / Math.max(1, times[i]));
-    const most = mean.reduce((m, v) => Math.max(m, Math.abs(v)), 0.02);
+    const most = mean.reduce((m, v) => Math.max(m, Math.abs(v)), 0.3);
     paint(looks, W, H, (x, y) => {
       const i = y * W + x, base = INK ? mix(colours.page, colours.quiet, 0.35 * pixels[i]) : mix(colours.page, pixelColour(pixels, i), 0.25);
       return mix(base, mean[i] < 0 ? colours.orange : colours.blue, Math.min(1, Math.abs(mean[i]) / most));
@@ -230,8 +241,8 @@ function occlude(best, p) {
         inside.forEach((i) => times[i]++); // nothing changes
         continue;
       }
-      const shares = probabilities(model.forward(new Arr([1, H, W, C], prepare(covered)), false).data);
-      inside.forEach((i) => { lost[i] += p - shares[best]; times[i]++; });
+      const scores = model.forward(new Arr([1, H, W, C], prepare(covered)), false).data;
+      inside.forEach((i) => { lost[i] += sure - sureness(scores, best); times[i]++; });
     }
     show();
     if (squares.length) setTimeout(some);
@@ -347,7 +358,7 @@ if (INK) {
     : "A drawing is scaled so that its longer side takes {box} of {size} pixels, and its bounding box is put in the middle, as in the training images.",
   { box: number(INK.box), size: Math.max(H, W) }));
 }
-about.push(say("Where it looks: a small square is covered at each place in turn. Blue: the answer loses probability there; orange: it gains."));
+about.push(say("Where it looks: a small square is covered at each place in turn. Blue: without it the network is less sure of its answer (in log odds); orange: surer."));
 showAbout(...about);
 redraws.push(update);
 addEventListener("resize", () => requestAnimationFrame(() => layerView.show()));
