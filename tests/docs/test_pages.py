@@ -26,7 +26,7 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 QUOTED = re.compile(r'^```python title="(\S+)"\n(.*?)^```$', re.M | re.S)  # lines of a file
 GERMAN = [path for path in PAGES if path.name.endswith(".de.md")]
-SHOWN = {"console", "diff", "text", "toml", "yaml", "py"}  # py: of other libraries
+SHOWN = {"console", "diff", "js", "text", "toml", "yaml", "py"}  # py: of other libraries
 
 
 def blocks(path):

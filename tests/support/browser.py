@@ -36,7 +36,7 @@ def run_in_page(page: str, script: str, folder: Path, *, width: int = 1200, heig
     size = f"--window-size={width},{height}"
     command = [CHROMIUM, *QUIET, profile, size, "--virtual-time-budget=20000", "--dump-dom"]
     done = subprocess.run(
-        [*command, file.as_uri()], capture_output=True, text=True, encoding="utf-8", timeout=300
+        [*command, file.as_uri()], capture_output=True, text=True, encoding="utf-8"
     )
     found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.S)
     assert found, done.stderr[-2000:]

@@ -121,7 +121,7 @@ def make_demo(
     >>> from firstlight.tools.demo import make_demo
     >>> demo = make_demo(models.Polynomial(3), datasets.load("polynomial"))
     >>> demo.kind, demo.formats
-    ('curve', {'float32': 4})
+    ('curve', {'float32': 2})
     """
     checked(language)
     if weights not in ("auto", *FORMATS):
@@ -131,10 +131,12 @@ def make_demo(
     graph = trace(model, *contents.sample_inputs(content))
     outputs = contents.predictions(model, content.x)
     metric, before = contents.score(model, content, data.classes, outputs)
-    formats, after = _round(model, graph, content, data, weights, metric, before)
+    arrays = arrays_of(node.description for node in graph.nodes)
+    formats, after = _round(arrays, model, content, data, weights, metric, before)
     contents.complete(content, data, outputs)
     difference = _checked(graph, content, formats, model) if node_js() else None
-    counts = {form: list(formats.values()).count(form) for form in FORMATS}
+    used = [formats[id(array)] for array in arrays if array.ndim]  # not the numbers of forward
+    counts = {form: used.count(form) for form in FORMATS}
     demo = Demo(
         html="",
         kind=content.kind,
@@ -161,9 +163,8 @@ def make_demo(
     return demo
 
 
-def _round(model, graph, content, data, weights, metric, before):
+def _round(arrays, model, content, data, weights, metric, before):
     """Round arrays in place; return the format of each by its id, and the metric afterwards."""
-    arrays = arrays_of(node.description for node in graph.nodes)
     originals = [array.copy() for array in arrays]
 
     def apply(formats: list[str]) -> float:
