@@ -142,7 +142,7 @@ class Runner:
         if installed("onnxruntime"):
             import onnxruntime
 
-            self.name = f"onnxruntime {onnxruntime.__version__}"
+            self.name: str = f"onnxruntime {onnxruntime.__version__}"
             options = onnxruntime.SessionOptions()
             options.log_severity_level, options.intra_op_num_threads = 4, 1
             content, where = model.SerializeToString(), ["CPUExecutionProvider"]

@@ -28,8 +28,8 @@ class Nodes:
     def __init__(self, module: Module, dtype: Any) -> None:
         self.nodes: list[Any] = []
         self.constants: dict[str, Array] = {}
-        self.scope = ""
-        self.dtype = np.dtype(dtype)
+        self.scope: str = ""
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.outputs: set[str] = set()
         self.renamed: dict[str, str] = {}  # tensors that became outputs
         self.sizes: dict[str, tuple[str, int]] = {}  # the input and axis that has a varied size

@@ -37,8 +37,9 @@ class Samples:
                 "to_onnx: expected x, a batch of one sample or more, got "
                 f"{getattr(first, 'shape', first)!r}; pass e.g. x[:1]"
             )
-        self.inputs, self.first = inputs, first
-        self.rng = np.random.default_rng(0)
+        self.inputs: Any = inputs
+        self.first: Array = first
+        self.rng: np.random.Generator = np.random.default_rng(0)
 
     def choices(self) -> Iterator[dict[str, tuple[int, int]]]:
         """Yield the sizes to vary, the most first."""

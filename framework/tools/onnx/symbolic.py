@@ -107,7 +107,8 @@ class _Merge:
     """Compares the arguments of one step."""
 
     def __init__(self, sizes: dict[str, tuple[int, int]], where: str) -> None:
-        self.sizes, self.where = sizes, where
+        self.sizes: dict[str, tuple[int, int]] = sizes
+        self.where: str = where
 
     def merged(self, a: Any, b: Any) -> Any:
         if type(a) is not type(b):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -114,14 +115,17 @@ class Traced(NDArrayOperatorsMixin):
     """An array whose uses are recorded; see the module."""
 
     def __init__(self, trace: Trace, ref: Ref):
-        self.trace, self.ref = trace, ref
+        self.trace: Trace = trace
+        self.ref: Ref = ref
 
     @property
     def value(self) -> Array:
         """The numbers in the pass that is recorded."""
         return self.trace.values[self.ref.index]
 
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any
+    ) -> Any:
         name = ufunc.__name__ if method == "__call__" else REDUCTIONS.get(ufunc.__name__, "")
         if method not in ("__call__", "reduce") or not name:
             raise NotImplementedError(f"{_caller()}: np.{ufunc.__name__}.{method} in forward")
@@ -139,7 +143,7 @@ class Traced(NDArrayOperatorsMixin):
             return target
         return found
 
-    def __array_function__(self, function, types, args, options):
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         name, out = function.__name__, options.pop("out", None)
         if out is not None:
             raise NotImplementedError(f"{_caller()}: np.{name}(out=...) in forward; assign instead")
@@ -159,31 +163,32 @@ class Traced(NDArrayOperatorsMixin):
             "call functions of NumPy"
         )
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self.trace.record("getitem", (self, key), {}, self.value[plain(key)])
 
-    def __setitem__(self, key, new):
+    def __setitem__(self, key: Any, new: Any) -> None:
         whole = self.value.copy()
         whole[plain(key)] = plain(new)
         region = () if holds_traced(key) else whole[plain(key)].shape
         self.ref = self.trace.record("setitem", (self, key, new, region), {}, whole).ref
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.value)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.trace.read(self, "a condition on the values"))
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.trace.read(self, "float()"))
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.trace.read(self, "int()"))
 
-    __index__ = __int__
+    def __index__(self) -> int:
+        return int(self)
 
     def item(self, *args: Any) -> Any:
         """Return a number, as `ndarray.item`."""
@@ -224,7 +229,7 @@ class Traced(NDArrayOperatorsMixin):
         """The array with its last two axes exchanged."""
         return np.swapaxes(self, -1, -2)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in ("shape", "ndim", "size", "dtype", "nbytes", "itemsize"):
             return getattr(self.value, name)
         if name in METHODS:

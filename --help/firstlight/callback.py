@@ -1,0 +1,1 @@
+/work/wt/onnx/framework/callback.py

@@ -1,0 +1,1 @@
+/work/wt/onnx/framework/trainer.py
