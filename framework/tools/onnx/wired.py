@@ -87,7 +87,9 @@ class Slice(Module):
 
     def __init__(self, dim: int, start: int | None, stop: int | None, step: int | None = None):
         self.dim = dim
-        self.start, self.stop, self.step = start, stop, step
+        self.start: int | None = start
+        self.stop: int | None = stop
+        self.step: int | None = step
 
     def forward(self, x: Array) -> Array:
         self.save(x.shape)
