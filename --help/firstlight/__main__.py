@@ -1,1 +1,0 @@
-/work/wt/onnx/framework/__main__.py

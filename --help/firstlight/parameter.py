@@ -1,1 +1,0 @@
-/work/wt/onnx/framework/parameter.py
