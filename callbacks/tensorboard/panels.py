@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firstlight.callbacks._shared.activations import layer_outputs
-from firstlight.callbacks.tensorboard.graph import model_graph
 from firstlight.callbacks.tensorboard.scene import Scene
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.files import forgiving
+from firstlight.tools.layer_graph import model_graph
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,10 +26,10 @@ from tensorboardX.record_writer import masked_crc32c
 from tensorboardX.summary import hparams
 from tensorboardX.summary import text as summary_of_text
 
-from firstlight.callbacks.tensorboard.graph import Node
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.files import forgiving
+from firstlight.tools.layer_graph import Node
 
 BINS = 64  # of a histogram: they take a ninth of the space of tensorboardX's
 
@@ -157,7 +157,7 @@ class Writer(SummaryWriter):
         self._get_file_writer().add_summary(summary, step)
 
     def add_model_graph(self, nodes: Iterable[Node]) -> None:
-        """Write the nodes of `firstlight.callbacks.tensorboard.graph.model_graph`.
+        """Write the nodes of `firstlight.tools.layer_graph.model_graph`.
 
         tensorboardX's ``add_graph`` traces a model of PyTorch.
         """

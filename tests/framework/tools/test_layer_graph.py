@@ -7,8 +7,8 @@ import pytest
 
 import firstlight as fl
 from firstlight import models, nn
-from firstlight.callbacks.tensorboard.graph import model_graph
 from firstlight.support import rng
+from firstlight.tools.layer_graph import model_graph
 
 IMAGES = np.random.default_rng(0).random((2, 8, 8, 1)).astype("float32")
 TOKENS = np.arange(2 * 16).reshape(2, 16) % 20

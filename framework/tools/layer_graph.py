@@ -62,7 +62,7 @@ def model_graph(module: Module, x: Array) -> list[Node]:
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> from firstlight.callbacks.tensorboard.graph import model_graph
+    >>> from firstlight.tools.layer_graph import model_graph
     >>> net = nn.Sequential(nn.Linear(4, 8), nn.Residual(nn.Linear(8, 8)))
     >>> for node in model_graph(net, np.ones((2, 4), "float32")):
     ...     print(node.name, node.op, node.inputs)
