@@ -65,6 +65,11 @@ GERMAN: dict[str, str] = {
     "direction 2": "Richtung 2",
     "input of the last layer": "Eingabe der letzten Schicht",
     "target": "Ziel",
+    "input": "Eingabe",
+    "heads": "Heads",
+    "positions": "Positionen",
+    "output": "Ausgabe",
+    "in all {count} parameters": "insgesamt {count} Parameter",
     # findings of a check
     "checked": "geprüft",
     "verdict": "Urteil",

@@ -16,6 +16,8 @@ from firstlight.support import backend, state
 from firstlight.support.array import Array
 from firstlight.support.summary import undisturbed
 
+SUMS = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+
 
 @dataclass
 class Node:
@@ -32,6 +34,8 @@ class Node:
     shape : tuple of int
         Shape of its output.
     parameters : int
+    layer : Module or None
+        None for a function.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Node:
     inputs: list[str] = field(default_factory=list)
     shape: tuple[int, ...] = ()
     parameters: int = 0
+    layer: Module | None = None
 
 
 def model_graph(module: Module, x: Array) -> list[Node]:
@@ -96,7 +101,7 @@ class _Trace:
     def __init__(self) -> None:
         self.nodes, self.names, self.scopes = [], set(), [""]
 
-    def add(self, name, op, inputs, shape, parameters=0):
+    def add(self, name, op, inputs, shape, parameters=0, layer=None):
         """Add a node; the name of a layer that runs again gets a number."""
         unique, count = name, 0
         while unique in self.names:
@@ -104,7 +109,7 @@ class _Trace:
             unique = f"{name}_{count}"
         self.names.add(unique)
         inputs = list(dict.fromkeys(inputs))
-        self.nodes.append(Node(unique, op, inputs, tuple(map(int, shape)), parameters))
+        self.nodes.append(Node(unique, op, inputs, tuple(map(int, shape)), parameters, layer))
         return unique
 
 
@@ -122,7 +127,8 @@ class _Marked(np.ndarray):
         if out is not None:
             options["out"] = tuple(map(_plain, out))
         y = getattr(ufunc, method)(*map(_plain, inputs), **options)
-        return _computed(self.trace, ufunc.__name__, [*inputs, *options.values()], y)
+        name = ufunc.__name__ if method == "__call__" else SUMS.get(ufunc.__name__, method)
+        return _computed(self.trace, name, [*inputs, *options.values()], y)
 
     def __array_function__(self, function, types, arguments, options):
         y = function(*_plain(arguments), **_plain(options))
@@ -138,7 +144,7 @@ def _layer(trace, name, part):
         first = y[0] if isinstance(y, tuple) else y
         count = sum(parameter.size for parameter in part.parameters())
         before = _sources(inputs) or [trace.nodes[-1].name]
-        node = trace.add(name, type(part).__name__, before, first.shape, count)
+        node = trace.add(name, type(part).__name__, before, first.shape, count, part)
         return _marked(y, node, trace)
 
     return traced

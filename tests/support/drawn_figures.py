@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight import models
 from firstlight.tools import figures
 
 RNG = np.random.default_rng(0)
@@ -61,6 +62,9 @@ DRAWN = {
     ),
     "mistakes": lambda: figures.mistakes(
         IMAGES, np.arange(10) % 3, RNG.dirichlet(np.ones(3), 10), NAMES
+    ),
+    "network_diagram": lambda: figures.network_diagram(
+        models.GPT(11, 8, n_layer=3, n_head=2, n_embd=8), np.zeros((2, 8), "int64"), title="GPT"
     ),
     "occlusion": lambda: figures.occlusion(IMAGES, RNG.random((10, 8, 8)), DIGITS),
     "overlay": lambda: figures.overlay({"val_loss": CURVES, "val_acc": CURVES}, smoothing=0.5),

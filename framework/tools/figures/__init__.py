@@ -20,6 +20,7 @@ from firstlight.tools.figures.images import feature_maps, image_grid, image_outp
 from firstlight.tools.figures.landscape import landscape, loss_landscape
 from firstlight.tools.figures.layer_courses import layer_courses
 from firstlight.tools.figures.learning_curves import curves
+from firstlight.tools.figures.network import network_diagram
 from firstlight.tools.figures.overlaid_curves import bands, overlay, smoothed
 from firstlight.tools.figures.ranking import (
     average_precision,
@@ -77,6 +78,7 @@ __all__ = [
     "layer_vectors",
     "loss_landscape",
     "mistakes",
+    "network_diagram",
     "numbers",
     "occlusion",
     "occlusion_map",
