@@ -4,6 +4,8 @@ from firstlight.callbacks.averaging import EMA, SWA
 from firstlight.callbacks.batch_size_finder import BatchSizeFinder
 from firstlight.callbacks.check import Check
 from firstlight.callbacks.confusion_matrix import ConfusionMatrix
+from firstlight.callbacks.decision_boundary import DecisionBoundary
+from firstlight.callbacks.distributions import Distributions
 from firstlight.callbacks.early_stopping import EarlyStopping
 from firstlight.callbacks.evaluation_metrics import Metrics
 from firstlight.callbacks.fingerprints import Fingerprints
@@ -36,6 +38,8 @@ __all__ = [
     "BatchSizeFinder",
     "Check",
     "ConfusionMatrix",
+    "DecisionBoundary",
+    "Distributions",
     "EarlyStopping",
     "Fingerprints",
     "Freeze",
@@ -68,6 +72,8 @@ def register_callbacks(registry: Registry) -> None:
     registry.add("batch_size_finder", BatchSizeFinder)
     registry.add("check", Check)
     registry.add("confusion_matrix", ConfusionMatrix)
+    registry.add("decision_boundary", DecisionBoundary)
+    registry.add("distributions", Distributions)
     registry.add("early_stopping", EarlyStopping)
     registry.add("ema", EMA)
     registry.add("fingerprints", Fingerprints)

@@ -3,6 +3,7 @@
 import time
 
 from firstlight.callback import Callback
+from firstlight.callbacks._shared.live_picture import LivePicture, in_notebook
 from firstlight.runs.history import History
 from firstlight.trainer import Trainer
 
@@ -33,24 +34,21 @@ class LiveCurves(Callback):
 
     def __init__(self, every_seconds: float = 1.0) -> None:
         self.every_seconds = every_seconds
-        self._handle, self._drawn = None, 0.0
+        self._picture: LivePicture | None = None
+        self._drawn = 0.0
 
     def on_fit_start(self) -> None:
         """Check that this is a notebook or IPython."""
-        try:
-            from IPython import get_ipython
-        except ImportError:
-            get_ipython = bool  # returns False
-        if not get_ipython():
+        if not in_notebook():
             raise RuntimeError(
                 "LiveCurves: expected a notebook or IPython; in a script use the callback plots, "
                 "or history.plot() afterwards"
             )
-        self._handle, self._drawn = None, 0.0
+        self._picture, self._drawn = None, 0.0
 
     def on_train_epoch_end(self, trainer: Trainer) -> None:
         """Draw if ``every_seconds`` have passed."""
-        if self._handle is None or time.perf_counter() - self._drawn >= self.every_seconds:
+        if self._picture is None or time.perf_counter() - self._drawn >= self.every_seconds:
             self._draw(trainer.history)
 
     def on_fit_end(self, trainer: Trainer) -> None:
@@ -60,14 +58,8 @@ class LiveCurves(Callback):
     def _draw(self, history: History) -> None:
         if not any("epoch_seconds" in record for record in history.records):
             return
-        from IPython.display import SVG, display
-
         from firstlight.tools.figures import curves
-        from firstlight.tools.figures.canvas import as_bytes
 
-        picture = SVG(as_bytes(curves(history), "svg").decode())
-        if self._handle is None:
-            self._handle = display(picture, display_id=True)
-        else:
-            self._handle.update(picture)
+        self._picture = self._picture or LivePicture()
+        self._picture.show(curves(history))
         self._drawn = time.perf_counter()

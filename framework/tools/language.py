@@ -56,6 +56,8 @@ GERMAN: dict[str, str] = {
     "mean {area} of {count} classes": "mittlere {area} von {count} Klassen",
     "Expected calibration error {error}": "Erwarteter Kalibrierungsfehler {error}",
     " (the corner)": " (die Ecke)",
+    "Weights over the training": "Gewichte während des Trainings",
+    "Outputs over the training": "Ausgaben während des Trainings",
     "ideal": "ideal",
     "this model": "dieses Modell",
     "gap": "Abstand",

@@ -23,6 +23,8 @@ NAMES = {
     "batch_size_finder": callbacks.BatchSizeFinder,
     "check": callbacks.Check,
     "confusion_matrix": callbacks.ConfusionMatrix,
+    "decision_boundary": callbacks.DecisionBoundary,
+    "distributions": callbacks.Distributions,
     "early_stopping": EarlyStopping,
     "ema": callbacks.EMA,
     "fingerprints": callbacks.Fingerprints,

@@ -43,6 +43,12 @@ DRAWN = {
     "coefficients": lambda: figures.coefficients([[1, -2], [3, 0.5, -9, 4]], ["M = 1", "M = 3"]),
     "confusion_matrix": lambda: figures.confusion_matrix(RNG.integers(0, 99, (10, 10)), DIGITS),
     "curves": lambda: figures.curves(RECORDS, shares={"forward": 0.6, "backward": 0.4}),
+    "decision_boundary": lambda: figures.decision_boundary(
+        GRID, GRID, RNG.dirichlet(np.ones(3), (30, 30)), RNG.random((60, 2)), TARGET, NAMES
+    ),
+    "distributions": lambda: figures.distributions(
+        [0, 1, 2], {f"body.{i}": np.sort(RNG.random((3, 9))) for i in range(4)}
+    ),
     "embedding": lambda: figures.embedding(RNG.random((60, 2)), TARGET, NAMES, title="PCA"),
     "error_curves": lambda: figures.error_curves(
         GRID, {"training": GRID, "validation": 1 - GRID}, xlabel="degree", best=0.5

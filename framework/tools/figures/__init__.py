@@ -15,6 +15,7 @@ from firstlight.tools.figures.classification import (
     mistakes,
     worst_mistakes,
 )
+from firstlight.tools.figures.decision import animation, decision_boundary, decision_grid
 from firstlight.tools.figures.embedding import embedding, layer_vectors, projected
 from firstlight.tools.figures.images import feature_maps, image_grid, image_outputs
 from firstlight.tools.figures.landscape import landscape, loss_landscape
@@ -37,6 +38,7 @@ from firstlight.tools.figures.regression import (
     spread,
 )
 from firstlight.tools.figures.roofline import layer_times
+from firstlight.tools.figures.spread_over_time import distributions, quantiles_of
 from firstlight.tools.figures.style import printed
 from firstlight.tools.figures.sweep import (
     importance_bars,
@@ -49,6 +51,7 @@ from firstlight.tools.figures.weights import filters, first_weights, histograms
 
 __all__ = [
     "album",
+    "animation",
     "attention_album",
     "attention_maps",
     "attention_weights",
@@ -60,6 +63,9 @@ __all__ = [
     "confusion_counts",
     "confusion_matrix",
     "curves",
+    "decision_boundary",
+    "decision_grid",
+    "distributions",
     "embedding",
     "error_curves",
     "expected_calibration_error",
@@ -89,6 +95,7 @@ __all__ = [
     "predictions",
     "printed",
     "projected",
+    "quantiles_of",
     "roc_curves",
     "roc_points",
     "saliency",

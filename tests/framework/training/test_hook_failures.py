@@ -122,8 +122,8 @@ def test_of_two_alike_the_one_that_failed_is_named():
 
 
 WATCHERS = (
-    "check confusion_matrix fingerprints layer_monitor live_curves lr_monitor plots profiler "
-    "progress_bar sample_results tensorboard text_samples throughput"
+    "check confusion_matrix decision_boundary distributions fingerprints layer_monitor live_curves "
+    "lr_monitor plots profiler progress_bar sample_results tensorboard text_samples throughput"
 )
 
 
