@@ -55,6 +55,8 @@ def layer_courses(
     ... ]
     >>> figure = layer_courses(records)
     """
+    from matplotlib.ticker import MaxNLocator
+
     history = history if isinstance(history, History) else History(history)
     found = {what: _lines(history, what) for what in QUANTITIES}
     zeros = found["output_zeros"].items()  # few layers have any
@@ -76,6 +78,7 @@ def layer_courses(
             axes.plot(x, y, color=colour, lw=1.2, marker=marker, label=layer)
         entitle(axes, say(words))
         axes.set_xlabel(say("epoch"), fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         tidy(axes)
         axes.tick_params(which="both", labelsize=8)
         if logarithmic and any(value > 0 for _, y in lines.values() for value in y):

@@ -157,7 +157,10 @@ def _draw_metric(axes, history, name):
 
 
 def _draw_other(axes, history, name):
-    axes.plot(*along_epochs(history, name), color=GRAY, linewidth=1.2)
+    x, y = along_epochs(history, name)
+    axes.plot(x, y, color=GRAY, linewidth=1.2)
+    if len(y) > 1 and min(y) == max(y) > 0:  # else its rounding errors would be enlarged
+        axes.set_ylim(0, 2 * y[0])
     _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
 
 
