@@ -126,8 +126,9 @@ class DecisionBoundary(Callback):
 
     def _frames(self) -> list[tuple[int, Array]]:
         """Return the grids of the animation: at even distances, and the latest."""
-        step = -(-len(self._grids) // self.frames)
-        chosen = self._grids[::step]
+        count = len(self._grids)
+        places = np.linspace(0, count - 1, min(count, self.frames)).round().astype(int)
+        chosen = [self._grids[place] for place in places]
         return chosen if chosen[-1] is self._latest else [*chosen, self._latest]
 
     def _all_samples(self) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """Draw the pictures of docs/figures.md: ``python docs/gallery.py`` trains four small networks.
 
-It takes about two minutes on two CPU cores, and needs MNIST and Tiny Shakespeare. The pictures go to
-docs/pictures, with few colours, so that the files stay small.
+It takes about two minutes on two CPU cores, and needs MNIST and Tiny Shakespeare. The pictures go
+to docs/pictures, with few colours, so that the files stay small.
 """
 
 import io

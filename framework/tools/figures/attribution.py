@@ -225,10 +225,13 @@ def occlusion(
 def _images_and_maps(images, maps, titles, title, label, limits):
     """Return a figure of images (N, H, W, C) in rows, each row above the maps (N, H, W) of it."""
     pictures = as_pictures(images)
-    if maps.shape != pictures.shape[:3]:
+    if maps.shape != pictures.shape[:3] or not np.isfinite(maps).all():
         raise ValueError(
-            f"expected maps of shape {pictures.shape[:3]}, one for each image, got {maps.shape}"
+            f"expected finite maps of shape {pictures.shape[:3]}, one for each image, got "
+            f"{maps.shape}" + " with values that are not" * (maps.shape == pictures.shape[:3])
         )
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(f"expected {len(pictures)} titles, one an image, got {len(titles)}")
     count, shape = len(pictures), pictures.shape[1:]
     columns, _ = fitting(count, ROW, shape, titled=True)
     rows = [slice(start, start + columns) for start in range(0, count, columns)]

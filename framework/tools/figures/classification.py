@@ -178,6 +178,12 @@ def mistakes(
     matplotlib.figure.Figure
     """
     target, probabilities = np.asarray(target), np.asarray(probabilities)
+    n, shape = len(images), (len(images), len(names))
+    if target.shape != (n,) or probabilities.shape != shape:
+        raise ValueError(
+            f"mistakes: expected targets ({n},) and probabilities {shape} for {n} images and "
+            f"{len(names)} names, got shapes {target.shape} and {probabilities.shape}"
+        )
     names = [str(name) if len(str(name)) <= LONG else f"{str(name)[: LONG - 1]}…" for name in names]
     line = "\n" if max(map(len, names)) > 3 else " "  # long names get a line each
     titles = [

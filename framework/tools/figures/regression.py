@@ -35,7 +35,7 @@ def predictions(x: Array, target: Array, predicted: Array, *, title: str = "") -
         Not as many targets and predictions as inputs, or several for each.
     """
     x, target, predicted = (np.asarray(array) for array in (x, target, predicted))
-    if not len(x) == target.size == predicted.size:
+    if not len(x) == target.size == predicted.size or not len(x):
         raise ValueError(
             f"predictions: expected one target and one prediction for each of {len(x)} inputs, "
             f"got shapes {target.shape} and {predicted.shape}"
@@ -155,6 +155,8 @@ def error_curves(
     ValueError
         A curve with another number of points than there are values.
     """
+    if not errors or not any(np.isfinite(error).any() for error in errors.values()):
+        raise ValueError("error_curves: expected one or more curves with finite errors")
     figure = page(5.2, 3.4, title)
     axes = figure.add_subplot()
     for index, (name, error) in enumerate(errors.items()):
@@ -172,6 +174,7 @@ def error_curves(
     else:
         # A curve leaves the figure beyond four times the median error.
         finite = np.concatenate([np.ravel(error) for error in errors.values()])
+        finite = finite[np.isfinite(finite)]
         axes.set_ylim(0, min(finite.max() * 1.05, np.median(finite) * 4) or None)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(loc="best", fontsize=9, frameon=False)

@@ -167,6 +167,20 @@ def test_figures_leave_pyplot_alone_and_are_saved_whole(tmp_path, monkeypatch):
             lambda: figures.occlusion(np.zeros((2, 4, 4, 1)), np.zeros((2, 3, 4))),
             r"maps of shape \(2, 4, 4\), one for each image, got \(2, 3, 4\)",
         ),
+        (
+            lambda: figures.occlusion(np.zeros((2, 4, 4, 1)), np.full((2, 4, 4), np.nan)),
+            r"got \(2, 4, 4\) with values that are not",
+        ),
+        (
+            lambda: figures.saliency(np.zeros((2, 4, 4, 1)), np.ones((2, 4, 4, 1)), ["a"]),
+            "expected 2 titles, one an image, got 1",
+        ),
+        (
+            lambda: figures.mistakes(np.zeros((2, 4, 4, 1)), [0], np.ones((2, 3)), "abc"),
+            r"\(2,\) and probabilities \(2, 3\) for 2 images and 3 names, got shapes \(1,\)",
+        ),
+        (lambda: figures.predictions([], [], []), "one prediction for each of 0 inputs"),
+        (lambda: figures.error_curves([], {}, xlabel="M"), "one or more curves with finite er"),
     ],
 )
 def test_bad_input(call, message):
