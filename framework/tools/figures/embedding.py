@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 METHODS = ("pca", "tsne")
 PERPLEXITY = 30.0
+BATCH = 64  # samples that run through the module at a time
 NAMED = 30  # classes with a name in the figure, at most
 
 
@@ -49,6 +50,12 @@ def layer_vectors(module: Module, x: Array, layer: str = "") -> Array:
     >>> layer_vectors(net, np.ones((5, 4), "float32")).shape
     (5, 8)
     """
+    parts = [x[start : start + BATCH] for start in range(0, len(x), BATCH)] or [x]
+    return np.concatenate([_vectors(module, part, layer) for part in parts])
+
+
+def _vectors(module, x, layer):
+    """Return the vectors of one batch: the recording keeps the outputs of all layers."""
     from firstlight.tools.diagnose.probes.recorded_calls import recorded_evaluation
 
     calls = recorded_evaluation(module, x)

@@ -20,6 +20,8 @@ def test_vectors_are_what_enters_the_last_layer_or_leaves_a_named_one():
     np.testing.assert_array_equal(figures.layer_vectors(net, X), np.maximum(first, 0))
     (name,) = (name for name, part in net.named_modules() if part is net.layers[0])
     np.testing.assert_array_equal(figures.layer_vectors(net, X, name), first)
+    many = np.tile(X, (11, 1))  # more than a batch
+    np.testing.assert_allclose(figures.layer_vectors(net, many, name)[-12:], first, rtol=1e-5)
     assert net.training
     with pytest.raises(ValueError, match="no layer 'head' ran; there are "):
         figures.layer_vectors(net, X, "head")
