@@ -6,8 +6,10 @@ import numpy as np
 
 from firstlight.fast.conditions import gpu_parameters
 from firstlight.fast.cuda.kernel import BLOCK, blocks_for, launch
+from firstlight.optim.adagrad import Adagrad
 from firstlight.optim.adam import Adam, AdamW
 from firstlight.optim.optimizer import Group, Optimizer
+from firstlight.optim.rmsprop import RMSprop
 from firstlight.optim.sgd import SGD
 from firstlight.support.array import Array
 from firstlight.support.forms import form
@@ -60,12 +62,43 @@ class CudaSGD(CudaStep):
     def update(
         self, optimizer: SGD, group: Group, t: int, w: Array, g: Array, b: Array | Any
     ) -> None:
-        counts = counts_of(optimizer)
         numbers = [group["lr"], group["momentum"], 1 - group["dampening"], group["weight_decay"]]
         arguments = (w, g, g if b is None else b, *map(float, numbers))
-        arguments += (int(group["nesterov"]), t, w.size)
-        arguments += (w if counts is None else counts, int(counts is not None))
-        launch("optimizers", "sgd", w, blocks_for(w.size), *arguments)
+        arguments += (int(group["nesterov"]), t)
+        launch_guarded("sgd", optimizer, *arguments)
+
+
+@form(RMSprop, when=[gpu_parameters])
+class CudaRMSprop(CudaStep):
+    """Take the step in one kernel."""
+
+    def update(
+        self,
+        optimizer: RMSprop,
+        group: Group,
+        t: int,
+        w: Array,
+        g: Array,
+        v: Array,
+        a: Array | Any,
+        b: Array | Any,
+    ) -> None:
+        numbers = [group["lr"], group["alpha"], 1 - group["alpha"], group["eps"]]
+        numbers += [group["weight_decay"], group["momentum"]]
+        arguments = (w, g, v, g if a is None else a, g if b is None else b, *map(float, numbers))
+        launch_guarded("rmsprop", optimizer, *arguments, int(group["centered"]))
+
+
+@form(Adagrad, when=[gpu_parameters])
+class CudaAdagrad(CudaStep):
+    """Take the step in one kernel."""
+
+    def update(
+        self, optimizer: Adagrad, group: Group, t: int, w: Array, g: Array, s: Array
+    ) -> None:
+        rates = map(np.float64, (group["lr"], group["lr_decay"]))
+        numbers = float(group["eps"]), float(group["weight_decay"])
+        launch_guarded("adagrad", optimizer, w, g, s, *rates, *numbers, t)
 
 
 @form(Optimizer, when=[gpu_parameters])
@@ -82,6 +115,13 @@ def sum_of_squares(x: Array) -> Array:
     partial = np.empty_like(x, shape=(blocks * BLOCK,), dtype="float64")
     launch("sums", "square_sums", x, blocks, x, partial, np.int64(x.size))
     return partial.sum()
+
+
+def launch_guarded(function: str, optimizer: Optimizer, w: Array, *args: Any) -> None:
+    """Run an optimizer's kernel for each number of w, unless the loss scale skips the step."""
+    counts = counts_of(optimizer)
+    guard = (w if counts is None else counts, int(counts is not None))
+    launch("optimizers", function, w, blocks_for(w.size), w, *args, w.size, *guard)
 
 
 def counts_of(optimizer: Optimizer) -> Array | None:

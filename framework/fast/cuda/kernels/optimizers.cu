@@ -43,3 +43,40 @@ extern "C" __global__ void sgd(
     }
     w[i] -= lr * step;
 }
+
+// Twin: firstlight.optim.RMSprop; share = 1 - alpha. a is touched if centered, b with momentum.
+// Floor: 3 n Reals read, 2 n written; n more of each with a, and with b.
+extern "C" __global__ void rmsprop(
+    Real* w, const Real* g, Real* v, Real* a, Real* b, Real lr, Real alpha, Real share, Real eps,
+    Real weight_decay, Real momentum, int centered, int n, const int* counts, int guarded) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n || (guarded && counts[0])) return;
+    Real slope = g[i] + weight_decay * w[i];
+    Real variance = alpha * v[i] + share * slope * slope;
+    v[i] = variance;
+    if (centered) {
+        Real mean = alpha * a[i] + share * slope;
+        a[i] = mean;
+        variance -= mean * mean;
+        if (variance < 0) variance = 0;  // by rounding; NaN stays
+    }
+    Real step = slope / (sqrt(variance) + eps);
+    if (momentum != 0) {
+        step += momentum * b[i];
+        b[i] = step;
+    }
+    w[i] -= lr * step;
+}
+
+// Twin: firstlight.optim.Adagrad. The learning rate falls with the steps t, but for those that were
+// left out; in double, as on the host. Floor: 3 n Reals read, 2 n written.
+extern "C" __global__ void adagrad(
+    Real* w, const Real* g, Real* s, double lr, double lr_decay, Real eps, Real weight_decay, int t,
+    int n, const int* counts, int guarded) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n || (guarded && counts[0])) return;
+    if (guarded) t -= counts[2];
+    Real slope = g[i] + weight_decay * w[i], sum = s[i] + slope * slope;
+    s[i] = sum;
+    w[i] -= Real(lr / (1 + (t - 1) * lr_decay)) * slope / (sqrt(sum) + eps);
+}
