@@ -1,13 +1,15 @@
 """Count the launches and bytes of training steps: ``make gpu-steps``.
 
-The works are those of ``benchmarks/gpu.py``. Nothing is computed; the time is a model, not a
-measurement: that of a roofline with an H200's figures.
+The works are those of ``benchmarks/gpu.py``, and an LSTM that reads characters. Nothing is
+computed; the time is a model, not a measurement: that of a roofline with an H200's figures.
 """
 
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fake_gpu import install, recording
@@ -28,8 +30,37 @@ def seconds(launch: recording.Launch) -> float:
     return max(LEAST, moving + 1e-6)
 
 
+def character_lstm(batch: int):
+    """Return an LSTM of 256 units that predicts the next of 65 characters."""
+    from firstlight import Module, nn, optim
+
+    class CharacterLSTM(Module):
+        def __init__(self):
+            self.body = nn.Sequential(nn.Embedding(65, 128), nn.LSTM(128, 256), nn.Linear(256, 65))
+            self.loss = nn.CrossEntropyLoss()
+
+        def forward(self, x):
+            return self.body(x)
+
+        def backward(self, dy):
+            return self.body.backward(dy)
+
+        def configure_optimizer(self):
+            return optim.Adam(self.parameters())
+
+    return CharacterLSTM()
+
+
+def characters(batch: int, count: int) -> list[tuple]:
+    """Return batches of 100 characters and of those that follow them."""
+    return [tuple(np.random.default_rng(0).integers(0, 65, (2, batch, 100)))] * count
+
+
+LSTM = "lstm", 64, {}, "32"
+
+
 def count(work: tuple, monkeypatch) -> list[recording.Launch]:
-    """Return the launches of one step of a work of ``benchmarks/gpu.py``."""
+    """Return the launches of one step of a work of ``benchmarks/gpu.py``, or of `LSTM`."""
     import gpu
     from peers import load_work
 
@@ -37,7 +68,9 @@ def count(work: tuple, monkeypatch) -> list[recording.Launch]:
 
     monkeypatch.setattr(means.TrainingMeans, "of_epoch", lambda self: {})  # there are no numbers
     name, batch, arguments, precision = work
-    module = load_work(gpu.HERE / "works" / f"{name}.py")
+    module = SimpleNamespace(ours=character_lstm, batches=characters)
+    if name != LSTM[0]:
+        module = load_work(gpu.HERE / "works" / f"{name}.py")
     data = module.batches(batch, 2, **arguments)
     turn = gpu.ours(module, batch, arguments, precision, "cuda:0", data, captured=False)
     turn(1)
@@ -54,7 +87,7 @@ def main() -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         import gpu
 
-        steps = {work[0] + " " + work[3]: count(work, monkeypatch) for work in gpu.WORKS}
+        steps = {work[0] + " " + work[3]: count(work, monkeypatch) for work in (*gpu.WORKS, LSTM)}
     print(
         "| step | launches | bytes | products | time, by a model |\n| --- | --- | --- | --- | --- |"
     )
