@@ -312,7 +312,7 @@ class Trainer(TrainingState):
         }
         synchronize(self.communicator, self.module, compared, self.train_loader, self.val_loader)
         if place is None:
-            sanity.try_validation(self, self._evaluator())
+            sanity.try_validation(self, self.loop.evaluator)
         if self.runs_dir is not None and self.is_global_zero:
             config, source = recording.of_training(self, data)
             self.run: Run | None = Run(
@@ -370,7 +370,7 @@ class Trainer(TrainingState):
 
     def _evaluator(self) -> Evaluator:
         where = self.limits, self.communicator, self.device, self.dtype
-        return Evaluator(self.module, self.hooks.calls, *where)
+        return Evaluator(self.module, self.hooks.calls, *where, self.capture)
 
     def _new_progress(self) -> Progress:
         alone = self.communicator.size == 1

@@ -26,6 +26,32 @@ def placed(batch: Any, device: str, dtype: Any, send: Callable[[Any], Any] | Non
     return to_device(batch, device) if send is None else send(batch)
 
 
+def leaves(batch: Any) -> list[Any]:
+    """Return the arrays of a batch, in order."""
+    if isinstance(batch, (tuple, dict)):
+        parts = batch.values() if isinstance(batch, dict) else batch
+        return [leaf for part in parts for leaf in leaves(part)]
+    return [batch]
+
+
+def copied(batch: Any) -> Any:
+    """Return a copy of a batch."""
+    if isinstance(batch, tuple):
+        return tuple(copied(part) for part in batch)
+    if isinstance(batch, dict):
+        return {name: copied(part) for name, part in batch.items()}
+    return batch.copy()
+
+
+def shapes_of(batch: Any) -> Any:
+    """Return structure, shapes and dtypes of a batch as a key of a dict."""
+    if isinstance(batch, tuple):
+        return tuple([shapes_of(part) for part in batch])
+    if isinstance(batch, dict):
+        return tuple([(name, shapes_of(part)) for name, part in batch.items()])
+    return batch.shape, batch.dtype.char
+
+
 def _as_array(part):
     """Return a CuPy array unchanged, and other array-likes (a torch tensor) as NumPy arrays."""
     if hasattr(part, "get"):

@@ -94,7 +94,7 @@ def begin_pass() -> None:
 
 
 def begin_call() -> None:
-    """Reset the number of calls in this pass, after a capture."""
+    """Reset the number of calls in this pass."""
     _device["call"] = 0
 
 

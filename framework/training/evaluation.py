@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from firstlight.data.named_loaders import NamedLoaders, by_name
 from firstlight.distributed.sharding import shards, weight_of
-from firstlight.support.backend import to_host
-from firstlight.support.batches import placed, sample_count
+from firstlight.support import rng
+from firstlight.support.batches import copied, placed
 from firstlight.support.logged_values import LoggedValues
 from firstlight.training import checks
-from firstlight.training.means import MeanMetrics
+from firstlight.training.captures import Captures, objection
+from firstlight.training.hook_manager import no_call
+from firstlight.training.means import MeanMetrics, on_device
+from firstlight.training.predictions import checked, joined
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -26,10 +28,15 @@ if TYPE_CHECKING:
     from firstlight.training.interrupt import Interrupt
     from firstlight.training.limits import Limits
 
+WORK: dict[str, str] = {"validation_step": "evaluations", "predict_step": "predictions"}
+
 
 @dataclass
 class Evaluator:
     """Apply a module to data, for means of loss and metrics or for predictions.
+
+    On a GPU the work on a batch is captured as a graph, see `firstlight.training.captures`, and the
+    host does not wait before the means are complete.
 
     Attributes
     ----------
@@ -41,6 +48,12 @@ class Evaluator:
         Each rank evaluates its shard of every batch.
     device, dtype : str
         Where batches are put, floating arrays as ``dtype``.
+    capture : bool
+        Capture graphs.
+    means : MeanMetrics
+        Of the current evaluation, or the latest.
+    captures : dict of tuple to Captures
+        By the module's method and the name of the data.
     """
 
     module: Module
@@ -49,6 +62,9 @@ class Evaluator:
     communicator: Communicator
     device: str
     dtype: Any
+    capture: bool = True
+    means: MeanMetrics = field(default_factory=MeanMetrics)
+    captures: dict[tuple[str, str], Captures] = field(default_factory=dict)
 
     def evaluate(
         self,
@@ -79,7 +95,9 @@ class Evaluator:
         ValueError
             All denominators are 0.
         """
-        module, hook, means = self.module, self.hook, MeanMetrics()
+        module, hook = self.module, self.hook
+        self.means.reset()
+        rng.begin_call()  # random numbers on a GPU are the same whether steps were captured or not
         place = loader.state_dict() if hasattr(loader, "state_dict") else None
         module.eval()
         hook.on_validation_start(stage=stage)
@@ -88,15 +106,15 @@ class Evaluator:
         indices = count()
         for name, one in by_name(loader).items():
             with _naming(name, stage):
-                for batch in islice(self.batches(one, stage), most):
+                for batch, weight in islice(self._weighed(one, stage), most):
                     if interrupt is not None and interrupt.requested:
                         if place is not None:
                             loader.load_state_dict(place)  # the next evaluation repeats this one
                         module.train()
                         return None
                     seen = {"batch": batch, "batch_idx": next(indices), "data_name": name}
-                    self._add(means, getattr(one, "data", None), stage, seen)
-        means = means.over(self.communicator)
+                    self._add(getattr(one, "data", None), weight, stage, seen)
+        means = self.means.over(self.communicator)
         for name in by_name(loader):
             if means.is_void(f"loss/{name}" if name else "loss"):
                 if most is not None:  # the other batches may have targets that count
@@ -137,7 +155,10 @@ class Evaluator:
         module.eval()
         self.hook.on_predict_start()
         for index, batch in enumerate(self.batches(loader, "predict")):
-            predicted = _checked(who, module.predict_step(batch), batch)
+            predicted = self._replayed("predict_step", "", batch, module.predict_step, {})
+            if predicted is None:
+                predicted = module.predict_step(batch)
+            predicted = checked(who, predicted, batch)
             parts.append(predicted)
             self.hook.on_predict_batch_end(output=predicted, batch=batch, batch_idx=index)
         by_batch = zip(*self.communicator.gather(parts), strict=True)  # one tuple of ranks a batch
@@ -147,40 +168,78 @@ class Evaluator:
                 "predict: there is no batch to predict; the data are empty, or "
                 "limit_predict_batches leaves nothing of them"
             )
-        predictions = _join(who, parts)
+        predictions = joined(who, parts)
         self.hook.on_predict_end(predictions=predictions)
         return predictions
 
-    def _add(self, means, data, stage, seen):
+    def _add(self, data, weight, stage, seen):
         """Evaluate a batch of a data set, and add its values to the means."""
-        module, batch, name = self.module, seen["batch"], seen["data_name"]
-        weight = weight_of(batch)
-        if weight == 0:  # fewer samples than ranks
+        batch, name = seen["batch"], seen["data_name"]
+        if weight_of(batch) == 0:  # fewer samples than ranks
             return
-        logged = LoggedValues()
+        metrics = data.metrics if hasattr(data, "metrics") else None
+        work = partial(self._evaluated, name=name, weight=weight, metrics=metrics)
+        settings = {"weight of the batches": weight, "method metrics": metrics}
+        replayed = self._replayed("validation_step", name, batch, work, settings)
+        output, values = work(batch) if replayed is None else replayed
+        if weight:
+            self.means.count(values, weight, output.denominators)
+            if name:
+                self.means.count(_of(name, values), weight, _of(name, output.denominators))
+        hooks = [partial(self.hook.on_validation_batch_end, stage=stage)]
+        hooks += [self.hook.on_test_batch_end] if stage == "test" else []
+        if replayed is not None and any(
+            getattr(hook, "func", hook) is not no_call for hook in hooks
+        ):
+            output = _copy_of(output)  # the graph's own is overwritten by the next batch
+        for hook in hooks:
+            hook(output=output, **seen)
+
+    def _evaluated(self, batch, name, weight, metrics):
+        """Return the output of a batch, and its values, which are added to the means."""
+        module, logged = self.module, LoggedValues()
         with logged:
             output = module.validation_step(batch)
         checks.step_output(module, output, "validation_step")
         logged.add_to(output, module)
         values = {"loss": output.loss, **output.metrics}
-        if hasattr(data, "metrics"):
-            own = data.metrics(output.prediction, batch)
-            checks.metrics(f"{type(data).__name__}.metrics", own)
+        if metrics is not None:
+            own = metrics(output.prediction, batch)
+            checks.metrics(f"{type(metrics.__self__).__name__}.metrics", own)
             values |= own
-        weight = data.weight(batch) if hasattr(data, "weight") else weight
         if weight:
-            means.add(values, weight, output.denominators)
+            self.means.add_values(values, weight, output.denominators)
             if name:
-                means.add(_of(name, values), weight, _of(name, output.denominators))
-        self.hook.on_validation_batch_end(output=output, **seen, stage=stage)
-        if stage == "test":
-            self.hook.on_test_batch_end(output=output, **seen)
+                self.means.add_values(_of(name, values), weight, _of(name, output.denominators))
+        return output, values
+
+    def _replayed(self, method, name, batch, work, settings):
+        """Return the work on a batch by a graph, or None; see `Captures.replay`."""
+        if self.device == "cpu":
+            return None
+        if (method, name) not in self.captures:
+            given_up = (one for one in self.captures.values() if one.reason)
+            self.captures[method, name] = next(given_up, None) or Captures(
+                *(WORK[method], self.module),
+                objection(self.module, method, capture=self.capture),
+            )
+        return self.captures[method, name].replay(batch, work, settings)
+
+    def _weighed(self, loader, stage):
+        """Yield ``(batch, weight)``; the weight is counted before the batch is on the device."""
+        data = getattr(loader, "data", None)
+        for batch in self._sharded(loader, stage):
+            weight = data.weight(batch) if hasattr(data, "weight") else weight_of(batch)
+            yield placed(batch, self.device, self.dtype), weight
 
     def batches(self, loader: Iterable[Any], stage: str) -> Iterator[Any]:
         """Yield the loader's batches within the stage's limit, on the device."""
-        limit = self.limits.count(stage, len(loader))
-        for batch in islice(shards(loader, self.communicator), limit):
+        for batch in self._sharded(loader, stage):
             yield placed(batch, self.device, self.dtype)
+
+    def _sharded(self, loader, stage):
+        limit = self.limits.count(stage, len(loader))
+        return islice(shards(loader, self.communicator), limit)
 
 
 @contextmanager
@@ -194,51 +253,19 @@ def _naming(name, stage):
         raise
 
 
+def _copy_of(output):
+    """Return a step's output in memory of its own."""
+
+    def fresh(value):
+        if isinstance(value, dict):
+            return {name: fresh(part) for name, part in value.items()}
+        if isinstance(value, (tuple, list)):
+            return type(value)(map(fresh, value))
+        return copied(value) if on_device(value) else value
+
+    return replace(output, **{name: fresh(value) for name, value in vars(output).items()})
+
+
 def _of(name, values):
     """Return the values of one of several data sets, under its name."""
     return {f"{value}/{name}": values[value] for value in values}
-
-
-def _checked(who, result, batch):
-    """Return the result of a predict_step as NumPy arrays, with one entry for each sample."""
-    if isinstance(result, dict) and result:
-        return {name: _checked(f"{who}[{name!r}]", one, batch) for name, one in result.items()}
-    if isinstance(result, (tuple, list)) and result:
-        return tuple(_checked(f"{who}[{i}]", one, batch) for i, one in enumerate(result))
-    if not hasattr(result, "dtype"):
-        raise TypeError(
-            f"{who} returned {type(result).__name__}; end it with: return y, an array with one "
-            "entry for each sample, or a dict or tuple of such arrays"
-        )
-    count = sample_count(batch)
-    if result.shape[:1] != (count,):
-        raise ValueError(
-            f"{who}: expected {count} entries along the first axis, one for each sample of the "
-            f"batch, got shape {result.shape}; reshape it, e.g. y.reshape({count}, ...)"
-        )
-    return to_host(result)[: weight_of(batch)]
-
-
-def _join(who, parts):
-    """Return the parts of all batches as one array, dict or tuple."""
-    first = parts[0]
-    kinds = {_kind(part) for part in parts}
-    if len(kinds) > 1:
-        raise ValueError(
-            f"{who}: expected the same for each batch, got {' and '.join(sorted(kinds))}; to join "
-            "arrays of different widths, pad them to one width there, or predict with one batch"
-        )
-    if isinstance(first, dict):
-        return {name: _join(f"{who}[{name!r}]", [part[name] for part in parts]) for name in first}
-    if isinstance(first, tuple):
-        return tuple(_join(f"{who}[{i}]", [p[i] for p in parts]) for i in range(len(first)))
-    return np.concatenate(parts)
-
-
-def _kind(part):
-    """Describe the structure that parts must share to be joined."""
-    if isinstance(part, dict):
-        return f"a dict of {', '.join(map(str, part))}"
-    if isinstance(part, tuple):
-        return f"a tuple of {len(part)}"
-    return f"arrays of shape (N{''.join(f', {n}' for n in part.shape[1:])})"

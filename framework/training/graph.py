@@ -11,30 +11,27 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from firstlight.checkpoints.snapshot import generators
 from firstlight.module import Module
 from firstlight.support import rng
 from firstlight.support.backend import load_cupy
-
-if TYPE_CHECKING:
-    from firstlight.support.array import Array
-    from firstlight.support.step_output import StepOutput
+from firstlight.support.batches import leaves
 
 
 @dataclass
 class Graph:
-    """One captured step, with the memory that it uses."""
+    """Captured work on a batch, with the memory that it uses."""
 
     graph: Any
-    batch: tuple[Array, ...]
-    output: StepOutput
+    batch: Any
+    output: Any
     pool: Any
 
-    def __call__(self, batch: tuple[Array, ...]) -> StepOutput:
-        """Run the step on another batch of the same shapes."""
-        for fixed, part in zip(self.batch, batch, strict=True):
+    def __call__(self, batch: Any) -> Any:
+        """Do the work on another batch of the same shapes."""
+        for fixed, part in zip(leaves(self.batch), leaves(batch), strict=True):
             fixed[...] = part
         self.graph.launch(load_cupy().cuda.get_current_stream())
         return self.output
@@ -58,6 +55,7 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
     cupy.get_default_memory_pool().free_all_blocks()  # the graph has its own pool
     result, reason = None, "interrupted"
     own = [(g, g.bit_generator.state) for _, g in generators(module)]
+    place = rng.dropout_place()
     rng.capturing(True)
     stream.begin_capture()
     try:
@@ -69,10 +67,13 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
         reason = f"{type(error).__name__}: {error}{place_of(error)}"
     finally:  # on Ctrl-C too: a GPU that still captures refuses copies
         rng.capturing(False)
-        rng.begin_call()
+        drawn = rng.dropout_place() != place
+        rng.go_to(place)
         cupy.cuda.set_pinned_memory_allocator(cupy.get_default_pinned_memory_pool().malloc)
         graph, problem = _ended(stream)
         reason = reason or problem
+    if drawn and not module.training:
+        reason = reason or "random numbers are drawn in evaluation; a graph would repeat them"
     if any(str(g.bit_generator.state) != str(state) for g, state in own):
         reason = reason or "a module draws from a generator of its own, on the host"
         for generator, state in own:

@@ -113,7 +113,7 @@ class HookManager(pluggy.PluginManager):
         for name in self.names:
             relay = getattr(self.hook, name)
             used = partial(relay, trainer=trainer, module=module)
-            setattr(self.calls, name, used if relay.get_hookimpls() else _no_call)
+            setattr(self.calls, name, used if relay.get_hookimpls() else no_call)
         return self
 
     @contextmanager
@@ -137,7 +137,7 @@ class HookManager(pluggy.PluginManager):
                 raise broken[0]
 
 
-def _no_call(**_: object) -> None:
+def no_call(**_: object) -> None:
     """Do nothing, in place of a hook without implementers."""
 
 

@@ -35,13 +35,15 @@ class Loop:
     trainer : Trainer
         With module, data, optimizer and hooks.
     evaluator : Evaluator
-        Evaluates the same module.
+        Of the same module.
 
     Attributes
     ----------
     step : EagerStep or CapturedStep
         Forward, loss and backward of a batch.
     checkpointing : Checkpointing
+    evaluator : Evaluator
+        Evaluates the validation data.
     """
 
     module: Module
@@ -53,7 +55,7 @@ class Loop:
         self._progress, self._limits, self._data = trainer.progress, trainer.limits, trainer.data
         self._hook, self._communicator = trainer.hooks.calls, trainer.communicator
         self.checkpointing = Checkpointing(trainer)
-        self._evaluator = evaluator
+        self.evaluator: Evaluator = evaluator
         self.step = make_step(
             *(self.module, self._optimizer, trainer.accumulation, self._progress.means),
             trainer.hooks,
@@ -181,7 +183,7 @@ class Loop:
             self.checkpointing.cut_short = self.checkpointing.take()
         metrics = {}
         if self._data.val_loader is not None and self._limits.validates_epoch(progress.epoch):
-            metrics = self._evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
+            metrics = self.evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
             if metrics is None:
                 return
         progress.at_boundary = False
@@ -274,7 +276,7 @@ class Loop:
         """Validate if due after this step; an interrupted validation is repeated on resume."""
         progress, trainer = self._progress, self._trainer
         if self._data.val_loader is not None and self._limits.validates_step(trainer):
-            metrics = self._evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
+            metrics = self.evaluator.evaluate(self._data.val_loader, "val", progress.interrupt)
             progress.owes_validation = metrics is None
             if metrics is not None:
                 progress.validated = self._limits.validation_place(trainer)

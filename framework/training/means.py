@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.support import rng
 from firstlight.support.array import Array
 from firstlight.support.forms import accelerated
 from firstlight.training.checks import nothing_counts
@@ -94,6 +95,10 @@ class MeanMetrics:
             denominator = denominators.get(name, weight)
             if on_device(value) or on_device(denominator):
                 self.add_value(value, name, denominator)
+            elif rng.is_capturing():
+                raise RuntimeError(
+                    f"{name!r} is a number of the host, which would be frozen in a graph"
+                )
             else:  # no other form to look for, in each step
                 add_to(self._totals, name, _product(value, denominator))
 

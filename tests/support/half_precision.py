@@ -53,7 +53,7 @@ def compare_captured(settings):
         fl.seed_everything(1)
         module = Net()
         trainer, history = fit(module, capture=capture, **settings)
-        assert bool(trainer.loop.step.__dict__["graphs"]) == capture
+        assert bool(trainer.loop.step.graphs) == capture
         states.append(module.state_dict())
         scales.append(history["loss_scale"])
     assert scales[0] == scales[1]

@@ -81,7 +81,7 @@ class Session:
         self._training, self._of_step = Wrapping(), Wrapping()
         self._training.replace(trainer.loop, "batches", self._marking)
         if getattr(trainer.loop.step, "reason", EAGER) is None:  # a GPU's steps are captured
-            self._training.replace(trainer.loop.step, "reason", lambda reason: EAGER)
+            self._training.replace(trainer.loop.step.captures, "reason", lambda reason: EAGER)
 
     def spoil(self) -> None:
         """Do not count the current step: something else, such as a validation, runs within it."""
