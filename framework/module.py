@@ -48,8 +48,9 @@ class Module:
     needs_dx : bool
         False for a layer whose input is data: its backward skips dL/dx and returns None.
     capturable : bool or None
-        On a GPU: True if each training step runs the same operations, so that it can be captured
-        as a CUDA graph. None means True unless `training_step` is overridden.
+        On a GPU: True if each step runs the same operations, so that it can be captured as a CUDA
+        graph. None means True for those of `training_step`, `validation_step` and `predict_step`
+        that are not overridden.
 
     Examples
     --------

@@ -56,7 +56,8 @@ class Trainer(TrainingState):
         Precision of the factors of matrix products on a GPU; all else is float32. "16" uses a
         `firstlight.optim.loss_scale`.
     capture : bool
-        On a GPU, run forward and backward as one CUDA graph; see `firstlight.training.step`.
+        On a GPU, run a step or the evaluation of a batch as one CUDA graph; see
+        `firstlight.training.captures`.
     strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
         Communication between the processes of ``mpiexec`` or ``srun``: `firstlight.distributed`.
     seed : int, optional
