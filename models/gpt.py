@@ -1,5 +1,6 @@
 """GPT: a language model like nanoGPT, and its Block."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.sample_weights import weighted_output
 from firstlight.support.step_output import denominators
+from firstlight.training.captures import capturing
 
 SIZES = {  # n_layer, n_head, n_embd
     "nano-cpu": (4, 4, 128),  # nanoGPT's Shakespeare on a CPU, with block_size 64
@@ -168,7 +170,8 @@ class GPT(Module):
         """Continue sequences, token by token.
 
         Keys and values of earlier tokens are cached until the block is full; after that, each
-        token needs a forward of the latest block_size tokens.
+        token needs a forward of the latest block_size tokens. On a GPU a token is one CUDA graph,
+        captured at the second token; its logits are copied to the host, which draws.
 
         Parameters
         ----------
@@ -186,22 +189,47 @@ class GPT(Module):
         check_sampling(temperature, top_k, top_p)
         seed = randomness.current_seed() if seed is None else seed
         rng, was_training = np.random.default_rng(seed), self.training
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         self.eval()
         try:
-            caches, new = self.make_caches(), tokens
-            for _ in range(max_new_tokens):
-                if tokens.shape[1] <= self.block_size:
-                    logits = self.extend(new, caches)  # (N, V)
-                else:
-                    logits = self(tokens[:, -self.block_size :])[:, -1]
-                drawn = sample(
-                    to_host(logits), rng, temperature=temperature, top_k=top_k, top_p=top_p
-                )
-                new = np.asarray(drawn[:, None], like=tokens)  # (N, 1)
-                tokens = np.concatenate([tokens, new], axis=1)
+            with capturing("generated tokens", self, "extend", tokens) as captures:
+                written, caches = to_host(tokens), self.make_caches()
+                for _ in range(max_new_tokens):
+                    logits = self._continue(written, caches, captures, tokens)  # (N, V)
+                    drawn = sample(to_host(logits), rng, **options)
+                    written = np.concatenate([written, drawn[:, None]], axis=1)
         finally:
             self.train(was_training)
-        return tokens
+        return np.asarray(written, like=tokens)
+
+    def _continue(self, written, caches, captures, like):
+        """Return the logits (N, V) after tokens (N, T); on a GPU by a graph, once captured."""
+        before = written.shape[1] - 1  # cached positions, unless it is the prompt
+        if before >= self.block_size:
+            new, work = written[:, -self.block_size :], self._last_of_block
+        elif not caches[0].length:
+            logits = self.extend(np.asarray(written, like=like), caches)
+            if captures is not None:
+                place = np.asarray([before + 1], like=like)
+                for cache in caches:
+                    cache.place = place
+            return logits
+        else:
+            new, work = written[:, -1:], partial(self._extend_by_one, caches=caches)
+            for cache in caches:
+                cache.length = before  # a graph does not count
+        new = np.asarray(new, like=like)
+        logits = None if captures is None else captures.replay(new, work)
+        return work(new) if logits is None else logits
+
+    def _last_of_block(self, tokens):
+        return self(tokens)[:, -1]
+
+    def _extend_by_one(self, tokens, caches):
+        logits, place = self.extend(tokens, caches), caches[0].place
+        if place is not None:
+            place += 1
+        return logits
 
     def make_caches(self) -> list[nn.KeyValueCache]:
         """Return an empty `KeyValueCache` for each block, for `extend`."""
@@ -211,7 +239,9 @@ class GPT(Module):
         """Return the logits (N, V) after tokens (N, T) that follow the cached ones."""
         start = caches[0].length
         self._check(tokens, start)
-        places = np.arange(start, start + tokens.shape[1], like=tokens)
+        places = caches[0].place
+        if places is None:
+            places = np.arange(start, start + tokens.shape[1], like=tokens)
         x = self.wte(tokens) + self.wpe(places)
         for block, cache in zip(self.h, caches, strict=True):
             x = block.extend(x, cache)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from firstlight.support import rng
 from firstlight.support.array import Array
 
 
@@ -19,11 +20,15 @@ class KeyValueCache:
     ----------
     length : int
         Number of cached positions.
+    place : array of int64, shape (1,), or None
+        The same on a GPU, for CUDA graphs, which repeat numbers of the host. If it is set,
+        `MultiHeadAttention.extend` takes one position at a time; the caller advances it.
     """
 
     def __init__(self, capacity: int):
         self.capacity = capacity
         self.length: int = 0
+        self.place: Array | None = None
         self.keys: Array | None = None
         self.values: Array | None = None
 
@@ -34,7 +39,11 @@ class KeyValueCache:
         ------
         ValueError
             The capacity is exceeded.
+        RuntimeError
+            A CUDA graph is captured, in which ``length`` would be frozen.
         """
+        if rng.is_capturing():
+            raise RuntimeError("KeyValueCache.append: its length would be frozen in a graph")
         n, h, t, d = k.shape
         if self.length + t > self.capacity:
             raise ValueError(

@@ -9,11 +9,14 @@ runs them all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from firstlight.distributed import sharding
 from firstlight.module import Module
+from firstlight.support.array import Array
+from firstlight.support.backend import using
 from firstlight.support.batches import copied, shapes_of
 from firstlight.training.graph import Graph, captured
 
@@ -140,3 +143,16 @@ def objection(module: Module, method: str, *, capture: bool) -> str | None:
             "write: capturable = True"
         )
     return f"{kind.__name__}.capturable is False" if kind.capturable is False else None
+
+
+@contextmanager
+def capturing(what: str, module: Module, method: str, like: Array) -> Iterator[Captures | None]:
+    """Yield `Captures` for work on the device of an array, outside of a `Trainer`; None on a CPU.
+
+    The work is complete, and the graphs are freed, when the context ends.
+    """
+    if not hasattr(like, "get"):
+        yield None
+        return
+    with using(f"cuda:{like.device.id}"):
+        yield Captures(what, module, objection(module, method, capture=True))

@@ -7,7 +7,9 @@ copy from it, ends the capture with an exception. The reason names the module an
 from __future__ import annotations
 
 import linecache
+import sys
 import traceback
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,30 @@ class Graph:
         self.graph.launch(load_cupy().cuda.get_current_stream())
         return self.output
 
+    def __post_init__(self) -> None:
+        # Holds the pool, so that it is alive when the arrays go, in whichever order they do.
+        weakref.finalize(self, give_back, self.pool).atexit = False
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self.graph = self.batch = self.output = None
+            give_back()
+
+
+_left: list[Any] = []  # pools of graphs that are gone, whose arrays were in use
+
+
+def give_back(*pools: Any) -> None:
+    """Free the memory of graphs that are gone, as CuPy's pools do not do by themselves.
+
+    A pool with arrays in use is kept until the next call.
+    """
+    _left.extend(pools)
+    for pool in list(_left):
+        pool.free_all_blocks()
+        if not pool.total_bytes() and pool in _left:  # a garbage collection may call this, too
+            _left.remove(pool)
+
 
 def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, str | None]:
     """Capture the launches of ``work()`` as a graph, without running them.
@@ -51,6 +77,7 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
         Reason why there is no graph.
     """
     cupy = load_cupy()
+    give_back()
     stream, pool = cupy.cuda.get_current_stream(), cupy.cuda.MemoryPool(_fresh_memory)
     cupy.get_default_memory_pool().free_all_blocks()  # the graph has its own pool
     result, reason = None, "interrupted"
@@ -79,6 +106,8 @@ def captured(work: Callable[[], Any], module: Module) -> tuple[Any, Any, Any, st
         for generator, state in own:
             generator.bit_generator.state = state
     if reason is not None:
+        result = None
+        give_back(pool)
         for part in module.modules():
             if part._stack:
                 part._stack.clear()  # its backward did not run

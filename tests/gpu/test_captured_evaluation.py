@@ -233,9 +233,7 @@ def test_captured_predictions_have_the_bits_of_uncaptured_ones(make, capturable,
     for capture in (True, False):
         found.append(Trainer(**settings(capture=capture)).predict(module, loader(images(22, 1))))
     assert len(calls) == (0 if make is Pairs and capturable is None else 1)
-    one, other = (
-        [x, *x.pop("both"), *x.values()] if isinstance(x, dict) else [x] for x in found
-    )
+    one, other = ([x, *x.pop("both"), *x.values()] if isinstance(x, dict) else [x] for x in found)
     for a, b in zip(one[make is Pairs :], other[make is Pairs :], strict=True):
         assert len(a) == 22
         np.testing.assert_array_equal(a, b)

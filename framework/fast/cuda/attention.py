@@ -28,6 +28,7 @@ from firstlight.fast.cuda.gemm import is_exact
 from firstlight.fast.cuda.kernel import launch
 from firstlight.fast.cuda.linear import CudaLinear
 from firstlight.nn.attention import MultiHeadAttention
+from firstlight.nn.key_value_cache import KeyValueCache
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 from firstlight.support.forms import form
@@ -51,6 +52,22 @@ class CudaAttention(BlockedAttention):
     """Compute all heads in one kernel, with tiles of the scores in registers."""
 
     linear = CudaLinear
+
+    def extend(self, layer: MultiHeadAttention, x: Array, cache: KeyValueCache) -> Array:
+        if cache.place is None or cache.keys is None or layer.rotary is not None:
+            return super().extend(layer, x, cache)
+        layer.check_input(x)
+        rows = self.linear.multiply(x.reshape(len(x), x.shape[2]), layer.in_proj_weight.data.T)
+        if layer.in_proj_bias is not None:
+            rows += layer.in_proj_bias.data  # (N, 3C)
+        y = np.empty_like(rows, shape=x.shape)  # (N, 1, C)
+        keys, values = cache.keys, cache.values
+        strides = [np.int64(stride // keys.itemsize) for stride in keys.strides[:3]]
+        sizes = layer.num_heads, layer.head_dim, cache.capacity
+        arguments = (rows, keys, values, y, cache.place, layer.head_dim**-0.5, *sizes, *strides)
+        launch("attention_step", "attend_step", rows, len(x) * layer.num_heads, *arguments)
+        cache.length += 1
+        return layer.out_proj(y)
 
     @staticmethod
     def draw_seeds(x: Array) -> Any:
