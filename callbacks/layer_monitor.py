@@ -133,9 +133,9 @@ class LayerMonitor(Callback):
         first = (trainer.step + 1) // self.every_n_steps % turns
         self._turn = self._order[first::turns] or list(self._rows)
         if self.outputs:
-            step = trainer.loop.step
-            if getattr(step, "reason", WATCHED) is None:  # a GPU would replay a graph
-                step.reason, self._uncaptured = WATCHED, step
+            captures = getattr(trainer.loop.step, "captures", None)
+            if captures is not None and captures.reason is None:  # a GPU would replay a graph
+                captures.reason, self._uncaptured = WATCHED, captures
             self._watch.start(self._turn)
 
     def on_before_optimizer_step(
