@@ -9,7 +9,7 @@ from firstlight.fast.cuda import time_steps
 from firstlight.support import forms
 from firstlight.support.backend import to_device, to_host
 
-pytestmark = [pytest.mark.gpu, pytest.mark.forms]
+pytestmark = pytest.mark.gpu
 KINDS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 SIZES = {  # samples, steps, inputs, hidden, layers
