@@ -388,7 +388,7 @@ class Module:
     def __repr__(self) -> str:
         children = [
             f"  ({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in state.children(self)
+            for name, child in list(state.children(self))
         ]
         if not children:
             return f"{self._name}({self.extra_repr()})"

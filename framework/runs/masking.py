@@ -1,5 +1,6 @@
 """Mask secrets before they are written to a run's folder, which may be copied and published."""
 
+import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,6 +15,7 @@ SECRET = re.compile(
     r"(?<!\w)(?<!\w-)token(?!\w|-\w)",
     re.IGNORECASE,
 )
+HINTS = ("auth", "credential", "jwt", "key", "pass", "secret", "token")  # in each secret's name
 # A secret's name, = or :, also after a type, and the value, in quotes or up to the next space. A
 # name has a limit, and a URL begins with a word: long lines without spaces would take quadratic
 # time.
@@ -39,7 +41,7 @@ def is_secret(name: str) -> bool:
     >>> is_secret("HF_TOKEN"), is_secret("api_key"), is_secret("tokenizer"), is_secret("pad_token")
     (True, True, False, False)
     """
-    return SECRET.search(str(name)) is not None
+    return _may_hold_secrets(str(name)) and SECRET.search(str(name)) is not None
 
 
 def masked(value: Any) -> Any:
@@ -51,14 +53,28 @@ def masked(value: Any) -> Any:
     >>> masked({"data": {"url": "https://me:abc@host/x", "api_key": "abc"}, "n": 3})
     {'data': {'url': 'https://me:***@host/x', 'api_key': '***'}, 'n': 3}
     """
+    if isinstance(value, str):
+        if "=" in value:
+            value = IN_TEXT.sub(rf"\1{MASK}", value)
+        return IN_URL.sub(rf"\1:{MASK}@", value) if "://" in value else value
     if isinstance(value, dict):
         return {n: MASK if is_secret(n) and v is not None else masked(v) for n, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [masked(item) for item in value]
-    if isinstance(value, str) and "=" in value:
-        value = IN_TEXT.sub(rf"\1{MASK}", value)
-    is_url = isinstance(value, str) and "://" in value
-    return IN_URL.sub(rf"\1:{MASK}@", value) if is_url else value
+    return [masked(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def masked_json(value: Any) -> str:
+    """Return nested settings as JSON, masked as `masked` does.
+
+    Few settings hold anything that may be a secret, and a text is searched in a tenth of the time.
+    """
+    text = json.dumps(value)
+    suspect = _may_hold_secrets(text) or "://" in text or "\\u" in text  # letters beyond ASCII
+    return json.dumps(masked(value)) if suspect else text
+
+
+def _may_hold_secrets(text):
+    text = text.casefold()
+    return any([hint in text for hint in HINTS])
 
 
 def masked_text(text: str) -> str:

@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from firstlight.runs import consent, edits
+from firstlight.runs.masking import masked_json
 from firstlight.runs.source_masking import masked_source
 from firstlight.support.files import PathLike, forgiving, inside, write_atomically
 from firstlight.support.reading import parse_json, read_text
@@ -35,6 +36,7 @@ FILE_LIMIT = 2**18  # bytes of one file
 LIMIT = 2**21  # bytes of all
 IMPORTED = re.compile(r"^[ \t]*(?:from|import)[ \t]+(.+)", re.MULTILINE)
 WORD = re.compile(r"\w+")
+_installed: set[str] = set()  # modules of installed packages, as an earlier search found
 ENCODING = re.compile(r"\A((?:[ \t\f]*#.*\n|\s*\n)?[ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+")  # PEP 263
 
 
@@ -91,11 +93,13 @@ def _own_modules(root: str, texts: Mapping[str, str]) -> Iterator[tuple[str, Mod
     First those of the script's folder, then those elsewhere, on PYTHONPATH for example, that the
     files in ``texts`` import; a debugger has others.
     """
-    beginning, elsewhere, names = root + os.sep, {}, list(sys.modules)
-    installed = {n for n in names if "." not in n and is_installed(n, _file(sys.modules.get(n)))}
-    for name in names:
-        if name.partition(".")[0] in installed:  # as thousands of modules are
-            continue
+    beginning, elsewhere = root + os.sep, {}
+    names = [name for name in list(sys.modules) if name not in _installed]
+    firsts = [name.partition(".")[0] for name in names]
+    tops = set(firsts).difference(sys.builtin_module_names)  # thousands of modules belong to few
+    own = {top for top in tops if not is_installed(top, _file(sys.modules.get(top)))}
+    _installed.update([name for name, top in zip(names, firsts, strict=True) if top not in own])
+    for name in [name for name in names if name not in _installed]:
         module = sys.modules.get(name)
         path = _file(module)
         if not path.endswith(".py") or is_installed(name, path):
@@ -174,8 +178,8 @@ def _installation():
 
 
 def as_files(record: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the files of the folder ``source``, by name."""
-    return {**texts, RECORD: json.dumps(record) + "\n"}
+    """Return the files of the folder ``source``, by name; the record's secrets are masked."""
+    return {**texts, RECORD: masked_json(record) + "\n"}
 
 
 def write(run: PathLike, files: Mapping[str, str]) -> None:

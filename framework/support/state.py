@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,11 @@ def children(module: Module) -> Iterator[tuple[str, Module]]:
 
 def is_module(value: Any) -> bool:
     """Return True for a `Module`; the class itself cannot be imported here."""
-    kind = type(value)
+    return _is_module_class(type(value))
+
+
+@lru_cache(maxsize=512)
+def _is_module_class(kind):
     return hasattr(kind, "named_modules") and hasattr(kind, "saved")  # PyTorch's has no `saved`
 
 

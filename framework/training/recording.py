@@ -23,7 +23,7 @@ from firstlight.data.dataset import ArrayDataset, transform_of
 from firstlight.data.loader import DataLoader
 from firstlight.data.splits import DataSplits
 from firstlight.runs import sources
-from firstlight.runs.masking import is_secret, masked, masked_words
+from firstlight.runs.masking import is_secret, masked_words
 from firstlight.runs.values import (
     COLLECTIONS,
     encode,
@@ -123,7 +123,7 @@ def rebuild_record(trainer: Trainer, data: Any) -> Files:
         "cwd": str(working_directory()),
         "seed": rng.current_seed(),
     }
-    return sources.as_files(masked(record), texts)
+    return sources.as_files(record, texts)
 
 
 def _of_other_runs(model):

@@ -1,6 +1,8 @@
 """What is kept of the arguments of a constructor."""
 
 import argparse
+import functools
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,3 +53,70 @@ def test_settings_are_kept_as_they_were_at_the_call():
     args.hidden, args.sizes[0] = 9, 4
     assert kept == Settings(6, Inner([1]))
     assert kept_args == argparse.Namespace(hidden=3, sizes=[1])
+
+
+def wrapped(function):
+    @functools.wraps(function)
+    def inner(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return inner
+
+
+class Plain:
+    def __init__(self, a, b=2, *, c=None, d="x"): ...
+
+
+class Open:
+    def __init__(self, a, /, b=2, *rest, c, **others): ...
+
+
+class Wrapped:
+    __init__ = wrapped(Plain.__init__)
+
+
+CALLS = [
+    *[
+        (kind, args, kwargs)
+        for kind in (Plain, Wrapped)
+        for args, kwargs in [
+            ((1,), {}),
+            ((1, 3), {"d": 4}),
+            ((), {"b": 1, "a": 2}),
+            ((), {}),
+            ((1, 2, 3), {}),
+            ((1,), {"a": 1}),
+            ((1,), {"e": 1}),
+        ]
+    ],
+    *[
+        (Open, args, kwargs)
+        for args, kwargs in [
+            ((1,), {"c": 3}),
+            ((1, 2, 3, 4), {"c": 5}),
+            ((1,), {"a": 6, "c": 7, "e": 8}),
+            ((1,), {}),
+            ((), {"a": 1, "c": 2}),
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize(("kind", "args", "kwargs"), CALLS)
+def test_arguments_have_the_names_that_python_gives_them(kind, args, kwargs):
+    try:
+        bound = inspect.signature(kind.__init__).bind(None, *args, **kwargs)
+    except TypeError:
+        with pytest.raises(TypeError, match="was not created by"):
+            Construction(args, kwargs).by_name(kind)
+        return
+    bound.apply_defaults()
+    named, unnamed = Construction(args, kwargs).by_name(kind)
+    expected = {**bound.arguments, **bound.arguments.get("others", {})}
+    assert named == {name: expected[name] for name in named}
+    rest = bound.arguments.get("rest", ())
+    first = () if kind is not Open else bound.args[1:3] if rest else bound.args[1:2]
+    assert unnamed == [*first, *rest]
+    assert (
+        len(named) + len(first) == len(expected) - ("rest" in expected) - ("others" in expected) - 1
+    )
