@@ -20,7 +20,7 @@ from firstlight.trainer import Trainer
 WATCHED = "LayerMonitor looks at the layers in this step"  # in place of a CUDA graph
 SHOWN = ("end", "epoch", "never")
 TURNS = 5  # measurements in which each layer is looked at once
-MOST = 2**16  # values of a parameter whose update is measured
+MOST = 2**14  # values of a parameter whose update is measured
 
 
 class LayerMonitor(Callback):
@@ -124,9 +124,18 @@ class LayerMonitor(Callback):
         self._order, self._seen, self._sizes = [], {}, {}  # of layers: as they run, latest values
         self._values, self._before = {}, {}
         self._logged = trainer.step - trainer.log_every_n_steps  # the first measurement is logged
+        self._watch_if_due(trainer)  # a resumed epoch does not start
 
-    def on_train_batch_start(self, trainer: Trainer) -> None:
-        """Watch some layers if this step is measured."""
+    def on_train_epoch_start(self, trainer: Trainer) -> None:
+        """Watch some layers if the next step is measured."""
+        self._watch_if_due(trainer)
+
+    def on_validation_end(self, trainer: Trainer) -> None:
+        """Watch some layers if the next step is measured."""
+        self._watch_if_due(trainer)
+
+    def _watch_if_due(self, trainer):
+        """Watch some layers if the next step is measured."""
         if (trainer.step + 1) % self.every_n_steps or self._watch.is_on:
             return
         turns = max(1, min(TURNS, len(self._order)))
@@ -149,19 +158,22 @@ class LayerMonitor(Callback):
         self._gradients = {name: norm(p.grad) for name, p in own if p.requires_grad}
         if self.update_ratios:
             self._before = {name: some_of(p.data).copy() for name, p in own}
-        self._grad_norm = sum(norm(g) ** 2 for g in optimizer.trained_grads()) ** 0.5
+        if trainer.step + 1 - self._logged >= trainer.log_every_n_steps:
+            squares = sum(norm(g) ** 2 for g in optimizer.trained_grads())
+            self._values = {"grad_norm": squares**0.5, **self._values}
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
-        """Log and judge if the step was measured."""
-        if self._gradients is None:
-            return
-        self._values |= {
-            "grad_norm": self._grad_norm,
-            **self._of_parameters(),
-            **self._of_outputs(),
-        }
+        """Log and judge if the step was measured; watch some layers if the next one is."""
+        if self._gradients is not None:
+            self._measured(trainer)
+        if not (trainer.step + 1) % self.every_n_steps:
+            self._watch_if_due(trainer)
+
+    def _measured(self, trainer):
+        """Log and judge a step that was measured."""
+        self._values |= self._of_parameters() | self._of_outputs()
         self._turn = self._gradients = None
-        if trainer.step - self._logged >= trainer.log_every_n_steps:
+        if "grad_norm" in self._values:
             trainer.log(self._values)
             self._values, self._logged = {}, trainer.step
         layers, seen = self._watch.layers, self._watch.seen

@@ -89,16 +89,22 @@ def best_indices(name: str, values: Sequence[float | None], which: str = "best")
     return [index for index, value in enumerate(values) if known and value == best]
 
 
+def short_names(runs: Sequence[RunFolder]) -> list[str]:
+    """Return the end of each run's id, which commands accept as its name, if it is distinct.
+
+    The run's name precedes it if the names differ.
+    """
+    one_name = len({run.name for run in runs}) == 1
+    names = [run.id[-4:] if one_name else f"{run.name}/{run.id[-4:]}" for run in runs]
+    return names if len(set(names)) == len(names) else [run.label for run in runs]
+
+
 def short_labels(runs: Sequence[RunFolder], most: int = 3) -> list[str]:
     """Return a short, distinct label for each run.
 
-    A label is the end of the id, preceded by the name if the names differ. If at most ``most``
-    settings differ, they follow.
+    A label begins as `short_names` says. If at most ``most`` settings differ, they follow.
     """
-    names = {run.name for run in runs}
-    labels = [run.id[-4:] if len(names) == 1 else f"{run.name}/{run.id[-4:]}" for run in runs]
-    if len(set(labels)) < len(labels):
-        labels = [run.label for run in runs]
+    labels = short_names(runs)
     differing = differences(runs)
     if not 0 < len(differing) <= most:
         return labels

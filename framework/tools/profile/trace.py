@@ -35,11 +35,11 @@ def chrome_trace(profile: Profile, steps: Sequence[tuple[float, list[Span]]]) ->
     for number, (seconds, spans) in enumerate(steps, 1):
         events.append(_event(f"step {number}", "step", offset, seconds))
         for span in spans:
-            name = f"{span.name or classes.get('', '')} {span.phase}"
-            if span.phase not in ("forward", "backward"):
-                name = span.name or span.phase
+            of_layer = span.phase in ("forward", "backward")
+            name = span.name or (classes.get("", "") if of_layer else span.phase)
+            name = f"{name} {span.phase}" if of_layer else name
             event = _event(name, span.phase, offset + span.start, span.end - span.start)
-            if span.name in classes:
+            if of_layer and span.name in classes:
                 event["args"] = {"class": classes[span.name]}
             events.append(event)
         offset += seconds

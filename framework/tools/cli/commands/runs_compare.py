@@ -113,8 +113,7 @@ def _compared(found, differing, results, intervals, which):
         cells[titles[name]] = values
         if len(found) <= SIDE_BY_SIDE and any(intervals.get(name, ())):
             cells[f"  {name} 95 %"] = list(map(_range, intervals[name]))
-    one_name = len({run.name for run in found}) == 1
-    labels = [run.id if one_name else run.label for run in found]
+    labels = compare.short_names(found)
     if len(found) <= SIDE_BY_SIDE:
         return [["", *labels], *([name, *values] for name, values in cells.items())]
     return [["run", *cells], *zip(labels, *cells.values(), strict=True)]

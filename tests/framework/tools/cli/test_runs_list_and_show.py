@@ -146,6 +146,7 @@ def test_show_tells_all_about_one(cli, ids):
 
 def test_compare_shows_what_differs_and_marks_the_best(cli, ids):
     code, out, _ = cli("runs", "compare", ids[0], ids[1])
+    assert out.split("\n")[0].split() == [ids[0][-4:], ids[1][-4:]]
     rows = {line.split("  ")[0]: line for line in out.splitlines()}
     assert code == 0
     assert {"model.lr", "seed"} <= set(rows)
