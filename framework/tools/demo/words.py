@@ -43,6 +43,7 @@ GERMAN = {
     ),
     "forward": "forward",
     "first {n}": "die ersten {n}",
+    "output: a row for each position": "Ausgabe: eine Zeile für jede Position",
     "attention: {n} heads; row: the position that looks, column: where it looks": (
         "Attention: {n} Heads; Zeile: die Position, die schaut, Spalte: wohin sie schaut"
     ),

@@ -5,7 +5,7 @@ from pathlib import Path
 from firstlight.checkpoints.snapshot import read_weights
 from firstlight.support.files import from_here, made_room
 from firstlight.tools.cli.command import Args, Options, file_name, option
-from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.past_run import RunDataCommand
 from firstlight.tools.cli.text import tell
 
@@ -42,7 +42,9 @@ class Demo(RunDataCommand):
             raise UsageError(f"run {folder} has no checkpoint {path.name}; train it first")
         model.load_state_dict(read_weights(path, None).model)
         title = f"{folder.parent.name} – {splits.name}"
-        demo = make_demo(model, splits, language=args.language, weights=args.weights, title=title)
+        options = {"language": args.language, "weights": args.weights, "title": title}
+        with usage_errors(kinds=(ValueError,)):
+            demo = make_demo(model, splits, **options)
         output = made_room(args.output or folder / "demo.html")
         demo.write(output)
         tell(str(demo))

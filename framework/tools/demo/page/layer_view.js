@@ -22,8 +22,8 @@ class Picture {
   }
 
   // Maps (C, H, W), side by side; value(c, y, x).
-  maps(C, H, W, value, most, room) {
-    const shown = Math.min(C, MOST_MAPS), scale = Math.max(1, Math.min(12, Math.round(52 / Math.max(H, W))));
+  maps(C, H, W, value, most, room, side = 52) {
+    const shown = Math.min(C, MOST_MAPS), scale = Math.max(1, Math.min(12, Math.round(side / Math.max(H, W))));
     const columns = Math.max(1, Math.min(shown, Math.floor((room + scale) / ((W + 1) * scale))));
     const rows = Math.ceil(shown / columns);
     const place = (px, py) => {
@@ -114,11 +114,12 @@ class LayerView {
     while (heads.length < found.length) heads.push(new Picture(readout));
     found.forEach((layer, k) => {
       const [, H, T, S] = layer.p.shape, p = layer.p.data;
-      heads[k].maps(H, T, S, (h, t, s) => p[(h * T + t) * S + s], p.reduce((m, v) => Math.max(m, v), 0), room);
-      heads[k].at = null;
-      heads[k].canvas.title = say("attention: {n} heads; row: the position that looks, column: where it looks", { n: H });
+      heads[k].maps(H, T, S, (h, t, s) => p[(h * T + t) * S + s], p.reduce((m, v) => Math.max(m, v), 0), room, 84);
+      heads[k].told = say("attention: {n} heads; row: the position that looks, column: where it looks", { n: H });
     });
-    const canvases = [main.canvas, ...heads.map((head) => head.canvas)];
-    if (pictures.childElementCount !== canvases.length) pictures.replaceChildren(...canvases);
+    if (pictures.childElementCount === 1 + heads.length) return;
+    const captions = [found.length ? say("output: a row for each position") : "", ...heads.map((head) => head.told)];
+    pictures.replaceChildren(...[main, ...heads].map((picture, k) =>
+      el("figure", {}, picture.canvas, captions[k] ? el("figcaption", {}, captions[k]) : "")));
   }
 }

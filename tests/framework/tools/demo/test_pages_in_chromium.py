@@ -144,3 +144,22 @@ def test_a_slider_changes_the_answer(tmp_path):
     found = run_in_page(make_demo(model, data).html, script, tmp_path)
     assert found["result"] == ["low", "high"]
     assert found["violations"] == []
+
+
+def test_a_photo_of_a_digit_is_prepared_like_a_drawing(classifier, tmp_path):
+    script = """
+    const paper = el("canvas", { width: 320, height: 200 }), context = paper.getContext("2d");
+    context.fillStyle = "#ddd";
+    context.fillRect(0, 0, 320, 200);
+    context.fillStyle = "#223";
+    context.fillRect(60, 40, 14, 120);
+    clearPad();
+    picture = inkPixels(paper);
+    """
+    script += FRAME + "return Array.from(picture);"
+    found = run_in_page(classifier[1], script, tmp_path)
+    picture = found["result"]
+    rows = np.array(picture).reshape(8, 8)
+    assert rows[:, 3:5].sum(axis=1).min() > 0.8
+    assert rows[:, :3].max() == rows[:, 5:].max() == 0
+    assert found["requests"] == found["violations"] == []
