@@ -1,43 +1,116 @@
-"""Chromium without a window: run a script at the end of a page, and read what it returns."""
+"""Chromium without a window, driven by its DevTools protocol over two pipes."""
 
-import html
 import json
-import re
+import os
 import shutil
 import subprocess
-from pathlib import Path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-QUIET = (
+OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-WRAPPED = """
-<script>
-const violations = [];
-addEventListener("securitypolicyviolation", (event) => violations.push(event.blockedURI));
-addEventListener("error", (event) => violations.push(event.message));
-addEventListener("load", async () => {
-  const result = await (async () => { %s })();
-  const requests = performance.getEntriesByType("resource").map((entry) => entry.name);
-  const found = document.createElement("pre");
-  found.id = "found";
-  found.textContent = JSON.stringify({ result, violations, requests });
-  document.body.append(found);
-});
-</script></body>"""
 
 
-def run_in_page(page: str, script: str, folder: Path, *, width: int = 1200, height: int = 900):
-    """Return what a script returns in a page: its result, and requests and errors of the page."""
-    file = folder / "page.html"
-    file.write_text(page.replace("</body>", WRAPPED % script), "utf-8")
-    profile = f"--user-data-dir={folder / 'profile'}"
-    size = f"--window-size={width},{height}"
-    command = [CHROMIUM, *QUIET, profile, size, "--virtual-time-budget=20000", "--dump-dom"]
-    done = subprocess.run(
-        [*command, file.as_uri()], capture_output=True, text=True, encoding="utf-8"
-    )
-    found = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.S)
-    assert found, done.stderr[-2000:]
-    return json.loads(html.unescape(found[1]))
+class Browser:
+    """One tab; `page` loads a page, and `run` runs a script in it.
+
+    Attributes
+    ----------
+    events : list of dict
+        What the browser has told since the page was loaded.
+    """
+
+    def __init__(self, folder):
+        self.folder, self.events, self._sent, self._session, self._rest = folder, [], 0, {}, b""
+        (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
+        command = [CHROMIUM, *OPTIONS, f"--user-data-dir={folder / 'profile'}"]
+        command += ["--remote-debugging-pipe", "about:blank"]
+        script = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'  # where it reads and writes
+        self.process = subprocess.Popen(
+            ["bash", "-c", script, *command],
+            pass_fds=(theirs_in, theirs_out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._out, self._in = os.fdopen(ours_out, "wb", 0), os.fdopen(ours_in, "rb", 0)
+        targets = self.call("Target.getTargets")["targetInfos"]
+        (tab,) = (target["targetId"] for target in targets if target["type"] == "page")
+        found = self.call("Target.attachToTarget", targetId=tab, flatten=True)
+        self._session = {"sessionId": found["sessionId"]}
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method, **parameters):
+        """Call a method of the protocol, and return its result."""
+        self._sent += 1
+        message = {"id": self._sent, "method": method, "params": parameters, **self._session}
+        self._out.write(json.dumps(message).encode() + b"\0")
+        while (answer := self._next()).get("id") != self._sent:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def _next(self):
+        while b"\0" not in self._rest:
+            got = self._in.read(1 << 16)
+            assert got, "Chromium has ended"
+            self._rest += got
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
+
+    def page(self, text, *, width=1200, height=900, phone=False):
+        """Load a page."""
+        file = self.folder / "page.html"
+        file.write_text(text, "utf-8")
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
+        self.events.clear()
+        self.call("Page.navigate", url=file.as_uri())
+        while not self._told("Page.loadEventFired"):
+            self.events.append(self._next())
+
+    def run(self, script):
+        """Return what a script returns; it may await."""
+        code = f"(async () => {{ {script} }})()"
+        wanted = {"awaitPromise": True, "returnByValue": True}
+        done = self.call("Runtime.evaluate", expression=code, **wanted)
+        assert "exceptionDetails" not in done, done["exceptionDetails"]
+        return done["result"].get("value")
+
+    def press(self, points, *, touch=False):
+        """Move a pressed mouse button, or a finger, along points in pixels."""
+        for k, (x, y) in enumerate(points):
+            if touch:
+                kind = "touchMove" if k else "touchStart"
+                self.call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
+            else:
+                kind = "mouseMoved" if k else "mousePressed"
+                button = {"button": "left", "buttons": 1, "clickCount": 1}
+                self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+        if touch:
+            self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+        else:
+            self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left")
+
+    def _told(self, method):
+        return [event["params"] for event in self.events if event.get("method") == method]
+
+    @property
+    def requests(self):
+        """The addresses that were asked for, besides the page itself."""
+        return [event["request"]["url"] for event in self._told("Network.requestWillBeSent")][1:]
+
+    @property
+    def problems(self):
+        """Errors of scripts, and what the page's policy has blocked."""
+        return self._told("Runtime.exceptionThrown") + self._told("Log.entryAdded")
+
+    def close(self):
+        self.call("Browser.close")
+        self._out.close()
+        self._in.close()
+        self.process.wait()
