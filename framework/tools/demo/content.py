@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from firstlight import nn
 from firstlight.data.dataset import ArrayDataset
 from firstlight.data.splits import DataSplits
 from firstlight.data.transforms import Scale
@@ -77,7 +78,14 @@ def gather(data: DataSplits) -> Content:
     sample = part[np.arange(count)]
     if len(sample) < 2:
         raise ValueError(f"{data.name}: expected samples with targets (x, y), got x alone")
-    return Content(kind, split, *sample[:2])
+    x, y = sample[:2]
+    if data.classes is not None:
+        if y.size != len(y):
+            raise ValueError(
+                f"{data.name}: expected one class for each sample, got targets of shape {y.shape}"
+            )
+        y = y.reshape(-1).astype(int)
+    return Content(kind, split, x, y)
 
 
 def predictions(model: Module, x: Array) -> Array:
@@ -88,10 +96,10 @@ def predictions(model: Module, x: Array) -> Array:
 def score(model: Module, content: Content, classes: Any, outputs: Array) -> tuple[str, float]:
     """Return the name of what is measured, accuracy or loss, and its value."""
     if classes is not None:
-        return "accuracy", float(np.mean(chosen(outputs) == content.y.reshape(-1)))
-    loss = model.loss(outputs, content.y)
-    model.loss.train(model.loss.training)  # drops what it kept for backward
-    return "loss", float(loss)
+        return "accuracy", float(np.mean(chosen(outputs) == content.y))
+    usual = nn.CrossEntropyLoss if content.kind == "text" else nn.MSELoss
+    loss = getattr(model, "loss", None) or usual().eval()
+    return "loss", float(loss(outputs, content.y))
 
 
 def chosen(outputs: Array) -> Array:
@@ -132,7 +140,7 @@ def _image(content, data, outputs):
         "samples": {
             "tensors": packer.tensors,
             "weights": packer.base64(),
-            "labels": content.y[picked].astype(int).tolist(),
+            "labels": content.y[picked].tolist(),
             "wrong": np.flatnonzero(chosen(outputs)[picked] != content.y[picked]).tolist(),
             "split": content.split,
         },

@@ -1,5 +1,7 @@
 """Make the page of a network: trace it, choose the format of its weights, check it, write it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +96,7 @@ def make_demo(
     Parameters
     ----------
     model : Module
-        On the CPU. Its large arrays are rounded in place, as JavaScript will have them.
+        On the CPU.
     data : DataSplits
         Images with classes, text, a table, or points of a curve.
     language : {"en", "de"}
@@ -126,44 +128,59 @@ def make_demo(
     checked(language)
     if weights not in ("auto", *FORMATS):
         raise ValueError(f"weights: expected auto, {', '.join(FORMATS)}, got {weights!r}")
-    model.eval()
-    content = contents.gather(data)
-    graph = trace(model, *contents.sample_inputs(content))
+    content, mode = contents.gather(data), model.training
+    try:
+        model.eval()
+        graph = trace(model, *contents.sample_inputs(content))
+        with _kept(arrays_of(node.description for node in graph.nodes)) as arrays:
+            return _made(model, data, content, graph, arrays, language, weights, title)
+    finally:
+        model.train(mode)
+
+
+@contextmanager
+def _kept(arrays: list[Array]) -> Iterator[list[Array]]:
+    """Restore the values of arrays at the end."""
+    originals = [array.copy() for array in arrays]
+    try:
+        yield arrays
+    finally:
+        for array, original in zip(arrays, originals, strict=True):
+            if array.flags.writeable:
+                array[...] = original
+
+
+def _made(model, data, content, graph, arrays, language, weights, title):
+    """Return the page of a traced model; the arrays are rounded in place."""
     outputs = contents.predictions(model, content.x)
     metric, before = contents.score(model, content, data.classes, outputs)
-    arrays = arrays_of(node.description for node in graph.nodes)
-    formats, after = _round(arrays, model, content, data, weights, metric, before)
+    formats, after = _rounded(arrays, model, content, data.classes, weights, metric, before)
     contents.complete(content, data, outputs)
-    difference = _checked(graph, content, formats, model) if node_js() else None
     used = [formats[id(array)] for array in arrays if array.ndim]  # not the numbers of forward
-    counts = {form: used.count(form) for form in FORMATS}
     demo = Demo(
         html="",
         kind=content.kind,
-        formats={form: count for form, count in counts.items() if count},
+        formats={form: used.count(form) for form in FORMATS if form in used},
         metric=metric,
         before=before,
         after=after,
         samples=len(content.x),
         split={"val": "validation", "test": "test", "train": "training"}[content.split],
-        difference=difference,
+        difference=_difference(graph, content, formats, model) if node_js() else None,
     )
-    title = title or f"{type(model).__name__} – {data.name}"
-    parameters = sum(parameter.size for parameter in model.parameters())
     facts = {
-        "title": title,
+        "title": title or f"{type(model).__name__} – {data.name}",
         "classes": data.classes and [str(name) for name in data.classes],
-        "parameters": parameters,
+        "parameters": sum(parameter.size for parameter in model.parameters()),
         "activation": _last(graph),
         "report": {n: v for n, v in vars(demo).items() if n not in ("html", "kind")},
+        **content.page,
     }
-    demo.html = page(
-        language, content.kind, engine(graph), network(graph, formats), facts | content.page
-    )
+    demo.html = page(language, content.kind, engine(graph), network(graph, formats), facts)
     return demo
 
 
-def _round(arrays, model, content, data, weights, metric, before):
+def _rounded(arrays, model, content, classes, weights, metric, before):
     """Round arrays in place; return the format of each by its id, and the metric afterwards."""
     originals = [array.copy() for array in arrays]
 
@@ -171,40 +188,30 @@ def _round(arrays, model, content, data, weights, metric, before):
         for array, original, form in zip(arrays, originals, formats, strict=True):
             if form != "float32":
                 array[...] = rounded(original, form)
-        outputs = contents.predictions(model, content.x)
-        return contents.score(model, content, data.classes, outputs)[1]
+        return contents.score(model, content, classes, contents.predictions(model, content.x))[1]
 
-    if weights == "auto":
-        formats = exact_formats(arrays, ROOM)
-        after = apply(formats) if set(formats) != {"float32"} else before
-        lost = before - after if metric == "accuracy" else (after - before) / max(before, 1e-9)
-        if "int8" in formats and lost > MOST_LOST[metric]:
-            formats = same_formats(arrays, "float16")
-            after = apply(formats)
-    else:
-        formats = same_formats(arrays, weights)
+    auto = weights == "auto"
+    formats = exact_formats(arrays, ROOM) if auto else same_formats(arrays, weights)
+    after = apply(formats) if set(formats) != {"float32"} else before
+    lost = before - after if metric == "accuracy" else (after - before) / max(before, 1e-9)
+    if auto and "int8" in formats and lost > MOST_LOST[metric]:
+        formats = same_formats(arrays, "float16")
         after = apply(formats)
     return {id(a): form for a, form in zip(arrays, formats, strict=True)}, after
 
 
-def _checked(graph: Graph, content: Any, formats: dict[int, str], model: Module) -> float:
+def _difference(graph: Graph, content: Any, formats: dict[int, str], model: Module) -> float:
     """Return the largest difference between JavaScript and NumPy on some samples."""
     x = content.x[: 2 if content.kind == "text" else CHECKED]
     y = model(x).reshape(len(x), -1)
     (found,) = run_in_node((graph, x, formats))
-    if found.shape != y.shape or not np.isfinite(found).all():
-        raise RuntimeError("the network in JavaScript has outputs of another shape, or NaN")
-    difference = _difference(found, y)
-    if difference > DIFFERENCE:
+    difference = float(np.abs(found - y).max() / max(1.0, np.abs(y).max()))
+    if not difference <= DIFFERENCE:  # or NaN
         raise RuntimeError(
             f"the network in JavaScript differs from NumPy's by {difference:.1e} of its largest "
             f"output (at most {DIFFERENCE} expected), so that the page would not show this network"
         )
     return difference
-
-
-def _difference(found: Array, expected: Array) -> float:
-    return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
 
 
 def _last(graph):

@@ -5,17 +5,17 @@ import re
 
 import numpy as np
 import pytest
+from node import NO_NODE, NODE, returned
 
 from firstlight import datasets, models, nn
 from firstlight.data.splits import DataSplits
 from firstlight.tools.demo import make_demo
 from firstlight.tools.demo.content import ink, kind_of
 from firstlight.tools.demo.encoding import exact_formats, rounded, size_of
-from firstlight.tools.demo.javascript import HERE, node_js, run_in_node
+from firstlight.tools.demo.javascript import HERE, engine
 from firstlight.tools.demo.trace import trace
 from firstlight.tools.demo.words import GERMAN
-
-NODE = pytest.mark.skipif(node_js() is None, reason="Node.js (node) is not installed")
+from firstlight.tools.demo.writing import MOST_LOST
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_facts_say_what_was_measured(digits):
     assert len(labels) == 18 or len(labels) == 20
     told = str(demo)
     assert "validation accuracy" in told
-    if node_js() is None:
+    if NODE is None:
         assert "no Node.js" in told
     else:
         assert demo.difference < 1e-5
@@ -85,20 +85,47 @@ def test_placeholders_are_the_same_in_german():
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", german)), english
 
 
-@NODE
+@pytest.mark.skipif(NODE is None, reason=NO_NODE)
 @pytest.mark.parametrize("form", ["float16", "int8"])
-def test_javascript_has_the_rounded_weights(digits, form):
+def test_the_page_has_the_rounded_weights(digits, form):
     model = mlp(digits)
     before = model.body[0].weight.data.copy()
     demo = make_demo(model, digits, weights=form)
-    after = model.body[0].weight.data
     assert demo.formats[form] == 1
     assert demo.difference < 1e-6
-    np.testing.assert_array_equal(after, rounded(before, form))
-    assert 0 < np.abs(after - before).max() < np.abs(before).max() / 100
-    x = digits.val[np.arange(3)][0]
-    (found,) = run_in_node((trace(model, x, x), x, {}))
-    np.testing.assert_allclose(found, model.eval()(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(model.body[0].weight.data, before)  # the model has its own
+    assert model.training
+    graph = trace(model, *(digits.val[np.arange(n)][0] for n in (2, 3)))
+    found = json.loads(re.search(r"^const network = (.*);$", demo.html, re.M)[1])
+    found = returned(f"{engine(graph)}; const model = new Model({json.dumps(found)}); {FIRST}")
+    expected = rounded(before, form)
+    np.testing.assert_allclose(np.float32(found).reshape(expected.shape), expected, rtol=1e-6)
+    assert 0 < np.abs(expected - before).max() < np.abs(before).max() / 100
+
+
+FIRST = "return Array.from(model.nodes.find(({ type }) => type === 'Linear').layer.weight.data);"
+
+
+def test_int8_that_costs_accuracy_is_not_taken(digits, monkeypatch):
+    monkeypatch.setattr("firstlight.tools.demo.writing.ROOM", 0)
+    assert make_demo(mlp(digits), digits).formats == {"float32": 7, "int8": 1}
+    monkeypatch.setitem(MOST_LOST, "accuracy", -1)
+    assert make_demo(mlp(digits), digits).formats == {"float32": 7, "float16": 1}
+
+
+@pytest.mark.skipif(NODE is None, reason=NO_NODE)
+def test_a_page_that_would_show_another_network_is_refused(digits, monkeypatch):
+    monkeypatch.setattr("firstlight.tools.demo.writing.DIFFERENCE", 0)
+    with pytest.raises(RuntimeError, match="differs from NumPy's by"):
+        make_demo(mlp(digits), digits)
+
+
+def test_without_node_the_page_says_that_it_was_not_compared(digits, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    demo = make_demo(mlp(digits), digits)
+    assert demo.difference is None
+    assert "there is no Node.js" in str(demo)
+    assert facts_of(demo.html)["report"]["difference"] is None
 
 
 def test_formats_are_as_exact_as_the_room_allows():
@@ -147,3 +174,18 @@ def test_a_network_that_gives_nan_is_refused(digits):
     model[1].weight.data[...] = np.nan
     with pytest.raises(ValueError, match="answers with NaN or infinity, so it has diverged"):
         make_demo(model, digits)
+
+
+def test_colour_photos_and_one_score_for_two_classes():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((30, 6, 5, 3), "float32"), (np.arange(30) % 2)[:, None]
+    data = DataSplits((x, y), val=(x, y), classes=["small", "large"], name="photos")
+    model = nn.Sequential(nn.Flatten(), nn.Linear(90, 1))
+    facts = facts_of(make_demo(model, data).html)
+    assert facts["activation"] == "sigmoid"
+    assert facts["input"]["ink"] is None
+    assert facts["input"]["shape"] == [6, 5, 3]
+    predicted = model(x)[:, 0] > 0
+    assert facts["report"]["after"] == pytest.approx(np.mean(predicted == y[:, 0]))
+    with pytest.raises(ValueError, match="expected one class for each sample"):
+        make_demo(model, DataSplits((x, np.zeros((30, 4))), classes=["a", "b"]))

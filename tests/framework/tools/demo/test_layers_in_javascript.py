@@ -5,13 +5,13 @@ import functools
 import numpy as np
 import pytest
 from layer_table import CASES
+from node import NO_NODE, NODE
 
 from firstlight.nn.recurrent import Cell
-from firstlight.tools.demo.javascript import layer_files, node_js, run_in_node
+from firstlight.tools.demo.javascript import layer_files, run_in_node
 from firstlight.tools.demo.known_layers import SETTINGS
 from firstlight.tools.demo.trace import trace
 
-NO_NODE = "Node.js (node) is not installed"
 SHOWN = [case for case in CASES if not case.is_loss and not isinstance(case.make(), Cell)]
 BY_NAME = {case.name: case for case in SHOWN}
 
@@ -34,7 +34,7 @@ def computed():
     return {c.name: both for c, *both in zip(SHOWN, expected, outputs, strict=True)}
 
 
-@pytest.mark.skipif(node_js() is None, reason=NO_NODE)
+@pytest.mark.skipif(NODE is None, reason=NO_NODE)
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_layer_computes_what_its_lesson_computes(name):
     expected, found = computed()[name]

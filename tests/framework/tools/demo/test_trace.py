@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from node import NO_NODE, NODE
 
 from firstlight import Module, models, nn
-from firstlight.tools.demo.javascript import node_js, run_in_node
+from firstlight.tools.demo.javascript import run_in_node
 from firstlight.tools.demo.trace import trace
 
 RNG = np.random.default_rng(0)
@@ -45,7 +46,7 @@ class Own(Module):
         return self.head(np.concatenate([h, h[:, ::-1].copy()], axis=1))
 
 
-@pytest.mark.skipif(node_js() is None, reason="Node.js (node) is not installed")
+@pytest.mark.skipif(NODE is None, reason=NO_NODE)
 def test_models_compute_the_same_in_javascript():
     made = {name: make() for name, make in MODELS.items()} | {"own": Own()}
     made["gpt"] = models.GPT(7, 12, n_layer=2, n_head=2, n_embd=8, bias=True)
