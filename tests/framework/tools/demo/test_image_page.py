@@ -178,7 +178,7 @@ def test_a_network_that_gives_nan_is_refused(digits):
 
 def test_colour_photos_and_one_score_for_two_classes():
     rng = np.random.default_rng(0)
-    x, y = rng.random((30, 6, 5, 3), "float32"), (np.arange(30) % 2)[:, None]
+    x, y = rng.random((30, 6, 5, 3), "float32"), np.float32(np.arange(30) % 2)[:, None]
     data = DataSplits((x, y), val=(x, y), classes=["small", "large"], name="photos")
     model = nn.Sequential(nn.Flatten(), nn.Linear(90, 1))
     facts = facts_of(make_demo(model, data).html)
