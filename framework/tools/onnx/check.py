@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import warnings
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,14 @@ def check(
             value.name: array for value, array in zip(written.inputs, leaves(given), strict=True)
         }
         expected = leaves(_evaluated(module, given))
-        for value, theirs, ours in zip(written.outputs, run(feeds), expected, strict=True):
+        try:
+            found = run(feeds)
+        except Exception as error:  # of any kind
+            raise ValueError(
+                f"{who}: neither onnxruntime nor ONNX's evaluator can run the graph: {error}; "
+                "nothing was written"
+            ) from error
+        for value, theirs, ours in zip(written.outputs, found, expected, strict=True):
             error = difference(theirs, ours)
             worst = max(worst, error)
             if not error <= TOLERANCE:
@@ -61,6 +68,12 @@ def check(
                     f"its largest number; {first_difference(model, shaped, written)}. "
                     "Nothing was written"
                 )
+    if run.refusal:
+        warnings.warn(
+            f"{who}: {run.refusal}; ONNX's own evaluator was used. For float64, which only some "
+            "operators have, export module.to(dtype='float32')",
+            stacklevel=4,
+        )
     return run.name, worst
 
 
@@ -134,9 +147,12 @@ class Runner:
     ----------
     name : str
         Program and version.
+    refusal : str
+        Why onnxruntime, which is installed, cannot run the model; "" if it can.
     """
 
     def __init__(self, model: Any) -> None:
+        self.refusal: str = ""
         self._model: Any = model
         self._session: Any = None
         if installed("onnxruntime"):
@@ -146,22 +162,27 @@ class Runner:
             options = onnxruntime.SessionOptions()
             options.log_severity_level, options.intra_op_num_threads = 4, 1
             content, where = model.SerializeToString(), ["CPUExecutionProvider"]
-            with contextlib.suppress(Exception):  # no float64 for some operators
+            try:
                 self._session = onnxruntime.InferenceSession(content, options, where)
-        if self._session is None:
+            except Exception as error:  # of a class of its own
+                self._use_evaluator(error)
+        else:
             self._use_evaluator()
 
     def __call__(self, feeds: dict[str, Array]) -> list[Array]:
         """Return the outputs."""
         if self._session is not None:
-            with contextlib.suppress(Exception):  # no float64, found out late
+            try:
                 return self._session.run(None, feeds)
-            self._use_evaluator()
+            except Exception as error:  # of a class of its own
+                self._use_evaluator(error)
         return self._evaluator.run(None, feeds)
 
-    def _use_evaluator(self):
+    def _use_evaluator(self, error=None):
         import onnx
         from onnx.reference import ReferenceEvaluator
 
+        if error is not None:
+            self.refusal = f"{self.name} cannot run the file: {str(error).splitlines()[0]}"
         self._session, self.name = None, f"the evaluator of onnx {onnx.__version__}"
         self._evaluator = ReferenceEvaluator(self._model)

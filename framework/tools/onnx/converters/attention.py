@@ -63,9 +63,10 @@ def _hidden(g, t, s, dtype):
         if not isinstance(t, Dim) and not isinstance(s, Dim):
             return g.constant(np.triu(np.full((t, s), -np.inf, dtype), 1 + s - t))
         full = g.add("Expand", g.number(-np.inf, dtype), g.shape((t, s)))
-        shift = g.add("Sub", g.size(s), g.size(t))
-        shift = g.add("Squeeze", g.add("Add", shift, g.ints(1)), g.ints(0))
-        return g.add("Trilu", full, shift, upper=1)
+        if s == t:
+            return g.add("Trilu", full, g.number(1, np.int64), upper=1)
+        shift = g.add("Add", g.add("Sub", g.size(s), g.size(t)), g.ints(1))
+        return g.add("Trilu", full, g.add("Squeeze", shift, g.ints(0)), upper=1)
 
     with g.inside("causal"):
         return g.cached(("causal", t, s), make)

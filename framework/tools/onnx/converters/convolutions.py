@@ -34,12 +34,23 @@ def convolution(g: Graph, layer: nn.Conv2d, x: Value) -> Value:
 
 @converter(nn.ConvTranspose2d)
 def transposed(g: Graph, layer: nn.ConvTranspose2d, x: Value) -> Value:
-    """Write ConvTranspose; output_padding is what is cut off less at the end."""
+    """Write ConvTranspose; output_padding is what is cut off less at the end.
+
+    ONNX wants it below the stride. A larger one is rows and columns of the bias at the end.
+    """
     before, after = layer.window.before, layer.window.after
     extra = [b - a for b, a in zip(before, after, strict=True)]
     inputs = [g.channels_first(x), *_weights(g, layer)]
-    pads = (*before, *before)
-    y = g.add("ConvTranspose", *inputs, pads=pads, output_padding=extra, **_steps(layer))
+    if all(n < stride for n, stride in zip(extra, layer.window.stride, strict=True)):
+        pads = (*before, *before)
+        y = g.add("ConvTranspose", *inputs, pads=pads, output_padding=extra, **_steps(layer))
+        return g.from_channels_first(y, x)
+    pads = (*before, *(max(n, 0) for n in after))
+    y = g.add("ConvTranspose", *inputs[:2], pads=pads, **_steps(layer))
+    if min(after) < 0:
+        y = g.add("Pad", y, g.ints(*[0] * 6, *(max(-n, 0) for n in after)))
+    if layer.bias is not None:
+        y = g.add("Add", y, g.constant(layer.bias.data.reshape(-1, 1, 1), f"{g.scope}.bias"))
     return g.from_channels_first(y, x)
 
 

@@ -18,15 +18,19 @@ def _pads(window, image):
 
 @converter(nn.MaxPool2d)
 def max_pool(g: Graph, layer: nn.MaxPool2d, x: Value) -> Value:
-    """Write MaxPool."""
-    window = layer.window
+    """Write MaxPool, after Pad if the padding is as large as the window, which ONNX refuses."""
+    window, y = layer.window, g.channels_first(x)
+    pads = _pads(window, x.shape[1:3])
+    if any(n >= size for n, size in zip(pads, window.kernel * 2, strict=True)):
+        around = g.ints(0, 0, *pads[:2], 0, 0, *pads[2:])
+        y, pads = g.add("Pad", y, around, g.number(-np.inf, x.dtype)), [0] * 4
     y = g.add(
         "MaxPool",
-        g.channels_first(x),
+        y,
         kernel_shape=window.kernel,
         strides=window.stride,
         dilations=window.dilation,
-        pads=_pads(window, x.shape[1:3]),
+        pads=pads,
     )
     return g.from_channels_first(y, x)
 

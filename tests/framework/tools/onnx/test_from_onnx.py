@@ -21,7 +21,11 @@ UNREADABLE = (  # written as operators that are no layers: products of activatio
     *("BatchNorm1d, untracked", "BatchNorm2d, untracked", "Softplus, sharp"),
     *("AvgPool2d, ceil_mode", "Upsample, smaller"),
 )
-MODULES = [case for case in CASES if not case.is_loss]
+MODULES = [  # one of each layer, and the others as slow tests
+    pytest.param(case, id=case.name, marks=[pytest.mark.slow] * ("," in case.name))
+    for case in CASES
+    if not case.is_loss
+]
 
 
 def floats(*shape):
@@ -34,7 +38,7 @@ def agree(found, expected):
 
 
 @pytest.mark.filterwarnings("ignore:.*the number of samples is fixed")
-@pytest.mark.parametrize("case", MODULES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", MODULES)
 def test_a_layer_comes_back(case, tmp_path):
     layer, path = case.make(), tmp_path / "layer.onnx"
     (x,) = case.inputs(np.random.default_rng(0))

@@ -137,8 +137,9 @@ FORWARDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot run the file.*:UserWarning")  # in float64
 @pytest.mark.parametrize("name", FORWARDS)
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_what_numpy_computes_is_recorded(name, dtype, tmp_path):
     function, layers, x = FORWARDS[name]
     model = copy.deepcopy(Of(function, *layers)).to(dtype=dtype)
