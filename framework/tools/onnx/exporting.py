@@ -185,10 +185,12 @@ def _written(who: str, shaped: Shaped, given: Any, outputs: Any, module: Module)
             if isinstance(size, Dim) and size.factor == 1 and len(size.powers) == 1:
                 graph.sizes.setdefault(size.powers[0][0], (name, axis))
     found = leaves(outputs)
+    names = _output_names(outputs, len(found))
+    for name in names:
+        graph.reserve(name)
     for step in _needed(shaped.steps, found):
         with graph.inside(step.scope):
             _write_step(graph, shaped, step, values)
-    names = _output_names(outputs, len(found))
     results = [values[array.ref.index] for array in found if hasattr(array, "ref")]
     if len(results) < len(found) or not found:
         raise ValueError(

@@ -66,7 +66,6 @@ class Graph(Nodes):
 
     def finished(self, value: Value, name: str) -> Value:
         """Return an output of the graph under its name."""
-        self.reserve(name)
         plain = self.plain(value)
         made = next((n for n in self.nodes if plain in n.output), None)
         if made is None or plain in self.outputs:

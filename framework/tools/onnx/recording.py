@@ -30,8 +30,9 @@ def record(module: Module, inputs: Any) -> tuple[Trace, Any, Any]:
     """
     trace = Trace()
     with undisturbed(module), forms.only():
-        for name, part in list(_parts(module, "", set())):
+        for part in module.modules():
             part.training, part._stack = False, None
+        for name, part in list(_parts(module, "", set())):
             known = layer_converter(part) is not None
             part.forward = (_as_step if known else _as_scope)(trace, name, part)
         given = _traced(trace, inputs)

@@ -6,6 +6,7 @@ from firstlight.checkpoints.snapshot import read_weights
 from firstlight.data.preprocessing import Preprocessing
 from firstlight.data.splits import SPLITS
 from firstlight.runs import RunFolder
+from firstlight.runs.run import TOKENIZER
 from firstlight.support.extras import require
 from firstlight.support.files import from_here
 from firstlight.tools.cli.command import Args, Options, option
@@ -41,7 +42,10 @@ class Export(RunDataCommand):
         split = next(name for name in reversed(SPLITS) if getattr(splits, name) is not None)
         x = next(iter(splits.loader(split, training=False)))[0]
         file = Path(args.onnx or folder / "model.onnx")
-        done = to_onnx(model, file, x[:SAMPLES], metadata={"run": RunFolder(folder).label})
+        metadata = {"run": RunFolder(folder).label}
+        if (folder / TOKENIZER).is_file():
+            metadata["tokenizer"] = (folder / TOKENIZER).read_text(encoding="utf-8")
+        done = to_onnx(model, file, x[:SAMPLES], metadata=metadata)
         for name, shape in (done.inputs | done.outputs).items():
             tell(f"{name}  ({', '.join(map(str, shape))})")
         tell(f"{done.nodes} nodes; {done.runtime} differs from NumPy by {done.error:.1e} at most")

@@ -199,10 +199,28 @@ def test_without_onnxruntime_the_evaluator_of_onnx_compares(name, tmp_path, monk
     assert done.error < 1e-6
 
 
-def test_dropout_and_the_mode_of_the_module_stay(tmp_path):
-    net = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.9)).train()
-    net(floats(2, 3))
-    net.to_onnx(tmp_path / "net.onnx", floats(2, 3))
-    assert net.training
-    assert net.backward(floats(2, 4)).shape == (2, 3)
-    assert counts(tmp_path / "net.onnx") == {"Gemm": 1}
+def test_dropout_is_left_out_and_a_training_is_not_disturbed(tmp_path):
+    net = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.9), nn.MultiHeadAttention(4, 2)).train()
+    x, dy = floats(2, 3, 4), floats(2, 3, 4)
+    fl.seed_everything(0)
+    net(x)
+    stacks = [list(part._stack) for part in net.modules()]
+    net.to_onnx(tmp_path / "net.onnx", x)
+    assert [list(part._stack) for part in net.modules()] == stacks
+    assert all(part.training for part in net.modules())
+    assert net.backward(dy).shape == x.shape
+    assert not {"Dropout", "RandomUniform"} & set(counts(tmp_path / "net.onnx"))
+
+
+def test_names_of_parameters_and_of_the_graph_do_not_collide(tmp_path):
+    class Named(fl.Module):
+        def __init__(self):
+            self.input, self.output = fl.Parameter(floats(3)), fl.Parameter(floats(3))
+
+        def forward(self, x):
+            return x * self.input.data + self.output.data
+
+    model, x = Named(), floats(2, 3)
+    assert model.to_onnx(tmp_path / "m.onnx", x).error < 1e-6
+    names = {tensor.name for tensor in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert names == {"input_2", "output_2"}
