@@ -56,7 +56,15 @@ def run(kind, *codes, folder):
     assert done.returncode == 0, told
 
 
-TRAIN = {"reports.md", "figures.md", "coming_from.md", "fast.md", "data.md", "model.md", "sklearn.md"}
+TRAIN = {
+    "reports.md",
+    "figures.md",
+    "coming_from.md",
+    "fast.md",
+    "data.md",
+    "model.md",
+    "sklearn.md",
+}
 
 
 def trains(path):

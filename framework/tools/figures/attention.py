@@ -11,6 +11,7 @@ from firstlight.support.backend import to_host
 from firstlight.tools.figures.canvas import SCALE, entitle, panels, plain, scale_below
 from firstlight.tools.figures.style import widest
 from firstlight.tools.figures.tables import keep_numbers
+from firstlight.tools.language import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +89,8 @@ def attention_maps(
             "e.g. weights[0]"
         )
     heads = len(weights)
-    titles = [f"head {number}" for number in range(heads)] if titles is None else titles
+    if titles is None:
+        titles = [say("head {number}").format(number=number) for number in range(heads)]
     if len(titles) != heads:
         raise ValueError(f"attention_maps: expected {heads} titles, got {len(titles)}")
     written = max(len(tokens), len(keys)) <= WRITTEN
@@ -120,10 +122,10 @@ def attention_maps(
     columns = grid[0].get_gridspec().ncols
     for axes in grid[-columns:]:  # the lowest head of each column has the names of the keys
         axes.tick_params(labelbottom=True)
-        axes.set_xlabel("to", fontsize=8)
+        axes.set_xlabel(say("to"), fontsize=8)
     for axes in grid[::columns]:
-        axes.set_ylabel("from", fontsize=8)
-    scale_below(figure, image, "attention weight")
+        axes.set_ylabel(say("from"), fontsize=8)
+    scale_below(figure, image, say("attention weight"))
     table = np.indices(weights.shape).reshape(3, -1)  # head, row, column
     names = [np.array(list(map(str, names)), object) for names in (tokens, keys)]
     keep_numbers(

@@ -17,6 +17,7 @@ from firstlight.tools.figures.canvas import (
     scale_below,
     size_of,
 )
+from firstlight.tools.figures.tables import keep_pixels
 from firstlight.tools.language import say
 from firstlight.training.means import as_probabilities
 
@@ -246,6 +247,7 @@ def _images_and_maps(images, maps, titles, title, label, limits):
         drawn = _filled(maps[row], columns)
         image = draw(lower, drawn, columns=columns, cmap="magma", limits=limits)
     scale_below(figure, image, label)
+    keep_pixels(figure, "maps", maps, label)
     return figure
 
 

@@ -10,6 +10,7 @@ from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.support.state import children
 from firstlight.tools.figures.canvas import as_pictures, draw, page, size_of
+from firstlight.tools.figures.tables import keep_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,4 +98,5 @@ def feature_maps(maps: Array, *, columns: int = 8, title: str = "") -> "Figure":
     pictures = maps.transpose(2, 0, 1)  # (C, H, W)
     figure = page(*size_of(len(pictures), columns, maps.shape), title)
     draw(figure.add_subplot(), pictures, columns=columns, cmap="viridis")
+    keep_pixels(figure, "feature maps", pictures, "output")
     return figure

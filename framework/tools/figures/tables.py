@@ -22,12 +22,19 @@ def keep_numbers(figure: "Figure", name: str, table: Table) -> None:
     kept[name] = {column: np.asarray(values) for column, values in table.items()}
 
 
+def keep_pixels(figure: "Figure", name: str, pictures: Array, value: str) -> None:
+    """Attach the values of pictures (N, H, W) to a figure, with the number of each picture."""
+    places = np.indices(pictures.shape).reshape(3, -1)
+    columns = dict(zip(("picture", "row", "column"), places, strict=True))
+    keep_numbers(figure, name, columns | {value: np.ravel(pictures)})
+
+
 def numbers(figure: "Figure") -> dict[str, Table]:
     r"""Return the numbers that a figure shows.
 
     Curves, points, bars and histograms are read from the drawing, one table for each panel with a
-    row for each point. Pictures of a matrix, such as `confusion_matrix`, bring a table of their
-    own. Photographs and weights shown as pictures have none.
+    row for each point. Pictures of numbers, such as `confusion_matrix` or `filters`, bring a table
+    of their own. Photographs have none.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.tools.figures.canvas import SCALE, draw, entitle, page, panels, scale_below, size_of
 from firstlight.tools.figures.style import BLUE
+from firstlight.tools.figures.tables import keep_pixels
 from firstlight.tools.language import say
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def filters(
     axes, limits = figure.add_subplot(), (-limit, limit)
     image = draw(axes, chosen, columns=columns, cmap="RdBu_r", limits=limits)
     scale_below(figure, image, say("weight"))
+    keep_pixels(figure, "filters", chosen, "weight")
     return figure
 
 

@@ -72,7 +72,7 @@ def test_look_writes_numbers_and_the_landscape(cli, refused, trained, tmp_path, 
     lines = (tmp_path / "landscape.csv").read_text().splitlines()
     assert (lines[0], len(lines)) == ("direction 1,direction 2,loss", 10)
     assert len((tmp_path / "confusion_matrix.csv").read_text().splitlines()) == 101
-    assert not (tmp_path / "saliency.csv").exists()
+    assert (tmp_path / "saliency.csv").read_text().startswith("picture,row,column,|gradient| / its")
     assert "--layer: no layer head; there are " in refused(*words, "--layer", "head")
 
 

@@ -1,5 +1,7 @@
 """What a layer makes of samples, projected; and the loss around trained weights."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,14 @@ def test_tsne_is_that_of_scikit_learn_and_is_seeded():
     points = figures.projected(x, "tsne", seed=3)
     expected = manifold.TSNE(perplexity=19 / 3, init="pca", random_state=3).fit_transform(x)
     np.testing.assert_array_equal(points, expected)
+
+
+def test_without_scikit_learn_tsne_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(
+        ImportError, match=r"needs scikit-learn: pip install .firstlight\[sklearn\]"
+    ):
+        figures.projected(X, "tsne")
 
 
 def test_embedding_draws_each_class():

@@ -12,7 +12,6 @@ from matplotlib.text import Text
 from firstlight.tools import figures
 from firstlight.tools.figures.style import SMALLEST, series
 
-WITHOUT = {"feature_maps", "filters", "image_grid", "saliency", "occlusion"}  # pictures
 COLUMN = 9.8  # inches of one of three columns on A0 portrait
 
 
@@ -43,7 +42,7 @@ def test_letters_are_readable_on_a_page_and_on_a_poster(name):
 @pytest.mark.parametrize("name", DRAWN)
 def test_numbers_are_tables_that_a_csv_file_can_hold(name):
     tables = figures.numbers(DRAWN[name]())
-    assert bool(tables) == (name not in WITHOUT)
+    assert bool(tables) == (name != "image_grid")  # photographs
     for table in tables.values():
         assert len({len(column) for column in table.values()}) == 1
         assert all(column.ndim == 1 and len(column) for column in table.values())
@@ -62,6 +61,11 @@ def test_numbers_are_those_that_were_drawn():
     assert table["true class"].tolist() == ["no", "no", "yes", "yes"]
     assert table["predicted class"].tolist() == ["no", "yes"] * 2
     assert table["count"].tolist() == [5, 1, 0, 7]
+    weights = np.arange(8.0).reshape(2, 2, 2, 1)
+    table = figures.numbers(figures.filters(weights))["filters"]
+    assert table["weight"].tolist() == [4, 5, 6, 7, 0, 1, 2, 3]  # the strongest first
+    assert table["picture"].tolist() == [0] * 4 + [1] * 4
+    assert table["column"].tolist() == [0, 1] * 4
     bars = figures.numbers(figures.importance_bars({"lr": 0.75, "norm": 0.25}))
     (table,) = bars.values()
     assert [column.tolist() for column in table.values()][1:] == [["lr", "norm"], [0.75, 0.25]]
