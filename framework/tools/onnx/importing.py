@@ -83,7 +83,13 @@ def from_onnx(path: PathLike) -> Module:
     module = loader.module().eval()
     entries = {entry.key: entry.value for entry in model.metadata_props}
     if "preprocessing" in entries and "firstlight" in entries:
-        module._preprocessing = Preprocessing.from_dict(json.loads(entries["preprocessing"]))
+        try:
+            kept = Preprocessing.from_dict(json.loads(entries["preprocessing"]))
+        except (ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: the preprocessing in its metadata is damaged ({error}); take another copy"
+            ) from error
+        module._preprocessing = kept
     return module
 
 

@@ -239,6 +239,9 @@ def test_bad_files(tmp_path):
     path = write(tmp_path / "old.onnx", [node("Relu", "x", "y")], [("N", 3), ()], opset=9)
     with pytest.raises(ValueError, match="expected opset 13 or newer, got 9; convert it with"):
         from_onnx(path)
+    path = to_onnx(nn.ReLU(), tmp_path / "m.onnx", floats(2, 3), metadata={"preprocessing": "[]"})
+    with pytest.raises(ValueError, match="m.onnx: the preprocessing in its metadata is damaged"):
+        from_onnx(path.path)
     done = to_onnx(nn.LSTM(3, 4), tmp_path / "two.onnx", (floats(2, 5, 3), (floats(1, 2, 4),) * 2))
     with pytest.raises(ValueError, match="expected one input and one output, got 3 and 1"):
         from_onnx(done.path)
