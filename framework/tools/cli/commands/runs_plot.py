@@ -60,9 +60,7 @@ class Plot(RunsCommand):
         if args.smooth:
             raise UsageError("--seeds: expected no --smooth, the mean is smooth already")
         groups = grouped(found)
-        labels = short_labels([group[0] for group in groups])
-        names = [group[0].name for group in groups]
-        labels = names if len(set(names)) == len(names) else labels
+        labels = _setting_labels([group[0] for group in groups])
         panels = {name: {} for name in metrics}
         for name, settings in panels.items():
             curves(name, found, args.axis)  # somebody has it
@@ -102,6 +100,17 @@ def curves(
     if axis == "epoch":
         return {label: along_epochs(run.history, name) for run, label in having}
     return {label: (run.history.at(name, axis), run.history[name]) for run, label in having}
+
+
+def _setting_labels(runs):
+    """Return a label of each setting: the runs' names, or what differs, or ids."""
+    labels = short_labels(runs)
+    differing = [label.partition("  ")[2].split(" ") for label in labels]
+    differing = [" ".join(dict.fromkeys(words)) for words in differing]
+    for texts in ([run.name for run in runs], differing):
+        if all(texts) and len(set(texts)) == len(texts):
+            return texts
+    return labels
 
 
 def _drawn(name, lines, smooth):

@@ -193,6 +193,12 @@ def test_plot_of_the_mean_over_seeds(cli, ids):
     code, out, _ = cli("runs", "plot", *ids, "--seeds", "-m", "val_loss", "-o", "bands.svg")
     assert (code, out) == (0, "bands.svg\n")
     assert Path("bands.svg").read_bytes().startswith(b"<?xml")
+    found = [RunFolder(f"runs/mlp-digits/{name}") for name in ids[:2]]
+    assert runs_plot._setting_labels(found)[0] == "lr=0.01 seed=0"
+    assert runs_plot._setting_labels([found[0], RunFolder(f"runs/other/{ids[2]}")]) == [
+        "mlp-digits",
+        "other",
+    ]
 
 
 def test_files_may_go_into_a_folder_that_is_not_there_yet(cli, ids):
