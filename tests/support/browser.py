@@ -81,7 +81,7 @@ class Browser:
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
-    def press(self, points, *, touch=False):
+    def press(self, points, *, touch=False, clicks=1):
         """Move a pressed mouse button, or a finger, along points in pixels."""
         for k, (x, y) in enumerate(points):
             if touch:
@@ -89,12 +89,13 @@ class Browser:
                 self.call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y}])
             else:
                 kind = "mouseMoved" if k else "mousePressed"
-                button = {"button": "left", "buttons": 1, "clickCount": 1}
+                button = {"button": "left", "buttons": 1, "clickCount": clicks}
                 self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
         if touch:
             self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
         else:
-            self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, button="left")
+            end = {"button": "left", "clickCount": clicks}
+            self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x, y=y, **end)
 
     def _told(self, method):
         return [event["params"] for event in self.events if event.get("method") == method]

@@ -8,6 +8,7 @@ from typing import Any
 from firstlight.tools.demo.words import GERMAN
 
 HERE = Path(__file__).parent / "page"
+OF_KIND = {"image": ["pixels.js"], "text": ["tokenizer.js"]}
 
 
 def page(language: str, kind: str, engine: str, network: Any, facts: dict[str, Any]) -> str:
@@ -24,12 +25,7 @@ def page(language: str, kind: str, engine: str, network: Any, facts: dict[str, A
     facts : dict
         For the scripts of the page, JSON-able.
     """
-    names = [
-        "view.js",
-        "layer_view.js",
-        *(["tokenizer.js"] if kind == "text" else []),
-        f"{kind}.js",
-    ]
+    names = ["view.js", "layer_view.js", *OF_KIND.get(kind, ()), f"{kind}.js"]
     scripts = [_text(name) for name in names]
     words = GERMAN if language == "de" else {}
     known = {"kind": kind, "language": language, "words": words, **facts}

@@ -3,7 +3,8 @@
 const { mean: [MEAN], std: [STD] } = facts.input, [LOW, HIGH] = facts.range;
 const WIDTH = 720, HEIGHT = 420, EDGE = { left: 52, right: 16, top: 16, bottom: 40 };
 const start = facts.points.map((p) => [...p]);
-let points = start.map((p) => [...p]), learning = false, steps = 0, held = -1;
+let points = start.map((p) => [...p]), learning = false, steps = 0;
+let held = -1, touched = -1; // the point that is dragged, and the one where the latest click began
 
 function prepare(xs) { return new Arr([xs.length, 1], Float32Array.from(xs, (x) => (x - MEAN) / STD)); }
 
@@ -193,15 +194,16 @@ function place(event) {
 
 plot.onpointerdown = (event) => {
   if (event.button) return;
-  held = [...dots.children].indexOf(event.target);
-  if (held < 0) {
-    points.push(place(event));
-    held = points.length - 1;
-  }
+  held = touched = [...dots.children].indexOf(event.target);
+  if (held < 0) return;
   plot.setPointerCapture(event.pointerId);
   event.preventDefault();
+  event.target.focus({ preventScroll: true });
+};
+plot.onclick = (event) => {
+  if (touched >= 0 || event.detail > 1) return; // on a point, or the second of a double-click
+  points.push(place(event));
   update();
-  dots.children[held].focus({ preventScroll: true });
 };
 plot.onpointermove = (event) => {
   if (held < 0 || !plot.hasPointerCapture(event.pointerId)) return;
@@ -215,7 +217,7 @@ function remove(k) {
   held = -1;
   update();
 }
-plot.ondblclick = (event) => remove([...dots.children].indexOf(event.target));
+plot.ondblclick = () => remove(touched);
 plot.onkeydown = (event) => {
   const k = [...dots.children].indexOf(event.target), w = (right - left) / 100, h = (most - least) / 100;
   const moves = { ArrowLeft: [-w, 0], ArrowRight: [w, 0], ArrowUp: [0, h], ArrowDown: [0, -h] };

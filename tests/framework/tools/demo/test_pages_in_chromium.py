@@ -163,6 +163,19 @@ def test_the_curve_follows_a_point(opened):
     np.testing.assert_allclose(y, best(np.array([0.1, 0.5, 0.9])), atol=1e-4)
 
 
+def test_a_click_adds_a_point_and_two_remove_it(opened):
+    browser = opened(make_demo(models.Polynomial(3), datasets.load("polynomial")).html)
+    script = "const box = plot.getBoundingClientRect();"
+    x, y = browser.run(script + "return [box.left + 0.3 * box.width, box.top + 0.8 * box.height];")
+    browser.press([(x, y)])
+    assert browser.run("return points.length;") == 11
+    left, low = browser.run("return [px(points[10][0]) / WIDTH, py(points[10][1]) / HEIGHT];")
+    np.testing.assert_allclose([left, low], [0.3, 0.8], atol=0.01)
+    browser.press([(x, y)])
+    browser.press([(x, y)], clicks=2)
+    assert browser.run("return points.length;") == 10
+
+
 def test_a_network_learns_the_points_in_the_page(opened):
     x = np.linspace(-1, 1, 12, dtype="float32")[:, None]
     data = fl.DataSplits((x, np.sin(3 * x)), val=(x, np.sin(3 * x)), name="sine")
