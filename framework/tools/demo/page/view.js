@@ -119,7 +119,7 @@ class Bars {
 
 // --- what the page says about the network ---------------------------------------------------------
 
-function measured(metric, value) { return metric === "accuracy" ? percent(value, 2) : number(value, 4); }
+function measured(metric, value) { return metric === "accuracy" ? percent(value, 2) : number(value, 5); }
 
 function showFacts() {
   const { metric, after, samples, split } = facts.report, parts = [];
