@@ -80,6 +80,18 @@ def _no_torch_in_other_processes():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _bytecode_of_other_processes(tmp_path_factory):
+    """Let the processes that tests start share bytecode, where none may be written to the tree."""
+    if not sys.dont_write_bytecode:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.getbasetemp().parent / "bytecode"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _same_start(tmp_path, monkeypatch):
     """Seed, and run in an empty folder, so that no test sees what another one left."""
