@@ -288,6 +288,7 @@ def test_the_table(capsys):
     assert capsys.readouterr().out.count("layer ") == 2  # epochs
 
 
+@pytest.mark.slow
 @pytest.mark.curves
 def test_the_run_gets_a_picture_and_tensorboard_the_curves(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

@@ -122,6 +122,7 @@ def test_outside_a_notebook_live_curves_are_an_error():
         tiny_trainer([LiveCurves()])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Attempting to work in a virtualenv:UserWarning")
 def test_live_curves_are_one_picture_that_is_drawn_anew():
     pytest.importorskip("IPython")

@@ -94,6 +94,7 @@ def test_one_watcher_changes_nothing(name):
     assert hashes(name) == hashes()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Throughput. callback \\w+ takes")
 def test_all_watchers_together_change_nothing():
     assert hashes(*WATCHERS) == hashes()

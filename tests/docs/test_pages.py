@@ -56,7 +56,12 @@ def run(kind, *codes, folder):
     assert done.returncode == 0, told
 
 
-TRAIN = {
+LONG = {  # their blocks train, or start many processes
+    "callback-package.md",
+    "cli.md",
+    "experiments.md",
+    "onnx.md",
+    "plugins.md",
     "reports.md",
     "figures.md",
     "coming_from.md",
@@ -67,12 +72,12 @@ TRAIN = {
 }
 
 
-def trains(path):
-    return path.parent.name == "course" or path.name in TRAIN
+def takes_long(path):
+    return path.parent.name == "course" or path.name in LONG
 
 
 PARTS = [
-    pytest.param(path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] * trains(path))
+    pytest.param(path, id=str(path.relative_to(ROOT)), marks=[pytest.mark.slow] * takes_long(path))
     for path in PAGES
     if path not in GERMAN and any(kind not in SHOWN for kind, _ in blocks(path))
 ]
@@ -190,6 +195,7 @@ def words(text):
     return " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_the_readme_prints_what_it_says(tmp_path):
     (code,) = (code for kind, code in blocks(ROOT / "README.md") if kind == "python")
     shown, verdict = (code for kind, code in blocks(ROOT / "README.md") if kind == "text")

@@ -107,6 +107,7 @@ def can_build():
     return int(importlib.metadata.version("setuptools").partition(".")[0]) >= 77
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_build(), reason="needs pip and setuptools >= 77")
 def test_pip_installs_it(tmp_path):
     source, site = shutil.copytree(CHECKOUT, tmp_path / "source"), tmp_path / "site"

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+from campaigns import slow_but
 
 import firstlight as fl
 from firstlight import plugins
@@ -212,7 +213,7 @@ OURS = set(plugins.registry("callback").names()) - REFUSING
 
 
 @pytest.mark.curves
-@pytest.mark.parametrize("name", sorted(OURS))
+@pytest.mark.parametrize("name", slow_but(sorted(OURS), *sorted(OURS - {"check", "profiler"})))
 def test_every_callback_of_ours_that_needs_no_arguments_keeps_the_laws(name, monkeypatch):
     # Drawing takes longer than all the trainings.
     monkeypatch.setattr("firstlight.tools.figures.canvas.as_bytes", lambda figure, kind: b"")

@@ -22,6 +22,7 @@ def here(trained, tmp_path, monkeypatch):
     return latest_run("runs").resolve()
 
 
+@pytest.mark.slow
 def test_methods_are_shown_beside_the_network(cli, here):
     code, out, err = cli("baseline")
     assert (code, err) == (0, "")

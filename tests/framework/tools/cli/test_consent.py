@@ -244,6 +244,7 @@ def test_a_name_that_no_file_can_have(cli, tmp_path):
         assert "expected a name, got '" in err
 
 
+@pytest.mark.slow
 def test_looking_at_a_run_draws_into_no_other_folder(cli, tmp_path):
     assert cli("fit", *QUICK)[0] == 0
     run = latest_run(tmp_path / "runs")
