@@ -57,6 +57,12 @@ Laboratory course *Neural networks from scratch*
 
 How well does a small convolutional network read {data.name}?
 
+## Method
+
+Each layer has a backward written by hand. The loss of N images with classes $t_n$ is
+
+$$L = -\\frac{{1}}{{N}} \\sum_n \\log p_{{n t_n}}$$
+
 ## Conclusion
 
 It reads **{accuracy:.1%}** of images that it has never seen. All gradients were written by hand,

@@ -6,17 +6,16 @@ Without it the import fails, so that a script fails before it trains.
 from firstlight.support.extras import require
 from firstlight.tools.report.comparison import ranked
 from firstlight.tools.report.content import Content, gather, of_trainer
-from firstlight.tools.report.html import write_report
-from firstlight.tools.report.poster import write_poster
 from firstlight.tools.report.sections import Section, read_sections
+from firstlight.tools.report.writing import typeset_file, watch, write_poster, write_report
 
 require(
     "a report or poster",
-    "jinja2",
     "markdown_it",
     "mdit_py_plugins",
-    "fpdf",
-    "pypdf",
+    "typst",
+    "tylax",
+    "segno",
     extra="report",
 )
 
@@ -27,6 +26,8 @@ __all__ = [
     "of_trainer",
     "ranked",
     "read_sections",
+    "typeset_file",
+    "watch",
     "write_poster",
     "write_report",
 ]

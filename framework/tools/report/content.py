@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import takewhile
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from firstlight.tools.figures.learning_curves import metrics_of
 from firstlight.tools.language import say, speaking
 from firstlight.tools.report import provenance
 from firstlight.tools.report.comparison import spread
+from firstlight.tools.report.drawings import Figures
 from firstlight.tools.significance import Group, Significance
 from firstlight.trainer import Trainer
 
@@ -49,7 +51,8 @@ class Content:
         Rows with "name", "best", "interval" (of a test), "epoch", "last", "spread" (over seeds).
     seeds : list
         Seeds of the finished runs of the same experiment.
-    figures : dict of str to matplotlib Figure
+    figures : Figures
+        By name; drawn for the print that `firstlight.tools.figures.printed` tells.
     summary : firstlight.support.summary.Summary or None
         Of the model.
     structure : str
@@ -75,7 +78,7 @@ class Content:
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     seeds: list[Any] = field(default_factory=list)
-    figures: "dict[str, Figure]" = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
     summary: Summary | None = None
     structure: str = ""
     written: str = ""
@@ -139,8 +142,8 @@ def gather(
             content.missing = said.format(why=say(missing))
         if metrics_of(run.history):
             shares = run.summary.get("time_shares")
-            drawn = figures.curves(run.history, shares=shares, columns=3, size=(3.2, 2.4))
-            content.figures["curves"] = drawn
+            curves = partial(figures.curves, run.history, shares=shares, columns=3, size=(3.2, 2.4))
+            content.figures.add(lambda: {"curves": curves()})
         if rebuilt is not None:
             _add_model(content, *rebuilt, split)
         content.facts = _facts(content)
@@ -271,14 +274,14 @@ def _add_model(content, model, splits, trainer, checkpoint, split):
         titles = None
         if splits.classes is not None:
             titles = [str(splits.classes[k]) for k in data[np.arange(len(x))][1]]
-        content.figures["sample"] = figures.image_grid(x, titles, columns=12)
+        content.figures.add(lambda: {"sample": figures.image_grid(x, titles, columns=12)})
     if splits.tokenizer is None:
         scores = trainer.predict(model, loader, checkpoint=checkpoint)
-        content.figures.update(_prediction_figures(model, data, splits, scores))
+        content.figures.add(lambda: dict(_prediction_figures(model, data, splits, scores)))
     content.summary = model.summary(x[:1])
     parameters = {n: p.data for n, p in model.named_parameters() if p.size > 1}
     chosen = dict(list(parameters.items())[:HISTOGRAMS])
-    content.figures["histograms"] = figures.histograms(chosen)
+    content.figures.add(lambda: {"histograms": figures.histograms(chosen)})
 
 
 def _prediction_figures(model, data, splits, scores) -> "Iterable[tuple[str, Figure]]":

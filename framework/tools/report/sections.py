@@ -6,6 +6,8 @@ from os import PathLike
 from pathlib import Path
 
 from firstlight.tools.language import LANGUAGES, checked
+from firstlight.tools.report.front_matter import FrontMatter, keys_of, read_front_matter
+from firstlight.tools.report.markdown import citations
 
 WORDS = {  # in English and German
     "report": ("Report", "Bericht"),
@@ -21,6 +23,9 @@ WORDS = {  # in English and German
     "baselines": ("Baselines", "Einfache Verfahren"),
     "curves": ("Learning curves", "Lernkurven"),
     "confusion_matrix": ("Confusion matrix", "Konfusionsmatrix"),
+    "calibration": ("Calibration", "Kalibrierung"),
+    "roc": ("ROC curves", "ROC-Kurven"),
+    "precision_recall": ("Precision and recall", "Precision und Recall"),
     "mistakes": ("Worst mistakes", "Schlimmste Fehler"),
     "filters": ("Filters of the first layer", "Filter der ersten Schicht"),
     "histograms": ("Parameters", "Parameter"),
@@ -34,6 +39,7 @@ WORDS = {  # in English and German
     "packages": ("Other packages", "Andere Pakete"),
     "also_differing": ("These differ too:", "Auch hierin unterscheiden sie sich:"),
     "shown_of": ("The best {shown} of {count}.", "Die besten {shown} von {count}."),
+    "references": ("References", "Literatur"),
     "reproduce": ("How to reproduce", "Wiederholen"),
     "run": ("Run", "Lauf"),
     "runs": ("Runs", "Läufe"),
@@ -71,6 +77,9 @@ WORDS = {  # in English and German
 }
 
 
+NOTE = re.compile(r"\[\^[^\]]+\]:\s")
+
+
 def words(language: str) -> dict[str, str]:
     """Return the headings of a language by name.
 
@@ -106,13 +115,21 @@ class Section:
 class Texts:
     """The texts of a file: the title (``# ...``), a lead, and sections (``## ...``).
 
-    ``folder`` has the pictures that they name.
+    Attributes
+    ----------
+    title, lead : str
+    sections : list of Section
+    path : Path
+        The file, which errors name; pictures are beside it.
+    front : FrontMatter
+        Authors, logo, address, bibliography.
     """
 
     title: str = ""
     lead: str = ""
     sections: list[Section] = field(default_factory=list)
-    folder: Path = Path()
+    path: Path = Path("text.md")
+    front: FrontMatter = field(default_factory=FrontMatter)
 
     def take(self, name: str) -> Section | None:
         """Return the section of this name, or None."""
@@ -121,6 +138,11 @@ class Texts:
     def others(self) -> list[Section]:
         """Return the sections with titles of their own."""
         return [section for section in self.sections if section.name is None]
+
+    def cited(self) -> list[str]:
+        """Return the keys that the texts cite."""
+        texts = [self.lead, *(section.text for section in self.sections)]
+        return list(dict.fromkeys(key for text in texts for key in citations(text)))
 
 
 def read_sections(path: str | PathLike[str] | None) -> Texts:
@@ -131,22 +153,27 @@ def read_sections(path: str | PathLike[str] | None) -> Texts:
     OSError
         It cannot be read.
     ValueError
-        It is not text in UTF-8, or has a section twice.
+        It is not text in UTF-8, has a section twice, a wrong front matter, or cites what its
+        bibliography lacks.
     """
     texts = Texts()
     if path is None:
         return texts
-    texts.folder = Path(path).parent
+    texts.path = Path(path)
     try:
         content = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected Markdown in UTF-8 ({error})") from error
-    fenced = False
+    texts.front, content = read_front_matter(content, texts.path)
+    texts.title = texts.front.title
+    fenced, notes = False, ""  # footnotes may be used in any section
     for line in content.splitlines():
         fenced ^= line.lstrip().startswith("```")
         heading = None if fenced else re.fullmatch(r"(##?)\s+(.+?)\s*#*", line)
-        if heading and heading[1] == "#" and not texts.title and not texts.sections:
-            texts.title = heading[2]
+        if heading and heading[1] == "#" and not texts.sections:
+            texts.title = texts.title or heading[2]
+        elif not fenced and NOTE.match(line):
+            notes += line + "\n"
         elif heading:
             texts.sections.append(Section(heading[2], _name(heading[2])))
         elif texts.sections:
@@ -160,10 +187,32 @@ def read_sections(path: str | PathLike[str] | None) -> Texts:
                 f"{path}: the section {name!r} is there {names.count(name)} times; "
                 "make them one, or give the others headings of their own"
             )
-    texts.lead = texts.lead.strip()
+    texts.lead = _with_notes(texts.lead, notes)
     for section in texts.sections:
-        section.text = section.text.strip()
+        section.text = _with_notes(section.text, notes)
+    _check_citations(texts)
     return texts
+
+
+def _with_notes(text, notes):
+    """Return a text with the footnotes that it refers to below it."""
+    text = text.strip()
+    return f"{text}\n\n{notes}" if notes and "[^" in text else text
+
+
+def _check_citations(texts):
+    cited, file = texts.cited(), texts.front.bibliography
+    if cited and file is None:
+        raise ValueError(
+            f"{texts.path}: [@{cited[0]}] needs a bibliography; write one as "
+            f"{texts.path.with_suffix('.bib').name} beside it, or name it in the front matter"
+        )
+    known = keys_of(file) if cited else []
+    for key in cited:
+        if key not in known:
+            raise ValueError(
+                f"{texts.path}: [@{key}]: {file} has no entry {key!r}; it has {', '.join(known)}"
+            )
 
 
 def _name(title):

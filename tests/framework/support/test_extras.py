@@ -25,8 +25,8 @@ WITHOUT = (
 @pytest.mark.parametrize(
     ("command", "package", "who", "extra"),
     [
-        ("report", "jinja2", "a report or poster", "report"),
-        ("poster", "fpdf", "a report or poster", "report"),
+        ("report", "typst", "a report or poster", "report"),
+        ("poster", "tylax", "a report or poster", "report"),
         ("tensorboard .", "tensorboard", "this command", "tensorboard"),
         ("sweep s.yaml", "optuna", "a sweep", "optuna"),
         ("runs export latest -o x.parquet", "pyarrow", "a Parquet file", "parquet"),
@@ -53,14 +53,14 @@ def test_a_command_names_it_and_leaves_nothing(
 def test_the_course_says_it_before_it_trains(tmp_path):
     script = ROOT / "examples/course/9_poster.py"
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, "jinja2", str(script)],
+        [sys.executable, "-c", WITHOUT, "typst", str(script)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
     assert (
-        "needs the package jinja2; install it with: pip install 'firstlight[report]'"
+        "needs the package typst; install it with: pip install 'firstlight[report]'"
         in (done.stderr.splitlines()[-1])
     )
     assert list(tmp_path.iterdir()) == []

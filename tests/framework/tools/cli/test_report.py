@@ -63,6 +63,9 @@ def test_without_weights_there_is_a_report_without_the_model(cli, runs, tmp_path
 
 def test_wrong_use_is_told(refused, runs, tmp_path):
     assert "no run none in" in refused("report", "none", "--runs-dir", runs)
-    assert "ends in .pdf, got p.png" in refused("poster", "--runs-dir", runs, "--output", "p.png")
+    told = refused("poster", "--runs-dir", runs, "--output", "p.png")
+    assert "ends in .pdf or .tex, got p.png" in told
+    told = refused("report", "--runs-dir", runs, "--output", "p.pdf", "--format", "tex")
+    assert "expected a name that ends in .tex, got p.pdf" in told
     assert "No such file" in refused("report", "--runs-dir", runs, "--text", tmp_path / "no.md")
     assert "invalid choice: 'fr'" in refused("report", "--runs-dir", runs, "--language", "fr")

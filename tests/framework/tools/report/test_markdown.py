@@ -1,95 +1,113 @@
-"""Markdown becomes HTML in a report and blocks on a poster, tables and pictures too."""
-
-import base64
+"""Markdown becomes Typst and LaTeX: text, formulas, citations, footnotes, tables, pictures."""
 
 import pytest
 from PIL import Image
 
-from firstlight.tools.report.blocks import ESCAPE, Code, Line, Picture, Table, Text
-from firstlight.tools.report.markdown import as_blocks, as_html, as_line
+from firstlight.tools.report.latex_markup import LatexMarkup
+from firstlight.tools.report.typesetting import typeset
+from firstlight.tools.report.typst_markup import TypstMarkup
 
-TABLE = "| model | `acc` |\n|---|---|\n| **mlp** | 0.97 |\n| cnn__x | 0.99 |\n"
+TABLE = "| model | `acc` |\n|---|---:|\n| **mlp** | 0.97 |\n| cnn__x | 0.99 |\n"
 
 
 @pytest.fixture
 def folder(tmp_path):
     Image.new("RGB", (30, 10), "red").save(tmp_path / "red one.png")
-    (tmp_path / "curve.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (tmp_path / "notes.txt").write_text("no picture")
     return tmp_path
 
 
-def test_paragraphs_and_nested_lists():
-    (text,) = as_blocks("One\ntwo\n\nthree\n* a\n  goes on\n  - deeper\n\n2. b\n\n> said\n")
-    assert isinstance(text, Text)
-    assert text.lines == [
-        Line("One two"),
-        Line("three"),
-        Line("a goes on", "•", 1),
-        Line("deeper", "•", 2),
-        Line("b", "2.", 1),
-        Line("said", "", 1),
-    ]
+def typst(text, folder=None):
+    return TypstMarkup(folder / "t.md" if folder else "t.md").text(text).strip()
+
+
+def latex(text, folder=None):
+    return LatexMarkup(folder / "t.md" if folder else "t.md").text(text).strip()
 
 
 @pytest.mark.parametrize(
-    ("markdown", "marks"),
+    ("markdown", "in_typst", "in_latex"),
     [
-        ("*one* and **two**", "__one__ and **two**"),
-        ("2 * 3 * 4 and 2**3", f"2 * 3 * 4 and 2{ESCAPE}**3"),
-        ("[text](http://a.b) `x`", "text x"),
-        ("a -- b, `--flag`", f"a – b, {ESCAPE}--flag"),
-        ("<b>raw</b>", "<b>raw</b>"),
-        ("*a **b** c*", "__a **b** c__"),
-        ("$a_1$ *and* $b_1 * c * d$", "$a_1$ __and__ $b_1 * c * d$"),
-        (r"$$\mathbf{x}\_1$$ \$5", r"$$\mathbf{x}\_1$$ $5"),
-        ("costs $5 and *then* $6", "costs $5 and __then__ $6"),
-        ("$1*2*3$4", "$1__2__3$4"),
+        ("*one* **two**", "_one_ *two*", r"\emph{one} \textbf{two}"),
+        ("un**bold**ed", "un#strong[bold]ed", r"un\textbf{bold}ed"),
+        ("2 * 3 # a_b @x $5", r"2 \* 3 \# a\_b \@x \$5", r"2 * 3 \# a\_b @x \$5"),
+        ("`a_b --c`", "`a_b --c`", r"\texttt{a\_b~-{}-c}"),
+        (
+            "[x](http://a.b/c_d)(y)",
+            '#link("http://a.b/c_d")[x];(y)',
+            r"\href{http://a.b/c_d}{x}(y)",
+        ),
+        (
+            "<b>raw</b>",
+            r"\<b>raw\</b>",
+            r"\textless{}b\textgreater{}raw\textless{}/b\textgreater{}",
+        ),
+        ("a // b /* c", r"a \// b \/\* c", "a // b /* c"),
+        ("So $x_i^2$.", "So $x_(i)^(2)$.", "So $x_i^2$."),
+        ("$$\\frac{a}{b}$$", "$ a/b $", "\\[\n\\frac{a}{b}\n\\]"),
+        ("[@a; @b, p. 3].", '#cite(label("a"))#cite(label("b"), supplement: [p. 3]);.', None),
+        ("[@a; @b]", None, r"\cite{a,b}"),
+        ("mail a@b.org [x]", r"mail a\@b.org \[x\]", "mail a@b.org [x]"),
+        ("σ ≥ 5 %", "σ ≥ 5 %", r"\ensuremath{\sigma} \ensuremath{\geq} 5 \%"),
+        ("x[^1]\n\n[^1]: A *note*.", "x#footnote[A _note_.]", r"x\footnote{A \emph{note}.}"),
+        ("= x\n\n1\\. y", r"\= x" + "\n\n" + r"1\. y", "= x\n\n1. y"),
     ],
 )
-def test_marks(markdown, marks):
-    assert as_line(markdown) == marks
+def test_lines(markdown, in_typst, in_latex):
+    if in_typst is not None:
+        assert typst(markdown) == in_typst
+    if in_latex is not None:
+        assert latex(markdown) == in_latex
 
 
-def test_tables_code_and_small_headings():
-    heading, table, code = as_blocks(f"### Small\n\n{TABLE}\n```\nx = 1\n\ty\n```\n")
-    assert heading.lines == [Line("**Small**")]
-    assert isinstance(table, Table)
-    assert table.rows == [["model", "acc"], ["**mlp**", "0.97"], [f"cnn{ESCAPE}__x", "0.99"]]
-    assert table.right == [False, True]
-    assert isinstance(code, Code)
-    assert code.lines == ["x = 1", "    y"]
+def test_blocks():
+    text = "One\n\n* a\n  - deeper\n\n3. b\n\n> said\n\n```python\nx = 1\n```\n\n### Small\n"
+    assert typst(text) == (
+        "One\n\n- a\n\n  - deeper\n\n3. b\n\n#quote(block: true)[\nsaid\n]\n\n"
+        "```python\nx = 1\n```\n\n== Small"
+    )
+    assert "\\begin{itemize}\n\\item a" in latex(text)
+    assert r"\setcounter{enumi}{2}" in latex(text)
+    assert "x~=~1" in latex(text)
+    assert typeset("#let results(..) = []\n" + typst(text), "/", "svg")
 
 
-def test_pictures_become_part_of_the_page(folder):
-    before, picture, after = as_blocks("see\n\n![a](red%20one.png)\n\nthere", folder)
-    assert (before.lines, after.lines) == ([Line("see")], [Line("there")])
-    assert isinstance(picture, Picture)
-    assert picture.pixels == (30, 10)
-    content = base64.b64encode((folder / "red one.png").read_bytes()).decode()
-    html = as_html("![a](<red one.png>) ![b](curve.svg)", folder)
-    assert f'<img src="data:image/png;base64,{content}" alt="a"' in html
-    assert 'src="data:image/svg+xml;base64,' in html
-
-
-def test_formulas_are_shown_as_they_are_written():
-    html = as_html("So $x_i < y_i * z_i * w$:\n\n$$\na_1 * b_1 \\\\\n = c_1\n$$\n")
-    assert html.splitlines() == [
-        "<p>So $x_i &lt; y_i * z_i * w$:</p>",
-        r"<p>$$ a_1 * b_1 \\ = c_1 $$</p>",
+def test_tables():
+    assert typst(TABLE) == (
+        "#results(align: (left, right,),\n  [model], [`acc`],\n  [*mlp*], [0.97],\n"
+        "  [cnn\\_\\_x], [0.99],\n)"
+    )
+    assert latex(TABLE).splitlines()[1:5] == [
+        r"\begin{tabular}{lr}",
+        r"\toprule",
+        r"model & \texttt{acc} \\",
+        r"\midrule",
     ]
-    first, table = as_blocks("$$\na_1 -- b_1\n$$\n\n| $a_1$ |\n|---|\n| $b_1 * c * d$ |\n")
-    assert first.lines == [Line(f"$$ a_1 {ESCAPE}-- b_1 $$")]
-    assert table.rows == [["$a_1$"], ["$b_1 * c * d$"]]
 
 
-def test_html_has_tables_and_no_raw_html():
-    html = as_html(TABLE + "\n<script>x</script>\n")
-    assert "<th>model</th>" in html
-    assert "<td><strong>mlp</strong></td>" in html
-    assert "<script" not in html
+def test_a_picture_alone_is_a_figure_with_its_caption(folder):
+    markup = TypstMarkup(folder / "t.md")
+    markup.folder = "files/"
+    text = markup.text("![An *x* of $a_1$](red%20one.png)\n\nIn ![line](<red one.png>) too.")
+    assert text.strip() == (
+        '#picture(image("files/red one.png", alt: "An x of a_1"), '
+        "caption: [An _x_ of $a_(1)$])\n\n"
+        'In #box(height: 1em, image("files/red one.png", alt: "line")) too.'
+    )
+    assert list(markup.taken.values()) == ["red one.png"]
+    told = latex("![An *x* of $a_1$](red%20one.png)", folder)
+    assert r"\captionof*{figure}{An \emph{x} of $a_1$}" in told
 
 
-@pytest.mark.parametrize("read", [as_html, as_blocks])
+def test_pictures_of_the_same_name_are_told_apart(folder):
+    markup = TypstMarkup(folder / "t.md")
+    (folder / "b").mkdir()
+    (folder / "b" / "red one.png").write_bytes((folder / "red one.png").read_bytes())
+    markup.text("![](red%20one.png) ![](b/red%20one.png)")
+    assert list(markup.taken.values()) == ["red one.png", "red one-2.png"]
+
+
+@pytest.mark.parametrize("read", [typst, latex])
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -103,6 +121,6 @@ def test_pictures_that_cannot_be_shown_say_why(read, folder, source, message):
         read(f"![x]({source})", folder)
 
 
-def test_a_poster_takes_no_svg(folder):
-    with pytest.raises(ValueError, match="curve.svg: on a poster expected a .png or .jpg file"):
-        as_blocks("![x](curve.svg)", folder)
+def test_our_own_words_are_shown_as_they_are():
+    assert TypstMarkup().plain("--data [x]") == r"\--data \[x\]"
+    assert LatexMarkup().plain("--data 5 %") == r"-{}-data 5 \%"

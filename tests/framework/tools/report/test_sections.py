@@ -15,12 +15,19 @@ def write(tmp_path, text):
 def test_headings_find_their_section_in_both_languages(tmp_path):
     text = "# Title\n\nLead.\n\n## Question\n\nWhy?\n\n## FAZIT ##\nSo.\n\n## My own\n- a\n"
     texts = read_sections(write(tmp_path, text))
-    assert texts.folder == tmp_path
+    assert texts.path.parent == tmp_path
     assert (texts.title, texts.lead) == ("Title", "Lead.")
     assert texts.take("question").text == "Why?"
     assert texts.take("conclusion").text == "So."
     assert [(s.title, s.text) for s in texts.others()] == [("My own", "- a")]
     assert texts.take("data") is None
+
+
+def test_footnotes_may_be_anywhere(tmp_path):
+    text = "## Question\nWhy?[^a]\n\n## Method\nSo.\n\n[^a]: Because.\n\n## Data\nMany.\n"
+    found = {one.name: one.text for one in read_sections(write(tmp_path, text)).sections}
+    expected = {"question": "Why?[^a]\n\n[^a]: Because.\n", "method": "So.", "data": "Many."}
+    assert found == expected
 
 
 def test_code_is_no_heading_and_nothing_is_nothing(tmp_path):
