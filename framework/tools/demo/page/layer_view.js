@@ -30,10 +30,19 @@ class Picture {
       const x = px % (W + 1), y = py % (H + 1), c = Math.floor(py / (H + 1)) * columns + Math.floor(px / (W + 1));
       return x < W && y < H && c < shown ? [c, y, x] : null;
     };
-    paint(this.canvas, columns * (W + 1) - 1, rows * (H + 1) - 1, (px, py) => {
-      const found = place(px, py);
-      return found && diverging(value(...found) / most);
-    });
+    Object.assign(this.canvas, { width: columns * (W + 1) - 1, height: rows * (H + 1) - 1 });
+    const context = this.canvas.getContext("2d"), image = context.createImageData(this.canvas.width, this.canvas.height);
+    for (let c = 0; c < shown; c++) {
+      const left = (c % columns) * (W + 1), top = Math.floor(c / columns) * (H + 1);
+      for (let y = 0; y < H; y++) {
+        for (let x = 0; x < W; x++) {
+          const colour = diverging(value(c, y, x) / most), at = 4 * ((top + y) * image.width + left + x);
+          for (let k = 0; k < 3; k++) image.data[at + k] = colour[k];
+          image.data[at + 3] = 255;
+        }
+      }
+    }
+    context.putImageData(image, 0, 0);
     this.at = (px, py) => {
       const found = place(px, py);
       return found ? `[${found[1]}, ${found[2]}, ${found[0]}] = ${number(value(...found))}` : "";
@@ -51,13 +60,14 @@ class Picture {
 
   // Units (F,): squares in rows.
   units(F, value, most, room) {
-    const cell = F <= 32 ? 18 : F <= 256 ? 10 : 6, columns = Math.min(F, Math.floor(room / cell)), gap = 1;
+    const cell = F <= 32 ? 18 : F <= 256 ? 10 : 6, columns = Math.min(F, Math.floor(room / cell));
     const place = (x, y) => Math.floor(y / cell) * columns + Math.floor(x / cell);
-    paint(this.canvas, columns * cell, Math.ceil(F / columns) * cell, (x, y) => {
-      const k = place(x, y);
-      if (k >= F || x % cell >= cell - gap || y % cell >= cell - gap) return null;
-      return mix(diverging(value(k) / most), colours.line, 0.12);
-    });
+    Object.assign(this.canvas, { width: columns * cell, height: Math.ceil(F / columns) * cell });
+    const context = this.canvas.getContext("2d");
+    for (let k = 0; k < F; k++) {
+      context.fillStyle = css(mix(diverging(value(k) / most), colours.line, 0.12));
+      context.fillRect((k % columns) * cell, Math.floor(k / columns) * cell, cell - 1, cell - 1);
+    }
     this.at = (x, y) => (place(x, y) < F ? `[${place(x, y)}] = ${number(value(place(x, y)))}` : "");
     this.size(1);
   }

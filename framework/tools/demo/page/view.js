@@ -32,7 +32,7 @@ function percent(share, digits = 1) {
 
 // --- colours, from the style sheet, so that pictures follow light and dark ---------------------
 
-let colours = {};
+let colours = {}, palette = [];
 
 function readColours() {
   const style = getComputedStyle(document.documentElement);
@@ -40,18 +40,18 @@ function readColours() {
     const hex = style.getPropertyValue(`--${name}`).trim();
     colours[name] = [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16));
   }
+  palette = Array.from({ length: 255 }, (_, k) => { // of values from -1, orange, over 0, the card's, to 1, blue
+    const v = (k - 127) / 127;
+    return mix(colours.card, v < 0 ? colours.orange : colours.blue, Math.abs(v) ** 0.75);
+  });
 }
-readColours();
 
 function css(colour, alpha = 1) { return `rgb(${colour.join(" ")} / ${alpha})`; }
 
 function mix(a, b, share) { return a.map((v, k) => v + (b[k] - v) * share); }
 
-// The colour of a value from -1, orange, over 0, the card's, to 1, blue.
-function diverging(v) {
-  const share = Math.min(1, Math.abs(v)) ** 0.75;
-  return mix(colours.card, v < 0 ? colours.orange : colours.blue, share);
-}
+function diverging(v) { return palette[Math.round(127 + 127 * Math.max(-1, Math.min(1, v)))]; }
+readColours();
 
 // Fill a canvas of width × height with colours f(x, y); `null` leaves a pixel free.
 function paint(canvas, width, height, f) {
@@ -62,7 +62,7 @@ function paint(canvas, width, height, f) {
     for (let x = 0; x < width; x++) {
       const colour = f(x, y), at = 4 * (y * width + x);
       if (!colour) continue;
-      image.data.set(colour, at);
+      for (let c = 0; c < 3; c++) image.data[at + c] = colour[c];
       image.data[at + 3] = 255;
     }
   }
