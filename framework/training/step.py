@@ -103,9 +103,10 @@ class CapturedStep(EagerStep):
         if output is None:
             return super().__call__(batch, ends_window)
         samples = weight_of(batch)
-        self.means.count(output, samples)
         self.accumulation.count(self.optimizer, output, samples, ends_window)
         self._unscale(ends_window)
+        self.hook.on_after_backward()
+        self.means.count(output, samples)
         return output
 
     def _work(self, batch, alone):
@@ -141,7 +142,9 @@ def make_step(
 
 def _obstacle(hooks):
     """Return which callback runs between forward and backward, or None."""
-    for name in ("on_before_backward", "on_after_backward"):
-        if implementers := hooks.implementers(name):
-            return f"{implementers[0]} has {name}, which cannot run inside a graph"
-    return None
+    callbacks = hooks.implementers("on_before_backward")
+    return (
+        callbacks[0] + " has on_before_backward, which cannot run inside a graph"
+        if callbacks
+        else None
+    )

@@ -194,9 +194,8 @@ def test_what_cannot_be_captured_is_told_and_trained_all_the_same(make, reason, 
         np.testing.assert_array_equal(array, expected[key], err_msg=key)
 
 
-@pytest.mark.parametrize("hook", ["on_before_backward", "on_after_backward"])
-def test_a_hook_between_forward_and_backward_turns_capture_off(hook, caplog):
-    calls = []
+def test_a_hook_between_forward_and_backward_turns_capture_off(caplog):
+    calls, hook = [], "on_before_backward"
     callback = type("Watches", (fl.Callback,), {hook: lambda self: calls.append(1)})()
     with caplog.at_level(logging.WARNING, "firstlight"):
         trainer, state, _ = trained(Net, images(), callbacks=[callback])
@@ -215,6 +214,25 @@ def test_the_other_hooks_of_a_step_leave_it_on(hook):
     trainer, _, _ = trained(Net, images(), callbacks=[callback])
     assert trainer.loop.step.graphs
     assert len(calls) == trainer.step
+
+
+@pytest.mark.parametrize("precision", ["32", "16"])
+def test_a_hook_after_backward_sees_the_gradients_of_uncaptured_steps(precision):
+    class Sees(fl.Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_after_backward(self, trainer):
+            self.seen.append(trainer.optimizer.flat.grad.get())
+
+    found = []
+    for capture in (True, False):
+        settings = {"callbacks": [Sees()], "precision": precision, "accumulate_grad_batches": 2}
+        trainer, _, _ = trained(Net, images(), capture=capture, **settings)
+        assert bool(trainer.loop.step.graphs) == capture
+        found.append(settings["callbacks"][0].seen)
+    assert len(found[0]) == 12
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_capture_that_is_broken_off_is_ended():
