@@ -145,8 +145,8 @@ def on_train_batch_start(trainer: Trainer, module: Module, batch: Any, batch_idx
 def on_before_backward(trainer: Trainer, module: Module, loss: float | Array) -> None:
     """The forward of a batch is done; ``loss`` is its mean loss, on the device.
 
-    On a GPU this hook turns ``capture`` off: nothing can be called between
-    forward and backward in a CUDA graph.
+    On a GPU this hook turns ``capture`` off: nothing can be called between forward and backward in
+    a CUDA graph.
     """
 
 
