@@ -13,9 +13,9 @@ from firstlight.support.array import Array
 from firstlight.support.extras import installed
 from firstlight.support.summary import undisturbed
 from firstlight.tools.onnx.graph import Written
-from firstlight.tools.onnx.recording import leaves
 from firstlight.tools.onnx.samples import Samples
-from firstlight.tools.onnx.symbolic import Shaped
+from firstlight.tools.tracing.recording import leaves
+from firstlight.tools.tracing.symbolic import Shaped
 
 TOLERANCE = 1e-5
 

@@ -20,11 +20,11 @@ from firstlight.tools.onnx import converters  # noqa: F401  registers them
 from firstlight.tools.onnx.check import check
 from firstlight.tools.onnx.graph import Graph, Value, Written
 from firstlight.tools.onnx.model_proto import make_model, shown
-from firstlight.tools.onnx.recording import leaves, record
 from firstlight.tools.onnx.registry import function_converter, layer_converter
 from firstlight.tools.onnx.samples import Samples
-from firstlight.tools.onnx.symbolic import Dim, NotFixedError, Shaped, compared
-from firstlight.tools.onnx.traced import Ref, refs_in
+from firstlight.tools.tracing.recording import leaves, record
+from firstlight.tools.tracing.symbolic import Dim, NotFixedError, Shaped, compared
+from firstlight.tools.tracing.traced import Ref, UntraceableError, mapped
 
 LARGEST = 2**31 - 2**20  # bytes; a protobuf message holds less than 2 GiB
 
@@ -88,6 +88,9 @@ def to_onnx(
         in a way that a graph cannot have.
     NotImplementedError
         A NumPy function without a converter; the message says where it is called.
+    TypeError
+        Forward makes a constant of an array that is computed from the input, or cannot be recorded
+        otherwise; the message says where.
     MissingPackageError
         The package onnx is not installed.
     """
@@ -143,10 +146,12 @@ def _recorded(who, module, samples):
     for varied in samples.choices():
         try:
             pairs = [samples.draw(varied, which) for which in (0, 1)]
-            (one, given, outputs), (two, *_) = (record(module, inputs) for inputs in pairs)
+            (one, given, outputs), (two, *_) = (
+                record(module, inputs, layer_converter) for inputs in pairs
+            )
             shaped = compared(one, two, varied)
             break
-        except NotImplementedError:
+        except UntraceableError:
             raise
         except Exception as error:  # the module refuses another length of sequences, or other sizes
             reason = error
@@ -156,6 +161,12 @@ def _recorded(who, module, samples):
         count = samples.first.shape[0]
         warnings.warn(
             f"{who}: the number of samples is fixed to {count}, that of x: {reason}", stacklevel=4
+        )
+    for at, what in one.reads.items():
+        warnings.warn(
+            f"{at}: {what} of an array that is computed from the input; the file has the course "
+            "that the sample takes, for all inputs; use np.where to choose by values",
+            stacklevel=4,
         )
     return shaped, given, outputs, varied
 
@@ -188,7 +199,7 @@ def _written(who: str, shaped: Shaped, given: Any, outputs: Any, module: Module)
     names = _output_names(outputs, len(found))
     for name in names:
         graph.reserve(name)
-    for step in _needed(shaped.steps, found):
+    for step in shaped.needed(array.ref for array in found if hasattr(array, "ref")):
         with graph.inside(step.scope):
             _write_step(graph, shaped, step, values)
     results = [values[array.ref.index] for array in found if hasattr(array, "ref")]
@@ -200,17 +211,6 @@ def _written(who: str, shaped: Shaped, given: Any, outputs: Any, module: Module)
     graph.scope = ""
     results = [graph.finished(value, name) for value, name in zip(results, names, strict=True)]
     return Written(graph, [values[array.ref.index] for array in arrays], results, values)
-
-
-def _needed(steps, outputs):
-    """Return the steps that the outputs depend on."""
-    wanted = {array.ref for array in outputs if hasattr(array, "ref")}
-    kept: list[Any] = []
-    for step in reversed(steps):
-        if wanted.intersection(step.outputs):
-            kept.insert(0, step)
-            wanted |= set(refs_in((step.args, step.options)))
-    return kept
 
 
 def _output_names(outputs, count):
@@ -225,7 +225,7 @@ def _write_step(graph, shaped, step, values):
         Value("", shaped.shapes[ref.index], shaped.trace.values[ref.index].dtype)
         for ref in step.outputs
     ]
-    args, options = (_resolved(part, values) for part in (step.args, step.options))
+    args, options = mapped((step.args, step.options), Ref, lambda ref: values[ref.index])
     if step.layer is not None:
         write = layer_converter(step.layer)
         args = (step.layer, *args)
@@ -239,20 +239,10 @@ def _write_step(graph, shaped, step, values):
         made = write(graph, *args, **options)
     except (NotImplementedError, TypeError) as error:
         raise NotImplementedError(
-            f"{step} in {step.scope or 'the model'} cannot be written as ONNX: {error}; use other "
+            f"{step} cannot be written as ONNX: {error}; use other "
             "functions, or register a converter for the layer with firstlight.onnx.converter"
         ) from error
     made = made if isinstance(made, (tuple, list)) else [made]
     for ref, value, known in zip(step.outputs, made, like, strict=True):
         constant = value.constant
         values[ref.index] = replace(known, name=value.name, order=value.order, constant=constant)
-
-
-def _resolved(item, values):
-    if isinstance(item, Ref):
-        return values[item.index]
-    if type(item) in (tuple, list):
-        return type(item)(_resolved(part, values) for part in item)
-    if type(item) is dict:
-        return {name: _resolved(part, values) for name, part in item.items()}
-    return item

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.tools.onnx.nodes import Nodes
-from firstlight.tools.onnx.symbolic import Dim, Spread
+from firstlight.tools.tracing.symbolic import Dim, Spread
 
 
 @dataclass(frozen=True)

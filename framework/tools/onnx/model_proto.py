@@ -10,7 +10,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.tools.onnx.graph import Written
-from firstlight.tools.onnx.symbolic import Dim
+from firstlight.tools.tracing.symbolic import Dim
 
 OPSET = 20
 IR_VERSION = 9  # of ONNX 1.15, the first with this opset

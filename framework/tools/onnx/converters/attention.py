@@ -10,7 +10,7 @@ from firstlight.nn.attention import as_bias
 from firstlight.tools.onnx.converters.linear import linear
 from firstlight.tools.onnx.graph import Graph, Value
 from firstlight.tools.onnx.registry import converter
-from firstlight.tools.onnx.symbolic import Dim
+from firstlight.tools.tracing.symbolic import Dim
 
 HEADS = (0, 2, 1, 3)  # (N, T, H, D) -> (N, H, T, D) and back
 KEYS = (0, 2, 3, 1)  # (N, S, H, D) -> (N, H, D, S)

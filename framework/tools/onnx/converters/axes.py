@@ -6,7 +6,7 @@ import numpy as np
 
 from firstlight.tools.onnx.graph import Graph, Value
 from firstlight.tools.onnx.registry import writes
-from firstlight.tools.onnx.symbolic import Dim, Spread
+from firstlight.tools.tracing.symbolic import Dim, Spread
 
 
 @writes("reshape")

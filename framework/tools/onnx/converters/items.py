@@ -7,7 +7,7 @@ import numpy as np
 
 from firstlight.tools.onnx.graph import Graph, Value
 from firstlight.tools.onnx.registry import writes
-from firstlight.tools.onnx.symbolic import Spread
+from firstlight.tools.tracing.symbolic import Spread
 
 END = np.iinfo(np.int64).max
 

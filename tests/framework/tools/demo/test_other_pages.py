@@ -84,7 +84,7 @@ LANGUAGE_MODELS = {
 @pytest.mark.parametrize("name", LANGUAGE_MODELS)
 def test_reading_in_parts_gives_what_reading_at_once_gives(name):
     model, tokens = LANGUAGE_MODELS[name](), np.random.default_rng(0).integers(0, 7, (1, 12))
-    graph = trace(model, tokens[:, :5], tokens, tokens[:, :3])
+    graph = trace(model, tokens[:, :5], tokens)
     script = f"const tokens = {tokens[0].tolist()}, found = []; model.restart();"
     script += "for (const [a, b] of [[0, 4], [4, 5], [5, 12]]) {"
     script += "const x = Float32Array.from(tokens.slice(a, b));"

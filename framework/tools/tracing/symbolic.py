@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.support.array import Array
-from firstlight.tools.onnx.traced import Ref, Step, Trace
+from firstlight.tools.tracing.traced import Ref, Step, Trace, refs_in
 
 
 class NotFixedError(ValueError):
@@ -74,6 +74,15 @@ class Shaped:
     shapes: list[tuple[Any, ...]]
     trace: Trace
 
+    def needed(self, outputs: Iterable[Ref]) -> list[Step]:
+        """Return the steps that outputs depend on."""
+        wanted, kept = set(outputs), []
+        for step in reversed(self.steps):
+            if wanted.intersection(step.outputs):
+                kept.append(step)
+                wanted |= set(refs_in((step.args, step.options)))
+        return kept[::-1]
+
 
 def compared(one: Trace, two: Trace, sizes: dict[str, tuple[int, int]]) -> Shaped:
     """Return the first pass with a `Dim` for whatever depends on the varied sizes.
@@ -98,8 +107,11 @@ def compared(one: Trace, two: Trace, sizes: dict[str, tuple[int, int]]) -> Shape
     if len(one.steps) != len(two.steps):
         longer = max(one.steps, two.steps, key=len)
         raise NotFixedError(f"{longer[len(steps)]} ran for one input only")
-    merge = _Merge(sizes, "an output").merged
-    shapes = [merge(a.shape, b.shape) for a, b in zip(one.values, two.values, strict=True)]
+    makers = {ref.index: f"the shape of {step}" for step in steps for ref in step.outputs}
+    shapes = [
+        _Merge(sizes, makers.get(index, "an input")).merged(a.shape, b.shape)
+        for index, (a, b) in enumerate(zip(one.values, two.values, strict=True))
+    ]
     return Shaped(steps, shapes, one)
 
 

@@ -1,15 +1,14 @@
 """The recording of a forward pass: arrays that note each NumPy function applied to them.
 
-A module runs once on `Traced` arrays. A layer that has a converter is one `Step`, with its inputs
-and outputs; whatever NumPy computes between layers is a step for each function. A `Traced` array is
-no ndarray, so NumPy cannot copy its numbers silently into a constant: that is an error.
+A module runs once on `Traced` arrays. A layer is one `Step`, with its inputs and outputs; whatever
+NumPy computes between layers is a step for each function. A `Traced` array is no ndarray, so NumPy
+cannot copy its numbers silently into a constant: that is an error.
 """
 
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -22,7 +21,11 @@ REDUCTIONS = {
     **{"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"},
     **{"logical_and": "all", "logical_or": "any"},
 }
-INTERNAL = ("firstlight.tools.onnx", "numpy", "contextlib")
+INTERNAL = ("firstlight.tools.", "numpy", "contextlib")
+
+
+class UntraceableError(TypeError, AttributeError):
+    """Something in forward that cannot be recorded, or has no form where it is to be written."""
 
 
 class Ref(NamedTuple):
@@ -58,9 +61,10 @@ class Step:
     at: str
 
     def __str__(self) -> str:
+        scope = self.scope or "the model"
         if self.layer is not None:
-            return f"{self.scope or 'the model'} ({type(self.layer).__name__})"
-        return f"np.{self.name} ({self.at})"
+            return f"{scope} ({type(self.layer).__name__})"
+        return f"np.{self.name} ({self.at}) in {scope}"
 
 
 class Trace:
@@ -73,13 +77,15 @@ class Trace:
     steps : list of Step
     scopes : list of str
         Names of the modules whose forward is running.
+    reads : dict of str
+        What Python's own code has read of values, such as a condition, by ``file:line``.
     """
 
     def __init__(self) -> None:
         self.values: list[Array] = []
         self.steps: list[Step] = []
         self.scopes: list[str] = [""]
-        self.warned: set[str] = set()
+        self.reads: dict[str, str] = {}
 
     def traced(self, value: Any) -> Traced:
         """Return a new array to record on."""
@@ -99,15 +105,8 @@ class Trace:
         return type(result)(outputs) if many else outputs[0]
 
     def read(self, array: Traced, what: str) -> Any:
-        """Return the numbers of an array that Python's own code asks for, with a warning."""
-        at = _caller()
-        if at not in self.warned:
-            self.warned.add(at)
-            warnings.warn(
-                f"{at}: {what} of an array that is computed from the input; the file has the "
-                "course that the sample takes, for all inputs; use np.where to choose by values",
-                stacklevel=2,
-            )
+        """Return the numbers of an array that Python's own code asks for, and note it."""
+        self.reads[_caller()] = what
         return self.values[array.ref.index]
 
 
@@ -128,7 +127,7 @@ class Traced(NDArrayOperatorsMixin):
     ) -> Any:
         name = ufunc.__name__ if method == "__call__" else REDUCTIONS.get(ufunc.__name__, "")
         if method not in ("__call__", "reduce") or not name:
-            raise NotImplementedError(f"{_caller()}: np.{ufunc.__name__}.{method} in forward")
+            raise UntraceableError(f"{_caller()}: np.{ufunc.__name__}.{method} in forward")
         if method == "reduce":
             options.setdefault("axis", 0)
         result = getattr(ufunc, method)(*plain(inputs), **plain(options))
@@ -146,7 +145,7 @@ class Traced(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         name, out = function.__name__, options.pop("out", None)
         if out is not None:
-            raise NotImplementedError(f"{_caller()}: np.{name}(out=...) in forward; assign instead")
+            raise UntraceableError(f"{_caller()}: np.{name}(out=...) in forward; assign instead")
         if name == "empty_like":
             name, function = "zeros_like", np.zeros_like
         if name in ("astype", "copy"):
@@ -157,7 +156,7 @@ class Traced(NDArrayOperatorsMixin):
         self._refuse()
 
     def _refuse(self):
-        raise TypeError(
+        raise UntraceableError(
             f"{_caller()}: an array that is computed from the input becomes a constant here; "
             "create arrays like it (np.zeros_like(x, shape=...), np.asarray(values, like=x)), and "
             "call functions of NumPy"
@@ -235,9 +234,9 @@ class Traced(NDArrayOperatorsMixin):
         if name in METHODS:
             function = getattr(np, name)
             return lambda *args, **options: function(self, *args, **options)
-        raise AttributeError(
-            f"{_caller()}: {name} of an array that is computed from the input cannot be recorded "
-            "for ONNX; use functions of NumPy"
+        raise UntraceableError(
+            f"{_caller()}: {name} of an array that is computed from the input cannot be recorded; "
+            "use functions of NumPy"
         )
 
 
@@ -249,21 +248,22 @@ METHODS = (
 
 def plain(value: Any) -> Any:
     """Return a value with arrays in place of traced ones, in lists, tuples and dicts too."""
-    return _mapped(value, lambda array: array.value)
+    return mapped(value, Traced, lambda array: array.value)
 
 
 def referred(value: Any) -> Any:
     """Return a value with a `Ref` in place of each traced array."""
-    return _mapped(value, lambda array: array.ref)
+    return mapped(value, Traced, lambda array: array.ref)
 
 
-def _mapped(value, change):
-    if isinstance(value, Traced):
+def mapped(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Return a value with all of a kind changed, in lists, tuples and dicts too."""
+    if isinstance(value, kind):
         return change(value)
     if type(value) in (tuple, list):
-        return type(value)(_mapped(part, change) for part in value)
+        return type(value)(mapped(part, kind, change) for part in value)
     if type(value) is dict:
-        return {name: _mapped(part, change) for name, part in value.items()}
+        return {name: mapped(part, kind, change) for name, part in value.items()}
     return value
 
 

@@ -1,7 +1,8 @@
-"""Record one forward pass of a module; layers with a converter are single steps."""
+"""Record one forward pass of a module; the layers that are asked for are single steps."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from firstlight.module import Module
 from firstlight.nn.recurrent import Cell, Recurrent
 from firstlight.support import forms, state
 from firstlight.support.summary import undisturbed
-from firstlight.tools.onnx.registry import layer_converter
-from firstlight.tools.onnx.traced import Trace, Traced, holds_traced, plain
+from firstlight.tools.tracing.traced import Trace, Traced, holds_traced, plain
 
 
-def record(module: Module, inputs: Any) -> tuple[Trace, Any, Any]:
+def record(
+    module: Module, inputs: Any, is_step: Callable[[Module], bool]
+) -> tuple[Trace, Any, Any]:
     """Run a module in evaluation mode, by its lessons, and record what it computes.
 
     Parameters
@@ -22,6 +24,8 @@ def record(module: Module, inputs: Any) -> tuple[Trace, Any, Any]:
     module : Module
     inputs : tuple
         Arguments of forward: arrays, None, or tuples of them.
+    is_step : callable
+        Returns True for a layer that is one step; what others compute are steps of their own.
 
     Returns
     -------
@@ -32,9 +36,8 @@ def record(module: Module, inputs: Any) -> tuple[Trace, Any, Any]:
     with undisturbed(module), forms.only():
         for part in module.modules():
             part.training, part._stack = False, None
-        for name, part in list(_parts(module, "", set())):
-            known = layer_converter(part) is not None
-            part.forward = (_as_step if known else _as_scope)(trace, name, part)
+        for name, part in list(_parts(module, "", set(), is_step)):
+            part.forward = (_as_step if is_step(part) else _as_scope)(trace, name, part)
         given = _traced(trace, inputs)
         return trace, given, module(*given)
 
@@ -81,15 +84,15 @@ def _as_scope(trace, name, part):
     return run
 
 
-def _parts(module, name, seen):
+def _parts(module, name, seen, is_step):
     """Yield ``(name, module)`` of a module and the parts that are visible in the recording."""
     if id(module) in seen:
         return
     seen.add(id(module))
     yield name, module
-    if layer_converter(module) is None:
+    if not is_step(module):
         for key, child in state.children(module):
-            yield from _parts(child, f"{name}.{key}" if name else key, seen)
+            yield from _parts(child, f"{name}.{key}" if name else key, seen, is_step)
 
 
 def leaves(value: Any) -> list[Any]:
