@@ -38,7 +38,7 @@ ERROR = re.compile(r"^([^\s:][^:]*):(\d+):\d+: (?:fatal )?error: (.*)$", re.M)
 SMALL = re.compile(
     r"__shared__[^;]*\b(?:bool|u?char|u?short|u?int(?:8|16)_t|half|__half|__nv_bfloat16)\b"
 )
-INCLUDE = re.compile(r"^[ \t]*#\s*include\s*<.*$", re.M)
+INCLUDE = re.compile(r'^[ \t]*#\s*include\s*(?:<|"cupy/).*$', re.M)
 OWN_INCLUDE = re.compile(r"^[ \t]*#\s*include\s*<cuda_(?:fp16|bf16)\.h>", re.M)  # in machine/half.h
 VARIABLE = re.compile(
     r"\b__device__\b(?!\s+(?:static\s+)?(?:__constant__|const|constexpr)\b)"
@@ -118,7 +118,7 @@ def compile_kernels(
     _check_variables(source)
     body = re.sub(r"\bstatic\s+__shared__", "__shared__", OWN_INCLUDE.sub("", source))
     body = DYNAMIC.sub(r"static \1* const \2 = (\1*)kernel_dynamic_shared;", body)
-    includes = INCLUDE.findall(body)  # of system headers, which must not be in a namespace
+    includes = INCLUDE.findall(body)  # of headers, which must not be in a namespace
     body = INCLUDE.sub("", body)
     text = "\n".join(
         [head, f'#include "{MACHINE}/cuda.h"', *includes, "namespace {", '#line 1 "kernel.cu"']

@@ -4,6 +4,7 @@ import ctypes
 from itertools import count
 
 import numpy as np
+from ml_dtypes import bfloat16
 
 from fake_gpu.binding import Int, Long, Pointer, Size, stands_for, write
 from fake_gpu.errors import refuse
@@ -11,7 +12,8 @@ from fake_gpu.memory import on_device
 from fake_gpu.recording import record
 from fake_gpu.streams import counts, stream_of
 
-TYPES = {0: np.float32, 1: np.float64, 2: np.float16}  # cudaDataType_t
+TYPES = {0: np.float32, 1: np.float64, 2: np.float16, 14: bfloat16}  # cudaDataType_t
+HALVES = {2: "half", 14: "bf16"}
 SINGLE, PEDANTIC, DOUBLE, BF16, TF32 = 68, 69, 70, 75, 77  # cublasComputeType_t
 SUMS = {SINGLE: 0, PEDANTIC: 0, BF16: 0, TF32: 0, DOUBLE: 1}  # type of the sums
 FRACTION = {BF16: 7, TF32: 10}  # bits that factors are rounded to
@@ -127,26 +129,27 @@ def _multiply(handle, turned, size, batch, kinds, lds, alpha, beta, places, comp
     (ta, tb), (m, n, k), (at, bt, ct) = turned, size, kinds
     if handle.scalars == ON_DEVICE or algorithm not in ALGORITHMS:
         refuse(INVALID)
-    half = (at, bt, ct, compute) == (2, 2, 0, SINGLE)
-    if SUMS.get(compute) != ct or not (half or at == bt == ct):
+    half = HALVES.get(at) if compute == SINGLE else None
+    if at != bt or SUMS.get(compute) != (ct == 1) or ct not in ((at, 0) if half else (at,)):
         refuse(NOT_SUPPORTED)
     a, b = Matrix(at, m, k, lds[0], ta), Matrix(bt, k, n, lds[1], tb)
     c = Matrix(ct, m, n, lds[2], 0)
-    number = ctypes.c_double if ct else ctypes.c_float
+    number = ctypes.c_double if ct == 1 else ctypes.c_float
     scale, old = number.from_address(alpha).value, number.from_address(beta).value
 
     def multiply():
         for left, right, out in places():
             out = c.at(out)
-            left, right = (rounded(x, compute, c.dtype) for x in (a.at(left), b.at(right)))
+            factors = a.at(left), b.at(right)
+            left, right = (rounded(x, compute, "f8" if ct == 1 else "f4") for x in factors)
             with np.errstate(all="ignore"):  # as a device does
-                out[...] = scale * (left @ right) + (old * out if old else 0)
+                out[...] = scale * (left @ right) + (old * out.astype(left.dtype) if old else 0)
 
     if m and n and batch:
         counts["launches"] += 1
         written = m * n * (2 if old else 1) * c.dtype.itemsize
         moved = batch * (written + (m * k + k * n) * a.dtype.itemsize)
-        rounding = "half" if half else ROUNDING.get(compute, "")
+        rounding = half or ROUNDING.get(compute, "")
         record("product", moved, 2 * batch * m * n * k, rounding)
         stream_of(handle.stream).put("kernel gemm", multiply)
 

@@ -4,6 +4,7 @@ The works are those of ``benchmarks/gpu.py``, and an LSTM that reads characters.
 computed; the time is a model, not a measurement: that of a roofline with an H200's figures.
 """
 
+import gc
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fake_gpu import install, recording
+from fake_gpu import install, memory, recording
 
 SLOWEST = 8  # kernels to show
 COPY, CACHE = 4.3e12, 8e12  # bytes/s: of the memory, and of what fits in the L2 cache
@@ -59,8 +60,12 @@ def characters(batch: int, count: int) -> list[tuple]:
 LSTM = "lstm", 64, {}, "32"
 
 
-def count(work: tuple, monkeypatch) -> list[recording.Launch]:
-    """Return the launches of one step of a work of ``benchmarks/gpu.py``, or of `LSTM`."""
+def count(work: tuple, monkeypatch) -> tuple[list[recording.Launch], int]:
+    """Return the launches of one step of a work of ``benchmarks/gpu.py``, or of `LSTM`.
+
+    The number is that of the bytes that its training takes.
+    """
+    import cupy
     import gpu
     from peers import load_work
 
@@ -68,6 +73,10 @@ def count(work: tuple, monkeypatch) -> list[recording.Launch]:
 
     monkeypatch.setattr(means.TrainingMeans, "of_epoch", lambda self: {})  # there are no numbers
     name, batch, arguments, precision = work
+    gc.collect()
+    cupy.get_default_memory_pool().free_all_blocks()
+    before = memory.used[0]
+    memory.most_used[0] = before
     module = SimpleNamespace(ours=character_lstm, batches=characters)
     if name != LSTM[0]:
         module = load_work(gpu.HERE / "works" / f"{name}.py")
@@ -76,7 +85,7 @@ def count(work: tuple, monkeypatch) -> list[recording.Launch]:
     turn(1)
     recording.LAUNCHES.clear()
     turn(1)
-    return list(recording.LAUNCHES)
+    return list(recording.LAUNCHES), memory.most_used[0] - before
 
 
 def main() -> None:
@@ -89,14 +98,15 @@ def main() -> None:
 
         steps = {work[0] + " " + work[3]: count(work, monkeypatch) for work in (*gpu.WORKS, LSTM)}
     print(
-        "| step | launches | bytes | products | time, by a model |\n| --- | --- | --- | --- | --- |"
+        "| step | launches | bytes | memory | products | time, by a model |\n"
+        "| --- | --- | --- | --- | --- | --- |"
     )
-    for name, launches in steps.items():
+    for name, (launches, most) in steps.items():
         moved, flop = sum(one.bytes for one in launches), sum(one.flop for one in launches)
         time = 1e6 * sum(map(seconds, launches))
-        sums = f"{moved / 1e6:,.1f} MB | {flop / 1e9:,.1f} GFLOP | {time:,.0f} µs"
-        print(f"| {name} | {len(launches)} | {sums} |")
-    for name, launches in steps.items():
+        sums = f"{moved / 1e6:,.1f} MB | {most / 1e6:,.1f} MB | {flop / 1e9:,.1f} GFLOP"
+        print(f"| {name} | {len(launches)} | {sums} | {time:,.0f} µs |")
+    for name, (launches, _) in steps.items():
         times, counts = defaultdict(float), Counter(one.name for one in launches)
         for one in launches:
             times[one.name] += 1e6 * seconds(one)
