@@ -34,6 +34,8 @@ WORKS = [  # work, batch, arguments, precision
     ("mlp", 128, {}, "tf32"),
     ("cnn", 64, {}, "32"),
     ("cnn", 64, {}, "tf32"),
+    ("cnn", 64, {}, "bf16"),
+    ("cnn", 64, {}, "16"),
     ("gpt", 64, BABY, "tf32"),
     ("gpt", 64, BABY, "bf16"),
     ("gpt", 64, BABY, "16"),

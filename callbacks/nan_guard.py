@@ -10,6 +10,7 @@ from firstlight.callback import Callback, Role
 from firstlight.module import Module
 from firstlight.optim.optimizer import Optimizer
 from firstlight.support.arguments import parse_choice, parse_count
+from firstlight.support.half import single
 from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
 from firstlight.training.dry_runs import dry_run
@@ -199,6 +200,7 @@ def _all_finite(value: Any) -> bool:
         return True
     if isinstance(value, tuple):
         return all(map(_all_finite, value))
+    value = single(value)
     return getattr(value, "dtype", np.dtype(float)).kind != "f" or bool(np.isfinite(value).all())
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support import (
     backend,
+    half,
     logged_values,
     running_trainer,
     sample_weights,
@@ -67,8 +68,7 @@ class Module:
     (array([2., 2.]), array([2., 2.]))
     """
 
-    # The last two are no attributes of the model: how it was created, and the preprocessing of its
-    # data.
+    # The last two are no attributes of the model: its construction, and its data's preprocessing.
     __slots__ = ("__dict__", "__weakref__", "_construction", "_preprocessing")
 
     training: bool = True
@@ -89,7 +89,7 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         """Compute ``forward(*inputs)``."""
-        return self.forward(*inputs)
+        return self.forward(*half.inputs_of(self, inputs))
 
     # --- methods to implement in a subclass -----------------------------------------------
 

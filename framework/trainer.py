@@ -53,8 +53,9 @@ class Trainer(TrainingState):
     device : {"cpu", "cuda", "cuda:N", "auto"}
         Where to compute; "auto" is a GPU if one is usable.
     precision : {"32", "tf32", "bf16", "16"}
-        Precision of the factors of matrix products on a GPU; all else is float32. "16" uses a
-        `firstlight.optim.loss_scale`.
+        On a GPU. "tf32" rounds the factors of matrix products; "bf16" and "16" store activations
+        and their gradients as bfloat16 and float16, too. Weights, sums and losses are float32. "16"
+        uses a `firstlight.optim.loss_scale`.
     capture : bool
         On a GPU, run a step or the evaluation of a batch as one CUDA graph; see
         `firstlight.training.captures`.

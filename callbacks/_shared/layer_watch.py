@@ -9,6 +9,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
+from firstlight.support.half import is_half, single
 from firstlight.support.state import children
 from firstlight.support.wrapping import Wrapping, wrappable_modules
 
@@ -134,10 +135,10 @@ def sample(y: Array) -> Array:
 
 def is_float(value: Any) -> bool:
     """Return whether a value is an array of floating-point numbers."""
-    return getattr(getattr(value, "dtype", None), "kind", "") == "f"
+    return getattr(getattr(value, "dtype", None), "kind", "") == "f" or is_half(value)
 
 
 def root_mean_square(array: Array) -> float:
     """Return the root of the mean square of an array's values."""
-    flat = array.reshape(-1)
+    flat = single(array).reshape(-1)
     return float(flat @ flat) ** 0.5 / max(1, flat.size) ** 0.5

@@ -19,7 +19,8 @@ from numpy._core import _multiarray_umath
 
 from firstlight.fast.compiled.sgemm import sgemm_address
 from firstlight.fast.cuda import gemm, kernel
-from firstlight.support.forms import by_dtype, constant
+from firstlight.support import half
+from firstlight.support.forms import by_dtype, constant, takes_half
 
 log: logging.Logger = logging.getLogger("firstlight")
 
@@ -46,6 +47,13 @@ def gpu_float(layer: Any, x: Any) -> bool:
     return not isinstance(x, ndarray) and kernel.usable(x)
 
 
+@takes_half
+@by_dtype
+def gpu_stored(layer: Any, x: Any) -> bool:
+    """Float32 or float64 arrays of CuPy, or activations in half precision; our kernels compile."""
+    return not isinstance(x, ndarray) and kernel.usable(x, "float32" if half.is_half(x) else None)
+
+
 def numpy_float32_weight(layer: Any, x: Any) -> bool:
     """Float32 weights of NumPy."""
     return numpy_float32(layer, layer.weight.data)
@@ -57,6 +65,7 @@ def few_kernels(layer: Any, x: Any) -> bool:
     return layer.weight.shape[0] <= most * layer.groups
 
 
+@takes_half
 def gpu_float_weight(layer: Any, x: Any) -> bool:
     """Float32 or float64 weights of CuPy, on a machine where our kernels compile."""
     return gpu_float(layer, layer.weight.data)

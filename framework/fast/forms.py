@@ -20,6 +20,7 @@ import firstlight.fast.cuda.optimizers
 import firstlight.fast.cuda.images
 import firstlight.fast.cuda.layernorm
 import firstlight.fast.cuda.linear
+import firstlight.fast.cuda.passing
 import firstlight.fast.cuda.recurrent
 import firstlight.fast.cuda.cross_entropy
 import firstlight.fast.blocked.activations

@@ -4,6 +4,7 @@ from typing import Any
 
 from firstlight.nn._checks import check_dtype
 from firstlight.support.array import Array
+from firstlight.support.half import is_half
 
 
 def check_heads(layer: Any, embed_dim: int, num_heads: int) -> None:
@@ -52,7 +53,7 @@ def check_mask(layer: Any, mask: Array | None, x: Array, context: Array | None) 
             f"{who}: expected a mask of shape {(t, s)} (queries, keys), "
             f"{(n, t, s)} or {(n, h, t, s)}, with 1 for what is alike, got shape {mask.shape}"
         )
-    if mask.dtype.kind not in "bf":
+    if mask.dtype.kind not in "bf" and not is_half(mask):
         raise TypeError(
             f"{who}: expected a boolean mask (True: look) or a floating-point one "
             f"(added to the scores), got {mask.dtype}; write mask.astype(bool)"

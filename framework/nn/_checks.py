@@ -9,10 +9,13 @@ from firstlight.module import Module
 from firstlight.nn.window import Window
 from firstlight.support.arguments import plain_number
 from firstlight.support.array import Array
+from firstlight.support.half import is_half
 
 
 def check_dtype(layer: Module, x: Array, dtype: np.dtype[Any], name: str = "x") -> None:
     """Raise a TypeError unless an input has the dtype of the layer's parameters.
+
+    An activation in half precision will do, too.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ def check_dtype(layer: Module, x: Array, dtype: np.dtype[Any], name: str = "x") 
     name : str
         Name of the input.
     """
-    if x.dtype != dtype:
+    if x.dtype != dtype and not is_half(x):
         cure = f"cast it with {name}.astype({dtype.name!r}), or the model with .to(dtype=...)"
         if x.dtype == "uint8":
             cure = (

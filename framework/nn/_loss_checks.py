@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.support.array import Array
+from firstlight.support.half import is_half
 
 
 def check_reduction(loss: Any, reduction: str) -> None:
@@ -57,7 +58,7 @@ def check_prediction(loss: Any, prediction: Array, target: Array) -> None:
                 f"{_name(loss)}: expected {name} as an array, got {type(array).__name__}; "
                 f"pass np.asarray({name})"
             )
-    if prediction.dtype.kind != "f":
+    if prediction.dtype.kind != "f" and not is_half(prediction):
         raise TypeError(
             f"{_name(loss)}: expected floating-point prediction, got {prediction.dtype}; the "
             "order is loss(prediction, target)"
@@ -141,7 +142,7 @@ def check_classes(loss: Any, prediction: Array, target: Array, ignore_index: int
 
 def _check_probabilities(loss, q):
     """Raise unless q (..., C) holds floats, 0 or more and 1 in sum for each row."""
-    if q.dtype.kind != "f":
+    if q.dtype.kind != "f" and not is_half(q):
         raise TypeError(
             f"{_name(loss)}: expected class indices of shape {q.shape[:-1]}, or probabilities as "
             f"floats, got one-hot targets of dtype {q.dtype}; pass class indices: y.argmax(-1)"

@@ -65,7 +65,7 @@ class LossScale:
         gradient = optimizer.flat.grad
         if gradient.dtype == "float16":
             raise ValueError(
-                'precision "16" rounds the factors of products only and keeps weights in float32, '
+                'precision "16" stores activations as float16 and keeps weights in float32, '
                 'but the module is float16; make it float32: module.to(dtype="float32")'
             )
         one = np.full_like(gradient, FIRST, shape=(1,))  # CuPy takes a shape of () for None

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from firstlight.support import half
+
 if TYPE_CHECKING:
     from firstlight.support.forms import Form
 
@@ -42,6 +44,9 @@ def forward(lesson: Callable[..., Any], choose: Callable[..., Any]) -> Callable[
         if name == "forward":
             self.check_input(x, *others, **options)
         form = choose(lesson, self, x)
+        if half.stored() is not None and not (form and form.takes_half):
+            (x, *others), options = singles((x, *others), options)
+            form = choose(lesson, self, x)
         if name != "forward":
             if form is None or "forward" in vars(self):
                 return lesson(self, x, *others, **options)
@@ -95,8 +100,16 @@ def backward(lesson: Callable[..., Any]) -> Callable[..., Any]:
             self.check_dy(gradients[0], shape)
         if top.inner is not None:
             self._stack[-1] = top.inner
+        if half.stored() is not None and not (top.form and top.form.takes_half):
+            gradients, options = singles(gradients, options)
         if top.form is None:
             return lesson(self, *gradients, **options)
         return getattr(top.form.instance, name)(self, *gradients, **options)
 
     return run_backward
+
+
+def singles(inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return arguments with float32 in the place of activations in half precision."""
+    converted = {name: half.single(value) for name, value in options.items()}
+    return [half.single(x) for x in inputs], converted

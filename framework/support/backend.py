@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.support.array import Array
+from firstlight.support.half import single
 
 FLOATS = ("float16", "float32", "float64")
 
@@ -154,8 +155,8 @@ def _index(device):
 
 
 def to_host(array: Any) -> Array:
-    """Return the array as a NumPy array."""
-    return array.get() if hasattr(array, "get") else np.asarray(array)
+    """Return the array as a NumPy array, an activation in half precision as float32."""
+    return single(array).get() if hasattr(array, "get") else np.asarray(array)
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:

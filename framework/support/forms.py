@@ -55,7 +55,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from firstlight.support import _pairs
+from firstlight.support import _pairs, half
 from firstlight.support.memory import keep_memory
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,11 +66,12 @@ C = TypeVar("C", bound=Condition)
 _registered: list[Form] = []
 _constant: set[Condition] = set()  # those decorated with `constant`
 _accelerated: set[tuple[str, str]] = set()  # module and qualified name of each accelerated method
+_takes_half: set[Condition] = set()  # those decorated with `takes_half`
 _once: set[Condition] = set()  # those decorated with `constant` or `by_dtype`
 _state: dict[str, Any] = {"loaded": False, "only": None}
 # The forms to try, in order, with the conditions to check at each call, by method, class of the
-# layer, type and dtype of the input. `forget_choices` replaces the dict, so that another thread
-# cannot add an outdated entry to the new one.
+# layer, type and dtype of the input, and dtype of activations. `forget_choices` replaces the dict,
+# so that another thread cannot add an outdated entry to the new one.
 _choices: dict[Any, tuple[tuple[Form, tuple[Condition, ...]], ...]] = {}
 
 
@@ -120,6 +121,11 @@ class Form:
         """True for firstlight's own forms, which are tried after all others."""
         return self.module.startswith("firstlight.")
 
+    @property
+    def takes_half(self) -> bool:
+        """True if the inputs may be activations in half precision; see `takes_half`."""
+        return not _takes_half.isdisjoint(self.when)
+
     def replaces(self, kind: type, method: str) -> bool:
         """Return True if the form replaces a method of a class that does not override it."""
         return (
@@ -144,6 +150,9 @@ def accelerated(method: F) -> F:
     with that of forward's output, then runs the form that ran forward. If ``dy`` is annotated
     ``Array | None``, it may be None, which a following layer with ``needs_dx=False`` returns.
 
+    Activations in half precision are converted to float32 for lessons, and for forms without a
+    condition that `takes_half`.
+
     ``forward_sum`` and ``backward_sum`` are such a pair too, whose lessons call forward and
     backward; each goes with the other's counterpart.
     """
@@ -157,6 +166,9 @@ def accelerated(method: F) -> F:
     @wraps(method)
     def call(self, *inputs, **options):
         form = choose(method, self, inputs[0] if inputs else None)
+        if half.stored() is not None and not (form and form.takes_half):
+            inputs, options = _pairs.singles(inputs, options)
+            form = choose(method, self, inputs[0] if inputs else None)
         if form is None:
             return method(self, *inputs, **options)
         return getattr(form.instance, name)(self, *inputs, **options)
@@ -166,7 +178,7 @@ def accelerated(method: F) -> F:
 
 def choose(lesson: Callable[..., Any], layer: Any, x: Any) -> Form | None:
     """Return the first form of a method whose conditions hold, or None for the lesson."""
-    key = lesson, type(layer), type(x), getattr(x, "dtype", None)
+    key = lesson, type(layer), type(x), getattr(x, "dtype", None), half.stored()
     found = _choices.get(key)
     if found is None:
         found = _find(key, layer, x)
@@ -304,7 +316,7 @@ def only(*implementations: type) -> Iterator[None]:
 
 
 def by_dtype(condition: C) -> C:
-    """Decorate a condition that depends only on the type and dtype of x.
+    """Decorate a condition that depends only on the type and dtype of x, and of activations.
 
     To make calls faster, it is checked once for each type and dtype, not at each call.
     """
@@ -319,6 +331,16 @@ def constant(condition: C) -> C:
     """
     _constant.add(condition)
     return by_dtype(condition)
+
+
+def takes_half(condition: C) -> C:
+    """Decorate a condition that also holds for activations in half precision, where these are on.
+
+    Forms with it compute their results from such inputs, in float32, and backward from a dy of
+    either dtype. See `firstlight.support.half`.
+    """
+    _takes_half.add(condition)
+    return condition
 
 
 def is_constant(condition: Condition) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from firstlight.support.half import single
+
 
 @dataclass
 class StepOutput:
@@ -33,6 +35,10 @@ class StepOutput:
     prediction: Any = None
     denominators: dict[str, Any] = field(default_factory=dict)
     dloss: Any = None
+
+    def __post_init__(self) -> None:
+        """Let callbacks and metrics find float32 in ``prediction``, with each precision."""
+        self.prediction = single(self.prediction)
 
 
 def no_loss(model: str, loss: Any) -> Exception:

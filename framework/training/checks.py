@@ -7,7 +7,7 @@ from typing import Any
 
 from firstlight.module import Module
 from firstlight.optim import Optimizer
-from firstlight.support import forms
+from firstlight.support import forms, half
 from firstlight.support.construction import NAMESPACES
 from firstlight.support.logged_values import TAKEN
 from firstlight.support.step_output import StepOutput
@@ -132,6 +132,7 @@ def precision(name: str, device: str) -> str:
             f"precision {name!r} needs the products of firstlight.fast, which are disabled by "
             'FIRSTLIGHT_FAST=0 or not installed; use precision="32"'
         )
+    half.dtype_of(name)
     return name
 
 

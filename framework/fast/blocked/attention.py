@@ -16,6 +16,7 @@ from firstlight.nn.key_value_cache import KeyValueCache
 from firstlight.support import draws
 from firstlight.support.array import Array
 from firstlight.support.forms import form
+from firstlight.support.half import single
 
 
 @form(MultiHeadAttention, when=[numpy_float32])
@@ -32,7 +33,7 @@ class BlockedAttention:
         mask: Array | None = None,
     ) -> Array:
         q, k, v = self.project(layer, x, context)  # (N, H, T, D), (N, H, S, D) twice
-        bias = None if mask is None else as_bias(mask, q)
+        bias = None if mask is None else as_bias(mask, layer.in_proj_weight.data)
         options = {"bias": bias, "causal": layer.is_causal}
         if layer.training and layer.dropout:
             options |= {"dropout": layer.dropout, "seeds": self.draw_seeds(x)}
@@ -69,16 +70,16 @@ class BlockedAttention:
             *heads(layer, g), q, k, v, *heads(layer, y), lse, dq, dk, dv, **options
         )
         if layer.rotary is not None:
-            dq[...], dk[...] = layer.rotary.turn(dq, back=True), layer.rotary.turn(dk, back=True)
+            dq[...], dk[...] = turned(layer, dq, back=True), turned(layer, dk, back=True)
         gradients = []
         for (source, rows), d in zip(sources, dprojected, strict=True):
             flat = d.reshape(-1, d.shape[-1])
             source_rows = source.reshape(len(flat), layer.embed_dim)
             if layer.in_proj_bias is not None:
                 self.linear.add_sums(flat, layer.in_proj_bias.grad[rows])
-            flat = self.linear.factor(flat)
+            flat, weight = map(self.linear.factor, (flat, layer.in_proj_weight.data[rows]))
             self.linear.add_product(flat.T, source_rows, layer.in_proj_weight.grad[rows])
-            dsource = self.linear.multiply(flat, layer.in_proj_weight.data[rows])
+            dsource = self.linear.multiply(flat, weight, source)
             gradients.append(dsource.reshape(source.shape))
         return gradients[0] if context is None else tuple(gradients)
 
@@ -96,14 +97,14 @@ class BlockedAttention:
         """Return q, k and v; ``start`` is the position of x's first row."""
         projected = []
         for source, rows in parts(layer, x, context):
-            weight = layer.in_proj_weight.data[rows]
-            y = self.linear.multiply(source.reshape(-1, layer.embed_dim), weight.T)
+            weight = self.linear.factor(layer.in_proj_weight.data[rows])
+            y = self.linear.multiply(source.reshape(-1, layer.embed_dim), weight.T, weight)
             if layer.in_proj_bias is not None:
-                y += layer.in_proj_bias.data[rows]
+                np.add(y, layer.in_proj_bias.data[rows], out=y, casting="unsafe")
             projected.append(y.reshape(*source.shape[:2], y.shape[1]))
         q, k, v = heads(layer, *projected)
         if layer.rotary is not None:
-            q, k = layer.rotary.turn(q, start), layer.rotary.turn(k, start)
+            q, k = turned(layer, q, start), turned(layer, k, start)
         return q, k, v
 
     @staticmethod
@@ -120,6 +121,11 @@ class BlockedAttention:
     def attend_backward(*arrays: Array, **options: Any) -> None:
         """Compute dq, dk and dv; see `firstlight.fast.blocked.attention_tiles.attend_backward`."""
         attention_tiles.attend_backward(*arrays, **options)
+
+
+def turned(layer: Any, x: Array, *where: int, back: bool = False) -> Array:
+    """Return q or k rotated as its positions tell, computed in float32."""
+    return layer.rotary.turn(single(x), *where, back=back).astype(x.dtype, copy=False)
 
 
 def parts(layer: MultiHeadAttention, x: Array, context: Array | None) -> list[tuple[Array, slice]]:

@@ -159,7 +159,7 @@ class BlockedConvTranspose2d:
         w, image = layer.weight.data, layer.window.image(x.shape[1:3])
         y = self.sums.input_gradient(x, w, layer.window, image, layer.groups)
         if layer.bias is not None:
-            y += layer.bias.data
+            np.add(y, layer.bias.data, out=y, casting="unsafe")
         return y
 
     def backward(self, layer: ConvTranspose2d, dy: Array) -> Array | None:  # dy (N, oh, ow, O)

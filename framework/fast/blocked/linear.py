@@ -15,7 +15,7 @@ class BlockedLinear:
 
     def forward(self, layer: Linear, x: Array) -> Array:  # x (..., I)
         layer.save(x)
-        y = self.multiply(x.reshape(-1, layer.in_features), layer.weight.data.T)  # (N, O)
+        y = self.multiply(x.reshape(-1, layer.in_features), layer.weight.data.T, x)  # (N, O)
         if layer.bias is not None:
             y += layer.bias.data
         return y.reshape(*x.shape[:-1], layer.out_features)
@@ -29,7 +29,7 @@ class BlockedLinear:
             self.add_sums(dy_rows, layer.bias.grad)
         if not layer.needs_dx:
             return None
-        return self.multiply(dy_rows, layer.weight.data).reshape(x.shape)
+        return self.multiply(dy_rows, layer.weight.data, x).reshape(x.shape)
 
     @staticmethod
     def factor(x: Array) -> Array:
@@ -37,8 +37,8 @@ class BlockedLinear:
         return x
 
     @staticmethod
-    def multiply(a: Array, b: Array) -> Array:
-        """Return a b."""
+    def multiply(a: Array, b: Array, like: Array) -> Array:
+        """Return a b, of the dtype of ``like``."""
         return a @ b
 
     @staticmethod

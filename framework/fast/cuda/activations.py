@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import contiguous
+from firstlight.fast.conditions import gpu_stored
+from firstlight.fast.cuda.cupy_ops import contiguous, contiguous_like
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.module import Module
 from firstlight.nn.gelu import GELU
@@ -27,14 +27,14 @@ KINDS = {  # as in activations.cu, with the attributes p and q; GELU's approxima
 FROM_Y = ReLU, Sigmoid, Tanh  # whose backward needs y, which the next layer saves too
 
 
-@form(ReLU, when=[gpu_float])
-@form(LeakyReLU, when=[gpu_float])
-@form(ELU, when=[gpu_float])
-@form(Sigmoid, when=[gpu_float])
-@form(Tanh, when=[gpu_float])
-@form(SiLU, when=[gpu_float])
-@form(Softplus, when=[gpu_float])
-@form(GELU, when=[gpu_float])
+@form(ReLU, when=[gpu_stored])
+@form(LeakyReLU, when=[gpu_stored])
+@form(ELU, when=[gpu_stored])
+@form(Sigmoid, when=[gpu_stored])
+@form(Tanh, when=[gpu_stored])
+@form(SiLU, when=[gpu_stored])
+@form(Softplus, when=[gpu_stored])
+@form(GELU, when=[gpu_stored])
 class CudaActivation:
     """Compute y, and dx from dy and the one array that forward has saved."""
 
@@ -50,7 +50,7 @@ class CudaActivation:
         (saved,) = layer.saved()
         dx = np.empty_like(saved)
         if dx.size:
-            dy = contiguous(dy.astype(dx.dtype, copy=False))
+            dy = contiguous_like(dy, dx)
             arguments = (saved, dy, dx, *_kind(layer), dx.size)
             launch("activations", "activation_dx", dx, blocks_for(dx.size), *arguments)
         return dx

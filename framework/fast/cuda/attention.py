@@ -5,7 +5,8 @@ exponentials; backward computes the weights again from them. So a head is read a
 kernel forward and one backward, and its memory grows with T, not with T².
 
 With precision "32" the products are of float32 factors. "tf32", "bf16" and "16" round the factors
-to 10 bits of fraction in the tensor cores, with the range of float32.
+to 10 bits of fraction in the tensor cores, with the range of float32. What is saved in half
+precision has no more of them.
 
 NaN and infinity spread as in the lesson, with one exception: a causal query ignores keys in the
 tiles after its own.
@@ -21,11 +22,11 @@ from typing import Any
 import numpy as np
 
 from firstlight.fast.blocked.attention import BlockedAttention
-from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import contiguous
+from firstlight.fast.conditions import gpu_stored
+from firstlight.fast.cuda.cupy_ops import add_bias, contiguous
 from firstlight.fast.cuda.dropout import philox_arguments
 from firstlight.fast.cuda.gemm import is_exact
-from firstlight.fast.cuda.kernel import launch
+from firstlight.fast.cuda.kernel import launch, real, reals
 from firstlight.fast.cuda.linear import CudaLinear
 from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.key_value_cache import KeyValueCache
@@ -47,7 +48,7 @@ def fitting_heads(layer: MultiHeadAttention, x: Any) -> bool:
     return layer.head_dim <= WIDTHS[-1]
 
 
-@form(MultiHeadAttention, when=[gpu_float, fitting_heads])
+@form(MultiHeadAttention, when=[gpu_stored, fitting_heads])
 class CudaAttention(BlockedAttention):
     """Compute all heads in one kernel, with tiles of the scores in registers."""
 
@@ -57,9 +58,9 @@ class CudaAttention(BlockedAttention):
         if cache.place is None or cache.keys is None or layer.rotary is not None:
             return super().extend(layer, x, cache)
         layer.check_input(x)
-        rows = self.linear.multiply(x.reshape(len(x), x.shape[2]), layer.in_proj_weight.data.T)
-        if layer.in_proj_bias is not None:
-            rows += layer.in_proj_bias.data  # (N, 3C)
+        weight = self.linear.factor(layer.in_proj_weight.data)
+        rows = self.linear.multiply(x.reshape(len(x), x.shape[2]), weight.T, weight)  # (N, 3C)
+        add_bias(rows, None if layer.in_proj_bias is None else layer.in_proj_bias.data)
         y = np.empty_like(rows, shape=x.shape)  # (N, 1, C)
         keys, values = cache.keys, cache.values
         strides = [np.int64(stride // keys.itemsize) for stride in keys.strides[:3]]
@@ -76,7 +77,7 @@ class CudaAttention(BlockedAttention):
     @staticmethod
     def attend(q: Array, k: Array, v: Array, y: Array, **options: Any) -> Array:
         # Of each row the largest score and 1/Σ exp.
-        stats = np.empty_like(y, order="C", shape=(2, *q.shape[:3]))
+        stats = reals(y, (2, *q.shape[:3]))
         arrays = {"q": q, "k": k, "v": v, "y": y, "stats": stats}
         _launch("attention", "attend", (q,), arrays, **options)
         return stats
@@ -106,8 +107,8 @@ def _launch(file, function, own, arrays, *, bias=None, causal=False, dropout=0.0
     if not q.size or not k.size:
         return
     arrays = {name: _with_whole_rows(x) for name, x in arrays.items()}
-    arrays["bias"] = stats if bias is None else contiguous(bias.astype(q.dtype, copy=False))
-    settings = np.zeros((), _dtype(q.dtype))
+    arrays["bias"] = stats if bias is None else contiguous(bias.astype(stats.dtype, copy=False))
+    settings = np.zeros((), _dtype(real(q.dtype)))
     for name in VIEWS:
         x = arrays.get(name)
         if x is not None:
@@ -118,7 +119,7 @@ def _launch(file, function, own, arrays, *, bias=None, causal=False, dropout=0.0
     for name, value in zip(NUMBERS, (width**-0.5, p, *sizes, *words), strict=True):
         settings[name] = value
     defines = [f"-DWIDTH={next(size for size in WIDTHS if size >= width)}"]
-    if q.dtype == "float32" and not is_exact():
+    if stats.dtype == "float32" and not is_exact():
         defines.append("-DTENSOR")
     grid = n * heads * sum(-(-x.shape[2] // OWN) for x in own)
     arguments = *arrays.values(), step, settings

@@ -4,16 +4,23 @@ import numpy as np
 
 from firstlight.distributed import sharding
 from firstlight.distributed.normalisation import several_ranks, whole_moments
-from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import BLOCKS, CHUNK, add_column_sums, column_sums, contiguous
-from firstlight.fast.cuda.kernel import BLOCK, WARP, launch
+from firstlight.fast.conditions import gpu_stored
+from firstlight.fast.cuda.cupy_ops import (
+    BLOCKS,
+    CHUNK,
+    add_column_sums,
+    column_sums,
+    contiguous,
+    contiguous_like,
+)
+from firstlight.fast.cuda.kernel import BLOCK, WARP, launch, reals
 from firstlight.nn.batchnorm import BatchNorm
 from firstlight.support.array import Array
 from firstlight.support.forms import form
 
 
-@form(BatchNorm, when=[gpu_float, several_ranks])
-@form(BatchNorm, when=[gpu_float])
+@form(BatchNorm, when=[gpu_stored, several_ranks])
+@form(BatchNorm, when=[gpu_stored])
 class CudaBatchNorm:
     """Compute sums by channel over chunks of rows first, and x̂ from x in both directions.
 
@@ -37,7 +44,7 @@ class CudaBatchNorm:
 
     def backward(self, layer: BatchNorm, dy: Array) -> Array:  # dy (N, ..., C)
         x, mean, var, n = layer.saved()
-        dy, dx = contiguous(dy), np.empty_like(x)
+        dy, dx = contiguous_like(dy, x), np.empty_like(x)
         parts = _parts(x)  # of dw and db
         _launch("gradient_parts", x, dy, x, mean, var, parts, layer.eps)
         total = column_sums(parts)  # (2 C,)
@@ -55,7 +62,7 @@ class CudaBatchNorm:
     def moments(layer: BatchNorm, x: Array) -> tuple[Array, Array, int]:
         """Return mean, variance and count of the whole batch; update the running statistics."""
         parts, n, channels = _parts(x), x.size // x.shape[-1], x.shape[-1]
-        mean, var = np.empty_like(x, shape=(2, channels))
+        mean, var = reals(x, (2, channels))
         _launch("moment_parts", x, x, parts)
         tracks = layer.training and layer.running_mean is not None
         tracks &= sharding.current() is None and type(layer).track is BatchNorm.track
@@ -81,7 +88,7 @@ def _shape(x):
 def _parts(x):
     """Return memory for two sums of each channel and chunk."""
     (_, chunks), (_, channels, _) = _shape(x)
-    return np.empty_like(x, order="C", shape=(chunks, 2 * channels))
+    return reals(x, (chunks, 2 * channels))
 
 
 def _launch(function, x, *arguments, flags=()):

@@ -11,9 +11,9 @@ from firstlight.fast.blocked.convolution import (
     BlockedConvTranspose2d,
     BlockedSums,
 )
-from firstlight.fast.conditions import gpu_float
-from firstlight.fast.cuda.cupy_ops import add_column_sums, contiguous, rows_of
-from firstlight.fast.cuda.gemm import matmul
+from firstlight.fast.conditions import gpu_stored
+from firstlight.fast.cuda.cupy_ops import add_bias, add_column_sums, contiguous, rows_of
+from firstlight.fast.cuda.gemm import matmul, rounded
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.fast.cuda.windows import geometry
 from firstlight.nn.conv_transpose import ConvTranspose2d
@@ -33,12 +33,11 @@ class CudaSums(BlockedSums):
     ) -> Array:
         rows, columns = window.axes(x.shape[1:3])
         y = np.empty_like(x, order="C", shape=(len(x), rows.out, columns.out, len(w)))
-        kernels, y_rows = contiguous(w).reshape(len(w), -1), rows_of(y)  # (O, K), (N places, O)
+        kernels, y_rows = _matrix(w), rows_of(y)  # (O, K), (N places, O)
         for of_x, of_y in _groups(groups, x.shape[3], len(w)):
             for of_rows, matrix in _patches(x[..., of_x], rows, columns):
                 matmul(matrix, kernels[of_y].T, out=y_rows[of_rows, of_y])
-        if bias is not None:
-            y += bias
+        add_bias(y, bias)
         return y
 
     def add_weight_gradient(
@@ -59,10 +58,12 @@ class CudaSums(BlockedSums):
         rows, columns = window.axes(image)
         channels, size = w.shape[3], w[0].size
         dx = np.empty_like(dy, order="C", shape=(len(dy), *image, groups * channels))
-        kernels, dy_rows = contiguous(w).reshape(len(w), size), rows_of(dy)  # (O, K), (N places, O)
+        kernels, dy_rows = _matrix(w), rows_of(dy)  # (O, K), (N places, O)
         for of_x, of_y in _groups(groups, dx.shape[3], len(w)):
             for samples, of_rows in _sample_slices(dy, rows, columns, size):
-                matrix = matmul(dy_rows[of_rows, of_y], kernels[of_y])  # (places, K)
+                matrix = matmul(
+                    dy_rows[of_rows, of_y], kernels[of_y], dtype=dy.dtype
+                )  # (places, K)
                 given = dx[samples, :, :, of_x]
                 part = given if groups == 1 else np.empty_like(given, order="C")
                 numbers = (*geometry(channels, image, rows, columns), part.size)
@@ -75,18 +76,39 @@ class CudaSums(BlockedSums):
         add_column_sums(rows_of(dy), out)
 
 
-@form(Conv2d, when=[gpu_float])
-class CudaConv2d(BlockedConv2d):
+class RoundedInput:
+    """Let images and their gradients be in half precision, where it is on."""
+
+    def forward(self, layer: Conv2d | ConvTranspose2d, x: Array) -> Array:
+        y = super().forward(layer, rounded(x))
+        if layer.saves:
+            layer.save(*layer.saved(), x.dtype)
+        return y
+
+    def backward(self, layer: Conv2d | ConvTranspose2d, dy: Array) -> Array | None:
+        *saved, dtype = layer.saved()
+        layer.save(*saved)
+        dx = super().backward(layer, rounded(dy))
+        return None if dx is None else dx.astype(dtype, copy=False)
+
+
+@form(Conv2d, when=[gpu_stored])
+class CudaConv2d(RoundedInput, BlockedConv2d):
     """Multiply matrices of patches and kernels by cuBLAS."""
 
     sums = CudaSums()
 
 
-@form(ConvTranspose2d, when=[gpu_float])
-class CudaConvTranspose2d(BlockedConvTranspose2d):
+@form(ConvTranspose2d, when=[gpu_stored])
+class CudaConvTranspose2d(RoundedInput, BlockedConvTranspose2d):
     """Multiply matrices of patches and kernels by cuBLAS."""
 
     sums = CudaSums()
+
+
+def _matrix(w):
+    """Return kernels w (O, kh, kw, C) as factors (O, K)."""
+    return rounded(contiguous(w).reshape(len(w), -1))
 
 
 def _groups(groups, channels, out):

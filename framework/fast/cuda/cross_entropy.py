@@ -5,32 +5,33 @@ from typing import Any
 import numpy as np
 
 from firstlight.fast.blocked.cross_entropy import BlockedCrossEntropy
-from firstlight.fast.conditions import gpu_float
+from firstlight.fast.conditions import gpu_stored
 from firstlight.fast.cuda.cupy_ops import contiguous
-from firstlight.fast.cuda.kernel import BLOCK, launch, launch_rows
+from firstlight.fast.cuda.kernel import BLOCK, launch, launch_rows, real, reals
 from firstlight.nn._loss_checks import check_dloss
 from firstlight.nn.cross_entropy import CrossEntropyLoss
 from firstlight.support.array import Array
 from firstlight.support.forms import form, lesson_of
+from firstlight.support.half import single
 
 WHOLE = (BLOCK, 1)  # of a kernel with one block
 
 
-@form(CrossEntropyLoss, when=[gpu_float])
+@form(CrossEntropyLoss, when=[gpu_stored])
 class CudaCrossEntropy(BlockedCrossEntropy):
     """Compute each row of logits in a warp; target probabilities by CuPy."""
 
     def forward(self, layer: CrossEntropyLoss, prediction: Array, target: Array) -> Array:
         if target.shape == prediction.shape:
-            return self.forward_probabilities(layer, prediction, target)
+            return self.forward_probabilities(layer, single(prediction), single(target))
         x, t = _rows(prediction), _labels(target)  # (N, C), (N,)
-        e, rows = np.empty_like(x), np.empty_like(x, shape=(4, len(x)))
+        e, rows = reals(x, x.shape), reals(x, (4, len(x)))
         w, ignored = _class_weights(layer, x), np.int64(layer.ignore_index)
         numbers = (*x.shape, ignored, int(layer.weight is not None), float(layer.label_smoothing))
         launch_rows("cross_entropy", "cross_entropy_rows", x, *x.shape, x, t, w, e, *rows, *numbers)
         d, losses, mean = rows[1], rows[3], None
         if layer.reduction != "none":
-            mean = np.empty_like(x, shape=(2,))  # and D
+            mean = reals(x, (2,))  # and D
             arguments = (losses, d, mean, len(x), int(layer.reduction == "mean"))
             launch("cross_entropy", "mean_loss", x, 1, *arguments, block=WHOLE)
         layer.save(e, rows, t, w, mean, prediction.shape)
@@ -52,7 +53,7 @@ class CudaCrossEntropy(BlockedCrossEntropy):
         return e.reshape(shape)
 
 
-@form(CrossEntropyLoss, when=[gpu_float])
+@form(CrossEntropyLoss, when=[gpu_stored])
 class CudaAccuracy:
     """Count right rows, and rows that are not ignored, of labels without weights."""
 
@@ -64,9 +65,10 @@ class CudaAccuracy:
         sample_weight: Array | None = None,
     ) -> dict[str, Any]:
         if target.shape == prediction.shape or sample_weight is not None:
-            return lesson_of(CrossEntropyLoss.metrics)(layer, prediction, target, sample_weight)
+            arguments = single(prediction), single(target), sample_weight
+            return lesson_of(CrossEntropyLoss.metrics)(layer, *arguments)
         x, t = _rows(prediction), _labels(target)
-        right = np.empty_like(x, shape=(len(x),))
+        right = reals(x, (len(x),))
         share = np.empty_like(x, shape=(1,), dtype="float64")
         numbers = (*x.shape, np.int64(layer.ignore_index))
         launch_rows("accuracy", "right_rows", x, *x.shape, x, t, right, *numbers)
@@ -83,7 +85,7 @@ class CudaAccuracy:
         has_weights = sample_weight is not None or layer.weight is not None
         if target.shape == prediction.shape or has_weights:
             lesson = lesson_of(CrossEntropyLoss.denominators)
-            return lesson(layer, prediction, target, sample_weight)
+            return lesson(layer, single(prediction), single(target), sample_weight)
         t, rows = _labels(target), np.empty_like(target, shape=(1,), dtype="int64")
         arguments = (t, rows, t.size, np.int64(layer.ignore_index))
         launch("accuracy", "counted_rows", prediction, 1, *arguments, block=WHOLE)
@@ -102,4 +104,8 @@ def _labels(target):
 
 def _class_weights(layer, x):
     """Return the weights of the classes; any array if there are none."""
-    return x if layer.weight is None else contiguous(layer.weight.data.astype(x.dtype, copy=False))
+    return (
+        x
+        if layer.weight is None
+        else contiguous(layer.weight.data.astype(real(x.dtype), copy=False))
+    )

@@ -1,10 +1,10 @@
-"""Launches of our CUDA kernels that several forms share, on float32 and float64 arrays of CuPy."""
+"""Launches of our CUDA kernels that several forms share."""
 
 import math
 
 import numpy as np
 
-from firstlight.fast.cuda.kernel import BLOCK, WARP, launch
+from firstlight.fast.cuda.kernel import BLOCK, WARP, launch, real, reals
 from firstlight.support.array import Array
 
 CHUNK = 256  # rows, at least; the sums of several chunks are added in a second stage
@@ -15,20 +15,25 @@ BLOCKS = 512  # at most, in the first stage
 
 def column_sums(x: Array) -> Array:
     """Return Σ x over the rows of x (N, C)."""
-    total = np.empty_like(x, shape=x.shape[1:])
+    total = reals(x, x.shape[1:])
     _sum_columns(x, total, adds=False)
     return total
 
 
 def add_column_sums(x: Array, *outs: Array) -> None:
     """Add Σ x over the rows of x (N, C) to one or two arrays, which have C elements together."""
-    if all(out.flags.c_contiguous and out.dtype == x.dtype for out in outs):
+    if all(takes_sums(out, x) for out in outs):
         _sum_columns(x, *outs, adds=True)
         return
     total = column_sums(x)
     for out in outs:
         out += total[: out.size].reshape(out.shape)
         total = total[out.size :]
+
+
+def takes_sums(out: Array, x: Array) -> bool:
+    """Return True if kernels can add sums of x to an array."""
+    return out.flags.c_contiguous and out.dtype == real(x.dtype)
 
 
 def _sum_columns(x, out, more=None, *, adds):
@@ -43,7 +48,7 @@ def _sum_columns(x, out, more=None, *, adds):
     block = WARP, BLOCK // WARP
     more, split = (out, columns) if more is None else (more, out.size)
     if chunks > 1:
-        partial = np.empty_like(x, shape=(chunks, columns))
+        partial = reals(x, (chunks, columns))
         arguments = x, partial, partial, columns, rows, columns, chunk, 0
         launch("sums", "column_sums", x, (tiles, chunks), *arguments, block=block)
         x, rows = partial, chunks
@@ -51,12 +56,25 @@ def _sum_columns(x, out, more=None, *, adds):
     launch("sums", "column_sums", x, tiles, *arguments, block=block)
 
 
-# --- shapes ------------------------------------------------------------------------------------
+# --- shapes and dtypes ---------------------------------------------------------------------------
 
 
 def contiguous(x: Array) -> Array:
     """Return x, or a contiguous copy."""
     return x if x.flags.c_contiguous else x.copy()
+
+
+def contiguous_like(x: Array, like: Array) -> Array:
+    """Return x as a contiguous array of the shape and dtype of ``like``."""
+    if x.shape != like.shape:
+        x = np.broadcast_to(x, like.shape)
+    return contiguous(x.astype(like.dtype, copy=False))
+
+
+def add_bias(y: Array, bias: Array | None) -> None:
+    """Add b (C,) to y (..., C), whose dtype may be a smaller one."""
+    if bias is not None:
+        np.add(y, bias, out=y, casting="unsafe")
 
 
 def rows_of(x: Array) -> Array:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from firstlight.fast.conditions import gpu_float
+from firstlight.fast.conditions import gpu_stored
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.nn.dropout import Dropout, Dropout2d
@@ -31,7 +31,7 @@ def from_stream(layer: Any, x: Any) -> bool:
     return layer.rng is None
 
 
-@form(Dropout, when=[gpu_float, from_stream])
+@form(Dropout, when=[gpu_stored, from_stream])
 class CudaDropoutMask:
     """Draw the mask on the device, for subclasses with a forward of their own."""
 
@@ -39,7 +39,7 @@ class CudaDropoutMask:
         return keep_mask(x, layer.p, x.shape)
 
 
-@form(Dropout, when=[gpu_float, from_stream])
+@form(Dropout, when=[gpu_stored, from_stream])
 class CudaDropout(CudaDropoutMask):
     """Draw the mask where it is used, forward and again backward: there is no array of it."""
 
@@ -66,7 +66,7 @@ class CudaDropout(CudaDropoutMask):
         return y
 
 
-@form(Dropout2d, when=[gpu_float, from_stream])
+@form(Dropout2d, when=[gpu_stored, from_stream])
 class CudaDropout2d:
     """Draw the mask on the device."""
 

@@ -13,13 +13,15 @@ import ctypes
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
+from firstlight.support import half
 from firstlight.support.array import Array
 from firstlight.support.backend import load_cupy
 
-TYPES = {"float16": 2, "float32": 0, "float64": 1}  # cudaDataType_t: CUDA_R_16F, _32F, _64F
+TYPES = {"float16": 2, "bfloat16": 14, "float32": 0, "float64": 1}  # cudaDataType_t
 COMPUTE = {"32": 68, "tf32": 77, "bf16": 75, "16": 68}  # cublasComputeType_t: 32F, FAST_TF32, ...
 COMPUTE_64F = 70
 DEFAULT_ALGORITHM = -1
@@ -35,13 +37,14 @@ def precision(name: str) -> Iterator[None]:
     Parameters
     ----------
     name : {"32", "tf32", "bf16", "16"}
-        Arrays and sums are float32 in all cases. "tf32" and "bf16" round the factors to 10 and 7
-        bits of fraction in the tensor cores. "16" rounds copies of them to half precision, where
-        values that are too large become infinite.
+        Sums are float32 in all cases. "tf32" rounds the factors to 10 bits of fraction in the
+        tensor cores. With "bf16" and "16", outputs of layers are stored as bfloat16 (7 bits) and
+        float16, where values that are too large become infinite; weights are rounded to it.
     """
     before, _state["precision"] = _state["precision"], name
     try:
-        yield
+        with half.storing(half.dtype_of(name)):
+            yield
     finally:
         _state["precision"] = before
 
@@ -52,10 +55,10 @@ def is_exact() -> bool:
 
 
 def rounded(x: Array) -> Array:
-    """Return a factor; with precision "16" a float16 copy, made once for several products."""
-    if _state["precision"] != "16" or x.dtype != "float32":
+    """Return a factor; in half precision a copy, made once for several products."""
+    if half.stored() is None or x.dtype != "float32":
         return x
-    return x.astype("float16", order="C" if x.ndim > 1 and _layout(x) is None else "K")
+    return x.astype(half.stored(), order="C" if x.ndim > 1 and _layout(x) is None else "K")
 
 
 def matmul(
@@ -64,6 +67,7 @@ def matmul(
     out: Array | None = None,
     *,
     accumulate: bool = False,
+    dtype: Any = None,
 ) -> Array:
     """Return a @ b.
 
@@ -76,6 +80,8 @@ def matmul(
         Output.
     accumulate : bool
         Add the product to ``out`` instead of overwriting it.
+    dtype : numpy.dtype, optional
+        Of a new output; by default that of the factors, float32 if they are in half precision.
 
     Examples
     --------
@@ -85,30 +91,37 @@ def matmul(
     array([[2., 3.]])
     """
     if not isinstance(a, np.ndarray) and a.dtype.name in TYPES and _library() is not None:
-        return _on_device(rounded(a), rounded(b), out, accumulate)
+        if a.dtype != b.dtype or _state["precision"] == "16":
+            a, b = rounded(a), rounded(b)
+        return _on_device(a, b, out, accumulate, dtype)
     if accumulate:
         out += a @ b
         return out
-    return a @ b if out is None else np.matmul(a, b, out=out)
+    if out is None:
+        return a @ b if dtype is None else (a @ b).astype(dtype, copy=False)
+    return np.matmul(a, b, out=out)
 
 
-def _on_device(a, b, out, accumulate):
+def _on_device(a, b, out, accumulate, dtype):
     if a.ndim == 1 and b.ndim == 1:
-        return _on_device(a[None], b[:, None], None, False).reshape(())
+        return _on_device(a[None], b[:, None], None, False, dtype).reshape(())
     if a.ndim == 1:
-        return _on_device(a[None], b, None, False).reshape(*b.shape[:-2], b.shape[-1])
+        return _on_device(a[None], b, None, False, dtype).reshape(*b.shape[:-2], b.shape[-1])
     if b.ndim == 1:
-        return _on_device(a, b[:, None], None, False).reshape(a.shape[:-1])
+        return _on_device(a, b[:, None], None, False, dtype).reshape(a.shape[:-1])
     if a.shape[-1] != b.shape[-2] or a.dtype != b.dtype:
         return np.matmul(a, b)  # for its message
     if b.ndim == 2 and a.ndim > 2 and out is None:  # all rows at once
-        rows = _on_device(a.reshape(-1, a.shape[-1]), b, None, False)
+        rows = _on_device(a.reshape(-1, a.shape[-1]), b, None, False, dtype)
         return rows.reshape(*a.shape[:-1], b.shape[1])
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*batch, a.shape[-2], b.shape[-1])
     result = out
     if out is None or _layout(out) is None or _layout(out)[0]:
-        dtype = "float32" if a.dtype == "float16" else a.dtype
+        if out is not None:
+            dtype = out.dtype
+        elif dtype is None:
+            dtype = "float64" if a.dtype == "float64" else "float32"
         result = np.empty_like(a, order="C", shape=shape, dtype=dtype)
     added = accumulate and result is out
     if math.prod(shape) and a.shape[-1]:
@@ -155,8 +168,9 @@ def _gemm(left, right, out, shape, accumulate):
     ldc = _layout(out)[1]
     factors, kind = TYPES[a.dtype.name], TYPES[out.dtype.name]
     number, compute = ctypes.c_double, COMPUTE_64F
-    if kind == 0:
-        number, compute = ctypes.c_float, COMPUTE[_state["precision"]]
+    if kind != TYPES["float64"]:
+        number = ctypes.c_float
+        compute = COMPUTE[_state["precision"] if a.dtype == "float32" else "32"]
     one, beta = number(1), number(1 if accumulate else 0)
     arguments = [int(b_turned), int(a_turned), shape[-1], shape[-2], a.shape[-1]]
     b_at, a_at, c_at = (ctypes.c_void_p(x.data.ptr) for x in (b, a, out))

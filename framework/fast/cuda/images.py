@@ -11,7 +11,7 @@ import numpy as np
 
 from firstlight.fast.blocked.pooling import BlockedAvgPool2d, BlockedMaxPool2d
 from firstlight.fast.blocked.resize import BlockedUpsample
-from firstlight.fast.conditions import gpu_float
+from firstlight.fast.conditions import gpu_float, gpu_stored
 from firstlight.fast.cuda.cupy_ops import contiguous
 from firstlight.fast.cuda.kernel import blocks_for, launch
 from firstlight.fast.cuda.windows import geometry
@@ -29,7 +29,7 @@ def small_window(layer: Any, x: Any) -> bool:
     return math.prod(layer.window.kernel) <= PLACES
 
 
-@form(MaxPool2d, when=[gpu_float, small_window])
+@form(MaxPool2d, when=[gpu_stored, small_window])
 class CudaMaxPool2d(BlockedMaxPool2d):
     """Find the largest pixel in one kernel, and gather dx in another."""
 

@@ -12,9 +12,10 @@ from firstlight.fast.blocked.convolution import (
     BlockedConvTranspose2d,
     BlockedSums,
 )
-from firstlight.fast.conditions import few_kernels, gpu_float
-from firstlight.fast.cuda.cupy_ops import add_column_sums, contiguous, rows_of
-from firstlight.fast.cuda.kernel import launch
+from firstlight.fast.conditions import few_kernels, gpu_stored
+from firstlight.fast.cuda.convolution import RoundedInput
+from firstlight.fast.cuda.cupy_ops import add_column_sums, contiguous, rows_of, takes_sums
+from firstlight.fast.cuda.kernel import launch, reals
 from firstlight.fast.cuda.windows import geometry
 from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
@@ -87,11 +88,11 @@ def add_gradients(
     chunk = -(-places // max(1, BLOCKS // (tiles[0] * tiles[1] * groups)))
     chunk = max(BLOCKS, -(-chunk // DEPTH) * DEPTH)
     chunks = -(-places // chunk)
-    adds = chunks == 1 and all(out.flags.c_contiguous and out.dtype == x.dtype for out in outs)
+    adds = chunks == 1 and all(takes_sums(out, x) for out in outs)
     pitch = sum(out.size for out in outs)
     at = dw, outs[-1]  # of the first part of dw and of db
     if not adds:
-        parts = np.empty_like(x, order="C", shape=(chunks, pitch))
+        parts = reals(x, (chunks, pitch))
         at = parts, parts.reshape(-1)[dw.size :]
     quads = _aligned(x, channels) + 2 * _aligned(dy, kernels)
     numbers = (*geometry(channels, x.shape[1:3], *axes), kernels, groups, chunk, pitch)
@@ -101,10 +102,7 @@ def add_gradients(
         add_column_sums(parts, *outs)
 
 
-@form(Conv2d, when=[gpu_float, few_kernels])
-class ImplicitConv2d(BlockedConv2d):
-    """Multiply patches that are never stored; one kernel for dW and db."""
-
+class _ImplicitConv2d(BlockedConv2d):
     sums = ImplicitSums()
 
     def backward(self, layer: Conv2d, dy: Array) -> Array | None:  # dy (N, oh, ow, O)
@@ -117,8 +115,13 @@ class ImplicitConv2d(BlockedConv2d):
         return self.sums.input_gradient(dy, w, layer.window, image, layer.groups)
 
 
-@form(ConvTranspose2d, when=[gpu_float, few_kernels])
-class ImplicitConvTranspose2d(BlockedConvTranspose2d):
+@form(Conv2d, when=[gpu_stored, few_kernels])
+class ImplicitConv2d(RoundedInput, _ImplicitConv2d):
+    """Multiply patches that are never stored; one kernel for dW and db."""
+
+
+@form(ConvTranspose2d, when=[gpu_stored, few_kernels])
+class ImplicitConvTranspose2d(RoundedInput, BlockedConvTranspose2d):
     """Multiply patches that are never stored."""
 
     sums = ImplicitSums()

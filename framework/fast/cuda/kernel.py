@@ -1,7 +1,8 @@
 """CUDA kernels: compile ``kernels/*.cu`` on first use, and launch them.
 
-Each file is compiled once for float and once for double, which it calls ``Real``. Common code is in
-``kernels/common.cuh``, which is prepended to each file.
+Each file is compiled for each dtype of activations, which it calls ``Stored``. It computes with
+``Real``: double if they are float64, or else float. Common code is in ``kernels/common.cuh``, which
+is prepended to each file.
 """
 
 import re
@@ -17,6 +18,7 @@ from firstlight.support.forms import forget_choices
 
 FOLDER = Path(__file__).with_name("kernels")
 REAL = {"float32": "float", "float64": "double"}
+STORED = REAL | {"float16": "Half", "bfloat16": "Bfloat16"}
 BLOCK = 256  # threads
 WARP = 32  # threads that exchange values without shared memory
 LONG = 1024  # numbers in a row that has a block to itself
@@ -31,8 +33,18 @@ def source(name: str) -> str:
 
 
 def options(dtype: str) -> tuple[str, ...]:
-    """Return the compiler options for a dtype, "float32" or "float64"."""
-    return ("--std=c++17", f"-DReal={REAL[dtype]}")
+    """Return the compiler options for a dtype of activations, such as "float32"."""
+    return ("--std=c++17", f"-DReal={REAL[real(dtype)]}", f"-DStored={STORED[dtype]}")
+
+
+def real(dtype: Any) -> str:
+    """Return the dtype that kernels compute with, "float32" or "float64", on arrays of a dtype."""
+    return "float64" if dtype == "float64" else "float32"
+
+
+def reals(like: Array, shape: int | tuple[int, ...]) -> Array:
+    """Return new memory for numbers of the dtype that kernels compute with."""
+    return np.empty_like(like, order="C", shape=shape, dtype=real(like.dtype))
 
 
 def usable(x: Array, dtype: str | None = None) -> bool:
@@ -72,7 +84,7 @@ def launch(
     ----------
     file, function : str
     like : array
-        Its dtype is ``Real``.
+        Its dtype is that of activations.
     grid : int or tuple of int
         Blocks.
     *args : array, int or float
@@ -83,13 +95,11 @@ def launch(
     defines : tuple of str
         Options for a compilation of its own, such as "-DWIDTH=64".
     """
-    dtype = like.dtype
-    passed = [
-        np.int32(a) if type(a) is int else dtype.type(a) if type(a) is float else a for a in args
-    ]
+    number = np.float64 if like.dtype == "float64" else np.float32
+    passed = [np.int32(a) if type(a) is int else number(a) if type(a) is float else a for a in args]
     grid = grid if isinstance(grid, tuple) else (grid,)
     block = block if isinstance(block, tuple) else (block,)
-    _function(file, function, dtype.name, defines)(grid, block, tuple(passed))
+    _function(file, function, like.dtype.name, defines)(grid, block, tuple(passed))
 
 
 def launch_rows(

@@ -9,7 +9,7 @@ __device__ __forceinline__ bool beats(Real x_c, Real x_t, int c, int t) {
 // right = 1 where the label has the largest logit, 0 where not, and -1 in ignored rows.
 // Twin: firstlight.nn.CrossEntropyLoss.metrics. Floor: N · C Reals read.
 extern "C" __global__ void right_rows(
-    const Real* x, const long long* labels, Real* right, int rows, int classes, long long ignored) {
+    const Stored* x, const long long* labels, Real* right, int rows, int classes, long long ignored) {
     int row = row_of_thread();
     if (row >= rows) return;
     x += (size_t)row * classes;

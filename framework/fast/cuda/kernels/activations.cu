@@ -16,8 +16,8 @@ __device__ __forceinline__ Real normal_cdf(Real x) {
     return Real(0.5) * (1 + erf(x * Real(0.70710678118654752440)));
 }
 
-// y of x. Twins: the lessons, firstlight.nn.ReLU and others. Floor: n Reals read and written.
-extern "C" __global__ void activation(const Real* x, Real* y, int kind, Real p, Real q, int n) {
+// y of x. Twins: the lessons, firstlight.nn.ReLU and others. Floor: n numbers read and written.
+extern "C" __global__ void activation(const Stored* x, Stored* y, int kind, Real p, Real q, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     Real v = x[i], du;
@@ -36,9 +36,9 @@ extern "C" __global__ void activation(const Real* x, Real* y, int kind, Real p, 
 }
 
 // dx = dy · dy/dx, from x, or for ReLU, Sigmoid and Tanh from y.
-// Twins: the lessons. Floor: 2 n Reals read, n written.
+// Twins: the lessons. Floor: 2 n numbers read, n written.
 extern "C" __global__ void activation_dx(
-    const Real* saved, const Real* dy, Real* dx, int kind, Real p, Real q, int n) {
+    const Stored* saved, const Stored* dy, Stored* dx, int kind, Real p, Real q, int n) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= n) return;
     Real v = saved[i], slope = dy[i], s, du;

@@ -6,14 +6,14 @@
 // summed so far counts less by exp(old largest - new largest) at each tile (Milakov, Gimelshein 2018).
 // Twin: firstlight.fast.blocked.attention_tiles.attend. Floor: q, k, v read, y written.
 extern "C" __global__ void attend(
-    const Real* q, const Real* k, const Real* v, Real* y, Real* stats, const Real* bias,
+    const Stored* q, const Stored* k, const Stored* v, Stored* y, Real* stats, const Real* bias,
     const unsigned* step, Attention a) {
     alignas(16) __shared__ Real k_tile[TILE * PITCH], v_tile[TILE * PITCH];
     int blocks = (a.queries + OWN - 1) / OWN, head = blockIdx.x / blocks;
     int start = blockIdx.x % blocks * OWN, first = start + threadIdx.x / 32 * 16;
     int offset = a.keys - a.queries;  // a causal query i sees the keys up to i + offset
     int stop = a.causal ? min(a.keys, start + OWN + offset) : a.keys;
-    Head<const Real> k_head = head_of(k, a.k, a, head, a.keys), v_head = head_of(v, a.v, a, head, a.keys);
+    Head<const Stored> k_head = head_of(k, a.k, a, head, a.keys), v_head = head_of(v, a.v, a, head, a.keys);
     Draw draw = draw_of(a, head, step);
     bias += head / a.heads * a.bias.n + head % a.heads * a.bias.h;
     Real own[WIDTH / 8][4], sums[WIDTH / 8][4] = {}, largest[2] = {LOWEST, LOWEST}, total[2] = {};

@@ -3,13 +3,13 @@
 //   ds = p (dp - dot), dot = Σ_d dy y      dq = scale ds k      dk = scale dsᵀ q      dv = (m p)ᵀ dy
 #include "tiles.cuh"
 
-typedef const Head<const Real>& Input;
+typedef const Head<const Stored>& Input;
 
 // dq of OWN queries from `start` on, whose keys go by in tiles.
 __device__ __forceinline__ void queries_backward(
     const Attention& a, int start, Input q, Input k, Input v, Input y, Input dy,
     const Real* largest, const Real* share, const Real* bias, Draw draw, Real* k_tile, Real* v_tile,
-    const Head<Real>& dq) {
+    const Head<Stored>& dq) {
     int first = start + threadIdx.x / 32 * 16, offset = a.keys - a.queries;
     int stop = a.causal ? min(a.keys, start + OWN + offset) : a.keys;
     Real own[WIDTH / 8][4], slope[WIDTH / 8][4], sums[WIDTH / 8][4] = {}, high[2], part[2], dot[2] = {};
@@ -48,7 +48,7 @@ __device__ __forceinline__ void queries_backward(
 __device__ __forceinline__ void keys_backward(
     const Attention& a, int start, Input q, Input k, Input v, Input y, Input dy,
     const Real* largest, const Real* share, const Real* bias, Draw draw, Real* q_tile, Real* dy_tile,
-    Real (*of_row)[TILE], const Head<Real>& dk, const Head<Real>& dv) {
+    Real (*of_row)[TILE], const Head<Stored>& dk, const Head<Stored>& dv) {
     int first = start + threadIdx.x / 32 * 16, offset = a.keys - a.queries;
     Real own[WIDTH / 8][4], value[WIDTH / 8][4], dk_sums[WIDTH / 8][4] = {}, dv_sums[WIDTH / 8][4] = {};
     read_rows(own, k, first, 1);
@@ -89,16 +89,16 @@ __device__ __forceinline__ void keys_backward(
 // Twin: firstlight.fast.blocked.attention_tiles.attend_backward. Floor: dy, q, k, v, y read, dq, dk, dv
 // written.
 extern "C" __global__ void attend_backward(
-    const Real* dy, const Real* q, const Real* k, const Real* v, const Real* y, const Real* stats, Real* dq,
-    Real* dk, Real* dv, const Real* bias, const unsigned* step, Attention a) {
+    const Stored* dy, const Stored* q, const Stored* k, const Stored* v, const Stored* y, const Real* stats,
+    Stored* dq, Stored* dk, Stored* dv, const Real* bias, const unsigned* step, Attention a) {
     alignas(16) __shared__ Real one[TILE * PITCH], other[TILE * PITCH], of_row[3][TILE];
     int of_queries = (a.queries + OWN - 1) / OWN, blocks = of_queries + (a.keys + OWN - 1) / OWN;
     int head = blockIdx.x / blocks, block = blockIdx.x % blocks;
     const Real* largest = stats + (size_t)head * a.queries;
     const Real* share = largest + (size_t)gridDim.x / blocks * a.queries;
-    Head<const Real> q_head = head_of(q, a.q, a, head, a.queries), dy_head = head_of(dy, a.dy, a, head, a.queries);
-    Head<const Real> k_head = head_of(k, a.k, a, head, a.keys), v_head = head_of(v, a.v, a, head, a.keys);
-    Head<const Real> y_head = head_of(y, a.y, a, head, a.queries);
+    Head<const Stored> q_head = head_of(q, a.q, a, head, a.queries), dy_head = head_of(dy, a.dy, a, head, a.queries);
+    Head<const Stored> k_head = head_of(k, a.k, a, head, a.keys), v_head = head_of(v, a.v, a, head, a.keys);
+    Head<const Stored> y_head = head_of(y, a.y, a, head, a.queries);
     Draw draw = draw_of(a, head, step);
     bias += head / a.heads * a.bias.n + head % a.heads * a.bias.h;
     if (block < of_queries)

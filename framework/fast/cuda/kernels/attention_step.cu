@@ -3,22 +3,22 @@
 // Each warp reads every eighth row and keeps its largest score, the sum of exponentials, and the
 // sum of values, which are put together at the end. place is on the device, because a graph repeats
 // numbers of the host.
-// Twin: firstlight.nn.MultiHeadAttention.extend. Floor: 2 place · width Reals read for each head.
+// Twin: firstlight.nn.MultiHeadAttention.extend. Floor: 2 place · width numbers read for each head.
 #define WARPS (THREADS / WARP)
 #define MOST 128  // numbers of a head
 #define LOWEST (sizeof(Real) == 4 ? Real(-1.7e38) : Real(-8.9e307))
 
 extern "C" __global__ void attend_step(
-    const Real* projected, Real* keys, Real* values, Real* y, const long long* place, Real scale,
+    const Stored* projected, Stored* keys, Stored* values, Stored* y, const long long* place, Real scale,
     int heads, int width, int capacity, long long sample, long long head, long long row) {
     __shared__ Real tops[WARPS], totals[WARPS], parts[WARPS][MOST];
     int n = blockIdx.x / heads, h = blockIdx.x % heads;
     int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
     long long own = *place;
     if (own >= capacity) return;
-    const Real* q = projected + ((size_t)n * 3 * heads + h) * width;
-    const Real *k = q + heads * width, *v = k + heads * width;
-    Real *rows_k = keys + n * sample + h * head, *rows_v = values + n * sample + h * head;
+    const Stored* q = projected + ((size_t)n * 3 * heads + h) * width;
+    const Stored *k = q + heads * width, *v = k + heads * width;
+    Stored *rows_k = keys + n * sample + h * head, *rows_v = values + n * sample + h * head;
     for (int d = threadIdx.x; d < width; d += THREADS) {
         rows_k[own * row + d] = k[d];
         rows_v[own * row + d] = v[d];

@@ -15,7 +15,7 @@ __device__ __forceinline__ Real channel_sum(Real value) {
 // parts[chunk] = means m_b (C) of the chunk's rows, and Σ (x - m_b)² (C).
 // Twin: firstlight.fast.blocked.channels.channel_moments. Floor: x read.
 extern "C" __global__ void moment_parts(
-    const Real* x, Real* parts, int rows, int channels, int chunk) {
+    const Stored* x, Real* parts, int rows, int channels, int chunk) {
     int c = blockIdx.x * blockDim.x + threadIdx.x, first = blockIdx.y * chunk;
     int stop = c < channels ? min(first + chunk, rows) : 0;
     Real sum = 0, squares = 0;
@@ -59,7 +59,7 @@ extern "C" __global__ void whole_moments(
 // y = w x̂ + b with x̂ = (x - mean) r and r = 1/√(var + eps); w and b may be absent.
 // Twin: firstlight.nn.BatchNorm.forward. Floor: x read, y written.
 extern "C" __global__ void batch_norm(
-    const Real* x, const Real* means, const Real* vars, const Real* w, const Real* b, Real* y,
+    const Stored* x, const Real* means, const Real* vars, const Real* w, const Real* b, Stored* y,
     Real eps, int rows, int channels, int chunk, int has_w, int has_b) {
     int c = blockIdx.x * blockDim.x + threadIdx.x, first = blockIdx.y * chunk;
     if (c >= channels) return;
@@ -74,7 +74,7 @@ extern "C" __global__ void batch_norm(
 // parts[chunk] = Σ dy x̂ (C) and Σ dy (C) over the chunk's rows.
 // Twin: firstlight.nn.BatchNorm.backward, dw and db. Floor: x and dy read.
 extern "C" __global__ void gradient_parts(
-    const Real* dy, const Real* x, const Real* means, const Real* vars, Real* parts, Real eps,
+    const Stored* dy, const Stored* x, const Real* means, const Real* vars, Real* parts, Real eps,
     int rows, int channels, int chunk) {
     int c = blockIdx.x * blockDim.x + threadIdx.x, first = blockIdx.y * chunk;
     int stop = c < channels ? min(first + chunk, rows) : 0;
@@ -94,14 +94,14 @@ extern "C" __global__ void gradient_parts(
 // dx = w r (dy - db/n - x̂ dw/n), or w r dy if n is 0; sums holds dw and db of the whole batch.
 // Twin: firstlight.nn.BatchNorm.backward. Floor: x and dy read, dx written.
 extern "C" __global__ void batch_norm_dx(
-    const Real* dy, const Real* x, const Real* means, const Real* vars, const Real* w,
-    const Real* sums, Real* dx, Real eps, Real n, int rows, int channels, int chunk, int has_w) {
+    const Stored* dy, const Stored* x, const Real* means, const Real* vars, const Real* w,
+    const Real* sums, Stored* dx, Real eps, Real n, int rows, int channels, int chunk, int has_w) {
     int c = blockIdx.x * blockDim.x + threadIdx.x, first = blockIdx.y * chunk;
     if (c >= channels) return;
     Real mean = means[c], r = 1 / sqrt(vars[c] + eps), scale = has_w ? w[c] * r : r;
     Real shift = n ? sums[channels + c] / n : Real(0), slope = n ? sums[c] / n * r : Real(0);
     for (int row = first + threadIdx.y; row < min(first + chunk, rows); row += blockDim.y) {
         size_t i = (size_t)row * channels + c;
-        dx[i] = scale * (n ? dy[i] - shift - (x[i] - mean) * slope : dy[i]);
+        dx[i] = scale * (n ? dy[i] - shift - (x[i] - mean) * slope : Real(dy[i]));
     }
 }

@@ -1,4 +1,5 @@
-// What all kernels share. Real is float or double. Arrays are contiguous, rows first.
+// What all kernels share. They compute with Real, float or double; activations and their gradients are
+// Stored in memory: as Real, or as one of the following two. Arrays are contiguous, rows first.
 // No kernel adds floating-point numbers by atomics: sums have a fixed order, so that the same
 // input gives the same bits each time.
 
@@ -6,6 +7,33 @@
 #define THREADS 256  // of a block that adds up together
 #define WARP 32
 #endif
+
+// float16 and bfloat16, rounded to the nearest number, of two to the even one.
+struct Half {
+    unsigned short bits;
+    Half() = default;
+#ifdef __CUDACC__
+    __device__ __forceinline__ Half(float x) { asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x)); }
+    __device__ __forceinline__ operator float() const {
+        float x;
+        asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+        return x;
+    }
+#else  // the kernel checker
+    Half(float x) : bits(kernel_round_half(x)) {}
+    operator float() const { return kernel_widen_half(bits); }
+#endif
+};
+
+struct Bfloat16 {
+    unsigned short bits;
+    Bfloat16() = default;
+    __device__ __forceinline__ Bfloat16(float x) {
+        unsigned word = __float_as_uint(x);  // the first half of a float
+        bits = x != x ? word >> 16 | 64 : (word + 0x7fff + (word >> 16 & 1)) >> 16;
+    }
+    __device__ __forceinline__ operator float() const { return __uint_as_float((unsigned)bits << 16); }
+};
 
 // A row of numbers belongs to blockDim.x threads, which add up together: a warp, or a block of
 // THREADS where rows are long (see launch_rows in kernel.py).

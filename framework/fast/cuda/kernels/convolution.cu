@@ -8,7 +8,7 @@ struct Axis {
 // matrix[(n, m, o), (i, j, c)] = x[n, row, column, c], 0 outside the image.
 // Twin: firstlight.fast.blocked.patches.patches. Floor: x read, the matrix written.
 extern "C" __global__ void im2col(
-    const Real* x, Real* matrix, int channels, int h, int oh, int kh, int sh, int dh, int bh,
+    const Stored* x, Stored* matrix, int channels, int h, int oh, int kh, int sh, int dh, int bh,
     int w, int ow, int kw, int sw, int dw, int bw, int count) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
@@ -25,14 +25,14 @@ extern "C" __global__ void im2col(
     int column = o * columns.stride + tap_x * columns.dilation - columns.before;
     bool inside = row >= 0 && row < rows.size && column >= 0 && column < columns.size;
     matrix[i] =
-        inside ? x[(((size_t)n * rows.size + row) * columns.size + column) * channels + c] : Real(0);
+        inside ? Real(x[(((size_t)n * rows.size + row) * columns.size + column) * channels + c]) : Real(0);
 }
 
 // dx[n, row, column, c] = Σ of what the windows that saw this pixel hold for it: each pixel looks
 // for its windows, tap by tap, so that nothing is added by two threads.
 // Twin: firstlight.fast.blocked.convolution.input_gradient. Floor: the matrix read, dx written.
 extern "C" __global__ void col2im(
-    const Real* matrix, Real* dx, int channels, int h, int oh, int kh, int sh, int dh, int bh,
+    const Stored* matrix, Stored* dx, int channels, int h, int oh, int kh, int sh, int dh, int bh,
     int w, int ow, int kw, int sw, int dw, int bw, int count) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;

@@ -1,12 +1,12 @@
 // Softmax and cross-entropy of logits x (N, C), with labels t and class weights w (1 without);
 // each row in a warp or in a block. With label smoothing ε, a row has the weight a = (1 - ε) w_t at
-// its label, and b_c = ε w_c / C at all classes.
+// its label, and b_c = ε w_c / C at all classes. The gradients are Reals, as a loss scale comes after.
 
 // e = exp(x - max), s = Σ e, d = w_t, g = a + Σ b, loss = a (log s - x_t) + Σ_c b_c (log s - x_c).
 // A row that does not count is taken for zeros, whatever is in it: its d, g and loss are 0.
 // Twin: firstlight.nn.CrossEntropyLoss.forward. Floor: N · C Reals read, and written once.
 extern "C" __global__ void cross_entropy_rows(
-    const Real* x, const long long* labels, const Real* w, Real* e, Real* s, Real* d, Real* g,
+    const Stored* x, const long long* labels, const Real* w, Real* e, Real* s, Real* d, Real* g,
     Real* loss, int rows, int classes, long long ignored, int has_w, Real smoothing) {
     int row = row_of_thread();
     if (row >= rows) return;
@@ -15,8 +15,8 @@ extern "C" __global__ void cross_entropy_rows(
     long long t = labels[row];
     Real of_label = t == ignored ? Real(0) : has_w ? w[t] : Real(1);
     bool counts = smoothing > 0 ? t != ignored : of_label != 0;
-    Real largest = counts ? x[0] : Real(0);
-    for (int c = threadIdx.x; counts && c < classes; c += blockDim.x) largest = max(largest, x[c]);
+    Real largest = counts ? Real(x[0]) : Real(0);
+    for (int c = threadIdx.x; counts && c < classes; c += blockDim.x) largest = max(largest, Real(x[c]));
     largest = row_max(largest);
     Real sum = 0, b_sum = 0, b_x = 0;
     for (int c = threadIdx.x; c < classes; c += blockDim.x) {

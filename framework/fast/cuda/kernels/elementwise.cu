@@ -19,9 +19,9 @@ extern "C" __global__ void dropout_mask(
 
 // y = x · m / (1 - p) with m as above, of four elements with the words of one counter. Backward draws
 // the same m from the same numbers.
-// Twin: firstlight.nn.Dropout. Floor: n Reals read and written.
+// Twin: firstlight.nn.Dropout. Floor: n numbers read and written.
 extern "C" __global__ void dropout(
-    const Real* x, Real* y, Real scale, int n, float p, const unsigned* step, unsigned call,
+    const Stored* x, Stored* y, Real scale, int n, float p, const unsigned* step, unsigned call,
     unsigned seed0, unsigned seed1, unsigned first) {
     int thread = blockIdx.x * blockDim.x + threadIdx.x;
     int start = thread / 32 * 128 + thread % 32 - (int)(first % 128);

@@ -3,7 +3,7 @@
 // sums.cu. Twin: firstlight.fast.blocked.indexing.sum_by_index. Floor: N · D Reals read, V · D written; the
 // indices are read V times, from the cache.
 extern "C" __global__ void embedding_dw(
-    const long long* index, const Real* dy, Real* partial, int count, int width, int rows,
+    const long long* index, const Stored* dy, Real* partial, int count, int width, int rows,
     int chunk) {
     int v = blockIdx.x, start = blockIdx.y * chunk, stop = min(start + chunk, count);
     for (int d = threadIdx.x; d < width; d += THREADS) {
@@ -19,7 +19,7 @@ extern "C" __global__ void embedding_dw(
 // firstlight.fast.blocked.indexing.add_by_index. Floor: N · D Reals read, and U · D read and written
 // for U different indices; the indices are read N times, from the cache.
 extern "C" __global__ void embedding_add(
-    const long long* index, const Real* dy, Real* table, int count, int width, long long skip) {
+    const long long* index, const Stored* dy, Real* table, int count, int width, long long skip) {
     __shared__ bool same[THREADS];
     int n = blockIdx.x, t = threadIdx.x;
     long long v = index[n];

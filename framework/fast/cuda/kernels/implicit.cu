@@ -12,7 +12,7 @@
 // Twin: firstlight.fast.blocked.convolution.BlockedSums.convolve.
 // Floor: x and w read, y written; 2 · size of y · kh · kw · C operations.
 extern "C" __global__ void convolve(
-    const Real* x, const Real* w, const Real* bias, Real* y, int places, int channels, int h, int oh,
+    const Stored* x, const Real* w, const Real* bias, Stored* y, int places, int channels, int h, int oh,
     int kh, int sh, int dh, int bh, int width, int ow, int kw, int sw, int dw, int bw, int kernels,
     int w_start, int w_group, int w_kernel, int w_row, int w_column, int w_channel, int y_start,
     int y_image, int y_row, int y_column, int flags) {
@@ -25,7 +25,7 @@ extern "C" __global__ void convolve(
     w += w_start + (size_t)group * w_group + (size_t)first_kernel * w_kernel;
     x += group * channels;
     int top[2], left[2];
-    const Real* image[2];
+    const Stored* image[2];
     for (int half = 0; half < 2; half++) {
         int place = first + half * 64 + line, row = place / ow;
         top[half] = place < places ? row % oh * sh - bh : -(1 << 30);  // outside of any image
@@ -42,9 +42,9 @@ extern "C" __global__ void convolve(
             for (int half = 0; half < 2; half++) {
                 int row = top[half] + i * dh, column = left[half] + j * dw;
                 bool inside = exists && row >= 0 && row < h && column >= 0 && column < width;
-                const Real* at = inside ? image[half] + (row * width + column) * pixel + c : 0;
-                if (quads) a[half] = inside ? *(const Quad*)at : Quad{};
-                else a[half].at[q] = inside ? *at : Real(0);
+                const Stored* at = inside ? image[half] + (row * width + column) * pixel + c : 0;
+                if (quads) a[half] = inside ? quad(at) : Quad{};
+                else a[half].at[q] = inside ? Real(*at) : Real(0);
             }
             const Real* at = exists && has_kernel
                 ? w + line * w_kernel + i * w_row + j * w_column + c * w_channel : 0;
@@ -71,7 +71,7 @@ extern "C" __global__ void convolve(
         multiply_tile(patches, weights, sum);
     }
     auto inside_only = [&](int place, int kernel) {
-        const Real* image = x + (size_t)(place / ow / oh) * h * width * pixel;
+        const Stored* image = x + (size_t)(place / ow / oh) * h * width * pixel;
         int top = place / ow % oh * sh - bh, left = place % ow * sw - bw;
         Real total = 0;
         for (int k = 0; k < size; k++) {
@@ -89,7 +89,7 @@ extern "C" __global__ void convolve(
     for (int i = 0; i < 8; i++) {
         int place = first + line_of(i), row = place / ow;
         if (place >= places || kernel >= kernels) continue;
-        Real* at = y + y_start + (size_t)(row / oh) * y_image + row % oh * y_row +
+        Stored* at = y + y_start + (size_t)(row / oh) * y_image + row % oh * y_row +
             place % ow * y_column + group * kernels + kernel;
 #pragma unroll
         for (int j = 0; j < 4; j++) {
@@ -97,7 +97,8 @@ extern "C" __global__ void convolve(
             if (again) sum[i].at[j] = inside_only(place, kernel + j - first_kernel);
             if (has_bias) sum[i].at[j] += bias[group * kernels + kernel + j];
         }
-        if (kernels % 4 == 0) *(Quad*)at = sum[i];
+        if (kernels % 4 == 0)
+            *(StoredQuad*)at = {{sum[i].at[0], sum[i].at[1], sum[i].at[2], sum[i].at[3]}};
         else for (int j = 0; j < 4; j++) if (kernel + j < kernels) at[j] = sum[i].at[j];
     }
 }

@@ -2,9 +2,9 @@
 
 // x̂ = (x - mean) r with r = 1/√(var + eps), y = w x̂ + b; w and b may be absent (has_w, has_b = 0). With
 // an array to add, h = x + added takes the place of x.
-// Twins: firstlight.nn.LayerNorm.forward, forward_sum. Floor: N · D Reals read and written, with a sum twice.
+// Twins: firstlight.nn.LayerNorm.forward, forward_sum. Floor: N · D numbers read and written, with a sum twice.
 extern "C" __global__ void layer_norm(
-    const Real* x, const Real* added, Real* h, const Real* w, const Real* b, Real* y, Real* means,
+    const Stored* x, const Stored* added, Stored* h, const Real* w, const Real* b, Stored* y, Real* means,
     Real* rstd, Real eps, int rows, int width, int has_added, int has_w, int has_b) {
     int row = row_of_thread();
     if (row >= rows) return;
@@ -31,10 +31,10 @@ extern "C" __global__ void layer_norm(
 // dx = r (g - mean(g) - x̂ mean(g x̂)) + dh with g = dy w and dh, if there is one, and the sums of
 // dy x̂ and of dy over a chunk of rows, parts[chunk, :]. A block takes a chunk: its rows first, and
 // then its columns, which it reads from the cache.
-// Twins: firstlight.nn.LayerNorm.backward, backward_sum. Floor: 2 N · D Reals read, 3 with dh; N · D written.
+// Twins: firstlight.nn.LayerNorm.backward, backward_sum. Floor: 2 N · D numbers read, 3 with dh; N · D written.
 extern "C" __global__ void layer_norm_backward(
-    const Real* dy, const Real* x, const Real* dh, const Real* means, const Real* rstd, const Real* w,
-    Real* dx, Real* parts, int rows, int width, int chunk, int has_dh, int has_w, int has_b) {
+    const Stored* dy, const Stored* x, const Stored* dh, const Real* means, const Real* rstd, const Real* w,
+    Stored* dx, Real* parts, int rows, int width, int chunk, int has_dh, int has_w, int has_b) {
     int first = blockIdx.x * chunk, stop = min(first + chunk, rows);
     for (int row = first + threadIdx.y; row < stop; row += blockDim.y) {
         size_t start = (size_t)row * width;

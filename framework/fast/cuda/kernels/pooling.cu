@@ -3,7 +3,7 @@
 // y = largest pixel of each window, place = i · kw + j of the first such, of NaN the last.
 // Twin: firstlight.fast.blocked.pooling.max_pool2d. Floor: x read, y and place written.
 extern "C" __global__ void max_pool(
-    const Real* x, Real* y, unsigned char* place, int channels, int h, int oh, int kh, int sh,
+    const Stored* x, Stored* y, unsigned char* place, int channels, int h, int oh, int kh, int sh,
     int dh, int bh, int w, int ow, int kw, int sw, int dw, int bw, int count) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;
@@ -29,7 +29,7 @@ extern "C" __global__ void max_pool(
 // dx = Σ of dy over the windows whose largest pixel this was.
 // Twin: firstlight.fast.blocked.pooling.max_pool2d_dx. Floor: dy and place read, dx written.
 extern "C" __global__ void max_pool_dx(
-    const Real* dy, const unsigned char* place, Real* dx, int channels, int h, int oh, int kh,
+    const Stored* dy, const unsigned char* place, Stored* dx, int channels, int h, int oh, int kh,
     int sh, int dh, int bh, int w, int ow, int kw, int sw, int dw, int bw, int count) {
     int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= count) return;

@@ -8,6 +8,15 @@ struct alignas(16) Quad {
     Real at[4];
 };
 
+struct alignas(sizeof(Stored) < 4 ? 8 : 16) StoredQuad {
+    Stored at[4];
+};
+
+__device__ __forceinline__ Quad quad(const Stored* at) {
+    StoredQuad q = *(const StoredQuad*)at;
+    return {{q.at[0], q.at[1], q.at[2], q.at[3]}};
+}
+
 __device__ __forceinline__ int line_of(int i) { return i / 4 * 64 + threadIdx.x / 16 * 4 + i % 4; }
 
 __device__ __forceinline__ void multiply_tile(

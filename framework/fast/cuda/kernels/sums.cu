@@ -4,9 +4,9 @@
 // out[chunk, c] = Σ a[row, c] over the chunk's rows; added to out if adds.
 // A block takes WARP columns; its warps take turns with the rows of the chunk, and their sums are
 // added in their order. Columns from split on belong to more. Twin: add_column_sums.
-// Floor: rows · columns Reals read.
+// Floor: rows · columns numbers read.
 extern "C" __global__ void column_sums(
-    const Real* a, Real* out, Real* more, int split, int rows, int columns, int chunk, int adds) {
+    const Stored* a, Real* out, Real* more, int split, int rows, int columns, int chunk, int adds) {
     __shared__ Real parts[THREADS / WARP][WARP];
     int c = blockIdx.x * blockDim.x + threadIdx.x;
     int start = blockIdx.y * chunk, stop = min(start + chunk, rows);

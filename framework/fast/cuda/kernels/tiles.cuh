@@ -39,8 +39,8 @@ __device__ __forceinline__ Head<T> head_of(T* array, Strides s, const Attention&
     return {array + head / a.heads * s.n + head % a.heads * s.h, s.row, rows, a.width};
 }
 
-__device__ __forceinline__ Real number(const Head<const Real>& x, int i, int d) {
-    return i < x.rows && d < x.width ? x.at[i * x.row + d] : Real(0);
+__device__ __forceinline__ Real number(const Head<const Stored>& x, int i, int d) {
+    return i < x.rows && d < x.width ? Real(x.at[i * x.row + d]) : Real(0);
 }
 
 __device__ __forceinline__ int row_of(int i) { return threadIdx.x % 32 / 4 + i / 2 * 8; }
@@ -125,11 +125,11 @@ __device__ __forceinline__ void multiply(const Real (&a)[K][4], const Real* tile
 }
 
 // Read rows first ... first + 15 of a head.
-__device__ __forceinline__ void read_rows(Real (&x)[WIDTH / 8][4], Head<const Real> head, int first, Real scale) {
+__device__ __forceinline__ void read_rows(Real (&x)[WIDTH / 8][4], Head<const Stored> head, int first, Real scale) {
     EACH(j, WIDTH / 8) EACH(i, 4) x[j][i] = rounded(scale * number(head, first + row_of(i), column_of(j, i)));
 }
 
-__device__ __forceinline__ void write_rows(Head<Real> head, int first, const Real (&x)[WIDTH / 8][4], Real scale) {
+__device__ __forceinline__ void write_rows(Head<Stored> head, int first, const Real (&x)[WIDTH / 8][4], Real scale) {
     EACH(j, WIDTH / 8) EACH(i, 4) {
         int row = first + row_of(i), d = column_of(j, i);
         if (row < head.rows && d < head.width) head.at[row * head.row + d] = scale * x[j][i];
@@ -137,7 +137,7 @@ __device__ __forceinline__ void write_rows(Head<Real> head, int first, const Rea
 }
 
 // Read rows first ... first + TILE - 1 into shared memory, the whole block.
-__device__ __forceinline__ void read_tile(Real* tile, Head<const Real> head, int first, Real scale) {
+__device__ __forceinline__ void read_tile(Real* tile, Head<const Stored> head, int first, Real scale) {
     for (int i = threadIdx.x; i < TILE * WIDTH; i += blockDim.x)
         tile[i / WIDTH * PITCH + i % WIDTH] = rounded(scale * number(head, first + i / WIDTH, i % WIDTH));
 }

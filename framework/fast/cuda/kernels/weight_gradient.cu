@@ -9,7 +9,7 @@
 // Twin: firstlight.fast.blocked.convolution.BlockedSums.add_weight_gradient.
 // Floor: x and dy read, the parts written; 2 · size of dy · kh · kw · C operations.
 extern "C" __global__ void weight_gradient(
-    const Real* x, const Real* dy, Real* dw, Real* db, int places, int channels, int h, int oh,
+    const Stored* x, const Stored* dy, Real* dw, Real* db, int places, int channels, int h, int oh,
     int kh, int sh, int dh, int bh, int width, int ow, int kw, int sw, int dil, int bw, int kernels,
     int groups, int chunk, int pitch, int has_db, int adds, int quads) {
     __shared__ Real patches[DEPTH][LINES + 4], slopes[DEPTH][KERNELS + 4];
@@ -35,10 +35,10 @@ extern "C" __global__ void weight_gradient(
                 int row = u * sh + down[q], column = v * sw + right[q];
                 bool inside = exists && k + q < size && row >= 0 && row < h && column >= 0 &&
                     column < width;
-                const Real* at =
+                const Stored* at =
                     inside ? x + ((size_t)(n * h + row) * width + column) * pixel + channel[q] : 0;
-                if (quads & 1) a[half] = at ? *(const Quad*)at : Quad{};
-                else a[half].at[q] = at ? *at : Real(0);
+                if (quads & 1) a[half] = at ? quad(at) : Quad{};
+                else a[half].at[q] = at ? Real(*at) : Real(0);
                 if (quads & 1) break;
             }
             v += 8 % ow, u += 8 / ow % oh, n += 8 / ow / oh;  // the place of the next load
@@ -46,9 +46,9 @@ extern "C" __global__ void weight_gradient(
             if (u >= oh) u -= oh, n++;
         }
         int line = place + threadIdx.x / 16;
-        const Real* at = line < stop ? dy + (size_t)line * all + group * kernels + o : 0;
-        if (quads & 2) b = at && o < kernels ? *(const Quad*)at : Quad{};
-        else for (int q = 0; q < 4; q++) b.at[q] = at && o + q < kernels ? at[q] : Real(0);
+        const Stored* at = line < stop ? dy + (size_t)line * all + group * kernels + o : 0;
+        if (quads & 2) b = at && o < kernels ? quad(at) : Quad{};
+        else for (int q = 0; q < 4; q++) b.at[q] = at && o + q < kernels ? Real(at[q]) : Real(0);
     };
     Quad sum[8] = {};
     Real total = 0;
