@@ -30,7 +30,8 @@ def is_layer_form(form):
 
 def on_gpu(form):
     """Return True if a form is one for CuPy's arrays."""
-    return bool({conditions.gpu_float, conditions.gpu_float_weight} & {*form.when})
+    ours = {conditions.gpu_float, conditions.gpu_stored, conditions.gpu_float_weight}
+    return not ours.isdisjoint(form.when)
 
 
 def pairs(chosen, cases=CASES, inside=True):

@@ -44,7 +44,7 @@ def compiled(code, *options):
 
 
 @pytest.mark.parametrize("architecture", slow_but(["sm_80", "sm_90"], "sm_90"))
-@pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], "float32"))
+@pytest.mark.parametrize("dtype", slow_but(list(kernel.STORED), "float32"))
 @pytest.mark.parametrize("name", FILES)
 def test_a_kernel_compiles(name, dtype, architecture, *defines):
     options = (*kernel.options(dtype), *defines, f"--gpu-architecture={architecture}")
