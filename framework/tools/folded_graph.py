@@ -7,11 +7,7 @@ from itertools import groupby
 
 from firstlight.tools.layer_graph import Node
 
-# They change no numbers in evaluation, or the shape alone.
-HIDDEN = {
-    *("Dropout", "Dropout2d", "Identity", "reshape", "getitem", "transpose", "swapaxes", "ravel"),
-    *("squeeze", "expand_dims", "broadcast_to", "astype", "copy"),
-}
+HIDDEN = ("Dropout", "Dropout2d", "Identity")  # they change no numbers in evaluation
 BLOCK = re.compile(r"(?P<block>(?:[^/]+/)*?(?P<kind>\w+?)_\d+)/")
 
 
@@ -35,7 +31,7 @@ class Block:
 def folded(nodes: Sequence[Node]) -> list[Block]:
     """Return the nodes of a graph in blocks, equal neighbours folded into one.
 
-    Losses, and what changes no numbers in evaluation, such as dropout and reshaping, are left out.
+    Losses, and what changes no numbers in evaluation, such as dropout, are left out.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from firstlight.tools.tracing.traced import Trace, Traced, holds_traced, plain
 
 
 def record(
-    module: Module, inputs: Any, is_step: Callable[[Module], bool]
+    module: Module, inputs: Any, is_step: Callable[[Module], bool], constants: bool = False
 ) -> tuple[Trace, Any, Any]:
     """Run a module in evaluation mode, by its lessons, and record what it computes.
 
@@ -26,6 +26,8 @@ def record(
         Arguments of forward: arrays, None, or tuples of them.
     is_step : callable
         Returns True for a layer that is one step; what others compute are steps of their own.
+    constants : bool
+        Record layers that are applied to constants alone, too.
 
     Returns
     -------
@@ -37,7 +39,11 @@ def record(
         for part in module.modules():
             part.training, part._stack = False, None
         for name, part in list(_parts(module, "", set(), is_step)):
-            part.forward = (_as_step if is_step(part) else _as_scope)(trace, name, part)
+            part.forward = (
+                _as_step(trace, name, part, constants)
+                if is_step(part)
+                else _as_scope(trace, name, part)
+            )
         given = _traced(trace, inputs)
         return trace, given, module(*given)
 
@@ -48,13 +54,13 @@ def _traced(trace, value):
     return value if value is None else trace.traced(value)
 
 
-def _as_step(trace, name, part):
+def _as_step(trace, name, part, constants):
     """Return the forward of a layer that becomes one step, with its state if it keeps one."""
     forward = part.forward
 
     def run(*inputs, **options):
         y = forward(*plain(inputs), **plain(options))
-        if not holds_traced((inputs, options)):
+        if not (constants or holds_traced((inputs, options))):
             return y
         trace.scopes.append(name)
         try:

@@ -94,15 +94,12 @@ class Trace:
 
     def record(self, name: str, args: Any, options: Any, result: Any, layer: Any = None) -> Any:
         """Append a step; return its result with `Traced` arrays in place of arrays."""
-        if not _holds_array(result):
-            return result
-        many = isinstance(result, (tuple, list))
-        outputs = [self.traced(value) for value in (result if many else [result])]
-        refs = [output.ref for output in outputs]
-        self.steps.append(
-            Step(name, layer, self.scopes[-1], referred(args), referred(options), refs, _caller())
-        )
-        return type(result)(outputs) if many else outputs[0]
+        found = mapped(result, (np.ndarray, np.generic), self.traced)
+        refs = refs_in(referred(found))
+        if refs:
+            args, options = referred((args, options))
+            self.steps.append(Step(name, layer, self.scopes[-1], args, options, refs, _caller()))
+        return found
 
     def read(self, array: Traced, what: str) -> Any:
         """Return the numbers of an array that Python's own code asks for, and note it."""
@@ -256,7 +253,7 @@ def referred(value: Any) -> Any:
     return mapped(value, Traced, lambda array: array.ref)
 
 
-def mapped(value: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+def mapped(value: Any, kind: type | tuple[type, ...], change: Callable[[Any], Any]) -> Any:
     """Return a value with all of a kind changed, in lists, tuples and dicts too."""
     if isinstance(value, kind):
         return change(value)
@@ -283,12 +280,6 @@ def refs_in(value: Any) -> list[Ref]:
     return (
         [r for part in parts for r in refs_in(part)] if type(value) in (tuple, list, dict) else []
     )
-
-
-def _holds_array(result):
-    if isinstance(result, (tuple, list)):
-        return bool(result) and all(isinstance(r, (np.ndarray, np.generic)) for r in result)
-    return isinstance(result, (np.ndarray, np.generic))
 
 
 def _caller():

@@ -95,6 +95,39 @@ def test_sums_into_a_part_of_an_array_are_found():
     assert nodes["head"].inputs == ["concatenate"]
 
 
+def test_a_layer_that_is_applied_to_constants_is_a_node():
+    class Places(fl.Module):
+        def __init__(self):
+            self.token, self.place = nn.Embedding(20, 4), nn.Embedding(16, 4)
+
+        def forward(self, x):
+            return self.token(x) + self.place(np.arange(x.shape[1]))
+
+    nodes = model_graph(Places(), TOKENS)
+    assert [node.name for node in nodes] == ["input", "token", "place", "add"]
+    assert nodes[-1].inputs == ["token", "place"]
+
+
+def test_outputs_in_nested_tuples_are_found():
+    class Pair(fl.Module):
+        def __init__(self):
+            self.layer = Inner()
+
+        def forward(self, x):
+            y, (_, z) = self.layer(x)
+            return y * z
+
+    class Inner(fl.Module):
+        def forward(self, x):
+            return x + 1, (x, x - 1)
+
+    nodes = model_graph(Pair(), SERIES)
+    assert [(n.name, n.inputs) for n in nodes[1:]] == [
+        ("layer", ["input"]),
+        ("multiply", ["layer"]),
+    ]
+
+
 def test_a_layer_that_runs_twice_is_two_nodes():
     class Twice(fl.Module):
         def __init__(self):
