@@ -86,7 +86,7 @@ def joined(name: str, graph: Graph, shape: Any, arrays: Sequence[Any], axis: int
 def astype(graph: Graph, shape: Any, x: Value, dtype: np.dtype[Any]) -> Value:
     """Return x itself: everything is float32."""
     if dtype.kind != "f":
-        raise UntraceableError(f"to {dtype} has no form in JavaScript")
+        raise UntraceableError(f"makes {dtype} of an array, where JavaScript has float32")
     return x
 
 

@@ -137,6 +137,8 @@ def _write(graph: Graph, step: Step, values: dict[Ref, Value], shapes: list[Any]
     try:
         args, options = mapped((step.args, step.options), Ref, values.__getitem__)
         if step.layer is None:
+            if step.name not in OPERATIONS:
+                raise UntraceableError("has no form in JavaScript")
             return OPERATIONS[step.name](graph, shape, *args, **options)
         if isinstance(step.layer, WITHOUT_EFFECT):
             return args[0]
@@ -146,5 +148,6 @@ def _write(graph: Graph, step: Step, values: dict[Ref, Value], shapes: list[Any]
             raise UntraceableError("takes options")
         return graph.add(describe(step.layer), {}, args, shape)
     except (KeyError, TypeError) as error:
-        why = str(error) if type(error) is UntraceableError else "has no form in JavaScript"
+        known = isinstance(error, UntraceableError)
+        why = str(error) if known else "has no form in JavaScript with these inputs"
         raise UntraceableError(f"{step} {why}") from error
