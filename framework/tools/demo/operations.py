@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from firstlight.tools.demo.known_layers import Description
 from firstlight.tools.tracing.symbolic import Dim
 from firstlight.tools.tracing.traced import UntraceableError
 
@@ -36,7 +37,7 @@ class Value(NamedTuple):
 
 def elementwise(name: str, graph: Graph, shape: Any, *inputs: Any) -> Value:
     """Apply a function to each number; `matmul` is one for matrices."""
-    return graph.add(name, {}, inputs, shape)
+    return graph.add(Description(name), inputs, shape)
 
 
 def reshape(graph: Graph, shape: Any, x: Value, *_: Any, **__: Any) -> Value:
@@ -49,13 +50,13 @@ def reshape(graph: Graph, shape: Any, x: Value, *_: Any, **__: Any) -> Value:
             new[axis] = 0
     if any(isinstance(n, Dim) for n in new):
         raise UntraceableError("moves an axis whose length varies")
-    return graph.add("reshape", {"shape": new}, [x], shape)
+    return graph.add(Description("reshape", {"shape": new}), [x], shape)
 
 
 def transpose(graph: Graph, shape: Any, x: Value, axes: Sequence[int] | None = None) -> Value:
     """Put the axes into another order."""
     order = [axis % len(x.shape) for axis in axes or reversed(range(len(x.shape)))]
-    return graph.add("transpose", {"axes": order}, [x], shape)
+    return graph.add(Description("transpose", {"axes": order}), [x], shape)
 
 
 def swapaxes(graph: Graph, shape: Any, x: Value, axis1: int, axis2: int) -> Value:
@@ -73,14 +74,14 @@ def reduced(
     axes = [n % len(x.shape) for n in ([every] if isinstance(every, int) else every)]
     if 0 in axes:
         raise UntraceableError(f"takes the {name} over samples")
-    return graph.add(name, {"axes": axes, "keepdims": keepdims}, [x], shape)
+    return graph.add(Description(name, {"axes": axes, "keepdims": keepdims}), [x], shape)
 
 
 def joined(name: str, graph: Graph, shape: Any, arrays: Sequence[Any], axis: int = 0) -> Value:
     """Join arrays; JavaScript repeats one with a single sample."""
     if axis % len(shape) == 0:
         raise UntraceableError("joins arrays along the axis of samples")
-    return graph.add(name, {"axis": axis % len(shape)}, arrays, shape)
+    return graph.add(Description(name, {"axis": axis % len(shape)}), arrays, shape)
 
 
 def astype(graph: Graph, shape: Any, x: Value, dtype: np.dtype[Any]) -> Value:
@@ -92,7 +93,7 @@ def astype(graph: Graph, shape: Any, x: Value, dtype: np.dtype[Any]) -> Value:
 
 def zeros_like(graph: Graph, shape: Any, x: Value) -> Value:
     """Return 0 x."""
-    return graph.add("multiply", {}, [x, np.float32(0)], shape)
+    return graph.add(Description("multiply"), [x, np.float32(0)], shape)
 
 
 def arange(graph: Graph, shape: Any, stop: Any, **_: Any) -> Value:
@@ -100,17 +101,19 @@ def arange(graph: Graph, shape: Any, stop: Any, **_: Any) -> Value:
     lengths = graph.nodes[0].shape
     if stop not in lengths:
         raise UntraceableError("counts to what is not the length of an axis of the input")
-    return graph.add("arange", {"axis": lengths.index(stop)}, [Value(0, lengths)], shape)
+    return graph.add(
+        Description("arange", {"axis": lengths.index(stop)}), [Value(0, lengths)], shape
+    )
 
 
 def getitem(graph: Graph, shape: Any, x: Value, key: Any) -> Value:
     """Take a part of an array."""
-    return graph.add("take", {"key": _key(key, len(x.shape))}, [x], shape)
+    return graph.add(Description("take", {"key": _key(key, len(x.shape))}), [x], shape)
 
 
 def setitem(graph: Graph, shape: Any, x: Value, key: Any, new: Any, _: Any) -> Value:
     """Put numbers into a part of an array."""
-    return graph.add("put", {"key": _key(key, len(x.shape))}, [x, new], shape)
+    return graph.add(Description("put", {"key": _key(key, len(x.shape))}), [x, new], shape)
 
 
 ELEMENTWISE = (

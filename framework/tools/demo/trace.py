@@ -59,13 +59,10 @@ class Graph:
         self.output: int = 0
         self.path: str = ""  # of the module whose steps are written
 
-    def add(
-        self, layer: str | Description, settings: dict[str, Any], inputs: Iterable[Any], shape: Any
-    ) -> Value:
+    def add(self, description: Description, inputs: Iterable[Any], shape: Any) -> Value:
         """Append a node, and return its output; inputs that are no `Value` become constants."""
         indices = [None if x is None else self._value(x).node for x in inputs]
-        found = layer if isinstance(layer, Description) else Description(layer, settings)
-        self.nodes.append(Node(self.path, found, indices, shape))
+        self.nodes.append(Node(self.path, description, indices, shape))
         return Value(len(self.nodes) - 1, shape)
 
     def _value(self, item: Any) -> Value:
@@ -81,7 +78,7 @@ class Graph:
             raise UntraceableError("takes an argument that is no array")
         kept = np.where(array, 0, -np.inf) if array.dtype == bool else array
         kept = kept.astype("float32", copy=False)
-        return self.add(Description("constant", {}, {"value": kept}), {}, [], kept.shape)
+        return self.add(Description("constant", {}, {"value": kept}), [], kept.shape)
 
 
 def trace(model: Module, x: Array, other: Array) -> Graph:
@@ -146,7 +143,7 @@ def _write(graph: Graph, step: Step, values: dict[Ref, Value], shapes: list[Any]
             args = args[:-1]
         if any(option is not None for option in options.values()):
             raise UntraceableError("takes options")
-        return graph.add(describe(step.layer), {}, args, shape)
+        return graph.add(describe(step.layer), args, shape)
     except (KeyError, TypeError) as error:
         known = isinstance(error, UntraceableError)
         why = str(error) if known else "has no form in JavaScript with these inputs"
