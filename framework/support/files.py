@@ -54,6 +54,10 @@ def replacing(path: PathLike) -> Iterator[Path]:
         The path is in the folder of a run that another process has taken over.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            errno.EISDIR, "expected the name of a file, got a folder", str(path)
+        )
     temporary = _make_temporary(path)
     mode = temporary.stat().st_mode
     try:
@@ -150,8 +154,18 @@ def working_directory() -> Path | None:
 
 
 def made_room(path: PathLike) -> Path:
-    """Create the folder of a file that a user requested, and return the file's path."""
+    """Create the folder of a file that a user requested, and return the file's path.
+
+    Raises
+    ------
+    OSError
+        A folder of the path is a file, or as the system reports it.
+    """
     path = Path(path)
+    for parent in path.parents:
+        if parent.is_file():
+            told = f"{parent} is a file, so it cannot be a folder for it; choose another path"
+            raise NotADirectoryError(errno.ENOTDIR, told, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -258,6 +272,9 @@ def _make_temporary(path):
             return temporary
         except FileExistsError:
             continue
+        except OSError as error:
+            error.filename = str(path)  # the name that the user knows
+            raise
 
 
 def _sync(path, flags):
