@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.support import forms
+from firstlight.support import forms, rng
 from firstlight.support.array import Array
 from firstlight.support.extras import installed
 from firstlight.support.summary import undisturbed
@@ -39,7 +39,7 @@ def check(
     Raises
     ------
     ValueError
-        It is above 1e-5.
+        It is above 1e-5, or outputs are random.
     """
     worst, run = 0.0, Runner(model)
     trials = [{name: pair[which] for name, pair in sizes.items()} for which in (0, 1)]
@@ -50,6 +50,7 @@ def check(
             value.name: array for value, array in zip(written.inputs, leaves(given), strict=True)
         }
         expected = leaves(_evaluated(module, given))
+        _refuse_chance(who, expected, leaves(_evaluated(module, given, redrawn=True)))
         try:
             found = run(feeds)
         except Exception as error:  # of any kind
@@ -68,6 +69,12 @@ def check(
                     f"its largest number; {first_difference(model, shaped, written)}. "
                     "Nothing was written"
                 )
+    if any(np.isnan(output).any() for output in expected if output.dtype.kind == "f"):
+        warnings.warn(
+            f"{who}: outputs are NaN, in the file as in NumPy; if the weights have diverged, "
+            "choose an earlier checkpoint",
+            stacklevel=4,
+        )
     if run.refusal:
         warnings.warn(
             f"{who}: {run.refusal}; ONNX's own evaluator was used. For float64, which only some "
@@ -77,8 +84,24 @@ def check(
     return run.name, worst
 
 
-def _evaluated(module, given):
+def _refuse_chance(who, outputs, again):
+    """Raise a ValueError if a second pass, with other random numbers, has other outputs."""
+    if any(
+        difference(other, output) > TOLERANCE for output, other in zip(outputs, again, strict=True)
+    ):
+        raise ValueError(
+            f"{who}: forward draws random numbers in evaluation mode, and a file would repeat "
+            "those of one pass; draw them only `if self.training:`, or pass them as an input. "
+            "Nothing was written"
+        )
+
+
+def _evaluated(module, given, redrawn=False):
     with undisturbed(module), forms.only():
+        if redrawn:
+            np.random.random(997)  # noqa: NPY002  a user's code may draw from this stream
+            for name in rng.STREAMS:
+                rng.stream(name).random(997)
         module.eval()
         return module(*given)
 

@@ -15,7 +15,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.backend import to_host
 from firstlight.support.extras import require
-from firstlight.support.files import PathLike, replacing
+from firstlight.support.files import PathLike, made_room, replacing
 from firstlight.tools.onnx import converters  # noqa: F401  registers them
 from firstlight.tools.onnx.check import check
 from firstlight.tools.onnx.graph import Graph, Value, Written
@@ -82,6 +82,8 @@ def to_onnx(
 
     Raises
     ------
+    TypeError
+        x is a dict.
     ValueError
         The name ends otherwise; the model does not fit into a file; a result differs from NumPy's,
         and the first layer that does is named; the result depends on the batch size or on values
@@ -106,8 +108,7 @@ def to_onnx(
     written = _written(who, shaped, given, outputs, module)
     model = make_model(written, module, metadata or {})
     runtime, error = check(who, module, model, shaped, written, samples, sizes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with replacing(made_room(path)) as temporary:
         temporary.write_bytes(model.SerializeToString())
     inputs, outputs = (
         {v.name: tuple(map(shown, v.shape)) for v in values}
@@ -137,6 +138,11 @@ def _on_host(module, x):
 def _hosted(value):
     if isinstance(value, (tuple, list)):
         return tuple(map(_hosted, value))
+    if isinstance(value, Mapping):
+        raise TypeError(
+            "to_onnx: expected x, an array, or a tuple of arrays for several arguments of forward, "
+            "got a dict; give forward an argument for each of its entries"
+        )
     return value if value is None else np.asarray(to_host(value))
 
 

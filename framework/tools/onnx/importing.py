@@ -263,6 +263,8 @@ class Loader:
 
         found = next((a for a in node.attribute if a.name == name), None)
         value = default if found is None else helper.get_attribute_value(found)
+        if isinstance(value, float):
+            return float(str(np.float32(value)))  # 1e-05, not 9.999999747378752e-06
         return value.decode() if isinstance(value, bytes) else value
 
     def constant(self, node: Any, index: int) -> Any:

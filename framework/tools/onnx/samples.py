@@ -33,9 +33,10 @@ class Samples:
     def __init__(self, inputs: Any) -> None:
         first = inputs[0]
         if not isinstance(first, np.ndarray) or first.ndim < 1 or not first.size:
+            got = f"shape {first.shape}" if isinstance(first, np.ndarray) else type(first).__name__
             raise ValueError(
-                "to_onnx: expected x, a batch of one sample or more, got "
-                f"{getattr(first, 'shape', first)!r}; pass e.g. x[:1]"
+                f"to_onnx: expected x, an array of one sample or more, got {got}; pass e.g. x[:1], "
+                "and for several inputs of forward a tuple of arrays"
             )
         self.inputs: Any = inputs
         self.first: Array = first
@@ -68,8 +69,9 @@ class Samples:
             return self.rng.random(shape) < 0.5
         if value.dtype.kind in "iu":
             return self.rng.choice(value.ravel(), shape)
-        spread = float(np.std(value[np.isfinite(value)])) or 1.0
-        return (np.mean(value) + spread * self.rng.standard_normal(shape)).astype(value.dtype)
+        finite = value[np.isfinite(value)]
+        mean, spread = (float(finite.mean()), float(finite.std())) if finite.size else (0.0, 0.0)
+        return (mean + (spread or 1.0) * self.rng.standard_normal(shape)).astype(value.dtype)
 
     def _shape(self, value: Array, sizes: dict[str, int]) -> tuple[int, ...]:
         """Return the shape of an input with the given sizes."""

@@ -245,3 +245,8 @@ def test_bad_files(tmp_path):
     done = to_onnx(nn.LSTM(3, 4), tmp_path / "two.onnx", (floats(2, 5, 3), (floats(1, 2, 4),) * 2))
     with pytest.raises(ValueError, match="expected one input and one output, got 3 and 1"):
         from_onnx(done.path)
+
+
+def test_settings_are_those_that_were_written(tmp_path):
+    done = to_onnx(nn.BatchNorm1d(3, eps=1e-5), tmp_path / "m.onnx", floats(2, 3))
+    assert "eps=1e-05" in repr(from_onnx(done.path))  # not 9.999999747378752e-06

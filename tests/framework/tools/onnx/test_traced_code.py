@@ -270,10 +270,14 @@ def test_bad_arguments(tmp_path, monkeypatch):
         ValueError, match=r"Linear.to_onnx: expected a file name that ends in .onnx"
     ):
         net.to_onnx(tmp_path / "net.pt", floats(2, 4))
-    with pytest.raises(ValueError, match="a batch of one sample or more, got"):
+    with pytest.raises(ValueError, match="an array of one sample or more, got shape"):
         net.to_onnx(tmp_path / "net.onnx", floats(0, 4))
     with pytest.raises(ValueError, match="in_features.*got shape"):
         net.to_onnx(tmp_path / "net.onnx", floats(2, 5))
+    with pytest.raises(ValueError, match="an array of one sample or more, got tuple; pass"):
+        net.to_onnx(tmp_path / "net.onnx", [[0.0] * 4] * 2)
+    with pytest.raises(TypeError, match="expected x, an array.*got a dict; give forward"):
+        net.to_onnx(tmp_path / "net.onnx", {"x": floats(2, 4)})
     monkeypatch.setattr("firstlight.tools.onnx.exporting.LARGEST", 30)
     with pytest.raises(ValueError, match="an ONNX file holds less than 2 GiB"):
         net.to_onnx(tmp_path / "net.onnx", floats(2, 4))
@@ -293,3 +297,24 @@ def test_metadata_say_what_the_file_is(tmp_path):
     assert json.loads(found["preprocessing"])["inputs"]["scale"]["high"] == 16
     assert json.loads(found["inputs"]) == {"input": {"shape": ["N", 8, 8, 1], "dtype": "float32"}}
     assert model.opset_import[0].version == 20
+
+
+@pytest.mark.parametrize(
+    "draw", [np.random.normal, lambda size: fl.rng.stream("init").normal(0, 1, size)]
+)
+def test_random_outputs_are_refused(draw, tmp_path):
+    noisy = Of(lambda layers, x: x + draw(size=4).astype("float32"))
+    with pytest.raises(ValueError, match="draws random numbers in evaluation mode"):
+        to_onnx(noisy, tmp_path / "m.onnx", floats(2, 4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_that_are_not_finite(tmp_path):
+    net = nn.Linear(4, 2)
+    x = floats(3, 4)
+    x[0] = np.nan  # an example only
+    assert net.to_onnx(tmp_path / "net.onnx", x).error > 0  # of other numbers than NaN
+    assert net.to_onnx(tmp_path / "net.onnx", x * np.nan).error > 0
+    net.weight.data[0, 0] = np.nan
+    with pytest.warns(UserWarning, match="outputs are NaN, in the file as in NumPy"):
+        net.to_onnx(tmp_path / "net.onnx", floats(3, 4))
