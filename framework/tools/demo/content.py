@@ -96,16 +96,28 @@ def predictions(model: Module, x: Array) -> Array:
 def score(model: Module, content: Content, classes: Any, outputs: Array) -> tuple[str, float]:
     """Return the name of what is measured, accuracy or loss, and its value."""
     if classes is not None:
-        return "accuracy", float(np.mean(chosen(outputs) == content.y))
+        return "accuracy", float(np.mean(chosen(outputs, len(classes)) == content.y))
     usual = nn.CrossEntropyLoss if content.kind == "text" else nn.MSELoss
     loss = getattr(model, "loss", None) or usual().eval()
     return "loss", float(loss(outputs, content.y))
 
 
-def chosen(outputs: Array) -> Array:
-    """Return the class with the highest score; of one score, 1 if it is above 0."""
+def check_scores(model: Module, outputs: Array, data: DataSplits) -> None:
+    """Raise a ValueError unless there is a score for each class, or one for two classes."""
+    if data.classes is None:
+        return
+    count, shape = len(data.classes), outputs.shape[1:]
+    if shape != (count,) and not (count == 2 and shape in ((), (1,))):
+        raise ValueError(
+            f"{type(model).__name__}: expected {count} scores for each sample, as {data.name} has "
+            f"{data.kind}, got outputs of shape {shape}; is it the model of these data?"
+        )
+
+
+def chosen(outputs: Array, classes: int) -> Array:
+    """Return the class with the highest score; of one score for two classes, 1 if it is above 0."""
     rows = outputs.reshape(len(outputs), -1)
-    return rows.argmax(axis=1) if rows.shape[1] > 1 else (rows[:, 0] > 0).astype(int)
+    return (rows[:, 0] > 0).astype(int) if rows.shape[1] < classes else rows.argmax(axis=1)
 
 
 def complete(content: Content, data: DataSplits, outputs: Array) -> None:
@@ -127,7 +139,8 @@ def _image(content, data, outputs):
         mean, std = (np.asarray(v, "float64").ravel() for v in (scale.mean, scale.std))
     else:
         mean, std = np.array([-low / (high - low)]), np.array([1 / (high - low)])
-    picked = _picked(chosen(outputs), content.y)
+    predicted = chosen(outputs, len(data.classes))
+    picked = _picked(predicted, content.y)
     packer = Packer()
     packer.add(np.ascontiguousarray(np.rint(shown[picked] * 255)), "uint8")
     return {
@@ -141,7 +154,7 @@ def _image(content, data, outputs):
             "tensors": packer.tensors,
             "weights": packer.base64(),
             "labels": content.y[picked].tolist(),
-            "wrong": np.flatnonzero(chosen(outputs)[picked] != content.y[picked]).tolist(),
+            "wrong": np.flatnonzero(predicted[picked] != content.y[picked]).tolist(),
             "split": content.split,
         },
     }

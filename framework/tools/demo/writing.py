@@ -10,7 +10,7 @@ import numpy as np
 from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.support.array import Array
-from firstlight.support.files import PathLike, write_atomically
+from firstlight.support.files import PathLike, made_room, write_atomically
 from firstlight.tools.demo import content as contents
 from firstlight.tools.demo.encoding import (
     FORMATS,
@@ -61,8 +61,8 @@ class Demo:
     difference: float | None
 
     def write(self, path: PathLike) -> None:
-        """Write the page to a file."""
-        write_atomically(path, self.html)
+        """Write the page to a file, whose folder is made if it is missing."""
+        write_atomically(made_room(path), self.html)
 
     def __str__(self) -> str:
         used = ", ".join(f"{count} {form}" for form, count in self.formats.items())
@@ -112,8 +112,11 @@ def make_demo(
 
     Raises
     ------
+    TypeError
+        The model is no Module, or the data are no DataSplits.
     ValueError
-        A model whose forward cannot be traced, data without a page, another language or format.
+        A model whose forward cannot be traced or has no score for each class, data without a page,
+        another language or format.
     RuntimeError
         JavaScript does not compute what NumPy computes.
 
@@ -126,6 +129,11 @@ def make_demo(
     ('curve', {'float32': 2})
     """
     checked(language)
+    for name, value, kind in (("model", model, Module), ("data", data, DataSplits)):
+        if not isinstance(value, kind):
+            got = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+            hint = "datasets.load(name)" if kind is DataSplits else "an instance, trained"
+            raise TypeError(f"make_demo: {name}: expected a {kind.__name__}, {hint}; got {got}")
     if weights not in ("auto", *FORMATS):
         raise ValueError(f"weights: expected auto, {', '.join(FORMATS)}, got {weights!r}")
     content, mode = contents.gather(data), model.training
@@ -153,6 +161,7 @@ def _kept(arrays: list[Array]) -> Iterator[list[Array]]:
 def _made(model, data, content, graph, arrays, language, weights, title):
     """Return the page of a traced model; the arrays are rounded in place."""
     outputs = contents.predictions(model, content.x)
+    contents.check_scores(model, outputs, data)
     metric, before = contents.score(model, content, data.classes, outputs)
     formats, after = _rounded(arrays, model, content, data.classes, weights, metric, before)
     contents.complete(content, data, outputs)
@@ -172,7 +181,7 @@ def _made(model, data, content, graph, arrays, language, weights, title):
         "title": title or f"{type(model).__name__} – {data.name}",
         "classes": data.classes and [str(name) for name in data.classes],
         "parameters": sum(parameter.size for parameter in model.parameters()),
-        "activation": _last(graph),
+        "activation": _last(graph, data.classes),
         "report": {n: v for n, v in vars(demo).items() if n not in ("html", "kind")},
         **content.page,
     }
@@ -214,8 +223,10 @@ def _difference(graph: Graph, content: Any, formats: dict[int, str], model: Modu
     return difference
 
 
-def _last(graph):
+def _last(graph, classes):
     """Return what makes probabilities of the output: nothing if the last layer has."""
+    if classes and len(classes) == 1:
+        return "softmax"  # 1 for the only class
     node = graph.nodes[graph.output]
     if node.description.type in ("Softmax", "Sigmoid"):
         return "none"

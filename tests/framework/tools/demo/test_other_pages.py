@@ -155,3 +155,39 @@ def test_the_page_of_a_table(classes):
     raw = x[:, 0] * column["std"] + column["mean"]  # as they were before they were scaled
     assert raw.min() == pytest.approx(column["low"])
     assert 3 < raw.mean() < 7
+
+
+def test_one_class_is_always_right():
+    x = np.random.default_rng(0).normal(0, 1, (40, 3))
+    data = datasets.arrays.from_arrays(x, np.zeros(40, int), classes=["cat"], name="cats")
+    demo = make_demo(models.MLP(3, 1, hidden=(4,)), data)
+    assert (demo.metric, demo.before) == ("accuracy", 1)
+    assert facts_of(demo)["activation"] == "softmax"  # 1 probability, not those of no and yes
+
+
+def test_a_model_of_other_classes_is_refused():
+    for scores in (1, 3):
+        data = table(True) if scores == 3 else datasets.load("digits")
+        inputs = int(np.prod(data.input_shape))
+        with pytest.raises(ValueError, match=rf"MLP: expected \d+ scores .* \({scores},\); is it"):
+            make_demo(models.MLP(inputs, scores, hidden=(4,)), data)
+    make_demo(models.MLP(3, 1, hidden=(4,)), table(True))  # one score for two classes
+
+
+def test_arguments_of_other_types():
+    model, data = models.MLP(3, 2, hidden=(4,)), table(True)
+    with pytest.raises(TypeError, match="data: expected a DataSplits, .* got str"):
+        make_demo(model, "digits")
+    with pytest.raises(TypeError, match="model: expected a Module, .* got the class MLP"):
+        make_demo(models.MLP, data)
+
+
+def test_a_page_is_written_where_it_can_be(tmp_path):
+    demo = make_demo(models.Polynomial(3), datasets.load("polynomial"))
+    demo.write(tmp_path / "new folder" / "a page.html")
+    assert (tmp_path / "new folder" / "a page.html").read_text("utf-8") == demo.html
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="file is a file, so it cannot be a folder for"):
+        demo.write(tmp_path / "file" / "page.html")
+    with pytest.raises(IsADirectoryError, match="expected the name of a file, got a folder"):
+        demo.write(tmp_path)
