@@ -247,8 +247,10 @@ def read_weights(which: Path | str, run: Run | None) -> Checkpoint:
         path = run.checkpoints / f"{which}.safetensors"
     if not path.is_file():
         names = sorted(p.name for p in path.parent.glob("*.safetensors"))
-        raise FileNotFoundError(
-            f"checkpoint {str(path)!r} does not exist; "
-            f"{'there are: ' + ', '.join(names) if names else 'its folder has none'}"
+        hint = (
+            f"there are: {', '.join(names)}; give the path of one"
+            if names
+            else ("its folder has none: a run saves its first one after the first epoch")
         )
+        raise FileNotFoundError(f"checkpoint {str(path)!r} does not exist; {hint}")
     return Checkpoint.load(path)

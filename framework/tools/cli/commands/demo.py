@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from firstlight.checkpoints.snapshot import read_weights
-from firstlight.support.files import from_here, made_room
+from firstlight.support.files import from_here
 from firstlight.tools.cli.command import Args, Options, file_name, option
-from firstlight.tools.cli.errors import UsageError, usage_errors
+from firstlight.tools.cli.errors import usage_errors
 from firstlight.tools.cli.past_run import RunDataCommand
 from firstlight.tools.cli.text import tell
 
@@ -38,15 +38,13 @@ class Demo(RunDataCommand):
         from firstlight.tools.demo import make_demo
 
         folder, model, splits, _, path = self.rebuild(args)
-        if not path.is_file():
-            raise UsageError(f"run {folder} has no checkpoint {path.name}; train it first")
         model.load_state_dict(read_weights(path, None).model)
         title = f"{folder.parent.name} – {splits.name}"
         options = {"language": args.language, "weights": args.weights, "title": title}
         with usage_errors(kinds=(ValueError,)):
             demo = make_demo(model, splits, **options)
-        output = made_room(args.output or folder / "demo.html")
+        output = Path(args.output or folder / "demo.html")
         demo.write(output)
         tell(str(demo))
-        tell(from_here(Path(output)))
+        tell(from_here(output))
         return 0

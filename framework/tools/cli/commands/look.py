@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from firstlight.data.splits import DataSplits
+from firstlight.data.splits import SPLITS, DataSplits
 from firstlight.module import Module
 from firstlight.support.files import from_here, refuse_link, write_atomically
 from firstlight.tools.cli.command import Args, Options, option
 from firstlight.tools.cli.errors import UsageError, usage_errors
-from firstlight.tools.cli.past_run import SPLIT, RunDataCommand, chosen_split
+from firstlight.tools.cli.past_run import RunDataCommand, chosen_split
 from firstlight.tools.cli.text import tell
 from firstlight.trainer import Trainer
 
@@ -30,7 +30,7 @@ class Look(RunDataCommand):
 
     options: Options = (
         option("--output DIR", "another folder for the pictures"),
-        SPLIT,
+        option("--split", "samples to use (default: test, of texts val)", choices=SPLITS),
         option("--embedding", "projection of the samples", "pca", choices=("pca", "tsne")),
         option("--layer NAME", "whose output is projected (default: the input of the last)"),
         option("--landscape", "the loss around the weights, too, which takes its time", False),
@@ -65,14 +65,15 @@ class Look(RunDataCommand):
         """Yield the figures that suit the model and its data."""
         from firstlight.tools import figures
 
-        data = chosen_split(splits, args.split)
+        split = args.split or ("test" if splits.tokenizer is None else "val")
+        data = chosen_split(splits, split)
         some = np.arange(min(BATCH, len(data)))
         if splits.tokenizer is not None:
             x = data[some[:1]][0]
             trainer.predict(model, x, checkpoint=path)
             yield from figures.attention_album(model, x, splits.tokenizer)
         else:
-            loader = splits.loader(args.split, training=False)
+            loader = splits.loader(split, training=False)
             scores = trainer.predict(model, loader, checkpoint=path)
             if splits.classes is not None:
                 yield from self._classifier(args, model, data, scores, splits)
@@ -92,7 +93,7 @@ class Look(RunDataCommand):
                 f"expected {len(splits.classes)} scores for each sample, as {splits.name} has "
                 f"classes, got outputs of shape {scores.shape[1:]}"
             )
-        layers = dict(model.named_modules())
+        layers = [name for name, _ in model.named_modules() if name and name != "loss"]
         if args.layer and args.layer not in layers:
             raise UsageError(f"--layer: no layer {args.layer}; there are {', '.join(layers)}")
         method, layer = args.embedding, args.layer or ""

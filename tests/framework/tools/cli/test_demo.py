@@ -34,3 +34,12 @@ def test_what_cannot_be_shown_is_refused(cli, refused, runs, tmp_path):
     code, out, err = cli("demo", "--runs-dir", tmp_path)
     assert code == 2
     assert f"no run in {tmp_path}" in err
+
+
+def test_a_run_without_the_checkpoint(cli, runs):
+    words = ("--runs-dir", runs, "--checkpoint")
+    told = [cli(command, *words, "gone.safetensors") for command in ("demo", "look", "export")]
+    assert [code for code, _, _ in told] == [1, 1, 1]
+    messages = {err.partition(" failed: ")[2].partition("\n")[0] for _, _, err in told}
+    assert len(messages) == 1  # the same of all commands
+    assert "its folder has none: a run saves its first one" in messages.pop()

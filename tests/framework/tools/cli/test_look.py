@@ -32,6 +32,9 @@ def test_look_at_other_samples_in_another_folder(cli, refused, trained, tmp_path
     code, _, err = cli(*words[:3], "--data.test_size", 0)
     assert code == 2
     assert "no test split; choose --split train, val" in err
+    told = refused(*words[:3], "--layer", "head")
+    assert "--layer: no layer head; there are body, body.0, " in told
+    assert "loss" not in told
     assert refused("look", "--runs-dir", tmp_path) == (
         f"firstlight look: no run in {tmp_path}; make one with: firstlight fit"
     )
@@ -51,7 +54,7 @@ def test_look_draws_the_attention_of_a_language_model(cli, tmp_path):
     model = ("--model", "gpt", "--model.n_layer", 1, "--model.n_head", 2, "--model.n_embd", 8)
     data = ("--data", "words.txt", "--data.block_size", 8)
     assert cli("fit", *model, *data, "--trainer.max_steps", 1)[0] == 0
-    code, out, err = cli("look", "--split", "val")
+    code, out, err = cli("look")
     assert (code, err) == (0, "")
     (path,) = out.splitlines()
     assert is_png(tmp_path / path)
@@ -73,7 +76,6 @@ def test_look_writes_numbers_and_the_landscape(cli, refused, trained, tmp_path, 
     assert (lines[0], len(lines)) == ("direction 1,direction 2,loss", 10)
     assert len((tmp_path / "confusion_matrix.csv").read_text().splitlines()) == 101
     assert (tmp_path / "saliency.csv").read_text().startswith("picture,row,column,|gradient| / its")
-    assert "--layer: no layer head; there are " in refused(*words, "--layer", "head")
 
 
 def test_without_images_there_are_the_figures_of_classes(cli, mine, tmp_path):
