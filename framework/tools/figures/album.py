@@ -1,5 +1,6 @@
 """Albums: all figures that suit a model and its data, for `firstlight look` and reports."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import isfinite
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
@@ -61,19 +63,38 @@ def album(
     data : data set
         Of batches (x, y) with class indices y.
     scores : array, shape (N, C)
-        The module's output for all of it.
+        The module's output for all of it, or for its first samples.
     classes : list of str
     method : {"pca", "tsne"}
         Of the embedding of the first 1,000 samples.
     layer : str
         The embedding shows its output; by default the input of the last layer with parameters.
+
+    Raises
+    ------
+    TypeError
+        The data are those of several splits.
+
+    Warns
+    -----
+    UserWarning
+        Nothing is drawn, as scores are NaN.
     """
+    if isinstance(data, DataSplits):
+        raise TypeError("album: expected data of one split, e.g. splits.test, got a DataSplits")
     y, ignored = as_labels("album", data[np.arange(len(scores))][1]), ignored_by(module)
     predicted, probabilities = scores.argmax(axis=1), as_probabilities(scores)
+    if undefined := int((~np.isfinite(probabilities)).any(axis=1).sum()):
+        warnings.warn(
+            f"album: nothing is drawn, as scores of {undefined:,} of {len(scores):,} samples are "
+            "NaN or infinite; if the training has diverged, choose an earlier checkpoint",
+            stacklevel=2,
+        )
+        return
     counts = confusion_counts(y, predicted, len(classes), ignore_index=ignored)
     yield "confusion_matrix", confusion_matrix(counts, classes)
     counted = np.flatnonzero(y != ignored)
-    if len(counted) and np.isfinite(probabilities).all():
+    if len(counted):
         judged = y, probabilities, list(map(str, classes))
         yield "calibration", calibration(*judged, ignore_index=ignored)
         if len(np.unique(y[counted])) > 1:

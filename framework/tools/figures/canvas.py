@@ -18,7 +18,7 @@ import numpy as np
 
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.support.files import write_atomically
+from firstlight.support.files import made_room, write_atomically
 from firstlight.tools.figures.style import widest
 
 if TYPE_CHECKING:
@@ -215,11 +215,12 @@ def scale_below(figure: "Figure", image: "AxesImage", label: str) -> None:
 
 
 def save(figure: "Figure", path: str | PathLike[str]) -> "Figure":
-    """Write a figure atomically, in the format of the path's ending, or as PNG.
+    """Write a figure atomically, in the format of the path's ending, or as PNG; make its folder.
 
     Returns the figure, which a notebook shows at the end of a cell.
     """
-    write_atomically(path, as_bytes(figure, Path(path).suffix[1:] or "png"))
+    content = as_bytes(figure, Path(path).suffix[1:] or "png")
+    write_atomically(made_room(path), content)
     return figure
 
 

@@ -46,9 +46,10 @@ class Look(RunDataCommand):
         output = Path(args.output or folder / "plots")
         if args.output is None:
             refuse_link(output)
+        drawn = 0
         with usage_errors(kinds=(ImportError,)):
             for name, figure in self._figures(args, model, splits, trainer, checkpoint):
-                output.mkdir(parents=True, exist_ok=True)
+                drawn += 1
                 name = name.replace("/", "_")
                 save(figure, output / f"{name}.png")
                 tell(from_here(output / f"{name}.png"))
@@ -57,6 +58,11 @@ class Look(RunDataCommand):
                     path = output / (f"{name}.csv" if len(tables) == 1 else f"{name}_{number}.csv")
                     write_atomically(path, as_csv(table))
                     tell(from_here(path))
+        if not drawn:
+            raise UsageError(
+                f"nothing to draw of {type(model).__name__} on {splits.name}; look draws attention "
+                "of language models, and classifiers and regressions that answer with numbers"
+            )
         return 0
 
     def _figures(

@@ -107,3 +107,25 @@ def test_data_show_refuses_what_cannot_be_drawn(cli, refused):
     code, _, err = cli("data", "show", "digits", "--augment", "afine")
     assert code == 1
     assert "no augmentation is called 'afine'; did you mean 'affine'?" in err
+
+
+DIVERGED = """
+import numpy as np
+import firstlight as fl
+
+class Diverged(fl.models.MLP):
+    def forward(self, x):
+        y = super().forward(x)
+        return y if self.training else y * np.nan
+"""
+
+
+@pytest.mark.filterwarnings("default")
+def test_look_at_a_model_that_answers_with_nan_says_so(cli, tmp_path):
+    (tmp_path / "diverged.py").write_text(DIVERGED)
+    fit = ("fit", "--model", "diverged.py:Diverged", "--data", "digits", "--trainer.max_steps", 1)
+    assert cli(*fit)[0] == 0
+    code, out, err = cli("look")
+    assert (code, out) == (2, "")
+    assert "scores of 359 of 359 samples are NaN or infinite; if the training has diverged" in err
+    assert "nothing to draw of Diverged on digits; look draws " in err

@@ -122,3 +122,20 @@ def test_image_outputs_are_those_of_the_layers(x):
     np.testing.assert_array_equal(second, np.maximum(2 * x, 0))
     assert net.training
     assert "forward" not in net.layers[0].__dict__
+
+
+def test_an_album_of_undefined_scores_is_empty(net, x):
+    data = fl.DataSplits((x, np.array([0, 1, 2])), val=(x, np.array([0, 1, 2])), classes="abc")
+    scores = np.eye(3)
+    names = [name for name, _ in figures.album(net, data.val, scores, "abc")]
+    assert {"confusion_matrix", "saliency", "occlusion"} <= set(names)
+    scores[1, 1] = np.nan
+    with pytest.warns(UserWarning, match="nothing is drawn, as scores of 1 of 3 samples are NaN"):
+        assert list(figures.album(net, data.val, scores, "abc")) == []
+    with pytest.raises(TypeError, match=r"data of one split, e.g. splits.test, got a DataSplits"):
+        list(figures.album(net, data, scores, "abc"))
+
+
+def test_save_makes_the_folder(tmp_path, x):
+    figures.save(figures.image_grid(x), tmp_path / "new folder" / "grid.svg")
+    assert (tmp_path / "new folder" / "grid.svg").read_text("utf-8").startswith("<?xml")
