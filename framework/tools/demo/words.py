@@ -146,7 +146,7 @@ GERMAN = {
         "Token: eines wählen, um zu sehen, was folgen kann"
     ),
     "What comes next": "Was als Nächstes kommt",
-    "after {text}": "nach {text}",
+    "after “{text}”": "nach „{text}“",
     "temperature": "Temperatur",
     "top-k": "top-k",
     "Attention: row, the position that looks; column, where it looks": (

@@ -44,9 +44,14 @@ function readText() {
   read = list;
 }
 
+// How many tokens are drawn from; at the right end of the slider all of the vocabulary.
+function topLimit() {
+  return Number(topK.value) < Number(topK.max) ? Number(topK.value) : Infinity;
+}
+
 // Draw a token as firstlight.models.sampling does: temperature, then the k most probable.
 function ranked(logits) {
-  const T = Number(temperature.value), k = Number(topK.value) || Infinity;
+  const T = Number(temperature.value), k = topLimit();
   const order = Array.from(logits, (_, i) => i).sort((a, b) => logits[b] - logits[a]).slice(0, T === 0 ? 1 : k);
   const e = order.map((i) => (T === 0 ? 1 : Math.exp((logits[i] - logits[order[0]]) / T)));
   const total = e.reduce((s, v) => s + v, 0);
@@ -76,7 +81,7 @@ function show(took) {
   found.slice(0, 12).forEach(([token, p]) => { names.push(visible(token)); shares.push(p); });
   const came = tokens[at() + 1], target = came === undefined ? -1 : found.slice(0, 12).findIndex(([token]) => token === came);
   bars.show(names, shares, target);
-  after.textContent = say("after {text}", { text: `“${decodeText(tokens.slice(Math.max(0, at() - 15), at() + 1))}”` });
+  after.textContent = say("after “{text}”", { text: decodeText(tokens.slice(Math.max(0, at() - 15), at() + 1)) });
   if (took !== undefined) time.textContent = say("answer in {ms} ms", { ms: number(Math.max(took, 0.1), 2) });
   showChips(place);
   showHeads(place);
@@ -170,7 +175,7 @@ chips.onkeydown = (event) => {
 const temperatureShown = el("output"), topShown = el("output");
 function settings() {
   temperatureShown.textContent = number(Number(temperature.value), 2);
-  topShown.textContent = Number(topK.value) >= facts.vocab_size ? say("all") : topK.value;
+  topShown.textContent = topLimit() === Infinity ? say("all") : topK.value;
   if (tokens.length) show();
 }
 const temperature = el("input", { type: "range", min: 0, max: 2, step: 0.05, oninput: settings });

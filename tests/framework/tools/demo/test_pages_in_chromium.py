@@ -150,6 +150,19 @@ def test_a_language_model_writes(tmp_path, opened):
     np.testing.assert_allclose([p, q], np.exp([0, -1]) / np.exp([0, -1]).sum())
 
 
+def test_all_tokens_of_a_large_vocabulary_can_be_drawn_from(tmp_path, opened):
+    (tmp_path / "cats.txt").write_text("the cat sat on the mat.\n" * 40)
+    text = datasets.load("text", path=str(tmp_path / "cats.txt"), block_size=8, tokenizer="byte")
+    model = models.GPT(256, 8, n_layer=1, n_head=1, n_embd=8)
+    browser = opened(make_demo(model, text, language="de").html)
+    script = "return [topShown.textContent, ranked(Array(256).fill(0)).length, after.textContent];"
+    shown, count, after = browser.run(script)
+    assert (shown, count) == ("alle", 256)
+    assert after.startswith("nach „")
+    assert after.endswith("“")
+    assert browser.run("topK.value = 99; settings(); " + script)[:2] == ["99", 99]
+
+
 def test_the_curve_follows_a_point(opened):
     browser = opened(make_demo(models.Polynomial(3), datasets.load("polynomial")).html)
     script = "const box = dots.children[4].getBoundingClientRect();"
