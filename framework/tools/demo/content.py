@@ -79,6 +79,11 @@ def gather(data: DataSplits) -> Content:
     if len(sample) < 2:
         raise ValueError(f"{data.name}: expected samples with targets (x, y), got x alone")
     x, y = sample[:2]
+    if len(x) < 2:
+        raise ValueError(
+            f"{data.name}: expected two {split} samples or more, on which forward is recorded, got "
+            f"{len(x)}"
+        )
     if data.classes is not None:
         if y.size != len(y):
             raise ValueError(

@@ -72,8 +72,8 @@ def album(
 
     Raises
     ------
-    TypeError
-        The data are those of several splits.
+    TypeError, ValueError
+        The data are those of several splits; there is not one score for each class.
 
     Warns
     -----
@@ -82,6 +82,11 @@ def album(
     """
     if isinstance(data, DataSplits):
         raise TypeError("album: expected data of one split, e.g. splits.test, got a DataSplits")
+    if scores.shape[1:] != (len(classes),):
+        raise ValueError(
+            f"album: expected scores of shape (N, {len(classes)}), one for each class, got "
+            f"{scores.shape}"
+        )
     y, ignored = as_labels("album", data[np.arange(len(scores))][1]), ignored_by(module)
     predicted, probabilities = scores.argmax(axis=1), as_probabilities(scores)
     if undefined := int((~np.isfinite(probabilities)).any(axis=1).sum()):

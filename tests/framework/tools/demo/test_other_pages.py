@@ -191,3 +191,10 @@ def test_a_page_is_written_where_it_can_be(tmp_path):
         demo.write(tmp_path / "file" / "page.html")
     with pytest.raises(IsADirectoryError, match="expected the name of a file, got a folder"):
         demo.write(tmp_path)
+
+
+def test_one_sample_is_too_few():
+    one = np.zeros((1, 3), "float32"), np.array([0])
+    data = DataSplits(one, val=one, classes=["a", "b"], name="few")
+    with pytest.raises(ValueError, match="few: expected two val samples or more, .* got 1"):
+        make_demo(models.MLP(3, 2, hidden=(4,)), data)

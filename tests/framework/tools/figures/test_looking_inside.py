@@ -132,6 +132,10 @@ def test_an_album_of_undefined_scores_is_empty(net, x):
     scores[1, 1] = np.nan
     with pytest.warns(UserWarning, match="nothing is drawn, as scores of 1 of 3 samples are NaN"):
         assert list(figures.album(net, data.val, scores, "abc")) == []
+    with pytest.raises(
+        ValueError, match=r"scores of shape \(N, 3\), one for each class, got \(3, 1"
+    ):
+        list(figures.album(net, data.val, scores[:, :1], "abc"))
     with pytest.raises(TypeError, match=r"data of one split, e.g. splits.test, got a DataSplits"):
         list(figures.album(net, data, scores, "abc"))
 
