@@ -66,6 +66,13 @@ class Document:
         texts = [self.lead, *(part.text for part in every(self.parts, Prose))]
         return [latex for text in texts for latex in formulas(text)]
 
+    def inputs(self) -> tuple[dict[Path, str], Path | None]:
+        """Return the user's pictures with the names of their copies, and the bibliography."""
+        front, pictures = self.texts.front, dict(self._pictures)
+        if front.logo:
+            pictures[front.logo] = self._logo
+        return pictures, front.bibliography if self.texts.cited() else None
+
     def typst(
         self, *, letters: int = 30, figures: int = 100, without: Sequence[str] = (), page: str = ""
     ) -> str:

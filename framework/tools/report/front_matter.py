@@ -81,8 +81,19 @@ def read_front_matter(content: str, path: Path) -> tuple[FrontMatter, str]:
 
 
 def keys_of(bibliography: Path) -> list[str]:
-    """Return the keys of a BibTeX file's entries."""
-    text = bibliography.read_text(encoding="utf-8-sig")
+    """Return the keys of a BibTeX file's entries.
+
+    Raises
+    ------
+    ValueError
+        It is not text in UTF-8.
+    """
+    try:
+        text = bibliography.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{bibliography}: expected BibTeX in UTF-8 ({error}); save it in that encoding"
+        ) from error
     kinds = r"@(?!comment|string|preamble)\w+\s*[{(]\s*([^,\s}]+)"
     return re.findall(kinds, text, re.IGNORECASE)
 

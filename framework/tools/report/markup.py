@@ -132,8 +132,11 @@ class Markup:
             raise ValueError(f"{self.source}: {error}") from error
 
     def _picture(self, node):
-        path = picture(str(node.attrs["src"]), self.source.parent).resolve()
-        return self.take(path)
+        try:
+            path = picture(str(node.attrs["src"]), self.source.parent)
+        except ValueError as error:
+            raise ValueError(f"{self.source}: {error}") from error
+        return self.take(path.resolve())
 
     def take(self, path: Path) -> str:
         """Return the name under which a picture is shown, and remember it."""

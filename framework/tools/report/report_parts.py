@@ -57,6 +57,7 @@ class ReportParts:
         self.runs: Sequence[RunFolder] = runs
         self.texts: Texts = texts
         self.say: dict[str, str] = say
+        self._written: set[str] = set()  # names of sections
 
     def __iter__(self) -> Iterator[Part]:
         content, texts, say = self.content, self.texts, self.say
@@ -111,6 +112,7 @@ class ReportParts:
     def prose(self, name: str) -> Iterator[Part]:
         """Yield the user's text of a section, if there is one."""
         found = self.texts.take(name)
+        self._written.add(name)
         if found and found.text:
             yield Prose(name, found.text)
 
@@ -122,8 +124,10 @@ class ReportParts:
             yield Figure(name, self.content.figures[name], self.say[name])
 
     def others(self) -> Iterator[Part]:
-        """Yield the sections with headings of the user's."""
-        for other in self.texts.others():
+        """Yield the sections that have no place: with headings of the user's, or without figure."""
+        for other in self.texts.sections:
+            if other.name in self._written | {"conclusion"}:
+                continue
             yield Heading("other", other.title)
             yield Prose("other", other.text)
 

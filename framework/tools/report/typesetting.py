@@ -1,8 +1,9 @@
 """Typst sets the documents: offline, with its own fonts, and errors that name their place."""
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,6 @@ def asked(source: str, root: Path, label: str) -> list[Any]:
     ValueError
         Typst cannot set it.
     """
-    import json
-
     import typst
 
     compiler = typst.Compiler(source.encode(), root=root, ignore_system_fonts=True)
@@ -66,6 +65,36 @@ def check_formulas(formulas: Iterable[str], path: Path) -> None:
             raise ValueError(
                 f"{path}: formula ${latex}$: cannot be set ({error}); expected LaTeX mathematics, "
                 "without commands of your own"
+            ) from error
+
+
+def check_files(root: Path, pictures: Mapping[Path, str], bibliography: Path | None) -> None:
+    """Raise a ValueError that names the first picture or bibliography that Typst cannot read.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of the copies that a document shows.
+    pictures : dict of Path to str
+        The user's files, and the names of their copies.
+    bibliography : Path or None
+        The user's file; its copy is ``references.bib``.
+    """
+    for path, name in pictures.items():
+        try:
+            typeset(f"#image({json.dumps(name)})", root)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: cannot be shown ({error}); expected a PNG, JPEG, GIF or SVG; open it and "
+                "save it again"
+            ) from error
+    if bibliography is not None:
+        try:
+            typeset('#bibliography("references.bib", full: true)', root)
+        except ValueError as error:
+            raise ValueError(
+                f"{bibliography}: cannot be read ({error}); expected entries such as "
+                "@book{key, author={...}, title={...}, year={2026}}, each key once"
             ) from error
 
 

@@ -18,6 +18,7 @@ from firstlight.tools.report.poster_parts import SPARE, PosterParts
 from firstlight.tools.report.report_parts import ReportParts
 from firstlight.tools.report.sections import Texts, words
 from firstlight.tools.report.typesetting import (
+    check_files,
     check_formulas,
     edited,
     fitting,
@@ -221,6 +222,7 @@ def _sources(path, document, fit, root):
         shown = b"" if latex else typeset(source, root, path.suffix[1:])
     except ValueError:
         check_formulas(document.formulas(), document.texts.path)
+        check_files(root / document.folder, *document.inputs())
         raise
     if latex:
         made = document.latex(options.get("without", ()))
