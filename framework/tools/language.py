@@ -185,6 +185,9 @@ GERMAN: dict[str, str] = {
     "code": "Code",
     "started": "begonnen",
     # what is missing
+    "There are no pictures of predictions: they are not finite.": (
+        "Es gibt keine Bilder von Vorhersagen: Sie sind nicht endlich."
+    ),
     "There are no pictures of the model and its data: {why}": (
         "Es fehlen Bilder des Modells und seiner Daten: {why}"
     ),

@@ -140,7 +140,7 @@ def gather(
         if missing:
             said = say("There are no pictures of the model and its data: {why}")
             content.missing = said.format(why=say(missing))
-        if metrics_of(run.history):
+        if metrics_of(run.history) and run.place["epoch"] > 1:  # not a point
             shares = run.summary.get("time_shares")
             curves = partial(figures.curves, run.history, shares=shares, columns=3, size=(3.2, 2.4))
             content.figures.add(lambda: {"curves": curves()})
@@ -277,7 +277,10 @@ def _add_model(content, model, splits, trainer, checkpoint, split):
         content.figures.add(lambda: {"sample": figures.image_grid(x, titles, columns=12)})
     if splits.tokenizer is None:
         scores = trainer.predict(model, loader, checkpoint=checkpoint)
-        content.figures.add(lambda: dict(_prediction_figures(model, data, splits, scores)))
+        if np.isfinite(scores).all():
+            content.figures.add(lambda: dict(_prediction_figures(model, data, splits, scores)))
+        else:
+            content.missing = say("There are no pictures of predictions: they are not finite.")
     content.summary = model.summary(x[:1])
     parameters = {n: p.data for n, p in model.named_parameters() if p.size > 1}
     chosen = dict(list(parameters.items())[:HISTOGRAMS])

@@ -94,9 +94,10 @@ class PosterParts(ReportParts):
         yield Table("results", [titles, *rows]) if rows else Note("results", say["no_metrics"])
 
     def _curves(self):
-        if metrics_of(self.content.run.history):
+        run = self.content.run
+        if metrics_of(run.history) and run.place["epoch"] > 1:  # not a point
             columns = 2 if self.content.summary else 1
-            drawn = curves(self.content.run.history, columns=columns, size=(6.4 / columns, 2.4))
+            drawn = curves(run.history, columns=columns, size=(6.4 / columns, 2.4))
             yield Heading("curves", self.say["curves"], 2)
             yield from self.prose("curves")
             yield Figure("curves", drawn, self.say["curves"])

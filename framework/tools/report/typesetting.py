@@ -9,9 +9,18 @@ from typing import Any
 
 from firstlight.tools.report.formulas import as_typst
 
-LETTERS = (56, 52, 48, 44, *range(40, 23, -2))  # points on A0; the largest that fit are used
-FIGURES = (133, 120, 110, 100)  # per cent of the size at which their letters have 24 points
-COMFORTABLE = 28  # points; figures are left out for them
+LETTERS = (*range(64, 43, -4), *range(42, 23, -2))  # points on A0
+FIGURES = (200, 180, 160, 145, 130, 120, 110, 100)  # per cent; at 100 their letters have 24 points
+# Parts are left out for the first of COMFORTABLE with which the others fit. Then both sizes grow
+# together, as far as they fit, and then each alone into the gaps that are left.
+SIZES = (
+    *((64, 190), (60, 180), (56, 170), (52, 160), (48, 150), (44, 140)),
+    *((40, 130), (38, 120), (36, 110), (34, 110), (32, 105), (30, 100), (28, 100), (26, 100)),
+    (24, 100),
+)
+COMFORTABLE = SIZES[SIZES.index((34, 110)) :]
+# Letters that Typst's own fonts lack, such as Chinese and emoji: fonts of the system have them.
+FOREIGN = re.compile(r"[\u0590-\u1dff\u2e80-\ufaff\U0001f000-\U0003ffff]")
 SIGNED = re.compile(r"\A(?P<mark>//|%) firstlight (?P<sum>\w{12})[^\n]*\n(?P<rest>.*)\Z", re.DOTALL)
 
 
@@ -33,7 +42,9 @@ def typeset(source: str, root: Path, kind: str = "pdf") -> bytes:
     import typst
 
     try:
-        return typst.compile(source.encode(), root=root, ignore_system_fonts=True, format=kind)
+        return typst.compile(
+            source.encode(), root=root, ignore_system_fonts=not FOREIGN.search(source), format=kind
+        )
     except typst.TypstError as error:
         hints = "".join(f"; {hint}" for hint in error.hints)
         raise ValueError(f"Typst: {error.message}{hints}") from error
@@ -49,7 +60,8 @@ def asked(source: str, root: Path, label: str) -> list[Any]:
     """
     import typst
 
-    compiler = typst.Compiler(source.encode(), root=root, ignore_system_fonts=True)
+    own = not FOREIGN.search(source)
+    compiler = typst.Compiler(source.encode(), root=root, ignore_system_fonts=own)
     try:
         return json.loads(compiler.query(f"<{label}>", field="value"))
     except (typst.TypstError, RuntimeError) as error:  # a query raises the second
@@ -103,7 +115,7 @@ def fitting(
 ) -> tuple[int, int, list[str]]:
     """Return letters, size of figures and parts left out with which a poster fits on one page.
 
-    The letters are the largest that fit, and as few parts as possible are left out.
+    Both sizes are the largest that fit, and as few parts as possible are left out.
 
     Parameters
     ----------
@@ -124,24 +136,27 @@ def fitting(
     def fits(letters: int, figures: int, out: Sequence[str]) -> bool:
         return asked(source(letters, figures, out), root, "pages")[0] == 1
 
-    least, smallest = LETTERS[-1], COMFORTABLE
-    if not fits(smallest, FIGURES[-1], spare):
-        smallest = least
-        if not fits(least, FIGURES[-1], spare):
-            sections = asked(source(least, FIGURES[-1], spare), root, "sections")[0]
-            late = [title for title, page in sections if page > 1] or [sections[-1][0]]
-            raise ValueError(
-                f"poster: the texts are too long for one page, even in letters of {least} points, "
-                f"the smallest that can be read: no room from the section {late[0]!r} on; shorten "
-                "the Markdown file"
-            )
+    least = SIZES[-1]
+    comfortable = _largest(COMFORTABLE, lambda sizes: fits(*sizes, spare))
+    if comfortable == least and not fits(*least, spare):
+        sections = asked(source(*least, spare), root, "sections")[0]
+        late = [title for title, page in sections if page > 1] or [sections[-1][0]]
+        raise ValueError(
+            f"poster: the texts are too long for one page, even in letters of {least[0]} points, "
+            f"the smallest that can be read: no room from the section {late[0]!r} on; shorten the "
+            "Markdown file"
+        )
     out = list(spare)
     for name in reversed(spare):
         fewer = [one for one in out if one != name]
-        if fits(smallest, FIGURES[-1], fewer):
+        if fits(*comfortable, fewer):
             out = fewer
-    letters = _largest(LETTERS, lambda n: fits(n, FIGURES[-1], out))
-    figures = _largest(FIGURES, lambda width: fits(letters, width, out))
+    tried = [sizes for sizes in SIZES if sizes >= comfortable]
+    letters, figures = _largest(tried, lambda sizes: fits(*sizes, out))
+    larger = [points for points in LETTERS if points >= letters]
+    letters = _largest(larger, lambda points: fits(points, figures, out))
+    wider = [size for size in FIGURES if size > figures]
+    figures = _largest([*wider, figures], lambda size: fits(letters, size, out))
     check_widths(source(letters, figures, out), root)
     return letters, figures, out
 
@@ -155,7 +170,7 @@ def check_widths(source: str, root: Path) -> None:
         )
 
 
-def _largest(choices: Sequence[int], fits: Callable[[int], bool]) -> int:
+def _largest(choices: Sequence[Any], fits: Callable[[Any], bool]) -> Any:
     """Return the first choice that fits; those after it and the last do."""
     low, high = 0, len(choices) - 1
     while low < high:

@@ -1,5 +1,6 @@
 """Write reports and posters: a page of HTML, PDF with its source in Typst, or LaTeX."""
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from os import PathLike
@@ -18,6 +19,7 @@ from firstlight.tools.report.poster_parts import SPARE, PosterParts
 from firstlight.tools.report.report_parts import ReportParts
 from firstlight.tools.report.sections import Texts, words
 from firstlight.tools.report.typesetting import (
+    FOREIGN,
     check_files,
     check_formulas,
     edited,
@@ -168,7 +170,13 @@ def typeset_file(path: str | PathLike[str]) -> Path:
     """
     path = Path(path)
     pdf = path.with_suffix(".pdf")
-    write_atomically(pdf, typeset(path.read_text(encoding="utf-8"), path.parent))
+    try:
+        content = typeset(path.read_text(encoding="utf-8"), path.parent)
+    except ValueError as error:
+        found = re.search(r"bytes__\.typ:(\d+)", getattr(error.__cause__, "diagnostic", ""))
+        line = f":{found[1]}" if found else ""
+        raise ValueError(f"{path}{line}: {error}") from error
+    write_atomically(pdf, content)
     return pdf
 
 
@@ -177,7 +185,9 @@ def watch(path: str | PathLike[str]) -> None:
     import typst
 
     path = Path(path)
-    typst.Compiler(path, root=path.parent, ignore_system_fonts=True).watch(path.with_suffix(".pdf"))
+    own = not FOREIGN.search(path.read_text(encoding="utf-8"))
+    compiler = typst.Compiler(path, root=path.parent, ignore_system_fonts=own)
+    compiler.watch(path.with_suffix(".pdf"))
 
 
 def _checked(path, what, endings):
@@ -201,14 +211,20 @@ def _write(path: Path, document: Document, fit: Callable[[Path], dict[str, Any]]
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         sources = _sources(path, document, fit, root)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = path.with_name(document.folder)
-        folder.mkdir(exist_ok=True)
-        for file in (root / document.folder).iterdir():
-            if path.suffix == ".tex" or file.suffix != ".pdf":
-                write_atomically(folder / file.name, file.read_bytes())
-        for file, written in sources.items():
-            write_atomically(file, written)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = path.with_name(document.folder)
+            folder.mkdir(exist_ok=True)
+            for file in (root / document.folder).iterdir():
+                if path.suffix == ".tex" or file.suffix != ".pdf":
+                    write_atomically(folder / file.name, file.read_bytes())
+            for file, written in sources.items():
+                write_atomically(file, written)
+        except OSError as error:
+            raise OSError(
+                f"{path} cannot be written, with {document.folder} beside it ({error.strerror}: "
+                f"{error.filename}); choose another place by --output"
+            ) from error
 
 
 def _sources(path, document, fit, root):

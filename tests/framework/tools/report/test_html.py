@@ -256,7 +256,7 @@ def test_a_failed_run_tells_how_it_ended(line, line_data, tmp_path):
 
 def test_a_script_can_write_its_own_report(tmp_path):
     digits = fl.datasets.load("digits")
-    trainer = fl.Trainer(max_epochs=1, runs_dir=tmp_path / "r", limit_train_batches=3)
+    trainer = fl.Trainer(max_epochs=2, runs_dir=tmp_path / "r", limit_train_batches=3)
     trainer.fit(fl.models.MLP(64, 10, hidden=(8,)), digits)
     content = of_trainer(trainer, digits, language="de")
     assert {"curves", "confusion_matrix", "sample", "filters"} <= set(content.figures)
