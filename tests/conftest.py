@@ -14,6 +14,7 @@ import firstlight
 from firstlight.callbacks import Plots
 from firstlight.support import forms
 from firstlight.support.backend import resolve_device
+from firstlight.support.extras import installed
 
 SUPPORT = Path(__file__).parent / "support"
 # One process a core (pytest -n auto): a second thread of BLAS would only wait for the others. Tests
@@ -28,17 +29,32 @@ os.environ.setdefault("FIRSTLIGHT_COMPILED", "0")  # both forms are compared in 
 # skipped, which may not even be importable, and tests marked `forms`.
 ABOUT_FORMS = ("framework/fast", "gpu")
 NO_FORMS = "tests faster forms: FIRSTLIGHT_FAST is 0, or framework/fast is not there"
+# Skipped where a package of the extra "report" is missing.
+ABOUT_REPORTS = (
+    "framework/tools/report/",
+    "framework/tools/cli/test_report",
+    "fuzz/test_fuzz_files",
+)
+OF_REPORTS = ("markdown_it", "mdit_py_plugins", "typst", "tylax", "segno")
 
 
 class SkippedModule(pytest.Module):
     """A module of tests that is not imported."""
 
+    reason = NO_FORMS
+
     def collect(self):
-        pytest.skip(NO_FORMS, allow_module_level=True)
+        pytest.skip(self.reason, allow_module_level=True)
 
 
 def pytest_pycollect_makemodule(module_path, parent):
-    """Skip modules about forms where there are none."""
+    """Skip modules about forms where there are none, and about reports without their packages."""
+    inside = module_path.relative_to(Path(__file__).parent).as_posix()
+    missing = [name for name in OF_REPORTS if not installed(name)]
+    if missing and inside.startswith(ABOUT_REPORTS):
+        module = SkippedModule.from_parent(parent, path=module_path)
+        module.reason = f"needs {', '.join(missing)}: the extra report"
+        return module
     folder = module_path.parent.relative_to(Path(__file__).parent).as_posix()
     if folder.startswith(ABOUT_FORMS) and not forms.has_fast():
         return SkippedModule.from_parent(parent, path=module_path)

@@ -16,7 +16,6 @@ from firstlight.runs.owner import RunTakenOver
 from firstlight.runs.system import SystemMonitor, resources
 from firstlight.support import files
 from firstlight.tools.cli.main import main
-from firstlight.tools.report import provenance
 
 SCRIPT = """
 import sys, threading
@@ -212,6 +211,10 @@ def test_sums_of_a_run_that_was_resumed_and_killed(tmp_path):
 
 
 def test_hours_and_energy_are_shown(line, line_data, capsys):
+    for name in ("markdown_it", "mdit_py_plugins", "typst", "tylax", "segno"):
+        pytest.importorskip(name, reason="a report shows them; needs the extra report")
+    from firstlight.tools.report import provenance
+
     trainer = fl.Trainer(max_epochs=1, default_callbacks=False, name="line")
     trainer.fit(line(), line_data)
     write(trainer.run.path, line_of(3600, memory_gb=2.0, gpu=0.5, gpu_watts=700.0))
