@@ -111,7 +111,9 @@ ATTENTION = {
 
 
 @pytest.mark.forms
-@pytest.mark.parametrize("form", ATTENTION, indirect=True)
+@pytest.mark.parametrize(
+    "form", ["numpy", "compiled", pytest.param("kernels", marks=pytest.mark.gpu)], indirect=True
+)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("mean", [0, 1])

@@ -71,6 +71,7 @@ class Guard:
         for name in [name for name in sys.modules if name.startswith("firstlight.fast")]:
             del sys.modules[name]  # so that an import of the faster forms is noticed
         vars(firstlight).pop("fast", None)
+        sys.pycache_prefix = None  # compiled files are read beside their sources, which is noticed
         self._before = [dict(vars(one)) for one in WATCHED]
         sys.addaudithook(self._audit)
 

@@ -8,7 +8,6 @@ import pytest
 
 import firstlight as fl
 from firstlight import Trainer, callbacks, models, nn, optim
-from firstlight.fast.cuda import gemm
 from firstlight.support import backend
 
 # A graph takes products of ours and random numbers drawn on the GPU.
@@ -253,6 +252,8 @@ def test_a_capture_that_is_broken_off_is_ended():
 
 
 def test_without_our_products_there_are_no_graphs(monkeypatch, caplog):
+    from firstlight.fast.cuda import gemm
+
     monkeypatch.setattr(gemm, "load_library", lambda: 1 / 0)
     monkeypatch.setitem(gemm._state, "library", None)
     trainer, _, _ = trained(Net, images())

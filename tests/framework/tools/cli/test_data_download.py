@@ -198,7 +198,8 @@ def test_folders_that_cannot_be(cli, tmp_path):
     (tmp_path / "file").write_text("")
     assert "a.npy cannot be written (Not a directory)" in failure(cli, "--to", "file")
     (tmp_path / "home" / "moons" / "a.npy").mkdir(parents=True)
-    assert "a.npy cannot be written (Is a directory)" in failure(cli, "--to", "home")
+    message = failure(cli, "--to", "home")
+    assert "a.npy cannot be written (expected the name of a file, got a folder)" in message
 
 
 def test_wrong_names(refused):
