@@ -83,6 +83,7 @@ def entitle(axes: "Axes", text: object) -> None:
     width = axes.figure.get_figwidth() / axes.get_gridspec().ncols
     letters = max(8, int((width - 0.5) / (0.9 * LETTER)))
     axes.set_title("\n".join(textwrap.wrap(plain(text), letters)), fontsize=10)
+    axes.set_label(plain(text))  # in one piece, for the names of tables
 
 
 def tidy(axes: "Axes", *, grid: float = 0.3, letters: float | None = None) -> None:

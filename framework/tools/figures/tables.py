@@ -61,7 +61,8 @@ def numbers(figure: "Figure") -> dict[str, Table]:
         if not found:
             continue
         x, y = axes.get_xlabel() or "x", axes.get_ylabel() or "y"
-        name = axes.get_title() or (y if axes.get_ylabel() else figure.get_suptitle()) or "values"
+        title = axes.get_title() and (axes.get_label() or axes.get_title())
+        name = title or (y if axes.get_ylabel() else figure.get_suptitle()) or "values"
         y = name if y == "y" else y
         name = _unused(_plain(name), tables)
         rows = [np.concatenate(parts) for parts in zip(*found, strict=True)]

@@ -25,6 +25,7 @@ from firstlight.tools.report import provenance
 from firstlight.tools.report.comparison import spread
 from firstlight.tools.report.drawings import Figures
 from firstlight.tools.significance import Group, Significance
+from firstlight.tools.tracing.traced import UntraceableError
 from firstlight.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -282,9 +283,17 @@ def _add_model(content, model, splits, trainer, checkpoint, split):
         else:
             content.missing = say("There are no pictures of predictions: they are not finite.")
     content.summary = model.summary(x[:1])
+    content.figures.add(lambda: _network(model, x[:1]))
     parameters = {n: p.data for n, p in model.named_parameters() if p.size > 1}
     chosen = dict(list(parameters.items())[:HISTOGRAMS])
     content.figures.add(lambda: {"histograms": figures.histograms(chosen)})
+
+
+def _network(model, x):
+    try:
+        return {"network": figures.network_diagram(model, x)}
+    except UntraceableError:  # the table of layers has to do
+        return {}
 
 
 def _prediction_figures(model, data, splits, scores) -> "Iterable[tuple[str, Figure]]":

@@ -22,6 +22,7 @@ SPARE = (
     "histograms",
     "saliency",
     "filters",
+    "network",
     "sample",
     "curves_of_all",
     "mistakes",
@@ -39,7 +40,7 @@ class PosterParts(ReportParts):
             yield from self.headed("data")
         yield from self.figure("sample", 1 if texts.take("data") is None else 2)
         if content.summary or content.structure or texts.take("model"):
-            yield from self.headed("model", *self._layers())
+            yield from self.headed("model", *self._layers(), *self.figure("network", 2))
         if texts.take("method"):
             yield from self.headed("method")
         yield from self.headed("results", *self._metrics())

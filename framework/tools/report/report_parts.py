@@ -72,7 +72,7 @@ class ReportParts:
         if "sample" in content.figures or texts.take("data"):
             yield from self.headed("data", *self.figure("sample", 2))
         if content.summary or content.structure or texts.take("model"):
-            yield from self.headed("model", *self._model())
+            yield from self.headed("model", *self._model(), *self.figure("network", 2))
         if texts.take("method"):
             yield from self.headed("method")
         if "curves" in content.figures:

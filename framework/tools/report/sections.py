@@ -29,6 +29,7 @@ WORDS = {  # in English and German
     "mistakes": ("Worst mistakes", "Schlimmste Fehler"),
     "filters": ("Filters of the first layer", "Filter der ersten Schicht"),
     "histograms": ("Parameters", "Parameter"),
+    "network": ("Layers and their connections", "Schichten und ihre Verbindungen"),
     "fit": ("Predictions", "Vorhersagen"),
     "saliency": ("Influence of pixels", "Einfluss der Pixel"),
     "sample": ("A sample", "Eine Stichprobe"),

@@ -106,3 +106,10 @@ def test_after_printed_figures_are_as_before():
     with pytest.raises(KeyError), figures.printed(5):
         raise KeyError
     assert DRAWN["mistakes"]().get_size_inches().tolist() == before
+
+
+def test_a_title_in_lines_names_its_table_in_one_piece():
+    with figures.printed(4):
+        figure = figures.histograms({"features.0.weight": np.arange(9.0)})
+    assert "\n" in figure.axes[0].get_title()
+    assert list(figures.numbers(figure)) == ["features.0.weight"]

@@ -110,6 +110,7 @@ def test_it_tells_everything_there_is_to_tell(single, runs):
     assert f"{runs[2].metrics['test_acc']:.4g}" in page.words
     assert "BatchNorm1d" in page.words
     assert {"model.hidden", "numpy"} <= set(page.words)
+    assert "Layers and their connections" in page.words
 
 
 def test_a_comparison_comes_first_and_marks_the_best(compared):
