@@ -305,7 +305,7 @@ class Loop:
         """Share signals, requests and clocks with the other ranks.
 
         It is called before the first step and after each. Before a checkpoint is saved, the
-        training means are summed over all ranks. Every ``check_every`` steps the ranks' parameters
+        ranks' training means are collected. Every ``check_every`` steps the ranks' parameters
         are compared; see `firstlight.training.agreement.check_alike`.
         """
         communicator, progress = self._communicator, self._progress
@@ -320,7 +320,7 @@ class Loop:
         if agreed.signal:
             progress.interrupt.agree_on(agreed.signal)
         if agreed.saves or self._trainer.should_stop:
-            progress.means.sum_over_ranks()
+            progress.means.gather_shares()
         if progress.step % communicator.check_every == 0:
             check_alike(communicator, self.module, progress.step)
 

@@ -182,6 +182,7 @@ class TrainingMeans:
         self._communicator = communicator
         self._window, self._epoch = MeanMetrics(), MeanMetrics()
         self._own = self._window if communicator.size == 1 else MeanMetrics()
+        self._shares: list[dict[str, Any]] = []  # of the ranks, for `state_dict`
 
     def add(self, output: StepOutput, samples: int) -> None:
         """Add a step's `StepOutput` for a number of samples; 0 ignores it."""
@@ -194,6 +195,15 @@ class TrainingMeans:
         if self._own is not self._window:
             self._window.merge(self._own.over(self._communicator))
             self._own.reset()
+            self._shares = []
+
+    def gather_shares(self) -> None:
+        """Collect what `state_dict` returns of the other ranks; all of them must call it.
+
+        A sum over the ranks here would round the window's sums in another order than without it.
+        """
+        if self._own is not self._window:
+            self._shares = self._communicator.gather(self._own.state_dict())
 
     def add_values(self, output: StepOutput, samples: int) -> None:
         """Add a step's values without counting it; see `MeanMetrics.add_values`."""
@@ -238,12 +248,22 @@ class TrainingMeans:
 
     def state_dict(self) -> dict[str, Any]:
         """Return all sums as a JSON-able dict."""
-        return {"window": self._window.state_dict(), "epoch": self._epoch.state_dict()}
+        sums = {"window": self._window.state_dict(), "epoch": self._epoch.state_dict()}
+        return sums | ({"shares": self._shares} if self._shares else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._window.load_state_dict(state["window"])
         self._epoch.load_state_dict(state["epoch"])
+        self._shares = state.get("shares", [])
+        if len(self._shares) == self._communicator.size:
+            self._own.load_state_dict(self._shares[self._communicator.rank])
+            return
+        for share in self._shares:  # of another number of ranks
+            part = MeanMetrics()
+            part.load_state_dict(share)
+            self._window.merge(part)
+        self._shares = []
 
     def _close_window(self):
         self._epoch.merge(self._window)

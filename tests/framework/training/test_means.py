@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from firstlight.training.means import MeanMetrics
+from firstlight.distributed.communicator import Communicator
+from firstlight.training.means import MeanMetrics, TrainingMeans
 
 
 class DeviceScalar:
@@ -109,3 +110,15 @@ def test_errors_say_what_to_do():
         means.add({"loss": 1.0}, 0)
     with pytest.raises(ValueError, match=r"'acc', got an array of shape \(4,\); take its mean"):
         means.add({"acc": np.ones(4)}, 4)
+
+
+def test_shares_of_ranks_that_are_no_more_are_added_up():
+    first, second = MeanMetrics(), MeanMetrics()
+    first.add({"loss": 1.0}, 2)
+    second.add({"loss": 4.0}, 1)
+    empty = MeanMetrics().state_dict()
+    shares = [first.state_dict(), second.state_dict()]
+    means = TrainingMeans(Communicator())
+    means.load_state_dict({"window": empty, "epoch": empty, "shares": shares})
+    assert means.of_window() == {"train_loss_step": 2.0}
+    assert "shares" not in means.state_dict()
