@@ -89,7 +89,7 @@ class DecisionBoundary(Callback):
         self._samples.append((to_host(x[:room]).copy(), to_host(y[:room]).copy()))
 
     def on_train_epoch_end(self, trainer: Trainer, module: Module) -> None:
-        """Compute the regions, and show them if somebody looks."""
+        """Compute the regions, and show them in a notebook or TensorBoard."""
         if not self._samples or (trainer.epoch - 1) % self.every_n_epochs:
             return
         from firstlight.tools.figures import decision_grid

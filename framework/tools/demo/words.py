@@ -109,7 +109,7 @@ GERMAN = {
     "What each layer makes of x": "Was jede Schicht aus x macht",
     "features": "Merkmale",
     "Weights of the last layer": "Gewichte der letzten Schicht",
-    "Where you move a point, the weights are fitted anew by least squares, solved exactly with the "
+    "Where you move a point, the weights are fitted by least squares, solved exactly with the "
     "network's own features; training reached its weights by gradient steps. The dashed curve is "
     "the one of the training.": (
         "Wird ein Punkt bewegt, so werden die Gewichte mit kleinsten Quadraten neu bestimmt, exakt "

@@ -1,4 +1,4 @@
-"""Figures that are drawn when they are asked for, anew for each print."""
+"""Figures that are drawn on request, once for each print width."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING

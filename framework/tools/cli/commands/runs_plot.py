@@ -63,7 +63,7 @@ class Plot(RunsCommand):
         labels = _setting_labels([group[0] for group in groups])
         panels = {name: {} for name in metrics}
         for name, settings in panels.items():
-            curves(name, found, args.axis)  # somebody has it
+            curves(name, found, args.axis)  # raises if no run has it
             for group, label in zip(groups, labels, strict=True):
                 having = [run for run in group if name in run.history]
                 if having:

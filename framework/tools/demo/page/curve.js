@@ -264,7 +264,7 @@ document.getElementById("layers").replaceChildren(el("h2", {}, say("What each la
   el("div.card.layers", {}, ...drawn.map(({ row }) => row)));
 showFacts();
 showAbout(
-  isLinear ? say("Where you move a point, the weights are fitted anew by least squares, solved exactly with the network's own features; training reached its weights by gradient steps. The dashed curve is the one of the training.")
+  isLinear ? say("Where you move a point, the weights are fitted by least squares, solved exactly with the network's own features; training reached its weights by gradient steps. The dashed curve is the one of the training.")
     : canLearn ? say("Learn runs gradient steps (Adam, learning rate 0.01) on your points, with the backward of each layer. The dashed curve is the one of the training.")
       : say("The network stays as it was trained: its layers have no backward in this page."),
 );
