@@ -36,7 +36,11 @@ def write_atomically(path: PathLike, content: bytes | str) -> None:
         As the system reports it: no space, no permission.
     """
     with replacing(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        try:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        except OSError as error:
+            error.filename = error.filename or str(path)  # a full disk's error names no file
+            raise
 
 
 @contextmanager
