@@ -2,11 +2,11 @@
 
 import difflib
 import inspect
-from pathlib import Path
 from typing import Any
 
 from firstlight import hookimpl, plugins
-from firstlight.data.splits import READERS, DataSplits
+from firstlight.data.sources import find_source
+from firstlight.data.splits import DataSplits
 from firstlight.datasets.arithmetic import arithmetic
 from firstlight.datasets.arrays import from_arrays
 from firstlight.datasets.corpus import prepare_tokens
@@ -55,7 +55,8 @@ def load(name_or_path: PathLike, **arguments: Any) -> DataSplits:
     ----------
     name_or_path : str or path
         A registered name (``firstlight data`` lists them), ``"package.module:function"``, or the
-        path of a .csv, .npz, .npy or .txt file.
+        path of a .csv, .npz, .npy or .txt file. A file of another ending is named with its kind,
+        "csv:table.dat".
     **arguments
         Arguments of the data set's function, e.g. `firstlight.datasets.mnist`.
 
@@ -77,11 +78,9 @@ def load(name_or_path: PathLike, **arguments: Any) -> DataSplits:
     >>> splits
     DataSplits(digits: 1258 train, 180 val, 359 test; x (8, 8, 1), 10 classes)
     """
-    name = str(name_or_path)
-    ending = Path(name).suffix.lower()
-    if ending in READERS:
-        name = READERS[ending]
-        arguments = {"path": str(name_or_path), **arguments}
+    name, path = find_source(str(name_or_path))
+    if path is not None:
+        arguments = {"path": path, **arguments}
     function = plugins.registry("dataset").get(name)
     _check_arguments(name, function, arguments)
     splits = function(**arguments)

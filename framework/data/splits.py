@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 SHOWN = 6  # class names in one line
-READERS = {".csv": "csv", ".npz": "npz", ".npy": "npz", ".txt": "text"}  # data sets of files
 BATCH_SIZE = 32  # by default, if there are that many samples
 
 

@@ -64,6 +64,8 @@ def test_paths_choose_the_reader_by_their_ending(tmp_path):
     for path in (tmp_path / "a.npz", str(tmp_path / "a.CSV")):
         splits = load(path, val_size=4)
         assert (splits.name, len(splits.val)) == ("a", 4)
+    (tmp_path / "t.dat").write_text("a,b\n1,2.5\n2,3\n")
+    assert load(f"csv:{tmp_path}/t.dat", val_size=0, test_size=0).info["columns"] == ["a"]
 
 
 def test_a_function_by_its_path_and_what_it_must_return(tmp_path):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from firstlight import plugins
-from firstlight.data.splits import READERS
+from firstlight.data.sources import find_source
 from firstlight.support.printable import shown
 from firstlight.support.reading import read_yaml
 from firstlight.tools.cli import trust
@@ -63,9 +63,7 @@ class Names:
         if kind == "callback":
             self.callbacks += [name] if name not in self.callbacks else []
             return
-        ending = Path(name).suffix.lower()
-        path = name if kind == "data" and ending in READERS else None
-        name = READERS[ending] if path else name
+        name, path = find_source(name) if kind == "data" else (name, None)
         if getattr(self, kind) not in (None, name):
             self.values = {f: v for f, v in self.values.items() if not f.startswith(f"{kind}.")}
         setattr(self, kind, name)
@@ -183,7 +181,9 @@ class NamesCommand(Command):
         option("--model NAME", lambda: f"{known('model')} (default: {MODEL})"),
         option(
             "--data NAME",
-            lambda: f"{known('dataset')}, or a .csv, .npz or .txt file (default: {DATA})",
+            lambda: (
+                f"{known('dataset')}, or a .csv, .npz or .txt file, or csv:FILE (default: {DATA})"
+            ),
         ),
         option("--config FILE", "YAML or JSON settings, or a run's folder; may be repeated", []),
         trust.OPTION,
