@@ -9,6 +9,7 @@ from firstlight.data.sources import find_source
 from firstlight.data.splits import DataSplits
 from firstlight.datasets.arithmetic import arithmetic
 from firstlight.datasets.arrays import from_arrays
+from firstlight.datasets.cifar import cifar10, cifar100
 from firstlight.datasets.corpus import prepare_tokens
 from firstlight.datasets.csv_file import csv
 from firstlight.datasets.digits import digits
@@ -23,6 +24,8 @@ from firstlight.support.files import PathLike
 
 __all__ = [
     "arithmetic",
+    "cifar10",
+    "cifar100",
     "csv",
     "digits",
     "fashion_mnist",
@@ -43,7 +46,8 @@ __all__ = [
 def register_datasets(registry: Registry) -> None:
     """Register firstlight's own data sets by name."""
     of_files = (npz, csv, text)
-    own = (digits, mnist, fashion_mnist, kmnist, polynomial, tiny_shakespeare, arithmetic, prml)
+    images = (digits, mnist, fashion_mnist, kmnist, cifar10, cifar100)
+    own = (*images, polynomial, tiny_shakespeare, arithmetic, prml)
     for function in (*own, *of_files):
         registry.add(function.__name__, function)
 

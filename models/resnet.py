@@ -31,9 +31,12 @@ class ResNet(Module):
     label_smoothing : float
         See `firstlight.nn.CrossEntropyLoss`.
     lr : float
-        Learning rate of Adam.
+        Learning rate.
     weight_decay : float
         Weight decay of AdamW; 0 for Adam.
+    momentum : float
+        If above 0, the optimizer is SGD with this momentum and L2 weight decay, as in the paper
+        (lr 0.1, momentum 0.9, weight_decay 1e-4), instead of AdamW.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class ResNet(Module):
         label_smoothing: float = 0.0,
         lr: float = 1e-3,
         weight_decay: float = 1e-4,
+        momentum: float = 0.0,
     ):
         check_images("ResNet", input_shape)
         if depth < 8 or depth % 6 != 2:
@@ -73,6 +77,7 @@ class ResNet(Module):
         self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.lr = lr
         self.weight_decay = weight_decay
+        self.momentum = momentum
         self.stem: nn.Sequential = nn.Sequential(
             _conv3x3(input_shape[-1], width, needs_dx=False), nn.BatchNorm2d(width), nn.ReLU()
         )
@@ -98,6 +103,9 @@ class ResNet(Module):
         return self.stem.backward(dx)
 
     def configure_optimizer(self) -> optim.Optimizer:
+        if self.momentum:
+            settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+            return optim.SGD(self.parameters(), lr=self.lr, **settings)
         return adam(self)
 
 

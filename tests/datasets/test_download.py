@@ -99,7 +99,7 @@ def test_every_file_has_a_sha256_and_comes_by_https():
     registry = plugins.registry("dataset")
     sets = {name: getattr(registry.get(name), "files", None) for name in registry.names()}
     sets = {name: files for name, files in sets.items() if isinstance(files, RemoteFiles)}
-    assert sets.keys() >= {"mnist", "fashion_mnist", "kmnist", "tiny_shakespeare"}
+    assert sets.keys() >= {*SETS, "cifar10", "cifar100", "tiny_shakespeare"}
     for name, files in sets.items():
         assert files.name == name
         assert files.mirrors

@@ -11,6 +11,8 @@ from firstlight.datasets import load
 
 OWN = [
     "arithmetic",
+    "cifar10",
+    "cifar100",
     "csv",
     "digits",
     "fashion_mnist",

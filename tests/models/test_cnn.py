@@ -42,6 +42,13 @@ def test_resnets_have_the_papers_sizes(depth, size):
     assert sum(p.size for p in ResNet((32, 32, 3), 10, depth=depth).parameters()) == size
 
 
+def test_a_resnet_with_momentum_has_the_papers_optimizer():
+    net = ResNet((8, 8, 3), 10, depth=8, lr=0.1, momentum=0.9)
+    (group,) = net.configure_optimizer().param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.1, 0.9, 1e-4)
+    assert "momentum" not in ResNet((8, 8, 3), 10, depth=8).configure_optimizer().param_groups[0]
+
+
 @pytest.mark.parametrize("name", ["cnn", "lenet5", "resnet"])
 def test_they_learn_digits_by_name(name):
     x, y = (array[:640] for array in fl.datasets.load("digits").train.arrays)

@@ -32,6 +32,7 @@ def augmentation(
     shape: Sequence[int],
     classes: int,
     flips: bool = True,
+    padding: int | None = None,
     who: str = "augment",
 ) -> Compose | None:
     """Return a transform that augments scaled images by named recipes, None without names.
@@ -47,6 +48,8 @@ def augmentation(
     classes : int
     flips : bool
         False refuses ``flip``, for letters and digits.
+    padding : int, optional
+        Largest shift by ``crop``; by default a fourteenth of the height.
     who : str
         Used in messages.
 
@@ -91,7 +94,7 @@ def augmentation(
     made = {
         "affine": RandomAffine(10, (0.07, 0.07), (0.9, 1.1), 10, fill=fill),
         "elastic": ElasticTransform(24 * (height / 28) ** 2, 4 * height / 28, fill=fill),
-        "crop": RandomCrop(padding=max(1, round(height / 14)), fill=fill),
+        "crop": RandomCrop(padding=padding or max(1, round(height / 14)), fill=fill),
         "erase": RandomErasing(scale=(0.02, 0.15), value=fill),
         "flip": RandomHorizontalFlip(),
         "mixup": MixUp(alpha=0.2, num_classes=classes),
