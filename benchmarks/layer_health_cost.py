@@ -26,7 +26,7 @@ import works.mlp
 import firstlight as fl
 from firstlight.callbacks import LayerMonitor
 
-EVERY = 10  # steps between measurements
+EVERY = 20  # steps between measurements
 WARM_UP = 3  # blocks of a turn that do not count
 BLOCKS = {"digits": 100, "mlp": 40, "cnn": 10}  # of a turn
 

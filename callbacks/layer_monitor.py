@@ -90,7 +90,7 @@ class LayerMonitor(Callback):
         self,
         update_ratios: bool = True,
         outputs: bool = True,
-        every_n_steps: int = 10,
+        every_n_steps: int = 20,
         show: Literal["end", "epoch", "never"] = "end",
     ) -> None:
         self.update_ratios: bool = update_ratios
