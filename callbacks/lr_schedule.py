@@ -22,19 +22,22 @@ class LRSchedule(Callback):
     a value of the model is restored when the training ends. On the command line that is
     ``--callback param_schedule --param_schedule.param dropout``, beside ``lr_schedule``.
 
-    ================= ==========================================================
-    schedule          settings
-    ================= ==========================================================
+    =================== ==========================================================
+    schedule            settings
+    =================== ==========================================================
     ``constant``
-    ``step``          step_size, gamma
-    ``multistep``     milestones, gamma
-    ``exponential``   gamma
-    ``linear``        total_steps, eta_min
-    ``cosine``        total_steps, eta_min
-    ``warmup_cosine`` total_steps, warmup_steps, eta_min
-    ``one_cycle``     total_steps, pct_start, div_factor, final_div_factor
-    ``plateau``       monitor, mode, factor, patience, threshold, cooldown, min_lr
-    ================= ==========================================================
+    ``step``            step_size, gamma
+    ``multistep``       milestones, gamma
+    ``exponential``     gamma
+    ``linear``          total_steps, eta_min
+    ``polynomial``      total_steps, power
+    ``inverse_sqrt``    warmup_steps
+    ``cosine``          total_steps, eta_min
+    ``cosine_restarts`` T_0, T_mult, eta_min
+    ``warmup_cosine``   total_steps, warmup_steps, eta_min
+    ``one_cycle``       total_steps, pct_start, div_factor, final_div_factor
+    ``plateau``         monitor, mode, factor, patience, threshold, cooldown, min_lr
+    =================== ==========================================================
 
     Parameters
     ----------
@@ -51,6 +54,10 @@ class LRSchedule(Callback):
         When the schedule ends, warm-up included; by default with the training.
     eta_min : float, optional
         Value at the end.
+    power : float, optional
+        Exponent of ``polynomial``.
+    T_0, T_mult : int, optional
+        Length of the first cycle of ``cosine_restarts``, and the ratio of each cycle to the last.
     step_size : int, optional
         Time between two reductions.
     milestones : list of int, optional
@@ -96,6 +103,9 @@ class LRSchedule(Callback):
         warmup_steps: int = 0,
         total_steps: int | None = None,
         eta_min: float | None = None,
+        power: float | None = None,
+        T_0: int | None = None,
+        T_mult: int | None = None,
         step_size: int | None = None,
         milestones: list[int] | None = None,
         gamma: float | None = None,
@@ -126,7 +136,10 @@ class LRSchedule(Callback):
         settings = {
             "total_steps": parse_count("LRSchedule: total_steps", total_steps, optional=True),
             "step_size": parse_count("LRSchedule: step_size", step_size, optional=True),
+            "T_0": parse_count("LRSchedule: T_0", T_0, optional=True),
+            "T_mult": parse_count("LRSchedule: T_mult", T_mult, optional=True),
             "eta_min": eta_min,
+            "power": power,
             "milestones": milestones,
             "gamma": gamma,
             "pct_start": pct_start,

@@ -86,6 +86,11 @@ def gpu_parameters(optimizer: Any, _: Any) -> bool:
     return gpu_float(optimizer, optimizer.flat.data)
 
 
+def without_amsgrad(optimizer: Any, _: Any) -> bool:
+    """Without amsgrad."""
+    return "max_exp_avg_sq" not in optimizer.state
+
+
 def many_numbers(layer: Any, x: Any) -> bool:
     """At least 32,768 numbers."""
     return (x.size >= NUMBERS or _sizes["all"]) and numba_is_usable()

@@ -78,6 +78,12 @@ def _make_group(who, group, defaults):
     return settings | {"params": members}
 
 
+def check_betas(who: str, betas: tuple[float, ...]) -> None:
+    """Raise a ValueError unless there are two betas, in [0, 1)."""
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"{who}: expected two betas in [0, 1), got {betas}")
+
+
 def plain(group: Mapping[str, Any]) -> dict[str, Any]:
     """Return a group's hyper-parameters in JSON-able types, and lists from JSON as tuples.
 

@@ -15,6 +15,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from firstlight.optim._plateau import Plateau
+
 
 def constant(step: int, lr: float) -> float:
     """Return lr at every step."""
@@ -73,6 +75,74 @@ def cosine(step: int, lr: float, *, total_steps: int, eta_min: float = 0.0) -> f
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, eq. 5.
     """
     return _cosine_between(lr, eta_min, step / total_steps)
+
+
+def cosine_restarts(
+    step: int, lr: float, *, T_0: int, T_mult: int = 1, eta_min: float = 0.0
+) -> float:
+    """Repeat `cosine`, from lr each time; PyTorch's CosineAnnealingWarmRestarts.
+
+    Formula, with cycle i = 0, 1, ... of T_i = T_0 · T_mult^i steps, of which t are over::
+
+        eta_min + (lr - eta_min) · (1 + cos(π t / T_i)) / 2
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, eq. 5.
+
+    Examples
+    --------
+    >>> [round(cosine_restarts(s, 8.0, T_0=2, T_mult=2), 2) for s in range(7)]
+    [8.0, 4.0, 8.0, 6.83, 4.0, 1.17, 8.0]
+    """
+    if T_0 < 1 or T_mult < 1:
+        raise ValueError(
+            f"cosine_restarts: expected T_0 and T_mult of 1 or more, got {T_0} and {T_mult}"
+        )
+    length = T_0
+    if T_mult == 1:
+        step %= length
+    while step >= length:
+        step, length = step - length, length * T_mult
+    return _cosine_between(lr, eta_min, step / length)
+
+
+def polynomial(step: int, lr: float, *, total_steps: int, power: float = 1.0) -> float:
+    """Decrease to 0 as a power of the steps that are left, and stay there; PyTorch's PolynomialLR.
+
+    Formula, with T = total_steps (``total_iters`` in PyTorch)::
+
+        lr · (1 - min(1, step / T))^power
+
+    Examples
+    --------
+    >>> [polynomial(s, 16.0, total_steps=4, power=2.0) for s in range(6)]
+    [16.0, 9.0, 4.0, 1.0, 0.0, 0.0]
+    """
+    return lr * (1 - min(1, step / total_steps)) ** power
+
+
+def inverse_sqrt(step: int, lr: float, *, warmup_steps: int = 0) -> float:
+    """Warm up, then decrease with the inverse square root of the step; the Transformer's schedule.
+
+    Formula, with t = step + 1 and w = warmup_steps + 1::
+
+        lr · min(t / w, √(w / t))
+
+    In the paper t counts from 1, w is ``warmup_steps``, and lr = 1 / √(d_model · w).
+
+    References
+    ----------
+    Vaswani et al., "Attention Is All You Need", 2017, eq. 3.
+
+    Examples
+    --------
+    >>> [round(inverse_sqrt(s, 8.0, warmup_steps=3), 2) for s in range(8)]
+    [2.0, 4.0, 6.0, 8.0, 7.16, 6.53, 6.05, 5.66]
+    """
+    if step < warmup_steps:
+        return warmup(step, lr, warmup_steps=warmup_steps)
+    return lr * math.sqrt((warmup_steps + 1) / (step + 1))
 
 
 def warmup(step: int, lr: float, *, warmup_steps: int) -> float:
@@ -139,100 +209,16 @@ def one_cycle(
     return _cosine_between(lr, low / final_div_factor, min(1, share))
 
 
-class Plateau:
-    """Multiply by ``factor`` whenever a metric has stopped improving; PyTorch's ReduceLROnPlateau.
-
-    ``observe`` takes each new value of the metric; calling the object returns the learning rate.
-
-    Parameters
-    ----------
-    mode : {"min", "max"}
-        Whether a smaller or a larger value is better.
-    factor : float
-        In [0, 1).
-    patience : int
-        Values without improvement that are tolerated; the next one reduces.
-    threshold : float
-        Smallest improvement, relative to the size of the best value. (PyTorch multiplies the best
-        value by 1 ± threshold, so that an equal value counts as better if it is negative.)
-    cooldown : int
-        Values to ignore after a reduction.
-    min_lr : float
-        Lower bound.
-
-    Examples
-    --------
-    >>> plateau = Plateau(patience=1, factor=0.5)
-    >>> for loss in [3.0, 2.0, 2.5, 2.5, 1.0]:
-    ...     plateau.observe(loss)
-    >>> plateau(5, 8.0)
-    4.0
-    """
-
-    def __init__(
-        self,
-        *,
-        mode: str = "min",
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-    ):
-        if mode not in ("min", "max"):
-            raise ValueError(f'Plateau: expected mode "min" or "max", got {mode!r}')
-        if not 0 <= factor < 1:
-            raise ValueError(f"Plateau: expected a factor in [0, 1), got {factor}")
-        self.mode = mode
-        self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
-        self.cooldown = cooldown
-        self.min_lr = min_lr
-        self.best: float | None = None  # no value yet
-        self.bad: int = 0  # values in a row without improvement
-        self.cooling: int = 0  # values of the cooldown still to come
-        self.reductions: int = 0
-
-    def observe(self, value: float) -> None:
-        """Record a new value of the metric."""
-        if self._is_better(value):
-            self.best, self.bad = value, 0
-        else:
-            self.bad += 1
-        if self.cooling:
-            self.cooling, self.bad = self.cooling - 1, 0
-        if self.bad > self.patience:
-            self.reductions += 1
-            self.cooling, self.bad = self.cooldown, 0
-
-    def __call__(self, step: int, lr: float) -> float:
-        """Return the current learning rate, which depends on the metric and not on the step."""
-        return min(lr, max(lr * self.factor**self.reductions, self.min_lr))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as a JSON-able dict."""
-        return {name: getattr(self, name) for name in ("best", "bad", "cooling", "reductions")}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load what `state_dict` returned."""
-        for name in self.state_dict():
-            setattr(self, name, state[name])
-
-    def _is_better(self, value):
-        if self.best is None or not math.isfinite(value):
-            return math.isfinite(value)
-        margin = self.threshold * abs(self.best)
-        return value < self.best - margin if self.mode == "min" else value > self.best + margin
-
-
 SCHEDULES: dict[str, Callable[..., Any]] = {
     "constant": constant,
     "step": step,
     "multistep": multistep,
     "exponential": exponential,
     "linear": linear,
+    "polynomial": polynomial,
+    "inverse_sqrt": inverse_sqrt,
     "cosine": cosine,
+    "cosine_restarts": cosine_restarts,
     "warmup_cosine": warmup_cosine,
     "one_cycle": one_cycle,
     "plateau": Plateau,

@@ -58,6 +58,9 @@ def curve(schedule, steps, lr, **settings):
         ("cosine", {"eta_min": 1e-3}, {"total_steps": 12, "eta_min": 1e-3}),
         ("cosine", {"total_steps": 8}, {"total_steps": 8}),
         ("warmup_cosine", {"warmup_steps": 3}, {"total_steps": 12, "warmup_steps": 3}),
+        ("polynomial", {"power": 2.0}, {"total_steps": 12, "power": 2.0}),
+        ("inverse_sqrt", {"warmup_steps": 3}, {"warmup_steps": 3}),
+        ("cosine_restarts", {"T_0": 2, "T_mult": 2}, {"T_0": 2, "T_mult": 2}),
         ("one_cycle", {"pct_start": 0.5}, {"total_steps": 12, "pct_start": 0.5}),
     ],
 )
@@ -210,7 +213,7 @@ def test_a_resume_that_was_refused_leaves_nothing_behind(line, line_data, quiet)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"schedule": "cosin"}, "schedule: expected .*, got .cosin.; did you mean .cosine."),
+        ({"schedule": "cosin"}, "schedule: there is no 'cosin'; did you mean .cosine."),
         ({"schedule": "xyz"}, 'schedule: expected "constant", "step", "multistep", .*, got .xyz.'),
         (
             {"interval": "epochs"},
@@ -218,6 +221,8 @@ def test_a_resume_that_was_refused_leaves_nothing_behind(line, line_data, quiet)
         ),
         ({"schedule": "step"}, "step needs step_size; set it"),
         ({"schedule": "exponential"}, "exponential needs gamma; set it"),
+        ({"schedule": "cosine_restarts"}, "cosine_restarts needs T_0; set it"),
+        ({"schedule": "cosine_restarts", "T_0": 0}, "T_0: expected 1 or more, got 0"),
         ({"gamma": 0.1}, "cosine does not take gamma; it takes total_steps, eta_min"),
         ({"schedule": "constant", "gamma": 0.1}, "does not take gamma; it takes no settings"),
         ({"schedule": "step", "step_size": 0}, "step_size: expected 1 or more, got 0"),

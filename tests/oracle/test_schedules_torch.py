@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import numpy as np
@@ -69,6 +70,28 @@ CASES = {
     "cosine-and-up-again": (
         lambda o: lr_scheduler.CosineAnnealingLR(o, 60, eta_min=1e-3),
         (schedules.cosine, {"total_steps": 60, "eta_min": 1e-3}),
+    ),
+    "cosine_restarts": (
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 30, eta_min=1e-4),
+        (schedules.cosine_restarts, {"T_0": 30, "eta_min": 1e-4}),
+    ),
+    "cosine_restarts-longer": (
+        lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 7, T_mult=3),
+        (schedules.cosine_restarts, {"T_0": 7, "T_mult": 3}),
+    ),
+    "polynomial": (
+        lambda o: lr_scheduler.PolynomialLR(o, total_iters=150, power=2.5),
+        (schedules.polynomial, {"total_steps": 150, "power": 2.5}),
+    ),
+    "polynomial-default": (
+        lambda o: lr_scheduler.PolynomialLR(o, total_iters=201),
+        (schedules.polynomial, {"total_steps": 201}),
+    ),
+    "inverse_sqrt": (
+        lambda o: lr_scheduler.LambdaLR(
+            o, lambda s: math.sqrt(41) * min((s + 1) ** -0.5, (s + 1) * 41**-1.5)
+        ),
+        (schedules.inverse_sqrt, {"warmup_steps": 40}),
     ),
     "warmup": (
         lambda o: lr_scheduler.LinearLR(o, start_factor=1 / 41, total_iters=40),

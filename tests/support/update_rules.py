@@ -4,7 +4,7 @@ import numpy as np
 
 from firstlight import Parameter, optim
 
-RULES = {
+FORMED = {  # those with faster forms
     "sgd": lambda p: optim.SGD(p, lr=0.1),
     "sgd-momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.2, weight_decay=0.1),
     "sgd-nesterov": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
@@ -13,6 +13,13 @@ RULES = {
     "adagrad": lambda p: optim.Adagrad(p, lr=0.1, lr_decay=0.1, weight_decay=0.1),
     "adam": lambda p: optim.Adam(p, lr=0.01, weight_decay=0.1),
     "adamw": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1),
+}
+RULES = FORMED | {
+    "adam-amsgrad": lambda p: optim.Adam(p, lr=0.01, weight_decay=0.1, amsgrad=True),
+    "adamw-amsgrad": lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.1, amsgrad=True),
+    "lion": lambda p: optim.Lion(p, lr=0.01, weight_decay=0.1),
+    "nadam": lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.1),
+    "nadam-decoupled": lambda p: optim.NAdam(p, weight_decay=0.1, decoupled_weight_decay=True),
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from firstlight.fast.blocked.parallel import even_rows, spread
 from firstlight.fast.blocked.scratch import scratch
-from firstlight.fast.conditions import float32_parameters, numpy_parameters
+from firstlight.fast.conditions import float32_parameters, numpy_parameters, without_amsgrad
 from firstlight.optim.adagrad import Adagrad
 from firstlight.optim.adam import Adam, AdamW
 from firstlight.optim.optimizer import Group, Optimizer
@@ -73,7 +73,7 @@ def sum_of_squares(x: Array) -> np.float64:
     return sum((np.vdot(block, block) for block in blocks), np.float64(0))
 
 
-@form(Adam, when=[float32_parameters])
+@form(Adam, when=[float32_parameters, without_amsgrad])
 class BlockedAdam:
     """Compute the step with one division, in place.
 
@@ -107,7 +107,7 @@ class BlockedAdam:
         w -= step
 
 
-@form(AdamW, when=[float32_parameters])
+@form(AdamW, when=[float32_parameters, without_amsgrad])
 class BlockedAdamW(BlockedAdam):
     """Shrink the weights, then step as Adam."""
 

@@ -24,6 +24,7 @@ from firstlight.fast.conditions import (
     many_products,
     numpy_float32,
     three_by_three,
+    without_amsgrad,
 )
 from firstlight.nn.batchnorm import BatchNorm
 from firstlight.nn.conv_transpose import ConvTranspose2d
@@ -257,12 +258,12 @@ class CompiledStep:
         step(group, t, *arrays, decoupled=self.decoupled)
 
 
-@form(Adam, when=[float32_parameters, compiled, many_parameters])
+@form(Adam, when=[float32_parameters, without_amsgrad, compiled, many_parameters])
 class CompiledAdam(CompiledStep):
     """Compute the step in one loop, in threads that wait awake."""
 
 
-@form(AdamW, when=[float32_parameters, compiled, many_parameters])
+@form(AdamW, when=[float32_parameters, without_amsgrad, compiled, many_parameters])
 class CompiledAdamW(CompiledStep):
     """The same with decoupled weight decay."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from firstlight.fast.conditions import gpu_parameters
+from firstlight.fast.conditions import gpu_parameters, without_amsgrad
 from firstlight.fast.cuda.kernel import BLOCK, blocks_for, launch
 from firstlight.optim.adagrad import Adagrad
 from firstlight.optim.adam import Adam, AdamW
@@ -29,7 +29,7 @@ class CudaStep:
         optimizer.end_step()
 
 
-@form(Adam, when=[gpu_parameters])
+@form(Adam, when=[gpu_parameters, without_amsgrad])
 class CudaAdam(CudaStep):
     """Take the step in one kernel."""
 
@@ -48,7 +48,7 @@ class CudaAdam(CudaStep):
         launch("optimizers", "adam", w, blocks_for(w.size), *arguments)
 
 
-@form(AdamW, when=[gpu_parameters])
+@form(AdamW, when=[gpu_parameters, without_amsgrad])
 class CudaAdamW(CudaAdam):
     """Take the step in one kernel."""
 

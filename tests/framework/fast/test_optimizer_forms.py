@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from update_rules import RULES, make_parameters, train
+from update_rules import FORMED, RULES, make_parameters, train
 
 from firstlight import Parameter, optim
 from firstlight.fast import conditions
@@ -34,6 +34,7 @@ def trained(make, *used, dtype="float32", steps=5):
     return [p.data for p in params] + list(optimizer.state_dict()["arrays"].values())
 
 
+@pytest.mark.parametrize("make", FORMED.values(), ids=FORMED)
 def test_a_rule_in_place_is_its_lesson(make):
     kind = type(make(make_parameters()))
     exact = trained(make, dtype="float64")
@@ -65,6 +66,16 @@ def test_blocks_on_all_cores_change_nothing(make, monkeypatch):
     monkeypatch.setattr(optimizers, "LARGE", 30)
     monkeypatch.setattr(optimizers, "even_rows", lambda count, row_bytes: 16)
     assert result() == alone
+
+
+@pytest.mark.parametrize("kind", [optim.Adam, optim.AdamW])
+def test_amsgrad_has_no_form(kind, monkeypatch):
+    found = []
+    for amsgrad in (False, True):
+        optimizer = kind(make_parameters("float32"), amsgrad=amsgrad)
+        form = forms.choose(forms.lesson_of(kind.update), optimizer, {})
+        found.append(form and form.name)
+    assert found == [f"Blocked{kind.__name__}", None]
 
 
 def test_a_strangers_rule_steps_in_blocks_too(monkeypatch):

@@ -29,6 +29,7 @@ def assert_same(left, right):
         (lambda p: optim.RMSprop(p, momentum=0.9), {"square_avg", "momentum_buffer"}),
         (lambda p: optim.Adagrad(p), {"sum"}),
         (lambda p: optim.Adam(p), {"exp_avg", "exp_avg_sq"}),
+        (lambda p: optim.AdamW(p, amsgrad=True), {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}),
     ],
 )
 def test_only_the_state_that_is_needed_exists(make, names, parameters):
@@ -180,6 +181,9 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing(edit, message,
         ),
         (lambda p: optim.Adam([p], betas=(0.9, 1.0)), ValueError, r"two betas in \[0, 1\), got"),
         (lambda p: optim.AdamW([p], betas=[0.9]), ValueError, r"AdamW: expected two betas"),
+        (lambda p: optim.Lion([p], betas=(1, 0.9)), ValueError, r"Lion: expected two betas in"),
+        (lambda p: optim.NAdam([p], betas=(0.9,)), ValueError, r"NAdam: expected two betas in"),
+        (lambda p: optim.NAdam([p], momentum_decay=-1), ValueError, "momentum_decay of 0 or more"),
         (lambda p: optim.SGD(p), TypeError, None),
         (lambda p: optim.SGD([p.data]), TypeError, "model.parameters.. gives, got ndarray"),
         (lambda p: optim.SGD(nn.Linear(2, 2)), TypeError, "gives, got Linear"),

@@ -61,6 +61,11 @@ def test_one_cycle_has_the_ends_it_was_given():
     assert lrs[19:] == pytest.approx([0.002] * 11)
 
 
+def test_restarts_need_cycles_of_at_least_a_step():
+    with pytest.raises(ValueError, match="expected T_0 and T_mult of 1 or more, got 5 and 0"):
+        schedules.cosine_restarts(1, 0.1, T_0=5, T_mult=0)
+
+
 def rates(values, **settings):
     plateau, found = schedules.Plateau(factor=0.5, **settings), []
     for value in values:
