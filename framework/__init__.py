@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from firstlight.support import forms, rng
     from firstlight.support.array import Array
     from firstlight.support.rng import seed_everything
-    from firstlight.tools import diagnose, figures, onnx, report, sklearn, sweeps
+    from firstlight.tools import diagnose, figures, onnx, report, sklearn, starters, sweeps
     from firstlight.tools.loading import load, load_data
     from firstlight.trainer import Trainer
 
@@ -56,6 +56,7 @@ SHORT_NAMES = {
     "rng": "support.rng",
     "schedules": "optim.schedules",
     "sklearn": "tools.sklearn",
+    "starters": "tools.starters",
     "sweeps": "tools.sweeps",
     "tokenizers": "data.tokenizers",
     "transforms": "data.transforms",

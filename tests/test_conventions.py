@@ -101,8 +101,8 @@ def test_pyproject_lists_every_package():
             if "templates" not in init.parts:
                 inner = init.parent.relative_to(ROOT / folder).parts
                 found.add(".".join((package, *inner)))
-    template = "firstlight.plugin_template"  # examples/third_party_plugin, for `plugins new`
-    assert listed == found | {template}
+    copied = {"plugin_template", "starter_pages", "starter_scripts"}  # by `plugins new`, `starters`
+    assert listed == found | {f"firstlight.{name}" for name in copied}
 
 
 def modules():

@@ -1,5 +1,6 @@
 """Scene: the state of a training that TensorBoard's panels draw."""
 
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ class Scene:
         """Keep a few samples of the first batch."""
         if self.x is None:
             x, *rest = batch if isinstance(batch, tuple) else (batch,)
-            if hasattr(x, "shape"):
+            if hasattr(x, "shape") and _takes_one(self.module.forward):
                 self.x = x[:PROBE].copy()
                 if len(rest) in (1, 2) and hasattr(rest[0], "shape"):
                     self.y = rest[0][:PROBE].copy()
@@ -114,3 +115,12 @@ class Scene:
         left = count - sum(len(x) for x, _ in self.samples)
         if left > 0 and isinstance(batch, tuple) and len(batch) in (2, 3):
             self.samples.append(tuple(array[:left].copy() for array in batch[:2]))
+
+
+def _takes_one(forward):
+    """Return whether a model's forward can be called with x alone."""
+    try:
+        inspect.signature(forward).bind(None)
+    except TypeError:
+        return False
+    return True

@@ -49,6 +49,7 @@ def register_commands(registry: Registry) -> None:
     add("course new", "course:New", "write a student's project")
     add("course check", "course:Check", "say which exercises are right, and what is wrong and why")
     add("course grade", "course:Grade", "grade the submissions of all groups")
+    add("starters", "starters:Starters", "list the starters of projects, or copy one")
     add("tensorboard", "tensorboard:Tensorboard", "show runs in TensorBoard")
     add("demo", "demo:Demo", "write a page in which a run's network runs in the browser")
     add("report", "report:Report", "write a page about a run, or compare several")
