@@ -23,6 +23,8 @@ class Parameter:
         Initial values; stored without a copy.
     torch_axes : tuple of int, optional
         Order of the axes in PyTorch's layout, if it differs.
+    torch_shape : tuple of int, optional
+        Shape in PyTorch's layout, if it is another than that of the axes in their order.
 
     Attributes
     ----------
@@ -32,11 +34,18 @@ class Parameter:
         False for a frozen parameter, which the optimizer does not change.
     """
 
-    def __init__(self, data: Array, *, torch_axes: tuple[int, ...] | None = None):
+    def __init__(
+        self,
+        data: Array,
+        *,
+        torch_axes: tuple[int, ...] | None = None,
+        torch_shape: tuple[int, ...] | None = None,
+    ):
         self._data = data
         self._grad = np.zeros_like(data)  # on the same device as data
         self.requires_grad: bool = True
         self.torch_axes: tuple[int, ...] | None = torch_axes
+        self.torch_shape: tuple[int, ...] | None = torch_shape
         self.flat: Flat | None = None  # the Flat that data and grad are views of, once it exists
 
     @property
@@ -111,12 +120,21 @@ class Parameter:
 
 
 class Buffer:
-    """An array of a model's state that is not trained, e.g. a running mean."""
+    """An array of a model's state that is not trained, e.g. a running mean.
 
-    torch_axes: tuple[int, ...] | None = None
+    The arguments are those of `Parameter`.
+    """
 
-    def __init__(self, data: Array):
+    def __init__(
+        self,
+        data: Array,
+        *,
+        torch_axes: tuple[int, ...] | None = None,
+        torch_shape: tuple[int, ...] | None = None,
+    ):
         self.data: Array = data
+        self.torch_axes: tuple[int, ...] | None = torch_axes
+        self.torch_shape: tuple[int, ...] | None = torch_shape
 
     def __repr__(self) -> str:
         return f"Buffer(shape={self.data.shape}, dtype={self.data.dtype})"

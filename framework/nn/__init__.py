@@ -5,7 +5,8 @@ from firstlight.nn.adaptive_pooling import AdaptiveAvgPool2d, GlobalAvgPool2d
 from firstlight.nn.attention import MultiHeadAttention
 from firstlight.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from firstlight.nn.binary_cross_entropy import BCEWithLogitsLoss
-from firstlight.nn.containers import Residual, Sequential
+from firstlight.nn.containers import Concatenate, Residual, Sequential
+from firstlight.nn.conv1d import Conv1d, ConvTranspose1d
 from firstlight.nn.conv_transpose import ConvTranspose2d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.cross_entropy import CrossEntropyLoss
@@ -22,6 +23,7 @@ from firstlight.nn.linear import Linear
 from firstlight.nn.lstm import LSTM, LSTMCell
 from firstlight.nn.patch_embedding import PatchEmbedding
 from firstlight.nn.pooling import AvgPool2d, MaxPool2d
+from firstlight.nn.pooling1d import AdaptiveAvgPool1d, AvgPool1d, MaxPool1d
 from firstlight.nn.positions import RotaryPositions, SinusoidalPositions
 from firstlight.nn.regression import HuberLoss, L1Loss, MSELoss
 from firstlight.nn.relu import ELU, LeakyReLU, ReLU
@@ -31,15 +33,21 @@ from firstlight.nn.sigmoid import Sigmoid, SiLU, Softplus, Tanh
 from firstlight.nn.softmax import LogSoftmax, Softmax
 from firstlight.nn.transformer import TransformerDecoderLayer, TransformerEncoderLayer
 from firstlight.nn.upsample import Upsample
+from firstlight.nn.weight_norm import SpectralNorm, WeightNorm
 from firstlight.nn.zeropad2d import ZeroPad2d
 
 __all__ = [
+    "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
+    "AvgPool1d",
     "AvgPool2d",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
+    "Concatenate",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "CrossEntropyLoss",
     "Dropout",
@@ -65,6 +73,7 @@ __all__ = [
     "Linear",
     "LogSoftmax",
     "MSELoss",
+    "MaxPool1d",
     "MaxPool2d",
     "MultiHeadAttention",
     "PatchEmbedding",
@@ -81,11 +90,13 @@ __all__ = [
     "SinusoidalPositions",
     "Softmax",
     "Softplus",
+    "SpectralNorm",
     "SwiGLU",
     "Tanh",
     "TransformerDecoderLayer",
     "TransformerEncoderLayer",
     "Upsample",
+    "WeightNorm",
     "ZeroPad2d",
     "init",
 ]

@@ -101,20 +101,22 @@ class GRU(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bias, needs_dx, rng
+    input_size, hidden_size, num_layers, bias, bidirectional, needs_dx, rng
         As in `RNN`.
 
     Attributes
     ----------
     weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 : Parameter
-        As in `GRUCell`; and so on for each layer l1, l2, ...
-    state, dstate : array, shape (num_layers, N, H)
+        As in `GRUCell`; and so on for each layer l1, l2, ..., and with ``_reverse`` for
+        the second direction.
+    state, dstate : array, shape (num_layers · D, N, H)
         The last h, left by ``forward(x, state)``; dL/dh_0, left by ``backward(dy, dstate)``.
 
     Raises
     ------
     ValueError
-        Sizes that are not positive; x is not (N, T, I); a state that is not (num_layers, N, H).
+        Sizes that are not positive; x is not (N, T, I); a state that is not (num_layers ·
+        D, N, H).
     TypeError
         x of another dtype than the weights.
 
@@ -126,7 +128,7 @@ class GRU(Recurrent):
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> nn.GRU(3, 5)(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, H)
+    >>> nn.GRU(3, 5)(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, D H)
     (2, 7, 5)
     """
 

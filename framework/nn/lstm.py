@@ -104,22 +104,23 @@ class LSTM(Recurrent):
 
     Parameters
     ----------
-    input_size, hidden_size, num_layers, bias, needs_dx, rng
+    input_size, hidden_size, num_layers, bias, bidirectional, needs_dx, rng
         As in `RNN`.
 
     Attributes
     ----------
     weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 : Parameter
-        As in `LSTMCell`; and so on for each layer l1, l2, ...
-    state, dstate : pair of arrays, shapes (num_layers, N, H)
+        As in `LSTMCell`; and so on for each layer l1, l2, ..., and with ``_reverse`` for
+        the second direction.
+    state, dstate : pair of arrays, shapes (num_layers · D, N, H)
         The last (h, c), left by ``forward(x, state)``; the gradients at the first, left by
         ``backward(dy, dstate)``.
 
     Raises
     ------
     ValueError
-        Sizes that are not positive; x is not (N, T, I); a state that is not a pair of (num_layers,
-        N, H).
+        Sizes that are not positive; x is not (N, T, I); a state that is not a pair of (num_layers
+        · D, N, H).
     TypeError
         x of another dtype than the weights.
 
@@ -131,7 +132,7 @@ class LSTM(Recurrent):
     --------
     >>> import numpy as np
     >>> from firstlight import nn
-    >>> nn.LSTM(3, 5)(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, H)
+    >>> nn.LSTM(3, 5)(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, D H)
     (2, 7, 5)
     """
 

@@ -22,6 +22,12 @@ Forward returns y and backward takes dy only. ``forward(x, state)`` stores the l
 dL/d(first state) in ``dstate``. A state is h of shape (N, H), for many steps (layers,
 N, H); for LSTM it is the pair (h, c).
 
+A bidirectional layer has a second set of weights, which reads the steps from the last to the first.
+Both outputs of a step are concatenated, so each depends on all of x; the next layer reads both::
+
+    y_t  = [h_t of x_1 ... x_T,  h_t of x_T ... x_1]      (N, T, 2 H)
+    dx_t = the sum of both directions' dx_t, each from its half of dy
+
 References
 ----------
 Werbos, "Backpropagation Through Time: What It Does and How to Do It", 1990.
@@ -132,6 +138,8 @@ class Recurrent(Module):
     ----------
     cell : type
         `Cell` that computes the step.
+    directions : int
+        D, 2 if bidirectional.
     state, dstate : array, or tuple of arrays
         Last state, set by forward; dL/d(first state), set by backward.
     """
@@ -147,6 +155,7 @@ class Recurrent(Module):
         num_layers: int = 1,
         *,
         bias: bool = True,
+        bidirectional: bool = False,
         needs_dx: bool = True,
         rng: Generator | None = None,
     ):
@@ -155,27 +164,33 @@ class Recurrent(Module):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
+        self.bidirectional = bool(bidirectional)
+        self.directions: int = 2 if bidirectional else 1
         self.parts: int = self.cell.parts
         self.needs_dx = needs_dx
-        for layer in range(num_layers):
-            width = hidden_size if layer else input_size
+        for run in range(num_layers * self.directions):
+            width = input_size if run < self.directions else self.directions * hidden_size
             rows = self.cell.gates * hidden_size
             weights = _initial_weights(rows, width, hidden_size, bias, rng)
-            for name, weight in zip(self._names(layer), weights, strict=True):
+            for name, weight in zip(self._names(run), weights, strict=True):
                 setattr(self, name, weight)
 
     @accelerated
     def forward(self, x: Array, state: Any = None) -> Array:  # x (N, T, I)
-        first = state_parts(self, state, x, (self.num_layers, len(x), self.hidden_size))
+        first = state_parts(self, state, x, self.state_shape(len(x)))
         y, last = x, []
-        for layer in range(self.num_layers):
-            y, s = self._forward(layer, y, tuple(part[layer] for part in first))
-            last.append(s)
+        for runs in self.runs():
+            outputs = []
+            for run in runs:
+                h, s = self._forward(run, self.turned(run, y), tuple(part[run] for part in first))
+                outputs.append(self.turned(run, h))  # (N, T, H)
+                last.append(s)
+            y = np.concatenate(outputs, axis=2)  # (N, T, D H), D directions
         self.state = self.stacked(last)
-        return y  # (N, T, H)
+        return y
 
-    def _forward(self, layer, x, s):  # x (N, T, I), s: h and the other parts, each (N, H)
-        w_ih, w_hh, b_ih, b_hh = self.weights(layer)
+    def _forward(self, run, x, s):  # x (N, T, I), s: h and the other parts, each (N, H)
+        w_ih, w_hh, b_ih, b_hh = self.weights(run)
         h, kept = [s[0]], []
         for t in range(x.shape[1]):
             a = x[:, t] @ w_ih.data.T  # (N, G H)
@@ -189,19 +204,26 @@ class Recurrent(Module):
         return np.stack(h[1:], axis=1), s  # (N, T, H)
 
     @accelerated
-    def backward(self, dy: Array, dstate: Any = None) -> Array | Any:  # dy (N, T, H)
-        dlast = state_parts(self, dstate, dy, (self.num_layers, len(dy), self.hidden_size))
+    def backward(self, dy: Array, dstate: Any = None) -> Array | Any:  # dy (N, T, D H)
+        dlast = state_parts(self, dstate, dy, self.state_shape(len(dy)))
         dfirst = []
-        for layer in reversed(range(self.num_layers)):
-            dy, ds = self._backward(layer, dy, tuple(part[layer] for part in dlast))
-            dfirst.insert(0, ds)
+        for runs in reversed(self.runs()):
+            dx = None
+            for run, dh in reversed(list(zip(runs, np.split(dy, len(runs), axis=2), strict=True))):
+                given = self.turned(run, dh), tuple(part[run] for part in dlast)
+                part_dx, ds = self._backward(run, *given)
+                dfirst.insert(0, ds)
+                if part_dx is not None:
+                    part_dx = self.turned(run, part_dx)  # (N, T, I)
+                    dx = part_dx if dx is None else dx + part_dx  # x is read in both directions
+            dy = dx
         self.dstate = self.stacked(dfirst)
         return dy  # (N, T, I), the dx of the first layer
 
-    def _backward(self, layer, dy, ds):  # dy (N, T, H), ds like s
+    def _backward(self, run, dy, ds):  # dy (N, T, H), ds like s
         x, h, kept = self.saved()
-        w_ih, w_hh, b_ih, b_hh = self.weights(layer)
-        dx = np.empty_like(x) if layer or self.needs_dx else None  # (N, T, I)
+        w_ih, w_hh, b_ih, b_hh = self.weights(run)
+        dx = np.empty_like(x) if self.run_needs_dx(run) else None  # (N, T, I)
         for t in reversed(range(x.shape[1])):
             ds = (ds[0] + dy[:, t], *ds[1:])  # h_t is an output, and the input of step t + 1
             da, db, ds = self.cell.undo(ds, kept[t])  # (N, G H) twice
@@ -218,27 +240,46 @@ class Recurrent(Module):
     def check_input(self, x: Array, state: Any = None) -> None:
         check_sequences(self, x, 3, self.weight_ih_l0.dtype)
 
-    def weights(self, layer: int) -> list[Any]:
-        """Return W_ih, W_hh, b_ih and b_hh of a layer; None for a bias that is missing."""
-        return [getattr(self, name) for name in self._names(layer)]
+    def runs(self) -> list[list[int]]:
+        """Return the runs along the sequence by layer: the forward one, then the reverse one."""
+        d = self.directions
+        return [list(range(d * layer, d * layer + d)) for layer in range(self.num_layers)]
 
-    def _names(self, layer):
-        return [f"{name}_l{layer}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    def turned(self, run: int, x: Array, axis: int = 1) -> Array:
+        """Return x with its steps in the order in which a run reads them, or the inverse."""
+        return np.flip(x, axis) if run % self.directions else x
+
+    def run_needs_dx(self, run: int) -> bool:
+        """Return True unless a run reads the input x and ``needs_dx`` is False."""
+        return self.needs_dx or run >= self.directions
+
+    def state_shape(self, samples: int) -> tuple[int, int, int]:
+        """Return the shape of a part of the state, (layers · directions, N, H)."""
+        return self.num_layers * self.directions, samples, self.hidden_size
+
+    def weights(self, run: int) -> list[Any]:
+        """Return W_ih, W_hh, b_ih and b_hh of a run; None for a bias that is missing."""
+        return [getattr(self, name) for name in self._names(run)]
+
+    def _names(self, run):
+        layer, reverse = divmod(run, self.directions)
+        end = f"_l{layer}" + "_reverse" * reverse
+        return [name + end for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
     def stacked(self, states: list[tuple[Array, ...]]) -> Any:
-        """Return the layers' states as one, each part (layers, N, H)."""
+        """Return the states of all runs as one, each part (layers · directions, N, H)."""
         parts = tuple(np.stack(part) for part in zip(*states, strict=True))
         return parts if self.parts > 1 else parts[0]
 
     def flops(self, x: Array, y: Array) -> int:
-        weights = [w for layer in range(self.num_layers) for w in self.weights(layer)[:2]]
+        weights = [w for runs in self.runs() for run in runs for w in self.weights(run)[:2]]
         return 2 * x.shape[0] * x.shape[1] * sum(weight.size for weight in weights)
 
     def extra_repr(self) -> str:
         return (
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, "
             f"bias={self.bias_ih_l0 is not None}"
-        )
+        ) + ", bidirectional=True" * self.bidirectional
 
 
 def _initial_weights(rows, inputs, hidden, bias, rng):

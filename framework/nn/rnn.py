@@ -89,6 +89,8 @@ class RNN(Recurrent):
         Number of layers.
     bias : bool
         If False, there are no b_ih and b_hh.
+    bidirectional : bool
+        If True, D = 2 instead of 1: a second set of weights reads the sequence from its end.
     needs_dx : bool
         False for a model's first layer: skips dx and returns None.
     rng : numpy.random.Generator, optional
@@ -97,15 +99,16 @@ class RNN(Recurrent):
     Attributes
     ----------
     weight_ih_l0, weight_hh_l0 : Parameter, shapes (H, I) and (H, H)
-        And so on for each layer l1, l2, ...
+        And so on for each layer l1, l2, ..., and with ``_reverse`` for the second direction.
     bias_ih_l0, bias_hh_l0 : Parameter, shape (H,), or None
-    state, dstate : array, shape (num_layers, N, H)
+    state, dstate : array, shape (num_layers · D, N, H)
         The last h, left by ``forward(x, state)``; dL/dh_0, left by ``backward(dy, dstate)``.
 
     Raises
     ------
     ValueError
-        Sizes that are not positive; x is not (N, T, I); a state that is not (num_layers, N, H).
+        Sizes that are not positive; x is not (N, T, I); a state that is not (num_layers ·
+        D, N, H).
     TypeError
         x of another dtype than the weights.
 
@@ -118,7 +121,7 @@ class RNN(Recurrent):
     >>> import numpy as np
     >>> from firstlight import nn
     >>> layer = nn.RNN(3, 5)
-    >>> layer(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, H)
+    >>> layer(np.ones((2, 7, 3), "float32")).shape  # (N, T, I) -> (N, T, D H)
     (2, 7, 5)
     >>> layer(np.ones((2, 1, 3), "float32"), layer.state).shape  # an eighth step
     (2, 1, 5)

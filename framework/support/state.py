@@ -206,9 +206,7 @@ def to_torch(module: Module) -> dict[str, Any]:
 
     leaves = named_leaves(module)
     return {
-        name: torch.from_numpy(np.ascontiguousarray(np.transpose(array, leaves[name].torch_axes)))
-        if leaves[name].torch_axes
-        else torch.from_numpy(array)
+        name: torch.from_numpy(_to_torch_layout(array, leaves[name]))
         for name, array in collect(module).items()
     }
 
@@ -226,7 +224,20 @@ def from_torch(module: Module, tensors: Mapping[str, Any], *, strict: bool = Tru
         if name.rpartition(".")[2] == "num_batches_tracked":
             continue  # PyTorch's counter, needed only for momentum=None
         array = np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
-        axes = leaves[name].torch_axes if name in leaves else None
-        arrays[name] = np.transpose(array, np.argsort(axes)) if axes else array
+        arrays[name] = _from_torch_layout(array, leaves[name]) if name in leaves else array
     restore(module, arrays, strict=strict)
     return module
+
+
+def _to_torch_layout(array, leaf):
+    """Return an array of ours in PyTorch's layout, contiguous."""
+    moved = array if leaf.torch_axes is None else np.transpose(array, leaf.torch_axes)
+    return np.ascontiguousarray(moved).reshape(leaf.torch_shape or moved.shape)
+
+
+def _from_torch_layout(array, leaf):
+    """Return an array of PyTorch's in our layout; as it is if its shape does not fit."""
+    axes, shape = leaf.torch_axes, leaf.torch_shape
+    if shape is not None and array.shape == shape:
+        array = array.reshape([leaf.data.shape[axis] for axis in axes])
+    return np.transpose(array, np.argsort(axes)) if axes and array.ndim == len(axes) else array

@@ -80,14 +80,16 @@ def test_three_steps_of_a_cell(kind, bias):
     close_parameters(layer, twin)
 
 
-@pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("steps", [1, 7, 150])
+@pytest.mark.parametrize(
+    ("steps", "layers", "directions"),
+    [*((steps, layers, 1) for steps in (1, 7, 150) for layers in (1, 3)), (7, 1, 2), (6, 3, 2)],
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_sequences(kind, steps, layers):
-    rng = np.random.default_rng(1)
-    layer, twin = twins(kind, rng, layers, batch_first=True)
-    x, dy = rng.standard_normal((4, steps, INPUT)), rng.standard_normal((4, steps, HIDDEN))
-    first, dlast = (random_state(kind, rng, layers, 4, HIDDEN) for _ in range(2))
+def test_sequences(kind, steps, layers, directions):
+    rng, both = np.random.default_rng(1), directions == 2
+    layer, twin = twins(kind, rng, layers, batch_first=True, bidirectional=both)
+    x, dy = (rng.standard_normal((4, steps, n)) for n in (INPUT, directions * HIDDEN))
+    first, dlast = (random_state(kind, rng, layers * directions, 4, HIDDEN) for _ in range(2))
     parts, tstate = tensors(first)
     tx = torch.tensor(x, requires_grad=True)
     ty, tlast = twin(tx, tstate)
@@ -110,8 +112,8 @@ def test_sequences(kind, steps, layers):
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_bias_from_zeros_and_state_to_torch(kind):
     rng = np.random.default_rng(2)
-    layer, twin = twins(kind, rng, 2, batch_first=True, bias=False)
-    x, dy = rng.standard_normal((4, 6, INPUT)), rng.standard_normal((4, 6, HIDDEN))
+    layer, twin = twins(kind, rng, 2, batch_first=True, bias=False, bidirectional=True)
+    x, dy = rng.standard_normal((4, 6, INPUT)), rng.standard_normal((4, 6, 2 * HIDDEN))
     twin.load_state_dict(layer.to_torch(), strict=True)
     ty, _ = twin(torch.from_numpy(x))
     close(layer(x), ty)

@@ -69,6 +69,12 @@ CASES = [
         floats(5, 12),
     ),
     Case("Residual", lambda: nn.Residual(nn.Linear(3, 3)), floats(5, 3)),
+    Case("Concatenate", lambda: nn.Concatenate(nn.Identity(), nn.Linear(3, 2)), floats(5, 3)),
+    Case(
+        "Concatenate, first layers without dx",
+        lambda: nn.Concatenate(*(nn.Linear(3, n, needs_dx=False) for n in (1, 4))),
+        floats(2, 5, 3),
+    ),
     Case("Identity", nn.Identity, floats(5, 3)),
     Case("Flatten", nn.Flatten, floats(5, 3, 4, 2)),
     Case("Flatten, start_dim=2", lambda: nn.Flatten(2), floats(5, 3, 4, 2)),

@@ -23,3 +23,15 @@ def cases(Case, floats):
             lambda sequence=sequence: sequence(3, 4, needs_dx=False),
             floats(2, 4, 3),
         )
+        yield Case(
+            f"{name}, bidirectional",
+            lambda sequence=sequence: sequence(3, 4, bidirectional=True),
+            floats(5, 6, 3),
+        )
+        yield Case(
+            f"{name}, bidirectional, two layers, needs_dx=False",
+            lambda sequence=sequence: sequence(
+                3, 2, 2, bias=False, bidirectional=True, needs_dx=False
+            ),
+            floats(2, 3, 3),
+        )

@@ -64,17 +64,22 @@ class BlockedRecurrent:
     """Lay the steps out one after the other, and multiply all at once."""
 
     def forward(self, layer: Recurrent, x: Array, state: Any = None) -> Array:  # x (N, T, I)
-        first = state_parts(layer, state, x, (layer.num_layers, len(x), layer.hidden_size))
+        first = state_parts(layer, state, x, layer.state_shape(len(x)))
         y = np.asarray(x.transpose(1, 0, 2), order="C", like=x)  # (T, N, I), contiguous steps
         last = []
-        for index in range(layer.num_layers):
-            y, end = self._forward(layer, index, y, tuple(part[index] for part in first))
-            last.append(end)
+        for runs in layer.runs():
+            outputs = []
+            for run in runs:
+                steps = self.turned(layer, run, y)
+                h, end = self._forward(layer, run, steps, tuple(part[run] for part in first))
+                outputs.append(layer.turned(run, h, 0))  # (T, N, H)
+                last.append(end)
+            y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
         layer.state = layer.stacked(last)
-        return np.asarray(y.transpose(1, 0, 2), order="C", like=y)  # (N, T, H)
+        return np.asarray(y.transpose(1, 0, 2), order="C", like=y)  # (N, T, D H)
 
-    def _forward(self, layer, index, x, state):  # x (T, N, I)
-        w_ih, w_hh, b_ih, b_hh = layer.weights(index)
+    def _forward(self, layer, run, x, state):  # x (T, N, I)
+        w_ih, w_hh, b_ih, b_hh = layer.weights(run)
         step, _ = step_and_undo(layer.cell)
         a = self.multiply(x, w_ih.data.T)  # (T, N, G H), all steps in one product
         if b_ih is not None:
@@ -95,20 +100,33 @@ class BlockedRecurrent:
 
     def backward(
         self, layer: Recurrent, dy: Array, dstate: Any = None
-    ) -> Array | Any:  # dy (N, T, H)
-        dlast = state_parts(layer, dstate, dy, (layer.num_layers, len(dy), layer.hidden_size))
-        dy, dfirst = dy.transpose(1, 0, 2), []  # (T, N, H)
-        for index in reversed(range(layer.num_layers)):
-            dy, start = self._backward(layer, index, dy, tuple(part[index] for part in dlast))
-            dfirst.insert(0, start)
+    ) -> Array | Any:  # dy (N, T, D H)
+        dlast = state_parts(layer, dstate, dy, layer.state_shape(len(dy)))
+        dy, dfirst = dy.transpose(1, 0, 2), []  # (T, N, D H)
+        for runs in reversed(layer.runs()):
+            dx = None
+            for run, dh in reversed(list(zip(runs, np.split(dy, len(runs), axis=2), strict=True))):
+                given = self.turned(layer, run, dh), tuple(part[run] for part in dlast)
+                part_dx, start = self._backward(layer, run, *given)
+                dfirst.insert(0, start)
+                if part_dx is not None:
+                    part_dx = layer.turned(run, part_dx, 0)  # (T, N, I)
+                    dx = part_dx if dx is None else dx + part_dx
+            dy = dx
         layer.dstate = layer.stacked(dfirst)
         if dy is None:
             return None
         return np.asarray(dy.transpose(1, 0, 2), order="C", like=dy)  # (N, T, I)
 
-    def _backward(self, layer, index, dy, dstate):  # dy (T, N, H)
+    @staticmethod
+    def turned(layer: Recurrent, run: int, x: Array) -> Array:
+        """Return the steps x (T, N, ...) in the order of a run; a copy if it is the reverse."""
+        y = layer.turned(run, x, 0)
+        return y if y is x else np.asarray(y, order="C", like=x)
+
+    def _backward(self, layer, run, dy, dstate):  # dy (T, N, H)
         x, h, kept = layer.saved()
-        w_ih, w_hh, b_ih, b_hh = layer.weights(index)
+        w_ih, w_hh, b_ih, b_hh = layer.weights(run)
         _, undo = step_and_undo(layer.cell)
         da, db = [None] * len(x), [None] * len(x)
         for t in reversed(range(len(x))):
@@ -123,7 +141,7 @@ class BlockedRecurrent:
         if b_ih is not None:
             b_ih.grad += da.sum(axis=0)
             b_hh.grad += db.sum(axis=0)
-        if not index and not layer.needs_dx:
+        if not layer.run_needs_dx(run):
             return None, dstate
         return self.multiply(da, w_ih.data).reshape(x.shape), dstate
 

@@ -59,20 +59,20 @@ class CudaRecurrent(BlockedRecurrent):
     multiply = staticmethod(CudaCell.multiply)
     add_product = staticmethod(CudaCell.add_product)
 
-    def _forward(self, layer, index, x, state):  # x (T, N, I)
+    def _forward(self, layer, run, x, state):  # x (T, N, I)
         kind = steps_of(layer.cell)
         if kind is None:
-            return super()._forward(layer, index, x, state)
-        steps = forward(kind, x, layer.weights(index), state)
+            return super()._forward(layer, run, x, state)
+        steps = forward(kind, x, layer.weights(run), state)
         layer.save(x, steps)
         return steps.states[0][1:], tuple(part[-1] for part in steps.states)
 
-    def _backward(self, layer, index, dy, dstate):  # dy (T, N, H)
+    def _backward(self, layer, run, dy, dstate):  # dy (T, N, H)
         if steps_of(layer.cell) is None:
-            return super()._backward(layer, index, dy, dstate)
+            return super()._backward(layer, run, dy, dstate)
         x, steps = layer.saved()
-        needs_dx = bool(index) or layer.needs_dx
-        return backward(steps, x, dy, dstate, layer.weights(index), needs_dx=needs_dx)
+        needs_dx = layer.run_needs_dx(run)
+        return backward(steps, x, dy, dstate, layer.weights(run), needs_dx=needs_dx)
 
     @staticmethod
     def join(steps: list[Array]) -> Array:

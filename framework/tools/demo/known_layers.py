@@ -5,6 +5,7 @@ from typing import Any
 
 from firstlight import nn
 from firstlight.module import Module
+from firstlight.nn.weight_norm import ComputedWeight
 from firstlight.nn.window import Window
 from firstlight.parameter import Buffer, Parameter
 from firstlight.support import state
@@ -12,6 +13,7 @@ from firstlight.support.array import Array
 
 WITHOUT_EFFECT = (nn.Dropout, nn.Dropout2d, nn.Identity)  # in evaluation
 ATTENTION, ENCODER = ("num_heads", "is_causal"), ("norm_first",)
+RECURRENT = ("hidden_size", "num_layers", "bidirectional")
 
 # The attributes that forward reads, besides arrays and parts; layers/*.js have the same names.
 SETTINGS: dict[type[Module], tuple[str, ...]] = {
@@ -26,11 +28,11 @@ SETTINGS: dict[type[Module], tuple[str, ...]] = {
     nn.FeedForward: (),
     nn.Flatten: ("start_dim",),
     nn.GELU: ("approximate",),
-    nn.GRU: ("hidden_size", "num_layers"),
+    nn.GRU: RECURRENT,
     nn.GlobalAvgPool2d: (),
     nn.GroupNorm: ("num_groups", "eps"),
     nn.InstanceNorm2d: ("eps",),
-    nn.LSTM: ("hidden_size", "num_layers"),
+    nn.LSTM: RECURRENT,
     nn.LayerNorm: ("normalized_shape", "eps"),
     nn.LeakyReLU: ("negative_slope",),
     nn.Linear: (),
@@ -39,7 +41,7 @@ SETTINGS: dict[type[Module], tuple[str, ...]] = {
     nn.MultiHeadAttention: ATTENTION,
     nn.PatchEmbedding: ("patch_size",),
     nn.RMSNorm: ("normalized_shape", "eps"),
-    nn.RNN: ("hidden_size", "num_layers"),
+    nn.RNN: RECURRENT,
     nn.ReLU: (),
     nn.Reshape: ("shape",),
     nn.RotaryPositions: ("head_dim", "base"),
@@ -93,7 +95,7 @@ def describe(module: Module) -> Description:
     names = SETTINGS[type(module)]
     found = Description(type(module).__name__, {n: _plain(getattr(module, n)) for n in names})
     for name, value in state.entries(module):
-        if isinstance(value, (Parameter, Buffer)):
+        if isinstance(value, (Parameter, Buffer, ComputedWeight)):
             found.arrays[name] = value.data
         elif state.is_module(value) and not isinstance(value, WITHOUT_EFFECT):
             found.parts[name] = describe(value)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from firstlight import nn
 from firstlight.module import Module
 from firstlight.support.backend import to_host
 from firstlight.support.extras import require
@@ -26,6 +27,10 @@ from firstlight.tools.tracing.recording import leaves, record
 from firstlight.tools.tracing.symbolic import Dim, NotFixedError, Shaped, compared
 from firstlight.tools.tracing.traced import Ref, UntraceableError, mapped
 
+RESIZING = (  # images; their nodes depend on the size
+    *(nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d),
+    *(nn.AdaptiveAvgPool2d, nn.Upsample),
+)
 LARGEST = 2**31 - 2**20  # bytes; a protobuf message holds less than 2 GiB
 
 
@@ -156,6 +161,7 @@ def _recorded(who, module, samples):
                 record(module, inputs, layer_converter) for inputs in pairs
             )
             shaped = compared(one, two, varied)
+            _check_images(shaped)
             break
         except UntraceableError:
             raise
@@ -175,6 +181,16 @@ def _recorded(who, module, samples):
             stacklevel=4,
         )
     return shaped, given, outputs, varied
+
+
+def _check_images(shaped):
+    """Raise a NotFixedError if a layer's nodes depend on the size of images, and that varies."""
+    for step in shaped.steps:
+        if isinstance(step.layer, RESIZING):
+            before, after = (shaped.shapes[ref.index] for ref in (step.args[0], step.outputs[0]))
+            varies = any(isinstance(size, Dim) for size in before[1:3])
+            if varies and (before[1:3] != after[1:3] or not isinstance(step.layer, nn.Conv2d)):
+                raise NotFixedError(f"{step} takes images of a size that varies")
 
 
 def _not_exportable(who, error):

@@ -1,4 +1,5 @@
 // RNN, GRU and LSTM: one cell along a sequence; each layer reads the outputs of the one below.
+// A bidirectional layer has a second cell, which reads from the end; its outputs are appended.
 //
 //   a = x_t W_ihᵀ + b_ih      b = h_{t-1} W_hhᵀ + b_hh
 //   RNN:   h_t = tanh(a + b)
@@ -10,24 +11,27 @@
 class Recurrent extends Layer {
   forward(x) { // x (N, T, I)
     let y = x;
-    for (let layer = 0; layer < this.num_layers; layer++) y = this.along(layer, y);
-    return y; // (N, T, H)
+    for (let layer = 0; layer < this.num_layers; layer++) {
+      const forth = this.along(`l${layer}`, y, false);
+      y = this.bidirectional ? concatenate([forth, this.along(`l${layer}_reverse`, y, true)], 2) : forth;
+    }
+    return y; // (N, T, D H)
   }
 
-  along(layer, x) {
+  along(end, x, reverse) {
     const [N, T, I] = x.shape, H = this.hidden_size, y = zeros([N, T, H]);
-    const [W_ih, W_hh, b_ih, b_hh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((n) => this[`${n}_l${layer}`]);
+    const [W_ih, W_hh, b_ih, b_hh] = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"].map((n) => this[`${n}_${end}`]);
     for (let n = 0; n < N; n++) {
-      let state = this.memory?.[layer] ?? { h: new Float32Array(H), c: new Float32Array(H) }; // zeros at the start
-      for (let t = 0; t < T; t++) {
-        const at = (n * T + t) * I;
+      let state = this.memory?.[end] ?? { h: new Float32Array(H), c: new Float32Array(H) }; // zeros at the start
+      for (let step = 0; step < T; step++) {
+        const t = reverse ? T - 1 - step : step, at = (n * T + t) * I;
         let a = rowsTimes(new Arr([I], x.data.subarray(at, at + I)), W_ih);
         let b = rowsTimes(new Arr([H], state.h), W_hh);
         if (b_ih) [a, b] = [add(a, b_ih), add(b, b_hh)];
         state = this.step(a.data, b.data, state, H);
         y.data.set(state.h, (n * T + t) * H);
       }
-      if (this.memory) this.memory[layer] = state; // of the one text that is read
+      if (this.memory) this.memory[end] = state; // of the one text that is read
     }
     return y;
   }

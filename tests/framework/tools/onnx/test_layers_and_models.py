@@ -19,7 +19,9 @@ REFUSED = {"CrossEntropyLoss, probabilities", "CrossEntropyLoss, probabilities, 
 # A mask for 3 samples is part of the module.
 FIXED = {"MultiHeadAttention, additive mask of heads", "MultiHeadAttention, cross, masked"}
 TRACED = {  # made of other layers, or lessons of a few NumPy functions
-    *("Sequential", "Residual", "FeedForward", "SwiGLU"),
+    *("Sequential", "Residual", "Concatenate", "FeedForward", "SwiGLU"),
+    *("Conv1d", "ConvTranspose1d", "MaxPool1d", "AvgPool1d", "AdaptiveAvgPool1d"),
+    *("WeightNorm", "SpectralNorm"),
     *("TransformerEncoderLayer", "TransformerDecoderLayer"),
     *("CrossEntropyLoss", "BCEWithLogitsLoss", "MSELoss", "L1Loss", "HuberLoss"),
 }
