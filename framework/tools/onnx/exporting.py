@@ -184,12 +184,11 @@ def _recorded(who, module, samples):
 
 
 def _check_images(shaped):
-    """Raise a NotFixedError if a layer's nodes depend on the size of images, and that varies."""
+    """Raise a NotFixedError if the size of images varies where a layer's nodes depend on it."""
     for step in shaped.steps:
         if isinstance(step.layer, RESIZING):
-            before, after = (shaped.shapes[ref.index] for ref in (step.args[0], step.outputs[0]))
-            varies = any(isinstance(size, Dim) for size in before[1:3])
-            if varies and (before[1:3] != after[1:3] or not isinstance(step.layer, nn.Conv2d)):
+            size = shaped.shapes[step.args[0].index][1:3]
+            if any(isinstance(n, Dim) for n in size):
                 raise NotFixedError(f"{step} takes images of a size that varies")
 
 

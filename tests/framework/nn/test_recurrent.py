@@ -146,3 +146,25 @@ def test_repr_and_flops():
     x = np.ones((2, 5, 3), "float32")
     layer = nn.GRU(3, 4)
     assert layer.flops(x, layer(x)) == 2 * 2 * 5 * (12 * 3 + 12 * 4)
+
+
+@every_kind
+def test_both_directions_are_two_layers(sequence, cell, rng):
+    both = sequence(3, 4, bidirectional=True).to(dtype="float64")
+    one, other = (sequence(3, 4).to(dtype="float64") for _ in range(2))
+    for name, parameter in both.named_parameters():
+        layer = other if name.endswith("_reverse") else one
+        getattr(layer, name.removesuffix("_reverse")).data[...] = parameter.data
+    x, dy = rng.standard_normal((2, 5, 3)), rng.standard_normal((2, 5, 8))
+    y = np.concatenate([one(x), other(x[:, ::-1])[:, ::-1]], axis=2)
+    np.testing.assert_array_equal(both(x), y)
+    dx = one.backward(dy[..., :4]) + other.backward(dy[:, ::-1, 4:])[:, ::-1]
+    np.testing.assert_allclose(both.backward(dy), dx, rtol=1e-12)
+    assert as_parts(both.state)[0].shape == as_parts(both.dstate)[0].shape == (2, 2, 4)
+    assert repr(both).endswith("num_layers=1, bias=True, bidirectional=True)")
+    with pytest.raises(ValueError, match=r"expected a state of shape .*\(2, 2, 4\)"):
+        both(x, one.state)
+    x = x.astype("float32")
+    layer = sequence(3, 4, 2, bidirectional=True)
+    steps = 2 * x.shape[0] * x.shape[1]
+    assert layer.flops(x, layer(x)) == steps * 2 * cell.gates * 4 * ((3 + 4) + (8 + 4))

@@ -20,7 +20,7 @@ UNREADABLE = (  # written as operators that are no layers: products of activatio
     *("SinusoidalPositions", "RotaryPositions", "RMSNorm", "GroupNorm", "AdaptiveAvgPool"),
     *("RNN, bidirectional", "GRU, bidirectional", "LSTM, bidirectional"),
     *("BatchNorm1d, untracked", "BatchNorm2d, untracked", "Softplus, sharp"),
-    *("AvgPool2d, ceil_mode", "Upsample, smaller"),
+    *("AvgPool2d, ceil_mode", "AvgPool1d, ceil_mode", "Upsample, smaller"),
 )
 MODULES = [  # one of each layer, and the others as slow tests
     pytest.param(case, id=case.name, marks=[pytest.mark.slow] * ("," in case.name))
