@@ -67,8 +67,8 @@ class ProgressBar(Callback):
         for record in trainer.history.records:  # of a resumed training
             self._monitor.update(record)
         self._display = open_display()
-        if trainer.data.target_line is not None:
-            self._display.line(trainer.data.target_line)
+        for line in trainer.data.lines:
+            self._display.line(line)
         if trainer.run is not None:
             self._display.line(f"run: {trainer.run.shown}")
         per_second, between = self.refresh_per_second, self.seconds_between_lines

@@ -17,6 +17,7 @@ from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
 from firstlight.datasets.npz_file import npz
 from firstlight.datasets.polynomial import polynomial
 from firstlight.datasets.prml import prml
+from firstlight.datasets.tables import from_table
 from firstlight.datasets.text import text
 from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
 from firstlight.plugins import Registry
@@ -30,6 +31,7 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "from_arrays",
+    "from_table",
     "kmnist",
     "load",
     "mnist",

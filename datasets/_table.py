@@ -4,21 +4,26 @@
 one by one, so that an error names the line.
 """
 
-import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
+from firstlight.datasets._lines import (
+    MISSING,
+    CellError,
+    Lines,
+    as_number,
+    is_number,
+    shortened,
+)
 from firstlight.support.array import Array
 
 INSPECTED = 100  # lines that decide about delimiter and header
 DELIMITERS = ";\t,|"  # in order of preference; a comma may be a decimal mark
-MISSING = {"", "-", "?", "na", "n/a", "nan", "null", "none"}
-BLANK = ' \t\r\n",;|'  # the only characters of lines without content
 
 
 @dataclass(eq=False, repr=False)
@@ -82,20 +87,20 @@ class Table:
             raise ValueError(f"{path} is empty: it has a header, and no line for a sample")
 
     def read(
-        self, numbers: Sequence[int], words: Sequence[int] = ()
-    ) -> tuple[Array, list[list[str]]]:
-        """Return columns of numbers as one array, and columns of words as lists.
+        self, numbers: Sequence[str], words: Sequence[str] = ()
+    ) -> tuple[Array, dict[str, Array]]:
+        """Return columns of numbers as one array, and columns of words by name.
 
         Parameters
         ----------
-        numbers : list of int
-            Indices of the columns, in the wanted order.
-        words : list of int
+        numbers : list of str
+            Names of the columns, in the wanted order.
+        words : list of str
 
         Returns
         -------
         x : array of float64, shape (N, len(numbers))
-        texts : list of list of str
+        texts : dict of str to array of str objects, shape (N,)
 
         Raises
         ------
@@ -104,6 +109,7 @@ class Table:
         """
         lines = Lines(self.path, self.encoding)
         source = islice(lines, int(self.header), None)
+        numbers = [self.names.index(name) for name in numbers]
         fields = self._fields(numbers)
         kinds = [(str(at), "f8", (width,)) if width else (str(at), "O") for at, width in fields]
         converters = None
@@ -115,25 +121,48 @@ class Table:
             raise self._explained(error, lines) from error
         x = self._joined(table, fields, numbers)
         for column, values in zip(numbers, x.T, strict=True):
-            self.check_finite(values, column, values)
-        return x, [[cell.strip() for cell in table[str(column)]] for column in words]
+            self._check_finite(values, self.names[column])
+        return x, self._texts(table, words)
 
-    def check_finite(self, values: Array, column: int, cells: Sequence) -> None:
-        """Raise a ValueError that names the first cell of a column without a finite number."""
-        good = np.isfinite(values)
-        if not good.all():
-            row = int(good.argmin())
-            raise ValueError(
-                f"{self.place(row, column)}: expected a number, got {str(cells[row])!r}; fill in "
-                "what is missing, or leave out the line"
-            )
+    def cells(self, columns: Sequence[str | None]) -> dict[str, Array]:
+        """Return columns of texts by name, each an array (N,) of str objects.
 
-    def place(self, row: int, column: int) -> str:
+        Raises
+        ------
+        ValueError
+            A line of another length, with its line.
+        """
+        lines = Lines(self.path, self.encoding)
+        source = islice(lines, int(self.header), None)
+        kinds = [(str(at), "O") for at in range(len(self.names))]
+        try:
+            table = np.loadtxt(source, kinds, ndmin=1, **self._style)
+        except ValueError as error:
+            raise self._explained(error, lines) from error
+        return self._texts(table, [name for name in columns if name is not None])
+
+    def place(self, row: int, column: str) -> str:
         """Return file, line and column of a cell, for messages; rows count from 0."""
         lines = Lines(self.path, self.encoding)
         for _ in islice(lines, row + 1 + self.header):
             pass
-        return f"{lines.place}, column {self.names[column]}"
+        return f"{lines.place}, column {column}"
+
+    def _texts(self, table, names):
+        texts = {name: table[str(self.names.index(name))] for name in names}
+        for column in texts.values():
+            column[:] = [cell.strip() for cell in column]
+        return texts
+
+    def _check_finite(self, values, column):
+        """Raise a CellError that names the first cell of a column without a finite number."""
+        good = np.isfinite(values)
+        if not good.all():
+            row = int(good.argmin())
+            raise CellError(
+                f"{self.place(row, column)}: expected a number, got '{values[row]}'; fill in what "
+                "is missing, or leave out the line"
+            )
 
     @property
     def _style(self):
@@ -165,8 +194,8 @@ class Table:
         text = str(error)
         if found := re.search(r"string (['\"].*) to float64 at row \d+, column (\d+)", text, re.S):
             cell, column = found[1][1:-1].strip(), self.names[int(found[2]) - 1]
-            return ValueError(
-                f"{lines.place}, column {column}: expected a number, got {_short(cell)!r}"
+            return CellError(
+                f"{lines.place}, column {column}: expected a number, got {shortened(cell)!r}"
                 f"{self._cure(cell)}"
             )
         if found := re.search(r"requires (\d+) columns but (\d+) were found", text):
@@ -182,58 +211,6 @@ class Table:
         if self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell):
             return "; for decimal commas say decimal=','"
         return "; if it is no input, name those that are with columns"
-
-
-class Lines:
-    """The lines of a text file that have content; ``number`` is that of the latest.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    encoding : str
-
-    Raises
-    ------
-    ValueError
-        No such encoding; a line that is not text in it, or that ends within quotes.
-    """
-
-    def __init__(self, path: Path, encoding: str) -> None:
-        self.path, self.number, self.named = path, 0, encoding
-        self.encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
-        try:
-            codecs.lookup(encoding)
-        except LookupError:
-            raise ValueError(f"{path}: there is no encoding {encoding!r}; e.g. latin-1") from None
-
-    def __iter__(self) -> Iterator[str]:
-        with open(self.path, encoding=self.encoding, errors="surrogateescape") as file:
-            try:
-                for self.number, line in enumerate(file, 1):
-                    if not line.isascii() or "\0" in line:
-                        self._check_text(line)
-                    if '"' in line and line.count('"') % 2:
-                        raise ValueError(
-                            f"{self.place}: a quote is opened and not closed in {_short(line)}; "
-                            'write "" for a quote that is meant, and no line breaks inside cells'
-                        )
-                    if line.strip(BLANK):
-                        yield line
-            except UnicodeError as error:
-                raise ValueError(f"{self.path}: not text in {self.named} ({error})") from error
-
-    @property
-    def place(self) -> str:
-        """File and line, for messages."""
-        return f"{self.path}, line {self.number}"
-
-    def _check_text(self, line):
-        bad = next((c for c in line if "\udc80" <= c <= "\udcff" or c == "\0"), None)
-        if bad is not None:
-            raise ValueError(
-                f"{self.place}: byte 0x{ord(bad) & 0xFF:02x} is not text in {self.named}; save "
-                "the file as UTF-8, or say how it is encoded, e.g. encoding=latin-1 or utf-16"
-            )
 
 
 def find_delimiter(lines: Sequence[str]) -> str:
@@ -285,32 +262,6 @@ def has_header(rows: Sequence[Sequence[str]], decimal: str, place: str) -> bool:
     return False
 
 
-def as_number(cell: str, decimal: str = ".") -> float:
-    """Return the number in a cell, or raise a ValueError if there is none."""
-    plain = cell.strip()
-    if decimal == ",":
-        plain = plain.replace(".", "_").replace(",", ".")  # 1.000,5 is not accepted
-    if "_" in plain or not plain.isascii():  # Python accepts 1_000
-        raise ValueError(f"no number: {cell!r}")
-    return float(plain)
-
-
-def is_number(cell: str, decimal: str = ".") -> bool:
-    """Return whether a cell has a number.
-
-    Examples
-    --------
-    >>> from firstlight.datasets._table import is_number
-    >>> [is_number(cell) for cell in ("1e-3", "-2", "1_000", "1,5", "x", "")]
-    [True, True, False, False, False, False]
-    """
-    try:
-        as_number(cell, decimal)
-    except ValueError:
-        return False
-    return True
-
-
 def _check_names(names, place):
     """Raise a ValueError unless each column has a name of its own."""
     for column, name in enumerate(names):
@@ -324,9 +275,3 @@ def _check_names(names, place):
                 f"{place}: two columns are called {name!r}; give each a name of its own, or say "
                 "header=false if this line is a sample"
             )
-
-
-def _short(text):
-    """Return a text, cut off after 40 characters."""
-    text = text.strip()
-    return text if len(text) <= 40 else text[:40] + "..."

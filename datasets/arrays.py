@@ -8,10 +8,10 @@ import numpy as np
 
 from firstlight.data.labels import renumbered
 from firstlight.data.preprocessing import Preprocessing
-from firstlight.data.splits import DataSplits
+from firstlight.data.splits import SPLITS, DataSplits
 from firstlight.data.transforms import Scale
+from firstlight.datasets.splitting import Splitting
 from firstlight.datasets.targets import read_targets
-from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 from firstlight.support.files import PathLike
 
@@ -24,6 +24,10 @@ def from_arrays(
     test_size: float = 0.1,
     seed: int = 0,
     stratify: bool = True,
+    groups: Any = None,
+    shuffle: bool = True,
+    folds: int = 0,
+    fold: int = 0,
     classes: Sequence[str] | None = None,
     regression: bool | None = None,
     batch_size: int | None = None,
@@ -50,6 +54,13 @@ def from_arrays(
     seed : int
     stratify : bool
         Give each class its share of every split.
+    groups : array_like, shape (N,), optional
+        Samples of one group, e.g. of one person, go to the same split.
+    shuffle : bool
+        If False, the first samples train and the last ones test, e.g. for samples in time order.
+    folds, fold : int
+        For cross-validation: number of folds, and which of them, from 0, is the test data;
+        ``val_size`` is a share of the rest. Without ``shuffle`` only samples before it train.
     classes : list of str, optional
         Names of the classes; by default the strings in y, or "0", "1", ...
     regression : bool, optional
@@ -88,10 +99,14 @@ def from_arrays(
     y, classes = targets_like(like, y, name, classes, regression)
     check_lengths(x, y, name)
     labels = y if classes is not None and y is not None and are_labels(y) else None
-    indices = split_indices(len(x), val_size, test_size, seed, labels if stratify else None, name)
+    splitting = Splitting(val_size, test_size, seed, shuffle, folds, fold)
+    groups = None if groups is None else np.asarray(groups)
+    if groups is not None and groups.shape != (len(x),):
+        raise ValueError(f"{name}: expected a group for each sample, got shape {groups.shape}")
+    indices = splitting.indices(len(x), labels if stratify else None, groups, name)
     parts = {
         split: (x[places],) if y is None else (x[places], y[places])
-        for split, places in zip(("train", "val", "test"), indices, strict=True)
+        for split, places in zip(SPLITS, indices, strict=True)
         if len(places) or split == "train"
     }
     return prepared(parts, name, classes, batch_size, transform, standardize, like)
@@ -198,60 +213,3 @@ def _moments(values):
 def are_labels(y: Array) -> bool:
     """Return whether targets are class labels: one integer for each sample."""
     return y.ndim == 1 and y.dtype.kind in "biu"
-
-
-def split_indices(
-    count: int,
-    val_size: float,
-    test_size: float,
-    seed: int,
-    labels: Array | None = None,
-    name: str = "data",
-) -> tuple[Array, Array, Array]:
-    """Return the indices of train, validation and test samples, each sorted.
-
-    Parameters
-    ----------
-    count : int
-        Number of samples.
-    val_size, test_size : float
-        A fraction below 1, or a number of samples.
-    seed : int
-    labels : array, shape (count,), optional
-        Each label gets its share of every split, up to one sample.
-    name : str
-        Used in messages.
-    """
-    wanted = [
-        _number(size, count, what, name)
-        for size, what in ((val_size, "val_size"), (test_size, "test_size"))
-    ]
-    if sum(wanted) >= count:
-        raise ValueError(
-            f"{name}: val_size={val_size} and test_size={test_size} take {sum(wanted)} of "
-            f"{count} samples and leave none to train on; make them smaller"
-        )
-    order = randomness.derived("split", seed).permutation(count)
-    if labels is not None:
-        # Sorted by label, evenly spaced picks take from each label in proportion to its number.
-        order = order[np.argsort(labels[order], kind="stable")]
-    test, order = _take_evenly(order, wanted[1])
-    val, train = _take_evenly(order, wanted[0])
-    return np.sort(train), np.sort(val), np.sort(test)
-
-
-def _take_evenly(order, number):
-    """Return ``number`` evenly spaced entries, and all the others."""
-    picked = np.zeros(len(order), bool)
-    if number:
-        picked[(2 * np.arange(number) + 1) * len(order) // (2 * number)] = True
-    return order[picked], order[~picked]
-
-
-def _number(size, count, what, name):
-    if not size >= 0 or (size >= 1 and size != int(size)):
-        raise ValueError(
-            f"{name}: expected {what} to be a fraction below 1 or a whole number of samples, "
-            f"got {size}"
-        )
-    return int(size) if size >= 1 else round(count * size)

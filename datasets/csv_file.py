@@ -1,15 +1,19 @@
 """csv: load a table from a .csv file."""
 
-import re
-import warnings
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import Literal
 
 from firstlight.data.splits import DataSplits
-from firstlight.datasets._table import Table, as_number, is_number
+from firstlight.datasets._column_roles import input_columns, target_name
+from firstlight.datasets._columns import Cells
+from firstlight.datasets._lines import CellError
+from firstlight.datasets._table import Table
+from firstlight.datasets._table_target import Target, check_float32
 from firstlight.datasets.arrays import as_preprocessing, from_arrays
-from firstlight.datasets.targets import check_class_count
+from firstlight.datasets.splitting import Splitting
+from firstlight.datasets.tables import encoded_splits
 
 
 def csv(
@@ -17,23 +21,36 @@ def csv(
     *,
     target: str | int | None = None,
     columns: tuple[str, ...] = (),
+    drop: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+    encode: Literal["onehot", "index"] = "onehot",
+    date_format: str | None = None,
     header: bool | None = None,
     regression: bool | None = None,
     standardize: bool = True,
     delimiter: str | None = None,
     decimal: str = ".",
     encoding: str = "utf-8",
+    group: str | None = None,
+    shuffle: bool = True,
     val_size: float = 0.1,
     test_size: float = 0.1,
+    folds: int = 0,
+    fold: int = 0,
     seed: int = 0,
     batch_size: int | None = None,
     like: str | None = None,
 ) -> DataSplits:
-    """Load a table of numbers with one target column from a .csv file.
+    """Load a table of numbers, words and dates with one target column from a .csv file.
 
     Words or whole numbers in the target column are classes; other numbers make it a regression,
     with y of shape (N, 1). Ambiguous targets are refused: whole numbers written as 1.0, and more
     than 20 different whole numbers that mostly occur once.
+
+    Words, dates and missing cells (empty, -, ?, NA, N/A, NaN, null, none) of the inputs are encoded
+    as numbers by the training rows; see `from_table`. Dates are written as 2024-12-31, 2024/12/31
+    or 31.12.2024, the first also with a time. A column of which more than three quarters are
+    numbers has no words: a cell that is no number is an error.
 
     Parameters
     ----------
@@ -44,34 +61,52 @@ def csv(
         that of ``like``.
     columns : tuple of str
         Names of the input columns; by default all but the target.
+    drop : tuple of str
+        Names of columns that are no inputs.
+    words : tuple of str
+        Names of columns whose numbers are taken as words, e.g. postal codes.
+    encode : {"onehot", "index"}
+        Words as one feature each, or as one index for an embedding.
+    date_format : str, optional
+        How dates are written, if in another way, e.g. %d/%m/%Y.
     header : bool, optional
         Whether the first line has the columns' names; detected by default.
     regression : bool, optional
         True takes whole numbers in the target column for amounts, False all numbers for classes.
     standardize : bool
-        Give each input column mean 0 and standard deviation 1 over the training rows.
+        Give each input column of numbers mean 0 and standard deviation 1 over the training rows.
     delimiter : str, optional
         Separator of cells; by default comma, semicolon, tab or bar is detected.
     decimal : str
         Decimal mark of numbers, . or ,
     encoding : str
         Of the text, e.g. latin-1 for older files.
+    group : str, optional
+        A column that is no input: rows with the same cell, e.g. of one patient, go to the same
+        split.
+    shuffle : bool
+        If False, the first rows train and the last ones test, e.g. for rows in time order.
     val_size : float
         Share of the rows to validate on, or their number.
     test_size : float
         Share of the rows to test on, or their number.
+    folds : int
+        Number of folds for cross-validation; 0 for none.
+    fold : int
+        The fold, from 0, that is the test data.
     seed : int
         Chooses the rows of each split.
     batch_size : int, optional
         Rows in a batch; 32, or all training rows if there are fewer.
     like : str, optional
-        A run's folder: columns, classes and scale are those that its network was trained with.
-        The target column may then be missing.
+        A run's folder: columns, encoding, classes and scale are those that its network was trained
+        with. The target column may then be missing.
 
     Returns
     -------
     DataSplits
-        ``info["columns"]`` names the inputs.
+        ``info["columns"]`` names the inputs, and, where they are encoded, ``info["features"]``
+        the features.
 
     Raises
     ------
@@ -85,165 +120,66 @@ def csv(
         raise ValueError(f"{path}: the run was not trained on a table; it has no columns")
     known = () if like is None else like.columns
     table = Table(Path(path), header, delimiter, decimal, encoding, known)
-    names = table.names
-    if target is None and like is not None:
-        column = names.index(like.target_column) if like.target_column in names else None
-    else:
-        column = _column(-1 if target is None else target, names, path)
-    if like is None:
-        inputs = _inputs(columns, names, column, path)
-    else:
-        inputs = _run_inputs(like, columns, table, column)
-    x, words = table.read(inputs, [] if column is None else [column])
+    names, name = table.names, Path(path).stem
+    cure = "write these names over the columns"
+    if not table.header:
+        cure = "begin the file with a line of these names"
+    target = target_name(target, names, like, path)
+    inputs = input_columns(names, target, columns, drop, group, like, path, cure)
+    splitting = Splitting(val_size, test_size, seed, shuffle, folds, fold)
+    found = None
+    if not words and (like is None or like.encoding is None):
+        found = _read_numbers(table, inputs, target, group, like)
+    x, cells = (None, table.cells([*inputs, target, group])) if found is None else found
+    about = None
+    if target is not None:
+        place = partial(table.place, column=target)
+        about = Target(cells[target].tolist(), f"{path}, column {target}", place, decimal)
+    groups = None if group is None else cells[group].tolist()
+    if x is None:
+        return encoded_splits(
+            {column: cells[column] for column in inputs},
+            about,
+            Cells(words, date_format, decimal),
+            table.place,
+            encode=encode,
+            regression=regression,
+            standardize=standardize,
+            groups=groups,
+            splitting=splitting,
+            batch_size=batch_size,
+            like=like,
+            name=name,
+            target=target,
+        )
     if like is None and not standardize:
-        _check_float32(x, inputs, table)
-    y, classes = None, None
-    if column is not None:
-        y, classes = _targets(words[0], column, table, regression, like)
+        for column, values in zip(inputs, x.T, strict=True):
+            check_float32(values, f"{path}, column {column}")
+    y, classes = (None, None) if about is None else about.read(regression, like)
     splits = from_arrays(
         x,
         y,
-        val_size=val_size,
-        test_size=test_size,
-        seed=seed,
+        **asdict(splitting),
+        groups=groups,
         classes=classes,
         regression=None if y is None else classes is None,
         batch_size=batch_size,
         standardize=standardize,
         like=like,
-        name=Path(path).stem,
+        name=name,
     )
-    splits.info = {
-        "columns": [names[i] for i in inputs],
-        "target": None if column is None else names[column],
-    }
+    splits.info = {"columns": inputs, "target": target}
     return splits
 
 
-def _column(target, names, path):
-    if target in names:
-        return names.index(target)
+def _read_numbers(table, inputs, target, group, like):
+    """Return inputs (N, C), and the texts of other columns; None if an input has other cells.
+
+    A run without an encoding needs numbers: its error is raised.
+    """
     try:
-        return range(len(names))[int(target)]
-    except (ValueError, IndexError):
-        raise ValueError(
-            f"{path}: there is no column {target!r}; the columns are {', '.join(names)}"
-        ) from None
-
-
-def _inputs(columns, names, target, path):
-    found = [_column(name, names, path) for name in columns]
-    found = found or [i for i in range(len(names)) if i != target]
-    if not found:
-        raise ValueError(f"{path}: expected two or more columns, got {names}")
-    if target in found:
-        raise ValueError(f"{path}: column {names[target]} is the target, and no input")
-    return found
-
-
-def _run_inputs(like, columns, table, target):
-    """Return the indices of a run's input columns."""
-    path, names, trained = table.path, table.names, ", ".join(like.columns)
-    missing = [name for name in like.columns if name not in names]
-    if missing:
-        cure = (
-            "write these names over the columns"
-            if table.header
-            else "begin the file with a line of these names"
-        )
-        raise ValueError(
-            f"{path}: there is no column {', '.join(missing)}; the run was trained on {trained}, "
-            f"and the columns are {', '.join(names)}; {cure}"
-        )
-    asked = [names[i] for i in _inputs(columns, names, target, path)] if columns else like.columns
-    if {*asked} != {*like.columns}:
-        raise ValueError(
-            f"{path}: columns are {', '.join(asked)}, and the run was trained on {trained}; leave "
-            "out columns"
-        )
-    places = [names.index(name) for name in like.columns]
-    unused = [name for i, name in enumerate(names) if i not in (*places, target)]
-    if unused:
-        warnings.warn(
-            f"{path}: the run was not trained on column {', '.join(unused)}; it is left out",
-            stacklevel=3,
-        )
-    return places
-
-
-def _targets(cells, column, table, regression, like):
-    """Return y and the names of the classes, or None for a regression."""
-    if "" in cells:
-        place = table.place(cells.index(""), column)
-        raise ValueError(f"{place}: the target is missing; leave out the line")
-    if like is not None:
-        return _amounts(cells, column, table) if like.classes is None else _classes(cells)
-    place = f"{table.path}, column {table.names[column]}"
-    numbers = all(is_number(cell, table.decimal) for cell in set(cells))
-    if regression or (numbers and regression is None and not _are_whole(cells, place)):
-        return _amounts(cells, column, table)
-    y, classes = _classes(cells)
-    if regression is None:
-        what = "whole numbers" if numbers else "words"
-        check_class_count(len(classes), len(y), place, f"{what} as targets")
-    if numbers:
-        _check_spelling(classes, place)
-    return y, classes
-
-
-def _are_whole(cells, place):
-    """Return whether all numbers are integers; raise a ValueError if that is ambiguous."""
-    different = set(cells)
-    if all(cell.lstrip("+-").isdigit() for cell in different):
-        return True
-    whole = all(re.fullmatch(r"[+]?\d+([.,]0*)?", cell) for cell in different)
-    if whole and len(different) <= 20 and 2 * len(different) <= len(cells):
-        raise ValueError(
-            f"{place}: {', '.join(sorted(different))} may be class labels or amounts: say "
-            "regression=false for classes, regression=true for a regression"
-        )
-    return False
-
-
-def _check_spelling(classes, place):
-    """Raise a ValueError if two classes are one number, as 1 and 01 are."""
-    found = {}
-    for name in classes:
-        other = found.setdefault(float(name.replace(",", ".")), name)
-        if other != name:
-            raise ValueError(
-                f"{place}: {other} and {name} are the same number; spell it alike, or let classes "
-                "that differ begin with a letter"
-            )
-
-
-def _classes(cells):
-    """Return labels and the classes' names, in numerical or alphabetical order."""
-    names = set(cells)
-    by_size = all(is_number(name) for name in names)
-    classes = sorted(names, key=(lambda name: (float(name), name)) if by_size else None)
-    place = {name: label for label, name in enumerate(classes)}
-    return np.fromiter((place[cell] for cell in cells), "int64", len(cells)), classes
-
-
-def _amounts(cells, column, table):
-    y = np.empty((len(cells), 1))
-    for row, cell in enumerate(cells):
-        y[row] = as_number(cell, table.decimal) if is_number(cell, table.decimal) else np.nan
-    table.check_finite(y[:, 0], column, cells)
-    _check_float32(y, [column], table)
-    return y, None
-
-
-def _check_float32(values, columns, table):
-    """Raise a ValueError if float32 cannot distinguish most values of a column."""
-    for column, numbers in zip(columns, values.T, strict=True):
-        size = np.abs(numbers).max()
-        if np.ptp(numbers) < 1e-4 * size:
-            different = len(np.unique(numbers)), len(np.unique(numbers.astype("float32")))
-            if 2 * different[1] < different[0]:
-                raise ValueError(
-                    f"{table.path}, column {table.names[column]}: float32 distinguishes "
-                    f"only {different[1]:,} of {different[0]:,} different numbers near {size:.6g}; "
-                    "subtract their mean, or use standardize=true for inputs"
-                )
+        return table.read(inputs, [name for name in (target, group) if name is not None])
+    except CellError:
+        if like is not None:
+            raise
+        return None

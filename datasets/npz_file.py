@@ -12,9 +12,9 @@ from firstlight.datasets.arrays import (
     check_lengths,
     from_arrays,
     prepared,
-    split_indices,
     targets_like,
 )
+from firstlight.datasets.splitting import Splitting
 
 CHANNELS = (1, 2, 3, 4)
 
@@ -191,7 +191,7 @@ def _take_val(parts, val_size, seed, name):
     """Move validation data out of the training data."""
     x, y = parts["train"]
     labels = y if are_labels(y) else None
-    train, val, _ = split_indices(len(x), val_size, 0, seed, labels, name)
+    train, val, _ = Splitting(val_size, 0, seed).indices(len(x), labels, name=name)
     parts["train"] = (x[train], y[train])
     if len(val):
         parts["val"] = (x[val], y[val])

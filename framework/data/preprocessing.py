@@ -1,4 +1,4 @@
-"""Preprocessing: class numbers, columns and scale of training data, kept in the run's folder.
+"""Preprocessing: classes, columns, encoding and scale of training data, kept in a run's folder.
 
 They are fitted to the training data of a network, and other data for it must use the same ones. A
 run that was trained on `DataSplits` keeps them in ``preprocessing.json``. ``firstlight test`` and
@@ -27,7 +27,7 @@ KINDS = ("classes", "values", "tokens", "none")
 
 @dataclass
 class Preprocessing:
-    """Class numbers, columns and scale, fitted to training data and applied to other data.
+    """Class numbers, columns, encoding and scale, fitted to training data, for other data.
 
     Attributes
     ----------
@@ -39,6 +39,9 @@ class Preprocessing:
         In the order of their numbers.
     columns, target_column : list of str, str, or None
         Names of a table's inputs, in order, and of its target.
+    encoding : list of dict or None
+        How columns with words, dates or gaps become features; see
+        `firstlight.data.encoding.Encoding.to_list`.
     bytes : bool
         Whether x is uint8 before it is scaled.
     transform : firstlight.data.transforms.Scale or None
@@ -61,6 +64,7 @@ class Preprocessing:
     classes: list[str] | None = None
     columns: list[str] | None = None
     target_column: str | None = None
+    encoding: list[dict[str, Any]] | None = None
     bytes: bool = False
     transform: Scale | None = None
     unknown: str = ""
@@ -80,6 +84,7 @@ class Preprocessing:
             classes=None if splits.classes is None else [str(name) for name in splits.classes],
             columns=columns if isinstance(columns, list) else None,
             target_column=column if isinstance(column, str) else None,
+            encoding=info.get("encoding"),
             bytes=_are_bytes(splits.train),
             transform=splits.transform if known else None,
             unknown="" if known else repr(splits.transform),
@@ -126,6 +131,8 @@ class Preprocessing:
             inputs["unknown"] = self.unknown
         if self.columns is not None:
             inputs["columns"], target["column"] = self.columns, self.target_column
+        if self.encoding is not None:
+            inputs["encoding"] = self.encoding
         if self.classes is not None:
             target["classes"] = self.classes
         return {"inputs": inputs, "target": target}
@@ -143,12 +150,15 @@ class Preprocessing:
                 raise ValueError("the scale is not finite")
             if np.broadcast_shapes(shape, *(part.shape for part in parts)) != shape:
                 raise ValueError(f"the scale does not fit samples of shape {shape}")
+        if inputs.get("encoding") is not None:
+            _check_encoding(inputs["encoding"], shape)
         return cls(
             input_shape=shape,
             target=target["kind"],
             classes=_names(target.get("classes"), "classes"),
             columns=_names(inputs.get("columns"), "columns"),
             target_column=target.get("column"),
+            encoding=inputs.get("encoding"),
             bytes=bool(inputs["bytes"]),
             transform=None if scale is None else Scale(scale["high"], scale["mean"], scale["std"]),
             unknown=str(inputs.get("unknown", "")),
@@ -258,6 +268,11 @@ def with_preprocessing(data: Any, kept: Preprocessing | None) -> Any:
     if kept is None or not isinstance(data, DataSplits):
         return data
     own = Preprocessing.of(data)
+    if own.encoding is not None and own.encoding != kept.encoding:
+        raise ValueError(
+            f"{data.name}: its columns are encoded otherwise than those that the network was "
+            "trained on; load it with like=, the folder of the run"
+        )
     if (
         any(type(part) is not ArrayDataset for part in data.parts.values())
         or (own.input_shape, own.target, own.bytes) != (kept.input_shape, kept.target, kept.bytes)
@@ -272,6 +287,15 @@ def with_preprocessing(data: Any, kept: Preprocessing | None) -> Any:
 
 def _are_bytes(data):
     return isinstance(data, ArrayDataset) and data.arrays[0].dtype == "uint8"
+
+
+def _check_encoding(content, shape):
+    """Raise an error unless it is an encoding of samples of a shape, (F,) or (window, F)."""
+    from firstlight.data.encoding import Encoding  # imported where a table needs it
+
+    features = Encoding.from_list(content).features
+    if shape[-1:] != (len(features),):
+        raise ValueError(f"the encoding has {len(features)} features, and samples shape {shape}")
 
 
 def _names(names, what):

@@ -177,9 +177,17 @@ class DataSplits:
             values = prod(sample[1].shape[1:])
             return f"{head}: {self.kind}, {values} value{'s' * (values > 1)} a sample"
         names = [] if self.classes is None else [str(name) for name in self.classes]
-        more = ["..."] * (len(names) > SHOWN)
-        shown = f" ({', '.join(names[:SHOWN] + more)})" if names else ""
+        shown = f" ({listed(names)})" if names else ""
         return f"{head}: {self.kind}{shown}"
+
+    def describe_encoding(self) -> list[str]:
+        """Describe in a line how a table's columns are encoded; no line if they are not."""
+        columns, entries = self.info.get("columns"), self.info.get("encoding")
+        if not entries:
+            return []
+        gaps = [entry["column"] for entry in entries if entry["gaps"]]
+        filled = f", gaps filled in {listed(gaps)}" if gaps else ""
+        return [f"inputs: {len(columns)} columns as {self.input_shape[-1]} features{filled}"]
 
     def _check_shape(self, data, split):
         here, first = (part[np.arange(1)][0].shape[1:] for part in (data, self.train))
@@ -189,6 +197,11 @@ class DataSplits:
                 f"{here}"
             )
         check_alike(self.train, data, f"{self.name}: {split}")
+
+
+def listed(names: list[str]) -> str:
+    """Return the first names, separated by commas."""
+    return ", ".join(names[:SHOWN] + ["..."] * (len(names) > SHOWN))
 
 
 def check_alike(one: Any, other: Any, name: str) -> None:

@@ -47,8 +47,8 @@ class TrainingData:
     classes : list of str or None
     preprocessing : Preprocessing or None
         Classes, columns and scale of the training data.
-    target_line : str or None
-        One line about the target.
+    lines : tuple of str
+        About target and columns, to be shown as the training begins.
     """
 
     train_loader: Any = None
@@ -56,7 +56,7 @@ class TrainingData:
     tokenizer: Tokenizer | None = None
     classes: list[str] | None = None
     preprocessing: Preprocessing | None = None
-    target_line: str | None = None
+    lines: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: Any, val_data: Any, device: str, overfit: bool) -> TrainingData:
@@ -76,7 +76,7 @@ class TrainingData:
             tokenizer=getattr(data, "tokenizer", None),
             classes=getattr(data, "classes", None),
             preprocessing=Preprocessing.of(splits) if splits else None,
-            target_line=splits.describe_target() if splits else None,
+            lines=(splits.describe_target(), *splits.describe_encoding()) if splits else (),
         )
 
 

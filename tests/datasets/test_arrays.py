@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from firstlight.datasets import from_arrays, load
-from firstlight.datasets.arrays import split_indices
+from firstlight.datasets.splitting import Splitting
 
 X = np.arange(40.0).reshape(20, 2)
 Y = np.arange(20) % 4
@@ -16,14 +16,14 @@ Y = np.arange(20) % 4
 )
 @pytest.mark.parametrize("labels", [None, Y])
 def test_every_sample_is_in_one_split(val, test, sizes, labels):
-    parts = split_indices(20, val, test, 0, labels)
+    parts = Splitting(val, test).indices(20, labels)
     assert tuple(map(len, parts)) == sizes
     assert sorted(np.concatenate(parts)) == list(range(20))
     assert all((np.diff(part) > 0).all() for part in parts)
 
 
 def test_the_seed_chooses():
-    picks = [split_indices(100, 10, 10, seed)[2].tolist() for seed in (0, 0, 1)]
+    picks = [Splitting(10, 10, seed).indices(100)[2].tolist() for seed in (0, 0, 1)]
     assert picks[0] == picks[1] != picks[2]
 
 
@@ -31,10 +31,10 @@ def test_the_seed_chooses():
 def test_rare_classes_get_their_share(seed):
     labels = np.repeat([0, 1, 2], [700, 200, 100])
     np.random.default_rng(seed).shuffle(labels)
-    _, val, test = split_indices(1000, 0.1, 0.2, seed, labels)
+    _, val, test = Splitting(0.1, 0.2, seed).indices(1000, labels)
     assert np.abs(np.bincount(labels[test]) - [140, 40, 20]).max() <= 1
     assert np.abs(np.bincount(labels[val]) - [70, 20, 10]).max() <= 1
-    plain = np.bincount(labels[split_indices(1000, 0.1, 0.2, seed)[2]])
+    plain = np.bincount(labels[Splitting(0.1, 0.2, seed).indices(1000)[2]])
     assert plain.tolist() != np.bincount(labels[test]).tolist()
 
 

@@ -58,8 +58,8 @@ def test_what_may_be_a_header_or_a_sample_is_asked(write):
 
 
 def test_a_missing_value_in_the_first_line_makes_it_no_header(write):
-    with pytest.raises(ValueError, match="line 1, column 0: expected a number, got ''; fill in"):
-        load(write(",2,a\n" + rows("1,2,a", "3,4,b")))
+    splits = whole(write(",2,a\n" + rows("1,2,a", "3,4,b")))[2]
+    assert splits.train.arrays[0][0].tolist() == [2, 1, 2]  # the median, and that it is missing
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_columns_need_names_of_their_own(write, header, message):
 
 def test_columns_can_be_chosen(write):
     path = write("id,a,b,kind\n" + rows("n1,1,2,p", "n2,3,4,q"))
-    with pytest.raises(ValueError, match="line 2, column id: .* got 'n1'; if it is no input, name"):
-        load(path)
+    assert whole(path)[2].info["features"] == ["id=n1", "id=n2", "a", "b"]
+    assert whole(path, drop=("id",))[2].info == {"columns": ["a", "b"], "target": "kind"}
     x, _, splits = whole(path, columns=("b", "a"))
     assert x[:2].tolist() == [[2, 1], [4, 3]]
     assert splits.info["columns"] == ["b", "a"]
@@ -151,7 +151,7 @@ def test_lines_that_hold_nothing_count_but_are_no_samples(write):
 
 @pytest.mark.parametrize("row", [0, 99, 100, 4999])
 def test_a_bad_cell_is_named_wherever_it_is(write, row):
-    for bad, column in (("x,1,p", "a"), ("1,nan,p", "b"), ("1,1,", "kind"), ("1,1_0,p", "b")):
+    for bad, column in (("x,1,p", "a"), ("1,inf,p", "b"), ("1,1,", "kind"), ("1,1_0,p", "b")):
         lines = ["1.5,2.5,p"] * 5000
         lines[row] = bad
         path = write("a,b,kind\n" + "\n".join(lines))

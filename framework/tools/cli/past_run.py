@@ -35,7 +35,8 @@ SETTABLE = (
 )
 OWN_OPTIONS = ("data", "runs_dir", "checkpoint", "trust")
 SIZES = ("val_size", "test_size")
-PLACES = ("target", "columns")  # of the run's own table; others have the run's names
+PLACES = ("target", "columns", "drop", "words", "group", "shuffle", "folds", "fold")  # of the
+# run's own table: another has the run's columns, and is not split
 
 
 SPLIT = option("--split", "samples to use", "test", choices=SPLITS)

@@ -270,7 +270,8 @@ def _moments(data, count):
 
 
 def _table(content, data, outputs):
-    names = data.info.get("columns") or [f"x{i}" for i in range(data.input_shape[0])]
+    names = data.info.get("features") or data.info.get("columns")
+    names = names or [f"x{i}" for i in range(data.input_shape[0])]
     mean, std = _moments(data, data.input_shape[0])
     x = data.train[np.arange(min(len(data.train), EVALUATED))][0] * std + mean
     values = np.concatenate([outputs.reshape(-1), content.y.reshape(-1)]).astype("float64")
