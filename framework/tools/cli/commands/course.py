@@ -139,7 +139,7 @@ class Grade(Command):
         option("--points FILE", "YAML: points by exercise; only these are graded"),
         option("--moodle FILE", "grading worksheet of Moodle, to be filled in"),
         option("--seed N", "of the arrays; the same seed gives the same grades", type=int),
-        option("--seconds N", "time limit of an exercise", 10.0),
+        option("--seconds N", "CPU time limit of an exercise", 10.0),
         option("--memory MB", "memory limit of an exercise", 1024, type=at_least_one),
         option("--jobs N", "exercises at once; the number of cores by default", type=at_least_one),
         LANGUAGE,
