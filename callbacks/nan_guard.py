@@ -10,6 +10,7 @@ from firstlight.callback import Callback, Role
 from firstlight.module import Module
 from firstlight.optim.optimizer import Optimizer
 from firstlight.support.arguments import parse_choice, parse_count
+from firstlight.support.batches import leaves
 from firstlight.support.half import single
 from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
@@ -198,8 +199,8 @@ def _where_in_batch(batch: Any, place: str = "the batch") -> str | None:
 def _all_finite(value: Any) -> bool:
     if value is None:
         return True
-    if isinstance(value, tuple):
-        return all(map(_all_finite, value))
+    if isinstance(value, (tuple, dict)):
+        return all(map(_all_finite, leaves(value)))
     value = single(value)
     return getattr(value, "dtype", np.dtype(float)).kind != "f" or bool(np.isfinite(value).all())
 

@@ -30,6 +30,7 @@ from firstlight.support.construction import Construction
 from firstlight.support.step_output import StepOutput, denominators, no_loss
 
 if TYPE_CHECKING:
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.support.summary import Summary
     from firstlight.tools.onnx import Exported
     from firstlight.trainer import Trainer
@@ -48,6 +49,9 @@ class Module:
         Set by `train` and `eval`.
     needs_dx : bool
         False for a layer whose input is data: its backward skips dL/dx and returns None.
+    steps_by_hand : bool
+        True for a model whose `training_step` runs backward and steps `optimizers` itself; the
+        Trainer then does neither. ``configure_optimizer`` returns a dict.
     capturable : bool or None
         On a GPU: True if each step runs the same operations, so that it can be captured as a CUDA
         graph. None means True for those of `training_step`, `validation_step` and `predict_step`
@@ -73,6 +77,7 @@ class Module:
 
     training: bool = True
     needs_dx: bool = True
+    steps_by_hand: bool = False
     capturable: bool | None = None
     loss: Any  # used by the default training_step
     _stack: list[tuple[Any, ...]] | None
@@ -107,7 +112,7 @@ class Module:
         )
 
     def configure_optimizer(self) -> Any:
-        """Return the optimizer that trains this model."""
+        """Return the optimizer that trains this model, or a dict of several by name."""
         raise NotImplementedError(
             f"{self._name}.configure_optimizer is missing; write: "
             "def configure_optimizer(self): return optim.Adam(self.parameters(), lr=1e-3)"
@@ -187,6 +192,16 @@ class Module:
         Elsewhere it raises an AttributeError, so that ``hasattr(self, "trainer")`` is False.
         """
         return running_trainer.running_trainer(self)
+
+    @property
+    def optimizers(self) -> Optimizers:
+        """The optimizers by name, if ``configure_optimizer`` returned a dict: inside of `trainer`.
+
+        With `steps_by_hand`, ``self.optimizers["d"].step()`` in `training_step` first calls the
+        callbacks that clip gradients or set learning rates. Gradients are zero when the step begins
+        and are set to zero after it; in between, ``self.optimizers.zero_grad()`` does so.
+        """
+        return running_trainer.running_optimizers(self)
 
     # --- the stack that links forward to backward ------------------------------------------
 

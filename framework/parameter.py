@@ -167,6 +167,19 @@ class Flat:
             data[...], grad[...] = parameter.data, parameter.grad
             parameter.bind(data, grad, self)
 
+    @classmethod
+    def joined(cls, parts: list[Flat]) -> Flat:
+        """Lay several of them out in one, of which each then holds a contiguous part."""
+        whole = cls([parameter for part in parts for parameter, _ in part.windows])
+        windows = iter(whole.windows)
+        for part in parts:
+            own = [next(windows) for _ in part.windows]
+            start, stop = own[0][1].start, own[-1][1].stop
+            part.data, part.grad = whole.data[start:stop], whole.grad[start:stop]
+            for parameter, _ in own:
+                parameter.flat = part  # the optimizer's own, which steps it
+        return whole
+
 
 def flatten(parameters: list[Parameter]) -> Flat:
     """Move parameters to one flat array of values and one of gradients.

@@ -195,7 +195,8 @@ class Trainer(TrainingState):
                     output = loop.step(batch, ends_window)  # forward, loss, backward
                     if not ends_window:
                         continue
-                    hook.on_before_optimizer_step(optimizer=self.optimizer)
+                    for optimizer in self.optimizer.due():  # of a dict each, none if by hand
+                        hook.on_before_optimizer_step(optimizer=optimizer)
                     if not loop.step_is_skipped():
                         self.optimizer.step()
                         hook.on_before_zero_grad(optimizer=self.optimizer)

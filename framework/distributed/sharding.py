@@ -20,7 +20,7 @@ import numpy as np
 from firstlight.distributed.communicator import Communicator
 from firstlight.support import draws
 from firstlight.support.array import Array
-from firstlight.support.batches import sample_count
+from firstlight.support.batches import mapped, sample_count
 
 _current = None  # the shard of the batch being computed; None if this process has the whole batch
 
@@ -113,12 +113,12 @@ def shards(loader: Iterable[Any], communicator: Communicator) -> Iterator[Any]:
 
 def cut(batch: Any, shard: Shard) -> Any:
     """Return the shard of a batch: the rows of every array that has one for each sample."""
-    if isinstance(batch, (tuple, list)):
-        return tuple(cut(part, shard) for part in batch)
-    if isinstance(batch, dict):
-        return {name: cut(part, shard) for name, part in batch.items()}
-    is_by_sample = getattr(batch, "ndim", 0) and len(batch) == shard.whole
-    return batch[shard.rows] if is_by_sample else batch
+
+    def rows(array):
+        is_by_sample = getattr(array, "ndim", 0) and len(array) == shard.whole
+        return array[shard.rows] if is_by_sample else array
+
+    return mapped(rows, batch)
 
 
 def whole_of(batch: Any) -> int:

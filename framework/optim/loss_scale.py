@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.support.array import Array
+from firstlight.support.batches import mapped
 from firstlight.support.forms import accelerated
 
 if TYPE_CHECKING:
@@ -131,4 +132,6 @@ class LossScale:
 
 def scaled(optimizer: Optimizer, dy: Any) -> Any:
     """Return dy times the optimizer's loss scale; dy itself if there is none."""
-    return dy if optimizer.loss_scale is None else dy * optimizer.loss_scale.scale
+    if optimizer.loss_scale is None:
+        return dy
+    return mapped(lambda g: g * optimizer.loss_scale.scale, dy)

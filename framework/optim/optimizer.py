@@ -1,5 +1,7 @@
 """Optimizer: the base class of update rules, which work on the flat arrays of a model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 
@@ -98,6 +100,14 @@ class Optimizer:
         self.loss_scale: LossScale | None = None
         self._missed = [0] * len(self.flat.windows)  # steps each parameter was frozen in
         self._trained, self._spans, self._frozen = None, [], []
+
+    def due(self) -> list[Optimizer]:
+        """Return the optimizers that the Trainer steps after a backward: this one."""
+        return [self]
+
+    def rates(self) -> dict[str, float]:
+        """Return the learning rate as records name it, ``{"lr": 0.001}``."""
+        return {"lr": self.lr}
 
     def update(self, group: Group, t: int, w: Array, g: Array, *state: Any) -> None:
         """Change the values ``w`` and the state in place; every array is the same slice.

@@ -34,13 +34,21 @@ def leaves(batch: Any) -> list[Any]:
     return [batch]
 
 
+def mapped(function: Callable[[Any], Any], batch: Any) -> Any:
+    """Return the structure of a batch with ``function(array)`` in place of each array.
+
+    None stays None, as in the gradients of several outputs of which the loss depends on some.
+    """
+    if isinstance(batch, (tuple, list)):
+        return tuple([mapped(function, part) for part in batch])
+    if isinstance(batch, dict):
+        return {name: mapped(function, part) for name, part in batch.items()}
+    return None if batch is None else function(batch)
+
+
 def copied(batch: Any) -> Any:
     """Return a copy of a batch."""
-    if isinstance(batch, tuple):
-        return tuple(copied(part) for part in batch)
-    if isinstance(batch, dict):
-        return {name: copied(part) for name, part in batch.items()}
-    return batch.copy()
+    return mapped(lambda array: array.copy(), batch)
 
 
 def shapes_of(batch: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from firstlight.support import rng
 
 if TYPE_CHECKING:
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.trainer import Trainer
 
 
@@ -47,3 +48,14 @@ def running_trainer(module: Any) -> Trainer:
     if rng.is_capturing():
         raise RuntimeError(f"{who} reads self.trainer, whose values would be frozen in a graph")
     return trainer
+
+
+def running_optimizers(module: Any) -> Optimizers:
+    """Return the optimizers of the running trainer; see `firstlight.Module.optimizers`."""
+    optimizer, who = running_trainer(module).optimizer, type(module).__name__
+    if not hasattr(optimizer, "by_hand"):
+        raise AttributeError(
+            f"{who}.optimizers: configure_optimizer returned one optimizer, which the Trainer "
+            'steps; return a dict to have them by name: {"d": optim.Adam(...), "g": ...}'
+        )
+    return optimizer

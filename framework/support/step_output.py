@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from firstlight.support.batches import mapped
 from firstlight.support.half import single
 
 
@@ -14,11 +15,13 @@ class StepOutput:
     ----------
     loss : float or 0-d array
         Mean loss of the batch.
-    dy : array or None
-        dL/dy, the gradient of the loss at the model's output; None when not training.
+    dy : array, tuple or dict of arrays, or None
+        dL/dy, the gradient of the loss at the model's output, or at each of several outputs, as
+        the model's ``backward`` takes it. None when not training, and if ``training_step`` has run
+        backward by hand.
     metrics : dict of str to float or 0-d array
         Further means over the batch, e.g. ``{"acc": 0.97}``.
-    prediction : array or None
+    prediction : array, tuple or dict of arrays, or None
         The model's output.
     denominators : dict of str to float, 0-d array or None
         Denominators of loss and metrics by name, if they are not the number of samples: e.g.
@@ -38,7 +41,7 @@ class StepOutput:
 
     def __post_init__(self) -> None:
         """Let callbacks and metrics find float32 in ``prediction``, with each precision."""
-        self.prediction = single(self.prediction)
+        self.prediction = mapped(single, self.prediction)
 
 
 def no_loss(model: str, loss: Any) -> Exception:

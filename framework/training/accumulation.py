@@ -12,12 +12,12 @@ import numpy as np
 from firstlight.distributed import sharding
 from firstlight.distributed.sharding import weight_of
 from firstlight.support.arguments import parse_count
+from firstlight.support.batches import mapped
 from firstlight.training.means import add_to, on_device, zeroed
 
 if TYPE_CHECKING:
     from firstlight.module import Module
     from firstlight.optim import Optimizer
-    from firstlight.support.array import Array
     from firstlight.support.step_output import StepOutput
 
 
@@ -91,7 +91,7 @@ class Accumulation:
         self,
         module: Module,
         optimizer: Optimizer,
-        dy: Array,
+        dy: Any,
         output: StepOutput,
         batch: Any,
         ends_window: bool,
@@ -110,15 +110,15 @@ class Accumulation:
         """Return whether the next batch, of a single rank, is a window of its own."""
         return ends_window and not self._begun and sharding.current() is None
 
-    def weighted(self, dy: Array, output: StepOutput, samples: int) -> Array:
+    def weighted(self, dy: Any, output: StepOutput, samples: int) -> Any:
         """Return D_b dy, so that gradients can be summed; a D_b on the device is summed there."""
         part = _denominator(output, samples)
         if part is None:
-            return dy if samples else 0 * dy
+            return dy if samples else mapped(lambda g: 0 * g, dy)
         if on_device(part):
             add_to(self._sums, "loss", part)
-            return dy * part.astype(dy.dtype)
-        return dy * float(part)
+            return mapped(lambda g: g * part.astype(g.dtype), dy)
+        return mapped(lambda g: g * float(part), dy)
 
     def count(
         self, optimizer: Optimizer, output: StepOutput, samples: int, ends_window: bool

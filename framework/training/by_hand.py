@@ -10,10 +10,10 @@ from firstlight.distributed.sharding import shards
 from firstlight.distributed.synchronization import synchronize
 from firstlight.support import rng
 from firstlight.support.batches import placed
-from firstlight.training import checks, setup
+from firstlight.training import checks, optimizer_checks, setup
 from firstlight.training.accumulation import Accumulation
 from firstlight.training.means import TrainingMeans
-from firstlight.training.step import EagerStep
+from firstlight.training.step import EagerStep, HandStep
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 _owners = WeakKeyDictionary()  # of an optimizer, the module it was found to train
 
-NO_HOOKS = SimpleNamespace(on_before_backward=lambda **_: None, on_after_backward=lambda: None)
+NO_HOOKS = SimpleNamespace(
+    on_before_backward=lambda **_: None,
+    on_after_backward=lambda: None,
+    on_before_optimizer_step=lambda **_: None,
+)
 
 
 def optimizer(trainer: Trainer, module: Module) -> Optimizer:
     """Move the module to the trainer's device, and return its new optimizer."""
     if trainer.seed is not None:
         rng.seed_everything(trainer.seed)
+    optimizer_checks.stepped_by_hand(module, {1: 1}, trainer.communicator.size)
     made = setup.make_optimizer(module.to(device=trainer.device), trainer.precision)
     synchronize(trainer.communicator, module, {"optimizer": repr(made)}, None, None)
     return made
@@ -68,9 +73,12 @@ def step(trainer: Trainer, module: Module, batch: Any) -> dict[str, float]:
     means = TrainingMeans(trainer.communicator)
     if not module.training:
         module.train()
-    if trainer.device != "cpu":
+    if trainer.device != "cpu" and not module.steps_by_hand:
         rng.begin_pass()
-    eager = EagerStep(module, trainer.optimizer, Accumulation(1), means, NO_HOOKS)
+    collaborators = module, trainer.optimizer, Accumulation(1), means, NO_HOOKS
+    eager = EagerStep(*collaborators)
+    if module.steps_by_hand:
+        eager = HandStep(*collaborators, trainer.progress)
     for shard in shards([batch], trainer.communicator):
         eager(placed(shard, trainer.device, trainer.optimizer.flat.data.dtype), ends_window=True)
     trainer.optimizer.step()

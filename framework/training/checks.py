@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from firstlight.module import Module
-from firstlight.optim import Optimizer
 from firstlight.support import forms, half
 from firstlight.support.construction import NAMESPACES
 from firstlight.support.logged_values import TAKEN
 from firstlight.support.step_output import StepOutput
 
 STEPS = {  # methods of models in PyTorch Lightning and Keras, and ours
-    "configure_optimizers": "configure_optimizer, which returns one optimizer",
+    "configure_optimizers": "configure_optimizer, which returns one optimizer or a dict of them",
     "train_step": "training_step",
     "test_step": "validation_step, which `test` calls too",
 }
@@ -55,15 +54,6 @@ def settings(given: Any) -> dict[str, Any]:
         f"Trainer.config: expected a dict of settings or an argparse.Namespace, got "
         f"{type(given).__name__}; give each setting a name: trainer.config = {{'idea': 'b'}}"
     )
-
-
-def optimizer(owner: Module, candidate: object) -> None:
-    """Raise a TypeError unless ``configure_optimizer`` returned an `Optimizer`."""
-    if not isinstance(candidate, Optimizer):
-        raise TypeError(
-            f"{type(owner).__name__}.configure_optimizer returned {type(candidate).__name__}; "
-            "end it with: return optim.Adam(self.parameters(), lr=1e-3)"
-        )
 
 
 def step_output(owner: Module, output: object, step: str) -> None:
@@ -108,12 +98,23 @@ def nothing_counts(where: str) -> str:
 
 
 def training_output(owner: Module, output: StepOutput) -> None:
-    """Raise a TypeError unless ``training_step`` returned a `StepOutput` that has a dy."""
+    """Raise a TypeError unless ``training_step`` returned a `StepOutput` that has a dy.
+
+    With ``steps_by_hand`` it must have none.
+    """
     step_output(owner, output, "training_step")
-    if output.dy is None:
+    who = f"{type(owner).__name__}.training_step"
+    if owner.steps_by_hand and output.dy is not None:
         raise TypeError(
-            f"{type(owner).__name__}.training_step returned no dy, the gradient of the loss at "
-            "the model's output; e.g. StepOutput(loss, dy=self.loss.backward())"
+            f"{who} returned a dy, but with steps_by_hand = True the Trainer runs no backward; "
+            "call self.backward(dy) in training_step and return StepOutput(loss), or let the "
+            "Trainer step: steps_by_hand = False"
+        )
+    if output.dy is None and not owner.steps_by_hand:
+        raise TypeError(
+            f"{who} returned no dy, the gradient of the loss at the model's output; e.g. "
+            "StepOutput(loss, dy=self.loss.backward()); if it runs backward and steps the "
+            "optimizers itself, write in the class: steps_by_hand = True"
         )
 
 
@@ -141,10 +142,16 @@ def all_undone(root: Module) -> None:
     for name, part in root.named_modules():
         if part._stack:
             where = f"{type(root).__name__}{'.' + name if name else ''}"
+            advice = (
+                "training_step must call the backward of each forward, in reverse order; after a "
+                "forward that needs none, call train() of that part, which drops it"
+                if root.steps_by_hand
+                else f"{type(root).__name__}.backward must call the backward of every layer that "
+                "its forward calls, in reverse order"
+            )
             raise RuntimeError(
                 f"{where} ({type(part).__name__}): {len(part._stack)} forward(s) of the training "
-                f"step were not undone; {type(root).__name__}.backward must call the backward of "
-                "every layer that its forward calls, in reverse order"
+                f"step were not undone; {advice}"
             )
 
 

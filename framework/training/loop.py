@@ -13,7 +13,7 @@ from firstlight.checkpoints.snapshot import Checkpointing
 from firstlight.distributed.sharding import shards
 from firstlight.runs import owner
 from firstlight.support.batches import describe_batch
-from firstlight.training import checks, hook_failures
+from firstlight.training import checks, hook_failures, optimizer_checks
 from firstlight.training.agreement import Agreement, agree, check_alike
 from firstlight.training.process import blas_threads
 from firstlight.training.step import EagerStep, make_step
@@ -39,7 +39,7 @@ class Loop:
 
     Attributes
     ----------
-    step : EagerStep or CapturedStep
+    step : EagerStep, CapturedStep or HandStep
         Forward, loss and backward of a batch.
     checkpointing : Checkpointing
     evaluator : Evaluator
@@ -56,8 +56,11 @@ class Loop:
         self._hook, self._communicator = trainer.hooks.calls, trainer.communicator
         self.checkpointing = Checkpointing(trainer)
         self.evaluator: Evaluator = evaluator
+        optimizer_checks.stepped_by_hand(
+            self.module, trainer.accumulation.schedule, self._communicator.size
+        )
         self.step = make_step(
-            *(self.module, self._optimizer, trainer.accumulation, self._progress.means),
+            *(self.module, self._optimizer, trainer.accumulation, self._progress),
             trainer.hooks,
             device=trainer.device,
             capture=trainer.capture,
@@ -187,9 +190,11 @@ class Loop:
             if metrics is None:
                 return
         progress.at_boundary = False
+        if progress.epoch == 1:
+            optimizer_checks.all_stepped(self.module, self._optimizer)
         record = progress.means.of_epoch() | metrics
         seconds = round(progress.elapsed - progress.epoch_started, 4)
-        self._log(record | {"lr": self._optimizer.lr, "epoch_seconds": seconds})
+        self._log(record | self._optimizer.rates() | {"epoch_seconds": seconds})
         progress.epoch_done, progress.batches_done = True, 0
         self._hook.on_train_epoch_end()
         progress.at_boundary = True
@@ -257,7 +262,7 @@ class Loop:
         if progress.step == 1:
             checks.all_undone(self.module)
         if progress.step % self._trainer.log_every_n_steps == 0:
-            record = progress.means.of_window() | {"lr": self._optimizer.lr}
+            record = progress.means.of_window() | self._optimizer.rates()
             if self._optimizer.loss_scale is not None:
                 record["loss_scale"] = self._optimizer.loss_scale.value()
             self._log(record)

@@ -15,12 +15,13 @@ from firstlight.data.preprocessing import Preprocessing
 from firstlight.data.splits import DataSplits, train_and_val_loaders, unshuffled
 from firstlight.distributed.failure import ending_all_ranks
 from firstlight.optim.loss_scale import LossScale
+from firstlight.optim.optimizers import Optimizers
 from firstlight.runs import owner
 from firstlight.runs.run import TOKENIZER
 from firstlight.support import forms
 from firstlight.support.backend import using
 from firstlight.support.memory import keep_memory, return_memory
-from firstlight.training import checks
+from firstlight.training import optimizer_checks
 
 if TYPE_CHECKING:
     from firstlight.checkpoints.resume import Place
@@ -139,11 +140,13 @@ def callbacks_of_rank(callbacks: Iterable[object], rank: int) -> list[object]:
     return [c for c in callbacks if rank == 0 or not getattr(c, "rank_zero_only", False)]
 
 
-def make_optimizer(module: Module, precision: str) -> Optimizer:
-    """Return the module's optimizer, with gradients of zero and the loss scale of "16"."""
+def make_optimizer(module: Module, precision: str) -> Optimizer | Optimizers:
+    """Return the module's optimizers, with gradients of zero and the loss scale of "16"."""
     optimizer = module.configure_optimizer()
-    checks.optimizer(module, optimizer)
-    if precision == "16":
+    optimizer_checks.returned(module, optimizer, precision)
+    if isinstance(optimizer, dict):
+        optimizer = Optimizers(optimizer, by_hand=module.steps_by_hand)
+    elif precision == "16":
         LossScale(optimizer)
     optimizer.zero_grad()  # gradients of an interrupted training
     return optimizer

@@ -1,4 +1,4 @@
-"""Forward, loss and backward of a batch, launch by launch or as a CUDA graph.
+"""Forward, loss and backward of a batch, launch by launch, as a CUDA graph or by hand.
 
 A network's forward and backward make about fifty launches on a GPU. In small networks a launch
 costs the host more time than the GPU needs for the kernel. A CUDA graph launches all kernels at
@@ -13,26 +13,32 @@ its graph, and gradients are summed over the ranks after it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firstlight.distributed.sharding import weight_of
 from firstlight.optim.loss_scale import scaled
 from firstlight.support import rng
 from firstlight.support.logged_values import LoggedValues
-from firstlight.training import checks
-from firstlight.training.captures import Captures, objection
+from firstlight.training import checks, optimizer_checks
+from firstlight.training.captures import Captures, log, objection
+from firstlight.training.means import on_device
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from firstlight.module import Module
     from firstlight.optim import Optimizer
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.support.step_output import StepOutput
     from firstlight.training.accumulation import Accumulation
     from firstlight.training.graph import Graph
     from firstlight.training.hook_manager import HookManager
     from firstlight.training.means import TrainingMeans
+    from firstlight.training.progress import Progress
 
 
 @dataclass
@@ -43,7 +49,7 @@ class EagerStep:
     """
 
     module: Module
-    optimizer: Optimizer
+    optimizer: Optimizer | Optimizers
     accumulation: Accumulation
     means: TrainingMeans
     hook: SimpleNamespace
@@ -122,18 +128,78 @@ class CapturedStep(EagerStep):
         return output
 
 
+@dataclass
+class HandStep(EagerStep):
+    """Call ``training_step``, in which each optimizer's ``step`` first calls the callbacks.
+
+    If a callback requests to skip the step, that optimizer and those that follow in the batch do
+    not step. The batch counts as a training step unless its first one is skipped.
+    """
+
+    optimizer: Optimizers
+    progress: Progress
+
+    def __call__(self, batch: Any, ends_window: bool = True) -> StepOutput:
+        """Return the batch's `StepOutput`, which has no dy."""
+        module, optimizers, progress = self.module, self.optimizer, self.progress
+        if on_device(optimizers.flat.grad):
+            rng.begin_pass()
+        self._begun = False
+        logged = LoggedValues()
+        with logged, self._calling_back():
+            output = module.training_step(batch)
+        checks.training_output(module, output)
+        if self._begun:
+            progress.skips_step = False
+        elif not progress.skips_step:
+            optimizer_checks.nothing_lost(module, optimizers)
+            optimizers.steps += 1
+        logged.add_to(output, module)
+        self.means.add(output, weight_of(batch))
+        return output
+
+    @contextmanager
+    def _calling_back(self) -> Iterator[None]:
+        """Call the callbacks before each step of an optimizer until the context ends."""
+        optimizers = self.optimizer.values()
+        before = [vars(one).get("step") for one in optimizers]  # a clock of a profiler
+        for one in optimizers:
+            vars(one)["step"] = partial(self._step, one, one.step)
+        try:
+            yield
+        finally:
+            for one, step in zip(optimizers, before, strict=True):
+                if step is None:
+                    del vars(one)["step"]
+                else:
+                    vars(one)["step"] = step
+
+    def _step(self, optimizer: Optimizer, step: Callable[[], None]) -> None:
+        self.hook.on_before_optimizer_step(optimizer=optimizer)
+        if self.progress.skips_step:
+            return
+        if not self._begun:
+            self._begun = True
+            self.optimizer.steps += 1
+        step()
+
+
 def make_step(
     module: Module,
-    optimizer: Optimizer,
+    optimizer: Optimizer | Optimizers,
     accumulation: Accumulation,
-    means: TrainingMeans,
+    progress: Progress,
     hooks: HookManager,
     *,
     device: str,
     capture: bool,
 ) -> EagerStep:
     """Return the step of a training: on a GPU a captured one, unless an objection is found."""
-    collaborators = module, optimizer, accumulation, means, hooks.calls
+    collaborators = module, optimizer, accumulation, progress.means, hooks.calls
+    if module.steps_by_hand:
+        if device != "cpu" and capture:
+            log.warning("steps are not captured: %s has steps_by_hand", type(module).__name__)
+        return HandStep(*collaborators, progress)
     if device == "cpu":
         return EagerStep(*collaborators)
     reason = objection(module, "training_step", capture=capture) or _obstacle(hooks)
