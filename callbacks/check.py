@@ -8,6 +8,7 @@ import numpy as np
 
 from firstlight.callback import Callback
 from firstlight.module import Module
+from firstlight.optim import Optimizer
 from firstlight.support.arguments import parse_choice, parse_count
 from firstlight.support.files import write_json
 from firstlight.trainer import Trainer
@@ -88,13 +89,17 @@ class Check(Callback):
             look = f"; look at {one.next}" if one.next else ""
             warnings.warn(f"Check: {one.message}{look}", stacklevel=2)
 
-    def on_before_optimizer_step(self, trainer: Trainer, module: Module) -> None:
+    def on_before_optimizer_step(
+        self, trainer: Trainer, module: Module, optimizer: Optimizer
+    ) -> None:
         """Check the gradients, and copy the weights to measure the step."""
-        self._before = None
         if trainer.step % self.every_n_steps:
+            self._before = None
             return
-        self._before = {name: p.data.copy() for name, p in module.named_parameters()}
-        for name, parameter in module.named_parameters():
+        flat = (optimizer.flat, None)  # not of another optimizer
+        named = [pair for pair in module.named_parameters() if pair[1].flat in flat]
+        self._before = (self._before or {}) | {name: p.data.copy() for name, p in named}
+        for name, parameter in named:
             if not parameter.requires_grad:
                 continue
             if not np.isfinite(parameter.grad).all():

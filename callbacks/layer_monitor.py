@@ -122,7 +122,7 @@ class LayerMonitor(Callback):
         self._parameters = _by_layer(layers, module)
         self._turn = self._gradients = None  # the layers of this step's measurement
         self._order, self._seen, self._sizes = [], {}, {}  # of layers: as they run, latest values
-        self._values, self._before = {}, {}
+        self._values, self._own, self._before, self._squares = {}, {}, {}, {}
         self._logged = trainer.step - trainer.log_every_n_steps  # the first measurement is logged
         self._watch_if_due(trainer)  # a resumed epoch does not start
 
@@ -154,13 +154,21 @@ class LayerMonitor(Callback):
         if self._turn is None:
             return
         self._stop_watching()
-        own = [pair for layer in (*self._turn, None) for pair in self._parameters[layer]]
-        self._gradients = {name: norm(p.grad) for name, p in own if p.requires_grad}
+        own = [
+            (name, p)
+            for layer in (*self._turn, None)
+            for name, p in self._parameters[layer]
+            if p.flat in (optimizer.flat, None)  # not of another optimizer
+        ]
+        gradients = {name: norm(p.grad) for name, p in own if p.requires_grad}
+        self._own |= dict(own)
+        self._gradients = (self._gradients or {}) | gradients
         if self.update_ratios:
-            self._before = {name: some_of(p.data).copy() for name, p in own}
+            self._before |= {name: some_of(p.data).copy() for name, p in own}
         if trainer.step + 1 - self._logged >= trainer.log_every_n_steps:
-            squares = sum(norm(g) ** 2 for g in optimizer.trained_grads())
-            self._values = {"grad_norm": squares**0.5, **self._values}
+            self._squares[id(optimizer)] = sum(norm(g) ** 2 for g in optimizer.trained_grads())
+            total = {"grad_norm": sum(self._squares.values()) ** 0.5}
+            self._values = total | self._values | total
 
     def on_train_batch_end(self, trainer: Trainer) -> None:
         """Log and judge if the step was measured; watch some layers if the next one is."""
@@ -173,6 +181,7 @@ class LayerMonitor(Callback):
         """Log and judge a step that was measured."""
         self._values |= self._of_parameters() | self._of_outputs()
         self._turn = self._gradients = None
+        self._own, self._before, self._squares = {}, {}, {}
         if "grad_norm" in self._values:
             trainer.log(self._values)
             self._values, self._logged = {}, trainer.step
@@ -224,7 +233,8 @@ class LayerMonitor(Callback):
         """Update the rows of this turn's layers; return gradient norms and relative updates."""
         values, gradients = {}, self._gradients
         for layer in (*self._turn, None):
-            own, changes, sizes = self._parameters[layer], 0.0, 0.0  # sums of squares
+            own = [pair for pair in self._parameters[layer] if pair[0] in self._own]
+            changes, sizes = 0.0, 0.0  # sums of squares
             for name, parameter in own if self.update_ratios else ():
                 before = self._before.pop(name)
                 size = norm(before)

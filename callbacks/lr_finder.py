@@ -51,7 +51,7 @@ class LRFinder(Callback):
     Raises
     ------
     ValueError
-        Learning rates that are not positive and rising; too few steps.
+        Learning rates that are not positive and rising; too few steps; several optimizers.
 
     References
     ----------
@@ -92,6 +92,13 @@ class LRFinder(Callback):
         """Search, unless the training is resumed."""
         if trainer.step > 0:
             return
+        names = list(trainer.optimizer.by_name())
+        if names != [""]:
+            raise ValueError(
+                "LRFinder: one learning rate is searched, but configure_optimizer returned "
+                f"optimizers by name ({', '.join(names)}); leave the callback out, and set the lr "
+                "of each"
+            )
         with dry_run(trainer.module, trainer.optimizer, trainer.train_loader):
             self.search = self._search(trainer)
         suggestion = self.search.suggestion

@@ -8,7 +8,8 @@ class LRMonitor(Callback):
     """Log the hyper-parameters that schedules change, for each parameter group.
 
     The Trainer logs the first group's learning rate as ``lr``. This adds ``lr.0``, ``lr.1`` …
-    where there are several groups, every ``log_every_n_steps`` steps and with each epoch.
+    where there are several groups, every ``log_every_n_steps`` steps and with each epoch. If there
+    are several optimizers, their names follow: ``lr/d``, ``lr/g.0``, ``momentum/d``.
 
     Parameters
     ----------
@@ -44,13 +45,15 @@ class LRMonitor(Callback):
 
     def _log(self, trainer: Trainer) -> None:
         values = {}
-        for index, group in enumerate(trainer.optimizer.param_groups):
-            end = f".{index}" if len(trainer.optimizer.param_groups) > 1 else ""
-            if end:
-                values[f"lr{end}"] = group["lr"]
-            if self.log_momentum and ("momentum" in group or "betas" in group):
-                values[f"momentum{end}"] = group.get("momentum", group.get("betas", [None])[0])
-            if self.log_weight_decay and "weight_decay" in group:
-                values[f"weight_decay{end}"] = group["weight_decay"]
+        for name, optimizer in trainer.optimizer.by_name().items():
+            several, start = len(optimizer.param_groups) > 1, f"/{name}" if name else ""
+            for index, group in enumerate(optimizer.param_groups):
+                end = start + (f".{index}" if several else "")
+                if several:
+                    values[f"lr{end}"] = group["lr"]
+                if self.log_momentum and ("momentum" in group or "betas" in group):
+                    values[f"momentum{end}"] = group.get("momentum", group.get("betas", [None])[0])
+                if self.log_weight_decay and "weight_decay" in group:
+                    values[f"weight_decay{end}"] = group["weight_decay"]
         if values:
             trainer.log(values)

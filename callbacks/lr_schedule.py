@@ -46,6 +46,9 @@ class LRSchedule(Callback):
     param : str
         What to change: "lr", "momentum", "weight_decay" or another number of the optimizer's
         groups; "dropout", the ``p`` of all Dropout layers; or a module's attribute, "body.2.p".
+    optimizer : str, optional
+        Name of the optimizer whose groups are changed, if ``configure_optimizer`` returned a dict;
+        by default the groups of all.
     interval : {"step", "epoch"}
         The unit of ``step_size``, ``total_steps`` and the other times. ``plateau`` ignores it.
     warmup_steps : int
@@ -99,6 +102,7 @@ class LRSchedule(Callback):
         schedule: str = "cosine",
         *,
         param: str = "lr",
+        optimizer: str | None = None,
         interval: Literal["step", "epoch"] = "step",
         warmup_steps: int = 0,
         total_steps: int | None = None,
@@ -122,6 +126,7 @@ class LRSchedule(Callback):
     ) -> None:
         self.schedule: str = parse_choice("LRSchedule: schedule", schedule, schedules.SCHEDULES)
         self.param = param
+        self.optimizer: str | None = optimizer
         self.interval: str = parse_choice("LRSchedule: interval", interval, ("step", "epoch"))
         self.monitor: Monitor = Monitor(monitor, mode)
         self.mode: str = self.monitor.direction
@@ -160,7 +165,7 @@ class LRSchedule(Callback):
         """Keep the start values, unless they came with a checkpoint."""
         if self.schedule == "plateau":
             self.monitor.start(trainer, "LRSchedule")
-        self._target = HyperParameter("LRSchedule", trainer, self.param)
+        self._target = HyperParameter("LRSchedule", trainer, self.param, self.optimizer)
         self._refuse_overlap(trainer)
         if not (self._loaded and trainer.step):  # a resume that was refused left it loaded
             self.initial = self._target.values
@@ -213,14 +218,22 @@ class LRSchedule(Callback):
     def state_dict(self) -> dict[str, Any]:
         """Return the start values, and the state of the plateau."""
         plateau = None if self.plateau is None else self.plateau.state_dict()
-        return {"param": self.param, "initial": self.initial, "plateau": plateau}
+        found = {"param": self.param, "initial": self.initial, "plateau": plateau}
+        return found | ({"optimizer": self.optimizer} if self.optimizer else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state that `state_dict` returned, for the next `fit`."""
-        if state["param"] != self.param:
+        saved, mine = (
+            " of ".join(filter(None, names))
+            for names in (
+                (state["param"], state.get("optimizer")),
+                (self.param, self.optimizer),
+            )
+        )
+        if saved != mine:
             raise ValueError(
-                f"LRSchedule: the checkpoint has a schedule of {state['param']} in this place, "
-                f"here it is one of {self.param}; list the schedules in the same order"
+                f"LRSchedule: the checkpoint has a schedule of {saved} in this place, "
+                f"here it is one of {mine}; list the schedules in the same order"
             )
         self.initial = list(state["initial"])
         self.plateau = self._new_plateau()

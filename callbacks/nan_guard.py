@@ -24,10 +24,10 @@ class NaNGuard(Callback):
     norm is finite only if every entry is, and the norm's square must be finite too, because
     optimizers square gradients. The loss is checked after the step, in case only the loss is not
     finite. The message names the step, the layer in whose forward or backward the first bad value
-    appears (the batch runs again to find it, unless bad steps are skipped), or else the first
-    parameter with a bad value or gradient, and the checkpoint to resume from. On a GPU each step
-    waits for the result. With ``precision="16"`` the loss scale leaves bad steps out, so only the
-    loss is checked.
+    appears (the batch runs again to find it, unless bad steps are skipped or steps are made by
+    hand), or else the first parameter with a bad value or gradient, and the checkpoint to resume
+    from. On a GPU each step waits for the result. With ``precision="16"`` the loss scale leaves bad
+    steps out, so only the loss is checked.
 
     Parameters
     ----------
@@ -64,9 +64,11 @@ class NaNGuard(Callback):
         self.max_skips: int = parse_count("NaNGuard: max_skips", max_skips)
         self.skipped: int = 0
         self._in_a_row = 0
+        self._skipped = None  # epoch and batch of the latest bad gradient
 
     def on_fit_start(self, trainer: Trainer) -> None:
         """Reset the counts, unless the training is resumed."""
+        self._skipped = None
         if trainer.step == 0:
             self.skipped = self._in_a_row = 0
 
@@ -74,12 +76,15 @@ class NaNGuard(Callback):
         self, trainer: Trainer, module: Module, optimizer: Optimizer
     ) -> None:
         """Check the gradient."""
-        if optimizer.loss_scale is not None:
-            return
+        place = trainer.epoch, trainer.progress.batches_done
+        if optimizer.loss_scale is not None or place == self._skipped:
+            return  # the latter if another optimizer's gradient was bad in this batch
         norm, largest = float(optimizer.grad_norm()), np.finfo(optimizer.flat.grad.dtype).max
         if not norm < float(largest) ** 0.5:  # NaN is not, either
             trainer.skip_step()
-            layer = None if self.action == "skip" else first_not_finite(trainer)
+            self._skipped = place
+            runs_again = self.action != "skip" and not module.steps_by_hand
+            layer = first_not_finite(trainer) if runs_again else None
             where = f"it starts in {layer}" if layer else first_bad_parameter(module)
             what = "the gradient is not finite"
             if np.isfinite(norm):  # Adam's second moment would be infinite for good

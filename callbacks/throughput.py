@@ -58,7 +58,8 @@ class Throughput(Callback):
         step = timed("forward", kind.training_step)
         module.__class__ = type(kind.__name__, (kind,), {"training_step": step})
         trainer.accumulation.backward = timed("backward", trainer.accumulation.backward)
-        trainer.optimizer.step = timed("optimizer", trainer.optimizer.step)
+        for optimizer in trainer.optimizer.by_name().values():
+            optimizer.step = timed("optimizer", optimizer.step)
         for hook in HOOKS:
             for impl in trainer.hooks.impls(hook):
                 impl.function = timed(display_name(impl.plugin.callback), impl.function)
@@ -92,7 +93,8 @@ class Throughput(Callback):
             return
         module.__class__ = type(module).__base__
         vars(trainer.accumulation).pop("backward", None)
-        vars(trainer.optimizer).pop("step", None)
+        for optimizer in trainer.optimizer.by_name().values():
+            vars(optimizer).pop("step", None)
         self._end_validation()
         if self._steps:
             self._report(trainer)

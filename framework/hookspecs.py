@@ -45,6 +45,10 @@ Firing order of ``Trainer.fit``, validated once an epoch::
 a validation. The hooks of a validation fire in tests too, with ``stage="test"``; a callback for
 validations only must check that ``stage`` is "val".
 
+In a training with ``steps_by_hand`` the hook ``on_before_optimizer_step`` fires within
+``training_step``, at each step of an optimizer, and ``on_before_backward`` and
+``on_after_backward`` do not fire.
+
 ``on_save_checkpoint`` and ``on_load_checkpoint`` fire whenever a checkpoint is saved or loaded.
 Within one hook, callbacks run by role (WRITER, EDITOR, READER), then in the order listed.
 
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
     from firstlight.checkpoints.format import Checkpoint
     from firstlight.module import Module
     from firstlight.optim import Optimizer
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.plugins import Registry
     from firstlight.support.array import Array
     from firstlight.support.step_output import StepOutput
@@ -157,11 +162,16 @@ def on_after_backward(trainer: Trainer, module: Module) -> None:
 
 @hookspec
 def on_before_optimizer_step(trainer: Trainer, module: Module, optimizer: Optimizer) -> None:
-    """The gradients of the step are complete; change them, or the learning rate, now."""
+    """The gradients of the step are complete; change them, or the learning rate, now.
+
+    If ``configure_optimizer`` returned a dict, the hook fires for each optimizer that steps next.
+    """
 
 
 @hookspec
-def on_before_zero_grad(trainer: Trainer, module: Module, optimizer: Optimizer) -> None:
+def on_before_zero_grad(
+    trainer: Trainer, module: Module, optimizer: Optimizer | Optimizers
+) -> None:
     """The optimizer has updated the parameters; the gradients are zeroed next."""
 
 

@@ -50,8 +50,7 @@ class Module:
     needs_dx : bool
         False for a layer whose input is data: its backward skips dL/dx and returns None.
     steps_by_hand : bool
-        True for a model whose `training_step` runs backward and steps `optimizers` itself; the
-        Trainer then does neither. ``configure_optimizer`` returns a dict.
+        True for a model whose `training_step` runs backward and steps its `optimizers` itself.
     capturable : bool or None
         On a GPU: True if each step runs the same operations, so that it can be captured as a CUDA
         graph. None means True for those of `training_step`, `validation_step` and `predict_step`
@@ -124,7 +123,8 @@ class Module:
         """Run forward and loss on a batch and return a `StepOutput` with its dy.
 
         A batch is ``(x, y)``, or ``(x, y, w)`` with sample weights w of shape (N,); see
-        `firstlight.support.sample_weights`.
+        `firstlight.support.sample_weights`. With ``steps_by_hand`` the method runs backward, steps
+        the `optimizers` and returns a `StepOutput` without dy.
         """
         output = self.validation_step(batch)
         if output.dloss is None:
@@ -195,11 +195,10 @@ class Module:
 
     @property
     def optimizers(self) -> Optimizers:
-        """The optimizers by name, if ``configure_optimizer`` returned a dict: inside of `trainer`.
+        """The optimizers of a Trainer that is running, if ``configure_optimizer`` returned a dict.
 
-        With `steps_by_hand`, ``self.optimizers["d"].step()`` in `training_step` first calls the
-        callbacks that clip gradients or set learning rates. Gradients are zero when the step begins
-        and are set to zero after it; in between, ``self.optimizers.zero_grad()`` does so.
+        ``self.optimizers["d"].step()`` in `training_step`, see ``steps_by_hand``, calls the hook
+        ``on_before_optimizer_step`` first. Gradients are zero before and after `training_step`.
         """
         return running_trainer.running_optimizers(self)
 
@@ -350,39 +349,19 @@ class Module:
         """Copy values from the ``state_dict()`` of the same PyTorch module; returns the module."""
         return state.from_torch(self, tensors, strict=strict)
 
-    def summary(self, x: Array) -> Summary:
-        """Run x through the module and return a table of shapes, parameters, FLOPs and memory.
+    def summary(self, x: Any) -> Summary:
+        """Run x, a batch, through the module and return a table of its layers.
 
-        Parameters
-        ----------
-        x : array
-            A batch of one or more samples.
-
-        Returns
-        -------
-        firstlight.support.summary.Summary
-            Prints as a table.
+        See `firstlight.support.summary.Summary`: shapes, parameters, FLOPs and memory.
         """
         from firstlight.support.summary import summarize
 
         return summarize(self, x)
 
     def to_onnx(self, path: str | PurePath, x: Any) -> Exported:
-        """Write the module in evaluation mode as an ONNX file; see `firstlight.onnx.to_onnx`.
+        """Write the module in evaluation mode as an ONNX file, for batches such as x.
 
-        Parameters
-        ----------
-        path : path-like
-            A name that ends in ``.onnx``.
-        x : array, or tuple of arrays
-            A batch as forward takes it; the number of samples may be another in the file.
-
-        Raises
-        ------
-        ValueError, NotImplementedError
-            The module cannot be written as a graph, or its result differs; the layer is named.
-        MissingPackageError
-            The package onnx is not installed.
+        Arguments and errors are those of `firstlight.onnx.to_onnx`.
         """
         from firstlight.tools.onnx import to_onnx
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
     from firstlight.optim import Optimizer
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.runs.history import History
     from firstlight.training.hook_manager import HookManager
 
@@ -214,7 +215,7 @@ class Trainer(TrainingState):
     def train_batch(self, module: "Module", batch: Any) -> dict[str, float]:
         """Make one optimizer step on a batch, and return its loss and metrics by name.
 
-        For loops of your own, such as a GAN's; each module needs a Trainer of its own. The first
+        For loops of your own; each module needs a Trainer of its own. The first
         call makes the optimizer; after `fit` its optimizer is used. Callbacks are not called, and
         nothing is recorded. ``batch`` is what a loader yields, usually ``(x, y)``.
         """
@@ -293,7 +294,9 @@ class Trainer(TrainingState):
             self._use(module.to(device=self.device).train())
             module._preprocessing = self.data.preprocessing
             with running(self), self.hooks.stage(self, module, "fit"):
-                self.optimizer: Optimizer | None = setup.make_optimizer(module, self.precision)
+                self.optimizer: Optimizer | Optimizers | None = setup.make_optimizer(
+                    module, self.precision
+                )
                 self.loop: Loop | None = Loop(self, self._evaluator())
                 self._open_run(resume, data)
                 self.progress.status = "running"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
+from firstlight.callbacks._shared.optimizer_choice import chosen
 from firstlight.module import Module
 from firstlight.nn import Dropout
 from firstlight.trainer import Trainer
@@ -22,6 +23,8 @@ class HyperParameter:
     name : str
         A number of the optimizer's groups: "lr", "momentum", "weight_decay"; "dropout", the ``p``
         of every `Dropout`; or a module's path and attribute, "body.2.p".
+    optimizer : str, optional
+        Name of the only optimizer to look in, if the model has several.
 
     Attributes
     ----------
@@ -34,17 +37,19 @@ class HyperParameter:
         There is no such number.
     """
 
-    def __init__(self, who: str, trainer: Trainer, name: str) -> None:
-        groups = trainer.optimizer.param_groups
-        self.in_optimizer: bool = name in groups[0]
+    def __init__(self, who: str, trainer: Trainer, name: str, optimizer: str | None = None) -> None:
+        optimizers = chosen(who, trainer, optimizer)
+        groups = [group for one in optimizers for group in one.param_groups]
+        self.in_optimizer: bool = any(name in group for group in groups)
         self._places = self._find(groups, trainer.module, name)
         if not self._places or not all(_is_number(value) for value in self.values):
-            numbers = [key for key, value in groups[0].items() if _is_number(value)]
+            numbers = dict.fromkeys(k for one in groups for k, v in one.items() if _is_number(v))
+            kinds = dict.fromkeys(type(one).__name__ for one in optimizers)
             close = difflib.get_close_matches(name, numbers, n=1)
             raise ValueError(
                 f"{who}: found no number called {name!r}; "
                 + (f"did you mean {close[0]!r}? There" if close else "there")
-                + f" are {', '.join(numbers)} of {type(trainer.optimizer).__name__}, "
+                + f" are {', '.join(numbers)} of {' and '.join(kinds)}, "
                 "dropout of a model that has some, and a module's attributes such as 'body.2.p'"
             )
 
@@ -69,7 +74,7 @@ class HyperParameter:
     def _find(self, groups: list[dict[str, Any]], module: Module, name: str) -> list[tuple]:
         """Return ``(owner, key)`` of each place; the owner is a group or a module."""
         if self.in_optimizer:
-            return [(group, name) for group in groups]
+            return [(group, name) for group in groups if name in group]
         if name == "dropout":
             return [(part, "p") for part in module.modules() if isinstance(part, Dropout)]
         path, _, key = name.rpartition(".")

@@ -14,6 +14,7 @@ from firstlight.callbacks.tensorboard import panels
 from firstlight.callbacks.tensorboard.scene import Scene
 from firstlight.hookspecs import hookimpl
 from firstlight.module import Module, StepOutput
+from firstlight.optim import Optimizer
 from firstlight.runs.run import Run
 from firstlight.support.arguments import parse_count
 from firstlight.trainer import Trainer
@@ -143,7 +144,7 @@ class TensorBoard(Callback):
             with self._timed("curves"):
                 self._writer.add_record(record)
 
-    def on_before_optimizer_step(self, trainer: Trainer) -> None:
+    def on_before_optimizer_step(self, trainer: Trainer, optimizer: Optimizer) -> None:
         """Let the panels write before an epoch's last step."""
         if (
             self._scene is not None
@@ -152,6 +153,7 @@ class TensorBoard(Callback):
         ):
             if trainer.val_loader is None:
                 self._scene.keep_probe(trainer.progress.batch)
+            self._scene.optimizer = optimizer
             self._show("before_step")
 
     def on_validation_start(self, stage: str) -> None:

@@ -57,6 +57,8 @@ class ModelGraph(Panel):
         try:
             nodes = model_graph(scene.module, scene.x[:GRAPH_SAMPLES])
         except Exception as error:  # a user's forward may do anything, and is not at fault
+            if scene.module.steps_by_hand:  # a GAN's forward takes noise, not the batch
+                return
             warnings.warn(
                 f"TensorBoard: the graph of {type(scene.module).__name__} cannot be drawn "
                 f"({type(error).__name__}: {error}); TensorBoard(graph=False) leaves it out",
@@ -80,8 +82,10 @@ class Gradients(Panel):
 
     def before_step(self, scene: Scene) -> None:
         """Write them at the number of the step that follows."""
+        flat = (scene.optimizer.flat, None)  # not of another optimizer
         for name, parameter in scene.module.named_parameters():
-            scene.writer.add_values(f"gradients/{name}", parameter.grad, scene.step + 1)
+            if parameter.flat in flat:
+                scene.writer.add_values(f"gradients/{name}", parameter.grad, scene.step + 1)
 
 
 class Activations(Panel):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firstlight.module import Module
+from firstlight.optim import Optimizer
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
 from firstlight.tools.figures.classification import worst_mistakes
@@ -30,6 +31,8 @@ class Scene:
     writer : Writer
     trainer : Trainer
     module : Module
+    optimizer : Optimizer or None
+        The optimizer that is about to step, before a step.
     x, y : array or None
         A few samples as the model sees them, always the same: of the validation data if there
         are some.
@@ -46,6 +49,7 @@ class Scene:
     writer: "Writer"
     trainer: Trainer
     module: Module
+    optimizer: Optimizer | None = None
     x: Array | None = None
     y: Array | None = None
     target: list[Array] = field(default_factory=list)

@@ -105,9 +105,9 @@ class Optimizer:
         """Return the optimizers that the Trainer steps after a backward: this one."""
         return [self]
 
-    def rates(self) -> dict[str, float]:
-        """Return the learning rate as records name it, ``{"lr": 0.001}``."""
-        return {"lr": self.lr}
+    def by_name(self) -> dict[str, Optimizer]:
+        """Return ``{"": self}``; several `Optimizers` return themselves by their names."""
+        return {"": self}
 
     def update(self, group: Group, t: int, w: Array, g: Array, *state: Any) -> None:
         """Change the values ``w`` and the state in place; every array is the same slice.

@@ -35,6 +35,8 @@ class Optimizers(Mapping[str, Optimizer]):
         Of the parameters of all optimizers, in their order.
     steps : int
         Training steps begun, in which each optimizer may step once, several times or not at all.
+    stepped : bool
+        Whether the latest ``training_step`` has stepped one by hand.
     loss_scale : None
         `LossScale` is for a single optimizer.
 
@@ -57,6 +59,7 @@ class Optimizers(Mapping[str, Optimizer]):
         self.by_hand: bool = by_hand
         self.flat: Flat = Flat.joined([one.flat for one in self._named.values()])
         self.steps: int = 0
+        self.stepped: bool = False
 
     def __getitem__(self, name: str) -> Optimizer:
         if name not in self._named:
@@ -97,9 +100,9 @@ class Optimizers(Mapping[str, Optimizer]):
         for one in self.values():
             one.scale_grad(factor)
 
-    def rates(self) -> dict[str, float]:
-        """Return the learning rates as records name them, ``{"lr/d": 0.001, "lr/g": 0.0002}``."""
-        return {f"lr/{name}": one.lr for name, one in self.items()}
+    def by_name(self) -> dict[str, Optimizer]:
+        """Return the optimizers by name; a single `Optimizer` has the name ``""``."""
+        return dict(self)
 
     @property
     def param_groups(self) -> list[Group]:

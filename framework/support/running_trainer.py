@@ -53,7 +53,7 @@ def running_trainer(module: Any) -> Trainer:
 def running_optimizers(module: Any) -> Optimizers:
     """Return the optimizers of the running trainer; see `firstlight.Module.optimizers`."""
     optimizer, who = running_trainer(module).optimizer, type(module).__name__
-    if not hasattr(optimizer, "by_hand"):
+    if optimizer is None or "" in optimizer.by_name():
         raise AttributeError(
             f"{who}.optimizers: configure_optimizer returned one optimizer, which the Trainer "
             'steps; return a dict to have them by name: {"d": optim.Adam(...), "g": ...}'

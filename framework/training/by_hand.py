@@ -18,6 +18,7 @@ from firstlight.training.step import EagerStep, HandStep
 if TYPE_CHECKING:
     from firstlight.module import Module
     from firstlight.optim import Optimizer
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.trainer import Trainer
 
 _owners = WeakKeyDictionary()  # of an optimizer, the module it was found to train
@@ -29,7 +30,7 @@ NO_HOOKS = SimpleNamespace(
 )
 
 
-def optimizer(trainer: Trainer, module: Module) -> Optimizer:
+def optimizer(trainer: Trainer, module: Module) -> Optimizer | Optimizers:
     """Move the module to the trainer's device, and return its new optimizer."""
     if trainer.seed is not None:
         rng.seed_everything(trainer.seed)

@@ -18,10 +18,11 @@ from firstlight.support.batches import placed
 if TYPE_CHECKING:
     from firstlight.module import Module
     from firstlight.optim import Optimizer
+    from firstlight.optim.optimizers import Optimizers
 
 
 @contextmanager
-def dry_run(module: Module, optimizer: Optimizer, loader: object) -> Iterator[None]:
+def dry_run(module: Module, optimizer: Optimizer | Optimizers, loader: object) -> Iterator[None]:
     """Restore the state of a training, bit for bit, when the context ends.
 
     The state consists of parameters, buffers, gradients, the optimizer's state and settings, and
@@ -31,7 +32,7 @@ def dry_run(module: Module, optimizer: Optimizer, loader: object) -> Iterator[No
     Parameters
     ----------
     module : Module
-    optimizer : Optimizer
+    optimizer : Optimizer or Optimizers
     loader : loader
         Its random generators are restored too.
 
@@ -75,10 +76,11 @@ def endless_batches(loader: Iterable[Any], device: str, dtype: str) -> Iterator[
         yield placed(batch, device, dtype)
 
 
-def dry_step(module: Module, optimizer: Optimizer, batch: Any) -> float:
+def dry_step(module: Module, optimizer: Optimizer | Optimizers, batch: Any) -> float:
     """Make one optimizer step from one batch, and return the loss."""
     output = module.training_step(batch)
-    module.backward(scaled(optimizer, output.dy))
+    if not module.steps_by_hand:
+        module.backward(scaled(optimizer, output.dy))
     if optimizer.loss_scale is not None:
         optimizer.loss_scale.unscale(optimizer.flat.grad)
     optimizer.step()

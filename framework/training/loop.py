@@ -194,7 +194,7 @@ class Loop:
             optimizer_checks.all_stepped(self.module, self._optimizer)
         record = progress.means.of_epoch() | metrics
         seconds = round(progress.elapsed - progress.epoch_started, 4)
-        self._log(record | self._optimizer.rates() | {"epoch_seconds": seconds})
+        self._log(record | self._rates() | {"epoch_seconds": seconds})
         progress.epoch_done, progress.batches_done = True, 0
         self._hook.on_train_epoch_end()
         progress.at_boundary = True
@@ -249,8 +249,13 @@ class Loop:
             )
 
     def step_is_skipped(self) -> bool:
-        """Return whether a callback requested to skip this step; if so, zero its gradient."""
+        """Return whether a callback requested to skip this step; if so, zero its gradient.
+
+        A step by hand, in which an optimizer has stepped before the request, counts.
+        """
         skips, self._progress.skips_step = self._progress.skips_step, False
+        if self.module.steps_by_hand and self._optimizer.stepped:
+            return False
         if skips:
             self._optimizer.zero_grad()
         return skips
@@ -262,7 +267,7 @@ class Loop:
         if progress.step == 1:
             checks.all_undone(self.module)
         if progress.step % self._trainer.log_every_n_steps == 0:
-            record = progress.means.of_window() | self._optimizer.rates()
+            record = progress.means.of_window() | self._rates()
             if self._optimizer.loss_scale is not None:
                 record["loss_scale"] = self._optimizer.loss_scale.value()
             self._log(record)
@@ -305,6 +310,11 @@ class Loop:
             "the layer, `firstlight check` looks for the cause; often lr is too high",
             stacklevel=3,
         )
+
+    def _rates(self):
+        """Return ``{"lr": 0.001}``, or the learning rates of several optimizers as ``lr/name``."""
+        found = self._optimizer.by_name().items()
+        return {f"lr/{name}" if name else "lr": optimizer.lr for name, optimizer in found}
 
     def _agree(self):
         """Share signals, requests and clocks with the other ranks.

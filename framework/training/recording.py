@@ -212,7 +212,12 @@ def _trainer(trainer):
 
 
 def _optimizer(optimizer):
-    """Return name and hyper-parameters; of further groups those that differ."""
+    """Return name and hyper-parameters; of further groups those that differ.
+
+    Several optimizers are under their names.
+    """
+    if "" not in optimizer.by_name():
+        return {name: _optimizer(one) for name, one in optimizer.by_name().items()}
     first, *others = [
         {name: plainly(encode(value)) for name, value in group.items() if name != "params"}
         for group in optimizer.param_groups

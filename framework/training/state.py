@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from firstlight.distributed.communicator import Communicator
     from firstlight.module import Module
     from firstlight.optim import Optimizer
+    from firstlight.optim.optimizers import Optimizers
     from firstlight.runs.history import History
     from firstlight.runs.run import Run
     from firstlight.training.accumulation import Accumulation
@@ -36,7 +37,8 @@ class TrainingState:
     Attributes
     ----------
     module, optimizer, run
-        The trained module, its optimizer, and the run folder; None before `Trainer.fit`.
+        The trained module, its optimizer (or several, `firstlight.optim.optimizers.Optimizers`),
+        and the run folder; None before `Trainer.fit`.
     step, epoch : int
         Optimizer steps done; the current or just completed epoch, counted from 1.
     total_steps, epoch_batches : int
@@ -66,7 +68,7 @@ class TrainingState:
 
     callbacks: list[Any]
     module: Module | None
-    optimizer: Optimizer | None
+    optimizer: Optimizer | Optimizers | None
     run: Run | None
     loop: Loop | None
     data: TrainingData

@@ -141,17 +141,15 @@ class HandStep(EagerStep):
 
     def __call__(self, batch: Any, ends_window: bool = True) -> StepOutput:
         """Return the batch's `StepOutput`, which has no dy."""
-        module, optimizers, progress = self.module, self.optimizer, self.progress
+        module, optimizers = self.module, self.optimizer
         if on_device(optimizers.flat.grad):
             rng.begin_pass()
-        self._begun = False
+        optimizers.stepped = False
         logged = LoggedValues()
         with logged, self._calling_back():
             output = module.training_step(batch)
         checks.training_output(module, output)
-        if self._begun:
-            progress.skips_step = False
-        elif not progress.skips_step:
+        if not (optimizers.stepped or self.progress.skips_step):
             optimizer_checks.nothing_lost(module, optimizers)
             optimizers.steps += 1
         logged.add_to(output, module)
@@ -175,11 +173,12 @@ class HandStep(EagerStep):
                     vars(one)["step"] = step
 
     def _step(self, optimizer: Optimizer, step: Callable[[], None]) -> None:
-        self.hook.on_before_optimizer_step(optimizer=optimizer)
+        if not self.progress.skips_step:
+            self.hook.on_before_optimizer_step(optimizer=optimizer)
         if self.progress.skips_step:
             return
-        if not self._begun:
-            self._begun = True
+        if not self.optimizer.stepped:
+            self.optimizer.stepped = True
             self.optimizer.steps += 1
         step()
 

@@ -225,13 +225,13 @@ class Wrapped:
     """
 
     def __init__(self, recorder: Recorder, trainer: Trainer, modules: list[tuple[str, Module]]):
-        timed, optimizer = recorder.timed, trainer.optimizer
+        timed, optimizers = recorder.timed, trainer.optimizer.by_name().values()
         self.recorder: Recorder = recorder
         self.load: Callable[..., Any] = timed("", "data", next)
         self.of_loop: list[tuple[Any, str, Callable[..., Any]]] = [
             (trainer.loop, "step", self._with_layers(trainer.loop.step)),
-            (optimizer, "step", timed("", "optimizer", optimizer.step)),
-            (optimizer, "zero_grad", timed("", "zero_grad", optimizer.zero_grad)),
+            *((one, "step", timed("", "optimizer", one.step)) for one in optimizers),
+            *((one, "zero_grad", timed("", "zero_grad", one.zero_grad)) for one in optimizers),
         ]
         for hook in trainer.hooks.names:
             for impl in trainer.hooks.impls(hook):

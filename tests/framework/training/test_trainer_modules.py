@@ -52,7 +52,10 @@ def test_a_module_has_no_hooks(name, line, line_data, quiet):
 @pytest.mark.parametrize(
     ("name", "ours"),
     [
-        ("configure_optimizers", "configure_optimizer, which returns one optimizer"),
+        (
+            "configure_optimizers",
+            "configure_optimizer, which returns one optimizer or a dict of them",
+        ),
         ("train_step", "training_step"),
         ("test_step", "validation_step, which `test` calls too"),
     ],
