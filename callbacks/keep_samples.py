@@ -19,7 +19,10 @@ from firstlight.support.step_output import StepOutput
 from firstlight.trainer import Trainer
 from firstlight.training.named_metrics import observed
 
-LOSSES = (nn.BCEWithLogitsLoss, nn.CrossEntropyLoss, nn.HuberLoss, nn.L1Loss, nn.MSELoss)
+LOSSES = (
+    *(nn.BCEWithLogitsLoss, nn.CrossEntropyLoss, nn.NLLLoss),
+    *(nn.HuberLoss, nn.L1Loss, nn.MSELoss),
+)
 WIDEST = 4096  # numbers predicted for a sample, up to which they are kept
 CLOSE = 1e-4  # relative difference of a loss from the one that was logged
 

@@ -8,12 +8,18 @@ from firstlight.support.array import Array
 from firstlight.support.half import is_half
 
 
-def check_reduction(loss: Any, reduction: str) -> None:
-    """Raise a ValueError unless the reduction is "mean", "sum" or "none"."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(
-            f'{_name(loss)}: expected reduction "mean", "sum" or "none", got {reduction!r}'
-        )
+def check_reduction(loss: Any, reduction: str, *others: str) -> None:
+    """Raise a ValueError unless the reduction is "mean", "sum" or "none", or one of the others."""
+    if reduction not in ("mean", "sum", "none", *others):
+        known = ", ".join(f'"{one}"' for one in (*others, "mean", "sum"))
+        raise ValueError(f'{_name(loss)}: expected reduction {known} or "none", got {reduction!r}')
+
+
+def check_positive(loss: Any, **values: float) -> None:
+    """Raise a ValueError unless the values, arguments by name, are above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{_name(loss)}: expected {name} above 0, got {value}")
 
 
 def check_fraction(loss: Any, **values: float) -> None:
@@ -84,6 +90,21 @@ def check_same_shape(loss: Any, prediction: Array, target: Array) -> None:
             f"{_name(loss)}: expected target of prediction's shape {prediction.shape}, "
             f"got {target.shape}; {cure}"
         )
+
+
+def check_embeddings(loss: Any, **arrays: Array) -> None:
+    """Raise unless the arrays, arguments by name, are floating, of one shape (N, ..., d), N > 0."""
+    first, *_ = arrays.values()
+    for name, array in arrays.items():
+        if getattr(getattr(array, "dtype", None), "kind", "") != "f" and not is_half(array):
+            found = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"{_name(loss)}: expected {name} as a floating array, got {found}")
+        if array.shape != first.shape or array.ndim < 2 or not array.size:
+            shapes = ", ".join(f"{n} {np.shape(a)}" for n, a in arrays.items())
+            raise ValueError(
+                f"{_name(loss)}: expected {' and '.join(arrays)} of one shape (N, d), with N "
+                f"samples of 1 or more, got {shapes}"
+            )
 
 
 def check_binary(loss: Any, target: Array) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.nn._loss_checks import (
     check_dloss,
+    check_positive,
     check_reduction,
     check_same_shape,
     total_weight,
@@ -207,8 +208,7 @@ class HuberLoss(Module):
 
     def __init__(self, *, reduction: str = "mean", delta: float = 1.0):
         check_reduction(self, reduction)
-        if not delta > 0:
-            raise ValueError(f"HuberLoss: expected a delta above 0, got {delta}")
+        check_positive(self, delta=delta)
         self.reduction = reduction
         self.delta = delta
 

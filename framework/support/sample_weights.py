@@ -128,7 +128,7 @@ def _spread(loss, weight, losses):
 def _check_loss(loss):
     """Raise a TypeError unless a loss has a reduction, and metrics that take weights."""
     who, reduction = type(loss).__name__, getattr(loss, "reduction", None)
-    if reduction not in ("mean", "sum"):
+    if reduction not in ("mean", "batchmean", "sum"):
         raise TypeError(
             f"{who} cannot take sample weights, the third array of a batch (x, y, w): expected a "
             f"loss with reduction 'mean' or 'sum', got {reduction!r}; use a loss of firstlight.nn, "

@@ -10,6 +10,7 @@ A case is ``(id, make_layer, inputs)``; inputs are made by ``floats``, ``fractio
 
 import layer_table_attention
 import layer_table_conv
+import layer_table_losses
 import layer_table_norm
 import layer_table_recurrent
 
@@ -178,3 +179,4 @@ CASES = [
 
 for more in (layer_table_attention, layer_table_conv, layer_table_norm, layer_table_recurrent):
     CASES += more.cases(Case, floats)
+CASES += layer_table_losses.cases(Case, floats, fractions, integers, probabilities)
