@@ -61,8 +61,9 @@ class ContrastiveLoss(Module):
     >>> loss = nn.ContrastiveLoss(margin=3.0)
     >>> print(loss(np.array([[2.0], [2.0]]), np.zeros((2, 1)), np.array([1, 0])))
     1.25
-    >>> loss.backward()
-    (array([[ 1. ], [-0.5]]), array([[-1. ], [ 0.5]]))
+    >>> da, db = loss.backward()
+    >>> da.ravel(), db.ravel()
+    (array([ 1. , -0.5]), array([-1. ,  0.5]))
     """
 
     def __init__(self, *, margin: float = 1.0, reduction: str = "mean"):
