@@ -80,16 +80,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _silence_other_ranks() -> None:
     """Let only rank 0 print."""
-    from firstlight.distributed.launch import launched  # with NumPy, which --help can do without
-
+    try:
+        from firstlight.distributed.launch import launched  # with NumPy, which --help does without
+    except ImportError:  # the command says so itself; `doctor` names the reason
+        return
     start = launched()
     if start is not None and start.rank > 0:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
 
 def _end(code: int) -> int:
-    from firstlight.distributed.failure import end_all_ranks
-
+    try:
+        from firstlight.distributed.failure import end_all_ranks
+    except ImportError:
+        return code
     return end_all_ranks(code)
 
 

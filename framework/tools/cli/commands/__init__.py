@@ -45,6 +45,7 @@ def register_commands(registry: Registry) -> None:
     add("forms", "forms:Forms", "list the faster forms of layers, and which ones a model uses")
     add("warm-up", "warm_up:WarmUp", "compile ahead what trainings need")
     add("plugins", "plugins:Plugins", "list plugins, or start a new one")
+    add("doctor", "doctor:Doctor", "find what is wrong with the environment")
     add("course", "course:Course", "exercises with blanks, their check, and grades of groups")
     add("course new", "course:New", "write a student's project")
     add("course check", "course:Check", "say which exercises are right, and what is wrong and why")
