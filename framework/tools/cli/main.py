@@ -114,6 +114,8 @@ def _fail(message: str, error: BaseException, debug: bool) -> None:
         print(printable("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     elif not isinstance(error, (UsageError, MissingPackageError)):
         message += "\n(--debug shows the traceback)"
+        if isinstance(error, ImportError):
+            message += "\n(firstlight doctor examines the installation)"
     sys.stdout.flush()
     print(printable(message), file=sys.stderr)
 

@@ -16,7 +16,7 @@ from typing import Any
 from firstlight.support.files import PathLike
 from firstlight.tools.doctor.finding import FAULT, OK, WARNING, Finding, Place, fault
 
-PATIENCE = 20.0  # seconds until a group counts as hanging; all groups take 1 to 2 s
+PATIENCE = 30.0  # seconds until a group counts as hanging; all groups take 1 to 2 s
 # Groups that import compiled packages or code of others, or start drivers: those of a line share a
 # child process. The others run in threads.
 PROCESSES = (("numerics",), ("plugin_packages", "data_files"), ("gpu",), ("mpi",))
@@ -163,9 +163,10 @@ class _Child:
             try:
                 printed, errors = self.process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
+                printed, errors, self.end = "", "", "hangs"
                 self.process.kill()
-                printed, errors = self.process.communicate()
-                self.end = "hangs"
+                with suppress(subprocess.TimeoutExpired):  # a driver may hold it
+                    self.process.communicate(timeout=1.0)
             self._read(printed, errors)
         if name in self.found:
             return self.found[name]
@@ -177,7 +178,7 @@ class _Child:
             with suppress(ValueError):  # the process was killed while it wrote
                 name, rows = json.JSONDecoder().raw_decode(part)[0]
                 self.found[name] = [Finding(**row) for row in rows]
-        code = self.process.returncode
+        code = self.process.returncode or 0
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         last = errors.strip().splitlines()[-1:] or ["it printed nothing"]
         self.end = self.end or f"its process {how}: {last[0]}"

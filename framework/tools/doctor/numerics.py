@@ -112,5 +112,5 @@ def _numba(numpy):
         )
         return
     count = len(code_cache.files())
-    cached = f"{count} compiled functions in {folder}" if count else "nothing compiled yet"
+    cached = f"{count} compiled functions in {folder.parent}" if count else "nothing compiled yet"
     yield ok("numba", f"{numba.__version__}, {cached}")

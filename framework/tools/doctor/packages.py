@@ -23,9 +23,12 @@ class Installed(NamedTuple):
 
 def examine(place: Place) -> Iterator[Finding]:
     """Examine the packages that firstlight needs."""
-    yield from _requirements()
-    yield from _leftovers()
-    yield from _shadowed()
+    there = installed()
+    wrong = list(_requirements(there))
+    yield from wrong
+    told = " ".join(one.found for one in wrong)
+    yield from _leftovers(there)
+    yield from (one for one in _shadowed(there) if one.found.split()[0] not in told)
 
 
 def installed() -> dict[str, list[Installed]]:
@@ -42,7 +45,7 @@ def installed() -> dict[str, list[Installed]]:
     return dict(found)
 
 
-def _requirements():
+def _requirements(there):
     try:
         from packaging.requirements import Requirement
 
@@ -56,7 +59,7 @@ def _requirements():
             "pip install -e . in firstlight's folder, or pip install firstlight",
         )
         return
-    there, extras = installed(), own.metadata.get_all("Provides-Extra") or []
+    extras = own.metadata.get_all("Provides-Extra") or []
     wrong = 0
     for line in own.requires or ():
         need = Requirement(line)
@@ -86,8 +89,8 @@ def _requirements():
         yield ok("packages", f"firstlight {own.version} and all that it requires")
 
 
-def _leftovers():
-    for name, places in sorted(installed().items()):
+def _leftovers(there):
+    for name, places in sorted(there.items()):
         versions = defaultdict(list)
         for one in places:
             versions[one.folder].append(one.version)
@@ -102,7 +105,7 @@ def _leftovers():
                 )
 
 
-def _shadowed():
+def _shadowed(there):
     """Yield packages that PYTHONPATH or the user's folder puts before those of the environment."""
     prefixes = {Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
     user = Path(site.getusersitepackages()) if site.ENABLE_USER_SITE else None
@@ -110,7 +113,7 @@ def _shadowed():
     def inside(folder):
         return any(folder.resolve().is_relative_to(prefix) for prefix in prefixes)
 
-    for name, (first, *others) in sorted(installed().items()):
+    for name, (first, *others) in sorted(there.items()):
         hidden = [one for one in others if inside(one.folder) and one.version != first.version]
         if not hidden or inside(first.folder) and first.folder != user:
             continue

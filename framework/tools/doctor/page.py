@@ -12,22 +12,23 @@ from firstlight.tools.doctor.finding import FAULT, OK, WARNING, Finding
 
 STYLES = {OK: "green", WARNING: "yellow", FAULT: "bold red"}
 WORDS = {OK: "ok", WARNING: "warning", FAULT: "FAULT"}
-WIDEST, NARROWEST = 120, 40
+WIDEST, WIDE, NARROWEST = 120, 80, 40  # columns; from WIDE on, subjects have their own
 Line = list[tuple[str, str]]  # parts of a line, each with its style
 
 
 def lines(found: Examination, width: int) -> Iterator[Line]:
     """Yield the page's lines, none wider than ``width`` columns unless a word is."""
-    subjects = max(len(one.subject) for one in found.findings)
     states = max(map(len, WORDS.values()))
+    subjects = max(len(one.subject) for one in found.findings)
     for one in found.findings:
+        indent, text = " " * (states + 2), f"{one.subject}: {one.found}"
+        if width >= WIDE:
+            indent, text = indent + " " * (subjects + 2), one.found
+        parts = _wrapped(text, width - len(indent))
         state = WORDS[one.state]
-        head = f"{state:<{states}}  {one.subject:<{subjects}}  "
-        for number, text in enumerate(_wrapped(one.found, width - len(head))):
-            if number:
-                yield [(" " * len(head) + text, "")]
-            else:
-                yield [(state, STYLES[one.state]), (head[len(state) :] + text, "")]
+        head = f"{state:<{states}}  " + f"{one.subject:<{subjects}}  " * (width >= WIDE)
+        yield [(state, STYLES[one.state]), (head[len(state) :] + parts[0], "")]
+        yield from ([(indent + part, "")] for part in parts[1:])
     for state in (WARNING, FAULT):
         for one in found.of(state):
             yield [("", "")]
