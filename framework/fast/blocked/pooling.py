@@ -140,6 +140,8 @@ def avg_pool2d_dx(
 def _shares(window, like, image, count_include_pad):
     """Return 1 / (number of pixels that a window counts), a number for all or (oh, ow, 1).
 
+    An axis along which all windows count as many has length 1.
+
     Pixels of a last window of ``ceil_mode`` beyond the padding never count.
     """
     counts = []
@@ -152,10 +154,11 @@ def _shares(window, like, image, count_include_pad):
         start = np.arange(axis.out, like=like) * axis.stride - axis.before  # (out,)
         stop = np.minimum(start + axis.taps, end)
         counts.append((stop - np.maximum(start, first)).astype(like.dtype))
-    down, across = counts
-    if isinstance(down, int) and isinstance(across, int):
-        return 1 / (down * across)
-    return 1 / (np.reshape(down, (-1, 1, 1)) * np.reshape(across, (-1, 1)))
+    down, across = (
+        count if isinstance(count, int) else count.reshape(shape)
+        for count, shape in zip(counts, [(-1, 1, 1), (-1, 1)], strict=True)
+    )
+    return 1 / (down * across)
 
 
 def _spread_out(part, dy, window, image):

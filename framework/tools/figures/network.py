@@ -39,23 +39,25 @@ NAMES = {
     "MultiHeadAttention": "Attention",
 }
 FAMILIES = {
-    **dict.fromkeys(("Conv2d", "ConvTranspose2d", "PatchEmbedding"), BLUE),
+    **dict.fromkeys(("Conv1d", "ConvTranspose1d", "Conv2d", "ConvTranspose2d"), BLUE),
+    "PatchEmbedding": BLUE,
     **dict.fromkeys(("Linear", "Embedding"), GREEN),
     **dict.fromkeys(("MultiHeadAttention",), VERMILION),
     **dict.fromkeys(("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell"), PURPLE),
+    **dict.fromkeys(("MaxPool1d", "AvgPool1d", "AdaptiveAvgPool1d"), ORANGE),
     **dict.fromkeys(("MaxPool2d", "AvgPool2d", "GlobalAvgPool2d", "AdaptiveAvgPool2d"), ORANGE),
     **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm", "GroupNorm"), SKY),
 }
 DETAILS: dict[str, Callable[[Any], str]] = {
     "Linear": lambda layer: f"{layer.in_features:,}→{layer.out_features:,}",
     "Embedding": lambda layer: f"{layer.num_embeddings:,}→{layer.embedding_dim:,}",
-    "Conv2d": lambda layer: f"{_kernel(layer)}, {layer.in_channels}→{layer.out_channels}",
-    "ConvTranspose2d": lambda layer: f"{_kernel(layer)}, {layer.in_channels}→{layer.out_channels}",
     "PatchEmbedding": lambda layer: f"{layer.patch_size}×{layer.patch_size}",
-    "MaxPool2d": lambda layer: _kernel(layer),
-    "AvgPool2d": lambda layer: _kernel(layer),
     "MultiHeadAttention": lambda layer: f"{layer.num_heads} {say('heads')}",
 }
+for _kind in ("Conv1d", "ConvTranspose1d", "Conv2d", "ConvTranspose2d"):
+    DETAILS[_kind] = lambda layer: f"{_kernel(layer)}, {layer.in_channels}→{layer.out_channels}"
+for _kind in ("MaxPool1d", "AvgPool1d", "MaxPool2d", "AvgPool2d"):
+    DETAILS[_kind] = lambda layer: _kernel(layer)
 for _kind in ("RNN", "GRU", "LSTM"):
     DETAILS[_kind] = lambda layer: f"{layer.input_size}→{layer.hidden_size}"
 
@@ -224,7 +226,7 @@ def _shape(node: Node) -> str:
 
 
 def _kernel(layer: Any) -> str:
-    (height, width), stride = layer.window.kernel, layer.window.stride
-    pooled = stride == layer.window.kernel
-    step = "" if stride == (1, 1) or pooled else f" / {stride[0]}"
-    return f"{height}×{width}{step}"
+    window = getattr(layer, "images", layer).window  # a layer of signals contains one of images
+    (height, width), stride = window.kernel, window.stride
+    step = "" if stride in ((1, 1), window.kernel) else f" / {stride[-1]}"
+    return f"{width}{step}" if hasattr(layer, "images") else f"{height}×{width}{step}"

@@ -92,3 +92,13 @@ def test_shortcuts_beside_each_other_do_not_overlap(edges):
     for a, b, lane in placed:
         for c, d, other in placed:
             assert (a, b) == (c, d) or lane != other or b <= c or d <= a
+
+
+def test_layers_of_signals_are_single_boxes():
+    net = nn.Sequential(nn.Conv1d(1, 8, 5), nn.MaxPool1d(3, 2), nn.AdaptiveAvgPool1d(1))
+    signals = np.ones((2, 32, 1), "float32")
+    assert [node.op for node in model_graph(net, signals)][1:] == [
+        *("Conv1d", "MaxPool1d", "AdaptiveAvgPool1d")
+    ]
+    said = texts(network_diagram(net, signals))
+    assert {"5, 1→8", "3 / 2", "28×8", "48"} <= set(said)
