@@ -210,6 +210,7 @@ class Trainer(TrainingState):
                     if self.should_stop:
                         break
                 loop.end_epoch()
+        self.interrupt.end_job()
         return self.history
 
     def train_batch(self, module: "Module", batch: Any) -> dict[str, float]:

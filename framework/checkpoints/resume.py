@@ -4,7 +4,8 @@
 
 =========  =====================================================================================
 "auto"     the newest run of this name if it did not finish (killed, interrupted, failed), else a
-           new run; repeating the same command thus resumes the training
+           new run; repeating the same command thus resumes the training. In a job of Slurm that
+           was queued again, also the run that this job has finished: it is not trained twice
 "last"     the last state of the newest run of this name, finished or not
 "best"     the best state of that run, continued in a new run; the old run stays unchanged
 a path     a checkpoint file; or the last state of a run: its folder, name/id, or a name for the
@@ -36,6 +37,7 @@ from firstlight.runs import owner
 from firstlight.runs.claims import claims
 from firstlight.runs.find import find_run, start_order
 from firstlight.runs.folder import states
+from firstlight.runs.job import is_repeated_by_this_job
 from firstlight.runs.run_files import read_status
 from firstlight.support.files import is_temporary
 
@@ -110,10 +112,12 @@ def find(resume: Path | str, runs_dir: Path | str | None, name: str) -> Place | 
     if resume == "auto":
         if folders[-1:] != runs[-1:] and claims(folders[-1]):  # another process has just begun it
             owner.claim(folders[-1]).release()
-        if not runs or read_status(runs[-1]) == "finished":
+        again = bool(runs) and is_repeated_by_this_job(runs[-1])
+        if not runs or (read_status(runs[-1]) == "finished" and not again):
             return None
         place = _continue_run(runs[-1] / "checkpoints" / LAST)
-        if read_status(runs[-1]) != "finished":  # another process may have finished it meanwhile
+        place.unfinished |= again  # a stop requested in it still holds
+        if again or read_status(runs[-1]) != "finished":  # another process may have finished it
             return place
         owner.owned[place.run.absolute()].release()
         return None

@@ -8,6 +8,7 @@
       source/            of a script: its own files, and the record to create its model again
       environment.json   machine, packages, code version, command, seed; secrets masked
       diff.patch         uncommitted changes of the code
+      job.sbatch         the batch script of ``firstlight slurm``
       metrics.jsonl      one record a line, written as soon as it is logged
       metrics.csv        the records as a table, written at the end
       summary.json       status, final and best metrics, timings
@@ -40,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 from firstlight.runs import owner, sources
 from firstlight.runs.environment import describe_environment, uncommitted_changes
 from firstlight.runs.find import make_folder, point_latest
+from firstlight.runs.job import BATCH_SCRIPT, SCRIPT
 from firstlight.runs.masking import masked, masked_text
 from firstlight.runs.owner import Owner
 from firstlight.runs.records import best_values, write_table
@@ -167,6 +169,9 @@ class Run:
         self._metrics = (self.path / "metrics.jsonl").open("a", encoding="utf-8")
         write_json(self.path / "config.json", config)
         write_json(self.path / "environment.json", environment)
+        with contextlib.suppress(KeyError, OSError):
+            script = Path(os.environ[BATCH_SCRIPT]).read_bytes()
+            write_atomically(self.path / SCRIPT, script)
         (self.path / PATCH).unlink(missing_ok=True)  # of the code before a resume
         if changes:
             write_atomically(self.path / PATCH, changes)

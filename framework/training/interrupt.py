@@ -6,6 +6,10 @@ SIGTERM                   stops after the step: a cluster is about to reclaim th
 SIGUSR1                   the same: Slurm sends it in advance with ``--signal=USR1@60``
 ========================  ==================================================================
 
+In a job of ``firstlight slurm``, a training that SIGUSR1 has stopped ends its process with exit
+code 130, after everything is saved: the job's script queues it again, and whatever would follow in
+the user's script waits for the finished training.
+
 A child process that a callback or a loader forks meanwhile gets the previous handlers back, so that
 a signal ends it.
 """
@@ -16,11 +20,17 @@ import threading
 from functools import cache
 from typing import Self
 
+from firstlight.runs.job import BATCH_SCRIPT
+
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 ]
 _open = []  # the open `Interrupt` contexts, the latest last
 _masks = []  # signal masks to restore after a fork
+
+
+class JobStopped(SystemExit):
+    """End of a process whose job is queued again."""
 
 
 class Interrupt:
@@ -62,6 +72,11 @@ class Interrupt:
     def received(self) -> bool:
         """True if this process has received a signal."""
         return self.requested
+
+    def end_job(self) -> None:
+        """Raise `JobStopped` if the batch script's signal has stopped the training."""
+        if self.signal == "SIGUSR1" and self.requested and os.environ.get(BATCH_SCRIPT):
+            raise JobStopped(130)
 
     def note(self, number: int) -> None:
         """Request a stop after this step."""

@@ -20,6 +20,7 @@ from firstlight.tools.cli.data_arguments import arguments_from_data
 from firstlight.tools.cli.names import Names, NamesCommand, known, prefix
 from firstlight.tools.cli.text import tell
 from firstlight.training.checks import as_run_name
+from firstlight.training.interrupt import JobStopped
 
 if TYPE_CHECKING:
     from firstlight.trainer import Trainer
@@ -121,7 +122,7 @@ def train(
     interrupted = False
     try:
         trainer.fit(model, splits, resume=resume)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, JobStopped):
         interrupted = True
     except Exception as error:
         if trainer.run is not None:

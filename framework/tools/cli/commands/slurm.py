@@ -1,79 +1,60 @@
-"""``firstlight slurm``: a batch script for Slurm around another command.
+"""``firstlight slurm``: a batch script for Slurm around any command.
 
 The script passes signals on, queues the job again, and sets threads, ranks and GPUs.
 """
 
+import ast
 import contextlib
 import io
-import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 from firstlight.support.files import write_atomically
+from firstlight.tools.cli.batch_script import TASK, batch_script, first_task
 from firstlight.tools.cli.command import Args, Command, Options, at_least_one, checked, option
+from firstlight.tools.cli.commands import sweep
 from firstlight.tools.cli.commands.fit import Fit
-from firstlight.tools.cli.errors import UsageError
+from firstlight.tools.cli.errors import UsageError, usage_errors
 from firstlight.tools.cli.text import tell
 
-COMMANDS = ("fit", "test", "validate")
-OF_SBATCH = ("partition", "account", "mem")
-TIME = checked(str, re.compile(r"(\d+-)?\d+(:\d{2}){0,2}").fullmatch, "HH:MM:SS or D-HH:MM:SS")
-
-SCRIPT = """\
-#!/bin/bash
-{options}
-
-{setup}
-# One BLAS thread for each core of a rank.
-export OMP_NUM_THREADS=$SLURM_CPUS_PER_TASK OPENBLAS_NUM_THREADS=$SLURM_CPUS_PER_TASK
-export MKL_NUM_THREADS=$SLURM_CPUS_PER_TASK
-
-# Ahead of the time limit Slurm sends USR1 to this script, which passes it on to every rank: they
-# stop after the same step and save, and the job is queued again to resume from there.
-again= step=
-trap 'again=yes; [ -z "$step" ] || kill -USR1 "$step"' USR1
-
-srun --mpi={mpi} --kill-on-bad-exit=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" --cpu-bind=cores \\
-    {command} &
-step=$!
-[ -z "$again" ] || kill -USR1 "$step" # it came before the step had a number
-code=0
-wait "$step" || code=$?
-while kill -0 "$step" 2>/dev/null; do # the trap has interrupted the wait
-    code=0
-    wait "$step" || code=$?
-done
-if [ "$again" ] && [ "$code" -eq 130 ]; then # 130: stopped in order, and not done
-    scontrol requeue "$SLURM_JOB_ID"
-fi
-exit "$code"
-"""
+COMMANDS = ("fit", "test", "validate", "sweep")
+TIME = checked(
+    str,
+    re.compile(r"\d+(:\d{2}){0,2}|\d+-\d+(:\d{2}){0,2}").fullmatch,
+    "HH:MM:SS or D-HH:MM:SS",
+)
+NODES = checked(str, re.compile(r"[1-9]\d*(-[1-9]\d*)?").fullmatch, "1 or more, or MIN-MAX")
 
 
 def _word(text: str) -> str:
     """Return an option's value that sbatch and the shell take as one word."""
-    if not re.fullmatch(r"[\w.,:%+-]+", text):
+    if not re.fullmatch(r"[\w.,:%@+=-]+", text):
         raise ArgumentTypeError(f"{text!r} cannot be an option of sbatch")
     return text
 
 
 class Slurm(Command):
-    """Write a complete batch script that trains on a cluster, from what follows `fit`.
+    """Write a complete batch script that runs a command on a cluster.
 
-      firstlight slurm --nodes 2 --gpus-per-node 4 --time 08:00:00 fit --model cnn --data mnist
-      sbatch firstlight.sbatch
+      firstlight slurm --nodes 2 --gpus 4 --time 08:00:00 fit --model cnn --data mnist
+      firstlight slurm --time 02:00:00 --submit -- python train.py --lr 0.1
+      firstlight slurm --array 1-4 -- firstlight sweep search.yaml
+      firstlight slurm --array 1-5 -- python train.py --seed '$SLURM_ARRAY_TASK_ID'
 
-    Before its time limit, the training stops, saves, and is queued again until it is done.
+    Before its time limit, a training stops, saves, and is queued again until it is done. A script
+    needs trainer.fit(..., resume="auto") for that.
     """
 
     job: list[str]
-    usage = "[options] fit [arguments of fit]"
+    usage = "[options] fit|sweep [arguments], or [options] -- COMMAND [arguments]"
 
     options: Options = (
-        option("--nodes N", "number of nodes", 1, type=at_least_one),
+        option("--nodes N", "number of nodes, or MIN-MAX", "1", type=NODES),
         option(
             "--ntasks-per-node N",
             "processes on each node (default: its GPUs, or 1)",
@@ -83,7 +64,7 @@ class Slurm(Command):
             "--cpus-per-task N", "cores, and BLAS threads, of each process", 4, type=at_least_one
         ),
         option(
-            "--gpus-per-node N",
+            "--gpus, --gpus-per-node N",
             "GPUs of each node; 0 for none",
             0,
             type=checked(int, (0).__le__, "0 or more"),
@@ -92,73 +73,155 @@ class Slurm(Command):
         option(
             "--notice SECONDS", "time to stop and save before the limit", 120, type=at_least_one
         ),
-        option("--job-name NAME", "name of the job", "firstlight", type=_word),
-        *(option(f"--{name}", "passed to sbatch", type=_word) for name in OF_SBATCH),
-        option("--mpi KIND", "passed to srun; srun --mpi=list shows the kinds", "pmix", type=_word),
+        option("--array RANGE", "tasks, e.g. 1-8, or 1-8%%2 for two at a time", type=_word),
+        option("--job-name NAME", "name of the job (default: the script's)", type=_word),
+        option("--mail-user ADDRESS", "whom to tell when the job ends or fails", type=_word),
+        option("--partition NAME", "passed to sbatch", type=_word),
+        option("--account NAME", "passed to sbatch", type=_word),
+        option("--mem SIZE", "passed to sbatch", type=_word),
+        option(
+            "--sbatch OPTION",
+            "any other option of sbatch, e.g. constraint=a100; may be repeated",
+            [],
+            type=_word,
+        ),
+        option("--container IMAGE", "run in this image of Apptainer or Singularity"),
+        option(
+            "--mpi KIND",
+            "of several processes: passed to srun; srun --mpi=list shows the kinds; with none, "
+            "they exchange by TCP",
+            "pmix",
+            type=_word,
+        ),
         option(
             "--setup LINE",
             "shell command to run first, e.g. module load openmpi; may be repeated",
             [],
         ),
-        option("--output FILE", 'script to write; "-" prints it', "firstlight.sbatch"),
+        option("--output FILE", "script to write (default: the job's name and .sbatch)"),
+        option("--dry-run", "print the script instead", False),
+        option("--submit", "pass the script to sbatch", False),
     )
 
     def __call__(self, name: str, words: list[str]) -> int:
         """Parse the words before the command that the job runs; the others are its own."""
         words = self.make_parser(name).normalized(words)
-        cut = next((i for i, word in enumerate(words) if word in COMMANDS), len(words))
+        starts = (i for i, word in enumerate(words) if word in (*COMMANDS, "--"))
+        cut = next(starts, len(words))
         self.job = words[cut:]
+        if self.job[:1] == ["--"]:
+            self.job = self.job[1:]
+        elif self.job:
+            self.job = ["firstlight", *self.job]
         return super().__call__(name, words[:cut])
 
     def run(self, args: Args) -> int:
         """Write the script."""
         if not self.job:
-            message = f"expected the command to run, one of {', '.join(COMMANDS)}, at the end"
-            raise UsageError(message)
-        command, *rest = self.job
-        if command == "fit" and not any(word.startswith("--resume") for word in rest):
-            rest = ["--resume=auto", *rest]
-        if args.gpus_per_node and not any(w.startswith("--trainer.device") for w in rest):
-            rest = ["--trainer.device=cuda", *rest]
-        if command == "fit":  # report wrong settings before the job is queued
-            with contextlib.redirect_stdout(io.StringIO()):
-                Fit()("fit", [*rest, "--print_config"])
-        text = batch_script(["firstlight", command, *rest], args)
-        if args.output == "-":
+            raise UsageError(
+                "expected the command to run at the end: fit or sweep with arguments, or -- and "
+                "any command, e.g. -- python train.py"
+            )
+        if seconds(args.time) <= 2 * args.notice:
+            raise UsageError(
+                f"--time {args.time}: expected more than twice the --notice of {args.notice} s, or "
+                "the job would stop as soon as it has started"
+            )
+        command = self._checked(args)
+        args.job_name = args.job_name or _name(command)
+        text = batch_script(command, args)
+        if args.dry_run:
             tell(text, end="")
             return 0
-        write_atomically(Path(args.output), text)
-        tell(f"written: {args.output}\nstart it: sbatch {shlex.quote(args.output)}")
-        return 0
+        output = args.output or f"{args.job_name}.sbatch"
+        write_atomically(Path(output), text)
+        tell(f"written: {output}")
+        if not args.submit:
+            tell(f"start it: sbatch {shlex.quote(output)}")
+            return 0
+        try:
+            return subprocess.run(["sbatch", output], check=False).returncode
+        except FileNotFoundError as error:
+            raise UsageError("there is no sbatch here; log in to the cluster") from error
+
+    def _checked(self, args: Args) -> list[str]:
+        """Return the command, checked as far as possible before the job waits in the queue."""
+        program, *rest = self.job
+        if program == "firstlight" and rest[:1] == ["fit"]:
+            return ["firstlight", "fit", *_checked_fit(rest[1:], args)]
+        if program == "firstlight" and rest[:1] == ["sweep"]:
+            _check_sweep(rest[1:])
+        elif Path(program).name.startswith("python"):
+            _check_script(rest)
+        elif not (args.setup or args.container or shutil.which(program)):
+            raise UsageError(f"there is no program {program}; name one, or load it with --setup")
+        return self.job
 
 
-def batch_script(command: list[str], args: Args) -> str:
-    """Return the text of a script for ``sbatch``, in which each rank runs a command."""
-    gpus = [f"--gpus-per-node={args.gpus_per_node}"] if args.gpus_per_node else []
-    given = {name: getattr(args, name) for name in OF_SBATCH}
-    options = [
-        f"--job-name={args.job_name}",
-        f"--nodes={args.nodes}",
-        f"--ntasks-per-node={args.ntasks_per_node or args.gpus_per_node or 1}",
-        f"--cpus-per-task={args.cpus_per_task}",
-        *gpus,
-        f"--time={args.time}",
-        f"--signal=B:USR1@{args.notice}",
-        "--requeue",
-        "--open-mode=append",
-        "--output=%x-%j.log",
-        *(f"--{name}={value}" for name, value in given.items() if value),
-    ]
-    return SCRIPT.format(
-        options="\n".join(f"#SBATCH {line}" for line in options),
-        setup="".join(f"{line}\n" for line in args.setup or _environment()),
-        mpi=args.mpi,
-        command=shlex.join(command),
-    )
+def _checked_fit(words, args):
+    """Return the arguments of fit with those of a job added; raise UsageError for wrong ones."""
+    if not any(word.startswith("--resume") for word in words):
+        words = ["--resume=auto", *words]
+    if args.gpus and not any(w.startswith("--trainer.device") for w in words):
+        words = ["--trainer.device=cuda", *words]
+    if args.array and not re.search(rf"--name[= ]\S*{re.escape(TASK)}", " ".join(words)):
+        raise UsageError(
+            f"--array: the tasks would write one run; give each its own, e.g. --name 'fit-{TASK}' "
+            f"--seed '{TASK}'"
+        )
+    with contextlib.redirect_stdout(io.StringIO()):
+        first = [word.replace(TASK, first_task(args.array or "")) for word in words]
+        Fit()("fit", [*first, "--print_config"])
+    return words
 
 
-def _environment() -> list[str]:
-    """Return the line that activates this process's virtual environment, if it has one."""
-    if sys.prefix == sys.base_prefix:
-        return []
-    return [f". {shlex.quote(os.path.join(sys.prefix, 'bin', 'activate'))}"]
+def _check_sweep(words):
+    """Raise UsageError for a sweep that could not start."""
+    parser = sweep.Sweep().make_parser("sweep")
+    args = parser.parse_intermixed_args(parser.normalized(words), Args())
+    with usage_errors():
+        sweep.check(*sweep.described(args), args)
+
+
+def _check_script(words):
+    """Raise UsageError for a script that is missing or cannot be compiled; warn of no resume."""
+    script = next((word for word in words if not word.startswith("-")), "")
+    if not script.endswith(".py"):  # -m module, -c code
+        return
+    try:
+        text = Path(script).read_text(encoding="utf-8")
+        ast.parse(text, script)
+    except OSError as error:
+        raise UsageError(f"{script}: {error.strerror}; jobs start in this folder") from error
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"{script} is no Python script: {error}") from error
+    if "resume" not in text:
+        tell(
+            f'note: {script} does not name resume; with trainer.fit(..., resume="auto") it '
+            "continues when the job is queued again, otherwise it starts from the beginning",
+            file=sys.stderr,
+        )
+
+
+def _name(command):
+    """Return the name of a job: its script's, its sweep's, or the program's."""
+    files = [Path(word).stem for word in command if word.endswith((".py", ".yaml", ".yml"))]
+    name = files[0] if files and command[:2] != ["firstlight", "fit"] else Path(command[0]).name
+    return re.sub(r"[^\w.+-]", "_", name)
+
+
+def seconds(limit: str) -> int:
+    """Return the seconds of a time limit of Slurm.
+
+    Examples
+    --------
+    >>> from firstlight.tools.cli.commands.slurm import seconds
+    >>> seconds("90"), seconds("01:30:00"), seconds("1-12"), seconds("1-00:00:30")
+    (5400, 5400, 129600, 86430)
+    """
+    days, dash, rest = limit.rpartition("-")
+    parts = list(map(int, rest.split(":")))
+    if not dash and len(parts) < 3:  # minutes, or minutes:seconds
+        parts = [0, *parts]
+    hours, minutes, secs = [*parts, 0, 0][:3]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + secs
