@@ -135,7 +135,7 @@ class Slurm(Command):
             return 0
         output = args.output or f"{args.job_name}.sbatch"
         write_atomically(Path(output), text)
-        tell(f"written: {output}")
+        tell(f"written: {output}", flush=True)
         if not args.submit:
             tell(f"start it: sbatch {shlex.quote(output)}")
             return 0

@@ -157,6 +157,31 @@ def test_tensorboard_is_started_on_the_runs(cli, started, tmp_path):
     assert started == [[sys.executable, *words]]
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, None),
+        ({"SSH_CONNECTION": ""}, None),
+        ({"SSH_CONNECTION": "::1 9 fe80::2 2222"}, "-p 2222 ada@fe80::2"),
+        ({"SSH_CONNECTION": "10.0.0.9 9 10.0.0.1 22"}, "ada@10.0.0.1"),
+        ({"SLURMD_NODENAME": "n7", "SLURM_SUBMIT_HOST": "login"}, "-J ada@login ada@n7"),
+    ],
+)
+def test_tensorboard_on_another_machine_says_how_to_reach_it(
+    cli, started, tmp_path, monkeypatch, variables, expected
+):
+    (tmp_path / "runs").mkdir()
+    for name in ("SSH_CONNECTION", "SLURMD_NODENAME", "SLURM_SUBMIT_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (variables | {"USER": "ada"}).items():
+        monkeypatch.setenv(name, value)
+    out = cli("tensorboard", "--port", 7007)[1]
+    if expected is None:
+        assert "ssh" not in out
+    else:
+        assert f"through: ssh -N -L 7007:localhost:7007 {expected}\n" in out
+
+
 def test_tensorboard_says_that_it_shows_none_of_many_runs(cli, started, tmp_path):
     for number in range(41):
         assert "TOGGLE" not in cli("tensorboard", "runs" if number else ".")[1]
