@@ -15,8 +15,10 @@ from firstlight.datasets.csv_file import csv
 from firstlight.datasets.digits import digits
 from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
 from firstlight.datasets.npz_file import npz
+from firstlight.datasets.parquet_file import parquet
 from firstlight.datasets.polynomial import polynomial
 from firstlight.datasets.prml import prml
+from firstlight.datasets.series import from_series, series
 from firstlight.datasets.tables import from_table
 from firstlight.datasets.text import text
 from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
@@ -31,14 +33,17 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "from_arrays",
+    "from_series",
     "from_table",
     "kmnist",
     "load",
     "mnist",
     "npz",
+    "parquet",
     "polynomial",
     "prepare_tokens",
     "prml",
+    "series",
     "text",
     "tiny_shakespeare",
 ]
@@ -47,7 +52,7 @@ __all__ = [
 @hookimpl
 def register_datasets(registry: Registry) -> None:
     """Register firstlight's own data sets by name."""
-    of_files = (npz, csv, text)
+    of_files = (npz, csv, parquet, series, text)
     images = (digits, mnist, fashion_mnist, kmnist, cifar10, cifar100)
     own = (*images, polynomial, tiny_shakespeare, arithmetic, prml)
     for function in (*own, *of_files):

@@ -43,8 +43,8 @@ class Cells:
     date_format: str | None = None
     decimal: str = "."
 
-    def typed(self, column: str, cells: Array, kind: str | None = None) -> Array | None:
-        """Return a typed column; None if every cell is missing and no kind is given.
+    def typed(self, column: str, cells: Array, kind: str | None = None) -> Array:
+        """Return a typed column; one without a known cell is one of words.
 
         Parameters
         ----------
@@ -70,8 +70,6 @@ class Cells:
             return cells.astype("datetime64[s]")
         texts = [None if is_missing_cell(cell) else cell for cell in cells.tolist()]
         known = [text for text in texts if text is not None]
-        if not known and kind is None:
-            return None
         kind = kind or self._kind(known)
         if kind == "words":
             return _objects([None if cell is None else str(cell).strip() for cell in texts])
@@ -201,3 +199,8 @@ def is_missing_cell(cell: Any) -> bool:
     if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(cell, float) and cell != cell
+
+
+def as_texts(cells: Array) -> list[str]:
+    """Return cells as texts without blanks around them, "" where one is missing."""
+    return ["" if is_missing_cell(cell) else str(cell).strip() for cell in cells.tolist()]

@@ -1,12 +1,14 @@
 """The target column of a table: classes of words and whole numbers, amounts of other numbers."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from firstlight.data.preprocessing import Preprocessing
+from firstlight.datasets._columns import as_texts
 from firstlight.datasets._lines import CellError, as_number, is_number
 from firstlight.datasets.targets import check_class_count
 from firstlight.support.array import Array
@@ -18,8 +20,7 @@ class Target:
 
     Parameters
     ----------
-    cells : list of str
-        "" where a cell is missing.
+    cells : array, shape (N,)
     where : str
         File and column, for messages.
     place : callable
@@ -27,7 +28,7 @@ class Target:
     decimal : {".", ","}
     """
 
-    cells: Sequence[str]
+    cells: Any
     where: str
     place: Callable[[int], str]
     decimal: str = "."
@@ -48,7 +49,7 @@ class Target:
         ValueError
             A cell is missing, is no number, or the target is ambiguous.
         """
-        cells = self.cells
+        cells = self.cells = as_texts(self.cells)
         if "" in cells:
             raise ValueError(
                 f"{self.place(cells.index(''))}: the target is missing; leave out the line"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from firstlight.data.splits import DataSplits
 from firstlight.datasets._column_roles import input_columns, target_name
-from firstlight.datasets._columns import Cells
+from firstlight.datasets._columns import Cells, as_texts
 from firstlight.datasets._lines import CellError
 from firstlight.datasets._table import Table
 from firstlight.datasets._table_target import Target, check_float32
@@ -134,8 +134,8 @@ def csv(
     about = None
     if target is not None:
         place = partial(table.place, column=target)
-        about = Target(cells[target].tolist(), f"{path}, column {target}", place, decimal)
-    groups = None if group is None else cells[group].tolist()
+        about = Target(cells[target], f"{path}, column {target}", place, decimal)
+    groups = None if group is None else as_texts(cells[group])
     if x is None:
         return encoded_splits(
             {column: cells[column] for column in inputs},

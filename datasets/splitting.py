@@ -111,7 +111,8 @@ class Splitting:
 
     def _grouped(self, groups, labels, rng, name):
         """Return the indices where each group is in one split, of about the wanted size."""
-        _, group = np.unique(groups, return_inverse=True)
+        _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+        group = np.argsort(np.argsort(first))[group]  # numbered as they occur, whatever their names
         count, kinds = len(group), np.zeros(len(group), "int64")
         if labels is not None:
             _, kinds = np.unique(labels, return_inverse=True)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from firstlight.data.preprocessing import Preprocessing
 from firstlight.data.splits import SPLITS, DataSplits
 from firstlight.data.transforms import Scale
 from firstlight.datasets._column_roles import input_columns, target_name
-from firstlight.datasets._columns import Cells, is_missing_cell, table_columns
+from firstlight.datasets._columns import Cells, as_texts, table_columns
 from firstlight.datasets._lines import CellError
 from firstlight.datasets._table_target import Target, check_float32
 from firstlight.datasets.arrays import (
@@ -105,15 +106,11 @@ def from_table(
     found, like = table_columns(table, name), as_preprocessing(like)
     target = target_name(target, list(found), like, name)
     inputs = input_columns(list(found), target, columns, drop, group, like, name)
-    groups = None if group is None else _texts(found[group])
+    groups = None if group is None else as_texts(found[group])
 
-    def place(row: int, column: str) -> str:
-        return f"{name}: row {row}, column {column}"
-
-    about = None
+    place, about = partial(row_and_column, name), None
     if target is not None:
-        where = f"{name}, column {target}"
-        about = Target(_texts(found[target]), where, lambda row: place(row, target))
+        about = Target(found[target], f"{name}, column {target}", partial(place, column=target))
     return encoded_splits(
         {column: found[column] for column in inputs},
         about,
@@ -164,32 +161,13 @@ def encoded_splits(
     target : str or None
         Name of the target column.
     """
-    from firstlight.data.encoding import Encoding  # here: most data sets need none
-
     y, classes = (None, None) if about is None else about.read(regression, like)
-    typed = _typed(cells, reader, place, like)
+    typed = typed_columns(cells, reader, place, like)
     count = len(next(iter(cells.values())))
     labels = y if classes is not None else None
     groups = None if groups is None else np.array(groups)
     indices = splitting.indices(count, labels, groups, name)
-    if like is not None:
-        encoding = Encoding.from_list(like.encoding)
-        for line in encoding.surprises(typed):
-            warnings.warn(f"{name}: {line}", stacklevel=3)
-    else:
-        train = {column: values[indices[0]] for column, values in typed.items()}
-        encoding = Encoding.fit(train, encode)
-        _warn_of_unused([c for c in cells if c not in encoding.columns], name)
-    x = encoding.encode(typed)  # (N, F)
-    scale = None
-    if like is None and standardize:
-        scale = standardizing(x[indices[0]])
-        mean, std = np.array(scale.mean), np.array(scale.std)
-        mean[~encoding.amounts], std[~encoding.amounts] = 0, 1  # 0 and 1, and indices, stay
-        scale = Scale(1, mean, std)
-    elif like is None:
-        for column, values in zip(encoding.features, x.T, strict=True):
-            check_float32(values, f"{name}, column {column}")
+    encoding, x, scale = fitted(typed, indices[0], encode, standardize, like, name)
     if like is not None:
         y, classes = targets_like(like, y if classes is None else np.array(classes)[y], name)
     parts = {
@@ -198,20 +176,71 @@ def encoded_splits(
         if len(rows) or split == "train"
     }
     splits = prepared(parts, name, classes, batch_size, scale, like=like)
-    splits.info = {
-        "columns": encoding.columns,
-        "features": encoding.features,
-        "target": target,
-        "encoding": encoding.to_list(),
-    }
+    splits.info = table_facts(encoding, target, like)
     return splits
 
 
-def _typed(cells, reader, place, like):
-    """Return typed columns by name, without those that have no known cell."""
+def fitted(
+    typed: Mapping[str, Array],
+    train: Array,
+    encode: str,
+    standardize: bool,
+    like: Preprocessing | None,
+    name: str,
+) -> tuple[Any, Array, Scale | None]:
+    """Return encoding, features (N, F) and scale of typed columns, by training rows or as a run's.
+
+    The scale is None where a run has one, or where none is asked for.
+
+    Parameters
+    ----------
+    typed : dict of str to array, shape (N,)
+    train : array of int
+        The training rows.
+    encode, standardize, like, name
+        As of `from_table`.
+    """
+    from firstlight.data.encoding import Encoding  # here: most data sets need none
+
+    if like is not None:
+        encoding = Encoding.from_list(like.encoding or _plain_numbers(like, typed, name))
+        for line in encoding.surprises(typed):
+            warnings.warn(f"{name}: {line}", stacklevel=4)
+        return encoding, encoding.encode(typed), None
+    encoding = Encoding.fit({column: values[train] for column, values in typed.items()}, encode)
+    if unused := encoding.unused:
+        warnings.warn(
+            f"{name}: column {', '.join(unused)} is left out: it is empty, or most of its words "
+            f"occur once; drop={','.join(unused)} silences this",
+            stacklevel=4,
+        )
+    x = encoding.encode(typed)  # (N, F)
+    if not standardize:
+        for column, values in zip(encoding.features, x.T, strict=True):
+            check_float32(values, f"{name}, column {column}")
+        return encoding, x, None
+    scale = standardizing(x[train])
+    mean, std = np.array(scale.mean), np.array(scale.std)
+    mean[~encoding.amounts], std[~encoding.amounts] = 0, 1  # 0 and 1, and indices, stay
+    return encoding, x, Scale(1, mean, std)
+
+
+def table_facts(encoding: Any, target: str | None, like: Preprocessing | None) -> dict[str, Any]:
+    """Return ``info`` of splits of a table: names of columns and features, and the encoding."""
+    facts = {"columns": encoding.columns, "target": target}
+    if like is not None and like.encoding is None:
+        return facts  # a run's numbers
+    return facts | {"features": encoding.features, "encoding": encoding.to_list()}
+
+
+def typed_columns(
+    cells: Mapping[str, Array], reader: Cells, place: Place, like: Preprocessing | None
+) -> dict[str, Array]:
+    """Return typed columns by name; errors name the cell."""
     kinds = {}
     if like is not None:
-        kinds = {entry["column"]: entry["kind"] for entry in like.encoding}
+        kinds = {entry["column"]: entry["kind"] for entry in like.encoding or ()}
+        kinds = kinds or dict.fromkeys(like.columns, "numbers")
     typed = {}
     for column, values in cells.items():
         try:
@@ -221,18 +250,18 @@ def _typed(cells, reader, place, like):
                 f"{place(error.row, column)}: {error}; correct it, or say words={column} if the "
                 f"column has words, drop={column} if it is no input"
             ) from None
-    return {column: values for column, values in typed.items() if values is not None}
+    return typed
 
 
-def _warn_of_unused(columns, name):
-    if columns:
-        warnings.warn(
-            f"{name}: column {', '.join(columns)} is left out: it is empty, or most of its words "
-            f"occur once; drop={','.join(columns)} silences this",
-            stacklevel=4,
-        )
+def _plain_numbers(like, typed, name):
+    """Return the entries of a run without an encoding; its columns are numbers without gaps."""
+    for column, values in typed.items():
+        if np.isnan(values).any():
+            where = row_and_column(name, int(np.isnan(values).argmax()), column)
+            raise ValueError(f"{where}: expected a number, got none; fill in what is missing")
+    return [{"kind": "numbers", "column": c, "fill": 0.0, "gaps": False} for c in like.columns]
 
 
-def _texts(values):
-    """Return the cells of a target or of groups as texts, "" where one is missing."""
-    return ["" if is_missing_cell(cell) else str(cell).strip() for cell in values.tolist()]
+def row_and_column(name: str, row: int, column: str) -> str:
+    """Return how messages name a cell of a table without a file."""
+    return f"{name}: row {row}, column {column}"

@@ -1,4 +1,4 @@
-"""RNN: a recurrent classifier of sequences, or of images row by row."""
+"""RNN: a recurrent network for sequences, or for images row by row."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class RNN(Module):
-    """Classify a sequence, or an image row by row, by the last hidden state.
+    """Classify a sequence, or an image row by row, by the last hidden state, or predict values.
 
     Formula; an image (H, W, C) is a sequence of H rows of W C numbers::
 
@@ -29,20 +29,22 @@ class RNN(Module):
     input_shape : sequence of int
         Shape of one sample: (T, I) for sequences, (H, W, C) for images.
     num_classes : int
-        Classes.
+        Classes, or targets of a regression.
     kind : {"lstm", "gru", "rnn"}
         The recurrent layer.
     hidden : int
         Hidden units.
     num_layers : int
         Number of recurrent layers.
+    task : {"classification", "regression"}
+        Cross-entropy with accuracy, or mean squared error.
     lr : float
         Learning rate of Adam.
 
     Raises
     ------
     ValueError
-        An unknown kind; samples without a second axis, or of another shape than input_shape.
+        An unknown kind or task; samples without a second axis, or of another shape.
 
     References
     ----------
@@ -66,6 +68,7 @@ class RNN(Module):
         kind: str = "lstm",
         hidden: int = 128,
         num_layers: int = 1,
+        task: str = "classification",
         lr: float = 3e-3,
     ):
         if len(input_shape) < 2:
@@ -80,7 +83,8 @@ class RNN(Module):
         width = math.prod(input_shape[1:])
         self.recurrent: nn.RNN | nn.GRU | nn.LSTM = layer(width, hidden, num_layers, needs_dx=False)
         self.head: nn.Linear = nn.Linear(hidden, num_classes)
-        self.loss: nn.CrossEntropyLoss = nn.CrossEntropyLoss()
+        losses = {"classification": nn.CrossEntropyLoss, "regression": nn.MSELoss}
+        self.loss: nn.CrossEntropyLoss | nn.MSELoss = choice("task", task, losses)()
 
     def forward(self, x: Array) -> Array:  # x (N, T, ...)
         if x.shape[1:] != self.input_shape:
@@ -90,7 +94,7 @@ class RNN(Module):
             )
         h = self.recurrent(x.reshape(*x.shape[:2], -1))  # (N, T, I) -> (N, T, H)
         self.save(h.shape)
-        return self.head(h[:, -1])  # (N, classes)
+        return self.head(h[:, -1])  # (N, classes or targets)
 
     def backward(self, dy: Array) -> Array | Any:  # dy (N, classes)
         (shape,) = self.saved()

@@ -2,8 +2,20 @@
 
 from pathlib import Path
 
-READERS = {".csv": "csv", ".npz": "npz", ".npy": "npz", ".txt": "text"}  # data sets of files
-PREFIXES = ("csv", "npz", "text")  # data sets whose ``path`` may follow: csv:FILE
+READERS = {  # data sets of files, by ending
+    ".csv": "csv",
+    ".npz": "npz",
+    ".npy": "npz",
+    ".parquet": "parquet",
+    ".txt": "text",
+}
+PREFIXES = (
+    "csv",
+    "npz",
+    "parquet",
+    "series",
+    "text",
+)  # data sets whose ``path`` may follow: csv:FILE
 
 
 def find_source(name: str) -> tuple[str, str | None]:

@@ -187,7 +187,8 @@ class DataSplits:
             return []
         gaps = [entry["column"] for entry in entries if entry["gaps"]]
         filled = f", gaps filled in {listed(gaps)}" if gaps else ""
-        return [f"inputs: {len(columns)} columns as {self.input_shape[-1]} features{filled}"]
+        count = f"{len(columns)} column{'s' * (len(columns) != 1)}"
+        return [f"inputs: {count} as {self.input_shape[-1]} features{filled}"]
 
     def _check_shape(self, data, split):
         here, first = (part[np.arange(1)][0].shape[1:] for part in (data, self.train))

@@ -243,3 +243,30 @@ def test_a_damaged_encoding_is_refused(change, tmp_path):
     (tmp_path / "preprocessing.json").write_text(json.dumps(kept))
     with pytest.raises(ValueError, match="not the preprocessing of a run"):
         Preprocessing.load(tmp_path)
+
+
+def test_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="reads Parquet")
+    from pyarrow import parquet
+
+    table = passengers()
+    parquet.write_table(pyarrow.table(table), tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text(text(table))
+    own, same = (load(tmp_path / f"t.{end}", drop=("name",)) for end in ("parquet", "csv"))
+    assert own.info == same.info
+    assert load(f"parquet:{tmp_path}/t.parquet", drop=("name",)).info == own.info
+    (tmp_path / "bad.parquet").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="bad.parquet: not a Parquet file that PyArrow reads"):
+        load(tmp_path / "bad.parquet")
+    with pytest.raises(FileNotFoundError, match="parquet: there is no file none.parquet"):
+        load("none.parquet")
+
+
+def test_numbers_of_a_csv_run_are_read_from_other_tables(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "1,2,no\n3,4,yes\n" * 20)
+    Preprocessing.of(load(tmp_path / "t.csv")).save(tmp_path)
+    rows = {"b": [4, 2], "a": [3.0, 1]}
+    splits = from_table(rows, like=tmp_path, val_size=0, test_size=0)
+    assert splits.train.arrays[0].tolist() == [[3, 4], [1, 2]]
+    with pytest.raises(ValueError, match="table: row 1, column a: expected a number, got none"):
+        from_table({"b": [4, 2], "a": [3.0, None]}, like=tmp_path)
