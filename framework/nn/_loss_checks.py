@@ -107,6 +107,17 @@ def check_embeddings(loss: Any, **arrays: Array) -> None:
             )
 
 
+def pair_of(loss: Any, prediction: Any, names: str) -> tuple[Any, Any]:
+    """Return a prediction that is a pair; raise a TypeError for any other."""
+    if not isinstance(prediction, (tuple, list)) or len(prediction) != 2:
+        found = type(prediction).__name__
+        raise TypeError(
+            f"{_name(loss)}: expected the pair ({names}) and a target, or three arrays, got a "
+            f"prediction of type {found}; return both from the model's forward"
+        )
+    return tuple(prediction)
+
+
 def check_binary(loss: Any, target: Array) -> None:
     """Raise a ValueError unless all targets are from 0 to 1; NumPy arrays only."""
     if isinstance(target, np.ndarray) and not (target.min() >= 0 and target.max() <= 1):

@@ -11,6 +11,7 @@ from firstlight.nn._loss_checks import (
     check_embeddings,
     check_positive,
     check_reduction,
+    pair_of,
 )
 from firstlight.support.array import Array
 from firstlight.support.forms import accelerated
@@ -46,8 +47,9 @@ class ContrastiveLoss(Module):
 
     Notes
     -----
-    ``loss(x1, x2, target)``; ``backward()`` returns the two gradients (da, db). PyTorch has no such
-    loss. The paper's Y is 1 - y.
+    ``loss(x1, x2, target)``; ``backward()`` returns the two gradients (da, db).
+    ``loss((x1, x2), target)`` is the same call, which a Trainer makes for a model whose forward
+    returns the pair and whose backward takes it. PyTorch has no such loss. The paper's Y is 1 - y.
 
     References
     ----------
@@ -73,7 +75,11 @@ class ContrastiveLoss(Module):
         self.reduction = reduction
 
     @accelerated
-    def forward(self, x1: Array, x2: Array, target: Array) -> Array:  # (N, d), (N, d), (N,)
+    def forward(
+        self, x1: Array | tuple[Array, Array], x2: Array, target: Array | None = None
+    ) -> Array:  # (N, d), (N, d), (N,)
+        if target is None:
+            (x1, x2), target = x1, x2
         u, y = x1 - x2, target.astype(x1.dtype, copy=False)
         r = np.sqrt((u**2).sum(axis=-1))  # (N,)
         h = np.maximum(self.margin - r, 0)  # (N,)
@@ -90,7 +96,11 @@ class ContrastiveLoss(Module):
         da = k[..., None] * u  # (N, d)
         return da, -da
 
-    def check_input(self, x1: Array, x2: Array, target: Array) -> None:
+    def check_input(
+        self, x1: Array | tuple[Array, Array], x2: Array, target: Array | None = None
+    ) -> None:
+        if target is None:
+            (x1, x2), target = pair_of(self, x1, "x1, x2"), x2
         check_embeddings(self, x1=x1, x2=x2)
         if getattr(target, "shape", None) != x1.shape[:-1]:
             raise ValueError(

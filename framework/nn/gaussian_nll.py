@@ -11,6 +11,7 @@ from firstlight.nn._loss_checks import (
     check_positive,
     check_reduction,
     check_same_shape,
+    pair_of,
 )
 from firstlight.support.array import Array
 from firstlight.support.forms import accelerated
@@ -50,7 +51,8 @@ class GaussianNLLLoss(Module):
     -----
     ``loss(mean, target, var)`` has var of the shape of mean, or with last axis 1, and
     ``backward()`` returns the pair (dmean, dvar). A model makes positive variances by `Softplus`.
-    In a Trainer, such a model has a ``training_step`` of its own.
+    ``loss((mean, var), target)`` is the same call, which a Trainer makes for a model whose forward
+    returns the pair and whose backward takes it.
 
     References
     ----------
@@ -77,8 +79,11 @@ class GaussianNLLLoss(Module):
         self.reduction = reduction
 
     @accelerated
-    def forward(self, prediction: Array, target: Array, var: Array) -> Array:  # (...), (...), (...)
-        d = prediction - target.astype(prediction.dtype, copy=False)  # (...)
+    def forward(
+        self, prediction: Array | tuple[Array, Array], target: Array, var: Array | None = None
+    ) -> Array:  # each (...)
+        x, var = prediction if var is None else (prediction, var)
+        d = x - target.astype(x.dtype, copy=False)  # (...)
         v = np.maximum(var, self.eps)  # (...), or 1 in the last axis
         losses = (np.log(v) + d * d / v) / 2  # (...)
         if self.full:
@@ -95,12 +100,14 @@ class GaussianNLLLoss(Module):
         dv = dloss / D * (1 - d * d / v) / (2 * v)  # (...)
         return dx, dv if v.shape == d.shape else dv.sum(axis=-1, keepdims=True)
 
-    def check_input(self, prediction: Array, target: Array, var: Array) -> None:
-        check_same_shape(self, prediction, target)
-        shape = prediction.shape
-        if getattr(var, "shape", None) not in (shape, (*shape[:-1], 1)[-len(shape) :]):
+    def check_input(
+        self, prediction: Array | tuple[Array, Array], target: Array, var: Array | None = None
+    ) -> None:
+        x, var = pair_of(self, prediction, "mean, var") if var is None else (prediction, var)
+        check_same_shape(self, x, target)
+        if getattr(var, "shape", None) not in (x.shape, (*x.shape[:-1], 1)):
             raise ValueError(
-                f"GaussianNLLLoss: expected var of prediction's shape {shape}, or with last axis "
+                f"GaussianNLLLoss: expected var of the mean's shape {x.shape}, or with last axis "
                 f"1, got {np.shape(var)}; for one variance a sample pass var[..., None]"
             )
         if isinstance(var, np.ndarray) and not var.min() >= 0:

@@ -165,6 +165,42 @@ def test_training_and_metrics_of_log_probabilities(quiet):
     np.testing.assert_allclose(records[1], records[0], rtol=1e-5)
 
 
+class Twin(fl.Module):
+    """Returns a pair: a mean and a variance, or two embeddings."""
+
+    def __init__(self, loss, last):
+        rng = np.random.default_rng(1)
+        self.one, self.other = nn.Linear(3, 2, rng=rng), nn.Linear(3, 2, rng=rng)
+        self.last, self.loss = last, loss
+
+    def forward(self, x):
+        return self.one(x), self.last(self.other(x))
+
+    def backward(self, dy):
+        return self.one.backward(dy[0]) + self.other.backward(self.last.backward(dy[1]))
+
+    def configure_optimizer(self):
+        return fl.optim.Adam(self.parameters(), lr=0.05)
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "target"),
+    [
+        (nn.GaussianNLLLoss(), nn.Softplus(), lambda rng: rng.standard_normal((24, 2))),
+        (nn.ContrastiveLoss(), nn.Identity(), lambda rng: rng.integers(0, 2, 24)),
+    ],
+    ids=["variance", "embeddings"],
+)
+def test_a_trainer_passes_a_pair(loss, last, target, quiet):
+    rng = np.random.default_rng(0)
+    x, y, net = rng.standard_normal((24, 3), "float32"), target(rng), Twin(loss, last)
+    history = fl.Trainer(max_epochs=5, **quiet).fit(net, (x, y), (x, y))
+    assert history["val_loss"][-1] < history["val_loss"][0]
+    one, other = net.eval()(x)
+    arrays = (one, other, y) if isinstance(loss, nn.ContrastiveLoss) else (one, y, other)
+    assert history["val_loss"][-1] == pytest.approx(float(loss(*arrays)), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("make", "inputs", "error", "message"),
     [
@@ -179,6 +215,8 @@ def test_training_and_metrics_of_log_probabilities(quiet):
         ),
         (nn.GaussianNLLLoss, (TINY, TINY, TINY[0]), ValueError, r"var of .* \(1, 2\), .* \(2,\)"),
         (nn.GaussianNLLLoss, (TINY, TINY, 1.0), ValueError, r"got \(\); for one variance"),
+        (nn.GaussianNLLLoss, (TINY, TINY), TypeError, r"the pair \(mean, var\) .* type ndarray"),
+        (nn.ContrastiveLoss, (TINY, TINY), TypeError, r"the pair \(x1, x2\) .* type ndarray"),
         (nn.TripletMarginLoss, (TINY, TINY, TINY[:, :1]), ValueError, r"negative \(1, 1\)"),
         (nn.TripletMarginLoss, (TINY, TINY, [1]), TypeError, "negative as a floating .* got list"),
         (nn.ContrastiveLoss, (TINY[0], TINY[0], TINY[0]), ValueError, r"x1 and x2 of one shape"),
