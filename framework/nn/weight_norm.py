@@ -238,7 +238,7 @@ class SpectralNorm(ComputedWeightLayer):
             u, v = self._iterated(matrix, u, self.n_power_iterations)
             self.weight_u.data[...] = u
             self.weight_v.data[...] = v.reshape(self.weight_v.data.shape)
-        sigma = u @ matrix @ v
+        sigma = (u[:, None] * matrix * v).sum()
         w_hat = self.weight_orig.data / sigma  # (O, ...)
         self.lend(w_hat)
         y = self.layer(x)
@@ -259,10 +259,13 @@ class SpectralNorm(ComputedWeightLayer):
         return self.weight_orig.data.reshape(self.weight_orig.shape[0], -1)
 
     def _iterated(self, matrix, u, count):
-        """Return u (O,) and v (K,) after some power iterations."""
+        """Return u and v after some power iterations.
+
+        The products are sums, as a CUDA graph can capture no call of cuBLAS by CuPy.
+        """
         for _ in range(count):
-            v = self._unit(matrix.T @ u)
-            u = self._unit(matrix @ v)
+            v = self._unit((matrix * u[:, None]).sum(axis=0))  # (K,)
+            u = self._unit((matrix * v).sum(axis=1))  # (O,)
         return u, v
 
     def _unit(self, vector):

@@ -43,6 +43,23 @@ class Net(nets.Net):
         )
 
 
+class Signals(nets.Net):
+    """Layers of signals, both directions, and weights that are computed."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Reshape(16, 4),
+            nn.SpectralNorm(nn.Conv1d(4, 6, 3, padding=1)),
+            nn.MaxPool1d(2),
+            nn.Concatenate(nn.Identity(), nn.WeightNorm(nn.Conv1d(6, 4, 3, padding=1))),
+            nn.LSTM(10, 5, 2, bidirectional=True),
+            nn.AdaptiveAvgPool1d(1),
+            nn.Flatten(),
+            nn.Linear(10, 10),
+            optimizer=lambda p: optim.SGD(p, lr=0.1),
+        )
+
+
 def trained(make, data, **settings):
     fl.seed_everything(3)
     module = make()
@@ -59,6 +76,7 @@ CASES = {
     "accumulation by epoch": (Net, images(), {"accumulate_grad_batches": {1: 1, 2: 3}}),
     "sgd": (lambda: Net(lambda p: optim.SGD(p, lr=0.1, momentum=0.9)), images(), {}),
     "rmsprop": (lambda: Net(lambda p: optim.RMSprop(p, lr=1e-3)), images(), {}),
+    "signals": (Signals, images(), {}),
     "gpt": (
         lambda: models.GPT(vocab_size=11, block_size=6, n_layer=2, n_head=2, n_embd=8, dropout=0.2),
         tokens(),
