@@ -51,6 +51,8 @@ class Module:
         False for a layer whose input is data: its backward skips dL/dx and returns None.
     steps_by_hand : bool
         True for a model whose `training_step` runs backward and steps its `optimizers` itself.
+    indivisible : bool
+        True for a layer whose parts do not make sense alone: tools show and check it as one.
     capturable : bool or None
         On a GPU: True if each step runs the same operations, so that it can be captured as a CUDA
         graph. None means True for those of `training_step`, `validation_step` and `predict_step`
@@ -77,6 +79,7 @@ class Module:
     training: bool = True
     needs_dx: bool = True
     steps_by_hand: bool = False
+    indivisible: bool = False
     capturable: bool | None = None
     loss: Any  # used by the default training_step
     _stack: list[tuple[Any, ...]] | None

@@ -24,6 +24,7 @@ class SignalLayer(Module):
     """
 
     images: Any
+    indivisible: bool = True
 
     def forward(self, x: Array) -> Array:  # x (N, L, C)
         self.check_input(x)

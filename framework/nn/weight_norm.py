@@ -7,7 +7,6 @@ from numpy.random import Generator
 
 from firstlight.module import Module
 from firstlight.nn import init
-from firstlight.nn._checks import check_positive
 from firstlight.nn.conv1d import Conv1d
 from firstlight.nn.convolution import Conv2d
 from firstlight.nn.linear import Linear
@@ -53,6 +52,8 @@ class ComputedWeightLayer(Module):
     bias : Parameter or None
         The layer's.
     """
+
+    indivisible: bool = True
 
     def __init__(self, layer: Any):
         if not isinstance(layer, (Linear, Conv1d, Conv2d)):
@@ -168,7 +169,7 @@ class SpectralNorm(ComputedWeightLayer):
     ----------
     layer : Linear, Conv1d or Conv2d
     n_power_iterations : int
-        Iterations for each forward in training.
+        Iterations for each forward in training; 0 keeps u and v, as evaluation does.
     eps : float
         Least length that u and v are divided by.
     rng : numpy.random.Generator, optional
@@ -187,7 +188,7 @@ class SpectralNorm(ComputedWeightLayer):
     TypeError
         Another layer.
     ValueError
-        n_power_iterations below 1.
+        n_power_iterations below 0.
 
     References
     ----------
@@ -213,7 +214,10 @@ class SpectralNorm(ComputedWeightLayer):
         *,
         rng: Generator | None = None,
     ):
-        check_positive(self, n_power_iterations=n_power_iterations)
+        if n_power_iterations < 0:
+            raise ValueError(
+                f"SpectralNorm: expected n_power_iterations of 0 or more, got {n_power_iterations}"
+            )
         weight: Any = getattr(layer, "weight", None)
         super().__init__(layer)
         self.n_power_iterations = n_power_iterations
@@ -234,7 +238,7 @@ class SpectralNorm(ComputedWeightLayer):
     def forward(self, x: Array) -> Array:
         matrix = self._matrix()  # (O, K)
         u, v = self.weight_u.data.copy(), self.weight_v.data.reshape(-1).copy()  # (O,), (K,)
-        if self.training:
+        if self.training and self.n_power_iterations:
             u, v = self._iterated(matrix, u, self.n_power_iterations)
             self.weight_u.data[...] = u
             self.weight_v.data[...] = v.reshape(self.weight_v.data.shape)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firstlight.module import Module
-from firstlight.nn._signals import SignalLayer
 from firstlight.parameter import Parameter
 from firstlight.support import backend, state
 from firstlight.support.array import Array
@@ -136,7 +135,7 @@ class _Graph:
 
 def _is_node(part):
     own = any(isinstance(value, Parameter) for _, value in state.entries(part))
-    return own or isinstance(part, SignalLayer) or not any(True for _ in state.children(part))
+    return own or part.indivisible or not any(True for _ in state.children(part))
 
 
 def _scopes(module: Module, path, name):

@@ -29,7 +29,10 @@ def x(*shape, dtype="float32"):
         (lambda: nn.MaxPool1d(2, dilation=0), r"MaxPool1d: expected dilation"),
         (lambda: nn.AvgPool1d(0), r"AvgPool1d: expected kernel_size"),
         (lambda: nn.AdaptiveAvgPool1d(0), r"AdaptiveAvgPool1d: expected output_size"),
-        (lambda: nn.SpectralNorm(nn.Linear(3, 4), 0), r"SpectralNorm: expected n_power_iterations"),
+        (
+            lambda: nn.SpectralNorm(nn.Linear(3, 4), -1),
+            r"SpectralNorm: expected n_power_iterations",
+        ),
         (lambda: nn.WeightNorm(nn.ReLU()), r"WeightNorm: expected a Linear, Conv1d or Conv2d"),
         (lambda: nn.SpectralNorm(nn.ConvTranspose2d(1, 1, 3)), r"SpectralNorm: .*got ConvTransp"),
         (

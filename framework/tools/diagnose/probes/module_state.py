@@ -12,6 +12,7 @@ from firstlight.optim import Optimizer
 from firstlight.parameter import Buffer
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
+from firstlight.support.gradcheck import without_power_iterations
 
 
 def detached_copy(module: Module) -> Module:
@@ -28,7 +29,7 @@ def detached_copy(module: Module) -> Module:
 
 def float64_copy(module: Module) -> Module:
     """Return a float64 copy of a module in training mode."""
-    return detached_copy(module).to(dtype="float64").train()
+    return without_power_iterations(detached_copy(module).to(dtype="float64").train())
 
 
 def disable_dropout(module: Module, *, any_p: bool = False) -> Module:

@@ -97,12 +97,21 @@ def all_calls(tops: list[Call]) -> list[Call]:
 
 @contextmanager
 def wrapped(module: Module, forward: Wrapper, backward: Wrapper) -> Iterator[None]:
-    """Replace forward and backward of all modules inside the block.
+    """Replace forward and backward of all modules inside the block, but not in indivisible ones.
 
     Each wrapper gets a module's name, the module and the method, and returns the new method.
     """
     with ExitStack() as stack:
+        inside = {
+            id(part)
+            for whole in module.modules()
+            if whole.indivisible
+            for part in whole.modules()
+            if part is not whole
+        }
         for name, part in list(module.named_modules()):
+            if id(part) in inside:
+                continue
             for method, wrapper in (("forward", forward), ("backward", backward)):
                 new = wrapper(name, part, getattr(part, method))
                 stack.enter_context(mock.patch.object(part, method, new))

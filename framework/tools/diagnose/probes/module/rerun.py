@@ -9,6 +9,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support.array import Array
+from firstlight.support.gradcheck import without_power_iterations
 from firstlight.tools.diagnose.probes.arrays import (
     as_float64,
     is_float,
@@ -85,6 +86,7 @@ class Rerun:
         self.fresh: bool = fresh
         self.outermost: bool = outermost
         self.module: Module = detached_copy(module).to(dtype="float64")
+        without_power_iterations(self.module)
         extra = (prepare(self.module) if prepare else None) or {}
         self.trained: list[tuple[str, Parameter]] = [
             (name, p) for name, p in self.module.named_parameters() if p.requires_grad
