@@ -13,6 +13,7 @@ from firstlight.datasets.cifar import cifar10, cifar100
 from firstlight.datasets.corpus import prepare_tokens
 from firstlight.datasets.csv_file import csv
 from firstlight.datasets.digits import digits
+from firstlight.datasets.hugging_face import from_hugging_face, hf, is_hugging_face
 from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
 from firstlight.datasets.npz_file import npz
 from firstlight.datasets.parquet_file import parquet
@@ -23,7 +24,6 @@ from firstlight.datasets.tables import from_table
 from firstlight.datasets.text import text
 from firstlight.datasets.tiny_shakespeare import tiny_shakespeare
 from firstlight.plugins import Registry
-from firstlight.support.files import PathLike
 
 __all__ = [
     "arithmetic",
@@ -33,8 +33,10 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "from_arrays",
+    "from_hugging_face",
     "from_series",
     "from_table",
+    "hf",
     "kmnist",
     "load",
     "mnist",
@@ -52,22 +54,23 @@ __all__ = [
 @hookimpl
 def register_datasets(registry: Registry) -> None:
     """Register firstlight's own data sets by name."""
-    of_files = (npz, csv, parquet, series, text)
+    of_files = (npz, csv, parquet, series, hf, text)
     images = (digits, mnist, fashion_mnist, kmnist, cifar10, cifar100)
     own = (*images, polynomial, tiny_shakespeare, arithmetic, prml)
     for function in (*own, *of_files):
         registry.add(function.__name__, function)
 
 
-def load(name_or_path: PathLike, **arguments: Any) -> DataSplits:
-    """Load a data set by name, or from a file.
+def load(name_or_path: Any, **arguments: Any) -> DataSplits:
+    """Load a data set by name, from a file, or from an object of Hugging Face or a table.
 
     Parameters
     ----------
-    name_or_path : str or path
+    name_or_path : str, path, or object
         A registered name (``firstlight data`` lists them), ``"package.module:function"``, or the
         path of a .csv, .npz, .npy or .txt file. A file of another ending is named with its kind,
-        "csv:table.dat".
+        "csv:table.dat". Or a ``Dataset`` or ``DatasetDict`` of Hugging Face, or a table of
+        pandas, Polars or PyArrow: see `from_hugging_face` and `from_table`.
     **arguments
         Arguments of the data set's function, e.g. `firstlight.datasets.mnist`.
 
@@ -89,6 +92,10 @@ def load(name_or_path: PathLike, **arguments: Any) -> DataSplits:
     >>> splits
     DataSplits(digits: 1258 train, 180 val, 359 test; x (8, 8, 1), 10 classes)
     """
+    if is_hugging_face(name_or_path):
+        return from_hugging_face(name_or_path, **arguments)
+    if hasattr(name_or_path, "column_names") or hasattr(name_or_path, "columns"):
+        return from_table(name_or_path, **arguments)
     name, path = find_source(str(name_or_path))
     if path is not None:
         arguments = {"path": path, **arguments}

@@ -1,9 +1,10 @@
 """Splitting: which samples train, validate and test; by class, by group, in order, or by fold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from firstlight.data.splits import SPLITS
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 
@@ -179,3 +180,40 @@ def _number(size, count, what, name):
             f"got {size}"
         )
     return int(size) if size >= 1 else round(count * size)
+
+
+@dataclass(frozen=True)
+class GivenSplits:
+    """Samples that come as splits, one after the other; missing ones are taken from the training.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Number of samples of "train" and, where they are given, "val" and "test", in this order.
+    rest : Splitting
+        Takes the missing ones.
+    """
+
+    sizes: dict[str, int]
+    rest: Splitting
+
+    def indices(
+        self,
+        count: int,
+        labels: Array | None = None,
+        groups: Array | None = None,
+        name: str = "data",
+    ) -> tuple[Array, Array, Array]:
+        """Return the indices of train, validation and test samples, as `Splitting.indices`."""
+        train, lacking = self.sizes["train"], {"val", "test"} - self.sizes.keys()
+        sizes = {f"{split}_size": 0 for split in ("val", "test") if split not in lacking}
+        labels = None if labels is None else labels[:train]
+        found = dict(
+            zip(SPLITS, replace(self.rest, **sizes).indices(train, labels, name=name), strict=True)
+        )
+        start = train
+        for split in ("val", "test"):
+            if split not in lacking:
+                found[split] = np.arange(start, start + self.sizes[split])
+                start += self.sizes[split]
+        return found["train"], found["val"], found["test"]

@@ -20,7 +20,7 @@ from firstlight.datasets.arrays import (
     standardizing,
     targets_like,
 )
-from firstlight.datasets.splitting import Splitting
+from firstlight.datasets.splitting import GivenSplits, Splitting
 from firstlight.support.array import Array
 from firstlight.support.files import PathLike
 
@@ -103,7 +103,40 @@ def from_table(
     >>> splits.info["features"]
     ['age', 'age=(missing)', 'sex=f', 'sex=m']
     """
-    found, like = table_columns(table, name), as_preprocessing(like)
+    return from_columns(
+        table_columns(table, name),
+        target=target,
+        columns=columns,
+        drop=drop,
+        words=words,
+        encode=encode,
+        regression=regression,
+        standardize=standardize,
+        group=group,
+        splitting=Splitting(val_size, test_size, seed, shuffle, folds, fold),
+        batch_size=batch_size,
+        like=as_preprocessing(like),
+        name=name,
+    )
+
+
+def from_columns(
+    found: Mapping[str, Array],
+    *,
+    target: str | None,
+    columns: Sequence[str],
+    drop: Sequence[str],
+    words: Sequence[str],
+    encode: str,
+    regression: bool | None,
+    standardize: bool,
+    splitting: Splitting | GivenSplits,
+    batch_size: int | None,
+    like: Preprocessing | None,
+    name: str,
+    group: str | None = None,
+) -> DataSplits:
+    """Return the splits of columns by name; see `from_table`."""
     target = target_name(target, list(found), like, name)
     inputs = input_columns(list(found), target, columns, drop, group, like, name)
     groups = None if group is None else as_texts(found[group])
@@ -120,7 +153,7 @@ def from_table(
         regression=regression,
         standardize=standardize,
         groups=groups,
-        splitting=Splitting(val_size, test_size, seed, shuffle, folds, fold),
+        splitting=splitting,
         batch_size=batch_size,
         like=like,
         name=name,
@@ -138,7 +171,7 @@ def encoded_splits(
     regression: bool | None,
     standardize: bool,
     groups: Sequence[str] | None,
-    splitting: Splitting,
+    splitting: Splitting | GivenSplits,
     batch_size: int | None,
     like: Preprocessing | None,
     name: str,
@@ -157,7 +190,7 @@ def encoded_splits(
     encode, regression, standardize, batch_size, like, name
         As of `from_table`.
     groups : list of str or None
-    splitting : Splitting
+    splitting : Splitting or GivenSplits
     target : str or None
         Name of the target column.
     """

@@ -9,13 +9,7 @@ READERS = {  # data sets of files, by ending
     ".parquet": "parquet",
     ".txt": "text",
 }
-PREFIXES = (
-    "csv",
-    "npz",
-    "parquet",
-    "series",
-    "text",
-)  # data sets whose ``path`` may follow: csv:FILE
+PREFIXES = ("csv", "hf", "npz", "parquet", "series", "text")  # their path may follow: csv:FILE
 
 
 def find_source(name: str) -> tuple[str, str | None]:

@@ -16,10 +16,13 @@ OWN = [
     "csv",
     "digits",
     "fashion_mnist",
+    "hf",
     "kmnist",
     "mnist",
     "npz",
+    "parquet",
     "polynomial",
+    "series",
     "text",
     "tiny_shakespeare",
 ]

@@ -182,7 +182,7 @@ class NamesCommand(Command):
         option(
             "--data NAME",
             lambda: (
-                f"{known('dataset')}, or a .csv, .npz or .txt file, or csv:FILE (default: {DATA})"
+                f"{known('dataset')}, or a .csv, .parquet, .npz or .txt file, or csv:FILE (default: {DATA})"
             ),
         ),
         option("--config FILE", "YAML or JSON settings, or a run's folder; may be repeated", []),
