@@ -181,9 +181,7 @@ class NamesCommand(Command):
         option("--model NAME", lambda: f"{known('model')} (default: {MODEL})"),
         option(
             "--data NAME",
-            lambda: (
-                f"{known('dataset')}, or a .csv, .parquet, .npz or .txt file, or csv:FILE (default: {DATA})"
-            ),
+            lambda: f"{known('dataset')}, a .csv, .npz or .txt file, or csv:FILE (default: {DATA})",
         ),
         option("--config FILE", "YAML or JSON settings, or a run's folder; may be repeated", []),
         trust.OPTION,
