@@ -1,11 +1,9 @@
 """hf: load data sets of Hugging Face: from the hub, from a folder, or objects in memory."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,9 +15,6 @@ from firstlight.datasets.splitting import GivenSplits, Splitting
 from firstlight.datasets.tables import from_columns
 from firstlight.support.extras import require
 from firstlight.support.files import PathLike
-
-if TYPE_CHECKING:
-    import datasets
 
 ALIASES = {"train": "train", "test": "test", "val": "val", "validation": "val", "valid": "val"}
 ALIASES |= {"dev": "val"}
@@ -127,7 +122,7 @@ def hf(
 
 
 def from_hugging_face(
-    data: datasets.Dataset | datasets.DatasetDict,
+    data: Any,
     *,
     target: str | None = None,
     columns: Sequence[str] = (),
