@@ -6,10 +6,11 @@ nothing refers to it after its run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import local
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from firstlight.support import rng
 
@@ -22,6 +23,7 @@ class _Thread(local):
     """State of a thread. No ContextVar: once one is set, NumPy's functions start more slowly."""
 
     trainer: Trainer | None = None
+    make: Callable[[Any], Optimizers] | None = None
 
 
 _thread = _Thread()
@@ -30,11 +32,32 @@ _thread = _Thread()
 @contextmanager
 def running(trainer: Trainer) -> Iterator[None]:
     """Let modules find the trainer until the context ends; a trainer inside another comes first."""
-    before, _thread.trainer = _thread.trainer, trainer
+    before = _thread.trainer, _thread.make
+    _thread.trainer, _thread.make = trainer, None
     try:
         yield
     finally:
-        _thread.trainer = before
+        _thread.trainer, _thread.make = before
+
+
+@contextmanager
+def making_optimizers(make: Callable[[Any], Optimizers]) -> Iterator[None]:
+    """Let each module that asks for its optimizers get ``make(module)``, without a trainer.
+
+    Copies of a model can then run ``training_step``, even while a trainer runs.
+    """
+    made, before = WeakKeyDictionary(), _thread.make
+
+    def once(module):
+        if module not in made:
+            made[module] = make(module)
+        return made[module]
+
+    _thread.make = once
+    try:
+        yield
+    finally:
+        _thread.make = before
 
 
 def running_trainer(module: Any) -> Trainer:
@@ -52,6 +75,8 @@ def running_trainer(module: Any) -> Trainer:
 
 def running_optimizers(module: Any) -> Optimizers:
     """Return the optimizers of the running trainer; see `firstlight.Module.optimizers`."""
+    if _thread.make is not None:
+        return _thread.make(module)
     optimizer, who = running_trainer(module).optimizer, type(module).__name__
     if optimizer is None or "" in optimizer.by_name():
         raise AttributeError(

@@ -12,8 +12,10 @@ import numpy as np
 
 from firstlight.data.splits import DataSplits, as_loader
 from firstlight.module import Module
+from firstlight.optim.optimizers import Optimizers
 from firstlight.support import rng as randomness
 from firstlight.support.batches import describe_batch, placed
+from firstlight.support.running_trainer import making_optimizers
 from firstlight.tools.diagnose.backward import check_backward
 from firstlight.tools.diagnose.kind import Finding, ask
 from firstlight.tools.diagnose.probes import arrays
@@ -31,7 +33,11 @@ from firstlight.tools.diagnose.probes.module.rerun_calls import (
     takes_one_array,
 )
 from firstlight.tools.diagnose.probes.module.user_source import UserFunction
-from firstlight.tools.diagnose.probes.module_state import detached_copy, float64_copy
+from firstlight.tools.diagnose.probes.module_state import (
+    configured_optimizer,
+    detached_copy,
+    float64_copy,
+)
 from firstlight.tools.diagnose.probes.optimizers import optimizer_recording
 from firstlight.tools.diagnose.probes.optimizers.optimizer_runs import OptimizerRun
 from firstlight.tools.diagnose.probes.places import in_the_check
@@ -90,7 +96,7 @@ def check(model: Module, data: Any, *, train: bool = True, calls: Sequence[Call]
     began, streams = time.perf_counter(), randomness.state_dict()
     report = Report(type(model).__name__, data.name if isinstance(data, DataSplits) else "")
     try:
-        with small_arrays(), warnings.catch_warnings():
+        with small_arrays(), warnings.catch_warnings(), making_optimizers(configured_optimizer):
             warnings.simplefilter("ignore")
             with report.judging("the training step", "step"):
                 _check(model, data, report, train, calls)
@@ -155,6 +161,9 @@ def _check_step(step, report, train):
     small, tops = small_step(model, batch)
     check_backward([call for call in tops if call.name != "loss"], report)  # judged with the dy
     right = not any(line.verdict == "wrong" for line in report.checks if line.group == "backward")
+    if model.steps_by_hand:
+        report.skip("step", LossGradient.subject, "training_step runs backward by hand")
+        return
     gradient = LossGradient(step, small, right)
     if not right and gradient.is_right_as_a_whole:
         report.examine(FusedStep())
@@ -228,11 +237,12 @@ def _why_no_training(model, right, train):
 def _check_update_rule(model, report):
     """Run a copy of the optimizer on known gradients, if its class is the user's."""
     try:
-        optimizer = detached_copy(model).configure_optimizer()
+        found = configured_optimizer(detached_copy(model))
     except Exception:  # the short training reports it
         return
-    if UserFunction.of(getattr(type(optimizer), "update", None)) is not None:
-        report.examine(OptimizerRun(optimizer_recording.FirstUpdate(optimizer)))
+    for optimizer in found.values() if isinstance(found, Optimizers) else [found]:
+        if UserFunction.of(getattr(type(optimizer), "update", None)) is not None:
+            report.examine(OptimizerRun(optimizer_recording.FirstUpdate(optimizer)))
 
 
 def _run(training, report):

@@ -17,11 +17,13 @@ from firstlight.support.backend import resolve_device, using
 from firstlight.support.batches import describe_batch, placed
 from firstlight.support.files import from_here
 from firstlight.support.forms import Condition, Form
+from firstlight.support.running_trainer import making_optimizers
 from firstlight.support.state import children
 from firstlight.tools.cli import text
 from firstlight.tools.cli.command import JSON, Args, Options, option
 from firstlight.tools.cli.examine import ExamineCommand, Examined
 from firstlight.tools.cli.text import tell
+from firstlight.tools.diagnose.probes.module_state import configured_optimizer
 from firstlight.tools.diagnose.probes.recorded_calls import all_calls, recorded_step
 
 PAIR = {"forward", "backward"}
@@ -115,16 +117,17 @@ def taken_forms(model: Module, data: Any, device: str = "cpu") -> list[Taken]:
     dtype = next((parameter.dtype for parameter in model.parameters()), "float32")
     with using(device):
         batch = placed(next(iter(as_loader(data, "train"))), device, dtype)
-        calls = all_calls(recorded_step(model.to(device=device), batch)[2])
+        with making_optimizers(configured_optimizer):
+            calls = all_calls(recorded_step(model.to(device=device), batch)[2])
         found = [
             taken(call.name, call.module, "forward", call.inputs[0] if call.inputs else None)
             for call in calls
             if forms_of(type(call.module), "forward") or not any(children(call.module))
         ]
         with suppress(NotImplementedError):  # a model whose script has the optimizer
-            optimizer = model.configure_optimizer()
             found += [
-                taken(f"optimizer.{method}", optimizer, method, optimizer.flat.data)
+                taken(f"{name or 'optimizer'}.{method}", optimizer, method, optimizer.flat.data)
+                for name, optimizer in configured_optimizer(model).by_name().items()
                 for method in ("step", "update")
             ]
     return list({(one.name, one.form): one for one in reversed(found)}.values())[::-1]

@@ -161,7 +161,7 @@ class LossGradientKind(Kind):
         names += ", ..." * (len(wrong) > 4)
         step = type(evidence.step.model).training_step
         place = {"gradient": wrong[0].name.removeprefix("model."), "names": names}
-        place["note"] = evidence.several_forwards
+        place["note"] = evidence.several_forwards or evidence.outputs_interact
         for power, form, part in ((2, "c Σ p²", "p"), (1, "c Σ |p|", "sign(p)")):
             found = [
                 shared_multiple(one, one.values if power == 2 else np.sign(one.values))

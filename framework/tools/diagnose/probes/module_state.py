@@ -9,6 +9,7 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.optim import Optimizer
+from firstlight.optim.optimizers import Optimizers
 from firstlight.parameter import Buffer
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
@@ -128,6 +129,12 @@ def array_attributes(module: Module) -> dict[tuple[Module, str], Array]:
     }
 
 
+def configured_optimizer(module: Module) -> Optimizer | Optimizers:
+    """Return what a module's ``configure_optimizer`` makes; a dict as `Optimizers`."""
+    made = module.configure_optimizer()
+    return Optimizers(made, by_hand=module.steps_by_hand) if isinstance(made, dict) else made
+
+
 def optimizer_like(
     optimizer: Optimizer, model: Module, twin: Module, rates: Sequence[float] | None = None
 ) -> Optimizer:
@@ -164,7 +171,10 @@ def give_optimizer(
 ) -> None:
     """Let ``configure_optimizer`` of a model and its copies rebuild the optimizer of another."""
 
-    def configure_optimizer(self: Module) -> Optimizer:
-        return optimizer_like(make(), original, self, rates)
+    def configure_optimizer(self: Module) -> Optimizer | dict[str, Optimizer]:
+        made = make()
+        if isinstance(made, dict):
+            return {name: optimizer_like(one, original, self) for name, one in made.items()}
+        return optimizer_like(made, original, self, rates)
 
     model.configure_optimizer = types.MethodType(configure_optimizer, model)  # type: ignore

@@ -13,7 +13,9 @@ from firstlight.tools.diagnose.probes.arrays import (
     Batch,
     as_float64,
     batch_parts,
+    flattened,
     map_arrays,
+    nested_like,
     standard_normal,
 )
 from firstlight.tools.diagnose.probes.model.first_step import FirstStep
@@ -88,7 +90,7 @@ class LossGradient(Evidence):
         view = self.view
         view.step()  # values kept from a first forward must not affect the others
         dy = view.step().dy
-        return dy if dy is None or isinstance(dy, (tuple, list)) else np.asarray(dy)
+        return dy if dy is None or isinstance(dy, (tuple, list, dict)) else np.asarray(dy)
 
     @property
     def output(self) -> Any:
@@ -167,6 +169,26 @@ class LossGradient(Evidence):
         trained = self._rerun.trained
         self._rerun.backward(between=lambda: found.update((n, p.grad.copy()) for n, p in trained))
         return found
+
+    @cached_property
+    def outputs_interact(self) -> bool:
+        """Whether the loss combines several outputs, of which one may be meant as a constant.
+
+        An actor's loss, for example, is weighted by the advantage over the critic's value.
+        """
+        if isinstance(self.dy, np.ndarray):
+            return False
+        rng, leaves = np.random.default_rng(7), flattened(self.output)
+        moves = [standard_normal(rng, leaf) for leaf in leaves]
+
+        def loss(moved):
+            values = [leaf + v if i in moved else leaf for i, (leaf, v) in enumerate(pairs)]
+            return self.view.loss(lambda y: nested_like(y, iter(values)))
+
+        pairs, every = list(zip(leaves, moves, strict=True)), range(len(leaves))
+        start = loss(())
+        alone = sum(loss((i,)) - start for i in every)
+        return abs(loss(every) - start - alone) > 1e-6 * (1 + abs(alone))
 
     @property
     def several_forwards(self) -> bool:

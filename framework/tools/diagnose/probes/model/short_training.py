@@ -11,7 +11,11 @@ from firstlight.module import Module
 from firstlight.tools.diagnose.kind import Evidence
 from firstlight.tools.diagnose.probes.arrays import Batch, batch_parts, first_samples, is_float
 from firstlight.tools.diagnose.probes.model.first_step import uses_labels
-from firstlight.tools.diagnose.probes.module_state import detached_copy, disable_dropout
+from firstlight.tools.diagnose.probes.module_state import (
+    configured_optimizer,
+    detached_copy,
+    disable_dropout,
+)
 
 STEPS, SECONDS = 150, 4.0
 RETRY_STEPS, RETRY_SECONDS = 80, 2.0
@@ -74,7 +78,7 @@ def run_trial(
     """
     twin = disable_dropout(detached_copy(model).train())
     held = {id(value) for part in twin.modules() for value in vars(part).values()}
-    optimizer = twin.configure_optimizer()
+    optimizer = configured_optimizer(twin)
     if id(optimizer) in held:
         raise LookupError("the model keeps an optimizer made earlier, which trains no copy of it")
     parameters = dict(twin.named_parameters())
