@@ -18,6 +18,7 @@ from numpy.random import Generator
 
 from firstlight.support import rng as randomness
 from firstlight.support.array import Array
+from firstlight.support.batches import leaves, mapped
 
 if TYPE_CHECKING:
     from firstlight.module import Module
@@ -51,7 +52,7 @@ def check_gradients(
     Parameters
     ----------
     module : Module
-    x : array
+    x : array, or tuple or dict of arrays
         Input of forward. A floating x is converted to float64 and dx is checked; an integer x,
         e.g. token numbers, has no gradient. Backward may return None where a layer has
         ``needs_dx=False``.
@@ -125,7 +126,7 @@ class _Check:
         self.streams = randomness.state_dict()
         self._keep_for_backward(False)
         y = self.forward()
-        self.dy = float(rng.standard_normal()) if np.ndim(y) == 0 else _normal(rng, y)
+        self.dy = mapped(lambda part: _normal_like(rng, part), y)
 
     def forward(self) -> Any:
         """Run forward, with the same random numbers each time."""
@@ -140,9 +141,11 @@ class _Check:
         sides = []
         for step in (STEP, -STEP):
             values[...] = original + step * v
-            sides.append(self.dy * self.forward())  # a new array, even if y is x itself
+            pairs = zip(leaves(self.dy), leaves(self.forward()), strict=True)
+            sides.append([dy * y for dy, y in pairs])  # new arrays, even if y is x itself
         values[...] = original
-        return float(np.sum(sides[0] - sides[1])) / (2 * STEP)
+        change = sum(float(np.sum(plus - minus)) for plus, minus in zip(*sides, strict=True))
+        return change / (2 * STEP)
 
     def gradients(self) -> Any:
         """Run forward and backward twice; return a list of (name, values, gradient)."""
@@ -179,16 +182,23 @@ class _Check:
             child.training = training
 
     def _gradient_of_x(self, dx):
-        x = self.inputs[0]
-        if x.dtype.kind != "f":
+        """Return the gradient of x, or of each array in a tuple or dict."""
+        parts = {name: x for name, x in _named("dx", self.inputs[0]) if x.dtype.kind == "f"}
+        if not parts:
             return []
         if dx is None:
             if all(child.needs_dx for child in self.module.modules()):
                 self.fail("backward returned None; return dx, or set needs_dx=False on a layer")
             return []
-        if dx.shape != x.shape or dx.dtype != x.dtype:
-            self.fail(f"expected dx of {x.shape} {x.dtype}, as x is, got {dx.shape} {dx.dtype}")
-        return [("dx", x, dx)]
+        found = dict(_named("dx", dx))
+        for name, x in parts.items():
+            if name not in found:
+                self.fail(f"expected {name}, as x is built, got {', '.join(found)}")
+            part = found[name]
+            if part.shape != x.shape or part.dtype != x.dtype:
+                came = f"{part.shape} {part.dtype}"
+                self.fail(f"expected {name} of {x.shape} {x.dtype}, as x is, got {came}")
+        return [(name, x, found[name]) for name, x in parts.items()]
 
     def _check_nothing_left(self):
         for name, child in self.module.named_modules():
@@ -202,13 +212,29 @@ class _Check:
     def _check_unchanged(self, before):
         names = ["x", *(f"input {i + 2}" for i in range(len(self.inputs) - 1)), "dy"]
         for name, old, new in zip(names, before, (*self.inputs, self.dy), strict=True):
-            if not np.array_equal(old, new):
+            if not all(map(np.array_equal, leaves(old), leaves(new))):
                 self.fail(f"{name} was modified in place; work on a copy")
 
 
+def _named(name, value):
+    """Yield ``(name, array)`` of each array in nested tuples and dicts, such as ``dx['left']``."""
+    if isinstance(value, (tuple, dict)):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, part in pairs:
+            yield from _named(f"{name}[{key!r}]", part)
+    else:
+        yield name, value
+
+
 def _float64(value):
+    if isinstance(value, (tuple, dict)) and all(hasattr(one, "dtype") for one in leaves(value)):
+        return mapped(_float64, value)
     value = value if hasattr(value, "dtype") else np.asarray(value)
     return value.astype("float64" if value.dtype.kind == "f" else value.dtype)  # copies
+
+
+def _normal_like(rng, y):
+    return float(rng.standard_normal()) if np.ndim(y) == 0 else _normal(rng, y)
 
 
 def _normal(rng, array):

@@ -9,6 +9,7 @@ from firstlight.module import Module
 from firstlight.parameter import Parameter
 from firstlight.support import rng, state
 from firstlight.support.array import Array
+from firstlight.support.batches import leaves, mapped
 from firstlight.support.html import table
 
 
@@ -24,7 +25,7 @@ class Row:
         Last part of the name, indented in the table by ``depth``.
     depth : int
     type : str
-    output_shape : tuple of int, tuple of such tuples, or None
+    output_shape : tuple of int, tuple or dict of such tuples, or None
         One shape for each output; None for a module that did not run.
     parameters, trainable, parameter_bytes : int
         Counts of the module without its children; shared parameters are counted once.
@@ -37,7 +38,7 @@ class Row:
     label: str
     depth: int
     type: str
-    output_shape: tuple[Any, ...] | None = None
+    output_shape: tuple[Any, ...] | dict[str, Any] | None = None
     parameters: int = 0
     trainable: int = 0
     parameter_bytes: int = 0
@@ -61,12 +62,12 @@ class Summary:
 
     Attributes
     ----------
-    input_shape : tuple of int
+    input_shape : tuple of int, or tuple or dict of such tuples
     rows : list of Row
         Without modules that did not run and have no parameters, such as losses.
     """
 
-    input_shape: tuple[int, ...]
+    input_shape: tuple[Any, ...] | dict[str, Any]
     rows: list[Row]
 
     @property
@@ -133,7 +134,7 @@ def summarize(module: Module, x: Array) -> Summary:
     Parameters
     ----------
     module : Module
-    x : array
+    x : array, or tuple or dict of arrays
         A batch of one or more samples.
 
     Returns
@@ -160,14 +161,14 @@ def summarize(module: Module, x: Array) -> Summary:
     """
     pairs = list(_pairs(module, "", "model", 0, set()))
     _count_parameters(pairs)
-    memory = _Memory([x, *(parameter.data for parameter in module.parameters())])
+    memory = _Memory([*leaves(x), *(parameter.data for parameter in module.parameters())])
     with undisturbed(module):
         for part, row in pairs:
             part.training, part._stack = False, None
             part.forward = _recording(part, row, memory)  # overrides the class's on this object
         module(x)
     rows = [row for part, row in pairs if row.output_shape is not None or part.parameters()]
-    return Summary(tuple(x.shape), rows)
+    return Summary(_shapes(x), rows)
 
 
 def layers_as_html(module: Module) -> str:
@@ -241,9 +242,7 @@ def _recording(part, row, memory):
 
     def recorded(*inputs):
         y = forward(*inputs)
-        outputs = y if isinstance(y, tuple) else (y,)
-        shapes = tuple(tuple(output.shape) for output in outputs)
-        row.output_shape = shapes if isinstance(y, tuple) else shapes[0]
+        outputs, row.output_shape = leaves(y), _shapes(y)
         new_bytes = sum(memory.new_bytes(output) for output in outputs)
         row.activation_bytes += new_bytes
         # A module without `flops` that only returns a child's output, as models do, counts as 0.
@@ -252,6 +251,11 @@ def _recording(part, row, memory):
         return y
 
     return recorded
+
+
+def _shapes(arrays):
+    """Return the shape of an array, or the shapes in a tuple or dict of arrays."""
+    return mapped(lambda array: tuple(array.shape), arrays)
 
 
 class _Memory:

@@ -48,7 +48,7 @@ def first_samples(batch: Batch, count: int) -> Batch:
 
     Arrays that are as long as the inputs have a sample in each row.
     """
-    x, _, _ = batch_parts(batch)
+    x = flattened(batch_parts(batch)[0])[0]
     length = len(x) if np.ndim(x) else 0
 
     def cut(array: Any) -> Any:
@@ -64,7 +64,7 @@ def are_tokens(x: Any) -> bool:
 
 def small_batch(batch: Batch) -> Batch:
     """Return the first samples of a batch, few enough to run hundreds of times."""
-    return first_samples(batch, samples_of(batch_parts(batch)[0]))
+    return first_samples(batch, samples_of(flattened(batch_parts(batch)[0])[0]))
 
 
 def samples_of(x: Any) -> int:

@@ -105,7 +105,7 @@ class EvaluatedModule:
         untracked = any(getattr(part, "running_mean", 0) is None for part in module.modules())
         if untracked or len(inputs) != 1 or not is_float(first) or not first.ndim:
             return False
-        if inputs[0].ndim < 2 or not len(inputs[0]) == len(first) > 1:
+        if np.ndim(inputs[0]) < 2 or not len(inputs[0]) == len(first) > 1:
             return False
         one = slice(0, 1) if self.call.name else slice(-1, None)  # of a part it may be the time
         alone = self.run(inputs[0][one])

@@ -9,7 +9,13 @@ import numpy as np
 
 from firstlight.module import Module
 from firstlight.tools.diagnose.kind import Evidence
-from firstlight.tools.diagnose.probes.arrays import Batch, batch_parts, first_samples, is_float
+from firstlight.tools.diagnose.probes.arrays import (
+    Batch,
+    batch_parts,
+    first_samples,
+    flattened,
+    is_float,
+)
 from firstlight.tools.diagnose.probes.model.first_step import uses_labels
 from firstlight.tools.diagnose.probes.module_state import (
     configured_optimizer,
@@ -148,7 +154,7 @@ class ShortTraining(Evidence):
     @cached_property
     def batch(self) -> Batch:
         """The samples."""
-        x = batch_parts(self.whole)[0]
+        x = flattened(batch_parts(self.whole)[0])[0]
         return first_samples(self.whole, 2 if not is_float(x) and x.ndim > 1 else 8)
 
     @cached_property
