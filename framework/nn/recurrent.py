@@ -164,7 +164,7 @@ class Recurrent(Module):
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
-        self.bidirectional = bool(bidirectional)
+        self.bidirectional: bool = bool(bidirectional)
         self.directions: int = 2 if bidirectional else 1
         self.parts: int = self.cell.parts
         self.needs_dx = needs_dx
