@@ -1,52 +1,38 @@
-"""Prefetching: create the next batches in a thread during training."""
+"""Prefetching: create the next batches in threads during training."""
 
-import queue
-import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-_END = object()
 
+def prefetched(
+    make: Callable[[Any], Any], tasks: Iterable[Any], ahead: int, threads: int = 1
+) -> Iterator[Any]:
+    """Yield ``make(task)`` for each task; threads create up to ``ahead`` of them in advance.
 
-def prefetched(items: Iterator[Any], ahead: int) -> Iterator[Any]:
-    """Yield the items of an iterator; a thread creates up to ``ahead`` of them in advance.
-
-    Order and values do not change. An exception in the thread is raised here. The thread ends when
-    the consumer stops early.
+    Order and values do not change. An exception in a thread is raised here, after the items before
+    it. The threads end when the consumer stops early.
 
     Parameters
     ----------
-    items : iterator
+    make : callable
+        Called in several threads at once.
+    tasks : iterable
     ahead : int
         If 0, each item is created when it is requested, without a thread.
+    threads : int
     """
     if ahead < 1:
-        yield from items
+        yield from map(make, tasks)
         return
-    ready, stop = queue.Queue(ahead), threading.Event()
-
-    def work():
-        try:
-            for item in items:
-                ready.put((item, None))
-                if stop.is_set():
-                    return
-            ready.put((_END, None))
-        except BaseException as error:
-            ready.put((_END, error))
-
-    thread = threading.Thread(target=work, name="firstlight-prefetch", daemon=True)
-    thread.start()
+    pool, waiting = ThreadPoolExecutor(threads, "firstlight-prefetch"), deque()
     try:
-        while True:
-            item, error = ready.get()
-            if error is not None:
-                raise error
-            if item is _END:
-                return
-            yield item
+        for task in tasks:
+            waiting.append(pool.submit(make, task))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
-        stop.set()
-        while not ready.empty():  # the thread may be waiting to put one more item
-            ready.get_nowait()
-        thread.join()
+        pool.shutdown(cancel_futures=True)

@@ -10,15 +10,15 @@ from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from firstlight.data._batches import BatchMaker, Task
 from firstlight.data._prefetch import prefetched
 from firstlight.data._resident import resident
 from firstlight.data.dataset import as_dataset, transform_of
+from firstlight.data.order import order_of
 from firstlight.data.transforms import Transform
 from firstlight.distributed.sharding import Shard
 from firstlight.support import rng as randomness
-from firstlight.support.arguments import plain_number
+from firstlight.support.arguments import parse_choice, parse_count, plain_number
 
 if TYPE_CHECKING:
     from firstlight.distributed.communicator import Communicator
@@ -43,7 +43,16 @@ class DataLoader:
         ``f(batch, rng) -> batch``, applied to each batch, e.g. random changes of images. The
         data set's own transform, such as scaling, is applied first.
     prefetch : int
-        Batches created in advance by a thread; useful for slow transforms.
+        Batches created in advance, by a thread if there are no workers; useful for slow transforms.
+        Workers create at least two each in advance.
+    num_workers : int
+        Threads or processes that create batches. The batches are the same whatever the number.
+    workers : {"threads", "processes"}
+        Threads start at once and share memory; they run at the same time where NumPy or Pillow
+        work, which release the GIL. The data set is then indexed by several threads at once.
+        Processes are for transforms in plain Python. They are spawned, once for a loader, so data
+        set and transform must be importable from a module, and a script must be guarded by
+        ``if __name__ == "__main__":``.
     seed : int, optional
         Seed of order and transforms; the current seed of `firstlight.seed_everything` by default.
 
@@ -77,6 +86,8 @@ class DataLoader:
     drop_last: bool = False
     transform: Transform | None = None
     prefetch: int = 0
+    num_workers: int = 0
+    workers: str = "threads"
     seed: int | None = None
     epoch: int = field(default=0, init=False)
     batch: int = field(default=0, init=False)
@@ -102,8 +113,11 @@ class DataLoader:
                 f"DataLoader: samples of {self._name} go through {transform!r} already; leave out "
                 "transform"
             )
+        self.num_workers = parse_count("DataLoader: num_workers", self.num_workers, 0)
+        parse_choice("DataLoader: workers", self.workers, ("threads", "processes"))
         self.seed = randomness.current_seed() if self.seed is None else self.seed
         self._resident = None  # the samples on a GPU
+        self._processes = None  # those of the last iteration
         self._begun = False  # whether `epoch` has begun
 
     def __len__(self) -> int:
@@ -119,8 +133,7 @@ class DataLoader:
         if self._begun:
             self.epoch, self.batch = self.epoch + 1, 0
         self._begun = True
-        batches = self._batches(self.epoch, self.batch)
-        for batch in prefetched(batches, 0 if self._resident else self.prefetch):
+        for batch in self._batches(self.epoch, self.batch):
             self.batch += 1
             yield batch
 
@@ -167,36 +180,42 @@ class DataLoader:
     def _name(self):
         return getattr(self.data, "name", type(self.data).__name__)
 
+    def _batches(self, epoch, first):
+        """Return an iterator over the batches of an epoch, from ``first`` on."""
+        if self._resident is not None:
+            return self._resident_batches(epoch, first)
+        draws = self.shuffle and hasattr(self.data, "draw")
+        make = BatchMaker(self.data, self.transform, draws)
+        if self.num_workers and self.workers == "processes":
+            make = self._in_processes(make)
+        order = order_of(len(self.data), self.seed, epoch, self.shuffle and not draws)
+        ahead, threads = max(self.prefetch, 2 * self.num_workers), max(1, self.num_workers)
+        return prefetched(make, self._tasks(order, epoch, first), ahead, threads)
+
+    def _tasks(self, order, epoch, first):
+        by_rank = () if self.shared_by is None else (self.shared_by.rank,)
+        for index in range(first, len(self)):
+            places = order[index * self.batch_size : (index + 1) * self.batch_size]
+            yield Task(places, (self.seed, epoch, index), self._share_of(places), by_rank)
+
+    def _resident_batches(self, epoch, first):
+        order = order_of(len(self.data), self.seed, epoch, self.shuffle)
+        order = self._resident.order(order[0 : len(self.data)])
+        for index in range(first, len(self)):
+            places = order[index * self.batch_size : (index + 1) * self.batch_size]
+            yield self._resident.batch(places[self._share_of(places)])
+
+    def _in_processes(self, make):
+        """Return what calls ``make`` in processes, which are kept for the next epochs."""
+        kept = self._processes
+        if kept is None or not kept.serve(make, self.num_workers):
+            from firstlight.data._workers import WorkerProcesses
+
+            self._processes = WorkerProcesses(make, self.num_workers)
+        return self._processes
+
     def _share_of(self, places):
         """Return the slice of a batch's samples that belongs to this rank."""
         if self.shared_by is None:
             return slice(None)
         return Shard.of(len(places), self.shared_by).rows
-
-    def _batches(self, epoch, first):
-        order = np.arange(len(self.data))
-        if self.shuffle:
-            randomness.derived("order", self.seed, epoch).shuffle(order)
-        if self._resident is not None:
-            order = self._resident.order(order)
-        draws = self.shuffle and hasattr(self.data, "draw")
-        for index in range(first, len(self)):
-            places = order[index * self.batch_size : (index + 1) * self.batch_size]
-            share, numbers = self._share_of(places), (self.seed, epoch, index)
-            if self._resident is not None:
-                yield self._resident.batch(places[share])
-                continue
-            if draws:
-                batch = self.data.draw(len(places), randomness.derived("draw", *numbers))
-                batch = tuple(array[share] for array in batch)
-            else:
-                batch = self.data[places[share]]
-            if self.transform is not None:
-                by_rank = () if self.shared_by is None else (self.shared_by.rank,)
-                batch = self.transform(batch, randomness.derived("augment", *numbers, *by_rank))
-                if batch is None:
-                    raise TypeError(
-                        f"DataLoader: transform {self.transform!r} returned None; "
-                        "end it with: return batch"
-                    )
-            yield batch
