@@ -14,6 +14,7 @@ from firstlight.datasets.corpus import prepare_tokens
 from firstlight.datasets.csv_file import csv
 from firstlight.datasets.digits import digits
 from firstlight.datasets.hugging_face import from_hugging_face, hf, is_hugging_face
+from firstlight.datasets.images import images
 from firstlight.datasets.mnist import fashion_mnist, kmnist, mnist
 from firstlight.datasets.npz_file import npz
 from firstlight.datasets.parquet_file import parquet
@@ -37,6 +38,7 @@ __all__ = [
     "from_series",
     "from_table",
     "hf",
+    "images",
     "kmnist",
     "load",
     "mnist",
@@ -54,9 +56,9 @@ __all__ = [
 @hookimpl
 def register_datasets(registry: Registry) -> None:
     """Register firstlight's own data sets by name."""
-    of_files = (npz, csv, parquet, series, hf, text)
-    images = (digits, mnist, fashion_mnist, kmnist, cifar10, cifar100)
-    own = (*images, polynomial, tiny_shakespeare, arithmetic, prml)
+    of_files = (npz, csv, parquet, series, hf, text, images)
+    pictures = (digits, mnist, fashion_mnist, kmnist, cifar10, cifar100)
+    own = (*pictures, polynomial, tiny_shakespeare, arithmetic, prml)
     for function in (*own, *of_files):
         registry.add(function.__name__, function)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from firstlight.data.dataset import ArrayDataset
+from firstlight.data.lazy import LazyArray
 from firstlight.support.array import Array
 from firstlight.support.backend import free_memory, to_device
 from firstlight.support.forms import accelerated
@@ -61,6 +62,8 @@ def resident(data: Any, transform: Any, device: str) -> Resident | None:
     if device == "cpu" or type(data) is not ArrayDataset:
         return None
     if not all(t is None or hasattr(t, "factor") for t in (data.transform, transform)):
+        return None
+    if any(isinstance(array, LazyArray) for array in data.arrays):
         return None
     if sum(array.nbytes for array in data.arrays) > SHARE * free_memory(device):
         return None

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from firstlight.data.lazy import LazyArray
 from firstlight.data.transforms import Transform
 from firstlight.support.array import Array
 
@@ -26,7 +27,7 @@ class ArrayDataset:
     *arrays : array_like, shape (N, ...)
         Usually inputs x and targets y, and sample weights w if there are any. float64 becomes
         float32, the dtype of models; pass ``dtype`` for another. Integers (labels, pixels, tokens)
-        do not change.
+        do not change. A `firstlight.data.lazy.LazyArray` is read when samples are taken.
     name : str
         Used in messages.
     dtype : str
@@ -100,6 +101,8 @@ class ArrayDataset:
         return f"ArrayDataset({self.name}: {shapes})"
 
     def _checked(self, array, position, dtype):
+        if isinstance(array, LazyArray):
+            return array
         try:
             array = np.asarray(array)
         except ValueError as error:  # nested lists of different lengths

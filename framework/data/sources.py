@@ -9,7 +9,15 @@ READERS = {  # data sets of files, by ending
     ".parquet": "parquet",
     ".txt": "text",
 }
-PREFIXES = ("csv", "hf", "npz", "parquet", "series", "text")  # their path may follow: csv:FILE
+PREFIXES = (
+    "csv",
+    "hf",
+    "images",
+    "npz",
+    "parquet",
+    "series",
+    "text",
+)  # their path may follow: csv:FILE
 
 
 def find_source(name: str) -> tuple[str, str | None]:

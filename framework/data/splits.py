@@ -56,6 +56,8 @@ class DataSplits:
         Further facts, e.g. the source; JSON-able.
     tokenizer : firstlight.data.tokenizers.Tokenizer, optional
         Decodes x to text; saved in the run's folder as ``tokenizer.json``.
+    num_workers, workers : int, {"threads", "processes"}
+        What creates the batches; see `DataLoader`.
 
     Attributes
     ----------
@@ -90,6 +92,8 @@ class DataSplits:
     augment: Transform | None = None
     info: dict[str, Any] = field(default_factory=dict)
     tokenizer: Tokenizer | None = None
+    num_workers: int = 0
+    workers: str = "threads"
     loaded_as: ClassVar[tuple[str, dict[str, Any]] | None] = None
 
     def __post_init__(self) -> None:
@@ -134,6 +138,8 @@ class DataSplits:
             shuffle=training,
             drop_last=training and drops_last(data, size),
             transform=self.augment if training else None,
+            num_workers=self.num_workers,
+            workers=self.workers,
         )
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ OWN = [
     "digits",
     "fashion_mnist",
     "hf",
+    "images",
     "kmnist",
     "mnist",
     "npz",
