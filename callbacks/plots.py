@@ -107,4 +107,4 @@ def draw_later(place: str, facts: str) -> None:
     except Exception:  # this process has no terminal to show it on
         failed = Path(place) / "plots" / FAILED
         failed.parent.mkdir(exist_ok=True)
-        failed.write_text(traceback.format_exc())
+        failed.write_text(traceback.format_exc(), "utf-8")

@@ -71,6 +71,29 @@ def test_files_are_short():
     assert long == {}, "more than one concept? above 300 lines, look for the second one"
 
 
+def opens_text_by_the_system(call):
+    """Return whether a call reads or writes text in the encoding of the system."""
+    if any(keyword.arg == "encoding" for keyword in call.keywords):
+        return False
+    if isinstance(call.func, ast.Attribute):  # read_text(encoding), write_text(text, encoding)
+        return {"read_text": 0, "write_text": 1}.get(call.func.attr) == len(call.args)
+    if not isinstance(call.func, ast.Name) or call.func.id != "open":
+        return False
+    mode = [*(one.value for one in call.keywords if one.arg == "mode"), *call.args[1:2]]
+    return not mode or (isinstance(mode[0], ast.Constant) and "b" not in mode[0].value)
+
+
+def test_texts_have_an_encoding():
+    """Without one, Windows takes cp1252."""
+    found = [
+        f"{relative(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in nodes(path)
+        if isinstance(node, ast.Call) and opens_text_by_the_system(node)
+    ]
+    assert found == []
+
+
 def test_no_test_goes_by_the_clock():
     calls = [(path, node) for path in TESTS for node in nodes(path) if isinstance(node, ast.Call)]
     limits = [

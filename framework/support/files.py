@@ -6,6 +6,8 @@ import math
 import os
 import re
 import secrets
+import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +20,9 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 # Errors of file systems that do not support an operation, such as to sync a folder.
 UNSUPPORTED = {errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
+# Windows refuses to replace a file that another process reads at this moment, such as a viewer of
+# runs or a virus scanner. Seconds to wait before each further attempt:
+RETRIES = (0.01, 0.05, 0.2, 0.5, 1.0) if sys.platform == "win32" else ()
 guards: dict[Path, Callable[[], None]] = {}  # by folder; raises if another process owns it now
 
 
@@ -71,7 +76,7 @@ def replacing(path: PathLike) -> Iterator[Path]:
             os.chmod(temporary, mode)
         check_guards(path)
         try:
-            os.replace(temporary, path)
+            _replace(temporary, path)
         except FileNotFoundError:  # deleted by a new owner while this process was stopped
             check_guards(path)
             raise
@@ -279,6 +284,15 @@ def _make_temporary(path):
         except OSError as error:
             error.filename = str(path)  # the name that the user knows
             raise
+
+
+def _replace(temporary, path):
+    for seconds in RETRIES:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            time.sleep(seconds)
+    return os.replace(temporary, path)
 
 
 def _sync(path, flags):

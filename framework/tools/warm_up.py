@@ -68,7 +68,7 @@ def compile_all() -> tuple[int, Path]:
     code_cache.delete_unused()
     if found:
         marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        marker.write_text(f"{found} files\n")
+        marker.write_text(f"{found} files\n", "utf-8")
     return found - before, code_cache.folder()
 
 

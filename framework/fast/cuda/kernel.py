@@ -28,8 +28,8 @@ _functions, _problem = {}, []
 
 def source(name: str) -> str:
     """Return the CUDA C++ of ``kernels/<name>.cu`` with the common code and what it includes."""
-    code = (FOLDER / "common.cuh").read_text() + (FOLDER / f"{name}.cu").read_text()
-    return re.sub(r'#include "(.*)"', lambda found: (FOLDER / found[1]).read_text(), code)
+    code = (FOLDER / "common.cuh").read_text("utf-8") + (FOLDER / f"{name}.cu").read_text("utf-8")
+    return re.sub(r'#include "(.*)"', lambda found: (FOLDER / found[1]).read_text("utf-8"), code)
 
 
 def options(dtype: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from firstlight import __version__
 from firstlight.support.extras import MissingPackageError
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = [*(word for word in argv[:cut] if word != "--debug"), *argv[cut:]]
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed before the start: >&-
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            setattr(sys, name, _nowhere())
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # better a "?" than a crash on an ASCII terminal
             stream.reconfigure(errors="replace")
@@ -86,7 +86,12 @@ def _silence_other_ranks() -> None:
         return
     start = launched()
     if start is not None and start.rank > 0:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = _nowhere()
+
+
+def _nowhere() -> TextIO:
+    """Return a stream that takes every letter, whatever the encoding of the system."""
+    return open(os.devnull, "w", encoding="utf-8", errors="replace")
 
 
 def _end(code: int) -> int:

@@ -193,7 +193,7 @@ def _limit(memory, seconds):
 def _address_space():
     """Return the bytes of the process's address space, or 0 if unknown."""
     with contextlib.suppress(OSError, ValueError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text("utf-8").split()[0])
         return pages * os.sysconf("SC_PAGE_SIZE")
     return 0
 

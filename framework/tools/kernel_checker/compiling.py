@@ -69,7 +69,7 @@ def kernel_names(source: str) -> list[str]:
 def machine_library() -> Path:
     """Return the library that runs compiled kernels; it is built on first use."""
     files = sorted(MACHINE.glob("*.cpp"))
-    key = _digest(*(path.read_text() for path in sorted(MACHINE.iterdir())))
+    key = _digest(*(path.read_text("utf-8") for path in sorted(MACHINE.iterdir())))
     command = [*LIBRARY, "-fvisibility=default", "-O2", *map(str, files)]
     return _built(f"machine-{key}.so", command, "the kernel checker's machine")
 
@@ -137,7 +137,9 @@ def compile_kernels(
         *flags,
     ]
     command += ["-nostdlib", "-lm", "-lc"]  # without g++'s sanitizer library
-    key = _digest(text, *command, *(path.read_text() for path in sorted(MACHINE.glob("*.h"))))
+    key = _digest(
+        text, *command, *(path.read_text("utf-8") for path in sorted(MACHINE.glob("*.h")))
+    )
     return _built(f"{key}.so", command, " ".join(names), text, source)
 
 
@@ -199,7 +201,7 @@ def _built(file, command, what, text="", source=""):
     with tempfile.TemporaryDirectory(dir=folder) as made:
         output, code = Path(made, file), Path(made, "kernel.cpp")
         if text:
-            code.write_text(text)
+            code.write_text(text, "utf-8")
             command = [*command[:1], str(code), *command[1:]]
         done = subprocess.run(
             [compiler(), *command, "-o", str(output)],

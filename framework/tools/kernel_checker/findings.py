@@ -153,7 +153,7 @@ def source_lines(path: Path, at: int | None) -> list[tuple[str, str]]:
         return []
     base = next(
         int(line.split("-")[0], 16)
-        for line in Path("/proc/self/maps").read_text().splitlines()
+        for line in Path("/proc/self/maps").read_text("utf-8").splitlines()
         if line.removesuffix(" (deleted)").endswith(str(path))  # another process built it again
     )
     command = ["addr2line", "-i", "-e", str(path), hex(at - 1 - base)]

@@ -20,6 +20,7 @@ from firstlight.tools.sweeps.trials import Trial, Trials
 from firstlight.training.interrupt import SIGNALS
 from firstlight.training.process import THREAD_VARIABLES
 
+WINDOWS = sys.platform == "win32"
 HOPELESS = 3  # trials that fail before any has finished end a sweep
 
 
@@ -102,8 +103,8 @@ class Driver:
                 if not self._running:
                     return
                 self._wait()
-        except BaseException:
-            self._stop()
+        except BaseException as error:
+            self._stop(by_hand=isinstance(error, KeyboardInterrupt))
             raise
         finally:
             for one, handler in before.items():
@@ -120,7 +121,7 @@ class Driver:
         command += [str(self.folder), str(trial.number), *["--trust"] * self.trusted]
         trial.log.parent.mkdir(exist_ok=True)
         trial.log.unlink(missing_ok=True)  # it may be a link to somewhere else
-        with open(trial.log, "w", opener=no_link) as log:
+        with open(trial.log, "wb", opener=no_link) as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
             )
@@ -158,9 +159,13 @@ class Driver:
                 f"output: {trial.log}"
             )
 
-    def _stop(self) -> None:
-        """Stop all trainings after their step, and wait for them."""
-        for process in self._running:
+    def _stop(self, *, by_hand: bool) -> None:
+        """Stop all trainings after their step, and wait for them.
+
+        On Windows a process can only be killed. After Ctrl-C, which its console has sent to the
+        trainings, too, they are left to save.
+        """
+        for process in () if WINDOWS and by_hand else self._running:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
         for process in self._running:

@@ -4,6 +4,7 @@ import getpass
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from firstlight.tools.cli.command import Args, Command, Options, option
 from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.text import tell
 
+WINDOWS = sys.platform == "win32"
 SELECTED = 40  # runs up to which TensorBoard shows all by itself
 
 
@@ -42,6 +44,8 @@ class Tensorboard(Command):
             )
         command = [sys.executable, "-P", "-m", "tensorboard.main"]  # -P: not one in this folder
         command += ["--logdir", str(folder), "--port", str(args.port)]
+        if WINDOWS:  # execv would return to the prompt at once
+            return subprocess.call(command)
         os.execv(sys.executable, command)
         return 1
 
