@@ -1,14 +1,10 @@
 """``firstlight data``: the data sets, and the contents of one."""
 
-from __future__ import annotations
-
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firstlight.data.splits import SPLITS, DataSplits
-from firstlight.support import rng
 from firstlight.tools.cli import text
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Command, Options, file_name, option
@@ -17,29 +13,29 @@ from firstlight.tools.cli.errors import UsageError
 from firstlight.tools.cli.names import Names
 from firstlight.tools.cli.text import tell
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-COPIES, IMAGES = 9, 8  # in the picture: of each image, and how many images
-
 
 class Data(Command):
-    """List the data sets, or show the splits, shapes and classes of one, and its images in a
-    picture.
+    """List the data sets, or show the splits, shapes and classes of one, and its samples in a
+    picture. `describe` also looks for leaks between splits, duplicates, gaps and outliers.
 
       firstlight data show digits --batch_size 64
       firstlight data show mnist --augment affine,elastic --output images.png
+      firstlight data describe passengers.csv --target survived --output columns.png
     """
 
     usage = (
-        "[show NAME [--output FILE] [--ARGUMENT VALUE ...]]\n"
+        "[show|describe NAME [--output FILE] [--ARGUMENT VALUE ...]]\n"
         "       firstlight data download NAME ... [--to DIR]"
     )
     typed = late_help = True
 
     options: Options = (
-        option("words", "nothing, or: show NAME", nargs="*"),
-        option("--output FILE", "draw images", type=file_name(".png", ".pdf", ".svg")),
+        option("words", "nothing, or: show NAME, or: describe NAME", nargs="*"),
+        option(
+            "--output FILE",
+            "draw images, columns or windows",
+            type=file_name(".png", ".pdf", ".svg"),
+        ),
     )
 
     def run(self, args: Args) -> int:
@@ -51,8 +47,8 @@ class Data(Command):
         if not words and not rest:
             tell(listed("dataset"))
             return 0
-        if len(words) != 2 or words[0] != "show":
-            raise UsageError("expected: data, data show NAME, or data download NAME")
+        if len(words) != 2 or words[0] not in ("show", "describe"):
+            raise UsageError("expected: data, data show|describe NAME, or data download NAME")
         names = Names()
         names.choose("data", words[1])
         arguments = Arguments(names)
@@ -60,41 +56,20 @@ class Data(Command):
             return self.show_help(arguments.parser)
         arguments.parse([f"--data.{word[2:].removeprefix('data.')}" for word in rest])
         splits = arguments.data.make_data()
-        figure = None if args.output is None else picture(splits)
+        figure = None
+        if args.output is not None:
+            from firstlight.tools.data_pictures import picture
+
+            figure = picture(splits)
         show(splits)
+        if words[0] == "describe":
+            describe(splits)
         if figure is not None:
             from firstlight.tools.figures import save
 
             save(figure, args.output)
             tell(f"picture: {args.output}")
         return 0
-
-
-def picture(splits: DataSplits) -> Figure:
-    """Return a figure of training images, each beside augmented versions of it.
-
-    Without augmentation they are different images.
-    """
-    from firstlight.tools.figures import image_grid
-
-    def images(indices, transform, number):
-        batch = splits.train[indices]
-        if transform is not None:
-            batch = transform(batch, rng.derived("augment", 0, number))
-        if batch[0].ndim != 4 or batch[0].shape[3] not in (1, 3):
-            raise UsageError(f"--output: {splits.name} has no images to draw, (H, W, 1 or 3)")
-        return batch[0]
-
-    order = rng.derived("split", 0).permutation(len(splits.train))
-    title = f"{splits.name}, training"
-    if splits.augment is None:
-        shown = images(order[: IMAGES * (COPIES + 1)], None, 0)
-        return image_grid(shown, columns=COPIES + 1, title=title)
-    versions = [(None, 0), *((splits.augment, number) for number in range(COPIES))]
-    shown = np.stack([images(order[:IMAGES], *version) for version in versions], axis=1)
-    shown = shown.reshape(-1, *shown.shape[2:])  # (image and version, H, W, C)
-    titles = ["original", "augmented", *[""] * (len(shown) - 2)]
-    return image_grid(shown, titles, columns=COPIES + 1, title=title)
 
 
 def show(splits: DataSplits) -> None:
@@ -124,5 +99,23 @@ def show(splits: DataSplits) -> None:
         tell(text.table(rows, indent="  ", head=True))
     else:
         tell(f"{len(splits.classes)} classes: {', '.join(map(str, splits.classes))}")
+    for line in splits.describe_encoding():
+        tell(line)
     for key, value in splits.info.items():
-        tell(f"{key}: {value}")
+        if key not in ("encoding", "features"):
+            tell(f"{key}: {', '.join(value) if key == 'columns' else value}")
+
+
+def describe(splits: DataSplits) -> None:
+    """Print the columns of the training data, and what may be wrong with the data."""
+    from firstlight.tools.data_findings import column_rows, findings
+
+    rows = column_rows(splits)
+    if rows:
+        tell("training data")
+        tell(text.table(rows, indent="  ", head=True, right=(2, 4)))
+    lines = findings(splits)
+    for line in lines:
+        tell(f"- {line}")
+    if not lines:
+        tell("found no leaks between splits, no duplicates, no rare classes")

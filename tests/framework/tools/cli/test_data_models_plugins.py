@@ -95,12 +95,28 @@ def test_a_regression_has_no_classes_to_show(cli):
     assert "target: regression, 1 value a sample" in out
 
 
+def test_a_data_set_is_described(cli, tmp_path):
+    rows = [f"{row % 9},{row * 37 % 101},{'ab'[row % 2]}" for row in range(100)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,kind", *rows, *rows[:3]]))
+    code, out, err = cli("data", "describe", "t.csv", "--output", "t.png")
+    assert (code, err) == (0, "")
+    assert " x numbers - 0 ... 4 ... 8 - " in " ".join(out.split())
+    assert "- leak: " in out
+    assert out.endswith("picture: t.png\n")
+    assert (tmp_path / "t.png").stat().st_size > 1000
+    assert "found no leaks" in cli("data", "describe", "digits")[1]
+
+
 def test_data_show_has_help_and_refuses(cli, refused):
     assert "--data.val_size VAL_SIZE" in cli("data", "show", "digits", "--help")[1]
     assert "did you mean --data.batch_size?" in refused("data", "show", "digits", "--batchsize", 3)
     assert "did you mean 'digits'?" in refused("data", "show", "digit")
-    assert "expected: data, data show NAME, or data download NAME" in refused("data", "digits")
-    assert "expected: data, data show NAME, or data download NAME" in refused("data", "show")
+    assert "expected: data, data show|describe NAME, or data download NAME" in refused(
+        "data", "digits"
+    )
+    assert "expected: data, data show|describe NAME, or data download NAME" in refused(
+        "data", "show"
+    )
 
 
 def test_models_takes_no_arguments(refused):

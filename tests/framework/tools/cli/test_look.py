@@ -101,8 +101,8 @@ def test_data_show_refuses_what_cannot_be_drawn(cli, refused):
     assert "ends in .png, .pdf or .svg, got a.jpg" in refused(
         "data", "show", "digits", "--output", "a.jpg"
     )
-    assert "--output: polynomial has no images to draw" in refused(
-        "data", "show", "polynomial", "--output", "a.png"
+    assert "--output: arithmetic (addition) has no images" in refused(
+        "data", "show", "arithmetic", "--output", "a.png"
     )
     code, _, err = cli("data", "show", "digits", "--augment", "afine")
     assert code == 1
