@@ -35,7 +35,8 @@ class GAN(fl.Module):
     def training_step(self, batch):
         d, g = self.optimizers["d"], self.optimizers["g"]
         real = batch[0]
-        fake = self.generator(self.rng.normal(size=(len(real), 3)).astype(real.dtype))
+        noise = self.rng.normal(size=(len(real), 3)).astype(real.dtype)
+        fake = self.generator(np.asarray(noise, like=real))
         d_loss = self.judged(real, 1)[0] + self.judged(fake, 0)[0]
         d.step()
         g_loss, dfake = self.judged(fake, 1)
@@ -69,12 +70,14 @@ class ActorCritic(fl.Module):
         }
 
     def losses(self, batch):
-        """Return the loss, and dy by output."""
+        """Return the loss, and in training dy by output."""
         y, gain = self(batch["state"]), batch["gain"]
         advantage = (gain - y["value"])[:, 0] / len(gain)
         loss = (advantage * self.policy_loss(y["logits"], batch["action"])).sum()
-        dy = {"logits": self.policy_loss.backward(advantage)}
         loss = loss + 0.5 * self.value_loss(y["value"], gain)
+        if not self.training:
+            return loss, None
+        dy = {"logits": self.policy_loss.backward(advantage)}
         return loss, dy | {"value": 0.5 * self.value_loss.backward()}
 
     def training_step(self, batch):

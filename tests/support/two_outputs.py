@@ -59,7 +59,7 @@ class OneOutput(TwoOutputs):
         return super().forward({"left": x[0], "right": x[1]})["kind"]
 
     def backward(self, dy):
-        dx = super().backward({"kind": dy, "place": np.zeros((len(dy), 2), dy.dtype)})
+        dx = super().backward({"kind": dy, "place": np.zeros_like(dy, shape=(len(dy), 2))})
         return dx["left"], dx["right"]
 
 
