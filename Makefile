@@ -1,4 +1,4 @@
-.PHONY: setup test slow trackers lint format bench course notebooks docs gpu-test fake-gpu gpu-steps gpu-bench gpu-visit
+.PHONY: setup test slow trackers lint format bench course starters notebooks docs gpu-test fake-gpu gpu-steps gpu-bench gpu-visit
 
 FAKE_GPU = $(CURDIR)/build/cupy:$(CURDIR)/tests/support
 ON_FAKE_GPU = env -u FIRSTLIGHT_DATA PYTHONPATH=$(FAKE_GPU) pytest -p fake_gpu.plugin -n auto
@@ -41,6 +41,9 @@ course:       ## the course's nine steps, one after the other
 	for step in 1_polynomial 2_plain_python 3_mlp 4_cupy 4_roofline 5_experiments 6_cnn 7_transformer \
 	strategies 9_poster; do python examples/course/$$step.py || exit 1; done
 	python examples/course/4_kernel.py  # last: needs Linux and g++
+
+starters:     ## the scripts to begin projects with, one after the other
+	for script in examples/starters/*.py; do python $$script || exit 1; done
 
 notebooks:    ## of the course's steps, in English and German, in notebooks/
 	python docs/notebooks.py

@@ -27,6 +27,11 @@ SECTIONS = [
     "What a good result is",
 ]
 SMALL = {"limit_train_batches": 2, "limit_val_batches": 1, "limit_test_batches": 1}
+QUICK = {  # options of the first steps: small networks
+    "adversarial": ["--channels", "2"],
+    "diffusion": ["--width", "16"],
+    "unet": ["--width", "2"],
+}
 KILLED = """
 import functools, os, signal, sys
 import firstlight as fl
@@ -77,7 +82,7 @@ def test_is_complete(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_makes_its_first_steps(name, small, capsys):
-    starter(name).main(["--epochs", "1"])
+    starter(name).main(["--epochs", "1", *QUICK.get(name, [])])
     assert FIGURE.search(capsys.readouterr().out)
     plots = {path.parent for path in small if path.suffix in (".png", ".gif")}
     assert [(path.name, path.parts[-4]) for path in plots] == [("plots", "runs")]

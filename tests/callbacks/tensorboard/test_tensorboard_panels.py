@@ -206,6 +206,25 @@ def test_a_regression_has_no_scores_to_show(line, line_data):
     assert read(trainer).Tags()["images"] == []
 
 
+def test_a_model_of_two_inputs_has_no_graph_and_no_warning(line, line_data):
+    class Two(line):
+        def forward(self, x, offset):
+            return super().forward(x) + offset
+
+        def validation_step(self, batch):
+            x, y = batch
+            return fl.StepOutput(self.loss(self(x, 0.0), y))
+
+        def training_step(self, batch):
+            output = self.validation_step(batch)
+            output.dy = self.loss.backward()
+            return output
+
+    trainer = fl.Trainer(max_epochs=1, callbacks=[TensorBoard()], default_callbacks=False)
+    trainer.fit(Two(), line_data)
+    assert read(trainer).Tags()["graph"] is False
+
+
 def test_a_model_that_cannot_be_traced_is_a_warning_and_trains(line, line_data):
     class Picky(line):
         def forward(self, x):
