@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from firstlight.support.array import Array
 
@@ -16,7 +20,7 @@ class Communicator:
     Attributes
     ----------
     name : str
-        "single", "mpi" or "nccl".
+        "single", "mpi", "tcp" or "nccl".
     rank, size : int
         The index of this rank, from 0, and the number of ranks.
     local_rank : int
@@ -61,3 +65,22 @@ class Communicator:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(rank {self.rank} of {self.size})"
+
+
+@contextmanager
+def on_host(array: Array, gpu_too: bool = False) -> Iterator[Array]:
+    """Yield the array, or a contiguous copy in the host's memory, which is written back afterwards.
+
+    With ``gpu_too``, a GPU's array is yielded as it is.
+    """
+    on_gpu = hasattr(array, "get")
+    if array.flags.c_contiguous and (gpu_too or not on_gpu):
+        yield array
+    elif on_gpu:
+        buffer = array.get()
+        yield buffer
+        array.set(buffer)
+    else:
+        buffer = np.ascontiguousarray(array)
+        yield buffer
+        array[...] = buffer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from firstlight.distributed import failure
-from firstlight.distributed.communicator import Communicator
+from firstlight.distributed.communicator import Communicator, on_host
 from firstlight.support.array import Array
 from firstlight.support.extras import require
 
@@ -71,7 +71,7 @@ class MPICommunicator(Communicator):
 
     def allreduce_(self, array: Array, op: str = "sum") -> None:
         """Replace an array by the sum (or "max") over all ranks' arrays, in place."""
-        with _on_host(array) as buffer:
+        with _for_mpi(array) as buffer:
             for part in _messages(buffer):
                 self._world.Allreduce(self._mpi.IN_PLACE, part, op=self._ops[op])
 
@@ -80,12 +80,12 @@ class MPICommunicator(Communicator):
         if self.wire_dtype is None or array.dtype != np.float32:
             self.allreduce_(array)
         else:
-            with _on_host(array) as buffer:
+            with _for_mpi(array) as buffer:
                 allreduce_bfloat16_(self._world, buffer.reshape(-1))
 
     def bcast_(self, array: Array) -> None:
         """Replace an array by that of rank 0, in place."""
-        with _on_host(array) as buffer:
+        with _for_mpi(array) as buffer:
             for part in _messages(buffer):
                 self._world.Bcast(part, root=0)
 
@@ -135,19 +135,9 @@ def _messages(buffer: Array) -> Iterator[Array]:
         yield flat[start : start + LARGEST]
 
 
-@contextmanager
-def _on_host(array: Array) -> Iterator[Array]:
-    """Yield the array, or a copy that MPI accepts; a copy is written back afterwards."""
-    on_gpu, aware = hasattr(array, "get"), os.environ.get(CUDA_AWARE) == "1"
-    if on_gpu and aware:
+def _for_mpi(array: Array) -> AbstractContextManager[Array]:
+    """Return a context of the array, or of a copy that MPI accepts."""
+    aware = os.environ.get(CUDA_AWARE) == "1"
+    if aware and hasattr(array, "get"):
         array.device.synchronize()  # MPI does not wait for CuPy's stream
-    if array.flags.c_contiguous and (aware or not on_gpu):
-        yield array
-    elif on_gpu:
-        buffer = array.get()
-        yield buffer
-        array.set(buffer)
-    else:
-        buffer = np.ascontiguousarray(array)
-        yield buffer
-        array[...] = buffer
+    return on_host(array, gpu_too=aware)

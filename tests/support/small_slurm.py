@@ -93,7 +93,6 @@ class SmallSlurm:
             self._start("slurmctld", "-D", "-c")
             for node in ("one", "two"):
                 self.start_node(node)
-            until(lambda: self.told("sinfo", "-h", "-o%T%D") == "idle2", *self._daemons.values())
         except BaseException:
             self.close()
             raise
@@ -110,8 +109,10 @@ class SmallSlurm:
             )
 
     def start_node(self, node):
-        """Start the daemon of a node."""
+        """Start the daemon of a node, and wait until jobs can start there."""
         self._start("slurmd", "-D", "-N", node, name=node)
+        state = ("sinfo", "--noheader", f"--nodes={node}", "--format=%T")
+        until(lambda: self.told(*state) in ("idle", "mixed"), *self._daemons.values())
 
     def fail_node(self, node):
         """Kill a node's daemon and all that runs on it, and report the node as down."""

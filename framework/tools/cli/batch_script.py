@@ -60,6 +60,9 @@ def batch_script(command: list[str], args: Args) -> str:
     setup, srun = list(args.setup), "--kill-on-bad-exit=1 --cpu-bind=cores"
     if several:
         srun = f"--mpi={args.mpi} {srun}"
+    if "-" in args.nodes:
+        setup.append(f"SLURM_CPUS_PER_TASK={args.cpus_per_task} # of each rank")
+        srun += f" \\\n    --ntasks=$((SLURM_NNODES * {tasks}))"
     if several and args.mpi == "none":
         setup += _rendezvous()
     text = " ".join(map(quoted, command))
@@ -81,11 +84,13 @@ def batch_script(command: list[str], args: Args) -> str:
 def _options(args, tasks):
     """Return the options of sbatch, without their dashes."""
     given = {name: getattr(args, name.replace("-", "_")) for name in PASSED}
+    size = [f"ntasks-per-node={tasks}", f"cpus-per-task={args.cpus_per_task}"]
+    if "-" in args.nodes:  # with a number of tasks for each node, Slurm would take the fewest
+        size = [f"cpus-per-task={tasks * args.cpus_per_task}"]
     return [
         f"job-name={args.job_name}",
         f"nodes={args.nodes}",
-        f"ntasks-per-node={tasks}",
-        f"cpus-per-task={args.cpus_per_task}",
+        *size,
         *([f"gpus-per-node={args.gpus}"] if args.gpus else []),
         f"time={args.time}",
         f"signal=B:USR1@{args.notice}",
@@ -133,6 +138,7 @@ def _environment():
 def _rendezvous():
     """Return the lines that tell ranks without MPI where rank 0 listens."""
     return [
-        'MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        "# Rank 0 is on the first node.",
+        ': "${MASTER_ADDR:=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)}"',
         "export MASTER_ADDR MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
     ]

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,24 @@ def mpirun(mpiexec):
         return out
 
     return run
+
+
+@pytest.fixture
+def by_variables(tmp_path):
+    """A function that starts a program on n ranks as torchrun would; returns the jobs by rank."""
+
+    def start(n, program, *args, **more):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        common = {
+            "WORLD_SIZE": str(n),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "OPENBLAS_NUM_THREADS": "1",
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+            **more,
+        }
+        command = [sys.executable, str(PROGRAMS / program), *map(str, args)]
+        return [Job(command, env=os.environ | common | {"RANK": str(rank)}) for rank in range(n)]
+
+    return start

@@ -15,7 +15,7 @@ from firstlight.testing import tiny_trainer
 
 @pytest.mark.parametrize("ranks", slow_but([1, 2, 3], 3))
 def test_ranks_exchange_arrays_and_objects(mpirun, ranks):
-    assert mpirun(ranks, "exchange.py") == "all right\n" * ranks
+    assert mpirun(ranks, "exchange.py", "mpi") == "all right\n" * ranks
 
 
 def test_one_rank_of_mpi_trains_the_same_bytes_as_no_mpi(mpi_words, tmp_path):

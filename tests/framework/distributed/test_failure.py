@@ -1,6 +1,5 @@
 """A rank that fails ends all, with the reason; the run can be resumed."""
 
-import json
 import os
 import random
 import shutil
@@ -10,9 +9,9 @@ import time
 import numpy as np
 import pytest
 from campaigns import slow_but
+from outcomes import outcome
 from waiting import until
 
-from firstlight.checkpoints.format import Checkpoint
 from firstlight.runs.records import read_records
 
 HOLDS = 55  # the step at which a training waits, so as not to end before it is disturbed
@@ -68,23 +67,11 @@ def alive(pid):
     return True
 
 
-def outcome(runs):
-    """Return what a training came to: all arrays of its checkpoint as bytes, and its records."""
-    (run,) = (runs / "job").iterdir()
-    last = Checkpoint.load(run / "checkpoints" / "last.safetensors")
-    arrays = {name: array.tobytes() for name, array in last.model.items()}
-    arrays |= {f"optimizer.{n}": a.tobytes() for n, a in last.optimizer["arrays"].items()}
-    arrays |= {f"ema.{name}": array.tobytes() for name, array in last.arrays.items()}
-    timed = ("time", "epoch_seconds")
-    records = [{n: v for n, v in r.items() if n not in timed} for r in read_records(run)]
-    return arrays, records, json.loads((run / "summary.json").read_text())
-
-
 @pytest.fixture(scope="module")
 def unbroken(mpirun, tmp_path_factory):
     runs = tmp_path_factory.mktemp("unbroken") / "runs"
     assert "finished after step 60" in mpirun(2, "training.py", runs)
-    arrays, records, summary = outcome(runs)
+    arrays, records, summary = outcome(runs / "job")
     assert summary["status"] == "finished"
     assert summary["ranks"] == 2
     return arrays, records
@@ -104,7 +91,7 @@ def kill_one(mpiexec, mpirun, runs, unbroken, seed):
     if not goes_on:
         shutil.rmtree(runs)
     assert "finished after step 60" in mpirun(2, "training.py", runs)
-    arrays, records, summary = outcome(runs)
+    arrays, records, summary = outcome(runs / "job")
     assert ("resumed" in summary) == goes_on
     assert arrays == unbroken[0]
     assert records == unbroken[1]
@@ -139,10 +126,10 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(
     stopped = out.splitlines()[-2:]
     assert stopped[0] == stopped[1]
     assert stopped[0].startswith("interrupted after step ")
-    _, _, summary = outcome(runs)
+    _, _, summary = outcome(runs / "job")
     assert (summary["status"], summary["stopped"]) == ("interrupted", number.name)
     assert "finished after step 60" in mpirun(2, "training.py", runs)
-    arrays, records, _ = outcome(runs)
+    arrays, records, _ = outcome(runs / "job")
     assert arrays == unbroken[0]
     assert records == unbroken[1]
 
@@ -160,7 +147,7 @@ def test_a_training_is_resumed_on_another_number_of_ranks(
     (runs / "go").touch()
     assert job.result()[0] == 0
     assert "finished after step 60" in mpirun(ranks, "training.py", runs)
-    arrays, records, summary = outcome(runs)
+    arrays, records, summary = outcome(runs / "job")
     assert summary["resumed"][0]["after_record_of_step"] < 60
     assert arrays.keys() == unbroken[0].keys()
     for name, expected in unbroken[0].items():

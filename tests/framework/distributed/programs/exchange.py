@@ -1,11 +1,16 @@
-"""What communicators promise, asked of MPI itself; an AssertionError ends the job."""
+"""What communicators promise, asked of MPI or TCP itself; an AssertionError ends the job.
+
+exchange.py STRATEGY
+"""
+
+import sys
 
 import numpy as np
 
 from firstlight.distributed import communicator
 from firstlight.distributed.mpi import MPICommunicator
 
-world = communicator("mpi")
+world = communicator(sys.argv[1])
 rank, size = world.rank, world.size
 assert world.local_rank == rank
 assert world.gather({"rank": rank}) == [{"rank": r} for r in range(size)]
@@ -22,6 +27,21 @@ x = np.full(5, rank + 1.0)
 world.bcast_(x)
 assert (x == 1).all()
 world.barrier()
+
+# longer than a message, and than a socket's buffer: the sum in the order of the ranks
+draws = [np.random.default_rng(r).normal(size=1_000_003).astype("float32") for r in range(size)]
+x, total = draws[rank].copy(), draws[0].copy()
+for other in draws[1:]:
+    total += other
+world.allreduce_(x)
+assert len(set(world.gather(x.tobytes()))) == 1
+assert np.allclose(x, total, rtol=1e-5, atol=1e-6)
+if world.name == "tcp" or size == 2:
+    assert x.tobytes() == total.tobytes()
+assert world.gather("r" * 10**6 * rank) == ["r" * 10**6 * r for r in range(size)]
+if world.name == "tcp":
+    print("all right")
+    sys.exit()
 
 # 16 bits on the wire: the same bytes on all ranks, and near the sum
 draw = np.random.default_rng(rank).normal

@@ -110,7 +110,8 @@ def test_it_runs_in_a_container_and_without_mpi(capsys):
     out = capsys.readouterr().out
     assert """    "$container" exec --nv --bind "$PWD" 'a b.sif' train-it &""" in out
     assert "activate" not in out
-    assert "#SBATCH --nodes=1-4\n" in out
+    assert "#SBATCH --nodes=1-4\n#SBATCH --cpus-per-task=8\n" in out  # two tasks of four
+    assert "--ntasks=$((SLURM_NNODES * 2))" in out
     assert "export MASTER_ADDR MASTER_PORT" in out
 
 

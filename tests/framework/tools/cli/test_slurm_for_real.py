@@ -9,12 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from outcomes import outcome
 from small_slurm import SmallSlurm, missing
 from waiting import until
-
-from firstlight.checkpoints.format import Checkpoint
-from firstlight.runs.records import read_records
 
 pytestmark = pytest.mark.slow
 
@@ -113,15 +112,8 @@ class Place:
         return "".join(path.read_text() for path in self.folder.glob(f"{name}-*.log"))
 
     def outcome(self, name):
-        """Return all arrays of a training's checkpoint, its records, and its summary."""
-        (run,) = (self.folder / "runs" / name).glob("*/")
-        last = Checkpoint.load(run / "checkpoints" / "last.safetensors")
-        arrays = {name: array.tobytes() for name, array in last.model.items()}
-        arrays |= {f"optimizer.{n}": a.tobytes() for n, a in last.optimizer["arrays"].items()}
-        arrays |= {f"ema.{name}": array.tobytes() for name, array in last.arrays.items()}
-        timed = ("time", "epoch_seconds")
-        records = [{n: v for n, v in r.items() if n not in timed} for r in read_records(run)]
-        return arrays, records, json.loads((run / "summary.json").read_text())
+        """Return arrays, records and summary of a training."""
+        return outcome(self.folder / "runs" / name)
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +150,27 @@ def test_a_lost_node_does_not_lose_the_training(slurm, place, limited, unbroken)
     arrays, records, summary = place.outcome("lost")
     assert (arrays, records) == unbroken[:2]
     assert len(summary["resumed"]) == 1
+
+
+def test_a_training_that_loses_a_node_goes_on_with_fewer_ranks(slurm, place, limited, unbroken):
+    setup = ("--setup", f". {sys.prefix}/bin/activate", "--setup", "MASTER_ADDR=127.0.0.1")
+    words = ("--nodes", "1-2", "--ntasks-per-node", "2", "--mpi", "none", *setup)
+    job = place.submit("fewer", *words, "--", "python", "train.py", "fewer", "11")
+    until((place.folder / "fewer.held.0").exists)
+    until(lambda: list(place.folder.glob("runs/fewer/*/checkpoints/last.safetensors")))
+    (environment,) = place.folder.glob("runs/fewer/*/environment.json")
+    assert json.loads(environment.read_text())["variables"]["SLURM_STEP_NUM_TASKS"] == "4"
+    slurm.fail_node("two")
+    slurm.start_now(job)
+    assert slurm.await_end(job) == "COMPLETED", place.log("fewer")
+    slurm.start_node("two")
+    arrays, records, summary = place.outcome("fewer")
+    assert summary["ranks"] == 2
+    assert len(summary["resumed"]) == 1
+    assert [record["step"] for record in records] == [record["step"] for record in unbroken[1]]
+    for name, array in unbroken[0].items():  # sums in another order: not the same bytes
+        found, expected = np.frombuffer(arrays[name]), np.frombuffer(array)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
 
 def test_only_the_task_that_is_told_so_is_queued_again(slurm, place, limited, unbroken):
