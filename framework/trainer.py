@@ -60,8 +60,9 @@ class Trainer(TrainingState):
     capture : bool
         On a GPU, run a step or the evaluation of a batch as one CUDA graph; see
         `firstlight.training.captures`.
-    strategy : {"auto", "single", "mpi", "mpi:bfloat16", "nccl"} or Communicator
-        Communication between the processes of ``mpiexec`` or ``srun``: `firstlight.distributed`.
+    strategy : {"auto", "single", "mpi", "mpi:bfloat16", "tcp", "nccl"} or Communicator
+        Communication between the processes of ``mpiexec``, ``srun`` or ``torchrun``:
+        `firstlight.distributed`.
     seed : int, optional
         Seed of all random generators when `fit` starts; existing loaders keep theirs. None keeps
         the current seed.

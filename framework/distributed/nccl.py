@@ -1,7 +1,7 @@
-"""NCCLCommunicator: all-reduce between GPUs by NCCL; MPI transfers everything else.
+"""NCCLCommunicator: all-reduce between GPUs by NCCL; MPI or TCP transfers everything else.
 
 NCCL is called through `cupy.cuda.nccl`. It has no start-up and no failure detection of its own.
-Ranks therefore connect by an id that MPI sends from rank 0, and a watchdog ends the job if an
+Ranks therefore connect by an id that is gathered from rank 0, and a watchdog ends the job if an
 exchange fails or exceeds `TIMEOUT`.
 """
 
@@ -33,14 +33,14 @@ def nccl_problem() -> str | None:
 
 
 class NCCLCommunicator(Communicator):
-    """Ranks with a GPU each: CuPy arrays by NCCL, NumPy arrays and objects by MPI.
+    """Ranks with a GPU each: CuPy arrays by NCCL, NumPy arrays and objects by MPI or TCP.
 
     The ranks connect at the first exchange of an array, after each has chosen its GPU. An exchange
     is launched on the current stream; the host does not wait for it.
 
     Parameters
     ----------
-    world : MPICommunicator
+    world : MPICommunicator or TCPCommunicator
 
     References
     ----------

@@ -207,8 +207,11 @@ def test_a_training_that_has_lost_a_rank_is_resumed_by_all_or_by_fewer(
 
 
 @pytest.mark.slow
-def test_torchrun_starts_ranks(job, tmp_path):
+def test_torchrun_starts_ranks(job, monkeypatch):
     pytest.importorskip("torch", reason="torchrun is PyTorch's")
+    places = os.environ["PYTHONPATH"].split(os.pathsep)  # one hides PyTorch, see tests/conftest.py
+    kept = [place for place in places if not place.endswith("no_torch")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(kept))
     program = Path(__file__).parent / "programs" / "exchange.py"
     words = ["--standalone", "--nproc-per-node", "2", str(program), "auto"]
     code, out, err = job([sys.executable, "-m", "torch.distributed.run", *words]).result()
